@@ -1,0 +1,67 @@
+# Everything runs in .venv, which the first target that needs it makes. A fresh machine needs
+# Python 3.11 or newer, git and make. Another interpreter: make test PYTHON=python3.12
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+# uv only writes the lock; a copy in the environment is preferred to one on the PATH
+UV ?= $(or $(wildcard $(BIN)/uv),uv)
+export PIP_ROOT_USER_ACTION = ignore
+
+.PHONY: help demo test check bench lock docs format clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make demo     a rehearsal against the local sandbox: real videos in demo/, no money'
+	@echo 'make test     all tests'
+	@echo 'make check    what CI runs: the tests, then the linters'
+	@echo 'make bench    the benchmarks'
+	@echo 'make format   mend what ruff can mend'
+	@echo 'make docs     redraw the diagrams of docs/design.md from jobs/states.py'
+	@echo 'make lock     renew requirements/dev.txt (needs uv)'
+	@echo 'make clean    remove caches, builds and the demo'
+
+demo: $(INSTALLED)
+	$(BIN)/batchsora demo --folder demo sample_manifests/campaign.csv
+
+test: $(INSTALLED)
+	$(BIN)/pytest -n 2
+
+check:
+	.ci/run
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks
+
+# The lock names no index, so that it installs from whichever one pip is configured for.
+lock:
+	@command -v $(UV) >/dev/null || { \
+	  echo 'make lock needs uv: $(BIN)/pip install uv' >&2; exit 1; }
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --custom-compile-command 'make lock' $(LOCKFLAGS) \
+	  --group dev pyproject.toml --output-file requirements/dev.txt
+
+docs: $(INSTALLED)
+	$(BIN)/python tests/design_diagrams.py
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name .venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+$(INSTALLED): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo 'batchsora needs Python 3.11 or newer, and $(PYTHON) is none;' \
+	    'name another one: make PYTHON=python3.12' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo '$(PYTHON) has no venv module; on Debian and Ubuntu: apt-get install python3-venv' >&2; \
+	  exit 1; }
+	@echo 'making the environment in .venv; this takes a minute'
+	$(PYTHON) -m venv .venv
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@

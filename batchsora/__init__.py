@@ -1,0 +1,57 @@
+"""batchsora: a spreadsheet of prompts becomes finished videos, within a budget, exactly once.
+
+Importing this package costs next to nothing; its public names load what they need when they are
+first asked for. It refuses to be imported when the name ``jobs`` leads anywhere but to the engine
+beside it: a ``jobs.py`` in the working folder would be picked up under ``python -m batchsora``.
+"""
+
+import importlib
+import importlib.util
+import os
+from typing import TYPE_CHECKING
+
+from batchsora._version import __version__
+
+if TYPE_CHECKING:
+    from batchsora.runblob.client import RunBlobClient
+
+__all__ = ["RunBlobClient", "__version__"]
+
+_HOMES = {"RunBlobClient": "batchsora.runblob.client"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _refuse_another_engine() -> None:
+    """Make sure that ``jobs`` is the engine which was installed together with this package.
+
+    Raises:
+        ImportError: it is not; the text names what was found and the remedy.
+    """
+    sibling = os.path.join(os.path.dirname(os.path.dirname(__file__)), "jobs")  # noqa: PTH118, PTH120 - pathlib is slower to import than all the rest here
+    try:
+        spec = importlib.util.find_spec("jobs")
+    except ValueError:  # something put a module of that name into sys.modules by hand
+        spec = None
+    folders = list((spec and spec.submodule_search_locations) or ())
+    if folders and os.path.realpath(folders[0]) == os.path.realpath(sibling):
+        return
+    found = (spec and spec.origin) or ", ".join(folders) or "nothing"
+    raise ImportError(
+        f"batchsora needs its own engine, the package 'jobs' at {sibling}, but 'jobs' leads to "
+        f"{found}. Start it with the command 'batchsora', or from another folder, or rename what "
+        "stands in the way; if nothing does, install batchsora again.",
+        name="jobs",
+        path=found,
+    )
+
+
+_refuse_another_engine()

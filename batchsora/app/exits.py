@@ -1,0 +1,74 @@
+"""Exit codes, in one place (design.md, *Exit codes*)."""
+
+from collections.abc import Iterable
+from enum import IntEnum
+
+from jobs.ending import Ending, Reason
+from jobs.errors import (
+    DatabaseLockedError,
+    DatabaseOwnerError,
+    DatabaseUnusableError,
+    DatabaseVersionError,
+    EngineError,
+)
+from jobs.provider import ThrottledError, TokenRefusedError, UnreachableError
+from jobs.states import JobState
+from jobs.store.views import BatchStatus
+
+
+class Exit(IntEnum):
+    """What the process says when it ends."""
+
+    DONE = 0
+    BUG = 1
+    USAGE = 2
+    FAILED = 3
+    STOPPED = 4
+    DATABASE = 5
+    TOKEN = 6
+    IN_DOUBT = 7
+    INTERRUPTED = 130
+
+
+def exit_of_error(error: EngineError) -> Exit:
+    """Say which exit an engine's error means."""
+    database = (
+        DatabaseLockedError,
+        DatabaseOwnerError,
+        DatabaseUnusableError,
+        DatabaseVersionError,
+    )
+    return Exit.DATABASE if isinstance(error, database) else Exit.USAGE
+
+
+def exit_of_run(ending: Ending, batches: Iterable[BatchStatus], *, files_wanted: bool) -> Exit:
+    """Say which exit a run means; where several hold, 130, 6, 7, 4 and 3 in this order.
+
+    Args:
+        ending: why the engine stopped.
+        batches: as they stand afterwards.
+        files_wanted: False with ``--no-download``.
+    """
+    seen = list(batches)
+    if ending.reason in (Reason.INTERRUPTED, Reason.UNREACHABLE):
+        return Exit.INTERRUPTED
+    if ending.reason is Reason.TOKEN:
+        return Exit.TOKEN
+    if ending.reason is Reason.ADDRESS:
+        return Exit.USAGE
+    if any(batch.jobs[JobState.IN_DOUBT] for batch in seen):
+        return Exit.IN_DOUBT
+    if ending.reason in (Reason.FUNDS, Reason.BLOCKED):
+        return Exit.STOPPED
+    failed = any(batch.jobs[JobState.FAILED] for batch in seen)
+    missing = files_wanted and any(batch.files_missing for batch in seen)
+    return Exit.FAILED if failed or missing else Exit.DONE
+
+
+def exit_of_read(error: Exception) -> Exit:
+    """Say which exit a failed read of the API means, outside of a run."""
+    if isinstance(error, TokenRefusedError):
+        return Exit.TOKEN
+    if isinstance(error, UnreachableError | ThrottledError):
+        return Exit.INTERRUPTED
+    return Exit.USAGE

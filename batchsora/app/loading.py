@@ -1,0 +1,154 @@
+"""From a manifest to the job table: read, refuse or leave out what is wrong, load, set the caps."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import Connection
+
+from batchsora.manifest.errors import ManifestError, RowProblem
+from batchsora.manifest.read import Manifest
+from batchsora.runblob.kinds import kind_of
+from jobs.ledger import batch_key, campaign_key, day_key
+from jobs.money import to_micros, usd_text
+from jobs.spec import JobSpec
+from jobs.store import Store, accounts, loading, steering
+from jobs.store.loading import LoadReport, OnChange
+
+
+class InvalidRowsError(Exception):
+    """Rows of a manifest can't be bought as they stand.
+
+    Attributes:
+        problems: every problem of every row.
+    """
+
+    def __init__(self, problems: list[RowProblem]) -> None:
+        super().__init__(f"{len(problems)} problem(s) in the manifest")
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """The caps that a person gave; None leaves the kept one."""
+
+    batch: Decimal | None = None
+    campaigns: dict[str, Decimal] = field(default_factory=dict)
+    day: Decimal | None = None
+    max_price: Decimal | None = None
+    min_balance: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """How to load.
+
+    Attributes:
+        name: of the batch; None takes the manifest's.
+        skip_invalid: load the valid rows although others are not.
+        allow_unknown: load although a column looks like a misspelt one.
+    """
+
+    name: str | None = None
+    skip_invalid: bool = False
+    allow_unknown: bool = False
+    on_change: OnChange = OnChange.STOP
+
+
+def valid_rows(
+    manifest: Manifest, problems: list[RowProblem], *, skip_invalid: bool
+) -> Iterator[JobSpec]:
+    """Stream the rows that can be bought; collect what is wrong with the others.
+
+    Raises:
+        InvalidRowsError: at the end, when there are problems and they are not to be skipped.
+    """
+    for row in manifest.rows():
+        if isinstance(row, RowProblem):
+            problems.append(row)
+        else:
+            yield row
+    if problems and not skip_invalid:
+        raise InvalidRowsError(problems)
+
+
+def load_manifest(
+    store: Store, manifest: Manifest, options: LoadOptions, now: datetime
+) -> tuple[LoadReport, list[RowProblem]]:
+    """Load a manifest in one transaction: wholly, or nothing of it.
+
+    Raises:
+        InvalidRowsError: rows are wrong, and not to be skipped.
+        ManifestError: a column looks misspelt, and that was not allowed.
+        jobs.errors.LoadError: it can't be told which batch it is, or edits need a word.
+    """
+    check_columns(manifest, allow_unknown=options.allow_unknown)
+    problems: list[RowProblem] = []
+
+    def work(connection: Connection) -> LoadReport:
+        batch_id = loading.open_batch(
+            connection,
+            options.name,
+            manifest.name,
+            str(manifest.path.resolve()),
+            manifest.columns,
+            now,
+        )
+        rows = list(valid_rows(manifest, problems, skip_invalid=options.skip_invalid))
+        return loading.load(
+            connection,
+            batch_id,
+            rows,
+            lambda request: kind_of(request).key,
+            now,
+            options.on_change,
+            whole=not problems,
+        )
+
+    return store.write(work), problems
+
+
+def check_columns(manifest: Manifest, *, allow_unknown: bool) -> None:
+    """Stop before a misspelt column buys the wrong thing.
+
+    Raises:
+        ManifestError: a column looks like a misspelt one of ours.
+    """
+    if allow_unknown or not manifest.suspicious_columns:
+        return
+    suspicious = manifest.suspicious_columns[0]
+    raise ManifestError(suspicious)
+
+
+def set_caps(
+    connection: Connection, batch_id: int, caps: Caps, manifest: Manifest | None, now: datetime
+) -> list[str]:
+    """Keep the caps: a flag over the manifest's, the manifest's over what was kept.
+
+    Returns:
+        What was replaced, for people.
+    """
+    notes: list[str] = []
+
+    def keep(key: str, what: str, amount: Decimal) -> None:
+        new = to_micros(amount)
+        old = accounts.set_cap(connection, key, new)
+        if old is not None and old != new:
+            notes.append(f"{what}: ${usd_text(new)} replaces ${usd_text(old)}")
+
+    batch = caps.batch
+    if batch is None and manifest is not None:
+        batch = manifest.budget
+    if batch is not None:
+        keep(batch_key(batch_id), "budget", batch)
+    campaigns = {} if manifest is None else dict(manifest.campaign_budgets)
+    for name, amount in (campaigns | caps.campaigns).items():
+        keep(campaign_key(batch_id, name), f"budget of campaign {name!r}", amount)
+    if caps.day is not None:
+        keep(day_key(accounts.current_day(connection, now)), "budget of the day", caps.day)
+    if caps.max_price is not None:
+        steering.set_max_price(connection, batch_id, to_micros(caps.max_price))
+    if caps.min_balance is not None:
+        accounts.set_floor(connection, to_micros(caps.min_balance))
+    return notes

@@ -1,0 +1,211 @@
+"""Starting a run: load, keep the caps, ask before spending, run, say how it ended."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import Connection
+
+from batchsora.app import wording
+from batchsora.app.exits import Exit, exit_of_run
+from batchsora.app.loading import Caps, LoadOptions, load_manifest, set_caps
+from batchsora.app.run import RunResult, RunTerms, run_batches
+from batchsora.app.session import Endpoint, Hooks, endpoint, working_store
+from batchsora.app.views import status_json
+from batchsora.manifest.errors import RowProblem
+from batchsora.manifest.read import Manifest, open_manifest
+from batchsora.settings import Settings
+from jobs.errors import NotFoundError
+from jobs.policy import RunPolicy
+from jobs.store import Store, accounts, steering, views
+from jobs.store.views import BatchStatus
+
+
+class Teller(Protocol):
+    """How a run speaks to whoever started it."""
+
+    def say(self, text: str = "") -> None:
+        """Tell a person something."""
+
+    def can_ask(self) -> bool:
+        """Say whether somebody can answer."""
+
+    def confirm(self, question: str) -> bool:
+        """Ask yes or no."""
+
+    def result(self, document: Any, text: Callable[[], str]) -> None:
+        """Give the result."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartRequest:
+    """What a person asked ``run`` for.
+
+    Attributes:
+        first: how many manifest rows to buy; None means all.
+        consent: True when spending needs no question.
+    """
+
+    manifest: Path | None
+    batch: str | None
+    caps: Caps
+    loading: LoadOptions
+    terms: RunTerms
+    first: int | None = None
+    allow_outside: bool = False
+    consent: bool = False
+
+
+def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Teller) -> Exit:
+    """Run, and say which exit that means.
+
+    Raises:
+        SettingsError, ManifestError, InvalidRowsError, EngineError: nothing was bought.
+    """
+    manifest = None
+    if request.manifest is not None:
+        manifest = open_manifest(request.manifest, allow_outside=request.allow_outside)
+    with endpoint(settings) as place, working_store(settings.database, hooks.clock) as store:
+        skipped: list[RowProblem] = []
+        if manifest is not None:
+            batch_ids, skipped = _load(store, manifest, request, hooks, teller)
+        else:
+            batch_ids = _resume(store, request, hooks, teller)
+        if not batch_ids:
+            teller.say("nothing is left to do")
+            return Exit.DONE
+        if not _may_spend(store, batch_ids, request, settings, teller):
+            return Exit.USAGE
+        terms = _terms(store, batch_ids, request, place)
+        result = run_batches(store, place, terms, batch_ids, hooks, teller.say)
+        code = exit_of_run(
+            result.ending, result.batches, files_wanted=request.terms.download is not None
+        )
+        if code is Exit.DONE and skipped:
+            code = Exit.FAILED
+        _tell(store, result, code, skipped, request, teller)
+        return code
+
+
+def _load(
+    store: Store, manifest: Manifest, request: StartRequest, hooks: Hooks, teller: Teller
+) -> tuple[list[int], list[RowProblem]]:
+    now = hooks.clock.now()
+    report, skipped = load_manifest(store, manifest, request.loading, now)
+    for line in wording.loaded(manifest.path.name, report, skipped):
+        teller.say(line)
+    notes = store.write(
+        lambda c: set_caps(c, report.batch_id, request.caps, manifest, hooks.clock.now())
+    )
+    for note in notes:
+        teller.say(note)
+    return [report.batch_id], skipped
+
+
+def _resume(store: Store, request: StartRequest, hooks: Hooks, teller: Teller) -> list[int]:
+    def work(connection: Connection) -> list[int]:
+        found = views.find_batches(connection, request.batch)
+        if not found:
+            raise NotFoundError(
+                "the database has no batch yet: 'batchsora run MANIFEST' loads one"
+            )
+        if request.batch is not None:
+            return [batch.id for batch in found]
+        return [
+            batch.id
+            for batch in found
+            if _unfinished(views.batch_status(connection, batch), request)
+        ]
+
+    batch_ids = store.read(work)
+    for batch_id in batch_ids:
+        for note in store.write(
+            lambda c, b=batch_id: set_caps(c, b, request.caps, None, hooks.clock.now())  # type: ignore[misc]
+        ):
+            teller.say(note)
+    return batch_ids
+
+
+def _unfinished(batch: BatchStatus, request: StartRequest) -> bool:
+    files = request.terms.download is not None and batch.files_missing > 0
+    return bool(batch.left or files or batch.failed_kinds.get("overdue"))
+
+
+def _may_spend(
+    store: Store,
+    batch_ids: list[int],
+    request: StartRequest,
+    settings: Settings,
+    teller: Teller,
+) -> bool:
+    """Ask before money is spent, unless a cap or a word already allows it."""
+    if request.consent or settings.sandbox:
+        return True
+
+    def work(connection: Connection) -> tuple[int, int | None, bool]:
+        known = accounts.known_prices(connection)
+        jobs, cost, capped = 0, 0, True
+        unknown = False
+        for batch in views.find_batches(connection):
+            if batch.id not in batch_ids:
+                continue
+            counts = views.queued_by_kind(connection, batch.id)
+            jobs += sum(counts.values())
+            unknown = unknown or any(kind not in known for kind in counts)
+            cost += sum(
+                known[kind].last_micros * count for kind, count in counts.items() if kind in known
+            )
+            if counts and views.batch_status(connection, batch).money.cap is None:
+                capped = False
+        return jobs, None if unknown else cost, capped
+
+    jobs, cost, capped = store.read(work)
+    if not jobs or capped:
+        return True
+    if not teller.can_ask():
+        teller.say(wording.no_consent(jobs, cost))
+        return False
+    return teller.confirm(wording.question(jobs, cost))
+
+
+def _terms(
+    store: Store, batch_ids: list[int], request: StartRequest, place: Endpoint
+) -> RunTerms:
+    """Complete the terms with what only the loaded database and the endpoint know."""
+    terms = request.terms
+    if terms.download is not None:
+        terms = replace(
+            terms, download=replace(terms.download, allow_private=place.private_files)
+        )
+    if request.first is None:
+        return terms
+    first = request.first
+
+    def work(connection: Connection) -> dict[int, int]:
+        rows = {
+            batch_id: steering.last_row_of_first(connection, batch_id, first)
+            for batch_id in batch_ids
+        }
+        return {batch_id: row for batch_id, row in rows.items() if row is not None}
+
+    policy: RunPolicy = replace(terms.policy, last_rows=store.read(work))
+    return replace(terms, policy=policy)
+
+
+def _tell(
+    store: Store,
+    result: RunResult,
+    code: Exit,
+    skipped: list[RowProblem],
+    request: StartRequest,
+    teller: Teller,
+) -> None:
+    for line in wording.ended(result, skipped, request.terms.download):
+        teller.say(line)
+    account = store.read(accounts.read_account)
+    document = status_json(result.batches, account.balance_micros, None) | {
+        "exit": int(code),
+        "ending": str(result.ending.reason),
+    }
+    teller.result(document, lambda: "")

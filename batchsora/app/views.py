@@ -1,0 +1,141 @@
+"""Status and jobs, as JSON for scripts and as text for people."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from jobs.ledger import Budget
+from jobs.lock import RunnerInfo
+from jobs.money import usd_text
+from jobs.states import JobState
+from jobs.store.views import BatchStatus
+
+
+def _usd(micros: int | None) -> str | None:
+    return None if micros is None else usd_text(micros)
+
+
+def money_json(budget: Budget, refunded: int = 0) -> dict[str, str | None]:
+    """Show a budget's totals, in USD as decimal strings."""
+    return {
+        "cap": _usd(budget.cap),
+        "charged": _usd(budget.charged),
+        "held": _usd(budget.held),
+        "refunded": _usd(refunded),
+    }
+
+
+def status_json(
+    batches: Iterable[BatchStatus], balance: int | None, runner: RunnerInfo | None
+) -> dict[str, Any]:
+    """Show where batches stand (design.md, *JSON*)."""
+    return {
+        "batches": [
+            {
+                "batch": batch.name,
+                "jobs": {"total": batch.total} | batch.jobs,
+                "money": money_json(batch.money, batch.refunded),
+                "campaigns": {
+                    name: money_json(budget) for name, budget in batch.campaigns.items()
+                },
+                "waiting_for": batch.waiting_for,
+                "runner": None if runner is None or not batch.active else str(runner),
+                "failed_kinds": batch.failed_kinds,
+                "files_missing": batch.files_missing,
+            }
+            for batch in batches
+        ],
+        "balance": _usd(balance),
+    }
+
+
+def status_text(
+    batches: Sequence[BatchStatus], balance: int | None, runner: RunnerInfo | None
+) -> str:
+    """Show where batches stand, for people, within 80 columns."""
+    lines: list[str] = []
+    for batch in batches:
+        done, total = batch.total - batch.left, batch.total
+        lines.append(f"{batch.name}: {done} of {total} done{' (paused)' if batch.paused else ''}")
+        counts = [
+            f"{count} {state.replace('_', ' ')}" for state, count in batch.jobs.items() if count
+        ]
+        lines.append(f"  jobs      {', '.join(counts) or 'none'}")
+        if batch.failed_kinds:
+            kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(batch.failed_kinds.items()))
+            lines.append(f"  failed    {kinds}")
+        lines.append(f"  money     {_money_text(batch.money)}")
+        lines += [
+            f"  campaign  {name}: {_money_text(budget)}"
+            for name, budget in batch.campaigns.items()
+        ]
+        if batch.files_missing:
+            lines.append(f"  files     {batch.files_missing} still to be fetched")
+        if batch.waiting_for:
+            lines.append(f"  waits for {batch.waiting_for}")
+        if batch.jobs[JobState.IN_DOUBT]:
+            lines.append("  in doubt  batchsora jobs --status in_doubt lists them")
+    lines.append(f"balance at the last look: {'unknown' if balance is None else '$' + usd_text(balance)}")
+    lines.append("no runner" if runner is None else f"runner: {runner}")
+    return "\n".join(lines)
+
+
+def _money_text(budget: Budget) -> str:
+    cap = "no cap" if budget.cap is None else f"of ${usd_text(budget.cap)}"
+    held = f", ${usd_text(budget.held)} held" if budget.held else ""
+    return f"${usd_text(budget.charged)} {cap}{held}"
+
+
+def job_json(job: Any) -> dict[str, Any]:
+    """Show one job for scripts."""
+    return {
+        "job": job.key,
+        "batch": job.batch,
+        "row": job.row,
+        "status": job.state,
+        "prompt": job.prompt,
+        "orientation": job.orientation,
+        "duration": job.duration,
+        "image": None if job.image is None else job.image["source"],
+        "campaign": job.campaign,
+        "priority": job.priority,
+        "generation_id": job.generation_id,
+        "percent": job.percent,
+        "queue_position": job.queue_position,
+        "price": usd_text(job.charged_micros),
+        "held": usd_text(job.hold_micros) if job.attempt_state in ("open", "in_doubt") else "0.00",
+        "video_url": job.video_url,
+        "file": job.file if job.sha256 else None,
+        "error_kind": job.error_kind,
+        "error": job.error or (job.attempt_error if job.state == JobState.IN_DOUBT else None),
+        "download_error": job.download_error,
+        "attempts": job.attempts,
+        "submitted_at": _iso(job.submitted_at),
+        "completed_at": _iso(job.completed_at),
+    }
+
+
+def _iso(moment: Any) -> str | None:
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+
+
+def job_line(job: Any, width: int) -> str:
+    """Show one job in a line for people."""
+    detail = job.prompt
+    if job.state == JobState.FAILED:
+        detail = f"{job.error_kind}: {job.error}"
+    elif job.state == JobState.IN_DOUBT:
+        detail = f"{job.attempt_error} (sent {job.intent_at:%H:%M:%S} UTC)"
+    elif job.state == JobState.PENDING and job.queue_position is not None:
+        detail = f"position {job.queue_position} in the queue"
+    elif job.state == JobState.PROCESSING and job.percent is not None:
+        detail = f"{job.percent} %"
+    elif job.file and job.sha256:
+        detail = job.file
+    price = usd_text(job.charged_micros) if job.charged_micros else "-"
+    head = f"{_fit(job.key, 20)} {_fit(job.state.replace('_', ' '), 10)} {price:>6}  "
+    return head + _fit(detail, max(width - len(head), 10)).rstrip()
+
+
+def _fit(text: str, width: int) -> str:
+    line = " ".join(text.split())
+    return (line if len(line) <= width else line[: width - 1] + "…").ljust(width)

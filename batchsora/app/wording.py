@@ -1,0 +1,127 @@
+"""What a run says to a person: what was loaded, what it may cost, how it ended, what to type next."""
+
+from collections.abc import Iterable
+
+from batchsora.app.run import RunResult
+from batchsora.download import DownloadPolicy
+from batchsora.manifest.errors import RowProblem
+from jobs.ending import Reason
+from jobs.money import usd_text
+from jobs.states import JobState
+from jobs.store.loading import LoadReport
+from jobs.store.views import BatchStatus
+
+SHOWN = 5
+"""How many keys are named before the rest is counted."""
+
+
+def keys_text(keys: list[str]) -> str:
+    """Name some keys, and count the rest."""
+    shown = ", ".join(keys[:SHOWN])
+    more = len(keys) - SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def loaded(name: str, report: LoadReport, skipped: list[RowProblem]) -> list[str]:
+    """Say what a load did."""
+    parts = [f"{report.added} new"]
+    parts += [f"{report.updated} updated"] if report.updated else []
+    parts += [f"{report.unchanged} unchanged"] if report.unchanged else []
+    lines = [f"{name}: {', '.join(parts)}"]
+    if report.cancelled:
+        lines.append(
+            f"no longer in the manifest, so cancelled unpaid: {keys_text(report.cancelled)}"
+        )
+    if report.redone:
+        lines.append(f"edited, and bought anew: {keys_text(report.redone)}")
+    if report.edited:
+        lines.append(
+            f"edited after they were paid for, so left as they are: {keys_text(report.edited)}; "
+            "--redo-changed buys them anew"
+        )
+    if report.busy:
+        lines.append(
+            f"edited while under way, so not followed now: {keys_text(report.busy)}; "
+            "load again when they are finished"
+        )
+    lines += [f"left out: {problem}" for problem in skipped[:SHOWN]]
+    if len(skipped) > SHOWN:
+        lines.append(f"left out: {len(skipped) - SHOWN} more; 'batchsora plan' lists all")
+    return lines
+
+
+def cost_text(cost: int | None) -> str:
+    """Say what something costs, where that is known."""
+    return "an amount that the first answers will tell" if cost is None else f"${usd_text(cost)}"
+
+
+def question(jobs: int, cost: int | None) -> str:
+    """Ask before spending without a cap."""
+    return f"Buy {jobs} video(s) for about {cost_text(cost)}, without a cap?"
+
+
+def no_consent(jobs: int, cost: int | None) -> str:
+    """Say why nothing was bought."""
+    return (
+        f"{jobs} video(s) for about {cost_text(cost)} are ready, and nobody is here to ask: give a "
+        "cap with --budget, or say --yes. The rows are loaded; nothing was bought."
+    )
+
+
+def ended(
+    result: RunResult, skipped: list[RowProblem], download: DownloadPolicy | None
+) -> Iterable[str]:
+    """Say how a run ended and what to type next."""
+    batches = result.batches
+    for batch in batches:
+        yield _batch_line(batch)
+    if result.downloads.fetched and download is not None:
+        yield f"{result.downloads.fetched} file(s) fetched into {download.folder}/"
+    missing = sum(batch.files_missing for batch in batches)
+    if missing and download is not None:
+        for key, error in list(result.downloads.failed.items())[:SHOWN]:
+            yield f"the file of {key} is missing: {error}"
+        yield f"{missing} file(s) still missing: 'batchsora download' fetches them at no cost"
+    if skipped:
+        yield f"{len(skipped)} problem(s) in rows that were left out; mend them and run again"
+    yield from _next_steps(result, batches)
+
+
+def _batch_line(batch: BatchStatus) -> str:
+    counts = ", ".join(f"{count} {state}" for state, count in batch.jobs.items() if count)
+    cap = "" if batch.money.cap is None else f" of ${usd_text(batch.money.cap)}"
+    held = "" if not batch.money.held else f", ${usd_text(batch.money.held)} held"
+    return f"{batch.name}: {counts.replace('_', ' ')}; ${usd_text(batch.money.charged)}{cap} spent{held}"
+
+
+def _next_steps(result: RunResult, batches: list[BatchStatus]) -> Iterable[str]:
+    ending = result.ending
+    queued = sum(batch.jobs[JobState.QUEUED] for batch in batches)
+    doubts = sum(batch.jobs[JobState.IN_DOUBT] for batch in batches)
+    failed = sum(batch.jobs[JobState.FAILED] for batch in batches)
+    match ending.reason:
+        case Reason.INTERRUPTED:
+            yield "stopped; nothing is lost: run it again to go on"
+        case Reason.UNREACHABLE:
+            yield "the API could not be reached; nothing is lost: run it again to go on"
+        case Reason.TOKEN:
+            yield f"the API refused the token ({ending.message}): renew it, then run again"
+        case Reason.ADDRESS:
+            yield f"the address does not speak this API ({ending.message}): check --base-url"
+        case Reason.FUNDS:
+            yield f"the account has not enough credits; {queued} job(s) left: top up, then run again"
+        case Reason.BLOCKED:
+            why = sorted({str(cause) for causes in ending.blocked.values() for cause in causes})
+            yield f"{queued} job(s) left; in the way: {', '.join(why) or 'attempts in doubt'}"
+            if any("budget of the batch" in cause for cause in why):
+                yield "a higher --budget goes on from here"
+        case Reason.FINISHED:
+            pass
+    if doubts:
+        yield (
+            f"{doubts} job(s) in doubt: nobody knows whether they were paid for, so they keep their "
+            "hold. 'batchsora jobs --status in_doubt' lists them; settle each with "
+            "'batchsora resolve JOB --generation ID' or '--never-made'"
+        )
+    if failed:
+        yield f"{failed} job(s) failed: 'batchsora jobs --status failed' says why"

@@ -1,0 +1,88 @@
+"""The command line: one file a command, loaded when it is asked for.
+
+Command modules import click and nothing heavy; their bodies import what they need when they run,
+because ``--help`` and completion must not pay a second for SQLModel (docs/performance.md).
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from batchsora._version import __version__
+from batchsora.cli.common import Cli, global_options
+from batchsora.cli.failures import exit_of, show
+
+COMMANDS = (
+    "plan",
+    "run",
+    "status",
+    "jobs",
+    "resolve",
+    "export",
+    "download",
+    "balance",
+    "sandbox",
+    "demo",
+)
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are modules of this package."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the commands in the order of a person's work, not of the alphabet."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load a command's module."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"batchsora.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@global_options
+@click.version_option(__version__, prog_name="batchsora")
+def group(**_: Any) -> None:
+    """Turn a spreadsheet of prompts into finished videos: never paid twice, never above the cap.
+
+    \b
+    Rehearse it:     batchsora run prompts.csv --sandbox
+    See the cost:    batchsora plan prompts.csv
+    Run it:          batchsora run prompts.csv --budget 6.00
+    Go on:           batchsora run
+    See the results: batchsora export -o results.csv
+    """
+
+
+def main(arguments: Sequence[str] | None = None, obj: Cli | None = None) -> None:
+    """Run the command line and exit with its code (design.md, *Exit codes*).
+
+    Args:
+        arguments: instead of the process's own.
+        obj: what tests put in place of time, chance and checkpoints.
+    """
+    cli = Cli() if obj is None else obj
+    try:
+        code = group.main(
+            args=None if arguments is None else list(arguments),
+            prog_name="batchsora",
+            obj=cli,
+            standalone_mode=False,
+        )
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # whoever read our output has seen enough; Python must not complain when it flushes again
+        sys.stdout = None  # type: ignore[assignment]
+        sys.exit(0)
+    except BaseException as error:  # noqa: BLE001 - exceptions become exit codes here alone
+        show(error, cli)
+        sys.exit(exit_of(error))
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,25 @@
+"""``batchsora balance``: the account's money."""
+
+import click
+
+from batchsora.cli.common import Cli, global_options
+
+
+@click.command("balance")
+@global_options
+@click.pass_obj
+def command(cli: Cli, /) -> int:
+    """Show the balance of the account.
+
+    \b
+    Example:
+      batchsora balance --json
+    """
+    from batchsora.app.ask import read_balance
+    from batchsora.app.session import endpoint
+    from jobs.money import usd_text
+
+    with endpoint(cli.settings()) as place:
+        balance = usd_text(read_balance(place))
+    cli.result({"balance": balance}, lambda: f"${balance}")
+    return 0

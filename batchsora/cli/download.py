@@ -1,0 +1,47 @@
+"""``batchsora download``: fetch files that are not here yet."""
+
+from pathlib import Path
+
+import click
+
+from batchsora.cli.common import Cli, global_options
+
+
+@click.command("download")
+@click.argument("job", nargs=-1)
+@click.option("--batch", help="Only this batch.")
+@click.option(
+    "--download",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("videos"),
+    show_default=True,
+    help="Where the files go.",
+)
+@global_options
+@click.pass_obj
+def command(cli: Cli, /, job: tuple[str, ...], batch: str | None, folder: Path) -> int:
+    """Fetch the files of completed jobs that are missing, or of each JOB. It costs nothing.
+
+    Files that were deleted are fetched again while the provider still has them.
+
+    \b
+    Examples:
+      batchsora download
+      batchsora download sunset-03 --download films
+    """
+    from batchsora.app.files import fetch_files
+    from batchsora.app.session import endpoint, existing_store
+    from batchsora.download import DownloadPolicy
+
+    settings = cli.settings()
+    with endpoint(settings) as place, existing_store(settings.database) as store:
+        policy = DownloadPolicy(folder, allow_private=place.private_files)
+        report = fetch_files(store, place, policy, batch, job, cli.hooks)
+    for key, error in report.failed.items():
+        cli.say(f"the file of {key} is missing: {error}")
+    cli.result(
+        {"fetched": report.fetched, "failed": report.failed},
+        lambda: f"{report.fetched} file(s) fetched, {len(report.failed)} missing",
+    )
+    return 3 if report.failed else 0

@@ -1,0 +1,99 @@
+"""Exceptions become words and exit codes here, and nowhere else."""
+
+import json
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+import click
+
+from batchsora.cli.common import clean
+
+if TYPE_CHECKING:
+    from batchsora.cli.common import Cli
+
+BUG, USAGE, INTERRUPTED = 1, 2, 130
+FIRST_PROBLEMS = 50
+
+
+def exit_of(error: BaseException) -> int:
+    """Say which exit code an exception means."""
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        return INTERRUPTED
+    if isinstance(error, click.ClickException):
+        return USAGE
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else BUG
+    code = _exit_of_ours(error)
+    return BUG if code is None else code
+
+
+def _exit_of_ours(error: BaseException) -> int | None:
+    from batchsora.app.exits import exit_of_error, exit_of_read
+    from batchsora.app.loading import InvalidRowsError
+    from batchsora.manifest.errors import ManifestError
+    from batchsora.runblob.errors import RunBlobError
+    from batchsora.settings import SettingsError
+    from batchsora.tables import TableError
+    from jobs.errors import EngineError
+    from jobs.provider import ProviderError
+
+    if isinstance(error, EngineError):
+        return int(exit_of_error(error))
+    if isinstance(error, ManifestError | InvalidRowsError | SettingsError | TableError):
+        return USAGE
+    if isinstance(error, ProviderError | RunBlobError):
+        return int(exit_of_read(error))
+    return None
+
+
+def show(error: BaseException, cli: "Cli") -> None:
+    """Tell what happened: in words for people, as a document for scripts."""
+    if isinstance(error, click.exceptions.Exit | SystemExit):
+        return
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        click.echo("stopped; nothing is lost: run it again to go on", err=True)
+        return
+    if isinstance(error, click.ClickException):
+        error.show()
+        _document(cli, {"problem": error.format_message()})
+        return
+    if _exit_of_ours(error) is None:
+        click.echo(clean("".join(traceback.format_exception(error))), err=True)
+        click.echo(
+            "That is a bug in batchsora. What was paid for is in the database; run it again to go "
+            "on, and please report the lines above.",
+            err=True,
+        )
+        _document(cli, {"problem": f"a bug: {type(error).__name__}"})
+        return
+    problems = getattr(error, "problems", None)
+    if problems is not None:
+        show_problems(problems)
+        _document(cli, problems[0].as_json())
+        return
+    click.echo(clean(f"batchsora: {error}"), err=True)
+    problem = getattr(error, "problem", None)
+    _document(cli, {"problem": str(error)} if problem is None else problem.as_json())
+
+
+def show_problems(problems: list) -> None:  # type: ignore[type-arg]
+    """List what is wrong with a manifest's rows, the first fifty in full."""
+    for problem in problems[:FIRST_PROBLEMS]:
+        click.echo(clean(str(problem)), err=True)
+    more = len(problems) - FIRST_PROBLEMS
+    if more > 0:
+        click.echo(f"… and {more} more; 'batchsora plan --json' lists all", err=True)
+    click.echo(
+        f"{len(problems)} problem(s); nothing was loaded or bought. Mend the rows, or go on with "
+        "the others with --skip-invalid.",
+        err=True,
+    )
+
+
+def _document(cli: "Cli", error: dict) -> None:  # type: ignore[type-arg]
+    if cli.json:
+        json.dump({"error": error}, sys.stdout, ensure_ascii=False)
+        sys.stdout.write("\n")

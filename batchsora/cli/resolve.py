@@ -1,0 +1,76 @@
+"""``batchsora resolve``: settle an attempt in doubt by a person's word."""
+
+from datetime import timedelta
+
+import click
+
+from batchsora.cli.common import Cli, global_options
+
+
+@click.command("resolve")
+@click.argument("job")
+@click.option("--batch", help="The job's batch, where several have that key.")
+@click.option("--generation", metavar="ID", help="It was made: this generation is the job's.")
+@click.option("--never-made", is_flag=True, help="It was not made: queue the job again.")
+@click.option(
+    "--grace",
+    type=click.FloatRange(min=0),
+    default=180.0,
+    show_default=True,
+    help="Seconds for which a submission may still turn up.",
+)
+@click.option("--force", is_flag=True, help="Although the prompt differs, or the grace is not over.")
+@global_options
+@click.pass_obj
+def command(
+    cli: Cli,
+    /,
+    job: str,
+    batch: str | None,
+    generation: str | None,
+    grace: float,
+    *,
+    never_made: bool,
+    force: bool,
+) -> int:
+    """Settle a JOB whose submission nobody knows the outcome of.
+
+    Look at the account's generations first: what was made was paid for.
+
+    \b
+    Examples:
+      batchsora resolve sunset-03 --generation 0b6c1f0e-5d0f-4c56-9f6e-2f4f5b1f3a11
+      batchsora resolve sunset-03 --never-made
+    """
+    from batchsora.app.ask import ask
+    from batchsora.app.session import endpoint, existing_store
+    from jobs.policy import RunPolicy
+    from jobs.reconcile import resolve_as, resolve_never_made
+    from jobs.store import views
+
+    if (generation is None) == (not never_made):
+        raise click.UsageError("say either --generation ID or --never-made")
+    settings = cli.settings()
+    clock = cli.hooks.clock
+    with existing_store(settings.database) as store:
+        found = store.read(lambda c: views.find_job(c, job, batch))
+        if generation is None:
+            resolve_never_made(store, clock, found, grace=timedelta(seconds=grace), force=force)
+            said = f"{found.key} is queued again; its hold is released"
+        else:
+            with endpoint(settings) as place:
+                ask(
+                    place,
+                    lambda provider: resolve_as(
+                        store,
+                        provider,
+                        clock,
+                        found,
+                        generation,
+                        poll_interval=RunPolicy().poll_interval,
+                        force=force,
+                    ),
+                )
+            said = f"{found.key} is generation {generation}; the next run looks at it"
+    cli.result({"job": found.key, "batch": found.batch, "generation_id": generation}, lambda: said)
+    return 0

@@ -1,0 +1,199 @@
+"""``batchsora run``: load if given, then go on until nothing is left."""
+
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from batchsora.cli.common import Cli, global_options
+
+if TYPE_CHECKING:
+    from batchsora.app.loading import Caps, LoadOptions
+    from batchsora.app.run import RunTerms
+
+
+class Usd(click.ParamType):
+    """An amount in US dollars, kept as a decimal."""
+
+    name = "usd"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Decimal:
+        """Read an amount; a leading dollar sign is fine."""
+        if isinstance(value, Decimal):
+            return value
+        try:
+            amount = Decimal(str(value).strip().removeprefix("$"))
+        except InvalidOperation:
+            self.fail(f"{value!r} is no amount in USD; write it like 6.00", param, ctx)
+        if not amount.is_finite() or not 0 <= amount < 10**9:
+            self.fail(f"{value!r} is no amount in USD; write it like 6.00", param, ctx)
+        return amount
+
+
+USD = Usd()
+
+
+def _campaign_caps(_: Any, __: Any, values: tuple[str, ...]) -> dict[str, Decimal]:
+    caps: dict[str, Decimal] = {}
+    for value in values:
+        name, sign, amount = value.rpartition("=")
+        if not sign or not name:
+            raise click.BadParameter(f"{value!r}: write it like summer=2.50")
+        caps[name] = USD.convert(amount, None, None)
+    return caps
+
+
+SECONDS = click.FloatRange(min=0.05, max=7 * 86400)
+
+
+@click.command("run")
+@click.argument("manifest", required=False, type=click.Path(path_type=Path))
+@click.option("--name", help="Of the batch (default: the manifest's own, or its file's).")
+@click.option("--batch", help="Resume this batch; without it and MANIFEST: every unfinished one.")
+@click.option("--budget", type=USD, metavar="USD", help="Cap of the batch, kept with it.")
+@click.option(
+    "--cap",
+    "campaigns",
+    multiple=True,
+    callback=_campaign_caps,
+    metavar="CAMPAIGN=USD",
+    help="Cap of a campaign; can be repeated.",
+)
+@click.option("--day-budget", type=USD, metavar="USD", help="Cap of each day, over all batches.")
+@click.option("--max-price", type=USD, metavar="USD", help="Highest price to pay for one video.")
+@click.option("--min-balance", type=USD, metavar="USD", help="What the account shall keep.")
+@click.option(
+    "--max-in-flight",
+    type=click.IntRange(1, 100_000),
+    default=16,
+    show_default=True,
+    help="Unfinished generations at the same time.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, max=10_000),
+    default=5.0,
+    show_default=True,
+    help="Submissions a second; 0: no limit.",
+)
+@click.option("--poll-interval", type=SECONDS, help="Seconds between looks.  [default: 5]")
+@click.option(
+    "--request-timeout", type=SECONDS, default=60.0, show_default=True, help="Seconds a request."
+)
+@click.option(
+    "--generation-timeout",
+    type=SECONDS,
+    default=1800.0,
+    show_default=True,
+    help="Seconds after which a video counts as overdue.",
+)
+@click.option(
+    "--grace",
+    type=SECONDS,
+    default=180.0,
+    show_default=True,
+    help="Seconds for which a submission in doubt is looked for.",
+)
+@click.option(
+    "--retries",
+    type=click.IntRange(0, 20),
+    default=2,
+    show_default=True,
+    help="New attempts after the provider's own failures.",
+)
+@click.option(
+    "--download",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the files go.  [default: videos; in a rehearsal sandbox-videos]",
+)
+@click.option("--no-download", is_flag=True, help="Fetch no files.")
+@click.option("--first", type=click.IntRange(min=1), metavar="N", help="Buy only the first N rows.")
+@click.option("--skip-invalid", is_flag=True, help="Go on with the valid rows.")
+@click.option("--allow-unknown", is_flag=True, help="Accept columns that look misspelt.")
+@click.option("--allow-outside", is_flag=True, help="Accept images outside the manifest's folder.")
+@click.option("--redo-changed", is_flag=True, help="Buy edited rows anew that were paid for.")
+@click.option("--keep-both", is_flag=True, help="Changed rows without id are other videos.")
+@click.option("--sandbox", is_flag=True, help="Rehearse on this machine: no money, real files.")
+@click.option("--yes", is_flag=True, help="Spend without asking.")
+@global_options
+@click.pass_obj
+def command(cli: Cli, /, manifest: Path | None, batch: str | None, **flags: Any) -> int:
+    """Load MANIFEST if given, then submit, poll and download until nothing is left.
+
+    Run it again to resume. Caps stay with the batch; a flag replaces a kept one.
+
+    \b
+    Examples:
+      batchsora run prompts.csv --budget 6.00
+      batchsora run prompts.csv --sandbox
+      batchsora run                      (resumes every unfinished batch)
+    """
+    from batchsora.app.start import StartRequest, start
+
+    if manifest is not None and batch is not None:
+        raise click.UsageError("give MANIFEST or --batch, not both")
+    if flags["redo_changed"] and flags["keep_both"]:
+        raise click.UsageError("give --redo-changed or --keep-both, not both")
+    request = StartRequest(
+        manifest=manifest,
+        batch=batch,
+        caps=_caps(flags),
+        loading=_loading(flags),
+        terms=_terms(flags),
+        first=flags["first"],
+        allow_outside=flags["allow_outside"],
+        consent=flags["yes"],
+    )
+    return int(start(request, cli.settings(sandbox=flags["sandbox"]), cli.hooks, cli))
+
+
+def _caps(flags: dict[str, Any]) -> "Caps":
+    from batchsora.app.loading import Caps
+
+    return Caps(
+        batch=flags["budget"],
+        campaigns=flags["campaigns"],
+        day=flags["day_budget"],
+        max_price=flags["max_price"],
+        min_balance=flags["min_balance"],
+    )
+
+
+def _loading(flags: dict[str, Any]) -> "LoadOptions":
+    from batchsora.app.loading import LoadOptions
+    from jobs.store.loading import OnChange
+
+    on_change = OnChange.STOP
+    if flags["redo_changed"]:
+        on_change = OnChange.REDO
+    elif flags["keep_both"]:
+        on_change = OnChange.KEEP
+    return LoadOptions(
+        name=flags["name"],
+        skip_invalid=flags["skip_invalid"],
+        allow_unknown=flags["allow_unknown"],
+        on_change=on_change,
+    )
+
+
+def _terms(flags: dict[str, Any]) -> "RunTerms":
+    from batchsora.app.run import RunTerms
+    from batchsora.download import DownloadPolicy
+    from jobs.policy import RunPolicy
+    from jobs.retry import RetryPolicy
+
+    # a rehearsal's time runs faster, and so does our patience with it
+    rehearsal = flags["sandbox"]
+    policy = RunPolicy(
+        max_in_flight=flags["max_in_flight"],
+        rate=flags["rate"],
+        poll_interval=flags["poll_interval"] or (0.25 if rehearsal else 5.0),
+        generation_timeout=flags["generation_timeout"],
+        grace=flags["grace"],
+        retry=RetryPolicy(flags["retries"], base=1.0 if rehearsal else 30.0),
+    )
+    folder = flags["folder"] or Path("sandbox-videos" if rehearsal else "videos")
+    download = None if flags["no_download"] else DownloadPolicy(folder)
+    return RunTerms(policy, flags["request_timeout"], download)

@@ -1,0 +1,43 @@
+"""``batchsora sandbox``: the API on this machine, to rehearse on."""
+
+from pathlib import Path
+
+import click
+
+from batchsora.cli.common import Cli, global_options
+
+
+@click.command("sandbox")
+@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True)
+@click.option("--time-scale", type=click.FloatRange(min=0.01), default=200.0, show_default=True,
+              help="How many times faster than life.")  # fmt: skip
+@click.option("--balance", default="100.00", show_default=True, help="What the account holds, USD.")
+@click.option("--faults", default="", metavar="NAME=RATE,…", help="Such as drop=0.1,error=0.05,late=0.1.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of all that is by chance.")
+@click.option("--state", type=click.Path(dir_okay=False, path_type=Path),
+              help="Keep its generations in this file, over restarts.")  # fmt: skip
+@global_options
+@click.pass_obj
+def command(
+    cli: Cli,
+    /,
+    port: int,
+    time_scale: float,
+    balance: str,
+    faults: str,
+    seed: int,
+    state: Path | None,
+) -> int:
+    """Serve the provider's API on loopback, with real little videos and no money.
+
+    GET /__ledger tells what it really charged.
+
+    \b
+    Example:
+      batchsora sandbox --port 8765 --faults drop=0.1 &
+      RUNBLOB_API_KEY=test batchsora --base-url http://127.0.0.1:8765 run prompts.csv --yes
+    """
+    from batchsora.app.session import serve_sandbox
+
+    serve_sandbox(port, time_scale, balance, faults, seed, state, cli.say)
+    return 0

@@ -1,0 +1,192 @@
+"""Fetching the files of completed jobs, in parallel, while a run goes on or afterwards.
+
+A download that fails never makes a job failed and never buys it again: the file stays wanted, is
+tried again by itself, and by every later run or ``batchsora download``.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from batchsora.fetch import FetchError, fetch_video
+from batchsora.names import safe_name
+from jobs.clock import Clock
+from jobs.gate import Gate
+from jobs.provider import Provider, ProviderError
+from jobs.retry import full_jitter
+from jobs.store import Store, files
+from jobs.store.files import WantedFile
+
+log = logging.getLogger(__name__)
+
+NAP = 1.0
+"""Seconds between two looks for newly completed jobs."""
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadPolicy:
+    """How files are fetched.
+
+    Attributes:
+        folder: below which each batch has a folder of its own.
+        parallel: downloads at the same time.
+        tries: of one file in one run.
+        allow_private: take files from loopback and private addresses, as the sandbox's are.
+    """
+
+    folder: Path
+    parallel: int = 4
+    tries: int = 4
+    allow_private: bool = False
+
+
+@dataclass(slots=True)
+class DownloadReport:
+    """What a downloader did."""
+
+    fetched: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+class Downloader:
+    """Fetches wanted files until told that no more will come.
+
+    Args:
+        store: the job table.
+        provider: asked for a fresh address when one has expired.
+        http: a client without the token: that goes to the API's origin alone.
+        policy: how.
+        clock: time.
+        chance: randomness, for jitter.
+        checkpoint: called at ``file-fetched`` and ``file-written``.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        provider: Provider,
+        http: httpx.AsyncClient,
+        policy: DownloadPolicy,
+        clock: Clock,
+        chance: random.Random,
+        checkpoint: Callable[[str], None],
+    ) -> None:
+        self._store = store
+        self._provider = provider
+        self._http = http
+        self._policy = policy
+        self._clock = clock
+        self._chance = chance
+        self._checkpoint = checkpoint
+        self._tries: dict[int, int] = {}
+        self._not_before: dict[int, float] = {}
+        self._under_way: dict[int, asyncio.Task[None]] = {}
+        self._bell = Gate(clock, chance)
+        self.report = DownloadReport()
+
+    async def run(
+        self, batch_ids: Sequence[int], over: asyncio.Event, keys: Sequence[str] = ()
+    ) -> DownloadReport:
+        """Fetch until ``over`` is set and every file is here or has failed too often."""
+        try:
+            while True:
+                last_round = over.is_set()
+                left = self._start(batch_ids, keys)
+                if last_round and not left and not self._under_way:
+                    return self.report
+                await self._bell.pause(NAP)
+                self._reap()
+        finally:
+            for task in self._under_way.values():
+                task.cancel()
+            await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+
+    def _start(self, batch_ids: Sequence[int], keys: Sequence[str]) -> int:
+        """Start what may start; returns how many files are still to be tried."""
+        left = 0
+        after = 0
+        now = self._clock.monotonic()
+        while True:
+            wanted = self._store.read(
+                lambda c, after=after: files.wanted_files(  # type: ignore[misc]
+                    c, batch_ids, 200, after=after, keys=keys
+                )
+            )
+            if not wanted:
+                return left
+            after = wanted[-1].job_id
+            for item in wanted:
+                if self._tries.get(item.attempt_id, 0) >= self._policy.tries:
+                    continue
+                left += 1
+                if len(self._under_way) >= self._policy.parallel:
+                    return left
+                due = self._not_before.get(item.attempt_id, 0.0) <= now
+                if due and item.attempt_id not in self._under_way:
+                    task = asyncio.create_task(self._fetch(item), name=f"download {item.key}")
+                    self._under_way[item.attempt_id] = task
+
+    def _reap(self) -> None:
+        for attempt_id, task in list(self._under_way.items()):
+            if task.done():
+                del self._under_way[attempt_id]
+                task.result()  # a bug must be seen
+
+    async def _fetch(self, item: WantedFile) -> None:
+        target = self._target(item)
+        try:
+            await self._store.commit(
+                lambda c: files.plan_file(c, item, str(target))
+            )
+            fetched = await self._get(item, target)
+            self._checkpoint("file-fetched")
+            await self._store.commit(
+                lambda c: files.record_file(
+                    c, item, str(fetched.path), fetched.size, fetched.sha256, self._clock.now()
+                )
+            )
+            self._checkpoint("file-written")
+            self.report.fetched += 1
+            self.report.failed.pop(item.key, None)
+        except (FetchError, ProviderError, OSError) as error:
+            await self._failed(item, str(error))
+        finally:
+            self._bell.wake()
+
+    async def _get(self, item: WantedFile, target: Path):  # type: ignore[no-untyped-def]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return await fetch_video(
+                self._http, item.video_url, target, allow_private=self._policy.allow_private
+            )
+        except FetchError as error:
+            if not error.expired:
+                raise
+        fresh = await self._provider.generation(item.generation_id)
+        if fresh.video_url is None:
+            raise FetchError("the address has expired and the API gives no fresh one", expired=True)
+        return await fetch_video(
+            self._http, fresh.video_url, target, allow_private=self._policy.allow_private
+        )
+
+    async def _failed(self, item: WantedFile, message: str) -> None:
+        tries = self._tries.get(item.attempt_id, 0)
+        self._tries[item.attempt_id] = tries + 1
+        delay = full_jitter(2.0, 60.0, tries, self._chance)
+        self._not_before[item.attempt_id] = self._clock.monotonic() + delay
+        self.report.failed[item.key] = message
+        log.info("the file of %s could not be fetched: %s", item.key, message)
+        await self._store.commit(lambda c: files.record_file_error(c, item, message))
+
+    def _target(self, item: WantedFile) -> Path:
+        """Choose where the file goes: named by its row, never over somebody else's file."""
+        folder = self._policy.folder.absolute() / safe_name(item.batch)
+        plain = folder / f"{safe_name(item.key)}.mp4"
+        if item.path == str(plain) or not plain.exists():
+            return plain
+        return folder / f"{safe_name(item.key)}.{item.attempt_id}.mp4"

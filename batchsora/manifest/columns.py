@@ -1,0 +1,235 @@
+"""Which header means what: names without case, spaces and punctuation, synonyms, misspellings.
+
+A header that means nothing here is the person's own column: it is carried through to the export.
+One that looks like a misspelt name of ours is *suspicious*: every row would silently get the
+default instead of what the person wrote, and be paid for.
+"""
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from batchsora.manifest.errors import RowProblem, refused
+from batchsora.tables import RESULT_COLUMNS
+
+SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
+    "id": ("name", "job id"),
+    "prompt": ("text",),
+    "image": ("image file", "image path"),
+    "image_url": (),
+    "orientation": ("aspect", "aspect ratio", "ratio"),
+    "duration": ("seconds", "length"),
+    "campaign": (),
+    "priority": (),
+    "count": ("variants", "copies", "repeat"),
+    "callback_url": (),
+}
+"""The columns that mean something, and what else they may be called."""
+
+MOST_COLUMNS: Final = 1000
+SHORTEST_MISSPELT: Final = 5
+"""A shorter word is one letter away from too many honest headers."""
+LONG_WORD: Final = 8
+"""From here on two slips count as a misspelling, below only one."""
+
+
+def folded(header: str) -> str:
+    """Reduce a header to what counts: letters and digits, without case and width.
+
+    ``"Aspect-Ratio "`` and ``"aspect_ratio"`` are one.
+    """
+    normal = unicodedata.normalize("NFKC", header).casefold()
+    return "".join(character for character in normal if character.isalnum())
+
+
+_CANONICAL: Final = {folded(name): name for name in SYNONYMS}
+_KNOWN: Final = _CANONICAL | {
+    folded(synonym): name for name, synonyms in SYNONYMS.items() for synonym in synonyms
+}
+_RESULTS: Final = {folded(name): name for name in RESULT_COLUMNS}
+
+
+def meaning(header: str) -> str | None:
+    """Say which column of ours a header names (``"Text"`` is ``"prompt"``), or None."""
+    return _KNOWN.get(folded(header))
+
+
+def proper(header: str) -> bool:
+    """Whether a header is the proper name of a column of ours, not a synonym."""
+    return folded(header) in _CANONICAL
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What the headers of one manifest mean.
+
+    Attributes:
+        known: where each column of ours stands, by its canonical name.
+        carried: where the columns stand that go into the export, ours and the person's own.
+        nameless: where columns without a header stand.
+        warnings: what a person should look at; none of it stops the loading.
+        suspicious: the headers that look misspelt, as written.
+    """
+
+    known: Mapping[str, int]
+    carried: tuple[int, ...]
+    nameless: tuple[int, ...]
+    warnings: tuple[RowProblem, ...]
+    suspicious: tuple[str, ...]
+
+
+def understand(file: str, headers: Sequence[str], row: int | None) -> Columns:
+    """Find out what the headers of a manifest mean.
+
+    Args:
+        file: the manifest's path, for messages.
+        headers: as written.
+        row: where they stand, or None.
+
+    Raises:
+        ManifestError: no prompt, a header twice, or two headers for one column.
+    """
+    if len(headers) > MOST_COLUMNS:
+        raise refused(
+            file,
+            f"the header has {len(headers)} columns, more than {MOST_COLUMNS}",
+            "Is this the right file?",
+            row=row,
+        )
+    known, shadowed = _known(file, headers, row)
+    results = {index for index, header in enumerate(headers) if folded(header) in _RESULTS}
+    nameless = tuple(index for index, header in enumerate(headers) if not header.strip())
+    carried = tuple(i for i in range(len(headers)) if i not in results and headers[i].strip())
+    _refuse_twins(file, [headers[index] for index in carried], row)
+    if "prompt" not in known:
+        raise _without_prompt(file, headers, row)
+
+    warnings = [
+        RowProblem(
+            file,
+            row,
+            headers[index],
+            None,
+            f"is not read as {name!r}, because there is a column of that name",
+            "It is carried through to the export; rename one if that is not what you mean.",
+        )
+        for index, name in shadowed.items()
+    ]
+    # An export has all of them; a few alone are more likely somebody's own.
+    if 0 < len(results) < len(RESULT_COLUMNS):
+        warnings += [
+            RowProblem(
+                file,
+                row,
+                headers[index],
+                None,
+                "is the name of a result column: it is neither used nor carried through",
+                "Rename it to keep it.",
+            )
+            for index in sorted(results)
+        ]
+    suspicious = {
+        headers[index]: like
+        for index in carried
+        if index not in known.values()
+        and index not in shadowed
+        and (like := misspelt(headers[index], known)) is not None
+    }
+    warnings += [
+        RowProblem(
+            file,
+            row,
+            header,
+            None,
+            f"looks like a misspelt {like!r}; as it stands it has no effect",
+            f"Call it {like!r}, or something less similar if it is a column of your own.",
+        )
+        for header, like in suspicious.items()
+    ]
+    return Columns(known, carried, nameless, tuple(warnings), tuple(suspicious))
+
+
+def _known(
+    file: str, headers: Sequence[str], row: int | None
+) -> tuple[dict[str, int], dict[int, str]]:
+    """Find our columns, and those whose name is only a synonym beside the proper one."""
+    places: dict[str, list[int]] = {}
+    for index, header in enumerate(headers):
+        name = meaning(header)
+        if name is not None:
+            places.setdefault(name, []).append(index)
+    known: dict[str, int] = {}
+    shadowed: dict[int, str] = {}
+    for name, indexes in places.items():
+        best = [index for index in indexes if proper(headers[index])] or indexes
+        if len(best) > 1:
+            twins = ", ".join(repr(headers[index]) for index in best)
+            raise refused(
+                file,
+                f"several columns mean {name!r}: {twins}",
+                f"Keep one of them, or call the right one {name!r}.",
+                row=row,
+            )
+        known[name] = best[0]
+        shadowed |= {index: name for index in indexes if index != known[name]}
+    return known, shadowed
+
+
+def _refuse_twins(file: str, headers: Sequence[str], row: int | None) -> None:
+    seen: set[str] = set()
+    for header in headers:
+        if header in seen:
+            raise refused(
+                file,
+                "two columns have the same name",
+                "Rename one of them.",
+                row=row,
+                column=header,
+            )
+        seen.add(header)
+
+
+def _without_prompt(file: str, headers: Sequence[str], row: int | None) -> Exception:
+    likely = next((header for header in headers if misspelt(header, ()) == "prompt"), None)
+    there = ", ".join(repr(header) for header in headers[:8]) + (", …" if len(headers) > 8 else "")  # noqa: PLR2004 - enough to recognise the file by
+    return refused(
+        file,
+        "there is no column 'prompt'",
+        f"Is {likely!r} misspelt? Call it 'prompt'."
+        if likely is not None
+        else "The first row must hold the columns' names, one of them 'prompt'.",
+        row=row,
+        found=there,
+    )
+
+
+def misspelt(header: str, present: Mapping[str, int] | Sequence[str]) -> str | None:
+    """Say which name of ours a header is probably meant to be, if it looks like a slip.
+
+    Args:
+        header: as written; one that is a proper name of ours is no slip.
+        present: our columns that the manifest has; what is there was not misspelt.
+    """
+    word = folded(header)
+    for known, name in _KNOWN.items():
+        if name in present or len(known) < SHORTEST_MISSPELT:
+            continue
+        if 0 < slips(word, known) <= (2 if len(known) >= LONG_WORD else 1):
+            return name
+    return None
+
+
+def slips(one: str, other: str) -> int:
+    """Count the letters to add, drop, change or swap with their neighbour to make one the other."""
+    before: list[int] = []
+    last = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        row = [i]
+        for j, b in enumerate(other, 1):
+            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and b == one[i - 2]:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        before, last = last, row
+    return last[-1]

@@ -1,0 +1,110 @@
+"""What is wrong with a manifest, told so that a person can mend it: where, what, and how.
+
+::
+
+    RowProblem              one fault: of one row, or of the whole file (``row`` is None)
+    ManifestError           the file as a whole is refused; carries one RowProblem          (exit 2)
+    CellError               raised by the parsers of single cells, which know no place
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+LONGEST_SHOWN: Final = 120
+"""So many characters of what was found are repeated to the person; a data URI has millions."""
+
+
+def shorten(text: str) -> str:
+    """Cut a text found in a manifest to what is worth showing."""
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+
+
+@dataclass(frozen=True, slots=True)
+class RowProblem:
+    """One fault in a manifest.
+
+    Attributes:
+        file: the manifest, as its path was given.
+        row: where, as an editor counts (CSV: the header is row 1; YAML: the line); None for a fault
+            of the whole file.
+        column: the header as written, or None.
+        found: what stands there, shortened; None when there is nothing to show.
+        problem: what is wrong with it.
+        remedy: what to do about it.
+    """
+
+    file: str
+    row: int | None
+    column: str | None
+    found: str | None
+    problem: str
+    remedy: str
+
+    def as_json(self) -> dict[str, str | int | None]:
+        """Give the fields of an entry of ``invalid`` in ``plan --json`` (docs/design.md)."""
+        return {
+            "file": self.file,
+            "row": self.row,
+            "column": self.column,
+            "found": self.found,
+            "problem": self.problem,
+            "remedy": self.remedy,
+        }
+
+    def __str__(self) -> str:
+        place = self.file
+        if self.row is not None:
+            place += f", row {self.row}"
+        if self.column is not None:
+            place += f", column {self.column!r}"
+        # As JSON: control characters can't play tricks on the terminal, other scripts stay legible.
+        found = (
+            "" if self.found is None else f" (found {json.dumps(self.found, ensure_ascii=False)})"
+        )
+        return f"{place}: {self.problem}{found}. {self.remedy}"
+
+
+class ManifestError(Exception):
+    """The file is refused as a whole; nothing in it was used.
+
+    Attributes:
+        problem: why, and the remedy.
+    """
+
+    def __init__(self, problem: RowProblem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+    def as_json(self) -> Mapping[str, str | int | None]:
+        """Give the fields of ``error`` in ``plan --json`` (docs/design.md)."""
+        return self.problem.as_json()
+
+
+def refused(
+    file: str,
+    problem: str,
+    remedy: str,
+    *,
+    row: int | None = None,
+    column: str | None = None,
+    found: str | None = None,
+) -> ManifestError:
+    """Make the error that refuses a whole file."""
+    shown = None if found is None else shorten(found)
+    return ManifestError(RowProblem(file, row, column, shown, problem, remedy))
+
+
+class CellError(ValueError):
+    """What one cell says can't be used.
+
+    Attributes:
+        problem: what is wrong.
+        remedy: what to write instead.
+    """
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem}. {remedy}")
+        self.problem = problem
+        self.remedy = remedy

@@ -1,0 +1,195 @@
+"""The image of a row: a file beside the manifest, a web address, or a data URI.
+
+A manifest may come from somebody else, and what an image cell names is sent to the provider. So a
+path never leads out of the manifest's folder (links included) unless the person allows it, only
+regular files are opened, and only what is a picture by its content is taken.
+"""
+
+import binascii
+import errno
+import hashlib
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Final
+
+from batchsora.manifest.errors import CellError
+from batchsora.manifest.values import check_url
+from jobs.provider import ImageRef
+
+LARGEST_IMAGE: Final = 10 * 1024**2
+"""Bytes of the decoded image: 10 MB, as the provider counts (docs/design.md)."""
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?=//)|data:", re.IGNORECASE)
+_DATA_URI = re.compile(r"data:([^;,]*)((?:;[^;,]*)*),", re.IGNORECASE)
+_TAKEN: Final = "Use a JPEG, PNG or WEBP."
+_OTHER_FORMATS: Final = (
+    (b"GIF8", "a GIF"),
+    (b"BM", "a BMP"),
+    (b"%PDF", "a PDF"),
+    (b"II*\0", "a TIFF"),
+    (b"MM\0*", "a TIFF"),
+    (b"<svg", "an SVG"),
+    (b"<?xml", "an SVG"),
+)
+
+
+def media_type(head: bytes) -> str:
+    """Tell a picture's type by its first bytes.
+
+    Raises:
+        CellError: it is none of the three types that the provider takes.
+    """
+    if head.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return "image/webp"
+    if head[4:8] == b"ftyp":
+        raise CellError("the image is a HEIC, AVIF or video by its content", _TAKEN)
+    for magic, what in _OTHER_FORMATS:
+        if head.startswith(magic):
+            raise CellError(f"the image is {what} by its content", _TAKEN)
+    raise CellError("the image is no JPEG, PNG or WEBP by its content", _TAKEN)
+
+
+class Images:
+    """Reads the images of one manifest during one load, every file once.
+
+    Args:
+        folder: the manifest's own; paths start from there.
+        allow_outside: whether paths may lead out of it.
+    """
+
+    def __init__(self, folder: Path, *, allow_outside: bool) -> None:
+        self._folder = folder
+        self._allow_outside = allow_outside
+        self._files: dict[Path, tuple[str, int, str] | CellError] = {}
+
+    def read(self, text: str) -> ImageRef | None:
+        """Find the image that a cell names; an empty cell is None.
+
+        Raises:
+            CellError: there is no such image, or it can't be used.
+        """
+        source = text.strip()
+        if not source:
+            return None
+        match = _SCHEME.match(source)
+        if match is None:
+            return self._file(source)
+        if match[0].lower() == "data:":
+            return _data_uri(source)
+        return url(source)
+
+    def _file(self, source: str) -> ImageRef:
+        path = self._resolved(source)
+        if path not in self._files:
+            try:
+                self._files[path] = _contents(path)
+            except CellError as error:
+                self._files[path] = error
+        facts = self._files[path]
+        if isinstance(facts, CellError):
+            raise CellError(facts.problem, facts.remedy)
+        sha256, size, media = facts
+        return ImageRef(source, str(path), sha256, size, media)
+
+    def _resolved(self, source: str) -> Path:
+        """Follow a path to the real file."""
+        try:
+            folder = self._folder.resolve(strict=True)
+            path = (folder / source).resolve(strict=True)
+        except (OSError, RuntimeError, ValueError) as error:  # a circle of links; a NUL
+            raise _unreadable(error) from error
+        if not self._allow_outside and not path.is_relative_to(folder):
+            raise CellError(
+                "the image lies outside the manifest's folder",
+                "Put it beside the manifest, or allow images from outside explicitly.",
+            )
+        return path
+
+
+def url(text: str) -> ImageRef | None:
+    """Take a web address as an image; the provider fetches it. Empty is None.
+
+    Raises:
+        CellError: it is no http or https address.
+    """
+    source = text.strip()
+    if not source:
+        return None
+    check_url(source, ("https", "http"))
+    return ImageRef(source)
+
+
+def _contents(path: Path) -> tuple[str, int, str]:
+    """Read a file: its SHA-256, size and type."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a device may already do something
+            raise _not_regular()
+        # Not blocking and not following: it may have become a pipe or a link in between.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise _not_regular()
+            data = file.read(LARGEST_IMAGE + 1)
+    except OSError as error:
+        raise _unreadable(error) from error
+    return hashlib.sha256(data).hexdigest(), len(data), _checked(data)
+
+
+def _data_uri(source: str) -> ImageRef:
+    match = _DATA_URI.match(source)
+    if match is None or ";base64" not in match[2].lower():
+        raise CellError(
+            "this is no data URI that can be used",
+            "Write data:image/png;base64,… or a file's path.",
+        )
+    text = source[match.end() :]
+    if len(text) > LARGEST_IMAGE * 2:  # even with a line break after every few characters
+        raise _too_large()
+    try:
+        data = binascii.a2b_base64("".join(text.split()).encode("ascii"), strict_mode=True)
+    except ValueError as error:  # binascii.Error, UnicodeEncodeError
+        raise CellError(
+            "the data URI's base64 is damaged", "Encode the file again, or name its path."
+        ) from error
+    media = _checked(data)
+    declared = match[1].strip().lower().replace("image/jpg", "image/jpeg")
+    if declared != media:
+        raise CellError(
+            f"the data URI says {declared or 'nothing'}, its content is {media}",
+            f"Begin it with data:{media};base64,",
+        )
+    return ImageRef(source, None, hashlib.sha256(data).hexdigest(), len(data), media)
+
+
+def _checked(data: bytes) -> str:
+    if not data:
+        raise CellError("the image is empty", _TAKEN)
+    if len(data) > LARGEST_IMAGE:
+        raise _too_large()
+    return media_type(data[:16])
+
+
+def _too_large() -> CellError:
+    return CellError(f"the image is larger than 10 MB ({LARGEST_IMAGE} bytes)", "Make it smaller.")
+
+
+def _not_regular() -> CellError:
+    return CellError("the image is no regular file", "Name a JPEG, PNG or WEBP file.")
+
+
+def _unreadable(error: Exception) -> CellError:
+    if isinstance(error, FileNotFoundError):
+        return CellError(
+            "there is no such image",
+            "Paths start from the manifest's own folder; upper and lower case count.",
+        )
+    if isinstance(error, OSError) and error.errno == errno.EACCES:
+        return CellError("the image may not be read", "Check the file's permissions.")
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return CellError(f"the image can't be read: {reason}", "Name a JPEG, PNG or WEBP file.")

@@ -1,0 +1,222 @@
+"""From one raw row to the jobs that it asks for, or to everything that is wrong with it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Final, TypeVar
+
+from batchsora.manifest import images, values
+from batchsora.manifest.columns import Columns
+from batchsora.manifest.errors import CellError, RowProblem, shorten
+from batchsora.manifest.images import Images
+from batchsora.manifest.keys import Clash, Keys, content_key
+from batchsora.manifest.raw import RawRow
+from jobs.provider import GenerationRequest, ImageRef
+from jobs.spec import JobSpec
+
+_T = TypeVar("_T")
+_ABSENT: Final = -1
+_REMEMBERED: Final = 1024
+
+
+_REPEATING: Final = (
+    "orientation",
+    "duration",
+    "callback_url",
+    "campaign",
+    "priority",
+    "count",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """The columns that repeat themselves: a million rows have a handful of such combinations."""
+
+    orientation: str = values.PORTRAIT
+    duration: int = values.DEFAULT_DURATION
+    callback_url: str | None = None
+    campaign: str | None = None
+    priority: int = 0
+    count: int = 1
+
+
+@dataclass(slots=True)
+class _Faults:
+    """Collects what is wrong with one row, so that a person sees all of it at once."""
+
+    file: str
+    headers: Sequence[str]
+    row: int = 0
+    found: list[RowProblem] = field(default_factory=list)
+
+    def add(self, place: int | None, text: str | None, problem: str, remedy: str) -> None:
+        """Note a fault; ``place`` is the column's, None for the row as a whole."""
+        column = None if place is None or place == _ABSENT else self.headers[place]
+        shown = None if text is None else shorten(text)
+        self.found.append(RowProblem(self.file, self.row, column, shown, problem, remedy))
+
+
+class RowReader:
+    """Turns the raw rows of one manifest, in order, into jobs.
+
+    Args:
+        file: the manifest's path, for messages.
+        headers: as written.
+        columns: what they mean.
+        pictures: where images are looked for.
+    """
+
+    def __init__(
+        self, file: str, headers: Sequence[str], columns: Columns, pictures: Images
+    ) -> None:
+        self._headers = headers
+        self._columns = columns
+        self._images = pictures
+        self._keys = Keys()
+        self._faults = _Faults(file, headers)
+        self._names = [headers[place] for place in columns.carried]
+        self._pick = _picker(columns.carried, len(headers))
+        place = columns.known.get
+        self._prompt = place("prompt", _ABSENT)
+        self._id = place("id", _ABSENT)
+        self._image = place("image", _ABSENT)
+        self._image_url = place("image_url", _ABSENT)
+        self._count = place("count", _ABSENT)
+        repeating = [columns.known[name] for name in _REPEATING if name in columns.known]
+        self._repeating = _picker(repeating, len(headers))
+        self._options: dict[tuple[str, ...], _Options] = {}
+
+    def read(self, raw: RawRow) -> Sequence[JobSpec] | Sequence[RowProblem]:
+        """Give the jobs of a row, or its problems; never both."""
+        faults = self._faults
+        faults.row, faults.found = raw.row, []
+        cells = self._squared(raw.cells)
+        words = self._parsed(cells, self._prompt, values.prompt, "")
+        key = self._parsed(cells, self._id, values.row_id, None)
+        picture = self._picture(cells)
+        options = self._options.get(tuple(self._repeating(cells))) or self._optional(cells)
+        if faults.found:
+            return faults.found
+        request = GenerationRequest(
+            words, options.orientation, options.duration, picture, options.callback_url
+        )
+        count = options.count
+        if key is None:
+            names = self._keys.of_content(content_key(request), raw.row, count)
+        else:
+            names = self._keys.of_id(key, raw.row, count)
+        if isinstance(names, Clash):
+            faults.add(
+                self._id,
+                key,
+                f"the key {names.key!r} is already that of row {names.row}",
+                "Give one of the two rows another id.",
+            )
+            return faults.found
+        written = dict(zip(self._names, self._pick(cells), strict=True))
+        return [
+            JobSpec(
+                name,
+                key is None,
+                raw.row,
+                request,
+                options.campaign,
+                options.priority,
+                written if count == 1 else self._of_variant(written, key and name),
+            )
+            for name in names
+        ]
+
+    def _optional(self, cells: Sequence[str]) -> _Options:
+        """Read the columns that repeat themselves, and remember what was understood."""
+        columns = self._columns.known
+        standard = _Options()
+        place = columns.get
+        options = _Options(
+            self._parsed(
+                cells, place("orientation", _ABSENT), values.orientation, standard.orientation
+            ),
+            self._parsed(cells, place("duration", _ABSENT), values.duration, standard.duration),
+            self._parsed(cells, place("callback_url", _ABSENT), values.callback_url, None),
+            self._parsed(cells, place("campaign", _ABSENT), values.campaign, None),
+            self._parsed(cells, place("priority", _ABSENT), values.priority, standard.priority),
+            self._parsed(cells, self._count, values.count, standard.count),
+        )
+        if not self._faults.found:
+            if len(self._options) == _REMEMBERED:
+                self._options.clear()
+            self._options[tuple(self._repeating(cells))] = options
+        return options
+
+    def _of_variant(self, written: dict[str, str], key: str | None) -> dict[str, str]:
+        """Give the cells that describe one variant alone.
+
+        An export loaded again must mean the same videos: ``count`` is 1, and an id the variant's
+        own. An empty id stays empty, for identical rows without id number themselves.
+        """
+        changed = {self._headers[self._count]: "1"}
+        if key is not None:
+            changed[self._headers[self._id]] = key
+        return written | changed
+
+    def _squared(self, cells: Sequence[str]) -> Sequence[str]:
+        """Give a row as many cells as there are headers, and note those that belong to none."""
+        width = len(self._headers)
+        if len(cells) < width:
+            cells = [*cells, *[""] * (width - len(cells))]
+        elif len(cells) > width:
+            extra = next((cell for cell in cells[width:] if cell.strip()), None)
+            if extra is not None:
+                self._faults.add(
+                    None,
+                    extra,
+                    f"the row has {len(cells)} cells, the header only {width}",
+                    "Put a text that contains the separator in double quotes.",
+                )
+            cells = cells[:width]
+        for place in self._columns.nameless:
+            if cells[place].strip():
+                self._faults.add(
+                    None,
+                    cells[place],
+                    f"column {place + 1} has no name",
+                    "Write a name into the header.",
+                )
+        return cells
+
+    def _parsed(
+        self, cells: Sequence[str], place: int, parse: Callable[[str], _T], otherwise: _T
+    ) -> _T:
+        """Read one cell, if there is such a column; a fault is noted, and spoils the row."""
+        if place == _ABSENT:
+            return otherwise
+        text = cells[place]
+        try:
+            return parse(text)
+        except CellError as error:
+            self._faults.add(place, text or None, error.problem, error.remedy)
+            return otherwise
+
+    def _picture(self, cells: Sequence[str]) -> ImageRef | None:
+        one = self._parsed(cells, self._image, self._images.read, None)
+        other = self._parsed(cells, self._image_url, images.url, None)
+        if one is not None and other is not None:
+            self._faults.add(
+                self._image_url,
+                other.source,
+                "the row has an image and an image_url",
+                "Keep one of them.",
+            )
+        return one or other
+
+
+def _picker(places: Sequence[int], width: int) -> Callable[[Sequence[str]], Sequence[str]]:
+    """Make a function that takes the carried cells out of a row."""
+    if not places:
+        return lambda _: ()
+    if list(places) == list(range(width)):
+        return lambda cells: cells
+    if len(places) == 1:
+        return lambda cells: (cells[places[0]],)
+    return itemgetter(*places)

@@ -1,0 +1,202 @@
+"""What one cell may say: pure parsers from text to value.
+
+An empty cell is the documented default; a cell that says anything else than a value is an error,
+never a default, because the default would be paid for. Every parser raises :class:`CellError`.
+"""
+
+import re
+import unicodedata
+from decimal import Decimal
+from typing import Final
+from urllib.parse import urlsplit
+
+from batchsora.manifest.errors import CellError
+from jobs.money import LARGEST_USD
+
+PORTRAIT: Final = "9:16"
+LANDSCAPE: Final = "16:9"
+DEFAULT_DURATION: Final = 10
+LONGEST_PROMPT: Final = 4000
+MOST_VARIANTS: Final = 1000
+LONGEST_NAME: Final = 200
+LONGEST_URL: Final = 8192
+HIGHEST_PRIORITY: Final = 1_000_000
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL_OR_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_NOT_IN_A_URL = re.compile('[\\s\x00-\x20\x7f-\x9f\ud800-\udfff<>"{}|\\\\^`]')
+
+_ORIENTATIONS: Final = {
+    "": PORTRAIT,
+    "portrait": PORTRAIT,
+    "vertical": PORTRAIT,
+    "landscape": LANDSCAPE,
+    "horizontal": LANDSCAPE,
+} | {
+    f"{width}{by}{height}": ratio
+    for by in (":", "x", "\N{MULTIPLICATION SIGN}", "/")
+    for width, height, ratio in (("9", "16", PORTRAIT), ("16", "9", LANDSCAPE))
+}
+# A spreadsheet takes "16:9" for nine past four in the afternoon. Only two ratios exist, so that
+# such a time can mean nothing else.
+_MORNING = re.compile(r"0?9:16(?::00)?(?:am)?")
+_AFTERNOON = re.compile(r"16:0?9(?::00)?|0?4:09(?::00)?pm")
+# The same times as fractions of a day, and as YAML 1.1 counts them (in sixties).
+_MANGLED = re.compile(r"0?[.,](?:67|38)\d*|969|556")
+
+_DURATION = re.compile(r"(10|15)(?:[.,]0+)?\s*(?:s|secs?\.?|seconds?)?", re.ASCII)
+_COUNT = re.compile(r"([0-9]{1,6})(?:[.,]0+)?")
+_PRIORITY = re.compile(r"([+-]?[0-9]{1,9})(?:[.,]0+)?")
+_MONEY = re.compile(r"\$?\s*([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*(?:usd|\$)?")
+
+
+def _plain(text: str) -> str:
+    """Give a text without case, width and surrounding white space."""
+    return unicodedata.normalize("NFKC", text).casefold().strip()
+
+
+def orientation(text: str) -> str:
+    """Read ``"9:16"`` or ``"16:9"``; empty is 9:16, the provider's default."""
+    word = "".join(_plain(text).split())
+    if word in _ORIENTATIONS:
+        return _ORIENTATIONS[word]
+    if _MORNING.fullmatch(word):
+        return PORTRAIT
+    if _AFTERNOON.fullmatch(word):
+        return LANDSCAPE
+    if _MANGLED.fullmatch(word):
+        raise CellError(
+            "this is no orientation; a program probably took 16:9 or 9:16 for a time",
+            "Write landscape or portrait.",
+        )
+    raise CellError("this is no orientation", "Write 9:16 (or portrait) or 16:9 (or landscape).")
+
+
+def duration(text: str) -> int:
+    """Read a duration in seconds, 10 or 15; empty is 10."""
+    word = _plain(text)
+    if not word:
+        return DEFAULT_DURATION
+    match = _DURATION.fullmatch(word)
+    if match is None:
+        raise CellError("this is no duration that can be bought", "Write 10 or 15 (seconds).")
+    return int(match[1])
+
+
+def count(text: str) -> int:
+    """Read how many variants are wanted, 1 to 1000; empty is 1."""
+    word = _plain(text)
+    if not word:
+        return 1
+    match = _COUNT.fullmatch(word)
+    if match is None or not 1 <= int(match[1]) <= MOST_VARIANTS:
+        raise CellError(
+            "this is no number of variants", f"Write a whole number from 1 to {MOST_VARIANTS}."
+        )
+    return int(match[1])
+
+
+def priority(text: str) -> int:
+    """Read a priority, a whole number, higher goes first; empty is 0."""
+    word = _plain(text)
+    if not word:
+        return 0
+    match = _PRIORITY.fullmatch(word)
+    if match is None or abs(int(match[1])) > HIGHEST_PRIORITY:
+        raise CellError(
+            "this is no priority",
+            f"Write a whole number from -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}; "
+            "higher goes first.",
+        )
+    return int(match[1])
+
+
+def prompt(text: str) -> str:
+    """Read a prompt: 1 to 4000 characters, as written but for surrounding white space.
+
+    Line breaks of other systems (CR, CRLF) become LF.
+    """
+    words = text.strip()
+    if "\r" in words:
+        words = words.replace("\r\n", "\n").replace("\r", "\n")
+    if len(words) > LONGEST_PROMPT:
+        raise CellError(
+            f"the prompt has {len(words)} characters, more than {LONGEST_PROMPT}", "Shorten it."
+        )
+    if _CONTROL.search(words):
+        raise CellError("the prompt has control characters", "Remove them.")
+    # Zero-width characters are not white space to Python, and yet nothing to see.
+    if not words[:1].isalnum() and not any(
+        character.isprintable() and not character.isspace() for character in words
+    ):
+        raise CellError("the prompt is empty", "Write what the video shows, or remove the row.")
+    return words
+
+
+def row_id(text: str) -> str | None:
+    """Read a row's own id; empty is None."""
+    words = _name(text, "id")
+    if words is not None and words.startswith(("-", "#")):
+        raise CellError(
+            f"an id can't begin with {words[0]!r}",
+            "Begin it with a letter or a digit, so that commands can take it as an argument.",
+        )
+    return words
+
+
+def campaign(text: str) -> str | None:
+    """Read a campaign's name; empty is None."""
+    return _name(text, "campaign's name")
+
+
+def batch(text: str) -> str | None:
+    """Read a batch's name; empty is None."""
+    return _name(text, "batch's name")
+
+
+def _name(text: str, what: str) -> str | None:
+    words = text.strip()
+    if len(words) > LONGEST_NAME:
+        raise CellError(f"the {what} is longer than {LONGEST_NAME} characters", "Shorten it.")
+    if _CONTROL_OR_LINE.search(words):
+        raise CellError(
+            f"the {what} has a line break or control characters", "Write it in one line."
+        )
+    return words or None
+
+
+def callback_url(text: str) -> str | None:
+    """Read where the provider may announce the end: an HTTPS address; empty is None."""
+    words = text.strip()
+    if not words:
+        return None
+    check_url(words, ("https",))
+    return words
+
+
+def check_url(text: str, schemes: tuple[str, ...]) -> None:
+    """Make sure that a text is a whole web address.
+
+    Raises:
+        CellError: another scheme, no host, too long, or with characters that no address has.
+    """
+    example = f"Write a whole address that begins with {' or '.join(f'{s}://' for s in schemes)}."
+    if len(text) > LONGEST_URL:
+        raise CellError(f"the address is longer than {LONGEST_URL} characters", "Shorten it.")
+    if _NOT_IN_A_URL.search(text):
+        raise CellError("this is no web address: it has characters that no address has", example)
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port  # a port out of range is found only by asking
+    except ValueError as error:
+        raise CellError(f"this is no web address: {error}", example) from error
+    if parts.scheme.lower() not in schemes or not host:
+        raise CellError("this is no web address that can be used here", example)
+
+
+def money(text: str) -> Decimal:
+    """Read an amount in USD, exactly as written; never through a float."""
+    match = _MONEY.fullmatch(_plain(text))
+    if match is None or Decimal(match[1]) > LARGEST_USD:
+        raise CellError("this is no amount of money", "Write USD with a decimal point, like 12.50.")
+    return Decimal(match[1])

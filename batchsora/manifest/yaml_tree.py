@@ -1,0 +1,266 @@
+"""YAML as a tree of texts with line numbers, and nothing that YAML 1.1 would make of them.
+
+The usual loaders turn an unquoted ``16:9`` into 969, ``007`` into 7, ``no`` into False and
+``2024-05-01`` into a date. Here every scalar stays what is written, so that each column can judge
+for itself. The tree is made from parser events, so that depth, aliases and size are bounded before
+they cost anything; no tag makes an object.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from batchsora.manifest.errors import ManifestError, refused
+from batchsora.manifest.raw import check_regular
+
+LARGEST_FILE: Final = 64 * 1024**2
+"""Bytes. YAML is held as a whole; larger manifests are for CSV, which is not."""
+MOST_NODES: Final = 4_000_000
+"""Of the tree with every alias written out: some 200,000 jobs."""
+DEEPEST: Final = 40
+
+_PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is seven times as fast
+_STANDARD_TAG: Final = "tag:yaml.org,2002:"
+_HARMLESS_TAGS: Final = frozenset(
+    {"!"}
+    | {f"{_STANDARD_TAG}{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map")}
+)
+_NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A text.
+
+    Attributes:
+        text: as written; of a quoted or block scalar what it stands for.
+        plain: whether it was written without quotes and tags.
+        line: where, from 1.
+    """
+
+    text: str
+    plain: bool
+    line: int
+
+    @property
+    def weight(self) -> int:
+        """How much this counts among the values of a file."""
+        return 1 + len(self.text) // 1000
+
+    @property
+    def depth(self) -> int:
+        """A text holds nothing."""
+        return 0
+
+    @property
+    def null(self) -> bool:
+        """Whether this is YAML's way to say nothing."""
+        return self.plain and self.text in _NULLS
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A list.
+
+    Attributes:
+        items: its values.
+        line: where it begins.
+        weight: the number of values in it, long texts counting more, with every alias written out.
+        depth: how many collections lie within each other, itself included.
+    """
+
+    items: tuple["Node", ...]
+    line: int
+    weight: int
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """Keys with values, in order, merge keys (``<<``) resolved; the rest as of a sequence."""
+
+    entries: tuple[tuple[Scalar, "Node"], ...]
+    line: int
+    weight: int
+    depth: int
+
+    def get(self, key: str) -> "Node | None":
+        """Find a value by its key's text."""
+        return next((node for scalar, node in self.entries if scalar.text == key), None)
+
+
+Node = Scalar | Sequence | Mapping
+
+
+def read_tree(path: Path) -> Node:
+    """Read the one document of a YAML file.
+
+    Raises:
+        ManifestError: no regular file, too large, not UTF-8, not YAML, empty, several documents,
+            tags, duplicate keys, or aliases that grow beyond all measure.
+    """
+    check_regular(path)
+    text = _text(path)
+    try:
+        return _Builder(str(path)).build(yaml.parse(text, _PARSER))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise refused(
+            str(path),
+            f"this is no YAML: {error.problem or error.context}",
+            "Often a text with ': ', '#' or a quote in it has to be put in quotes.",
+            row=None if mark is None else mark.line + 1,
+        ) from error
+    except yaml.YAMLError as error:
+        raise refused(
+            str(path), f"this is no YAML: {error}".replace("\n", " "), "Remove control characters."
+        ) from error
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise refused(
+            str(path), f"the file can't be read: {error.strerror}", "Check its permissions."
+        ) from error
+    if len(data) > LARGEST_FILE:
+        raise refused(
+            str(path),
+            f"the file is larger than {LARGEST_FILE // 1024**2} MB",
+            "Split it, or use CSV, and name images by path instead of writing them out.",
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise refused(
+            str(path),
+            "the file is not UTF-8",
+            "Save it again as UTF-8.",
+            row=data.count(b"\n", 0, error.start) + 1,
+        ) from error
+
+
+@dataclass(slots=True)
+class _Open:
+    """A collection whose end has not been read."""
+
+    mapping: bool
+    line: int
+    anchor: str | None
+    children: list[Node]
+    weight: int = 1
+    depth: int = 1
+
+
+class _Builder:
+    """Builds the tree, without recursion, and refuses early."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._anchors: dict[str, Node] = {}
+        self._stack: list[_Open] = []
+        self._root: Node | None = None
+        self._documents = 0
+
+    def build(self, events: Iterator[yaml.Event]) -> Node:
+        for event in events:
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            if isinstance(event, yaml.ScalarEvent):
+                self._refuse_tag(event.tag, line)
+                plain = event.tag is None and event.implicit[0]
+                self._add(Scalar(event.value, plain, line), event.anchor)
+            elif isinstance(event, yaml.AliasEvent):
+                self._add(self._aliased(event.anchor, line), None)
+            elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+                self._refuse_tag(event.tag, line)
+                self._refuse_depth(len(self._stack) + 1, line)
+                mapping = isinstance(event, yaml.MappingStartEvent)
+                self._stack.append(_Open(mapping, line, event.anchor, []))
+            elif isinstance(event, yaml.CollectionEndEvent):
+                done = self._stack.pop()
+                self._add(self._closed(done), done.anchor)
+            elif isinstance(event, yaml.DocumentStartEvent):
+                self._documents += 1
+                if self._documents > 1:
+                    raise self._refused(
+                        "the file has several documents",
+                        "Remove the line ---, or make it several files.",
+                        line,
+                    )
+        if self._root is None:
+            raise self._refused("the file is empty", "Write 'jobs:' and a list of jobs.", None)
+        return self._root
+
+    def _add(self, node: Node, anchor: str | None) -> None:
+        if anchor is not None:
+            self._anchors[anchor] = node
+        if not self._stack:
+            self._root = node
+            return
+        parent = self._stack[-1]
+        parent.children.append(node)
+        self._refuse_depth(len(self._stack) + node.depth, node.line)  # an alias brings its own
+        parent.depth = max(parent.depth, node.depth + 1)
+        parent.weight += node.weight
+        if parent.weight > MOST_NODES:
+            raise self._refused(
+                f"the file has more than {MOST_NODES} values, aliases written out",
+                "Split it, or use CSV.",
+                node.line,
+            )
+
+    def _aliased(self, anchor: str | None, line: int) -> Node:
+        # An anchor is known once its node is complete: nothing can contain itself.
+        node = self._anchors.get(anchor or "")
+        if node is None:
+            raise self._refused(
+                f"the alias *{anchor} has no anchor before it",
+                f"Write &{anchor} where it is meant.",
+                line,
+            )
+        return replace(node, line=line)
+
+    def _closed(self, done: _Open) -> Node:
+        if not done.mapping:
+            return Sequence(tuple(done.children), done.line, done.weight, done.depth)
+        own: dict[str, tuple[Scalar, Node]] = {}
+        merged: dict[str, tuple[Scalar, Node]] = {}
+        for key, value in zip(done.children[::2], done.children[1::2], strict=True):
+            if not isinstance(key, Scalar):
+                raise self._refused("a key must be a text", "Put a text before the ':'.", key.line)
+            if key.plain and key.text == "<<":
+                for scalar, node in self._merged(value):
+                    merged.setdefault(scalar.text, (scalar, node))
+            elif key.text in own:
+                raise self._refused(
+                    f"the key {key.text!r} stands twice", "Remove one of them.", key.line
+                )
+            else:
+                own[key.text] = (key, value)
+        entries = tuple((own | {k: v for k, v in merged.items() if k not in own}).values())
+        return Mapping(entries, done.line, done.weight, done.depth)
+
+    def _merged(self, value: Node) -> Iterator[tuple[Scalar, Node]]:
+        """Give the entries that a merge key brings, the first of a name counting."""
+        sources = value.items if isinstance(value, Sequence) else (value,)
+        for source in sources:
+            if not isinstance(source, Mapping):
+                raise self._refused("'<<' takes a mapping", "Write <<: *NAME.", value.line)
+            yield from source.entries
+
+    def _refuse_depth(self, depth: int, line: int) -> None:
+        if depth > DEEPEST:
+            raise self._refused("this is nested too deep", "A job is a flat list of keys.", line)
+
+    def _refuse_tag(self, tag: str | None, line: int) -> None:
+        if tag is not None and tag not in _HARMLESS_TAGS:
+            shown = tag.replace(_STANDARD_TAG, "!!")
+            raise self._refused(f"the tag {shown} is not allowed", "Write a plain text.", line)
+
+    def _refused(self, problem: str, remedy: str, line: int | None) -> ManifestError:
+        return refused(self._file, problem, remedy, row=line)

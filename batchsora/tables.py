@@ -1,0 +1,194 @@
+"""Writing an export as a file: what its columns are, how values look, and that it is whole.
+
+A table is written beside its target and renamed over it, so that nobody ever sees half of one.
+
+CSV is UTF-8 with a byte order mark (without it Excel takes UTF-8 for something else; the manifest
+reader takes both) and CRLF line ends (RFC 4180). A cell that a spreadsheet would take for a formula
+gets a ``'`` in front, and :func:`restored` takes exactly that one away again on loading.
+"""
+
+import csv
+import json
+import os
+import re
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Final, TextIO
+
+RESULT_COLUMNS: Final = (
+    "status",
+    "generation_id",
+    "price",
+    "video_url",
+    "file",
+    "error_kind",
+    "error",
+    "attempts",
+    "submitted_at",
+    "completed_at",
+)
+"""The columns of an export after the manifest's own; loading a manifest ignores them."""
+
+# What a spreadsheet may take for a formula, behind any number of our own marks.
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_MARKED_FORMULA = re.compile(r"'+[=+\-@\t\r]")
+_PLAIN_NUMBER = re.compile(r"[+-][0-9]+(?:[.,][0-9]+)?")
+
+
+class TableError(Exception):
+    """The table can't be written there, or not in that format; the text says what to do."""
+
+
+def neutralised(text: str) -> str:
+    """Mark a text that a spreadsheet would run as a formula; plain numbers stay as they are.
+
+    ``restored(neutralised(text)) == text`` for every text.
+    """
+    if _FORMULA.match(text) and not _PLAIN_NUMBER.fullmatch(text):
+        return f"'{text}"
+    return text
+
+
+def restored(text: str) -> str:
+    """Take away the mark that :func:`neutralised` set."""
+    return text[1:] if _MARKED_FORMULA.match(text) else text
+
+
+def write_table(target: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    """Write rows as a file in the format of its suffix: ``.csv``, ``.jsonl`` or ``.json``.
+
+    The target appears complete or not at all; one that was there is replaced. Values: text as it
+    is, None as nothing (``null``), ``Decimal`` in plain notation (in JSON a string), aware times in
+    UTC as ISO 8601, whatever else as its JSON.
+
+    Args:
+        target: the file; its folder exists.
+        columns: the headers, in order, each once.
+        rows: by header; what a row lacks is None. Streamed, never held.
+
+    Raises:
+        TableError: another suffix, a folder in the way, or no such folder; no row was read yet.
+        ValueError: a header twice, or a row with a column that is not among the headers.
+        OSError: the disk is full, or the folder not writable; the target is untouched.
+    """
+    write = check_target(target)
+    if len(set(columns)) != len(columns):
+        raise ValueError("a table has every column once")
+    with _replacing(target, encoding=_encoding(target)) as file:
+        write(file, columns, _checked(columns, rows))
+
+
+def check_target(
+    target: Path,
+) -> Callable[[TextIO, Sequence[str], Iterable[Mapping[str, object]]], None]:
+    """Pick the writer for a file, by its suffix.
+
+    Raises:
+        TableError: it can't be written; the text says why, and what can.
+    """
+    write = _WRITERS.get(target.suffix.lower())
+    if write is None:
+        raise TableError(
+            f"{target}: a table can't be written as {target.suffix or 'a file without suffix'!r}. "
+            f"Name a file that ends with {', '.join(_WRITERS)}."
+        )
+    if target.is_dir():
+        raise TableError(f"{target}: this is a folder. Name a file.")
+    if not target.parent.is_dir():
+        raise TableError(f"{target}: there is no folder {target.parent}. Create it first.")
+    return write
+
+
+def _checked(
+    columns: Sequence[str], rows: Iterable[Mapping[str, object]]
+) -> Iterator[Mapping[str, object]]:
+    known = set(columns)
+    for row in rows:
+        if not row.keys() <= known:
+            raise ValueError(f"columns without a header: {sorted(row.keys() - known)}")
+        yield row
+
+
+def _write_csv(file: TextIO, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    writer = csv.writer(file, lineterminator="\r\n")
+    writer.writerow([neutralised(column) for column in columns])
+    for row in rows:
+        writer.writerow([neutralised(_text(row.get(column))) for column in columns])
+
+
+def _write_jsonl(
+    file: TextIO, columns: Sequence[str], rows: Iterable[Mapping[str, object]]
+) -> None:
+    file.writelines(_json({column: row.get(column) for column in columns}) + "\n" for row in rows)
+
+
+def _write_json(file: TextIO, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    separator = "["
+    for row in rows:
+        file.write(f"{separator}\n{_json({column: row.get(column) for column in columns})}")
+        separator = ","
+    file.write("[]\n" if separator == "[" else "\n]\n")
+
+
+_WRITERS: Final = {".csv": _write_csv, ".jsonl": _write_jsonl, ".json": _write_json}
+
+
+def _encoding(target: Path) -> str:
+    return "utf-8-sig" if target.suffix.lower() == ".csv" else "utf-8"
+
+
+def _text(value: object) -> str:
+    """Write a value as a cell."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return str(value)  # a StrEnum's value, not its name
+    if isinstance(value, (Decimal, date, os.PathLike)):
+        return _json_value(value)
+    return _json(value)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_json_value)
+
+
+def _json_value(value: object) -> str:
+    """Write what JSON has no type for as text."""
+    match value:
+        case Decimal():
+            return f"{value:f}"
+        case datetime():
+            if value.tzinfo is None:
+                raise ValueError("a time without a zone says nothing")
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case date():
+            return value.isoformat()
+        case os.PathLike():
+            return str(value)
+    raise TypeError(f"no way to write a {type(value).__name__} into a table")
+
+
+@contextmanager
+def _replacing(target: Path, encoding: str) -> Iterator[TextIO]:
+    """Open a new file that takes the target's place when, and only when, it is complete on disk."""
+    final = target.resolve()  # a link keeps leading to the file that it led to
+    draft = final.with_name(f".{uuid.uuid4().hex}.part")
+    # "x", and not tempfile: the file gets the rights that the person's umask gives to any other
+    with draft.open("x", encoding=encoding, newline="") as file:
+        try:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            draft.replace(final)
+        except BaseException:  # an interrupt, too, leaves no litter
+            draft.unlink(missing_ok=True)
+            raise
+    folder = os.open(final.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the new name survives a power cut, too
+    finally:
+        os.close(folder)

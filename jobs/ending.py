@@ -1,0 +1,91 @@
+"""When a run is over, and why. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from .provider import RefusalCause
+from .store.claims import Blocked
+from .store.views import Outstanding
+
+
+class Reason(StrEnum):
+    """Why a run ended."""
+
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+    UNREACHABLE = "unreachable"
+    TOKEN = "token"  # noqa: S105 - a reason, not a secret
+    ADDRESS = "address"
+    FUNDS = "funds"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended.
+
+    Attributes:
+        message: the provider's own words, where it refused.
+        blocked: per batch id what stands in the way of the rest.
+    """
+
+    reason: Reason
+    message: str = ""
+    blocked: Mapping[int, frozenset[Blocked]] = field(default_factory=dict)
+
+
+REFUSED = {
+    RefusalCause.TOKEN: Reason.TOKEN,
+    RefusalCause.ADDRESS: Reason.ADDRESS,
+    RefusalCause.FUNDS: Reason.FUNDS,
+}
+"""How a run ends that was refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a run knows of itself at one moment.
+
+    Attributes:
+        outstanding: read in the same transaction as ``blocked`` was found.
+        blocked: what the last try to claim ran into; None when none was made just now.
+        overdue_looks: overdue generations that this run has not looked at yet.
+        out_of_reach: True when the provider did not answer for longer than the run's patience.
+    """
+
+    outstanding: Outstanding
+    blocked: Mapping[int, frozenset[Blocked]] | None
+    overdue_looks: int
+    stopping: bool
+    out_of_reach: bool
+    refusal: RefusalCause | None
+    refusal_message: str
+
+
+def verdict(now: Situation) -> Ending | None:  # noqa: PLR0911 - one line a reason, in order
+    """Say how the run is over, or None when it goes on.
+
+    A submission under way is always waited for: its answer is worth money. What is paid for is
+    polled to its end, unless the token is refused, the person stops, or nobody answers.
+    """
+    left = now.outstanding
+    if left.sending:
+        return None
+    if now.stopping:
+        return Ending(Reason.INTERRUPTED)
+    if now.refusal in (RefusalCause.TOKEN, RefusalCause.ADDRESS):
+        return Ending(REFUSED[now.refusal], now.refusal_message)
+    if now.out_of_reach:
+        return Ending(Reason.UNREACHABLE)
+    if left.pending or now.overdue_looks:
+        return None
+    if now.refusal is RefusalCause.FUNDS:
+        return Ending(Reason.FUNDS, now.refusal_message)
+    if left.later:
+        return None
+    if not left.ready:
+        return Ending(Reason.FINISHED)
+    if now.blocked is None:
+        return None
+    return Ending(Reason.BLOCKED, blocked=now.blocked)

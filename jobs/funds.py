@@ -1,0 +1,70 @@
+"""Reading the account's balance, before the first submission and again as the run goes."""
+
+import logging
+
+from .clock import Clock
+from .gate import Gate
+from .provider import (
+    Provider,
+    ProviderError,
+    RefusalCause,
+    ThrottledError,
+    TokenRefusedError,
+    WrongAddressError,
+)
+from .store import Store, accounts
+
+log = logging.getLogger(__name__)
+
+FIRST_TRIES = 4
+"""How often the first reading is tried before a run gives up: nothing is under way yet."""
+
+
+class Funds:
+    """Keeps the account's budget in step with what the provider says it holds."""
+
+    def __init__(self, store: Store, provider: Provider, clock: Clock, gate: Gate) -> None:
+        self._store = store
+        self._provider = provider
+        self._clock = clock
+        self._gate = gate
+        self._read_at: float | None = None
+
+    @property
+    def age(self) -> float:
+        """Give the seconds since the last reading; infinite before the first."""
+        return float("inf") if self._read_at is None else self._clock.monotonic() - self._read_at
+
+    async def first_reading(self) -> bool:
+        """Read the balance before anything is bought; False when that was not to be had."""
+        for _ in range(FIRST_TRIES):
+            if await self.refresh():
+                return True
+            if self._gate.refusal is not None or self._gate.stopping:
+                return False
+            await self._gate.pause(self._gate.closed_for)
+        return False
+
+    async def refresh(self) -> bool:
+        """Read the balance once and keep it; False when the provider did not give it."""
+        mark = self._store.read(accounts.charged_so_far)
+        try:
+            balance = await self._provider.balance()
+        except TokenRefusedError as error:
+            self._gate.refuse(RefusalCause.TOKEN, str(error))
+        except WrongAddressError as error:
+            self._gate.refuse(RefusalCause.ADDRESS, str(error))
+        except ThrottledError as error:
+            self._gate.throttle(error.retry_after)
+        except ProviderError as error:
+            log.warning("the balance could not be read: %s", error)
+            self._gate.unreachable()
+        else:
+            self._gate.answered()
+            now = self._clock.now()
+            await self._store.commit(
+                lambda connection: accounts.record_balance(connection, balance, mark, now)
+            )
+            self._read_at = self._clock.monotonic()
+            return True
+        return False

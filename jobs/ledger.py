@@ -1,0 +1,77 @@
+"""The budget decision: is there room for one more hold under every cap? Pure.
+
+Rule (money.md): charged + held ≤ cap for the batch, the campaign, the day and the account's floor,
+decided inside the transaction that writes the intent.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """What a cap is over."""
+
+    BATCH = "batch"
+    CAMPAIGN = "campaign"
+    DAY = "day"
+    ACCOUNT = "account"
+
+
+@dataclass(slots=True)
+class Budget:
+    """The running totals of one cap, in micros.
+
+    Attributes:
+        cap: None when there is no cap.
+        charged: what the provider took, gross over the cap's lifetime.
+        held: what open and doubtful attempts may still cost.
+    """
+
+    key: str
+    cap: int | None
+    charged: int
+    held: int
+
+    @property
+    def scope(self) -> Scope:
+        """Say what the cap is over."""
+        return Scope(self.key.partition(":")[0])
+
+    @property
+    def room(self) -> int | None:
+        """Say how much may still be held; None when there is no cap."""
+        return None if self.cap is None else self.cap - self.charged - self.held
+
+
+def batch_key(batch_id: int) -> str:
+    """Name a batch's budget."""
+    return f"{Scope.BATCH}:{batch_id}"
+
+
+def campaign_key(batch_id: int, campaign: str) -> str:
+    """Name the budget of a campaign, which belongs to one batch."""
+    return f"{Scope.CAMPAIGN}:{batch_id}:{campaign}"
+
+
+def day_key(day: str) -> str:
+    """Name a day's budget; the day is an ISO date in the account's zone."""
+    return f"{Scope.DAY}:{day}"
+
+
+ACCOUNT_KEY = str(Scope.ACCOUNT)
+
+
+def keys_of(batch_id: int, campaign: str | None, day: str) -> tuple[str, ...]:
+    """Name every budget that an attempt counts in."""
+    campaigns = () if campaign is None else (campaign_key(batch_id, campaign),)
+    return (batch_key(batch_id), *campaigns, day_key(day), ACCOUNT_KEY)
+
+
+def without_room(budgets: Iterable[Budget], hold: int) -> Budget | None:
+    """Find the first budget that a hold would overrun, the narrowest named first."""
+    for budget in budgets:
+        room = budget.room
+        if room is not None and hold > room:
+            return budget
+    return None

@@ -1,0 +1,49 @@
+"""Money as integer micro-dollars inside and ``Decimal`` dollars at the edges, never a float.
+
+One USD is 1,000,000 micros: the provider quotes four decimals (``"0.1200"``), so six lose nothing.
+"""
+
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from typing import NewType
+
+Micros = NewType("Micros", int)
+"""An amount in millionths of a US dollar."""
+
+MICROS_PER_USD = 1_000_000
+LARGEST_USD = Decimal(1_000_000_000)
+"""Above this an amount is a mistake or an attack, and it would not fit a 64-bit column."""
+
+
+def to_micros(usd: Decimal | str | int) -> Micros:
+    """Turn dollars into micros; what is finer than a micro-dollar is rounded up.
+
+    Args:
+        usd: an amount in USD; a float is refused, because it has already lost the truth.
+
+    Raises:
+        ValueError: when it is no finite number, negative, or absurdly large.
+    """
+    if isinstance(usd, float):
+        raise TypeError("money is never a float")
+    try:
+        amount = Decimal(usd)
+    except InvalidOperation:
+        raise ValueError(f"not an amount of money: {str(usd)[:40]!r}") from None
+    if not amount.is_finite() or not 0 <= amount <= LARGEST_USD:
+        raise ValueError(f"not an amount of money: {str(usd)[:40]!r}")
+    return Micros(int((amount * MICROS_PER_USD).to_integral_value(rounding=ROUND_CEILING)))
+
+
+def to_usd(micros: int) -> Decimal:
+    """Turn micros into dollars, exactly."""
+    return Decimal(micros) / MICROS_PER_USD
+
+
+def usd_text(micros: int) -> str:
+    """Write micros as plain decimal USD with at least two decimals: ``"0.12"``, ``"1.00"``.
+
+    This is how money looks in JSON, in exports and on the screen (design.md).
+    """
+    sign, rest = ("-", -micros) if micros < 0 else ("", micros)
+    whole, fraction = divmod(rest, MICROS_PER_USD)
+    return f"{sign}{whole}.{f'{fraction:06d}'.rstrip('0').ljust(2, '0')}"

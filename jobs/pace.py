@@ -1,0 +1,68 @@
+"""The pace: how fast to submit, and when to look at a generation again."""
+
+from .clock import Clock
+from .provider import Generation, GenerationPhase
+
+YOUNG = 60.0
+"""Seconds of age below which a generation is looked at rarely: none takes less (api.md)."""
+
+EXPECTED = 900.0
+"""Seconds that a generation takes at most, as the provider says (api.md); later, looks thin out."""
+
+NEARLY_DONE = 90
+"""From this percentage on a generation is looked at as often as the interval allows."""
+
+
+class Pacer:
+    """A token bucket that holds a second's worth of submissions.
+
+    Args:
+        rate: submissions a second; 0 is no limit.
+        clock: whose monotonic time counts.
+    """
+
+    UNLIMITED = 1_000_000
+
+    def __init__(self, rate: float, clock: Clock) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._size = max(1.0, rate)
+        self._tokens = self._size
+        self._at = clock.monotonic()
+
+    def available(self) -> int:
+        """Say how many submissions may start now."""
+        if self._rate <= 0:
+            return self.UNLIMITED
+        now = self._clock.monotonic()
+        self._tokens = min(self._size, self._tokens + (now - self._at) * self._rate)
+        self._at = now
+        return int(self._tokens)
+
+    def take(self, count: int) -> None:
+        """Use some up."""
+        if self._rate > 0:
+            self._tokens -= count
+
+    def seconds_to_next(self) -> float:
+        """Say when the next submission may start; never so soon that waiting becomes spinning."""
+        if self._rate <= 0 or self._tokens >= 1:
+            return 0.0
+        return max(0.01, (1 - self._tokens) / self._rate)
+
+
+def look_delay(age: float, interval: float, seen: Generation | None = None) -> float:
+    """Say how many seconds to let pass before the next look at a generation.
+
+    Args:
+        age: seconds since it was accepted.
+        interval: ``--poll-interval``.
+        seen: what the last look showed, if there was one.
+    """
+    if seen is not None and seen.percent is not None and seen.percent >= NEARLY_DONE:
+        return interval
+    if age < YOUNG or (seen is not None and seen.phase is GenerationPhase.PENDING):
+        return interval * 2
+    if age <= EXPECTED:
+        return interval
+    return min(interval * 12, interval * age / EXPECTED)

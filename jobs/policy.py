@@ -1,0 +1,46 @@
+"""On which terms a run works: caps' companions, pace and patience, all named as the flags are."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from .money import Micros, to_micros
+from .retry import RetryPolicy
+
+PRICE_CEILING = to_micros("1.00")
+"""Held for the first generation of a kind whose price nobody knows, without ``--max-price``."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPolicy:
+    """The terms of one run (design.md, *The command line*).
+
+    Attributes:
+        max_in_flight: unsettled attempts at most.
+        rate: submissions a second; 0 is no limit.
+        poll_interval: seconds between two looks at a generation that may soon be done.
+        generation_timeout: seconds after which an unfinished generation fails as ``overdue``.
+        send_patience: seconds after its intent in which a POST may still leave.
+        balance_interval: seconds between two readings of the balance while submitting.
+        unreachable_patience: seconds without any answer after which a run ends, resumable.
+        grace: seconds for which an attempt in doubt is looked for before it counts as never made.
+        price_ceiling: micros to hold where no price is known.
+        retry: which failures are bought again by themselves, and when.
+        last_rows: per batch id the last manifest row to buy (``--first N``).
+    """
+
+    max_in_flight: int = 16
+    rate: float = 5.0
+    poll_interval: float = 5.0
+    generation_timeout: float = 1800.0
+    send_patience: float = 5.0
+    balance_interval: float = 60.0
+    unreachable_patience: float = 3600.0
+    grace: float = 180.0
+    price_ceiling: Micros = PRICE_CEILING
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    last_rows: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def send_within(self) -> timedelta:
+        """Give the patience of an intent as a duration."""
+        return timedelta(seconds=self.send_patience)

@@ -1,0 +1,245 @@
+"""What the engine asks of a provider of videos: a Protocol, and the outcomes as types.
+
+The engine knows no wire format. An adapter (``batchsora.runblob.adapter``) turns every way in which
+an HTTP exchange can end into one of the outcomes here, by the whitelist of the money protocol: only
+what is *known* to have created nothing is :class:`Unsent`, :class:`Throttled`, :class:`Refused` or
+:class:`Rejected`; everything else is :class:`InDoubt`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from .money import Micros
+from .states import FailureKind
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRef:
+    """The image of a job.
+
+    Attributes:
+        source: as the manifest wrote it: a path, a URL, or a data URI.
+        path: the resolved local file; None for a URL or data URI.
+        sha256: of the file's bytes at load; the sender refuses the file when it has changed.
+        size: of the file in bytes.
+        media_type: by content: ``image/jpeg``, ``image/png`` or ``image/webp``.
+    """
+
+    source: str
+    path: str | None = None
+    sha256: str | None = None
+    size: int | None = None
+    media_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a price depends on (money.md, *Kinds*)."""
+
+    provider: str
+    model: str
+    duration: int
+    with_image: bool
+
+    @property
+    def key(self) -> str:
+        """Name the kind in the database: ``runblob/sora/10``, ``runblob/sora/15+image``."""
+        return f"{self.provider}/{self.model}/{self.duration}{'+image' if self.with_image else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """One video to buy: what the POST says.
+
+    Attributes:
+        prompt: 1 to 4000 characters.
+        orientation: ``"9:16"`` or ``"16:9"``.
+        duration: in seconds.
+        image: the start image, or None.
+        callback_url: where the provider may announce the end, or None.
+    """
+
+    prompt: str
+    orientation: str
+    duration: int
+    image: ImageRef | None = None
+    callback_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider created the generation, and charged it.
+
+    Attributes:
+        price: what it charged; None when the answer's price can't be read.
+    """
+
+    generation_id: str
+    price: Micros | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Known not created, and the same request would be refused again (400, 413, 415, 422)."""
+
+    kind: FailureKind
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """Known not created: nothing left this machine, or no connection came to be.
+
+    Attributes:
+        unreachable: True when the provider could not be connected to, so that waiting may help.
+    """
+
+    reason: str
+    unreachable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """Known not created: too many requests.
+
+    Attributes:
+        retry_after: seconds the provider asks us to wait, or None when it did not say.
+    """
+
+    retry_after: float | None
+
+
+class RefusalCause(StrEnum):
+    """Why every further request would be refused as well."""
+
+    TOKEN = "token"  # noqa: S105 - a cause, not a secret
+    FUNDS = "funds"
+    ADDRESS = "address"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Known not created, for a reason that stands for every request (401, 403; 402; 404, 405)."""
+
+    cause: RefusalCause
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """Nobody knows whether a generation was created and charged."""
+
+    reason: str
+
+
+SubmitOutcome = Accepted | Rejected | Unsent | Throttled | Refused | InDoubt
+
+
+class GenerationPhase(StrEnum):
+    """Where a generation stands, as the provider says."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One generation as the provider shows it.
+
+    Attributes:
+        created_at: aware UTC; None when absent or unreadable, which keeps doubts unsettled.
+        prompt: as echoed; None when absent.
+        percent: 0 to 100 while processing.
+        queue_position: while pending.
+        failure: why it failed, when it did.
+        message: the provider's words, cleaned of control characters.
+    """
+
+    id: str
+    phase: GenerationPhase
+    prompt: str | None = None
+    created_at: datetime | None = None
+    video_url: str | None = None
+    percent: int | None = None
+    queue_position: int | None = None
+    failure: FailureKind | None = None
+    message: str | None = None
+
+
+class ProviderError(Exception):
+    """A read (status, list, balance) did not succeed; reads are free and can be repeated."""
+
+
+class UnreachableError(ProviderError):
+    """No answer, or a 5xx: try again later."""
+
+
+class ThrottledError(ProviderError):
+    """Too many requests (429).
+
+    Attributes:
+        retry_after: seconds to wait, or None when the provider did not say.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class TokenRefusedError(ProviderError):
+    """401 or 403: every request will fail until the token is replaced."""
+
+
+class UnknownGenerationError(ProviderError):
+    """404 on a status: never an end by itself (money.md, *Overdue*)."""
+
+
+class WrongAddressError(ProviderError):
+    """404 or 405 on a call that has no id, or an answer of another shape: not this API."""
+
+
+class Provider(Protocol):
+    """A provider of videos.
+
+    Attributes:
+        list_limit: how many generations one page of the list holds at most.
+    """
+
+    list_limit: int
+
+    def kind(self, request: GenerationRequest) -> Kind:
+        """Say which price the request has."""
+        ...
+
+    async def submit(
+        self, request: GenerationRequest, idempotency_key: str, may_send: Callable[[], bool]
+    ) -> SubmitOutcome:
+        """Buy one generation: one POST, sent at most once, never repeated by any layer below.
+
+        Args:
+            request: what to buy.
+            idempotency_key: a UUID kept with the attempt.
+            may_send: asked once, just before the request is written; False means
+                :class:`Unsent`, because the process slept past its intent.
+
+        Never raises for anything that the network or the provider does; cancellation passes
+        through, and whoever cancels must treat the attempt as in doubt.
+        """
+        ...
+
+    async def generation(self, generation_id: str) -> Generation:
+        """Look one generation up. Raises :class:`ProviderError`."""
+        ...
+
+    async def generations(self, limit: int, offset: int) -> Sequence[Generation]:
+        """Read one page of the account's list, newest first. Raises :class:`ProviderError`."""
+        ...
+
+    async def balance(self) -> Micros:
+        """Read the account's money. Raises :class:`ProviderError`."""
+        ...

@@ -1,0 +1,173 @@
+"""The runner: takes over what is left, then submits and polls until the run is over.
+
+The caller holds the lock (:func:`jobs.lock.runner_lock`) and has upgraded the database.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from .clock import Clock
+from .ending import REFUSED, Ending, Reason
+from .errors import DatabaseOwnerError
+from .funds import Funds
+from .gate import Gate
+from .policy import RunPolicy
+from .poller import Poller
+from .provider import (
+    Provider,
+    ProviderError,
+    RefusalCause,
+    TokenRefusedError,
+    UnknownGenerationError,
+)
+from .reconcile import Recovery, recover
+from .scheduler import Checkpoint, Scheduler
+from .store import Store, accounts, outcomes, steering
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Owner:
+    """Whose generations a database holds: an API and a token (kept out of every repr)."""
+
+    origin: str
+    token: str
+
+
+def nothing(name: str) -> None:
+    """Do nothing at a checkpoint."""
+    del name
+
+
+class Runner:
+    """One run over the active batches of a database.
+
+    Args:
+        store: the job table.
+        provider: where to buy.
+        owner: whom the database must belong to.
+        policy: the run's terms.
+        clock: time.
+        chance: randomness, for keys and jitter.
+        checkpoint: see :class:`jobs.scheduler.Scheduler` and :class:`jobs.poller.Poller`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        provider: Provider,
+        owner: Owner,
+        policy: RunPolicy,
+        clock: Clock,
+        chance: random.Random,
+        checkpoint: Checkpoint = nothing,
+    ) -> None:
+        self._store = store
+        self._provider = provider
+        self._owner = owner
+        self._clock = clock
+        self.gate = Gate(clock, chance)
+        self._funds = Funds(store, provider, clock, self.gate)
+        self._scheduler = Scheduler(
+            store, provider, clock, policy, self.gate, self._funds, chance, checkpoint
+        )
+        self._poller = Poller(store, provider, clock, policy, self.gate, chance, checkpoint)
+        self.recovery = Recovery(0, 0)
+
+    def stop(self) -> None:
+        """Submit nothing more; end as soon as the outcome of what is under way is written down."""
+        self.gate.stop()
+
+    async def run(self, batch_ids: Iterable[int]) -> Ending:
+        """Serve these batches, and those that are activated meanwhile, until the run is over.
+
+        Cancelling it puts what is under way in doubt.
+
+        Raises:
+            DatabaseOwnerError: the database belongs to another account or API.
+            DatabaseUnusableError: the database can't be written any more.
+        """
+        wanted = list(batch_ids)
+        self.recovery = recover(self._store, self._clock.now())
+        if self.recovery.doubts:
+            log.warning("%d submissions of an earlier run are in doubt", self.recovery.doubts)
+        await self._check_owner()
+        if self.gate.refusal is None and await self._funds.first_reading():
+            await self._bind()
+        if self._funds.age == float("inf"):
+            return self._ending_before_start()
+        self._store.write(lambda connection: steering.activate(connection, wanted))
+        try:
+            return await self._serve()
+        finally:
+            self._store.write(self._leave)
+
+    async def _serve(self) -> Ending:
+        polling = asyncio.create_task(self._poller.run(), name="poller")
+        scheduling = asyncio.create_task(self._scheduler.run(), name="scheduler")
+        try:
+            await asyncio.wait({polling, scheduling}, return_when=asyncio.FIRST_COMPLETED)
+            if polling.done():
+                polling.result()  # it ends by itself only on a refused token, or on a bug
+            return await scheduling
+        finally:
+            for task in (polling, scheduling):
+                task.cancel()
+            await asyncio.gather(polling, scheduling, return_exceptions=True)
+            await self._scheduler.abandon()
+
+    def _leave(self, connection: Connection) -> None:
+        outcomes.doubt_all_open(connection, self._clock.now())
+
+    def _ending_before_start(self) -> Ending:
+        if self.gate.stopping:
+            return Ending(Reason.INTERRUPTED)
+        if self.gate.refusal is None:
+            return Ending(Reason.UNREACHABLE)
+        return Ending(REFUSED[self.gate.refusal], self.gate.refusal_message)
+
+    def _account(self) -> Any:
+        return self._store.read(accounts.read_account)
+
+    async def _check_owner(self) -> None:
+        owner = self._owner
+        account = self._account()
+        if accounts.token_matches(account, owner.origin, owner.token) is not False:
+            return
+        if account.api_origin != owner.origin:
+            raise DatabaseOwnerError(
+                f"{self._store.path} holds the generations of {account.api_origin}, not of "
+                f"{owner.origin}; name another database with --db, or the right API with --base-url"
+            )
+        # Same API, another token: a renewed one of the same account knows our generations.
+        known = self._store.read(accounts.known_generation)
+        if known is None:
+            return
+        try:
+            await self._provider.generation(known)
+        except UnknownGenerationError as error:
+            raise DatabaseOwnerError(
+                f"{self._store.path} belongs to another account: this token does not know "
+                f"generation {known}; use that account's token, or another database with --db"
+            ) from error
+        except TokenRefusedError as error:
+            self.gate.refuse(RefusalCause.TOKEN, str(error))
+        except ProviderError as error:
+            raise DatabaseOwnerError(
+                "the token is another one than before, and whether it is of the same account "
+                f"could not be seen ({error}); try again later"
+            ) from error
+
+    async def _bind(self) -> None:
+        owner = self._owner
+        if accounts.token_matches(self._account(), owner.origin, owner.token) is not True:
+            await self._store.commit(
+                lambda connection: accounts.bind(connection, owner.origin, owner.token)
+            )

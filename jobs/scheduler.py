@@ -1,0 +1,214 @@
+"""The scheduler: claims jobs at the run's pace, sends each intent once, writes its outcome down."""
+
+import asyncio
+import logging
+import random
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from .clock import Clock
+from .ending import Ending, Situation, verdict
+from .funds import Funds
+from .gate import Gate
+from .pace import Pacer, look_delay
+from .policy import RunPolicy
+from .provider import (
+    Accepted,
+    InDoubt,
+    Provider,
+    Refused,
+    Rejected,
+    SubmitOutcome,
+    Throttled,
+    Unsent,
+)
+from .store import Store, claims, looks, outcomes, steering, views
+from .store.claims import Blocked, Claim, ClaimResult, ClaimTerms
+
+log = logging.getLogger(__name__)
+
+TICK = 1.0
+"""Seconds between two looks at the table while nothing happens: others may have changed it."""
+
+FRESH = 15.0
+"""Seconds for which a balance reading is believed when it is what stands in the way."""
+
+Checkpoint = Callable[[str], None]
+"""Called with the name of a point where a crash must lose nothing; tests kill the process there."""
+
+
+class Scheduler:
+    """Submits until the run is over.
+
+    Args:
+        store: the job table.
+        provider: where to buy.
+        clock: time.
+        policy: the run's terms.
+        gate: shared with the poller.
+        funds: the balance.
+        chance: randomness, for the idempotency keys.
+        checkpoint: called at ``intent-written``, ``request-leaving``, ``answer-read`` and
+            ``outcome-written``.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        provider: Provider,
+        clock: Clock,
+        policy: RunPolicy,
+        gate: Gate,
+        funds: Funds,
+        chance: random.Random,
+        checkpoint: Checkpoint,
+    ) -> None:
+        self._store = store
+        self._provider = provider
+        self._clock = clock
+        self._policy = policy
+        self._gate = gate
+        self._funds = funds
+        self._chance = chance
+        self._checkpoint = checkpoint
+        self._pacer = Pacer(policy.rate, clock)
+        self._sending: set[asyncio.Task[None]] = set()
+        self._waits: dict[int, str] = {}
+
+    async def run(self) -> Ending:
+        """Submit until nothing is left, something stands in the way, or the run is stopped."""
+        while True:
+            self._reap()
+            if self._may_submit() and self._funds.age > self._policy.balance_interval:
+                await self._funds.refresh()
+            want = self._pacer.available() if self._may_submit() else 0
+            result, situation = await self._store.commit(
+                lambda connection, want=want: self._turn(connection, want)  # type: ignore[misc]
+            )
+            if result.claims:
+                self._pacer.take(len(result.claims))
+                self._send(result.claims)
+                continue
+            if self._balance_blocks(result) and self._funds.age > FRESH and self._may_submit():
+                await self._funds.refresh()
+                continue
+            ending = verdict(situation)
+            if ending is not None:
+                return ending
+            await self._gate.pause(min(TICK, self._pacer.seconds_to_next() or TICK))
+
+    async def abandon(self) -> None:
+        """Cancel what is under way; its attempts stay open, for the caller to put in doubt."""
+        for task in self._sending:
+            task.cancel()
+        await asyncio.gather(*self._sending, return_exceptions=True)
+
+    def _may_submit(self) -> bool:
+        return not self._gate.stopping and self._gate.refusal is None and self._gate.closed_for == 0
+
+    def _reap(self) -> None:
+        for task in [task for task in self._sending if task.done()]:
+            self._sending.discard(task)
+            task.result()  # a bug must end the run, not vanish in a task
+
+    def _turn(self, connection: Connection, want: int) -> tuple[ClaimResult, Situation]:
+        """Claim what may be claimed, and see in the same transaction what is left."""
+        now = self._clock.now()
+        result = ClaimResult()
+        if want:
+            terms = ClaimTerms(
+                window=self._policy.max_in_flight,
+                want=want,
+                ceiling=self._policy.price_ceiling,
+                patience=self._policy.send_within,
+                last_rows=self._policy.last_rows,
+            )
+            result = claims.claim(connection, now, terms, self._new_key)
+            self._note_waits(connection, result)
+        blocked: Mapping[int, frozenset[Blocked]] | None = None
+        if want and not result.claims:
+            blocked = {batch: frozenset(why) for batch, why in result.blocked.items()}
+        gate = self._gate
+        return result, Situation(
+            outstanding=views.outstanding(connection, now, self._policy.last_rows),
+            blocked=blocked,
+            overdue_looks=looks.overdue_due(connection, now),
+            stopping=gate.stopping,
+            out_of_reach=gate.out_of_reach_for > self._policy.unreachable_patience,
+            refusal=gate.refusal,
+            refusal_message=gate.refusal_message,
+        )
+
+    def _note_waits(self, connection: Connection, result: ClaimResult) -> None:
+        waits = {batch: ", ".join(sorted(why)) for batch, why in result.blocked.items()}
+        if waits != self._waits:
+            steering.set_waiting(connection, waits)
+            self._waits = waits
+
+    @staticmethod
+    def _balance_blocks(result: ClaimResult) -> bool:
+        return any(Blocked.BALANCE in why for why in result.blocked.values())
+
+    def _new_key(self) -> str:
+        return str(uuid.UUID(int=self._chance.getrandbits(128), version=4))
+
+    def _send(self, claimed: list[Claim]) -> None:
+        for claim in claimed:
+            self._checkpoint("intent-written")
+            task = asyncio.create_task(self._submit(claim), name=f"submit {claim.job_key}")
+            self._sending.add(task)
+
+    async def _submit(self, claim: Claim) -> None:
+        def may_send() -> bool:
+            self._checkpoint("request-leaving")
+            return self._clock.now() < claim.send_before
+
+        try:
+            outcome = await self._provider.submit(claim.request, claim.idempotency_key, may_send)
+            self._checkpoint("answer-read")
+            self._heed(outcome)
+            await self._store.commit(lambda connection: self._settle(connection, claim, outcome))
+            self._checkpoint("outcome-written")
+        finally:
+            self._gate.wake()
+
+    def _heed(self, outcome: SubmitOutcome) -> None:
+        """Draw the conclusions that concern every submission."""
+        match outcome:
+            case Throttled(retry_after):
+                seconds = self._gate.throttle(retry_after)
+                log.info("too many requests: every submission waits %.0f s", seconds)
+            case Refused(cause, message):
+                self._gate.refuse(cause, message)
+            case Unsent(reason, unreachable=True):
+                seconds = self._gate.unreachable()
+                log.info("the provider can't be reached (%s): waiting %.0f s", reason, seconds)
+            case Unsent():
+                log.info("a submission was held back: %s", outcome.reason)
+            case InDoubt(reason):
+                log.warning("a submission is in doubt: %s", reason)
+            case Accepted() | Rejected():
+                self._gate.served()
+
+    def _settle(self, connection: Connection, claim: Claim, outcome: SubmitOutcome) -> None:
+        now = self._clock.now()
+        attempt = claim.attempt_id
+        match outcome:
+            case Accepted(generation_id, price):
+                first_look = timedelta(seconds=look_delay(0, self._policy.poll_interval))
+                landed = outcomes.accept(connection, attempt, generation_id, price, now, first_look)
+                if not landed:
+                    log.error("the acceptance of %s as %s was not expected", attempt, generation_id)
+            case Rejected(kind, message):
+                outcomes.reject(connection, attempt, kind, message, now)
+            case Throttled():
+                outcomes.release(connection, attempt, "429 too many requests", None)
+            case Refused(cause, message):
+                outcomes.release(connection, attempt, f"{cause}: {message}", None)
+            case Unsent(reason):
+                outcomes.release(connection, attempt, reason, None)
+            case InDoubt(reason):
+                outcomes.doubt(connection, attempt, reason, now)

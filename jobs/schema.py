@@ -1,0 +1,123 @@
+"""How a database comes to be and grows older: alembic migrations, and nothing else.
+
+A runner upgrades, under its lock, after a copy by SQLite's backup API. Readers only look at the
+version, and refuse another one with the remedy.
+"""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+
+from .errors import DatabaseUnusableError, DatabaseVersionError
+
+HEAD = "0001"
+"""The newest revision in ``migrations/versions`` (a test holds it)."""
+
+KNOWN = (HEAD,)
+"""Every revision that this program can upgrade from, oldest first."""
+
+
+def migrations_folder() -> Path:
+    """Find the migrations: inside the wheel, or beside the package in a checkout."""
+    here = Path(__file__).resolve().parent
+    inside = here / "_migrations"
+    return inside if inside.is_dir() else here.parent / "migrations"
+
+
+def version(database: Path) -> str | None:
+    """Read the revision of a database file; None for one that is new or empty.
+
+    Raises:
+        DatabaseUnusableError: it is no SQLite database, not one of ours, or can't be read.
+    """
+    if not database.exists() or database.stat().st_size == 0:
+        return None
+    try:
+        with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as file:
+            file.execute("PRAGMA busy_timeout = 30000")
+            names = {name for (name,) in file.execute("SELECT name FROM sqlite_master")}
+            if not names:
+                return None
+            if "alembic_version" not in names:
+                raise DatabaseUnusableError(
+                    f"{database} is a SQLite database, but none of batchsora's; "
+                    "name another file with --db"
+                )
+            row = file.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.Error as error:
+        raise DatabaseUnusableError(
+            f"{database} can't be read as a database ({error}); name another file with --db"
+        ) from error
+    return None if row is None else str(row[0])
+
+
+def check_version(database: Path) -> None:
+    """Make sure that this program can read the database as it is.
+
+    Raises:
+        DatabaseUnusableError: there is no database yet, or the file is none of ours.
+        DatabaseVersionError: it is older or newer than this program.
+    """
+    found = version(database)
+    if found is None:
+        raise DatabaseUnusableError(
+            f"there is no database at {database} yet; load a manifest with 'batchsora run', "
+            "or name the database with --db"
+        )
+    if found == HEAD:
+        return
+    if found in KNOWN:
+        raise DatabaseVersionError(
+            f"{database} is of an older version ({found}); the next 'batchsora run' upgrades it"
+        )
+    raise DatabaseVersionError(_newer(database, found))
+
+
+def upgrade(database: Path) -> Path | None:
+    """Create the database, or bring it to this program's version; the runner's lock must be held.
+
+    Returns:
+        The copy that was made before an upgrade, or None when none was needed.
+
+    Raises:
+        DatabaseVersionError: it was made by a newer program.
+        DatabaseUnusableError: it can't be written, or is none of ours.
+    """
+    found = version(database)
+    if found == HEAD:
+        return None
+    if found is not None and found not in KNOWN:
+        raise DatabaseVersionError(_newer(database, found))
+    copy = None if found is None else _copy(database, found)
+    try:
+        # 0600 from its first moment: prompts and URLs are nobody else's business
+        os.close(os.open(database, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise DatabaseUnusableError(
+            f"the database {database} can't be written ({error.strerror}); "
+            "choose a folder that you may write to with --db"
+        ) from error
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    config.attributes["database"] = database
+    command.upgrade(config, "head")
+    return copy
+
+
+def _copy(database: Path, found: str) -> Path:
+    copy = database.with_name(f"{database.name}.before-{HEAD}-from-{found}")
+    os.close(os.open(copy, os.O_CREAT | os.O_RDWR, 0o600))
+    with closing(sqlite3.connect(database)) as old, closing(sqlite3.connect(copy)) as new:
+        old.backup(new)
+    return copy
+
+
+def _newer(database: Path, found: str) -> str:
+    return (
+        f"{database} was made by a newer batchsora (version {found}, this program knows {HEAD}); "
+        "upgrade batchsora, or name another database with --db"
+    )

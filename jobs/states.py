@@ -1,0 +1,100 @@
+"""The states of jobs and attempts, and every legal transition, as literal tables.
+
+``docs/design.md`` draws its diagrams from these tables under a test; the store has one function per
+row. Nothing else moves a job or an attempt.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+
+class JobState(StrEnum):
+    """Where one wanted video stands."""
+
+    QUEUED = "queued"
+    SUBMITTING = "submitting"
+    IN_DOUBT = "in_doubt"
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class AttemptState(StrEnum):
+    """Where one paid submission of a job stands."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    IN_DOUBT = "in_doubt"
+    VOID = "void"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+
+
+class FailureKind(StrEnum):
+    """Why a job failed (design.md, *Failure kinds*)."""
+
+    VALIDATION = "validation"
+    IMAGE = "image"
+    CONTENT = "content"
+    SYSTEM = "system"
+    TIMEOUT = "timeout"
+    OVERDUE = "overdue"
+
+
+JOB_TRANSITIONS: Final[tuple[tuple[JobState, str, JobState], ...]] = (
+    (JobState.QUEUED, "claim", JobState.SUBMITTING),
+    (JobState.QUEUED, "cancel", JobState.CANCELLED),
+    (JobState.CANCELLED, "restore", JobState.QUEUED),
+    (JobState.SUBMITTING, "accept", JobState.PENDING),
+    (JobState.SUBMITTING, "release", JobState.QUEUED),
+    (JobState.SUBMITTING, "reject", JobState.FAILED),
+    (JobState.SUBMITTING, "doubt", JobState.IN_DOUBT),
+    (JobState.IN_DOUBT, "adopt", JobState.PENDING),
+    (JobState.IN_DOUBT, "void", JobState.QUEUED),
+    (JobState.PENDING, "progress", JobState.PROCESSING),
+    (JobState.PENDING, "complete", JobState.COMPLETED),
+    (JobState.PENDING, "fail", JobState.FAILED),
+    (JobState.PENDING, "retry_later", JobState.QUEUED),
+    (JobState.PENDING, "overdue", JobState.FAILED),
+    (JobState.PROCESSING, "complete", JobState.COMPLETED),
+    (JobState.PROCESSING, "fail", JobState.FAILED),
+    (JobState.PROCESSING, "retry_later", JobState.QUEUED),
+    (JobState.PROCESSING, "overdue", JobState.FAILED),
+    (JobState.FAILED, "complete", JobState.COMPLETED),
+    (JobState.FAILED, "redo", JobState.QUEUED),
+    (JobState.COMPLETED, "redo", JobState.QUEUED),
+)
+"""``(from, transition, to)``. ``failed → completed`` is an overdue job found finished after all."""
+
+ATTEMPT_TRANSITIONS: Final[tuple[tuple[AttemptState, str, AttemptState], ...]] = (
+    (AttemptState.OPEN, "accept", AttemptState.ACCEPTED),
+    (AttemptState.OPEN, "release", AttemptState.REJECTED),
+    (AttemptState.OPEN, "reject", AttemptState.REJECTED),
+    (AttemptState.OPEN, "doubt", AttemptState.IN_DOUBT),
+    (AttemptState.IN_DOUBT, "adopt", AttemptState.ACCEPTED),
+    (AttemptState.IN_DOUBT, "void", AttemptState.VOID),
+    (AttemptState.ACCEPTED, "complete", AttemptState.COMPLETED),
+    (AttemptState.ACCEPTED, "fail", AttemptState.FAILED),
+    (AttemptState.ACCEPTED, "retry_later", AttemptState.FAILED),
+    (AttemptState.ACCEPTED, "abandon", AttemptState.ABANDONED),
+    (AttemptState.ABANDONED, "complete", AttemptState.COMPLETED),
+    (AttemptState.ABANDONED, "fail", AttemptState.FAILED),
+)
+"""``(from, transition, to)``. An overdue job's attempt stays ``accepted``: it may still finish."""
+
+LIVE_ATTEMPTS: Final = (AttemptState.OPEN, AttemptState.IN_DOUBT, AttemptState.ACCEPTED)
+"""A job has at most one attempt in these states (a partial unique index holds it)."""
+
+
+def sources(transition: str) -> tuple[JobState, ...]:
+    """List the job states from which a transition may start."""
+    return tuple(old for old, name, _ in JOB_TRANSITIONS if name == transition)
+
+
+def attempt_sources(transition: str) -> tuple[AttemptState, ...]:
+    """List the attempt states from which a transition may start."""
+    return tuple(old for old, name, _ in ATTEMPT_TRANSITIONS if name == transition)

@@ -1,0 +1,151 @@
+"""The account: whose database this is, its balance, floor, day, and the prices it was told."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, insert, select, update
+
+from ..ledger import ACCOUNT_KEY, Scope, day_key
+from ..tables import ACCOUNT, ATTEMPT, BUDGET, PRICE
+from .rows import ensure_budget
+
+
+def read_account(connection: Connection) -> Any:
+    """Read the one row of the account."""
+    return connection.execute(select(ACCOUNT)).one()
+
+
+def token_matches(account: Any, origin: str, token: str) -> bool | None:
+    """Say whether this database belongs to that API and token; None while it belongs to nobody."""
+    if account.token_hash is None:
+        return None
+    return account.api_origin == origin and hmac.compare_digest(
+        account.token_hash, _hash(account.token_salt, token)
+    )
+
+
+def bind(connection: Connection, origin: str, token: str) -> None:
+    """Bind the database to an API and an account, by a keyed hash: the token itself stays out."""
+    salt = secrets.token_hex(16)
+    connection.execute(
+        update(ACCOUNT).values(api_origin=origin, token_salt=salt, token_hash=_hash(salt, token))
+    )
+
+
+def _hash(salt: str, token: str) -> str:
+    return hmac.new(bytes.fromhex(salt), token.encode(), hashlib.sha256).hexdigest()
+
+
+def set_floor(connection: Connection, floor: int) -> None:
+    """Keep what the account must not fall below (``--min-balance``), in micros."""
+    connection.execute(update(ACCOUNT).values(floor_micros=floor))
+
+
+def set_time_zone(connection: Connection, zone: str) -> None:
+    """Keep the zone whose calendar days the day's cap counts.
+
+    Raises:
+        zoneinfo.ZoneInfoNotFoundError: there is no such zone.
+    """
+    ZoneInfo(zone)
+    connection.execute(update(ACCOUNT).values(time_zone=zone))
+
+
+def set_cap(connection: Connection, key: str, cap: int | None) -> int | None:
+    """Replace the kept cap of a budget; returns the one it had."""
+    ensure_budget(connection, key)
+    old = connection.execute(
+        select(BUDGET.c.cap_micros).where(BUDGET.c.key == key)
+    ).scalar_one_or_none()
+    connection.execute(update(BUDGET).where(BUDGET.c.key == key).values(cap_micros=cap))
+    return old
+
+
+def current_day(connection: Connection, now: datetime) -> str:
+    """Name the day in which an intent of now counts, and make its budget.
+
+    It is the calendar day of the account's zone, and never moves backwards: a clock that is set
+    back must not open yesterday's cap again. A new day takes the last day's cap over.
+    """
+    zone = connection.execute(select(ACCOUNT.c.time_zone)).scalar_one()
+    today = now.astimezone(ZoneInfo(zone)).date().isoformat()
+    last = connection.execute(
+        select(BUDGET.c.key, BUDGET.c.cap_micros)
+        .where(BUDGET.c.key.startswith(f"{Scope.DAY}:"))
+        .order_by(BUDGET.c.key.desc())
+        .limit(1)
+    ).one_or_none()
+    if last is not None and last.key >= day_key(today):
+        return str(last.key.partition(":")[2])
+    ensure_budget(connection, day_key(today), None if last is None else last.cap_micros)
+    return today
+
+
+def charged_so_far(connection: Connection) -> int:
+    """Read what was ever charged: the mark to take when a reading of the balance begins."""
+    return int(
+        connection.execute(
+            select(BUDGET.c.charged_micros).where(BUDGET.c.key == ACCOUNT_KEY)
+        ).scalar_one()
+    )
+
+
+def record_balance(connection: Connection, balance: int, mark: int, now: datetime) -> None:
+    """Keep a reading of the balance.
+
+    What was charged since the reading began, and all that is held, may or may not be in it already:
+    both count against it (money.md, *Caps*). So the account's cap becomes what had been charged
+    when the reading began, plus the reading, less the floor.
+
+    Args:
+        connection: in a writing transaction.
+        balance: the reading, in micros.
+        mark: :func:`charged_so_far` as of just before the request was made.
+        now: when the answer came.
+    """
+    floor = connection.execute(select(ACCOUNT.c.floor_micros)).scalar_one()
+    connection.execute(update(ACCOUNT).values(balance_micros=balance, balance_at=now))
+    set_cap(connection, ACCOUNT_KEY, mark + balance - floor)
+
+
+def announce_prices(connection: Connection, prices: Mapping[str, int], now: datetime) -> None:
+    """Take announced prices (by kind key, in micros) where none was learned."""
+    known = {row.kind: row for row in connection.execute(select(PRICE))}
+    for kind, micros in prices.items():
+        row = known.get(kind)
+        if row is None:
+            connection.execute(
+                insert(PRICE).values(
+                    kind=kind,
+                    last_micros=micros,
+                    highest_micros=micros,
+                    source="configured",
+                    seen_at=now,
+                )
+            )
+        elif row.source == "configured" and row.last_micros != micros:
+            connection.execute(
+                update(PRICE)
+                .where(PRICE.c.kind == kind)
+                .values(last_micros=micros, highest_micros=micros, seen_at=now)
+            )
+
+
+def known_prices(connection: Connection) -> dict[str, Any]:
+    """Read every price by its kind's key."""
+    return {row.kind: row for row in connection.execute(select(PRICE))}
+
+
+def known_generation(connection: Connection) -> str | None:
+    """Name the newest generation of ours, by which a changed token can show whose it is."""
+    return connection.execute(
+        select(ATTEMPT.c.generation_id)
+        .where(ATTEMPT.c.generation_id.is_not(None))
+        .order_by(ATTEMPT.c.id.desc())
+        .limit(1)
+    ).scalar_one_or_none()

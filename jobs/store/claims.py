@@ -1,0 +1,258 @@
+"""Claiming: one transaction that picks queued jobs, holds their money and writes their intents.
+
+Everything that may forbid a purchase is looked at here, inside the transaction, because cancel,
+pause, edits and caps come from other processes too.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, func, insert, not_, or_, select, text, update
+
+from ..ledger import Scope, keys_of, without_room
+from ..provider import GenerationRequest
+from ..states import AttemptState, JobState
+from ..tables import ATTEMPT, BATCH, BUDGET, JOB, LIVE, PRICE, QUEUED
+from . import accounts
+from .rows import ensure_budget, load_budget, request_of
+
+
+class Blocked(StrEnum):
+    """Why a queued job can't be bought now."""
+
+    BATCH_CAP = "budget of the batch"
+    CAMPAIGN_CAP = "budget of a campaign"
+    DAY_CAP = "budget of the day"
+    BALANCE = "balance"
+    PRICE = "price above --max-price"
+    LEARNING = "the first answer that tells a price"
+    DOUBT = "an attempt in doubt that would have told a price"
+
+
+_BY_SCOPE = {
+    Scope.BATCH: Blocked.BATCH_CAP,
+    Scope.CAMPAIGN: Blocked.CAMPAIGN_CAP,
+    Scope.DAY: Blocked.DAY_CAP,
+    Scope.ACCOUNT: Blocked.BALANCE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job whose intent is on disk and whose money is held: its POST may leave."""
+
+    attempt_id: int
+    job_id: int
+    job_key: str
+    request: GenerationRequest
+    idempotency_key: str
+    send_before: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimTerms:
+    """The terms on which jobs may be claimed.
+
+    Attributes:
+        window: unsettled attempts at most, over all batches (``--max-in-flight``).
+        want: claims at most now (what the pace allows).
+        ceiling: micros to hold for a kind whose price nobody knows yet.
+        patience: how long after the intent its POST may still leave.
+        last_rows: per batch id the last manifest row that may be bought (``--first N``).
+    """
+
+    window: int
+    want: int
+    ceiling: int
+    patience: timedelta
+    last_rows: dict[int, int]
+
+
+@dataclass(slots=True)
+class ClaimResult:
+    """What was claimed, and per batch id what stood in the way of the rest."""
+
+    claims: list[Claim] = field(default_factory=list)
+    blocked: dict[int, set[Blocked]] = field(default_factory=dict)
+
+
+def claim(
+    connection: Connection, now: datetime, terms: ClaimTerms, new_key: Callable[[], str]
+) -> ClaimResult:
+    """Claim as many due jobs of the active batches as terms, caps and prices allow."""
+    result = ClaimResult()
+    live = connection.execute(
+        select(func.count()).select_from(ATTEMPT).where(LIVE, ATTEMPT.c.overdue_at.is_(None))
+    ).scalar_one()
+    want = min(terms.want, terms.window - live)
+    if want <= 0:
+        return result
+    day = accounts.current_day(connection, now)
+    for batch in connection.execute(
+        select(BATCH).where(BATCH.c.active, not_(BATCH.c.paused)).order_by(BATCH.c.id)
+    ).all():
+        if want <= 0:
+            break
+        picker = _Picker(connection, now, terms, day, batch, new_key)
+        claims = picker.pick(want)
+        want -= len(claims)
+        result.claims += claims
+        if picker.blocked:
+            result.blocked[batch.id] = picker.blocked
+    return result
+
+
+class _Picker:
+    """Claims the jobs of one batch, and remembers what blocked which kind of job."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        now: datetime,
+        terms: ClaimTerms,
+        day: str,
+        batch: Any,
+        new_key: Callable[[], str],
+    ) -> None:
+        self._connection = connection
+        self._now = now
+        self._terms = terms
+        self._day = day
+        self._batch = batch
+        self._new_key = new_key
+        self._closed: list[tuple[str | None, str]] = []  # (campaign or any, kind)
+        self.blocked: set[Blocked] = set()
+
+    def pick(self, want: int) -> list[Claim]:
+        claims: list[Claim] = []
+        while len(claims) < want:
+            candidates = self._connection.execute(self._query(want - len(claims))).all()
+            if not candidates:
+                break
+            for job in candidates:
+                closed = len(self._closed)
+                made = self._try(job)
+                if made is not None:
+                    claims.append(made)
+                if len(self._closed) > closed:
+                    break  # look again without what has just closed
+        return claims
+
+    def _query(self, limit: int) -> Select[Any]:
+        open_kinds = [
+            not_(
+                JOB.c.kind == kind
+                if campaign is None
+                else and_(JOB.c.kind == kind, JOB.c.campaign.is_not_distinct_from(campaign))
+            )
+            for campaign, kind in self._closed
+        ]
+        last_row = self._terms.last_rows.get(self._batch.id)
+        if last_row is not None:
+            open_kinds.append(JOB.c.row <= last_row)
+        return (
+            select(JOB)
+            .where(QUEUED, JOB.c.batch_id == self._batch.id)
+            .where(or_(JOB.c.due_at.is_(None), JOB.c.due_at <= self._now), *open_kinds)
+            .order_by(JOB.c.retries, text("priority DESC"), JOB.c.id)
+            .limit(limit)
+        )
+
+    def _close(self, campaign: str | None, kind: str, why: Blocked) -> None:
+        self._closed.append((campaign, kind))
+        self.blocked.add(why)
+
+    def _try(self, job: Any) -> Claim | None:
+        hold, alone = self._hold(job.kind)
+        if hold is None:
+            return None
+        keys = keys_of(job.batch_id, job.campaign, self._day)
+        for key in keys:
+            ensure_budget(self._connection, key)
+        full = without_room([load_budget(self._connection, key) for key in keys], hold)
+        if full is not None:
+            campaign = job.campaign if full.scope is Scope.CAMPAIGN else None
+            self._close(campaign, job.kind, _BY_SCOPE[full.scope])
+            return None
+        made = self._write_intent(job, hold, keys)
+        if made is not None and alone:
+            # the first of an unknown kind goes alone: the others wait for the price it tells
+            self._close(None, job.kind, Blocked.LEARNING)
+        return made
+
+    def _hold(self, kind: str) -> tuple[int | None, bool]:
+        price = self._connection.execute(
+            select(PRICE.c.highest_micros).where(PRICE.c.kind == kind)
+        ).scalar_one_or_none()
+        limit = self._batch.max_price_micros
+        if price is not None:
+            if limit is not None and price > limit:
+                self._close(None, kind, Blocked.PRICE)
+                return None, False
+            return price, False
+        asking = self._connection.execute(
+            select(ATTEMPT.c.state).where(
+                LIVE,
+                ATTEMPT.c.state.in_([AttemptState.OPEN, AttemptState.IN_DOUBT]),
+                ATTEMPT.c.kind == kind,
+            )
+        ).scalars()
+        states = set(asking)
+        if states:
+            doubt = AttemptState.OPEN not in states
+            self._close(None, kind, Blocked.DOUBT if doubt else Blocked.LEARNING)
+            return None, False
+        return (self._terms.ceiling if limit is None else limit), True
+
+    def _write_intent(self, job: Any, hold: int, keys: tuple[str, ...]) -> Claim | None:
+        key = self._replaced_key(job) or self._new_key()
+        send_before = self._now + self._terms.patience
+        attempt_id = self._connection.execute(
+            insert(ATTEMPT).values(
+                job_id=job.id,
+                state=AttemptState.OPEN,
+                idempotency_key=key,
+                kind=job.kind,
+                prompt=job.prompt,
+                hold_micros=hold,
+                day=self._day,
+                intent_at=self._now,
+                send_before=send_before,
+                price_estimated=False,
+            )
+        ).inserted_primary_key[0]  # type: ignore[index]
+        taken = self._connection.execute(
+            update(JOB)
+            .where(QUEUED, JOB.c.id == job.id)
+            .values(
+                state=JobState.SUBMITTING,
+                attempt_id=attempt_id,
+                attempts=JOB.c.attempts + 1,
+                submitted_at=self._now,
+                error_kind=None,
+                error=None,
+            )
+        )
+        if taken.rowcount != 1:
+            raise RuntimeError(f"job {job.id} left the queue inside our transaction")
+        self._connection.execute(
+            update(BUDGET)
+            .where(BUDGET.c.key.in_(keys))
+            .values(held_micros=BUDGET.c.held_micros + hold)
+        )
+        return Claim(attempt_id, job.id, job.key, request_of(job), key, send_before)
+
+    def _replaced_key(self, job: Any) -> str | None:
+        """Keep a void's or unsent attempt's key; only a failed one's successor gets a new one."""
+        if job.attempt_id is None:
+            return None
+        last = self._connection.execute(
+            select(ATTEMPT.c.state, ATTEMPT.c.idempotency_key, ATTEMPT.c.prompt).where(
+                ATTEMPT.c.id == job.attempt_id
+            )
+        ).one()
+        reusable = last.state in (AttemptState.VOID, AttemptState.REJECTED)
+        return last.idempotency_key if reusable and last.prompt == job.prompt else None

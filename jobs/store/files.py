@@ -1,0 +1,128 @@
+"""The files of completed jobs: which are wanted, and which are there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, insert, or_, select, update
+
+from ..states import JobState
+from ..tables import ARTIFACT, ATTEMPT, BATCH, JOB
+
+
+@dataclass(frozen=True, slots=True)
+class WantedFile:
+    """A completed job whose file is not here yet."""
+
+    job_id: int
+    attempt_id: int
+    batch: str
+    key: str
+    video_url: str
+    generation_id: str
+    tries: int
+    path: str | None
+
+
+def wanted_files(
+    connection: Connection,
+    batch_ids: Sequence[int],
+    limit: int,
+    *,
+    after: int = 0,
+    keys: Sequence[str] = (),
+) -> list[WantedFile]:
+    """List completed jobs without a file, from a job number on.
+
+    Args:
+        connection: a snapshot.
+        batch_ids: whose jobs.
+        limit: how many at most.
+        after: job number after which to begin, to page on.
+        keys: only jobs of these keys, if any are given.
+    """
+    query = (
+        select(
+            JOB.c.id,
+            JOB.c.attempt_id,
+            BATCH.c.name,
+            JOB.c.key,
+            JOB.c.video_url,
+            ATTEMPT.c.generation_id,
+            ARTIFACT.c.tries,
+            ARTIFACT.c.path,
+        )
+        .join(ATTEMPT, ATTEMPT.c.id == JOB.c.attempt_id)
+        .join(BATCH, BATCH.c.id == JOB.c.batch_id)
+        .outerjoin(ARTIFACT, ARTIFACT.c.attempt_id == JOB.c.attempt_id)
+        .where(
+            JOB.c.batch_id.in_(batch_ids),
+            JOB.c.state == JobState.COMPLETED,
+            JOB.c.id > after,
+            or_(ARTIFACT.c.attempt_id.is_(None), ARTIFACT.c.sha256.is_(None)),
+        )
+        .order_by(JOB.c.id)
+        .limit(limit)
+    )
+    if keys:
+        query = query.where(JOB.c.key.in_(keys))
+    return [
+        WantedFile(*row[:6], tries=row.tries or 0, path=row.path)
+        for row in connection.execute(query)
+    ]
+
+
+def files_there(connection: Connection, batch_ids: Sequence[int]) -> list[tuple[int, str, int]]:
+    """List ``(attempt id, path, bytes)`` of the fetched files, to check that they exist."""
+    rows = connection.execute(
+        select(ARTIFACT.c.attempt_id, ARTIFACT.c.path, ARTIFACT.c.bytes)
+        .join(JOB, and_(JOB.c.id == ARTIFACT.c.job_id, JOB.c.attempt_id == ARTIFACT.c.attempt_id))
+        .where(JOB.c.batch_id.in_(batch_ids), ARTIFACT.c.sha256.is_not(None))
+    )
+    return [(row.attempt_id, row.path, row.bytes) for row in rows]
+
+
+def plan_file(connection: Connection, wanted: WantedFile, path: str) -> None:
+    """Write down where a file will be, so that what a crash leaves there is known as ours."""
+    _upsert(connection, wanted, {"path": path})
+
+
+def record_file(
+    connection: Connection, wanted: WantedFile, path: str, size: int, sha256: str, now: datetime
+) -> None:
+    """Write down that a file is there, whole."""
+    _upsert(
+        connection,
+        wanted,
+        {
+            "path": path,
+            "bytes": size,
+            "sha256": sha256,
+            "fetched_at": now,
+            "error": None,
+            "tries": wanted.tries + 1,
+        },
+    )
+
+
+def record_file_error(connection: Connection, wanted: WantedFile, error: str) -> None:
+    """Write down why a file could not be fetched; its job stays completed."""
+    _upsert(connection, wanted, {"error": error, "tries": wanted.tries + 1})
+
+
+def forget_file(connection: Connection, attempt_id: int) -> None:
+    """Make a file wanted again that is no longer where it was put."""
+    connection.execute(
+        update(ARTIFACT)
+        .where(ARTIFACT.c.attempt_id == attempt_id)
+        .values(sha256=None, error="the file is no longer where it was put")
+    )
+
+
+def _upsert(connection: Connection, wanted: WantedFile, values: dict[str, object]) -> None:
+    done = connection.execute(
+        update(ARTIFACT).where(ARTIFACT.c.attempt_id == wanted.attempt_id).values(values)
+    )
+    if done.rowcount == 0:
+        first = {"attempt_id": wanted.attempt_id, "job_id": wanted.job_id, "tries": 0}
+        connection.execute(insert(ARTIFACT).values(first | values))

@@ -1,0 +1,334 @@
+"""Loading a manifest: the same rows again add nothing, edits follow, paid rows are never rebought.
+
+Everything happens in the caller's one transaction: a load that fails leaves nothing behind.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, exists, insert, select, text, update
+
+from ..errors import LoadError
+from ..provider import GenerationRequest
+from ..spec import JobSpec
+from ..states import AttemptState, JobState
+from ..tables import ATTEMPT, BATCH, JOB, LIVE
+
+CHUNK = 500
+QUOTED = 40
+"""Characters of a prompt that a message quotes."""
+KindOf = Callable[[GenerationRequest], str]
+
+
+class OnChange(StrEnum):
+    """What to do about rows that were paid for and then edited."""
+
+    STOP = "stop"
+    REDO = "redo"
+    KEEP = "keep"
+
+
+@dataclass(slots=True)
+class LoadReport:
+    """What a load did.
+
+    Attributes:
+        edited: keys of paid rows whose edit was *not* followed (``--redo-changed`` does).
+        redone: keys of paid rows that are bought anew.
+        busy: keys of edited rows that are under way just now: load again when they are finished.
+        cancelled: keys of unpaid rows that are no longer in the manifest.
+    """
+
+    batch_id: int = 0
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    edited: list[str] = field(default_factory=list)
+    redone: list[str] = field(default_factory=list)
+    busy: list[str] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+
+
+_PAID = exists().where(
+    ATTEMPT.c.job_id == JOB.c.id,
+    ATTEMPT.c.state.not_in([AttemptState.REJECTED, AttemptState.VOID]),
+)
+_RESTING = (JobState.QUEUED, JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
+
+
+def find_batch(connection: Connection, name: str | None, source: str) -> Any:
+    """Find the batch that a manifest was loaded as, by name if given, else by its path."""
+    if name is not None:
+        return connection.execute(select(BATCH).where(BATCH.c.name == name)).one_or_none()
+    return connection.execute(
+        select(BATCH).where(BATCH.c.source == source).order_by(BATCH.c.id.desc()).limit(1)
+    ).one_or_none()
+
+
+def open_batch(
+    connection: Connection,
+    name: str | None,
+    default_name: str,
+    source: str | None,
+    columns: Iterable[str],
+    now: datetime,
+) -> int:
+    """Find or make the batch of a manifest, and keep its columns.
+
+    Args:
+        connection: in a writing transaction.
+        name: as the person gave it; None leaves the choice to path and default.
+        default_name: the manifest's own name, or its stem.
+        source: the manifest's absolute path; None for a batch that has none.
+        columns: the manifest's own columns, for the export.
+        now: when a new batch begins.
+
+    Raises:
+        LoadError: another file is loaded under the default name.
+    """
+    batch = find_batch(connection, name, source or "")
+    if batch is None and name is None:
+        namesake = find_batch(connection, default_name, source or "")
+        if namesake is not None and namesake.source not in (None, source):
+            raise LoadError(
+                f"the batch {default_name!r} was loaded from {namesake.source}; "
+                f"give this one a name of its own with --name, or say --name {default_name} "
+                "if it is the same manifest in a new place"
+            )
+        batch = namesake
+    if batch is not None:
+        connection.execute(
+            update(BATCH).where(BATCH.c.id == batch.id).values(source=source, columns=list(columns))
+        )
+        return int(batch.id)
+    return int(
+        connection.execute(
+            insert(BATCH).values(
+                name=name or default_name,
+                source=source,
+                columns=list(columns),
+                active=False,
+                paused=False,
+                created_at=now,
+            )
+        ).inserted_primary_key[0]  # type: ignore[index]
+    )
+
+
+def load(
+    connection: Connection,
+    batch_id: int,
+    specs: Iterable[JobSpec],
+    kind_of: KindOf,
+    now: datetime,
+    on_change: OnChange = OnChange.STOP,
+    *,
+    whole: bool = True,
+) -> LoadReport:
+    """Load a batch's rows.
+
+    Args:
+        connection: in a writing transaction.
+        batch_id: from :func:`open_batch`.
+        specs: the rows in the manifest's order, with distinct keys.
+        kind_of: names the price kind of a request.
+        now: the time to write on new rows.
+        on_change: what to do about edits of paid rows.
+        whole: False when rows were left out (invalid ones), so that nothing counts as removed.
+
+    Raises:
+        LoadError: a paid row without id vanished while new ones came, which may be an edit.
+    """
+    loader = _Loader(connection, batch_id, kind_of, now, on_change)
+    for chunk in _chunks(specs):
+        loader.take(chunk)
+    if whole:
+        loader.part_with_missing()
+    return loader.report
+
+
+def _chunks(specs: Iterable[JobSpec]) -> Iterator[list[JobSpec]]:
+    source = iter(specs)
+    while chunk := list(islice(source, CHUNK)):
+        yield chunk
+
+
+class _Loader:
+    def __init__(
+        self,
+        connection: Connection,
+        batch_id: int,
+        kind_of: KindOf,
+        now: datetime,
+        on_change: OnChange,
+    ) -> None:
+        self._connection = connection
+        self._batch_id = batch_id
+        self._kind_of = kind_of
+        self._now = now
+        self._on_change = on_change
+        self._new_without_id: list[JobSpec] = []
+        self.report = LoadReport(batch_id=batch_id)
+        connection.execute(text("CREATE TEMP TABLE IF NOT EXISTS incoming (key TEXT PRIMARY KEY)"))
+        connection.execute(text("DELETE FROM incoming"))
+
+    def take(self, chunk: list[JobSpec]) -> None:
+        """Insert the new rows of a chunk, and follow the edits of the others."""
+        self._connection.execute(
+            text("INSERT INTO incoming (key) VALUES (:key)"), [{"key": spec.key} for spec in chunk]
+        )
+        known = {
+            row.key: row
+            for row in self._connection.execute(
+                select(JOB, _PAID.label("paid")).where(
+                    JOB.c.batch_id == self._batch_id, JOB.c.key.in_([s.key for s in chunk])
+                )
+            )
+        }
+        fresh = [spec for spec in chunk if spec.key not in known]
+        if fresh:
+            self._connection.execute(
+                insert(JOB),
+                [self._values(spec) | _NEW | {"created_at": self._now} for spec in fresh],
+            )
+            self.report.added += len(fresh)
+            self._new_without_id += [spec for spec in fresh if spec.key_from_content]
+        for spec in chunk:
+            if spec.key in known:
+                self._follow(spec, known[spec.key])
+
+    def _values(self, spec: JobSpec) -> dict[str, Any]:
+        request = spec.request
+        return {
+            "batch_id": self._batch_id,
+            "key": spec.key,
+            "key_from_content": spec.key_from_content,
+            "row": spec.row,
+            "fingerprint": spec.fingerprint,
+            "kind": self._kind_of(request),
+            "prompt": request.prompt,
+            "orientation": request.orientation,
+            "duration": request.duration,
+            "image": None if request.image is None else asdict(request.image),
+            "callback_url": request.callback_url,
+            "campaign": spec.campaign,
+            "priority": spec.priority,
+            "cells": dict(spec.cells),
+            "in_manifest": True,
+        }
+
+    def _follow(self, spec: JobSpec, job: Any) -> None:
+        values = self._values(spec)
+        returned = job.state == JobState.CANCELLED and not job.in_manifest
+        if spec.fingerprint != job.fingerprint:
+            self._edit(spec, job, values)
+        elif job.paid:
+            # where it stands and what it carries may change; what was bought may not
+            self._update(job, {name: values[name] for name in ("row", "cells", "in_manifest")})
+        else:
+            if returned:
+                values["state"] = JobState.QUEUED
+            self._update(job, values)
+
+    def _edit(self, spec: JobSpec, job: Any, values: dict[str, Any]) -> None:
+        if job.state not in _RESTING or _live(self._connection, job.id):
+            self.report.busy.append(spec.key)
+        elif not job.paid:
+            queue = job.state == JobState.FAILED or not job.in_manifest
+            self._update(job, values | (_QUEUED if queue else {}))
+        elif self._on_change is OnChange.REDO:
+            self._update(job, values | _QUEUED, count=False)
+            self.report.redone.append(spec.key)
+        else:
+            self.report.edited.append(spec.key)
+
+    def _update(self, job: Any, values: dict[str, Any], *, count: bool = True) -> None:
+        changed = {name: new for name, new in values.items() if getattr(job, name) != new}
+        if changed:
+            # the guard: a runner may have moved the job since this transaction's snapshot only on a
+            # database without SQLite's single writer
+            self._connection.execute(
+                update(JOB).where(JOB.c.id == job.id, JOB.c.state == job.state).values(changed)
+            )
+        if count:
+            self.report.updated += bool(changed)
+            self.report.unchanged += not changed
+
+    def part_with_missing(self) -> None:
+        """Cancel what is no longer in the manifest and unpaid; stop where that may be an edit."""
+        missing = self._connection.execute(
+            select(JOB, _PAID.label("paid"))
+            .where(
+                JOB.c.batch_id == self._batch_id,
+                JOB.c.in_manifest,
+                text("job.key NOT IN (SELECT key FROM incoming)"),
+            )
+            .order_by(JOB.c.row, JOB.c.id)
+        ).all()
+        vanished = [job for job in missing if job.paid and job.key_from_content]
+        if vanished and self._new_without_id:
+            self._maybe_edits(vanished)
+        if missing:
+            self._connection.execute(
+                update(JOB).where(JOB.c.id == bindparam("gone")).values(in_manifest=False),
+                [{"gone": job.id} for job in missing],
+            )
+        unpaid = [job for job in missing if not job.paid and job.state == JobState.QUEUED]
+        for job in unpaid:
+            self._connection.execute(
+                update(JOB)
+                .where(JOB.c.id == job.id, JOB.c.state == JobState.QUEUED)
+                .values(state=JobState.CANCELLED, completed_at=self._now)
+            )
+            self.report.cancelled.append(job.key)
+
+    def _maybe_edits(self, vanished: list[Any]) -> None:
+        if self._on_change is OnChange.STOP:
+            first, new = vanished[0], self._new_without_id[0]
+            raise LoadError(
+                f"{len(vanished)} row(s) that were paid for are no longer in the manifest (row "
+                f"{first.row}: {_short(first.prompt)}), and {len(self._new_without_id)} new row(s) "
+                f"came (row {new.row}: {_short(new.request.prompt)}). If these are edits and the "
+                "videos shall be bought anew, say --redo-changed; if they are other videos, say "
+                "--keep-both. An id column keeps edits apart from new rows. Nothing was changed."
+            )
+        if self._on_change is OnChange.KEEP:
+            return
+        for job, spec in zip(list(vanished), self._new_without_id, strict=False):
+            if job.state not in _RESTING or _live(self._connection, job.id):
+                self.report.busy.append(job.key)
+                continue
+            # the new row takes the old one's place, so that the history stays with it
+            self._connection.execute(
+                JOB.delete().where(JOB.c.batch_id == self._batch_id, JOB.c.key == spec.key)
+            )
+            self._connection.execute(
+                update(JOB).where(JOB.c.id == job.id).values(self._values(spec) | _QUEUED)
+            )
+            self.report.added -= 1
+            self.report.redone.append(spec.key)
+
+
+_NEW = {"state": JobState.QUEUED, "attempts": 0, "retries": 0, "charged_micros": 0}
+_QUEUED = {
+    "state": JobState.QUEUED,
+    "retries": 0,
+    "due_at": None,
+    "video_url": None,
+    "error_kind": None,
+    "error": None,
+    "completed_at": None,
+}
+
+
+def _live(connection: Connection, job_id: int) -> bool:
+    found = select(ATTEMPT.c.id).where(LIVE, ATTEMPT.c.job_id == job_id)
+    return connection.execute(found).first() is not None
+
+
+def _short(prompt: str) -> str:
+    return repr(prompt if len(prompt) <= QUOTED else prompt[: QUOTED - 1] + "…")

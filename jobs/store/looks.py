@@ -1,0 +1,229 @@
+"""What a look at a generation found: progress, its end, or that our patience is over."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, case, func, select, text, update
+
+from ..provider import Generation, GenerationPhase
+from ..states import AttemptState, FailureKind, JobState
+from ..tables import ATTEMPT, JOB
+from .rows import attempt_row, move_attempt, move_job
+
+ACCEPTED = text("attempt.state = 'accepted'")
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A generation of ours that is to be looked at."""
+
+    attempt_id: int
+    generation_id: str
+    accepted_at: datetime
+    overdue: bool
+
+
+def due_looks(connection: Connection, now: datetime, limit: int) -> list[Due]:
+    """List the generations whose next look is due, the longest waiting first."""
+    rows = connection.execute(
+        select(ATTEMPT.c.id, ATTEMPT.c.generation_id, ATTEMPT.c.accepted_at, ATTEMPT.c.overdue_at)
+        .where(ACCEPTED, ATTEMPT.c.next_look_at <= now)
+        .order_by(ATTEMPT.c.next_look_at)
+        .limit(limit)
+    )
+    return [
+        Due(row.id, row.generation_id, row.accepted_at, row.overdue_at is not None) for row in rows
+    ]
+
+
+def next_look(connection: Connection) -> datetime | None:
+    """Say when the next look is due; None when nothing is pending."""
+    return connection.execute(
+        select(ATTEMPT.c.next_look_at).where(ACCEPTED).order_by(ATTEMPT.c.next_look_at).limit(1)
+    ).scalar_one_or_none()
+
+
+def pending_ids(connection: Connection, generation_ids: Sequence[str]) -> dict[str, Any]:
+    """Map those of some generation ids that are ours and unfinished to attempt and job."""
+    rows = connection.execute(
+        select(
+            ATTEMPT.c.id,
+            ATTEMPT.c.job_id,
+            ATTEMPT.c.generation_id,
+            ATTEMPT.c.accepted_at,
+            ATTEMPT.c.overdue_at,
+            JOB.c.state.label("job_state"),
+            JOB.c.retries,
+        )
+        .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
+        .where(ATTEMPT.c.generation_id.in_(generation_ids), ACCEPTED)
+    )
+    return {row.generation_id: row for row in rows}
+
+
+def postpone(connection: Connection, attempt_id: int, next_look_at: datetime) -> None:
+    """Set when a generation is looked at again."""
+    connection.execute(
+        update(ATTEMPT).where(ATTEMPT.c.id == attempt_id).values(next_look_at=next_look_at)
+    )
+
+
+def look_again_at_overdue(connection: Connection, now: datetime) -> int:
+    """Make every overdue generation due now: a run looks first whether it finished after all."""
+    done = connection.execute(
+        update(ATTEMPT).where(ACCEPTED, ATTEMPT.c.overdue_at.is_not(None)).values(next_look_at=now)
+    )
+    return done.rowcount
+
+
+def overdue_due(connection: Connection, now: datetime) -> int:
+    """Count the overdue generations whose look is due."""
+    return connection.execute(
+        select(func.count())
+        .select_from(ATTEMPT)
+        .where(ACCEPTED, ATTEMPT.c.next_look_at <= now, ATTEMPT.c.overdue_at.is_not(None))
+    ).scalar_one()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an unfinished generation is, and when it is looked at again."""
+
+    attempt: Any
+    seen: Generation
+    next_look_at: datetime
+
+
+_PROGRESS = (
+    update(ATTEMPT)
+    .where(ATTEMPT.c.id == bindparam("attempt"), ATTEMPT.c.state == AttemptState.ACCEPTED)
+    .values(
+        percent=bindparam("seen_percent"),
+        queue_position=bindparam("seen_position"),
+        next_look_at=bindparam("next_look"),
+    )
+)
+
+
+def progress(connection: Connection, found: Sequence[Progress]) -> None:
+    """Write the progress of unfinished generations down, all in one statement."""
+    if not found:
+        return
+    connection.execute(
+        _PROGRESS,
+        [
+            {
+                "attempt": item.attempt.id,
+                "seen_percent": item.seen.percent,
+                "seen_position": item.seen.queue_position,
+                "next_look": item.next_look_at,
+            }
+            for item in found
+        ],
+    )
+    for item in found:
+        processing = item.seen.phase is GenerationPhase.PROCESSING
+        if processing and item.attempt.job_state == JobState.PENDING:
+            move_job(connection, item.attempt.job_id, "progress", JobState.PROCESSING)
+
+
+def complete(connection: Connection, attempt_id: int, video_url: str, now: datetime) -> bool:
+    """Write a finished video down; also when its job had been given up as overdue."""
+    row = attempt_row(connection, attempt_id)
+    if row is None or not move_attempt(
+        connection, attempt_id, "complete", AttemptState.COMPLETED, ended_at=now, percent=100
+    ):
+        return False
+    if row.current_attempt != attempt_id or (
+        row.job_state == JobState.FAILED and row.error_kind != FailureKind.OVERDUE
+    ):
+        return True  # an abandoned attempt's late video: its job has moved on
+    return move_job(
+        connection,
+        row.job_id,
+        "complete",
+        JobState.COMPLETED,
+        video_url=video_url,
+        completed_at=now,
+        error_kind=None,
+        error=None,
+    )
+
+
+def fail(
+    connection: Connection,
+    attempt_id: int,
+    kind: FailureKind,
+    message: str,
+    now: datetime,
+    retry_after: timedelta | None,
+) -> bool:
+    """Write a generation's failure down; with a delay the job is queued for a new attempt.
+
+    An overdue job stays failed, now with the provider's own reason, and is not bought again by
+    itself. The charge stays: a failed generation counts as spent until it is shown refunded.
+    """
+    row = attempt_row(connection, attempt_id)
+    if row is None or not move_attempt(
+        connection, attempt_id, "fail", AttemptState.FAILED, ended_at=now, error=message
+    ):
+        return False
+    if row.current_attempt != attempt_id:
+        return True
+    if row.job_state == JobState.FAILED:
+        connection.execute(
+            update(JOB)
+            .where(JOB.c.id == row.job_id, JOB.c.error_kind == FailureKind.OVERDUE)
+            .values(error_kind=kind, error=message, completed_at=now)
+        )
+        return True
+    if retry_after is not None:
+        return move_job(
+            connection,
+            row.job_id,
+            "retry_later",
+            JobState.QUEUED,
+            due_at=now + retry_after,
+            retries=JOB.c.retries + 1,
+            error_kind=kind,
+            error=message,
+        )
+    return move_job(
+        connection,
+        row.job_id,
+        "fail",
+        JobState.FAILED,
+        error_kind=kind,
+        error=message,
+        completed_at=now,
+    )
+
+
+def overdue(
+    connection: Connection, attempt_id: int, patience: timedelta, now: datetime, again: timedelta
+) -> bool:
+    """Give a generation up for this run: its job fails as ``overdue``, its attempt stays live."""
+    row = attempt_row(connection, attempt_id)
+    if row is None or row.state != AttemptState.ACCEPTED:
+        return False
+    connection.execute(
+        update(ATTEMPT)
+        .where(ATTEMPT.c.id == attempt_id)
+        .values(
+            overdue_at=case((ATTEMPT.c.overdue_at.is_(None), now), else_=ATTEMPT.c.overdue_at),
+            next_look_at=now + again,
+        )
+    )
+    minutes = patience.total_seconds() / 60
+    return move_job(
+        connection,
+        row.job_id,
+        "overdue",
+        JobState.FAILED,
+        error_kind=FailureKind.OVERDUE,
+        error=f"not finished after {minutes:g} minutes; it is paid and may still finish: "
+        "the next 'batchsora run' looks again first",
+        completed_at=now,
+    )

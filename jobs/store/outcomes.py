@@ -1,0 +1,221 @@
+"""What became of a POST: one function per transition out of ``open`` and ``in_doubt``.
+
+Each is one guarded step that says whether it landed, moving the job, the attempt and the money
+together.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, select, update
+
+from ..states import AttemptState, FailureKind, JobState
+from ..tables import ATTEMPT, JOB, LIVE, PRICE
+from .rows import attempt_row, move_attempt, move_job, move_money
+
+
+def accept(
+    connection: Connection,
+    attempt_id: int,
+    generation_id: str,
+    price: int | None,
+    now: datetime,
+    first_look: timedelta,
+) -> bool:
+    """Write an acceptance down: the hold becomes a charge, the job pends, the price is learned.
+
+    An id that another attempt has already is an alarm, never a second acceptance: the attempt goes
+    in doubt. A price that could not be read counts as the hold, the highest price known, and is
+    marked as estimated.
+
+    Returns:
+        False when it did not land: the attempt was not open, or the id is another's.
+    """
+    owner = connection.execute(
+        select(ATTEMPT.c.id).where(ATTEMPT.c.generation_id == generation_id)
+    ).scalar_one_or_none()
+    if owner is not None:
+        if owner != attempt_id:
+            reason = f"the answer named generation {generation_id}, which attempt {owner} has"
+            doubt(connection, attempt_id, reason, now)
+        return False
+    return _accepted(connection, attempt_id, "accept", generation_id, price, now, first_look)
+
+
+def adopt(
+    connection: Connection,
+    attempt_id: int,
+    generation_id: str,
+    now: datetime,
+    first_look: timedelta,
+) -> bool:
+    """Settle a doubt: this generation of the account is the attempt's.
+
+    The list shows no price, so it counts as the attempt's hold and is marked as estimated.
+    """
+    return _accepted(connection, attempt_id, "adopt", generation_id, None, now, first_look)
+
+
+def _accepted(
+    connection: Connection,
+    attempt_id: int,
+    transition: str,
+    generation_id: str,
+    price: int | None,
+    now: datetime,
+    first_look: timedelta,
+) -> bool:
+    row = attempt_row(connection, attempt_id)
+    if row is None:
+        return False
+    charge = _estimate(connection, row.kind, row.hold_micros) if price is None else price
+    landed = move_attempt(
+        connection,
+        attempt_id,
+        transition,
+        AttemptState.ACCEPTED,
+        generation_id=generation_id,
+        price_micros=charge,
+        price_estimated=price is None,
+        accepted_at=now,
+        next_look_at=now + first_look,
+        doubt_since=None,
+        error=None,
+    )
+    if not landed:
+        return False
+    move_job(
+        connection,
+        row.job_id,
+        transition,
+        JobState.PENDING,
+        charged_micros=JOB.c.charged_micros + charge,
+    )
+    move_money(connection, row, held=-row.hold_micros, charged=charge)
+    if price is not None:
+        _learn(connection, row.kind, price, now)
+    return True
+
+
+def _estimate(connection: Connection, kind: str, hold: int) -> int:
+    highest = connection.execute(
+        select(PRICE.c.highest_micros).where(PRICE.c.kind == kind)
+    ).scalar_one_or_none()
+    return hold if highest is None else highest
+
+
+def _learn(connection: Connection, kind: str, price: int, now: datetime) -> None:
+    known = connection.execute(
+        select(PRICE.c.last_micros, PRICE.c.highest_micros, PRICE.c.source).where(
+            PRICE.c.kind == kind
+        )
+    ).one_or_none()
+    if known is None:
+        connection.execute(
+            PRICE.insert().values(
+                kind=kind, last_micros=price, highest_micros=price, source="learned", seen_at=now
+            )
+        )
+    elif known.last_micros != price or known.source != "learned":
+        connection.execute(
+            update(PRICE)
+            .where(PRICE.c.kind == kind)
+            .values(
+                last_micros=price,
+                highest_micros=max(price, known.highest_micros),
+                source="learned",
+                seen_at=now,
+            )
+        )
+
+
+def release(connection: Connection, attempt_id: int, reason: str, due_at: datetime | None) -> bool:
+    """Known not created, and worth sending again: the hold is released, the job queued again."""
+    row = attempt_row(connection, attempt_id)
+    if row is None or not move_attempt(
+        connection, attempt_id, "release", AttemptState.REJECTED, error=reason
+    ):
+        return False
+    move_job(
+        connection,
+        row.job_id,
+        "release",
+        JobState.QUEUED,
+        attempts=JOB.c.attempts - 1,  # nothing was bought, nothing was refused for its content
+        due_at=due_at,
+    )
+    move_money(connection, row, held=-row.hold_micros)
+    return True
+
+
+def reject(
+    connection: Connection, attempt_id: int, kind: FailureKind, message: str, now: datetime
+) -> bool:
+    """Known not created, and refused for good: the hold is released, the job failed."""
+    row = attempt_row(connection, attempt_id)
+    if row is None or not move_attempt(
+        connection, attempt_id, "reject", AttemptState.REJECTED, error=message, ended_at=now
+    ):
+        return False
+    move_job(
+        connection,
+        row.job_id,
+        "reject",
+        JobState.FAILED,
+        error_kind=kind,
+        error=message,
+        completed_at=now,
+    )
+    move_money(connection, row, held=-row.hold_micros)
+    return True
+
+
+def doubt(connection: Connection, attempt_id: int, reason: str, now: datetime) -> bool:
+    """Nobody knows: the attempt keeps its hold, and the job waits until the doubt is settled.
+
+    Args:
+        connection: in a writing transaction.
+        attempt_id: of an open attempt.
+        reason: what happened, for people.
+        now: the last moment at which the request could still have been under way; the grace
+            counts from here.
+    """
+    row = attempt_row(connection, attempt_id)
+    if row is None or not move_attempt(
+        connection, attempt_id, "doubt", AttemptState.IN_DOUBT, error=reason, doubt_since=now
+    ):
+        return False
+    move_job(connection, row.job_id, "doubt", JobState.IN_DOUBT)
+    return True
+
+
+def void(connection: Connection, attempt_id: int, reason: str, now: datetime) -> bool:
+    """Settle a doubt: shown never created. The hold is released and the job queued again."""
+    row = attempt_row(connection, attempt_id)
+    if row is None or not move_attempt(
+        connection, attempt_id, "void", AttemptState.VOID, error=reason, ended_at=now
+    ):
+        return False
+    move_job(connection, row.job_id, "void", JobState.QUEUED, due_at=None)
+    move_money(connection, row, held=-row.hold_micros)
+    return True
+
+
+def doubt_all_open(connection: Connection, now: datetime) -> int:
+    """Put every attempt that a crash left open in doubt; returns how many there were.
+
+    Only a runner that holds the lock may call this: an open attempt of a living runner is no crash.
+    """
+    left = connection.execute(
+        select(ATTEMPT.c.id, ATTEMPT.c.send_before).where(
+            LIVE,  # the partial index's own predicate, so that it is used
+            ATTEMPT.c.state == AttemptState.OPEN,
+        )
+    ).all()
+    for attempt in left:
+        doubt(
+            connection,
+            attempt.id,
+            "the runner ended while the submission was under way",
+            max(now, attempt.send_before),
+        )
+    return len(left)

@@ -1,0 +1,105 @@
+"""Small pieces that every transition shares: rows to values, guarded updates, moving money."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from ..ledger import Budget, keys_of
+from ..provider import GenerationRequest, ImageRef
+from ..states import AttemptState, JobState, attempt_sources, sources
+from ..tables import ATTEMPT, BUDGET, JOB
+
+
+def request_of(row: Any) -> GenerationRequest:
+    """Build the request of a job's row."""
+    return GenerationRequest(
+        prompt=row.prompt,
+        orientation=row.orientation,
+        duration=row.duration,
+        image=None if row.image is None else ImageRef(**row.image),
+        callback_url=row.callback_url,
+    )
+
+
+def move_job(
+    connection: Connection, job_id: int, transition: str, to: JobState, **values: Any
+) -> bool:
+    """Move a job along a legal transition; False when it was in none of its source states."""
+    done = connection.execute(
+        update(JOB)
+        .where(JOB.c.id == job_id, JOB.c.state.in_(sources(transition)))
+        .values(state=to, **values)
+    )
+    return done.rowcount == 1
+
+
+def move_attempt(
+    connection: Connection, attempt_id: int, transition: str, to: AttemptState, **values: Any
+) -> bool:
+    """Move an attempt along a legal transition; False when it was in none of its source states."""
+    done = connection.execute(
+        update(ATTEMPT)
+        .where(ATTEMPT.c.id == attempt_id, ATTEMPT.c.state.in_(attempt_sources(transition)))
+        .values(state=to, **values)
+    )
+    return done.rowcount == 1
+
+
+def attempt_row(connection: Connection, attempt_id: int) -> Any:
+    """Read an attempt together with what it needs of its job; None when there is none."""
+    return connection.execute(
+        select(
+            ATTEMPT,
+            JOB.c.batch_id,
+            JOB.c.campaign,
+            JOB.c.attempt_id.label("current_attempt"),
+            JOB.c.state.label("job_state"),
+            JOB.c.error_kind,
+            JOB.c.retries,
+            JOB.c.key.label("job_key"),
+        )
+        .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
+        .where(ATTEMPT.c.id == attempt_id)
+    ).one_or_none()
+
+
+_MOVE = (
+    update(BUDGET)
+    .where(BUDGET.c.key == bindparam("k"))
+    .values(
+        held_micros=BUDGET.c.held_micros + bindparam("held"),
+        charged_micros=BUDGET.c.charged_micros + bindparam("charged"),
+    )
+)
+
+
+def move_money(connection: Connection, attempt: Any, held: int, charged: int = 0) -> None:
+    """Add to the held and charged totals of every budget that an attempt counts in."""
+    keys = keys_of(attempt.batch_id, attempt.campaign, attempt.day)
+    connection.execute(_MOVE, [{"k": key, "held": held, "charged": charged} for key in keys])
+
+
+def ensure_budget(connection: Connection, key: str, cap: int | None = None) -> None:
+    """Make sure that a budget row is there; an existing one is left as it is."""
+    if connection.execute(select(BUDGET.c.key).where(BUDGET.c.key == key)).first() is None:
+        connection.execute(
+            BUDGET.insert().values(
+                key=key, cap_micros=cap, charged_micros=0, held_micros=0, refunded_micros=0
+            )
+        )
+
+
+def load_budget(connection: Connection, key: str) -> Budget:
+    """Read a budget's totals."""
+    row = connection.execute(
+        select(
+            BUDGET.c.key, BUDGET.c.cap_micros, BUDGET.c.charged_micros, BUDGET.c.held_micros
+        ).where(BUDGET.c.key == key)
+    ).one()
+    return Budget(*row)
+
+
+def latest(*times: datetime | None) -> datetime:
+    """Give the latest of some times, at least one of which is known."""
+    return max(time for time in times if time is not None)

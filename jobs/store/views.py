@@ -1,0 +1,272 @@
+"""What people and the application want to know: read-only questions, answered from one snapshot."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, or_, select, text
+
+from ..errors import NotFoundError
+from ..ledger import Budget, Scope, batch_key
+from ..states import JobState
+from ..tables import ARTIFACT, ATTEMPT, BATCH, BUDGET, JOB, QUEUED
+
+PAGE = 1000
+
+
+@dataclass(slots=True)
+class BatchStatus:
+    """Where a batch stands.
+
+    Attributes:
+        jobs: how many jobs are in each state, zeros included.
+        failed_kinds: how many failed by each kind.
+        files_missing: completed jobs whose file is not here.
+        money: the batch's budget; refunds beside it.
+        campaigns: each campaign's budget by its name.
+    """
+
+    id: int
+    name: str
+    source: str | None
+    paused: bool
+    active: bool
+    waiting_for: str | None
+    jobs: dict[str, int]
+    failed_kinds: dict[str, int]
+    files_missing: int
+    money: Budget
+    refunded: int
+    campaigns: dict[str, Budget] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """Count all jobs."""
+        return sum(self.jobs.values())
+
+    @property
+    def left(self) -> int:
+        """Count the jobs that are not at an end."""
+        ends = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
+        return self.total - sum(self.jobs[state] for state in ends)
+
+
+def find_batches(connection: Connection, name: str | None = None) -> Sequence[Any]:
+    """List the batches, or the one of that name.
+
+    Raises:
+        NotFoundError: there is none of that name.
+    """
+    query = select(BATCH).order_by(BATCH.c.id)
+    if name is None:
+        return connection.execute(query).all()
+    found = connection.execute(query.where(BATCH.c.name == name)).all()
+    if not found:
+        names = [repr(row.name) for row in connection.execute(query.limit(10))]
+        known = f"there are {', '.join(names)}" if names else "the database has no batch yet"
+        raise NotFoundError(f"there is no batch {name!r}; {known}")
+    return found
+
+
+def batch_status(connection: Connection, batch: Any) -> BatchStatus:
+    """Sum a batch up."""
+    jobs = dict.fromkeys(map(str, JobState), 0)
+    kinds: dict[str, int] = {}
+    counted = connection.execute(
+        select(JOB.c.state, JOB.c.error_kind, func.count())
+        .where(JOB.c.batch_id == batch.id)
+        .group_by(JOB.c.state, JOB.c.error_kind)
+    )
+    for state, kind, count in counted:
+        jobs[state] += count
+        if state == JobState.FAILED:
+            kinds[kind] = count
+    prefix = f"{Scope.CAMPAIGN}:{batch.id}:"
+    budgets = {
+        row.key: row
+        for row in connection.execute(
+            select(BUDGET).where(
+                or_(
+                    BUDGET.c.key == batch_key(batch.id),
+                    BUDGET.c.key.startswith(prefix, autoescape=True),
+                )
+            )
+        )
+    }
+    own = budgets.pop(batch_key(batch.id), None)
+    return BatchStatus(
+        id=batch.id,
+        name=batch.name,
+        source=batch.source,
+        paused=batch.paused,
+        active=batch.active,
+        waiting_for=batch.waiting_for,
+        jobs=jobs,
+        failed_kinds=kinds,
+        files_missing=jobs[JobState.COMPLETED] - _files(connection, batch.id),
+        money=Budget(batch_key(batch.id), None, 0, 0) if own is None else _budget(own),
+        refunded=0 if own is None else own.refunded_micros,
+        campaigns={key.removeprefix(prefix): _budget(row) for key, row in sorted(budgets.items())},
+    )
+
+
+def _budget(row: Any) -> Budget:
+    return Budget(row.key, row.cap_micros, row.charged_micros, row.held_micros)
+
+
+def _files(connection: Connection, batch_id: int) -> int:
+    return connection.execute(
+        select(func.count())
+        .select_from(JOB)
+        .join(ARTIFACT, ARTIFACT.c.attempt_id == JOB.c.attempt_id)
+        .where(
+            JOB.c.batch_id == batch_id,
+            JOB.c.state == JobState.COMPLETED,
+            ARTIFACT.c.sha256.is_not(None),
+        )
+    ).scalar_one()
+
+
+def budgets(connection: Connection) -> list[Budget]:
+    """List every budget, for whoever checks or shows them."""
+    return [_budget(row) for row in connection.execute(select(BUDGET))]
+
+
+_JOB_VIEW = (
+    select(
+        JOB,
+        BATCH.c.name.label("batch"),
+        ATTEMPT.c.state.label("attempt_state"),
+        ATTEMPT.c.generation_id,
+        ATTEMPT.c.percent,
+        ATTEMPT.c.queue_position,
+        ATTEMPT.c.hold_micros,
+        ATTEMPT.c.error.label("attempt_error"),
+        ATTEMPT.c.intent_at,
+        ARTIFACT.c.path.label("file"),
+        ARTIFACT.c.sha256,
+        ARTIFACT.c.error.label("download_error"),
+    )
+    .join(BATCH, BATCH.c.id == JOB.c.batch_id)
+    .outerjoin(ATTEMPT, ATTEMPT.c.id == JOB.c.attempt_id)
+    .outerjoin(ARTIFACT, ARTIFACT.c.attempt_id == JOB.c.attempt_id)
+)
+
+
+def jobs(
+    connection: Connection,
+    batch_id: int,
+    states: Sequence[str] = (),
+) -> Iterator[Any]:
+    """Stream a batch's jobs with their last attempt and file, in the manifest's order."""
+    query = _JOB_VIEW.where(JOB.c.batch_id == batch_id)
+    if states:
+        query = query.where(JOB.c.state.in_(states))
+    # rows that left the manifest come last
+    query = query.order_by(JOB.c.in_manifest.desc(), JOB.c.row, JOB.c.id)
+    yield from connection.execution_options(yield_per=PAGE).execute(query)
+
+
+def find_job(connection: Connection, key: str, batch: str | None = None) -> Any:
+    """Find one job by its key (or its number as ``#12``), within a batch if named.
+
+    Raises:
+        NotFoundError: none, or several batches have that key.
+    """
+    query = _JOB_VIEW.where(JOB.c.key == key)
+    if key.startswith("#") and key[1:].isdecimal():
+        query = _JOB_VIEW.where(JOB.c.id == int(key[1:]))
+    if batch is not None:
+        query = query.where(BATCH.c.name == batch)
+    found = connection.execute(query).all()
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        where = "" if batch is None else f" in the batch {batch!r}"
+        raise NotFoundError(f"there is no job {key!r}{where}; 'batchsora jobs' lists them")
+    names = ", ".join(repr(row.batch) for row in found)
+    raise NotFoundError(f"several batches have a job {key!r} ({names}); say which with --batch")
+
+
+@dataclass(frozen=True, slots=True)
+class Outstanding:
+    """What the active batches still have to do.
+
+    Attributes:
+        ready: queued and due.
+        later: queued for a time to come.
+        sending: with an open attempt.
+        pending: paid and not finished.
+        in_doubt: waiting for their doubt to be settled.
+        next_due: when the first of the later ones is due.
+    """
+
+    ready: int
+    later: int
+    sending: int
+    pending: int
+    in_doubt: int
+    next_due: datetime | None
+
+
+def outstanding(connection: Connection, now: datetime, last_rows: dict[int, int]) -> Outstanding:
+    """Count what the active batches that are not paused still have to do."""
+    total = {"ready": 0, "later": 0, "sending": 0, "pending": 0, "in_doubt": 0}
+    next_due: datetime | None = None
+    active = connection.execute(select(BATCH.c.id, BATCH.c.paused).where(BATCH.c.active)).all()
+    for batch_id, paused in active:
+        if not paused:
+            rows = [] if batch_id not in last_rows else [JOB.c.row <= last_rows[batch_id]]
+            queued = select(func.count()).where(QUEUED, JOB.c.batch_id == batch_id, *rows)
+            later = connection.execute(
+                select(func.count(), func.min(JOB.c.due_at)).where(
+                    QUEUED, JOB.c.batch_id == batch_id, JOB.c.due_at > now, *rows
+                )
+            ).one()
+            total["later"] += later[0]
+            total["ready"] += connection.execute(queued).scalar_one() - later[0]
+            if later[1] is not None:
+                next_due = later[1] if next_due is None else min(next_due, later[1])
+        counts: dict[str, int] = {
+            row.state: row[1]
+            for row in connection.execute(
+                select(JOB.c.state, func.count())
+                .where(
+                    JOB.c.batch_id == batch_id,
+                    text("job.state IN ('submitting', 'in_doubt', 'pending', 'processing')"),
+                )
+                .group_by(JOB.c.state)
+            )
+        }
+        total["sending"] += counts.get(JobState.SUBMITTING, 0)
+        total["in_doubt"] += counts.get(JobState.IN_DOUBT, 0)
+        total["pending"] += counts.get(JobState.PENDING, 0) + counts.get(JobState.PROCESSING, 0)
+    return Outstanding(next_due=next_due, **total)
+
+
+def attempts_of(connection: Connection, job_id: int) -> Sequence[Any]:
+    """List a job's attempts, the first one first."""
+    return connection.execute(
+        select(ATTEMPT).where(ATTEMPT.c.job_id == job_id).order_by(ATTEMPT.c.id)
+    ).all()
+
+
+def attempt_of_generation(connection: Connection, generation_id: str) -> Any:
+    """Find the attempt that has a generation; None when it is no attempt's."""
+    return connection.execute(
+        select(ATTEMPT.c.id, JOB.c.key, BATCH.c.name.label("batch"))
+        .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
+        .join(BATCH, BATCH.c.id == JOB.c.batch_id)
+        .where(ATTEMPT.c.generation_id == generation_id)
+    ).one_or_none()
+
+
+def queued_by_kind(connection: Connection, batch_id: int) -> dict[str, int]:
+    """Count the queued jobs of a batch by price kind."""
+    rows = connection.execute(
+        select(JOB.c.kind, func.count())
+        .where(JOB.c.batch_id == batch_id, JOB.c.state == JobState.QUEUED)
+        .group_by(JOB.c.kind)
+    )
+    return {row.kind: row[1] for row in rows}

@@ -1,0 +1,286 @@
+"""The tables: SQLModel declares them, SQLAlchemy Core works on their ``__table__``.
+
+Only migrations create them (``migrations/``); a test holds that both agree. Invariants that must
+survive any bug above stand here as ``CHECK`` constraints and partial unique indexes.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlmodel import Field, SQLModel
+
+from .states import LIVE_ATTEMPTS, AttemptState, FailureKind, JobState
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def sql_list(values: tuple[str, ...] | list[str]) -> str:
+    """Write values as a literal SQL list.
+
+    SQLite uses a partial index only when the query repeats its predicate to the letter, so
+    predicates are literals, never bound parameters (docs/performance.md).
+    """
+    return "(" + ", ".join(f"'{value}'" for value in values) + ")"
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC in Python, naive UTC in the column; a naive time is refused."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store an aware time as naive UTC."""
+        del dialect
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Give the stored time its zone back."""
+        del dialect
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def _time(*, required: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(UtcDateTime, nullable=not required))
+
+
+def _text(*, required: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(Text, nullable=not required))
+
+
+def _amount(**default: int | None) -> Any:
+    return Field(sa_column=Column(BigInteger, nullable=None in default.values()), **default)  # type: ignore[call-overload]
+
+
+class Base(SQLModel):
+    """Every table hangs on one MetaData with named constraints."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+class Account(Base, table=True):
+    """Whose database this is, and what the account was last seen to hold: one row, id 1."""
+
+    __tablename__ = "account"
+    __table_args__ = (CheckConstraint("id = 1", name="single"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    api_origin: str | None = _text()
+    token_salt: str | None = _text()
+    token_hash: str | None = _text()
+    floor_micros: int = _amount(default=0)
+    balance_micros: int | None = _amount(default=None)
+    balance_at: datetime | None = _time()
+    time_zone: str = Field(default="UTC", sa_column=Column(Text, nullable=False))
+
+
+class Batch(Base, table=True):
+    """One loaded manifest."""
+
+    __tablename__ = "batch"
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    source: str | None = _text()
+    columns: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    active: bool = False
+    paused: bool = False
+    max_price_micros: int | None = _amount(default=None)
+    waiting_for: str | None = _text()
+    created_at: datetime = _time(required=True)
+
+
+class Budget(Base, table=True):
+    """What a cap counts: ``batch:ID``, ``campaign:ID:NAME``, ``day:YYYY-MM-DD`` or ``account``.
+
+    ``charged + held ≤ cap`` is kept by the claim; it is no ``CHECK``, because a provider that
+    charges more than it announced must still be written down.
+    """
+
+    __tablename__ = "budget"
+    __table_args__ = (
+        CheckConstraint("held_micros >= 0", name="held"),
+        CheckConstraint("charged_micros >= 0", name="charged"),
+        CheckConstraint("refunded_micros >= 0", name="refunded"),
+    )
+
+    key: str = Field(sa_column=Column(Text, primary_key=True))
+    cap_micros: int | None = _amount(default=None)
+    charged_micros: int = _amount(default=0)
+    held_micros: int = _amount(default=0)
+    refunded_micros: int = _amount(default=0)
+
+
+class Price(Base, table=True):
+    """What a kind of generation costs, from where and since when we know."""
+
+    __tablename__ = "price"
+    __table_args__ = (CheckConstraint("source IN ('configured', 'learned')", name="source"),)
+
+    kind: str = Field(sa_column=Column(Text, primary_key=True))
+    last_micros: int = _amount()
+    highest_micros: int = _amount()
+    source: str = _text(required=True)
+    seen_at: datetime = _time(required=True)
+
+
+_JOB_STATES = sql_list([*JobState])
+_ATTEMPT_STATES = sql_list([*AttemptState])
+_KINDS = sql_list([*FailureKind])
+LIVE = text(f"state IN {sql_list([*LIVE_ATTEMPTS])}")
+QUEUED = text("state = 'queued'")
+
+
+class Job(Base, table=True):
+    """One wanted video."""
+
+    __tablename__ = "job"
+    __table_args__ = (
+        UniqueConstraint("batch_id", "key"),
+        CheckConstraint(f"state IN {_JOB_STATES}", name="state"),
+        CheckConstraint(f"error_kind IS NULL OR error_kind IN {_KINDS}", name="error_kind"),
+        CheckConstraint("state != 'failed' OR error_kind IS NOT NULL", name="failed_has_kind"),
+        CheckConstraint("state != 'completed' OR video_url IS NOT NULL", name="completed_has_url"),
+        CheckConstraint("orientation IN ('9:16', '16:9')", name="orientation"),
+        Index(
+            "ix_job_queue", "batch_id", "retries", text("priority DESC"), "id",
+            sqlite_where=QUEUED, postgresql_where=QUEUED,
+        ),
+        Index("ix_job_batch_state", "batch_id", "state"),
+    )  # fmt: skip
+
+    id: int | None = Field(default=None, primary_key=True)
+    batch_id: int = Field(sa_column=Column(ForeignKey("batch.id"), nullable=False))
+    key: str = _text(required=True)
+    key_from_content: bool = False
+    row: int
+    fingerprint: str = _text(required=True)
+    kind: str = _text(required=True)
+    prompt: str = _text(required=True)
+    orientation: str = _text(required=True)
+    duration: int
+    image: dict[str, Any] | None = Field(sa_column=Column(JSON(none_as_null=True), nullable=True))
+    callback_url: str | None = _text()
+    campaign: str | None = _text()
+    priority: int = 0
+    in_manifest: bool = True
+    cells: dict[str, str] = Field(sa_column=Column(JSON, nullable=False))
+
+    state: str = _text(required=True)
+    attempt_id: int | None = None
+    attempts: int = 0
+    retries: int = 0
+    due_at: datetime | None = _time()
+    charged_micros: int = _amount(default=0)
+    video_url: str | None = _text()
+    error_kind: str | None = _text()
+    error: str | None = _text()
+    created_at: datetime = _time(required=True)
+    submitted_at: datetime | None = _time()
+    completed_at: datetime | None = _time()
+
+
+class Attempt(Base, table=True):
+    """One paid submission of a job: the intent is here before its POST leaves."""
+
+    __tablename__ = "attempt"
+    __table_args__ = (
+        CheckConstraint(f"state IN {_ATTEMPT_STATES}", name="state"),
+        CheckConstraint("hold_micros >= 0", name="hold"),
+        CheckConstraint(
+            "state NOT IN ('accepted', 'completed', 'failed', 'abandoned')"
+            " OR (generation_id IS NOT NULL AND price_micros IS NOT NULL)",
+            name="accepted_has_id_and_price",
+        ),
+        CheckConstraint(
+            "state NOT IN ('rejected', 'void') OR price_micros IS NULL", name="not_created_is_free"
+        ),
+        Index(
+            "uq_attempt_live", "job_id", unique=True, sqlite_where=LIVE, postgresql_where=LIVE
+        ),
+        Index("uq_attempt_generation_id", "generation_id", unique=True),
+        Index(
+            "ix_attempt_look", "next_look_at",
+            sqlite_where=text("state = 'accepted'"), postgresql_where=text("state = 'accepted'"),
+        ),
+        Index("ix_attempt_job_id", "job_id"),
+    )  # fmt: skip
+
+    id: int | None = Field(default=None, primary_key=True)
+    job_id: int = Field(sa_column=Column(ForeignKey("job.id"), nullable=False))
+    state: str = _text(required=True)
+    idempotency_key: str = _text(required=True)
+    kind: str = _text(required=True)
+    prompt: str = _text(required=True)
+    hold_micros: int = _amount()
+    day: str = _text(required=True)
+    intent_at: datetime = _time(required=True)
+    send_before: datetime = _time(required=True)
+    doubt_since: datetime | None = _time()
+    generation_id: str | None = _text()
+    price_micros: int | None = _amount(default=None)
+    price_estimated: bool = False
+    accepted_at: datetime | None = _time()
+    next_look_at: datetime | None = _time()
+    overdue_at: datetime | None = _time()
+    percent: int | None = None
+    queue_position: int | None = None
+    ended_at: datetime | None = _time()
+    error: str | None = _text()
+
+
+class Artifact(Base, table=True):
+    """The file of a completed attempt: wanted, or there."""
+
+    __tablename__ = "artifact"
+    __table_args__ = (
+        CheckConstraint(
+            "sha256 IS NULL OR (path IS NOT NULL AND bytes IS NOT NULL)", name="there_is_whole"
+        ),
+    )
+
+    attempt_id: int = Field(sa_column=Column(ForeignKey("attempt.id"), primary_key=True))
+    job_id: int = Field(sa_column=Column(ForeignKey("job.id"), nullable=False, index=True))
+    path: str | None = _text()
+    bytes: int | None = _amount(default=None)
+    sha256: str | None = _text()
+    tries: int = 0
+    error: str | None = _text()
+    fetched_at: datetime | None = _time()
+
+
+def table(model: type[Base]) -> Table:
+    """Give the Core table of a model."""
+    found: Table = model.__table__  # type: ignore[attr-defined]
+    return found
+
+
+ACCOUNT, BATCH, BUDGET, PRICE, JOB, ATTEMPT, ARTIFACT = (
+    table(model) for model in (Account, Batch, Budget, Price, Job, Attempt, Artifact)
+)

@@ -1,0 +1,49 @@
+"""What every test stands on: nothing from the person's environment, nothing beyond this machine."""
+
+import ipaddress
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# Examples are judged by what they show, never by how long a busy machine takes for them.
+settings.register_profile("batchsora", deadline=None)
+settings.load_profile("batchsora")
+
+
+def _stay_on_this_machine(event: str, arguments: tuple[object, ...]) -> None:
+    """Refuse connections to anything but loopback: a test never reaches the real provider."""
+    if event != "socket.connect":
+        return
+    address = arguments[1]
+    if not isinstance(address, tuple):  # a Unix socket's path
+        return
+    host = str(address[0])
+    try:
+        local = ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        local = host == "localhost"
+    if not local:
+        raise RuntimeError(f"a test tried to connect to {host}; tests stay on this machine")
+
+
+sys.addaudithook(_stay_on_this_machine)
+
+
+@pytest.fixture(scope="session")
+def project() -> Path:
+    """Give the checkout's own folder."""
+    return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_environment() -> Iterator[None]:
+    """Hide the person's token, settings and proxies from all tests and what they start."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in os.environ:
+            if name.startswith(("BATCHSORA_", "RUNBLOB_")) or name.lower().endswith("_proxy"):
+                patch.delenv(name)
+        yield

@@ -1,0 +1,188 @@
+"""The store on real files: group commit, savepoints, locks between processes, query plans."""
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from jobs import schema
+from jobs.errors import DatabaseLockedError, DatabaseUnusableError
+from jobs.lock import current_runner, runner_lock
+from jobs.store import Store
+from jobs.store.claims import ClaimTerms, claim
+from jobs.tables import BUDGET
+from sqlalchemy import Connection, event, select, update
+
+NOW = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An empty database."""
+    path = tmp_path / "a.db"
+    schema.upgrade(path)
+    with Store(path) as opened:
+        yield opened
+
+
+def add(amount: int):
+    """Make a piece of work that holds an amount."""
+    return lambda c: c.execute(update(BUDGET).values(held_micros=BUDGET.c.held_micros + amount))
+
+
+def held(store: Store) -> int:
+    """Read what is held."""
+    return store.read(lambda c: c.execute(select(BUDGET.c.held_micros)).scalar_one())
+
+
+def test_what_queues_in_one_turn_is_one_transaction(tmp_path: Path) -> None:
+    """A hundred pieces of work that queue together cost one commit, not a hundred."""
+    path = tmp_path / "a.db"
+    schema.upgrade(path)
+    commits: list[int] = []
+    with Store(path, observer=lambda _: commits.append(1)) as store:
+
+        async def main() -> None:
+            await asyncio.gather(*(store.commit(add(1)) for _ in range(100)))
+
+        asyncio.run(main())
+        assert held(store) == 100
+    assert len(commits) == 1
+
+
+def test_a_piece_that_fails_takes_nothing_else_with_it(store: Store) -> None:
+    """Its own changes are undone, its error reaches the one who asked, the others stand."""
+
+    def half(connection: Connection) -> None:
+        add(1000)(connection)
+        raise KeyError("half done")
+
+    async def main() -> list[object]:
+        return await asyncio.gather(
+            store.commit(add(1)), store.commit(half), store.commit(add(2)), return_exceptions=True
+        )
+
+    results = asyncio.run(main())
+    assert isinstance(results[1], KeyError)
+    assert held(store) == 3
+
+
+def test_work_is_done_although_the_one_who_waits_is_cancelled(store: Store) -> None:
+    """An answer that was paid for is written down whoever still wants to hear of it."""
+
+    async def main() -> None:
+        task = asyncio.create_task(store.commit(add(5)))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(main())
+    assert held(store) == 5
+
+
+def test_a_reader_sees_one_moment_and_is_not_blocked(store: Store) -> None:
+    """While a writer is in the middle of a transaction, readers see the last commit."""
+    seen: list[int] = []
+
+    def work(connection: Connection) -> None:
+        add(7)(connection)
+        with Store(store.path) as other:
+            seen.append(held(other))
+
+    store.write(work)
+    assert (seen, held(store)) == ([0], 7)
+
+
+def test_every_commit_is_durable(store: Store) -> None:
+    """WAL and synchronous=FULL: what was committed survives a power cut."""
+    modes = store.write(
+        lambda c: (
+            c.exec_driver_sql("PRAGMA journal_mode").scalar_one(),
+            c.exec_driver_sql("PRAGMA synchronous").scalar_one(),
+            c.exec_driver_sql("PRAGMA foreign_keys").scalar_one(),
+        )
+    )
+    assert modes == ("wal", 2, 1)
+
+
+def test_a_file_that_can_not_be_written_is_a_clear_error(tmp_path: Path) -> None:
+    """A full disk: the step says so, keeps nothing of it, and the next one works."""
+    path = tmp_path / "a.db"
+    schema.upgrade(path)
+    with Store(path) as store:
+        pages = store.write(lambda c: c.exec_driver_sql("PRAGMA page_count").scalar_one())
+        store._connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        store._connection.rollback()
+
+        def much(connection: Connection) -> None:
+            connection.exec_driver_sql("UPDATE account SET api_origin = ?", ("x" * 500_000,))
+
+        with pytest.raises(DatabaseUnusableError, match="full"):
+            store.write(much)
+        with pytest.raises(DatabaseUnusableError, match="full"):
+            asyncio.run(store.commit(much))
+        store._connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
+        store._connection.rollback()
+        store.write(add(1))
+        assert held(store) == 1
+
+
+def test_two_runners_never_work_on_one_database(tmp_path: Path) -> None:
+    """The second is told pid and host of the first; a SIGKILL frees the lock at once."""
+    path = tmp_path / "a.db"
+    schema.upgrade(path)
+    code = (
+        "import sys, pathlib, datetime\n"
+        "from jobs.lock import runner_lock\n"
+        "now = datetime.datetime.now(datetime.UTC)\n"
+        "with runner_lock(pathlib.Path(sys.argv[1]), now):\n"
+        "    print('held', flush=True); sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as other:  # fmt: skip
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(DatabaseLockedError, match=rf"pid {other.pid} on "):
+            with runner_lock(path, NOW, patience=0.05):
+                pytest.fail("two runners")
+        runner = current_runner(path)
+        assert runner is not None
+        assert runner.pid == other.pid
+        os.kill(other.pid, signal.SIGKILL)
+        other.wait()
+    with runner_lock(path, NOW):
+        assert current_runner(path) is not None
+    assert current_runner(path) is None
+
+
+def test_the_claims_query_uses_the_partial_index(store: Store) -> None:
+    """Finding the due jobs among a million done ones must not read the million."""
+    statements: list[tuple[str, object]] = []
+
+    def note(conn, cursor, statement, parameters, context, executemany) -> None:  # noqa: ANN001, ARG001
+        statements.append((statement, parameters))
+
+    def work(connection: Connection) -> None:
+        connection.exec_driver_sql(
+            "INSERT INTO batch (name, columns, active, paused, created_at)"
+            " VALUES ('b', '[]', 1, 0, '2026-01-01')"
+        )
+        event.listen(connection, "before_cursor_execute", note)
+        claim(connection, NOW, ClaimTerms(16, 16, 10**6, NOW - NOW, {}), lambda: "key")
+        event.remove(connection, "before_cursor_execute", note)
+
+    store.write(work)
+    (query,) = [s for s in statements if "FROM job" in s[0] and "LIMIT" in s[0]]
+    with sqlite3.connect(store.path) as raw:
+        plan = [row[3] for row in raw.execute("EXPLAIN QUERY PLAN " + query[0], query[1])]
+    raw.close()
+    assert any("ix_job_queue" in step for step in plan), plan
+    assert not any("TEMP B-TREE" in step for step in plan), plan

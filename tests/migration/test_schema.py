@@ -1,0 +1,112 @@
+"""The migrations are the only way a database comes to be, and they agree with the models."""
+
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from jobs import schema
+from jobs.errors import DatabaseUnusableError, DatabaseVersionError
+from jobs.tables import Base
+from sqlalchemy import create_engine
+
+
+def objects(path: Path) -> dict[str, list[str]]:
+    """Read every table and index as SQL, without differences of layout and of CHECKs' order."""
+    with closing(sqlite3.connect(path)) as file:
+        rows = file.execute(
+            "SELECT name, sql FROM sqlite_master"
+            " WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%'"
+        ).fetchall()
+    clauses = {
+        name: re.split(r", (?=CONSTRAINT )", " ".join(sql.split()).removesuffix(" )").strip())
+        for name, sql in rows
+    }
+    return {name: [first, *sorted(rest)] for name, (first, *rest) in clauses.items()}
+
+
+def test_a_migrated_database_equals_the_models(tmp_path: Path) -> None:
+    """Every table, column, CHECK and partial index of the models is what the migrations make."""
+    migrated, fresh = tmp_path / "migrated.db", tmp_path / "fresh.db"
+    schema.upgrade(migrated)
+    engine = create_engine(f"sqlite:///{fresh}")
+    Base.metadata.create_all(engine)
+    engine.dispose()
+    assert objects(migrated) == objects(fresh)
+    assert len(objects(migrated)) > 10
+
+
+def test_the_newest_revision_is_the_one_that_readers_expect() -> None:
+    """``HEAD`` is written down so that readers need no alembic; it must not fall behind."""
+    config = Config()
+    config.set_main_option("script_location", str(schema.migrations_folder()))
+    scripts = ScriptDirectory.from_config(config)
+    assert scripts.get_current_head() == schema.HEAD
+    assert {script.revision for script in scripts.walk_revisions()} == set(schema.KNOWN)
+
+
+def test_upgrading_twice_changes_nothing(tmp_path: Path) -> None:
+    """A database of this version is left alone, without a copy."""
+    path = tmp_path / "a.db"
+    schema.upgrade(path)
+    before = path.read_bytes()
+    assert schema.upgrade(path) is None
+    assert path.read_bytes() == before
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_newer_database_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    """Neither a reader nor a runner touches what a newer program made."""
+    path = tmp_path / "a.db"
+    schema.upgrade(path)
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute("UPDATE alembic_version SET version_num = '9999'")
+    for use in (schema.check_version, schema.upgrade):
+        with pytest.raises(DatabaseVersionError, match="upgrade batchsora"):
+            use(path)
+
+
+def test_an_older_database_is_copied_before_it_is_upgraded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy is whole, private, and of the old version; a reader asks for a run instead."""
+    path = tmp_path / "a.db"
+    schema.upgrade(path)
+    with closing(sqlite3.connect(path)) as file, file:
+        # what a version before the first would look like: nothing of ours but its number
+        for (name,) in file.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'alembic%'"
+        ).fetchall():
+            file.execute(f"DROP TABLE {name}")
+        file.execute("UPDATE alembic_version SET version_num = '0000'")
+    monkeypatch.setattr(schema, "KNOWN", ("0000", *schema.KNOWN))
+    with pytest.raises(DatabaseVersionError, match="upgrades it"):
+        schema.check_version(path)
+    copy = schema._copy(path, "0000")
+    assert schema.version(copy) == "0000"
+    assert copy.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("content", [b"not a database, but long enough" * 100, None])
+def test_a_foreign_file_is_refused_and_left_alone(tmp_path: Path, content: bytes | None) -> None:
+    """A text file, or somebody else's SQLite database, is not written to."""
+    path = tmp_path / "a.db"
+    if content is None:
+        with closing(sqlite3.connect(path)) as file, file:
+            file.execute("CREATE TABLE songs (title)")
+    else:
+        path.write_bytes(content)
+    before = path.read_bytes()
+    with pytest.raises(DatabaseUnusableError, match="--db"):
+        schema.upgrade(path)
+    assert path.read_bytes() == before
+
+
+def test_no_database_yet_names_the_next_step(tmp_path: Path) -> None:
+    """A reader in an empty folder is told what to type."""
+    with pytest.raises(DatabaseUnusableError, match="batchsora run"):
+        schema.check_version(tmp_path / "a.db")
+    assert list(tmp_path.iterdir()) == []

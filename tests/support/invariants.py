@@ -1,0 +1,69 @@
+"""What must hold at every commit, checked inside the writing transaction before its COMMIT."""
+
+from typing import Any
+
+from jobs.ledger import Budget, keys_of
+from jobs.states import JobState
+from jobs.store import views
+from jobs.tables import ATTEMPT, JOB
+from sqlalchemy import Connection, select
+
+HOLDING = ("open", "in_doubt")
+CHARGED = ("accepted", "completed", "failed", "abandoned")
+LIVE_JOBS = {
+    "open": JobState.SUBMITTING,
+    "in_doubt": JobState.IN_DOUBT,
+}
+
+
+class Invariants:
+    """A store's observer; counts the commits that it saw.
+
+    Args:
+        caps: False when the provider may charge more than it announced.
+    """
+
+    def __init__(self, *, caps: bool = True) -> None:
+        self.commits = 0
+        self.highest: dict[str, int] = {}
+        self._caps = caps
+
+    def __call__(self, connection: Connection) -> None:
+        self.commits += 1
+        budgets = {budget.key: budget for budget in views.budgets(connection)}
+        for budget in budgets.values():
+            used = budget.charged + budget.held
+            self.highest[budget.key] = max(self.highest.get(budget.key, 0), used)
+            if self._caps and budget.cap is not None and budget.key != "account":
+                assert used <= budget.cap, budget
+        attempts = connection.execute(
+            select(
+                ATTEMPT, JOB.c.batch_id, JOB.c.campaign, JOB.c.state.label("job_state"),
+                JOB.c.attempt_id,
+            ).join(JOB, JOB.c.id == ATTEMPT.c.job_id)
+        ).all()  # fmt: skip
+        self._totals_are_the_attempts(budgets, attempts)
+        self._jobs_follow_their_attempts(attempts)
+
+    @staticmethod
+    def _totals_are_the_attempts(budgets: dict[str, Budget], attempts: list[Any]) -> None:
+        held: dict[str, int] = {}
+        charged: dict[str, int] = {}
+        for attempt in attempts:
+            for key in keys_of(attempt.batch_id, attempt.campaign, attempt.day):
+                if attempt.state in HOLDING:
+                    held[key] = held.get(key, 0) + attempt.hold_micros
+                if attempt.state in CHARGED:
+                    charged[key] = charged.get(key, 0) + attempt.price_micros
+        for key, budget in budgets.items():
+            assert budget.held == held.get(key, 0), budget
+            assert budget.charged == charged.get(key, 0), budget
+
+    @staticmethod
+    def _jobs_follow_their_attempts(attempts: list[Any]) -> None:
+        for attempt in attempts:
+            if attempt.state in LIVE_JOBS:
+                assert attempt.job_state == LIVE_JOBS[attempt.state], attempt
+                assert attempt.attempt_id == attempt.id
+            if attempt.job_state == JobState.COMPLETED and attempt.attempt_id == attempt.id:
+                assert attempt.state == "completed"

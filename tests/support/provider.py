@@ -1,0 +1,142 @@
+"""A scripted provider: what it answers is written in the test, what it was asked is kept."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from jobs.clock import Clock
+from jobs.money import Micros
+from jobs.provider import (
+    Accepted,
+    Generation,
+    GenerationPhase,
+    GenerationRequest,
+    InDoubt,
+    Kind,
+    SubmitOutcome,
+    UnknownGenerationError,
+    Unsent,
+)
+
+
+@dataclass
+class Made:
+    """A generation that the provider created and charged."""
+
+    id: str
+    prompt: str
+    created_at: datetime
+    price: int
+    key: str
+    end: GenerationPhase = GenerationPhase.COMPLETED
+    takes: float = 300.0
+    failure: Generation | None = None
+
+
+@dataclass
+class ScriptedProvider:
+    """Accepts everything at its prices, unless ``script`` has an answer for a prompt.
+
+    ``script[prompt]`` is a list used up one POST at a time: an outcome, or ``"made"`` wrapped as
+    ``InDoubt`` by :func:`made_but_lost`, or None for a plain acceptance.
+    """
+
+    clock: Clock
+    prices: dict[str, int] = field(default_factory=dict)
+    balance_micros: int = 100_000_000
+    latency: float = 0.2
+    takes: float = 300.0
+    script: dict[str, list[SubmitOutcome | str | None]] = field(default_factory=dict)
+    ends: dict[str, list[Generation]] = field(default_factory=dict)
+    list_limit: int = 100
+    posts: list[tuple[str, str]] = field(default_factory=list)
+    made: list[Made] = field(default_factory=list)
+    list_reads: int = 0
+    single_reads: int = 0
+    on_post: Callable[[GenerationRequest], None] | None = None
+    balance_errors: list[Exception] = field(default_factory=list)
+
+    def kind(self, request: GenerationRequest) -> Kind:
+        return Kind("fake", "sora", request.duration, request.image is not None)
+
+    def price(self, request: GenerationRequest) -> int:
+        return self.prices.get(self.kind(request).key, 120_000)
+
+    @property
+    def charged(self) -> int:
+        return sum(made.price for made in self.made)
+
+    async def submit(
+        self, request: GenerationRequest, idempotency_key: str, may_send: Callable[[], bool]
+    ) -> SubmitOutcome:
+        if not may_send():
+            return Unsent("slept past its intent", unreachable=False)
+        self.posts.append((request.prompt, idempotency_key))
+        if self.on_post:
+            self.on_post(request)
+        await asyncio.sleep(self.latency)
+        answers = self.script.get(request.prompt, [])
+        answer = answers.pop(0) if answers else None
+        if answer is not None and not isinstance(answer, str):
+            return answer
+        price = self.price(request)
+        made = Made(
+            id=f"gen-{len(self.made)}",
+            prompt=request.prompt,
+            created_at=self.clock.now(),
+            price=price,
+            key=idempotency_key,
+            takes=self.takes,
+        )
+        self.made.append(made)
+        if answer == "made":
+            return InDoubt("the connection dropped after the request was read")
+        if answer == "unpriced":
+            return Accepted(made.id, None)
+        return Accepted(made.id, Micros(price))
+
+    def _view(self, made: Made) -> Generation:
+        seen = Generation(
+            made.id, GenerationPhase.PENDING, prompt=made.prompt, created_at=made.created_at
+        )
+        age = self.clock.now() - made.created_at
+        if age < timedelta(seconds=made.takes):
+            if age < timedelta(seconds=made.takes / 4):
+                return replace(seen, queue_position=3)
+            percent = int(100 * age.total_seconds() / made.takes)
+            return replace(seen, phase=GenerationPhase.PROCESSING, percent=percent)
+        ends = self.ends.get(made.prompt)
+        if ends:
+            tries = [other.id for other in self.made if other.prompt == made.prompt]
+            index = tries.index(made.id)
+            if index < len(ends):
+                return replace(
+                    seen,
+                    phase=ends[index].phase,
+                    failure=ends[index].failure,
+                    message=ends[index].message,
+                )
+        return replace(
+            seen, phase=GenerationPhase.COMPLETED, video_url=f"http://videos/{made.id}.mp4"
+        )
+
+    async def generation(self, generation_id: str) -> Generation:
+        self.single_reads += 1
+        await asyncio.sleep(self.latency)
+        for made in self.made:
+            if made.id == generation_id:
+                return self._view(made)
+        raise UnknownGenerationError(generation_id)
+
+    async def generations(self, limit: int, offset: int) -> Sequence[Generation]:
+        self.list_reads += 1
+        await asyncio.sleep(self.latency)
+        newest_first = list(reversed(self.made))
+        return [self._view(made) for made in newest_first[offset : offset + limit]]
+
+    async def balance(self) -> Micros:
+        await asyncio.sleep(self.latency)
+        if self.balance_errors:
+            raise self.balance_errors.pop(0)
+        return Micros(self.balance_micros - self.charged)

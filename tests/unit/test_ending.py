@@ -1,0 +1,79 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jobs.ending import Reason, Situation, verdict
+from jobs.provider import RefusalCause
+from jobs.store.claims import Blocked
+from jobs.store.views import Outstanding
+
+NOTHING = Outstanding(ready=0, later=0, sending=0, pending=0, in_doubt=0, next_due=None)
+QUIET = Situation(
+    NOTHING, {}, 0, stopping=False, out_of_reach=False, refusal=None, refusal_message=""
+)
+
+COUNTS = st.integers(0, 2)
+SITUATIONS = st.builds(
+    Situation,
+    st.builds(
+        Outstanding, ready=COUNTS, later=COUNTS, sending=COUNTS, pending=COUNTS, in_doubt=COUNTS,
+        next_due=st.none(),
+    ),
+    st.none() | st.just({1: frozenset({Blocked.BATCH_CAP})}),
+    COUNTS,
+    stopping=st.booleans(),
+    out_of_reach=st.booleans(),
+    refusal=st.none() | st.sampled_from(RefusalCause),
+    refusal_message=st.just("words"),
+)  # fmt: skip
+
+
+@given(SITUATIONS)
+def test_an_answer_under_way_is_always_waited_for(now: Situation) -> None:
+    """Whatever else holds, a run does not end while a POST's outcome is not written down."""
+    if now.outstanding.sending:
+        assert verdict(now) is None
+
+
+@given(SITUATIONS)
+def test_what_is_paid_for_is_polled_to_its_end(now: Situation) -> None:
+    """Only a person, a refused token, a wrong address or silence leaves a paid video pending."""
+    ending = verdict(now)
+    if ending is not None and now.outstanding.pending:
+        assert ending.reason in (
+            Reason.INTERRUPTED,
+            Reason.TOKEN,
+            Reason.ADDRESS,
+            Reason.UNREACHABLE,
+        )
+
+
+@given(SITUATIONS)
+def test_finished_means_that_nothing_is_left_to_buy(now: Situation) -> None:
+    """A run never calls itself finished over queued jobs."""
+    ending = verdict(now)
+    if ending is not None and ending.reason is Reason.FINISHED:
+        assert not now.outstanding.ready
+        assert not now.outstanding.later
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, Reason.FINISHED),
+        ({"stopping": True}, Reason.INTERRUPTED),
+        ({"refusal": RefusalCause.TOKEN}, Reason.TOKEN),
+        ({"refusal": RefusalCause.FUNDS}, Reason.FUNDS),
+        ({"out_of_reach": True}, Reason.UNREACHABLE),
+        ({"outstanding": replace(NOTHING, ready=3)}, Reason.BLOCKED),
+        ({"outstanding": replace(NOTHING, later=3)}, None),
+        ({"outstanding": replace(NOTHING, ready=3), "blocked": None}, None),
+        ({"overdue_looks": 1}, None),
+        ({"outstanding": replace(NOTHING, in_doubt=2)}, Reason.FINISHED),
+    ],
+)
+def test_each_reason_to_end(changes: dict[str, object], reason: Reason | None) -> None:
+    """One reason at a time, and the ones that mean going on."""
+    ending = verdict(replace(QUIET, **changes))
+    assert (None if ending is None else ending.reason) == reason

@@ -1,0 +1,128 @@
+"""Which header means what."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchsora.manifest.columns import SYNONYMS, meaning, misspelt, slips, understand
+from batchsora.manifest.errors import ManifestError
+from batchsora.tables import RESULT_COLUMNS
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("prompt", "prompt"),
+        (" PROMPT ", "prompt"),
+        ("Text", "prompt"),
+        ("Aspect Ratio", "orientation"),
+        ("aspect-ratio", "orientation"),
+        ("ratio", "orientation"),
+        ("Seconds", "duration"),
+        ("length", "duration"),
+        ("Image File", "image"),
+        ("image_path", "image"),
+        ("imageURL", "image_url"),
+        ("copies", "count"),
+        ("Job ID", "id"),
+        ("Name", "id"),
+        ("callback-url", "callback_url"),
+        ("title", None),
+        ("", None),
+        ("???", None),
+    ],
+)
+def test_headers_mean(header: str, name: str | None) -> None:
+    """Case, spaces and punctuation don't count, and synonyms do."""
+    assert meaning(header) == name
+
+
+@pytest.mark.parametrize(
+    "header", ["durration", "promt", "Prompts", "orientaton", "campain", "prmopt"]
+)
+def test_slips_are_suspicious(header: str) -> None:
+    """A header that is a letter away from ours stops the person before money is spent."""
+    columns = understand("m.csv", ["text" if "p" in header.lower()[:1] else "prompt", header], 1)
+    if misspelt(header, ()) == "prompt":
+        assert columns.suspicious == ()  # there is a prompt; this is something else
+    else:
+        assert columns.suspicious == (header,)
+        assert "looks like a misspelt" in columns.warnings[0].problem
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["title", "notes", "country", "accounts", "prompt id", "image alt", "date", "names", "rate"],
+)
+def test_honest_headers_are_not_suspicious(header: str) -> None:
+    """Somebody's own columns raise no alarm."""
+    assert understand("m.csv", ["prompt", header], 1).suspicious == ()
+
+
+def test_a_misspelt_prompt_is_named() -> None:
+    """Without a prompt the file is refused, and the likely one is named."""
+    with pytest.raises(ManifestError, match=r"'promt' misspelt\? Call it 'prompt'"):
+        understand("m.csv", ["id", "promt"], 1)
+    with pytest.raises(ManifestError, match="first row must hold the columns' names"):
+        understand("m.csv", ["A fox in the snow", "10"], 1)
+
+
+def test_result_columns_are_left_out() -> None:
+    """An export is loaded without its results, and without complaint."""
+    columns = understand("m.csv", ["prompt", "title", *RESULT_COLUMNS], 1)
+    assert columns.carried == (0, 1)
+    assert columns.warnings == ()
+
+
+def test_a_lone_result_column_is_mentioned() -> None:
+    """A person's own column of such a name doesn't vanish silently."""
+    columns = understand("m.csv", ["prompt", "Status"], 1)
+    assert columns.carried == (0,)
+    assert [warning.column for warning in columns.warnings] == ["Status"]
+
+
+def test_a_synonym_beside_the_proper_name_is_somebodys_own() -> None:
+    """``name`` is an id only where there is no ``id``; the person is told."""
+    columns = understand("m.csv", ["id", "prompt", "Name"], 1)
+    assert columns.known == {"id": 0, "prompt": 1}
+    assert columns.carried == (0, 1, 2)
+    assert columns.suspicious == ()
+    assert [warning.column for warning in columns.warnings] == ["Name"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [["prompt", "Prompt"], ["prompt", "seconds", "length"], ["prompt", "title", "title"]],
+    ids=" ".join,
+)
+def test_columns_that_can_not_be_told_apart_are_refused(headers: list[str]) -> None:
+    """Which of two columns counts is the person's decision."""
+    with pytest.raises(ManifestError, match="columns"):
+        understand("m.csv", headers, 1)
+
+
+def test_columns_without_a_name_are_not_carried() -> None:
+    """A nameless column has no place in an export."""
+    columns = understand("m.csv", ["prompt", "", "title"], 1)
+    assert columns.carried == (0, 2)
+    assert columns.nameless == (1,)
+
+
+def test_too_many_columns() -> None:
+    """A header beyond all measure is another kind of file."""
+    with pytest.raises(ManifestError, match="1001 columns"):
+        understand("m.csv", ["prompt", *map(str, range(1000))], 1)
+
+
+def test_no_two_names_are_one_slip_apart() -> None:
+    """No proper name or synonym of one column looks like a slip of another's."""
+    names = [(n, name) for name, others in SYNONYMS.items() for n in (name, *others)]
+    assert [n for n, name in names if misspelt(n, ()) not in {None, name}] == []
+
+
+@given(st.text("abc", max_size=6), st.text("abc", max_size=6))
+def test_slips_are_a_distance(one: str, other: str) -> None:
+    """Counting slips is symmetric, and nothing only for equals."""
+    assert slips(one, other) == slips(other, one)
+    assert (slips(one, other) == 0) == (one == other)
+    assert slips(one, other) <= max(len(one), len(other))
