@@ -18,7 +18,7 @@ help:
 	@echo 'make check    what CI runs: the tests, then the linters'
 	@echo 'make bench    the benchmarks'
 	@echo 'make format   mend what ruff can mend'
-	@echo 'make docs     redraw the diagrams of docs/design.md from jobs/states.py'
+	@echo 'make docs     redraw docs/design.md from jobs/states.py, docs/commands.md from --help'
 	@echo 'make lock     renew requirements/dev.txt (needs uv)'
 	@echo 'make clean    remove caches, builds and the demo'
 
@@ -44,6 +44,7 @@ lock:
 
 docs: $(INSTALLED)
 	$(BIN)/python tests/design_diagrams.py
+	$(BIN)/python tests/command_reference.py
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix

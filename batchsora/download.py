@@ -140,9 +140,7 @@ class Downloader:
     async def _fetch(self, item: WantedFile) -> None:
         target = self._target(item)
         try:
-            await self._store.commit(
-                lambda c: files.plan_file(c, item, str(target))
-            )
+            await self._store.commit(lambda c: files.plan_file(c, item, str(target)))
             fetched = await self._get(item, target)
             self._checkpoint("file-fetched")
             await self._store.commit(

@@ -58,7 +58,9 @@ def read_settings(
         )
     return Settings(
         database=path,
-        base_url=_api_address(base_url or environment.get("BATCHSORA_BASE_URL") or DEFAULT_BASE_URL),
+        base_url=_api_address(
+            base_url or environment.get("BATCHSORA_BASE_URL") or DEFAULT_BASE_URL
+        ),
         token_file=None if token_file is None else Path(token_file),
         sandbox=sandbox,
         json=json,

@@ -118,7 +118,9 @@ def check_columns(manifest: Manifest, *, allow_unknown: bool) -> None:
     if allow_unknown or not manifest.suspicious_columns:
         return
     suspicious = manifest.suspicious_columns[0]
-    raise ManifestError(suspicious)
+    for warning in manifest.warnings:
+        if warning.column == suspicious:
+            raise ManifestError(warning)
 
 
 def set_caps(

@@ -110,9 +110,7 @@ def make_plan(manifest: Manifest, name: str | None, store: Store | None, pace: P
 SAMPLES = 3
 
 
-def _known(
-    plan: Plan, manifest: Manifest, name: str | None, store: Store
-) -> dict[str, bool]:
+def _known(plan: Plan, manifest: Manifest, name: str | None, store: Store) -> dict[str, bool]:
     """Find which rows of the manifest's batch were paid for, and what the database knows."""
 
     def work(connection: Connection) -> dict[str, bool]:
@@ -192,7 +190,9 @@ def plan_text(plan: Plan) -> str:
             f"the rest costs {'an unknown amount' if remaining is None else '$' + usd_text(remaining)}"
         )
     lines.append(f"cap       {'none' if plan.cap is None else '$' + usd_text(plan.cap)}")
-    lines.append(f"balance   {'not known' if plan.balance is None else '$' + usd_text(plan.balance)}")
+    lines.append(
+        f"balance   {'not known' if plan.balance is None else '$' + usd_text(plan.balance)}"
+    )
     lines.append(f"time      about {_time_text(plan.seconds)}")
     for sample in plan.samples:
         prompt = " ".join(sample.request.prompt.split())

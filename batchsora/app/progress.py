@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
@@ -61,7 +61,7 @@ class Progress:
 
     async def run(self) -> None:
         """Show the progress until cancelled; the last state is always shown."""
-        bar = tqdm(
+        bar: tqdm[Any] = tqdm(
             total=0,
             unit="video",
             file=self._stream,
@@ -78,7 +78,7 @@ class Progress:
             self._show(bar)
             bar.close()
 
-    def _show(self, bar: "tqdm[None]") -> None:
+    def _show(self, bar: "tqdm[Any]") -> None:
         batches = statuses(self._store, self._batch_ids)
         done = sum(batch.total - batch.left for batch in batches)
         total = sum(batch.total for batch in batches)

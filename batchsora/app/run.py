@@ -167,4 +167,4 @@ def _signals(
 
 def file_client(timeout: float) -> httpx.AsyncClient:
     """Open a client for files: it has no token, and follows nothing by itself."""
-    return httpx.AsyncClient(transport=new_transport(timeout), timeout=timeout)
+    return httpx.AsyncClient(transport=new_transport(), timeout=timeout)

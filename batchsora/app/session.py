@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 
 from batchsora.app.prices import ANNOUNCED
 from batchsora.sandbox.faults import Faults
-from batchsora.sandbox.server import SandboxServer
+from batchsora.sandbox.server import SandboxServer, serve
 from batchsora.sandbox.world import World
 from batchsora.settings import Settings, SettingsError, read_token
 from jobs import schema
 from jobs.clock import Clock, SystemClock
 from jobs.lock import runner_lock
+from jobs.money import to_micros
 from jobs.runner import Owner, nothing
 from jobs.store import Store, accounts
 
@@ -121,3 +122,30 @@ def existing_store(database: Path) -> Iterator[Store]:
     schema.check_version(database)
     with Store(database) as store:
         yield store
+
+
+def serve_sandbox(
+    port: int,
+    time_scale: float,
+    balance: str,
+    faults: str,
+    seed: int,
+    journal: Path | None,
+    say: Callable[[str], None],
+) -> None:
+    """Serve the sandbox on loopback until stopped.
+
+    Raises:
+        SettingsError: the balance or the faults can't be read.
+    """
+    try:
+        world = World(seed=seed, time_scale=time_scale, balance=to_micros(balance))
+        wrong = Faults.parse(faults)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+
+    def ready(url: str) -> None:
+        say(f"the sandbox listens on {url}; stop it with Ctrl-C")
+        say(f"  RUNBLOB_API_KEY=anything batchsora --base-url {url} run prompts.csv --yes")
+
+    serve("127.0.0.1", port, world, faults=wrong, journal=journal, on_ready=ready)

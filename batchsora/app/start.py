@@ -107,9 +107,7 @@ def _resume(store: Store, request: StartRequest, hooks: Hooks, teller: Teller) -
     def work(connection: Connection) -> list[int]:
         found = views.find_batches(connection, request.batch)
         if not found:
-            raise NotFoundError(
-                "the database has no batch yet: 'batchsora run MANIFEST' loads one"
-            )
+            raise NotFoundError("the database has no batch yet: 'batchsora run MANIFEST' loads one")
         if request.batch is not None:
             return [batch.id for batch in found]
         return [
@@ -169,15 +167,11 @@ def _may_spend(
     return teller.confirm(wording.question(jobs, cost))
 
 
-def _terms(
-    store: Store, batch_ids: list[int], request: StartRequest, place: Endpoint
-) -> RunTerms:
+def _terms(store: Store, batch_ids: list[int], request: StartRequest, place: Endpoint) -> RunTerms:
     """Complete the terms with what only the loaded database and the endpoint know."""
     terms = request.terms
     if terms.download is not None:
-        terms = replace(
-            terms, download=replace(terms.download, allow_private=place.private_files)
-        )
+        terms = replace(terms, download=replace(terms.download, allow_private=place.private_files))
     if request.first is None:
         return terms
     first = request.first

@@ -34,9 +34,7 @@ def status_json(
                 "batch": batch.name,
                 "jobs": {"total": batch.total} | batch.jobs,
                 "money": money_json(batch.money, batch.refunded),
-                "campaigns": {
-                    name: money_json(budget) for name, budget in batch.campaigns.items()
-                },
+                "campaigns": {name: money_json(budget) for name, budget in batch.campaigns.items()},
                 "waiting_for": batch.waiting_for,
                 "runner": None if runner is None or not batch.active else str(runner),
                 "failed_kinds": batch.failed_kinds,
@@ -65,8 +63,7 @@ def status_text(
             lines.append(f"  failed    {kinds}")
         lines.append(f"  money     {_money_text(batch.money)}")
         lines += [
-            f"  campaign  {name}: {_money_text(budget)}"
-            for name, budget in batch.campaigns.items()
+            f"  campaign  {name}: {_money_text(budget)}" for name, budget in batch.campaigns.items()
         ]
         if batch.files_missing:
             lines.append(f"  files     {batch.files_missing} still to be fetched")
@@ -74,7 +71,9 @@ def status_text(
             lines.append(f"  waits for {batch.waiting_for}")
         if batch.jobs[JobState.IN_DOUBT]:
             lines.append("  in doubt  batchsora jobs --status in_doubt lists them")
-    lines.append(f"balance at the last look: {'unknown' if balance is None else '$' + usd_text(balance)}")
+    lines.append(
+        f"balance at the last look: {'unknown' if balance is None else '$' + usd_text(balance)}"
+    )
     lines.append("no runner" if runner is None else f"runner: {runner}")
     return "\n".join(lines)
 

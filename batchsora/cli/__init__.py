@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None, obj: Cli | None = None) -> None
         sys.stdout.flush()
     except BrokenPipeError:
         # whoever read our output has seen enough; Python must not complain when it flushes again
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         sys.exit(0)
     except BaseException as error:  # noqa: BLE001 - exceptions become exit codes here alone
         show(error, cli)

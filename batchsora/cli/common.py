@@ -80,6 +80,11 @@ class Cli:
                 click.echo(clean(shown))
 
     @staticmethod
+    def confirm(question: str) -> bool:
+        """Ask a person yes or no."""
+        return click.confirm(clean(question), default=False, err=True)
+
+    @staticmethod
     def can_ask() -> bool:
         """Say whether a person sits at a terminal."""
         return sys.stdin.isatty() and sys.stderr.isatty()
@@ -88,8 +93,7 @@ class Cli:
 def clean(text: str) -> str:
     """Take out what could drive a terminal: control characters other than a line's end and tab."""
     return "".join(
-        c if c in "\n\t" or not (ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0) else "\ufffd"
-        for c in text
+        c if c in "\n\t" or not (ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0) else "\ufffd" for c in text
     )
 
 

@@ -40,9 +40,7 @@ def command(cli: Cli, /, batch: str | None, states: tuple[str, ...]) -> int:
     with existing_store(cli.settings().database) as store:
         found = store.read(
             lambda c: [
-                job
-                for row in views.find_batches(c, batch)
-                for job in views.jobs(c, row.id, states)
+                job for row in views.find_batches(c, batch) for job in views.jobs(c, row.id, states)
             ]
         )
     width = shutil.get_terminal_size().columns

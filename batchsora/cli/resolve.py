@@ -19,7 +19,9 @@ from batchsora.cli.common import Cli, global_options
     show_default=True,
     help="Seconds for which a submission may still turn up.",
 )
-@click.option("--force", is_flag=True, help="Although the prompt differs, or the grace is not over.")
+@click.option(
+    "--force", is_flag=True, help="Although the prompt differs, or the grace is not over."
+)
 @global_options
 @click.pass_obj
 def command(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from batchsora.app.run import RunTerms
 
 
-class Usd(click.ParamType):
+class Usd(click.ParamType[Decimal]):
     """An amount in US dollars, kept as a decimal."""
 
     name = "usd"

@@ -12,7 +12,9 @@ from batchsora.cli.common import Cli, global_options
 @click.option("--time-scale", type=click.FloatRange(min=0.01), default=200.0, show_default=True,
               help="How many times faster than life.")  # fmt: skip
 @click.option("--balance", default="100.00", show_default=True, help="What the account holds, USD.")
-@click.option("--faults", default="", metavar="NAME=RATE,…", help="Such as drop=0.1,error=0.05,late=0.1.")
+@click.option(
+    "--faults", default="", metavar="NAME=RATE,…", help="Such as drop=0.1,error=0.05,late=0.1."
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Of all that is by chance.")
 @click.option("--state", type=click.Path(dir_okay=False, path_type=Path),
               help="Keep its generations in this file, over restarts.")  # fmt: skip

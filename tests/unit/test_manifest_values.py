@@ -20,7 +20,7 @@ from batchsora.manifest.errors import CellError
         ("16:9", "16:9"),
         (" 16 : 9 ", "16:9"),
         ("16x9", "16:9"),
-        ("9×16", "9:16"),
+        ("9\N{MULTIPLICATION SIGN}16", "9:16"),
         ("16\N{FULLWIDTH COLON}9", "16:9"),
         ("Portrait", "9:16"),
         ("VERTICAL", "9:16"),

@@ -1,0 +1,93 @@
+"""The demonstration: a sample manifest from rows to files, on the sandbox, within a cap."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from batchsora.app.exits import Exit
+from batchsora.app.loading import Caps, LoadOptions
+from batchsora.app.run import RunTerms
+from batchsora.app.session import Hooks, existing_store
+from batchsora.app.start import StartRequest, Teller, start
+from batchsora.download import DownloadPolicy
+from batchsora.export import export_batches
+from batchsora.settings import Settings
+from jobs.money import usd_text
+from jobs.policy import RunPolicy
+from jobs.retry import RetryPolicy
+from jobs.store import views
+
+CAP = Decimal("5.00")
+
+
+@contextmanager
+def sample_manifest() -> Iterator[Path]:
+    """Find the sample campaign: inside the wheel, or beside the package in a checkout."""
+    inside = files("batchsora") / "_samples"
+    if inside.is_dir():
+        with as_file(inside) as folder:
+            yield folder / "campaign.csv"
+    else:
+        yield Path(__file__).resolve().parents[2] / "sample_manifests" / "campaign.csv"
+
+
+class _Beside:
+    """Says what a run says, and leaves the one result to the demonstration."""
+
+    def __init__(self, teller: Teller) -> None:
+        self.say = teller.say
+        self.can_ask = teller.can_ask
+        self.confirm = teller.confirm
+
+    def result(self, document: Any, text: Callable[[], str]) -> None:
+        """Keep quiet: the demonstration has a result of its own."""
+
+
+def run_demo(manifest: Path, folder: Path, hooks: Hooks, teller: Teller) -> Exit:
+    """Run a manifest on the sandbox, export it, and say where everything is.
+
+    Args:
+        manifest: what to run.
+        folder: where database, videos and table go; made if need be.
+        hooks: time, chance and checkpoints.
+        teller: who is told.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = Settings(database=folder / "demo.db", sandbox=True)
+    videos = folder / "videos"
+    request = StartRequest(
+        manifest=manifest,
+        batch=None,
+        caps=Caps(batch=CAP),
+        loading=LoadOptions(),
+        terms=RunTerms(
+            RunPolicy(poll_interval=0.25, retry=RetryPolicy(base=1.0)),
+            request_timeout=10.0,
+            download=DownloadPolicy(videos),
+        ),
+    )
+    teller.say(f"a rehearsal of {manifest} on the sandbox: real files, no money")
+    code = start(request, settings, hooks, _Beside(teller))
+    table = folder / "results.csv"
+    with existing_store(settings.database) as store:
+        export_batches(store, table, None)
+        found = store.read(lambda c: [views.batch_status(c, row) for row in views.find_batches(c)])
+    spent = sum(batch.money.charged for batch in found)
+    teller.result(
+        {
+            "videos": str(videos),
+            "table": str(table),
+            "database": str(settings.database),
+            "spent": usd_text(spent),
+            "cap": str(CAP),
+        },
+        lambda: (
+            f"\nvideos    {videos}/\ntable     {table}\ndatabase  {settings.database}\n"
+            f"spent     ${usd_text(spent)} of play money, of at most ${CAP}\n\n"
+            f"look around:  batchsora --db {settings.database} status"
+        ),
+    )
+    return code

@@ -1,0 +1,32 @@
+"""``batchsora demo``: the whole way once, on this machine."""
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import click
+
+from batchsora.cli.common import Cli, global_options
+
+
+@click.command("demo")
+@click.argument("manifest", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("demo"),
+    show_default=True,
+    help="Where videos, table and database go.",
+)
+@global_options
+@click.pass_obj
+def command(cli: Cli, /, manifest: Path | None, folder: Path) -> int:
+    """Run a sample manifest (or MANIFEST) on the sandbox: no token, no money, real files.
+
+    \b
+    Example:
+      batchsora demo --folder /tmp/demo
+    """
+    from batchsora.app.demo import run_demo, sample_manifest
+
+    with sample_manifest() if manifest is None else nullcontext(manifest) as chosen:
+        return int(run_demo(chosen, folder, cli.hooks, cli))

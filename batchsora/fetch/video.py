@@ -1,0 +1,220 @@
+"""Fetching one video into a file: resumed where it broke off, renamed only when it is whole.
+
+The server's word is not taken for anything: its length, range, version and redirects are checked,
+and the content must begin as an MP4.
+"""
+
+import asyncio
+import contextlib
+import ipaddress
+import re
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+from urllib.parse import urljoin
+
+import httpx
+
+from batchsora._version import __version__
+from batchsora.fetch.part import BLOCK, MP4_HEAD, Fetched, FetchError, Part
+
+LARGEST_FILE: Final = 2 * 1024**3
+MOST_REDIRECTS: Final = 5
+_HEADERS: Final = {
+    "Accept": "video/mp4, video/*;q=0.9, */*;q=0.5",
+    "Accept-Encoding": "identity",
+    "User-Agent": f"batchsora/{__version__}",
+}
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
+
+Resolve = Callable[[str], Awaitable[Sequence[str]]]
+"""From a host's name to its addresses; none when it has none."""
+
+T = TypeVar("T")
+
+
+async def system_addresses(host: str) -> Sequence[str]:
+    """Ask the system for a host's addresses."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        # behind a proxy names may be unknown here; where there is none, connecting fails as well
+        return ()
+    return [str(entry[4][0]) for entry in found]
+
+
+async def fetch_video(
+    http: httpx.AsyncClient,
+    url: str,
+    target: Path,
+    *,
+    largest: int = LARGEST_FILE,
+    allow_private: bool = False,
+    progress: Callable[[int], None] | None = None,
+    resolve: Resolve = system_addresses,
+) -> Fetched:
+    """Fetch an MP4 to a file, whole or not at all.
+
+    Args:
+        http: a client without the API's token, which does not follow redirects.
+        url: of the video.
+        target: where it goes; what is there is replaced, so the caller chooses a name of its own.
+        largest: bytes that are accepted at most.
+        allow_private: take it from loopback and private addresses as well.
+        progress: told the number of bytes that are here, now and then.
+        resolve: names to addresses.
+
+    Raises:
+        FetchError: it could not be fetched.
+        OSError: the disk is full, or the folder can't be written.
+    """
+    with Part.opened(target) as part:
+        await _beside(part.resume)
+        async with _answer(http, url, part, resolve, allow_private=allow_private) as response:
+            total = _begin(part, response)
+            if total is not None and total > largest:
+                raise FetchError(f"the file has {total} bytes, more than {largest}")
+            await _read(response, part, largest, progress)
+        if total is not None and part.size != total:
+            raise FetchError(f"the file broke off after {part.size} of {total} bytes")
+        if part.size < MP4_HEAD:
+            part.forget()
+            raise FetchError("what came is no MP4: it has almost no content")
+        return await _beside(part.finish)
+
+
+@contextlib.asynccontextmanager
+async def _answer(
+    http: httpx.AsyncClient, url: str, part: Part, resolve: Resolve, *, allow_private: bool
+) -> AsyncIterator[httpx.Response]:
+    """Ask for the file, or for what is missing of it; follow redirects.
+
+    Raises:
+        FetchError: there is no answer that has the file.
+    """
+    for _ in range(MOST_REDIRECTS + 2):
+        headers = dict(_HEADERS)
+        if part.size:
+            headers |= {"Range": f"bytes={part.size}-", "If-Range": part.version}
+        try:
+            await _check(url, resolve, allow_private=allow_private)
+            async with http.stream("GET", url, headers=headers, follow_redirects=False) as response:
+                if response.status_code in (200, 206):
+                    yield response
+                    return
+                if response.status_code == 416:  # noqa: PLR2004 - range not satisfiable
+                    part.restart()
+                    continue
+                location = response.headers.get("location")
+                if not response.is_redirect or location is None:
+                    code = response.status_code
+                    raise FetchError(
+                        f"the address of the file answered {code}", expired=code in (403, 404, 410)
+                    )
+                url = urljoin(url, location)
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            raise FetchError(f"the file's server can't be read: {error}") from error
+    raise FetchError("the address of the file redirects too often")
+
+
+async def _check(url: str, resolve: Resolve, *, allow_private: bool) -> None:
+    """Refuse addresses that are no place for a public file."""
+    parsed = httpx.URL(url)
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise FetchError(f"the file has no web address, but one of the kind {parsed.scheme!r}")
+    if allow_private:
+        return
+    try:
+        found: Sequence[str] = [str(ipaddress.ip_address(parsed.host))]
+    except ValueError:
+        found = await resolve(parsed.host)
+    for address in found:
+        if not _public(address):
+            raise FetchError(f"the file's address leads into a private network ({parsed.host})")
+
+
+def _public(address: str) -> bool:
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address):
+        inner = found.ipv4_mapped or found.sixtofour or (found.teredo and found.teredo[1])
+        if inner:
+            return _public(str(inner))
+    return found.is_global and not found.is_multicast
+
+
+def _begin(part: Part, response: httpx.Response) -> int | None:
+    """Line the part up with the answer; returns the whole file's bytes, None when nobody says.
+
+    Raises:
+        FetchError: the answer can't be joined to what is here, or its end could not be known.
+    """
+    headers = response.headers
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise FetchError("the file came in an encoding that was not asked for")
+    version = _version(headers)
+    if response.status_code == 206:  # noqa: PLR2004 - partial content
+        match = _CONTENT_RANGE.fullmatch(headers.get("content-range", "").strip())
+        start, end, total = (int(number) for number in match.groups()) if match else (-1, 0, 0)
+        if start != part.size or not start <= end == total - 1 or version not in ("", part.version):
+            part.restart()
+            raise FetchError("the server resumed with something else; the next try begins anew")
+        return total
+    part.restart(version)
+    length = headers.get("content-length", "")
+    if re.fullmatch(r"\d{1,18}", length):
+        return int(length)
+    if "chunked" not in headers.get("transfer-encoding", "").lower():
+        raise FetchError("the server does not say how long the file is")
+    return None
+
+
+def _version(headers: httpx.Headers) -> str:
+    """Name the version of the file for ``If-Range``; empty when it has none that would do."""
+    tag = str(headers.get("etag", ""))
+    if tag and not tag.startswith("W/"):
+        return tag
+    return str(headers.get("last-modified", ""))
+
+
+async def _read(
+    response: httpx.Response,
+    part: Part,
+    largest: int,
+    progress: Callable[[int], None] | None,
+) -> None:
+    """Bring the answer's body to the part."""
+    buffer = bytearray()
+    try:
+        async for chunk in response.aiter_raw():
+            buffer += chunk
+            if part.size + len(buffer) > largest:
+                buffer.clear()
+                part.forget()
+                raise FetchError(f"the file has more than {largest} bytes")
+            if len(buffer) >= BLOCK:
+                await _add(part, buffer, progress)
+    finally:
+        # also what came before a break is kept; when cancelled this is at most one block
+        if buffer:
+            part.add(bytes(buffer))
+    if progress is not None:
+        progress(part.size)
+
+
+async def _add(part: Part, buffer: bytearray, progress: Callable[[int], None] | None) -> None:
+    block = bytes(buffer)
+    buffer.clear()
+    await _beside(lambda: part.add(block))
+    if progress is not None:
+        progress(part.size)
+
+
+async def _beside(work: Callable[[], T]) -> T:
+    """Work in a thread; a cancellation waits for its end, so that nobody writes behind us."""
+    task = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

@@ -1,0 +1,167 @@
+"""The engine's provider over the client: errors become outcomes, models become generations."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from batchsora.runblob import errors
+from batchsora.runblob.body import encode
+from batchsora.runblob.client import RunBlobClient
+from batchsora.runblob.failures import failure_kind
+from batchsora.runblob.kinds import kind_of
+from batchsora.runblob.models import GenerationInfo, usable_id
+from jobs.money import Micros, to_micros
+from jobs.provider import (
+    Accepted,
+    Generation,
+    GenerationPhase,
+    GenerationRequest,
+    InDoubt,
+    Kind,
+    ProviderError,
+    RefusalCause,
+    Refused,
+    Rejected,
+    SubmitOutcome,
+    Throttled,
+    ThrottledError,
+    TokenRefusedError,
+    UnknownGenerationError,
+    UnreachableError,
+    Unsent,
+    WrongAddressError,
+)
+from jobs.states import FailureKind
+
+__all__ = ["RunBlobProvider", "kind_of"]
+
+_PHASES: Final = {phase.value: phase for phase in GenerationPhase}
+
+
+class RunBlobProvider:
+    """Implements :class:`jobs.provider.Provider`.
+
+    Args:
+        client: opened and closed by the caller.
+    """
+
+    list_limit = 100
+
+    def __init__(self, client: RunBlobClient) -> None:
+        self._client = client
+
+    def kind(self, request: GenerationRequest) -> Kind:
+        """Say which price the request has."""
+        return kind_of(request)
+
+    async def submit(
+        self, request: GenerationRequest, idempotency_key: str, may_send: Callable[[], bool]
+    ) -> SubmitOutcome:
+        """Buy one generation; the image is read before ``may_send`` is asked."""
+        try:
+            body = await encode(
+                request.prompt,
+                request.orientation,
+                request.duration,
+                request.image,
+                request.callback_url,
+            )
+            made = await self._client.send(body, idempotency_key, may_send)
+        except errors.RunBlobError as error:
+            return outcome_of(error, with_image=request.image is not None)
+        return Accepted(made.generation_id, None if made.price is None else to_micros(made.price))
+
+    async def generation(self, generation_id: str) -> Generation:
+        """Look one generation up."""
+        if usable_id(generation_id) is None:
+            raise UnknownGenerationError("this can't be the id of a generation")
+        try:
+            found = await self._client.status(generation_id)
+        except errors.RunBlobError as error:
+            raise read_error_of(error) from error
+        return generation_of(found, generation_id)
+
+    async def generations(self, limit: int, offset: int) -> Sequence[Generation]:
+        """Read one page of the account's list, newest first, nothing left out."""
+        try:
+            found = await self._client.list_generations(limit, offset)
+        except errors.RunBlobError as error:
+            raise read_error_of(error) from error
+        return [generation_of(item, item.generation_id) for item in found]
+
+    async def balance(self) -> Micros:
+        """Read the account's money."""
+        try:
+            return to_micros(await self._client.get_balance())
+        except errors.RunBlobError as error:
+            raise read_error_of(error) from error
+
+
+def outcome_of(  # noqa: PLR0911 - a table: one return for each outcome
+    error: errors.RunBlobError, *, with_image: bool
+) -> SubmitOutcome:
+    """Say what an error of ``generate`` means for the engine: a whitelist, all else is in doubt."""
+    message = str(error)
+    match error:
+        case errors.ImageError() if with_image:
+            return Rejected(FailureKind.IMAGE, message)
+        case errors.ValidationError():
+            return Rejected(FailureKind.VALIDATION, message)
+        case errors.BadTokenError():
+            return Refused(RefusalCause.TOKEN, message)
+        case errors.InsufficientCreditsError():
+            return Refused(RefusalCause.FUNDS, message)
+        case errors.WrongAddressError():
+            return Refused(RefusalCause.ADDRESS, message)
+        case errors.RateLimitedError():
+            return Throttled(error.retry_after)
+        case errors.UnreachableError():
+            return Unsent(message, unreachable=True)
+        case errors.WithheldError():
+            return Unsent(message, unreachable=False)
+    return InDoubt(message)
+
+
+def read_error_of(error: errors.RunBlobError) -> ProviderError:
+    """Say what an error of a read means for the engine."""
+    message = str(error)
+    match error:
+        case errors.BadTokenError():
+            return TokenRefusedError(message)
+        case errors.NotFoundError():
+            return UnknownGenerationError(message)
+        case errors.WrongAddressError():
+            return WrongAddressError(message)
+        case errors.RateLimitedError():
+            return ThrottledError(message, error.retry_after)
+        case errors.UnreachableError() | errors.ServerError():
+            return UnreachableError(message)
+    return ProviderError(message)
+
+
+def generation_of(found: GenerationInfo, generation_id: str | None) -> Generation:
+    """Turn a generation of the wire into the engine's.
+
+    One whose id can't be used keeps its place in the list, under a name that no generation has and
+    without a prompt: it can't be adopted, and it still keeps a doubt from being settled as "never
+    made". A status that nobody knows counts as pending: nothing final is concluded from it.
+    """
+    phase = _PHASES.get(found.status or "", GenerationPhase.PENDING)
+    failed = phase is GenerationPhase.FAILED
+    usable = generation_id is not None
+    return Generation(
+        id=generation_id or _stand_in(found),
+        phase=phase,
+        prompt=found.prompt if usable else None,
+        created_at=found.created_at,
+        video_url=found.video_url,
+        percent=found.progress_pct,
+        queue_position=found.progress_pos_in_queue,
+        failure=failure_kind(found.error_message) if failed else None,
+        message=found.error_message,
+    )
+
+
+def _stand_in(found: GenerationInfo) -> str:
+    content = repr(sorted(found.model_dump().items(), key=lambda item: item[0]))
+    return f"unusable-{hashlib.sha256(content.encode('utf-8', 'replace')).hexdigest()[:16]}"

@@ -1,0 +1,213 @@
+"""What an HTTP answer means: one table of statuses for the client and for the engine's adapter.
+
+For a ``generate`` the table is a whitelist (docs/money.md): only the statuses listed are known to
+have created nothing; every other one leaves the outcome in doubt.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from typing import Any, Final
+
+from batchsora.runblob.errors import (
+    BadTokenError,
+    ImageError,
+    InDoubtError,
+    InsufficientCreditsError,
+    NotFoundError,
+    RateLimitedError,
+    RunBlobError,
+    ServerError,
+    UnreachableError,
+    ValidationError,
+    WrongAddressError,
+)
+from batchsora.runblob.words import clean
+
+LONGEST_RETRY_AFTER: Final = 3600.0
+"""Seconds; an API that asks for more is asked again after an hour all the same."""
+
+_MOST_DETAILS = 20
+_IMAGE_FIELD = re.compile(r"\bimage(?:_url|_base64|s)?\b", re.IGNORECASE)
+_OK = (200,)
+_CREATED = (200, 201, 202)
+
+
+class Call(Enum):
+    """What was asked, as far as the meaning of an answer depends on it."""
+
+    GENERATE = "generate"
+    STATUS = "status"
+    READ = "read"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer.
+
+    Attributes:
+        whole: False when the connection broke before the body's end; then ``body`` is empty.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    whole: bool
+
+
+def parsed(answer: Answer) -> Any:
+    """Read an answer's JSON; numbers with a fraction become ``Decimal``.
+
+    Raises:
+        ValueError: there is no JSON in it.
+    """
+    try:
+        return json.loads(answer.body, parse_float=Decimal)
+    except (RecursionError, ArithmeticError) as error:  # [[[[…; 1e99999999999999999999
+        raise ValueError("not the JSON of an API") from error
+
+
+def succeeded(answer: Answer, call: Call) -> bool:
+    """Say whether the API did what it was asked to."""
+    return answer.whole and answer.status in (_CREATED if call is Call.GENERATE else _OK)
+
+
+def error_of(  # noqa: PLR0911 - a table: one return for each meaning
+    answer: Answer, call: Call, secret: str, now: Callable[[], datetime]
+) -> RunBlobError:
+    """Say which error an answer is that is no success.
+
+    Args:
+        answer: what came.
+        call: what was asked.
+        secret: the token, to be taken out of the API's words.
+        now: the time, for a ``Retry-After`` that is a date.
+    """
+    details = [clean(line, secret) for line in _details(answer)]
+    said = f": {clean('; '.join(details), secret)}" if details else ""
+    status = answer.status
+    match status:
+        case 400 | 413 | 415 | 422 if call is Call.GENERATE or status in (400, 422):
+            about_image = status == 413 or any(_IMAGE_FIELD.search(line) for line in details)  # noqa: PLR2004 - the body is too large
+            kind = ImageError if about_image and call is Call.GENERATE else ValidationError
+            return kind(
+                f"the API refused the request ({status}){said}", status=status, details=details
+            )
+        case 401 | 403:
+            return BadTokenError(
+                f"the API refused the token ({status}){said}", status=status, details=details
+            )
+        case 402:
+            return InsufficientCreditsError(
+                f"the account has too little credit ({status}){said}",
+                status=status,
+                details=details,
+            )
+        case 404 if call is Call.STATUS:
+            return NotFoundError(
+                f"the account has no such generation ({status}){said}",
+                status=status,
+                details=details,
+            )
+        case 404 | 405:
+            return WrongAddressError(
+                f"the base address does not lead to this API ({status}){said}",
+                status=status,
+                details=details,
+            )
+        case 429:
+            return RateLimitedError(
+                f"too many requests ({status}){said}",
+                retry_after=retry_after(answer.headers, now),
+                details=details,
+            )
+    if call is Call.GENERATE:
+        how = "an answer that broke off" if not answer.whole else "an answer that settles nothing"
+        return InDoubtError(
+            f"the API gave {how} ({status}){said}; the generation may exist all the same",
+            status=status,
+            details=details,
+        )
+    return _failed_read(answer, said, details, secret)
+
+
+def _failed_read(answer: Answer, said: str, details: list[str], secret: str) -> RunBlobError:
+    """Say what a read met that is neither a success nor in the table."""
+    status = answer.status
+    if 300 <= status < 400:  # noqa: PLR2004 - redirections
+        target = clean(answer.headers.get("location", "elsewhere"), secret)
+        return WrongAddressError(
+            f"the base address redirects ({status}) to {target}; use the API's own address",
+            status=status,
+        )
+    if status >= 500:  # noqa: PLR2004 - server errors
+        return ServerError(f"the API has a fault ({status}){said}", status=status, details=details)
+    if not answer.whole or status in (408, 425):
+        return UnreachableError(
+            f"the API's answer broke off ({status}){said}", status=status, details=details
+        )
+    if status < 300:  # noqa: PLR2004 - a success, but not the one that was asked for
+        return WrongAddressError(f"an answer of another kind ({status})", status=status)
+    return RunBlobError(f"the API answered {status}{said}", status=status, details=details)
+
+
+def retry_after(headers: Mapping[str, str], now: Callable[[], datetime]) -> float | None:
+    """Read ``Retry-After``, seconds or a date; None when absent or unreadable.
+
+    A date is compared with the answer's own ``Date``, so that a wrong clock here does no harm.
+    """
+    text = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", text):
+        seconds = float(text)
+    else:
+        until = _http_date(text)
+        if until is None:
+            return None
+        seconds = (until - (_http_date(headers.get("date", "")) or now())).total_seconds()
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER) if math.isfinite(seconds) else None
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def _details(answer: Answer) -> list[str]:
+    """List what the API says is wrong, a line each."""
+    try:
+        document = parsed(answer)
+    except ValueError:
+        return []
+    detail = document.get("detail", document.get("error")) if isinstance(document, dict) else None
+    if isinstance(detail, dict):
+        detail = [detail]
+    if isinstance(detail, str):
+        return [detail]
+    if not isinstance(detail, list):
+        return []
+    return [line for line in map(_line, detail[:_MOST_DETAILS]) if line]
+
+
+def _line(entry: object) -> str:
+    """Write one entry of a 422 as ``duration: Input should be 10 or 15``, without its input."""
+    if isinstance(entry, str):
+        return entry
+    if not isinstance(entry, dict):
+        return ""
+    loc = entry.get("loc")
+    where = ".".join(
+        str(part)[:100]
+        for part in (loc if isinstance(loc, list) else [])
+        if isinstance(part, str | int) and part != "body"
+    )
+    words = next((v for k in ("msg", "message", "type") if isinstance(v := entry.get(k), str)), "")
+    return f"{where}: {words}" if where and words else where or words

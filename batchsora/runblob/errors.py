@@ -1,0 +1,118 @@
+"""Everything that can go wrong with a call of the API.
+
+::
+
+    RunBlobError                      base: the text is meant for a person
+    ├── BadTokenError                 401, 403: every call will fail until the token is replaced
+    ├── InsufficientCreditsError      402: the account has too little money
+    ├── ValidationError               400, 422 (413, 415): the request is wrong, for good
+    │   └── ImageError                … because of its image; also before anything was sent
+    ├── NotFoundError                 404 on a call with an id: no such generation
+    ├── WrongAddressError             404 or 405 without an id, a redirect, no JSON of this API
+    ├── RateLimitedError              429: too many requests
+    ├── ServerError                   5xx on a read
+    ├── UnreachableError              no connection (nothing was sent); on a read also: no answer
+    ├── WithheldError                 the caller held the request back just before it was written
+    └── InDoubtError                  a generation was asked for, and nobody knows whether it exists
+
+Of a ``generate`` that raised, only :class:`InDoubtError` may have created and charged something:
+look at the account's generations before paying again. Nothing here ever contains the token.
+"""
+
+from collections.abc import Sequence
+
+
+class RunBlobError(Exception):
+    """Base of all errors of the client.
+
+    Args:
+        message: what happened, cleaned of control characters and of the token.
+        status: the HTTP status, if there was an answer.
+        details: one line for each thing that the API found wrong.
+
+    Attributes:
+        retryable: whether the same call may succeed later and costs nothing to repeat.
+        in_doubt: whether a generation may exist although the call failed.
+    """
+
+    retryable: bool = False
+    in_doubt: bool = False
+
+    def __init__(
+        self, message: str, *, status: int | None = None, details: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.details = tuple(details)
+
+
+class BadTokenError(RunBlobError):
+    """The token is missing, wrong, expired or may not do this."""
+
+
+class InsufficientCreditsError(RunBlobError):
+    """The account's money does not suffice."""
+
+
+class ValidationError(RunBlobError):
+    """The request is wrong and would be refused again; ``details`` say where."""
+
+
+class ImageError(ValidationError):
+    """The request is wrong because of its image."""
+
+
+class NotFoundError(RunBlobError):
+    """The account has no such generation."""
+
+
+class WrongAddressError(RunBlobError):
+    """What answers at the base address is not this API."""
+
+
+class RateLimitedError(RunBlobError):
+    """Too many requests; nothing was created.
+
+    Args:
+        message: what happened.
+        retry_after: seconds that the API asks to wait; None when it did not say.
+        status: the HTTP status.
+        details: as for every error.
+    """
+
+    retryable = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        status: int | None = 429,
+        details: Sequence[str] = (),
+    ) -> None:
+        super().__init__(message, status=status, details=details)
+        self.retry_after = retry_after
+
+
+class ServerError(RunBlobError):
+    """The API broke while answering a read."""
+
+    retryable = True
+
+
+class UnreachableError(RunBlobError):
+    """No connection came to be; on a read also: no whole answer came."""
+
+    retryable = True
+
+
+class WithheldError(RunBlobError):
+    """The caller's ``may_send`` said no when the request was about to be written."""
+
+    retryable = True
+
+
+class InDoubtError(RunBlobError):
+    """Nobody knows whether a generation was created and charged."""
+
+    in_doubt = True

@@ -1,0 +1,206 @@
+"""HTTP as everything here speaks it: ``httpx`` in front, ``aiohttp`` below.
+
+The package ``httpx-aiohttp`` joins the two (docs/performance.md says why). Its exceptions mislead:
+a connection that drops after the request was read raises ``httpx.ConnectTimeout``, and some
+failures are not translated at all. Here every way to break is an ``httpx.TransportError``:
+
+========================  ======================================================================
+``httpx.ConnectError``    no connection came to be: refused, no such name, TLS, the proxy said no
+``httpx.ConnectTimeout``  … in time
+``httpx.ReadTimeout``     silence after that
+``httpx.ReadError``       anything else: dropped, reset, truncated, not HTTP
+========================  ======================================================================
+
+Whether a POST has left is *not* read from these: :class:`batchsora.runblob.body.OnceBody` knows.
+"""
+
+import base64
+import ssl
+import urllib.request
+from collections.abc import AsyncIterator, Mapping
+from urllib.parse import unquote, urlsplit
+
+import aiohttp
+import httpx
+from aiohttp.abc import AbstractResolver
+from aiohttp.http_exceptions import HttpProcessingError
+from httpx_aiohttp import AiohttpTransport
+
+from batchsora._version import __version__
+
+USER_AGENT = f"batchsora/{__version__}"
+
+KEEP_ALIVE = 1.5
+"""Seconds for which an idle connection is used again: less than servers keep theirs open (2 s and
+more), because a POST on a connection that is just being closed ends in doubt."""
+
+_BROKEN = (
+    aiohttp.ClientError,
+    HttpProcessingError,
+    httpx.TransportError,
+    OSError,
+    EOFError,
+    ValueError,
+)
+_CONNECTING = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError)
+_PROXY_SCHEMES = ("http", "https")
+
+
+def new_transport(
+    *,
+    ssl_context: ssl.SSLContext | None = None,
+    resolver: AbstractResolver | None = None,
+    proxies: Mapping[str, str] | None = None,
+) -> httpx.AsyncBaseTransport:
+    """Make the transport that every client of this program uses.
+
+    Args:
+        ssl_context: whom to trust; None trusts as ``httpx`` does, with ``SSL_CERT_FILE`` and
+            ``SSL_CERT_DIR``.
+        resolver: of names; None asks the system.
+        proxies: by scheme, ``all``, and ``no`` for the exceptions; None reads ``HTTPS_PROXY`` and
+            its kin from the environment.
+    """
+    return Transport(ssl_context=ssl_context, resolver=resolver, proxies=proxies)
+
+
+class Transport(httpx.AsyncBaseTransport):
+    """One pool of connections without a limit: how much is in flight is the scheduler's decision.
+
+    The arguments are those of :func:`new_transport`. Nothing is opened before the first request.
+    """
+
+    def __init__(
+        self,
+        *,
+        ssl_context: ssl.SSLContext | None,
+        resolver: AbstractResolver | None,
+        proxies: Mapping[str, str] | None,
+    ) -> None:
+        self._ssl = httpx.create_ssl_context() if ssl_context is None else ssl_context
+        self._resolver = resolver
+        self._proxies = dict(
+            urllib.request.getproxies_environment() if proxies is None else proxies
+        )
+        self._session: aiohttp.ClientSession | None = None
+        self._ways: dict[str | None, AiohttpTransport] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request.
+
+        Raises:
+            httpx.TransportError: see the module; without the exception below in its chain, which
+                knows the request's headers and with them the token.
+        """
+        try:
+            response = await self._way(request).handle_async_request(request)
+        except _BROKEN as error:
+            failure = _translated(error)
+        else:
+            response.stream = _Stream(response.stream)
+            return response
+        raise failure
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(
+                limit=0, ssl=self._ssl, resolver=self._resolver, keepalive_timeout=KEEP_ALIVE
+            )
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None),
+                # its own reading of the environment would look into .netrc, and refuse our token
+                trust_env=False,
+            )
+        return self._session
+
+    def _way(self, request: httpx.Request) -> AiohttpTransport:
+        """Choose between the direct way and a proxy."""
+        address = self._proxy_for(request.url)
+        if address is None:
+            if None not in self._ways:
+                self._ways[None] = self._made(None)
+            return self._ways[None]
+        parts = urlsplit(address)
+        if parts.scheme not in _PROXY_SCHEMES or not parts.hostname:
+            raise httpx.ConnectError(f"a proxy of the kind {parts.scheme!r} can't be used")
+        authorization = _basic(parts.username, parts.password)
+        if authorization and request.url.scheme == "http":
+            request.headers["Proxy-Authorization"] = authorization
+        if address not in self._ways:
+            plain = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+            headers = {"Proxy-Authorization": authorization} if authorization else {}
+            self._ways[address] = self._made(httpx.Proxy(plain, headers=headers))
+        return self._ways[address]
+
+    def _made(self, proxy: httpx.Proxy | None) -> AiohttpTransport:
+        return AiohttpTransport(verify=self._ssl, proxy=proxy, client=self._open)
+
+    def _proxy_for(self, url: httpx.URL) -> str | None:
+        found = self._proxies.get(url.scheme) or self._proxies.get("all")
+        if not found:
+            return None
+        host = url.host if url.port is None else f"{url.host}:{url.port}"
+        # typeshed does not list this function, which is the rule of NO_PROXY for given settings
+        if urllib.request.proxy_bypass_environment(host, self._proxies):  # type: ignore[attr-defined]
+            return None
+        return found if "://" in found else f"http://{found}"
+
+
+class _Stream(httpx.AsyncByteStream):
+    """A body whose failures are translated too."""
+
+    def __init__(self, inner: httpx.AsyncByteStream | httpx.SyncByteStream) -> None:
+        if not isinstance(inner, httpx.AsyncByteStream):
+            raise TypeError("an asynchronous transport gave a synchronous body")
+        self._inner = inner
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._inner:
+                yield chunk
+        except _BROKEN as error:
+            failure = _translated(error)
+        else:
+            return
+        raise failure
+
+    async def aclose(self) -> None:
+        try:
+            await self._inner.aclose()
+        except _BROKEN as error:
+            failure = _translated(error)
+        else:
+            return
+        raise failure
+
+
+def _translated(error: Exception) -> httpx.TransportError:
+    """Say in httpx's words, and without the original, how an exchange broke."""
+    original = error
+    if isinstance(error, httpx.TransportError):
+        if isinstance(error.__cause__, Exception):
+            original = error.__cause__
+        elif isinstance(error, httpx.ConnectError):
+            return httpx.ConnectError(str(error))
+    if isinstance(original, aiohttp.ConnectionTimeoutError):
+        return httpx.ConnectTimeout("no connection in time")
+    if isinstance(original, TimeoutError | httpx.TimeoutException):
+        return httpx.ReadTimeout("no answer in time")
+    words = str(original) or type(original).__name__
+    if isinstance(original, _CONNECTING):
+        return httpx.ConnectError(words)
+    return httpx.ReadError(words)
+
+
+def _basic(user: str | None, password: str | None) -> str | None:
+    if user is None:
+        return None
+    pair = f"{unquote(user)}:{unquote(password or '')}"
+    return f"Basic {base64.b64encode(pair.encode()).decode('ascii')}"

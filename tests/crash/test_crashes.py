@@ -1,0 +1,176 @@
+"""SIGKILL in a real process against the real sandbox over HTTP, then a resume, then the ledger."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from batchsora.sandbox.server import SandboxServer
+from batchsora.sandbox.world import World
+
+DYING = Path(__file__).with_name("dying.py")
+SAMPLES = Path(__file__).parents[2] / "sample_manifests"
+
+POINTS = (
+    "intent-written",
+    "request-leaving",
+    "answer-read",
+    "outcome-written",
+    "look-read",
+    "look-written",
+    "file-fetched",
+    "file-written",
+)
+"""Every named checkpoint of scheduler, poller and downloader."""
+
+
+@pytest.fixture
+def sandbox() -> Iterator[SandboxServer]:
+    """A sandbox whose videos take one to three seconds."""
+    with SandboxServer(World(time_scale=400.0)) as server:
+        yield server
+
+
+class Campaign:
+    """A manifest and a folder, run again and again against one sandbox."""
+
+    def __init__(self, folder: Path, sandbox: SandboxServer, manifest: Path) -> None:
+        self.folder = folder
+        self.sandbox = sandbox
+        self.manifest = manifest
+
+    def command(self, *arguments: str, die: tuple[str, int] | None = None) -> Any:
+        """Run the command line in a process of its own, to its end or its death."""
+        start = [sys.executable, "-m", "batchsora"]
+        if die is not None:
+            start = [sys.executable, str(DYING), die[0], str(die[1]), "--"]
+        return subprocess.run(
+            [*start, *arguments],
+            cwd=self.folder,
+            env={
+                **os.environ,
+                "RUNBLOB_API_KEY": "crash-test-token",
+                "BATCHSORA_BASE_URL": self.sandbox.url,
+            },
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def run(self, die: tuple[str, int] | None = None) -> Any:
+        """Run the campaign with a budget that covers it."""
+        return self.command(
+            "run", str(self.manifest), "--budget", "20", "--poll-interval", "0.1",
+            "--rate", "0", "--max-in-flight", "6", die=die,
+        )  # fmt: skip
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """List the jobs as scripts see them."""
+        listed = self.command("jobs", "--json")
+        assert listed.returncode == 0, listed.stderr
+        found: list[dict[str, Any]] = json.loads(listed.stdout)
+        return found
+
+    def status(self) -> dict[str, Any]:
+        """Sum the batch up as scripts see it."""
+        listed = self.command("status", "--json")
+        assert listed.returncode == 0, listed.stderr
+        found: dict[str, Any] = json.loads(listed.stdout)["batches"][0]
+        return found
+
+    def ledger(self) -> dict[str, Any]:
+        """Ask the sandbox what it really charged."""
+        found: dict[str, Any] = httpx.get(f"{self.sandbox.url}/__ledger").json()
+        return found
+
+
+@pytest.fixture
+def campaign(tmp_path: Path, sandbox: SandboxServer) -> Campaign:
+    """The sample campaign, whose prompts all differ, so that a prompt names its row."""
+    return Campaign(tmp_path, sandbox, SAMPLES / "campaign.csv")
+
+
+def check(campaign: Campaign) -> Counter[str]:
+    """Hold the promises against what the sandbox really did; returns jobs by state."""
+    jobs = campaign.jobs()
+    charged = Counter(entry["prompt"] for entry in campaign.ledger()["generations"])
+    wanted = Counter(job["prompt"] for job in jobs)
+    doubted = Counter(job["prompt"] for job in jobs if job["status"] == "in_doubt")
+    for prompt, times in charged.items():
+        assert times <= wanted[prompt], f"paid twice: {prompt}"
+    known = {job["generation_id"] for job in jobs if job["generation_id"]}
+    for entry in campaign.ledger()["generations"]:
+        lost = entry["generation_id"] not in known and not doubted[entry["prompt"]]
+        assert not lost, f"lost: {entry}"
+    money = campaign.status()["money"]
+    real = sum(float(entry["price"]) for entry in campaign.ledger()["generations"])
+    assert real <= float(money["charged"]) + float(money["held"]) + 1e-9
+    assert float(money["charged"]) + float(money["held"]) <= float(money["cap"])
+    return Counter(job["status"] for job in jobs)
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at_a_named_point_and_run_again(campaign: Campaign, point: str) -> None:
+    """Wherever the process dies: nothing is paid twice, nothing lost, and the next run goes on."""
+    killed = campaign.run(die=(point, 3))
+    assert killed.returncode == -9, (killed.stdout, killed.stderr)
+    after = campaign.run()
+    assert after.returncode in (0, 7), after.stderr
+    states = check(campaign)
+    assert set(states) <= {"completed", "in_doubt"}
+    if point not in ("intent-written", "request-leaving", "answer-read", "outcome-written"):
+        # no submission was cut off there, unless another one was under way beside it
+        assert states["completed"] >= sum(states.values()) - 6
+    for job in campaign.jobs():
+        if job["status"] == "completed":
+            content = Path(job["file"]).read_bytes()
+            assert content[4:8] == b"ftyp"
+
+
+def test_killed_ten_times_in_the_middle_of_buying(campaign: Campaign) -> None:
+    """Ten SIGKILLs, each after an intent of that run: every row ends, or is shown in doubt."""
+    deaths = 0
+    for turn in range(10):
+        point = ("intent-written", "answer-read", "outcome-written")[turn % 3]
+        killed = campaign.run(die=(point, 1))
+        if killed.returncode != -9:
+            break  # nothing is left to buy
+        deaths += 1
+    assert deaths >= 8
+    after = campaign.run()
+    assert after.returncode in (0, 7), after.stderr
+    states = check(campaign)
+    assert set(states) <= {"completed", "in_doubt"}
+    assert sum(states.values()) == len(campaign.jobs())
+    assert states["in_doubt"] <= 6 * deaths
+
+
+def test_a_doubt_is_settled_by_a_persons_word(campaign: Campaign) -> None:
+    """Killed with the answer in hand: resolve finds the paid video again, at no cost."""
+    assert campaign.run(die=("answer-read", 1)).returncode == -9
+    assert campaign.run().returncode == 7
+    generations = campaign.ledger()["generations"]
+    known = {job["generation_id"] for job in campaign.jobs()}
+    for job in [job for job in campaign.jobs() if job["status"] == "in_doubt"]:
+        made = [
+            entry["generation_id"]
+            for entry in generations
+            if entry["prompt"] == job["prompt"] and entry["generation_id"] not in known
+        ]
+        if made:
+            known.add(made[0])
+            said = campaign.command("resolve", job["job"], "--generation", made[0])
+        else:
+            said = campaign.command("resolve", job["job"], "--never-made", "--force")
+        assert said.returncode == 0, said.stderr
+    after = campaign.run()
+    assert after.returncode == 0, after.stderr
+    assert set(check(campaign)) == {"completed"}
+    assert campaign.status()["money"]["held"] == "0.00"

@@ -1,0 +1,84 @@
+"""An export can be loaded again and means the same videos."""
+
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batchsora.manifest.read import Manifest, RowProblem, open_manifest
+from batchsora.tables import RESULT_COLUMNS, write_table
+from jobs.spec import JobSpec
+
+# Everything that a cell of a text file may hold; a lone CR inside quotes is a line break to some.
+CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12) | st.text(
+    "'=+-@\t\r\n5., \"", max_size=6
+)
+PROMPTS = st.text("'=+-@ab\"\n,;", min_size=1, max_size=8).filter(str.strip)
+ROWS = st.fixed_dictionaries(
+    {
+        "id": st.just("") | st.from_regex(r"[a-c][0-9]?", fullmatch=True),
+        "prompt": PROMPTS,
+        "Seconds": st.sampled_from(["", "10", "15 s"]),
+        "count": st.sampled_from(["", "1", "2", "3"]),
+        "notes": CELLS,
+        "=evil": CELLS,
+    }
+)
+
+
+def jobs(manifest: Manifest) -> list[JobSpec]:
+    return [item for item in manifest.rows() if isinstance(item, JobSpec)]
+
+
+def export(target: Path, manifest: Manifest, found: list[JobSpec]) -> None:
+    """Write what ``batchsora export`` writes: the row's own cells and results."""
+    result: dict[str, object] = dict.fromkeys(RESULT_COLUMNS)
+    result |= {"status": "completed", "price": Decimal("0.12"), "error": "=oops"}
+    rows = ({**job.cells, **result} for job in found)
+    write_table(target, [*manifest.columns, *RESULT_COLUMNS], rows)
+
+
+@settings(max_examples=60)
+@given(rows=st.lists(ROWS, min_size=1, max_size=6))
+def test_csv_export_and_load_again(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, str]]
+) -> None:
+    """Keys, requests and cells are the same, and nothing more would be bought, ever after."""
+    folder = tmp_path_factory.mktemp("trip")
+    write_table(folder / "first.csv", list(rows[0]), rows)
+    first = open_manifest(folder / "first.csv")
+    found = jobs(first)
+    faulty = {item.row for item in first.rows() if isinstance(item, RowProblem)}
+    if not found:
+        assert faulty
+        return
+    export(folder / "second.csv", first, found)
+    second = open_manifest(folder / "second.csv")
+    again = list(second.rows())
+    assert second.columns == first.columns
+    assert second.warnings == ()
+    if not faulty:  # a row that clashed took the number of an identical later one
+        assert [replace(job, row=0) for job in again if isinstance(job, JobSpec)] == [
+            replace(job, row=0) for job in found
+        ]
+        assert len(again) == len(found)
+
+
+def test_yaml_exported_as_csv(tmp_path: Path) -> None:
+    """Defaults are written out, so that the export stands on its own."""
+    path = tmp_path / "night.yaml"
+    path.write_text(
+        "defaults: {orientation: 16:9, duration: 15}\n"
+        "jobs:\n- A fox\n- {id: 007, prompt: A cat, count: 2, tags: [x, 1]}\n"
+        "- {prompt: A dog, orientation: portrait}\n"
+    )
+    first = open_manifest(path)
+    export(tmp_path / "out.csv", first, jobs(first))
+    second = open_manifest(tmp_path / "out.csv")
+    assert [(j.key, j.request, j.cells) for j in jobs(second)] == [
+        (j.key, j.request, j.cells) for j in jobs(first)
+    ]
+    assert [j.key for j in jobs(second)][1:3] == ["007", "007#2"]

@@ -1,0 +1,80 @@
+"""The samples that people begin with, and the manual page about them."""
+
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from batchsora.manifest.columns import SYNONYMS
+from batchsora.manifest.read import READERS, open_manifest
+from batchsora.tables import RESULT_COLUMNS
+from jobs.spec import JobSpec
+
+
+def jobs(path: Path) -> list[JobSpec]:
+    manifest = open_manifest(path)
+    assert manifest.warnings == ()
+    found = list(manifest.rows())
+    assert all(isinstance(item, JobSpec) for item in found), found
+    return [item for item in found if isinstance(item, JobSpec)]
+
+
+def test_the_spreadsheet_shows_everything(project: Path) -> None:
+    """Every kind of row that a beginner looks for is in it, and all of them are valid."""
+    found = jobs(project / "sample_manifests" / "campaign.csv")
+    assert len(found) == 13
+    assert len({job.row for job in found}) == 12
+    requests = [job.request for job in found]
+    assert {request.orientation for request in requests} == {"9:16", "16:9"}
+    assert {request.duration for request in requests} == {10, 15}
+    assert ("16:9", 15) in {(request.orientation, request.duration) for request in requests}
+    media = Counter(r.image.media_type or "address" for r in requests if r.image is not None)
+    assert media == {"image/png": 2, "image/webp": 1, "image/jpeg": 1, "address": 1}
+    assert {job.campaign for job in found} == {"spring", "summer", "autumn", None}
+    assert "spring-03#2" in {job.key for job in found}
+    assert [job.key_from_content for job in found].count(True) == 1
+    assert all(job.cells["title"] for job in found)
+
+
+def test_the_yaml_shows_the_rest(project: Path) -> None:
+    """Budget, caps of campaigns and defaults are used, and add up."""
+    path = project / "sample_manifests" / "overnight.yaml"
+    manifest = open_manifest(path)
+    assert manifest.name == "overnight"
+    assert manifest.budget == Decimal("4.00")
+    assert manifest.campaign_budgets == {"product": Decimal("2.00"), "mood": Decimal("1.50")}
+    found = jobs(path)
+    assert len(found) == 10
+    assert {job.campaign for job in found} == {"product", "mood"}
+    assert {job.request.orientation for job in found} == {"9:16", "16:9"}
+
+
+def test_the_pictures_are_small(project: Path) -> None:
+    """Samples are part of every installation."""
+    sizes = [p.stat().st_size for p in (project / "sample_manifests" / "images").iterdir()]
+    assert len(sizes) == 4
+    assert max(sizes) < 30_000
+
+
+@pytest.mark.parametrize("page", ["docs/manifests.md", "sample_manifests/README.md"])
+def test_the_pages_name_every_column(project: Path, page: str) -> None:
+    """A column that the program knows is explained."""
+    text = (project / page).read_text(encoding="utf-8")
+    assert [name for name in SYNONYMS if f"`{name}`" not in text] == []
+
+
+def test_the_manual_is_complete(project: Path) -> None:
+    """Synonyms, result columns and formats stand on the page."""
+    text = (project / "docs" / "manifests.md").read_text(encoding="utf-8")
+    names = [synonym for synonyms in SYNONYMS.values() for synonym in synonyms]
+    assert [name for name in (*names, *RESULT_COLUMNS) if f"`{name}`" not in text] == []
+    assert {".csv", ".yaml"} <= READERS.keys()
+
+
+def test_the_yaml_of_the_manual_is_one(project: Path, tmp_path: Path) -> None:
+    """The example on the page can be pasted."""
+    text = (project / "docs" / "manifests.md").read_text(encoding="utf-8")
+    example = text.split("```yaml\n")[1].split("```")[0]
+    (tmp_path / "m.yaml").write_text(example, encoding="utf-8")
+    assert [job.request.orientation for job in jobs(tmp_path / "m.yaml")] == ["9:16", "9:16"]
