@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from batchsora.fetch import FetchError, fetch_video
+from batchsora.fetch import Fetched, FetchError, fetch_video
 from batchsora.names import safe_name
 from jobs.clock import Clock
 from jobs.gate import Gate
@@ -156,7 +156,7 @@ class Downloader:
         finally:
             self._bell.wake()
 
-    async def _get(self, item: WantedFile, target: Path):  # type: ignore[no-untyped-def]
+    async def _get(self, item: WantedFile, target: Path) -> Fetched:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             return await fetch_video(

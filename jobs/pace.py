@@ -13,8 +13,15 @@ NEARLY_DONE = 90
 """From this percentage on a generation is looked at as often as the interval allows."""
 
 
+LOOP_TURN = 0.05
+"""Seconds that a busy event loop may take to come round: what falls due in it starts together."""
+
+
 class Pacer:
-    """A token bucket that holds a second's worth of submissions.
+    """A token bucket that lets submissions start evenly, hardly ever two at once.
+
+    A burst would gain nothing over a night, and a crash in the middle of it would put every
+    submission of the burst in doubt.
 
     Args:
         rate: submissions a second; 0 is no limit.
@@ -26,7 +33,7 @@ class Pacer:
     def __init__(self, rate: float, clock: Clock) -> None:
         self._rate = rate
         self._clock = clock
-        self._size = max(1.0, rate)
+        self._size = max(1.0, rate * LOOP_TURN)
         self._tokens = self._size
         self._at = clock.monotonic()
 

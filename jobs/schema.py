@@ -9,9 +9,6 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-
 from .errors import DatabaseUnusableError, DatabaseVersionError
 
 HEAD = "0001"
@@ -101,6 +98,10 @@ def upgrade(database: Path) -> Path | None:
             f"the database {database} can't be written ({error.strerror}); "
             "choose a folder that you may write to with --db"
         ) from error
+    # only a runner pays for alembic, and only when there is something to do
+    from alembic import command  # noqa: PLC0415 - half of a reader's start-up time
+    from alembic.config import Config  # noqa: PLC0415 - the same
+
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     config.attributes["database"] = database

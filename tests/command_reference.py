@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import click
+
 from batchsora.cli import COMMANDS, group
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "commands.md"

@@ -7,10 +7,11 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
+from batchsora.app.databases import existing_store
 from batchsora.app.exits import Exit
 from batchsora.app.loading import Caps, LoadOptions
 from batchsora.app.run import RunTerms
-from batchsora.app.session import Hooks, existing_store
+from batchsora.app.session import Hooks
 from batchsora.app.start import StartRequest, Teller, start
 from batchsora.download import DownloadPolicy
 from batchsora.export import export_batches

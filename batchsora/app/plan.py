@@ -123,7 +123,7 @@ def _known(plan: Plan, manifest: Manifest, name: str | None, store: Store) -> di
         status = views.batch_status(connection, batch)
         plan.cap = status.money.cap if plan.cap is None else plan.cap
         return {
-            job.key: job.state != JobState.QUEUED and job.state != JobState.CANCELLED
+            job.key: job.state not in (JobState.QUEUED, JobState.CANCELLED)
             for job in views.jobs(connection, batch.id)
         }
 
@@ -185,10 +185,8 @@ def plan_text(plan: Plan) -> str:
     cost, remaining = plan.cost(plan.kinds), plan.cost(plan.open_kinds)
     lines.append(f"cost      {'not known yet' if cost is None else '$' + usd_text(cost)}")
     if plan.already_done:
-        lines.append(
-            f"done      {plan.already_done} already paid for; "
-            f"the rest costs {'an unknown amount' if remaining is None else '$' + usd_text(remaining)}"
-        )
+        rest = "an unknown amount" if remaining is None else f"${usd_text(remaining)}"
+        lines.append(f"done      {plan.already_done} already paid for; the rest costs {rest}")
     lines.append(f"cap       {'none' if plan.cap is None else '$' + usd_text(plan.cap)}")
     lines.append(
         f"balance   {'not known' if plan.balance is None else '$' + usd_text(plan.balance)}"

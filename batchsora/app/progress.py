@@ -4,6 +4,7 @@ import asyncio
 import sys
 from typing import Any, TextIO
 
+from sqlalchemy import Connection
 from tqdm import tqdm
 
 from jobs.money import usd_text
@@ -94,12 +95,11 @@ class Progress:
 def statuses(store: Store, batch_ids: list[int]) -> list[BatchStatus]:
     """Sum some batches up."""
 
-    def work(connection):  # type: ignore[no-untyped-def]
+    def work(connection: Connection) -> list[BatchStatus]:
         return [
             views.batch_status(connection, batch)
             for batch in views.find_batches(connection)
             if batch.id in batch_ids
         ]
 
-    found: list[BatchStatus] = store.read(work)
-    return found
+    return store.read(work)

@@ -3,23 +3,18 @@
 import os
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ContextManager
 from urllib.parse import urlsplit
 
-from batchsora.app.prices import ANNOUNCED
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer, serve
 from batchsora.sandbox.world import World
 from batchsora.settings import Settings, SettingsError, read_token
-from jobs import schema
 from jobs.clock import Clock, SystemClock
-from jobs.lock import runner_lock
 from jobs.money import to_micros
 from jobs.runner import Owner, nothing
-from jobs.store import Store, accounts
 
 SANDBOX_TIME_SCALE = 200.0
 """A rehearsal's 5 to 15 minutes take 1.5 to 4.5 seconds."""
@@ -62,7 +57,7 @@ class Hooks:
     checkpoint: Callable[[str], None] = nothing
 
 
-def endpoint(settings: Settings) -> ContextManager[Endpoint]:
+def endpoint(settings: Settings) -> AbstractContextManager[Endpoint]:
     """Find where to buy: the API, or a sandbox that lives as long as the context.
 
     Raises:
@@ -92,36 +87,6 @@ def _sandbox(database: Path) -> Iterator[Endpoint]:
     world = World(time_scale=SANDBOX_TIME_SCALE)
     with SandboxServer(world, faults=Faults(), journal=journal) as server:
         yield Endpoint(server.url, SANDBOX_TOKEN, "sandbox", private_files=True)
-
-
-@contextmanager
-def working_store(database: Path, clock: Clock) -> Iterator[Store]:
-    """Hold the runner's lock, bring the database up to date, and open it for writing.
-
-    Raises:
-        jobs.errors.EngineError: see :mod:`jobs.lock` and :mod:`jobs.schema`.
-    """
-    folder = database.absolute().parent
-    if not folder.is_dir():
-        raise SettingsError(f"there is no folder {folder} for the database; make it, or use --db")
-    with runner_lock(database, clock.now()):
-        schema.upgrade(database)
-        with Store(database) as store:
-            prices = {price.kind: int(price.micros) for price in ANNOUNCED}
-            store.write(lambda c: accounts.announce_prices(c, prices, clock.now()))
-            yield store
-
-
-@contextmanager
-def existing_store(database: Path) -> Iterator[Store]:
-    """Open a database that is there and of this version, without the runner's lock.
-
-    Raises:
-        jobs.errors.EngineError: there is none, or it is of another version.
-    """
-    schema.check_version(database)
-    with Store(database) as store:
-        yield store
 
 
 def serve_sandbox(

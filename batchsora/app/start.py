@@ -8,16 +8,16 @@ from typing import Any, Protocol
 from sqlalchemy import Connection
 
 from batchsora.app import wording
+from batchsora.app.databases import working_store
 from batchsora.app.exits import Exit, exit_of_run
 from batchsora.app.loading import Caps, LoadOptions, load_manifest, set_caps
 from batchsora.app.run import RunResult, RunTerms, run_batches
-from batchsora.app.session import Endpoint, Hooks, endpoint, working_store
+from batchsora.app.session import Endpoint, Hooks, endpoint
 from batchsora.app.views import status_json
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import Manifest, open_manifest
 from batchsora.settings import Settings
 from jobs.errors import NotFoundError
-from jobs.policy import RunPolicy
 from jobs.store import Store, accounts, steering, views
 from jobs.store.views import BatchStatus
 
@@ -183,8 +183,7 @@ def _terms(store: Store, batch_ids: list[int], request: StartRequest, place: End
         }
         return {batch_id: row for batch_id, row in rows.items() if row is not None}
 
-    policy: RunPolicy = replace(terms.policy, last_rows=store.read(work))
-    return replace(terms, policy=policy)
+    return replace(terms, policy=replace(terms.policy, last_rows=store.read(work)))
 
 
 def _tell(

@@ -1,13 +1,14 @@
-"""What a run says to a person: what was loaded, what it may cost, how it ended, what to type next."""
+"""What a run says to a person: what was loaded, what it may cost, how it ended, what to do."""
 
 from collections.abc import Iterable
 
 from batchsora.app.run import RunResult
 from batchsora.download import DownloadPolicy
 from batchsora.manifest.errors import RowProblem
-from jobs.ending import Reason
+from jobs.ending import Ending, Reason
 from jobs.money import usd_text
 from jobs.states import JobState
+from jobs.store.claims import Blocked
 from jobs.store.loading import LoadReport
 from jobs.store.views import BatchStatus
 
@@ -91,14 +92,25 @@ def _batch_line(batch: BatchStatus) -> str:
     counts = ", ".join(f"{count} {state}" for state, count in batch.jobs.items() if count)
     cap = "" if batch.money.cap is None else f" of ${usd_text(batch.money.cap)}"
     held = "" if not batch.money.held else f", ${usd_text(batch.money.held)} held"
-    return f"{batch.name}: {counts.replace('_', ' ')}; ${usd_text(batch.money.charged)}{cap} spent{held}"
+    spent = f"${usd_text(batch.money.charged)}{cap} spent{held}"
+    return f"{batch.name}: {counts.replace('_', ' ')}; {spent}"
 
 
 def _next_steps(result: RunResult, batches: list[BatchStatus]) -> Iterable[str]:
-    ending = result.ending
-    queued = sum(batch.jobs[JobState.QUEUED] for batch in batches)
+    yield from _reason(result.ending, sum(batch.jobs[JobState.QUEUED] for batch in batches))
     doubts = sum(batch.jobs[JobState.IN_DOUBT] for batch in batches)
+    if doubts:
+        yield (
+            f"{doubts} job(s) in doubt: nobody knows whether they were paid for, so they keep "
+            "their hold. 'batchsora jobs --status in_doubt' lists them; settle each with "
+            "'batchsora resolve JOB --generation ID' or '--never-made'"
+        )
     failed = sum(batch.jobs[JobState.FAILED] for batch in batches)
+    if failed:
+        yield f"{failed} job(s) failed: 'batchsora jobs --status failed' says why"
+
+
+def _reason(ending: Ending, queued: int) -> Iterable[str]:
     match ending.reason:
         case Reason.INTERRUPTED:
             yield "stopped; nothing is lost: run it again to go on"
@@ -109,19 +121,12 @@ def _next_steps(result: RunResult, batches: list[BatchStatus]) -> Iterable[str]:
         case Reason.ADDRESS:
             yield f"the address does not speak this API ({ending.message}): check --base-url"
         case Reason.FUNDS:
-            yield f"the account has not enough credits; {queued} job(s) left: top up, then run again"
+            yield f"not enough credits; {queued} job(s) left: top up the account, then run again"
         case Reason.BLOCKED:
-            why = sorted({str(cause) for causes in ending.blocked.values() for cause in causes})
-            yield f"{queued} job(s) left; in the way: {', '.join(why) or 'attempts in doubt'}"
-            if any("budget of the batch" in cause for cause in why):
+            why = {cause for causes in ending.blocked.values() for cause in causes}
+            ways = ", ".join(sorted(why)) or "attempts in doubt occupy every slot"
+            yield f"{queued} job(s) left; in the way: {ways}"
+            if Blocked.BATCH_CAP in why:
                 yield "a higher --budget goes on from here"
         case Reason.FINISHED:
             pass
-    if doubts:
-        yield (
-            f"{doubts} job(s) in doubt: nobody knows whether they were paid for, so they keep their "
-            "hold. 'batchsora jobs --status in_doubt' lists them; settle each with "
-            "'batchsora resolve JOB --generation ID' or '--never-made'"
-        )
-    if failed:
-        yield f"{failed} job(s) failed: 'batchsora jobs --status failed' says why"

@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import sys
+import unicodedata
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -90,10 +91,14 @@ class Cli:
         return sys.stdin.isatty() and sys.stderr.isatty()
 
 
+_UNPRINTABLE = ("Cc", "Cf", "Cs")
+"""Controls, invisible marks (bidirectional overrides among them) and lone surrogates."""
+
+
 def clean(text: str) -> str:
-    """Take out what could drive a terminal: control characters other than a line's end and tab."""
+    """Take out what could drive or deceive a terminal, but for a line's end and tab."""
     return "".join(
-        c if c in "\n\t" or not (ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0) else "\ufffd" for c in text
+        c if c in "\n\t" or unicodedata.category(c) not in _UNPRINTABLE else "\ufffd" for c in text
     )
 
 

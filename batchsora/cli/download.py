@@ -30,8 +30,9 @@ def command(cli: Cli, /, job: tuple[str, ...], batch: str | None, folder: Path) 
       batchsora download
       batchsora download sunset-03 --download films
     """
+    from batchsora.app.databases import existing_store
     from batchsora.app.files import fetch_files
-    from batchsora.app.session import endpoint, existing_store
+    from batchsora.app.session import endpoint
     from batchsora.download import DownloadPolicy
 
     settings = cli.settings()

@@ -34,7 +34,7 @@ def command(cli: Cli, /, target: Path, batch: str | None, states: tuple[str, ...
       batchsora export -o results.csv
       batchsora export -o failed.csv --status failed
     """
-    from batchsora.app.session import existing_store
+    from batchsora.app.databases import existing_store
     from batchsora.export import export_batches
 
     with existing_store(cli.settings().database) as store:

@@ -33,7 +33,7 @@ def command(cli: Cli, /, batch: str | None, states: tuple[str, ...]) -> int:
       batchsora jobs --status failed
       batchsora jobs --batch summer --json
     """
-    from batchsora.app.session import existing_store
+    from batchsora.app.databases import existing_store
     from batchsora.app.views import job_json, job_line
     from jobs.store import views
 

@@ -41,8 +41,8 @@ def command(
       batchsora plan prompts.csv
       batchsora plan prompts.csv --json
     """
+    from batchsora.app.databases import existing_store
     from batchsora.app.plan import Pace, make_plan, plan_json, plan_text
-    from batchsora.app.session import existing_store
     from batchsora.manifest.read import open_manifest
     from jobs.schema import version
 

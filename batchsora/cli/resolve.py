@@ -45,7 +45,8 @@ def command(
       batchsora resolve sunset-03 --never-made
     """
     from batchsora.app.ask import ask
-    from batchsora.app.session import endpoint, existing_store
+    from batchsora.app.databases import existing_store
+    from batchsora.app.session import endpoint
     from jobs.policy import RunPolicy
     from jobs.reconcile import resolve_as, resolve_never_made
     from jobs.store import views

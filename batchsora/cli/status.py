@@ -17,7 +17,7 @@ def command(cli: Cli, /, batch: str | None) -> int:
       batchsora status
       batchsora status --batch summer --json
     """
-    from batchsora.app.session import existing_store
+    from batchsora.app.databases import existing_store
     from batchsora.app.views import status_json, status_text
     from jobs.lock import current_runner
     from jobs.store import accounts, views

@@ -104,7 +104,7 @@ class Part:
             size, digest, version = note["size"], note["sha256"], note["version"]
         except (OSError, ValueError, KeyError, TypeError):
             return self.forget()
-        if not isinstance(version, str) or not version.isprintable() or not version:
+        if not isinstance(version, str) or not version:
             return self.forget()
         if not isinstance(size, int) or not 0 < size <= os.fstat(self._handle).st_size:
             return self.forget()

@@ -93,7 +93,8 @@ async def _answer(
     Raises:
         FetchError: there is no answer that has the file.
     """
-    for _ in range(MOST_REDIRECTS + 2):
+    redirects = 0
+    while redirects <= MOST_REDIRECTS:
         headers = dict(_HEADERS)
         if part.size:
             headers |= {"Range": f"bytes={part.size}-", "If-Range": part.version}
@@ -103,7 +104,7 @@ async def _answer(
                 if response.status_code in (200, 206):
                     yield response
                     return
-                if response.status_code == 416:  # noqa: PLR2004 - range not satisfiable
+                if response.status_code == 416 and part.size:  # noqa: PLR2004 - no such range
                     part.restart()
                     continue
                 location = response.headers.get("location")
@@ -113,6 +114,7 @@ async def _answer(
                         f"the address of the file answered {code}", expired=code in (403, 404, 410)
                     )
                 url = urljoin(url, location)
+                redirects += 1
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise FetchError(f"the file's server can't be read: {error}") from error
     raise FetchError("the address of the file redirects too often")
@@ -172,9 +174,8 @@ def _begin(part: Part, response: httpx.Response) -> int | None:
 def _version(headers: httpx.Headers) -> str:
     """Name the version of the file for ``If-Range``; empty when it has none that would do."""
     tag = str(headers.get("etag", ""))
-    if tag and not tag.startswith("W/"):
-        return tag
-    return str(headers.get("last-modified", ""))
+    version = tag if tag and not tag.startswith("W/") else str(headers.get("last-modified", ""))
+    return version if version.isascii() and version.isprintable() else ""
 
 
 async def _read(

@@ -1,4 +1,4 @@
-"""What the sandbox remembers over a restart: one JSON line a generation, on disk before the answer."""
+"""What the sandbox keeps over a restart: a JSON line a generation, on disk before the answer."""
 
 import json
 import os

@@ -215,7 +215,7 @@ class World:
         return self._by_id.get(generation_id)
 
     def page(self, limit: int, offset: int, now: datetime, files: str, lag: float) -> Reply:
-        """Show a page of the account's list, newest first; what is younger than ``lag`` is not in."""
+        """Show a page of the list, newest first, without what is younger than ``lag`` seconds."""
         if not 1 <= limit <= LARGEST_PAGE or offset < 0:
             return Reply(422, _invalid("limit", "must be from 1 to 100", limit))
         known = [i for i in reversed(self.made) if (now - i.created_at).total_seconds() >= lag]
@@ -267,7 +267,7 @@ class World:
         }
 
 
-def check(body: Any) -> Reply | None:
+def check(body: Any) -> Reply | None:  # noqa: PLR0911 - one rule of the API a line
     """Refuse what the API refuses (docs/api.md); None when a request is good."""
     if not isinstance(body, Mapping):
         return Reply(422, _invalid("body", "must be an object", None))

@@ -29,7 +29,6 @@ class Blocked(StrEnum):
     BALANCE = "balance"
     PRICE = "price above --max-price"
     LEARNING = "the first answer that tells a price"
-    DOUBT = "an attempt in doubt that would have told a price"
 
 
 _BY_SCOPE = {
@@ -194,17 +193,14 @@ class _Picker:
                 return None, False
             return price, False
         asking = self._connection.execute(
-            select(ATTEMPT.c.state).where(
-                LIVE,
-                ATTEMPT.c.state.in_([AttemptState.OPEN, AttemptState.IN_DOUBT]),
-                ATTEMPT.c.kind == kind,
+            select(ATTEMPT.c.id).where(
+                LIVE, ATTEMPT.c.state == AttemptState.OPEN, ATTEMPT.c.kind == kind
             )
-        ).scalars()
-        states = set(asking)
-        if states:
-            doubt = AttemptState.OPEN not in states
-            self._close(None, kind, Blocked.DOUBT if doubt else Blocked.LEARNING)
+        ).first()
+        if asking is not None:
+            self._close(None, kind, Blocked.LEARNING)
             return None, False
+        # one that ended in doubt told nothing: the kind stays unknown, and the next goes alone too
         return (self._terms.ceiling if limit is None else limit), True
 
     def _write_intent(self, job: Any, hold: int, keys: tuple[str, ...]) -> Claim | None:

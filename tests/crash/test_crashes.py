@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 
@@ -32,8 +33,8 @@ POINTS = (
 
 @pytest.fixture
 def sandbox() -> Iterator[SandboxServer]:
-    """A sandbox whose videos take one to three seconds."""
-    with SandboxServer(World(time_scale=400.0)) as server:
+    """A sandbox whose videos take half a second or less."""
+    with SandboxServer(World(time_scale=1500.0)) as server:
         yield server
 
 
@@ -68,7 +69,7 @@ class Campaign:
         """Run the campaign with a budget that covers it."""
         return self.command(
             "run", str(self.manifest), "--budget", "20", "--poll-interval", "0.1",
-            "--rate", "0", "--max-in-flight", "6", die=die,
+            "--rate", "10", die=die,
         )  # fmt: skip
 
     def jobs(self) -> list[dict[str, Any]]:
@@ -119,15 +120,14 @@ def check(campaign: Campaign) -> Counter[str]:
 @pytest.mark.parametrize("point", POINTS)
 def test_killed_at_a_named_point_and_run_again(campaign: Campaign, point: str) -> None:
     """Wherever the process dies: nothing is paid twice, nothing lost, and the next run goes on."""
-    killed = campaign.run(die=(point, 3))
+    killed = campaign.run(die=(point, 2))
     assert killed.returncode == -9, (killed.stdout, killed.stderr)
     after = campaign.run()
     assert after.returncode in (0, 7), after.stderr
     states = check(campaign)
     assert set(states) <= {"completed", "in_doubt"}
-    if point not in ("intent-written", "request-leaving", "answer-read", "outcome-written"):
-        # no submission was cut off there, unless another one was under way beside it
-        assert states["completed"] >= sum(states.values()) - 6
+    # submissions start one by one, so no more than what was under way can be in doubt
+    assert states["in_doubt"] <= 2
     for job in campaign.jobs():
         if job["status"] == "completed":
             content = Path(job["file"]).read_bytes()
@@ -149,7 +149,7 @@ def test_killed_ten_times_in_the_middle_of_buying(campaign: Campaign) -> None:
     states = check(campaign)
     assert set(states) <= {"completed", "in_doubt"}
     assert sum(states.values()) == len(campaign.jobs())
-    assert states["in_doubt"] <= 6 * deaths
+    assert states["in_doubt"] <= 2 * deaths
 
 
 def test_a_doubt_is_settled_by_a_persons_word(campaign: Campaign) -> None:

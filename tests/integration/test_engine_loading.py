@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.engine import Engine, spec
+
 from jobs.errors import LoadError
+from jobs.provider import Rejected
+from jobs.states import FailureKind
 from jobs.store import loading
 from jobs.store.loading import OnChange
-from support.engine import Engine, spec
 
 
 @pytest.fixture
@@ -66,9 +69,6 @@ def test_an_edited_row_that_was_paid_is_reported_and_redone_only_on_demand(engin
 
 def test_a_refused_row_that_is_mended_goes_back_to_the_queue(engine: Engine) -> None:
     """A validation failure cost nothing, so its mended row is simply bought."""
-    from jobs.provider import Rejected
-    from jobs.states import FailureKind
-
     engine.provider.script = {"bad": [Rejected(FailureKind.VALIDATION, "no")]}
     engine.load([spec("a", prompt="bad")])
     engine.run()

@@ -5,6 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from support.engine import Engine, spec
+from support.invariants import Invariants
+
 from jobs.ending import Reason
 from jobs.errors import DatabaseOwnerError
 from jobs.money import Micros
@@ -24,8 +27,6 @@ from jobs.provider import (
 from jobs.runner import Owner, Runner
 from jobs.states import FailureKind
 from jobs.store.claims import Blocked
-from support.engine import Engine, spec
-from support.invariants import Invariants
 
 Make = Callable[..., Engine]
 
@@ -145,14 +146,16 @@ def test_an_unknown_price_is_learned_by_one_submission_that_goes_alone(make: Mak
     assert holds == [1_000_000] + [310_000] * 5
 
 
-def test_a_doubt_over_an_unknown_price_stops_that_kind(make: Make) -> None:
-    """While nobody knows what the first one cost, the others wait."""
+def test_after_a_doubt_an_unknown_price_stays_unknown(make: Make) -> None:
+    """The first one told no price, so the next goes alone too, at the highest hold."""
     engine = make()
+    engine.provider.prices = {"fake/sora/20": 310_000}
     engine.provider.script = {"prompt of r0": ["made"]}
-    engine.load([spec(f"r{i}", row=i, duration=20) for i in range(3)])
-    ending = engine.run()
-    assert ending.blocked == {1: frozenset({Blocked.DOUBT})}
-    assert len(engine.provider.posts) == 1
+    engine.load([spec(f"r{i}", row=i, duration=20) for i in range(4)])
+    engine.run(rate=0)
+    holds = [attempt.hold_micros for attempt in engine.attempts()]
+    assert holds == [1_000_000, 1_000_000, 310_000, 310_000]
+    assert engine.budget("batch:1").held_micros == 1_000_000
 
 
 def test_a_price_above_the_limit_stops_that_kind(make: Make) -> None:

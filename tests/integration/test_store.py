@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, event, select, update
+
 from jobs import schema
 from jobs.errors import DatabaseLockedError, DatabaseUnusableError
 from jobs.lock import current_runner, runner_lock
 from jobs.store import Store
 from jobs.store.claims import ClaimTerms, claim
 from jobs.tables import BUDGET
-from sqlalchemy import Connection, event, select, update
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -150,9 +151,11 @@ def test_two_runners_never_work_on_one_database(tmp_path: Path) -> None:
     ) as other:  # fmt: skip
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(DatabaseLockedError, match=rf"pid {other.pid} on "):
-            with runner_lock(path, NOW, patience=0.05):
-                pytest.fail("two runners")
+        with (
+            pytest.raises(DatabaseLockedError, match=rf"pid {other.pid} on "),
+            runner_lock(path, NOW, patience=0.05),
+        ):
+            pytest.fail("two runners")
         runner = current_runner(path)
         assert runner is not None
         assert runner.pid == other.pid

@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+
 from jobs import schema
 from jobs.errors import DatabaseUnusableError, DatabaseVersionError
 from jobs.tables import Base
-from sqlalchemy import create_engine
 
 
 def objects(path: Path) -> dict[str, list[str]]:
     """Read every table and index as SQL, without differences of layout and of CHECKs' order."""
     with closing(sqlite3.connect(path)) as file:
         rows = file.execute(
-            "SELECT name, sql FROM sqlite_master"
-            " WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%'"
+            "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%'"
         ).fetchall()
     clauses = {
         name: re.split(r", (?=CONSTRAINT )", " ".join(sql.split()).removesuffix(" )").strip())

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection, select
+
 from jobs import schema
 from jobs.ending import Ending
 from jobs.ledger import batch_key, campaign_key
@@ -13,11 +15,9 @@ from jobs.provider import GenerationRequest
 from jobs.runner import Owner, Runner, nothing
 from jobs.spec import JobSpec
 from jobs.store import Store, accounts, loading, steering, views
-from sqlalchemy import Connection, select
+from jobs.tables import ATTEMPT, BUDGET, JOB
 from support.loop import VirtualClock, run_virtual
 from support.provider import ScriptedProvider
-
-from jobs.tables import ATTEMPT, BUDGET, JOB
 
 
 def spec(key: str, prompt: str | None = None, row: int = 0, **changes: Any) -> JobSpec:

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from sqlalchemy import Connection, select
+
 from jobs.ledger import Budget, keys_of
 from jobs.states import JobState
 from jobs.store import views
 from jobs.tables import ATTEMPT, JOB
-from sqlalchemy import Connection, select
 
 HOLDING = ("open", "in_doubt")
 CHARGED = ("accepted", "completed", "failed", "abandoned")

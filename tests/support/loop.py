@@ -1,6 +1,7 @@
 """A real asyncio loop on virtual time: it never waits, it jumps to the next timer."""
 
 import asyncio
+import contextlib
 import selectors
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
@@ -46,10 +47,8 @@ class VirtualClock:
         self._last = 0.0
 
     def monotonic(self) -> float:
-        try:
+        with contextlib.suppress(RuntimeError):  # between two loops time stands still
             self._last = asyncio.get_running_loop().time()
-        except RuntimeError:
-            pass  # between two loops time stands still
         return self._last
 
     def now(self) -> datetime:

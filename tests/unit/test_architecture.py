@@ -60,8 +60,10 @@ def test_help_loads_nothing_heavy(arguments: list[str], project: Path) -> None:
     code = (
         "import json, sys\n"
         "from batchsora.cli import main\n"
-        f"main({arguments!r}, standalone_mode=False)\n"
-        "json.dump(sorted(sys.modules), sys.stderr)\n"
+        "try:\n"
+        f"    main({arguments!r})\n"
+        "finally:\n"
+        "    json.dump(sorted(sys.modules), sys.stderr)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=False

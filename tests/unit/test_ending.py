@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from jobs.ending import Reason, Situation, verdict
 from jobs.provider import RefusalCause
 from jobs.store.claims import Blocked

@@ -1,4 +1,5 @@
 import pytest
+
 from jobs.states import (
     ATTEMPT_TRANSITIONS,
     JOB_TRANSITIONS,

@@ -1,0 +1,42 @@
+"""Opening databases: for a runner under its lock, or as they are for everyone else."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from batchsora.app.prices import ANNOUNCED
+from batchsora.settings import SettingsError
+from jobs import schema
+from jobs.clock import Clock
+from jobs.lock import runner_lock
+from jobs.store import Store, accounts
+
+
+@contextmanager
+def working_store(database: Path, clock: Clock) -> Iterator[Store]:
+    """Hold the runner's lock, bring the database up to date, and open it for writing.
+
+    Raises:
+        jobs.errors.EngineError: see :mod:`jobs.lock` and :mod:`jobs.schema`.
+    """
+    folder = database.absolute().parent
+    if not folder.is_dir():
+        raise SettingsError(f"there is no folder {folder} for the database; make it, or use --db")
+    with runner_lock(database, clock.now()):
+        schema.upgrade(database)
+        with Store(database) as store:
+            prices = {price.kind: int(price.micros) for price in ANNOUNCED}
+            store.write(lambda c: accounts.announce_prices(c, prices, clock.now()))
+            yield store
+
+
+@contextmanager
+def existing_store(database: Path) -> Iterator[Store]:
+    """Open a database that is there and of this version, without the runner's lock.
+
+    Raises:
+        jobs.errors.EngineError: there is none, or it is of another version.
+    """
+    schema.check_version(database)
+    with Store(database) as store:
+        yield store
