@@ -33,8 +33,9 @@ class Pacer:
     def __init__(self, rate: float, clock: Clock) -> None:
         self._rate = rate
         self._clock = clock
-        self._size = max(1.0, rate * LOOP_TURN)
-        self._tokens = self._size
+        # what falls due between two turns of the loop is kept, so that the rate is reached
+        self._size = 1.0 + rate * LOOP_TURN
+        self._tokens = 1.0
         self._at = clock.monotonic()
 
     def available(self) -> int:

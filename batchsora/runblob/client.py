@@ -78,6 +78,7 @@ class RunBlobClient:
             raise ValueError("the timeout must be more than 0 seconds")
         self._token = token
         self.base_url = _checked_address(base_url)
+        self._generate = httpx.URL(f"{self.base_url}/v1/sora/generate")
         self._timeout = timeout
         self._now = now
         connect = min(timeout / 2, LONGEST_CONNECT)
@@ -159,9 +160,7 @@ class RunBlobClient:
         headers = {"Content-Type": "application/json", "Content-Length": str(once.size)}
         if idempotency_key is not None:
             headers["X-Idempotency-Key"] = idempotency_key
-        request = self._http.build_request(
-            "POST", f"{self.base_url}/v1/sora/generate", content=once, headers=headers
-        )
+        request = self._http.build_request("POST", self._generate, content=once, headers=headers)
         answer = await self._exchange(request, self._timeout + once.size / SLOWEST_UPLOAD)
         if isinstance(answer, str):
             if once.withheld:

@@ -106,7 +106,6 @@ async def begun(target: Path, count: int) -> None:
         with pytest.raises(FetchError) as caught:
             await fetch_video(http, "http://127.0.0.1/v", target, allow_private=True)
     assert not caught.value.expired
-    assert not target.exists()
 
 
 def left_in(folder: Path) -> list[str]:
@@ -136,8 +135,10 @@ def test_a_download_goes_on_where_it_broke_off(tmp_path: Path) -> None:
     """What came before the break is not fetched again, and the hash is that of the whole."""
     target = tmp_path / "v.mp4"
 
+    asyncio.run(begun(target, 1_500_000))
+    assert left_in(tmp_path) == ["v.mp4.part", "v.mp4.part.json"]
+
     async def main() -> tuple[Fetched, Files]:
-        await begun(target, 1_500_000)
         async with serving(whole()) as files:
             return await get(files, target), files
 
@@ -162,6 +163,27 @@ def test_a_server_that_breaks_off_again_and_again_still_gives_the_file(tmp_path:
 
     assert asyncio.run(main()).sha256 == hashlib.sha256(VIDEO).hexdigest()
     assert left_in(tmp_path) == ["v.mp4"]
+
+
+def test_an_end_that_comes_too_early_is_no_end(tmp_path: Path) -> None:
+    """A body that ends without an error, yet shorter than announced, is not the file."""
+
+    def handler(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"Content-Length": "200000"}, stream=Short())
+
+    class Short(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield OTHER
+
+    async def main() -> None:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as http:
+            with pytest.raises(FetchError, match="broke off after"):
+                await fetch_video(
+                    http, "http://127.0.0.1/v", tmp_path / "v.mp4", allow_private=True
+                )
+
+    asyncio.run(main())
+    assert not (tmp_path / "v.mp4").exists()
 
 
 def test_another_version_is_begun_anew(tmp_path: Path) -> None:

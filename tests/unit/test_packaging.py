@@ -83,6 +83,19 @@ def test_the_wheel_carries_no_tests_and_no_databases(wheel: Path) -> None:
     assert [name for name in names if Path(name).suffix in made or tests.search(name)] == []
 
 
+def test_the_packages_hold_code_and_no_stray_files(wheel: Path) -> None:
+    """Among the modules lie only type markers and what the page and the migrations need."""
+    meant = {".py", ".typed", ".mako", ".html", ".css", ".js", ".svg"}
+    stray = [
+        name
+        for name in zipfile.ZipFile(wheel).namelist()
+        if Path(name).suffix not in meant
+        and not name.startswith("batchsora/_samples/")
+        and ".dist-info/" not in name
+    ]
+    assert stray == []
+
+
 def test_the_wheel_says_how_to_start_it(wheel: Path, project: Path) -> None:
     """The metadata name the command, the licence and the Python that it needs."""
     archive = zipfile.ZipFile(wheel)
