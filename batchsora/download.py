@@ -87,15 +87,19 @@ class Downloader:
         self._not_before: dict[int, float] = {}
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._bell = Gate(clock, chance)
+        self._last = False
         self.report = DownloadReport()
 
-    async def run(
-        self, batch_ids: Sequence[int], over: asyncio.Event, keys: Sequence[str] = ()
-    ) -> DownloadReport:
-        """Fetch until ``over`` is set and every file is here or has failed too often."""
+    def finish(self) -> None:
+        """Say that no more files will come than those that are wanted now."""
+        self._last = True
+        self._bell.wake()
+
+    async def run(self, batch_ids: Sequence[int], keys: Sequence[str] = ()) -> DownloadReport:
+        """Fetch until told to finish and every file is here or has failed too often."""
         try:
             while True:
-                last_round = over.is_set()
+                last_round = self._last
                 left = self._start(batch_ids, keys)
                 if last_round and not left and not self._under_way:
                     return self.report

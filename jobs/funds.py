@@ -16,7 +16,7 @@ from .store import Store, accounts
 
 log = logging.getLogger(__name__)
 
-FIRST_TRIES = 4
+FIRST_TRIES = 3
 """How often the first reading is tried before a run gives up: nothing is under way yet."""
 
 
@@ -37,11 +37,11 @@ class Funds:
 
     async def first_reading(self) -> bool:
         """Read the balance before anything is bought; False when that was not to be had."""
-        for _ in range(FIRST_TRIES):
+        for tries_left in reversed(range(FIRST_TRIES)):
             if await self.refresh():
                 return True
-            if self._gate.refusal is not None or self._gate.stopping:
-                return False
+            if self._gate.refusal is not None or self._gate.stopping or not tries_left:
+                break
             await self._gate.pause(self._gate.closed_for)
         return False
 

@@ -26,6 +26,7 @@ class RunPolicy:
         price_ceiling: micros to hold where no price is known.
         retry: which failures are bought again by themselves, and when.
         last_rows: per batch id the last manifest row to buy (``--first N``).
+        left_out: numbers of jobs that this run does not buy: their prompts exist in the account.
     """
 
     max_in_flight: int = 16
@@ -39,6 +40,7 @@ class RunPolicy:
     price_ceiling: Micros = PRICE_CEILING
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     last_rows: dict[int, int] = field(default_factory=dict)
+    left_out: frozenset[int] = frozenset()
 
     @property
     def send_within(self) -> timedelta:

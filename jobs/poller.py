@@ -129,7 +129,8 @@ class Poller:
             self._gate.answered()
             await self._write(seen)
             for generation in seen:
-                missing.pop(generation.id, None)
+                if generation.phase is not GenerationPhase.COMPLETED or generation.video_url:
+                    missing.pop(generation.id, None)  # else a single look may tell the address
             last = min((g.created_at for g in seen if g.created_at), default=None)
             if not missing or len(seen) < limit or (last is not None and last < oldest):
                 break

@@ -14,7 +14,6 @@ from sqlalchemy import Connection
 
 from .clock import Clock
 from .errors import NotAllowedError
-from .pace import look_delay
 from .provider import Provider, UnknownGenerationError
 from .states import AttemptState
 from .store import Store, looks, outcomes, views
@@ -53,7 +52,6 @@ async def resolve_as(
     job: Any,
     generation_id: str,
     *,
-    poll_interval: float,
     force: bool,
 ) -> None:
     """Settle a doubt by a person's word: this generation is the job's.
@@ -64,7 +62,6 @@ async def resolve_as(
         clock: time.
         job: from :func:`jobs.store.views.find_job`.
         generation_id: as the provider calls it.
-        poll_interval: as of the run.
         force: take it although its prompt is another.
 
     Raises:
@@ -90,11 +87,8 @@ async def resolve_as(
             "say --force if it is this job's all the same"
         )
     now = clock.now()
-    first_look = timedelta(seconds=look_delay(0, poll_interval))
     landed = store.write(
-        lambda connection: outcomes.adopt(
-            connection, job.attempt_id, generation_id, now, first_look
-        )
+        lambda connection: outcomes.adopt(connection, job.attempt_id, generation_id, now)
     )
     _must_have_landed(job, landed=landed)
 

@@ -125,6 +125,7 @@ class Scheduler:
                 ceiling=self._policy.price_ceiling,
                 patience=self._policy.send_within,
                 last_rows=self._policy.last_rows,
+                left_out=self._policy.left_out,
             )
             result = claims.claim(connection, now, terms, self._new_key)
             self._note_waits(connection, result)
@@ -133,7 +134,9 @@ class Scheduler:
             blocked = {batch: frozenset(why) for batch, why in result.blocked.items()}
         gate = self._gate
         return result, Situation(
-            outstanding=views.outstanding(connection, now, self._policy.last_rows),
+            outstanding=views.outstanding(
+                connection, now, self._policy.last_rows, self._policy.left_out
+            ),
             blocked=blocked,
             overdue_looks=looks.overdue_due(connection, now),
             stopping=gate.stopping,

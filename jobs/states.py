@@ -47,6 +47,7 @@ class FailureKind(StrEnum):
 
 JOB_TRANSITIONS: Final[tuple[tuple[JobState, str, JobState], ...]] = (
     (JobState.QUEUED, "claim", JobState.SUBMITTING),
+    (JobState.QUEUED, "take_over", JobState.PENDING),
     (JobState.QUEUED, "cancel", JobState.CANCELLED),
     (JobState.CANCELLED, "restore", JobState.QUEUED),
     (JobState.SUBMITTING, "accept", JobState.PENDING),

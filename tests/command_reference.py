@@ -21,7 +21,13 @@ Written by `make docs` from `--help`; exit codes are in [design.md](design.md#ex
 
 def reference() -> str:
     """Write every command's help, at the width of a terminal."""
-    root = click.Context(group, info_name="batchsora", terminal_width=80, max_content_width=80)
+    root = click.Context(
+        group,
+        info_name="batchsora",
+        terminal_width=80,
+        max_content_width=80,
+        help_option_names=["-h", "--help"],
+    )
     parts = [HEAD, _section("batchsora", group.get_help(root))]
     for name in COMMANDS:
         command = group.get_command(root, name)

@@ -57,9 +57,8 @@ def fetch_files(
                 hooks.chance,
                 hooks.checkpoint,
             )
-            over = asyncio.Event()
-            over.set()
-            return await downloader.run(batch_ids, over, keys)
+            downloader.finish()
+            return await downloader.run(batch_ids, keys)
 
     return asyncio.run(main())
 

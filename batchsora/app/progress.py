@@ -51,14 +51,14 @@ class Progress:
     Args:
         store: read twice a second: the table is the truth, also of what others do.
         batch_ids: whose progress.
-        stream: where to; a terminal gets a bar, anything else a line now and then.
+        stream: where to, stderr by default; a terminal gets a bar, anything else a line now and then.
     """
 
-    def __init__(self, store: Store, batch_ids: list[int], stream: TextIO = sys.stderr) -> None:
+    def __init__(self, store: Store, batch_ids: list[int], stream: TextIO | None = None) -> None:
         self._store = store
         self._batch_ids = batch_ids
-        self._stream = stream
-        self._terminal = stream.isatty()
+        self._stream = sys.stderr if stream is None else stream
+        self._terminal = self._stream.isatty()
 
     async def run(self) -> None:
         """Show the progress until cancelled; the last state is always shown."""

@@ -82,19 +82,20 @@ async def _run(
         runner = Runner(
             store, provider, place.owner, terms.policy, hooks.clock, hooks.chance, hooks.checkpoint
         )
-        over = asyncio.Event()
         progress = asyncio.create_task(Progress(store, batch_ids).run(), name="progress")
+        downloader: Downloader | None = None
         downloading: asyncio.Task[DownloadReport] | None = None
         if terms.download is not None:
             downloader = Downloader(
                 store, provider, http, terms.download, hooks.clock, hooks.chance, hooks.checkpoint
             )
-            downloading = asyncio.create_task(downloader.run(batch_ids, over), name="downloads")
+            downloading = asyncio.create_task(downloader.run(batch_ids), name="downloads")
         running = asyncio.create_task(runner.run(batch_ids), name="runner")
         try:
             with _signals(runner, running, downloading, say):
                 ending = await _finish(running, downloading)
-                over.set()
+                if downloader is not None:
+                    downloader.finish()
                 report, ending = await _last_files(ending, downloading)
         finally:
             await _cancel(running, downloading, progress)

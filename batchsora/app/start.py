@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from batchsora.app import wording
 from batchsora.app.databases import working_store
+from batchsora.app.earlier import OnExisting, settle_earlier
 from batchsora.app.exits import Exit, exit_of_run
 from batchsora.app.loading import Caps, LoadOptions, load_manifest, set_caps
 from batchsora.app.run import RunResult, RunTerms, run_batches
@@ -44,6 +45,7 @@ class StartRequest:
 
     Attributes:
         first: how many manifest rows to buy; None means all.
+        on_existing: what to do about prompts that exist in the account already.
         consent: True when spending needs no question.
     """
 
@@ -54,6 +56,7 @@ class StartRequest:
     terms: RunTerms
     first: int | None = None
     allow_outside: bool = False
+    on_existing: OnExisting = OnExisting.ASK
     consent: bool = False
 
 
@@ -77,13 +80,14 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
             return Exit.DONE
         if not _may_spend(store, batch_ids, request, settings, teller):
             return Exit.USAGE
-        terms = _terms(store, batch_ids, request, place)
+        left_out = settle_earlier(store, place, batch_ids, request.on_existing, hooks.clock, teller)
+        terms = _terms(store, batch_ids, request, place, left_out)
         result = run_batches(store, place, terms, batch_ids, hooks, teller.say)
         code = exit_of_run(
             result.ending, result.batches, files_wanted=request.terms.download is not None
         )
-        if code is Exit.DONE and skipped:
-            code = Exit.FAILED
+        if code is Exit.DONE and (skipped or left_out):
+            code = Exit.STOPPED if left_out else Exit.FAILED
         _tell(store, result, code, skipped, request, teller)
         return code
 
@@ -167,9 +171,15 @@ def _may_spend(
     return teller.confirm(wording.question(jobs, cost))
 
 
-def _terms(store: Store, batch_ids: list[int], request: StartRequest, place: Endpoint) -> RunTerms:
+def _terms(
+    store: Store,
+    batch_ids: list[int],
+    request: StartRequest,
+    place: Endpoint,
+    left_out: frozenset[int],
+) -> RunTerms:
     """Complete the terms with what only the loaded database and the endpoint know."""
-    terms = request.terms
+    terms = replace(request.terms, policy=replace(request.terms.policy, left_out=left_out))
     if terms.download is not None:
         terms = replace(terms, download=replace(terms.download, allow_private=place.private_files))
     if request.first is None:

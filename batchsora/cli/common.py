@@ -136,7 +136,9 @@ def configure_logging(*, verbose: bool) -> None:
     """Send the log to stderr: warnings, or everything of ours with ``-v``."""
     import logging
 
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    logging.basicConfig(
+        format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING, force=True
+    )
     if verbose:
         for name in ("batchsora", "jobs"):
             logging.getLogger(name).setLevel(logging.INFO)

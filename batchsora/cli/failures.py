@@ -75,6 +75,8 @@ def show(error: BaseException, cli: "Cli") -> None:
         _document(cli, problems[0].as_json())
         return
     click.echo(clean(f"batchsora: {error}"), err=True)
+    if _exit_of_ours(error) == INTERRUPTED:
+        click.echo("nothing was bought; run it again when the API answers", err=True)
     problem = getattr(error, "problem", None)
     _document(cli, {"problem": str(error)} if problem is None else problem.as_json())
 

@@ -47,7 +47,6 @@ def command(
     from batchsora.app.ask import ask
     from batchsora.app.databases import existing_store
     from batchsora.app.session import endpoint
-    from jobs.policy import RunPolicy
     from jobs.reconcile import resolve_as, resolve_never_made
     from jobs.store import views
 
@@ -70,7 +69,6 @@ def command(
                         clock,
                         found,
                         generation,
-                        poll_interval=RunPolicy().poll_interval,
                         force=force,
                     ),
                 )

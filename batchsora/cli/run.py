@@ -115,6 +115,10 @@ SECONDS = click.FloatRange(min=0.05, max=7 * 86400)
 @click.option("--allow-outside", is_flag=True, help="Accept images outside the manifest's folder.")
 @click.option("--redo-changed", is_flag=True, help="Buy edited rows anew that were paid for.")
 @click.option("--keep-both", is_flag=True, help="Changed rows without id are other videos.")
+@click.option(
+    "--adopt-existing", is_flag=True, help="Take over videos that the account has already."
+)
+@click.option("--buy-again", is_flag=True, help="Buy them although the account has them.")
 @click.option("--sandbox", is_flag=True, help="Rehearse on this machine: no money, real files.")
 @click.option("--yes", is_flag=True, help="Spend without asking.")
 @global_options
@@ -130,12 +134,18 @@ def command(cli: Cli, /, manifest: Path | None, batch: str | None, **flags: Any)
       batchsora run prompts.csv --sandbox
       batchsora run                      (resumes every unfinished batch)
     """
+    from batchsora.app.earlier import OnExisting
     from batchsora.app.start import StartRequest, start
 
     if manifest is not None and batch is not None:
         raise click.UsageError("give MANIFEST or --batch, not both")
     if flags["redo_changed"] and flags["keep_both"]:
         raise click.UsageError("give --redo-changed or --keep-both, not both")
+    if flags["adopt_existing"] and flags["buy_again"]:
+        raise click.UsageError("give --adopt-existing or --buy-again, not both")
+    on_existing = OnExisting.ASK
+    if flags["adopt_existing"] or flags["buy_again"]:
+        on_existing = OnExisting.ADOPT if flags["adopt_existing"] else OnExisting.BUY
     request = StartRequest(
         manifest=manifest,
         batch=batch,
@@ -144,6 +154,7 @@ def command(cli: Cli, /, manifest: Path | None, batch: str | None, **flags: Any)
         terms=_terms(flags),
         first=flags["first"],
         allow_outside=flags["allow_outside"],
+        on_existing=on_existing,
         consent=flags["yes"],
     )
     return int(start(request, cli.settings(sandbox=flags["sandbox"]), cli.hooks, cli))

@@ -61,6 +61,7 @@ class ClaimTerms:
         ceiling: micros to hold for a kind whose price nobody knows yet.
         patience: how long after the intent its POST may still leave.
         last_rows: per batch id the last manifest row that may be bought (``--first N``).
+        left_out: numbers of jobs that may not be bought.
     """
 
     window: int
@@ -68,6 +69,7 @@ class ClaimTerms:
     ceiling: int
     patience: timedelta
     last_rows: dict[int, int]
+    left_out: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
@@ -152,6 +154,8 @@ class _Picker:
         last_row = self._terms.last_rows.get(self._batch.id)
         if last_row is not None:
             open_kinds.append(JOB.c.row <= last_row)
+        if self._terms.left_out:
+            open_kinds.append(JOB.c.id.not_in(self._terms.left_out))
         return (
             select(JOB)
             .where(QUEUED, JOB.c.batch_id == self._batch.id)

@@ -41,18 +41,12 @@ def accept(
     return _accepted(connection, attempt_id, "accept", generation_id, price, now, first_look)
 
 
-def adopt(
-    connection: Connection,
-    attempt_id: int,
-    generation_id: str,
-    now: datetime,
-    first_look: timedelta,
-) -> bool:
-    """Settle a doubt: this generation of the account is the attempt's.
+def adopt(connection: Connection, attempt_id: int, generation_id: str, now: datetime) -> bool:
+    """Settle a doubt: this generation of the account is the attempt's; it is looked at at once.
 
     The list shows no price, so it counts as the attempt's hold and is marked as estimated.
     """
-    return _accepted(connection, attempt_id, "adopt", generation_id, None, now, first_look)
+    return _accepted(connection, attempt_id, "adopt", generation_id, None, now, timedelta(0))
 
 
 def _accepted(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, distinct, select, update
+from sqlalchemy import Connection, select, update
 
 from ..tables import BATCH, JOB
 
@@ -44,7 +44,8 @@ def set_max_price(connection: Connection, batch_id: int, micros: int) -> Any:
 def last_row_of_first(connection: Connection, batch_id: int, rows: int) -> int | None:
     """Say which manifest row is the N-th, for ``--first N``; None when there are fewer."""
     return connection.execute(
-        select(distinct(JOB.c.row))
+        select(JOB.c.row)
+        .distinct()
         .where(JOB.c.batch_id == batch_id, JOB.c.in_manifest)
         .order_by(JOB.c.row)
         .offset(rows - 1)

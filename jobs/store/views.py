@@ -210,7 +210,12 @@ class Outstanding:
     next_due: datetime | None
 
 
-def outstanding(connection: Connection, now: datetime, last_rows: dict[int, int]) -> Outstanding:
+def outstanding(
+    connection: Connection,
+    now: datetime,
+    last_rows: dict[int, int],
+    left_out: frozenset[int] = frozenset(),
+) -> Outstanding:
     """Count what the active batches that are not paused still have to do."""
     total = {"ready": 0, "later": 0, "sending": 0, "pending": 0, "in_doubt": 0}
     next_due: datetime | None = None
@@ -218,6 +223,7 @@ def outstanding(connection: Connection, now: datetime, last_rows: dict[int, int]
     for batch_id, paused in active:
         if not paused:
             rows = [] if batch_id not in last_rows else [JOB.c.row <= last_rows[batch_id]]
+            rows += [JOB.c.id.not_in(left_out)] if left_out else []
             queued = select(func.count()).where(QUEUED, JOB.c.batch_id == batch_id, *rows)
             later = connection.execute(
                 select(func.count(), func.min(JOB.c.due_at)).where(

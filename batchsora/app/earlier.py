@@ -1,0 +1,76 @@
+"""Asking what to do about rows whose prompts exist in the account already."""
+
+from enum import StrEnum
+from typing import Protocol
+
+from batchsora.app.ask import ask
+from batchsora.app.session import Endpoint
+from jobs.clock import Clock
+from jobs.earlier import EarlierWork, find_earlier, take_over
+from jobs.provider import TokenRefusedError, WrongAddressError
+from jobs.store import Store
+
+
+class OnExisting(StrEnum):
+    """What to do about them."""
+
+    ASK = "ask"
+    ADOPT = "adopt"
+    BUY = "buy"
+
+
+class Asker(Protocol):
+    """Who is told and asked."""
+
+    def say(self, text: str = "") -> None:
+        """Tell a person something."""
+
+    def can_ask(self) -> bool:
+        """Say whether somebody can answer."""
+
+    def confirm(self, question: str) -> bool:
+        """Ask yes or no."""
+
+
+def settle_earlier(
+    store: Store,
+    place: Endpoint,
+    batch_ids: list[int],
+    choice: OnExisting,
+    clock: Clock,
+    asker: Asker,
+) -> frozenset[int]:
+    """Look for earlier work before anything is bought, and do what was said about it.
+
+    Returns:
+        The jobs that this run must not buy, because nobody said that it may.
+
+    Raises:
+        jobs.provider.ProviderError: the account's list can't be read.
+    """
+    if choice is OnExisting.BUY:
+        return frozenset()
+    try:
+        work = ask(place, lambda provider: find_earlier(store, provider, clock, batch_ids))
+    except (TokenRefusedError, WrongAddressError):
+        return frozenset()  # the run's own look at the balance meets the same, and buys nothing
+    if not work.matches:
+        return frozenset()
+    asker.say(_found(work))
+    if choice is OnExisting.ADOPT or (
+        asker.can_ask() and asker.confirm("Take them over, at no cost?")
+    ):
+        taken = take_over(store, work, clock.now())
+        asker.say(f"{taken} taken over")
+        return frozenset()
+    asker.say(
+        "they are left out; --adopt-existing takes them over at no cost, --buy-again buys them anew"
+    )
+    return frozenset(match.job_id for match in work.matches)
+
+
+def _found(work: EarlierWork) -> str:
+    return (
+        f"{len(work.matches)} of these {work.jobs} prompts exist already in this account, "
+        f"{work.finished} finished (compared by prompt: the list shows no duration or orientation)"
+    )
