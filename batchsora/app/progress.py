@@ -51,7 +51,7 @@ class Progress:
     Args:
         store: read twice a second: the table is the truth, also of what others do.
         batch_ids: whose progress.
-        stream: where to, stderr by default; a terminal gets a bar, anything else a line now and then.
+        stream: stderr by default; a terminal gets a bar, anything else a line now and then.
     """
 
     def __init__(self, store: Store, batch_ids: list[int], stream: TextIO | None = None) -> None:
@@ -68,7 +68,7 @@ class Progress:
             file=self._stream,
             disable=not self._terminal,
             dynamic_ncols=True,
-            bar_format="{n_fmt}/{total_fmt} |{bar:12}| {elapsed} {postfix}",
+            bar_format="{n_fmt}/{total_fmt} |{bar:12}| {elapsed} {desc}",
             leave=True,
         )
         try:
@@ -85,7 +85,7 @@ class Progress:
         total = sum(batch.total for batch in batches)
         if self._terminal:
             bar.total, bar.n = total, done
-            bar.set_postfix_str(summary(batches), refresh=False)
+            bar.set_description_str(summary(batches), refresh=False)
             bar.refresh()
         else:
             self._stream.write(f"{done}/{total} {summary(batches)}\n")

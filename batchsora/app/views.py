@@ -1,6 +1,7 @@
 """Status and jobs, as JSON for scripts and as text for people."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from jobs.ledger import Budget
@@ -129,10 +130,16 @@ def job_line(job: Any, width: int) -> str:
     elif job.state == JobState.PROCESSING and job.percent is not None:
         detail = f"{job.percent} %"
     elif job.file and job.sha256:
-        detail = job.file
+        detail = _near(job.file)
     price = usd_text(job.charged_micros) if job.charged_micros else "-"
     head = f"{_fit(job.key, 20)} {_fit(job.state.replace('_', ' '), 10)} {price:>6}  "
     return head + _fit(detail, max(width - len(head), 10)).rstrip()
+
+
+def _near(file: str) -> str:
+    """Show a path from where the person stands, when it lies below."""
+    path = Path(file)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
 
 
 def _fit(text: str, width: int) -> str:

@@ -5,7 +5,7 @@ import click
 from batchsora.cli.common import Cli, global_options
 
 
-@click.command("balance")
+@click.command("balance", short_help="Show the account's balance.")
 @global_options
 @click.pass_obj
 def command(cli: Cli, /) -> int:

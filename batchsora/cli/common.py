@@ -3,7 +3,9 @@
 import functools
 import json
 import os
+import shutil
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -68,8 +70,8 @@ class Cli:
 
     @staticmethod
     def say(text: str = "") -> None:
-        """Tell a person something, on stderr, without letting foreign text drive the terminal."""
-        click.echo(clean(text), err=True)
+        """Tell a person something, on stderr."""
+        tell(text)
 
     def result(self, document: Any, text: Callable[[], str]) -> None:
         """Put a command's result on stdout: JSON for scripts, or text for people."""
@@ -102,10 +104,19 @@ def clean(text: str) -> str:
     )
 
 
-def shorten(text: str, width: int) -> str:
-    """Fit a text into one line of a width."""
-    line = " ".join(text.split())
-    return line if len(line) <= width else line[: max(width - 1, 0)] + "…"
+def tell(text: str) -> None:
+    """Write to stderr: foreign text can't drive the terminal, and lines break between words there.
+
+    In a log file a line stays a line.
+    """
+    shown = clean(text)
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        shown = "\n".join(
+            textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+            for line in shown.split("\n")
+        )
+    click.echo(shown, err=True)
 
 
 def global_options(function: F) -> F:

@@ -8,7 +8,7 @@ import click
 from batchsora.cli.common import Cli, global_options
 
 
-@click.command("demo")
+@click.command("demo", short_help="The whole way once, on this machine, without money.")
 @click.argument("manifest", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--folder",

@@ -7,7 +7,7 @@ import click
 from batchsora.cli.common import Cli, global_options
 
 
-@click.command("download")
+@click.command("download", short_help="Fetch files that are missing, at no cost.")
 @click.argument("job", nargs=-1)
 @click.option("--batch", help="Only this batch.")
 @click.option(

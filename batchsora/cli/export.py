@@ -8,7 +8,7 @@ from batchsora.cli.common import Cli, global_options
 from batchsora.cli.jobs import STATES
 
 
-@click.command("export")
+@click.command("export", short_help="Write the manifest's columns and the results.")
 @click.option(
     "-o",
     "--output",

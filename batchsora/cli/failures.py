@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchsora.cli.common import clean
+from batchsora.cli.common import clean, tell
 
 if TYPE_CHECKING:
     from batchsora.cli.common import Cli
@@ -54,7 +54,7 @@ def show(error: BaseException, cli: "Cli") -> None:
     if isinstance(error, click.exceptions.Exit | SystemExit):
         return
     if isinstance(error, KeyboardInterrupt | click.Abort):
-        click.echo("stopped; nothing is lost: run it again to go on", err=True)
+        tell("stopped; nothing is lost: run it again to go on")
         return
     if isinstance(error, click.ClickException):
         error.show()
@@ -62,10 +62,9 @@ def show(error: BaseException, cli: "Cli") -> None:
         return
     if _exit_of_ours(error) is None:
         click.echo(clean("".join(traceback.format_exception(error))), err=True)
-        click.echo(
+        tell(
             "That is a bug in batchsora. What was paid for is in the database; run it again to go "
-            "on, and please report the lines above.",
-            err=True,
+            "on, and please report the lines above."
         )
         _document(cli, {"problem": f"a bug: {type(error).__name__}"})
         return
@@ -74,9 +73,9 @@ def show(error: BaseException, cli: "Cli") -> None:
         show_problems(problems)
         _document(cli, problems[0].as_json())
         return
-    click.echo(clean(f"batchsora: {error}"), err=True)
+    tell(f"batchsora: {error}")
     if _exit_of_ours(error) == INTERRUPTED:
-        click.echo("nothing was bought; run it again when the API answers", err=True)
+        tell("nothing was bought; run it again when the API answers")
     problem = getattr(error, "problem", None)
     _document(cli, {"problem": str(error)} if problem is None else problem.as_json())
 
@@ -84,14 +83,13 @@ def show(error: BaseException, cli: "Cli") -> None:
 def show_problems(problems: list) -> None:  # type: ignore[type-arg]
     """List what is wrong with a manifest's rows, the first fifty in full."""
     for problem in problems[:FIRST_PROBLEMS]:
-        click.echo(clean(str(problem)), err=True)
+        tell(str(problem))
     more = len(problems) - FIRST_PROBLEMS
     if more > 0:
-        click.echo(f"… and {more} more; 'batchsora plan --json' lists all", err=True)
-    click.echo(
+        tell(f"… and {more} more; 'batchsora plan --json' lists all")
+    tell(
         f"{len(problems)} problem(s); nothing was loaded or bought. Mend the rows, or go on with "
-        "the others with --skip-invalid.",
-        err=True,
+        "the others with --skip-invalid."
     )
 
 

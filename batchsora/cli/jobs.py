@@ -18,7 +18,7 @@ STATES = (
 )
 
 
-@click.command("jobs")
+@click.command("jobs", short_help="List jobs with price, state and errors.")
 @click.option("--batch", help="Only this batch.")
 @click.option(
     "--status", "states", multiple=True, type=click.Choice(STATES), help="Only these; repeatable."

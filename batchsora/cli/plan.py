@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from batchsora.settings import Settings
 
 
-@click.command("plan")
+@click.command("plan", short_help="What a manifest would buy, and what it costs.")
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.option("--name", help="Of the batch (default: the manifest's own, or its file's).")
 @click.option("--max-in-flight", type=click.IntRange(1, 100_000), default=16, show_default=True)

@@ -7,7 +7,7 @@ import click
 from batchsora.cli.common import Cli, global_options
 
 
-@click.command("resolve")
+@click.command("resolve", short_help="Settle a job whose submission is in doubt.")
 @click.argument("job")
 @click.option("--batch", help="The job's batch, where several have that key.")
 @click.option("--generation", metavar="ID", help="It was made: this generation is the job's.")

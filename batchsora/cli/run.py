@@ -47,7 +47,7 @@ def _campaign_caps(_: Any, __: Any, values: tuple[str, ...]) -> dict[str, Decima
 SECONDS = click.FloatRange(min=0.05, max=7 * 86400)
 
 
-@click.command("run")
+@click.command("run", short_help="Load, submit, poll, download; run it again to resume.")
 @click.argument("manifest", required=False, type=click.Path(path_type=Path))
 @click.option("--name", help="Of the batch (default: the manifest's own, or its file's).")
 @click.option("--batch", help="Resume this batch; without it and MANIFEST: every unfinished one.")

@@ -7,7 +7,7 @@ import click
 from batchsora.cli.common import Cli, global_options
 
 
-@click.command("sandbox")
+@click.command("sandbox", short_help="Serve the API on this machine, to rehearse on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True)
 @click.option("--time-scale", type=click.FloatRange(min=0.01), default=200.0, show_default=True,
               help="How many times faster than life.")  # fmt: skip

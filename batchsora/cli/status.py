@@ -5,7 +5,7 @@ import click
 from batchsora.cli.common import Cli, global_options
 
 
-@click.command("status")
+@click.command("status", short_help="Where batches stand, and what they wait for.")
 @click.option("--batch", help="Only this batch.")
 @global_options
 @click.pass_obj
