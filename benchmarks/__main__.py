@@ -1,0 +1,15 @@
+"""Runs every benchmark, or those that are named: ``python benchmarks [NAME…]``.
+
+Each compares two ways in the same run and prints their ratio: ratios travel, seconds don't.
+"""
+
+import importlib
+import sys
+from pathlib import Path
+
+NAMES = ("load",)
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parent))
+    for name in sys.argv[1:] or NAMES:
+        importlib.import_module(name).main()
