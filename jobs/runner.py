@@ -105,7 +105,10 @@ class Runner:
             return self._ending_before_start()
         self._store.write(lambda connection: steering.activate(connection, wanted))
         try:
-            return await self._serve()
+            ending = await self._serve()
+            if ending.reason not in (Reason.INTERRUPTED, Reason.UNREACHABLE, Reason.TOKEN):
+                await self._funds.refresh()  # what the account holds now, for the status
+            return ending
         finally:
             self._store.write(self._leave)
 

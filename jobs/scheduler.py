@@ -192,7 +192,7 @@ class Scheduler:
             case Unsent():
                 log.info("a submission was held back: %s", outcome.reason)
             case InDoubt(reason):
-                log.warning("a submission is in doubt: %s", reason)
+                log.info("a submission is in doubt: %s", reason)
             case Accepted() | Rejected():
                 self._gate.served()
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import sys
+from contextlib import nullcontext
 from typing import Any, TextIO
 
 from sqlalchemy import Connection
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from jobs.money import usd_text
 from jobs.states import JobState
@@ -71,13 +73,15 @@ class Progress:
             bar_format="{n_fmt}/{total_fmt} |{bar:12}| {elapsed} {desc}",
             leave=True,
         )
-        try:
-            while True:
+        # the log goes above the bar, not through it
+        with logging_redirect_tqdm() if self._terminal else nullcontext():
+            try:
+                while True:
+                    self._show(bar)
+                    await asyncio.sleep(EVERY if self._terminal else EVERY_IN_LOG)
+            finally:
                 self._show(bar)
-                await asyncio.sleep(EVERY if self._terminal else EVERY_IN_LOG)
-        finally:
-            self._show(bar)
-            bar.close()
+                bar.close()
 
     def _show(self, bar: "tqdm[Any]") -> None:
         batches = statuses(self._store, self._batch_ids)
