@@ -2,17 +2,15 @@
 
 import logging
 
-from .clock import Clock
-from .gate import Gate
+from .context import RunContext
 from .provider import (
-    Provider,
     ProviderError,
     RefusalCause,
     ThrottledError,
     TokenRefusedError,
     WrongAddressError,
 )
-from .store import Store, accounts
+from .store import accounts
 
 log = logging.getLogger(__name__)
 
@@ -21,13 +19,17 @@ FIRST_TRIES = 3
 
 
 class Funds:
-    """Keeps the account's budget in step with what the provider says it holds."""
+    """Keeps the account's budget in step with what the provider says it holds.
 
-    def __init__(self, store: Store, provider: Provider, clock: Clock, gate: Gate) -> None:
-        self._store = store
-        self._provider = provider
-        self._clock = clock
-        self._gate = gate
+    Args:
+        context: of the run.
+    """
+
+    def __init__(self, context: RunContext) -> None:
+        self._store = context.store
+        self._provider = context.provider
+        self._clock = context.clock
+        self._gate = context.gate
         self._read_at: float | None = None
 
     @property

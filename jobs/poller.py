@@ -6,30 +6,25 @@ One page of the list answers for up to a hundred generations; single looks are f
 
 import asyncio
 import logging
-import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
-from .clock import Clock
-from .gate import Gate
+from .context import RunContext
 from .pace import look_delay
-from .policy import RunPolicy
 from .provider import (
     Generation,
     GenerationPhase,
-    Provider,
     ProviderError,
     RefusalCause,
     ThrottledError,
     TokenRefusedError,
     UnknownGenerationError,
 )
-from .scheduler import Checkpoint
 from .states import FailureKind
-from .store import Store, looks
+from .store import looks
 from .store.looks import Due, Progress
 
 log = logging.getLogger(__name__)
@@ -56,33 +51,20 @@ CLOCK_DOUBT = timedelta(minutes=10)
 class Poller:
     """Looks until it is cancelled.
 
+    Checkpoints: ``look-read``, ``look-written``.
+
     Args:
-        store: the job table.
-        provider: whom to ask.
-        clock: time.
-        policy: the run's terms.
-        gate: shared with the scheduler.
-        chance: randomness, for the retries' jitter.
-        checkpoint: called at ``look-read`` and ``look-written``.
+        context: of the run.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        provider: Provider,
-        clock: Clock,
-        policy: RunPolicy,
-        gate: Gate,
-        chance: random.Random,
-        checkpoint: Checkpoint,
-    ) -> None:
-        self._store = store
-        self._provider = provider
-        self._clock = clock
-        self._policy = policy
-        self._gate = gate
-        self._chance = chance
-        self._checkpoint = checkpoint
+    def __init__(self, context: RunContext) -> None:
+        self._store = context.store
+        self._provider = context.provider
+        self._clock = context.clock
+        self._policy = context.policy
+        self._gate = context.gate
+        self._chance = context.chance
+        self._checkpoint = context.checkpoint
 
     async def run(self) -> None:
         """Look at whatever is due, for ever."""

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from .clock import Clock
+from .context import Checkpoint, RunContext, nothing
 from .ending import REFUSED, Ending, Reason
 from .errors import DatabaseOwnerError
 from .funds import Funds
@@ -27,7 +28,7 @@ from .provider import (
     UnknownGenerationError,
 )
 from .reconcile import Recovery, recover
-from .scheduler import Checkpoint, Scheduler
+from .scheduler import Scheduler
 from .store import Store, accounts, outcomes, steering
 
 log = logging.getLogger(__name__)
@@ -41,11 +42,6 @@ class Owner:
     token: str
 
 
-def nothing(name: str) -> None:
-    """Do nothing at a checkpoint."""
-    del name
-
-
 class Runner:
     """One run over the active batches of a database.
 
@@ -56,7 +52,7 @@ class Runner:
         policy: the run's terms.
         clock: time.
         chance: randomness, for keys and jitter.
-        checkpoint: see :class:`jobs.scheduler.Scheduler` and :class:`jobs.poller.Poller`.
+        checkpoint: called at named points (docs/development.md); tests kill the process there.
     """
 
     def __init__(
@@ -74,11 +70,10 @@ class Runner:
         self._owner = owner
         self._clock = clock
         self.gate = Gate(clock, chance)
-        self._funds = Funds(store, provider, clock, self.gate)
-        self._scheduler = Scheduler(
-            store, provider, clock, policy, self.gate, self._funds, chance, checkpoint
-        )
-        self._poller = Poller(store, provider, clock, policy, self.gate, chance, checkpoint)
+        context = RunContext(store, provider, clock, policy, self.gate, chance, checkpoint)
+        self._funds = Funds(context)
+        self._scheduler = Scheduler(context, self._funds)
+        self._poller = Poller(context)
         self.recovery = Recovery(0, 0)
 
     def stop(self) -> None:

@@ -2,30 +2,25 @@
 
 import asyncio
 import logging
-import random
 import uuid
-from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from .clock import Clock
+from .context import RunContext
 from .ending import Ending, Situation, verdict
 from .funds import Funds
-from .gate import Gate
 from .pace import Pacer, look_delay
-from .policy import RunPolicy
 from .provider import (
     Accepted,
     InDoubt,
-    Provider,
     Refused,
     Rejected,
     SubmitOutcome,
     Throttled,
     Unsent,
 )
-from .store import Store, claims, looks, outcomes, steering, views
+from .store import claims, looks, outcomes, steering, views
 from .store.claims import Blocked, Claim, ClaimResult, ClaimTerms
 
 log = logging.getLogger(__name__)
@@ -36,45 +31,27 @@ TICK = 1.0
 FRESH = 15.0
 """Seconds for which a balance reading is believed when it is what stands in the way."""
 
-Checkpoint = Callable[[str], None]
-"""Called with the name of a point where a crash must lose nothing; tests kill the process there."""
-
 
 class Scheduler:
     """Submits until the run is over.
 
+    Checkpoints: ``intent-written``, ``request-leaving``, ``answer-read``, ``outcome-written``.
+
     Args:
-        store: the job table.
-        provider: where to buy.
-        clock: time.
-        policy: the run's terms.
-        gate: shared with the poller.
+        context: of the run.
         funds: the balance.
-        chance: randomness, for the idempotency keys.
-        checkpoint: called at ``intent-written``, ``request-leaving``, ``answer-read`` and
-            ``outcome-written``.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        provider: Provider,
-        clock: Clock,
-        policy: RunPolicy,
-        gate: Gate,
-        funds: Funds,
-        chance: random.Random,
-        checkpoint: Checkpoint,
-    ) -> None:
-        self._store = store
-        self._provider = provider
-        self._clock = clock
-        self._policy = policy
-        self._gate = gate
+    def __init__(self, context: RunContext, funds: Funds) -> None:
+        self._store = context.store
+        self._provider = context.provider
+        self._clock = context.clock
+        self._policy = context.policy
+        self._gate = context.gate
+        self._chance = context.chance
+        self._checkpoint = context.checkpoint
         self._funds = funds
-        self._chance = chance
-        self._checkpoint = checkpoint
-        self._pacer = Pacer(policy.rate, clock)
+        self._pacer = Pacer(context.policy.rate, context.clock)
         self._sending: set[asyncio.Task[None]] = set()
         self._waits: dict[int, str] = {}
 
@@ -129,9 +106,8 @@ class Scheduler:
             )
             result = claims.claim(connection, now, terms, self._new_key)
             self._note_waits(connection, result)
-        blocked: Mapping[int, frozenset[Blocked]] | None = None
-        if want and not result.claims:
-            blocked = {batch: frozenset(why) for batch, why in result.blocked.items()}
+        found = {batch: frozenset(why) for batch, why in result.blocked.items()}
+        blocked = found if want and not result.claims else None
         gate = self._gate
         return result, Situation(
             outstanding=views.outstanding(

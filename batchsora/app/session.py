@@ -13,8 +13,9 @@ from batchsora.sandbox.server import SandboxServer, serve
 from batchsora.sandbox.world import World
 from batchsora.settings import Settings, SettingsError, read_token
 from jobs.clock import Clock, SystemClock
+from jobs.context import nothing
 from jobs.money import to_micros
-from jobs.runner import Owner, nothing
+from jobs.runner import Owner
 
 SANDBOX_TIME_SCALE = 200.0
 """A rehearsal's 5 to 15 minutes take 1.5 to 4.5 seconds."""

@@ -19,6 +19,11 @@ class Fault(StrEnum):
     GARBLED = "garbled"
 
 
+_SUBMISSION_FAULTS = tuple(fault for fault in Fault if fault is not Fault.NONE)
+_ROUNDING = 1e-9
+"""What a sum of rates such as 0.1 may be off by."""
+
+
 @dataclass(frozen=True, slots=True)
 class Faults:
     """Rates from 0 to 1, and two times in seconds.
@@ -58,7 +63,8 @@ class Faults:
         """Read ``drop=0.1,error=0.05,lag=30``.
 
         Raises:
-            ValueError: an unknown name, or a rate that is none.
+            ValueError: an unknown name, a rate that is none, or rates of what happens to one POST
+                that are more than 1 together.
         """
         names = [field.name for field in fields(cls)]
         found: dict[str, float] = {}
@@ -74,20 +80,14 @@ class Faults:
             if not 0 <= amount <= highest:
                 raise ValueError(f"{part!r}: from 0 to {highest:g}")
             found[name] = amount
+        if sum(found.get(fault, 0.0) for fault in _SUBMISSION_FAULTS) > 1 + _ROUNDING:
+            raise ValueError(f"{', '.join(_SUBMISSION_FAULTS)}: together at most 1")
         return cls(**found)
 
     def of_submission(self, seed: int, prompt: str, turn: int) -> Fault:
         """Decide what happens to the ``turn``-th POST of a prompt."""
         drawn = chance(seed, "submit", prompt, turn)
-        for fault in (
-            Fault.DROP,
-            Fault.LOST,
-            Fault.ERROR,
-            Fault.BROKEN,
-            Fault.LATE,
-            Fault.THROTTLE,
-            Fault.GARBLED,
-        ):
+        for fault in _SUBMISSION_FAULTS:
             rate: float = getattr(self, fault)
             if drawn < rate:
                 return fault

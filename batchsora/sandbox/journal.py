@@ -14,10 +14,11 @@ class Journal:
     """A file of generations.
 
     Args:
-        path: made if need be.
+        path: made if need be, as is its folder.
     """
 
     def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
 
     def read(self) -> Iterator[Made]:

@@ -82,7 +82,7 @@ class Sandbox:
             return refusal
         try:
             body: Any = await request.json()
-        except ValueError:
+        except (ValueError, LookupError, RecursionError):  # LookupError: an unknown charset
             body = None
         prompt = str(body.get("prompt")) if isinstance(body, dict) else ""
         turn = self._posts[prompt] = self._posts.get(prompt, 0) + 1
@@ -99,7 +99,7 @@ class Sandbox:
             return _hang_up(request)
         if fault is Fault.BROKEN:
             return web.json_response({"detail": "Internal server error"}, status=500)
-        later = datetime.now(UTC) + timedelta(seconds=THROTTLED_FOR)
+        later = self._now().astimezone(UTC) + timedelta(seconds=THROTTLED_FOR)
         wait = str(THROTTLED_FOR) if turn % 2 else format_datetime(later, usegmt=True)
         headers = {"Retry-After": wait}
         return web.json_response({"detail": "Too many requests"}, status=429, headers=headers)
@@ -158,19 +158,19 @@ class Sandbox:
         if item is None or item.phase(self._now()) != "completed":
             return web.Response(status=404)
         content = make_mp4(item.id, item.orientation, item.duration)
-        asked = request.http_range
-        headers = {"Accept-Ranges": "bytes", "ETag": f'"{item.id}"'}
+        tag = f'"{item.id}"'
+        asked = _asked_range(request, len(content), tag)
+        headers = {"Accept-Ranges": "bytes", "ETag": tag}
         status = 200
         part = content
-        if asked.start is not None or asked.stop is not None:
-            start, stop, _ = asked.indices(len(content))
-            if start >= len(content):
+        if asked is not None:
+            if not asked:
                 return web.Response(
                     status=416, headers={"Content-Range": f"bytes */{len(content)}"}
                 )
-            part = content[start:stop]
+            part = content[asked.start : asked.stop]
             status = 206
-            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(content)}"
+            headers["Content-Range"] = f"bytes {asked.start}-{asked.stop - 1}/{len(content)}"
         turn = self._downloads[item.id] = self._downloads.get(item.id, 0) + 1
         if self._faults.happens(self._faults.cut, self._world.seed, "cut", item.id, turn):
             return await self._cut_off(request, part, status, headers)
@@ -193,6 +193,21 @@ class Sandbox:
     async def _health(self, request: web.Request) -> web.Response:
         del request
         return web.json_response({"status": "ok"})
+
+
+def _asked_range(request: web.Request, length: int, tag: str) -> range | None:
+    """Say which bytes are asked for: none of them, or None for the whole file.
+
+    A Range that can't be read, or is meant for another version (``If-Range``), is ignored (RFC
+    9110, 13.1.5 and 14.2).
+    """
+    try:
+        asked = request.http_range
+    except ValueError:
+        return None
+    if asked.start is None or request.headers.get("If-Range", tag) != tag:
+        return None
+    return range(*asked.indices(length))
 
 
 def _hang_up(request: web.Request) -> web.Response:

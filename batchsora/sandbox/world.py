@@ -5,12 +5,12 @@ nothing of HTTP: a call takes what was sent and gives a status and a document (d
 """
 
 import base64
-import binascii
 import hashlib
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from jobs.money import MICROS_PER_USD, Micros, to_micros, to_usd, usd_text
@@ -80,7 +80,9 @@ class Made:
 def chance(seed: int, *what: object) -> float:
     """Draw a number from 0 to 1 that depends on nothing but its arguments."""
     text = "\x1f".join(map(str, (seed, *what)))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big") / 2**56
+    # a POST is drawn for before it is checked: half a surrogate pair must not break this
+    digest = hashlib.sha256(text.encode(errors="surrogatepass")).digest()
+    return (int.from_bytes(digest[:7], "big") >> 3) / 2**53
 
 
 @dataclass
@@ -98,6 +100,7 @@ class World:
         refund_failed: whether a failed generation is refunded.
         token: the one token taken; None takes any.
         honour_idempotency: whether a repeated key gives the first generation again.
+        made: the generations so far, oldest first; those given at the start are charged too.
     """
 
     seed: int = 1
@@ -112,9 +115,12 @@ class World:
     made: list[Made] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._by_id = {item.id: item for item in self.made}
+        self._by_id: dict[str, Made] = {}
         self._tries: dict[str, int] = {}
         self._spent = 0
+        earlier, self.made = self.made, []
+        for item in earlier:
+            self.add(item)
 
     def authorised(self, header: str | None) -> bool:
         """Say whether a bearer token is good."""
@@ -181,12 +187,14 @@ class World:
         self.made.append(item)
         self._by_id[item.id] = item
         self._tries[item.prompt] = self._tries.get(item.prompt, 0) + 1
-        if not item.foreign:
-            self._spent += item.price
+        self._spent += item.price
 
     def add_foreign(self, prompt: str, now: datetime) -> None:
-        """Let another client of the account make something."""
-        item = self._make(prompt, "9:16", 10, int(self.prices[10, False]), None, now)
+        """Let another client of the account make something, when there is money for it."""
+        price = int(self.prices[10, False])
+        if price > self.money_left(now):
+            return
+        item = self._make(prompt, "9:16", 10, price, None, now)
         item.foreign = True
         self.add(item)
 
@@ -196,9 +204,10 @@ class World:
 
     def money_left(self, now: datetime) -> int:
         """Say what the account holds, in micros."""
+        if not self.refund_failed:  # asked before every acceptance: don't walk what is made
+            return self.balance - self._spent
         refunds = sum(item.price for item in self.made if self._refunded(item, now))
-        foreign = sum(item.price for item in self.made if item.foreign)
-        return self.balance - self._spent - foreign + refunds
+        return self.balance - self._spent + refunds
 
     def _refunded(self, item: Made, now: datetime) -> bool:
         return self.refund_failed and item.phase(now) == "failed"
@@ -216,10 +225,13 @@ class World:
 
     def page(self, limit: int, offset: int, now: datetime, files: str, lag: float) -> Reply:
         """Show a page of the list, newest first, without what is younger than ``lag`` seconds."""
-        if not 1 <= limit <= LARGEST_PAGE or offset < 0:
-            return Reply(422, _invalid("limit", "must be from 1 to 100", limit))
-        known = [i for i in reversed(self.made) if (now - i.created_at).total_seconds() >= lag]
-        return Reply(200, [self.view(item, now, files) for item in known[offset : offset + limit]])
+        if not 1 <= limit <= LARGEST_PAGE:
+            return Reply(422, _invalid("limit", "must be from 1 to 100", limit, "query"))
+        if offset < 0:
+            return Reply(422, _invalid("offset", "must not be negative", offset, "query"))
+        known = (i for i in reversed(self.made) if (now - i.created_at).total_seconds() >= lag)
+        first = min(offset, len(self.made))  # islice refuses what fits no machine word
+        return Reply(200, [self.view(i, now, files) for i in islice(known, first, first + limit)])
 
     def view(self, item: Made, now: datetime, files: str) -> dict[str, Any]:
         """Show a generation as the API does."""
@@ -274,10 +286,15 @@ def check(body: Any) -> Reply | None:  # noqa: PLR0911 - one rule of the API a l
     prompt = body.get("prompt")
     if not isinstance(prompt, str) or not 1 <= len(prompt) <= LONGEST_PROMPT:
         return Reply(422, _invalid("prompt", "must have 1 to 4000 characters", None))
+    if any("\ud800" <= character <= "\udfff" for character in prompt):
+        return Reply(
+            422, _invalid("prompt", "must be Unicode, without half a surrogate pair", None)
+        )
     if body.get("orientation", "9:16") not in ("9:16", "16:9"):
         return Reply(422, _invalid("orientation", "must be '9:16' or '16:9'", body["orientation"]))
-    if body.get("duration", 10) not in (10, 15) or isinstance(body.get("duration"), bool):
-        return Reply(422, _invalid("duration", "must be 10 or 15", body["duration"]))
+    duration = body.get("duration", 10)
+    if type(duration) is not int or duration not in (10, 15):  # 10.0 equals 10, and is no length
+        return Reply(422, _invalid("duration", "must be 10 or 15", duration))
     callback = body.get("callback_url")
     if callback is not None and not str(callback).startswith("https://"):
         return Reply(422, _invalid("callback_url", "must be an HTTPS address", None))
@@ -296,7 +313,7 @@ def _image_problem(data: Any) -> str | None:
         return "must be a data URI of a JPEG, PNG or WEBP image"
     try:
         content = base64.b64decode(encoded, validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one, and characters beyond ASCII raise the plain one
         return "is no base64"
     if len(content) > LARGEST_IMAGE:
         return "must not be larger than 10 MB"
@@ -306,8 +323,8 @@ def _image_problem(data: Any) -> str | None:
     return None
 
 
-def _invalid(name: str, message: str, found: Any) -> dict[str, Any]:
-    detail = {"type": "value_error", "loc": ["body", name], "msg": message}
+def _invalid(name: str, message: str, found: Any, place: str = "body") -> dict[str, Any]:
+    detail = {"type": "value_error", "loc": [place, name], "msg": message}
     return {"detail": [detail if found is None else detail | {"input": found}]}
 
 

@@ -128,7 +128,7 @@ def test_a_budget_that_is_too_small_ends_with_4_and_says_what_is_left(
     status = call("status", "--json").json
     assert status["batches"][0]["waiting_for"] == "budget of the batch"
     assert status["batches"][0]["runner"] is None
-    assert status["balance"] == "100.00"
+    assert status["balance"] == "99.76"
     more = call("run", "--budget", "2", *QUICK)
     assert more.code == 0
     assert "$2.00 replaces $0.30" in more.err

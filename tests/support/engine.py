@@ -8,11 +8,12 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from jobs import schema
+from jobs.context import nothing
 from jobs.ending import Ending
 from jobs.ledger import batch_key, campaign_key
 from jobs.policy import RunPolicy
 from jobs.provider import GenerationRequest
-from jobs.runner import Owner, Runner, nothing
+from jobs.runner import Owner, Runner
 from jobs.spec import JobSpec
 from jobs.store import Store, accounts, loading, steering, views
 from jobs.tables import ATTEMPT, BUDGET, JOB

@@ -1,0 +1,42 @@
+"""What the parts of one run share, put together once by the runner."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .clock import Clock
+from .gate import Gate
+from .policy import RunPolicy
+from .provider import Provider
+from .store import Store
+
+Checkpoint = Callable[[str], None]
+"""Called with the name of a point where a crash must lose nothing; tests kill the process there."""
+
+
+def nothing(name: str) -> None:
+    """Do nothing at a checkpoint."""
+    del name
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """The collaborators of scheduler, poller and funds.
+
+    Attributes:
+        store: the job table.
+        provider: where to buy and whom to ask.
+        clock: time.
+        policy: the run's terms.
+        gate: whether requests may be sent now.
+        chance: randomness, for keys and jitter.
+        checkpoint: called at named points; docs/development.md lists them.
+    """
+
+    store: Store
+    provider: Provider
+    clock: Clock
+    policy: RunPolicy
+    gate: Gate
+    chance: random.Random
+    checkpoint: Checkpoint
