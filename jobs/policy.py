@@ -33,7 +33,7 @@ class RunPolicy:
     rate: float = 5.0
     poll_interval: float = 5.0
     generation_timeout: float = 1800.0
-    send_patience: float = 5.0
+    send_patience: float = 10.0
     balance_interval: float = 60.0
     unreachable_patience: float = 3600.0
     grace: float = 180.0

@@ -30,6 +30,7 @@ from .provider import (
 from .reconcile import Recovery, recover
 from .scheduler import Scheduler
 from .store import Store, accounts, outcomes, steering
+from .store.claims import Blocked
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +104,9 @@ class Runner:
             ending = await self._serve()
             if ending.reason not in (Reason.INTERRUPTED, Reason.UNREACHABLE, Reason.TOKEN):
                 await self._funds.refresh()  # what the account holds now, for the status
+            if ending.reason is Reason.FUNDS:
+                waits = dict.fromkeys(wanted, str(Blocked.BALANCE))
+                self._store.write(lambda connection: steering.set_waiting(connection, waits))
             return ending
         finally:
             self._store.write(self._leave)

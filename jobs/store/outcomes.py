@@ -85,7 +85,7 @@ def _accepted(
         charged_micros=JOB.c.charged_micros + charge,
     )
     move_money(connection, row, held=-row.hold_micros, charged=charge)
-    if price is not None:
+    if price:  # a price of nothing is written down, and teaches nothing: a hold of 0 guards nothing
         _learn(connection, row.kind, price, now)
     return True
 

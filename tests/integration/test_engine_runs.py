@@ -158,6 +158,15 @@ def test_after_a_doubt_an_unknown_price_stays_unknown(make: Make) -> None:
     assert engine.budget("batch:1").held_micros == 1_000_000
 
 
+def test_a_price_of_nothing_teaches_nothing(make: Make) -> None:
+    """A provider that says 0 once must not make every later hold 0."""
+    engine = make()
+    engine.provider.prices = {"fake/sora/20": 0}
+    engine.load([spec(f"r{i}", row=i, duration=20) for i in range(3)])
+    engine.run(rate=0)
+    assert [attempt.hold_micros for attempt in engine.attempts()] == [1_000_000] * 3
+
+
 def test_a_price_above_the_limit_stops_that_kind(make: Make) -> None:
     """The first dear answer is the last one bought; the dear price is written down."""
     engine = make(caps=False)
@@ -252,6 +261,7 @@ def test_missing_credits_stop_submitting_but_not_polling(make: Make) -> None:
     ending = engine.run()
     assert ending.reason is Reason.FUNDS
     assert engine.status().jobs["completed"] == len(engine.provider.made) == 6
+    assert engine.status().waiting_for == "balance"
     assert engine.status().jobs["queued"] == 14
 
 
