@@ -117,9 +117,9 @@ def _reason(ending: Ending, queued: int) -> Iterable[str]:
         case Reason.UNREACHABLE:
             yield "the API could not be reached; nothing is lost: run it again to go on"
         case Reason.TOKEN:
-            yield f"the API refused the token ({ending.message}): renew it, then run again"
+            yield f"{ending.message}; renew the token, then run again"
         case Reason.ADDRESS:
-            yield f"the address does not speak this API ({ending.message}): check --base-url"
+            yield f"{ending.message}; check --base-url"
         case Reason.FUNDS:
             yield f"not enough credits; {queued} job(s) left: top up the account, then run again"
         case Reason.BLOCKED:

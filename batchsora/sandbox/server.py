@@ -108,7 +108,10 @@ class Sandbox:
         now = self._now()
         before = len(self._world.made)
         reply = self._world.generate(body, key, now)
-        if self._faults.happens(self._faults.foreign, self._world.seed, "foreign", prompt, turn):
+        foreign = self._faults.happens(
+            self._faults.foreign, self._world.seed, "foreign", prompt, turn
+        )
+        if foreign and reply.status == 201:  # noqa: PLR2004 - what is refused has no same time
             self._world.add_foreign(f"somebody else's {turn}: {prompt}"[:200], now)
         if self._journal is not None:
             for item in self._world.made[before:]:
