@@ -120,3 +120,16 @@ def _unescaped(unit: bytes) -> bytes:
         out.append(byte)
         zeros = zeros + 1 if byte == 0 else 0
     return bytes(out)
+
+
+def test_a_decoder_has_nothing_to_complain_of() -> None:
+    """No warning comes from the demuxer or the decoder, which would repair damage silently."""
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.WARNING)
+    try:
+        with av.logging.Capture(local=False) as complaints:
+            count = sum(1 for _ in _frames(make_mp4(ID, "9:16", 15)))
+    finally:
+        av.logging.set_level(level)
+    assert complaints == []
+    assert count == 15 * FRAMES_PER_SECOND
