@@ -31,13 +31,18 @@ class InvalidRowsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """The caps that a person gave; None leaves the kept one."""
+    """The caps that a person gave; None leaves the kept one.
+
+    Attributes:
+        time_zone: whose calendar days the day's cap counts, such as ``Europe/Berlin``.
+    """
 
     batch: Decimal | None = None
     campaigns: dict[str, Decimal] = field(default_factory=dict)
     day: Decimal | None = None
     max_price: Decimal | None = None
     min_balance: Decimal | None = None
+    time_zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +152,8 @@ def set_caps(
     campaigns = {} if manifest is None else dict(manifest.campaign_budgets)
     for name, amount in (campaigns | caps.campaigns).items():
         keep(campaign_key(batch_id, name), f"budget of campaign {name!r}", amount)
+    if caps.time_zone is not None:
+        accounts.set_time_zone(connection, caps.time_zone)
     if caps.day is not None:
         keep(day_key(accounts.current_day(connection, now)), "budget of the day", caps.day)
     if caps.max_price is not None:

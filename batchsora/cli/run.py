@@ -3,6 +3,7 @@
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
@@ -44,6 +45,18 @@ def _campaign_caps(_: Any, __: Any, values: tuple[str, ...]) -> dict[str, Decima
     return caps
 
 
+def _zone(_: Any, __: Any, value: str | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise click.BadParameter(
+            f"{value!r} is no time zone; write it like Europe/Berlin"
+        ) from None
+    return value
+
+
 SECONDS = click.FloatRange(min=0.05, max=7 * 86400)
 
 
@@ -61,6 +74,9 @@ SECONDS = click.FloatRange(min=0.05, max=7 * 86400)
     help="Cap of a campaign; can be repeated.",
 )
 @click.option("--day-budget", type=USD, metavar="USD", help="Cap of each day, over all batches.")
+@click.option(
+    "--time-zone", callback=_zone, metavar="ZONE", help="Whose days these are.  [default: UTC]"
+)
 @click.option("--max-price", type=USD, metavar="USD", help="Highest price to pay for one video.")
 @click.option("--min-balance", type=USD, metavar="USD", help="What the account shall keep.")
 @click.option(
@@ -169,6 +185,7 @@ def _caps(flags: dict[str, Any]) -> "Caps":
         day=flags["day_budget"],
         max_price=flags["max_price"],
         min_balance=flags["min_balance"],
+        time_zone=flags["time_zone"],
     )
 
 

@@ -1,6 +1,5 @@
 """Small pieces that every transition shares: rows to values, guarded updates, moving money."""
 
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -98,8 +97,3 @@ def load_budget(connection: Connection, key: str) -> Budget:
         ).where(BUDGET.c.key == key)
     ).one()
     return Budget(*row)
-
-
-def latest(*times: datetime | None) -> datetime:
-    """Give the latest of some times, at least one of which is known."""
-    return max(time for time in times if time is not None)

@@ -17,11 +17,6 @@ def activate(connection: Connection, batch_ids: Iterable[int]) -> None:
     connection.execute(update(BATCH).values(active=BATCH.c.id.in_(wanted), waiting_for=None))
 
 
-def deactivate_all(connection: Connection) -> None:
-    """Say that nothing runs any more."""
-    connection.execute(update(BATCH).where(BATCH.c.active).values(active=False))
-
-
 def set_waiting(connection: Connection, waits: Mapping[int, str]) -> None:
     """Write down what each active batch waits for; the others wait for nothing."""
     for row in connection.execute(

@@ -26,6 +26,7 @@ from jobs.provider import (
 )
 from jobs.runner import Owner, Runner
 from jobs.states import FailureKind
+from jobs.store import accounts
 from jobs.store.claims import Blocked
 
 Make = Callable[..., Engine]
@@ -129,6 +130,23 @@ def test_the_days_cap_holds_over_batches(make: Make) -> None:
     ending = engine.run([1, 2], max_in_flight=3)
     assert Blocked.DAY_CAP in ending.blocked[2]
     assert engine.provider.charged == 5 * 120_000
+
+
+def test_the_day_is_that_of_the_zone_and_never_moves_backwards(make: Make) -> None:
+    """At 20:00 UTC it is tomorrow in Tokyo; a clock set back does not open yesterday's cap."""
+    engine = make()
+    engine.store.write(lambda c: accounts.set_time_zone(c, "Asia/Tokyo"))
+    day = engine.store.write(lambda c: accounts.current_day(c, engine.clock.now()))
+    assert day == "2026-01-06"
+    engine.store.write(lambda c: accounts.set_cap(c, "day:2026-01-06", 240_000))
+    engine.load([spec(f"r{i}", row=i) for i in range(5)])
+    assert Blocked.DAY_CAP in engine.run().blocked[1]
+    engine.clock.start -= timedelta(days=1)
+    assert Blocked.DAY_CAP in engine.run().blocked[1]
+    assert len(engine.provider.made) == 2
+    engine.clock.start += timedelta(days=2)
+    assert Blocked.DAY_CAP in engine.run().blocked[1]  # a new day, and its cap again
+    assert len(engine.provider.made) == 4
 
 
 def test_an_unknown_price_is_learned_by_one_submission_that_goes_alone(make: Make) -> None:
