@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, TextIO
 
@@ -94,6 +95,16 @@ class Progress:
         else:
             self._stream.write(f"{done}/{total} {summary(batches)}\n")
             self._stream.flush()
+
+
+def above_the_bar(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Make a way to say something that takes the bar away first and draws it again after."""
+
+    def said(text: str) -> None:
+        with tqdm.external_write_mode(file=sys.stderr):
+            say(text)
+
+    return said
 
 
 def statuses(store: Store, batch_ids: list[int]) -> list[BatchStatus]:

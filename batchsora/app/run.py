@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from batchsora.app.progress import Progress, statuses
+from batchsora.app.progress import Progress, above_the_bar, statuses
 from batchsora.app.session import Endpoint, Hooks
 from batchsora.download import Downloader, DownloadPolicy, DownloadReport
 from batchsora.runblob.adapter import RunBlobProvider
@@ -92,7 +92,7 @@ async def _run(
             downloading = asyncio.create_task(downloader.run(batch_ids), name="downloads")
         running = asyncio.create_task(runner.run(batch_ids), name="runner")
         try:
-            with _signals(runner, running, downloading, say):
+            with _signals(runner, running, downloading, above_the_bar(say)):
                 ending = await _finish(running, downloading)
                 if downloader is not None:
                     downloader.finish()

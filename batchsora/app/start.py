@@ -145,22 +145,22 @@ def _may_spend(
     if request.consent or settings.sandbox:
         return True
 
-    def work(connection: Connection) -> tuple[int, int | None, bool]:
+    def work(connection: Connection) -> tuple[int, str, bool]:
         known = accounts.known_prices(connection)
-        jobs, cost, capped = 0, 0, True
-        unknown = False
+        jobs, cost, unpriced, capped = 0, 0, 0, True
         for batch in views.find_batches(connection):
             if batch.id not in batch_ids:
                 continue
             counts = views.queued_by_kind(connection, batch.id)
-            jobs += sum(counts.values())
-            unknown = unknown or any(kind not in known for kind in counts)
-            cost += sum(
-                known[kind].last_micros * count for kind, count in counts.items() if kind in known
-            )
+            for kind, count in counts.items():
+                jobs += count
+                if kind in known:
+                    cost += known[kind].last_micros * count
+                else:
+                    unpriced += count
             if counts and views.batch_status(connection, batch).money.cap is None:
                 capped = False
-        return jobs, None if unknown else cost, capped
+        return jobs, wording.cost_text(cost, unpriced), capped
 
     jobs, cost, capped = store.read(work)
     if not jobs or capped:

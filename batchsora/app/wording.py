@@ -51,21 +51,27 @@ def loaded(name: str, report: LoadReport, skipped: list[RowProblem]) -> list[str
     return lines
 
 
-def cost_text(cost: int | None) -> str:
-    """Say what something costs, where that is known."""
-    return "an amount that the first answers will tell" if cost is None else f"${usd_text(cost)}"
+def cost_text(cost: int, unpriced: int) -> str:
+    """Say what something costs, as far as that is known.
+
+    Args:
+        cost: of the jobs whose price is known, in micros.
+        unpriced: how many jobs have a price that nobody knows yet.
+    """
+    known = f"about ${usd_text(cost)}"
+    return f"{known} and, for {unpriced}, a price that the first tells" if unpriced else known
 
 
-def question(jobs: int, cost: int | None) -> str:
+def question(jobs: int, cost: str) -> str:
     """Ask before spending without a cap."""
-    return f"Buy {jobs} video(s) for about {cost_text(cost)}, without a cap?"
+    return f"Buy {jobs} video(s) for {cost}, without a cap?"
 
 
-def no_consent(jobs: int, cost: int | None) -> str:
+def no_consent(jobs: int, cost: str) -> str:
     """Say why nothing was bought."""
     return (
-        f"{jobs} video(s) for about {cost_text(cost)} are ready, and nobody is here to ask: give a "
-        "cap with --budget, or say --yes. The rows are loaded; nothing was bought."
+        f"{jobs} video(s) for {cost} are ready, and nobody is here to ask: give a cap with "
+        "--budget, or say --yes. The rows are loaded; nothing was bought."
     )
 
 
