@@ -98,6 +98,9 @@ class Account(Base, table=True):
     balance_micros: int | None = _amount(default=None)
     balance_at: datetime | None = _time()
     time_zone: str = Field(default="UTC", sa_column=Column(Text, nullable=False))
+    first_balance_micros: int | None = _amount(default=None)
+    first_balance_at: datetime | None = _time()
+    first_charged_micros: int | None = _amount(default=None)
 
 
 class Batch(Base, table=True):
@@ -114,6 +117,7 @@ class Batch(Base, table=True):
     max_price_micros: int | None = _amount(default=None)
     waiting_for: str | None = _text()
     created_at: datetime = _time(required=True)
+    refunds: str = Field(sa_column=Column(Text, nullable=False, server_default="none"))
 
 
 class Budget(Base, table=True):
@@ -155,6 +159,10 @@ _ATTEMPT_STATES = sql_list([*AttemptState])
 _KINDS = sql_list([*FailureKind])
 LIVE = text(f"state IN {sql_list([*LIVE_ATTEMPTS])}")
 QUEUED = text("state = 'queued'")
+UNSETTLED = text("state IN ('open', 'in_doubt')")
+"""Attempts whose generation may be in the account without our knowing its id."""
+
+VOID = text("state = 'void'")
 
 
 class Job(Base, table=True):
@@ -207,7 +215,12 @@ class Job(Base, table=True):
 
 
 class Attempt(Base, table=True):
-    """One paid submission of a job: the intent is here before its POST leaves."""
+    """One paid submission of a job: the intent is here before its POST leaves.
+
+    ``fingerprint`` and ``prompt_key`` (:func:`jobs.text.prompt_key`) say what was asked for;
+    ``created_at`` is the provider's own time; ``candidates`` are the generations that a doubt can't
+    be told apart from; ``refunded_micros`` counts as given back under the batch's ``refunds``.
+    """
 
     __tablename__ = "attempt"
     __table_args__ = (
@@ -230,6 +243,11 @@ class Attempt(Base, table=True):
             sqlite_where=text("state = 'accepted'"), postgresql_where=text("state = 'accepted'"),
         ),
         Index("ix_attempt_job_id", "job_id"),
+        Index(
+            "ix_attempt_unsettled", "prompt_key",
+            sqlite_where=UNSETTLED, postgresql_where=UNSETTLED,
+        ),
+        Index("ix_attempt_void", "ended_at", sqlite_where=VOID, postgresql_where=VOID),
     )  # fmt: skip
 
     id: int | None = Field(default=None, primary_key=True)
@@ -253,6 +271,15 @@ class Attempt(Base, table=True):
     queue_position: int | None = None
     ended_at: datetime | None = _time()
     error: str | None = _text()
+    fingerprint: str | None = _text()
+    prompt_key: str | None = _text()
+    created_at: datetime | None = _time()
+    candidates: list[dict[str, Any]] | None = Field(
+        sa_column=Column(JSON(none_as_null=True), nullable=True)
+    )
+    refunded_micros: int = Field(
+        default=0, sa_column=Column(BigInteger, nullable=False, server_default="0")
+    )
 
 
 class Artifact(Base, table=True):

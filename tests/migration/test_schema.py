@@ -16,16 +16,30 @@ from jobs.tables import Base
 
 
 def objects(path: Path) -> dict[str, list[str]]:
-    """Read every table and index as SQL, without differences of layout and of CHECKs' order."""
+    """Read every table and index as SQL, without differences of layout and of order.
+
+    SQLite adds a column behind the constraints; everything names its columns.
+    """
     with closing(sqlite3.connect(path)) as file:
         rows = file.execute(
             "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%'"
         ).fetchall()
-    clauses = {
-        name: re.split(r", (?=CONSTRAINT )", " ".join(sql.split()).removesuffix(" )").strip())
-        for name, sql in rows
-    }
-    return {name: [first, *sorted(rest)] for name, (first, *rest) in clauses.items()}
+    return {name: sorted(clauses(" ".join(sql.split()))) for name, sql in rows}
+
+
+def clauses(sql: str) -> list[str]:
+    """Part a statement at the commas of its outermost parentheses."""
+    head, _, body = sql.partition("(")
+    parts, depth = [head.strip()], 0
+    for piece in re.split(r"([(),])", body.rstrip().removesuffix(")")):
+        depth += {"(": 1, ")": -1}.get(piece, 0)
+        if piece == "," and depth == 0:
+            parts.append("")
+        elif len(parts) == 1:
+            parts.append(piece)
+        else:
+            parts[-1] += piece
+    return [part.strip() for part in parts]
 
 
 def test_a_migrated_database_equals_the_models(tmp_path: Path) -> None:
