@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -20,6 +20,33 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None:
         """Let that many seconds pass."""
         ...
+
+
+class JumpWatch:
+    """Notices when the wall clock was set, or the machine slept.
+
+    Args:
+        clock: to watch.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._began, self._began_at = clock.monotonic(), clock.now()
+        self._last = timedelta(0)
+        self._least = self._most = self._last
+
+    def jump(self) -> timedelta:
+        """Say by how much the wall clock has left the monotonic one since the last call."""
+        passed = timedelta(seconds=self._clock.monotonic() - self._began)
+        drift = self._clock.now() - self._began_at - passed
+        jump, self._last = drift - self._last, drift
+        self._least, self._most = min(self._least, drift), max(self._most, drift)
+        return jump
+
+    @property
+    def spread(self) -> timedelta:
+        """Say between how far apart states the wall clock has been."""
+        return self._most - self._least
 
 
 class SystemClock:

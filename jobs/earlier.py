@@ -12,21 +12,12 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from .account_list import read_page
 from .clock import Clock
-from .provider import (
-    Generation,
-    GenerationPhase,
-    Provider,
-    ThrottledError,
-    UnreachableError,
-)
+from .provider import Generation, GenerationPhase, Provider
 from .store import Store, takeovers
 from .text import text_key
 
-WAITS = (0.5, 1.0, 2.0)
-"""Seconds between the tries of one page."""
-
-LONGEST_WAIT = 60.0
 MOST_PAGES = 20
 """Pages of the list that are looked through: the account's last 2,000 generations."""
 
@@ -93,24 +84,12 @@ async def _unknown_generations(store: Store, provider: Provider, clock: Clock) -
     """Read the list; failed generations are no work that could be taken over."""
     found: dict[str, Generation] = {}
     for page in range(MOST_PAGES):
-        seen = await _page(provider, clock, page * provider.list_limit)
+        seen = await read_page(provider, clock, page * provider.list_limit)
         found |= {g.id: g for g in seen if g.prompt and g.phase is not GenerationPhase.FAILED}
         if len(seen) < provider.list_limit:
             break
     ours = store.read(lambda connection: takeovers.known_ids(connection, list(found)))
     return [generation for generation in found.values() if generation.id not in ours]
-
-
-async def _page(provider: Provider, clock: Clock, offset: int) -> Sequence[Generation]:
-    """Read one page; a provider that stumbles is asked again, a little later each time."""
-    for wait in WAITS:
-        try:
-            return await provider.generations(provider.list_limit, offset)
-        except ThrottledError as error:
-            await clock.sleep(min(error.retry_after or wait, LONGEST_WAIT))
-        except UnreachableError:
-            await clock.sleep(wait)
-    return await provider.generations(provider.list_limit, offset)
 
 
 def take_over(store: Store, work: EarlierWork, now: datetime) -> int:

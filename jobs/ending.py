@@ -51,23 +51,36 @@ class Situation:
         outstanding: read in the same transaction as ``blocked`` was found.
         blocked: what the last try to claim ran into; None when none was made just now.
         overdue_looks: overdue generations that this run has not looked at yet.
+        crowded: True when paid generations of any batch fill the window.
+        waits_for_funds: True when the run waits for money instead of ending without it.
+        hopeful: attempts in doubt that a look at the list may still settle.
         out_of_reach: True when the provider did not answer for longer than the run's patience.
     """
 
     outstanding: Outstanding
     blocked: Mapping[int, frozenset[Blocked]] | None
     overdue_looks: int
+    hopeful: int
+    crowded: bool
+    waits_for_funds: bool
     stopping: bool
     out_of_reach: bool
     refusal: RefusalCause | None
     refusal_message: str
+
+    @property
+    def money_may_come(self) -> bool:
+        """Say whether it is the balance that stands in the way, and is waited for."""
+        blocked = (self.blocked or {}).values()
+        return self.waits_for_funds and any(Blocked.BALANCE in why for why in blocked)
 
 
 def verdict(now: Situation) -> Ending | None:  # noqa: PLR0911 - one line a reason, in order
     """Say how the run is over, or None when it goes on.
 
     A submission under way is always waited for: its answer is worth money. What is paid for is
-    polled to its end, unless the token is refused, the person stops, or nobody answers.
+    polled to its end, and what is in doubt is looked for until it is settled or only a person can
+    tell, unless the token is refused, the person stops, or nobody answers.
     """
     left = now.outstanding
     if left.sending:
@@ -78,14 +91,14 @@ def verdict(now: Situation) -> Ending | None:  # noqa: PLR0911 - one line a reas
         return Ending(REFUSED[now.refusal], now.refusal_message)
     if now.out_of_reach:
         return Ending(Reason.UNREACHABLE)
-    if left.pending or now.overdue_looks:
+    if left.pending or now.overdue_looks or now.hopeful:
         return None
     if now.refusal is RefusalCause.FUNDS:
-        return Ending(Reason.FUNDS, now.refusal_message)
+        return None if now.waits_for_funds else Ending(Reason.FUNDS, now.refusal_message)
     if left.later:
         return None
     if not left.ready:
         return Ending(Reason.FINISHED)
-    if now.blocked is None:
+    if now.blocked is None or now.crowded or now.money_may_come:
         return None
     return Ending(Reason.BLOCKED, blocked=now.blocked)

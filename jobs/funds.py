@@ -55,7 +55,10 @@ class Funds:
         except TokenRefusedError as error:
             self._gate.refuse(RefusalCause.TOKEN, str(error))
         except WrongAddressError as error:
-            self._gate.refuse(RefusalCause.ADDRESS, str(error))
+            if self._read_at is None:  # later it is one odd answer: the address was right before
+                self._gate.refuse(RefusalCause.ADDRESS, str(error))
+            else:
+                log.warning("the balance could not be read: %s", error)
         except ThrottledError as error:
             self._gate.throttle(error.retry_after)
         except ProviderError as error:

@@ -8,11 +8,19 @@ import asyncio
 import random
 
 from .clock import Clock
-from .provider import RefusalCause
+from .provider import (
+    ProviderError,
+    RefusalCause,
+    ThrottledError,
+    TokenRefusedError,
+)
 from .retry import full_jitter
 
 COOLING = 5.0
 """Seconds to wait after a 429 that does not say how long, doubled while it goes on."""
+
+LEAST_COOLING = 0.5
+"""Seconds to wait after one that does, at least, doubled while it goes on."""
 
 COOLING_CEILING = 300.0
 LONGEST_RETRY_AFTER = 3600.0
@@ -49,14 +57,20 @@ class Gate:
             self.refusal, self.refusal_message = cause, message
         self.wake()
 
+    def forgive(self) -> None:
+        """Open the gate again that missing credits had closed: the balance was looked at since."""
+        if self.refusal is RefusalCause.FUNDS:
+            self.refusal, self.refusal_message = None, ""
+
     def throttle(self, retry_after: float | None) -> float:
         """Cool everyone down; returns for how many seconds."""
-        if retry_after is None:
-            seconds = min(COOLING_CEILING, COOLING * 2.0 ** min(self._throttled_in_a_row, 10))
-            seconds *= self._chance.uniform(0.75, 1.25)
-        else:
-            seconds = min(max(retry_after, 0.0), LONGEST_RETRY_AFTER)
-        self._throttled_in_a_row += 1
+        if self.closed_for == 0:  # those that were under way together count once
+            self._throttled_in_a_row += 1
+        base = LEAST_COOLING if retry_after is not None else COOLING
+        grown = base * 2.0 ** min(self._throttled_in_a_row - 1, 10)
+        seconds = min(COOLING_CEILING, grown * self._chance.uniform(0.75, 1.25))
+        if retry_after is not None:  # a provider that goes on refusing is asked more rarely yet
+            seconds = max(seconds, min(retry_after, LONGEST_RETRY_AFTER))
         self._close_for(seconds)
         return seconds
 
@@ -69,6 +83,17 @@ class Gate:
         self._failed_in_a_row += 1
         self._close_for(seconds)
         return seconds
+
+    def heed(self, error: ProviderError) -> float:
+        """Draw the conclusions of a read that failed; returns the seconds to wait."""
+        match error:
+            case TokenRefusedError():
+                self.refuse(RefusalCause.TOKEN, str(error))
+                return 0.0
+            case ThrottledError(retry_after=retry_after):
+                return self.throttle(retry_after)
+            case _:
+                return self.unreachable()
 
     def answered(self) -> None:
         """Note that the provider answered."""
@@ -92,8 +117,8 @@ class Gate:
             return 0.0
         return self._clock.monotonic() - self._unreachable_since
 
-    async def pause(self, seconds: float) -> None:
-        """Wait that long, or until something changed."""
+    async def pause(self, seconds: float) -> bool:
+        """Wait that long, or until something changed; returns whether it did."""
         sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
         waking = asyncio.ensure_future(self.changed.wait())
         try:
@@ -101,7 +126,9 @@ class Gate:
         finally:
             sleeping.cancel()
             waking.cancel()
+        changed = self.changed.is_set()
         self.changed.clear()
+        return changed
 
     def _close_for(self, seconds: float) -> None:
         self._open_at = max(self._open_at, self._clock.monotonic() + seconds)

@@ -1,12 +1,15 @@
 """The budget decision: is there room for one more hold under every cap? Pure.
 
-Rule (money.md): charged + held ≤ cap for the batch, the campaign, the day and the account's floor,
-decided inside the transaction that writes the intent.
+Rule (money.md): what was charged, less what was refunded, plus what is held is at most the cap of
+the batch, the campaign, the day and the account, decided inside the transaction that writes the
+intent.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+
+from .states import FailureKind
 
 
 class Scope(StrEnum):
@@ -26,12 +29,19 @@ class Budget:
         cap: None when there is no cap.
         charged: what the provider took, gross over the cap's lifetime.
         held: what open and doubtful attempts may still cost.
+        refunded: what was given back of it, as the batch's ``--refunds`` says.
     """
 
     key: str
     cap: int | None
     charged: int
     held: int
+    refunded: int = 0
+
+    @property
+    def used(self) -> int:
+        """Say how much of the cap is used up."""
+        return self.charged - self.refunded + self.held
 
     @property
     def scope(self) -> Scope:
@@ -41,7 +51,7 @@ class Budget:
     @property
     def room(self) -> int | None:
         """Say how much may still be held; None when there is no cap."""
-        return None if self.cap is None else self.cap - self.charged - self.held
+        return None if self.cap is None else self.cap - self.used
 
 
 def batch_key(batch_id: int) -> str:
@@ -60,6 +70,19 @@ def day_key(day: str) -> str:
 
 
 ACCOUNT_KEY = str(Scope.ACCOUNT)
+
+
+class Refunds(StrEnum):
+    """Which failed generations the account is known to get its money back for."""
+
+    NONE = "none"
+    SYSTEM = "system"
+    ALL = "all"
+
+    def covers(self, kind: FailureKind) -> bool:
+        """Say whether a failure of this kind is refunded."""
+        own = kind in (FailureKind.SYSTEM, FailureKind.TIMEOUT)
+        return self is Refunds.ALL or (self is Refunds.SYSTEM and own)
 
 
 def keys_of(batch_id: int, campaign: str | None, day: str) -> tuple[str, ...]:

@@ -4,18 +4,21 @@ The lock is the file ``DATABASE.lock``; who holds it stands, for people only, in
 ``DATABASE.runner``. Readers never take the lock.
 """
 
+import errno
 import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from .errors import DatabaseLockedError
+from .errors import DatabaseLockedError, DatabaseUnusableError
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,10 @@ class RunnerInfo:
         return f"pid {self.pid} on {self.host}, since {self.since}"
 
 
-def _info_path(database: Path) -> Path:
-    return database.with_name(database.name + ".runner")
+def _beside(database: Path, suffix: str) -> Path:
+    """Name a file beside the database, which is the same one by whichever link it was named."""
+    real = database.resolve()
+    return real.with_name(real.name + suffix)
 
 
 @contextmanager
@@ -45,8 +50,9 @@ def runner_lock(database: Path, now: datetime, patience: float = 0.5) -> Iterato
 
     Raises:
         DatabaseLockedError: another runner holds it; the text names its pid and host.
+        DatabaseUnusableError: nothing can be written beside the database.
     """
-    lock = FileLock(f"{database}.lock", mode=0o600)
+    lock = FileLock(_beside(database, ".lock"), mode=0o600)
     try:
         lock.acquire(timeout=patience)
     except Timeout:
@@ -55,21 +61,41 @@ def runner_lock(database: Path, now: datetime, patience: float = 0.5) -> Iterato
             f"another runner works on {database} ({who or 'unknown'}); "
             "wait for it, or stop it with Ctrl-C in its terminal: what is loaded there is safe"
         ) from None
-    info = _info_path(database)
-    try:
-        info.write_text(
-            json.dumps(
-                {
-                    "pid": os.getpid(),
-                    "host": socket.gethostname(),
-                    "since": now.isoformat(timespec="seconds"),
-                }
-            )
+    except OSError as error:
+        remedy = (
+            "free some space on its disk"
+            if error.errno in _NO_SPACE
+            else "make its folder writable, or name another database with --db"
         )
+        raise DatabaseUnusableError(
+            f"the database {database} can't be locked for a run ({error.strerror}); {remedy}"
+        ) from error
+    try:
+        _introduce(database, now)
         yield
     finally:
-        info.unlink(missing_ok=True)
+        _forget(database)
         lock.release()
+
+
+def _introduce(database: Path, now: datetime) -> None:
+    """Write down who runs; where there is no room for that, whoever ran before is not named."""
+    who = {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "since": now.isoformat(timespec="seconds"),
+    }
+    try:
+        flags = os.O_CREAT | os.O_WRONLY | os.O_TRUNC
+        with os.fdopen(os.open(_beside(database, ".runner"), flags, 0o600), "w") as file:
+            json.dump(who, file)
+    except OSError:
+        _forget(database)
+
+
+def _forget(database: Path) -> None:
+    with suppress(OSError):
+        _beside(database, ".runner").unlink()
 
 
 def current_runner(database: Path) -> RunnerInfo | None:
@@ -91,7 +117,7 @@ def current_runner(database: Path) -> RunnerInfo | None:
 
 def _read(database: Path) -> RunnerInfo | None:
     try:
-        found = json.loads(_info_path(database).read_text())
+        found = json.loads(_beside(database, ".runner").read_text())
         return RunnerInfo(int(found["pid"]), str(found["host"]), str(found["since"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None

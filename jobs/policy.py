@@ -24,6 +24,7 @@ class RunPolicy:
         unreachable_patience: seconds without any answer after which a run ends, resumable.
         grace: seconds for which an attempt in doubt is looked for before it counts as never made.
         price_ceiling: micros to hold where no price is known.
+        wait_for_funds: wait for money instead of ending without it.
         retry: which failures are bought again by themselves, and when.
         last_rows: per batch id the last manifest row to buy (``--first N``).
         left_out: numbers of jobs that this run does not buy: their prompts exist in the account.
@@ -38,6 +39,7 @@ class RunPolicy:
     unreachable_patience: float = 3600.0
     grace: float = 180.0
     price_ceiling: Micros = PRICE_CEILING
+    wait_for_funds: bool = False
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     last_rows: dict[int, int] = field(default_factory=dict)
     left_out: frozenset[int] = frozenset()

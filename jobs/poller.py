@@ -6,12 +6,14 @@ One page of the list answers for up to a hundred generations; single looks are f
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
+from .clock import JumpWatch
 from .context import RunContext
 from .pace import look_delay
 from .provider import (
@@ -19,12 +21,11 @@ from .provider import (
     GenerationPhase,
     ProviderError,
     RefusalCause,
-    ThrottledError,
-    TokenRefusedError,
     UnknownGenerationError,
+    UnreachableError,
 )
 from .states import FailureKind
-from .store import looks
+from .store import doubts, looks
 from .store.looks import Due, Progress
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,15 @@ LONGEST_NAP = 1.0
 
 OVERDUE_EVERY = timedelta(minutes=10)
 """How often an overdue generation is looked at while a run goes on."""
+
+STUBBORN = 3
+"""Failed looks in a row after which a generation is looked for in the list instead."""
+
+JUMP = timedelta(seconds=5)
+"""A wall clock that moved by more than this was set, or the machine slept."""
+
+FARTHEST = timedelta(hours=1)
+"""Nothing is planned farther ahead: looks 10 minutes, retries 15 (jobs/retry.py)."""
 
 CLOCK_DOUBT = timedelta(minutes=10)
 """How far the provider's ``created_at`` may be off when deciding that a page is old enough."""
@@ -65,20 +75,21 @@ class Poller:
         self._gate = context.gate
         self._chance = context.chance
         self._checkpoint = context.checkpoint
+        self._jumps = JumpWatch(context.clock)
+        self._failed: Counter[int] = Counter()
+        self._mark: int | None = None
+        self._upcoming: datetime | None = None
 
     async def run(self) -> None:
         """Look at whatever is due, for ever."""
         while True:
             try:
                 nap = await self.look()
-            except TokenRefusedError as error:
-                self._gate.refuse(RefusalCause.TOKEN, str(error))
-                return
-            except ThrottledError as error:
-                nap = self._gate.throttle(error.retry_after)
             except ProviderError as error:
                 log.info("looking failed: %s", error)
-                nap = self._gate.unreachable()
+                nap = self._gate.heed(error)
+                if self._gate.refusal is RefusalCause.TOKEN:
+                    return
             await self._clock.sleep(nap)
 
     async def look(self) -> float:
@@ -87,19 +98,34 @@ class Poller:
         Raises:
             ProviderError: the provider did not answer; nothing was changed for those not seen.
         """
+        if abs(self._jumps.jump()) > JUMP:
+            await self._store.commit(self._heed_clock)
         # what will be due in a moment is looked at along with what is: one page serves them all
         soon = self._clock.now() + timedelta(seconds=self._policy.poll_interval / 2)
+        if self._mark == self._store.change_mark() and not self._is_due(soon):
+            return self._nap()
         window = 2 * max(self._policy.max_in_flight, self._provider.list_limit)
         due = self._store.read(lambda connection: looks.due_looks(connection, soon, window))
         if due:
             missing = await self._by_list(due) if len(due) >= LIST_FROM else due
             await self._singly(missing)
             self._gate.wake()
-        upcoming = self._store.read(looks.next_look)
-        if upcoming is None:
+        self._mark = self._store.change_mark()
+        self._upcoming = self._store.read(looks.next_look)
+        return self._nap()
+
+    def _is_due(self, soon: datetime) -> bool:
+        return self._upcoming is not None and self._upcoming <= soon
+
+    def _nap(self) -> float:
+        if self._upcoming is None:
             return LONGEST_NAP
-        wait = (upcoming - self._clock.now()).total_seconds()
+        wait = (self._upcoming - self._clock.now()).total_seconds()
         return min(LONGEST_NAP, max(wait, self._policy.poll_interval / 4))
+
+    def _heed_clock(self, connection: Connection) -> None:
+        farthest = max(FARTHEST, timedelta(seconds=3 * self._policy.poll_interval))
+        looks.heed_clock(connection, self._clock.now(), farthest)
 
     async def _by_list(self, due: Sequence[Due]) -> list[Due]:
         """Read the list until every due generation was seen; returns those that were not."""
@@ -137,9 +163,24 @@ class Poller:
         unknown = [item for item, answer in zip(due, answers, strict=True) if answer is None]
         await self._write(seen, unknown)
         failures = [answer for answer in answers if isinstance(answer, BaseException)]
-        if failures:
+        stubborn = self._stubborn(due, answers)
+        if stubborn and all(isinstance(failure, UnreachableError) for failure in failures):
+            # the list may show what its own look does not; it failing too ends this look
+            await self._write((), await self._by_list(stubborn))
+        elif failures:
             raise failures[0]
         self._gate.answered()
+
+    def _stubborn(self, due: Sequence[Due], answers: Sequence[object]) -> list[Due]:
+        """Count the looks that failed in a row; gives those that never succeed."""
+        for item, answer in zip(due, answers, strict=True):
+            if isinstance(answer, UnreachableError):
+                self._failed[item.attempt_id] += 1
+            else:
+                self._failed.pop(item.attempt_id, None)
+        failed = [item for item in due if item.attempt_id in self._failed]
+        stubborn = [item for item in failed if self._failed[item.attempt_id] >= STUBBORN]
+        return stubborn if len(stubborn) == len(failed) else []
 
     async def _write(self, seen: Sequence[Generation], unknown: Sequence[Due] = ()) -> None:
         self._checkpoint("look-read")
@@ -154,8 +195,18 @@ class Poller:
                 and (progress := self._record(connection, attempt, generation, now))
             ]
             looks.progress(connection, unfinished)
+            doubts.note_created(
+                connection,
+                {
+                    attempt.id: generation.created_at
+                    for generation in seen
+                    if (attempt := ours.get(generation.id)) is not None
+                    and attempt.created_at is None
+                    and generation.created_at is not None
+                },
+            )
             for item in unknown:
-                if not self._give_up(connection, item.attempt_id, item.accepted_at, now):
+                if not self._give_up(connection, item.attempt_id, now - item.accepted_at, now):
                     next_look_at = self._next_look(item.accepted_at, None, now)
                     looks.postpone(connection, item.attempt_id, next_look_at)
 
@@ -175,7 +226,11 @@ class Poller:
             delay = self._policy.retry.decide(kind, attempt.retries, self._chance)
             looks.fail(connection, attempt.id, kind, message, now, delay)
         elif not self._give_up(
-            connection, attempt.id, attempt.accepted_at, now, again=attempt.overdue_at is not None
+            connection,
+            attempt.id,
+            self._age(attempt.accepted_at, seen.created_at, now),
+            now,
+            again=attempt.overdue_at is not None,
         ):
             return Progress(attempt, seen, self._next_look(attempt.accepted_at, seen, now))
         return None
@@ -184,17 +239,28 @@ class Poller:
         self,
         connection: Connection,
         attempt_id: int,
-        accepted_at: datetime,
+        age: timedelta,
         now: datetime,
         *,
         again: bool = False,
     ) -> bool:
         """Give up for this run what is overdue: only ever after a look that succeeded."""
         patience = timedelta(seconds=self._policy.generation_timeout)
-        if not again and now - accepted_at <= patience:
+        if not again and age <= patience:
             return False
         looks.overdue(connection, attempt_id, patience, now, OVERDUE_EVERY)
         return True
+
+    def _age(self, accepted_at: datetime, created_at: datetime | None, now: datetime) -> timedelta:
+        """Say how old a generation is, by our clock and by the provider's, the lesser of the two.
+
+        A clock of ours that was set forward must not make a video of minutes overdue.
+        """
+        ours, ahead = now - accepted_at, self._provider.clock_ahead
+        if created_at is None or ahead is None:
+            return ours - self._jumps.spread
+        theirs = now + ahead - created_at
+        return min(ours, theirs) if theirs >= timedelta(0) else ours
 
     def _next_look(self, accepted_at: datetime, seen: Generation | None, now: datetime) -> datetime:
         interval = self._policy.poll_interval

@@ -8,7 +8,7 @@ what is *known* to have created nothing is :class:`Unsent`, :class:`Throttled`, 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -211,6 +211,11 @@ class Provider(Protocol):
     """
 
     list_limit: int
+
+    @property
+    def clock_ahead(self) -> timedelta | None:
+        """Say how far the provider's clock is ahead of ours by its last answer; None: unknown."""
+        ...
 
     def kind(self, request: GenerationRequest) -> Kind:
         """Say which price the request has."""

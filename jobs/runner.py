@@ -27,7 +27,7 @@ from .provider import (
     TokenRefusedError,
     UnknownGenerationError,
 )
-from .reconcile import Recovery, recover
+from .reconcile import Reconciler, Recovery, recover
 from .scheduler import Scheduler
 from .store import Store, accounts, outcomes, steering
 from .store.claims import Blocked
@@ -73,9 +73,15 @@ class Runner:
         self.gate = Gate(clock, chance)
         context = RunContext(store, provider, clock, policy, self.gate, chance, checkpoint)
         self._funds = Funds(context)
-        self._scheduler = Scheduler(context, self._funds)
+        self._reconciler = Reconciler(context)
+        self._scheduler = Scheduler(context, self._funds, self._reconciler)
         self._poller = Poller(context)
         self.recovery = Recovery(0, 0)
+
+    @property
+    def surplus(self) -> int:
+        """Count the generations that turned up after their replacement had been paid for."""
+        return self._reconciler.surplus
 
     def stop(self) -> None:
         """Submit nothing more; end as soon as the outcome of what is under way is written down."""
@@ -94,7 +100,10 @@ class Runner:
         self.recovery = recover(self._store, self._clock.now())
         if self.recovery.doubts:
             log.warning("%d submissions of an earlier run are in doubt", self.recovery.doubts)
-        await self._check_owner()
+        try:
+            await check_owner(self._store, self._provider, self._owner)
+        except TokenRefusedError as error:
+            self.gate.refuse(RefusalCause.TOKEN, str(error))
         if self.gate.refusal is None and await self._funds.first_reading():
             await self._bind()
         if self._funds.age == float("inf"):
@@ -111,19 +120,51 @@ class Runner:
         finally:
             self._store.write(self._leave)
 
-    async def _serve(self) -> Ending:
-        polling = asyncio.create_task(self._poller.run(), name="poller")
-        scheduling = asyncio.create_task(self._scheduler.run(), name="scheduler")
+    async def settle(self, *, wait: bool) -> None:
+        """Settle what is in doubt, in whichever batch, and buy nothing.
+
+        Args:
+            wait: False looks once, and leaves what needs time.
+
+        Raises:
+            DatabaseOwnerError: the database belongs to another account or API.
+            ProviderError: the provider does not take the token, or does not answer.
+        """
+        self.recovery = recover(self._store, self._clock.now())
+        await check_owner(self._store, self._provider, self._owner)
+        await self._bind()
+        self._reconciler.notice()
+        await self._reconciler.look()
+        looking = asyncio.create_task(self._reconciler.run(), name="reconciler")
         try:
-            await asyncio.wait({polling, scheduling}, return_when=asyncio.FIRST_COMPLETED)
-            if polling.done():
-                polling.result()  # it ends by itself only on a refused token, or on a bug
+            while wait and not looking.done() and self._store.read(self._is_hopeful):
+                await self.gate.pause(1.0)
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+
+    def _is_hopeful(self, connection: Connection) -> int:
+        return self._reconciler.hopeful(connection, everywhere=True)
+
+    async def _serve(self) -> Ending:
+        scheduling = asyncio.create_task(self._scheduler.run(), name="scheduler")
+        looking = (
+            asyncio.create_task(self._poller.run(), name="poller"),
+            asyncio.create_task(self._reconciler.run(), name="reconciler"),
+        )
+        tasks: set[asyncio.Task[Any]] = {scheduling, *looking}
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in looking:
+                if task.done():
+                    task.result()  # it ends by itself only on a refused token, or on a bug
             return await scheduling
         finally:
-            for task in (polling, scheduling):
+            # the submissions first, before anything is awaited: whoever stops twice means now
+            self._scheduler.abandon()
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(polling, scheduling, return_exceptions=True)
-            await self._scheduler.abandon()
+            await asyncio.gather(*tasks, *self._scheduler.sending, return_exceptions=True)
 
     def _leave(self, connection: Connection) -> None:
         outcomes.doubt_all_open(connection, self._clock.now())
@@ -138,38 +179,50 @@ class Runner:
     def _account(self) -> Any:
         return self._store.read(accounts.read_account)
 
-    async def _check_owner(self) -> None:
-        owner = self._owner
-        account = self._account()
-        if accounts.token_matches(account, owner.origin, owner.token) is not False:
-            return
-        if account.api_origin != owner.origin:
-            raise DatabaseOwnerError(
-                f"{self._store.path} holds the generations of {account.api_origin}, not of "
-                f"{owner.origin}; name another database with --db, or the right API with --base-url"
-            )
-        # Same API, another token: a renewed one of the same account knows our generations.
-        known = self._store.read(accounts.known_generation)
-        if known is None:
-            return
-        try:
-            await self._provider.generation(known)
-        except UnknownGenerationError as error:
-            raise DatabaseOwnerError(
-                f"{self._store.path} belongs to another account: this token does not know "
-                f"generation {known}; use that account's token, or another database with --db"
-            ) from error
-        except TokenRefusedError as error:
-            self.gate.refuse(RefusalCause.TOKEN, str(error))
-        except ProviderError as error:
-            raise DatabaseOwnerError(
-                "the token is another one than before, and whether it is of the same account "
-                f"could not be seen ({error}); try again later"
-            ) from error
-
     async def _bind(self) -> None:
         owner = self._owner
         if accounts.token_matches(self._account(), owner.origin, owner.token) is not True:
             await self._store.commit(
                 lambda connection: accounts.bind(connection, owner.origin, owner.token)
             )
+
+
+async def check_owner(store: Store, provider: Provider, owner: Owner) -> None:
+    """Make sure that a database holds the generations of this API and account, or nobody's.
+
+    Raises:
+        DatabaseOwnerError: they are another's, or it could not be seen whose they are.
+        TokenRefusedError: the token is not taken.
+    """
+    account = store.read(accounts.read_account)
+    if accounts.token_matches(account, owner.origin, owner.token) is not False:
+        return
+    if account.api_origin != owner.origin:
+        raise DatabaseOwnerError(
+            f"{store.path} holds the generations of {account.api_origin}, not of "
+            f"{owner.origin}; name another database with --db, or the right API with --base-url"
+        )
+    # Same API, another token: a renewed one of the same account knows our generations.
+    known = store.read(accounts.known_generation)
+    if known is None:
+        if store.read(accounts.has_unsettled):
+            raise DatabaseOwnerError(
+                f"{store.path} has submissions in doubt that were made with another token, and "
+                "nothing by which this one could show that it is of the same account; use the "
+                "token from before until they are settled, or another database with --db"
+            )
+        return
+    try:
+        await provider.generation(known)
+    except UnknownGenerationError as error:
+        raise DatabaseOwnerError(
+            f"{store.path} belongs to another account: this token does not know "
+            f"generation {known}; use that account's token, or another database with --db"
+        ) from error
+    except TokenRefusedError:
+        raise
+    except ProviderError as error:
+        raise DatabaseOwnerError(
+            "the token is another one than before, and whether it is of the same account "
+            f"could not be seen ({error}); try again later"
+        ) from error

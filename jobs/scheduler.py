@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import uuid
+from collections.abc import Collection
 from datetime import timedelta
 
 from sqlalchemy import Connection
@@ -10,23 +11,32 @@ from sqlalchemy import Connection
 from .context import RunContext
 from .ending import Ending, Situation, verdict
 from .funds import Funds
+from .money import usd_text
 from .pace import Pacer, look_delay
 from .provider import (
     Accepted,
     InDoubt,
+    RefusalCause,
     Refused,
     Rejected,
     SubmitOutcome,
     Throttled,
     Unsent,
 )
-from .store import claims, looks, outcomes, steering, views
+from .reconcile import Reconciler
+from .store import accounts, claims, looks, outcomes, steering, views
 from .store.claims import Blocked, Claim, ClaimResult, ClaimTerms
 
 log = logging.getLogger(__name__)
 
 TICK = 1.0
 """Seconds between two looks at the table while nothing happens: others may have changed it."""
+
+MONEY_FIRST, MONEY_SLOWEST = 30.0, 600.0
+"""Seconds between two looks at the balance while it is waited for: doubled each time."""
+
+LONGEST_REST = 30.0
+"""Seconds after which a turn is taken although the table has not changed."""
 
 FRESH = 15.0
 """Seconds for which a balance reading is believed when it is what stands in the way."""
@@ -40,9 +50,10 @@ class Scheduler:
     Args:
         context: of the run.
         funds: the balance.
+        reconciler: which doubts may still settle by themselves.
     """
 
-    def __init__(self, context: RunContext, funds: Funds) -> None:
+    def __init__(self, context: RunContext, funds: Funds, reconciler: Reconciler) -> None:
         self._store = context.store
         self._provider = context.provider
         self._clock = context.clock
@@ -51,15 +62,22 @@ class Scheduler:
         self._chance = context.chance
         self._checkpoint = context.checkpoint
         self._funds = funds
+        self._reconciler = reconciler
         self._pacer = Pacer(context.policy.rate, context.clock)
         self._sending: set[asyncio.Task[None]] = set()
         self._waits: dict[int, str] = {}
+        self._lacks_money = False
+        self._money_pace = MONEY_FIRST
+        self._money_look_at = 0.0
 
     async def run(self) -> Ending:
         """Submit until nothing is left, something stands in the way, or the run is stopped."""
         while True:
             self._reap()
-            if self._may_submit() and self._funds.age > self._policy.balance_interval:
+            if self._lacks_money:
+                await self._look_for_money()
+            stale = self._funds.age > self._policy.balance_interval and not self._lacks_money
+            if stale and self._may_submit():
                 await self._funds.refresh()
             want = self._pacer.available() if self._may_submit() else 0
             result, situation = await self._store.commit(
@@ -69,19 +87,47 @@ class Scheduler:
                 self._pacer.take(len(result.claims))
                 self._send(result.claims)
                 continue
-            if self._balance_blocks(result) and self._funds.age > FRESH and self._may_submit():
+            self._lacks_money = self._policy.wait_for_funds and (
+                self._gate.refusal is RefusalCause.FUNDS or self._balance_blocks(result)
+            )
+            stale = self._funds.age > FRESH and not self._lacks_money
+            if stale and self._balance_blocks(result) and self._may_submit():
                 await self._funds.refresh()
                 continue
             ending = verdict(situation)
             if ending is not None:
                 return ending
-            await self._gate.pause(min(TICK, self._pacer.seconds_to_next() or TICK))
+            await self._rest(situation, paced=not want)
 
-    async def abandon(self) -> None:
+    async def _rest(self, situation: Situation, *, paced: bool) -> None:
+        """Wait until a turn may find something new: while nothing changes, none is taken."""
+        left = situation.outstanding
+        mark, until = self._store.change_mark(), self._clock.monotonic() + LONGEST_REST
+        while not await self._gate.pause(min(TICK, self._pacer.seconds_to_next() or TICK)):
+            due = left.next_due is not None and self._clock.now() >= left.next_due
+            now = self._clock.monotonic()
+            late = now >= until or (self._lacks_money and now >= self._money_look_at)
+            if due or late or (paced and left.ready) or self._store.change_mark() != mark:
+                return
+
+    async def _look_for_money(self) -> None:
+        """Read the balance, ever more rarely, until it suffices: the next claim decides that."""
+        if self._clock.monotonic() < self._money_look_at:
+            return
+        if await self._funds.refresh():
+            self._gate.forgive()
+        self._money_look_at = self._clock.monotonic() + self._money_pace
+        self._money_pace = min(2 * self._money_pace, MONEY_SLOWEST)
+
+    @property
+    def sending(self) -> Collection[asyncio.Task[None]]:
+        """Give the submissions that are under way."""
+        return self._sending
+
+    def abandon(self) -> None:
         """Cancel what is under way; its attempts stay open, for the caller to put in doubt."""
         for task in self._sending:
             task.cancel()
-        await asyncio.gather(*self._sending, return_exceptions=True)
 
     def _may_submit(self) -> bool:
         return not self._gate.stopping and self._gate.refusal is None and self._gate.closed_for == 0
@@ -115,6 +161,9 @@ class Scheduler:
             ),
             blocked=blocked,
             overdue_looks=looks.overdue_due(connection, now),
+            hopeful=self._reconciler.hopeful(connection),
+            crowded=result.crowded,
+            waits_for_funds=self._policy.wait_for_funds,
             stopping=gate.stopping,
             out_of_reach=gate.out_of_reach_for > self._policy.unreachable_patience,
             refusal=gate.refusal,
@@ -123,6 +172,12 @@ class Scheduler:
 
     def _note_waits(self, connection: Connection, result: ClaimResult) -> None:
         waits = {batch: ", ".join(sorted(why)) for batch, why in result.blocked.items()}
+        if any(Blocked.BALANCE in why for why in result.blocked.values()):
+            balance = accounts.read_account(connection).balance_micros
+            waits = {
+                batch: f"{text} (${usd_text(balance)} at the last look)"
+                for batch, text in waits.items()
+            }
         if waits != self._waits:
             steering.set_waiting(connection, waits)
             self._waits = waits
@@ -171,6 +226,7 @@ class Scheduler:
                 log.info("a submission is in doubt: %s", reason)
             case Accepted() | Rejected():
                 self._gate.served()
+                self._money_pace = MONEY_FIRST
 
     def _settle(self, connection: Connection, claim: Claim, outcome: SubmitOutcome) -> None:
         now = self._clock.now()

@@ -1,5 +1,6 @@
 """When two prompts are the same text (money.md, *Keys*)."""
 
+import hashlib
 import unicodedata
 
 
@@ -11,3 +12,8 @@ def text_key(prompt: str) -> str:
 def same_text(one: str, other: str) -> bool:
     """Say whether two prompts are equal after folding."""
     return text_key(one) == text_key(other)
+
+
+def prompt_key(prompt: str) -> str:
+    """Give prompts that are the same text the same short key, for an index."""
+    return hashlib.sha256(text_key(prompt).encode("utf-8", "surrogatepass")).hexdigest()[:32]

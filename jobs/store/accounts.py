@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, insert, select, update
 
 from ..ledger import ACCOUNT_KEY, Scope, day_key
-from ..tables import ACCOUNT, ATTEMPT, BUDGET, PRICE
+from ..tables import ACCOUNT, ATTEMPT, BUDGET, PRICE, UNSETTLED
 from .rows import ensure_budget
 
 
@@ -110,6 +110,11 @@ def record_balance(connection: Connection, balance: int, mark: int, now: datetim
     """
     floor = connection.execute(select(ACCOUNT.c.floor_micros)).scalar_one()
     connection.execute(update(ACCOUNT).values(balance_micros=balance, balance_at=now))
+    connection.execute(
+        update(ACCOUNT)
+        .where(ACCOUNT.c.first_balance_at.is_(None))
+        .values(first_balance_micros=balance, first_balance_at=now, first_charged_micros=mark)
+    )
     set_cap(connection, ACCOUNT_KEY, mark + balance - floor)
 
 
@@ -139,6 +144,11 @@ def announce_prices(connection: Connection, prices: Mapping[str, int], now: date
 def known_prices(connection: Connection) -> dict[str, Any]:
     """Read every price by its kind's key."""
     return {row.kind: row for row in connection.execute(select(PRICE))}
+
+
+def has_unsettled(connection: Connection) -> bool:
+    """Say whether there are attempts whose generation may be in the account unknown to us."""
+    return connection.execute(select(ATTEMPT.c.id).where(UNSETTLED).limit(1)).first() is not None
 
 
 def known_generation(connection: Connection) -> str | None:

@@ -15,9 +15,14 @@ from sqlalchemy import Connection, Select, and_, func, insert, not_, or_, select
 from ..ledger import Scope, keys_of, without_room
 from ..provider import GenerationRequest
 from ..states import AttemptState, JobState
-from ..tables import ATTEMPT, BATCH, BUDGET, JOB, LIVE, PRICE, QUEUED
+from ..tables import ATTEMPT, BATCH, BUDGET, JOB, LIVE, PRICE, QUEUED, UNSETTLED
+from ..text import prompt_key
 from . import accounts
+from .looks import ACCEPTED
 from .rows import ensure_budget, load_budget, request_of
+
+MOST_TWINS = 200
+"""Prompts that wait for their equals, after which a turn looks no further: a query has limits."""
 
 
 class Blocked(StrEnum):
@@ -29,6 +34,7 @@ class Blocked(StrEnum):
     BALANCE = "balance"
     PRICE = "price above --max-price"
     LEARNING = "the first answer that tells a price"
+    TWIN = "another job with the same prompt"
 
 
 _BY_SCOPE = {
@@ -74,10 +80,15 @@ class ClaimTerms:
 
 @dataclass(slots=True)
 class ClaimResult:
-    """What was claimed, and per batch id what stood in the way of the rest."""
+    """What was claimed, and per batch id what stood in the way of the rest.
+
+    Attributes:
+        crowded: True when paid generations fill the window, of whichever batch: room will come.
+    """
 
     claims: list[Claim] = field(default_factory=list)
     blocked: dict[int, set[Blocked]] = field(default_factory=dict)
+    crowded: bool = False
 
 
 def claim(
@@ -90,20 +101,33 @@ def claim(
     ).scalar_one()
     want = min(terms.want, terms.window - live)
     if want <= 0:
+        paid = select(ATTEMPT.c.id).where(ACCEPTED, ATTEMPT.c.overdue_at.is_(None)).limit(1)
+        result.crowded = connection.execute(paid).first() is not None
         return result
     day = accounts.current_day(connection, now)
+    unsettled = _unsettled(connection)
     for batch in connection.execute(
         select(BATCH).where(BATCH.c.active, not_(BATCH.c.paused)).order_by(BATCH.c.id)
     ).all():
         if want <= 0:
             break
-        picker = _Picker(connection, now, terms, day, batch, new_key)
+        picker = _Picker(connection, now, terms, day, batch, new_key, unsettled)
         claims = picker.pick(want)
         want -= len(claims)
         result.claims += claims
         if picker.blocked:
             result.blocked[batch.id] = picker.blocked
     return result
+
+
+def _unsettled(connection: Connection) -> dict[str, str | None]:
+    """Map the prompts of attempts whose generation we don't know to what was asked for.
+
+    Jobs with equal prompts and different parameters are not unsettled together: the list shows no
+    more of a generation than its prompt, so their doubts could not be told apart (money.md).
+    """
+    rows = connection.execute(select(ATTEMPT.c.prompt_key, ATTEMPT.c.fingerprint).where(UNSETTLED))
+    return {row.prompt_key: row.fingerprint for row in rows}
 
 
 class _Picker:
@@ -117,6 +141,7 @@ class _Picker:
         day: str,
         batch: Any,
         new_key: Callable[[], str],
+        unsettled: dict[str, str | None],
     ) -> None:
         self._connection = connection
         self._now = now
@@ -124,21 +149,24 @@ class _Picker:
         self._day = day
         self._batch = batch
         self._new_key = new_key
-        self._closed: list[tuple[str | None, str]] = []  # (campaign or any, kind)
+        self._closed: dict[str, set[str | None]] = {}  # campaigns by kind; None is all of them
+        self._twins: dict[str, str | None] = {}  # prompts that wait for a fingerprint's end
+        self._closings = 0
+        self._unsettled = unsettled
         self.blocked: set[Blocked] = set()
 
     def pick(self, want: int) -> list[Claim]:
         claims: list[Claim] = []
-        while len(claims) < want:
+        while len(claims) < want and len(self._twins) < MOST_TWINS:
             candidates = self._connection.execute(self._query(want - len(claims))).all()
             if not candidates:
                 break
             for job in candidates:
-                closed = len(self._closed)
+                closed = self._closings + len(self._twins)
                 made = self._try(job)
                 if made is not None:
                     claims.append(made)
-                if len(self._closed) > closed:
+                if self._closings + len(self._twins) > closed:
                     break  # look again without what has just closed
         return claims
 
@@ -146,29 +174,40 @@ class _Picker:
         open_kinds = [
             not_(
                 JOB.c.kind == kind
-                if campaign is None
-                else and_(JOB.c.kind == kind, JOB.c.campaign.is_not_distinct_from(campaign))
+                if None in full
+                else and_(JOB.c.kind == kind, JOB.c.campaign.is_not(None), JOB.c.campaign.in_(full))
             )
-            for campaign, kind in self._closed
+            for kind, full in self._closed.items()
         ]
         last_row = self._terms.last_rows.get(self._batch.id)
         if last_row is not None:
             open_kinds.append(JOB.c.row <= last_row)
         if self._terms.left_out:
             open_kinds.append(JOB.c.id.not_in(self._terms.left_out))
+        open_kinds += [
+            not_(and_(JOB.c.prompt == prompt, JOB.c.fingerprint.is_distinct_from(fingerprint)))
+            for prompt, fingerprint in self._twins.items()
+        ]
         return (
             select(JOB)
-            .where(QUEUED, JOB.c.batch_id == self._batch.id)
+            .where(QUEUED, JOB.c.batch_id == self._batch.id, JOB.c.in_manifest)
             .where(or_(JOB.c.due_at.is_(None), JOB.c.due_at <= self._now), *open_kinds)
             .order_by(JOB.c.retries, text("priority DESC"), JOB.c.id)
             .limit(limit)
         )
 
     def _close(self, campaign: str | None, kind: str, why: Blocked) -> None:
-        self._closed.append((campaign, kind))
+        self._closed.setdefault(kind, set()).add(campaign)
+        self._closings += 1
         self.blocked.add(why)
 
     def _try(self, job: Any) -> Claim | None:
+        same = prompt_key(job.prompt)
+        twin = self._unsettled.get(same, job.fingerprint)
+        if twin != job.fingerprint:
+            self._twins[job.prompt] = twin
+            self.blocked.add(Blocked.TWIN)
+            return None
         hold, alone = self._hold(job.kind)
         if hold is None:
             return None
@@ -180,7 +219,8 @@ class _Picker:
             campaign = job.campaign if full.scope is Scope.CAMPAIGN else None
             self._close(campaign, job.kind, _BY_SCOPE[full.scope])
             return None
-        made = self._write_intent(job, hold, keys)
+        made = self._write_intent(job, hold, keys, same)
+        self._unsettled[same] = job.fingerprint
         if made is not None and alone:
             # the first of an unknown kind goes alone: the others wait for the price it tells
             self._close(None, job.kind, Blocked.LEARNING)
@@ -204,10 +244,13 @@ class _Picker:
         if asking is not None:
             self._close(None, kind, Blocked.LEARNING)
             return None, False
+        if limit == 0:
+            self._close(None, kind, Blocked.PRICE)
+            return None, False
         # one that ended in doubt told nothing: the kind stays unknown, and the next goes alone too
         return (self._terms.ceiling if limit is None else limit), True
 
-    def _write_intent(self, job: Any, hold: int, keys: tuple[str, ...]) -> Claim | None:
+    def _write_intent(self, job: Any, hold: int, keys: tuple[str, ...], same: str) -> Claim | None:
         key = self._replaced_key(job) or self._new_key()
         send_before = self._now + self._terms.patience
         attempt_id = self._connection.execute(
@@ -217,6 +260,8 @@ class _Picker:
                 idempotency_key=key,
                 kind=job.kind,
                 prompt=job.prompt,
+                prompt_key=same,
+                fingerprint=job.fingerprint,
                 hold_micros=hold,
                 day=self._day,
                 intent_at=self._now,
@@ -250,9 +295,10 @@ class _Picker:
         if job.attempt_id is None:
             return None
         last = self._connection.execute(
-            select(ATTEMPT.c.state, ATTEMPT.c.idempotency_key, ATTEMPT.c.prompt).where(
+            select(ATTEMPT.c.state, ATTEMPT.c.idempotency_key, ATTEMPT.c.fingerprint).where(
                 ATTEMPT.c.id == job.attempt_id
             )
         ).one()
         reusable = last.state in (AttemptState.VOID, AttemptState.REJECTED)
-        return last.idempotency_key if reusable and last.prompt == job.prompt else None
+        same = last.fingerprint == job.fingerprint  # another request is never sent under an old key
+        return last.idempotency_key if reusable and same else None

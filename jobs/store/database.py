@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from sqlalchemy import Connection, create_engine
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
-from ..errors import DatabaseUnusableError
-from .writer import Writer
+from .writer import Writer, unusable
 
 T = TypeVar("T")
 
@@ -26,37 +24,57 @@ class Store:
         path: the SQLite file; see :mod:`jobs.schema` for how it comes to be.
         observer: called with the connection at the end of every writing transaction, before its
             COMMIT: tests check their invariants there.
+
+    Raises:
+        DatabaseUnusableError: the file system does not let us.
     """
 
     def __init__(self, path: Path, observer: Callable[[Connection], None] | None = None) -> None:
         self.path = path
-        # An own pool-less engine each way: SQLite connections are cheap to keep, and the
-        # writer's is kept open by itself below.
-        engine = create_engine(
-            "sqlite://", creator=self._open, poolclass=NullPool, hide_parameters=True
-        )
-        reading = create_engine(
-            "sqlite://", creator=self._open_reader, poolclass=NullPool, hide_parameters=True
-        )
-        self._connection = engine.connect()
-        self._reader = reading.connect()
-        self._writer = Writer(self._connection, observer)
+        self._connection = self._connect("foreign_keys = ON")
+        try:
+            self._reader = self._connect("query_only = ON")
+        except BaseException:
+            self._connection.close()
+            raise
+        self._writer = Writer(self._connection, path, observer)
 
-    def _open(self) -> sqlite3.Connection:
+    def _connect(self, pragma: str) -> Connection:
+        # An own pool-less engine each way: SQLite connections are cheap to keep, and ours are kept
+        # open by the store itself.
+        engine = create_engine(
+            "sqlite://",
+            creator=lambda: self._open(pragma),
+            poolclass=NullPool,
+            hide_parameters=True,
+        )
+        with self._in_words("opened"):
+            return engine.connect()
+
+    def _open(self, pragma: str) -> sqlite3.Connection:
         # check_same_thread: the connection moves between the main thread and a test's loop thread,
         # never used by two at once
         connection = sqlite3.connect(
             self.path, timeout=30, isolation_level=None, check_same_thread=False
         )
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA {pragma}")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
-    def _open_reader(self) -> sqlite3.Connection:
-        connection = self._open()
-        connection.execute("PRAGMA query_only = ON")
-        return connection
+    @contextmanager
+    def _in_words(self, done: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            plain = unusable(self.path, error, done)
+            if plain is None:
+                raise
+            raise plain from error
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run work in a transaction of its own, durable on return."""
@@ -72,19 +90,23 @@ class Store:
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run work on one consistent snapshot."""
-        with self._snapshot() as connection:
+        with self._in_words("read"), self._snapshot() as connection:
             return work(connection)
+
+    def change_mark(self) -> int:
+        """Give a number that is another one after any commit that changed something, by anybody."""
+        with self._in_words("read"):
+            return int(self._reader.exec_driver_sql("PRAGMA data_version").scalar_one())
 
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:
-        try:
-            self._reader.exec_driver_sql("BEGIN")
-        except OperationalError as error:
-            raise DatabaseUnusableError(f"{self.path} can't be read: {error.orig}") from error
+        self._reader.exec_driver_sql("BEGIN")
         try:
             yield self._reader
         finally:
-            self._reader.exec_driver_sql("COMMIT")
+            # after an error SQLite may have ended it by itself; after Ctrl-C the connection is gone
+            if not self._reader.invalidated and self._reader.connection.in_transaction:
+                self._reader.exec_driver_sql("COMMIT")
             self._reader.rollback()  # SQLAlchemy's own idea of a transaction
 
     def close(self) -> None:

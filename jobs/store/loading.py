@@ -3,14 +3,14 @@
 Everything happens in the caller's one transaction: a load that fails leaves nothing behind.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, insert, select, text, update
+from sqlalchemy import Connection, bindparam, exists, func, insert, select, text, update
 
 from ..errors import LoadError
 from ..provider import GenerationRequest
@@ -138,7 +138,7 @@ def load(
         kind_of: names the price kind of a request.
         now: the time to write on new rows.
         on_change: what to do about edits of paid rows.
-        whole: False when rows were left out (invalid ones), so that nothing counts as removed.
+        whole: False when rows were left out (invalid ones), so that nothing is cancelled.
 
     Raises:
         LoadError: a paid row without id vanished while new ones came, which may be an edit.
@@ -146,8 +146,7 @@ def load(
     loader = _Loader(connection, batch_id, kind_of, now, on_change)
     for chunk in _chunks(specs):
         loader.take(chunk)
-    if whole:
-        loader.part_with_missing()
+    loader.settle_missing(whole=whole)
     return loader.report
 
 
@@ -171,7 +170,7 @@ class _Loader:
         self._kind_of = kind_of
         self._now = now
         self._on_change = on_change
-        self._new_without_id: list[JobSpec] = []
+        self._last_id = connection.execute(select(func.max(JOB.c.id))).scalar_one() or 0
         self.report = LoadReport(batch_id=batch_id)
         connection.execute(text("CREATE TEMP TABLE IF NOT EXISTS incoming (key TEXT PRIMARY KEY)"))
         connection.execute(text("DELETE FROM incoming"))
@@ -196,7 +195,6 @@ class _Loader:
                 [self._values(spec) | _NEW | {"created_at": self._now} for spec in fresh],
             )
             self.report.added += len(fresh)
-            self._new_without_id += [spec for spec in fresh if spec.key_from_content]
         for spec in chunk:
             if spec.key in known:
                 self._follow(spec, known[spec.key])
@@ -228,7 +226,8 @@ class _Loader:
             self._edit(spec, job, values)
         elif job.paid:
             # where it stands and what it carries may change; what was bought may not
-            self._update(job, {name: values[name] for name in ("row", "cells", "in_manifest")})
+            follow = ("row", "cells", "in_manifest", "image")  # the same image in another place
+            self._update(job, {name: values[name] for name in follow})
         else:
             if returned:
                 values["state"] = JobState.QUEUED
@@ -237,6 +236,8 @@ class _Loader:
     def _edit(self, spec: JobSpec, job: Any, values: dict[str, Any]) -> None:
         if job.state not in _RESTING or _live(self._connection, job.id):
             self.report.busy.append(spec.key)
+        elif job.state == JobState.QUEUED:
+            self._update(job, values)  # it waits for a retry or was to be redone: nothing is sent
         elif not job.paid:
             queue = job.state == JobState.FAILED or not job.in_manifest
             self._update(job, values | (_QUEUED if queue else {}))
@@ -258,9 +259,23 @@ class _Loader:
             self.report.updated += bool(changed)
             self.report.unchanged += not changed
 
-    def part_with_missing(self) -> None:
-        """Cancel what is no longer in the manifest and unpaid; stop where that may be an edit."""
-        missing = self._connection.execute(
+    def settle_missing(self, *, whole: bool) -> None:
+        """Recognise paid rows that came back under another key; stop where a row may be an edit.
+
+        Args:
+            whole: True cancels what is no longer in the manifest and unpaid.
+        """
+        missing = self._recognise(self._missing())
+        vanished = [job for job in missing if job.paid and job.key_from_content]
+        fresh = self._fresh() if vanished else []
+        redone: set[int] = set()
+        if fresh:
+            redone = self._maybe_edits(vanished, fresh)
+        if whole:
+            self._part_with([job for job in missing if job.id not in redone])
+
+    def _missing(self) -> Sequence[Any]:
+        return self._connection.execute(
             select(JOB, _PAID.label("paid"))
             .where(
                 JOB.c.batch_id == self._batch_id,
@@ -269,16 +284,46 @@ class _Loader:
             )
             .order_by(JOB.c.row, JOB.c.id)
         ).all()
-        vanished = [job for job in missing if job.paid and job.key_from_content]
-        if vanished and self._new_without_id:
-            self._maybe_edits(vanished)
+
+    def _fresh(self, fingerprint: str | None = None) -> Sequence[Any]:
+        """List the rows that this load added, or the first one that asks for the same video."""
+        query = select(JOB).where(JOB.c.batch_id == self._batch_id, JOB.c.id > self._last_id)
+        if fingerprint is not None:
+            query = query.where(JOB.c.fingerprint == fingerprint).limit(1)
+        return self._connection.execute(query.order_by(JOB.c.row, JOB.c.id)).all()
+
+    def _recognise(self, missing: Sequence[Any]) -> list[Any]:
+        """Give paid rows their new key where the same video is asked for under another one.
+
+        An id column that came, went or was renumbered buys nothing again.
+        """
+        left: list[Any] = []
+        for job in missing:
+            same = self._fresh(job.fingerprint) if job.paid and self.report.added else []
+            if not same:
+                left.append(job)
+                continue
+            self._replace(job, same[0], {})
+            self.report.unchanged += 1
+        return left
+
+    def _replace(self, job: Any, fresh: Any, more: dict[str, Any]) -> None:
+        """Let a row take the place of an older one, so that the history stays with it."""
+        self._connection.execute(JOB.delete().where(JOB.c.id == fresh.id))
+        values = {name: getattr(fresh, name) for name in _COPIED} | more
+        self._connection.execute(update(JOB).where(JOB.c.id == job.id).values(values))
+        self.report.added -= 1
+
+    def _part_with(self, missing: Sequence[Any]) -> None:
         if missing:
             self._connection.execute(
                 update(JOB).where(JOB.c.id == bindparam("gone")).values(in_manifest=False),
                 [{"gone": job.id} for job in missing],
             )
-        unpaid = [job for job in missing if not job.paid and job.state == JobState.QUEUED]
-        for job in unpaid:
+        for job in missing:
+            if job.state != JobState.QUEUED or _live(self._connection, job.id):
+                continue
+            # what was paid for before and waits for a retry is not bought again either
             self._connection.execute(
                 update(JOB)
                 .where(JOB.c.id == job.id, JOB.c.state == JobState.QUEUED)
@@ -286,33 +331,46 @@ class _Loader:
             )
             self.report.cancelled.append(job.key)
 
-    def _maybe_edits(self, vanished: list[Any]) -> None:
+    def _maybe_edits(self, vanished: list[Any], fresh: Sequence[Any]) -> set[int]:
+        """Do what was said about paid rows that vanished while others came; gives the redone."""
         if self._on_change is OnChange.STOP:
-            first, new = vanished[0], self._new_without_id[0]
+            first, new = vanished[0], fresh[0]
             raise LoadError(
                 f"{len(vanished)} row(s) that were paid for are no longer in the manifest (row "
-                f"{first.row}: {_short(first.prompt)}), and {len(self._new_without_id)} new row(s) "
-                f"came (row {new.row}: {_short(new.request.prompt)}). If these are edits and the "
+                f"{first.row}: {_short(first.prompt)}), and {len(fresh)} new row(s) "
+                f"came (row {new.row}: {_short(new.prompt)}). If these are edits and the "
                 "videos shall be bought anew, say --redo-changed; if they are other videos, say "
                 "--keep-both. An id column keeps edits apart from new rows. Nothing was changed."
             )
+        redone: set[int] = set()
         if self._on_change is OnChange.KEEP:
-            return
-        for job, spec in zip(list(vanished), self._new_without_id, strict=False):
+            return redone
+        for job, new in zip(vanished, fresh, strict=False):
             if job.state not in _RESTING or _live(self._connection, job.id):
                 self.report.busy.append(job.key)
                 continue
-            # the new row takes the old one's place, so that the history stays with it
-            self._connection.execute(
-                JOB.delete().where(JOB.c.batch_id == self._batch_id, JOB.c.key == spec.key)
-            )
-            self._connection.execute(
-                update(JOB).where(JOB.c.id == job.id).values(self._values(spec) | _QUEUED)
-            )
-            self.report.added -= 1
-            self.report.redone.append(spec.key)
+            self._replace(job, new, _QUEUED)
+            self.report.redone.append(new.key)
+            redone.add(job.id)
+        return redone
 
 
+_COPIED = (
+    "key",
+    "key_from_content",
+    "row",
+    "fingerprint",
+    "kind",
+    "prompt",
+    "orientation",
+    "duration",
+    "image",
+    "callback_url",
+    "campaign",
+    "priority",
+    "cells",
+    "in_manifest",
+)
 _NEW = {"state": JobState.QUEUED, "attempts": 0, "retries": 0, "charged_micros": 0}
 _QUEUED = {
     "state": JobState.QUEUED,

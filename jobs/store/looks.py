@@ -7,12 +7,15 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, func, select, text, update
 
+from ..ledger import Refunds
 from ..provider import Generation, GenerationPhase
 from ..states import AttemptState, FailureKind, JobState
-from ..tables import ATTEMPT, JOB
-from .rows import attempt_row, move_attempt, move_job
+from ..tables import ATTEMPT, BATCH, JOB
+from .rows import attempt_row, move_attempt, move_job, move_money
 
 ACCEPTED = text("attempt.state = 'accepted'")
+QUEUED_JOB = text("job.state = 'queued'")
+_UNFINISHED = (AttemptState.ACCEPTED, AttemptState.ABANDONED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +57,12 @@ def pending_ids(connection: Connection, generation_ids: Sequence[str]) -> dict[s
             ATTEMPT.c.generation_id,
             ATTEMPT.c.accepted_at,
             ATTEMPT.c.overdue_at,
+            ATTEMPT.c.created_at,
             JOB.c.state.label("job_state"),
             JOB.c.retries,
         )
         .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
-        .where(ATTEMPT.c.generation_id.in_(generation_ids), ACCEPTED)
+        .where(ATTEMPT.c.generation_id.in_(generation_ids), ATTEMPT.c.state.in_(_UNFINISHED))
     )
     return {row.generation_id: row for row in rows}
 
@@ -76,6 +80,18 @@ def look_again_at_overdue(connection: Connection, now: datetime) -> int:
         update(ATTEMPT).where(ACCEPTED, ATTEMPT.c.overdue_at.is_not(None)).values(next_look_at=now)
     )
     return done.rowcount
+
+
+def heed_clock(connection: Connection, now: datetime, farthest: timedelta) -> None:
+    """Bring back what a clock that was set back has put off: nothing is planned farther ahead."""
+    connection.execute(
+        update(ATTEMPT)
+        .where(ACCEPTED, ATTEMPT.c.next_look_at > now + farthest)
+        .values(next_look_at=now)
+    )
+    connection.execute(
+        update(JOB).where(QUEUED_JOB, JOB.c.due_at > now + farthest).values(due_at=now)
+    )
 
 
 def overdue_due(connection: Connection, now: datetime) -> int:
@@ -163,13 +179,14 @@ def fail(
     """Write a generation's failure down; with a delay the job is queued for a new attempt.
 
     An overdue job stays failed, now with the provider's own reason, and is not bought again by
-    itself. The charge stays: a failed generation counts as spent until it is shown refunded.
+    itself. The charge stays, and counts as spent unless the batch's ``--refunds`` says otherwise.
     """
     row = attempt_row(connection, attempt_id)
     if row is None or not move_attempt(
         connection, attempt_id, "fail", AttemptState.FAILED, ended_at=now, error=message
     ):
         return False
+    _refund(connection, row, kind)
     if row.current_attempt != attempt_id:
         return True
     if row.job_state == JobState.FAILED:
@@ -199,6 +216,21 @@ def fail(
         error=message,
         completed_at=now,
     )
+
+
+def _refund(connection: Connection, attempt: Any, kind: FailureKind) -> None:
+    """Count a failure's price as given back, where the batch is known to get it back."""
+    told = connection.execute(
+        select(BATCH.c.refunds).where(BATCH.c.id == attempt.batch_id)
+    ).scalar_one()
+    if not Refunds(told).covers(kind):
+        return
+    connection.execute(
+        update(ATTEMPT)
+        .where(ATTEMPT.c.id == attempt.id)
+        .values(refunded_micros=attempt.price_micros)
+    )
+    move_money(connection, attempt, held=0, refunded=attempt.price_micros)
 
 
 def overdue(

@@ -6,11 +6,12 @@ together.
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
+from ..ledger import keys_of
 from ..states import AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, JOB, LIVE, PRICE
-from .rows import attempt_row, move_attempt, move_job, move_money
+from .rows import attempt_row, ensure_budget, move_attempt, move_job, move_money
 
 
 def accept(
@@ -28,7 +29,8 @@ def accept(
     marked as estimated.
 
     Returns:
-        False when it did not land: the attempt was not open, or the id is another's.
+        False when it did not land: the attempt was settled already, or the id is another's. An
+        answer that comes after its attempt went in doubt settles the doubt.
     """
     owner = connection.execute(
         select(ATTEMPT.c.id).where(ATTEMPT.c.generation_id == generation_id)
@@ -72,8 +74,8 @@ def _accepted(
         price_estimated=price is None,
         accepted_at=now,
         next_look_at=now + first_look,
-        doubt_since=None,
         error=None,
+        candidates=None,
     )
     if not landed:
         return False
@@ -182,16 +184,91 @@ def doubt(connection: Connection, attempt_id: int, reason: str, now: datetime) -
     return True
 
 
-def void(connection: Connection, attempt_id: int, reason: str, now: datetime) -> bool:
-    """Settle a doubt: shown never created. The hold is released and the job queued again."""
+def void(
+    connection: Connection, attempt_id: int, reason: str, now: datetime, most: int | None = None
+) -> bool:
+    """Settle a doubt: shown never created. The hold is released and the job queued again.
+
+    Args:
+        connection: in a writing transaction.
+        attempt_id: of an attempt in doubt.
+        reason: for people.
+        now: when it was settled.
+        most: after so many voids the job fails instead: a provider that answers none of its
+            submissions is not asked for ever.
+    """
     row = attempt_row(connection, attempt_id)
     if row is None or not move_attempt(
-        connection, attempt_id, "void", AttemptState.VOID, error=reason, ended_at=now
+        connection,
+        attempt_id,
+        "void",
+        AttemptState.VOID,
+        error=reason,
+        ended_at=now,
+        candidates=None,
     ):
         return False
-    move_job(connection, row.job_id, "void", JobState.QUEUED, due_at=None)
     move_money(connection, row, held=-row.hold_micros)
+    voids = connection.execute(
+        select(func.count())
+        .select_from(ATTEMPT)
+        .where(ATTEMPT.c.job_id == row.job_id, ATTEMPT.c.state == AttemptState.VOID)
+    ).scalar_one()
+    if most is None or voids < most:
+        move_job(connection, row.job_id, "void", JobState.QUEUED, due_at=None)
+        return True
+    move_job(
+        connection,
+        row.job_id,
+        "exhaust",
+        JobState.FAILED,
+        error_kind=FailureKind.SYSTEM,
+        error=f"{voids} submissions got no answer, and nothing was made of them: no cost",
+        completed_at=now,
+    )
     return True
+
+
+def reappear(connection: Connection, attempt_id: int, generation_id: str, now: datetime) -> bool:
+    """Take back a void whose generation turned up after all: it is charged, whatever the caps say.
+
+    Returns:
+        False when its replacement was sent already: then it is paid for nothing, ``abandoned``.
+    """
+    row = attempt_row(connection, attempt_id)
+    if row is None:
+        return False
+    job = connection.execute(select(JOB.c.fingerprint).where(JOB.c.id == row.job_id)).one()
+    waiting = (
+        row.job_state == JobState.QUEUED
+        and row.current_attempt == attempt_id
+        and job.fingerprint == row.fingerprint  # an edited row wants another video
+    )
+    charge = _estimate(connection, row.kind, row.hold_micros)
+    landed = move_attempt(
+        connection,
+        attempt_id,
+        "reappear" if waiting else "surplus",
+        AttemptState.ACCEPTED if waiting else AttemptState.ABANDONED,
+        generation_id=generation_id,
+        price_micros=charge,
+        price_estimated=True,
+        accepted_at=now,
+        next_look_at=now,
+        ended_at=None,
+        error=None if waiting else "turned up after it had counted as never made; it was replaced",
+    )
+    if not landed:
+        return False
+    for key in keys_of(row.batch_id, row.campaign, row.day):
+        ensure_budget(connection, key)  # the row may have been moved to a campaign since
+    move_money(connection, row, held=0, charged=charge)
+    charged = {"charged_micros": JOB.c.charged_micros + charge}
+    if waiting:
+        move_job(connection, row.job_id, "reappear", JobState.PENDING, **charged)
+    else:
+        connection.execute(update(JOB).where(JOB.c.id == row.job_id).values(**charged))
+    return bool(waiting)
 
 
 def doubt_all_open(connection: Connection, now: datetime) -> int:

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from ..ledger import Budget, keys_of
+from ..ledger import ACCOUNT_KEY, Budget, keys_of
 from ..provider import GenerationRequest, ImageRef
 from ..states import AttemptState, JobState, attempt_sources, sources
 from ..tables import ATTEMPT, BUDGET, JOB
@@ -69,14 +69,31 @@ _MOVE = (
     .values(
         held_micros=BUDGET.c.held_micros + bindparam("held"),
         charged_micros=BUDGET.c.charged_micros + bindparam("charged"),
+        refunded_micros=BUDGET.c.refunded_micros + bindparam("refunded"),
     )
 )
 
 
-def move_money(connection: Connection, attempt: Any, held: int, charged: int = 0) -> None:
-    """Add to the held and charged totals of every budget that an attempt counts in."""
+def move_money(
+    connection: Connection, attempt: Any, held: int, charged: int = 0, refunded: int = 0
+) -> None:
+    """Add to the totals of every budget that an attempt counts in.
+
+    A refund counts in none for the account: what its balance is, only its readings tell.
+    """
     keys = keys_of(attempt.batch_id, attempt.campaign, attempt.day)
-    connection.execute(_MOVE, [{"k": key, "held": held, "charged": charged} for key in keys])
+    connection.execute(
+        _MOVE,
+        [
+            {
+                "k": key,
+                "held": held,
+                "charged": charged,
+                "refunded": 0 if key == ACCOUNT_KEY else refunded,
+            }
+            for key in keys
+        ],
+    )
 
 
 def ensure_budget(connection: Connection, key: str, cap: int | None = None) -> None:
@@ -93,7 +110,11 @@ def load_budget(connection: Connection, key: str) -> Budget:
     """Read a budget's totals."""
     row = connection.execute(
         select(
-            BUDGET.c.key, BUDGET.c.cap_micros, BUDGET.c.charged_micros, BUDGET.c.held_micros
+            BUDGET.c.key,
+            BUDGET.c.cap_micros,
+            BUDGET.c.charged_micros,
+            BUDGET.c.held_micros,
+            BUDGET.c.refunded_micros,
         ).where(BUDGET.c.key == key)
     ).one()
     return Budget(*row)

@@ -11,6 +11,7 @@ from ..errors import NotFoundError
 from ..ledger import Budget, Scope, batch_key
 from ..states import JobState
 from ..tables import ARTIFACT, ATTEMPT, BATCH, BUDGET, JOB, QUEUED
+from . import doubts
 
 PAGE = 1000
 
@@ -25,6 +26,7 @@ class BatchStatus:
         files_missing: completed jobs whose file is not here.
         money: the batch's budget; refunds beside it.
         campaigns: each campaign's budget by its name.
+        doubts: from :func:`jobs.store.doubts.of_batch`.
     """
 
     id: int
@@ -39,6 +41,7 @@ class BatchStatus:
     money: Budget
     refunded: int
     campaigns: dict[str, Budget] = field(default_factory=dict)
+    doubts: Sequence[Any] = ()
 
     @property
     def total(self) -> int:
@@ -108,11 +111,12 @@ def batch_status(connection: Connection, batch: Any) -> BatchStatus:
         money=Budget(batch_key(batch.id), None, 0, 0) if own is None else _budget(own),
         refunded=0 if own is None else own.refunded_micros,
         campaigns={key.removeprefix(prefix): _budget(row) for key, row in sorted(budgets.items())},
+        doubts=doubts.of_batch(connection, batch.id) if jobs[JobState.IN_DOUBT] else (),
     )
 
 
 def _budget(row: Any) -> Budget:
-    return Budget(row.key, row.cap_micros, row.charged_micros, row.held_micros)
+    return Budget(row.key, row.cap_micros, row.charged_micros, row.held_micros, row.refunded_micros)
 
 
 def _files(connection: Connection, batch_id: int) -> int:
@@ -224,6 +228,7 @@ def outstanding(
         if not paused:
             rows = [] if batch_id not in last_rows else [JOB.c.row <= last_rows[batch_id]]
             rows += [JOB.c.id.not_in(left_out)] if left_out else []
+            rows.append(JOB.c.in_manifest)  # what left the manifest is not bought
             queued = select(func.count()).where(QUEUED, JOB.c.batch_id == batch_id, *rows)
             later = connection.execute(
                 select(func.count(), func.min(JOB.c.due_at)).where(
@@ -251,6 +256,17 @@ def outstanding(
     return Outstanding(next_due=next_due, **total)
 
 
+def campaigns(connection: Connection, batch_id: int) -> list[str]:
+    """List the campaigns of a batch's rows."""
+    found = connection.execute(
+        select(JOB.c.campaign)
+        .distinct()
+        .where(JOB.c.batch_id == batch_id, JOB.c.campaign.is_not(None))
+        .order_by(JOB.c.campaign)
+    )
+    return list(found.scalars())
+
+
 def attempts_of(connection: Connection, job_id: int) -> Sequence[Any]:
     """List a job's attempts, the first one first."""
     return connection.execute(
@@ -272,7 +288,7 @@ def queued_by_kind(connection: Connection, batch_id: int) -> dict[str, int]:
     """Count the queued jobs of a batch by price kind."""
     rows = connection.execute(
         select(JOB.c.kind, func.count())
-        .where(JOB.c.batch_id == batch_id, JOB.c.state == JobState.QUEUED)
+        .where(JOB.c.batch_id == batch_id, JOB.c.state == JobState.QUEUED, JOB.c.in_manifest)
         .group_by(JOB.c.kind)
     )
     return {row.kind: row[1] for row in rows}

@@ -6,25 +6,53 @@ fails takes nothing else with it.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from ..errors import DatabaseUnusableError
 
 T = TypeVar("T")
 Work = Callable[[Connection], Any]
 
+_WRITABLE: Final = "make the file and its folder writable, or name another database with --db"
+_DAMAGED: Final = (
+    "put it aside together with its -wal file, and take the newest copy that you have; or begin a "
+    "new one with --db and --adopt-existing, which finds in the account what was paid for"
+)
+_REMEDIES: Final = {
+    sqlite3.SQLITE_FULL: "free some space on its disk",
+    sqlite3.SQLITE_IOERR: "look at its disk: the free space, your quota, its health",
+    sqlite3.SQLITE_READONLY: _WRITABLE,
+    sqlite3.SQLITE_PERM: _WRITABLE,
+    sqlite3.SQLITE_CANTOPEN: _WRITABLE,
+    sqlite3.SQLITE_BUSY: "close the program that has it locked",
+    sqlite3.SQLITE_LOCKED: "close the program that has it locked",
+    sqlite3.SQLITE_PROTOCOL: "close the program that has it locked",
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+}
+"""What a person can do, by SQLite's primary result code; all other codes are bugs of ours."""
+
 
 class Writer:
-    """Runs work on the one writing connection."""
+    """Runs work on the one writing connection.
+
+    Args:
+        connection: nobody else writes on it.
+        path: the database's file, for messages.
+        observer: called in every transaction before its COMMIT.
+    """
 
     def __init__(
-        self, connection: Connection, observer: Callable[[Connection], None] | None
+        self, connection: Connection, path: Path, observer: Callable[[Connection], None] | None
     ) -> None:
         self._connection = connection
+        self._path = path
         self._observer = observer
         self._queue: list[tuple[Work, asyncio.Future[Any]]] = []
 
@@ -32,7 +60,8 @@ class Writer:
         """Run one piece of work now, in a transaction of its own.
 
         Raises:
-            DatabaseUnusableError: the file can't be written: read-only, disk full, locked for long.
+            DatabaseUnusableError: the file can't be written: read-only, disk full, locked for long;
+                nothing of this work was kept.
         """
         self.flush()
         self._execute("BEGIN IMMEDIATE")
@@ -42,7 +71,7 @@ class Writer:
                 self._observer(self._connection)
         except BaseException as error:
             self._rollback()
-            plain = _plain(error)
+            plain = self._plain(error)
             if plain is error:
                 raise
             raise plain from error
@@ -73,7 +102,7 @@ class Writer:
             self._end()
         except Exception as error:  # noqa: BLE001 - it reaches everyone who waits
             self._rollback()
-            outcomes = [(future, None, _plain(error)) for _, future in queue]
+            outcomes = [(future, None, self._plain(error)) for _, future in queue]
         for future, result, failure in outcomes:
             if future.done():  # its task was cancelled; the work stands all the same
                 continue
@@ -91,34 +120,52 @@ class Writer:
                 raise  # SQLite rolled everything back by itself (disk full): nobody's piece stands
             self._connection.exec_driver_sql("ROLLBACK TO piece")
             self._connection.exec_driver_sql("RELEASE piece")
-            return None, _plain(error)
+            return None, self._plain(error)
         self._connection.exec_driver_sql("RELEASE piece")
         return result, None
 
     def _execute(self, statement: str) -> None:
         try:
             self._connection.exec_driver_sql(statement)
-        except OperationalError as error:
-            raise _plain(error) from error
+        except DBAPIError as error:
+            raise self._plain(error) from error
 
     def _end(self) -> None:
         try:
             self._connection.exec_driver_sql("COMMIT")
-        except OperationalError as error:
+        except BaseException as error:
             self._rollback()
-            raise _plain(error) from error
+            plain = self._plain(error)
+            if plain is error:
+                raise
+            raise plain from error
         self._connection.commit()  # SQLAlchemy's own idea of a transaction
 
     def _rollback(self) -> None:
-        if self._connection.connection.in_transaction:
+        # Ctrl-C inside of a statement has SQLAlchemy drop the connection: SQLite rolled back then
+        gone = self._connection.invalidated
+        if not gone and self._connection.connection.in_transaction:
             self._connection.exec_driver_sql("ROLLBACK")
         self._connection.rollback()
 
+    def _plain(self, error: BaseException) -> BaseException:
+        return unusable(self._path, error, "written") or error
 
-def _plain(error: BaseException) -> BaseException:
-    """Turn what the file system or a lock did into words; everything else stays what it is."""
-    if isinstance(error, OperationalError):
-        return DatabaseUnusableError(
-            f"the database can't be written: {error.orig}; nothing of this step was kept"
-        )
-    return error
+
+def unusable(path: Path, error: BaseException, done: str = "used") -> DatabaseUnusableError | None:
+    """Turn what the file system or a lock did into words; None for everything else.
+
+    Args:
+        path: the database's file.
+        error: of sqlite3, or SQLAlchemy's around it.
+        done: what can't be: "read", "written".
+    """
+    original = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(original, "sqlite_errorcode", None)
+    remedy = None if code is None else _REMEDIES.get(code & 0xFF)
+    if remedy is None:
+        return None
+    return DatabaseUnusableError(
+        f"the database {path} can't be {done} ({original}); {remedy}, and run it again: nothing of "
+        "this step was kept, everything before it is safe"
+    )

@@ -1,0 +1,85 @@
+"""Our ledger, the provider's generations and the change of the balance, side by side."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from .account_list import read_back
+from .clock import Clock
+from .ledger import ACCOUNT_KEY
+from .provider import Generation, Provider
+from .settling import WIDE
+from .store import Store, accounts, doubts
+from .store.rows import load_budget
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What was found.
+
+    Attributes:
+        since: when this database first bought something; None when it never did.
+        charged: what our ledger says was charged, in micros.
+        held: what it holds for submissions whose outcome is not known.
+        known: generations of the account that are attempts of ours, since then.
+        orphans: those that are nobody's of ours, newest first.
+        whole: True when the list was read without a gap.
+        balance: the account's money now.
+        fell_by: by how much the balance fell since the first reading; None before one.
+        charged_since: what was charged since that reading.
+    """
+
+    since: datetime | None
+    charged: int
+    held: int
+    known: int
+    orphans: Sequence[Generation]
+    whole: bool
+    balance: int
+    fell_by: int | None
+    charged_since: int
+
+    @property
+    def difference(self) -> int | None:
+        """Say how much more the balance fell than our ledger charged; less than 0: refunds."""
+        return None if self.fell_by is None else self.fell_by - self.charged_since
+
+
+async def audit(store: Store, provider: Provider, clock: Clock) -> Audit:
+    """Set side by side what we know and what the provider shows.
+
+    Raises:
+        ProviderError: the balance or the list can't be read.
+    """
+    mark = store.read(accounts.charged_so_far)
+    balance = await provider.balance()
+    now = clock.now()
+    await store.commit(lambda c: accounts.record_balance(c, balance, mark, now))
+    since = store.read(doubts.oldest_intent)
+    shown: Sequence[Generation] = ()
+    whole = True
+    if since is not None:
+        reading = await read_back(provider, clock, since - WIDE)
+        shown, whole = reading.generations, reading.covers(since - WIDE)
+    ours = store.read(lambda c: doubts.known(c, [generation.id for generation in shown]))
+    orphans = [
+        generation
+        for generation in shown
+        if generation.id not in ours
+        and since is not None
+        and (generation.created_at is None or generation.created_at >= since - WIDE)
+    ]
+    budget = store.read(lambda c: load_budget(c, ACCOUNT_KEY))
+    account = store.read(accounts.read_account)
+    first = account.first_balance_micros
+    return Audit(
+        since=since,
+        charged=budget.charged,
+        held=budget.held,
+        known=len(ours),
+        orphans=orphans,
+        whole=whole,
+        balance=balance,
+        fell_by=None if first is None else first - balance,
+        charged_since=budget.charged - (account.first_charged_micros or 0),
+    )

@@ -1,0 +1,94 @@
+"""Settling a doubt by a person's word."""
+
+from datetime import timedelta
+from typing import Any
+
+from .clock import Clock
+from .errors import NotAllowedError
+from .provider import Provider, UnknownGenerationError
+from .states import AttemptState
+from .store import Store, outcomes, views
+from .text import same_text
+
+
+async def resolve_as(
+    store: Store,
+    provider: Provider,
+    clock: Clock,
+    job: Any,
+    generation_id: str,
+    *,
+    force: bool,
+) -> None:
+    """Settle a doubt by a person's word: this generation is the job's.
+
+    Args:
+        store: the job table.
+        provider: asked whether the generation exists and carries the prompt.
+        clock: time.
+        job: from :func:`jobs.store.views.find_job`.
+        generation_id: as the provider calls it.
+        force: take it although its prompt is another.
+
+    Raises:
+        NotAllowedError: the job is not in doubt, or the generation is not its own.
+        ProviderError: the provider did not answer.
+    """
+    _must_be_in_doubt(job)
+    owner = store.read(lambda connection: views.attempt_of_generation(connection, generation_id))
+    if owner is not None:
+        raise NotAllowedError(
+            f"generation {generation_id} belongs to job {owner.key!r} of {owner.batch!r} already"
+        )
+    try:
+        found = await provider.generation(generation_id)
+    except UnknownGenerationError as error:
+        raise NotAllowedError(
+            f"the account has no generation {generation_id}; "
+            "'batchsora show' and the provider's own page list what there is"
+        ) from error
+    if not force and (found.prompt is None or not same_text(found.prompt, job.prompt)):
+        raise NotAllowedError(
+            f"generation {generation_id} was made from another prompt; "
+            "say --force if it is this job's all the same"
+        )
+    now = clock.now()
+    landed = store.write(
+        lambda connection: outcomes.adopt(connection, job.attempt_id, generation_id, now)
+    )
+    _must_have_landed(job, landed=landed)
+
+
+def resolve_never_made(
+    store: Store, clock: Clock, job: Any, *, grace: timedelta, force: bool
+) -> None:
+    """Settle a doubt by a person's word: nothing was created; the job is queued again.
+
+    Raises:
+        NotAllowedError: the job is not in doubt, or its grace is not over.
+    """
+    _must_be_in_doubt(job)
+    now = clock.now()
+    attempt = store.read(lambda connection: views.attempts_of(connection, job.id))[-1]
+    ends = max(attempt.doubt_since, attempt.send_before) + grace
+    if now < ends and not force:
+        raise NotAllowedError(
+            f"the submission of {job.key!r} may still turn up until {ends:%H:%M:%S} UTC; "
+            "look at the account's generations then, or say --force to pay again if it does"
+        )
+    landed = store.write(
+        lambda connection: outcomes.void(
+            connection, job.attempt_id, "a person said that it was never made", now
+        )
+    )
+    _must_have_landed(job, landed=landed)
+
+
+def _must_be_in_doubt(job: Any) -> None:
+    if job.attempt_state != AttemptState.IN_DOUBT:
+        raise NotAllowedError(f"job {job.key!r} is {job.state}, not in doubt: nothing to resolve")
+
+
+def _must_have_landed(job: Any, *, landed: bool) -> None:
+    if not landed:
+        raise NotAllowedError(f"job {job.key!r} is no longer in doubt: it was settled meanwhile")

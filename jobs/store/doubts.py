@@ -1,0 +1,195 @@
+"""What settling doubts reads and writes: the suspects, their clocks, and their candidates."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, null, select, text, update
+
+from ..provider import Generation
+from ..settling import ClockOffset
+from ..states import AttemptState
+from ..tables import ATTEMPT, BATCH, JOB, UNSETTLED, VOID
+
+NEIGHBOURS = 100
+"""How many attempts before and after one tell how the clocks stood then."""
+
+CHUNK = 500
+_IN_DOUBT = (
+    text("attempt.state IN ('open', 'in_doubt')"),  # the partial index's own words
+    ATTEMPT.c.state == AttemptState.IN_DOUBT,
+)
+
+
+def suspects(connection: Connection, watched_since: datetime) -> Sequence[Any]:
+    """List the attempts whose generation may be in the account without our knowing its id.
+
+    Args:
+        connection: a snapshot.
+        watched_since: voids that ended later are among them.
+    """
+    columns = (
+        ATTEMPT.c.id,
+        ATTEMPT.c.state,
+        ATTEMPT.c.prompt,
+        ATTEMPT.c.fingerprint,
+        ATTEMPT.c.intent_at,
+        ATTEMPT.c.send_before,
+        ATTEMPT.c.doubt_since,
+        ATTEMPT.c.ended_at,
+        ATTEMPT.c.candidates,
+    )
+    later = ATTEMPT.alias("later")
+    replaced_at = (
+        select(func.min(later.c.intent_at))
+        .where(later.c.job_id == ATTEMPT.c.job_id, later.c.id > ATTEMPT.c.id)
+        .scalar_subquery()
+        .label("replaced_at")
+    )
+    unsettled = connection.execute(
+        select(*columns, null().label("replaced_at")).where(UNSETTLED).order_by(ATTEMPT.c.id)
+    )
+    voids = connection.execute(
+        select(*columns, replaced_at)
+        .where(VOID, ATTEMPT.c.ended_at > watched_since)
+        .order_by(ATTEMPT.c.id)
+    )
+    return [*unsettled, *voids]
+
+
+def hopeful(connection: Connection, given_up: Iterable[int], *, everywhere: bool) -> int:
+    """Count the doubts that a look at the list may still settle, of active batches or of all."""
+    rows = connection.execute(
+        select(ATTEMPT.c.id)
+        .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
+        .join(BATCH, BATCH.c.id == JOB.c.batch_id)
+        .where(*_IN_DOUBT, *([] if everywhere else [BATCH.c.active]))
+    )
+    hopeless = set(given_up)
+    return sum(number not in hopeless for number in rows.scalars())
+
+
+def clock_offset(connection: Connection, attempt_id: int) -> ClockOffset:
+    """Measure the provider's clock against ours, around the time of an attempt.
+
+    Every generation whose acceptance an answer told was created between its intent and that
+    answer. Neighbours are found by number, so that a clock that was set does not mislead.
+    """
+    row = connection.execute(
+        select(ATTEMPT.c.created_at, ATTEMPT.c.intent_at, ATTEMPT.c.accepted_at).where(
+            ATTEMPT.c.id.between(attempt_id - NEIGHBOURS, attempt_id + NEIGHBOURS),
+            ATTEMPT.c.created_at.is_not(None),
+            ATTEMPT.c.price_estimated.is_(False),
+        )
+    ).all()
+    if not row:
+        return ClockOffset()
+    return ClockOffset(
+        least=min(min(r.created_at - r.accepted_at, r.created_at - r.intent_at) for r in row),
+        most=max(max(r.created_at - r.accepted_at, r.created_at - r.intent_at) for r in row),
+        known=True,
+        measured=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A generation of the list that is an attempt's.
+
+    Attributes:
+        bought: False when it was taken over: then it may be older than its attempt.
+    """
+
+    attempt_id: int
+    bought: bool
+    accepted_at: datetime
+    dated: bool
+
+
+def known(connection: Connection, generation_ids: Sequence[str]) -> dict[str, Known]:
+    """Say which generations are attempts of ours."""
+    found: dict[str, Known] = {}
+    for start in range(0, len(generation_ids), CHUNK):
+        rows = connection.execute(
+            select(
+                ATTEMPT.c.generation_id,
+                ATTEMPT.c.id,
+                ATTEMPT.c.idempotency_key,
+                ATTEMPT.c.accepted_at,
+                ATTEMPT.c.created_at,
+            ).where(ATTEMPT.c.generation_id.in_(generation_ids[start : start + CHUNK]))
+        )
+        for row in rows:
+            found[row.generation_id] = Known(
+                row.id, bool(row.idempotency_key), row.accepted_at, row.created_at is not None
+            )
+    return found
+
+
+_DATE = (
+    update(ATTEMPT)
+    .where(ATTEMPT.c.id == bindparam("attempt"), ATTEMPT.c.created_at.is_(None))
+    .values(created_at=bindparam("created"))
+)
+
+
+def note_created(connection: Connection, created: Mapping[int, datetime]) -> None:
+    """Keep the provider's own time of attempts' generations."""
+    if created:
+        connection.execute(
+            _DATE, [{"attempt": number, "created": at} for number, at in created.items()]
+        )
+
+
+def note_candidates(
+    connection: Connection, attempt_id: int, candidates: Sequence[Generation]
+) -> None:
+    """Keep what a doubt can't be told apart from, for whoever resolves it."""
+    shown = [
+        {
+            "generation_id": generation.id,
+            "status": str(generation.phase),
+            "created_at": None
+            if generation.created_at is None
+            else generation.created_at.isoformat().replace("+00:00", "Z"),
+        }
+        for generation in candidates
+    ]
+    connection.execute(
+        update(ATTEMPT)
+        .where(ATTEMPT.c.id == attempt_id, ATTEMPT.c.state == AttemptState.IN_DOUBT)
+        .values(candidates=shown or None)
+    )
+
+
+def count(connection: Connection) -> int:
+    """Count the attempts in doubt."""
+    return connection.execute(
+        select(func.count()).select_from(ATTEMPT).where(*_IN_DOUBT)
+    ).scalar_one()
+
+
+def of_batch(connection: Connection, batch_id: int) -> Sequence[Any]:
+    """List the attempts in doubt of a batch, with their jobs' keys and what they could be."""
+    return connection.execute(
+        select(
+            JOB.c.key,
+            ATTEMPT.c.intent_at,
+            ATTEMPT.c.doubt_since,
+            ATTEMPT.c.error,
+            ATTEMPT.c.hold_micros,
+            ATTEMPT.c.candidates,
+        )
+        .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
+        .where(*_IN_DOUBT, JOB.c.batch_id == batch_id)
+        .order_by(ATTEMPT.c.id)
+    ).all()
+
+
+def oldest_intent(connection: Connection) -> datetime | None:
+    """Say when this database first bought something."""
+    found = connection.execute(
+        select(func.min(ATTEMPT.c.intent_at)).where(ATTEMPT.c.idempotency_key != "")
+    ).scalar_one_or_none()
+    return found if found is None or isinstance(found, datetime) else None
