@@ -182,7 +182,7 @@ class Downloader:
         delay = full_jitter(2.0, 60.0, tries, self._chance)
         self._not_before[item.attempt_id] = self._clock.monotonic() + delay
         self.report.failed[item.key] = message
-        log.info("the file of %s could not be fetched: %s", item.key, message)
+        log.info("the file of %r could not be fetched: %s", item.key, message)
         await self._store.commit(lambda c: files.record_file_error(c, item, message))
 
     def _target(self, item: WantedFile) -> Path:

@@ -1,10 +1,14 @@
 """Settings: read once at the edge from flags and environment, frozen, and passed down."""
 
+import logging
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+log = logging.getLogger(__name__)
 
 DEFAULT_DATABASE = "batchsora.db"
 DEFAULT_BASE_URL = "https://platform.runblob.io"
@@ -93,6 +97,8 @@ def _api_address(url: str) -> str:
 def read_token(settings: Settings, environment: Mapping[str, str]) -> str | None:
     """Find the API's token: in ``RUNBLOB_API_KEY``, else in ``--token-file``; None when nowhere.
 
+    A file that others on this machine can read is used all the same, with a warning.
+
     Raises:
         SettingsError: the file can't be read, or what is there can't be a token. The text never
             shows it.
@@ -103,6 +109,7 @@ def read_token(settings: Settings, environment: Mapping[str, str]) -> str | None
         where = str(settings.token_file)
         try:
             with settings.token_file.open("rb") as file:
+                _warn_of_others(where, os.fstat(file.fileno()).st_mode)
                 content = file.read(LONGEST_TOKEN + 1)
             found = content.decode("ascii").strip()
         except OSError as error:
@@ -115,4 +122,15 @@ def read_token(settings: Settings, environment: Mapping[str, str]) -> str | None
         return None
     if len(found) > LONGEST_TOKEN or not found.isascii() or any(c.isspace() for c in found):
         raise SettingsError(f"what is in {where} can't be a token: too long, or with spaces inside")
+    if not found.isprintable():
+        raise SettingsError(f"what is in {where} can't be a token: not plain text")
     return found
+
+
+def _warn_of_others(where: str, mode: int) -> None:
+    """Warn of a token that lies open; a pipe is as private as its process."""
+    if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
+        log.warning(
+            "the token file %s can be read by other users of this machine; 'chmod 600' closes it",
+            where,
+        )

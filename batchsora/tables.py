@@ -33,9 +33,11 @@ RESULT_COLUMNS: Final = (
 )
 """The columns of an export after the manifest's own; loading a manifest ignores them."""
 
-# What a spreadsheet may take for a formula, behind any number of our own marks.
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-_MARKED_FORMULA = re.compile(r"'+[=+\-@\t\r]")
+# What a spreadsheet may take for a formula, behind any number of our own marks; those of East Asia
+# read the wide signs (U+FF1D, U+FF0B, U+FF0D, U+FF20) like the others.
+_BEGINNING = r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
+_FORMULA = re.compile(f"'*{_BEGINNING}")
+_MARKED_FORMULA = re.compile(f"'+{_BEGINNING}")
 _PLAIN_NUMBER = re.compile(r"[+-][0-9]+(?:[.,][0-9]+)?")
 
 

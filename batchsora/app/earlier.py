@@ -5,9 +5,11 @@ from typing import Protocol
 
 from batchsora.app.ask import ask
 from batchsora.app.session import Endpoint
+from batchsora.runblob.adapter import RunBlobProvider
 from jobs.clock import Clock
 from jobs.earlier import EarlierWork, find_earlier, take_over
 from jobs.provider import TokenRefusedError, WrongAddressError
+from jobs.runner import check_owner
 from jobs.store import Store
 
 
@@ -47,11 +49,18 @@ def settle_earlier(
 
     Raises:
         jobs.provider.ProviderError: the account's list can't be read.
+        jobs.errors.DatabaseOwnerError: the database holds another account's generations.
     """
     if choice is OnExisting.BUY:
         return frozenset()
+
+    async def find(provider: RunBlobProvider) -> EarlierWork:
+        # another account's generations must not be written here
+        await check_owner(store, provider, place.owner)
+        return await find_earlier(store, provider, clock, batch_ids)
+
     try:
-        work = ask(place, lambda provider: find_earlier(store, provider, clock, batch_ids))
+        work = ask(place, find)
     except (TokenRefusedError, WrongAddressError):
         return frozenset()  # the run's own look at the balance meets the same, and buys nothing
     if not work.matches:

@@ -41,13 +41,16 @@ def exit_of_error(error: EngineError) -> Exit:
     return Exit.DATABASE if isinstance(error, database) else Exit.USAGE
 
 
-def exit_of_run(ending: Ending, batches: Iterable[BatchStatus], *, files_wanted: bool) -> Exit:
+def exit_of_run(
+    ending: Ending, batches: Iterable[BatchStatus], *, files_wanted: bool, surplus: int = 0
+) -> Exit:
     """Say which exit a run means; where several hold, 130, 6, 7, 4 and 3 in this order.
 
     Args:
         ending: why the engine stopped.
         batches: as they stand afterwards.
         files_wanted: False with ``--no-download``.
+        surplus: generations that turned up after their replacement had been paid for.
     """
     seen = list(batches)
     if ending.reason in (Reason.INTERRUPTED, Reason.UNREACHABLE):
@@ -56,7 +59,7 @@ def exit_of_run(ending: Ending, batches: Iterable[BatchStatus], *, files_wanted:
         return Exit.TOKEN
     if ending.reason is Reason.ADDRESS:
         return Exit.USAGE
-    if any(batch.jobs[JobState.IN_DOUBT] for batch in seen):
+    if surplus or any(batch.jobs[JobState.IN_DOUBT] for batch in seen):
         return Exit.IN_DOUBT
     if ending.reason in (Reason.FUNDS, Reason.BLOCKED):
         return Exit.STOPPED

@@ -1,19 +1,21 @@
 """From a manifest to the job table: read, refuse or leave out what is wrong, load, set the caps."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import Connection
 
+from batchsora.app.interrupts import heeded_between_steps
 from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.read import Manifest
 from batchsora.runblob.kinds import kind_of
-from jobs.ledger import batch_key, campaign_key, day_key
+from jobs.errors import LoadError
+from jobs.ledger import Refunds, batch_key, campaign_key, day_key
 from jobs.money import to_micros, usd_text
 from jobs.spec import JobSpec
-from jobs.store import Store, accounts, loading, steering
+from jobs.store import Store, accounts, loading, steering, views
 from jobs.store.loading import LoadReport, OnChange
 
 
@@ -35,6 +37,7 @@ class Caps:
 
     Attributes:
         time_zone: whose calendar days the day's cap counts, such as ``Europe/Berlin``.
+        refunds: which failed generations the account is known to get its money back for.
     """
 
     batch: Decimal | None = None
@@ -43,6 +46,7 @@ class Caps:
     max_price: Decimal | None = None
     min_balance: Decimal | None = None
     time_zone: str | None = None
+    refunds: Refunds | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +83,23 @@ def valid_rows(
 
 
 def load_manifest(
-    store: Store, manifest: Manifest, options: LoadOptions, now: datetime
-) -> tuple[LoadReport, list[RowProblem]]:
-    """Load a manifest in one transaction: wholly, or nothing of it.
+    store: Store, manifest: Manifest, options: LoadOptions, caps: Caps, now: datetime
+) -> tuple[LoadReport, list[str], list[RowProblem]]:
+    """Load a manifest and keep its caps in one transaction: wholly, or nothing of it.
+
+    Returns:
+        What was loaded, notes about replaced caps, and the rows that were skipped.
 
     Raises:
         InvalidRowsError: rows are wrong, and not to be skipped.
         ManifestError: a column looks misspelt, and that was not allowed.
-        jobs.errors.LoadError: it can't be told which batch it is, or edits need a word.
+        jobs.errors.LoadError: it can't be told which batch it is, edits need a word, or a cap is
+            for a campaign that no row has.
     """
     check_columns(manifest, allow_unknown=options.allow_unknown)
     problems: list[RowProblem] = []
 
-    def work(connection: Connection) -> LoadReport:
+    def work(connection: Connection) -> tuple[LoadReport, list[str]]:
         batch_id = loading.open_batch(
             connection,
             options.name,
@@ -100,18 +108,23 @@ def load_manifest(
             manifest.columns,
             now,
         )
-        rows = list(valid_rows(manifest, problems, skip_invalid=options.skip_invalid))
-        return loading.load(
+        rows = list(
+            ctrl_c.between(valid_rows(manifest, problems, skip_invalid=options.skip_invalid))
+        )
+        report = loading.load(
             connection,
             batch_id,
-            rows,
+            ctrl_c.between(rows),
             lambda request: kind_of(request).key,
             now,
             options.on_change,
             whole=not problems,
         )
+        return report, set_caps(connection, batch_id, caps, manifest, now)
 
-    return store.write(work), problems
+    with heeded_between_steps() as ctrl_c:
+        report, notes = store.write(work)
+    return report, notes, problems
 
 
 def check_columns(manifest: Manifest, *, allow_unknown: bool) -> None:
@@ -150,14 +163,36 @@ def set_caps(
     if batch is not None:
         keep(batch_key(batch_id), "budget", batch)
     campaigns = {} if manifest is None else dict(manifest.campaign_budgets)
+    _check_campaigns(connection, batch_id, caps.campaigns)
     for name, amount in (campaigns | caps.campaigns).items():
         keep(campaign_key(batch_id, name), f"budget of campaign {name!r}", amount)
     if caps.time_zone is not None:
         accounts.set_time_zone(connection, caps.time_zone)
     if caps.day is not None:
         keep(day_key(accounts.current_day(connection, now)), "budget of the day", caps.day)
+    return notes + _keep_terms(connection, batch_id, caps)
+
+
+def _check_campaigns(
+    connection: Connection, batch_id: int, campaigns: Mapping[str, Decimal]
+) -> None:
+    """Refuse a cap that would cap nothing: a misspelt campaign would spend without end."""
+    known = views.campaigns(connection, batch_id) if campaigns else []
+    for name in campaigns:
+        if name not in known:
+            there = ", ".join(map(repr, known[:10])) or "none at all"
+            raise LoadError(f"--cap {name}=…: no row has that campaign; there are {there}")
+
+
+def _keep_terms(connection: Connection, batch_id: int, caps: Caps) -> list[str]:
+    """Keep what is no cap, and yet decides what may be spent."""
+    notes: list[str] = []
     if caps.max_price is not None:
         steering.set_max_price(connection, batch_id, to_micros(caps.max_price))
     if caps.min_balance is not None:
         accounts.set_floor(connection, to_micros(caps.min_balance))
+    if caps.refunds is not None:
+        before = steering.set_refunds(connection, batch_id, caps.refunds)
+        if before is not caps.refunds:
+            notes.append(f"refunds of failures from now on: {caps.refunds} (was: {before})")
     return notes

@@ -40,11 +40,16 @@ class RunTerms:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run went."""
+    """How a run went.
+
+    Attributes:
+        surplus: generations that turned up after their replacement had been paid for.
+    """
 
     ending: Ending
     batches: list[BatchStatus]
     downloads: DownloadReport
+    surplus: int = 0
 
 
 def run_batches(
@@ -99,7 +104,7 @@ async def _run(
                 report, ending = await _last_files(ending, downloading)
         finally:
             await _cancel(running, downloading, progress)
-    return RunResult(ending, statuses(store, batch_ids), report)
+    return RunResult(ending, statuses(store, batch_ids), report, runner.surplus)
 
 
 async def _finish(

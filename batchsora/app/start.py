@@ -15,6 +15,7 @@ from batchsora.app.loading import Caps, LoadOptions, load_manifest, set_caps
 from batchsora.app.run import RunResult, RunTerms, run_batches
 from batchsora.app.session import Endpoint, Hooks, endpoint
 from batchsora.app.views import status_json
+from batchsora.download import DownloadPolicy
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import Manifest, open_manifest
 from batchsora.settings import Settings
@@ -84,7 +85,10 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
         terms = _terms(store, batch_ids, request, place, left_out)
         result = run_batches(store, place, terms, batch_ids, hooks, teller.say)
         code = exit_of_run(
-            result.ending, result.batches, files_wanted=request.terms.download is not None
+            result.ending,
+            result.batches,
+            files_wanted=request.terms.download is not None,
+            surplus=result.surplus,
         )
         if code is Exit.DONE and (skipped or left_out):
             code = Exit.STOPPED if left_out else Exit.FAILED
@@ -96,12 +100,9 @@ def _load(
     store: Store, manifest: Manifest, request: StartRequest, hooks: Hooks, teller: Teller
 ) -> tuple[list[int], list[RowProblem]]:
     now = hooks.clock.now()
-    report, skipped = load_manifest(store, manifest, request.loading, now)
+    report, notes, skipped = load_manifest(store, manifest, request.loading, request.caps, now)
     for line in wording.loaded(manifest.path.name, report, skipped):
         teller.say(line)
-    notes = store.write(
-        lambda c: set_caps(c, report.batch_id, request.caps, manifest, hooks.clock.now())
-    )
     for note in notes:
         teller.say(note)
     return [report.batch_id], skipped
@@ -181,7 +182,7 @@ def _terms(
     """Complete the terms with what only the loaded database and the endpoint know."""
     terms = replace(request.terms, policy=replace(request.terms.policy, left_out=left_out))
     if terms.download is not None:
-        terms = replace(terms, download=replace(terms.download, allow_private=place.private_files))
+        terms = replace(terms, download=_files_from(terms.download, place))
     if request.first is None:
         return terms
     first = request.first
@@ -194,6 +195,11 @@ def _terms(
         return {batch_id: row for batch_id, row in rows.items() if row is not None}
 
     return replace(terms, policy=replace(terms.policy, last_rows=store.read(work)))
+
+
+def _files_from(download: DownloadPolicy, place: Endpoint) -> DownloadPolicy:
+    """Take files from this machine where the API is here too, or a person said so."""
+    return replace(download, allow_private=download.allow_private or place.private_files)
 
 
 def _tell(

@@ -40,10 +40,23 @@ def status_json(
                 "runner": None if runner is None or not batch.active else str(runner),
                 "failed_kinds": batch.failed_kinds,
                 "files_missing": batch.files_missing,
+                "doubts": [_doubt_json(doubt) for doubt in batch.doubts],
             }
             for batch in batches
         ],
         "balance": _usd(balance),
+    }
+
+
+def _doubt_json(doubt: Any) -> dict[str, Any]:
+    """Show a submission in doubt, and the generations that it can't be told apart from."""
+    return {
+        "job": doubt.key,
+        "sent_at": _iso(doubt.intent_at),
+        "doubt_since": _iso(doubt.doubt_since),
+        "reason": doubt.error,
+        "held": usd_text(doubt.hold_micros),
+        "candidates": doubt.candidates or [],
     }
 
 
@@ -70,13 +83,33 @@ def status_text(
             lines.append(f"  files     {batch.files_missing} still to be fetched")
         if batch.waiting_for:
             lines.append(f"  waits for {batch.waiting_for}")
-        if batch.jobs[JobState.IN_DOUBT]:
-            lines.append("  in doubt  batchsora jobs --status in_doubt lists them")
+        lines += _doubts_text(batch.doubts)
     lines.append(
         f"balance at the last look: {'unknown' if balance is None else '$' + usd_text(balance)}"
     )
     lines.append("no runner" if runner is None else f"runner: {runner}")
     return "\n".join(lines)
+
+
+SHOWN_DOUBTS = 5
+
+
+def _doubts_text(doubts: Sequence[Any]) -> list[str]:
+    """Name the doubts that a person must settle, and how."""
+    lines: list[str] = []
+    contested = [doubt for doubt in doubts if doubt.candidates]
+    for doubt in contested[:SHOWN_DOUBTS]:
+        lines.append(f"  in doubt  {doubt.key} could be any of:")
+        lines += [
+            f"              {one['generation_id']} ({one['status']}, {one['created_at']})"
+            for one in doubt.candidates
+        ]
+    if contested:
+        lines.append("            batchsora resolve JOB --generation ID says which")
+    more = len(doubts) - len(contested[:SHOWN_DOUBTS])
+    if more:
+        lines.append(f"  in doubt  {more} more: 'batchsora run' looks for them, or says why not")
+    return lines
 
 
 def _money_text(budget: Budget) -> str:

@@ -98,18 +98,29 @@ def _batch_line(batch: BatchStatus) -> str:
     counts = ", ".join(f"{count} {state}" for state, count in batch.jobs.items() if count)
     cap = "" if batch.money.cap is None else f" of ${usd_text(batch.money.cap)}"
     held = "" if not batch.money.held else f", ${usd_text(batch.money.held)} held"
-    spent = f"${usd_text(batch.money.charged)}{cap} spent{held}"
+    back = "" if not batch.refunded else f", ${usd_text(batch.refunded)} given back"
+    spent = f"${usd_text(batch.money.charged)}{cap} spent{back}{held}"
     return f"{batch.name}: {counts.replace('_', ' ')}; {spent}"
 
 
 def _next_steps(result: RunResult, batches: list[BatchStatus]) -> Iterable[str]:
     yield from _reason(result.ending, sum(batch.jobs[JobState.QUEUED] for batch in batches))
     doubts = sum(batch.jobs[JobState.IN_DOUBT] for batch in batches)
-    if doubts:
+    if doubts and result.ending.reason in (Reason.INTERRUPTED, Reason.UNREACHABLE):
         yield (
-            f"{doubts} job(s) in doubt: nobody knows whether they were paid for, so they keep "
-            "their hold. 'batchsora jobs --status in_doubt' lists them; settle each with "
+            f"{doubts} job(s) in doubt: nobody knows yet whether they were paid for. They keep "
+            "their hold, and the next run, or 'batchsora reconcile', looks for them"
+        )
+    elif doubts:
+        yield (
+            f"{doubts} job(s) in doubt: the account's list does not tell what became of them, so "
+            "they keep their hold. 'batchsora status' shows what each could be; settle it with "
             "'batchsora resolve JOB --generation ID' or '--never-made'"
+        )
+    if result.surplus:
+        yield (
+            f"{result.surplus} generation(s) turned up after they had counted as never made, and "
+            "were paid for twice: they are charged to the caps, and the log names them"
         )
     failed = sum(batch.jobs[JobState.FAILED] for batch in batches)
     if failed:
@@ -134,5 +145,7 @@ def _reason(ending: Ending, queued: int) -> Iterable[str]:
             yield f"{queued} job(s) left; in the way: {ways}"
             if Blocked.BATCH_CAP in why:
                 yield "a higher --budget goes on from here"
+            if Blocked.BALANCE in why:
+                yield "top up the account, then run again; --wait-for-funds waits for it"
         case Reason.FINISHED:
             pass

@@ -21,6 +21,7 @@ COMMANDS = (
     "status",
     "jobs",
     "resolve",
+    "reconcile",
     "export",
     "download",
     "balance",

@@ -76,7 +76,7 @@ class Cli:
     def result(self, document: Any, text: Callable[[], str]) -> None:
         """Put a command's result on stdout: JSON for scripts, or text for people."""
         if self.json:
-            click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+            click.echo(printable_json(document))
         else:
             shown = text()
             if shown:
@@ -101,6 +101,15 @@ def clean(text: str) -> str:
     """Take out what could drive or deceive a terminal, but for a line's end and tab."""
     return "".join(
         c if c in "\n\t" or unicodedata.category(c) not in _UNPRINTABLE else "\ufffd" for c in text
+    )
+
+
+def printable_json(document: Any) -> str:
+    """Write JSON in which whatever could drive or deceive a terminal is an escape sequence."""
+    text = json.dumps(document, ensure_ascii=False, indent=2)
+    return "".join(
+        c if c == "\n" or unicodedata.category(c) not in _UNPRINTABLE else json.dumps(c)[1:-1]
+        for c in text
     )
 
 
@@ -147,9 +156,15 @@ def configure_logging(*, verbose: bool) -> None:
     """Send the log to stderr: warnings, or everything of ours with ``-v``."""
     import logging
 
-    logging.basicConfig(
-        format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING, force=True
-    )
+    class Clean(logging.Formatter):
+        """Log lines may carry foreign words: none of them drives the terminal."""
+
+        def format(self, record: logging.LogRecord) -> str:
+            return clean(super().format(record))
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(Clean("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     if verbose:
         for name in ("batchsora", "jobs"):
             logging.getLogger(name).setLevel(logging.INFO)

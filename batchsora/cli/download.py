@@ -18,9 +18,17 @@ from batchsora.cli.common import Cli, global_options
     show_default=True,
     help="Where the files go.",
 )
+@click.option(
+    "--allow-private-downloads",
+    "private",
+    is_flag=True,
+    help="Accept files from this machine and private networks.",
+)
 @global_options
 @click.pass_obj
-def command(cli: Cli, /, job: tuple[str, ...], batch: str | None, folder: Path) -> int:
+def command(
+    cli: Cli, /, job: tuple[str, ...], batch: str | None, folder: Path, *, private: bool
+) -> int:
     """Fetch the files of completed jobs that are missing, or of each JOB. It costs nothing.
 
     Files that were deleted are fetched again while the provider still has them.
@@ -37,7 +45,7 @@ def command(cli: Cli, /, job: tuple[str, ...], batch: str | None, folder: Path) 
 
     settings = cli.settings()
     with endpoint(settings) as place, existing_store(settings.database) as store:
-        policy = DownloadPolicy(folder, allow_private=place.private_files)
+        policy = DownloadPolicy(folder, allow_private=private or place.private_files)
         report = fetch_files(store, place, policy, batch, job, cli.hooks)
     for key, error in report.failed.items():
         cli.say(f"the file of {key} is missing: {error}")

@@ -1,13 +1,13 @@
 """Exceptions become words and exit codes here, and nowhere else."""
 
-import json
 import sys
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from batchsora.cli.common import clean, tell
+from batchsora.cli.common import clean, printable_json, tell
 
 if TYPE_CHECKING:
     from batchsora.cli.common import Cli
@@ -39,7 +39,9 @@ def _exit_of_ours(error: BaseException) -> int | None:
     from batchsora.tables import TableError
     from jobs.errors import EngineError
     from jobs.provider import ProviderError
+    from jobs.store.writer import unusable
 
+    error = unusable(Path("database"), error) or error
     if isinstance(error, EngineError):
         return int(exit_of_error(error))
     if isinstance(error, ManifestError | InvalidRowsError | SettingsError | TableError):
@@ -73,11 +75,21 @@ def show(error: BaseException, cli: "Cli") -> None:
         show_problems(problems)
         _document(cli, problems[0].as_json())
         return
-    tell(f"batchsora: {error}")
+    said = _in_words(error, cli)
+    tell(f"batchsora: {said}")
     if _exit_of_ours(error) == INTERRUPTED:
         tell("nothing was bought; run it again when the API answers")
     problem = getattr(error, "problem", None)
-    _document(cli, {"problem": str(error)} if problem is None else problem.as_json())
+    _document(cli, {"problem": said} if problem is None else problem.as_json())
+
+
+def _in_words(error: BaseException, cli: "Cli") -> str:
+    """Say what happened, also where the store was not open yet to say it."""
+    from jobs.store.writer import unusable
+
+    if unusable(Path(), error) is None:
+        return str(error)
+    return str(unusable(cli.settings().database, error))
 
 
 def show_problems(problems: list) -> None:  # type: ignore[type-arg]
@@ -95,5 +107,4 @@ def show_problems(problems: list) -> None:  # type: ignore[type-arg]
 
 def _document(cli: "Cli", error: dict) -> None:  # type: ignore[type-arg]
     if cli.json:
-        json.dump({"error": error}, sys.stdout, ensure_ascii=False)
-        sys.stdout.write("\n")
+        sys.stdout.write(printable_json({"error": error}) + "\n")

@@ -47,7 +47,7 @@ def command(
     from batchsora.app.ask import ask
     from batchsora.app.databases import existing_store
     from batchsora.app.session import endpoint
-    from jobs.reconcile import resolve_as, resolve_never_made
+    from jobs.resolve import resolve_as, resolve_never_made
     from jobs.store import views
 
     if (generation is None) == (not never_made):

@@ -79,6 +79,12 @@ SECONDS = click.FloatRange(min=0.05, max=7 * 86400)
 )
 @click.option("--max-price", type=USD, metavar="USD", help="Highest price to pay for one video.")
 @click.option("--min-balance", type=USD, metavar="USD", help="What the account shall keep.")
+@click.option("--wait-for-funds", is_flag=True, help="Wait for money instead of ending without it.")
+@click.option(
+    "--refunds",
+    type=click.Choice(["none", "system", "all"]),
+    help="Failed videos that your account gets its money back for.  [default: none]",
+)
 @click.option(
     "--max-in-flight",
     type=click.IntRange(1, 100_000),
@@ -125,6 +131,11 @@ SECONDS = click.FloatRange(min=0.05, max=7 * 86400)
     help="Where the files go.  [default: videos; in a rehearsal sandbox-videos]",
 )
 @click.option("--no-download", is_flag=True, help="Fetch no files.")
+@click.option(
+    "--allow-private-downloads",
+    is_flag=True,
+    help="Accept files from this machine and private networks.",
+)
 @click.option("--first", type=click.IntRange(min=1), metavar="N", help="Buy only the first N rows.")
 @click.option("--skip-invalid", is_flag=True, help="Go on with the valid rows.")
 @click.option("--allow-unknown", is_flag=True, help="Accept columns that look misspelt.")
@@ -178,6 +189,7 @@ def command(cli: Cli, /, manifest: Path | None, batch: str | None, **flags: Any)
 
 def _caps(flags: dict[str, Any]) -> "Caps":
     from batchsora.app.loading import Caps
+    from jobs.ledger import Refunds
 
     return Caps(
         batch=flags["budget"],
@@ -186,6 +198,7 @@ def _caps(flags: dict[str, Any]) -> "Caps":
         max_price=flags["max_price"],
         min_balance=flags["min_balance"],
         time_zone=flags["time_zone"],
+        refunds=None if flags["refunds"] is None else Refunds(flags["refunds"]),
     )
 
 
@@ -219,9 +232,12 @@ def _terms(flags: dict[str, Any]) -> "RunTerms":
         rate=flags["rate"],
         poll_interval=flags["poll_interval"] or (0.25 if rehearsal else 5.0),
         generation_timeout=flags["generation_timeout"],
+        send_patience=min(10.0, max(2.0, flags["grace"] / 18)),  # no use of more than the grace
         grace=flags["grace"],
+        wait_for_funds=flags["wait_for_funds"],
         retry=RetryPolicy(flags["retries"], base=1.0 if rehearsal else 30.0),
     )
     folder = flags["folder"] or Path("sandbox-videos" if rehearsal else "videos")
-    download = None if flags["no_download"] else DownloadPolicy(folder)
+    private = flags["allow_private_downloads"]
+    download = None if flags["no_download"] else DownloadPolicy(folder, allow_private=private)
     return RunTerms(policy, flags["request_timeout"], download)

@@ -1,15 +1,13 @@
 """Fetching one video into a file: resumed where it broke off, renamed only when it is whole.
 
-The server's word is not taken for anything: its length, range, version and redirects are checked,
-and the content must begin as an MP4.
+The server's word is not taken for anything: its length, range, version, redirects and pace are
+checked, and the content must begin as an MP4.
 """
 
 import asyncio
 import contextlib
-import ipaddress
 import re
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import urljoin
@@ -17,10 +15,15 @@ from urllib.parse import urljoin
 import httpx
 
 from batchsora._version import __version__
+from batchsora.fetch.addresses import ADDRESSES, Resolve, public_addresses, system_addresses
 from batchsora.fetch.part import BLOCK, MP4_HEAD, Fetched, FetchError, Part
 
 LARGEST_FILE: Final = 2 * 1024**3
 MOST_REDIRECTS: Final = 5
+LONGEST: Final = 1800.0
+"""Seconds for one try: a trickle must not keep a run alive. The next try goes on from its end."""
+
+_LONGEST_SAID: Final = 200
 _HEADERS: Final = {
     "Accept": "video/mp4, video/*;q=0.9, */*;q=0.5",
     "Accept-Encoding": "identity",
@@ -28,20 +31,7 @@ _HEADERS: Final = {
 }
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 
-Resolve = Callable[[str], Awaitable[Sequence[str]]]
-"""From a host's name to its addresses; none when it has none."""
-
 T = TypeVar("T")
-
-
-async def system_addresses(host: str) -> Sequence[str]:
-    """Ask the system for a host's addresses."""
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError:
-        # behind a proxy names may be unknown here; where there is none, connecting fails as well
-        return ()
-    return [str(entry[4][0]) for entry in found]
 
 
 async def fetch_video(
@@ -50,6 +40,7 @@ async def fetch_video(
     target: Path,
     *,
     largest: int = LARGEST_FILE,
+    longest: float = LONGEST,
     allow_private: bool = False,
     progress: Callable[[int], None] | None = None,
     resolve: Resolve = system_addresses,
@@ -57,10 +48,12 @@ async def fetch_video(
     """Fetch an MP4 to a file, whole or not at all.
 
     Args:
-        http: a client without the API's token, which does not follow redirects.
+        http: a client without the API's token, which does not follow redirects, and connects to
+            the addresses that a request's extension names (batchsora.fetch.addresses).
         url: of the video.
         target: where it goes; what is there is replaced, so the caller chooses a name of its own.
         largest: bytes that are accepted at most.
+        longest: seconds that this try may take.
         allow_private: take it from loopback and private addresses as well.
         progress: told the number of bytes that are here, now and then.
         resolve: names to addresses.
@@ -71,11 +64,17 @@ async def fetch_video(
     """
     with Part.opened(target) as part:
         await _beside(part.resume)
-        async with _answer(http, url, part, resolve, allow_private=allow_private) as response:
-            total = _begin(part, response)
-            if total is not None and total > largest:
-                raise FetchError(f"the file has {total} bytes, more than {largest}")
-            await _read(response, part, largest, progress)
+        try:
+            async with (
+                asyncio.timeout(longest),
+                _answer(http, url, part, resolve, allow_private=allow_private) as response,
+            ):
+                total = _begin(part, response)
+                if total is not None and total > largest:
+                    raise FetchError(f"the file has {total} bytes, more than {largest}")
+                await _read(response, part, largest, progress)
+        except TimeoutError as error:
+            raise FetchError(f"the file did not come within {longest:.0f} seconds") from error
         if total is not None and part.size != total:
             raise FetchError(f"the file broke off after {part.size} of {total} bytes")
         if part.size < MP4_HEAD:
@@ -94,13 +93,19 @@ async def _answer(
         FetchError: there is no answer that has the file.
     """
     redirects = 0
+    address = _address(url)
+    protected = address.scheme == "https"
     while redirects <= MOST_REDIRECTS:
         headers = dict(_HEADERS)
         if part.size:
             headers |= {"Range": f"bytes={part.size}-", "If-Range": part.version}
+        extensions = {} if allow_private else {ADDRESSES: await _checked(address, resolve)}
+        if protected and address.scheme != "https":
+            raise FetchError("the address of the file redirects from https to http")
         try:
-            await _check(url, resolve, allow_private=allow_private)
-            async with http.stream("GET", url, headers=headers, follow_redirects=False) as response:
+            async with http.stream(
+                "GET", address, headers=headers, follow_redirects=False, extensions=extensions
+            ) as response:
                 if response.status_code in (200, 206):
                     yield response
                     return
@@ -113,36 +118,41 @@ async def _answer(
                     raise FetchError(
                         f"the address of the file answered {code}", expired=code in (403, 404, 410)
                     )
-                url = urljoin(url, location)
+                address = _redirected(address, location)
                 redirects += 1
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise FetchError(f"the file's server can't be read: {error}") from error
+            # what a server sent may be quoted in it
+            said = "".join(c if c.isprintable() else "?" for c in str(error)[:_LONGEST_SAID])
+            raise FetchError(f"the file's server can't be read: {said}") from error
     raise FetchError("the address of the file redirects too often")
 
 
-async def _check(url: str, resolve: Resolve, *, allow_private: bool) -> None:
-    """Refuse addresses that are no place for a public file."""
-    parsed = httpx.URL(url)
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise FetchError(f"the file has no web address, but one of the kind {parsed.scheme!r}")
-    if allow_private:
-        return
+def _address(url: str) -> httpx.URL:
+    """Read an address, and refuse what is none of the web's."""
     try:
-        found: Sequence[str] = [str(ipaddress.ip_address(parsed.host))]
-    except ValueError:
-        found = await resolve(parsed.host)
-    for address in found:
-        if not _public(address):
-            raise FetchError(f"the file's address leads into a private network ({parsed.host})")
+        found = httpx.URL(url)
+        host = found.host
+    except (httpx.InvalidURL, ValueError) as error:  # ValueError: a name that is no name
+        raise FetchError("the address of the file can't be read") from error
+    if found.scheme not in ("http", "https") or not host:
+        raise FetchError(f"the file has no web address, but one of the kind {found.scheme!r}")
+    return found
 
 
-def _public(address: str) -> bool:
-    found = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address):
-        inner = found.ipv4_mapped or found.sixtofour or (found.teredo and found.teredo[1])
-        if inner:
-            return _public(str(inner))
-    return found.is_global and not found.is_multicast
+def _redirected(before: httpx.URL, location: str) -> httpx.URL:
+    """Read where a redirect leads."""
+    try:
+        return _address(urljoin(str(before), location))
+    except ValueError as error:
+        raise FetchError("the address of the file redirects to none that can be read") from error
+
+
+async def _checked(address: httpx.URL, resolve: Resolve) -> Sequence[str]:
+    """Find the addresses that a connection may go to."""
+    found = await public_addresses(address, resolve)
+    if found is None:
+        raise FetchError(f"the file's address leads into a private network ({address.host})")
+    return found
 
 
 def _begin(part: Part, response: httpx.Response) -> int | None:

@@ -28,6 +28,8 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
 """The columns that mean something, and what else they may be called."""
 
 MOST_COLUMNS: Final = 1000
+LONGEST_HEADER: Final = 1000
+"""Characters; a header is repeated in messages, and compared with every name of ours."""
 SHORTEST_MISSPELT: Final = 5
 """A shorter word is one letter away from too many honest headers."""
 LONG_WORD: Final = 8
@@ -97,6 +99,15 @@ def understand(file: str, headers: Sequence[str], row: int | None) -> Columns:
             "Is this the right file?",
             row=row,
         )
+    for header in headers:
+        if len(header) > LONGEST_HEADER:
+            raise refused(
+                file,
+                f"a column's name is longer than {LONGEST_HEADER} characters",
+                "Shorten it.",
+                row=row,
+                found=header,
+            )
     known, shadowed = _known(file, headers, row)
     results = {index for index, header in enumerate(headers) if folded(header) in _RESULTS}
     nameless = tuple(index for index, header in enumerate(headers) if not header.strip())
@@ -215,7 +226,8 @@ def misspelt(header: str, present: Mapping[str, int] | Sequence[str]) -> str | N
     for known, name in _KNOWN.items():
         if name in present or len(known) < SHORTEST_MISSPELT:
             continue
-        if 0 < slips(word, known) <= (2 if len(known) >= LONG_WORD else 1):
+        most = 2 if len(known) >= LONG_WORD else 1
+        if abs(len(word) - len(known)) <= most and 0 < slips(word, known) <= most:
             return name
     return None
 

@@ -17,6 +17,10 @@ from batchsora.tables import restored
 
 LONGEST_LINE: Final = 16 * 1024**2
 """Characters; the largest image as a data URI has 14 million."""
+LONGEST_ROW: Final = 2 * LONGEST_LINE
+"""Characters of a row over all its lines; quotes may make one row of a whole file."""
+MOST_CELLS: Final = 200_000
+"""Separators in a row, those inside texts too; a cell costs more memory than its text."""
 DELIMITERS: Final = (",", ";", "\t")
 
 _QUOTED = re.compile(r'"[^"]*"')
@@ -109,15 +113,45 @@ def _records(path: Path, file: TextIO, delimiter: str) -> Iterator[tuple[int, li
     # A setting of the whole process, and the module's only way to read a data URI in a cell. It is
     # only ever raised, so that nobody else's reading fails by it.
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
-    reader = csv.reader(_lines(path, file), delimiter=delimiter, strict=True)
+    bounded = _Bounded(path, _lines(path, file), delimiter)
+    reader = csv.reader(bounded, delimiter=delimiter, strict=True)
     row, line = 0, 0
     try:
         for row, cells in enumerate(reader, 1):
             if any(map(str.strip, cells)):
                 yield row, cells
             line = reader.line_num
+            bounded.begin(row + 1)
     except csv.Error as error:
         raise _broken(path, error, row + 1, line + 1) from error
+
+
+class _Bounded:
+    """The lines of a file, as long as they make rows of bounded size."""
+
+    def __init__(self, path: Path, lines: Iterator[str], delimiter: str) -> None:
+        self._path = path
+        self._lines = lines
+        self._delimiter = delimiter
+        self.begin(1)
+
+    def begin(self, row: int) -> None:
+        """Say that another row begins."""
+        self._row = row
+        self._size = self._cells = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self._size += len(line)
+            self._cells += line.count(self._delimiter)
+            if self._size > LONGEST_ROW or self._cells > MOST_CELLS:
+                raise refused(
+                    str(self._path),
+                    f"row {self._row} has more than {LONGEST_ROW} characters or {MOST_CELLS} cells",
+                    "Is this a CSV file, and is every quoted cell closed?",
+                    row=self._row,
+                )
+            yield line
 
 
 def _broken(path: Path, error: csv.Error, row: int, line: int) -> ManifestError:

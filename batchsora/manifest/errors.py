@@ -59,11 +59,14 @@ class RowProblem:
             place += f", row {self.row}"
         if self.column is not None:
             place += f", column {self.column!r}"
-        # As JSON: control characters can't play tricks on the terminal, other scripts stay legible.
-        found = (
-            "" if self.found is None else f" (found {json.dumps(self.found, ensure_ascii=False)})"
-        )
+        found = "" if self.found is None else f" (found {_quoted(self.found)})"
         return f"{place}: {self.problem}{found}. {self.remedy}"
+
+
+def _quoted(text: str) -> str:
+    """Write a text as JSON: nothing in it drives a terminal, and every script stays legible."""
+    plain = json.dumps(text, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in plain)
 
 
 class ManifestError(Exception):

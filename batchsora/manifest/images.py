@@ -102,7 +102,8 @@ class Images:
         try:
             folder = self._folder.resolve(strict=True)
             path = (folder / source).resolve(strict=True)
-        except (OSError, RuntimeError, ValueError) as error:  # a circle of links; a NUL
+            os.fspath(path).encode()
+        except (OSError, RuntimeError, ValueError) as error:  # a circle; a NUL or no UTF-8
             raise _unreadable(error) from error
         if not self._allow_outside and not path.is_relative_to(folder):
             raise CellError(
@@ -189,6 +190,8 @@ def _unreadable(error: Exception) -> CellError:
             "there is no such image",
             "Paths start from the manifest's own folder; upper and lower case count.",
         )
+    if isinstance(error, UnicodeEncodeError):
+        return CellError("the image's path is not UTF-8", "Rename the file or its folder.")
     if isinstance(error, OSError) and error.errno == errno.EACCES:
         return CellError("the image may not be read", "Check the file's permissions.")
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -9,6 +9,7 @@
             case RowProblem(): ...
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -104,6 +105,7 @@ def open_manifest(path: Path, *, allow_outside: bool = False) -> Manifest:
         ManifestError: the file is refused: missing, of another format, damaged, without prompts.
     """
     file = str(path)
+    _check_name(path)
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise refused(
@@ -128,3 +130,18 @@ def open_manifest(path: Path, *, allow_outside: bool = False) -> Manifest:
         _meaning=meaning,
         _allow_outside=allow_outside,
     )
+
+
+def _check_name(path: Path) -> None:
+    """Make sure that a path can be kept in the database and shown in JSON.
+
+    Raises:
+        ManifestError: it has bytes that are no UTF-8.
+    """
+    try:
+        os.fspath(path.absolute()).encode()
+    except UnicodeEncodeError as error:
+        shown = os.fspath(path).encode("utf-8", "replace").decode()
+        raise refused(
+            shown, "the name of the file or of its folder is not UTF-8", "Rename it."
+        ) from error

@@ -16,7 +16,7 @@ from typing import Final
 
 from batchsora.manifest import values
 from batchsora.manifest.columns import SYNONYMS, meaning, proper
-from batchsora.manifest.errors import CellError, RowProblem, refused
+from batchsora.manifest.errors import CellError, RowProblem, refused, shorten
 from batchsora.manifest.raw import RawRow, Settings
 from batchsora.manifest.yaml_tree import Mapping, Node, Scalar, Sequence, read_tree
 
@@ -136,10 +136,10 @@ def open_yaml(path: Path) -> YamlTable:
         )
     for key, _ in tree.entries:
         if key.text not in TOP_LEVEL:
-            likely = get_close_matches(key.text, TOP_LEVEL, 1)
+            likely = get_close_matches(shorten(key.text), TOP_LEVEL, 1)
             raise refused(
                 file,
-                f"the key {key.text!r} means nothing at the top of a manifest",
+                f"the key {shorten(key.text)!r} means nothing at the top of a manifest",
                 f"Did you mean {likely[0]!r}?" if likely else f"Known: {', '.join(TOP_LEVEL)}.",
                 row=key.line,
             )
@@ -184,7 +184,7 @@ def _campaigns(file: str, node: Node) -> dict[str, Decimal]:
                 "a campaign has a budget and nothing else",
                 "Write campaigns: {NAME: {budget: 5.00}}.",
                 row=facts.line if name is None else name.line,
-                column=column,
+                column=None if column is None else shorten(column),
             )
         try:
             campaign = values.campaign(column)
@@ -208,18 +208,18 @@ def _defaults(file: str, node: Node | None) -> Mapping | None:
             raise refused(file, "an id can't be the same for all jobs", "Remove it.", row=key.line)
         if name in seen:
             raise refused(
-                file, f"'defaults' has {name!r} twice", "Remove one of them.", row=key.line
+                file, f"'defaults' has {shorten(name)!r} twice", "Remove one of them.", row=key.line
             )
         seen.add(name)
         if name in SYNONYMS:
-            _single(file, f"defaults.{key.text}", value)
+            _single(file, f"defaults.{shorten(key.text)}", value)
         elif value.depth and value.weight > LARGEST_VALUE:
             raise refused(
                 file,
                 "is too large to be carried through",
                 "Remove it.",
                 row=key.line,
-                column=f"defaults.{key.text}",
+                column=f"defaults.{shorten(key.text)}",
             )
     return node
 

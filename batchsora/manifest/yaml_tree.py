@@ -6,6 +6,7 @@ for itself. The tree is made from parser events, so that depth, aliases and size
 they cost anything; no tag makes an object.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Final
 
 import yaml
 
-from batchsora.manifest.errors import ManifestError, refused
+from batchsora.manifest.errors import ManifestError, refused, shorten
 from batchsora.manifest.raw import check_regular
 
 LARGEST_FILE: Final = 64 * 1024**2
@@ -28,6 +29,7 @@ _HARMLESS_TAGS: Final = frozenset(
     {"!"}
     | {f"{_STANDARD_TAG}{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map")}
 )
+_UNWRITABLE: Final = re.compile("[\0\ud800-\udfff]")
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 
 
@@ -172,6 +174,7 @@ class _Builder:
             line = event.start_mark.line + 1 if event.start_mark else 1
             if isinstance(event, yaml.ScalarEvent):
                 self._refuse_tag(event.tag, line)
+                self._refuse_unwritable(event.value, line)
                 plain = event.tag is None and event.implicit[0]
                 self._add(Scalar(event.value, plain, line), event.anchor)
             elif isinstance(event, yaml.AliasEvent):
@@ -219,8 +222,8 @@ class _Builder:
         node = self._anchors.get(anchor or "")
         if node is None:
             raise self._refused(
-                f"the alias *{anchor} has no anchor before it",
-                f"Write &{anchor} where it is meant.",
+                f"the alias *{shorten(anchor or '')} has no anchor before it",
+                "Write & and its name where it is meant.",
                 line,
             )
         return replace(node, line=line)
@@ -238,7 +241,7 @@ class _Builder:
                     merged.setdefault(scalar.text, (scalar, node))
             elif key.text in own:
                 raise self._refused(
-                    f"the key {key.text!r} stands twice", "Remove one of them.", key.line
+                    f"the key {shorten(key.text)!r} stands twice", "Remove one of them.", key.line
                 )
             else:
                 own[key.text] = (key, value)
@@ -257,9 +260,15 @@ class _Builder:
         if depth > DEEPEST:
             raise self._refused("this is nested too deep", "A job is a flat list of keys.", line)
 
+    def _refuse_unwritable(self, text: str, line: int) -> None:
+        if _UNWRITABLE.search(text):
+            raise self._refused(
+                "a text has a NUL or half a character, which no table can hold", "Remove it.", line
+            )
+
     def _refuse_tag(self, tag: str | None, line: int) -> None:
         if tag is not None and tag not in _HARMLESS_TAGS:
-            shown = tag.replace(_STANDARD_TAG, "!!")
+            shown = shorten(tag.replace(_STANDARD_TAG, "!!"))
             raise self._refused(f"the tag {shown} is not allowed", "Write a plain text.", line)
 
     def _refused(self, problem: str, remedy: str, line: int | None) -> ManifestError:

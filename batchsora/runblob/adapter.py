@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Final
 
 from batchsora.runblob import errors
@@ -49,6 +50,11 @@ class RunBlobProvider:
 
     def __init__(self, client: RunBlobClient) -> None:
         self._client = client
+
+    @property
+    def clock_ahead(self) -> timedelta | None:
+        """Say how far the API's clock is ahead of ours, by its last answer."""
+        return self._client.clock_ahead
 
     def kind(self, request: GenerationRequest) -> Kind:
         """Say which price the request has."""
@@ -163,5 +169,6 @@ def generation_of(found: GenerationInfo, generation_id: str | None) -> Generatio
 
 
 def _stand_in(found: GenerationInfo) -> str:
-    content = repr(sorted(found.model_dump().items(), key=lambda item: item[0]))
+    # its own fields alone: what else the API says may be nested without end
+    content = repr([(name, getattr(found, name)) for name in GenerationInfo.model_fields])
     return f"unusable-{hashlib.sha256(content.encode('utf-8', 'replace')).hexdigest()[:16]}"

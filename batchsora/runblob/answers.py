@@ -61,16 +61,29 @@ class Answer:
     whole: bool
 
 
-def parsed(answer: Answer) -> Any:
+def parsed(answer: Answer, *, unique: bool = False) -> Any:
     """Read an answer's JSON; numbers with a fraction become ``Decimal``.
+
+    Args:
+        answer: what came.
+        unique: refuse a document that says something twice, and so may mean either.
 
     Raises:
         ValueError: there is no JSON in it.
     """
     try:
-        return json.loads(answer.body, parse_float=Decimal)
+        pairs = _once if unique else None
+        return json.loads(answer.body, parse_float=Decimal, object_pairs_hook=pairs)
     except (RecursionError, ArithmeticError) as error:  # [[[[…; 1e99999999999999999999
         raise ValueError("not the JSON of an API") from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object whose names all differ."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice")
+    return found
 
 
 def succeeded(answer: Answer, call: Call) -> bool:
@@ -166,14 +179,15 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], datetime]) -> floa
     if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", text):
         seconds = float(text)
     else:
-        until = _http_date(text)
+        until = http_date(text)
         if until is None:
             return None
-        seconds = (until - (_http_date(headers.get("date", "")) or now())).total_seconds()
+        seconds = (until - (http_date(headers.get("date", "")) or now())).total_seconds()
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER) if math.isfinite(seconds) else None
 
 
-def _http_date(text: str) -> datetime | None:
+def http_date(text: str) -> datetime | None:
+    """Read a date of a header; None when it is none."""
     try:
         found = parsedate_to_datetime(text)
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

@@ -5,8 +5,9 @@ it): one request for each call, never repeated. Reads are free.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+import zlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Final, Self
@@ -15,7 +16,7 @@ from urllib.parse import quote
 import httpx
 
 from batchsora.runblob import models
-from batchsora.runblob.answers import Answer, Call, error_of, parsed, succeeded
+from batchsora.runblob.answers import Answer, Call, error_of, http_date, parsed, succeeded
 from batchsora.runblob.body import OnceBody, encode
 from batchsora.runblob.errors import (
     InDoubtError,
@@ -57,6 +58,10 @@ class RunBlobClient:
         transport: of HTTP; None makes the program's own.
         now: the wall-clock time, aware.
 
+    Attributes:
+        base_url: the API's address.
+        clock_ahead: by how much the API's clock is ahead of ours, as its last answer told.
+
     Raises:
         ValueError: the token or the base address can't be one; the text never shows the token.
     """
@@ -81,6 +86,7 @@ class RunBlobClient:
         self._generate = httpx.URL(f"{self.base_url}/v1/sora/generate")
         self._timeout = timeout
         self._now = now
+        self.clock_ahead: timedelta | None = None
         connect = min(timeout / 2, LONGEST_CONNECT)
         self._http = httpx.AsyncClient(
             transport=new_transport() if transport is None else transport,
@@ -89,6 +95,7 @@ class RunBlobClient:
                 "Authorization": f"Bearer {token}",
                 "User-Agent": USER_AGENT,
                 "Accept": "application/json",
+                "Accept-Encoding": "gzip",
             },
             follow_redirects=False,
         )
@@ -170,7 +177,7 @@ class RunBlobClient:
             raise InDoubtError(f"no answer ({answer}); the generation may exist all the same")
         if not succeeded(answer, Call.GENERATE):
             raise self._error(answer, Call.GENERATE)
-        made = models.created(_document(answer))
+        made = models.created(_document(answer, unique=True))
         if made is None:
             raise InDoubtError(
                 f"the API said yes ({answer.status}) without an id that can be used",
@@ -192,7 +199,7 @@ class RunBlobClient:
         document = await self._read(path, Call.STATUS)
         if not isinstance(document, dict):
             raise WrongAddressError("the answer to a status is no generation")
-        found = models.info({"generation_id": generation_id} | document)
+        found = models.info({"generation_id": generation_id} | document, self._token)
         if found.generation_id is None or found.generation_id.lower() != generation_id.lower():
             raise UnreachableError("the API answered with another generation than was asked for")
         return found
@@ -210,7 +217,7 @@ class RunBlobClient:
         document = await self._read(
             "/v1/sora/generations", Call.READ, {"limit": limit, "offset": offset}
         )
-        found = models.listed(document)
+        found = models.listed(document, self._token)
         if found is None:
             raise WrongAddressError("the answer is no list of generations")
         return found
@@ -246,6 +253,12 @@ class RunBlobClient:
     def _error(self, answer: Answer, call: Call) -> Exception:
         return error_of(answer, call, self._token, self._now)
 
+    def _compare_clocks(self, date: str | None) -> None:
+        """Keep by how much the API's clock is ahead of ours, as an answer's ``Date`` tells."""
+        told = None if date is None else http_date(date)
+        if told is not None:
+            self.clock_ahead = told - self._now()
+
     async def _exchange(self, request: httpx.Request, seconds: float) -> Answer | str:
         """Send a request once, and read what comes back; as text, how it broke.
 
@@ -259,6 +272,7 @@ class RunBlobClient:
                 response = await self._http.send(request, stream=True)
                 try:
                     answer = Answer(response.status_code, response.headers, b"", whole=False)
+                    self._compare_clocks(response.headers.get("Date"))
                     body = await _limited(response)
                     answer = Answer(response.status_code, response.headers, body, whole=True)
                 finally:
@@ -271,21 +285,44 @@ class RunBlobClient:
 
 
 async def _limited(response: httpx.Response) -> bytes:
-    """Read a body up to the limit."""
+    """Read a body up to the limit, which holds for what is unpacked as well.
+
+    Raises:
+        httpx.ReadError: it has no end, or is packed in a way that was not asked for.
+    """
+    packed = response.headers.get("content-encoding", "identity").strip().lower()
+    if packed not in ("", "identity", "gzip", "x-gzip"):
+        raise httpx.ReadError("an answer in an encoding that was not asked for")
+    # one layer, bounded: a few kilobytes of gzip inside gzip unpack to more than any memory
+    unpacking = None if packed in ("", "identity") else zlib.decompressobj(wbits=31)
     parts: list[bytes] = []
-    size = 0
-    async for part in response.aiter_bytes():
-        size += len(part)
-        if size > LARGEST_ANSWER:
-            raise httpx.ReadError("an answer without end")
-        parts.append(part)
+    room = LARGEST_ANSWER
+    try:
+        async for chunk in _raw(response):
+            part = chunk if unpacking is None else unpacking.decompress(chunk, room + 1)
+            room -= len(part)
+            if room < 0:
+                raise httpx.ReadError("an answer without end")
+            parts.append(part)
+    except zlib.error as error:
+        raise httpx.ReadError("an answer that can't be unpacked") from error
+    if unpacking is not None and not unpacking.eof:
+        raise httpx.ReadError("an answer that ends too early")
     return b"".join(parts)
 
 
-def _document(answer: Answer) -> Any:
+async def _raw(response: httpx.Response) -> AsyncIterator[bytes]:
+    """Read a body as it came, also one that the transport holds already."""
+    if not isinstance(response.stream, httpx.AsyncByteStream):
+        raise TypeError("an asynchronous transport gave a synchronous body")
+    async for chunk in response.stream:
+        yield chunk
+
+
+def _document(answer: Answer, *, unique: bool = False) -> Any:
     """Read the JSON; None when there is none."""
     try:
-        return parsed(answer)
+        return parsed(answer, unique=unique)
     except ValueError:
         return None
 

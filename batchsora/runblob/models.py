@@ -142,22 +142,36 @@ def created(document: object) -> GenerationCreated | None:
     """Read the answer to ``generate``; None when it names no usable id."""
     if not isinstance(document, dict) or usable_id(document.get("generation_id")) is None:
         return None
-    return GenerationCreated.model_validate(document)
+    return GenerationCreated.model_validate(_named(document))
 
 
-def info(document: object) -> GenerationInfo:
-    """Read one generation; what is no object at all is one of which nothing is known."""
-    return GenerationInfo.model_validate(document if isinstance(document, dict) else {})
+def info(document: object, secret: str = "") -> GenerationInfo:
+    """Read one generation; what is no object at all is one of which nothing is known.
+
+    Args:
+        document: the answer, or an entry of it.
+        secret: the token, to be taken out of the API's words.
+    """
+    fields = _named(document) if isinstance(document, dict) else {}
+    words = fields.get("error_message")
+    if isinstance(words, str):
+        fields["error_message"] = clean(words, secret)
+    return GenerationInfo.model_validate(fields)
 
 
-def listed(document: object) -> list[GenerationInfo] | None:
+def _named(document: dict[str, object]) -> dict[str, object]:
+    """Copy an object; a name with half a surrogate pair would break the model."""
+    return {printable(name): value for name, value in document.items()}
+
+
+def listed(document: object, secret: str = "") -> list[GenerationInfo] | None:
     """Read a page of generations, bare or wrapped; None when it is no such page."""
     if isinstance(document, dict):
         for name in ("items", "generations", "data", "results"):
             if isinstance(document.get(name), list):
                 document = document[name]
                 break
-    return [info(entry) for entry in document] if isinstance(document, list) else None
+    return [info(entry, secret) for entry in document] if isinstance(document, list) else None
 
 
 def balance(document: object) -> Decimal | None:

@@ -27,6 +27,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from httpx_aiohttp import AiohttpTransport
 
 from batchsora._version import __version__
+from batchsora.fetch.addresses import ADDRESSES, CheckedResolver, only
 
 USER_AGENT = f"batchsora/{__version__}"
 
@@ -78,7 +79,8 @@ class Transport(httpx.AsyncBaseTransport):
         proxies: Mapping[str, str] | None,
     ) -> None:
         self._ssl = httpx.create_ssl_context() if ssl_context is None else ssl_context
-        self._resolver = resolver
+        self._given_resolver = resolver
+        self._resolver: CheckedResolver | None = None
         self._proxies = dict(
             urllib.request.getproxies_environment() if proxies is None else proxies
         )
@@ -86,14 +88,17 @@ class Transport(httpx.AsyncBaseTransport):
         self._ways: dict[str | None, AiohttpTransport] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request.
+        """Send one request; directly, to no other than the addresses that it names.
 
         Raises:
             httpx.TransportError: see the module; without the exception below in its chain, which
                 knows the request's headers and with them the token.
         """
         try:
-            response = await self._way(request).handle_async_request(request)
+            way = self._way(request)
+            # a proxy looks the names up itself, and its own name is none of the request's business
+            with only(request.extensions.get(ADDRESSES) if way.proxy is None else None):
+                response = await way.handle_async_request(request)
         except _BROKEN as error:
             failure = _translated(error)
         else:
@@ -105,9 +110,12 @@ class Transport(httpx.AsyncBaseTransport):
         """Close all connections."""
         if self._session is not None:
             await self._session.close()
+        if self._resolver is not None:
+            await self._resolver.close()
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
+            self._resolver = CheckedResolver(self._given_resolver or aiohttp.DefaultResolver())
             connector = aiohttp.TCPConnector(
                 limit=0, ssl=self._ssl, resolver=self._resolver, keepalive_timeout=KEEP_ALIVE
             )

@@ -23,10 +23,11 @@ def clean(text: str, secret: str = "", longest: int = LONGEST) -> str:
         secret: never to be seen, when not empty.
         longest: in characters, of the result.
     """
-    # far more than is shown, so that an answer of megabytes costs nothing
-    head = text[: longest * 20 + len(secret)]
     if secret:
-        head = head.replace(secret, "***")
+        # in the whole text: a cut through the secret would leave most of it
+        text = text.replace(secret, "***")
+    # far more than is shown, so that an answer of megabytes costs little
+    head = text[: longest * 20]
     plain = " ".join(_CONTROL.sub(" ", _SEQUENCE.sub(" ", head)).split())
     if secret and secret in plain:
         plain = plain.replace(secret, "***")

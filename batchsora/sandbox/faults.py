@@ -38,6 +38,7 @@ class Faults:
         garbled: accepted and charged, answered 201 with a body that can't be read.
         flaky: reads (status, list, balance) answered 503.
         foreign: another client of the account makes something at the same time.
+        twin: another client of the account makes the same prompt at the same time.
         cut: downloads that break off in the middle.
         fail: generations that fail in the end.
         late_seconds: how late a late answer is.
@@ -53,6 +54,7 @@ class Faults:
     garbled: float = 0.0
     flaky: float = 0.0
     foreign: float = 0.0
+    twin: float = 0.0
     cut: float = 0.0
     fail: float = 0.0
     late_seconds: float = 90.0

@@ -113,6 +113,9 @@ class Sandbox:
         )
         if foreign and reply.status == 201:  # noqa: PLR2004 - what is refused has no same time
             self._world.add_foreign(f"somebody else's {turn}: {prompt}"[:200], now)
+        twin = self._faults.happens(self._faults.twin, self._world.seed, "twin", prompt, turn)
+        if twin and reply.status == 201:  # noqa: PLR2004 - the same
+            self._world.add_foreign(prompt, now)
         if self._journal is not None:
             for item in self._world.made[before:]:
                 self._journal.append(item)

@@ -1,0 +1,54 @@
+"""Ctrl-C where it must not hit in the middle: it is heeded between two steps."""
+
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Interrupts:
+    """Whether a person wants to stop."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def between(self, items: Iterable[T]) -> Iterator[T]:
+        """Give items, and stop before the next one when asked to.
+
+        Raises:
+            KeyboardInterrupt: a person pressed Ctrl-C.
+        """
+        for item in items:
+            self.heed()
+            yield item
+        self.heed()
+
+    def heed(self) -> None:
+        """Stop now when asked to."""
+        if self.asked:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def heeded_between_steps() -> Iterator[Interrupts]:
+    """Keep Ctrl-C from hitting at any instruction: Python drops one that meets a finaliser.
+
+    Outside of the main thread, where Ctrl-C does not arrive, nothing is changed.
+    """
+    interrupts = Interrupts()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupts
+        return
+
+    def note(number: int, frame: Any) -> None:
+        del number, frame
+        interrupts.asked = True
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield interrupts
+    finally:
+        signal.signal(signal.SIGINT, before)

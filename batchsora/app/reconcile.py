@@ -1,0 +1,135 @@
+"""Settling doubts outside of a run, and comparing our books with the provider's."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from batchsora.app.ask import TIMEOUT
+from batchsora.app.databases import working_store
+from batchsora.app.earlier import OnExisting, settle_earlier
+from batchsora.app.session import Endpoint, Hooks, endpoint
+from batchsora.app.start import Teller
+from batchsora.runblob.adapter import RunBlobProvider
+from batchsora.runblob.client import RunBlobClient
+from batchsora.settings import Settings
+from jobs.audit import Audit, audit
+from jobs.money import usd_text
+from jobs.policy import RunPolicy
+from jobs.runner import Runner
+from jobs.store import Store, doubts, views
+
+SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileRequest:
+    """What a person asked for.
+
+    Attributes:
+        grace: seconds for which a doubt is looked for before it counts as never made.
+        wait: False looks once, and leaves for later what needs time.
+        adopt: take orphans over for queued rows of the same prompt, at no cost.
+    """
+
+    grace: float
+    poll_interval: float
+    wait: bool
+    adopt: bool
+
+
+def reconcile(request: ReconcileRequest, settings: Settings, hooks: Hooks, teller: Teller) -> int:
+    """Settle what can be settled, and show rows, generations and balance side by side.
+
+    Returns:
+        How many doubts are left for a person.
+
+    Raises:
+        EngineError, ProviderError: nothing was bought.
+    """
+    with endpoint(settings) as place, working_store(settings.database, hooks.clock) as store:
+        before = _doubts(store)
+        if before and request.wait:
+            teller.say(
+                f"{before} in doubt: looking for them takes up to two graces; Ctrl-C ends it"
+            )
+        found = asyncio.run(_reconcile(request, store, place, hooks))
+        if request.adopt:
+            batches = [batch.id for batch in store.read(views.find_batches)]
+            settle_earlier(store, place, batches, OnExisting.ADOPT, hooks.clock, teller)
+        left = _doubts(store)
+        document = _document(found, before, left)
+        teller.result(document, lambda: _text(found, before, left))
+        return left
+
+
+async def _reconcile(
+    request: ReconcileRequest, store: Store, place: Endpoint, hooks: Hooks
+) -> Audit:
+    async with RunBlobClient(place.token, base_url=place.base_url, timeout=TIMEOUT) as client:
+        provider = RunBlobProvider(client)
+        policy = RunPolicy(grace=request.grace, poll_interval=request.poll_interval)
+        runner = Runner(
+            store, provider, place.owner, policy, hooks.clock, hooks.chance, hooks.checkpoint
+        )
+        await runner.settle(wait=request.wait)
+        return await audit(store, provider, hooks.clock)
+
+
+def _doubts(store: Store) -> int:
+    return store.read(doubts.count)
+
+
+def _document(found: Audit, before: int, left: int) -> dict[str, Any]:
+    return {
+        "in_doubt_before": before,
+        "in_doubt": left,
+        "charged": usd_text(found.charged),
+        "held": usd_text(found.held),
+        "generations_known": found.known,
+        "list_whole": found.whole,
+        "orphans": [
+            {
+                "generation_id": one.id,
+                "status": str(one.phase),
+                "prompt": one.prompt,
+                "created_at": None if one.created_at is None else one.created_at.isoformat(),
+            }
+            for one in found.orphans
+        ],
+        "balance": usd_text(found.balance),
+        "balance_fell_by": None if found.fell_by is None else usd_text(found.fell_by),
+        "difference": None if found.difference is None else usd_text(found.difference),
+    }
+
+
+def _text(found: Audit, before: int, left: int) -> str:
+    settled = f", {before - left} settled" if before > left else ""
+    lines = [
+        f"in doubt     {left}{settled}",
+        f"our ledger   ${usd_text(found.charged)} charged, ${usd_text(found.held)} held",
+        f"generations  {found.known} of ours in the account's list"
+        + ("" if found.whole else "; the list could not be read without a gap"),
+        f"balance      ${usd_text(found.balance)}",
+    ]
+    if found.difference is not None and found.fell_by is not None:
+        lines.append(
+            f"             fell by ${usd_text(found.fell_by)} since this database's first look, "
+            f"${usd_text(found.charged_since)} charged since"
+        )
+        lines.append(f"difference   {_difference(found.difference)}")
+    lines.append(f"orphans      {len(found.orphans)} that belong to no row")
+    lines += [
+        f"             {one.id} {one.phase}: {' '.join((one.prompt or 'no prompt').split())[:30]}"
+        for one in found.orphans[:SHOWN]
+    ]
+    if len(found.orphans) > SHOWN:
+        lines.append(f"             … and {len(found.orphans) - SHOWN} more; --json lists all")
+    return "\n".join(lines)
+
+
+def _difference(micros: int) -> str:
+    if micros == 0:
+        return "none: the books agree"
+    if micros > 0:
+        return f"${usd_text(micros)} more than we know of: others' work, or orphans"
+    return f"${usd_text(-micros)} less than was charged: refunds, or money paid in"
