@@ -208,16 +208,22 @@ def test_missing_credits_end_with_4(call: Call, world: World, tmp_path: Path) ->
 def test_doubts_end_with_7_and_a_person_settles_them(
     call: Call, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every answer is dropped: one charge and one hold a row, never a second POST."""
+    """Every answer is dropped, and somebody else makes the same: a person must tell them apart."""
     sheet(tmp_path / "night.csv", rows(2))
-    with SandboxServer(world, faults=Faults(drop=1.0)) as api:
+    with SandboxServer(world, faults=Faults(drop=1.0, twin=1.0)) as api:
         monkeypatch.setenv("BATCHSORA_BASE_URL", api.url)
         for _ in range(2):
-            said = call("run", "night.csv", "--budget", "1", *QUICK)
+            said = call("run", "night.csv", "--budget", "1", "--grace", "0.5", *QUICK)
             assert said.code == 7, said.err
             assert "resolve" in said.err
-        assert len(world.made) == 2
-        made = {item.prompt: item.id for item in world.made}
+        assert len(world.made) == 4
+        doubts = json.loads(call("status", "--json").out)["batches"][0]["doubts"]
+        made = {item.prompt: item.id for item in world.made if not item.foreign}
+        for doubt in doubts:
+            candidates = {one["generation_id"] for one in doubt["candidates"]}
+            assert len(candidates) == 2
+            assert made[f"a kite over dune {doubt['job'][1:]}"] in candidates
+        assert "could be" in call("status").out
         wrong = call("resolve", "r0", "--generation", made["a kite over dune 1"])
         assert (wrong.code, "another prompt" in wrong.err) == (2, True)
         early = call("resolve", "r0", "--never-made")
@@ -230,7 +236,7 @@ def test_doubts_end_with_7_and_a_person_settles_them(
         twice = call("resolve", "r0", "--never-made", "--force")
         assert (twice.code, "not in doubt" in twice.err) == (2, True)
         assert call("run", *QUICK).code == 0
-    assert len(world.made) == 2
+    assert sum(not item.foreign for item in world.made) == 2
 
 
 def test_an_edited_paid_row_is_reported_and_not_bought(

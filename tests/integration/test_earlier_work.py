@@ -11,6 +11,7 @@ from support.provider import Made
 from jobs.earlier import find_earlier, take_over
 from jobs.ending import Reason
 from jobs.provider import GenerationPhase, UnreachableError
+from jobs.runner import Runner
 
 
 @pytest.fixture
@@ -59,11 +60,16 @@ def test_two_rows_of_one_prompt_take_two_generations(engine: Engine) -> None:
     assert len(look(engine).matches) == 1
 
 
+def stop_soon(engine: Engine, runner: Runner) -> None:
+    """Stop a run as soon as something was sent: its doubts are left to the next."""
+    engine.provider.on_post = lambda _: runner.stop()
+
+
 def test_a_prompt_in_doubt_is_no_earlier_work(engine: Engine) -> None:
     """What may belong to a doubt of ours is left to that doubt."""
     engine.provider.script = {"prompt of x": ["made"]}
     engine.load([spec(f"x{i}", prompt="prompt of x", row=i) for i in range(2)])
-    engine.run(last_rows={1: 0})
+    engine.run(last_rows={1: 0}, during=lambda runner: stop_soon(engine, runner))
     assert engine.jobs()["x0"].state == "in_doubt"
     assert look(engine).matches == ()
 

@@ -82,7 +82,7 @@ def test_a_row_that_is_in_doubt_is_not_edited(engine: Engine) -> None:
     """What may be under way stays as it was sent, even on demand."""
     engine.provider.script = {"old": ["made"]}
     engine.load([spec("a", prompt="old")])
-    engine.run()
+    engine.run(during=lambda runner: setattr(engine.provider, "on_post", lambda _: runner.stop()))
     report = engine.load([spec("a", prompt="new")], on_change=OnChange.REDO)
     assert (report.busy, report.redone) == (["a"], [])
     assert engine.jobs()["a"].prompt == "old"

@@ -33,7 +33,7 @@ class Invariants:
         self.commits += 1
         budgets = {budget.key: budget for budget in views.budgets(connection)}
         for budget in budgets.values():
-            used = budget.charged + budget.held
+            used = budget.used
             self.highest[budget.key] = max(self.highest.get(budget.key, 0), used)
             if self._caps and budget.cap is not None and budget.key != "account":
                 assert used <= budget.cap, budget
@@ -50,15 +50,19 @@ class Invariants:
     def _totals_are_the_attempts(budgets: dict[str, Budget], attempts: list[Any]) -> None:
         held: dict[str, int] = {}
         charged: dict[str, int] = {}
+        refunded: dict[str, int] = {}
         for attempt in attempts:
             for key in keys_of(attempt.batch_id, attempt.campaign, attempt.day):
                 if attempt.state in HOLDING:
                     held[key] = held.get(key, 0) + attempt.hold_micros
+                if key != "account":
+                    refunded[key] = refunded.get(key, 0) + attempt.refunded_micros
                 if attempt.state in CHARGED:
                     charged[key] = charged.get(key, 0) + attempt.price_micros
         for key, budget in budgets.items():
             assert budget.held == held.get(key, 0), budget
             assert budget.charged == charged.get(key, 0), budget
+            assert budget.refunded == refunded.get(key, 0), budget
 
     @staticmethod
     def _jobs_follow_their_attempts(attempts: list[Any]) -> None:

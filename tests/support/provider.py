@@ -38,8 +38,9 @@ class Made:
 class ScriptedProvider:
     """Accepts everything at its prices, unless ``script`` has an answer for a prompt.
 
-    ``script[prompt]`` is a list used up one POST at a time: an outcome, or ``"made"`` wrapped as
-    ``InDoubt`` by :func:`made_but_lost`, or None for a plain acceptance.
+    ``script[prompt]`` is a list used up one POST at a time: an outcome; ``"made"`` (created, the
+    answer lost); ``"late 90"`` (created so many seconds after the connection broke);
+    ``"unpriced"``; or None for a plain acceptance.
     """
 
     clock: Clock
@@ -56,6 +57,11 @@ class ScriptedProvider:
     single_reads: int = 0
     on_post: Callable[[GenerationRequest], None] | None = None
     balance_errors: list[Exception] = field(default_factory=list)
+    clock_ahead: timedelta | None = None
+    lag: float = 0.0
+    skew: timedelta = timedelta(0)
+    list_errors: list[Exception] = field(default_factory=list)
+    hides: dict[str, float] = field(default_factory=dict)
 
     def kind(self, request: GenerationRequest) -> Kind:
         return Kind("fake", "sora", request.duration, request.image is not None)
@@ -80,25 +86,37 @@ class ScriptedProvider:
         answer = answers.pop(0) if answers else None
         if answer is not None and not isinstance(answer, str):
             return answer
-        price = self.price(request)
-        made = Made(
-            id=f"gen-{len(self.made)}",
-            prompt=request.prompt,
-            created_at=self.clock.now(),
-            price=price,
-            key=idempotency_key,
-            takes=self.takes,
-        )
-        self.made.append(made)
+        if isinstance(answer, str) and answer.startswith("late "):
+            asyncio.get_running_loop().call_later(
+                float(answer.split()[1]), self.make, request, idempotency_key
+            )
+            return InDoubt("no answer in time")
+        made, price = self.make(request, idempotency_key), self.price(request)
         if answer == "made":
             return InDoubt("the connection dropped after the request was read")
         if answer == "unpriced":
             return Accepted(made.id, None)
         return Accepted(made.id, Micros(price))
 
+    def make(self, request: GenerationRequest, key: str = "foreign") -> Made:
+        """Create and charge a generation; by default as another client of the account would."""
+        made = Made(
+            id=f"gen-{len(self.made)}",
+            prompt=request.prompt,
+            created_at=self.clock.now(),
+            price=self.price(request),
+            key=key,
+            takes=self.takes,
+        )
+        self.made.append(made)
+        return made
+
     def _view(self, made: Made) -> Generation:
         seen = Generation(
-            made.id, GenerationPhase.PENDING, prompt=made.prompt, created_at=made.created_at
+            made.id,
+            GenerationPhase.PENDING,
+            prompt=made.prompt,
+            created_at=made.created_at + self.skew,
         )
         age = self.clock.now() - made.created_at
         if age < timedelta(seconds=made.takes):
@@ -132,8 +150,14 @@ class ScriptedProvider:
     async def generations(self, limit: int, offset: int) -> Sequence[Generation]:
         self.list_reads += 1
         await asyncio.sleep(self.latency)
-        newest_first = list(reversed(self.made))
+        if self.list_errors:
+            raise self.list_errors.pop(0)
+        newest_first = [made for made in reversed(self.made) if self._shows(made)]
         return [self._view(made) for made in newest_first[offset : offset + limit]]
+
+    def _shows(self, made: Made) -> bool:
+        behind = max(self.lag, self.hides.get(made.id, 0.0))
+        return made.created_at <= self.clock.now() - timedelta(seconds=behind)
 
     async def balance(self) -> Micros:
         await asyncio.sleep(self.latency)

@@ -11,7 +11,16 @@ from jobs.store.views import Outstanding
 
 NOTHING = Outstanding(ready=0, later=0, sending=0, pending=0, in_doubt=0, next_due=None)
 QUIET = Situation(
-    NOTHING, {}, 0, stopping=False, out_of_reach=False, refusal=None, refusal_message=""
+    NOTHING,
+    {},
+    0,
+    0,
+    crowded=False,
+    waits_for_funds=False,
+    stopping=False,
+    out_of_reach=False,
+    refusal=None,
+    refusal_message="",
 )
 
 COUNTS = st.integers(0, 2)
@@ -23,6 +32,9 @@ SITUATIONS = st.builds(
     ),
     st.none() | st.just({1: frozenset({Blocked.BATCH_CAP})}),
     COUNTS,
+    COUNTS,
+    crowded=st.booleans(),
+    waits_for_funds=st.booleans(),
     stopping=st.booleans(),
     out_of_reach=st.booleans(),
     refusal=st.none() | st.sampled_from(RefusalCause),
@@ -39,9 +51,12 @@ def test_an_answer_under_way_is_always_waited_for(now: Situation) -> None:
 
 @given(SITUATIONS)
 def test_what_is_paid_for_is_polled_to_its_end(now: Situation) -> None:
-    """Only a person, a refused token, a wrong address or silence leaves a paid video pending."""
+    """Only a person, a refused token, a wrong address or silence leaves a paid video pending.
+
+    The same holds for a doubt that the list may still settle.
+    """
     ending = verdict(now)
-    if ending is not None and now.outstanding.pending:
+    if ending is not None and (now.outstanding.pending or now.hopeful):
         assert ending.reason in (
             Reason.INTERRUPTED,
             Reason.TOKEN,

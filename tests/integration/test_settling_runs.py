@@ -1,0 +1,210 @@
+"""Doubts settled from the list, by whole runs on virtual time."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.engine import Engine, spec
+from support.invariants import Invariants
+
+from jobs.ending import Reason
+from jobs.provider import InDoubt, ThrottledError, UnreachableError
+from jobs.store.claims import Blocked
+
+Make = Callable[..., Engine]
+DROPPED = InDoubt("the connection dropped")
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Make an engine whose invariants are checked at every commit, at known prices."""
+
+    def engine(*, caps: bool = True, **provider: Any) -> Engine:
+        made = Engine(tmp_path, Invariants(caps=caps), **provider)
+        made.announce(s10=120_000, s15=180_000)
+        return made
+
+    return engine
+
+
+def posts(engine: Engine, prompt: str) -> list[str]:
+    return [key for sent, key in engine.provider.posts if sent == prompt]
+
+
+def test_a_lost_answer_is_found_in_the_list(make: Make) -> None:
+    """Paid, and the answer lost: adopted at the kind's price, completed, never sent again."""
+    engine = make()
+    engine.provider.script = {"prompt of r1": ["made"]}
+    engine.load([spec(f"r{i}", row=i) for i in range(4)])
+    assert engine.run().reason is Reason.FINISHED
+    assert engine.status().jobs["completed"] == 4
+    (attempt,) = [a for a in engine.attempts() if a.prompt == "prompt of r1"]
+    assert (attempt.price_micros, attempt.price_estimated) == (120_000, True)
+    assert len(engine.provider.posts) == 4
+    assert engine.budget("batch:1").held_micros == 0
+    assert engine.budget("batch:1").charged_micros == engine.provider.charged
+
+
+def test_what_was_never_made_is_sent_again_after_the_grace(make: Make) -> None:
+    """Shown absent by the list: the hold is released, the replacement carries the same key."""
+    engine = make()
+    engine.provider.script = {"prompt of r0": [DROPPED]}
+    engine.load([spec(f"r{i}", row=i) for i in range(4)])
+    engine.run()
+    assert engine.status().jobs["completed"] == 4
+    first, second = [a for a in engine.attempts() if a.prompt == "prompt of r0"]
+    assert first.state == "void"
+    assert second.intent_at - first.doubt_since >= timedelta(seconds=180)
+    assert len(set(posts(engine, "prompt of r0"))) == 1
+    assert len(posts(engine, "prompt of r0")) == 2
+
+
+def test_a_lone_doubt_is_voided_by_a_second_clean_look(make: Make) -> None:
+    """Nothing newer of ours shows how far the list has come: two graces must pass."""
+    engine = make()
+    engine.provider.script = {"prompt of r0": [DROPPED]}
+    engine.load([spec("r0")])
+    engine.run(grace=60)
+    first, second = engine.attempts()
+    assert second.intent_at - first.doubt_since >= timedelta(seconds=120)
+    assert engine.status().jobs["completed"] == 1
+
+
+@pytest.mark.parametrize("lag", [5, 45, 120])
+@pytest.mark.parametrize("late", [0.5, 60, 170])
+def test_late_acceptances_and_a_lagging_list(make: Make, lag: float, late: float) -> None:
+    """Created up to a grace after the connection broke, and shown later still: paid once."""
+    engine = make(lag=lag)
+    engine.provider.script = {"prompt of r1": [f"late {late}"]}
+    engine.load([spec(f"r{i}", row=i) for i in range(12)])
+    engine.run(rate=0.2)
+    assert len(posts(engine, "prompt of r1")) == 1
+    assert engine.status().jobs["completed"] == 12
+
+
+def test_a_list_that_fails_for_a_while_is_waited_for(make: Make) -> None:
+    """Errors and throttling of the list settle nothing, and end nothing."""
+    engine = make()
+    engine.provider.script = {"prompt of r0": ["made"]}
+    errors = [UnreachableError("503"), ThrottledError("429", 30.0), UnreachableError("500")]
+    engine.provider.list_errors = errors * 4
+    engine.load([spec("r0"), spec("r1", row=1)])
+    engine.run()
+    assert engine.status().jobs["completed"] == 2
+    assert len(engine.provider.posts) == 2
+
+
+@pytest.mark.parametrize("hours", [-14, -1, 1, 14])
+def test_the_providers_clock_may_be_wrong(make: Make, hours: int) -> None:
+    """Skew is measured from what we saw accepted, so that windows move with it."""
+    engine = make(skew=timedelta(hours=hours))
+    engine.provider.script = {"prompt of r2": ["made"], "prompt of r3": [DROPPED]}
+    engine.load([spec(f"r{i}", row=i) for i in range(6)])
+    engine.run(rate=1)
+    assert engine.status().jobs["completed"] == 6
+    assert len(posts(engine, "prompt of r2")) == 1
+
+
+def test_somebody_elses_generation_of_the_same_prompt_is_left_to_a_person(make: Make) -> None:
+    """Two candidates for one doubt: nothing adopted, the hold stays, the candidates are kept."""
+    engine = make()
+    engine.provider.script = {"prompt of r0": ["made"]}
+    engine.load([spec("r0"), spec("r1", row=1)])
+    engine.provider.on_post = lambda request: (
+        engine.provider.make(request) if request.prompt == "prompt of r0" else None
+    )
+    assert engine.run().reason is Reason.FINISHED
+    for _ in range(2):
+        (doubt,) = [a for a in engine.attempts() if a.state == "in_doubt"]
+        assert [c["generation_id"] for c in doubt.candidates] == ["gen-0", "gen-1"]
+        assert engine.budget("batch:1").held_micros == 120_000
+        engine.run()
+    assert len(posts(engine, "prompt of r0")) == 1
+
+
+def test_doubts_that_only_a_person_can_settle_occupy_slots(make: Make) -> None:
+    """As many as there are slots: nothing more is sent, and the run says so instead of hanging."""
+    engine = make()
+    engine.provider.script = {f"prompt of r{i}": ["made"] for i in range(4)}
+    engine.provider.on_post = engine.provider.make
+    engine.load([spec(f"r{i}", row=i) for i in range(8)])
+    assert engine.run(max_in_flight=4).reason is Reason.BLOCKED
+    assert len(engine.provider.posts) == 4
+
+
+def test_repeated_prompts_are_matched_by_count(make: Make) -> None:
+    """Twelve rows of one prompt, some answers lost, some never made: each bought once."""
+    engine = make()
+    engine.provider.script = {"the same": [None, "made", DROPPED, "made", None, DROPPED, None]}
+    engine.load([spec(f"r{i}", "the same", row=i) for i in range(12)])
+    engine.run()
+    assert engine.status().jobs["completed"] == 12
+    assert len(engine.provider.made) == 12
+
+
+def test_equal_prompts_with_different_parameters_are_not_in_doubt_together(make: Make) -> None:
+    """The list shows no duration: while one of 10 s is unsettled, none of 15 s is sent."""
+    engine = make()
+    engine.provider.script = {"the same": ["made", None, "made", DROPPED]}
+    engine.provider.prices = {"fake/sora/15": 180_000}
+    rows = [spec(f"r{i}", "the same", row=i, duration=10 + 5 * (i % 2)) for i in range(8)]
+    engine.load([*rows, *(spec(f"other {i}", row=10 + i) for i in range(4))])
+    seen: list[set[tuple[str, str]]] = []
+
+    def watch(request: Any) -> None:
+        del request
+        seen.append(
+            {(a.prompt_key, a.fingerprint) for a in engine.attempts() if a.state in UNSETTLED}
+        )
+
+    engine.provider.on_post = watch
+    engine.run(rate=0)
+    assert all(len({key for key, _ in unsettled}) == len(unsettled) for unsettled in seen)
+    assert engine.status().jobs["completed"] == 12
+    made = [m.price for m in engine.provider.made if m.prompt == "the same"]
+    assert sorted(made) == [120_000] * 4 + [180_000] * 4
+
+
+UNSETTLED = ("open", "in_doubt")
+
+
+def test_what_waits_for_its_twin_is_said(make: Make) -> None:
+    """A doubt that only a person can settle keeps the other parameters of its prompt waiting."""
+    engine = make()
+    engine.provider.script = {"the same": ["made"]}
+    engine.provider.on_post = engine.provider.make
+    engine.load([spec("r0", "the same"), spec("r1", "the same", row=1, duration=15)])
+    ending = engine.run()
+    assert ending.reason is Reason.BLOCKED
+    assert ending.blocked == {1: frozenset({Blocked.TWIN})}
+
+
+def test_a_void_that_turns_up_before_its_replacement_is_adopted(make: Make) -> None:
+    """The cap was lowered meanwhile, so nothing was sent: the late generation is the job's."""
+    engine = make(caps=False, takes=900.0)
+    engine.provider.script = {"prompt of r0": ["late 400"]}
+    engine.load([spec("r0"), *(spec(f"r{i}", row=i) for i in range(1, 4))])
+    engine.provider.on_post = lambda request: (
+        engine.cap(360_000) if request.prompt == "prompt of r3" else None
+    )
+    engine.run(rate=1, grace=60)
+    (attempt,) = [a for a in engine.attempts() if a.prompt == "prompt of r0"]
+    assert attempt.state == "completed"
+    assert attempt.price_micros == 120_000
+    assert len(posts(engine, "prompt of r0")) == 1
+
+
+def test_a_void_that_turns_up_after_its_replacement_is_charged_and_told(make: Make) -> None:
+    """A list that hid it for longer than any grace: the surplus counts against the caps."""
+    engine = make(takes=900.0)
+    engine.provider.script = {"prompt of r0": ["made"]}
+    engine.provider.hides = {"gen-0": 400.0}
+    engine.load([spec(f"r{i}", row=i) for i in range(3)])
+    runners: list[Any] = []
+    engine.run(grace=60, during=runners.append)
+    assert runners[0].surplus == 1
+    first, second = [a for a in engine.attempts() if a.prompt == "prompt of r0"]
+    assert (first.state, second.state) == ("abandoned", "completed")
+    assert engine.budget("batch:1").charged_micros == engine.provider.charged == 4 * 120_000

@@ -1,0 +1,45 @@
+"""Whole nights under a virtual clock, one seed each; ``make soak SEEDS=20000`` plays many more."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from simulation.mutants import MUTANTS, Mutant
+from simulation.night import play
+
+SEEDS = 240
+PARTS = 12
+ENOUGH = 60
+"""Seeds within which a planted bug must be found."""
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_the_promises_hold_in_every_night(part: int) -> None:
+    """Random manifests, caps, faults, clocks, crashes and operators: nothing paid twice or lost."""
+    for seed in range(part, SEEDS, PARTS):
+        try:
+            outcome = play(seed)
+        except Exception as error:
+            error.add_note(f"replay: .venv/bin/python tests/simulation/soak.py --seed {seed}")
+            raise
+        assert outcome.commits > 0
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_a_planted_bug_is_found(mutant: Mutant) -> None:
+    """The nights can fail: each of six ways to break a promise is seen within a few seeds."""
+    for seed in range(ENOUGH):
+        with mutant(), suppress(Exception):
+            play(seed)
+            continue
+        return  # found
+    pytest.fail(f"{mutant.__name__} was not found in {ENOUGH} nights")

@@ -1,0 +1,135 @@
+"""What must hold after every event of a simulated night, compared with what really happened."""
+
+from typing import Any
+
+from sqlalchemy import Connection, select
+from support.invariants import Invariants
+
+from batchsora.sandbox.world import Made
+from jobs.ledger import ACCOUNT_KEY
+from jobs.states import JobState
+from jobs.store import Store
+from jobs.tables import ATTEMPT, BUDGET, JOB
+from jobs.text import same_text
+from simulation.world import Account
+
+ENDS = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
+
+
+class Watcher:
+    """A store's observer that knows the truth.
+
+    Args:
+        account: at the provider.
+    """
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self.invariants = Invariants()
+        self.touched: set[int] = set()
+        self._ours: dict[str, list[Made]] = {}
+        self._jobs_of_keys: dict[str, int] = {}
+        self._wanted_by_keys: dict[str, str] = {}
+        self._ends: dict[int, tuple[str, str | None]] = {}
+        self._next: tuple[Any, dict[int, tuple[str, str | None]]] = ((), {})
+
+    def made(self, made: Made) -> None:
+        """Hold promise 1 at the moment at which the provider creates something of ours."""
+        assert made.key is not None
+        assert made.key in self._jobs_of_keys, "a POST left before its intent was on disk"
+        kind = self._wanted_by_keys[made.key]
+        now = self._account.now()
+        # equal jobs can't be told apart, and need not be: together they may have one each
+        unfailed = [
+            other
+            for key, others in self._ours.items()
+            if self._wanted_by_keys[key] == kind
+            for other in others
+            if other.phase(now) != "failed"
+        ]
+        wanted = len({job for key, job in self._jobs_of_keys.items() if self._is(key, kind)})
+        assert len(unfailed) < wanted, f"{made.prompt!r} is paid twice: {made.id}"
+        self._ours.setdefault(made.key, []).append(made)
+
+    def _is(self, key: str, kind: str) -> bool:
+        return self._wanted_by_keys[key] == kind
+
+    def __call__(self, connection: Connection) -> None:
+        """Check a commit, before it is one."""
+        self.invariants(connection)
+        attempts = connection.execute(select(ATTEMPT)).all()
+        self._adopted_is_ours(connection, attempts)
+        self._charges_are_covered(connection)
+        self._next = attempts, self._ends_after(connection)
+
+    def _adopted_is_ours(self, connection: Connection, attempts: Any) -> None:
+        jobs = {job.id: job for job in connection.execute(select(JOB))}
+        for attempt in attempts:
+            if attempt.generation_id is None:
+                continue
+            made = self._account.world.find(attempt.generation_id)
+            assert made is not None, "a generation that does not exist"
+            assert not made.foreign, f"attempt {attempt.id} has somebody else's {made.id}"
+            job = jobs[attempt.job_id]
+            assert same_text(made.prompt, attempt.prompt)
+            assert (made.duration, made.orientation) == (job.duration, job.orientation)
+
+    def _charges_are_covered(self, connection: Connection) -> None:
+        real = sum(made.price for others in self._ours.values() for made in others)
+        budget = connection.execute(select(BUDGET).where(BUDGET.c.key == ACCOUNT_KEY)).one()
+        booked = budget.charged_micros + budget.held_micros
+        assert real <= booked, f"the provider charged {real}, we know of {booked}"
+
+    def _ends_after(self, connection: Connection) -> dict[int, tuple[str, str | None]]:
+        """Hold that no end is left without a command; gives the ends as this commit leaves them."""
+        ends: dict[int, tuple[str, str | None]] = {}
+        for job in connection.execute(select(JOB.c.id, JOB.c.state, JOB.c.error_kind)):
+            before = self._ends.get(job.id)
+            if before is not None and before[0] != job.state and job.id not in self.touched:
+                late = before == (JobState.FAILED, "overdue")
+                assert late, f"job {job.id} left {before} for {job.state} by itself"
+            if job.state in ENDS:
+                ends[job.id] = (job.state, job.error_kind)
+        return ends
+
+    def committed(self) -> None:
+        """What was checked last is durable now; before that, a crash undoes it."""
+        attempts, self._ends = self._next
+        for attempt in attempts:
+            if attempt.idempotency_key:
+                self._jobs_of_keys[attempt.idempotency_key] = attempt.job_id
+                self._wanted_by_keys[attempt.idempotency_key] = attempt.fingerprint
+
+    def made_by(self, store: Store, attempt_id: int) -> Made | None:
+        """Say what an attempt really made: what only the provider's own page could tell."""
+        attempt = store.read(
+            lambda c: c.execute(select(ATTEMPT).where(ATTEMPT.c.id == attempt_id)).one()
+        )
+        known = store.read(lambda c: set(c.execute(select(ATTEMPT.c.generation_id)).scalars()))
+        for made in self._ours.get(attempt.idempotency_key, ()):
+            if made.id not in known:
+                return made
+        return None
+
+    def under_way(self, store: Store, attempt_id: int) -> bool:
+        """Say whether an attempt's request may still arrive."""
+        attempt = store.read(
+            lambda c: c.execute(select(ATTEMPT).where(ATTEMPT.c.id == attempt_id)).one()
+        )
+        return any(letter.key == attempt.idempotency_key for letter in self._account.letters)
+
+    def cap_of(self, connection: Connection, key: str) -> int | None:
+        """Read a cap."""
+        cap: int | None = connection.execute(
+            select(BUDGET.c.cap_micros).where(BUDGET.c.key == key)
+        ).scalar_one_or_none()
+        return cap
+
+    def nothing_is_lost(self, store: Store) -> None:
+        """Hold promise 3: every generation of ours is known, or its attempt is in doubt."""
+        attempts = store.read(lambda c: c.execute(select(ATTEMPT)).all())
+        known = {attempt.generation_id for attempt in attempts}
+        for key, others in self._ours.items():
+            doubts = sum(a.idempotency_key == key and a.state == "in_doubt" for a in attempts)
+            lost = [made.id for made in others if made.id not in known]
+            assert len(lost) <= doubts, f"lost: {lost}"

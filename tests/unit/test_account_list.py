@@ -1,0 +1,128 @@
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+from support.loop import EPOCH, VirtualClock, run_virtual
+
+from jobs.account_list import Reading, read_back
+from jobs.provider import Generation, GenerationPhase, ThrottledError, UnreachableError
+
+
+def entry(number: int) -> Generation:
+    """One generation a second."""
+    return Generation(
+        f"g{number}",
+        GenerationPhase.PENDING,
+        prompt=f"p{number}",
+        created_at=EPOCH + timedelta(seconds=number),
+    )
+
+
+class Pages:
+    """A list as an account has it, with what a test does to it between the pages."""
+
+    def __init__(self, count: int, limit: int = 100) -> None:
+        self.list_limit = limit
+        self.cap = limit
+        self.entries = [entry(number) for number in reversed(range(count))]
+        self.grows_by = 0
+        self.hidden: set[str] = set()
+        self.heeds_offset = True
+        self.failures: list[Exception] = []
+        self.reads = 0
+
+    async def generations(self, limit: int, offset: int) -> Sequence[Generation]:
+        await asyncio.sleep(0.1)
+        if self.failures:
+            raise self.failures.pop(0)
+        self.reads += 1
+        newest = int(self.entries[0].id[1:]) + 1 if self.entries else 0
+        self.entries[:0] = [entry(newest + n) for n in reversed(range(self.grows_by))]
+        first = offset if self.heeds_offset else 0
+        page = self.entries[first : first + min(limit, self.cap)]
+        return [generation for generation in page if generation.id not in self.hidden]
+
+
+def read(pages: Pages, since: float = -1) -> Reading:
+    return run_virtual(
+        read_back(pages, VirtualClock(), EPOCH + timedelta(seconds=since))  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5, 10, 11, 99, 100, 101, 189, 190, 191, 350])
+@pytest.mark.parametrize("cap", [10, 50, 100])
+def test_the_whole_list_is_read_once_each(count: int, cap: int) -> None:
+    """However long it is, and whatever page size the provider prefers to the one asked for."""
+    pages = Pages(count)
+    pages.cap = cap
+    reading = read(pages)
+    assert [g.id for g in reading.generations] == [f"g{n}" for n in reversed(range(count))]
+    assert reading.whole
+    assert reading.to_the_end
+    assert reading.covers(EPOCH - timedelta(days=900))
+
+
+def test_reading_stops_where_it_is_old_enough() -> None:
+    """Ten thousand entries are not read for a doubt of this minute."""
+    pages = Pages(10_000)
+    reading = read(pages, since=9_950)
+    assert pages.reads == 1
+    assert reading.covers(EPOCH + timedelta(seconds=9_950))
+    assert not reading.covers(EPOCH + timedelta(seconds=100))
+
+
+@pytest.mark.parametrize("grows_by", [1, 3, 40])
+def test_a_list_that_grows_while_it_is_read_hides_nothing(grows_by: int) -> None:
+    """Pages shift by what comes in at the top; the overlap shows that they fit together."""
+    pages = Pages(400)
+    pages.grows_by = grows_by
+    reading = read(pages, since=50)
+    assert reading.whole
+    assert {f"g{n}" for n in range(50, 400)} <= {g.id for g in reading.generations}
+
+
+def test_entries_that_vanish_between_two_pages_are_noticed() -> None:
+    """When the list shrinks by more than the overlap, what slipped through can't be known."""
+    pages = Pages(300)
+
+    async def main() -> Reading:
+        reading = asyncio.ensure_future(
+            read_back(pages, VirtualClock(), EPOCH)  # type: ignore[arg-type]
+        )
+        await asyncio.sleep(0.15)
+        del pages.entries[:60]
+        return await reading
+
+    assert not run_virtual(main()).whole
+
+
+def test_a_short_page_in_the_middle_proves_nothing() -> None:
+    """A provider that leaves entries out of a page may have left out the one looked for."""
+    pages = Pages(400)
+    pages.hidden = {"g250"}
+    assert not read(pages).whole
+
+
+def test_a_list_that_heeds_no_offset_proves_nothing() -> None:
+    """The same page for ever looks like an end, and is none."""
+    pages = Pages(400)
+    pages.heeds_offset = False
+    assert not read(pages).whole
+
+
+def test_a_list_out_of_order_proves_nothing() -> None:
+    """What is not sorted by time can't be shown to have been read far enough."""
+    pages = Pages(4_000)
+    pages.entries[5], pages.entries[3_990] = pages.entries[3_990], pages.entries[5]
+    assert not read(pages).whole
+
+
+def test_a_page_that_fails_for_a_while_is_asked_for_again() -> None:
+    """Three stumbles are ridden out, with the waits that the provider asks for."""
+    pages = Pages(150)
+    pages.failures = [UnreachableError("503"), ThrottledError("429", 7.0), UnreachableError("503")]
+    assert read(pages).whole
+    pages.failures = [UnreachableError("503")] * 4
+    with pytest.raises(UnreachableError):
+        read(pages)

@@ -1,0 +1,257 @@
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.account_list import Reading
+from jobs.provider import Generation, GenerationPhase
+from jobs.settling import ClockOffset, Settlement, Suspect, settle
+from jobs.text import prompt_key
+
+NOW = datetime(2026, 1, 5, 20, 0, tzinfo=UTC)
+GRACE = timedelta(seconds=180)
+MEASURED = ClockOffset(timedelta(seconds=-1), timedelta(seconds=1), known=True, measured=True)
+HERON = "a heron in reeds"
+
+
+def at(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def doubt(number: int = 1, sent: float = 0, **changes: Any) -> Suspect:
+    """A submission of a heron that took a second and ended in doubt."""
+    fields = {
+        "state": "in_doubt",
+        "key": prompt_key(HERON),
+        "fingerprint": "f",
+        "sent_from": at(sent),
+        "sent_until": at(sent + 1),
+        "offset": MEASURED,
+    }
+    return Suspect(attempt_id=number, **{**fields, **changes})
+
+
+def made(name: str, created: float | None, prompt: str | None = HERON) -> Generation:
+    moment = None if created is None else at(created)
+    return Generation(name, GenerationPhase.PENDING, prompt=prompt, created_at=moment)
+
+
+def decide(
+    suspects: Iterable[Suspect],
+    *generations: Generation,
+    known: Iterable[str] = (),
+    witness: int = 0,
+    whole: bool = True,
+    stable: bool = True,
+    began: float = 400,
+) -> Settlement:
+    reading = Reading(generations, at(began), whole=whole, to_the_end=True)
+    return settle(list(suspects), reading, set(known), witness, GRACE, lambda _: stable)
+
+
+def ids(pairs: Iterable[tuple[int, Generation]]) -> list[tuple[int, str]]:
+    return [(number, generation.id) for number, generation in pairs]
+
+
+def test_the_generation_of_its_prompt_and_time_is_adopted() -> None:
+    """One doubt, one candidate: it is ours, however the prompt was echoed."""
+    found = decide([doubt()], made("g", 0.5, "  a  heron in reeds\n"))
+    assert ids(found.adopt) == [(1, "g")]
+    assert not found.void
+    assert not found.contested
+
+
+@pytest.mark.parametrize("created", [-3600, -60, 182 + 60, 7200])
+def test_what_was_made_at_another_time_is_not_adopted(created: float) -> None:
+    """The same prompt outside the window is somebody else's work."""
+    assert not decide([doubt()], made("g", created)).adopt
+
+
+def test_a_late_acceptance_is_adopted() -> None:
+    """The provider may create it as late as a grace after the connection broke."""
+    assert ids(decide([doubt()], made("g", 170)).adopt) == [(1, "g")]
+
+
+def test_what_is_an_attempts_already_is_no_candidate() -> None:
+    """A job of ours with the same prompt has its own generation."""
+    assert not decide([doubt()], made("g", 0.5), known={"g"}).adopt
+
+
+def test_equal_counts_are_adopted_in_order_of_time() -> None:
+    """Three doubts, three candidates of one prompt: first sent, first made."""
+    doubts = [doubt(n, sent=n) for n in (1, 2, 3)]
+    found = decide(doubts, made("c", 3.4), made("b", 2.4), made("a", 1.4))
+    assert sorted(ids(found.adopt)) == [(1, "a"), (2, "b"), (3, "c")]
+
+
+def test_fewer_candidates_than_doubts_are_adopted_and_the_rest_waits() -> None:
+    """What is there is ours; the others stay in doubt, even when they are ripe."""
+    doubts = [doubt(n, sent=n, ripe=True) for n in (1, 2, 3)]
+    found = decide(doubts, made("a", 1.4), witness=9)
+    assert len(found.adopt) == 1
+    assert not found.void
+
+
+def test_more_candidates_than_doubts_are_left_to_a_person() -> None:
+    """Somebody else uses the account: nothing is adopted, the candidates are shown."""
+    found = decide([doubt(ripe=True)], made("b", 0.6), made("a", 0.5), witness=9)
+    assert not found.adopt
+    assert not found.void
+    assert [g.id for g in found.contested[1]] == ["a", "b"]
+
+
+def test_two_windows_of_one_prompt_are_counted_apart() -> None:
+    """Two candidates in the first window are one too many, although there are two doubts."""
+    found = decide([doubt(1), doubt(2, sent=5000)], made("b", 0.6), made("a", 0.5), began=5001)
+    assert not found.adopt
+    assert set(found.contested) == {1}
+
+
+def test_an_attempt_under_way_keeps_the_candidates_of_its_prompt() -> None:
+    """Its answer may name the candidate a moment later."""
+    found = decide([doubt(1), doubt(2, sent=2, state="open")], made("a", 0.5))
+    assert not found.adopt
+
+
+def test_different_parameters_are_never_taken_for_each_other() -> None:
+    """A void and a doubt that share a prompt but not the duration: a person must look."""
+    suspects = [doubt(1, state="void"), doubt(2, sent=5, fingerprint="g")]
+    found = decide(suspects, made("a", 5.5), made("b", 5.6))
+    assert not found.adopt
+    assert set(found.contested) == {2}
+
+
+def test_a_doubt_goes_before_a_void() -> None:
+    """What was shown never to have been made does not compete for what there is."""
+    suspects = [doubt(1, state="void"), doubt(2, sent=5, fingerprint="g")]
+    assert ids(decide(suspects, made("a", 5.5)).adopt) == [(2, "a")]
+
+
+def test_a_candidate_must_have_stood_as_long_as_the_list_may_lag() -> None:
+    """What somebody else made shows first, ours a moment later: one look is not enough."""
+    found = decide([doubt(ripe=True)], made("a", 0.5), stable=False)
+    assert not found.adopt
+    assert not found.contested
+    assert found.unstable == [1]
+
+
+def test_absence_needs_the_grace_and_a_witness() -> None:
+    """Never made: only after the grace, and when the list shows something newer of ours."""
+    newer = made("w", 60, "another")
+    assert decide([doubt(ripe=True)], newer, known={"w"}, witness=2).void == [1]
+    assert not decide([doubt(ripe=False)], newer, known={"w"}, witness=2).void
+
+
+def test_a_lone_doubt_waits_for_a_second_clean_look() -> None:
+    """Without a witness the first clean look is noted, the second, a grace later, voids."""
+    first = decide([doubt(ripe=True)])
+    assert first.clean == [1]
+    assert not first.void
+    assert decide([doubt(ripe=True, clean_before=True)]).void == [1]
+
+
+def test_an_older_witness_proves_nothing() -> None:
+    """What was sent before the doubt says nothing of how far the list has come."""
+    older = made("w", -60, "another")
+    assert not decide([doubt(5, ripe=True)], older, known={"w"}, witness=4).void
+
+
+@pytest.mark.parametrize(
+    ("entry", "blocks"),
+    [
+        (made("x", 0.7, None), True),
+        (made("x", None), True),
+        (made("x", -1_000_000, None), False),
+    ],
+)
+def test_an_entry_that_hides_what_it_is_blocks_a_void(entry: Generation, *, blocks: bool) -> None:
+    """It may be the one that is looked for, unless it is too old."""
+    found = decide([doubt(ripe=True)], entry, witness=9)
+    assert (not found.void) == blocks
+
+
+def test_a_candidate_just_outside_its_window_blocks_a_void() -> None:
+    """The clocks may have been worse than measured: then a person is shown what there is."""
+    found = decide([doubt(ripe=True)], made("g", 500), witness=9, began=900)
+    assert not found.void
+    assert [g.id for g in found.contested[1]] == ["g"]
+
+
+def test_a_reading_with_a_gap_proves_no_absence() -> None:
+    """Whatever did not fit together may have hidden the one that is looked for."""
+    assert not decide([doubt(ripe=True)], witness=9, whole=False).void
+
+
+def test_an_intent_from_a_clock_that_was_set_back_is_never_voided() -> None:
+    """Its times mean nothing any more: what lies in the future can't be shown absent."""
+    lost = doubt(sent=86_400, ripe=True, clean_before=True)
+    found = decide([lost], witness=9)
+    assert not found.void
+    assert not found.clean
+
+
+def test_a_clock_that_is_wrong_is_measured() -> None:
+    """The provider's clock is five hours behind: the window moves with it."""
+    behind = ClockOffset(timedelta(hours=-5), timedelta(hours=-5), known=True, measured=True)
+    found = decide([doubt(offset=behind)], made("g", 0.5 - 5 * 3600))
+    assert ids(found.adopt) == [(1, "g")]
+    assert not decide([doubt(offset=behind)], made("g", 0.5)).adopt
+
+
+def test_a_void_that_turns_up_is_told() -> None:
+    """What was shown absent and is there after all must not be overlooked."""
+    found = decide([doubt(state="void")], made("g", 0.5))
+    assert ids(found.appeared) == [(1, "g")]
+
+
+TIMES = st.integers(-400, 1200)
+SUSPECTS = st.lists(
+    st.tuples(TIMES, st.sampled_from(["open", "in_doubt", "void"]), st.booleans(), st.booleans()),
+    max_size=5,
+)
+GENERATIONS = st.lists(
+    st.tuples(st.none() | TIMES, st.sampled_from([HERON, "other", None]), st.booleans()),
+    max_size=6,
+)
+
+
+@given(SUSPECTS, GENERATIONS, st.booleans(), st.booleans(), st.integers(0, 6))
+def test_whatever_the_list_shows(
+    suspects: list[tuple[int, str, bool, bool]],
+    generations: list[tuple[int | None, str | None, bool]],
+    whole: bool,  # noqa: FBT001 - Hypothesis passes by position
+    stable: bool,  # noqa: FBT001 - the same
+    witness: int,
+) -> None:
+    """Each generation goes to one attempt, each doubt has one fate, and no void without proof."""
+    ours = [
+        doubt(n, sent=sent, state=state, ripe=ripe, clean_before=clean)
+        for n, (sent, state, ripe, clean) in enumerate(suspects, 1)
+    ]
+    shown = [made(f"g{n}", created, prompt) for n, (created, prompt, _) in enumerate(generations)]
+    known = {f"g{n}" for n, (_, _, one) in enumerate(generations) if one}
+    found = decide(ours, *shown, known=known, witness=witness, whole=whole, stable=stable)
+    by_id = {suspect.attempt_id: suspect for suspect in ours}
+    given_away = [generation for _, generation in [*found.adopt, *found.appeared]]
+    assert len({g.id for g in given_away}) == len(given_away)
+    assert not {g.id for g in given_away} & known
+    fates = [n for n, _ in found.adopt] + found.void + found.clean + list(found.contested)
+    assert len(set(fates)) == len(fates)
+    for number, generation in [*found.adopt, *found.appeared]:
+        assert generation.created_at is not None
+        assert generation.prompt == HERON
+        assert by_id[number].fits(generation.created_at, GRACE)
+    for number in found.void:
+        suspect = by_id[number]
+        assert whole
+        assert suspect.state == "in_doubt"
+        assert suspect.ripe
+        assert witness > number or suspect.clean_before
+        for generation in shown:
+            hidden = generation.created_at is None or (
+                generation.created_at >= suspect.wide_from and generation.prompt in (None, HERON)
+            )
+            assert generation.id in known or not hidden
