@@ -139,6 +139,8 @@ class Runner:
         try:
             while wait and not looking.done() and self._store.read(self._is_hopeful):
                 await self.gate.pause(1.0)
+            if looking.done():
+                looking.result()  # the token is refused now, or it is a bug
         finally:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)

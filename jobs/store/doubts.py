@@ -20,6 +20,37 @@ _IN_DOUBT = (
     text("attempt.state IN ('open', 'in_doubt')"),  # the partial index's own words
     ATTEMPT.c.state == AttemptState.IN_DOUBT,
 )
+_SUSPECT = (
+    ATTEMPT.c.id,
+    ATTEMPT.c.state,
+    ATTEMPT.c.prompt,
+    ATTEMPT.c.fingerprint,
+    ATTEMPT.c.intent_at,
+    ATTEMPT.c.send_before,
+    ATTEMPT.c.doubt_since,
+    ATTEMPT.c.ended_at,
+    ATTEMPT.c.candidates,
+)
+_LATER = ATTEMPT.alias("later")
+_REPLACED_AT = (
+    select(func.min(_LATER.c.intent_at))
+    .where(_LATER.c.job_id == ATTEMPT.c.job_id, _LATER.c.id > ATTEMPT.c.id)
+    .scalar_subquery()
+    .label("replaced_at")
+)
+_DOUBTS = select(*_SUSPECT, null().label("replaced_at")).where(UNSETTLED).order_by(ATTEMPT.c.id)
+_VOIDS = (
+    select(*_SUSPECT, _REPLACED_AT)
+    .where(VOID, ATTEMPT.c.ended_at > bindparam("since", type_=ATTEMPT.c.ended_at.type))
+    .order_by(ATTEMPT.c.id)
+)
+_WAITING = (
+    select(ATTEMPT.c.id)
+    .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
+    .join(BATCH, BATCH.c.id == JOB.c.batch_id)
+    .where(*_IN_DOUBT)
+)
+_WAITING_ACTIVE = _WAITING.where(BATCH.c.active)
 
 
 def suspects(connection: Connection, watched_since: datetime) -> Sequence[Any]:
@@ -29,43 +60,14 @@ def suspects(connection: Connection, watched_since: datetime) -> Sequence[Any]:
         connection: a snapshot.
         watched_since: voids that ended later are among them.
     """
-    columns = (
-        ATTEMPT.c.id,
-        ATTEMPT.c.state,
-        ATTEMPT.c.prompt,
-        ATTEMPT.c.fingerprint,
-        ATTEMPT.c.intent_at,
-        ATTEMPT.c.send_before,
-        ATTEMPT.c.doubt_since,
-        ATTEMPT.c.ended_at,
-        ATTEMPT.c.candidates,
-    )
-    later = ATTEMPT.alias("later")
-    replaced_at = (
-        select(func.min(later.c.intent_at))
-        .where(later.c.job_id == ATTEMPT.c.job_id, later.c.id > ATTEMPT.c.id)
-        .scalar_subquery()
-        .label("replaced_at")
-    )
-    unsettled = connection.execute(
-        select(*columns, null().label("replaced_at")).where(UNSETTLED).order_by(ATTEMPT.c.id)
-    )
-    voids = connection.execute(
-        select(*columns, replaced_at)
-        .where(VOID, ATTEMPT.c.ended_at > watched_since)
-        .order_by(ATTEMPT.c.id)
-    )
+    unsettled = connection.execute(_DOUBTS)
+    voids = connection.execute(_VOIDS, {"since": watched_since})
     return [*unsettled, *voids]
 
 
 def hopeful(connection: Connection, given_up: Iterable[int], *, everywhere: bool) -> int:
     """Count the doubts that a look at the list may still settle, of active batches or of all."""
-    rows = connection.execute(
-        select(ATTEMPT.c.id)
-        .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
-        .join(BATCH, BATCH.c.id == JOB.c.batch_id)
-        .where(*_IN_DOUBT, *([] if everywhere else [BATCH.c.active]))
-    )
+    rows = connection.execute(_WAITING if everywhere else _WAITING_ACTIVE)
     hopeless = set(given_up)
     return sum(number not in hopeless for number in rows.scalars())
 
@@ -164,9 +166,9 @@ def note_candidates(
 
 
 def count(connection: Connection) -> int:
-    """Count the attempts in doubt."""
+    """Count the attempts whose generation we don't know, those that a dead run left open too."""
     return connection.execute(
-        select(func.count()).select_from(ATTEMPT).where(*_IN_DOUBT)
+        select(func.count()).select_from(ATTEMPT).where(UNSETTLED)
     ).scalar_one()
 
 

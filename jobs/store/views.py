@@ -1,11 +1,12 @@
 """What people and the application want to know: read-only questions, answered from one snapshot."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select, text
+from sqlalchemy import Connection, bindparam, func, or_, select, text
 
 from ..errors import NotFoundError
 from ..ledger import Budget, Scope, batch_key
@@ -214,6 +215,27 @@ class Outstanding:
     next_due: datetime | None
 
 
+_ACTIVE = select(BATCH.c.id, BATCH.c.paused).where(BATCH.c.active)
+_QUEUED_COUNT = select(func.count()).where(
+    QUEUED,
+    JOB.c.batch_id == bindparam("batch"),
+    JOB.c.row <= bindparam("last_row"),
+    JOB.c.id.not_in(bindparam("left_out", expanding=True)),
+    JOB.c.in_manifest,  # what left the manifest is not bought
+)
+_LATER = _QUEUED_COUNT.where(JOB.c.due_at > bindparam("now", type_=JOB.c.due_at.type)).add_columns(
+    func.min(JOB.c.due_at)
+)
+_UNDER_WAY = (
+    select(JOB.c.state, func.count().label("jobs"))
+    .where(
+        JOB.c.batch_id == bindparam("batch"),
+        text("job.state IN ('submitting', 'in_doubt', 'pending', 'processing')"),
+    )
+    .group_by(JOB.c.state)
+)
+
+
 def outstanding(
     connection: Connection,
     now: datetime,
@@ -223,33 +245,17 @@ def outstanding(
     """Count what the active batches that are not paused still have to do."""
     total = {"ready": 0, "later": 0, "sending": 0, "pending": 0, "in_doubt": 0}
     next_due: datetime | None = None
-    active = connection.execute(select(BATCH.c.id, BATCH.c.paused).where(BATCH.c.active)).all()
-    for batch_id, paused in active:
+    for batch_id, paused in connection.execute(_ACTIVE).all():
         if not paused:
-            rows = [] if batch_id not in last_rows else [JOB.c.row <= last_rows[batch_id]]
-            rows += [JOB.c.id.not_in(left_out)] if left_out else []
-            rows.append(JOB.c.in_manifest)  # what left the manifest is not bought
-            queued = select(func.count()).where(QUEUED, JOB.c.batch_id == batch_id, *rows)
-            later = connection.execute(
-                select(func.count(), func.min(JOB.c.due_at)).where(
-                    QUEUED, JOB.c.batch_id == batch_id, JOB.c.due_at > now, *rows
-                )
-            ).one()
-            total["later"] += later[0]
-            total["ready"] += connection.execute(queued).scalar_one() - later[0]
-            if later[1] is not None:
-                next_due = later[1] if next_due is None else min(next_due, later[1])
-        counts: dict[str, int] = {
-            row.state: row[1]
-            for row in connection.execute(
-                select(JOB.c.state, func.count())
-                .where(
-                    JOB.c.batch_id == batch_id,
-                    text("job.state IN ('submitting', 'in_doubt', 'pending', 'processing')"),
-                )
-                .group_by(JOB.c.state)
-            )
-        }
+            last_row = last_rows.get(batch_id, sys.maxsize)
+            terms = {"batch": batch_id, "last_row": last_row, "left_out": list(left_out)}
+            queued = connection.execute(_QUEUED_COUNT, terms).scalar_one()
+            later, first = connection.execute(_LATER, terms | {"now": now}).one()
+            total["later"] += later
+            total["ready"] += queued - later
+            next_due = min(filter(None, (next_due, first)), default=None)
+        under_way = connection.execute(_UNDER_WAY, {"batch": batch_id})
+        counts = {row.state: row.jobs for row in under_way}
         total["sending"] += counts.get(JobState.SUBMITTING, 0)
         total["in_doubt"] += counts.get(JobState.IN_DOUBT, 0)
         total["pending"] += counts.get(JobState.PENDING, 0) + counts.get(JobState.PROCESSING, 0)

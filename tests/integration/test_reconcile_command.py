@@ -61,17 +61,3 @@ def test_orphans_are_listed_and_taken_over_on_demand(world: World) -> None:
         assert jobs["r2"]["status"] == "pending"
         assert jobs["r2"]["price"] == "0.00"
         assert prompt not in call(api, "reconcile")[1]
-
-
-def test_doubts_are_settled_without_buying_anything(world: World) -> None:
-    """A run that was interrupted left doubts; reconcile adopts what was made."""
-    with SandboxServer(world, faults=Faults(drop=1.0)) as api:
-        code, _ = call(
-            api, "run", "night.csv", "--budget", "1", "--rate", "0", "--no-download",
-            "--poll-interval", "60", "--grace", "60", "--generation-timeout", "0.1",
-        )  # fmt: skip
-        made = len(world.made)
-        code, out = call(api, "reconcile", "--json", "--grace", "0.5")
-        assert code == 0
-        assert json.loads(out)["in_doubt"] == 0
-        assert len(world.made) == made == 3

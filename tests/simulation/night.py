@@ -9,6 +9,7 @@ from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,15 @@ class Outcome:
     voided: int = 0
     left_in_doubt: int = 0
     states: Counter[str] = field(default_factory=Counter)
+
+
+@cache
+def _blank() -> bytes:
+    """Migrate an empty database once, for all nights of this process."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "blank.db"
+        schema.upgrade(path)
+        return path.read_bytes()
 
 
 class Night:
@@ -158,7 +168,7 @@ class Night:
         Raises:
             AssertionError: an invariant did not hold.
         """
-        schema.upgrade(self.path)
+        self.path.write_bytes(_blank())
         crashes = self.chance.choice([0, 1, 1, 2, 3, 4])
         self._load()
         for _ in range(crashes):

@@ -9,8 +9,8 @@ import pytest
 from simulation.mutants import MUTANTS, Mutant
 from simulation.night import play
 
-SEEDS = 240
-PARTS = 12
+SEEDS = 200
+PARTS = 10
 ENOUGH = 60
 """Seeds within which a planted bug must be found."""
 

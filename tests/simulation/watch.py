@@ -1,5 +1,6 @@
 """What must hold after every event of a simulated night, compared with what really happened."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -13,6 +14,10 @@ from jobs.tables import ATTEMPT, BUDGET, JOB
 from jobs.text import same_text
 from simulation.world import Account
 
+ACCOUNT_BUDGET = select(BUDGET.c.charged_micros, BUDGET.c.held_micros).where(
+    BUDGET.c.key == ACCOUNT_KEY
+)
+JOBS = select(JOB.c.id, JOB.c.state, JOB.c.error_kind)
 ENDS = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 
 
@@ -57,33 +62,31 @@ class Watcher:
     def __call__(self, connection: Connection) -> None:
         """Check a commit, before it is one."""
         self.invariants(connection)
-        attempts = connection.execute(select(ATTEMPT)).all()
-        self._adopted_is_ours(connection, attempts)
+        attempts = self.invariants.attempts
+        self._adopted_is_ours(attempts)
         self._charges_are_covered(connection)
         self._next = attempts, self._ends_after(connection)
 
-    def _adopted_is_ours(self, connection: Connection, attempts: Any) -> None:
-        jobs = {job.id: job for job in connection.execute(select(JOB))}
+    def _adopted_is_ours(self, attempts: Sequence[Any]) -> None:
         for attempt in attempts:
             if attempt.generation_id is None:
                 continue
             made = self._account.world.find(attempt.generation_id)
             assert made is not None, "a generation that does not exist"
             assert not made.foreign, f"attempt {attempt.id} has somebody else's {made.id}"
-            job = jobs[attempt.job_id]
             assert same_text(made.prompt, attempt.prompt)
-            assert (made.duration, made.orientation) == (job.duration, job.orientation)
+            assert (made.duration, made.orientation) == (attempt.duration, attempt.orientation)
 
     def _charges_are_covered(self, connection: Connection) -> None:
         real = sum(made.price for others in self._ours.values() for made in others)
-        budget = connection.execute(select(BUDGET).where(BUDGET.c.key == ACCOUNT_KEY)).one()
+        budget = connection.execute(ACCOUNT_BUDGET).one()
         booked = budget.charged_micros + budget.held_micros
         assert real <= booked, f"the provider charged {real}, we know of {booked}"
 
     def _ends_after(self, connection: Connection) -> dict[int, tuple[str, str | None]]:
         """Hold that no end is left without a command; gives the ends as this commit leaves them."""
         ends: dict[int, tuple[str, str | None]] = {}
-        for job in connection.execute(select(JOB.c.id, JOB.c.state, JOB.c.error_kind)):
+        for job in connection.execute(JOBS):
             before = self._ends.get(job.id)
             if before is not None and before[0] != job.state and job.id not in self.touched:
                 late = before == (JobState.FAILED, "overdue")

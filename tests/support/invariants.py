@@ -1,5 +1,6 @@
 """What must hold at every commit, checked inside the writing transaction before its COMMIT."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -11,6 +12,14 @@ from jobs.tables import ATTEMPT, JOB
 
 HOLDING = ("open", "in_doubt")
 CHARGED = ("accepted", "completed", "failed", "abandoned")
+ATTEMPTS = select(
+    *(ATTEMPT.c[name] for name in (
+        "id", "job_id", "state", "prompt", "fingerprint", "idempotency_key", "generation_id",
+        "hold_micros", "price_micros", "refunded_micros", "day",
+    )),
+    *(JOB.c[name] for name in ("batch_id", "campaign", "duration", "orientation", "attempt_id")),
+    JOB.c.state.label("job_state"),
+).join(JOB, JOB.c.id == ATTEMPT.c.job_id)  # fmt: skip
 LIVE_JOBS = {
     "open": JobState.SUBMITTING,
     "in_doubt": JobState.IN_DOUBT,
@@ -18,7 +27,7 @@ LIVE_JOBS = {
 
 
 class Invariants:
-    """A store's observer; counts the commits that it saw.
+    """A store's observer; counts the commits that it saw, and keeps the attempts that it saw last.
 
     Args:
         caps: False when the provider may charge more than it announced.
@@ -26,6 +35,7 @@ class Invariants:
 
     def __init__(self, *, caps: bool = True) -> None:
         self.commits = 0
+        self.attempts: Sequence[Any] = ()
         self.highest: dict[str, int] = {}
         self._caps = caps
 
@@ -37,17 +47,12 @@ class Invariants:
             self.highest[budget.key] = max(self.highest.get(budget.key, 0), used)
             if self._caps and budget.cap is not None and budget.key != "account":
                 assert used <= budget.cap, budget
-        attempts = connection.execute(
-            select(
-                ATTEMPT, JOB.c.batch_id, JOB.c.campaign, JOB.c.state.label("job_state"),
-                JOB.c.attempt_id,
-            ).join(JOB, JOB.c.id == ATTEMPT.c.job_id)
-        ).all()  # fmt: skip
+        attempts = self.attempts = connection.execute(ATTEMPTS).all()
         self._totals_are_the_attempts(budgets, attempts)
         self._jobs_follow_their_attempts(attempts)
 
     @staticmethod
-    def _totals_are_the_attempts(budgets: dict[str, Budget], attempts: list[Any]) -> None:
+    def _totals_are_the_attempts(budgets: dict[str, Budget], attempts: Sequence[Any]) -> None:
         held: dict[str, int] = {}
         charged: dict[str, int] = {}
         refunded: dict[str, int] = {}
@@ -65,7 +70,7 @@ class Invariants:
             assert budget.refunded == refunded.get(key, 0), budget
 
     @staticmethod
-    def _jobs_follow_their_attempts(attempts: list[Any]) -> None:
+    def _jobs_follow_their_attempts(attempts: Sequence[Any]) -> None:
         for attempt in attempts:
             if attempt.state in LIVE_JOBS:
                 assert attempt.job_state == LIVE_JOBS[attempt.state], attempt
