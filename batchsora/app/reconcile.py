@@ -132,4 +132,4 @@ def _difference(micros: int) -> str:
         return "none: the books agree"
     if micros > 0:
         return f"${usd_text(micros)} more than we know of: others' work, or orphans"
-    return f"${usd_text(-micros)} less than we booked: prices taken as estimates, refunds, or money paid in"
+    return f"${usd_text(-micros)} less than we booked: estimates, refunds, or money paid in"

@@ -180,7 +180,9 @@ def test_a_doubt_is_settled_by_a_persons_word(tmp_path: Path) -> None:
     """Killed with the answer in hand while somebody else makes the same: resolve tells which."""
     world = World(time_scale=1500.0)
     with SandboxServer(world, faults=Faults(twin=1.0)) as sandbox:
-        campaign = Campaign(tmp_path, sandbox, SAMPLES / "campaign.csv")
+        rows = ["id,prompt", *(f"r{n},a heron in reeds {n}" for n in range(4))]
+        (tmp_path / "night.csv").write_text("\n".join(rows))
+        campaign = Campaign(tmp_path, sandbox, tmp_path / "night.csv")
         assert campaign.run(die=("answer-read", 1)).returncode == -9
         assert campaign.run().returncode == 7
         ours = {item.id for item in world.made if not item.foreign}

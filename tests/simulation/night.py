@@ -9,16 +9,15 @@ from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
+from support.blank import blank
 from support.engine import spec
 from support.loop import EPOCH
 
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.world import World
-from jobs import schema
 from jobs.ending import Ending, Reason
 from jobs.errors import DatabaseUnusableError, NotAllowedError
 from jobs.ledger import batch_key, campaign_key
@@ -58,15 +57,6 @@ class Outcome:
     voided: int = 0
     left_in_doubt: int = 0
     states: Counter[str] = field(default_factory=Counter)
-
-
-@cache
-def _blank() -> bytes:
-    """Migrate an empty database once, for all nights of this process."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "blank.db"
-        schema.upgrade(path)
-        return path.read_bytes()
 
 
 class Night:
@@ -168,7 +158,7 @@ class Night:
         Raises:
             AssertionError: an invariant did not hold.
         """
-        self.path.write_bytes(_blank())
+        blank(self.path)
         crashes = self.chance.choice([0, 1, 1, 2, 3, 4])
         self._load()
         for _ in range(crashes):

@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from jobs import schema
 from jobs.context import nothing
 from jobs.ending import Ending
 from jobs.ledger import batch_key, campaign_key
@@ -17,6 +16,7 @@ from jobs.runner import Owner, Runner
 from jobs.spec import JobSpec
 from jobs.store import Store, accounts, loading, steering, views
 from jobs.tables import ATTEMPT, BUDGET, JOB
+from support.blank import blank
 from support.loop import VirtualClock, run_virtual
 from support.provider import ScriptedProvider
 
@@ -51,7 +51,7 @@ class Engine:
         **provider_fields: Any,
     ) -> None:
         self.path = folder / "test.db"
-        schema.upgrade(self.path)
+        blank(self.path)
         self.clock = VirtualClock()
         self.provider = ScriptedProvider(self.clock, **provider_fields)
         self.store = Store(self.path, observer)
