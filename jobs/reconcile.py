@@ -17,7 +17,7 @@ from .account_list import Reading, read_back
 from .clock import JumpWatch
 from .context import RunContext
 from .provider import ProviderError, RefusalCause
-from .settling import WATCHED, ClockOffset, Settlement, Suspect, settle
+from .settling import AHEAD, WATCHED, ClockOffset, Settlement, Suspect, settle
 from .states import AttemptState
 from .store import Store, doubts, looks, outcomes
 from .text import prompt_key
@@ -219,6 +219,7 @@ class Reconciler:
             clean_before=watch is not None
             and watch.clean_at is not None
             and began - watch.clean_at >= grace,
+            adrift=row.intent_at > self._clock.now() + AHEAD,
             replaced_at=row.replaced_at,
         )
 

@@ -69,6 +69,8 @@ class Suspect:
         offset: of the provider's clock at that time.
         ripe: True when the reading began after its grace.
         clean_before: True when an earlier clean reading, a grace ago, did not show it either.
+        adrift: True when its times were written by a clock that has been set back since: they tell
+            nothing, and any generation of its prompt may be its own.
         replaced_at: when the intent of a void's replacement was written, by our clock: what was
             created later may be the replacement's, or anybody's.
     """
@@ -82,6 +84,7 @@ class Suspect:
     offset: ClockOffset = ClockOffset()
     ripe: bool = False
     clean_before: bool = False
+    adrift: bool = False
     replaced_at: datetime | None = None
 
     @property
@@ -95,6 +98,8 @@ class Suspect:
 
         A late acceptance may take a grace, and what has been voided is watched for longer.
         """
+        if self.adrift and self.state != AttemptState.VOID:
+            return True
         margin = NARROW if self.offset.known else WIDE
         since = self.sent_from + self.offset.least - margin
         if self.state == AttemptState.OPEN:
@@ -182,7 +187,8 @@ def _settle_group(
             claimants = [*doubts, *voids]
             pairs = _pair(claimants, candidates, grace)
         alike = len({s.fingerprint for s in claimants}) == 1
-        if not alike or len(pairs) < len(candidates):
+        adrift = any(doubt.adrift for doubt in doubts)
+        if adrift or not alike or len(pairs) < len(candidates):
             result.contested |= {doubt.attempt_id: tuple(candidates) for doubt in doubts}
         elif not stable(frozenset(g.id for g in candidates)):
             result.unstable += [suspect.attempt_id for suspect in suspects]
@@ -262,11 +268,10 @@ def _settle_absence(
         if doubt.ripe and doubt.attempt_id not in result.unstable:
             result.contested[doubt.attempt_id] = tuple(near)
         return
-    set_back = doubt.sent_from > reading.began + AHEAD
     proves = reading.covers(doubt.wide_from) and not _unreadable(
         reading.generations, known, doubt.wide_from
     )
-    if set_back or not doubt.ripe or not proves:
+    if doubt.adrift or not doubt.ripe or not proves:
         return
     if witness > doubt.attempt_id or doubt.clean_before:
         result.void.append(doubt.attempt_id)

@@ -187,10 +187,20 @@ def test_a_reading_with_a_gap_proves_no_absence() -> None:
 
 def test_an_intent_from_a_clock_that_was_set_back_is_never_voided() -> None:
     """Its times mean nothing any more: what lies in the future can't be shown absent."""
-    lost = doubt(sent=86_400, ripe=True, clean_before=True)
+    lost = doubt(sent=86_400, ripe=True, clean_before=True, adrift=True)
     found = decide([lost], witness=9)
     assert not found.void
     assert not found.clean
+
+
+def test_what_an_intent_from_a_wrong_clock_may_have_made_is_nobody_elses() -> None:
+    """An earlier void of the same prompt does not take it: a person says whose it is."""
+    void = doubt(1, state="void", replaced_at=at(86_400))
+    lost = doubt(2, sent=86_400, ripe=True, adrift=True)
+    found = decide([void, lost], made("g", 100))
+    assert not found.appeared
+    assert not found.adopt
+    assert [g.id for g in found.contested[2]] == ["g"]
 
 
 def test_a_clock_that_is_wrong_is_measured() -> None:
