@@ -13,11 +13,62 @@ from typing import TYPE_CHECKING
 from batchsora._version import __version__
 
 if TYPE_CHECKING:
+    from batchsora.batch import Batch
+    from batchsora.results import JobResult, RunReport
+    from batchsora.runblob.blocking import SyncRunBlobClient
     from batchsora.runblob.client import RunBlobClient
+    from batchsora.runblob.errors import (
+        BadTokenError,
+        DownloadError,
+        GenerationFailedError,
+        ImageError,
+        InDoubtError,
+        InsufficientCreditsError,
+        NotFoundError,
+        RateLimitedError,
+        RunBlobError,
+        ServerError,
+        StillRunningError,
+        UnreachableError,
+        ValidationError,
+        WrongAddressError,
+    )
+    from batchsora.runblob.models import GenerationCreated, GenerationInfo
 
-__all__ = ["RunBlobClient", "__version__"]
+__all__ = [
+    "BadTokenError",
+    "Batch",
+    "DownloadError",
+    "GenerationCreated",
+    "GenerationFailedError",
+    "GenerationInfo",
+    "ImageError",
+    "InDoubtError",
+    "InsufficientCreditsError",
+    "JobResult",
+    "NotFoundError",
+    "RateLimitedError",
+    "RunBlobClient",
+    "RunBlobError",
+    "RunReport",
+    "ServerError",
+    "StillRunningError",
+    "SyncRunBlobClient",
+    "UnreachableError",
+    "ValidationError",
+    "WrongAddressError",
+    "__version__",
+]
 
-_HOMES = {"RunBlobClient": "batchsora.runblob.client"}
+_HOMES = {
+    "Batch": "batchsora.batch",
+    "JobResult": "batchsora.results",
+    "RunReport": "batchsora.results",
+    "RunBlobClient": "batchsora.runblob.client",
+    "SyncRunBlobClient": "batchsora.runblob.blocking",
+    "GenerationCreated": "batchsora.runblob.models",
+    "GenerationInfo": "batchsora.runblob.models",
+} | {name: "batchsora.runblob.errors" for name in __all__ if name.endswith("Error")}
 
 
 def __getattr__(name: str) -> object:

@@ -5,10 +5,12 @@ it): one request for each call, never repeated. Reads are free.
 """
 
 import asyncio
-import zlib
+import os
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -16,22 +18,26 @@ from urllib.parse import quote
 import httpx
 
 from batchsora.runblob import models
-from batchsora.runblob.answers import Answer, Call, error_of, http_date, parsed, succeeded
+from batchsora.runblob.access import BASE_URL, is_local, usable_address, usable_token
+from batchsora.runblob.answers import Answer, Call, error_of, http_date, succeeded
 from batchsora.runblob.body import OnceBody, encode
 from batchsora.runblob.errors import (
+    ImageError,
     InDoubtError,
     UnreachableError,
     WithheldError,
     WrongAddressError,
 )
+from batchsora.runblob.exchange import LARGEST_ANSWER, document_of, exchange
 from batchsora.runblob.images import ImageSource
 from batchsora.runblob.models import GenerationCreated, GenerationInfo, usable_id
+from batchsora.runblob.paging import every_generation
+from batchsora.runblob.saving import Progress, save_video
 from batchsora.runblob.transport import USER_AGENT, new_transport
+from batchsora.runblob.waiting import Sleep, Watcher, wait_until_finished
 from batchsora.runblob.words import clean
 
-BASE_URL: Final = "https://platform.runblob.io"
-LARGEST_ANSWER: Final = 8 * 1024**2
-"""Bytes of an answer's decoded body; a page of a hundred generations has less than 3 MB."""
+__all__ = ["BASE_URL", "LARGEST_ANSWER", "RunBlobClient"]
 
 SLOWEST_UPLOAD: Final = 64 * 1024
 """Bytes a second; an upload gets so much time in addition to the timeout."""
@@ -40,7 +46,7 @@ LONGEST_CONNECT: Final = 20.0
 """Seconds for a connection; shorter than the whole, so that running out of it is known unsent."""
 
 
-def _now() -> datetime:
+def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
@@ -52,47 +58,53 @@ class RunBlobClient:
     """A connection to one account; an asynchronous context manager.
 
     Args:
-        token: of the account; sent to the base address' origin alone, and never shown.
-        base_url: of the API; http or https.
+        token: of the account; sent to the base address' origin alone, and never shown. None takes
+            the one in ``RUNBLOB_API_KEY``.
+        base_url: of the API; http or https. None takes ``BATCHSORA_BASE_URL``, or the provider's.
         timeout: seconds for a whole call (an upload's own time comes on top).
-        transport: of HTTP; None makes the program's own.
+        transport: of HTTP; None makes the program's own, which heeds the environment's proxies
+            (``HTTPS_PROXY``, ``NO_PROXY``) and certificates (``SSL_CERT_FILE``, ``SSL_CERT_DIR``).
         now: the wall-clock time, aware.
+        monotonic: seconds that only move forward.
+        sleep: lets seconds pass.
 
     Attributes:
         base_url: the API's address.
         clock_ahead: by how much the API's clock is ahead of ours, as its last answer told.
 
     Raises:
-        ValueError: the token or the base address can't be one; the text never shows the token.
+        ValueError: there is no token, or it or the base address can't be one; the text never shows
+            the token.
     """
 
     def __init__(
         self,
-        token: str,
+        token: str | None = None,
         *,
-        base_url: str = BASE_URL,
+        base_url: str | None = None,
         timeout: float = 60,
         transport: httpx.AsyncBaseTransport | None = None,
-        now: Callable[[], datetime] = _now,
+        now: Callable[[], datetime] = utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
-        if not token or not token.isascii() or not token.isprintable() or " " in token:
-            raise ValueError(
-                "this can't be a token: it is empty, or has blanks or unusual characters"
-            )
         if timeout <= 0:
             raise ValueError("the timeout must be more than 0 seconds")
-        self._token = token
-        self.base_url = _checked_address(base_url)
+        self._token = usable_token(token)
+        self.base_url = usable_address(base_url)
         self._generate = httpx.URL(f"{self.base_url}/v1/sora/generate")
         self._timeout = timeout
         self._now = now
+        self._monotonic = monotonic
+        self._sleep = sleep
         self.clock_ahead: timedelta | None = None
+        self._transport = new_transport() if transport is None else transport
         connect = min(timeout / 2, LONGEST_CONNECT)
         self._http = httpx.AsyncClient(
-            transport=new_transport() if transport is None else transport,
+            transport=self._transport,
             timeout=httpx.Timeout(timeout, connect=connect, pool=connect),
             headers={
-                "Authorization": f"Bearer {token}",
+                "Authorization": f"Bearer {self._token}",
                 "User-Agent": USER_AGENT,
                 "Accept": "application/json",
                 "Accept-Encoding": "gzip",
@@ -121,7 +133,6 @@ class RunBlobClient:
     async def generate(
         self,
         prompt: str,
-        *,
         orientation: str = "9:16",
         duration: int = 10,
         image: ImageSource | None = None,
@@ -144,6 +155,27 @@ class RunBlobClient:
         """
         body = await encode(prompt, orientation, duration, image, callback_url)
         return await self.send(body, idempotency_key)
+
+    async def generate_from_image(
+        self,
+        prompt: str,
+        image: ImageSource,
+        orientation: str = "9:16",
+        duration: int = 10,
+        callback_url: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> GenerationCreated:
+        """Buy one video that starts from an image: :meth:`generate` that insists on one.
+
+        Raises:
+            InDoubtError: the video may have been bought; look before you pay again.
+            RunBlobError: it was not; see :mod:`batchsora.runblob.errors`.
+        """
+        if not image:
+            raise ImageError("there is no image to start from")
+        return await self.generate(
+            prompt, orientation, duration, image, callback_url, idempotency_key
+        )
 
     async def send(
         self,
@@ -168,7 +200,7 @@ class RunBlobClient:
         if idempotency_key is not None:
             headers["X-Idempotency-Key"] = idempotency_key
         request = self._http.build_request("POST", self._generate, content=once, headers=headers)
-        answer = await self._exchange(request, self._timeout + once.size / SLOWEST_UPLOAD)
+        answer = await self._sent(request, self._timeout + once.size / SLOWEST_UPLOAD)
         if isinstance(answer, str):
             if once.withheld:
                 raise WithheldError("held back: it was too late to send it")
@@ -177,7 +209,7 @@ class RunBlobClient:
             raise InDoubtError(f"no answer ({answer}); the generation may exist all the same")
         if not succeeded(answer, Call.GENERATE):
             raise self._error(answer, Call.GENERATE)
-        made = models.created(_document(answer, unique=True))
+        made = models.created(document_of(answer, unique=True))
         if made is None:
             raise InDoubtError(
                 f"the API said yes ({answer.status}) without an id that can be used",
@@ -222,6 +254,91 @@ class RunBlobClient:
             raise WrongAddressError("the answer is no list of generations")
         return found
 
+    def iter_generations(self, page_size: int = 100) -> AsyncIterator[GenerationInfo]:
+        """Read all of the account's generations, newest first, each id once.
+
+        Entries without an id that can be used are left out.
+
+        Args:
+            page_size: how many are read at a time: 1 to 100.
+
+        Raises:
+            RunBlobError: see :mod:`batchsora.runblob.errors`.
+        """
+        return every_generation(self.list_generations, page_size)
+
+    async def wait_for_completion(
+        self,
+        generation_id: str,
+        poll_interval: float = 5,
+        timeout: float = 900,  # noqa: ASYNC109 - no cancellation: a read that is under way is finished
+        callback: Watcher | None = None,
+    ) -> GenerationInfo:
+        """Wait until a generation is completed; reads that fail for a while are repeated.
+
+        Args:
+            generation_id: of the generation.
+            poll_interval: seconds between two looks; more when the API asks for it or stumbles.
+            timeout: seconds after which it is not looked at any more.
+            callback: told of each status; may be asynchronous.
+
+        Raises:
+            GenerationFailedError: it failed.
+            StillRunningError: the time is over. The generation goes on; call this again.
+            NotFoundError: the account has none of this id.
+            ValueError: this can't be an id, an interval or a timeout.
+            RunBlobError: see :mod:`batchsora.runblob.errors`.
+        """
+        return await wait_until_finished(
+            generation_id,
+            self.status,
+            poll_interval=poll_interval,
+            timeout=timeout,
+            watcher=callback,
+            sleep=self._sleep,
+            monotonic=self._monotonic,
+        )
+
+    async def download(
+        self,
+        video: str | GenerationInfo,
+        path: str | os.PathLike[str],
+        progress: Progress | None = None,
+        *,
+        allow_private: bool = False,
+    ) -> Path:
+        """Fetch a finished video to a file, whole or not at all; what is there is replaced.
+
+        A fetch that breaks off is resumed a few times. The token is not sent along.
+
+        Args:
+            video: a generation's id, the generation itself, or a video's address.
+            path: of the file, or of a folder, for a file named by the id.
+            progress: told how many bytes are here, and how many there are (None: unknown).
+            allow_private: take it from loopback and private addresses as well, as is always done
+                when the API has such an address.
+
+        Returns:
+            The file's path.
+
+        Raises:
+            DownloadError: it could not be fetched; what has come is kept for the next call.
+            StillRunningError: the generation is not finished.
+            GenerationFailedError: it failed.
+            OSError: the file can't be written.
+            RunBlobError: see :mod:`batchsora.runblob.errors`.
+        """
+        return await save_video(
+            video,
+            path,
+            look=self.status,
+            transport=self._transport,
+            timeout=self._http.timeout,
+            sleep=self._sleep,
+            progress=progress,
+            allow_private=allow_private or is_local(self.base_url),
+        )
+
     async def get_balance(self) -> Decimal:
         """Read the account's money in USD; less than zero counts as zero.
 
@@ -237,12 +354,12 @@ class RunBlobClient:
     async def _read(self, path: str, call: Call, query: Mapping[str, int] | None = None) -> Any:
         """GET a document."""
         request = self._http.build_request("GET", f"{self.base_url}{path}", params=query)
-        answer = await self._exchange(request, self._timeout)
+        answer = await self._sent(request, self._timeout)
         if isinstance(answer, str):
             raise UnreachableError(f"the API can't be reached ({answer})")
         if not succeeded(answer, call):
             raise self._error(answer, call)
-        document = _document(answer)
+        document = document_of(answer)
         if document is None:
             raise WrongAddressError(
                 f"what answers at {self.base_url} is not this API ({answer.status}, no JSON)",
@@ -253,88 +370,11 @@ class RunBlobClient:
     def _error(self, answer: Answer, call: Call) -> Exception:
         return error_of(answer, call, self._token, self._now)
 
-    def _compare_clocks(self, date: str | None) -> None:
+    async def _sent(self, request: httpx.Request, seconds: float) -> Answer | str:
+        return await exchange(self._http, request, seconds, self._token, self._compare_clocks)
+
+    def _compare_clocks(self, headers: Mapping[str, str]) -> None:
         """Keep by how much the API's clock is ahead of ours, as an answer's ``Date`` tells."""
-        told = None if date is None else http_date(date)
+        told = http_date(headers.get("Date", ""))
         if told is not None:
             self.clock_ahead = told - self._now()
-
-    async def _exchange(self, request: httpx.Request, seconds: float) -> Answer | str:
-        """Send a request once, and read what comes back; as text, how it broke.
-
-        A status that came counts although the body broke off. The exception that broke it is left
-        behind on purpose: exceptions of the layers below know the request's headers.
-        """
-        answer: Answer | None = None
-        failure = ""
-        try:
-            async with asyncio.timeout(seconds):
-                response = await self._http.send(request, stream=True)
-                try:
-                    answer = Answer(response.status_code, response.headers, b"", whole=False)
-                    self._compare_clocks(response.headers.get("Date"))
-                    body = await _limited(response)
-                    answer = Answer(response.status_code, response.headers, body, whole=True)
-                finally:
-                    await response.aclose()
-        except TimeoutError:
-            failure = "no answer in time"
-        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError) as error:
-            failure = clean(str(error), self._token) or type(error).__name__
-        return failure if answer is None else answer
-
-
-async def _limited(response: httpx.Response) -> bytes:
-    """Read a body up to the limit, which holds for what is unpacked as well.
-
-    Raises:
-        httpx.ReadError: it has no end, or is packed in a way that was not asked for.
-    """
-    packed = response.headers.get("content-encoding", "identity").strip().lower()
-    if packed not in ("", "identity", "gzip", "x-gzip"):
-        raise httpx.ReadError("an answer in an encoding that was not asked for")
-    # one layer, bounded: a few kilobytes of gzip inside gzip unpack to more than any memory
-    unpacking = None if packed in ("", "identity") else zlib.decompressobj(wbits=31)
-    parts: list[bytes] = []
-    room = LARGEST_ANSWER
-    try:
-        async for chunk in _raw(response):
-            part = chunk if unpacking is None else unpacking.decompress(chunk, room + 1)
-            room -= len(part)
-            if room < 0:
-                raise httpx.ReadError("an answer without end")
-            parts.append(part)
-    except zlib.error as error:
-        raise httpx.ReadError("an answer that can't be unpacked") from error
-    if unpacking is not None and not unpacking.eof:
-        raise httpx.ReadError("an answer that ends too early")
-    return b"".join(parts)
-
-
-async def _raw(response: httpx.Response) -> AsyncIterator[bytes]:
-    """Read a body as it came, also one that the transport holds already."""
-    if not isinstance(response.stream, httpx.AsyncByteStream):
-        raise TypeError("an asynchronous transport gave a synchronous body")
-    async for chunk in response.stream:
-        yield chunk
-
-
-def _document(answer: Answer, *, unique: bool = False) -> Any:
-    """Read the JSON; None when there is none."""
-    try:
-        return parsed(answer, unique=unique)
-    except ValueError:
-        return None
-
-
-def _checked_address(base_url: str) -> str:
-    """Check a base address, and take the slashes from its end."""
-    try:
-        url = httpx.URL(base_url)
-    except (httpx.InvalidURL, TypeError) as error:
-        raise ValueError("the base address can't be read") from error
-    if url.scheme not in ("http", "https") or not url.host:
-        raise ValueError("the base address must begin with https:// or http://")
-    if url.userinfo or url.query or url.fragment:
-        raise ValueError("the base address takes no user, query or fragment")
-    return base_url.strip().rstrip("/")

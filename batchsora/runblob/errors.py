@@ -13,13 +13,19 @@
     ├── ServerError                   5xx on a read
     ├── UnreachableError              no connection (nothing was sent); on a read also: no answer
     ├── WithheldError                 the caller held the request back just before it was written
-    └── InDoubtError                  a generation was asked for, and nobody knows whether it exists
+    ├── InDoubtError                  a generation was asked for, and nobody knows whether it exists
+    ├── GenerationFailedError         a paid generation ended without a video
+    ├── StillRunningError             a paid generation is not finished yet (a TimeoutError too)
+    └── DownloadError                 a video's file could not be fetched
 
 Of a ``generate`` that raised, only :class:`InDoubtError` may have created and charged something:
 look at the account's generations before paying again. Nothing here ever contains the token.
 """
 
 from collections.abc import Sequence
+
+from batchsora.runblob.failures import failure_kind
+from batchsora.runblob.models import GenerationInfo
 
 
 class RunBlobError(Exception):
@@ -116,3 +122,77 @@ class InDoubtError(RunBlobError):
     """Nobody knows whether a generation was created and charged."""
 
     in_doubt = True
+
+
+class GenerationFailedError(RunBlobError):
+    """A generation ended without a video; another one has to be bought.
+
+    Args:
+        info: the generation as the API shows it.
+
+    Attributes:
+        generation_id: of the generation.
+        kind: ``"image"``, ``"content"``, ``"timeout"`` or ``"system"``, read from the API's words;
+            the last two may pass when the same is bought again.
+        info: as given.
+    """
+
+    def __init__(self, info: GenerationInfo) -> None:
+        self.info = info
+        self.generation_id = info.generation_id
+        self.kind = failure_kind(info.error_message)
+        said = info.error_message or "the API does not say why"
+        super().__init__(f"the generation {info.generation_id} failed ({self.kind}): {said}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.info,)
+
+
+class StillRunningError(RunBlobError, TimeoutError):
+    """A generation is not finished; it goes on at the provider, and it was paid for.
+
+    Args:
+        generation_id: of the generation.
+        info: as it was last seen; None when it could not be seen.
+        waited: seconds for which it was waited for; None when it was not.
+
+    Attributes:
+        generation_id: as given.
+        info: as given.
+    """
+
+    retryable = True
+
+    def __init__(
+        self, generation_id: str, info: GenerationInfo | None, waited: float | None = None
+    ) -> None:
+        self.generation_id = generation_id
+        self.info = info
+        self._waited = waited
+        when = "" if waited is None else f" after {waited:g} s"
+        super().__init__(
+            f"the generation {generation_id} is not finished{when} ({_seen(info)}). It goes on and "
+            "was paid for, so don't buy it again: ask for it later with "
+            f"wait_for_completion({generation_id!r})"
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.generation_id, self.info, self._waited)
+
+
+class DownloadError(RunBlobError):
+    """A video's file could not be fetched; the video is still there, and trying again is free."""
+
+    retryable = True
+
+
+def _seen(info: GenerationInfo | None) -> str:
+    """Say where a generation was last seen."""
+    if info is None:
+        return "it could not be looked at"
+    words = [f"last seen: {info.status or 'no status'}"]
+    if info.progress_pos_in_queue is not None:
+        words.append(f"place {info.progress_pos_in_queue} in the queue")
+    if info.progress_pct is not None:
+        words.append(f"{info.progress_pct} %")
+    return ", ".join(words)

@@ -165,7 +165,30 @@ def test_a_missing_engine_is_named(leftover: str, project: Path, tmp_path: Path)
 
 def test_the_public_names_are_these() -> None:
     """What ``from batchsora import …`` offers changes on purpose only, and all of it exists."""
-    assert sorted(batchsora.__all__) == ["RunBlobClient", "__version__"]
+    assert batchsora.__all__ == [
+        "BadTokenError",
+        "Batch",
+        "DownloadError",
+        "GenerationCreated",
+        "GenerationFailedError",
+        "GenerationInfo",
+        "ImageError",
+        "InDoubtError",
+        "InsufficientCreditsError",
+        "JobResult",
+        "NotFoundError",
+        "RateLimitedError",
+        "RunBlobClient",
+        "RunBlobError",
+        "RunReport",
+        "ServerError",
+        "StillRunningError",
+        "SyncRunBlobClient",
+        "UnreachableError",
+        "ValidationError",
+        "WrongAddressError",
+        "__version__",
+    ]
     for name in batchsora.__all__:
         assert getattr(batchsora, name) is not None
     assert set(batchsora.__all__) <= set(dir(batchsora))

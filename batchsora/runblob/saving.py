@@ -1,0 +1,154 @@
+"""A finished video into a file: named by its id, its address or what the API showed of it.
+
+The file's server never sees the token, and whatever it sends is checked (:mod:`batchsora.fetch`).
+"""
+
+import os
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from batchsora.fetch import FetchError, fetch_video
+from batchsora.names import safe_name
+from batchsora.runblob.errors import DownloadError, GenerationFailedError, StillRunningError
+from batchsora.runblob.models import GenerationInfo
+from batchsora.runblob.waiting import Look, Sleep
+
+Progress = Callable[[int, int | None], object]
+"""Told the bytes that are here, and those of the whole file, None while nobody knows."""
+
+PAUSES: Final = (1.0, 4.0, 10.0)
+"""Seconds between the tries of one file; each goes on where the one before broke off."""
+
+_TOTAL = re.compile(r"(?:bytes .*/)?(\d{1,18})")
+_PASSING = (408, 425, 429)
+_SERVER_ERRORS = 500
+
+
+async def save_video(
+    video: str | GenerationInfo,
+    path: str | os.PathLike[str],
+    *,
+    look: Look,
+    transport: httpx.AsyncBaseTransport,
+    timeout: httpx.Timeout,  # noqa: ASYNC109 - of httpx, for a connection and for silence
+    sleep: Sleep,
+    progress: Progress | None,
+    allow_private: bool,
+) -> Path:
+    """Fetch a video to a file, whole or not at all.
+
+    Args:
+        video: its id, its address, or the generation.
+        path: of the file, or of a folder.
+        look: looks a generation up, for an address or a fresh one.
+        transport: of HTTP; stays open.
+        timeout: of one request.
+        sleep: lets time pass.
+        progress: told how far it is.
+        allow_private: take it from loopback and private addresses as well.
+
+    Raises:
+        DownloadError: it could not be fetched.
+        StillRunningError: it is not finished.
+        GenerationFailedError: there is none.
+        OSError: it can't be written.
+    """
+    generation_id, url = _named(video)
+    renewable = url is not None and generation_id is not None
+    if url is None:
+        url = await _address(generation_id, look)
+    target = _target(path, generation_id or _name(url))
+    pauses = iter(PAUSES)
+    while True:
+        seen = _Seen(transport)
+        tell = None if progress is None else partial(_tell, progress, seen)
+        try:
+            async with httpx.AsyncClient(transport=seen, timeout=timeout) as http:
+                fetched = await fetch_video(
+                    http, url, target, allow_private=allow_private, progress=tell
+                )
+        except FetchError as error:
+            renew = error.expired and renewable
+            pause = next(pauses, None) if seen.may_pass(error) else None
+            if pause is None and not renew:
+                raise DownloadError(f"the video can't be fetched: {error}") from error
+        else:
+            return fetched.path
+        if renew:
+            renewable = False
+            url = await _address(generation_id, look)
+        elif pause is not None:
+            await sleep(pause)
+
+
+class _Seen(httpx.AsyncBaseTransport):
+    """A transport that remembers what the file's server said last; closing it closes nothing."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+        self._status = 0
+        self.total: int | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self._status, self.total = 0, None
+        response = await self._inner.handle_async_request(request)
+        self._status = response.status_code
+        partial_content = self._status == 206  # noqa: PLR2004 - part of the file
+        name = "content-range" if partial_content else "content-length"
+        match = _TOTAL.fullmatch(response.headers.get(name, "").strip())
+        self.total = int(match[1]) if match else None
+        return response
+
+    def may_pass(self, error: FetchError) -> bool:
+        """Say whether another try is worth it: the connection broke, or the server was at fault."""
+        if isinstance(error.__cause__, httpx.TransportError | TimeoutError):
+            return True
+        return self._status in _PASSING or self._status >= _SERVER_ERRORS
+
+
+def _tell(progress: Progress, seen: _Seen, done: int) -> None:
+    progress(done, seen.total)
+
+
+def _named(video: str | GenerationInfo) -> tuple[str | None, str | None]:
+    """Tell an id from an address."""
+    if isinstance(video, GenerationInfo):
+        return video.generation_id, video.video_url
+    if video.lower().startswith(("http://", "https://")):
+        return None, video
+    return video, None
+
+
+async def _address(generation_id: str | None, look: Look) -> str:
+    """Ask the API where a video is now."""
+    if generation_id is None:
+        raise DownloadError("what is to be fetched has neither an address nor an id")
+    info = await look(generation_id)
+    if info.video_url is not None:
+        return info.video_url
+    if info.status == "failed":
+        raise GenerationFailedError(info)
+    if info.status == "completed":
+        raise DownloadError(f"the API gives no address for the video of {generation_id}")
+    raise StillRunningError(generation_id, info)
+
+
+def _name(url: str) -> str:
+    """Name a file after its address."""
+    last = unquote(urlsplit(url).path).rpartition("/")[2]
+    return safe_name(last.removesuffix(".mp4"))
+
+
+def _target(path: str | os.PathLike[str], stem: str) -> Path:
+    """Choose the file, and make its folder."""
+    given = Path(path)
+    if given.is_dir() or os.fspath(path).endswith("/"):
+        given = given / f"{stem}.mp4"
+    given.parent.mkdir(parents=True, exist_ok=True)
+    return given
