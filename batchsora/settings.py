@@ -1,19 +1,21 @@
-"""Settings: read once at the edge from flags and environment, frozen, and passed down."""
+"""Settings: read once at the edge, frozen, and passed down; and where the token is found."""
 
 import logging
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from batchsora import keychain
 
 log = logging.getLogger(__name__)
 
 DEFAULT_DATABASE = "batchsora.db"
 DEFAULT_BASE_URL = "https://platform.runblob.io"
-SANDBOX_DATABASE = "batchsora-sandbox.db"
 LONGEST_TOKEN = 4096
+TOKEN_VARIABLE = "RUNBLOB_API_KEY"  # noqa: S105 - its name
 
 
 class SettingsError(Exception):
@@ -30,6 +32,9 @@ class Settings:
         token_file: where the token is when the environment has none.
         sandbox: rehearse on a local sandbox instead of the API.
         json: one JSON document on stdout.
+        token: as a program gave it; None looks for one.
+        found_address: the address stands in a configuration that merely lay in the working folder.
+            It may be anybody's, so that only a token kept for that very API goes there.
     """
 
     database: Path
@@ -37,37 +42,55 @@ class Settings:
     token_file: Path | None = None
     sandbox: bool = False
     json: bool = False
+    found_address: bool = False
+    token: str | None = field(default=None, repr=False)
+
+    @property
+    def origin(self) -> str:
+        """Name the API by scheme, host and port: whom a token is for."""
+        return origin_of(self.base_url)
+
+    @property
+    def strange(self) -> bool:
+        """Say whether nobody here named this address as the one to send a token to."""
+        return self.found_address and self.origin != origin_of(DEFAULT_BASE_URL)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token, and where it was found; kept out of every repr."""
+
+    value: str = field(repr=False)
+    place: str = ""
 
 
 def read_settings(
-    environment: Mapping[str, str],
     *,
     database: str | None = None,
     base_url: str | None = None,
     token_file: str | None = None,
     sandbox: bool = False,
     json: bool = False,
+    found_address: bool = False,
+    token: str | None = None,
 ) -> Settings:
-    """Combine flags and environment; a flag wins.
+    """Check what flags, environment and configuration say.
 
     Raises:
         SettingsError: an address or database that can't be used.
     """
-    named = database or environment.get("BATCHSORA_DB")
-    path = _database_path(named or DEFAULT_DATABASE)
+    path = _database_path(database or DEFAULT_DATABASE)
     if sandbox:
         # a rehearsal always has a database of its own
-        path = (
-            path.with_name(f"{path.stem}-sandbox{path.suffix}") if named else Path(SANDBOX_DATABASE)
-        )
+        path = path.with_name(f"{path.stem}-sandbox{path.suffix}")
     return Settings(
         database=path,
-        base_url=_api_address(
-            base_url or environment.get("BATCHSORA_BASE_URL") or DEFAULT_BASE_URL
-        ),
+        base_url=_api_address(base_url or DEFAULT_BASE_URL),
         token_file=None if token_file is None else Path(token_file),
         sandbox=sandbox,
         json=json,
+        found_address=found_address,
+        token=token,
     )
 
 
@@ -84,8 +107,12 @@ def _database_path(named: str) -> Path:
 
 
 def _api_address(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
         raise SettingsError(
             f"--base-url {url!r} is no http(s) address; the API's is {DEFAULT_BASE_URL}"
         )
@@ -94,8 +121,20 @@ def _api_address(url: str) -> str:
     return url.rstrip("/")
 
 
+def origin_of(base_url: str) -> str:
+    """Name an address by scheme, host and port."""
+    parts = urlsplit(base_url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def read_token(settings: Settings, environment: Mapping[str, str]) -> str | None:
-    """Find the API's token: in ``RUNBLOB_API_KEY``, else in ``--token-file``; None when nowhere.
+    """Find the API's token as :func:`find_token` does; None when nowhere."""
+    found = find_token(settings, environment)
+    return None if found is None else found.value
+
+
+def find_token(settings: Settings, environment: Mapping[str, str]) -> Token | None:
+    """Find the API's token: in ``RUNBLOB_API_KEY``, else ``--token-file``, else the keyring.
 
     A file that others on this machine can read is used all the same, with a warning.
 
@@ -103,23 +142,55 @@ def read_token(settings: Settings, environment: Mapping[str, str]) -> str | None
         SettingsError: the file can't be read, or what is there can't be a token. The text never
             shows it.
     """
-    found = environment.get("RUNBLOB_API_KEY", "").strip()
-    where = "RUNBLOB_API_KEY"
-    if not found and settings.token_file is not None:
-        where = str(settings.token_file)
-        try:
-            with settings.token_file.open("rb") as file:
-                _warn_of_others(where, os.fstat(file.fileno()).st_mode)
-                content = file.read(LONGEST_TOKEN + 1)
-            found = content.decode("ascii").strip()
-        except OSError as error:
-            raise SettingsError(
-                f"the token file {where} can't be read ({os.strerror(error.errno or 0)})"
-            ) from error
-        except UnicodeDecodeError:
-            raise SettingsError(f"what is in {where} can't be a token: not plain text") from None
-    if not found:
-        return None
+    if settings.token is not None:
+        return Token(checked_token(settings.token, "the given token"), "the program")
+    if not settings.strange:
+        if found := environment.get(TOKEN_VARIABLE, "").strip():
+            return Token(checked_token(found, TOKEN_VARIABLE), TOKEN_VARIABLE)
+        if settings.token_file is not None and (found := read_token_file(settings.token_file)):
+            return Token(found, str(settings.token_file))
+    kept = keychain.read(settings.origin)
+    where = "the system keyring"
+    return Token(checked_token(kept, where), where) if kept else None
+
+
+def read_token_file(path: Path) -> str:
+    """Read a token from a file; empty when that is.
+
+    Raises:
+        SettingsError: it can't be read, or what is there can't be a token.
+    """
+    try:
+        with path.open("rb") as file:
+            _warn_of_others(str(path), os.fstat(file.fileno()).st_mode)
+            content = file.read(LONGEST_TOKEN + 1)
+    except OSError as error:
+        raise SettingsError(
+            f"the token file {path} can't be read ({os.strerror(error.errno or 0)}); "
+            f"'batchsora login --token-file {path}' makes one"
+        ) from error
+    return token_of(content, str(path))
+
+
+def token_of(content: bytes, where: str) -> str:
+    """Read a token from bytes; empty when they are.
+
+    Raises:
+        SettingsError: they can't be a token; the text never shows them.
+    """
+    try:
+        found = content.decode("ascii").strip()
+    except UnicodeDecodeError:
+        raise SettingsError(f"what is in {where} can't be a token: not plain text") from None
+    return checked_token(found, where) if found else ""
+
+
+def checked_token(found: str, where: str) -> str:
+    """Make sure that a text can be a token, and that no header can be broken with it.
+
+    Raises:
+        SettingsError: it can't; the text never shows it.
+    """
     if len(found) > LONGEST_TOKEN or not found.isascii() or any(c.isspace() for c in found):
         raise SettingsError(f"what is in {where} can't be a token: too long, or with spaces inside")
     if not found.isprintable():

@@ -41,9 +41,10 @@ def project() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _clean_environment() -> Iterator[None]:
-    """Hide the person's token, settings and proxies from all tests and what they start."""
+    """Hide the person's token, keyring, settings and proxies from tests and what they start."""
     with pytest.MonkeyPatch.context() as patch:
         for name in os.environ:
             if name.startswith(("BATCHSORA_", "RUNBLOB_")) or name.lower().endswith("_proxy"):
                 patch.delenv(name)
+        patch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
         yield

@@ -1,22 +1,36 @@
 """What commands share: the global options, saying things to people, and JSON for scripts."""
 
 import functools
-import json
-import os
 import shutil
 import sys
 import textwrap
-import unicodedata
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
+from click.core import ParameterSource
+
+from batchsora.cli.text import Painted, clean, printable_json
 
 if TYPE_CHECKING:
     from batchsora.app.session import Hooks
+    from batchsora.config import Configuration
     from batchsora.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+GLOBALS: Final = (
+    "db",
+    "base_url",
+    "token_file",
+    "config",
+    "log_file",
+    "json",
+    "verbose",
+    "quiet",
+)
+WITHOUT_CONFIGURATION: Final = ("init", "doctor", "completion")
+"""Commands that help with a configuration which can't be used, and so must not stop at it."""
 
 
 class Cli:
@@ -24,54 +38,142 @@ class Cli:
 
     Args:
         hooks: what tests put in place of time, chance and checkpoints.
+
+    Attributes:
+        configuration: the file that counts, once a command has read it.
+        configuration_error: why it can't be used, where a command goes on all the same.
     """
 
     def __init__(self, hooks: "Hooks | None" = None) -> None:
         self._hooks = hooks
-        self._options: dict[str, Any] = {}
+        self._options: dict[str, tuple[Any, ParameterSource]] = {}
+        self._held_back: list[str] = []
+        self.configuration: Configuration | None = None
+        self.configuration_error: Exception | None = None
 
-    def take(self, options: dict[str, Any]) -> None:
-        """Remember global options; the later on the line wins."""
-        self._options |= {name: value for name, value in options.items() if value}
+    def take(self, name: str, value: Any, source: ParameterSource | None) -> None:
+        """Remember a global option: a flag over the environment over the file; the later one."""
+        source = source or ParameterSource.DEFAULT
+        if name not in self._options or source <= self._options[name][1]:
+            self._options[name] = (value, source)
+
+    def option(self, name: str) -> Any:
+        """Give a global option's value."""
+        return self._options.get(name, (None, None))[0]
+
+    def source(self, name: str) -> ParameterSource:
+        """Say where a global option comes from."""
+        return self._options.get(name, (None, ParameterSource.DEFAULT))[1]
 
     @property
     def json(self) -> bool:
         """Say whether one JSON document goes to stdout."""
-        return bool(self._options.get("json"))
+        return bool(self.option("json"))
 
     @property
     def verbose(self) -> bool:
         """Say whether details are wanted."""
-        return bool(self._options.get("verbose"))
+        return bool(self.option("verbose"))
+
+    @property
+    def quiet(self) -> bool:
+        """Say whether only warnings, errors and results are wanted."""
+        return bool(self.option("quiet"))
 
     @property
     def hooks(self) -> "Hooks":
         """Give time, chance and checkpoints."""
+        from dataclasses import replace
+
         from batchsora.app.session import Hooks
 
-        return Hooks() if self._hooks is None else self._hooks
+        hooks = Hooks() if self._hooks is None else self._hooks
+        return replace(hooks, quiet=True) if self.quiet else hooks
+
+    def configure(self, context: click.Context, named: str | None) -> None:
+        """Let the configuration file say what is left open on a command's line.
+
+        Raises:
+            SettingsError: it can't be used.
+        """
+        from batchsora.cli.configured import defaults
+        from batchsora.config import find_configuration
+        from batchsora.settings import SettingsError
+
+        self.take("config", named, context.get_parameter_source("config"))
+        root = context.find_root()
+        if context is root or not isinstance(root.command, click.Group):
+            return  # the command's own context reads it, after --help
+        try:
+            found = find_configuration(self.option("config"), root.command.list_commands(root))
+            self.configuration = found
+            context.default_map = (
+                None if found is None else defaults(found, context.command, context)
+            )
+        except SettingsError as error:
+            if context.command.name not in WITHOUT_CONFIGURATION:
+                raise
+            self.configuration_error = error
 
     def settings(self, *, sandbox: bool = False) -> "Settings":
-        """Combine flags and environment.
+        """Combine flags, environment and configuration.
 
         Raises:
             SettingsError: something in them can't be used.
         """
-        from batchsora.settings import read_settings
+        from batchsora.settings import SettingsError, read_settings
 
-        return read_settings(
-            os.environ,
-            database=self._options.get("db"),
-            base_url=self._options.get("base_url"),
-            token_file=self._options.get("token_file"),
-            sandbox=sandbox,
-            json=self.json,
-        )
+        file = self.configuration
+        found = {
+            name: file is not None and self.source(name) is ParameterSource.DEFAULT_MAP
+            for name in ("db", "base_url")
+        }
+        try:
+            return read_settings(
+                database=self.option("db"),
+                base_url=self.option("base_url"),
+                token_file=self.option("token_file"),
+                sandbox=sandbox,
+                json=self.json,
+                found_address=found["base_url"] and file is not None and not file.named,
+            )
+        except SettingsError as error:
+            if file is None or not any(found.values()):
+                raise
+            raise SettingsError(f"{error} (it stands in {file.path})") from error
 
-    @staticmethod
-    def say(text: str = "") -> None:
-        """Tell a person something, on stderr."""
-        tell(text)
+    def start(self) -> None:
+        """Send the log where the options say.
+
+        Raises:
+            SettingsError: the log file can't be written.
+        """
+        from batchsora.cli.logs import configure_logging
+
+        if self.verbose and self.quiet:
+            raise click.UsageError("give -v or -q, not both")
+        configure_logging(verbose=self.verbose, file=self.option("log_file"))
+
+    def end(self, code: int) -> None:
+        """Close the log with the exit code."""
+        from batchsora.cli.logs import close_logging
+
+        _note(f"ended with exit code {code}")
+        close_logging()
+
+    def say(self, text: str = "") -> None:
+        """Tell a person something, on stderr; with ``-q`` only if the command does not end well."""
+        if self.quiet:
+            _note(text)
+            self._held_back.append(text)
+        else:
+            tell(text)
+
+    def speak_up(self) -> None:
+        """Tell what ``-q`` held back: it explains why the command did not end well."""
+        for text in self._held_back:
+            _write(text)
+        self._held_back.clear()
 
     def result(self, document: Any, text: Callable[[], str]) -> None:
         """Put a command's result on stdout: JSON for scripts, or text for people."""
@@ -80,7 +182,7 @@ class Cli:
         else:
             shown = text()
             if shown:
-                click.echo(clean(shown))
+                click.echo(shown if isinstance(shown, Painted) else clean(shown))
 
     @staticmethod
     def confirm(question: str) -> bool:
@@ -93,31 +195,21 @@ class Cli:
         return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-_UNPRINTABLE = ("Cc", "Cf", "Cs")
-"""Controls, invisible marks (bidirectional overrides among them) and lone surrogates."""
-
-
-def clean(text: str) -> str:
-    """Take out what could drive or deceive a terminal, but for a line's end and tab."""
-    return "".join(
-        c if c in "\n\t" or unicodedata.category(c) not in _UNPRINTABLE else "\ufffd" for c in text
-    )
-
-
-def printable_json(document: Any) -> str:
-    """Write JSON in which whatever could drive or deceive a terminal is an escape sequence."""
-    text = json.dumps(document, ensure_ascii=False, indent=2)
-    return "".join(
-        c if c == "\n" or unicodedata.category(c) not in _UNPRINTABLE else json.dumps(c)[1:-1]
-        for c in text
-    )
-
-
-def tell(text: str) -> None:
+def tell(text: str, *, error: bool = False, bug: BaseException | None = None) -> None:
     """Write to stderr: foreign text can't drive the terminal, and lines break between words there.
 
     In a log file a line stays a line.
+
+    Args:
+        text: for people.
+        error: in the log it counts as one.
+        bug: the log shows where it happened.
     """
+    _note(text, error=error or bug is not None, bug=bug)
+    _write(text)
+
+
+def _write(text: str) -> None:
     shown = clean(text)
     if sys.stderr.isatty():
         width = shutil.get_terminal_size().columns
@@ -128,43 +220,70 @@ def tell(text: str) -> None:
     click.echo(shown, err=True)
 
 
+def _note(text: str, *, error: bool = False, bug: BaseException | None = None) -> None:
+    """Put what a person is told into the log file as well."""
+    import logging
+
+    from batchsora.cli.logs import SAID
+
+    if text:
+        level = logging.ERROR if error else logging.INFO
+        logging.getLogger(__name__).log(level, "%s", text, exc_info=bug, extra={SAID: True})
+
+
+def _configure(context: click.Context, _: click.Parameter, value: str | None) -> str | None:
+    context.ensure_object(Cli).configure(context, value)
+    return value
+
+
 def global_options(function: F) -> F:
     """Add the options that every command takes, before or after its name."""
 
-    @click.option("--db", metavar="PATH|URL", help="The database (BATCHSORA_DB; batchsora.db).")
-    @click.option("--base-url", metavar="URL", help="The API's address (BATCHSORA_BASE_URL).")
+    @click.option(
+        "--db",
+        metavar="PATH|URL",
+        envvar="BATCHSORA_DB",
+        help="The database (BATCHSORA_DB; batchsora.db).",
+    )
+    @click.option(
+        "--base-url",
+        metavar="URL",
+        envvar="BATCHSORA_BASE_URL",
+        help="The API's address (BATCHSORA_BASE_URL).",
+    )
     @click.option(
         "--token-file",
         metavar="FILE",
         type=click.Path(dir_okay=False),
+        envvar="BATCHSORA_TOKEN_FILE",
         help="Where the token is, if not in RUNBLOB_API_KEY.",
+    )
+    @click.option(
+        "--config",
+        metavar="FILE",
+        type=click.Path(dir_okay=False),
+        envvar="BATCHSORA_CONFIG",
+        is_eager=True,
+        callback=_configure,
+        help="The configuration (BATCHSORA_CONFIG; batchsora.toml).",
+    )
+    @click.option(
+        "--log-file",
+        metavar="FILE",
+        type=click.Path(dir_okay=False),
+        envvar="BATCHSORA_LOG_FILE",
+        help="Append the whole log, as JSON lines.",
     )
     @click.option("--json", is_flag=True, help="One JSON document on stdout.")
     @click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
+    @click.option("-q", "--quiet", is_flag=True, help="Only warnings, errors and results.")
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        names = ("db", "base_url", "token_file", "json", "verbose")
-        cli = click.get_current_context().ensure_object(Cli)
-        cli.take({name: kwargs.pop(name) for name in names})
-        configure_logging(verbose=cli.verbose)
+        context = click.get_current_context()
+        cli = context.ensure_object(Cli)
+        for name in GLOBALS:
+            cli.take(name, kwargs.pop(name), context.get_parameter_source(name))
+        cli.start()
         return function(*args, **kwargs)
 
     return wrapper  # type: ignore[return-value]
-
-
-def configure_logging(*, verbose: bool) -> None:
-    """Send the log to stderr: warnings, or everything of ours with ``-v``."""
-    import logging
-
-    class Clean(logging.Formatter):
-        """Log lines may carry foreign words: none of them drives the terminal."""
-
-        def format(self, record: logging.LogRecord) -> str:
-            return clean(super().format(record))
-
-    handler = logging.StreamHandler()
-    handler.setFormatter(Clean("%(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    if verbose:
-        for name in ("batchsora", "jobs"):
-            logging.getLogger(name).setLevel(logging.INFO)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchsora.cli.common import clean, printable_json, tell
+from batchsora.cli.common import tell
+from batchsora.cli.text import clean, printable_json
 
 if TYPE_CHECKING:
     from batchsora.cli.common import Cli
@@ -66,7 +67,8 @@ def show(error: BaseException, cli: "Cli") -> None:
         click.echo(clean("".join(traceback.format_exception(error))), err=True)
         tell(
             "That is a bug in batchsora. What was paid for is in the database; run it again to go "
-            "on, and please report the lines above."
+            "on, and please report the lines above.",
+            bug=error,
         )
         _document(cli, {"problem": f"a bug: {type(error).__name__}"})
         return
@@ -76,7 +78,7 @@ def show(error: BaseException, cli: "Cli") -> None:
         _document(cli, problems[0].as_json())
         return
     said = _in_words(error, cli)
-    tell(f"batchsora: {said}")
+    tell(f"batchsora: {said}", error=True)
     if _exit_of_ours(error) == INTERRUPTED:
         tell("nothing was bought; run it again when the API answers")
     problem = getattr(error, "problem", None)

@@ -93,6 +93,7 @@ def desk(
     """An empty folder, the usual umask, and the token in the environment."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RUNBLOB_API_KEY", TOKEN)
+    monkeypatch.setenv("BATCHSORA_LOG_FILE", str(tmp_path / "all.log"))
     before = os.umask(0o022)
     yield Desk(tmp_path, capfd)
     os.umask(before)
@@ -158,6 +159,7 @@ def test_the_token_is_nowhere(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> No
     database = [name for name in desk.written if name.startswith("batchsora.db")]
     assert {"batchsora.db", "batchsora.db-wal", "batchsora.db-shm"} <= set(database)
     assert any(name.endswith(".mp4") for name in desk.written)
+    assert b"RuntimeError: a bug" in desk.written["all.log"]
     assert len("".join(desk.said)) > 2000
     assert traces("".join(desk.said).encode()) == []
     assert {name: found for name, text in desk.written.items() if (found := traces(text))} == {}
@@ -195,7 +197,7 @@ def test_a_token_file_that_others_can_read_is_told(
     mode: int, warned: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is used, and a warning says how to close it; the warning does not show the token."""
-    settings = read_settings({}, token_file=token_file(tmp_path, TOKEN.encode() + b"\n", mode))
+    settings = read_settings(token_file=token_file(tmp_path, TOKEN.encode() + b"\n", mode))
     with caplog.at_level(logging.WARNING):
         assert read_token(settings, {}) == TOKEN
     assert caplog.text.count("chmod 600") == warned
@@ -208,7 +210,7 @@ def test_a_token_may_come_through_a_pipe(caplog: pytest.LogCaptureFixture) -> No
     os.write(writing, TOKEN.encode() + b"\n")
     os.close(writing)
     try:
-        assert read_token(read_settings({}, token_file=f"/dev/fd/{reading}"), {}) == TOKEN
+        assert read_token(read_settings(token_file=f"/dev/fd/{reading}"), {}) == TOKEN
     finally:
         os.close(reading)
     assert caplog.text == ""
@@ -219,7 +221,7 @@ def test_a_token_may_come_through_a_pipe(caplog: pytest.LogCaptureFixture) -> No
 )
 def test_what_can_not_be_a_token_is_refused_unseen(tail: bytes, tmp_path: Path) -> None:
     """A header can't be broken with it, and the refusal shows nothing of it."""
-    settings = read_settings({}, token_file=token_file(tmp_path, TOKEN.encode() + tail, 0o600))
+    settings = read_settings(token_file=token_file(tmp_path, TOKEN.encode() + tail, 0o600))
     with pytest.raises(SettingsError) as caught:
         read_token(settings, {})
     assert traces(str(caught.value).encode()) == []
@@ -229,4 +231,4 @@ def test_what_can_not_be_a_token_is_refused_unseen(tail: bytes, tmp_path: Path) 
 def test_a_device_is_no_token_file() -> None:
     """A source without end is read as far as a token may go."""
     with pytest.raises(SettingsError, match="can't be a token"):
-        read_token(read_settings({}, token_file="/dev/zero"), {})
+        read_token(read_settings(token_file="/dev/zero"), {})

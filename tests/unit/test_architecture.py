@@ -12,7 +12,18 @@ import pytest
 
 HOUSES = ("batchsora", "jobs")
 LONGEST = 400
-HEAVY = ("sqlmodel", "sqlalchemy", "alembic", "httpx", "aiohttp", "pydantic", "yaml", "tqdm")
+HEAVY = (
+    "sqlmodel",
+    "sqlalchemy",
+    "alembic",
+    "httpx",
+    "aiohttp",
+    "pydantic",
+    "yaml",
+    "tqdm",
+    "rich",
+    "keyring",
+)
 
 # Folders of somebody's own machine, and addresses of package registries: neither helps a reader.
 UNWANTED = re.compile(

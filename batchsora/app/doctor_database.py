@@ -1,0 +1,107 @@
+"""The database as ``doctor`` sees it: version, integrity, owner, runner; nothing is written."""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Final
+
+from batchsora.app.doctor import Check, fine, warn, wrong
+from batchsora.app.exits import Exit
+from batchsora.peek import peek
+from batchsora.settings import Settings, Token
+from jobs import schema
+from jobs.lock import current_runner
+from jobs.store import accounts
+
+_DAMAGED: Final = (
+    "put it aside with its -wal file and take your newest copy, or begin a new one with --db and "
+    "'batchsora run --adopt-existing', which finds in the account what was paid for"
+)
+_OTHER: Final = "name another database with --db"
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the file tells of itself; the version is None in one that is none of ours."""
+
+    empty: bool
+    version: str | None = None
+    faults: tuple[str, ...] = ()
+    account: SimpleNamespace | None = None
+
+
+def look_at_database(settings: Settings, token: Token | None) -> Iterator[Check]:
+    """Look at the file as it is."""
+    path = settings.database
+    if not path.exists() or (path.is_file() and path.stat().st_size == 0):
+        yield fine("database", f"none yet at {path}; 'batchsora run MANIFEST' makes it")
+        return
+    try:
+        seen = peek(path, _look)
+    except (sqlite3.Error, OSError) as error:
+        yield wrong("database", f"{path} can't be read ({error})", _DAMAGED, Exit.DATABASE)
+        return
+    yield _version(path, seen)
+    if seen.version is not None:
+        yield _integrity(seen)
+        if seen.account is not None:
+            yield _owner(settings, token, seen.account)
+    runner = current_runner(path)
+    yield fine("runner", "none at work" if runner is None else f"at work: {runner}")
+
+
+def _look(connection: sqlite3.Connection) -> _Seen:
+    names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    if "alembic_version" not in names:
+        return _Seen(empty=not names)
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    faults = tuple(str(fault) for (fault,) in connection.execute("PRAGMA quick_check(3)"))
+    account = None
+    if "account" in names:
+        fields = ("api_origin", "token_salt", "token_hash")
+        found = connection.execute(f"SELECT {', '.join(fields)} FROM account").fetchone()  # noqa: S608 - our own words
+        account = (
+            None if found is None else SimpleNamespace(**dict(zip(fields, found, strict=True)))
+        )
+    return _Seen(
+        empty=False, version=None if row is None else str(row[0]), faults=faults, account=account
+    )
+
+
+def _version(path: Path, seen: _Seen) -> Check:
+    found = seen.version
+    if found == schema.HEAD:
+        return fine("database", f"{path}, version {found}")
+    if seen.empty:
+        return fine("database", f"{path} is empty; 'batchsora run MANIFEST' fills it")
+    if found is None:
+        said = f"{path} is a SQLite database, but none of batchsora's"
+        return wrong("database", said, _OTHER, Exit.DATABASE)
+    if found in schema.KNOWN:
+        said = f"{path} is of an older version ({found}, this program's is {schema.HEAD})"
+        return warn("database", said, "the next 'batchsora run' upgrades it, and keeps a copy")
+    said = f"{path} was made by a newer batchsora ({found}, this program knows {schema.HEAD})"
+    return wrong("database", said, f"upgrade batchsora, or {_OTHER}", Exit.DATABASE)
+
+
+def _integrity(seen: _Seen) -> Check:
+    if seen.faults == ("ok",):
+        return fine("integrity", "PRAGMA quick_check finds nothing")
+    return wrong("integrity", "damaged: " + "; ".join(seen.faults), _DAMAGED, Exit.DATABASE)
+
+
+def _owner(settings: Settings, token: Token | None, account: SimpleNamespace) -> Check:
+    """Say whose generations it holds."""
+    if account.token_hash is None:
+        return fine("owner", "nobody yet; the first run binds it to its account")
+    if account.api_origin != settings.origin:
+        said = f"it belongs to {account.api_origin}, not to {settings.origin}"
+        return wrong("owner", said, f"{_OTHER}, or that API with --base-url", Exit.DATABASE)
+    if token is None:
+        return fine("owner", f"an account at {account.api_origin}")
+    if accounts.token_matches(account, settings.origin, token.value):
+        return fine("owner", f"this account at {account.api_origin}")
+    said = "it was last used with another token"
+    return warn("owner", said, "the next run looks whether both are of the same account")

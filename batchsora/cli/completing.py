@@ -1,0 +1,70 @@
+"""What the shell completes from the database: names of batches, keys of jobs.
+
+A person waits for each answer, so that nothing heavy is imported, and nothing at all is said where
+the database can't be read.
+"""
+
+import re
+import sqlite3
+from typing import Any, Final
+
+import click
+
+from batchsora.cli.common import GLOBALS, Cli
+
+MOST: Final = 50
+PATIENCE: Final = 0.2
+"""Seconds to wait for a database that somebody has locked."""
+
+_SAFE: Final = re.compile(r"[\w.@%+=:/][\w.@%+=:/,#-]*")
+"""The shell puts an answer on the line as it is: nothing that it would then execute or split."""
+
+_BATCHES: Final = """
+    SELECT name FROM batch
+    WHERE removed_at IS NULL AND name >= :low AND name < :high ORDER BY name LIMIT :most
+"""
+_KEYS: Final = """
+    SELECT DISTINCT key FROM job
+    WHERE batch_id IN (
+        SELECT id FROM batch WHERE removed_at IS NULL AND (:batch IS NULL OR name = :batch)
+    ) AND key >= :low AND key < :high ORDER BY key LIMIT :most
+"""
+
+
+def batches(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the name of a batch."""
+    return _found(context, _BATCHES, incomplete)
+
+
+def jobs(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the key of a job, of ``--batch`` when that is on the line already."""
+    return _found(context, _KEYS, incomplete)
+
+
+def _found(context: click.Context, query: str, incomplete: str) -> list[str]:
+    from batchsora.peek import peek
+    from batchsora.settings import SettingsError
+
+    wanted: dict[str, Any] = {
+        "low": incomplete,
+        "high": f"{incomplete}\U0010ffff",
+        "batch": context.params.get("batch"),
+        "most": MOST,
+    }
+    try:
+        database = _asked(context).settings(sandbox=bool(context.params.get("sandbox"))).database
+        if not database.is_file():
+            return []
+        rows = peek(database, lambda c: c.execute(query, wanted).fetchall(), PATIENCE)
+    except (SettingsError, OSError, ValueError, sqlite3.Error):
+        return []
+    return [str(name) for (name,) in rows if _SAFE.fullmatch(str(name))]
+
+
+def _asked(context: click.Context) -> Cli:
+    """Collect the global options of an unfinished line, whose commands did not run."""
+    cli = context.ensure_object(Cli)
+    for one in (context.find_root(), context):
+        for name in GLOBALS:
+            cli.take(name, one.params.get(name), one.get_parameter_source(name))
+    return cli

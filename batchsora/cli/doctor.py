@@ -1,0 +1,211 @@
+"""``batchsora doctor``: what could stand in the way, and what to do about it."""
+
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from click.core import ParameterSource
+
+from batchsora.cli.common import GLOBALS, Cli, global_options
+from batchsora.cli.configured import defaults, option_of
+from batchsora.cli.text import Painted
+
+if TYPE_CHECKING:
+    from batchsora.app.doctor import Check
+    from batchsora.settings import Settings
+
+SOURCES: Final = {
+    ParameterSource.PROMPT: "flag",
+    ParameterSource.COMMANDLINE: "flag",
+    ParameterSource.ENVIRONMENT: "environment",
+    ParameterSource.DEFAULT_MAP: "file",
+    ParameterSource.DEFAULT: "default",
+}
+PRECEDENCE: Final = ("flag", "environment", "manifest", "file", "default")
+
+
+@click.command("doctor", short_help="What could stand in the way, and what to do about it.")
+@click.argument("manifest", required=False, type=click.Path(path_type=Path))
+@global_options
+@click.pass_obj
+@click.pass_context
+def command(context: click.Context, /, cli: Cli, manifest: Path | None) -> int:
+    """Check token, API, clock, balance, database, disk, versions, terminal and settings.
+
+    Nothing is written or paid, and a run in another terminal is not disturbed. It works without
+    network, token and database. With MANIFEST the settings show what that says itself.
+
+    \b
+    Examples:
+      batchsora doctor
+      batchsora doctor prompts.csv --json
+    """
+    from batchsora.app.doctor import exit_of_checks
+
+    checks: list[Check] = []
+    _check_configuration(cli, context, checks)
+    settings, rows = _settings(cli, context, manifest, checks)
+    checks += _examine(
+        settings, Path(next(row["value"] for row in rows if row["setting"] == "download"))
+    )
+    code = exit_of_checks(checks)
+    document = {
+        "checks": [_as_json(check) for check in checks],
+        "settings": rows,
+        "precedence": list(PRECEDENCE),
+        "exit": int(code),
+    }
+    cli.result(document, lambda: _text(checks, rows))
+    return int(code)
+
+
+def _check_configuration(cli: Cli, context: click.Context, checks: "list[Check]") -> None:
+    """See whether every command could use the file."""
+    from batchsora.app.doctor import fine, wrong
+    from batchsora.settings import SettingsError
+
+    error = cli.configuration_error
+    file = cli.configuration
+    if file is not None:
+        root = context.find_root()
+        try:
+            for name in _group(root).list_commands(root):
+                one = _group(root).get_command(root, name)
+                if one is not None:
+                    defaults(file, one, click.Context(one, info_name=name, parent=root))
+        except SettingsError as found:
+            error = found
+    if error is not None:
+        checks.append(wrong("configuration", str(error), "mend the file; until then it stops all"))
+    elif file is None:
+        checks.append(fine("configuration", "no batchsora.toml here; 'batchsora init' writes one"))
+    else:
+        checks.append(fine("configuration", str(file.path)))
+
+
+def _group(root: click.Context) -> click.Group:
+    if not isinstance(root.command, click.Group):
+        raise TypeError("doctor looks at the commands beside it, and there are none")
+    return root.command
+
+
+def _settings(
+    cli: Cli, context: click.Context, manifest: Path | None, checks: "list[Check]"
+) -> "tuple[Settings | None, list[dict[str, Any]]]":
+    """Say what counts, and where each setting comes from."""
+    from batchsora.app.doctor import wrong
+    from batchsora.config import KEYS
+    from batchsora.settings import DEFAULT_BASE_URL, DEFAULT_DATABASE, SettingsError
+
+    settings: Settings | None = None
+    try:
+        settings = cli.settings()
+    except SettingsError as error:
+        checks.append(wrong("settings", str(error), "until then nothing is asked or looked at"))
+    root = context.find_root()
+    run = _group(root).get_command(root, "run")
+    if run is None:
+        raise LookupError("no command 'run'")
+    asked = click.Context(run, info_name="run", parent=root)
+    try:
+        run.parse_args(asked, [])
+    except (SettingsError, click.UsageError) as error:
+        checks.append(wrong("settings", str(error), "run would stop at it"))
+    known = {
+        "db": DEFAULT_DATABASE,
+        "base_url": DEFAULT_BASE_URL,
+        "folder": "videos",
+        "poll_interval": 5,
+        "time_zone": "UTC",
+        "refunds": "none",
+    }
+    rows = []
+    for key in KEYS:
+        param = option_of(run, key)
+        name = "" if param is None or param.name is None else param.name
+        value, source = asked.params.get(name), asked.get_parameter_source(name)
+        if name in GLOBALS:
+            value, source = cli.option(name), cli.source(name)
+        value = known.get(name) if value is None else value
+        rows.append(
+            {
+                "setting": key,
+                "value": _shown(value),
+                "source": SOURCES[source or ParameterSource.DEFAULT],
+            }
+        )
+    if manifest is not None:
+        _add_manifest(manifest, rows, checks)
+    return settings, rows
+
+
+def _shown(value: Any) -> str | None:
+    """Write a value as it may stand in the file."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return None if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _add_manifest(manifest: Path, rows: list[dict[str, Any]], checks: "list[Check]") -> None:
+    """Let the manifest's own budget count where it does."""
+    from batchsora.app.doctor import fine, wrong
+    from batchsora.manifest.errors import ManifestError
+    from batchsora.manifest.read import open_manifest
+
+    try:
+        opened = open_manifest(manifest, allow_outside=False)
+    except ManifestError as error:
+        checks.append(wrong("manifest", str(error), f"mend it; 'batchsora plan {manifest}' tells"))
+        return
+    checks.append(fine("manifest", f"{manifest}: batch {opened.name!r}"))
+    (budget,) = (row for row in rows if row["setting"] == "budget")
+    rank = PRECEDENCE.index
+    if opened.budget is not None and rank(budget["source"]) > rank("manifest"):
+        budget |= {"value": str(opened.budget), "source": "manifest"}
+
+
+def _examine(settings: "Settings | None", download: Path) -> "list[Check]":
+    from batchsora.app import doctor
+    from batchsora.app.doctor_database import look_at_database
+
+    here = [*doctor.look_at_versions(), doctor.look_at_terminal(os.environ)]
+    if settings is None:
+        return here
+    token, found = doctor.look_for_token(settings, os.environ)
+    return [
+        found,
+        *doctor.look_at_api(settings, token),
+        *look_at_database(settings, token),
+        *doctor.look_at_folders(settings.database, download),
+        *here,
+    ]
+
+
+def _as_json(check: "Check") -> dict[str, Any]:
+    found = asdict(check)
+    return {"check": found["name"], **{name: found[name] for name in ("state", "found", "remedy")}}
+
+
+def _text(checks: "list[Check]", rows: list[dict[str, Any]]) -> Painted:
+    """One check a line; on a terminal they are laid out to its width."""
+    from batchsora.cli.table import Column, table
+    from batchsora.cli.text import clean
+
+    lines = [
+        [check.state, check.name, check.found + (f" -> {check.remedy}" if check.remedy else "")]
+        for check in checks
+    ]
+    shown = (
+        table(lines, [Column(), Column(), Column(folds=True)])
+        if sys.stdout.isatty()
+        else clean("\n".join(f"{state:<8} {name:<13} {said}" for state, name, said in lines))
+    )
+    settings = table(
+        [[row["setting"], row["value"] or "-", row["source"]] for row in rows],
+        [Column("setting"), Column("value", folds=True), Column("from")],
+    )
+    order = " > ".join(PRECEDENCE)
+    return Painted(f"{shown}\n\nwhat counts ({order}):\n\n{settings}")

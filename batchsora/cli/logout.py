@@ -1,0 +1,33 @@
+"""``batchsora logout``: forget the token."""
+
+import click
+
+from batchsora.cli.common import Cli, global_options
+
+
+@click.command("logout", short_help="Remove the token that login kept.")
+@global_options
+@click.pass_obj
+def command(cli: Cli, /) -> int:
+    """Remove the token that login kept: from the system keyring, or the file of --token-file.
+
+    The account still has it; revoke it there when somebody may have seen it.
+
+    \b
+    Example:
+      batchsora logout
+    """
+    import os
+
+    from batchsora.app.tokens import forget
+    from batchsora.settings import TOKEN_VARIABLE
+
+    settings = cli.settings()
+    place = forget(settings)
+    if os.environ.get(TOKEN_VARIABLE):
+        cli.say(f"{TOKEN_VARIABLE} is still set: 'unset {TOKEN_VARIABLE}' takes it away")
+    said = f"no token for {settings.origin} was kept"
+    if place is not None:
+        said = f"the token for {settings.origin} is removed from {place}"
+    cli.result({"origin": settings.origin, "removed_from": place}, lambda: said)
+    return 0

@@ -1,0 +1,103 @@
+"""Where the log goes: warnings to stderr, all of ours to ``--log-file`` as JSON lines."""
+
+import json
+import logging
+import os
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, TextIO
+
+from batchsora.cli.text import clean
+from batchsora.settings import SettingsError
+
+OURS: Final = ("batchsora", "jobs")
+SAID: Final = "said"
+"""Marks a record of what a person was told already: it goes to the file alone."""
+
+
+class _Clean(logging.Formatter):
+    """Log lines may carry foreign words: none of them drives the terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return clean(super().format(record))
+
+
+class _JsonLine(logging.Formatter):
+    """One JSON object a record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": clean(record.getMessage()),
+        }
+        if record.exc_info:
+            line["exception"] = clean(self.formatException(record.exc_info))
+        return json.dumps(line)
+
+
+class _FileHandler(logging.StreamHandler[TextIO]):
+    """Appends to a file; when that fails once, the run goes on without it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        # prompts and addresses are nobody else's business
+        number = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        super().__init__(open(number, "a", encoding="utf-8"))  # noqa: PTH123, SIM115 - a descriptor, closed by close()
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name in the library
+        """Say once that the file can't be written; a log must not stop what is paid for."""
+        del record
+        logging.getLogger().removeHandler(self)
+        self.close()
+        logging.getLogger(__name__).warning(
+            "the log file %s can't be written any more; the run goes on without it", self._path
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        with suppress(OSError):  # what was buffered has no room; that was said already
+            self.stream.close()
+        super().close()
+
+
+def configure_logging(*, verbose: bool, file: str | None) -> None:
+    """Send the log to stderr (warnings, or everything of ours with ``-v``) and to a file.
+
+    Raises:
+        SettingsError: the file can't be written.
+    """
+    screen = logging.StreamHandler()
+    screen.setFormatter(_Clean("%(levelname)s %(name)s: %(message)s"))
+    screen.setLevel(logging.INFO if verbose else logging.WARNING)
+    screen.addFilter(lambda record: not hasattr(record, SAID))
+    handlers: list[logging.Handler] = [screen]
+    if file is not None:
+        handlers.append(_open(Path(file)))
+    logging.basicConfig(handlers=handlers, level=logging.WARNING, force=True)
+    for name in OURS:
+        ours = logging.INFO if verbose or file is not None else logging.NOTSET
+        logging.getLogger(name).setLevel(ours)
+
+
+def close_logging() -> None:
+    """Write out and close the log file, if there is one."""
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        if isinstance(handler, _FileHandler):
+            root.removeHandler(handler)
+            handler.close()
+
+
+def _open(path: Path) -> _FileHandler:
+    try:
+        handler = _FileHandler(path)
+    except OSError as error:
+        raise SettingsError(
+            f"the log file {path} can't be written ({error.strerror}); name another one with "
+            "--log-file. Nothing was started"
+        ) from error
+    handler.setFormatter(_JsonLine())
+    return handler

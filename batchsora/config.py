@@ -1,0 +1,222 @@
+"""The configuration file ``batchsora.toml``: hostile until it is read, and never a place of tokens.
+
+A key at the top counts for the commands that it is meant for (:data:`KEYS`), in a table named as a
+command for that one. Types are checked here, values by the options themselves.
+"""
+
+import os
+import stat
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from batchsora.settings import SettingsError
+
+FILE: Final = "batchsora.toml"
+LARGEST: Final = 64 * 1024
+"""Bytes: far more than all keys with all comments."""
+
+LONGEST_SHOWN: Final = 40
+MOST: Final = 10**15
+"""No key takes more; a hexadecimal number of megabytes could not even be shown."""
+
+
+class Kind(StrEnum):
+    """What a key takes, in the words of a message."""
+
+    TEXT = "a text in quotes"
+    PATH = "a path in quotes"
+    USD = "an amount in USD, like 6.00"
+    NUMBER = "a number"
+    WHOLE = "a whole number"
+    FLAG = "true or false"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a key takes, and for which commands it counts when it stands at the top; None: all."""
+
+    kind: Kind
+    commands: tuple[str, ...] | None = ("run",)
+
+
+KEYS: Final[Mapping[str, Key]] = {
+    "db": Key(Kind.PATH, None),
+    "base-url": Key(Kind.TEXT, None),
+    "token-file": Key(Kind.PATH, None),
+    "budget": Key(Kind.USD),
+    "day-budget": Key(Kind.USD),
+    "time-zone": Key(Kind.TEXT),
+    "max-price": Key(Kind.USD),
+    "min-balance": Key(Kind.USD),
+    "refunds": Key(Kind.TEXT),
+    "wait-for-funds": Key(Kind.FLAG),
+    "max-in-flight": Key(Kind.WHOLE, ("run", "plan")),
+    "rate": Key(Kind.NUMBER, ("run", "plan")),
+    "poll-interval": Key(Kind.NUMBER, ("run", "generate", "wait")),
+    "request-timeout": Key(Kind.NUMBER),
+    "generation-timeout": Key(Kind.NUMBER),
+    "grace": Key(Kind.NUMBER, ("run", "generate", "reconcile", "resolve")),
+    "retries": Key(Kind.WHOLE),
+    "download": Key(Kind.PATH, ("run", "download")),
+}
+"""What may stand in the file: what is worth keeping, and never a consent given in passing."""
+
+_SECRET: Final = ("token", "key", "secret", "password", "bearer", "authorization")
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A configuration file, understood.
+
+    Attributes:
+        path: where it is.
+        named: a person named it; otherwise it lay in the working folder.
+        shared: what stands at the top.
+        tables: what stands in a command's table.
+    """
+
+    path: Path
+    named: bool
+    shared: Mapping[str, Any]
+    tables: Mapping[str, Mapping[str, Any]]
+
+    def values(self, command: str) -> dict[str, Any]:
+        """Give what counts for a command, by key."""
+        shared = {
+            key: value
+            for key, value in self.shared.items()
+            if (meant := KEYS[key].commands) is None or command in meant
+        }
+        return shared | dict(self.tables.get(command, {}))
+
+    def refused(self, command: str, key: str, problem: str) -> SettingsError:
+        """Make an error about a value, naming the file."""
+        table = f"[{command}] " if key in self.tables.get(command, {}) else ""
+        found = _shown(self.values(command)[key])
+        return SettingsError(f"{self.path}: {table}{key} = {found}: {problem}")
+
+
+def find_configuration(named: str | None, commands: Collection[str]) -> Configuration | None:
+    """Read the configuration that a person named, or the one in the working folder; None if none.
+
+    Args:
+        named: by ``--config`` or ``BATCHSORA_CONFIG``; ``/dev/null`` means none at all.
+        commands: the names that a table may have.
+
+    Raises:
+        SettingsError: it can't be used; the text names file, key, what was found, and the remedy.
+    """
+    path = Path(named or FILE)
+    if named == os.devnull or (not named and not path.exists()):
+        return None
+    document = _parsed(path, _content(path))
+    shared, tables = {}, {}
+    for key, value in document.items():
+        if isinstance(value, dict) and (key in commands or key not in KEYS):
+            if key not in commands:
+                raise _unknown(path, f"[{key}]", key, "table", commands)
+            tables[key] = {
+                inner: _checked(path, f"[{key}] {inner}", inner, kept)
+                for inner, kept in value.items()
+            }
+        else:
+            shared[key] = _checked(path, key, key, value)
+    return Configuration(path, bool(named), shared, tables)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        # a pipe that nobody writes to must not keep us waiting
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123 - a descriptor
+            regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            content = file.read(LARGEST + 1) if regular else b""
+    except OSError as error:
+        raise SettingsError(
+            f"the configuration {path} can't be read ({error.strerror}); mend that, or name "
+            "another one with --config"
+        ) from error
+    if not regular:
+        raise SettingsError(f"the configuration {path} is no regular file; name one with --config")
+    if len(content) > LARGEST:
+        raise SettingsError(
+            f"the configuration {path} is larger than {LARGEST // 1024} KB; remove what is not "
+            "batchsora's"
+        )
+    return content
+
+
+def _parsed(path: Path, content: bytes) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415 - 13 ms that only those pay who have such a file
+
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"), parse_float=Decimal)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SettingsError(f"{path}, line {line}: not UTF-8; save it again as UTF-8") from None
+    except ArithmeticError:
+        raise SettingsError(f"{path} is no TOML: a number in it is beyond all measure") from None
+    except ValueError as error:
+        raise SettingsError(
+            f"{path} is no TOML: {error}. Texts stand in quotes, and a comment begins with '#'"
+        ) from None
+    except RecursionError:
+        raise SettingsError(f"{path} is no configuration: it is nested without end") from None
+
+
+def _checked(path: Path, where: str, key: str, value: Any) -> Any:
+    """Make sure that a key is known, and its value of the right type."""
+    known = KEYS.get(key)
+    if known is None:
+        if _looks_secret(key):
+            raise SettingsError(
+                f"{path}: {where}: a token never stands in this file, which is read, copied and "
+                "committed like any other. Remove it; 'batchsora login' keeps the token in the "
+                "system keyring, and token-file names a file of its own"
+            )
+        raise _unknown(path, where, key, "key", KEYS)
+    if not _fits(known.kind, value):
+        raise SettingsError(f"{path}: {where} = {_shown(value)}: must be {known.kind}")
+    return os.path.expanduser(value) if known.kind is Kind.PATH else value  # noqa: PTH111 - stays a text
+
+
+def _looks_secret(key: str) -> bool:
+    words = key.lower().replace("_", "-").split("-")
+    return any(word.endswith(_SECRET) for word in words)
+
+
+def _fits(kind: Kind, value: Any) -> bool:
+    if isinstance(value, bool) or kind is Kind.FLAG:
+        return isinstance(value, bool) and kind is Kind.FLAG
+    if isinstance(value, str):
+        return kind in (Kind.TEXT, Kind.PATH, Kind.USD) and bool(value) and value.isprintable()
+    if isinstance(value, Decimal):
+        return kind in (Kind.USD, Kind.NUMBER) and value.is_finite()
+    whole = isinstance(value, int) and abs(value) < MOST
+    return whole and kind in (Kind.USD, Kind.NUMBER, Kind.WHOLE)
+
+
+def _unknown(path: Path, where: str, name: str, what: str, known: Collection[str]) -> SettingsError:
+    import difflib  # noqa: PLC0415 - for a mistake alone
+
+    near = difflib.get_close_matches(name.lower().replace("_", "-")[:80], known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+    return SettingsError(f"{path}: {_short(where)}: no such {what}; {hint}")
+
+
+def _shown(value: Any) -> str:
+    """Show a value as it may stand in the file."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict | list):
+        return "a table" if isinstance(value, dict) else "a list"
+    if isinstance(value, int) and abs(value) >= MOST:
+        return "a number without measure"
+    return _short(repr(value) if isinstance(value, str) else str(value))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"

@@ -1,0 +1,81 @@
+"""The system's keyring: one token for each API, through the library ``keyring``.
+
+The library is an extra and slow to import, so that nothing here is touched while the token comes
+from somewhere else.
+"""
+
+import logging
+from typing import Final
+
+log = logging.getLogger(__name__)
+
+SERVICE: Final = "batchsora"
+"""Under this name a token stands in the keyring; the user's name there is the API's origin."""
+
+
+class KeychainError(Exception):
+    """The keyring can't be used; the text says why."""
+
+
+def read(origin: str) -> str | None:
+    """Give the token that is kept for an API; None when there is none, or no keyring.
+
+    A keyring that is locked or broken is as good as none, with a warning: the token may still come
+    from elsewhere.
+    """
+    try:
+        import keyring  # noqa: PLC0415 - 50 ms that only those pay who keep their token there
+        from keyring.errors import KeyringError, NoKeyringError  # noqa: PLC0415 - the same
+    except ImportError:
+        return None
+    try:
+        return keyring.get_password(SERVICE, origin)
+    except NoKeyringError:
+        return None
+    except (KeyringError, OSError) as error:
+        log.warning("the system keyring can't be read (%s)", str(error) or type(error).__name__)
+        return None
+
+
+def keep(origin: str, token: str) -> str:
+    """Keep a token for an API; gives the keyring's name.
+
+    Raises:
+        KeychainError: there is no keyring, or it does not keep anything.
+    """
+    try:
+        import keyring  # noqa: PLC0415 - an extra
+        from keyring.errors import KeyringError, NoKeyringError  # noqa: PLC0415 - the same
+    except ImportError:
+        raise KeychainError(
+            "the library 'keyring' is not installed; \"pip install 'batchsora[keyring]'\" does that"
+        ) from None
+    try:
+        keyring.set_password(SERVICE, origin, token)
+        kept = keyring.get_password(SERVICE, origin) == token
+    except NoKeyringError:
+        raise KeychainError("this system has no keyring (or nobody has unlocked it here)") from None
+    except (KeyringError, OSError) as error:
+        # its cause may know the token
+        raise KeychainError(str(error) or type(error).__name__) from None
+    if not kept:
+        raise KeychainError("the keyring of this system keeps nothing")
+    return str(keyring.get_keyring().name)
+
+
+def forget(origin: str) -> bool:
+    """Remove the token of an API; False when there was none.
+
+    Raises:
+        KeychainError: the keyring did not let it go.
+    """
+    if read(origin) is None:
+        return False
+    import keyring  # noqa: PLC0415 - an extra
+    from keyring.errors import KeyringError  # noqa: PLC0415 - the same
+
+    try:
+        keyring.delete_password(SERVICE, origin)
+    except (KeyringError, OSError) as error:
+        raise KeychainError(str(error) or type(error).__name__) from error
+    return True

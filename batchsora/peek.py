@@ -1,0 +1,40 @@
+"""A look into a database that nobody notices: nothing is written, nothing is left beside it.
+
+Plain ``sqlite3``: completion must answer while a person types, and ``doctor`` must not change what
+it examines. Opened read-only as usual, a database in WAL mode leaves ``-wal`` and ``-shm`` behind.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def peek(database: Path, look: Callable[[sqlite3.Connection], T], patience: float = 1.0) -> T:
+    """Look at a database.
+
+    Args:
+        database: the SQLite file; it must exist.
+        look: reads; may be called twice.
+        patience: seconds to wait where somebody has it locked.
+
+    Raises:
+        sqlite3.Error: it can't be read, or is none.
+    """
+    log = database.resolve()
+    log = log.with_name(f"{log.name}-wal")
+    if not log.exists():
+        # nobody has it open, so that it can be read as if it could not change
+        found = _look(database, look, "mode=ro&immutable=1", patience)
+        if not log.exists():
+            return found
+    return _look(database, look, "mode=ro", patience)
+
+
+def _look(database: Path, look: Callable[[sqlite3.Connection], T], how: str, patience: float) -> T:
+    address = f"{database.resolve().as_uri()}?{how}"
+    with closing(sqlite3.connect(address, uri=True, timeout=patience)) as connection:
+        return look(connection)

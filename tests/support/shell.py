@@ -1,0 +1,86 @@
+"""The command line as a test uses it, and a keyring that is nobody's."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import keyring
+import pytest
+from keyring.backend import KeyringBackend
+from keyring.errors import PasswordDeleteError
+
+from batchsora.cli import main
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Read the one JSON document on stdout."""
+        return json.loads(self.out)
+
+    @property
+    def words(self) -> str:
+        """Give what was said on stderr, as one line."""
+        return " ".join(self.err.split())
+
+
+class Shell:
+    """Calls commands.
+
+    Args:
+        capture: of both streams.
+    """
+
+    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
+        self._capture = capture
+
+    def __call__(self, *arguments: str) -> Said:
+        """Call one."""
+        self._capture.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        said = self._capture.readouterr()
+        return Said(int(ended.value.code or 0), said.out, said.err)
+
+
+class MemoryKeyring(KeyringBackend):
+    """A keyring, by the library's own interface, that is gone with the test."""
+
+    priority = 1  # type: ignore[assignment]
+    name = "memory"  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: dict[tuple[str, str], str] = {}
+        self.reads = 0
+
+    def get_password(self, service: str, username: str) -> str | None:
+        self.reads += 1
+        return self.kept.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.kept[service, username] = password
+
+    def delete_password(self, service: str, username: str) -> None:
+        if self.kept.pop((service, username), None) is None:
+            raise PasswordDeleteError("not there")
+
+
+@contextmanager
+def using(backend: KeyringBackend) -> Iterator[None]:
+    """Let a keyring be the system's for a while."""
+    before = keyring.get_keyring()
+    keyring.set_keyring(backend)
+    try:
+        yield
+    finally:
+        keyring.set_keyring(before)
