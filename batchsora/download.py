@@ -33,16 +33,18 @@ class DownloadPolicy:
     """How files are fetched.
 
     Attributes:
-        folder: below which each batch has a folder of its own.
+        folder: below which each batch has a folder of its own, unless ``flat``.
         parallel: downloads at the same time.
         tries: of one file in one run.
         allow_private: take files from loopback and private addresses, as the sandbox's are.
+        flat: put the files into the folder itself.
     """
 
     folder: Path
     parallel: int = 4
     tries: int = 4
     allow_private: bool = False
+    flat: bool = False
 
 
 @dataclass(slots=True)
@@ -95,12 +97,19 @@ class Downloader:
         self._last = True
         self._bell.wake()
 
-    async def run(self, batch_ids: Sequence[int], keys: Sequence[str] = ()) -> DownloadReport:
-        """Fetch until told to finish and every file is here or has failed too often."""
+    async def run(
+        self, batch_ids: Callable[[], Sequence[int]], keys: Sequence[str] = ()
+    ) -> DownloadReport:
+        """Fetch until told to finish and every file is here or has failed too often.
+
+        Args:
+            batch_ids: whose files; asked again and again, for a run may be given more to serve.
+            keys: only jobs of these keys, if any are given.
+        """
         try:
             while True:
                 last_round = self._last
-                left = self._start(batch_ids, keys)
+                left = self._start(batch_ids(), keys)
                 if last_round and not left and not self._under_way:
                     return self.report
                 await self._bell.pause(NAP)
@@ -187,7 +196,9 @@ class Downloader:
 
     def _target(self, item: WantedFile) -> Path:
         """Choose where the file goes: named by its row, never over somebody else's file."""
-        folder = self._policy.folder.absolute() / safe_name(item.batch)
+        folder = self._policy.folder.absolute()
+        if not self._policy.flat:
+            folder /= safe_name(item.batch)
         plain = folder / f"{safe_name(item.key)}.mp4"
         if item.path == str(plain) or not plain.exists():
             return plain

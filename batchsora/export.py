@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from batchsora.tables import RESULT_COLUMNS, write_table
 from jobs.money import usd_text
 from jobs.store import Store, views
+from jobs.store.views import Wanted
 
 
 def export_batches(
@@ -40,10 +41,9 @@ def export_batches(
 
         def rows() -> Iterator[Mapping[str, object]]:
             nonlocal written
-            for found in batches:
-                for job in views.jobs(connection, found.id, states):
-                    written += 1
-                    yield result_row(job, target.absolute().parent)
+            for job in views.jobs(connection, Wanted(batch, states)):
+                written += 1
+                yield result_row(job, target.absolute().parent)
 
         write_table(target, [*columns, *RESULT_COLUMNS], rows())
 

@@ -80,7 +80,8 @@ def verdict(now: Situation) -> Ending | None:  # noqa: PLR0911 - one line a reas
 
     A submission under way is always waited for: its answer is worth money. What is paid for is
     polled to its end, and what is in doubt is looked for until it is settled or only a person can
-    tell, unless the token is refused, the person stops, or nobody answers.
+    tell, unless the token is refused, the person stops, or nobody answers. A batch that was paused
+    is waited for: whoever paused it will let it go on.
     """
     left = now.outstanding
     if left.sending:
@@ -98,7 +99,7 @@ def verdict(now: Situation) -> Ending | None:  # noqa: PLR0911 - one line a reas
     if left.later:
         return None
     if not left.ready:
-        return Ending(Reason.FINISHED)
+        return None if left.paused else Ending(Reason.FINISHED)
     if now.blocked is None or now.crowded or now.money_may_come:
         return None
     return Ending(Reason.BLOCKED, blocked=now.blocked)

@@ -108,7 +108,7 @@ class Runner:
             await self._bind()
         if self._funds.age == float("inf"):
             return self._ending_before_start()
-        self._store.write(lambda connection: steering.activate(connection, wanted))
+        self._store.write(lambda connection: steering.serve(connection, wanted))
         try:
             ending = await self._serve()
             if ending.reason not in (Reason.INTERRUPTED, Reason.UNREACHABLE, Reason.TOKEN):
@@ -170,6 +170,7 @@ class Runner:
 
     def _leave(self, connection: Connection) -> None:
         outcomes.doubt_all_open(connection, self._clock.now())
+        steering.serve_none(connection)
 
     def _ending_before_start(self) -> Ending:
         if self.gate.stopping:

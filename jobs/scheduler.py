@@ -4,6 +4,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import Connection
@@ -130,6 +131,8 @@ class Scheduler:
             task.cancel()
 
     def _may_submit(self) -> bool:
+        if not self._policy.buys:
+            return False
         return not self._gate.stopping and self._gate.refusal is None and self._gate.closed_for == 0
 
     def _reap(self) -> None:
@@ -155,10 +158,9 @@ class Scheduler:
         found = {batch: frozenset(why) for batch, why in result.blocked.items()}
         blocked = found if want and not result.claims else None
         gate = self._gate
+        left = views.outstanding(connection, now, self._policy)
         return result, Situation(
-            outstanding=views.outstanding(
-                connection, now, self._policy.last_rows, self._policy.left_out
-            ),
+            outstanding=left if self._policy.buys else replace(left, ready=0, later=0, paused=0),
             blocked=blocked,
             overdue_looks=looks.overdue_due(connection, now),
             hopeful=self._reconciler.hopeful(connection),

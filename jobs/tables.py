@@ -104,7 +104,7 @@ class Account(Base, table=True):
 
 
 class Batch(Base, table=True):
-    """One loaded manifest."""
+    """One loaded manifest; a removed one is in no list, and its attempts stay known."""
 
     __tablename__ = "batch"
 
@@ -118,6 +118,7 @@ class Batch(Base, table=True):
     waiting_for: str | None = _text()
     created_at: datetime = _time(required=True)
     refunds: str = Field(sa_column=Column(Text, nullable=False, server_default="none"))
+    removed_at: datetime | None = _time()
 
 
 class Budget(Base, table=True):

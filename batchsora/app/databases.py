@@ -9,7 +9,7 @@ from batchsora.settings import SettingsError
 from jobs import schema
 from jobs.clock import Clock
 from jobs.lock import runner_lock
-from jobs.store import Store, accounts
+from jobs.store import Store, accounts, steering
 
 
 @contextmanager
@@ -25,6 +25,7 @@ def working_store(database: Path, clock: Clock) -> Iterator[Store]:
     with runner_lock(database, clock.now()):
         schema.upgrade(database)
         with Store(database) as store:
+            store.write(steering.serve_none)  # a runner that was killed could not do so
             prices = {price.kind: int(price.micros) for price in ANNOUNCED}
             store.write(lambda c: accounts.announce_prices(c, prices, clock.now()))
             yield store

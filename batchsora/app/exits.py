@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from enum import IntEnum
+from typing import Any
 
 from jobs.ending import Ending, Reason
 from jobs.errors import (
@@ -61,11 +62,29 @@ def exit_of_run(
         return Exit.USAGE
     if surplus or any(batch.jobs[JobState.IN_DOUBT] for batch in seen):
         return Exit.IN_DOUBT
-    if ending.reason in (Reason.FUNDS, Reason.BLOCKED):
+    paused = any(batch.paused and batch.jobs[JobState.QUEUED] for batch in seen)
+    if paused or ending.reason in (Reason.FUNDS, Reason.BLOCKED):
         return Exit.STOPPED
     failed = any(batch.jobs[JobState.FAILED] for batch in seen)
     missing = files_wanted and any(batch.files_missing for batch in seen)
     return Exit.FAILED if failed or missing else Exit.DONE
+
+
+def exit_of_jobs(ending: Ending, jobs: Iterable[Any], *, files_wanted: bool) -> Exit:
+    """Say which exit it means how some jobs stand, in the same order as for a run."""
+    seen = list(jobs)
+    states = {job.state for job in seen}
+    if ending.reason in (Reason.INTERRUPTED, Reason.UNREACHABLE):
+        return Exit.INTERRUPTED
+    if ending.reason in (Reason.TOKEN, Reason.ADDRESS):
+        return Exit.TOKEN if ending.reason is Reason.TOKEN else Exit.USAGE
+    if JobState.IN_DOUBT in states:
+        return Exit.IN_DOUBT
+    if JobState.QUEUED in states:
+        return Exit.STOPPED
+    missing = any(job.state == JobState.COMPLETED and not job.sha256 for job in seen)
+    bad = states & {JobState.FAILED, JobState.CANCELLED}
+    return Exit.FAILED if bad or (files_wanted and missing) else Exit.DONE
 
 
 def exit_of_read(error: Exception) -> Exit:

@@ -58,7 +58,7 @@ def fetch_files(
                 hooks.checkpoint,
             )
             downloader.finish()
-            return await downloader.run(batch_ids, keys)
+            return await downloader.run(lambda: batch_ids, keys)
 
     return asyncio.run(main())
 

@@ -1,9 +1,10 @@
 """From a manifest to the job table: read, refuse or leave out what is wrong, load, set the caps."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -17,6 +18,9 @@ from jobs.money import to_micros, usd_text
 from jobs.spec import JobSpec
 from jobs.store import Store, accounts, loading, steering, views
 from jobs.store.loading import LoadReport, OnChange
+
+ADHOC = "adhoc"
+"""The batch of the videos that are generated one by one."""
 
 
 class InvalidRowsError(Exception):
@@ -38,6 +42,7 @@ class Caps:
     Attributes:
         time_zone: whose calendar days the day's cap counts, such as ``Europe/Berlin``.
         refunds: which failed generations the account is known to get its money back for.
+        begin: caps of the configuration file, by their name here: they count where nothing is kept.
     """
 
     batch: Decimal | None = None
@@ -47,6 +52,7 @@ class Caps:
     min_balance: Decimal | None = None
     time_zone: str | None = None
     refunds: Refunds | None = None
+    begin: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,11 @@ def load_manifest(
         jobs.errors.LoadError: it can't be told which batch it is, edits need a word, or a cap is
             for a campaign that no row has.
     """
+    if ADHOC in (options.name, options.name or manifest.name):
+        raise LoadError(
+            f"the batch {ADHOC!r} is that of 'batchsora generate'; give this one another name "
+            "with --name"
+        )
     check_columns(manifest, allow_unknown=options.allow_unknown)
     problems: list[RowProblem] = []
 
@@ -149,7 +160,9 @@ def set_caps(
     Returns:
         What was replaced, for people.
     """
-    notes: list[str] = []
+    if caps.time_zone is not None:  # first: it says which day it is
+        accounts.set_time_zone(connection, caps.time_zone)
+    caps, notes = _begin_with(connection, batch_id, caps, manifest, now)
 
     def keep(key: str, what: str, amount: Decimal) -> None:
         new = to_micros(amount)
@@ -166,11 +179,49 @@ def set_caps(
     _check_campaigns(connection, batch_id, caps.campaigns)
     for name, amount in (campaigns | caps.campaigns).items():
         keep(campaign_key(batch_id, name), f"budget of campaign {name!r}", amount)
-    if caps.time_zone is not None:
-        accounts.set_time_zone(connection, caps.time_zone)
     if caps.day is not None:
         keep(day_key(accounts.current_day(connection, now)), "budget of the day", caps.day)
     return notes + _keep_terms(connection, batch_id, caps)
+
+
+_WORDS = {"batch": "budget", "day": "day-budget"}
+
+
+def _begin_with(
+    connection: Connection, batch_id: int, caps: Caps, manifest: Manifest | None, now: datetime
+) -> tuple[Caps, list[str]]:
+    """Take the file's caps where neither a flag, nor the manifest, nor an earlier run said any.
+
+    Returns:
+        The caps, and notes about what of the file does not count.
+    """
+    notes: list[str] = []
+    counts: dict[str, Any] = {}
+    for name, amount in caps.begin.items():
+        if name == "batch" and manifest is not None and manifest.budget is not None:
+            continue
+        kept = _kept(connection, batch_id, name, now)
+        if kept is None:
+            counts[name] = amount
+        elif kept != to_micros(amount):
+            option = _WORDS.get(name, name.replace("_", "-"))
+            notes.append(
+                f"{option}: ${usd_text(kept)} is kept; the ${usd_text(to_micros(amount))} of the "
+                f"configuration would count at the beginning (--{option} replaces it)"
+            )
+    return replace(caps, **counts), notes
+
+
+def _kept(connection: Connection, batch_id: int, name: str, now: datetime) -> int | None:
+    """Read a cap as an earlier run left it."""
+    match name:
+        case "batch":
+            return accounts.cap(connection, batch_key(batch_id))
+        case "day":
+            return accounts.cap(connection, day_key(accounts.current_day(connection, now)))
+        case "max_price":
+            return steering.max_price(connection, batch_id)
+    return accounts.read_account(connection).floor_micros or None
 
 
 def _check_campaigns(

@@ -15,6 +15,7 @@ from jobs.money import to_micros, usd_text
 from jobs.spec import JobSpec
 from jobs.states import JobState
 from jobs.store import Store, accounts, loading, views
+from jobs.store.views import Wanted
 
 TYPICAL_SECONDS = 600.0
 """A generation takes 5 to 15 minutes (docs/api.md); the middle is what a plan reckons with."""
@@ -124,7 +125,7 @@ def _known(plan: Plan, manifest: Manifest, name: str | None, store: Store) -> di
         plan.cap = status.money.cap if plan.cap is None else plan.cap
         return {
             job.key: job.state not in (JobState.QUEUED, JobState.CANCELLED)
-            for job in views.jobs(connection, batch.id)
+            for job in views.jobs(connection, Wanted(batch=batch.name))
         }
 
     return store.read(work)

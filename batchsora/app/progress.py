@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any, TextIO
 
@@ -42,29 +43,76 @@ def summary(batches: list[BatchStatus]) -> str:
         for state, name in _SHOWN
         if (count := sum(batch.jobs[state] for batch in batches))
     ]
+    counts += [f"{batch.name} paused" for batch in batches if batch.paused]
     waiting = [batch.waiting_for for batch in batches if batch.waiting_for]
     if waiting:
         counts.append(f"waits for {waiting[0]}")
     return ", ".join([money, *counts])
 
 
+Look = Callable[[], tuple[int, int, str]]
+"""Tells how much is done of how much, and a few words about it."""
+
+
+def batches_look(store: Store, batch_ids: Callable[[], Sequence[int]]) -> Look:
+    """Look at batches: the table is the truth, also of what others do."""
+
+    def look() -> tuple[int, int, str]:
+        batches = statuses(store, batch_ids())
+        total = sum(batch.total for batch in batches)
+        return total - sum(batch.left for batch in batches), total, summary(batches)
+
+    return look
+
+
+def jobs_look(store: Store, job_ids: Sequence[int]) -> Look:
+    """Look at a few jobs; of a single one tell its place in the queue, and its percent."""
+
+    def look() -> tuple[int, int, str]:
+        found = store.read(lambda c: [views.find_job(c, f"#{number}") for number in job_ids])
+        if len(found) == 1:
+            (job,) = found
+            percent = 100 if job.state == JobState.COMPLETED else job.percent or 0
+            return percent, 100, f"{job.key} {job_words(job)}"
+        done = sum(job.state in ENDS for job in found)
+        counts = Counter(job.state.replace("_", " ") for job in found)
+        return done, len(found), ", ".join(f"{n} {state}" for state, n in counts.items())
+
+    return look
+
+
+ENDS = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
+
+
+def job_words(job: Any) -> str:
+    """Say in a few words where a job stands."""
+    if job.state == JobState.PENDING and job.queue_position is not None:
+        return f"position {job.queue_position} in the queue"
+    if job.state == JobState.PROCESSING and job.percent is not None:
+        return f"{job.percent} % done"
+    return str(job.state).replace("_", " ")
+
+
 class Progress:
-    """Shows a run on stderr until cancelled.
+    """Shows on stderr how something goes on, until cancelled.
 
     Args:
-        store: read twice a second: the table is the truth, also of what others do.
-        batch_ids: whose progress.
+        look: called twice a second.
         stream: stderr by default; a terminal gets a bar, anything else a line now and then.
+        quiet: show nothing.
     """
 
-    def __init__(self, store: Store, batch_ids: list[int], stream: TextIO | None = None) -> None:
-        self._store = store
-        self._batch_ids = batch_ids
+    def __init__(self, look: Look, stream: TextIO | None = None, *, quiet: bool = False) -> None:
+        self._look = look
+        self._quiet = quiet
         self._stream = sys.stderr if stream is None else stream
         self._terminal = self._stream.isatty()
+        self._said = ""
 
     async def run(self) -> None:
         """Show the progress until cancelled; the last state is always shown."""
+        if self._quiet:
+            return
         bar: tqdm[Any] = tqdm(
             total=0,
             unit="video",
@@ -85,15 +133,14 @@ class Progress:
                 bar.close()
 
     def _show(self, bar: "tqdm[Any]") -> None:
-        batches = statuses(self._store, self._batch_ids)
-        done = sum(batch.total - batch.left for batch in batches)
-        total = sum(batch.total for batch in batches)
+        done, total, words = self._look()
         if self._terminal:
             bar.total, bar.n = total, done
-            bar.set_description_str(summary(batches), refresh=False)
+            bar.set_description_str(words, refresh=False)
             bar.refresh()
-        else:
-            self._stream.write(f"{done}/{total} {summary(batches)}\n")
+        elif (line := f"{done}/{total} {words}") != self._said:
+            self._said = line
+            self._stream.write(f"{line}\n")
             self._stream.flush()
 
 
@@ -107,7 +154,7 @@ def above_the_bar(say: Callable[[str], None]) -> Callable[[str], None]:
     return said
 
 
-def statuses(store: Store, batch_ids: list[int]) -> list[BatchStatus]:
+def statuses(store: Store, batch_ids: Sequence[int]) -> list[BatchStatus]:
     """Sum some batches up."""
 
     def work(connection: Connection) -> list[BatchStatus]:

@@ -1,16 +1,19 @@
 """One run, put together: engine, downloads, progress and signals around one event loop."""
 
 import asyncio
+import functools
 import logging
 import signal
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
+from sqlalchemy import Connection
 
-from batchsora.app.progress import Progress, above_the_bar, statuses
-from batchsora.app.session import Endpoint, Hooks
+from batchsora.app.progress import Look, Progress, above_the_bar, batches_look, statuses
+from batchsora.app.session import Endpoint, Hooks, Switch
 from batchsora.download import Downloader, DownloadPolicy, DownloadReport
 from batchsora.runblob.adapter import RunBlobProvider
 from batchsora.runblob.client import RunBlobClient
@@ -18,10 +21,40 @@ from batchsora.runblob.transport import new_transport
 from jobs.ending import Ending, Reason
 from jobs.policy import RunPolicy
 from jobs.runner import Runner
-from jobs.store import Store
+from jobs.store import Store, views
 from jobs.store.views import BatchStatus
 
 log = logging.getLogger(__name__)
+
+
+NAP = 0.2
+"""Seconds between two looks whether the table has changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """What a run is for when it is not for whole batches.
+
+    Attributes:
+        done: says whether the run may end.
+        look: how far it is, for the progress bar.
+    """
+
+    done: Callable[[Connection], bool]
+    look: Look
+
+
+class Served:
+    """The batches of a run: those that it began with, and those that it was given meanwhile."""
+
+    def __init__(self, store: Store, batch_ids: Iterable[int]) -> None:
+        self._store = store
+        self._ids = set(batch_ids)
+
+    def __call__(self) -> list[int]:
+        """List their numbers."""
+        self._ids.update(self._store.read(views.served_batches))
+        return sorted(self._ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +92,7 @@ def run_batches(
     batch_ids: list[int],
     hooks: Hooks,
     say: Callable[[str], None],
+    until: Until | None = None,
 ) -> RunResult:
     """Run batches to the end, or to whatever stands in the way.
 
@@ -69,8 +103,9 @@ def run_batches(
         batch_ids: which batches.
         hooks: time, chance and checkpoints.
         say: tells a person something, beside the progress bar.
+        until: ends the run earlier, as finished.
     """
-    return asyncio.run(_run(store, place, terms, batch_ids, hooks, say))
+    return asyncio.run(_run(store, place, terms, batch_ids, hooks, say, until))
 
 
 async def _run(
@@ -80,31 +115,57 @@ async def _run(
     batch_ids: list[int],
     hooks: Hooks,
     say: Callable[[str], None],
+    until: Until | None,
 ) -> RunResult:
+    served = Served(store, batch_ids)
     client = RunBlobClient(place.token, base_url=place.base_url, timeout=terms.request_timeout)
     async with client, file_client(terms.request_timeout) as http:
         provider = RunBlobProvider(client)
         runner = Runner(
             store, provider, place.owner, terms.policy, hooks.clock, hooks.chance, hooks.checkpoint
         )
-        progress = asyncio.create_task(Progress(store, batch_ids).run(), name="progress")
+        progress = asyncio.create_task(_progress(store, served, until, hooks), name="progress")
         downloader: Downloader | None = None
         downloading: asyncio.Task[DownloadReport] | None = None
         if terms.download is not None:
             downloader = Downloader(
                 store, provider, http, terms.download, hooks.clock, hooks.chance, hooks.checkpoint
             )
-            downloading = asyncio.create_task(downloader.run(batch_ids), name="downloads")
+            downloading = asyncio.create_task(downloader.run(served), name="downloads")
         running = asyncio.create_task(runner.run(batch_ids), name="runner")
+        stopping = None if until is None else asyncio.create_task(_stop(store, runner, until))
         try:
-            with _signals(runner, running, downloading, above_the_bar(say)):
+            with _stoppable(runner, running, downloading, hooks.switch, above_the_bar(say)):
                 ending = await _finish(running, downloading)
+                if stopping is not None and stopping.done():
+                    stopping.result()
+                    ending = Ending(Reason.FINISHED)
                 if downloader is not None:
                     downloader.finish()
                 report, ending = await _last_files(ending, downloading)
         finally:
-            await _cancel(running, downloading, progress)
-    return RunResult(ending, statuses(store, batch_ids), report, runner.surplus)
+            observed = progress.done() and not progress.cancelled()
+            await _cancel(running, downloading, stopping, progress)
+    if observed:
+        progress.result()  # an observer that breaks is its program's bug, told when all is safe
+    return RunResult(ending, statuses(store, served()), report, runner.surplus)
+
+
+async def _stop(store: Store, runner: Runner, until: Until) -> None:
+    """Stop a run when what it was for is done; returns then, and only then."""
+    await changes(store, until.done)
+    runner.stop()
+
+
+async def changes(store: Store, done: Callable[[Connection], bool]) -> None:
+    """Look whenever the table has changed, until something is so."""
+    mark: int | None = None
+    while True:
+        if (found := store.change_mark()) != mark:
+            mark = found
+            if store.read(done):
+                return
+        await asyncio.sleep(NAP)
 
 
 async def _finish(
@@ -140,11 +201,29 @@ async def _cancel(*tasks: "asyncio.Task[object] | None") -> None:
     await asyncio.gather(*alive, return_exceptions=True)
 
 
+async def _progress(store: Store, served: Served, until: Until | None, hooks: Hooks) -> None:
+    if hooks.observer is None:
+        look = batches_look(store, served) if until is None else until.look
+        await Progress(look, quiet=hooks.quiet).run()
+        return
+    mark: int | None = None
+    try:
+        while True:
+            if (found := store.change_mark()) != mark:
+                mark = found
+                hooks.observer(statuses(store, served()))
+            await asyncio.sleep(NAP)
+    except asyncio.CancelledError:
+        hooks.observer(statuses(store, served()))  # how it ended
+        raise
+
+
 @contextmanager
-def _signals(
+def _stoppable(
     runner: Runner,
     running: "asyncio.Task[Ending]",
     downloading: "asyncio.Task[DownloadReport] | None",
+    switch: Switch,
     say: Callable[[str], None],
 ) -> Iterator[None]:
     """First signal: submit nothing more, finish what is under way. Second: now."""
@@ -162,12 +241,17 @@ def _signals(
             runner.stop()
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    # only a process's main thread may listen to signals; elsewhere a program stops the run
+    terminal = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGINT, signal.SIGTERM) if terminal else ()
+    for number in numbers:
         loop.add_signal_handler(number, interrupted)
+    switch.bind(functools.partial(loop.call_soon_threadsafe, interrupted))
     try:
         yield
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        switch.bind(None)
+        for number in numbers:
             loop.remove_signal_handler(number)
 
 

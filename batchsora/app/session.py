@@ -2,7 +2,8 @@
 
 import os
 import random
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +12,18 @@ from urllib.parse import urlsplit
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer, serve
 from batchsora.sandbox.world import World
-from batchsora.settings import Settings, SettingsError, read_token
+from batchsora.settings import (
+    TOKEN_VARIABLE,
+    Settings,
+    SettingsError,
+    origin_of,
+    read_token,
+)
 from jobs.clock import Clock, SystemClock
 from jobs.context import nothing
 from jobs.money import to_micros
 from jobs.runner import Owner
+from jobs.store.views import BatchStatus
 
 SANDBOX_TIME_SCALE = 200.0
 """A rehearsal's 5 to 15 minutes take 1.5 to 4.5 seconds."""
@@ -45,17 +53,50 @@ class Endpoint:
         return Owner(self.origin, self.token)
 
 
+Observer = Callable[[Sequence[BatchStatus]], None]
+
+
+class Switch:
+    """Stops a run from another thread, as Ctrl-C does in a terminal: first gently, then at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pull: Callable[[], object] | None = None
+        self._times = 0
+
+    def __call__(self) -> None:
+        """Stop; before the run has begun as well."""
+        with self._lock:
+            self._times += 1
+            if self._pull is not None:
+                self._pull()
+
+    def bind(self, pull: Callable[[], object] | None) -> None:
+        """Say what stops the run; None when it is over."""
+        with self._lock:
+            self._pull = pull
+            if pull is not None:
+                for _ in range(self._times):
+                    pull()
+
+
 @dataclass(frozen=True, slots=True)
 class Hooks:
     """What tests put in place of time, chance and nothing.
 
     Attributes:
         checkpoint: called at every named point where a crash must lose nothing.
+        quiet: show no progress.
+        observer: told where the batches of a run stand, whenever that has changed.
+        switch: stops a run that is in no terminal.
     """
 
     clock: Clock = field(default_factory=SystemClock)
     chance: random.Random = field(default_factory=random.SystemRandom)
     checkpoint: Callable[[str], None] = nothing
+    quiet: bool = False
+    observer: Observer | None = None
+    switch: Switch = field(default_factory=Switch)
 
 
 def endpoint(settings: Settings) -> AbstractContextManager[Endpoint]:
@@ -68,18 +109,30 @@ def endpoint(settings: Settings) -> AbstractContextManager[Endpoint]:
         return _sandbox(settings.database)
     token = read_token(settings, os.environ)
     if token is None:
-        raise SettingsError(
-            "no token: put it in the environment variable RUNBLOB_API_KEY, or in a file that "
-            "--token-file names; 'batchsora run … --sandbox' rehearses without one"
-        )
+        raise SettingsError(no_token(settings))
     return nullcontext(api_endpoint(settings.base_url, token))
+
+
+def no_token(settings: Settings) -> str:
+    """Say that there is no token, and what to do."""
+    if settings.strange:
+        return (
+            f"no token for {settings.origin}: this address stands in a batchsora.toml that lay in "
+            "the working folder and that nobody named, so that no other token is sent there. If it "
+            f"is right, 'batchsora --base-url {settings.base_url} login' keeps a token for it, or "
+            "name it yourself, with --base-url or --config"
+        )
+    return (
+        "no token: 'batchsora login' keeps one in the system keyring; or put it in the environment "
+        f"variable {TOKEN_VARIABLE}, or in a file that --token-file names. Nothing was bought; "
+        "'batchsora run … --sandbox' rehearses without one"
+    )
 
 
 def api_endpoint(base_url: str, token: str) -> Endpoint:
     """Describe an API; files of a local one may come from this machine."""
-    parts = urlsplit(base_url)
-    local = parts.hostname in ("localhost", "127.0.0.1", "::1")
-    return Endpoint(base_url, token, f"{parts.scheme}://{parts.netloc}", private_files=local)
+    local = urlsplit(base_url).hostname in ("localhost", "127.0.0.1", "::1")
+    return Endpoint(base_url, token, origin_of(base_url), private_files=local)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from batchsora.app.databases import working_store
 from batchsora.app.earlier import OnExisting, settle_earlier
 from batchsora.app.exits import Exit, exit_of_run
 from batchsora.app.loading import Caps, LoadOptions, load_manifest, set_caps
+from batchsora.app.progress import statuses
 from batchsora.app.run import RunResult, RunTerms, run_batches
 from batchsora.app.session import Endpoint, Hooks, endpoint
 from batchsora.app.views import status_json
@@ -20,6 +21,7 @@ from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import Manifest, open_manifest
 from batchsora.settings import Settings
 from jobs.errors import NotFoundError
+from jobs.states import JobState
 from jobs.store import Store, accounts, steering, views
 from jobs.store.views import BatchStatus
 
@@ -76,13 +78,15 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
             batch_ids, skipped = _load(store, manifest, request, hooks, teller)
         else:
             batch_ids = _resume(store, request, hooks, teller)
+        batch_ids, paused = _paused(store, batch_ids, teller)
         if not batch_ids:
-            teller.say("nothing is left to do")
-            return Exit.DONE
+            teller.say("nothing is left to do" + (" but what is paused" if paused else ""))
+            return Exit.STOPPED if paused else Exit.DONE
         if not _may_spend(store, batch_ids, request, settings, teller):
             return Exit.USAGE
         left_out = settle_earlier(store, place, batch_ids, request.on_existing, hooks.clock, teller)
         terms = _terms(store, batch_ids, request, place, left_out)
+        terms = replace(terms, policy=replace(terms.policy, not_awaited=paused))
         result = run_batches(store, place, terms, batch_ids, hooks, teller.say)
         code = exit_of_run(
             result.ending,
@@ -128,6 +132,16 @@ def _resume(store: Store, request: StartRequest, hooks: Hooks, teller: Teller) -
         ):
             teller.say(note)
     return batch_ids
+
+
+def _paused(store: Store, batch_ids: list[int], teller: Teller) -> tuple[list[int], frozenset[int]]:
+    """Leave out what is paused, but for what is paid for; gives what is served, and the paused."""
+    found = [batch for batch in statuses(store, batch_ids) if batch.paused]
+    for batch in found:
+        teller.say(f"{batch.name} is paused: 'batchsora resume {batch.name}' lets it go on")
+    paused = frozenset(batch.id for batch in found)
+    idle = {batch.id for batch in found if batch.left == batch.jobs[JobState.QUEUED]}
+    return [batch_id for batch_id in batch_ids if batch_id not in idle], paused
 
 
 def _unfinished(batch: BatchStatus, request: StartRequest) -> bool:
@@ -182,7 +196,7 @@ def _terms(
     """Complete the terms with what only the loaded database and the endpoint know."""
     terms = replace(request.terms, policy=replace(request.terms.policy, left_out=left_out))
     if terms.download is not None:
-        terms = replace(terms, download=_files_from(terms.download, place))
+        terms = replace(terms, download=files_from(terms.download, place))
     if request.first is None:
         return terms
     first = request.first
@@ -197,7 +211,7 @@ def _terms(
     return replace(terms, policy=replace(terms.policy, last_rows=store.read(work)))
 
 
-def _files_from(download: DownloadPolicy, place: Endpoint) -> DownloadPolicy:
+def files_from(download: DownloadPolicy, place: Endpoint) -> DownloadPolicy:
     """Take files from this machine where the API is here too, or a person said so."""
     return replace(download, allow_private=download.allow_private or place.private_files)
 

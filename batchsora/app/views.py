@@ -30,21 +30,24 @@ def status_json(
 ) -> dict[str, Any]:
     """Show where batches stand (design.md, *JSON*)."""
     return {
-        "batches": [
-            {
-                "batch": batch.name,
-                "jobs": {"total": batch.total} | batch.jobs,
-                "money": money_json(batch.money, batch.refunded),
-                "campaigns": {name: money_json(budget) for name, budget in batch.campaigns.items()},
-                "waiting_for": batch.waiting_for,
-                "runner": None if runner is None or not batch.active else str(runner),
-                "failed_kinds": batch.failed_kinds,
-                "files_missing": batch.files_missing,
-                "doubts": [_doubt_json(doubt) for doubt in batch.doubts],
-            }
-            for batch in batches
-        ],
+        "batches": [batch_json(batch, runner) for batch in batches],
         "balance": _usd(balance),
+    }
+
+
+def batch_json(batch: BatchStatus, runner: RunnerInfo | None) -> dict[str, Any]:
+    """Show where one batch stands."""
+    return {
+        "batch": batch.name,
+        "jobs": {"total": batch.total} | batch.jobs,
+        "money": money_json(batch.money, batch.refunded),
+        "campaigns": {name: money_json(budget) for name, budget in batch.campaigns.items()},
+        "waiting_for": batch.waiting_for,
+        "paused": batch.paused,
+        "runner": None if runner is None or not batch.active else str(runner),
+        "failed_kinds": batch.failed_kinds,
+        "files_missing": batch.files_missing,
+        "doubts": [_doubt_json(doubt) for doubt in batch.doubts],
     }
 
 
@@ -52,8 +55,8 @@ def _doubt_json(doubt: Any) -> dict[str, Any]:
     """Show a submission in doubt, and the generations that it can't be told apart from."""
     return {
         "job": doubt.key,
-        "sent_at": _iso(doubt.intent_at),
-        "doubt_since": _iso(doubt.doubt_since),
+        "sent_at": iso(doubt.intent_at),
+        "doubt_since": iso(doubt.doubt_since),
         "reason": doubt.error,
         "held": usd_text(doubt.hold_micros),
         "candidates": doubt.candidates or [],
@@ -142,12 +145,34 @@ def job_json(job: Any) -> dict[str, Any]:
         "error": job.error or (job.attempt_error if job.state == JobState.IN_DOUBT else None),
         "download_error": job.download_error,
         "attempts": job.attempts,
-        "submitted_at": _iso(job.submitted_at),
-        "completed_at": _iso(job.completed_at),
+        "submitted_at": iso(job.submitted_at),
+        "completed_at": iso(job.completed_at),
     }
 
 
-def _iso(moment: Any) -> str | None:
+def failure_json(failure: Any) -> dict[str, Any]:
+    """Show a group of failures for scripts."""
+    return {
+        "error_kind": failure.error_kind,
+        "error": failure.error,
+        "jobs": failure.jobs,
+        "charged": usd_text(failure.charged_micros),
+        "example": failure.example,
+    }
+
+
+def failures_text(failures: Sequence[Any]) -> str:
+    """Show groups of failures for people: how many, of which kind, and in whose words."""
+    lines = [
+        f"{one.jobs:>6} {one.error_kind:10} ${usd_text(one.charged_micros):>8}  {one.example}: "
+        f"{' '.join((one.error or 'no reason given').split())}"
+        for one in failures
+    ]
+    return "\n".join(lines) or "nothing failed"
+
+
+def iso(moment: Any) -> str | None:
+    """Write a time as ISO 8601 in UTC."""
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")
 
 
@@ -163,13 +188,13 @@ def job_line(job: Any, width: int) -> str:
     elif job.state == JobState.PROCESSING and job.percent is not None:
         detail = f"{job.percent} %"
     elif job.file and job.sha256:
-        detail = _near(job.file)
+        detail = near(job.file)
     price = usd_text(job.charged_micros) if job.charged_micros else "-"
     head = f"{_fit(job.key, 20)} {_fit(job.state.replace('_', ' '), 10)} {price:>6}  "
     return head + _fit(detail, max(width - len(head), 10)).rstrip()
 
 
-def _near(file: str) -> str:
+def near(file: str) -> str:
     """Show a path from where the person stands, when it lies below."""
     path = Path(file)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file

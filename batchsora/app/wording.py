@@ -104,7 +104,7 @@ def _batch_line(batch: BatchStatus) -> str:
 
 
 def _next_steps(result: RunResult, batches: list[BatchStatus]) -> Iterable[str]:
-    yield from _reason(result.ending, sum(batch.jobs[JobState.QUEUED] for batch in batches))
+    yield from reason(result.ending, sum(batch.jobs[JobState.QUEUED] for batch in batches))
     doubts = sum(batch.jobs[JobState.IN_DOUBT] for batch in batches)
     if doubts and result.ending.reason in (Reason.INTERRUPTED, Reason.UNREACHABLE):
         yield (
@@ -127,7 +127,8 @@ def _next_steps(result: RunResult, batches: list[BatchStatus]) -> Iterable[str]:
         yield f"{failed} job(s) failed: 'batchsora jobs --status failed' says why"
 
 
-def _reason(ending: Ending, queued: int) -> Iterable[str]:
+def reason(ending: Ending, queued: int) -> Iterable[str]:
+    """Say why a run ended before everything was done, and what to do about it."""
     match ending.reason:
         case Reason.INTERRUPTED:
             yield "stopped; nothing is lost: run it again to go on"

@@ -12,21 +12,35 @@ from typing import Any
 import click
 
 from batchsora._version import __version__
+from batchsora.cli import failures
 from batchsora.cli.common import Cli, global_options
-from batchsora.cli.failures import exit_of, show
 
 COMMANDS = (
+    "init",
+    "login",
+    "logout",
+    "doctor",
     "plan",
     "run",
+    "generate",
     "status",
     "jobs",
+    "show",
+    "wait",
+    "retry",
+    "cancel",
+    "pause",
+    "resume",
+    "rm",
     "resolve",
     "reconcile",
     "export",
     "download",
     "balance",
+    "generations",
     "sandbox",
     "demo",
+    "completion",
 )
 
 
@@ -48,9 +62,17 @@ class LazyGroup(click.Group):
         return command
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    # BATCHSORA_RUN_BUDGET is the environment's 'run --budget', and so with every option
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "BATCHSORA",
+    },
+)
 @global_options
-@click.version_option(__version__, prog_name="batchsora")
+# BATCHSORA_VERSION is what a container's recipe calls the version that it installs
+@click.version_option(__version__, prog_name="batchsora", allow_from_autoenv=False)
 def group(**_: Any) -> None:
     """Turn a spreadsheet of prompts into finished videos: never paid twice, never above the cap.
 
@@ -82,8 +104,14 @@ def main(arguments: Sequence[str] | None = None, obj: Cli | None = None) -> None
     except BrokenPipeError:
         # whoever read our output has seen enough; Python must not complain when it flushes again
         sys.stdout = None
-        sys.exit(0)
+        code = 0
     except BaseException as error:  # noqa: BLE001 - exceptions become exit codes here alone
-        show(error, cli)
-        sys.exit(exit_of(error))
-    sys.exit(code if isinstance(code, int) else 0)
+        code = failures.exit_of(error)
+        if code:
+            cli.speak_up()
+        failures.show(error, cli)
+    code = code if isinstance(code, int) else 0
+    if code:
+        cli.speak_up()
+    cli.end(code)
+    sys.exit(code)

@@ -5,11 +5,12 @@ from pathlib import Path
 import click
 
 from batchsora.cli.common import Cli, global_options
+from batchsora.cli.completing import batches, jobs
 
 
 @click.command("download", short_help="Fetch files that are missing, at no cost.")
-@click.argument("job", nargs=-1)
-@click.option("--batch", help="Only this batch.")
+@click.argument("job", nargs=-1, shell_complete=jobs)
+@click.option("--batch", shell_complete=batches, help="Only this batch.")
 @click.option(
     "--download",
     "folder",

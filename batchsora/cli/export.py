@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from batchsora.cli.common import Cli, global_options
-from batchsora.cli.jobs import STATES
+from batchsora.cli.completing import batches
+from batchsora.cli.picking import STATES
 
 
 @click.command("export", short_help="Write the manifest's columns and the results.")
@@ -17,7 +18,7 @@ from batchsora.cli.jobs import STATES
     type=click.Path(dir_okay=False, path_type=Path),
     help="The file: .csv, .jsonl or .json.",
 )
-@click.option("--batch", help="Only this batch.")
+@click.option("--batch", shell_complete=batches, help="Only this batch.")
 @click.option(
     "--status", "states", multiple=True, type=click.Choice(STATES), help="Only these; repeatable."
 )

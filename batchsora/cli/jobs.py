@@ -5,44 +5,53 @@ import shutil
 import click
 
 from batchsora.cli.common import Cli, global_options
+from batchsora.cli.picking import STATES, batch_option, campaign_option, kind_option, search_option
 
-STATES = (
-    "queued",
-    "submitting",
-    "in_doubt",
-    "pending",
-    "processing",
-    "completed",
-    "failed",
-    "cancelled",
-)
+SORTS = ("row", "state", "price", "submitted", "completed", "attempts")
 
 
 @click.command("jobs", short_help="List jobs with price, state and errors.")
-@click.option("--batch", help="Only this batch.")
+@batch_option
 @click.option(
     "--status", "states", multiple=True, type=click.Choice(STATES), help="Only these; repeatable."
 )
+@kind_option
+@campaign_option
+@search_option
+@click.option("--sort", type=click.Choice(SORTS), default="row", show_default=True, help="By what.")
+@click.option("--group-by", type=click.Choice(["error"]), help="Count failures of the same words.")
 @global_options
 @click.pass_obj
-def command(cli: Cli, /, batch: str | None, states: tuple[str, ...]) -> int:
+def command(
+    cli: Cli,
+    /,
+    batch: str | None,
+    states: tuple[str, ...],
+    kinds: tuple[str, ...],
+    campaigns: tuple[str, ...],
+    search: str,
+    sort: str,
+    group_by: str | None,
+) -> int:
     """List jobs in the order of their manifest, with price and what is to be known of each.
 
     \b
     Examples:
       batchsora jobs --status failed
-      batchsora jobs --batch summer --json
+      batchsora jobs --group-by error
+      batchsora jobs --batch summer --search "red kite" --json
     """
     from batchsora.app.databases import existing_store
-    from batchsora.app.views import job_json, job_line
+    from batchsora.app.views import failure_json, failures_text, job_json, job_line
     from jobs.store import views
 
+    wanted = views.Wanted(batch, states, kinds, campaigns, search=search)
     with existing_store(cli.settings().database) as store:
-        found = store.read(
-            lambda c: [
-                job for row in views.find_batches(c, batch) for job in views.jobs(c, row.id, states)
-            ]
-        )
+        if group_by:
+            failures = store.read(lambda c: views.failures(c, wanted))
+            cli.result([failure_json(one) for one in failures], lambda: failures_text(failures))
+            return 0
+        found = store.read(lambda c: list(views.jobs(c, wanted, sort)))
     width = shutil.get_terminal_size().columns
     cli.result(
         [job_json(job) for job in found],

@@ -5,11 +5,14 @@ from datetime import timedelta
 import click
 
 from batchsora.cli.common import Cli, global_options
+from batchsora.cli.completing import batches, jobs
 
 
 @click.command("resolve", short_help="Settle a job whose submission is in doubt.")
-@click.argument("job")
-@click.option("--batch", help="The job's batch, where several have that key.")
+@click.argument("job", shell_complete=jobs)
+@click.option(
+    "--batch", shell_complete=batches, help="The job's batch, where several have that key."
+)
 @click.option("--generation", metavar="ID", help="It was made: this generation is the job's.")
 @click.option("--never-made", is_flag=True, help="It was not made: queue the job again.")
 @click.option(

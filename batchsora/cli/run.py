@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import click
 
 from batchsora.cli.common import Cli, global_options
+from batchsora.cli.completing import batches
 
 if TYPE_CHECKING:
     from batchsora.app.loading import Caps, LoadOptions
@@ -63,7 +64,11 @@ SECONDS = click.FloatRange(min=0.05, max=7 * 86400)
 @click.command("run", short_help="Load, submit, poll, download; run it again to resume.")
 @click.argument("manifest", required=False, type=click.Path(path_type=Path))
 @click.option("--name", help="Of the batch (default: the manifest's own, or its file's).")
-@click.option("--batch", help="Resume this batch; without it and MANIFEST: every unfinished one.")
+@click.option(
+    "--batch",
+    shell_complete=batches,
+    help="Resume this batch; without it and MANIFEST: every unfinished one.",
+)
 @click.option("--budget", type=USD, metavar="USD", help="Cap of the batch, kept with it.")
 @click.option(
     "--cap",
@@ -128,6 +133,7 @@ SECONDS = click.FloatRange(min=0.05, max=7 * 86400)
     "--download",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
+    envvar="BATCHSORA_RUN_DOWNLOAD",
     help="Where the files go.  [default: videos; in a rehearsal sandbox-videos]",
 )
 @click.option("--no-download", is_flag=True, help="Fetch no files.")
@@ -176,7 +182,7 @@ def command(cli: Cli, /, manifest: Path | None, batch: str | None, **flags: Any)
     request = StartRequest(
         manifest=manifest,
         batch=batch,
-        caps=_caps(flags),
+        caps=_caps(flags, click.get_current_context()),
         loading=_loading(flags),
         terms=_terms(flags),
         first=flags["first"],
@@ -187,18 +193,22 @@ def command(cli: Cli, /, manifest: Path | None, batch: str | None, **flags: Any)
     return int(start(request, cli.settings(sandbox=flags["sandbox"]), cli.hooks, cli))
 
 
-def _caps(flags: dict[str, Any]) -> "Caps":
+def _caps(flags: dict[str, Any], context: click.Context) -> "Caps":
     from batchsora.app.loading import Caps
+    from batchsora.cli.configured import from_file
     from jobs.ledger import Refunds
 
+    names = {"batch": "budget", "day": "day_budget"} | {
+        name: name for name in ("max_price", "min_balance")
+    }
+    begin = {cap: flags[name] for cap, name in names.items() if from_file(context, name)}
+    said = {cap: flags[name] for cap, name in names.items() if cap not in begin}
     return Caps(
-        batch=flags["budget"],
+        **said,
         campaigns=flags["campaigns"],
-        day=flags["day_budget"],
-        max_price=flags["max_price"],
-        min_balance=flags["min_balance"],
         time_zone=flags["time_zone"],
         refunds=None if flags["refunds"] is None else Refunds(flags["refunds"]),
+        begin=begin,
     )
 
 
@@ -220,24 +230,23 @@ def _loading(flags: dict[str, Any]) -> "LoadOptions":
 
 
 def _terms(flags: dict[str, Any]) -> "RunTerms":
-    from batchsora.app.run import RunTerms
-    from batchsora.download import DownloadPolicy
-    from jobs.policy import RunPolicy
-    from jobs.retry import RetryPolicy
+    from batchsora.app.terms import run_terms, usual_folder
 
-    # a rehearsal's time runs faster, and so does our patience with it
     rehearsal = flags["sandbox"]
-    policy = RunPolicy(
-        max_in_flight=flags["max_in_flight"],
-        rate=flags["rate"],
-        poll_interval=flags["poll_interval"] or (0.25 if rehearsal else 5.0),
-        generation_timeout=flags["generation_timeout"],
-        send_patience=min(10.0, max(2.0, flags["grace"] / 18)),  # no use of more than the grace
-        grace=flags["grace"],
-        wait_for_funds=flags["wait_for_funds"],
-        retry=RetryPolicy(flags["retries"], base=1.0 if rehearsal else 30.0),
+    folder = flags["folder"] or usual_folder(rehearsal=rehearsal)
+    names = (
+        "max_in_flight",
+        "rate",
+        "poll_interval",
+        "request_timeout",
+        "generation_timeout",
+        "grace",
+        "retries",
+        "wait_for_funds",
     )
-    folder = flags["folder"] or Path("sandbox-videos" if rehearsal else "videos")
-    private = flags["allow_private_downloads"]
-    download = None if flags["no_download"] else DownloadPolicy(folder, allow_private=private)
-    return RunTerms(policy, flags["request_timeout"], download)
+    return run_terms(
+        None if flags["no_download"] else folder,
+        rehearsal=rehearsal,
+        private=flags["allow_private_downloads"],
+        **{name: flags[name] for name in names},
+    )

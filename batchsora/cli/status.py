@@ -3,10 +3,11 @@
 import click
 
 from batchsora.cli.common import Cli, global_options
+from batchsora.cli.completing import batches
 
 
 @click.command("status", short_help="Where batches stand, and what they wait for.")
-@click.option("--batch", help="Only this batch.")
+@click.option("--batch", shell_complete=batches, help="Only this batch.")
 @global_options
 @click.pass_obj
 def command(cli: Cli, /, batch: str | None) -> int:

@@ -56,6 +56,13 @@ def set_time_zone(connection: Connection, zone: str) -> None:
     connection.execute(update(ACCOUNT).values(time_zone=zone))
 
 
+def cap(connection: Connection, key: str) -> int | None:
+    """Read the kept cap of a budget."""
+    return connection.execute(
+        select(BUDGET.c.cap_micros).where(BUDGET.c.key == key)
+    ).scalar_one_or_none()
+
+
 def set_cap(connection: Connection, key: str, cap: int | None) -> int | None:
     """Replace the kept cap of a budget; returns the one it had."""
     ensure_budget(connection, key)

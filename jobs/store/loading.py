@@ -4,7 +4,7 @@ Everything happens in the caller's one transaction: a load that fails leaves not
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from itertools import islice
@@ -17,6 +17,7 @@ from ..provider import GenerationRequest
 from ..spec import JobSpec
 from ..states import AttemptState, JobState
 from ..tables import ATTEMPT, BATCH, JOB, LIVE
+from .rows import NEW, job_values
 
 CHUNK = 500
 QUOTED = 40
@@ -65,7 +66,10 @@ def find_batch(connection: Connection, name: str | None, source: str) -> Any:
     if name is not None:
         return connection.execute(select(BATCH).where(BATCH.c.name == name)).one_or_none()
     return connection.execute(
-        select(BATCH).where(BATCH.c.source == source).order_by(BATCH.c.id.desc()).limit(1)
+        select(BATCH)
+        .where(BATCH.c.source == source, BATCH.c.removed_at.is_(None))
+        .order_by(BATCH.c.id.desc())
+        .limit(1)
     ).one_or_none()
 
 
@@ -192,7 +196,7 @@ class _Loader:
         if fresh:
             self._connection.execute(
                 insert(JOB),
-                [self._values(spec) | _NEW | {"created_at": self._now} for spec in fresh],
+                [self._values(spec) | NEW | {"created_at": self._now} for spec in fresh],
             )
             self.report.added += len(fresh)
         for spec in chunk:
@@ -200,24 +204,7 @@ class _Loader:
                 self._follow(spec, known[spec.key])
 
     def _values(self, spec: JobSpec) -> dict[str, Any]:
-        request = spec.request
-        return {
-            "batch_id": self._batch_id,
-            "key": spec.key,
-            "key_from_content": spec.key_from_content,
-            "row": spec.row,
-            "fingerprint": spec.fingerprint,
-            "kind": self._kind_of(request),
-            "prompt": request.prompt,
-            "orientation": request.orientation,
-            "duration": request.duration,
-            "image": None if request.image is None else asdict(request.image),
-            "callback_url": request.callback_url,
-            "campaign": spec.campaign,
-            "priority": spec.priority,
-            "cells": dict(spec.cells),
-            "in_manifest": True,
-        }
+        return job_values(self._batch_id, spec, self._kind_of(spec.request))
 
     def _follow(self, spec: JobSpec, job: Any) -> None:
         values = self._values(spec)
@@ -371,7 +358,6 @@ _COPIED = (
     "cells",
     "in_manifest",
 )
-_NEW = {"state": JobState.QUEUED, "attempts": 0, "retries": 0, "charged_micros": 0}
 _QUEUED = {
     "state": JobState.QUEUED,
     "retries": 0,

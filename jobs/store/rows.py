@@ -1,13 +1,40 @@
 """Small pieces that every transition shares: rows to values, guarded updates, moving money."""
 
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
 from ..ledger import ACCOUNT_KEY, Budget, keys_of
 from ..provider import GenerationRequest, ImageRef
+from ..spec import JobSpec
 from ..states import AttemptState, JobState, attempt_sources, sources
 from ..tables import ATTEMPT, BUDGET, JOB
+
+NEW = {"state": JobState.QUEUED, "attempts": 0, "retries": 0, "charged_micros": 0}
+"""What a job begins with, beside what is wanted."""
+
+
+def job_values(batch_id: int, spec: JobSpec, kind: str) -> dict[str, Any]:
+    """Write a wanted video as the values of its row."""
+    request = spec.request
+    return {
+        "batch_id": batch_id,
+        "key": spec.key,
+        "key_from_content": spec.key_from_content,
+        "row": spec.row,
+        "fingerprint": spec.fingerprint,
+        "kind": kind,
+        "prompt": request.prompt,
+        "orientation": request.orientation,
+        "duration": request.duration,
+        "image": None if request.image is None else asdict(request.image),
+        "callback_url": request.callback_url,
+        "campaign": spec.campaign,
+        "priority": spec.priority,
+        "cells": dict(spec.cells),
+        "in_manifest": True,
+    }
 
 
 def request_of(row: Any) -> GenerationRequest:

@@ -1,24 +1,32 @@
 """What a person does to batches: which are served, what they wait for, how rows are limited."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, exists, func, insert, select, update
 
+from ..errors import NotAllowedError
 from ..ledger import Refunds
-from ..states import JobState
+from ..spec import JobSpec
+from ..states import LIVE_ATTEMPTS, JobState, sources
 from ..tables import ATTEMPT, BATCH, JOB, LIVE
-from .rows import move_job
+from .rows import NEW, job_values
 
 
-def activate(connection: Connection, batch_ids: Iterable[int]) -> None:
-    """Make these, and no others, the batches that the runner serves.
+def serve(connection: Connection, batch_ids: Iterable[int]) -> None:
+    """Let the runner serve these batches, beside those that it serves already.
 
-    Batches that another terminal or the page activates while the runner lives are served as well.
+    It does so for its own when it begins, and another terminal for others while it lives.
     """
-    wanted = list(batch_ids)
-    connection.execute(update(BATCH).values(active=BATCH.c.id.in_(wanted), waiting_for=None))
+    connection.execute(
+        update(BATCH).where(BATCH.c.id.in_(list(batch_ids))).values(active=True, waiting_for=None)
+    )
+
+
+def serve_none(connection: Connection) -> None:
+    """Forget what was served: a runner has just begun, or ends."""
+    connection.execute(update(BATCH).where(BATCH.c.active).values(active=False))
 
 
 def set_waiting(connection: Connection, waits: Mapping[int, str]) -> None:
@@ -29,6 +37,14 @@ def set_waiting(connection: Connection, waits: Mapping[int, str]) -> None:
         wanted = waits.get(row.id)
         if wanted != row.waiting_for:
             connection.execute(update(BATCH).where(BATCH.c.id == row.id).values(waiting_for=wanted))
+
+
+def max_price(connection: Connection, batch_id: int) -> int | None:
+    """Read the highest price that a batch may pay for one video."""
+    kept: int | None = connection.execute(
+        select(BATCH.c.max_price_micros).where(BATCH.c.id == batch_id)
+    ).scalar_one()
+    return kept
 
 
 def set_max_price(connection: Connection, batch_id: int, micros: int) -> Any:
@@ -59,27 +75,104 @@ def last_row_of_first(connection: Connection, batch_id: int, rows: int) -> int |
     ).scalar_one_or_none()
 
 
-def cancel(connection: Connection, job_id: int, now: datetime) -> bool:
-    """Take a queued job out of the queue; False when it is not queued: what is paid for stays."""
-    return move_job(connection, job_id, "cancel", JobState.CANCELLED, completed_at=now)
+def cancel(connection: Connection, job_ids: Sequence[int], now: datetime) -> list[int]:
+    """Take queued jobs out of the queue; gives those that were: what is paid for stays."""
+    return _cancel(connection, JOB.c.id.in_(job_ids), now)
 
 
-def redo_failed(connection: Connection, job_id: int) -> bool:
-    """Queue a failed job for a new attempt; False when it did not fail for good.
-
-    An overdue job has: its generation is paid for and may still finish.
-    """
-    live = connection.execute(select(ATTEMPT.c.id).where(LIVE, ATTEMPT.c.job_id == job_id)).first()
-    state = connection.execute(select(JOB.c.state).where(JOB.c.id == job_id)).scalar_one_or_none()
-    if live is not None or state != JobState.FAILED:
-        return False
-    return move_job(
-        connection,
-        job_id,
-        "redo",
-        JobState.QUEUED,
-        due_at=None,
-        error_kind=None,
-        error=None,
-        completed_at=None,
+def _cancel(connection: Connection, which: ColumnElement[bool], now: datetime) -> list[int]:
+    moved = connection.execute(
+        update(JOB)
+        .where(which, JOB.c.state.in_(sources("cancel")))
+        .values(state=JobState.CANCELLED, completed_at=now)
+        .returning(JOB.c.id)
     )
+    return list(moved.scalars())
+
+
+def add(connection: Connection, batch_id: int, spec: JobSpec, kind: str, now: datetime) -> int:
+    """Add one job to a batch that is no manifest's, and give its number; its key must be new."""
+    values = job_values(batch_id, spec, kind) | NEW | {"created_at": now}
+    return int(connection.execute(insert(JOB).values(values)).inserted_primary_key[0])  # type: ignore[index]
+
+
+def retry(connection: Connection, job_ids: Sequence[int]) -> list[int]:
+    """Queue failed jobs for a new attempt, and cancelled ones for theirs; gives those that were.
+
+    A job that is overdue is left alone: its generation is paid for and may still finish. So is one
+    whose row left the manifest. Retries that happen by themselves start anew.
+    """
+    return [
+        *_queue(connection, job_ids, "redo", JobState.FAILED),
+        *_queue(connection, job_ids, "restore", JobState.CANCELLED),
+    ]
+
+
+def _queue(
+    connection: Connection, job_ids: Sequence[int], transition: str, state: JobState
+) -> list[int]:
+    """Queue the jobs of a state; its transition allows no other."""
+    if state not in sources(transition):
+        raise ValueError(f"{transition!r} does not start from {state!r}")
+    moved = connection.execute(
+        update(JOB)
+        .where(
+            JOB.c.id.in_(job_ids),
+            JOB.c.state == state,
+            JOB.c.in_manifest,
+            ~exists().where(LIVE, ATTEMPT.c.job_id == JOB.c.id),
+        )
+        .values(
+            state=JobState.QUEUED,
+            retries=0,
+            due_at=None,
+            error_kind=None,
+            error=None,
+            completed_at=None,
+        )
+        .returning(JOB.c.id)
+    )
+    return list(moved.scalars())
+
+
+def set_paused(connection: Connection, batch_id: int, *, paused: bool) -> bool:
+    """Pause or resume a batch; False when it was so already. What is paid for is polled on."""
+    done = connection.execute(
+        update(BATCH).where(BATCH.c.id == batch_id, BATCH.c.paused != paused).values(paused=paused)
+    )
+    return done.rowcount == 1
+
+
+def remove(connection: Connection, batch_id: int, now: datetime) -> int:
+    """Take a batch out of every list, its name free again; gives how many jobs it cancelled.
+
+    Attempts, charges and days stay, so that its generations are never taken for somebody else's.
+
+    Raises:
+        NotAllowedError: something of it is under way, or in doubt.
+    """
+    live = connection.execute(
+        select(func.count())
+        .select_from(ATTEMPT)
+        .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
+        .where(ATTEMPT.c.state.in_(LIVE_ATTEMPTS), JOB.c.batch_id == batch_id)
+    ).scalar_one()
+    name = connection.execute(select(BATCH.c.name).where(BATCH.c.id == batch_id)).scalar_one()
+    if live:
+        raise NotAllowedError(
+            f"{live} generation(s) of the batch {name!r} are under way or in doubt, and paid for "
+            "or held: let 'batchsora run' finish them first"
+        )
+    cancelled = _cancel(connection, JOB.c.batch_id == batch_id, now)
+    connection.execute(
+        update(BATCH)
+        .where(BATCH.c.id == batch_id)
+        .values(
+            name=f"{name} (removed, {batch_id})",
+            removed_at=now,
+            active=False,
+            paused=False,
+            waiting_for=None,
+        )
+    )
+    return len(cancelled)

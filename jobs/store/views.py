@@ -1,15 +1,17 @@
 """What people and the application want to know: read-only questions, answered from one snapshot."""
 
+import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, or_, select, text
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, not_, or_, select, text
 
 from ..errors import NotFoundError
 from ..ledger import Budget, Scope, batch_key
+from ..policy import RunPolicy
 from ..states import JobState
 from ..tables import ARTIFACT, ATTEMPT, BATCH, BUDGET, JOB, QUEUED
 from . import doubts
@@ -62,7 +64,7 @@ def find_batches(connection: Connection, name: str | None = None) -> Sequence[An
     Raises:
         NotFoundError: there is none of that name.
     """
-    query = select(BATCH).order_by(BATCH.c.id)
+    query = select(BATCH).where(BATCH.c.removed_at.is_(None)).order_by(BATCH.c.id)
     if name is None:
         return connection.execute(query).all()
     found = connection.execute(query.where(BATCH.c.name == name)).all()
@@ -142,6 +144,7 @@ _JOB_VIEW = (
     select(
         JOB,
         BATCH.c.name.label("batch"),
+        and_(BATCH.c.active, not_(BATCH.c.paused)).label("served"),
         ATTEMPT.c.state.label("attempt_state"),
         ATTEMPT.c.generation_id,
         ATTEMPT.c.percent,
@@ -159,18 +162,93 @@ _JOB_VIEW = (
 )
 
 
-def jobs(
-    connection: Connection,
-    batch_id: int,
-    states: Sequence[str] = (),
-) -> Iterator[Any]:
-    """Stream a batch's jobs with their last attempt and file, in the manifest's order."""
-    query = _JOB_VIEW.where(JOB.c.batch_id == batch_id)
-    if states:
-        query = query.where(JOB.c.state.in_(states))
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which jobs are meant; what is empty leaves all.
+
+    Attributes:
+        batch: name of a batch.
+        states: of :class:`~jobs.states.JobState`.
+        kinds: of failure.
+        campaigns: names.
+        keys: of jobs, or their numbers as ``#12``.
+        search: words of which all stand in prompt, key or error, in any case.
+    """
+
+    batch: str | None = None
+    states: Sequence[str] = ()
+    kinds: Sequence[str] = ()
+    campaigns: Sequence[str] = ()
+    keys: Sequence[str] = ()
+    search: str = ""
+
+    def terms(self) -> Iterator[ColumnElement[bool]]:
+        """Say it in SQL, on jobs joined with their batches."""
+        yield BATCH.c.removed_at.is_(None)
+        if self.batch is not None:
+            yield BATCH.c.name == self.batch
+        for column, values in (
+            (JOB.c.state, self.states),
+            (JOB.c.error_kind, self.kinds),
+            (JOB.c.campaign, self.campaigns),
+        ):
+            if values:
+                yield column.in_(values)
+        if self.keys:
+            numbers = [int(key[1:]) for key in self.keys if _NUMBER.fullmatch(key)]
+            yield or_(JOB.c.key.in_(self.keys), JOB.c.id.in_(numbers))
+        for word in self.search.split():
+            yield or_(
+                *(
+                    column.icontains(word, autoescape=True)
+                    for column in (JOB.c.prompt, JOB.c.key, JOB.c.error)
+                )
+            )
+
+
+EVERYTHING = Wanted()
+_NUMBER = re.compile("#[0-9]{1,18}")
+ORDERS: Mapping[str, Sequence[ColumnElement[Any]]] = {
     # rows that left the manifest come last
-    query = query.order_by(JOB.c.in_manifest.desc(), JOB.c.row, JOB.c.id)
+    "row": (JOB.c.batch_id, JOB.c.in_manifest.desc(), JOB.c.row, JOB.c.id),
+    "state": (JOB.c.state, JOB.c.batch_id, JOB.c.row, JOB.c.id),
+    "price": (JOB.c.charged_micros.desc(), JOB.c.id),
+    "submitted": (JOB.c.submitted_at.desc().nulls_last(), JOB.c.id),
+    "completed": (JOB.c.completed_at.desc().nulls_last(), JOB.c.id),
+    "attempts": (JOB.c.attempts.desc(), JOB.c.id),
+}
+"""What jobs can be sorted by; amounts and times from the highest on."""
+
+
+def jobs(connection: Connection, wanted: Wanted = EVERYTHING, order: str = "row") -> Iterator[Any]:
+    """Stream jobs with their last attempt and file.
+
+    Raises:
+        NotFoundError: there is no batch of that name.
+    """
+    if wanted.batch is not None:
+        find_batches(connection, wanted.batch)
+    query = _JOB_VIEW.where(*wanted.terms()).order_by(*ORDERS[order])
     yield from connection.execution_options(yield_per=PAGE).execute(query)
+
+
+def failures(connection: Connection, wanted: Wanted) -> Sequence[Any]:
+    """Group failed jobs by kind and words, the most frequent first, each with the first's key."""
+    if wanted.batch is not None:
+        find_batches(connection, wanted.batch)
+    return connection.execute(
+        select(
+            JOB.c.error_kind,
+            JOB.c.error,
+            func.count().label("jobs"),
+            func.sum(JOB.c.charged_micros).label("charged_micros"),
+            func.min(JOB.c.key).label("example"),
+        )
+        .join(BATCH, BATCH.c.id == JOB.c.batch_id)
+        .where(*wanted.terms(), JOB.c.state == JobState.FAILED)
+        .group_by(JOB.c.error_kind, JOB.c.error)
+        .order_by(func.count().desc(), JOB.c.error_kind, JOB.c.error)
+    ).all()
 
 
 def find_job(connection: Connection, key: str, batch: str | None = None) -> Any:
@@ -179,9 +257,9 @@ def find_job(connection: Connection, key: str, batch: str | None = None) -> Any:
     Raises:
         NotFoundError: none, or several batches have that key.
     """
-    query = _JOB_VIEW.where(JOB.c.key == key)
-    if key.startswith("#") and key[1:].isdecimal():
-        query = _JOB_VIEW.where(JOB.c.id == int(key[1:]))
+    query = _JOB_VIEW.where(JOB.c.key == key, BATCH.c.removed_at.is_(None))
+    if _NUMBER.fullmatch(key):
+        query = _JOB_VIEW.where(JOB.c.id == int(key[1:]), BATCH.c.removed_at.is_(None))
     if batch is not None:
         query = query.where(BATCH.c.name == batch)
     found = connection.execute(query).all()
@@ -201,6 +279,7 @@ class Outstanding:
     Attributes:
         ready: queued and due.
         later: queued for a time to come.
+        paused: queued in a batch that a person paused.
         sending: with an open attempt.
         pending: paid and not finished.
         in_doubt: waiting for their doubt to be settled.
@@ -209,6 +288,7 @@ class Outstanding:
 
     ready: int
     later: int
+    paused: int
     sending: int
     pending: int
     in_doubt: int
@@ -236,20 +316,22 @@ _UNDER_WAY = (
 )
 
 
-def outstanding(
-    connection: Connection,
-    now: datetime,
-    last_rows: dict[int, int],
-    left_out: frozenset[int] = frozenset(),
-) -> Outstanding:
-    """Count what the active batches that are not paused still have to do."""
-    total = {"ready": 0, "later": 0, "sending": 0, "pending": 0, "in_doubt": 0}
+def served_batches(connection: Connection) -> list[int]:
+    """List the numbers of the batches that a runner serves, or served last."""
+    return [batch_id for batch_id, _ in connection.execute(_ACTIVE)]
+
+
+def outstanding(connection: Connection, now: datetime, policy: RunPolicy) -> Outstanding:
+    """Count what the active batches still have to do."""
+    total = {"ready": 0, "later": 0, "paused": 0, "sending": 0, "pending": 0, "in_doubt": 0}
     next_due: datetime | None = None
     for batch_id, paused in connection.execute(_ACTIVE).all():
-        if not paused:
-            last_row = last_rows.get(batch_id, sys.maxsize)
-            terms = {"batch": batch_id, "last_row": last_row, "left_out": list(left_out)}
-            queued = connection.execute(_QUEUED_COUNT, terms).scalar_one()
+        last_row = policy.last_rows.get(batch_id, sys.maxsize)
+        terms = {"batch": batch_id, "last_row": last_row, "left_out": list(policy.left_out)}
+        queued = connection.execute(_QUEUED_COUNT, terms).scalar_one()
+        if paused:
+            total["paused"] += 0 if batch_id in policy.not_awaited else queued
+        else:
             later, first = connection.execute(_LATER, terms | {"now": now}).one()
             total["later"] += later
             total["ready"] += queued - later

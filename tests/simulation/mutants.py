@@ -12,7 +12,7 @@ from jobs import reconcile
 from jobs.provider import GenerationRequest, InDoubt, SubmitOutcome, Throttled
 from jobs.settling import Settlement, Suspect
 from jobs.states import JobState
-from jobs.store import claims, rows
+from jobs.store import claims, rows, steering
 from jobs.tables import ATTEMPT, JOB
 from simulation.world import Client
 
@@ -129,14 +129,11 @@ def void_before_the_grace() -> Iterator[None]:
 def missing_state_guard() -> Iterator[None]:
     """A transition is made from whatever state there is."""
 
-    def anyway(
-        connection: Connection, job_id: int, transition: str, to: JobState, **values: Any
-    ) -> bool:
+    def anywhere(transition: str) -> tuple[JobState, ...]:
         del transition
-        done = connection.execute(update(JOB).where(JOB.c.id == job_id).values(state=to, **values))
-        return done.rowcount == 1
+        return tuple(JobState)
 
-    with patch.object(rows, "move_job", anyway), patch("jobs.store.steering.move_job", anyway):
+    with patch.object(rows, "sources", anywhere), patch.object(steering, "sources", anywhere):
         yield
 
 

@@ -38,6 +38,9 @@ GRACE = 20.0
 LONGEST = 45.0
 """Seconds that a generation takes at most in here."""
 
+DEEDS = ("cancel", "retry", "resolve", "resolve", "pause", "load", "cap")
+"""What people do meanwhile, from another terminal."""
+
 RUNS = 12
 """Runs after the last crash, at most, until nothing is left to do."""
 
@@ -249,23 +252,29 @@ class Night:
             self.clock.error = timedelta(seconds=chance.choice([0, 3600, -3600, 86_400, 30]))
 
     async def _operate(self, chance: random.Random) -> None:
-        """Call retry, cancel and resolve, load rows, raise the cap, from another terminal."""
+        """Call retry, cancel, resolve, pause, load rows, raise the cap, from another terminal."""
         with WatchedStore(self.path, self.watcher) as store:
             for _ in range(12):
                 await asyncio.sleep(chance.uniform(0.5, 15))
-                jobs = store.read(lambda c: list(views.jobs(c, 1)))
+                jobs = store.read(lambda c: list(views.jobs(c)))
                 job = chance.choice(jobs)
                 self.watcher.touched.add(job.id)
-                deed = chance.choice(["cancel", "retry", "resolve", "resolve", "load", "cap"])
+                deed = chance.choice(DEEDS)
                 with suppress(NotAllowedError, ProviderError, DatabaseUnusableError):
                     await self._do(deed, store, job, chance)
 
     async def _do(self, deed: str, store: Store, job: Any, chance: random.Random) -> None:
         now = self.clock.now()
         if deed == "cancel":
-            store.write(lambda c: steering.cancel(c, job.id, now))
+            store.write(lambda c: steering.cancel(c, [job.id], now))
         elif deed == "retry":
-            store.write(lambda c: steering.redo_failed(c, job.id))
+            store.write(lambda c: steering.retry(c, [job.id]))
+        elif deed == "pause":
+            store.write(lambda c: steering.set_paused(c, 1, paused=True))
+            try:
+                await asyncio.sleep(chance.uniform(1, 30))
+            finally:
+                store.write(lambda c: steering.set_paused(c, 1, paused=False))
         elif deed == "load":
             store.write(lambda c: self._load_specs(c, self.specs))
         elif deed == "cap":
@@ -285,7 +294,7 @@ class Night:
     def _sum_up(self, store: Store, ending: Ending | None) -> None:
         """Hold what must hold when nothing is left to do."""
         outcome = self.outcome
-        jobs = store.read(lambda c: list(views.jobs(c, 1)))
+        jobs = store.read(lambda c: list(views.jobs(c)))
         attempts = store.read(lambda c: [a for j in jobs for a in views.attempts_of(c, j.id)])
         outcome.jobs, outcome.attempts = len(jobs), len(attempts)
         outcome.posts, outcome.commits = self.account.posts, self.watcher.invariants.commits

@@ -1,0 +1,181 @@
+"""One video: a row of the batch ``adhoc``, bought under the same rules as any."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from batchsora.app import wording
+from batchsora.app.databases import existing_store, working_store
+from batchsora.app.exits import Exit
+from batchsora.app.loading import ADHOC, Caps, set_caps
+from batchsora.app.progress import ENDS
+from batchsora.app.run import RunTerms
+from batchsora.app.session import Endpoint, Hooks, endpoint
+from batchsora.app.start import Teller
+from batchsora.app.waiting import conclude, finish, over, serve
+from batchsora.manifest.columns import understand
+from batchsora.manifest.errors import RowProblem
+from batchsora.manifest.images import Images
+from batchsora.manifest.raw import RawRow
+from batchsora.manifest.rows import RowReader
+from batchsora.runblob.kinds import kind_of
+from batchsora.settings import Settings, SettingsError
+from jobs.ending import Ending, Reason
+from jobs.errors import DatabaseLockedError, NotAllowedError
+from jobs.lock import current_runner
+from jobs.spec import JobSpec
+from jobs.states import JobState
+from jobs.store import Store, loading, steering, views
+
+OPTIONS = ("image", "orientation", "duration", "campaign", "callback_url")
+"""What may be said beside the prompt, as columns of a manifest and, with dashes, as options."""
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateRequest:
+    """What a person asked ``generate`` for.
+
+    Attributes:
+        prompt: as typed.
+        options: of :data:`OPTIONS`, as typed; what is absent is the default.
+        caps: of the batch ``adhoc`` and of the day.
+        terms: pace, patience and where the file goes.
+        wait: wait for the video; False ends when it is bought.
+        again: buy although the same is under way.
+    """
+
+    prompt: str
+    options: dict[str, str]
+    caps: Caps
+    terms: RunTerms
+    wait: bool
+    again: bool = False
+
+
+def generate(
+    request: GenerateRequest, settings: Settings, hooks: Hooks, teller: Teller
+) -> tuple[Exit, Any]:
+    """Buy one video.
+
+    Returns:
+        The exit that it means, and the job as it stands.
+
+    Raises:
+        SettingsError: something that was typed can't be bought, or there is no token.
+        jobs.errors.EngineError: nothing was bought.
+    """
+    spec = _spec(request)
+    now = hooks.clock.now()
+    ending: Ending | None
+    with endpoint(settings) as place:
+        try:
+            with working_store(settings.database, hooks.clock) as store:
+                job_id = store.write(lambda c: _add(c, spec, request, now))
+                ending = _buy(store, job_id, place, request, hooks, teller)
+        except DatabaseLockedError:
+            job_id, ending = _hand_over(spec, request, settings, hooks, teller)
+    if ending is None:
+        ending = finish([job_id], request.terms.policy, request.terms, settings, hooks, teller)
+    code, (job,) = conclude(ending, [job_id], request.terms.download, settings, hooks)
+    return code, job
+
+
+def _buy(
+    store: Store,
+    job_id: int,
+    place: Endpoint,
+    request: GenerateRequest,
+    hooks: Hooks,
+    teller: Teller,
+) -> Ending:
+    """Buy it as a runner; what could not be bought is not left in the queue for a later run."""
+    policy = replace(request.terms.policy, left_out=store.read(lambda c: _others(c, job_id)))
+    terms = replace(request.terms, policy=policy, download=None)
+    done = over([job_id]) if request.wait else _bought(job_id)
+    result = serve(store, [job_id], place, terms, hooks, teller, done)
+    now = hooks.clock.now()
+    if store.write(lambda c: steering.cancel(c, [job_id], now)):
+        for line in wording.reason(result.ending, 1):
+            teller.say(line)
+        teller.say("nothing was bought")
+    return result.ending
+
+
+def _hand_over(
+    spec: JobSpec, request: GenerateRequest, settings: Settings, hooks: Hooks, teller: Teller
+) -> tuple[int, Ending | None]:
+    """Let the runner that is alive buy it; no ending yet when it is to be waited for."""
+    now = hooks.clock.now()
+
+    def add(connection: Connection) -> int:
+        job_id = _add(connection, spec, request, now)
+        (batch,) = views.find_batches(connection, ADHOC)
+        steering.serve(connection, [batch.id])
+        return job_id
+
+    with existing_store(settings.database) as store:
+        job_id = store.write(add)
+    teller.say(f"the runner buys it ({current_runner(settings.database)})")
+    return job_id, None if request.wait else Ending(Reason.FINISHED)
+
+
+def _spec(request: GenerateRequest) -> JobSpec:
+    """Read what was typed as a manifest's row is read."""
+    names = ["prompt", *(name for name in OPTIONS if name in request.options)]
+    reader = RowReader("", names, understand("", names, None), Images(Path(), allow_outside=True))
+    cells = [request.prompt, *(request.options[name] for name in names[1:])]
+    (read, *more) = reader.read(RawRow(1, cells))
+    if isinstance(read, JobSpec):
+        return read
+    problems = [one for one in (read, *more) if isinstance(one, RowProblem)]
+    raise SettingsError("; ".join(_problem(problem) for problem in problems))
+
+
+def _problem(problem: RowProblem) -> str:
+    column = problem.column or "prompt"
+    name = "PROMPT" if column == "prompt" else f"--{column.replace('_', '-')}"
+    found = "" if problem.found is None else f" (found {problem.found!r})"
+    return f"{name}: {problem.problem}{found}. {problem.remedy}"
+
+
+def _add(connection: Connection, spec: JobSpec, request: GenerateRequest, now: datetime) -> int:
+    """Add the row to its batch, and keep the caps.
+
+    Raises:
+        NotAllowedError: the same video is under way already.
+    """
+    columns = ["id", "prompt", *OPTIONS]
+    batch_id = loading.open_batch(connection, ADHOC, ADHOC, None, columns, now)
+    there = list(views.jobs(connection, views.Wanted(ADHOC)))
+    for job in there:
+        if job.fingerprint == spec.fingerprint and job.state not in ENDS and not request.again:
+            raise NotAllowedError(
+                f"the same video is under way already, as {job.key} ({job.state}): "
+                f"'batchsora wait {job.key}' waits for it, and --again buys another one"
+            )
+    number = len(there) + 1
+    key = f"{ADHOC}-{number}"
+    row = replace(
+        spec, key=key, key_from_content=False, row=number, cells={"id": key, **spec.cells}
+    )
+    job_id = steering.add(connection, batch_id, row, kind_of(spec.request).key, now)
+    set_caps(connection, batch_id, request.caps, None, now)
+    return job_id
+
+
+def _others(connection: Connection, job_id: int) -> frozenset[int]:
+    """List what waits in the queue from earlier: it is not bought on this occasion."""
+    queued = views.Wanted(ADHOC, [JobState.QUEUED])
+    return frozenset(job.id for job in views.jobs(connection, queued)) - {job_id}
+
+
+def _bought(job_id: int) -> Callable[[Connection], bool]:
+    def done(connection: Connection) -> bool:
+        state = views.find_job(connection, f"#{job_id}").state
+        return state in (*ENDS, JobState.PENDING, JobState.PROCESSING)
+
+    return done

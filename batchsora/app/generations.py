@@ -1,0 +1,78 @@
+"""The account's generations, as the API lists them, and which rows they belong to."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from batchsora.app.ask import TIMEOUT
+from batchsora.app.databases import existing_store
+from batchsora.app.session import endpoint
+from batchsora.runblob.client import RunBlobClient
+from batchsora.runblob.models import GenerationInfo
+from batchsora.settings import Settings
+from jobs.errors import EngineError
+from jobs.store import views
+
+
+def read(
+    settings: Settings, generation_id: str | None, limit: int, offset: int
+) -> list[GenerationInfo]:
+    """Read one generation of the account, or a page of them, newest first.
+
+    Raises:
+        batchsora.runblob.errors.RunBlobError: the API refused, or did not answer.
+        ValueError: this can't be an id.
+    """
+    with endpoint(settings) as place:
+
+        async def main() -> list[GenerationInfo]:
+            client = RunBlobClient(place.token, base_url=place.base_url, timeout=TIMEOUT)
+            async with client:
+                if generation_id is not None:
+                    return [await client.status(generation_id)]
+                return await client.list_generations(limit, offset)
+
+        return asyncio.run(main())
+
+
+def rows_of(settings: Settings, found: Iterable[GenerationInfo]) -> dict[str, Any]:
+    """Find the rows that generations belong to; none where there is no database to ask."""
+    ids = [one.generation_id for one in found if one.generation_id is not None]
+    if not settings.database.exists():
+        return {}
+    try:
+        with existing_store(settings.database) as store:
+            return store.read(
+                lambda c: {one: row for one in ids if (row := views.attempt_of_generation(c, one))}
+            )
+    except EngineError:  # of another version, or no database of ours: the list stands without it
+        return {}
+
+
+def as_json(one: GenerationInfo, rows: Mapping[str, Any]) -> dict[str, Any]:
+    """Show a generation with every field that the API gave, and its row."""
+    row = rows.get(one.generation_id or "")
+    mine = {
+        "job": None if row is None else row.key,
+        "batch": None if row is None else row.batch,
+    }
+    return one.model_dump(mode="json") | mine
+
+
+def page_rows(found: Sequence[GenerationInfo], rows: Mapping[str, Any]) -> list[list[str]]:
+    """Show a page as a table: id, status, time in UTC, the row it belongs to, prompt."""
+    shown = []
+    for one in found:
+        row = rows.get(one.generation_id or "")
+        when = "" if one.created_at is None else f"{one.created_at:%m-%d %H:%M}"
+        prompt = " ".join((one.prompt or "").split())
+        shown.append(
+            [one.generation_id or "?", one.status or "?", when, row.key if row else "-", prompt]
+        )
+    return shown
+
+
+def one_text(one: GenerationInfo, rows: Mapping[str, Any]) -> str:
+    """Show all that is known of a generation."""
+    shown = {name: value for name, value in as_json(one, rows).items() if value is not None}
+    return "\n".join(f"{name:22} {value}" for name, value in shown.items())

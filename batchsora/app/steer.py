@@ -1,0 +1,256 @@
+"""Steering from another terminal: retry, cancel, pause, resume and remove, while a run goes on.
+
+Each is a guarded change of the job table; a runner that is alive takes it up within a second.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection
+
+from batchsora.app import wording
+from batchsora.app.exits import Exit
+from batchsora.app.start import Teller
+from batchsora.settings import Settings
+from jobs.clock import Clock
+from jobs.lock import current_runner
+from jobs.money import usd_text
+from jobs.states import FailureKind, JobState
+from jobs.store import Store, accounts, steering, views
+from jobs.store.views import Wanted
+
+CHUNK = 500
+"""Jobs that one transaction moves, so that a runner never waits for long."""
+
+PASSING = (FailureKind.SYSTEM, FailureKind.TIMEOUT)
+"""Failures that another attempt may get past; the others' requests would fail again."""
+
+_WHY_NOT = {
+    JobState.QUEUED: "it is queued already",
+    JobState.SUBMITTING: "it is being submitted just now",
+    JobState.IN_DOUBT: "it is in doubt whether it was paid for; 'batchsora reconcile' looks",
+    JobState.PENDING: "it is paid for, and under way",
+    JobState.PROCESSING: "it is paid for, and under way",
+    JobState.COMPLETED: "it is completed",
+    JobState.CANCELLED: "it is cancelled already",
+}
+_OVERDUE = "its generation is overdue, paid for, and may still finish: 'batchsora run' looks again"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A job that a command left as it was."""
+
+    job: str
+    batch: str
+    reason: str
+
+
+def retry(
+    wanted: Wanted, settings: Settings, store: Store, teller: Teller, *, dry: bool, consent: bool
+) -> Exit:
+    """Queue failed jobs for another attempt, after saying what that costs.
+
+    Without keys and kinds only those are meant that another attempt may get past.
+
+    Raises:
+        jobs.errors.NotFoundError: there is no such batch or job.
+    """
+    found, refused = _split(store, wanted, JobState.FAILED, JobState.CANCELLED)
+    chosen = [job for job in found if _meant(job, wanted)]
+    others = Counter(job.error_kind for job in found if not _meant(job, wanted))
+    known = store.read(accounts.known_prices)
+    cost = sum(known[job.kind].last_micros for job in chosen if job.kind in known)
+    unpriced = sum(job.kind not in known for job in chosen)
+    for kind, count in sorted(others.items()):
+        teller.say(
+            f"{count} failed by {kind} would fail again, so left alone; --kind {kind} retries them"
+        )
+    document: dict[str, Any] = {
+        "retried": [job.key for job in chosen],
+        "refused": [_refused_json(one) for one in refused],
+        "cost": usd_text(cost),
+        "unpriced": unpriced,
+        "dry_run": dry,
+    }
+    price = wording.cost_text(cost, unpriced)
+    if dry or not chosen:
+        _tell_refused(refused, teller)
+        room = _room(store, chosen)
+        text = f"{len(chosen)} job(s) would be bought again for {price}{room}" if chosen else ""
+        teller.result(document, lambda: text or "nothing to retry")
+        return Exit.USAGE if refused else Exit.DONE
+    if not _agreed(f"Buy {len(chosen)} job(s) again for {price}?", teller, consent=consent):
+        return Exit.USAGE
+    moved = _in_chunks(store, [job.id for job in chosen], steering.retry)
+    refused += [
+        _refusal(store, job) for job in chosen if job.id not in moved
+    ]  # something else was quicker
+    document["retried"] = [job.key for job in chosen if job.id in moved]
+    document["refused"] = [_refused_json(one) for one in refused]
+    _tell_refused(refused, teller)
+    taken = _hand_over(store, settings, {job.batch_id for job in chosen if job.id in moved})
+    teller.result(document, lambda: f"{len(moved)} job(s) queued again for {price}; {taken}")
+    return Exit.USAGE if refused else Exit.DONE
+
+
+def cancel(wanted: Wanted, store: Store, clock: Clock, teller: Teller, *, consent: bool) -> Exit:
+    """Take queued jobs out of the queue.
+
+    Raises:
+        jobs.errors.NotFoundError: there is no such batch or job.
+    """
+    found, refused = _split(store, wanted, JobState.QUEUED)
+    if found and not _agreed(f"Cancel {len(found)} queued job(s)?", teller, consent=consent):
+        return Exit.USAGE
+    now = clock.now()
+    moved = _in_chunks(
+        store, [job.id for job in found], lambda c, ids: steering.cancel(c, ids, now)
+    )
+    refused += [_refusal(store, job) for job in found if job.id not in moved]
+    _tell_refused(refused, teller)
+    document = {
+        "cancelled": [job.key for job in found if job.id in moved],
+        "refused": [_refused_json(one) for one in refused],
+    }
+    teller.result(document, lambda: f"{len(moved)} job(s) cancelled, unpaid")
+    return Exit.USAGE if refused else Exit.DONE
+
+
+def pause(name: str, settings: Settings, store: Store, teller: Teller, *, paused: bool) -> None:
+    """Pause a batch, or let it go on.
+
+    Raises:
+        jobs.errors.NotFoundError: there is no such batch.
+    """
+
+    def work(connection: Connection) -> tuple[int, bool, int]:
+        (batch,) = views.find_batches(connection, name)
+        changed = steering.set_paused(connection, batch.id, paused=paused)
+        status = views.batch_status(connection, batch)
+        return batch.id, changed, status.jobs[JobState.PENDING] + status.jobs[JobState.PROCESSING]
+
+    batch_id, changed, under_way = store.write(work)
+    if paused:
+        said = f"{name} is paused: nothing more of it is submitted until 'batchsora resume {name}'"
+        said += f"; {under_way} paid for are still fetched" if under_way else ""
+    else:
+        said = f"{name} goes on: {_hand_over(store, settings, {batch_id})}"
+    teller.result({"batch": name, "paused": paused, "changed": changed}, lambda: said)
+
+
+def remove(name: str, store: Store, clock: Clock, teller: Teller, *, consent: bool) -> Exit:
+    """Take a batch out of every list; files, charges and what is known of them stay.
+
+    Raises:
+        jobs.errors.NotFoundError: there is no such batch.
+        jobs.errors.NotAllowedError: something of it is under way or in doubt.
+    """
+
+    def look(connection: Connection) -> views.BatchStatus:
+        (batch,) = views.find_batches(connection, name)
+        return views.batch_status(connection, batch)
+
+    status = store.read(look)
+    unpaid = status.jobs[JobState.QUEUED]
+    loses = f" and cancel its {unpaid} queued job(s)" if unpaid else ""
+    if not _agreed(f"Remove the batch {name!r}{loses}?", teller, consent=consent):
+        return Exit.USAGE
+    now = clock.now()
+    cancelled = store.write(lambda c: steering.remove(c, status.id, now))
+    teller.result(
+        {"batch": name, "cancelled": cancelled},
+        lambda: f"{name} is removed; its files are where they were, and what was paid stays known",
+    )
+    return Exit.DONE
+
+
+def _split(store: Store, wanted: Wanted, *states: JobState) -> tuple[list[Any], list[Refused]]:
+    """Find the jobs that are meant, and those that were named and are in another state."""
+    if not wanted.keys:
+        return store.read(lambda c: list(views.jobs(c, replace(wanted, states=states[:1])))), []
+
+    def named(connection: Connection) -> list[Any]:
+        return [views.find_job(connection, key, wanted.batch) for key in wanted.keys]
+
+    found = store.read(named)
+    fit = [job for job in found if job.state in states]
+    return fit, [_reason(job) for job in found if job.state not in states]
+
+
+def _meant(job: Any, wanted: Wanted) -> bool:
+    """Say whether a failure is meant that the person did not name."""
+    return bool(wanted.keys or wanted.kinds) or job.error_kind in PASSING
+
+
+def _reason(job: Any) -> Refused:
+    if job.state in (JobState.FAILED, JobState.CANCELLED) and not job.in_manifest:
+        reason = "its row is no longer in the manifest"
+    else:
+        reason = _WHY_NOT.get(job.state, _OVERDUE)
+    return Refused(job.key, job.batch, reason)
+
+
+def _refusal(store: Store, job: Any) -> Refused:
+    """Say why a job did not move after all."""
+    return _reason(store.read(lambda c: views.find_job(c, f"#{job.id}")))
+
+
+def _refused_json(refused: Refused) -> dict[str, str]:
+    return {"job": refused.job, "batch": refused.batch, "reason": refused.reason}
+
+
+def _tell_refused(refused: Sequence[Refused], teller: Teller) -> None:
+    for one in refused[: wording.SHOWN]:
+        teller.say(f"{one.job} stays as it is: {one.reason}")
+    if len(refused) > wording.SHOWN:
+        teller.say(f"and {len(refused) - wording.SHOWN} more; --json lists all")
+
+
+def _agreed(question: str, teller: Teller, *, consent: bool) -> bool:
+    if consent:
+        return True
+    if teller.can_ask():
+        return teller.confirm(question)
+    teller.say(f"{question} Nobody is here to ask: say --yes. Nothing was changed.")
+    return False
+
+
+def _room(store: Store, jobs: Sequence[Any]) -> str:
+    """Say what the caps of the batches leave."""
+    names = {job.batch for job in jobs}
+
+    def work(connection: Connection) -> list[str]:
+        rooms = []
+        for batch in views.find_batches(connection):
+            if batch.name in names:
+                money = views.batch_status(connection, batch).money
+                if money.cap is not None:
+                    rooms.append(f"${usd_text(max(0, money.cap - money.used))} in {batch.name}")
+        return rooms
+
+    rooms = store.read(work)
+    return f"; the caps leave {', '.join(rooms)}" if rooms else ""
+
+
+def _in_chunks(
+    store: Store,
+    ids: Sequence[int],
+    move: Callable[[Connection, Sequence[int]], list[int]],
+) -> set[int]:
+    moved: set[int] = set()
+    for start in range(0, len(ids), CHUNK):
+        chunk = ids[start : start + CHUNK]
+        moved.update(store.write(lambda c, chunk=chunk: move(c, chunk)))  # type: ignore[misc]
+    return moved
+
+
+def _hand_over(store: Store, settings: Settings, batch_ids: set[int]) -> str:
+    """Let a live runner serve these batches; says who goes on with them."""
+    runner = current_runner(settings.database)
+    if runner is None:
+        return "'batchsora run' goes on with them"
+    store.write(lambda c: steering.serve(c, batch_ids))
+    return f"the runner takes them up ({runner})"

@@ -1,0 +1,129 @@
+"""A job's story for people: what was wanted, every attempt with times, money and errors, and next.
+
+Scripts get the same as JSON.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from batchsora.app.views import iso, job_json, near
+from jobs.money import usd_text
+from jobs.states import AttemptState, JobState
+
+_NEXT = {
+    JobState.QUEUED: "'batchsora run' buys it",
+    JobState.SUBMITTING: "its answer is on the way, or 'batchsora run' finds out what became of it",
+    JobState.PENDING: "'batchsora wait {key}' waits for it",
+    JobState.PROCESSING: "'batchsora wait {key}' waits for it",
+    JobState.FAILED: "'batchsora retry {key}' buys it again",
+    JobState.CANCELLED: "'batchsora retry {key}' puts it back into the queue",
+}
+
+
+def story_json(job: Any, attempts: Sequence[Any]) -> dict[str, Any]:
+    """Show a job with its attempts for scripts."""
+    return job_json(job) | {
+        "attempts": [
+            {
+                "status": attempt.state,
+                "sent_at": iso(attempt.intent_at),
+                "accepted_at": iso(attempt.accepted_at),
+                "ended_at": iso(attempt.ended_at),
+                "generation_id": attempt.generation_id,
+                "prompt": attempt.prompt,
+                "price": None if attempt.price_micros is None else usd_text(attempt.price_micros),
+                "price_estimated": attempt.price_estimated,
+                "refunded": usd_text(attempt.refunded_micros),
+                "held": usd_text(attempt.hold_micros if _holds(attempt) else 0),
+                "error": attempt.error,
+                "candidates": attempt.candidates or [],
+            }
+            for attempt in attempts
+        ],
+        "next": next_step(job),
+    }
+
+
+def story_text(job: Any, attempts: Sequence[Any]) -> str:
+    """Tell a job's story."""
+    return "\n".join(_lines(job, attempts))
+
+
+def _lines(job: Any, attempts: Sequence[Any]) -> Iterator[str]:
+    yield f"{job.key} in {job.batch}, row {job.row}: {_state(job)}"
+    yield f"  prompt       {' '.join(job.prompt.split())}"
+    image = "" if job.image is None else f", from {job.image['source'][:60]}"
+    yield f"  wanted       {job.duration} s, {job.orientation}{image}"
+    if job.campaign is not None:
+        yield f"  campaign     {job.campaign}"
+    yield f"  paid         ${usd_text(job.charged_micros)}"
+    if job.error:
+        yield f"  {job.error_kind:12} {job.error}"
+    if job.video_url and job.state == JobState.COMPLETED:
+        yield f"  video        {job.video_url}"
+    if job.file and job.sha256:
+        yield f"  file         {near(job.file)}"
+    elif job.download_error:
+        yield f"  file         missing: {job.download_error}"
+    for number, attempt in enumerate(attempts, 1):
+        yield from _attempt(number, attempt)
+    if (what := next_step(job)) is not None:
+        yield f"next: {what}"
+
+
+def _attempt(number: int, attempt: Any) -> Iterator[str]:
+    yield f"attempt {number}: {attempt.state.replace('_', ' ')}{_money(attempt)}"
+    yield f"  sent         {_time(attempt.intent_at)}"
+    if attempt.accepted_at is not None:
+        yield f"  accepted     {_time(attempt.accepted_at)} as {attempt.generation_id}"
+    if attempt.ended_at is not None:
+        since = attempt.accepted_at or attempt.intent_at
+        minutes, seconds = divmod(max(0, round((attempt.ended_at - since).total_seconds())), 60)
+        yield f"  ended        {_time(attempt.ended_at)}, after {minutes}:{seconds:02}"
+    if attempt.error:
+        yield f"  because      {attempt.error}"
+    for one in attempt.candidates or ():
+        yield f"  could be     {one['generation_id']} ({one['status']}, {one['created_at']})"
+
+
+def _money(attempt: Any) -> str:
+    if _holds(attempt):
+        return f", ${usd_text(attempt.hold_micros)} held"
+    if attempt.price_micros is None:
+        return ", nothing charged"
+    about = "about " if attempt.price_estimated else ""
+    back = f", ${usd_text(attempt.refunded_micros)} given back" if attempt.refunded_micros else ""
+    return f", {about}${usd_text(attempt.price_micros)}{back}"
+
+
+def _holds(attempt: Any) -> bool:
+    return attempt.state in (AttemptState.OPEN, AttemptState.IN_DOUBT)
+
+
+def _state(job: Any) -> str:
+    words = str(job.state).replace("_", " ")
+    if job.state == JobState.PROCESSING and job.percent is not None:
+        return f"{words}, {job.percent} %"
+    if job.state == JobState.PENDING and job.queue_position is not None:
+        return f"{words}, position {job.queue_position} in the queue"
+    return words
+
+
+def next_step(job: Any) -> str | None:
+    """Say what to type next; None when nothing is left to do."""
+    if job.state == JobState.IN_DOUBT:
+        return (
+            "'batchsora run' or 'batchsora reconcile' looks for it; 'batchsora resolve "
+            f"{job.key}' settles it by your word"
+        )
+    if job.state == JobState.COMPLETED:
+        return None if job.sha256 else f"'batchsora download {job.key}' fetches the file"
+    if job.state == JobState.FAILED and job.error_kind == "overdue":
+        return "'batchsora run' looks again: it is paid for, and may still finish"
+    step = _NEXT[JobState(job.state)]
+    return step.format(key=job.key)
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,182 @@
+"""Waiting for jobs: by running what they need, or by watching the runner that does."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from batchsora.app.databases import existing_store, working_store
+from batchsora.app.exits import Exit, exit_of_jobs
+from batchsora.app.files import fetch_files
+from batchsora.app.progress import ENDS, Progress, jobs_look
+from batchsora.app.run import RunResult, RunTerms, Until, changes, run_batches
+from batchsora.app.session import Endpoint, Hooks, endpoint
+from batchsora.app.start import Teller, files_from
+from batchsora.download import DownloadPolicy
+from batchsora.settings import Settings
+from jobs.ending import Ending, Reason
+from jobs.errors import DatabaseLockedError
+from jobs.lock import current_runner
+from jobs.policy import RunPolicy
+from jobs.states import JobState
+from jobs.store import Store, views
+
+
+class RunnerGoneError(Exception):
+    """The runner that was watched ended before the jobs did; whoever watched goes on by itself."""
+
+
+def find(store: Store, job_ids: Sequence[int]) -> list[Any]:
+    """Read jobs by their numbers."""
+    return store.read(lambda c: [views.find_job(c, f"#{number}") for number in job_ids])
+
+
+def over(job_ids: Sequence[int], *, elsewhere: bool = False) -> Callable[[Connection], bool]:
+    """Make a question: is there nothing more to wait for?
+
+    Args:
+        job_ids: numbers of jobs.
+        elsewhere: another runner works on them; what it does not buy is not waited for.
+    """
+
+    def done(connection: Connection) -> bool:
+        found = [views.find_job(connection, f"#{number}") for number in job_ids]
+        return all(
+            job.state in ENDS or (elsewhere and job.state == JobState.QUEUED and not job.served)
+            for job in found
+        )
+
+    return done
+
+
+def wait(
+    keys: Sequence[str],
+    batch: str | None,
+    terms: RunTerms,
+    settings: Settings,
+    hooks: Hooks,
+    teller: Teller,
+) -> tuple[Exit, list[Any]]:
+    """Wait for jobs, and buy nothing.
+
+    Args:
+        keys: of jobs; none means all that are under way.
+        batch: only of this batch.
+        terms: for polling; its files are fetched at the end.
+        settings: of the command.
+        hooks: time and chance.
+        teller: speaks to the person.
+
+    Returns:
+        The exit that it means, and the jobs as they stand.
+
+    Raises:
+        jobs.errors.NotFoundError: there is no such job or batch.
+    """
+    with existing_store(settings.database) as store:
+        job_ids = store.read(lambda c: _chosen(c, keys, batch))
+    if not job_ids:
+        teller.say("nothing is under way")
+        return Exit.DONE, []
+    ending = finish(job_ids, replace(terms.policy, buys=False), terms, settings, hooks, teller)
+    return conclude(ending, job_ids, terms.download, settings, hooks)
+
+
+def _chosen(connection: Connection, keys: Sequence[str], batch: str | None) -> list[int]:
+    if keys:
+        return [views.find_job(connection, key, batch).id for key in keys]
+    states = [str(state) for state in JobState if state not in (*ENDS, JobState.QUEUED)]
+    return [job.id for job in views.jobs(connection, views.Wanted(batch, states))]
+
+
+def finish(
+    job_ids: Sequence[int],
+    policy: RunPolicy,
+    terms: RunTerms,
+    settings: Settings,
+    hooks: Hooks,
+    teller: Teller,
+) -> Ending:
+    """Bring jobs to their end, as a runner or beside the one that is alive."""
+    while True:
+        try:
+            with working_store(settings.database, hooks.clock) as store:
+                mine = replace(terms, policy=policy, download=None)
+                with endpoint(settings) as place:
+                    done = over(job_ids)
+                    return serve(store, job_ids, place, mine, hooks, teller, done).ending
+        except DatabaseLockedError:
+            try:
+                with existing_store(settings.database) as store:
+                    watch(store, job_ids, settings, quiet=hooks.quiet)
+                return Ending(Reason.FINISHED)
+            except RunnerGoneError:
+                continue
+
+
+def serve(
+    store: Store,
+    job_ids: Sequence[int],
+    place: Endpoint,
+    terms: RunTerms,
+    hooks: Hooks,
+    teller: Teller,
+    done: Callable[[Connection], bool],
+) -> RunResult:
+    """Run the batches of these jobs until something is so; the runner's lock is held."""
+    batch_ids = sorted({job.batch_id for job in find(store, job_ids)})
+    until = Until(done, jobs_look(store, job_ids))
+    return run_batches(store, place, terms, batch_ids, hooks, teller.say, until)
+
+
+def watch(store: Store, job_ids: Sequence[int], settings: Settings, *, quiet: bool) -> None:
+    """Watch jobs that another terminal's runner works on, until they are over.
+
+    Raises:
+        RunnerGoneError: the runner ended before.
+    """
+
+    async def main() -> None:
+        shown = Progress(jobs_look(store, job_ids), quiet=quiet)
+        progress = asyncio.create_task(shown.run())
+        watching = asyncio.create_task(changes(store, over(job_ids, elsewhere=True)))
+        try:
+            while not watching.done():
+                await asyncio.wait({watching}, timeout=1.0)
+                if not watching.done() and current_runner(settings.database) is None:
+                    raise RunnerGoneError
+            watching.result()
+        finally:
+            for task in (watching, progress):
+                task.cancel()
+            await asyncio.gather(watching, progress, return_exceptions=True)
+
+    asyncio.run(main())
+
+
+def conclude(
+    ending: Ending,
+    job_ids: Sequence[int],
+    download: DownloadPolicy | None,
+    settings: Settings,
+    hooks: Hooks,
+) -> tuple[Exit, list[Any]]:
+    """Fetch the files of jobs if they are wanted, and say how everything stands."""
+    with existing_store(settings.database) as store:
+        found = find(store, job_ids)
+        missing = [job for job in found if job.state == JobState.COMPLETED and not _is_here(job)]
+        if download is not None and missing and ending.reason is not Reason.INTERRUPTED:
+            with endpoint(settings) as place:
+                policy = files_from(download, place)
+                for batch in {job.batch for job in missing}:
+                    names = [job.key for job in missing if job.batch == batch]
+                    fetch_files(store, place, policy, batch, names, hooks)
+            found = find(store, job_ids)
+    return exit_of_jobs(ending, found, files_wanted=download is not None), found
+
+
+def _is_here(job: Any) -> bool:
+    return bool(job.sha256) and Path(job.file).is_file()

@@ -1,0 +1,346 @@
+"""Batches for programs: what the command line does with a manifest, from a script or a notebook.
+
+Engine, promises and database are the command line's own: a batch that a script began goes on with
+``batchsora run``, and the other way round.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+from batchsora.app.databases import existing_store, working_store
+from batchsora.app.earlier import OnExisting
+from batchsora.app.exits import Exit
+from batchsora.app.loading import Caps, LoadOptions, load_manifest
+from batchsora.app.plan import Pace, make_plan, plan_json
+from batchsora.app.run import RunTerms
+from batchsora.app.session import Hooks, Observer, Switch
+from batchsora.app.start import StartRequest, start
+from batchsora.app.terms import run_terms, usual_folder
+from batchsora.app.views import batch_json
+from batchsora.manifest.read import Manifest, open_manifest
+from batchsora.results import JobResult, RunReport, job_result
+from batchsora.settings import read_settings
+from jobs import schema
+from jobs.errors import NotAllowedError
+from jobs.money import to_micros
+from jobs.store import views
+from jobs.store.loading import LoadReport
+from jobs.store.views import BatchStatus, Wanted
+
+Usd = Decimal | str | int
+"""An amount in US dollars; never a float, which can't say 0.1."""
+
+POLL = 0.2
+"""Seconds between two looks whether a run in another thread is over, so that Ctrl-C is heard."""
+
+
+class Terms(TypedDict, total=False):
+    """On which terms a run buys; named as the command line's options are (docs/commands.md)."""
+
+    budget: Usd
+    day_budget: Usd
+    max_price: Usd
+    min_balance: Usd
+    campaign_budgets: dict[str, Usd]
+    max_in_flight: int
+    rate: float
+    poll_interval: float
+    request_timeout: float
+    generation_timeout: float
+    grace: float
+    retries: int
+    wait_for_funds: bool
+    download: str | Path | None
+    first: int
+    skip_invalid: bool
+    on_existing: str
+    yes: bool
+
+
+_NUMBERS = (
+    "max_in_flight",
+    "rate",
+    "poll_interval",
+    "request_timeout",
+    "generation_timeout",
+    "grace",
+    "retries",
+    "wait_for_funds",
+)
+
+
+class Batch:
+    """A manifest and its batch in the database.
+
+    Args:
+        manifest: path of a table; None for a batch that was loaded before.
+        name: of the batch; the manifest's own by default.
+        database: the SQLite file; ``BATCHSORA_DB``, else ``batchsora.db``.
+        base_url: of the API; ``BATCHSORA_BASE_URL``, else RunBlob's.
+        token: of the account; else as the command line finds it.
+        sandbox: rehearse on this machine, without money.
+
+    Raises:
+        SettingsError: database or address can't be used.
+        ValueError: neither a manifest nor a name.
+    """
+
+    def __init__(
+        self,
+        manifest: str | Path | None = None,
+        *,
+        name: str | None = None,
+        database: str | Path | None = None,
+        base_url: str | None = None,
+        token: str | None = None,
+        sandbox: bool = False,
+    ) -> None:
+        if manifest is None and name is None:
+            raise ValueError("give a manifest, or the name of a batch that was loaded before")
+        self._path = None if manifest is None else Path(manifest)
+        self._name = name
+        self._settings = read_settings(
+            database=str(database or os.environ.get("BATCHSORA_DB") or "") or None,
+            base_url=base_url or os.environ.get("BATCHSORA_BASE_URL"),
+            token=token,
+            sandbox=sandbox,
+        )
+
+    def __repr__(self) -> str:
+        return f"Batch({self._path or self._name!r})"
+
+    def plan(self, *, max_in_flight: int = 16, rate: float = 5.0) -> dict[str, Any]:
+        """Say what would be bought, as ``plan --json`` does; nothing is written or paid.
+
+        Raises:
+            ManifestError: the manifest can't be read.
+            ValueError: there is no manifest.
+        """
+        manifest = self._opened()
+        pace = Pace(max_in_flight, rate)
+        if schema.version(self._settings.database) is None:
+            return plan_json(make_plan(manifest, self._name, None, pace))
+        with existing_store(self._settings.database) as store:
+            return plan_json(make_plan(manifest, self._name, store, pace))
+
+    def load(self, **terms: Unpack[Terms]) -> LoadReport:
+        """Load the manifest and keep its caps; ``run`` does so by itself.
+
+        Raises:
+            ManifestError, InvalidRowsError: rows are wrong; nothing was loaded.
+            EngineError: nothing was loaded.
+        """
+        manifest, hooks = self._opened(), Hooks()
+        with working_store(self._settings.database, hooks.clock) as store:
+            options, caps = self._options(terms), _caps(terms)
+            return load_manifest(store, manifest, options, caps, hooks.clock.now())[0]
+
+    def run(
+        self,
+        observer: Callable[[dict[str, Any]], None] | None = None,
+        **terms: Unpack[Terms],
+    ) -> RunReport:
+        """Load, submit, poll and download until nothing is left, or something is in the way.
+
+        It works in a thread of its own, so that it may be called where an event loop runs. Ctrl-C
+        lets what is under way finish first; a second one stops at once. Both raise
+        ``KeyboardInterrupt`` when everything is written down, and the next run goes on.
+
+        Args:
+            observer: told where the batch stands, as in ``status --json``, whenever that has
+                changed; called in the run's thread.
+            **terms: without ``budget``, kept or given, nothing is bought unless ``yes=True``.
+
+        Raises:
+            NotAllowedError: there is no cap, and no ``yes``: nothing was bought.
+            ManifestError, InvalidRowsError, SettingsError, EngineError, ProviderError: the same.
+        """
+        work = _Work(self, observer, terms)
+        work.start()
+        interrupted = False
+        while work.is_alive():
+            try:
+                work.join(POLL)
+            except KeyboardInterrupt:
+                interrupted = True
+                work.switch()
+        if interrupted:
+            raise KeyboardInterrupt
+        return work.report()
+
+    async def run_async(
+        self,
+        observer: Callable[[dict[str, Any]], None] | None = None,
+        **terms: Unpack[Terms],
+    ) -> RunReport:
+        """Run as :meth:`run` does, beside the caller's event loop; cancelling it stops the run."""
+        work = _Work(self, observer, terms)
+        work.start()
+        cancelled: asyncio.CancelledError | None = None
+        while work.is_alive():
+            try:
+                await asyncio.sleep(POLL)
+            except asyncio.CancelledError as error:
+                cancelled = error
+                work.switch()
+        if cancelled is not None:
+            raise cancelled
+        return work.report()
+
+    def status(self) -> dict[str, Any]:
+        """Say where the batch stands, as one entry of ``batches`` in ``status --json``.
+
+        Raises:
+            NotFoundError: it was not loaded yet.
+        """
+        with existing_store(self._settings.database) as store:
+            return store.read(
+                lambda c: batch_json(
+                    views.batch_status(c, views.find_batches(c, self.name)[0]), None
+                )
+            )
+
+    def results(self, *states: str) -> Iterator[JobResult]:
+        """Stream the rows and what became of them, in the manifest's order.
+
+        Args:
+            *states: only rows in these states, if any are given.
+
+        Raises:
+            NotFoundError: the batch was not loaded yet.
+        """
+        with existing_store(self._settings.database) as store:
+            found = store.read(lambda c: list(views.jobs(c, Wanted(self.name, states))))
+        yield from map(job_result, found)
+
+    @property
+    def name(self) -> str:
+        """Name the batch."""
+        return self._name or self._opened().name
+
+    def _opened(self) -> Manifest:
+        if self._path is None:
+            raise ValueError("this batch was made by its name: it has no manifest here")
+        return open_manifest(self._path)
+
+    def _options(self, terms: Terms) -> LoadOptions:
+        return LoadOptions(name=self._name, skip_invalid=terms.get("skip_invalid", False))
+
+    def _run(self, terms: Terms, hooks: Hooks) -> RunReport:
+        notes = _Notes()
+        request = StartRequest(
+            manifest=self._path,
+            batch=None if self._path is not None else self._name,
+            caps=_caps(terms),
+            loading=self._options(terms),
+            terms=_terms(terms, sandbox=self._settings.sandbox),
+            first=terms.get("first"),
+            on_existing=OnExisting(terms.get("on_existing", OnExisting.ASK)),
+            consent=terms.get("yes", False),
+        )
+        code = start(request, self._settings, hooks, notes)
+        if code is Exit.USAGE and not notes.ended:
+            raise NotAllowedError(notes.said[-1])
+        return RunReport(int(code), self.status(), tuple(notes.said))
+
+
+class _Work(threading.Thread):
+    """A run in a thread of its own: its event loop is nobody else's."""
+
+    def __init__(
+        self, batch: Batch, observer: Callable[[dict[str, Any]], None] | None, terms: Terms
+    ) -> None:
+        super().__init__(name=f"run of {batch!r}")
+        self.switch = Switch()
+        self._batch = batch
+        self._observer = observer
+        self._terms = terms
+        self._report: RunReport | None = None
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        hooks = replace(
+            Hooks(), quiet=True, switch=self.switch, observer=_told(self._batch, self._observer)
+        )
+        try:
+            self._report = self._batch._run(self._terms, hooks)  # noqa: SLF001 - its other half
+        except BaseException as error:  # noqa: BLE001 - raised again, in the caller's thread
+            self._error = error
+
+    def report(self) -> RunReport:
+        """Give what came of it, or raise what went wrong."""
+        if self._report is None:
+            raise self._error or RuntimeError("the run ended without a word")
+        return self._report
+
+
+def _told(batch: Batch, observer: Callable[[dict[str, Any]], None] | None) -> Observer | None:
+    if observer is None:
+        return None
+    name = batch.name
+
+    def tell(found: Any) -> None:
+        for status in found:
+            if isinstance(status, BatchStatus) and status.name == name:
+                observer(batch_json(status, None))
+
+    return tell
+
+
+class _Notes:
+    """Hears what a person would be told; nobody is there to ask."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.ended = False
+
+    def say(self, text: str = "") -> None:
+        self.said.append(text)
+
+    @staticmethod
+    def can_ask() -> bool:
+        return False
+
+    @staticmethod
+    def confirm(question: str) -> bool:
+        del question
+        return False
+
+    def result(self, document: Any, text: Callable[[], str]) -> None:
+        del document, text
+        self.ended = True
+
+
+def _usd(terms: Terms, name: str) -> Decimal | None:
+    amount = terms.get(name)
+    if amount is None:
+        return None
+    if not isinstance(amount, Decimal | str | int) or isinstance(amount, bool):
+        raise TypeError(f'{name}: write it as text or Decimal, like "6.00"')
+    found = Decimal(amount)
+    to_micros(found)  # refuses what is no amount
+    return found
+
+
+def _caps(terms: Terms) -> Caps:
+    return Caps(
+        batch=_usd(terms, "budget"),
+        campaigns={
+            name: Decimal(amount) for name, amount in terms.get("campaign_budgets", {}).items()
+        },
+        day=_usd(terms, "day_budget"),
+        max_price=_usd(terms, "max_price"),
+        min_balance=_usd(terms, "min_balance"),
+    )
+
+
+def _terms(terms: Terms, *, sandbox: bool) -> RunTerms:
+    folder = terms.get("download", usual_folder(rehearsal=sandbox))
+    numbers = {name: terms[name] for name in _NUMBERS if name in terms}  # type: ignore[literal-required]
+    return run_terms(None if folder is None else Path(folder), rehearsal=sandbox, **numbers)

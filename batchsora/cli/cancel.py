@@ -1,0 +1,52 @@
+"""``batchsora cancel``: take queued jobs out of the queue."""
+
+import click
+
+from batchsora.cli.common import Cli, global_options
+from batchsora.cli.picking import (
+    batch_option,
+    campaign_option,
+    jobs_argument,
+    search_option,
+    yes_option,
+)
+
+
+@click.command("cancel", short_help="Take queued jobs out of the queue, unpaid.")
+@jobs_argument
+@batch_option
+@campaign_option
+@search_option
+@click.option("--all", "everything", is_flag=True, help="Every queued job of every batch.")
+@yes_option
+@global_options
+@click.pass_obj
+def command(
+    cli: Cli,
+    /,
+    job: tuple[str, ...],
+    batch: str | None,
+    campaigns: tuple[str, ...],
+    search: str,
+    *,
+    everything: bool,
+    yes: bool,
+) -> int:
+    """Take queued jobs out of the queue. What is submitted is paid for, and can't be cancelled.
+
+    'batchsora retry JOB' puts a cancelled job back.
+
+    \b
+    Examples:
+      batchsora cancel sunset-03
+      batchsora cancel --batch night --campaign winter --yes
+    """
+    if not (job or batch or campaigns or search or everything):
+        raise click.UsageError("say which: JOB, --batch, --campaign, --search or --all")
+    from batchsora.app.databases import existing_store
+    from batchsora.app.steer import cancel
+    from jobs.store.views import Wanted
+
+    wanted = Wanted(batch, campaigns=campaigns, keys=job, search=search)
+    with existing_store(cli.settings().database) as store:
+        return int(cancel(wanted, store, cli.hooks.clock, cli, consent=yes))

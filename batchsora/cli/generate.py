@@ -1,0 +1,97 @@
+"""``batchsora generate``: one video, as safe as any row."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batchsora.cli.common import Cli, global_options
+from batchsora.cli.run import SECONDS, USD
+
+
+@click.command("generate", short_help="Buy one video: submit, and wait for it with --wait.")
+@click.argument("prompt")
+@click.option("--image", help="To start from: a path, a web address or a data URI.")
+@click.option("--orientation", help="9:16 (portrait) or 16:9 (landscape).  [default: 9:16]")
+@click.option("--duration", help="Seconds: 10 or 15.  [default: 10]")
+@click.option("--campaign", help="Counts under this campaign's cap in the batch 'adhoc'.")
+@click.option("--callback-url", metavar="URL", help="Where the API announces the end.")
+@click.option("--wait", is_flag=True, help="Wait for the video, with progress.")
+@click.option(
+    "--download",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Wait, and fetch the file into this folder.",
+)
+@click.option("--budget", type=USD, metavar="USD", help="Cap of the batch 'adhoc', kept with it.")
+@click.option("--max-price", type=USD, metavar="USD", help="Highest price to pay.")
+@click.option("--min-balance", type=USD, metavar="USD", help="What the account shall keep.")
+@click.option("--poll-interval", type=SECONDS, help="Seconds between looks.  [default: 5]")
+@click.option(
+    "--grace",
+    type=SECONDS,
+    default=180.0,
+    show_default=True,
+    help="Seconds for which a submission in doubt is looked for.",
+)
+@click.option("--again", is_flag=True, help="Although the same video is under way.")
+@click.option("--sandbox", is_flag=True, help="Rehearse on this machine: no money, a real file.")
+@global_options
+@click.pass_obj
+def command(cli: Cli, /, prompt: str, **flags: Any) -> int:
+    """Buy one video of PROMPT. It is a row of the batch 'adhoc', and as safe as any row.
+
+    Where a run goes on in another terminal, that run buys it. What can't be bought at once, for
+    want of money, is not bought later either.
+
+    \b
+    Examples:
+      batchsora generate "a sunset over the sea" --wait
+      batchsora generate "the cat wakes up" --image cat.jpg --duration 15 --download .
+    """
+    from batchsora.app.generate import OPTIONS, GenerateRequest, generate
+    from batchsora.app.loading import Caps
+    from batchsora.app.terms import run_terms
+    from batchsora.app.views import job_json
+
+    rehearsal, folder = flags["sandbox"], flags["folder"]
+    request = GenerateRequest(
+        prompt=prompt,
+        options={name: flags[name] for name in OPTIONS if flags[name] is not None},
+        caps=Caps(
+            batch=flags["budget"], max_price=flags["max_price"], min_balance=flags["min_balance"]
+        ),
+        terms=run_terms(
+            folder,
+            rehearsal=rehearsal,
+            flat=True,
+            poll_interval=flags["poll_interval"],
+            grace=flags["grace"],
+        ),
+        wait=flags["wait"] or folder is not None,
+        again=flags["again"],
+    )
+    code, job = generate(request, cli.settings(sandbox=rehearsal), cli.hooks, cli)
+    cli.result(job_json(job), lambda: line(job))
+    return int(code)
+
+
+def line(job: Any) -> str:
+    """Say in a line how a job ended, or what to type next."""
+    from batchsora.app.story import next_step
+    from batchsora.app.views import near
+    from jobs.money import usd_text
+
+    said = f"{job.key}: {str(job.state).replace('_', ' ')}"
+    if job.charged_micros:
+        said += f", ${usd_text(job.charged_micros)}"
+    if job.generation_id:
+        said += f", generation {job.generation_id}"
+    if job.error:
+        said += f" ({job.error_kind}: {job.error})"
+    if job.sha256:
+        return f"{said}\n  {near(job.file)}"
+    if job.video_url:
+        said += f"\n  {job.video_url}"
+    step = next_step(job)
+    return said if step is None else f"{said}\n  {step}"

@@ -1,0 +1,42 @@
+"""``batchsora generations``: what the account has."""
+
+import click
+
+from batchsora.cli.common import Cli, global_options
+
+
+@click.command("generations", short_help="The account's generations, newest first, or one.")
+@click.argument("generation_id", required=False)
+@click.option(
+    "--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="How many."
+)
+@click.option("--offset", type=click.IntRange(0), default=0, show_default=True, help="Leave out.")
+@global_options
+@click.pass_obj
+def command(cli: Cli, /, generation_id: str | None, limit: int, offset: int) -> int:
+    """List the account's generations, newest first, with the rows that they belong to, or show one.
+
+    \b
+    Examples:
+      batchsora generations --limit 50
+      batchsora generations 0b6c1f0e-5d0f-4c56-9f6e-2f4f5b1f3a11 --json
+    """
+    from batchsora.app.generations import as_json, one_text, page_rows, read, rows_of
+    from batchsora.cli.table import Column, table
+
+    settings = cli.settings()
+    try:
+        found = read(settings, generation_id, limit, offset)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="GENERATION_ID") from error
+    rows = rows_of(settings, found)
+    if generation_id is not None:
+        cli.result(as_json(found[0], rows), lambda: one_text(found[0], rows))
+        return 0
+    heads = ("generation", "status", "made (UTC)", "row")
+    columns = [*map(Column, heads), Column("prompt", folds=True)]
+    cli.result(
+        [as_json(one, rows) for one in found],
+        lambda: table(page_rows(found, rows), columns) if found else "the account has none here",
+    )
+    return 0

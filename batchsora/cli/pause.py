@@ -1,0 +1,26 @@
+"""``batchsora pause``: submit nothing more of a batch."""
+
+import click
+
+from batchsora.cli.common import Cli, global_options
+from batchsora.cli.completing import batches
+
+
+@click.command("pause", short_help="Submit nothing more of a batch.")
+@click.argument("batch", shell_complete=batches)
+@global_options
+@click.pass_obj
+def command(cli: Cli, /, batch: str) -> int:
+    """Submit nothing more of BATCH until it is resumed; what is paid for is still fetched.
+
+    \b
+    Example:
+      batchsora pause night
+    """
+    from batchsora.app.databases import existing_store
+    from batchsora.app.steer import pause
+
+    settings = cli.settings()
+    with existing_store(settings.database) as store:
+        pause(batch, settings, store, cli, paused=True)
+    return 0

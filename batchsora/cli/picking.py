@@ -1,0 +1,33 @@
+"""Options with which commands pick jobs, named alike in all of them."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from batchsora.cli.completing import batches, jobs
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+STATES = (
+    "queued",
+    "submitting",
+    "in_doubt",
+    "pending",
+    "processing",
+    "completed",
+    "failed",
+    "cancelled",
+)
+KINDS = ("validation", "image", "content", "system", "timeout", "overdue")
+
+batch_option = click.option("--batch", shell_complete=batches, help="Only this batch.")
+kind_option = click.option(
+    "--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Only failures of this kind."
+)
+campaign_option = click.option("--campaign", "campaigns", multiple=True, help="Only this campaign.")
+search_option = click.option(
+    "--search", default="", metavar="WORDS", help="Only with these words in prompt, key or error."
+)
+jobs_argument = click.argument("job", nargs=-1, shell_complete=jobs)
+yes_option = click.option("--yes", is_flag=True, help="Do it without asking.")

@@ -1,0 +1,26 @@
+"""``batchsora resume``: let a paused batch go on."""
+
+import click
+
+from batchsora.cli.common import Cli, global_options
+from batchsora.cli.completing import batches
+
+
+@click.command("resume", short_help="Let a paused batch go on.")
+@click.argument("batch", shell_complete=batches)
+@global_options
+@click.pass_obj
+def command(cli: Cli, /, batch: str) -> int:
+    """Let a paused BATCH go on. A run that waits for it in another terminal submits again at once.
+
+    \b
+    Example:
+      batchsora resume night
+    """
+    from batchsora.app.databases import existing_store
+    from batchsora.app.steer import pause
+
+    settings = cli.settings()
+    with existing_store(settings.database) as store:
+        pause(batch, settings, store, cli, paused=False)
+    return 0

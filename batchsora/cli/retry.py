@@ -1,0 +1,56 @@
+"""``batchsora retry``: queue failed jobs for another attempt."""
+
+import click
+
+from batchsora.cli.common import Cli, global_options
+from batchsora.cli.picking import (
+    batch_option,
+    campaign_option,
+    jobs_argument,
+    kind_option,
+    search_option,
+    yes_option,
+)
+
+
+@click.command("retry", short_help="Queue failed jobs for another, paid attempt.")
+@jobs_argument
+@batch_option
+@kind_option
+@campaign_option
+@search_option
+@click.option("--dry-run", is_flag=True, help="Say what it would cost; change nothing.")
+@yes_option
+@global_options
+@click.pass_obj
+def command(
+    cli: Cli,
+    /,
+    job: tuple[str, ...],
+    batch: str | None,
+    kinds: tuple[str, ...],
+    campaigns: tuple[str, ...],
+    search: str,
+    *,
+    dry_run: bool,
+    yes: bool,
+) -> int:
+    """Queue failed jobs, or each failed or cancelled JOB, for another attempt under the same caps.
+
+    Without JOB and --kind only failures of the kinds system and timeout are meant: the others'
+    requests would fail again. A run in another terminal takes them up by itself.
+
+    \b
+    Examples:
+      batchsora retry --dry-run
+      batchsora retry --kind content --campaign summer
+      batchsora retry sunset-03 sunset-07 --yes
+    """
+    from batchsora.app.databases import existing_store
+    from batchsora.app.steer import retry
+    from jobs.store.views import Wanted
+
+    settings = cli.settings()
+    wanted = Wanted(batch, kinds=kinds, campaigns=campaigns, keys=job, search=search)
+    with existing_store(settings.database) as store:
+        return int(retry(wanted, settings, store, cli, dry=dry_run, consent=yes))

@@ -1,0 +1,32 @@
+"""``batchsora show``: one job's story."""
+
+import click
+
+from batchsora.cli.common import Cli, global_options
+from batchsora.cli.completing import jobs
+from batchsora.cli.picking import batch_option
+
+
+@click.command("show", short_help="One job's story: attempts, times, money, errors.")
+@click.argument("job", shell_complete=jobs)
+@batch_option
+@global_options
+@click.pass_obj
+def command(cli: Cli, /, job: str, batch: str | None) -> int:
+    """Tell the story of JOB: its attempts, times, money and errors, and what to do next.
+
+    \b
+    Examples:
+      batchsora show sunset-03
+      batchsora show sunset-03 --json
+    """
+    from batchsora.app.databases import existing_store
+    from batchsora.app.story import story_json, story_text
+    from jobs.store import views
+
+    with existing_store(cli.settings().database) as store:
+        found, attempts = store.read(
+            lambda c: (found := views.find_job(c, job, batch), views.attempts_of(c, found.id))
+        )
+    cli.result(story_json(found, attempts), lambda: story_text(found, attempts))
+    return 0

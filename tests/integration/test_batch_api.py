@@ -1,0 +1,139 @@
+"""``batchsora.Batch``: what the command line does, from a program, against the sandbox."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchsora import Batch
+from batchsora.app.loading import InvalidRowsError
+from batchsora.sandbox.server import SandboxServer
+from batchsora.sandbox.world import World
+from jobs.errors import NotAllowedError, NotFoundError
+
+QUICK: dict[str, Any] = {"poll_interval": 0.05, "rate": 0.0, "download": None}
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A provider whose videos take half a second, and a folder with a manifest."""
+    monkeypatch.chdir(tmp_path)
+    rows = [f"r{n},a heron in reeds {n},summer" for n in range(4)]
+    Path("night.csv").write_text("\n".join(["id,prompt,campaign", *rows]))
+    return World(time_scale=2000.0)
+
+
+@pytest.fixture
+def api(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxServer]:
+    """The provider, at the address in the environment."""
+    with SandboxServer(world) as server:
+        monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
+        yield server
+
+
+def batch(**more: Any) -> Batch:
+    """Open the manifest with a token that is nowhere else."""
+    return Batch("night.csv", token="from-the-program", **more)
+
+
+@pytest.mark.usefixtures("api")
+def test_a_run_from_a_program_is_the_command_lines(world: World) -> None:
+    """Plan, run under the cap, look at the results, go on by name."""
+    seen: list[dict[str, Any]] = []
+    assert batch().plan()["cost"] == "0.48"
+    report = batch().run(seen.append, budget="0.24", **QUICK)
+    assert (report.exit, report.done) == (4, False)
+    assert report.status["money"]["charged"] == "0.24"
+    assert any("--budget" in note for note in report.notes)
+    assert [status["batch"] for status in seen] == ["night"] * len(seen)
+    assert seen[-1]["jobs"]["completed"] == 2
+    again = Batch(name="night", token="from-the-program").run(budget=Decimal(1), **QUICK)
+    assert again.done
+    assert len(world.made) == 4
+    results = list(batch().results())
+    assert [job.key for job in results] == ["r0", "r1", "r2", "r3"]
+    assert {job.price for job in results} == {Decimal("0.12")}
+    assert results[0].to_dict()["campaign"] == "summer"
+    assert list(batch().results("failed")) == []
+
+
+@pytest.mark.usefixtures("api")
+def test_nothing_is_bought_without_a_cap_or_a_word(world: World) -> None:
+    """There is nobody to ask; the rows are loaded all the same."""
+    with pytest.raises(NotAllowedError, match="--budget"):
+        batch().run(**QUICK)
+    assert not world.made
+    assert batch().status()["jobs"]["queued"] == 4
+    assert batch().run(yes=True, **QUICK).done
+    with pytest.raises(TypeError, match="budget"):
+        batch().run(budget=0.1, **QUICK)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("api")
+def test_errors_reach_the_caller() -> None:
+    """They are the same ones that the command line turns into words."""
+    with pytest.raises(ValueError, match="manifest"):
+        Batch()
+    assert batch(database="empty.db").load().added == 4
+    with pytest.raises(NotFoundError):
+        list(Batch(name="nobody", database="empty.db").results())
+    Path("night.csv").write_text("id,prompt\nr1,\n")
+    with pytest.raises(InvalidRowsError):
+        batch().run(yes=True, **QUICK)
+
+
+@pytest.mark.usefixtures("api")
+def test_inside_a_running_loop_the_loop_stays_free(world: World) -> None:
+    """As in a notebook: other tasks go on, and a cancelled run stops and writes everything down."""
+    world.time_scale = 20.0
+    ticks: list[int] = []
+
+    async def notebook() -> None:
+        async def tick() -> None:
+            while True:
+                ticks.append(1)
+                await asyncio.sleep(0.01)
+
+        ticking = asyncio.create_task(tick())
+        running = asyncio.create_task(batch().run_async(budget="1", **QUICK))
+        while not world.made:  # noqa: ASYNC110 - the provider is another thread
+            await asyncio.sleep(0.01)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        ticking.cancel()
+
+    asyncio.run(notebook())
+    assert len(ticks) > 10
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("run of")]
+    left = batch().status()["jobs"]
+    assert left["submitting"] == left["in_doubt"] == 0
+    assert left["pending"] + left["processing"] == len(world.made)
+    world.time_scale = 1e6
+    assert batch().run(**QUICK).done
+    assert len(world.made) == 4
+
+
+@pytest.mark.usefixtures("api")
+def test_an_observer_that_breaks_is_told_when_all_is_safe(world: World) -> None:
+    """Its error is the caller's; the run was not cut off by it."""
+
+    def observer(status: dict[str, Any]) -> None:
+        raise LookupError(status["batch"])
+
+    with pytest.raises(LookupError, match="night"):
+        batch().run(observer, budget="1", **QUICK)
+    assert batch().status()["jobs"]["completed"] == len(world.made) == 4
+
+
+@pytest.mark.usefixtures("world")
+def test_a_rehearsal_needs_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its database is another one."""
+    monkeypatch.delenv("RUNBLOB_API_KEY", raising=False)
+    report = Batch("night.csv", sandbox=True).run(download=None, rate=0.0)
+    assert report.done
+    assert not Path("batchsora.db").exists()

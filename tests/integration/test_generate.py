@@ -1,0 +1,178 @@
+"""``generate`` and ``wait``: one video from the command line, against the sandbox over HTTP."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from crash.night import Night, manifest
+
+from batchsora.cli import group
+from batchsora.cli.common import Cli
+from batchsora.cli.failures import exit_of
+from batchsora.sandbox.faults import Faults
+from batchsora.sandbox.server import SandboxServer
+from batchsora.sandbox.world import World
+from jobs.clock import SystemClock
+from jobs.lock import runner_lock
+
+QUICK = ("--poll-interval", "0.05", "--grace", "1")
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d494844520000000100000001080600000"
+    "01f15c4890000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
+)
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A provider whose videos take half a second, and an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RUNBLOB_API_KEY", "generate-test")
+    return World(time_scale=2000.0)
+
+
+@pytest.fixture
+def api(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxServer]:
+    """The provider, at the address in the environment."""
+    with SandboxServer(world) as server:
+        monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
+        yield server
+
+
+def call(*arguments: str) -> Result:
+    """Run a command in this process; its exit code is the process's."""
+    done = CliRunner().invoke(group, list(arguments), obj=Cli(), standalone_mode=False)
+    done.exit_code = exit_of(done.exception) if done.exception else int(done.return_value or 0)
+    return done
+
+
+def said(*arguments: str) -> Any:
+    """Run a command that must succeed, and read its document."""
+    done = call(*arguments, "--json")
+    assert done.exit_code == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.usefixtures("api")
+def test_one_video_with_a_picture_from_prompt_to_file(tmp_path: Path) -> None:
+    """Everything that can be said is sent; the file lies where it was wanted."""
+    Path("cat.png").write_bytes(PNG)
+    job = said(
+        "generate", "the cat wakes up", "--image", "cat.png", "--duration", "15",
+        "--orientation", "landscape", "--download", "films", *QUICK,
+    )  # fmt: skip
+    assert (job["status"], job["orientation"], job["duration"]) == ("completed", "16:9", 15)
+    assert job["batch"] == "adhoc"
+    assert Path(job["file"]) == tmp_path / "films" / "adhoc-1.mp4"
+    assert Path(job["file"]).read_bytes()[4:8] == b"ftyp"
+    assert "adhoc-1: completed" in call("wait", "adhoc-1").stdout
+
+
+def test_it_is_bought_now_and_waited_for_later(world: World, api: SandboxServer) -> None:
+    """Without --wait it ends as soon as the id is known; wait goes on, and buys nothing."""
+    first = said("generate", "a sunset over the sea", *QUICK)
+    assert first["status"] in ("pending", "processing", "completed")
+    assert first["generation_id"] == world.made[0].id
+    found = said("wait", "--download", "films", "--poll-interval", "0.05")
+    assert [job["status"] for job in found or [first]] == ["completed"]
+    assert len(world.made) == 1
+    assert api.url in said("show", "adhoc-1")["video_url"]
+
+
+@pytest.mark.usefixtures("api")
+def test_the_same_again_is_asked_about_while_it_is_under_way(world: World) -> None:
+    """Pressing Enter twice buys once; --again says that two are meant."""
+    world.time_scale = 1.0
+    said("generate", "a sunset", *QUICK)
+    twice = call("generate", "a sunset", *QUICK)
+    assert twice.exit_code == 2
+    assert "adhoc-1" in str(twice.exception)
+    assert len(world.made) == 1
+    said("generate", "a sunset", "--again", *QUICK)
+    said("generate", "a sunset", "--orientation", "16:9", *QUICK)
+    assert len(world.made) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("", ), "PROMPT"),
+        (("x", "--duration", "12"), "--duration"),
+        (("x", "--orientation", "4:3"), "--orientation"),
+        (("x", "--image", "nowhere.png"), "--image"),
+        (("x", "--callback-url", "http:/x"), "--callback-url"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_bought_is_refused_before_anything_is_sent(
+    world: World, api: SandboxServer, arguments: tuple[str, ...], word: str
+) -> None:
+    """The option is named, as a manifest's column would be."""
+    done = call("generate", *arguments)
+    assert done.exit_code == 2
+    assert word in str(done.exception)
+    assert not world.made
+    assert api.url
+    assert not Path("batchsora.db").exists()
+
+
+@pytest.mark.usefixtures("api")
+def test_too_little_money_buys_nothing_and_leaves_nothing_in_the_queue(world: World) -> None:
+    """A later run must not buy what could not be bought now."""
+    world.balance = 50_000
+    done = call("generate", "a sunset", "--wait", *QUICK)
+    assert done.exit_code in (3, 4)
+    assert "nothing was bought" in done.stderr
+    assert not world.made
+    assert said("jobs")[0]["status"] == "cancelled"
+    world.balance = 10_000_000
+    call("run", "--rate", "0", "--poll-interval", "0.05", "--no-download")
+    assert not world.made
+
+
+def test_a_doubt_is_settled_before_it_ends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dropped answer is found in the account's list, not paid for again."""
+    with SandboxServer(world, faults=Faults(drop=1.0)) as server:
+        monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
+        job = said("generate", "a sunset", "--wait", *QUICK)
+    assert job["status"] == "completed"
+    assert len(world.made) == 1
+
+
+def test_a_run_that_is_alive_buys_it(world: World, api: SandboxServer, tmp_path: Path) -> None:
+    """Where another terminal holds the database, its runner takes the row up, and fetches it."""
+    world.time_scale = 200.0
+    night = Night(tmp_path, api.url)
+    manifest(tmp_path / "night.csv", 1)
+    quick = ("--budget", "1", "--rate", "0", "--poll-interval", "0.1")
+    with night.start("run", "night.csv", *quick) as running:
+        while not world.made:
+            assert running.poll() is None
+        done = call("generate", "a sunset", "--wait", *QUICK)
+        assert done.exit_code == 0, done.exception
+        assert "the runner buys it" in done.stderr
+        assert running.wait(60) == 0
+    assert len(world.made) == 2
+    assert night.states() == {"completed": 2}
+    assert (tmp_path / "videos" / "adhoc" / "adhoc-1.mp4").exists()
+
+
+@pytest.mark.usefixtures("api")
+def test_a_manifest_may_not_take_the_name() -> None:
+    """A sheet called adhoc would cancel what was generated one by one."""
+    Path("adhoc.csv").write_text("prompt\na heron\n")
+    done = call("run", "adhoc.csv", "--yes")
+    assert done.exit_code == 2
+    assert "--name" in str(done.exception)
+
+
+@pytest.mark.usefixtures("api")
+def test_waiting_with_nothing_under_way_ends_at_once() -> None:
+    """Neither an error nor a hang."""
+    Path("night.csv").write_text("id,prompt\nr1,a heron\n")
+    with runner_lock(Path("batchsora.db"), SystemClock().now()):
+        pass
+    said("generate", "a sunset", "--wait", *QUICK)
+    done = call("wait")
+    assert (done.exit_code, "nothing is under way" in done.stderr) == (0, True)
