@@ -59,17 +59,17 @@ def as_json(one: GenerationInfo, rows: Mapping[str, Any]) -> dict[str, Any]:
     return one.model_dump(mode="json") | mine
 
 
-def page_rows(found: Sequence[GenerationInfo], rows: Mapping[str, Any]) -> list[list[str]]:
-    """Show a page as a table: id, status, time in UTC, the row it belongs to, prompt."""
-    shown = []
+def page_text(found: Sequence[GenerationInfo], rows: Mapping[str, Any], width: int) -> str:
+    """Show a page: of each its id, status, time and row, and below them its prompt."""
+    lines = []
     for one in found:
         row = rows.get(one.generation_id or "")
-        when = "" if one.created_at is None else f"{one.created_at:%m-%d %H:%M}"
+        when = "" if one.created_at is None else f"{one.created_at:%m-%d %H:%M} UTC  "
+        whose = "no row" if row is None else row.key
+        lines.append(f"{one.generation_id}  {one.status or '?':10}  {when}{whose}")
         prompt = " ".join((one.prompt or "").split())
-        shown.append(
-            [one.generation_id or "?", one.status or "?", when, row.key if row else "-", prompt]
-        )
-    return shown
+        lines.append("  " + (prompt if len(prompt) < width - 2 else prompt[: width - 3] + "…"))
+    return "\n".join(lines) or "the account has none here"
 
 
 def one_text(one: GenerationInfo, rows: Mapping[str, Any]) -> str:

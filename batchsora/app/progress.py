@@ -1,6 +1,7 @@
 """One calm bar for a run: jobs done, money spent against the cap, counts by state."""
 
 import asyncio
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -21,6 +22,12 @@ EVERY = 0.5
 
 EVERY_IN_LOG = 30.0
 """Seconds between two lines in a log file."""
+
+WIDE = 72
+"""Columns from which on there is room for a bar beside the words."""
+
+BAR = "{n_fmt}/{total_fmt} |{bar:12}| {elapsed} {desc}"
+BAR_OF_NARROW = "{n_fmt}/{total_fmt} {desc}"
 
 _SHOWN = (
     (JobState.QUEUED, "queued"),
@@ -119,7 +126,7 @@ class Progress:
             file=self._stream,
             disable=not self._terminal,
             dynamic_ncols=True,
-            bar_format="{n_fmt}/{total_fmt} |{bar:12}| {elapsed} {desc}",
+            bar_format=BAR,
             leave=True,
         )
         # the log goes above the bar, not through it
@@ -136,6 +143,8 @@ class Progress:
         done, total, words = self._look()
         if self._terminal:
             bar.total, bar.n = total, done
+            wide = shutil.get_terminal_size().columns >= WIDE
+            bar.bar_format = BAR if wide else BAR_OF_NARROW
             bar.set_description_str(words, refresh=False)
             bar.refresh()
         elif (line := f"{done}/{total} {words}") != self._said:

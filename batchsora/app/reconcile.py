@@ -119,7 +119,7 @@ def _text(found: Audit, before: int, left: int) -> str:
         lines.append(f"difference   {_difference(found.difference)}")
     lines.append(f"orphans      {len(found.orphans)} that belong to no row")
     lines += [
-        f"             {one.id} {one.phase}: {' '.join((one.prompt or 'no prompt').split())[:30]}"
+        f"             {one.id} {one.phase}: {' '.join((one.prompt or 'no prompt').split())[:60]}"
         for one in found.orphans[:SHOWN]
     ]
     if len(found.orphans) > SHOWN:

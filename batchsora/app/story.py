@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from batchsora.app.views import iso, job_json, near
+from batchsora.app.views import candidate_text, iso, job_json, near
 from jobs.money import usd_text
 from jobs.states import AttemptState, JobState
 
@@ -84,7 +84,7 @@ def _attempt(number: int, attempt: Any) -> Iterator[str]:
     if attempt.error:
         yield f"  because      {attempt.error}"
     for one in attempt.candidates or ():
-        yield f"  could be     {one['generation_id']} ({one['status']}, {one['created_at']})"
+        yield f"  could be     {candidate_text(one)}"
 
 
 def _money(attempt: Any) -> str:

@@ -1,6 +1,7 @@
 """Status and jobs, as JSON for scripts and as text for people."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -103,16 +104,20 @@ def _doubts_text(doubts: Sequence[Any]) -> list[str]:
     contested = [doubt for doubt in doubts if doubt.candidates]
     for doubt in contested[:SHOWN_DOUBTS]:
         lines.append(f"  in doubt  {doubt.key} could be any of:")
-        lines += [
-            f"              {one['generation_id']} ({one['status']}, {one['created_at']})"
-            for one in doubt.candidates
-        ]
+        lines += [f"              {candidate_text(one)}" for one in doubt.candidates]
     if contested:
         lines.append("            batchsora resolve JOB --generation ID says which")
     more = len(doubts) - len(contested[:SHOWN_DOUBTS])
     if more:
         lines.append(f"  in doubt  {more} more: 'batchsora run' looks for them, or says why not")
     return lines
+
+
+def candidate_text(candidate: Mapping[str, Any]) -> str:
+    """Show a generation that a doubt may be: its id, how it stands, when it was made."""
+    made = candidate["created_at"]
+    when = "" if made is None else f" {datetime.fromisoformat(made):%m-%d %H:%M:%S} UTC"
+    return f"{candidate['generation_id']} {candidate['status']}{when}"
 
 
 def _money_text(budget: Budget) -> str:
@@ -163,11 +168,11 @@ def failure_json(failure: Any) -> dict[str, Any]:
 
 def failures_text(failures: Sequence[Any]) -> str:
     """Show groups of failures for people: how many, of which kind, and in whose words."""
-    lines = [
-        f"{one.jobs:>6} {one.error_kind:10} ${usd_text(one.charged_micros):>8}  {one.example}: "
-        f"{' '.join((one.error or 'no reason given').split())}"
-        for one in failures
-    ]
+    lines = []
+    for one in failures:
+        spent = f"${usd_text(one.charged_micros)}"
+        words = " ".join((one.error or "no reason given").split())
+        lines.append(f"{one.jobs:>6} {one.error_kind:10} {spent:>8}  {one.example}: {words}")
     return "\n".join(lines) or "nothing failed"
 
 

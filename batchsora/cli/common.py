@@ -3,14 +3,13 @@
 import functools
 import shutil
 import sys
-import textwrap
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from batchsora.cli.text import Painted, clean, printable_json
+from batchsora.cli.text import Painted, clean, folded, printable_json
 
 if TYPE_CHECKING:
     from batchsora.app.session import Hooks
@@ -182,7 +181,7 @@ class Cli:
         else:
             shown = text()
             if shown:
-                click.echo(shown if isinstance(shown, Painted) else clean(shown))
+                click.echo(shown if isinstance(shown, Painted) else _fitted(shown, sys.stdout))
 
     @staticmethod
     def confirm(question: str) -> bool:
@@ -210,14 +209,13 @@ def tell(text: str, *, error: bool = False, bug: BaseException | None = None) ->
 
 
 def _write(text: str) -> None:
+    click.echo(_fitted(text, sys.stderr), err=True)
+
+
+def _fitted(text: str, stream: TextIO) -> str:
+    """Make foreign text fit for a stream: as wide as a terminal; elsewhere a line stays a line."""
     shown = clean(text)
-    if sys.stderr.isatty():
-        width = shutil.get_terminal_size().columns
-        shown = "\n".join(
-            textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
-            for line in shown.split("\n")
-        )
-    click.echo(shown, err=True)
+    return folded(shown, shutil.get_terminal_size().columns) if stream.isatty() else shown
 
 
 def _note(text: str, *, error: bool = False, bug: BaseException | None = None) -> None:

@@ -1,5 +1,7 @@
 """``batchsora generations``: what the account has."""
 
+import shutil
+
 import click
 
 from batchsora.cli.common import Cli, global_options
@@ -21,8 +23,7 @@ def command(cli: Cli, /, generation_id: str | None, limit: int, offset: int) -> 
       batchsora generations --limit 50
       batchsora generations 0b6c1f0e-5d0f-4c56-9f6e-2f4f5b1f3a11 --json
     """
-    from batchsora.app.generations import as_json, one_text, page_rows, read, rows_of
-    from batchsora.cli.table import Column, table
+    from batchsora.app.generations import as_json, one_text, page_text, read, rows_of
 
     settings = cli.settings()
     try:
@@ -33,10 +34,6 @@ def command(cli: Cli, /, generation_id: str | None, limit: int, offset: int) -> 
     if generation_id is not None:
         cli.result(as_json(found[0], rows), lambda: one_text(found[0], rows))
         return 0
-    heads = ("generation", "status", "made (UTC)", "row")
-    columns = [*map(Column, heads), Column("prompt", folds=True)]
-    cli.result(
-        [as_json(one, rows) for one in found],
-        lambda: table(page_rows(found, rows), columns) if found else "the account has none here",
-    )
+    width = shutil.get_terminal_size().columns
+    cli.result([as_json(one, rows) for one in found], lambda: page_text(found, rows, width))
     return 0

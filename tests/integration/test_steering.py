@@ -137,7 +137,7 @@ def test_a_paused_batch_is_left_alone_until_it_is_resumed(world: World) -> None:
     assert "'batchsora resume night' lets it go on" in left.stderr
     assert len(world.made) == 1
     assert document("status")["batches"][0]["paused"] is True
-    assert "'batchsora run' goes on" in call("resume", "night").stdout
+    assert "'batchsora run' goes on from there" in call("resume", "night").stdout
     assert call("run", *RUN).exit_code == 3
     assert len(world.made) == 4
 

@@ -1,0 +1,204 @@
+"""The command line on a pseudo-terminal: Ctrl-C, resizing, colours, questions, closed pipes."""
+
+import errno
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from batchsora.sandbox.server import SandboxServer
+from batchsora.sandbox.world import World
+
+PATIENCE = 60.0
+"""Seconds after which a terminal that says nothing counts as hanging."""
+
+
+class Terminal:
+    """A command on a terminal of its own, of which it is the foreground process.
+
+    Args:
+        folder: where it runs.
+        columns: how wide the terminal is.
+        arguments: of the command.
+        more: of the environment.
+    """
+
+    def __init__(self, folder: Path, columns: int, *arguments: str, **more: str) -> None:
+        self.shown = ""
+        self._pid, self._side = pty.fork()
+        if self._pid == 0:
+            os.chdir(folder)
+            environment = {**os.environ, "TERM": "xterm-256color", **more}
+            environment.pop("COLUMNS", None)
+            command = [sys.executable, "-m", "batchsora", *arguments]
+            os.execve(sys.executable, command, environment)  # noqa: S606
+        self.resize(columns)
+
+    def resize(self, columns: int) -> None:
+        """Make the window another one."""
+        fcntl.ioctl(self._side, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+
+    def type(self, keys: str) -> None:
+        """Press keys."""
+        os.write(self._side, keys.encode())
+
+    def until(self, words: str) -> None:
+        """Read until something is shown."""
+        end = time.monotonic() + PATIENCE
+        while words not in self.shown:
+            assert time.monotonic() < end, self.shown
+            if not self._read():
+                break
+        assert words in self.shown, self.shown
+
+    def ends(self) -> int:
+        """Read to the end; gives the exit code, or the signal that killed it, less than 0."""
+        while self._read():
+            pass
+        os.close(self._side)
+        return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+
+    @property
+    def lines(self) -> list[str]:
+        """Give what was shown, without what drives the terminal."""
+        plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.shown)
+        return [part for line in plain.splitlines() for part in line.split("\r") if part.strip()]
+
+    def _read(self) -> bool:
+        ready, _, _ = select.select([self._side], [], [], PATIENCE)
+        assert ready, f"hanging: {self.shown}"
+        try:
+            found = os.read(self._side, 65536)
+        except OSError as error:  # the other side is closed
+            if error.errno != errno.EIO:
+                raise
+            return False
+        self.shown += found.decode()
+        return bool(found)
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A provider that takes half a second a video, and a manifest."""
+    monkeypatch.setenv("RUNBLOB_API_KEY", "terminal-test")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    rows = [f"r{n},a heron in reeds number {n}" for n in range(6)]
+    (tmp_path / "night.csv").write_text("\n".join(["id,prompt", *rows]))
+    return World(time_scale=1500.0)
+
+
+@pytest.fixture
+def api(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxServer]:
+    """The provider, at the address in the environment."""
+    with SandboxServer(world) as server:
+        monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
+        yield server
+
+
+RUN = ("run", "night.csv", "--rate", "0", "--poll-interval", "0.1", "--no-download")
+
+
+@pytest.mark.usefixtures("api")
+def test_a_person_is_asked_before_money_is_spent_without_a_cap(
+    tmp_path: Path, world: World
+) -> None:
+    """No is no; yes buys."""
+    terminal = Terminal(tmp_path, 80, *RUN)
+    terminal.until("without a cap?")
+    terminal.type("n\n")
+    assert terminal.ends() == 2
+    assert not world.made
+    terminal = Terminal(tmp_path, 80, *RUN)
+    terminal.until("without a cap?")
+    terminal.type("y\n")
+    assert terminal.ends() == 0
+    assert len(world.made) == 6
+    assert any("6/6" in line for line in terminal.lines)
+
+
+@pytest.mark.usefixtures("api")
+def test_ctrl_c_and_a_resize_in_the_middle_lose_nothing(tmp_path: Path, world: World) -> None:
+    """What is under way is finished, the bar follows the window, and the next run goes on."""
+    world.time_scale = 60.0
+    terminal = Terminal(tmp_path, 100, *RUN, "--budget", "5")
+    terminal.until("pending")
+    terminal.resize(50)
+    terminal.until("processing")
+    terminal.type("\x03")  # Ctrl-C
+    terminal.until("run it again to go on")
+    assert terminal.ends() == 130
+    shown = [line for line in terminal.lines if "processing" in line]
+    assert shown
+    assert all(len(line) <= 50 for line in shown), shown
+    world.time_scale = 1e6
+    again = Terminal(tmp_path, 80, *RUN)
+    assert again.ends() == 0
+    assert len(world.made) == 6
+
+
+@pytest.mark.usefixtures("api")
+def test_one_video_is_watched(tmp_path: Path) -> None:
+    """The bar shows the place in the queue, the percent, and the end."""
+    terminal = Terminal(tmp_path, 80, "generate", "a sunset", "--wait", "--poll-interval", "0.05")
+    assert terminal.ends() == 0
+    text = " ".join(terminal.lines)
+    assert "adhoc-1 completed" in text
+    assert "100/100" in text
+    assert all(len(line) <= 80 for line in terminal.lines), terminal.lines
+
+
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+def test_lines_fit_the_terminal_whatever_its_width(tmp_path: Path, columns: int) -> None:
+    """Words are not broken in the middle, and nothing runs over the edge but what can't be cut."""
+    assert Terminal(tmp_path, 80, *RUN, "--budget", "0.24").ends() == 4
+    for command in (("status",), ("show", "r0"), ("jobs",), ("generations",), ("reconcile",)):
+        terminal = Terminal(tmp_path, columns, *command)
+        assert terminal.ends() == 0
+        wide = [line for line in terminal.lines if len(line) > columns and " " in line.strip()]
+        assert wide == [], command
+
+
+@pytest.mark.usefixtures("api")
+def test_colours_are_for_terminals_that_want_them(tmp_path: Path) -> None:
+    """NO_COLOR is heeded, and a log file gets plain lines."""
+    coloured = Terminal(tmp_path, 80, "doctor")
+    coloured.ends()
+    assert "\x1b[32m" in coloured.shown
+    plain = Terminal(tmp_path, 80, "doctor", NO_COLOR="1")
+    plain.ends()
+    assert "\x1b[32m" not in plain.shown
+    logged = subprocess.run(
+        [sys.executable, "-m", "batchsora", "run", "night.csv", "--budget", "1", *RUN[2:]],
+        cwd=tmp_path, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert logged.returncode == 0
+    assert "\x1b" not in logged.stdout + logged.stderr
+    assert "\r" not in logged.stderr
+    assert "6/6" in logged.stderr
+
+
+@pytest.mark.usefixtures("api")
+def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path) -> None:
+    """As with ``batchsora jobs | head -1``: no traceback, no complaint."""
+    assert Terminal(tmp_path, 80, *RUN, "--budget", "0.24").ends() == 4
+    with subprocess.Popen(
+        [sys.executable, "-m", "batchsora", "jobs", "--json"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+        assert process.wait(PATIENCE) in (0, -signal.SIGPIPE)
