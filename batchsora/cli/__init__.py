@@ -106,8 +106,8 @@ def main(arguments: Sequence[str] | None = None, obj: Cli | None = None) -> None
         sys.stdout = None
         code = 0
     except SystemExit as error:
-        # click ends with 1 when that happens while it writes, and leaves its mark
-        seen_enough = type(sys.stdout).__name__ == "PacifyFlushWrapper"
+        # click ends with 1 when that happens while it writes
+        seen_enough = isinstance(error.__context__, BrokenPipeError)
         code = 0 if seen_enough else failures.exit_of(error)
     except BaseException as error:  # noqa: BLE001 - exceptions become exit codes here alone
         code = failures.exit_of(error)
