@@ -13,7 +13,7 @@ import click
 
 from batchsora._version import __version__
 from batchsora.cli import failures
-from batchsora.cli.common import Cli, global_options
+from batchsora.cli.common import Cli, SeenEnoughError, global_options
 
 COMMANDS = (
     "init",
@@ -101,14 +101,10 @@ def main(arguments: Sequence[str] | None = None, obj: Cli | None = None) -> None
             standalone_mode=False,
         )
         sys.stdout.flush()
-    except BrokenPipeError:
+    except (BrokenPipeError, SeenEnoughError):
         # whoever read our output has seen enough; Python must not complain when it flushes again
         sys.stdout = None
         code = 0
-    except SystemExit as error:
-        # click ends with 1 when that happens while it writes
-        seen_enough = isinstance(error.__context__, BrokenPipeError)
-        code = 0 if seen_enough else failures.exit_of(error)
     except BaseException as error:  # noqa: BLE001 - exceptions become exit codes here alone
         code = failures.exit_of(error)
         if code:

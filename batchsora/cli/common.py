@@ -32,6 +32,10 @@ WITHOUT_CONFIGURATION: Final = ("init", "doctor", "completion")
 """Commands that help with a configuration which can't be used, and so must not stop at it."""
 
 
+class SeenEnoughError(Exception):
+    """Whoever reads our output has closed it; click would make an exit code of 1 of that."""
+
+
 class Cli:
     """One invocation: the global options as given anywhere on the line, and its two streams.
 
@@ -176,12 +180,14 @@ class Cli:
 
     def result(self, document: Any, text: Callable[[], str]) -> None:
         """Put a command's result on stdout: JSON for scripts, or text for people."""
-        if self.json:
-            click.echo(printable_json(document))
-        else:
-            shown = text()
-            if shown:
-                click.echo(shown if isinstance(shown, Painted) else _fitted(shown, sys.stdout))
+        shown = printable_json(document) if self.json else text()
+        if not shown:
+            return
+        ready = self.json or isinstance(shown, Painted)
+        try:
+            click.echo(shown if ready else _fitted(shown, sys.stdout))
+        except BrokenPipeError as error:
+            raise SeenEnoughError from error
 
     @staticmethod
     def confirm(question: str) -> bool:
