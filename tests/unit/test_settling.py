@@ -8,13 +8,15 @@ from hypothesis import strategies as st
 
 from jobs.account_list import Reading
 from jobs.provider import Generation, GenerationPhase
-from jobs.settling import ClockOffset, Settlement, Suspect, settle
+from jobs.settling import AHEAD, ClockOffset, Settlement, Suspect, settle
 from jobs.text import prompt_key
 
 NOW = datetime(2026, 1, 5, 20, 0, tzinfo=UTC)
 GRACE = timedelta(seconds=180)
 MEASURED = ClockOffset(timedelta(seconds=-1), timedelta(seconds=1), known=True, measured=True)
 HERON = "a heron in reeds"
+BEGAN = 400
+"""When the list was read, in seconds."""
 
 
 def at(seconds: float) -> datetime:
@@ -46,7 +48,7 @@ def decide(
     witness: int = 0,
     whole: bool = True,
     stable: bool = True,
-    began: float = 400,
+    began: float = BEGAN,
 ) -> Settlement:
     reading = Reading(generations, at(began), whole=whole, to_the_end=True)
     return settle(list(suspects), reading, set(known), witness, GRACE, lambda _: stable)
@@ -238,9 +240,12 @@ def test_whatever_the_list_shows(
 ) -> None:
     """Each generation goes to one attempt, each doubt has one fate, and no void without proof."""
     ours = [
-        doubt(n, sent=sent, state=state, ripe=ripe, clean_before=clean)
+        doubt(
+            n, sent=sent, state=state, ripe=ripe, clean_before=clean,
+            adrift=at(sent) > at(BEGAN) + AHEAD,
+        )
         for n, (sent, state, ripe, clean) in enumerate(suspects, 1)
-    ]
+    ]  # fmt: skip
     shown = [made(f"g{n}", created, prompt) for n, (created, prompt, _) in enumerate(generations)]
     known = {f"g{n}" for n, (_, _, one) in enumerate(generations) if one}
     found = decide(ours, *shown, known=known, witness=witness, whole=whole, stable=stable)
@@ -259,6 +264,7 @@ def test_whatever_the_list_shows(
         assert whole
         assert suspect.state == "in_doubt"
         assert suspect.ripe
+        assert not suspect.adrift
         assert witness > number or suspect.clean_before
         for generation in shown:
             hidden = generation.created_at is None or (
