@@ -3,16 +3,20 @@
 import re
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, select
 
 from jobs import schema
 from jobs.errors import DatabaseUnusableError, DatabaseVersionError
-from jobs.tables import Base
+from jobs.store import Store, doubts, views
+from jobs.tables import ATTEMPT, Base
+from jobs.text import prompt_key
 
 
 def objects(path: Path) -> dict[str, list[str]]:
@@ -102,6 +106,52 @@ def test_an_older_database_is_copied_before_it_is_upgraded(
     copy = schema._copy(path, "0000")
     assert schema.version(copy) == "0000"
     assert copy.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_night_that_an_older_version_left_is_taken_over_whole(tmp_path: Path) -> None:
+    """Rows, money and a doubt of version 0001 are there afterwards, with what settling needs."""
+    path = tmp_path / "a.db"
+    config = Config()
+    config.set_main_option("script_location", str(schema.migrations_folder()))
+    config.attributes["database"] = path
+    command.upgrade(config, "0001")
+    prompt = "Cre\u0301me  br\u00fbl\u00e9e in the sun"
+    at = "2026-01-05 20:00:00.000000"
+    with closing(sqlite3.connect(path)) as file, file:
+        row(file, "batch", id=1, name="night", columns="[]", active=0, paused=0, created_at=at)
+        for number, state in enumerate(("completed", "in_doubt"), 1):
+            row(
+                file, "job", id=number, batch_id=1, key=f"r{number}", key_from_content=0,
+                row=number, fingerprint=f"print {number}", kind="k", prompt=prompt,
+                orientation="9:16", duration=10, priority=0, in_manifest=1, cells="{}",
+                state=state, attempt_id=number, attempts=1, retries=0, charged_micros=0,
+                created_at=at, video_url="http://x/v.mp4" if state == "completed" else None,
+            )  # fmt: skip
+            row(
+                file, "attempt", id=number, job_id=number, state=state, idempotency_key=str(number),
+                kind="k", prompt=prompt, hold_micros=120_000, day="2026-01-05", intent_at=at,
+                send_before=at, price_estimated=0,
+                generation_id="g1" if state == "completed" else None,
+                price_micros=120_000 if state == "completed" else None,
+            )  # fmt: skip
+    copy = schema.upgrade(path)
+    assert copy is not None
+    assert schema.version(copy) == "0001"
+    schema.check_version(path)
+    with Store(path) as store:
+        (batch,) = store.read(views.find_batches)
+        assert (batch.refunds, batch.removed_at) == ("none", None)
+        (doubt,) = store.read(lambda c: doubts.suspects(c, datetime(2026, 1, 5, tzinfo=UTC)))
+        assert doubt.fingerprint == "print 2"
+        keys = store.read(lambda c: c.execute(select(ATTEMPT.c.prompt_key)).scalars().all())
+        assert keys == [None, prompt_key(prompt)]  # what is settled is never compared again
+
+
+def row(file: sqlite3.Connection, table: str, **values: object) -> None:
+    """Insert a row as an older version wrote it."""
+    marks = ", ".join("?" * len(values))
+    names = ", ".join(f'"{name}"' for name in values)
+    file.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", list(values.values()))  # noqa: S608
 
 
 @pytest.mark.parametrize("content", [b"not a database, but long enough" * 100, None])
