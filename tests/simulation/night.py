@@ -129,14 +129,16 @@ class Night:
         for prompt in unique[:2]:
             if chance.random() < 0.3:  # somebody made the same long ago
                 world.add_foreign(prompt, EPOCH - timedelta(days=3))
+        skew = chance.choice([0, 0, 0, -7, 40, -18_000])
+        lag = chance.choice([0.0, 0.0, 1.0, 6.0])
         return Account(
             world=world,
             faults=faults,
             chance=random.Random(self.seed + 1),
             now=self.clock.true_now,
-            skew=timedelta(seconds=chance.choice([0, 0, 0, -7, 40, -18_000])),
-            lag=chance.choice([0.0, 0.0, 1.0, 6.0]),
-            late_by=GRACE * 0.8,
+            skew=timedelta(seconds=skew),
+            lag=lag,
+            late_by=GRACE * 0.8 - lag,  # the grace covers both together
             flaky=chance.choice([0.0, 0.0, 0.1, 0.3]),
             on_made=lambda _: None,
             twins=twins,

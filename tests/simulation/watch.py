@@ -109,9 +109,11 @@ class Watcher:
             lambda c: c.execute(select(ATTEMPT).where(ATTEMPT.c.id == attempt_id)).one()
         )
         known = store.read(lambda c: set(c.execute(select(ATTEMPT.c.generation_id)).scalars()))
-        for made in self._ours.get(attempt.idempotency_key, ()):
-            if made.id not in known:
-                return made
+        # a person sees prompts, not attempts: what an equal one made may be this one's as well
+        for key in [attempt.idempotency_key, *self._equal(attempt.fingerprint)]:
+            for made in self._ours.get(key, ()):
+                if made.id not in known:
+                    return made
         return None
 
     def under_way(self, store: Store, attempt_id: int) -> bool:
@@ -119,7 +121,11 @@ class Watcher:
         attempt = store.read(
             lambda c: c.execute(select(ATTEMPT).where(ATTEMPT.c.id == attempt_id)).one()
         )
-        return any(letter.key == attempt.idempotency_key for letter in self._account.letters)
+        equal = self._equal(attempt.fingerprint)
+        return any(letter.key in equal for letter in self._account.letters)
+
+    def _equal(self, fingerprint: str) -> list[str]:
+        return [key for key, wanted in self._wanted_by_keys.items() if wanted == fingerprint]
 
     def cap_of(self, connection: Connection, key: str) -> int | None:
         """Read a cap."""
