@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from .provider import RefusalCause
 from .store.claims import Blocked
-from .store.views import Outstanding
+from .store.outstanding import Outstanding
 
 
 class Reason(StrEnum):

@@ -25,7 +25,7 @@ from .provider import (
     Unsent,
 )
 from .reconcile import Reconciler
-from .store import accounts, claims, looks, outcomes, steering, views
+from .store import accounts, claims, looks, outcomes, outstanding, steering
 from .store.claims import Blocked, Claim, ClaimResult, ClaimTerms
 
 log = logging.getLogger(__name__)
@@ -158,7 +158,7 @@ class Scheduler:
         found = {batch: frozenset(why) for batch, why in result.blocked.items()}
         blocked = found if want and not result.claims else None
         gate = self._gate
-        left = views.outstanding(connection, now, self._policy)
+        left = outstanding.outstanding(connection, now, self._policy)
         return result, Situation(
             outstanding=left if self._policy.buys else replace(left, ready=0, later=0, paused=0),
             blocked=blocked,

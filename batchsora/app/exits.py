@@ -80,7 +80,8 @@ def exit_of_jobs(ending: Ending, jobs: Iterable[Any], *, files_wanted: bool) -> 
         return Exit.TOKEN if ending.reason is Reason.TOKEN else Exit.USAGE
     if JobState.IN_DOUBT in states:
         return Exit.IN_DOUBT
-    if JobState.QUEUED in states:
+    stopped = ending.reason in (Reason.FUNDS, Reason.BLOCKED) and JobState.CANCELLED in states
+    if stopped or JobState.QUEUED in states:
         return Exit.STOPPED
     missing = any(job.state == JobState.COMPLETED and not job.sha256 for job in seen)
     bad = states & {JobState.FAILED, JobState.CANCELLED}

@@ -74,7 +74,9 @@ def generate(
     with endpoint(settings) as place:
         try:
             with working_store(settings.database, hooks.clock) as store:
-                job_id = store.write(lambda c: _add(c, spec, request, now))
+                job_id, notes = store.write(lambda c: _add(c, spec, request, now))
+                for note in notes:
+                    teller.say(note)
                 ending = _buy(store, job_id, place, request, hooks, teller)
         except DatabaseLockedError:
             job_id, ending = _hand_over(spec, request, settings, hooks, teller)
@@ -111,14 +113,16 @@ def _hand_over(
     """Let the runner that is alive buy it; no ending yet when it is to be waited for."""
     now = hooks.clock.now()
 
-    def add(connection: Connection) -> int:
-        job_id = _add(connection, spec, request, now)
+    def add(connection: Connection) -> tuple[int, list[str]]:
+        added = _add(connection, spec, request, now)
         (batch,) = views.find_batches(connection, ADHOC)
         steering.serve(connection, [batch.id])
-        return job_id
+        return added
 
     with existing_store(settings.database) as store:
-        job_id = store.write(add)
+        job_id, notes = store.write(add)
+    for note in notes:
+        teller.say(note)
     teller.say(f"the runner buys it ({current_runner(settings.database)})")
     return job_id, None if request.wait else Ending(Reason.FINISHED)
 
@@ -142,29 +146,31 @@ def _problem(problem: RowProblem) -> str:
     return f"{name}: {problem.problem}{found}. {problem.remedy}"
 
 
-def _add(connection: Connection, spec: JobSpec, request: GenerateRequest, now: datetime) -> int:
-    """Add the row to its batch, and keep the caps.
+def _add(
+    connection: Connection, spec: JobSpec, request: GenerateRequest, now: datetime
+) -> tuple[int, list[str]]:
+    """Add the row to its batch, and keep the caps; gives its number, and notes about the caps.
 
     Raises:
         NotAllowedError: the same video is under way already.
     """
     columns = ["id", "prompt", *OPTIONS]
     batch_id = loading.open_batch(connection, ADHOC, ADHOC, None, columns, now)
-    there = list(views.jobs(connection, views.Wanted(ADHOC)))
-    for job in there:
-        if job.fingerprint == spec.fingerprint and job.state not in ENDS and not request.again:
-            raise NotAllowedError(
-                f"the same video is under way already, as {job.key} ({job.state}): "
-                f"'batchsora wait {job.key}' waits for it, and --again buys another one"
-            )
-    number = len(there) + 1
+    same = views.Wanted(
+        ADHOC, [state for state in JobState if state not in ENDS], fingerprints=[spec.fingerprint]
+    )
+    for job in () if request.again else views.jobs(connection, same):
+        raise NotAllowedError(
+            f"the same video is under way already, as {job.key} ({job.state}): "
+            f"'batchsora wait {job.key}' waits for it, and --again buys another one"
+        )
+    number = views.last_row(connection, batch_id) + 1
     key = f"{ADHOC}-{number}"
     row = replace(
         spec, key=key, key_from_content=False, row=number, cells={"id": key, **spec.cells}
     )
     job_id = steering.add(connection, batch_id, row, kind_of(spec.request).key, now)
-    set_caps(connection, batch_id, request.caps, None, now)
-    return job_id
+    return job_id, set_caps(connection, batch_id, request.caps, None, now)
 
 
 def _others(connection: Connection, job_id: int) -> frozenset[int]:

@@ -76,7 +76,7 @@ def jobs_look(store: Store, job_ids: Sequence[int]) -> Look:
     """Look at a few jobs; of a single one tell its place in the queue, and its percent."""
 
     def look() -> tuple[int, int, str]:
-        found = store.read(lambda c: [views.find_job(c, f"#{number}") for number in job_ids])
+        found = store.read(lambda c: views.numbered(c, job_ids))
         if len(found) == 1:
             (job,) = found
             percent = 100 if job.state == JobState.COMPLETED else job.percent or 0

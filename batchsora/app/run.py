@@ -21,7 +21,7 @@ from batchsora.runblob.transport import new_transport
 from jobs.ending import Ending, Reason
 from jobs.policy import RunPolicy
 from jobs.runner import Runner
-from jobs.store import Store, views
+from jobs.store import Store, outstanding
 from jobs.store.views import BatchStatus
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Served:
 
     def __call__(self) -> list[int]:
         """List their numbers."""
-        self._ids.update(self._store.read(views.served_batches))
+        self._ids.update(self._store.read(outstanding.served_batches))
         return sorted(self._ids)
 
 

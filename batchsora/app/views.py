@@ -181,8 +181,8 @@ def iso(moment: Any) -> str | None:
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")
 
 
-def job_line(job: Any, width: int) -> str:
-    """Show one job in a line for people."""
+def job_line(job: Any, width: int | None) -> str:
+    """Show one job in a line for people; cut to a terminal's width, where there is one."""
     detail = job.prompt
     if job.state == JobState.FAILED:
         detail = f"{job.error_kind}: {job.error}"
@@ -195,8 +195,13 @@ def job_line(job: Any, width: int) -> str:
     elif job.file and job.sha256:
         detail = near(job.file)
     price = usd_text(job.charged_micros) if job.charged_micros else "-"
-    head = f"{_fit(job.key, 20)} {_fit(job.state.replace('_', ' '), 10)} {price:>6}  "
-    return head + _fit(detail, max(width - len(head), 10)).rstrip()
+    head = f"{_fit(job.key, 20)} {_fit(job.state.replace('_', ' '), 10)} {price:>6}  "  # HEAD cells
+    if width is None:
+        return head + " ".join(detail.split())
+    return head + _fit(detail, max(width - HEAD, 10)).rstrip()
+
+
+HEAD = 20 + 1 + 10 + 1 + 6 + 2
 
 
 def near(file: str) -> str:
@@ -206,5 +211,10 @@ def near(file: str) -> str:
 
 
 def _fit(text: str, width: int) -> str:
+    """Make a text as wide on a terminal as its column, where some characters take two cells."""
+    from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - for those who see a table
+
     line = " ".join(text.split())
-    return (line if len(line) <= width else line[: width - 1] + "…").ljust(width)
+    if cell_len(line) > width:
+        line = f"{set_cell_size(line, width - 1)}…"
+    return set_cell_size(line, width)

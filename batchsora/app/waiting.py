@@ -31,7 +31,7 @@ class RunnerGoneError(Exception):
 
 def find(store: Store, job_ids: Sequence[int]) -> list[Any]:
     """Read jobs by their numbers."""
-    return store.read(lambda c: [views.find_job(c, f"#{number}") for number in job_ids])
+    return store.read(lambda c: views.numbered(c, job_ids))
 
 
 def over(job_ids: Sequence[int], *, elsewhere: bool = False) -> Callable[[Connection], bool]:
@@ -43,10 +43,9 @@ def over(job_ids: Sequence[int], *, elsewhere: bool = False) -> Callable[[Connec
     """
 
     def done(connection: Connection) -> bool:
-        found = [views.find_job(connection, f"#{number}") for number in job_ids]
         return all(
             job.state in ENDS or (elsewhere and job.state == JobState.QUEUED and not job.served)
-            for job in found
+            for job in views.numbered(connection, job_ids)
         )
 
     return done

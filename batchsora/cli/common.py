@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
 import click
 from click.core import ParameterSource
 
+from batchsora.cli.colours import painted, wanted
 from batchsora.cli.text import Painted, clean, folded, printable_json
 
 if TYPE_CHECKING:
+    import re
+
     from batchsora.app.session import Hooks
     from batchsora.config import Configuration
     from batchsora.settings import Settings
@@ -178,14 +181,28 @@ class Cli:
             _write(text)
         self._held_back.clear()
 
-    def result(self, document: Any, text: Callable[[], str]) -> None:
-        """Put a command's result on stdout: JSON for scripts, or text for people."""
+    def result(
+        self,
+        document: Any,
+        text: Callable[[], str],
+        colours: "re.Pattern[str] | None" = None,
+    ) -> None:
+        """Put a command's result on stdout: JSON for scripts, or text for people.
+
+        Args:
+            document: for scripts.
+            text: for people.
+            colours: where in it, from :mod:`batchsora.cli.colours`.
+        """
         shown = printable_json(document) if self.json else text()
         if not shown:
             return
-        ready = self.json or isinstance(shown, Painted)
+        if not self.json and not isinstance(shown, Painted):
+            shown = _fitted(shown, sys.stdout)
+            if colours is not None and wanted():
+                shown = painted(shown, colours)
         try:
-            click.echo(shown if ready else _fitted(shown, sys.stdout))
+            click.echo(shown)
         except BrokenPipeError as error:
             raise SeenEnoughError from error
 

@@ -1,8 +1,10 @@
 """What a configuration file says, as the defaults of a command's own options."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from batchsora.config import Configuration
@@ -38,6 +40,23 @@ def defaults(
     return found
 
 
-def from_file(context: click.Context, name: str) -> bool:
-    """Say whether an option's value comes from the configuration file."""
-    return context.get_parameter_source(name) is click.core.ParameterSource.DEFAULT_MAP
+_CAPS: Final = {
+    "batch": "budget",
+    "day": "day_budget",
+    "max_price": "max_price",
+    "min_balance": "min_balance",
+}
+
+
+def caps_said(context: click.Context, flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Tell a command's caps by how they were said, as :class:`~batchsora.app.loading.Caps` does.
+
+    A flag counts at once; what the configuration says, only where nothing is kept yet.
+    """
+    said: dict[str, Any] = {}
+    begin: dict[str, Any] = {}
+    for cap, name in _CAPS.items():
+        if name in flags:
+            file = context.get_parameter_source(name) is ParameterSource.DEFAULT_MAP
+            (begin if file else said)[cap] = flags[name]
+    return said | {"begin": begin}

@@ -53,14 +53,13 @@ def command(cli: Cli, /, prompt: str, **flags: Any) -> int:
     from batchsora.app.loading import Caps
     from batchsora.app.terms import run_terms
     from batchsora.app.views import job_json
+    from batchsora.cli.configured import caps_said
 
     rehearsal, folder = flags["sandbox"], flags["folder"]
     request = GenerateRequest(
         prompt=prompt,
         options={name: flags[name] for name in OPTIONS if flags[name] is not None},
-        caps=Caps(
-            batch=flags["budget"], max_price=flags["max_price"], min_balance=flags["min_balance"]
-        ),
+        caps=Caps(**caps_said(click.get_current_context(), flags)),
         terms=run_terms(
             folder,
             rehearsal=rehearsal,

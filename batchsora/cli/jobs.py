@@ -1,9 +1,11 @@
 """``batchsora jobs``: the jobs of a batch."""
 
 import shutil
+import sys
 
 import click
 
+from batchsora.cli.colours import IN_JOBS
 from batchsora.cli.common import Cli, global_options
 from batchsora.cli.picking import STATES, batch_option, campaign_option, kind_option, search_option
 
@@ -52,9 +54,10 @@ def command(
             cli.result([failure_json(one) for one in failures], lambda: failures_text(failures))
             return 0
         found = store.read(lambda c: list(views.jobs(c, wanted, sort)))
-    width = shutil.get_terminal_size().columns
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     cli.result(
         [job_json(job) for job in found],
         lambda: "\n".join(job_line(job, width) for job in found) or "no such job",
+        IN_JOBS,
     )
     return 0

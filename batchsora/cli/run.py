@@ -195,20 +195,14 @@ def command(cli: Cli, /, manifest: Path | None, batch: str | None, **flags: Any)
 
 def _caps(flags: dict[str, Any], context: click.Context) -> "Caps":
     from batchsora.app.loading import Caps
-    from batchsora.cli.configured import from_file
+    from batchsora.cli.configured import caps_said
     from jobs.ledger import Refunds
 
-    names = {"batch": "budget", "day": "day_budget"} | {
-        name: name for name in ("max_price", "min_balance")
-    }
-    begin = {cap: flags[name] for cap, name in names.items() if from_file(context, name)}
-    said = {cap: flags[name] for cap, name in names.items() if cap not in begin}
     return Caps(
-        **said,
+        **caps_said(context, flags),
         campaigns=flags["campaigns"],
         time_zone=flags["time_zone"],
         refunds=None if flags["refunds"] is None else Refunds(flags["refunds"]),
-        begin=begin,
     )
 
 

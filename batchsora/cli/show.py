@@ -2,6 +2,7 @@
 
 import click
 
+from batchsora.cli.colours import IN_STORY
 from batchsora.cli.common import Cli, global_options
 from batchsora.cli.completing import jobs
 from batchsora.cli.picking import batch_option
@@ -28,5 +29,5 @@ def command(cli: Cli, /, job: str, batch: str | None) -> int:
         found, attempts = store.read(
             lambda c: (found := views.find_job(c, job, batch), views.attempts_of(c, found.id))
         )
-    cli.result(story_json(found, attempts), lambda: story_text(found, attempts))
+    cli.result(story_json(found, attempts), lambda: story_text(found, attempts), IN_STORY)
     return 0

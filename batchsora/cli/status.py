@@ -2,6 +2,7 @@
 
 import click
 
+from batchsora.cli.colours import IN_STATUS
 from batchsora.cli.common import Cli, global_options
 from batchsora.cli.completing import batches
 
@@ -35,5 +36,6 @@ def command(cli: Cli, /, batch: str | None) -> int:
     cli.result(
         status_json(found, account.balance_micros, runner),
         lambda: status_text(found, account.balance_micros, runner),
+        IN_STATUS,
     )
     return 0

@@ -1,19 +1,16 @@
 """What people and the application want to know: read-only questions, answered from one snapshot."""
 
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, not_, or_, select, text
+from sqlalchemy import ColumnElement, Connection, and_, func, not_, or_, select
 
 from ..errors import NotFoundError
 from ..ledger import Budget, Scope, batch_key
-from ..policy import RunPolicy
 from ..states import JobState
-from ..tables import ARTIFACT, ATTEMPT, BATCH, BUDGET, JOB, QUEUED
+from ..tables import ARTIFACT, ATTEMPT, BATCH, BUDGET, JOB
 from . import doubts
 
 PAGE = 1000
@@ -171,6 +168,7 @@ class Wanted:
         states: of :class:`~jobs.states.JobState`.
         kinds: of failure.
         campaigns: names.
+        fingerprints: of what is asked for (:mod:`jobs.spec`).
         keys: of jobs, or their numbers as ``#12``.
         search: words of which all stand in prompt, key or error, in any case.
     """
@@ -179,6 +177,7 @@ class Wanted:
     states: Sequence[str] = ()
     kinds: Sequence[str] = ()
     campaigns: Sequence[str] = ()
+    fingerprints: Sequence[str] = ()
     keys: Sequence[str] = ()
     search: str = ""
 
@@ -191,6 +190,7 @@ class Wanted:
             (JOB.c.state, self.states),
             (JOB.c.error_kind, self.kinds),
             (JOB.c.campaign, self.campaigns),
+            (JOB.c.fingerprint, self.fingerprints),
         ):
             if values:
                 yield column.in_(values)
@@ -272,76 +272,13 @@ def find_job(connection: Connection, key: str, batch: str | None = None) -> Any:
     raise NotFoundError(f"several batches have a job {key!r} ({names}); say which with --batch")
 
 
-@dataclass(frozen=True, slots=True)
-class Outstanding:
-    """What the active batches still have to do.
-
-    Attributes:
-        ready: queued and due.
-        later: queued for a time to come.
-        paused: queued in a batch that a person paused.
-        sending: with an open attempt.
-        pending: paid and not finished.
-        in_doubt: waiting for their doubt to be settled.
-        next_due: when the first of the later ones is due.
-    """
-
-    ready: int
-    later: int
-    paused: int
-    sending: int
-    pending: int
-    in_doubt: int
-    next_due: datetime | None
-
-
-_ACTIVE = select(BATCH.c.id, BATCH.c.paused).where(BATCH.c.active)
-_QUEUED_COUNT = select(func.count()).where(
-    QUEUED,
-    JOB.c.batch_id == bindparam("batch"),
-    JOB.c.row <= bindparam("last_row"),
-    JOB.c.id.not_in(bindparam("left_out", expanding=True)),
-    JOB.c.in_manifest,  # what left the manifest is not bought
-)
-_LATER = _QUEUED_COUNT.where(JOB.c.due_at > bindparam("now", type_=JOB.c.due_at.type)).add_columns(
-    func.min(JOB.c.due_at)
-)
-_UNDER_WAY = (
-    select(JOB.c.state, func.count().label("jobs"))
-    .where(
-        JOB.c.batch_id == bindparam("batch"),
-        text("job.state IN ('submitting', 'in_doubt', 'pending', 'processing')"),
-    )
-    .group_by(JOB.c.state)
-)
-
-
-def served_batches(connection: Connection) -> list[int]:
-    """List the numbers of the batches that a runner serves, or served last."""
-    return [batch_id for batch_id, _ in connection.execute(_ACTIVE)]
-
-
-def outstanding(connection: Connection, now: datetime, policy: RunPolicy) -> Outstanding:
-    """Count what the active batches still have to do."""
-    total = {"ready": 0, "later": 0, "paused": 0, "sending": 0, "pending": 0, "in_doubt": 0}
-    next_due: datetime | None = None
-    for batch_id, paused in connection.execute(_ACTIVE).all():
-        last_row = policy.last_rows.get(batch_id, sys.maxsize)
-        terms = {"batch": batch_id, "last_row": last_row, "left_out": list(policy.left_out)}
-        queued = connection.execute(_QUEUED_COUNT, terms).scalar_one()
-        if paused:
-            total["paused"] += 0 if batch_id in policy.not_awaited else queued
-        else:
-            later, first = connection.execute(_LATER, terms | {"now": now}).one()
-            total["later"] += later
-            total["ready"] += queued - later
-            next_due = min(filter(None, (next_due, first)), default=None)
-        under_way = connection.execute(_UNDER_WAY, {"batch": batch_id})
-        counts = {row.state: row.jobs for row in under_way}
-        total["sending"] += counts.get(JobState.SUBMITTING, 0)
-        total["in_doubt"] += counts.get(JobState.IN_DOUBT, 0)
-        total["pending"] += counts.get(JobState.PENDING, 0) + counts.get(JobState.PROCESSING, 0)
-    return Outstanding(next_due=next_due, **total)
+def numbered(connection: Connection, job_ids: Sequence[int]) -> list[Any]:
+    """Read jobs by their numbers, in that order; removed batches' as well."""
+    found: dict[int, Any] = {}
+    for start in range(0, len(job_ids), PAGE):
+        chunk = job_ids[start : start + PAGE]
+        found |= {job.id: job for job in connection.execute(_JOB_VIEW.where(JOB.c.id.in_(chunk)))}
+    return [found[number] for number in job_ids if number in found]
 
 
 def campaigns(connection: Connection, batch_id: int) -> list[str]:
@@ -380,3 +317,11 @@ def queued_by_kind(connection: Connection, batch_id: int) -> dict[str, int]:
         .group_by(JOB.c.kind)
     )
     return {row.kind: row[1] for row in rows}
+
+
+def last_row(connection: Connection, batch_id: int) -> int:
+    """Say which row of a batch is the last; 0 when it has none."""
+    last: int = connection.execute(
+        select(func.coalesce(func.max(JOB.c.row), 0)).where(JOB.c.batch_id == batch_id)
+    ).scalar_one()
+    return last

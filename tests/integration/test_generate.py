@@ -122,13 +122,42 @@ def test_too_little_money_buys_nothing_and_leaves_nothing_in_the_queue(world: Wo
     """A later run must not buy what could not be bought now."""
     world.balance = 50_000
     done = call("generate", "a sunset", "--wait", *QUICK)
-    assert done.exit_code in (3, 4)
+    assert done.exit_code == 4
     assert "nothing was bought" in done.stderr
     assert not world.made
     assert said("jobs")[0]["status"] == "cancelled"
     world.balance = 10_000_000
     call("run", "--rate", "0", "--poll-interval", "0.05", "--no-download")
     assert not world.made
+
+
+@pytest.mark.usefixtures("api")
+def test_its_caps_hold_and_are_kept(world: World) -> None:
+    """The cap of all single videos is a batch's: what was said once is kept, and a note says so."""
+    job = said("generate", "one", "--wait", "--budget", "0.20", *QUICK)
+    cap = said("status")["batches"][0]["money"]["cap"]
+    assert (job["price"], cap) == ("0.12", "0.20")
+    over = call("generate", "two", "--wait", *QUICK)
+    assert over.exit_code == 4
+    assert len(world.made) == 1
+    raised = call("generate", "two", "--wait", "--budget", "0.24", *QUICK)
+    assert raised.exit_code == 0
+    assert "budget: $0.24 replaces $0.20" in raised.stderr
+    # the file says what a batch begins with, and never raises it
+    Path("batchsora.toml").write_text("[generate]\nbudget = 9\n")
+    kept = call("generate", "three", "--wait", *QUICK)
+    assert "budget: $0.24 is kept; the $9.00 of the configuration" in kept.stderr
+    assert kept.exit_code == 4
+    assert len(world.made) == 2
+
+
+@pytest.mark.usefixtures("api")
+def test_the_highest_price_of_the_file_holds_for_single_videos(world: World) -> None:
+    """What stands at the top of the configuration about prices is meant for all purchases."""
+    said("generate", "one", "--wait", *QUICK)  # the price is known from now on
+    Path("batchsora.toml").write_text("max-price = 0.01\n")
+    assert call("generate", "two", "--wait", *QUICK).exit_code == 4
+    assert len(world.made) == 1
 
 
 def test_a_doubt_is_settled_before_it_ends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

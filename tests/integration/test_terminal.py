@@ -179,6 +179,9 @@ def test_colours_are_for_terminals_that_want_them(tmp_path: Path) -> None:
     plain = Terminal(tmp_path, 80, "doctor", NO_COLOR="1")
     plain.ends()
     assert "\x1b[32m" not in plain.shown
+    dumb = Terminal(tmp_path, 80, "doctor", TERM="dumb")
+    dumb.ends()
+    assert "\x1b[" not in dumb.shown
     logged = subprocess.run(
         [sys.executable, "-m", "batchsora", "run", "night.csv", "--budget", "1", *RUN[2:]],
         cwd=tmp_path, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
@@ -187,6 +190,10 @@ def test_colours_are_for_terminals_that_want_them(tmp_path: Path) -> None:
     assert "\x1b" not in logged.stdout + logged.stderr
     assert "\r" not in logged.stderr
     assert "6/6" in logged.stderr
+    for command in ("status", "jobs", "show r0"):
+        states = Terminal(tmp_path, 80, *command.split())
+        assert states.ends() == 0
+        assert "\x1b[32mcompleted\x1b[0m" in states.shown, command
 
 
 @pytest.mark.usefixtures("api")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from jobs.ending import Reason, Situation, verdict
 from jobs.provider import RefusalCause
 from jobs.store.claims import Blocked
-from jobs.store.views import Outstanding
+from jobs.store.outstanding import Outstanding
 
 NOTHING = Outstanding(ready=0, later=0, paused=0, sending=0, pending=0, in_doubt=0, next_due=None)
 QUIET = Situation(
