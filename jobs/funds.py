@@ -60,7 +60,8 @@ class Funds:
             else:
                 log.warning("the balance could not be read: %s", error)
         except ThrottledError as error:
-            self._gate.throttle(error.retry_after)
+            seconds = self._gate.throttle(error.retry_after)
+            log.warning("the API asks to be left alone for %.0f s", seconds)
         except ProviderError as error:
             log.warning("the balance could not be read: %s", error)
             self._gate.unreachable()

@@ -1,5 +1,6 @@
 """The database as ``doctor`` sees it: version, integrity, owner, runner; nothing is written."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,6 +38,12 @@ def look_at_database(settings: Settings, token: Token | None) -> Iterator[Check]
     path = settings.database
     if not path.exists() or (path.is_file() and path.stat().st_size == 0):
         yield fine("database", f"none yet at {path}; 'batchsora run MANIFEST' makes it")
+        return
+    if not path.is_file():
+        yield wrong("database", f"{path} is no file", "name another one with --db", Exit.DATABASE)
+        return
+    if not os.access(path, os.R_OK):
+        yield wrong("database", f"{path} may not be read", "mend its rights", Exit.DATABASE)
         return
     try:
         seen = peek(path, _look)

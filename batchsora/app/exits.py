@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from enum import IntEnum
 from typing import Any
 
+from batchsora.runblob.errors import BadTokenError, RunBlobError
 from jobs.ending import Ending, Reason
 from jobs.errors import (
     DatabaseLockedError,
@@ -90,8 +91,9 @@ def exit_of_jobs(ending: Ending, jobs: Iterable[Any], *, files_wanted: bool) -> 
 
 def exit_of_read(error: Exception) -> Exit:
     """Say which exit a failed read of the API means, outside of a run."""
-    if isinstance(error, TokenRefusedError):
+    if isinstance(error, TokenRefusedError | BadTokenError):
         return Exit.TOKEN
-    if isinstance(error, UnreachableError | ThrottledError):
+    passing = isinstance(error, RunBlobError) and error.retryable
+    if passing or isinstance(error, UnreachableError | ThrottledError):
         return Exit.INTERRUPTED
     return Exit.USAGE

@@ -98,13 +98,16 @@ def _buy(
     policy = replace(request.terms.policy, left_out=store.read(lambda c: _others(c, job_id)))
     terms = replace(request.terms, policy=policy, download=None)
     done = over([job_id]) if request.wait else _bought(job_id)
-    result = serve(store, [job_id], place, terms, hooks, teller, done)
-    now = hooks.clock.now()
-    if store.write(lambda c: steering.cancel(c, [job_id], now)):
-        for line in wording.reason(result.ending, 1):
-            teller.say(line)
-        teller.say("nothing was bought")
-    return result.ending
+    ending: Ending | None = None
+    try:
+        ending = serve(store, [job_id], place, terms, hooks, teller, done).ending
+    finally:
+        now = hooks.clock.now()
+        if store.write(lambda c: steering.cancel(c, [job_id], now)):
+            for line in () if ending is None else wording.reason(ending, 1):
+                teller.say(line)
+            teller.say("nothing was bought")
+    return ending
 
 
 def _hand_over(

@@ -6,6 +6,7 @@ Each is a guarded change of the job table; a runner that is alive takes it up wi
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from shlex import quote
 from typing import Any
 
 from sqlalchemy import Connection
@@ -13,7 +14,9 @@ from sqlalchemy import Connection
 from batchsora.app import wording
 from batchsora.app.exits import Exit
 from batchsora.app.start import Teller
-from batchsora.settings import Settings
+from batchsora.manifest import values
+from batchsora.manifest.errors import CellError
+from batchsora.settings import Settings, SettingsError
 from jobs.clock import Clock
 from jobs.lock import current_runner
 from jobs.money import usd_text
@@ -49,15 +52,25 @@ class Refused:
 
 
 def retry(
-    wanted: Wanted, settings: Settings, store: Store, teller: Teller, *, dry: bool, consent: bool
+    wanted: Wanted,
+    settings: Settings,
+    store: Store,
+    teller: Teller,
+    *,
+    prompt: str | None = None,
+    dry: bool,
+    consent: bool,
 ) -> Exit:
     """Queue failed jobs for another attempt, after saying what that costs.
 
-    Without keys and kinds only those are meant that another attempt may get past.
+    Without keys and kinds only those are meant that another attempt may get past. With another
+    prompt it is one job, and only a change in its manifest changes that again.
 
     Raises:
+        SettingsError: nothing can be bought by that prompt.
         jobs.errors.NotFoundError: there is no such batch or job.
     """
+    words = None if prompt is None else _prompt(prompt)
     found, refused = _split(store, wanted, JobState.FAILED, JobState.CANCELLED)
     chosen = [job for job in found if _meant(job, wanted)]
     others = Counter(job.error_kind for job in found if not _meant(job, wanted))
@@ -84,7 +97,7 @@ def retry(
         return Exit.USAGE if refused else Exit.DONE
     if not _agreed(f"Buy {len(chosen)} job(s) again for {price}?", teller, consent=consent):
         return Exit.USAGE
-    moved = _in_chunks(store, [job.id for job in chosen], steering.retry)
+    moved = _in_chunks(store, [job.id for job in chosen], teller, _mover(words))
     refused += [
         _refusal(store, job) for job in chosen if job.id not in moved
     ]  # something else was quicker
@@ -94,6 +107,20 @@ def retry(
     taken = _hand_over(store, settings, {job.batch_id for job in chosen if job.id in moved})
     teller.result(document, lambda: f"{len(moved)} job(s) queued again for {price}; {taken}")
     return Exit.USAGE if refused else Exit.DONE
+
+
+def _prompt(text: str) -> str:
+    """Read a prompt as a manifest's is read."""
+    try:
+        return values.prompt(text)
+    except CellError as error:
+        raise SettingsError(f"--prompt: {error.problem}. {error.remedy}") from error
+
+
+def _mover(words: str | None) -> Callable[[Connection, Sequence[int]], list[int]]:
+    if words is None:
+        return steering.retry
+    return lambda c, ids: [number for number in ids if steering.reword(c, number, words)]
 
 
 def cancel(wanted: Wanted, store: Store, clock: Clock, teller: Teller, *, consent: bool) -> Exit:
@@ -107,7 +134,7 @@ def cancel(wanted: Wanted, store: Store, clock: Clock, teller: Teller, *, consen
         return Exit.USAGE
     now = clock.now()
     moved = _in_chunks(
-        store, [job.id for job in found], lambda c, ids: steering.cancel(c, ids, now)
+        store, [job.id for job in found], teller, lambda c, ids: steering.cancel(c, ids, now)
     )
     refused += [_refusal(store, job) for job in found if job.id not in moved]
     _tell_refused(refused, teller)
@@ -134,7 +161,8 @@ def pause(name: str, settings: Settings, store: Store, teller: Teller, *, paused
 
     batch_id, changed, under_way = store.write(work)
     if paused:
-        said = f"{name} is paused: nothing more of it is submitted until 'batchsora resume {name}'"
+        resume = f"batchsora resume {quote(name)}"
+        said = f"{name} is paused: nothing more of it is submitted until '{resume}'"
         said += f"; {under_way} paid for are still fetched" if under_way else ""
     else:
         said = f"{name} goes on: {_hand_over(store, settings, {batch_id})}"
@@ -238,12 +266,17 @@ def _room(store: Store, jobs: Sequence[Any]) -> str:
 def _in_chunks(
     store: Store,
     ids: Sequence[int],
+    teller: Teller,
     move: Callable[[Connection, Sequence[int]], list[int]],
 ) -> set[int]:
     moved: set[int] = set()
-    for start in range(0, len(ids), CHUNK):
-        chunk = ids[start : start + CHUNK]
-        moved.update(store.write(lambda c, chunk=chunk: move(c, chunk)))  # type: ignore[misc]
+    try:
+        for start in range(0, len(ids), CHUNK):
+            chunk = ids[start : start + CHUNK]
+            moved.update(store.write(lambda c, chunk=chunk: move(c, chunk)))  # type: ignore[misc]
+    except KeyboardInterrupt:
+        teller.say(f"stopped when {len(moved)} of {len(ids)} jobs had been moved; those stay so")
+        raise
     return moved
 
 

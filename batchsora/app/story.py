@@ -3,6 +3,7 @@
 Scripts get the same as JSON.
 """
 
+import shlex
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -115,14 +116,15 @@ def next_step(job: Any) -> str | None:
     if job.state == JobState.IN_DOUBT:
         return (
             "'batchsora run' or 'batchsora reconcile' looks for it; 'batchsora resolve "
-            f"{job.key}' settles it by your word"
+            f"{shlex.quote(job.key)}' settles it by your word"
         )
     if job.state == JobState.COMPLETED:
-        return None if job.sha256 else f"'batchsora download {job.key}' fetches the file"
+        return (
+            None if job.sha256 else f"'batchsora download {shlex.quote(job.key)}' fetches the file"
+        )
     if job.state == JobState.FAILED and job.error_kind == "overdue":
         return "'batchsora run' looks again: it is paid for, and may still finish"
-    step = _NEXT[JobState(job.state)]
-    return step.format(key=job.key)
+    return _NEXT[JobState(job.state)].format(key=shlex.quote(job.key))
 
 
 def _time(moment: datetime) -> str:

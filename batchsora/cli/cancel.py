@@ -41,7 +41,7 @@ def command(
       batchsora cancel sunset-03
       batchsora cancel --batch night --campaign winter --yes
     """
-    if not (job or batch or campaigns or search or everything):
+    if not (job or batch or campaigns or search.split() or everything):
         raise click.UsageError("say which: JOB, --batch, --campaign, --search or --all")
     from batchsora.app.databases import existing_store
     from batchsora.app.steer import cancel

@@ -28,6 +28,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from batchsora._version import __version__
 from batchsora.fetch.addresses import ADDRESSES, CheckedResolver, only
+from batchsora.settings import SettingsError
 
 USER_AGENT = f"batchsora/{__version__}"
 
@@ -65,6 +66,21 @@ def new_transport(
     return Transport(ssl_context=ssl_context, resolver=resolver, proxies=proxies)
 
 
+def _system_certificates() -> ssl.SSLContext:
+    """Load the certificates that are trusted.
+
+    Raises:
+        SettingsError: those that the environment names can't be used.
+    """
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:  # an SSLError as well
+        raise SettingsError(
+            "the certificates that SSL_CERT_FILE or SSL_CERT_DIR name can't be used "
+            f"({error.strerror or error}); name others, or unset it"
+        ) from error
+
+
 class Transport(httpx.AsyncBaseTransport):
     """One pool of connections without a limit: how much is in flight is the scheduler's decision.
 
@@ -78,7 +94,7 @@ class Transport(httpx.AsyncBaseTransport):
         resolver: AbstractResolver | None,
         proxies: Mapping[str, str] | None,
     ) -> None:
-        self._ssl = httpx.create_ssl_context() if ssl_context is None else ssl_context
+        self._ssl = _system_certificates() if ssl_context is None else ssl_context
         self._given_resolver = resolver
         self._resolver: CheckedResolver | None = None
         self._proxies = dict(

@@ -160,6 +160,24 @@ def test_the_highest_price_of_the_file_holds_for_single_videos(world: World) -> 
     assert len(world.made) == 1
 
 
+@pytest.mark.parametrize("broken", ["another account", "certificates"])
+def test_an_error_before_it_is_sent_leaves_nothing_to_a_later_run(
+    world: World, api: SandboxServer, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """Whatever goes wrong: what could not be bought now is not bought in the night."""
+    said("generate", "one", "--wait", *QUICK)
+    with monkeypatch.context() as meanwhile:
+        if broken == "certificates":
+            meanwhile.setenv("SSL_CERT_FILE", "/nowhere.pem")
+        else:
+            meanwhile.setenv("BATCHSORA_BASE_URL", api.url.replace("127.0.0.1", "localhost"))
+        done = call("generate", "two", "--wait", *QUICK)
+        assert done.exit_code == (2 if broken == "certificates" else 5), done.exception
+    assert [job["status"] for job in said("jobs")] == ["completed", "cancelled"]
+    assert call("run", "--budget", "5", *QUICK[:2]).exit_code == 0
+    assert len(world.made) == 1
+
+
 def test_a_doubt_is_settled_before_it_ends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A dropped answer is found in the account's list, not paid for again."""
     with SandboxServer(world, faults=Faults(drop=1.0)) as server:
