@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 UV ?= $(or $(wildcard $(BIN)/uv),uv)
 export PIP_ROOT_USER_ACTION = ignore
 
-.PHONY: help demo test check bench soak lock docs format clean
+.PHONY: help demo test check bench soak fuzz lock docs format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo 'make check    what CI runs: the tests, then the linters'
 	@echo 'make bench    the benchmarks'
 	@echo 'make soak     simulated nights: make soak SEEDS=20000'
+	@echo 'make fuzz     damaged manifests for the readers: make fuzz MINUTES=30'
 	@echo 'make format   mend what ruff can mend'
 	@echo 'make docs     redraw docs/design.md from jobs/states.py, docs/commands.md from --help'
 	@echo 'make lock     renew requirements/dev.txt (needs uv)'
@@ -39,6 +40,10 @@ bench: $(INSTALLED)
 SEEDS ?= 1000
 soak: $(INSTALLED)
 	$(BIN)/python tests/simulation/soak.py --seeds $(SEEDS)
+
+MINUTES ?= 5
+fuzz: $(INSTALLED)
+	PYTHONPATH=tests $(BIN)/python -m simulation.readers --minutes $(MINUTES)
 
 # The lock names no index, so that it installs from whichever one pip is configured for.
 lock:

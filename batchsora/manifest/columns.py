@@ -8,6 +8,8 @@ default instead of what the person wrote, and be paid for.
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Final
 
 from batchsora.manifest.errors import RowProblem, refused
@@ -32,6 +34,7 @@ LONGEST_HEADER: Final = 1000
 """Characters; a header is repeated in messages, and compared with every name of ours."""
 SHORTEST_MISSPELT: Final = 5
 """A shorter word is one letter away from too many honest headers."""
+SHOWN: Final = 8
 LONG_WORD: Final = 8
 """From here on two slips count as a misspelling, below only one."""
 
@@ -81,16 +84,23 @@ class Columns:
     suspicious: tuple[str, ...]
 
 
-def understand(file: str, headers: Sequence[str], row: int | None) -> Columns:
+def understand(
+    file: str,
+    headers: Sequence[str],
+    row: int | None,
+    said: Mapping[str, str] = MappingProxyType({}),
+) -> Columns:
     """Find out what the headers of a manifest mean.
 
     Args:
         file: the manifest's path, for messages.
         headers: as written.
         row: where they stand, or None.
+        said: which column of ours a header means, by the header, because a person says so.
 
     Raises:
-        ManifestError: no prompt, a header twice, or two headers for one column.
+        ManifestError: no prompt, a header twice, two headers for one column, or a person speaks of
+            a header that is not there.
     """
     if len(headers) > MOST_COLUMNS:
         raise refused(
@@ -108,7 +118,7 @@ def understand(file: str, headers: Sequence[str], row: int | None) -> Columns:
                 row=row,
                 found=header,
             )
-    known, shadowed = _known(file, headers, row)
+    known, shadowed = _known(file, headers, row, _said(file, headers, row, said))
     results = {index for index, header in enumerate(headers) if folded(header) in _RESULTS}
     nameless = tuple(index for index, header in enumerate(headers) if not header.strip())
     carried = tuple(i for i in range(len(headers)) if i not in results and headers[i].strip())
@@ -161,19 +171,49 @@ def understand(file: str, headers: Sequence[str], row: int | None) -> Columns:
     return Columns(known, carried, nameless, tuple(warnings), tuple(suspicious))
 
 
+def _said(
+    file: str, headers: Sequence[str], row: int | None, said: Mapping[str, str]
+) -> dict[int, str]:
+    """Find the headers that a person speaks of; written as they are, or else as good as that."""
+    found: dict[int, str] = {}
+    for header, name in said.items():
+        places = [index for index, one in enumerate(headers) if one.strip() == header.strip()] or [
+            index for index, one in enumerate(headers) if folded(one) == folded(header)
+        ]
+        if len(places) != 1:
+            near = get_close_matches(header, headers, 1)
+            raise refused(
+                file,
+                f"there is no column {header!r}" if not places else f"{header!r} stands twice",
+                f"Did you mean {near[0]!r}?"
+                if near and not places
+                else f"There are: {_listed(headers)}.",
+                row=row,
+            )
+        found[places[0]] = name
+    return found
+
+
 def _known(
-    file: str, headers: Sequence[str], row: int | None
+    file: str, headers: Sequence[str], row: int | None, said: Mapping[int, str]
 ) -> tuple[dict[str, int], dict[int, str]]:
-    """Find our columns, and those whose name is only a synonym beside the proper one."""
+    """Find our columns, and those whose name is only a synonym beside the proper one.
+
+    What a person says goes before what a header is called.
+    """
     places: dict[str, list[int]] = {}
     for index, header in enumerate(headers):
-        name = meaning(header)
+        name = said.get(index) or meaning(header)
         if name is not None:
             places.setdefault(name, []).append(index)
     known: dict[str, int] = {}
     shadowed: dict[int, str] = {}
     for name, indexes in places.items():
-        best = [index for index in indexes if proper(headers[index])] or indexes
+        best = (
+            [index for index in indexes if index in said]
+            or [index for index in indexes if proper(headers[index])]
+            or indexes
+        )
         if len(best) > 1:
             twins = ", ".join(repr(headers[index]) for index in best)
             raise refused(
@@ -203,16 +243,21 @@ def _refuse_twins(file: str, headers: Sequence[str], row: int | None) -> None:
 
 def _without_prompt(file: str, headers: Sequence[str], row: int | None) -> Exception:
     likely = next((header for header in headers if misspelt(header, ()) == "prompt"), None)
-    there = ", ".join(repr(header) for header in headers[:8]) + (", …" if len(headers) > 8 else "")  # noqa: PLR2004 - enough to recognise the file by
     return refused(
         file,
         "there is no column 'prompt'",
         f"Is {likely!r} misspelt? Call it 'prompt'."
         if likely is not None
-        else "The first row must hold the columns' names, one of them 'prompt'.",
+        else "The first row must hold the columns' names, one of them 'prompt'; --map 'Your "
+        "name=prompt' tells what another one means.",
         row=row,
-        found=there,
+        found=_listed(headers),
     )
+
+
+def _listed(headers: Sequence[str]) -> str:
+    """Show so many headers as are enough to recognise the file by."""
+    return ", ".join(map(repr, headers[:SHOWN])) + (", …" if len(headers) > SHOWN else "")
 
 
 def misspelt(header: str, present: Mapping[str, int] | Sequence[str]) -> str | None:

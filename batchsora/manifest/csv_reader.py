@@ -1,4 +1,4 @@
-"""Reads CSV: UTF-8 with or without a byte order mark, any line ends, ``,`` ``;`` or tab.
+"""Reads CSV: UTF-8, or UTF-16 with its byte order mark; any line ends; ``,`` ``;`` ``|`` or tab.
 
 The file is read as a stream and never held. A quote that is opened and not closed, or closed in the
 middle of a cell, refuses the file: guessing would glue rows together, and pay for the result.
@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from batchsora.manifest.errors import ManifestError, RowProblem, refused
-from batchsora.manifest.raw import RawRow, Settings, check_regular
+from batchsora.manifest.raw import (
+    PLAIN,
+    RawRow,
+    Reading,
+    Settings,
+    check_regular,
+    encoding_of,
+    unreadable,
+)
 from batchsora.tables import restored
 
 LONGEST_LINE: Final = 16 * 1024**2
@@ -21,10 +29,29 @@ LONGEST_ROW: Final = 2 * LONGEST_LINE
 """Characters of a row over all its lines; quotes may make one row of a whole file."""
 MOST_CELLS: Final = 200_000
 """Separators in a row, those inside texts too; a cell costs more memory than its text."""
-DELIMITERS: Final = (",", ";", "\t")
+SUFFIXES: Final = (".csv", ".tsv", ".tab", ".txt")
+TAB_SEPARATED: Final = (".tsv", ".tab")
+DELIMITERS: Final = (",", ";", "\t", "|")
 
 _QUOTED = re.compile(r'"[^"]*"')
-_UTF_8_HINT: Final = 'Save it again as "CSV UTF-8", or convert it to UTF-8.'
+_SEPARATOR = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE)
+"""The line by which Excel is told what separates cells."""
+_UTF_8_HINT: Final = 'Save it again as "CSV UTF-8", or name what it is: --encoding cp1252.'
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a text table is written.
+
+    Attributes:
+        delimiter: what separates its cells.
+        encoding: as Python calls it; of UTF-8 the one that takes a byte order mark or none.
+        named: the first line tells the delimiter, as ``sep=;``.
+    """
+
+    delimiter: str
+    encoding: str
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +60,17 @@ class CsvTable:
 
     Attributes:
         path: the file.
-        delimiter: what separates its cells.
+        dialect: how it is written.
         headers: as written, without empty ones at the end.
         header_row: its first row that is not blank.
     """
 
     path: Path
-    delimiter: str
+    dialect: Dialect
     headers: tuple[str, ...]
     header_row: int
+
+    sheet = None
 
     @property
     def settings(self) -> Settings:
@@ -54,8 +83,8 @@ class CsvTable:
         Raises:
             ManifestError: the file can't be read to its end, or has another header than before.
         """
-        with _opened(self.path) as file:
-            records = _records(self.path, file, self.delimiter)
+        with _opened(self.path, self.dialect.encoding) as file:
+            records = _records(self.path, file, self.dialect)
             _, cells = next(records, (0, []))
             if _header(cells) != self.headers:
                 raise refused(
@@ -67,35 +96,51 @@ class CsvTable:
                 yield RawRow(row, cells)
 
 
-def open_csv(path: Path) -> CsvTable:
+def records(table: CsvTable) -> Iterator[tuple[int, list[str]]]:
+    """Read a table as it stands, header included: row numbers and cells, marks and all.
+
+    Raises:
+        ManifestError: the file can't be read to its end.
+    """
+    with _opened(table.path, table.dialect.encoding) as file:
+        yield from _records(table.path, file, table.dialect)
+
+
+def open_csv(path: Path, reading: Reading = PLAIN) -> CsvTable:
     """Open a CSV manifest and read its header.
 
     Raises:
         ManifestError: it is not a CSV file in UTF-8, or empty.
     """
     check_regular(path)
-    with _opened(path) as file:
-        delimiter = _delimiter(path, file)
-    with _opened(path) as file:
-        for row, cells in _records(path, file, delimiter):
-            return CsvTable(path, delimiter, _header(cells), row)
+    encoding = encoding_of(path, reading.encoding)
+    with _opened(path, encoding) as file:
+        dialect = _dialect(path, file, encoding, reading.delimiter)
+    with _opened(path, encoding) as file:
+        for row, cells in _records(path, file, dialect):
+            return CsvTable(path, dialect, _header(cells), row)
     raise refused(str(path), "the file is empty", "Its first row must hold the columns' names.")
 
 
-def _opened(path: Path) -> TextIO:
+def _opened(path: Path, encoding: str) -> TextIO:
     try:
-        return path.open(encoding="utf-8-sig", newline="")
+        return path.open(encoding=encoding, newline="")
     except OSError as error:
-        raise refused(
-            str(path), f"the file can't be read: {error.strerror}", "Check its permissions."
-        ) from error
+        raise unreadable(path, error) from error
 
 
-def _delimiter(path: Path, file: TextIO) -> str:
-    """Choose what separates cells: whatever the header has most of outside quotes; else a comma."""
+def _dialect(path: Path, file: TextIO, encoding: str, delimiter: str | None) -> Dialect:
+    """See what separates cells: what a person or the file says, else what the header has most of.
+
+    Only what is outside quotes counts; a header without any is one column.
+    """
     line = next((line for line in _lines(path, file) if line.strip()), "")
+    named = _SEPARATOR.fullmatch(line)
+    if named is not None:
+        return Dialect(delimiter or named[1], encoding, named=True)
     bare = _QUOTED.sub("", line)
-    return max(DELIMITERS, key=bare.count)
+    usual = "\t" if path.suffix.lower() in TAB_SEPARATED else max(DELIMITERS, key=bare.count)
+    return Dialect(delimiter or usual, encoding)
 
 
 def _header(cells: list[str]) -> tuple[str, ...]:
@@ -104,7 +149,7 @@ def _header(cells: list[str]) -> tuple[str, ...]:
     return tuple(restored(cell) for cell in cells[:last])
 
 
-def _records(path: Path, file: TextIO, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _records(path: Path, file: TextIO, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
     """Read the rows that are not blank, numbered as a spreadsheet numbers them.
 
     Raises:
@@ -113,13 +158,16 @@ def _records(path: Path, file: TextIO, delimiter: str) -> Iterator[tuple[int, li
     # A setting of the whole process, and the module's only way to read a data URI in a cell. It is
     # only ever raised, so that nobody else's reading fails by it.
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
-    bounded = _Bounded(path, _lines(path, file), delimiter)
-    reader = csv.reader(bounded, delimiter=delimiter, strict=True)
+    bounded = _Bounded(path, _lines(path, file), dialect.delimiter)
+    reader = csv.reader(bounded, delimiter=dialect.delimiter, strict=True)
+    skipped = not dialect.named
     row, line = 0, 0
     try:
         for row, cells in enumerate(reader, 1):
             if any(map(str.strip, cells)):
-                yield row, cells
+                if skipped:
+                    yield row, cells
+                skipped = True
             line = reader.line_num
             bounded.begin(row + 1)
     except csv.Error as error:
@@ -195,21 +243,18 @@ def _lines(path: Path, file: TextIO) -> Iterator[str]:
                     "Is this a CSV file?",
                 )
             yield line
-    except UnicodeDecodeError as error:
-        raise _not_utf_8(path) from error
+    except UnicodeError as error:  # of UTF-16 also one without a byte order mark
+        raise _undecodable(path, file.encoding) from error
     except OSError as error:
-        raise refused(
-            str(path), f"the file can't be read: {error.strerror}", "Check the disk."
-        ) from error
+        raise unreadable(path, error) from error
 
 
-def _not_utf_8(path: Path) -> ManifestError:
-    """Find the line that is not UTF-8; the decoder reads ahead and can't tell."""
+def _undecodable(path: Path, encoding: str) -> ManifestError:
+    """Find the line that is not in the encoding; the decoder reads ahead and can't tell."""
+    name = "UTF-8" if encoding == "utf-8-sig" else encoding
+    if encoding != "utf-8-sig":
+        return refused(str(path), f"the file is not {name}", _UTF_8_HINT)
     with path.open("rb") as file:
-        head = file.read(2)
-        if head in {b"\xff\xfe", b"\xfe\xff"}:
-            return refused(str(path), "the file is UTF-16, not UTF-8", _UTF_8_HINT)
-        file.seek(0)
         number = 1
         while line := file.readline(LONGEST_LINE):
             try:
@@ -218,9 +263,9 @@ def _not_utf_8(path: Path) -> ManifestError:
                 shown = line[max(0, error.start - 20) : error.start + 20]
                 return refused(
                     str(path),
-                    f"line {number} is not UTF-8",
+                    f"line {number} is not {name}",
                     _UTF_8_HINT,
                     found=shown.decode("latin-1").strip(),
                 )
             number += line.endswith(b"\n")
-    return refused(str(path), "the file is not UTF-8", _UTF_8_HINT)
+    return refused(str(path), f"the file is not {name}", _UTF_8_HINT)

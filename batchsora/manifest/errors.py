@@ -8,6 +8,7 @@
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -33,6 +34,7 @@ class RowProblem:
         found: what stands there, shortened; None when there is nothing to show.
         problem: what is wrong with it.
         remedy: what to do about it.
+        cell: of a workbook, the place as people see it, like ``Sheet1!C17``.
     """
 
     file: str
@@ -41,10 +43,11 @@ class RowProblem:
     found: str | None
     problem: str
     remedy: str
+    cell: str | None = None
 
     def as_json(self) -> dict[str, str | int | None]:
         """Give the fields of an entry of ``invalid`` in ``plan --json`` (docs/design.md)."""
-        return {
+        document: dict[str, str | int | None] = {
             "file": self.file,
             "row": self.row,
             "column": self.column,
@@ -52,10 +55,13 @@ class RowProblem:
             "problem": self.problem,
             "remedy": self.remedy,
         }
+        return document if self.cell is None else document | {"cell": self.cell}
 
     def __str__(self) -> str:
         place = self.file
-        if self.row is not None:
+        if self.cell is not None:
+            place += f", {self.cell}"
+        elif self.row is not None:
             place += f", row {self.row}"
         if self.column is not None:
             place += f", column {self.column!r}"
@@ -67,6 +73,27 @@ def _quoted(text: str) -> str:
     """Write a text as JSON: nothing in it drives a terminal, and every script stays legible."""
     plain = json.dumps(text, ensure_ascii=False)
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in plain)
+
+
+def cell_name(sheet: str, row: int, column: int | None) -> str:
+    """Name a cell, or a row, as people see it: ``Sheet1!C17``, ``'My sheet'!C17``.
+
+    Args:
+        sheet: its name.
+        row: from 1.
+        column: from 0; None for the row.
+    """
+    quoted = sheet if re.fullmatch(r"[^\W\d]\w*", sheet) else "'" + sheet.replace("'", "''") + "'"
+    return f"{quoted}!{row}:{row}" if column is None else f"{quoted}!{_letters(column)}{row}"
+
+
+def _letters(column: int) -> str:
+    letters = ""
+    number = column + 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters
 
 
 class ManifestError(Exception):

@@ -11,12 +11,17 @@ import hashlib
 import os
 import re
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
-from batchsora.manifest.errors import CellError
+from batchsora.manifest.errors import CellError, shorten
 from batchsora.manifest.values import check_url
 from jobs.provider import ImageRef
+
+if TYPE_CHECKING:
+    from batchsora.manifest.fitting import Fitter
 
 LARGEST_IMAGE: Final = 10 * 1024**2
 """Bytes of the decoded image: 10 MB, as the provider counts (docs/design.md)."""
@@ -61,12 +66,20 @@ class Images:
     Args:
         folder: the manifest's own; paths start from there.
         allow_outside: whether paths may lead out of it.
+        fitter: makes fit what the provider does not take; None: such pictures are errors.
+
+    Attributes:
+        notes: what was done to which picture, for a person.
     """
 
-    def __init__(self, folder: Path, *, allow_outside: bool) -> None:
+    def __init__(
+        self, folder: Path, *, allow_outside: bool, fitter: "Fitter | None" = None
+    ) -> None:
         self._folder = folder
         self._allow_outside = allow_outside
-        self._files: dict[Path, tuple[str, int, str] | CellError] = {}
+        self._fitter = fitter
+        self._files: dict[Path, tuple[Path, str, int, str] | CellError] = {}
+        self.notes: list[str] = []
 
     def read(self, text: str) -> ImageRef | None:
         """Find the image that a cell names; an empty cell is None.
@@ -88,14 +101,25 @@ class Images:
         path = self._resolved(source)
         if path not in self._files:
             try:
-                self._files[path] = _contents(path)
+                fitted = self._fitted(path, source)
+                self._files[path] = (fitted, *_contents(fitted))
             except CellError as error:
                 self._files[path] = error
         facts = self._files[path]
         if isinstance(facts, CellError):
             raise CellError(facts.problem, facts.remedy)
-        sha256, size, media = facts
-        return ImageRef(source, str(path), sha256, size, media)
+        fitted, sha256, size, media = facts
+        return ImageRef(source, str(fitted), sha256, size, media)
+
+    def _fitted(self, path: Path, source: str) -> Path:
+        """Give the file to send for a picture: itself, or what was made of it."""
+        if self._fitter is None:
+            return path
+        fitted, note = self._fitter.fit(path)
+        if note is not None:
+            shown = "".join(c if c.isprintable() else "?" for c in shorten(source))
+            self.notes.append(f"{shown}: {note}")
+        return fitted
 
     def _resolved(self, source: str) -> Path:
         """Follow a path to the real file."""
@@ -113,6 +137,15 @@ class Images:
         return path
 
 
+class Unread:
+    """Takes images by what a cell says of them alone, for whoever wants no more than keys."""
+
+    @staticmethod
+    def read(text: str) -> ImageRef | None:
+        """Give what a cell names, whether it is there or not."""
+        return ImageRef(text.strip()) if text.strip() else None
+
+
 def url(text: str) -> ImageRef | None:
     """Take a web address as an image; the provider fetches it. Empty is None.
 
@@ -126,8 +159,13 @@ def url(text: str) -> ImageRef | None:
     return ImageRef(source)
 
 
-def _contents(path: Path) -> tuple[str, int, str]:
-    """Read a file: its SHA-256, size and type."""
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a regular file, and nothing else.
+
+    Raises:
+        CellError: it is missing, a link, a pipe or a device, or can't be read.
+    """
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # opening a device may already do something
             raise _not_regular()
@@ -136,9 +174,15 @@ def _contents(path: Path) -> tuple[str, int, str]:
         with os.fdopen(handle, "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise _not_regular()
-            data = file.read(LARGEST_IMAGE + 1)
+            yield file
     except OSError as error:
         raise _unreadable(error) from error
+
+
+def _contents(path: Path) -> tuple[str, int, str]:
+    """Read a file: its SHA-256, size and type."""
+    with opened(path) as file:
+        data = file.read(LARGEST_IMAGE + 1)
     return hashlib.sha256(data).hexdigest(), len(data), _checked(data)
 
 

@@ -1,18 +1,21 @@
 """What every reader of a file format yields; all that is shared starts from here.
 
-A new format is one module with one function ``open_FORMAT(path) -> RawTable`` and one line in
-:data:`batchsora.manifest.read.READERS`. It knows its syntax and nothing of columns' meanings.
+A new format is one module with one function ``open_FORMAT(path, reading) -> RawTable`` and one line
+in :data:`batchsora.manifest.read.READERS`. It knows its syntax and nothing of columns' meanings.
 """
 
+import codecs
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
-from batchsora.manifest.errors import RowProblem, refused
+from batchsora.manifest.errors import ManifestError, RowProblem, refused
+
+_UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class RawRow(NamedTuple):
@@ -42,6 +45,34 @@ class Settings:
     campaign_budgets: Mapping[str, Decimal] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a person says about a manifest that its file does not tell by itself.
+
+    Attributes:
+        sheet: of a workbook, by its name; None is the first one.
+        delimiter: between the cells of a text table; None lets the header tell.
+        encoding: of a text table; None is UTF-8, or UTF-16 where a byte order mark says so.
+        columns: which column of ours a header means (``--map``), by the header as written.
+        defaults: what an empty cell of one of our columns says (``--default``), also where the
+            table has no such column.
+    """
+
+    sheet: str | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Give what is not left open, to be kept with the batch."""
+        return {name: said for name, said in asdict(self).items() if said}
+
+
+PLAIN: Final = Reading()
+"""Nothing needs to be said."""
+
+
 class RawTable(Protocol):
     """A manifest as its format's reader sees it."""
 
@@ -56,6 +87,11 @@ class RawTable(Protocol):
         ...
 
     @property
+    def sheet(self) -> str | None:
+        """Name the workbook's sheet that this is; None where it is no workbook."""
+        ...
+
+    @property
     def settings(self) -> Settings:
         """Give what the file says beside its rows."""
         ...
@@ -67,6 +103,28 @@ class RawTable(Protocol):
             ManifestError: the file can't be read to its end.
         """
         ...
+
+
+def encoding_of(path: Path, said: str | None) -> str:
+    """Say how a text file is encoded: as a person says, or as its byte order mark does.
+
+    Raises:
+        ManifestError: the file can't be read.
+    """
+    if said is not None:
+        return "utf-8-sig" if codecs.lookup(said).name == "utf-8" else said
+    try:
+        with path.open("rb") as file:
+            return "utf-16" if file.read(2) in _UTF_16 else "utf-8-sig"
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> ManifestError:
+    """Make the error of a file that the system does not give."""
+    return refused(
+        str(path), f"the file can't be read: {error.strerror}", "Check the disk and permissions."
+    )
 
 
 def check_regular(path: Path) -> None:

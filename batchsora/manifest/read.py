@@ -14,23 +14,35 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from batchsora.manifest.columns import Columns, understand
 from batchsora.manifest.csv_reader import open_csv
+from batchsora.manifest.defaults import with_defaults
 from batchsora.manifest.errors import ManifestError, RowProblem, refused
-from batchsora.manifest.images import Images
-from batchsora.manifest.raw import RawRow, RawTable
+from batchsora.manifest.fitting import Fitter
+from batchsora.manifest.folder_reader import open_folder
+from batchsora.manifest.images import Images, Unread
+from batchsora.manifest.json_reader import open_json, open_jsonl
+from batchsora.manifest.raw import PLAIN, RawRow, RawTable, Reading
 from batchsora.manifest.rows import RowReader
+from batchsora.manifest.sheet_reader import EXCEL, OTHERS, open_sheet
 from batchsora.manifest.yaml_reader import open_yaml
 from jobs.spec import JobSpec
 
 __all__ = ["MOST_JOBS", "READERS", "Manifest", "ManifestError", "RowProblem", "open_manifest"]
 
-READERS: Final[Mapping[str, Callable[[Path], RawTable]]] = {
+READERS: Final[Mapping[str, Callable[[Path, Reading], RawTable]]] = {
     ".csv": open_csv,
+    ".tsv": open_csv,
+    ".tab": open_csv,
+    ".txt": open_csv,
     ".yaml": open_yaml,
     ".yml": open_yaml,
+    ".json": open_json,
+    ".jsonl": open_jsonl,
+    ".ndjson": open_jsonl,
+    **dict.fromkeys((*EXCEL, *OTHERS), open_sheet),
 }
 """The formats, by suffix. A new one is a module beside these and a line here."""
 
@@ -51,6 +63,7 @@ class Manifest:
         warnings: what a person should look at; each has the shape of a problem.
         suspicious_columns: headers that look misspelt; their values would be silently ignored, so
             whoever spends money should stop here.
+        notes: what was done to pictures while the rows were read last.
     """
 
     path: Path
@@ -63,6 +76,31 @@ class Manifest:
     _table: RawTable = field(repr=False)
     _meaning: Columns = field(repr=False)
     _allow_outside: bool = field(repr=False)
+    _reading: Reading = field(repr=False)
+    _fitter: Fitter | None = field(repr=False)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def source(self) -> str:
+        """Name the manifest: its absolute path, and the sheet of a workbook."""
+        path = str(self.path.resolve())
+        return path if self._table.sheet is None else f"{path}#{self._table.sheet}"
+
+    @property
+    def read_as(self) -> dict[str, Any]:
+        """Say where it is and how it was read, to be kept with the batch (:func:`read_again`)."""
+        kept = self._reading.as_json() | {"path": str(self.path.resolve())}
+        return kept if self._table.sheet is None else kept | {"sheet": self._table.sheet}
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """Give all headers as written, those of results as well."""
+        return self._table.headers
+
+    @property
+    def header_row(self) -> int | None:
+        """Say where the headers stand, where they have a row of their own."""
+        return self._table.header_row
 
     def rows(self) -> Iterator[JobSpec | RowProblem]:
         """Read the rows in the file's order: a job for each wanted video, or what is wrong.
@@ -74,9 +112,25 @@ class Manifest:
             ManifestError: in the middle, when the file can't be read to its end (damaged quotes,
                 another encoding further down, too many jobs): nothing of it should be used then.
         """
+        folder = self.path if self.path.is_dir() else self.path.parent
+        pictures = Images(folder, allow_outside=self._allow_outside, fitter=self._fitter)
+        self.notes.clear()
+        pictures.notes = self.notes
+        return self._rows(pictures)
+
+    def named_rows(self) -> Iterator[tuple[int, str]]:
+        """Read which row has which key, in the file's order, without looking at pictures.
+
+        Raises:
+            ManifestError: as :meth:`rows` does.
+        """
+        for item in self._rows(Unread()):
+            if isinstance(item, JobSpec):
+                yield item.row, item.key
+
+    def _rows(self, pictures: Images | Unread) -> Iterator[JobSpec | RowProblem]:
         file = str(self.path)
-        pictures = Images(self.path.parent, allow_outside=self._allow_outside)
-        reader = RowReader(file, self._table.headers, self._meaning, pictures)
+        reader = RowReader(file, self._table.headers, self._meaning, pictures, self._table.sheet)
         jobs = 0
         for raw in self._table.rows():
             if not isinstance(raw, RawRow):
@@ -94,33 +148,47 @@ class Manifest:
                 yield item
 
 
-def open_manifest(path: Path, *, allow_outside: bool = False) -> Manifest:
+def open_manifest(
+    path: Path,
+    *,
+    allow_outside: bool = False,
+    reading: Reading = PLAIN,
+    fitter: Fitter | None = None,
+) -> Manifest:
     """Open a manifest and understand its head.
 
     Args:
-        path: a ``.csv``, ``.yaml`` or ``.yml`` file.
+        path: a file whose suffix is one of :data:`READERS`, or a folder of pictures.
         allow_outside: whether images may lie outside the manifest's folder.
+        reading: what the file does not tell by itself.
+        fitter: makes fit pictures that the provider does not take; None: they are errors.
 
     Raises:
         ManifestError: the file is refused: missing, of another format, damaged, without prompts.
     """
     file = str(path)
     _check_name(path)
-    reader = READERS.get(path.suffix.lower())
+    reader = open_folder if path.is_dir() else READERS.get(path.suffix.lower())
     if reader is None:
         raise refused(
             file,
             f"a manifest can't be read from {path.suffix or 'a file without suffix'!r}",
-            f"Name a file that ends with {', '.join(READERS)}.",
+            f"Save it as .xlsx or CSV UTF-8. Known are {', '.join(READERS)}.",
         )
-    table = reader(path)
-    meaning = understand(file, table.headers, table.header_row)
+    if reading.sheet is not None and reader is not open_sheet:
+        raise refused(file, "only a workbook has sheets", "Leave --sheet out.")
+    table = reader(path, reading)
+    said = reading.columns
+    meaning = understand(file, table.headers, table.header_row, said)
+    if reading.defaults:
+        table = with_defaults(table, meaning.known, reading.defaults)
+        meaning = understand(file, table.headers, table.header_row, said)
     if next(table.rows(), None) is None:
         raise refused(file, "there is no row below the header", "Write one row for each video.")
     settings = table.settings
     return Manifest(
         path=path,
-        name=settings.batch or path.stem,
+        name=settings.batch or (path.resolve().name if path.is_dir() else path.stem),
         columns=tuple(table.headers[place] for place in meaning.carried),
         budget=settings.budget,
         campaign_budgets=settings.campaign_budgets,
@@ -129,7 +197,22 @@ def open_manifest(path: Path, *, allow_outside: bool = False) -> Manifest:
         _table=table,
         _meaning=meaning,
         _allow_outside=allow_outside,
+        _reading=reading,
+        _fitter=fitter,
     )
+
+
+def read_again(read_as: Mapping[str, Any]) -> Manifest:
+    """Open a manifest as it was read before.
+
+    Args:
+        read_as: what :attr:`Manifest.read_as` said.
+
+    Raises:
+        ManifestError: it is refused now.
+    """
+    said = {name: value for name, value in read_as.items() if name != "path"}
+    return open_manifest(Path(read_as["path"]), reading=Reading(**said))
 
 
 def _check_name(path: Path) -> None:

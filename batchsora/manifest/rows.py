@@ -7,8 +7,8 @@ from typing import Final, TypeVar
 
 from batchsora.manifest import images, values
 from batchsora.manifest.columns import Columns
-from batchsora.manifest.errors import CellError, RowProblem, shorten
-from batchsora.manifest.images import Images
+from batchsora.manifest.errors import CellError, RowProblem, cell_name, shorten
+from batchsora.manifest.images import Images, Unread
 from batchsora.manifest.keys import Clash, Keys, content_key
 from batchsora.manifest.raw import RawRow
 from jobs.provider import GenerationRequest, ImageRef
@@ -47,6 +47,7 @@ class _Faults:
 
     file: str
     headers: Sequence[str]
+    sheet: str | None = None
     row: int = 0
     found: list[RowProblem] = field(default_factory=list)
 
@@ -54,7 +55,10 @@ class _Faults:
         """Note a fault; ``place`` is the column's, None for the row as a whole."""
         column = None if place is None or place == _ABSENT else self.headers[place]
         shown = None if text is None else shorten(text)
-        self.found.append(RowProblem(self.file, self.row, column, shown, problem, remedy))
+        cell = None
+        if self.sheet is not None:
+            cell = cell_name(self.sheet, self.row, None if column is None else place)
+        self.found.append(RowProblem(self.file, self.row, column, shown, problem, remedy, cell))
 
 
 class RowReader:
@@ -65,16 +69,22 @@ class RowReader:
         headers: as written.
         columns: what they mean.
         pictures: where images are looked for.
+        sheet: of a workbook, so that its cells are named as people see them.
     """
 
     def __init__(
-        self, file: str, headers: Sequence[str], columns: Columns, pictures: Images
+        self,
+        file: str,
+        headers: Sequence[str],
+        columns: Columns,
+        pictures: Images | Unread,
+        sheet: str | None = None,
     ) -> None:
         self._headers = headers
         self._columns = columns
         self._images = pictures
         self._keys = Keys()
-        self._faults = _Faults(file, headers)
+        self._faults = _Faults(file, headers, sheet)
         self._names = [headers[place] for place in columns.carried]
         self._pick = _picker(columns.carried, len(headers))
         place = columns.known.get
@@ -193,6 +203,8 @@ class RowReader:
             return otherwise
         text = cells[place]
         try:
+            if text.startswith("#"):
+                values.refuse_formula(text)
             return parse(text)
         except CellError as error:
             self._faults.add(place, text or None, error.problem, error.remedy)

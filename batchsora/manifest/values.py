@@ -22,6 +22,13 @@ LONGEST_NAME: Final = 200
 LONGEST_URL: Final = 8192
 HIGHEST_PRIORITY: Final = 1_000_000
 
+UNCALCULATED: Final = "#FORMULA!"
+"""Stands for a formula whose result is not in the file."""
+_FORMULA_ERRORS: Final = frozenset(
+    {"#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"}
+    | {"#BLOCKED!", "#CONNECT!", "#FIELD!", "#GETTING_DATA", "#ERROR!"}
+)
+
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _CONTROL_OR_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _NOT_IN_A_URL = re.compile('[\\s\x00-\x20\x7f-\x9f\ud800-\udfff<>"{}|\\\\^`]')
@@ -53,6 +60,22 @@ _MONEY = re.compile(r"\$?\s*([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*(?:usd|\$)?")
 def _plain(text: str) -> str:
     """Give a text without case, width and surrounding white space."""
     return unicodedata.normalize("NFKC", text).casefold().strip()
+
+
+def refuse_formula(text: str) -> None:
+    """Refuse what a spreadsheet writes where a formula has failed, or was never calculated.
+
+    Raises:
+        CellError: it is that.
+    """
+    word = text.strip().upper()
+    if word == UNCALCULATED:
+        raise CellError(
+            "the formula's result is not in the file",
+            "Open it in your spreadsheet and save it, so that the formula is calculated.",
+        )
+    if word in _FORMULA_ERRORS:
+        raise CellError("the formula has failed", "Mend the formula, or write the value itself.")
 
 
 def orientation(text: str) -> str:

@@ -6,7 +6,6 @@ for itself. The tree is made from parser events, so that depth, aliases and size
 they cost anything; no tag makes an object.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,12 +15,18 @@ import yaml
 
 from batchsora.manifest.errors import ManifestError, refused, shorten
 from batchsora.manifest.raw import check_regular
+from batchsora.manifest.tree import (
+    DEEPEST,
+    MOST_NODES,
+    UNWRITABLE,
+    Mapping,
+    Node,
+    Scalar,
+    Sequence,
+    read_text,
+)
 
-LARGEST_FILE: Final = 64 * 1024**2
-"""Bytes. YAML is held as a whole; larger manifests are for CSV, which is not."""
-MOST_NODES: Final = 4_000_000
-"""Of the tree with every alias written out: some 200,000 jobs."""
-DEEPEST: Final = 40
+__all__ = ["Mapping", "Node", "Scalar", "Sequence", "read_tree"]
 
 _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is seven times as fast
 _STANDARD_TAG: Final = "tag:yaml.org,2002:"
@@ -29,83 +34,21 @@ _HARMLESS_TAGS: Final = frozenset(
     {"!"}
     | {f"{_STANDARD_TAG}{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map")}
 )
-_UNWRITABLE: Final = re.compile("[\0\ud800-\udfff]")
-_NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
-    """A text.
-
-    Attributes:
-        text: as written; of a quoted or block scalar what it stands for.
-        plain: whether it was written without quotes and tags.
-        line: where, from 1.
-    """
-
-    text: str
-    plain: bool
-    line: int
-
-    @property
-    def weight(self) -> int:
-        """How much this counts among the values of a file."""
-        return 1 + len(self.text) // 1000
-
-    @property
-    def depth(self) -> int:
-        """A text holds nothing."""
-        return 0
-
-    @property
-    def null(self) -> bool:
-        """Whether this is YAML's way to say nothing."""
-        return self.plain and self.text in _NULLS
-
-
-@dataclass(frozen=True, slots=True)
-class Sequence:
-    """A list.
-
-    Attributes:
-        items: its values.
-        line: where it begins.
-        weight: the number of values in it, long texts counting more, with every alias written out.
-        depth: how many collections lie within each other, itself included.
-    """
-
-    items: tuple["Node", ...]
-    line: int
-    weight: int
-    depth: int
-
-
-@dataclass(frozen=True, slots=True)
-class Mapping:
-    """Keys with values, in order, merge keys (``<<``) resolved; the rest as of a sequence."""
-
-    entries: tuple[tuple[Scalar, "Node"], ...]
-    line: int
-    weight: int
-    depth: int
-
-    def get(self, key: str) -> "Node | None":
-        """Find a value by its key's text."""
-        return next((node for scalar, node in self.entries if scalar.text == key), None)
-
-
-Node = Scalar | Sequence | Mapping
-
-
-def read_tree(path: Path) -> Node:
+def read_tree(path: Path, encoding: str | None = None) -> Node:
     """Read the one document of a YAML file.
 
+    Args:
+        path: the file.
+        encoding: as a person says; None is UTF-8, or UTF-16 by its byte order mark.
+
     Raises:
-        ManifestError: no regular file, too large, not UTF-8, not YAML, empty, several documents,
-            tags, duplicate keys, or aliases that grow beyond all measure.
+        ManifestError: no regular file, too large, not in its encoding, not YAML, empty, several
+            documents, tags, duplicate keys, or aliases that grow beyond all measure.
     """
     check_regular(path)
-    text = _text(path)
+    text = read_text(path, encoding)
     try:
         return _Builder(str(path)).build(yaml.parse(text, _PARSER))
     except yaml.MarkedYAMLError as error:
@@ -119,31 +62,6 @@ def read_tree(path: Path) -> Node:
     except yaml.YAMLError as error:
         raise refused(
             str(path), f"this is no YAML: {error}".replace("\n", " "), "Remove control characters."
-        ) from error
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_FILE + 1)
-    except OSError as error:
-        raise refused(
-            str(path), f"the file can't be read: {error.strerror}", "Check its permissions."
-        ) from error
-    if len(data) > LARGEST_FILE:
-        raise refused(
-            str(path),
-            f"the file is larger than {LARGEST_FILE // 1024**2} MB",
-            "Split it, or use CSV, and name images by path instead of writing them out.",
-        )
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise refused(
-            str(path),
-            "the file is not UTF-8",
-            "Save it again as UTF-8.",
-            row=data.count(b"\n", 0, error.start) + 1,
         ) from error
 
 
@@ -261,7 +179,7 @@ class _Builder:
             raise self._refused("this is nested too deep", "A job is a flat list of keys.", line)
 
     def _refuse_unwritable(self, text: str, line: int) -> None:
-        if _UNWRITABLE.search(text):
+        if UNWRITABLE.search(text):
             raise self._refused(
                 "a text has a NUL or half a character, which no table can hold", "Remove it.", line
             )

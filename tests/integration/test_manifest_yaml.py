@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchsora.manifest import yaml_tree
+from batchsora.manifest import tree
 from batchsora.manifest.read import Manifest, ManifestError, RowProblem, open_manifest
 from jobs.spec import JobSpec
 
@@ -184,6 +184,7 @@ def test_the_same_the_other_way_round(tmp_path: Path) -> None:
         ("{prompt: A, duration: 12}", "duration", "no duration"),
         ("{title: A}", "prompt", "empty"),
         ("{prompt: A, orientation: 969}", "orientation", "took 16:9"),
+        ("1984", None, "bare number"),
     ],
 )
 def test_a_faulty_job_is_named_by_its_line(
@@ -279,7 +280,7 @@ def test_a_file_too_large_is_refused(tmp_path: Path) -> None:
     """YAML is held in memory, so that its size has a limit; the remedy names CSV."""
     path = tmp_path / "m.yaml"
     with path.open("wb") as file:
-        file.truncate(yaml_tree.LARGEST_FILE + 1)
+        file.truncate(tree.LARGEST_FILE + 1)
     with pytest.raises(ManifestError, match="CSV"):
         open_manifest(path)
 

@@ -1,0 +1,85 @@
+"""Defaults that a person says beside a table (``--default duration=15``), for empty cells."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from batchsora.manifest.errors import RowProblem
+from batchsora.manifest.raw import RawRow, RawTable, Settings
+
+IMAGES: Final = ("image", "image_url")
+"""Two ways to say one thing: a row that says one of them takes no default of the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultedTable:
+    """A table in which empty cells say the default; columns that it lacks come last.
+
+    Attributes:
+        inner: the table as it stands in the file.
+        places: where each default goes.
+        pictures: where the columns of images stand.
+    """
+
+    inner: RawTable
+    headers: tuple[str, ...]
+    places: Mapping[int, str]
+    pictures: tuple[int, ...]
+
+    @property
+    def header_row(self) -> int | None:
+        """Say where the headers stand."""
+        return self.inner.header_row
+
+    @property
+    def sheet(self) -> str | None:
+        """Name the workbook's sheet."""
+        return self.inner.sheet
+
+    @property
+    def settings(self) -> Settings:
+        """Give what the file says beside its rows."""
+        return self.inner.settings
+
+    def rows(self) -> Iterator[RawRow | RowProblem]:
+        """Read the rows, their empty cells filled."""
+        own = len(self.inner.headers)
+        added = [""] * (len(self.headers) - own)
+        for raw in self.inner.rows():
+            if not isinstance(raw, RawRow):
+                yield raw
+                continue
+            short = [""] * (own - len(raw.cells))
+            # what belongs to no column stays behind the last one, where it is told as a fault
+            cells = [*raw.cells[:own], *short, *added, *raw.cells[own:]]
+            has_picture = any(cells[place].strip() for place in self.pictures)
+            for place, text in self.places.items():
+                if not cells[place].strip() and not (has_picture and place in self.pictures):
+                    cells[place] = text
+            yield RawRow(raw.row, cells)
+
+
+def with_defaults(
+    table: RawTable, known: Mapping[str, int], defaults: Mapping[str, str]
+) -> DefaultedTable:
+    """Put defaults under a table.
+
+    Args:
+        table: as read.
+        known: where our columns stand in it.
+        defaults: what an empty cell says, by the name of our column.
+    """
+    headers = [*table.headers]
+    places: dict[int, str] = {}
+    for name, text in defaults.items():
+        if name not in known:
+            headers.append(name)
+        places[known.get(name, len(headers) - 1)] = text
+    pictures = tuple(
+        place for place in (*places, *known.values()) if _is_picture(place, known, headers)
+    )
+    return DefaultedTable(table, tuple(headers), places, tuple(dict.fromkeys(pictures)))
+
+
+def _is_picture(place: int, known: Mapping[str, int], headers: list[str]) -> bool:
+    return place in [known.get(name) for name in IMAGES] or headers[place] in IMAGES

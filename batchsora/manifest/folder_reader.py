@@ -1,0 +1,83 @@
+"""A folder of pictures as a manifest: one row each, in the order in which people count.
+
+There is nothing but pictures in it, so that the prompt is said beside it (``--prompt``).
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from batchsora.manifest.errors import refused
+from batchsora.manifest.raw import RawRow, Reading, Settings
+
+PICTURES: Final = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp"}
+    | {".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif"}  # refused by name, or fitted
+)
+_DIGITS = re.compile("([0-9]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class FolderTable:
+    """A folder, seen as a table.
+
+    Attributes:
+        path: the folder.
+        names: of its pictures, in order.
+    """
+
+    path: Path
+    names: tuple[str, ...]
+
+    headers = ("id", "prompt", "image")
+    header_row = None
+    sheet = None
+
+    @property
+    def settings(self) -> Settings:
+        """A folder has pictures and nothing else."""
+        return Settings()
+
+    def rows(self) -> Iterator[RawRow]:
+        """Give a row for each picture; its name is the row's id."""
+        for row, name in enumerate(self.names, 1):
+            yield RawRow(row, (name, "", name))
+
+
+def open_folder(path: Path, reading: Reading) -> FolderTable:
+    """Look which pictures a folder has; others' files and hidden ones are not looked at.
+
+    Raises:
+        ManifestError: it can't be read, has no picture, or nobody said what the videos show.
+    """
+    file = str(path)
+    if not reading.defaults.get("prompt"):
+        raise refused(
+            file,
+            "a folder of pictures says nothing of what the videos shall show",
+            'Say it: --prompt "Animate this". Or name a manifest: .xlsx, .csv or .yaml.',
+        )
+    try:
+        names = [
+            entry.name
+            for entry in os.scandir(path)
+            if not entry.name.startswith(".") and Path(entry.name).suffix.lower() in PICTURES
+        ]
+    except OSError as error:
+        raise refused(
+            file, f"the folder can't be read: {error.strerror}", "Check its permissions."
+        ) from error
+    if not names:
+        raise refused(
+            file, "there is no picture in the folder", "Put JPEG, PNG or WEBP files there."
+        )
+    return FolderTable(path, tuple(sorted(names, key=_counted)))
+
+
+def _counted(name: str) -> list[tuple[bool, int, str]]:
+    """Order names as people do: ``2.png`` comes before ``10.png``."""
+    parts = _DIGITS.split(name.casefold())
+    return [(part.isdecimal(), int(part[:4000]) if part.isdecimal() else 0, part) for part in parts]

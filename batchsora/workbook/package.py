@@ -1,0 +1,190 @@
+"""The package that a workbook is: a zip of XML parts, hostile until it was looked at."""
+
+import posixpath
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+from zipfile import BadZipFile, ZipFile
+
+from lxml import etree
+
+LARGEST: Final = 512 * 1024**2
+"""Bytes of all parts, unpacked: a sheet of a million rows has some 200 MB."""
+MOST_PARTS: Final = 10_000
+STEEPEST: Final = 500
+"""How many times larger a part may become; text of one letter packs to a thousandth."""
+HEAD: Final = 4096
+"""Bytes of a part in which a document type would stand."""
+SMALL: Final = 16 * 1024**2
+"""Bytes below which a part may be packed as tightly as it likes."""
+
+_DAMAGED: Final = (BadZipFile, zlib.error, EOFError, KeyError, RuntimeError, NotImplementedError)
+"""What :mod:`zipfile` raises while it unpacks; a RuntimeError where a part is encrypted."""
+_OLE: Final = b"\xd0\xcf\x11\xe0"
+MAIN: Final = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+LINKS: Final = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+PACKAGE_LINKS: Final = "http://schemas.openxmlformats.org/package/2006/relationships"
+
+
+class WorkbookError(Exception):
+    """A workbook can't be used.
+
+    Attributes:
+        problem: what is wrong.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem}. {remedy}")
+        self.problem = problem
+        self.remedy = remedy
+
+
+def check_package(path: Path) -> None:
+    """Make sure that a file is a package of bounded size; nothing of it is unpacked.
+
+    What the zip says of a part's size binds whoever unpacks it with :mod:`zipfile`.
+
+    Raises:
+        WorkbookError: it is none, or it is encrypted, or it would grow beyond measure.
+        OSError: it can't be read.
+    """
+    with package_of(path):
+        pass
+
+
+@contextmanager
+def package_of(path: Path) -> Iterator[ZipFile]:
+    """Open a package that was looked at.
+
+    Raises:
+        WorkbookError, OSError: as :func:`check_package`.
+    """
+    with path.open("rb") as file:
+        if file.read(len(_OLE)) == _OLE:
+            raise WorkbookError(
+                "the workbook is encrypted, or of an older format than its name says",
+                "Save it as .xlsx without a password.",
+            )
+    try:
+        package = ZipFile(path)
+    except (BadZipFile, ValueError, NotImplementedError) as error:
+        raise WorkbookError(
+            "this is no workbook", "Open it in your spreadsheet and save it as .xlsx."
+        ) from error
+    try:
+        with package:
+            _check_size(package)
+            _check_types(package)
+            yield package
+    except _DAMAGED as error:
+        raise WorkbookError(
+            f"the workbook is damaged: {error}", "Open it in your spreadsheet and save it again."
+        ) from error
+
+
+def _check_size(package: ZipFile) -> None:
+    parts = package.infolist()
+    steep = any(
+        part.file_size > SMALL and part.file_size > STEEPEST * max(1, part.compress_size)
+        for part in parts
+    )
+    if steep or len(parts) > MOST_PARTS or sum(part.file_size for part in parts) > LARGEST:
+        raise WorkbookError(
+            f"the workbook unpacks to more than {LARGEST // 1024**2} MB, or far more than is usual",
+            "Save what is needed of it as CSV UTF-8.",
+        )
+
+
+def _check_types(package: ZipFile) -> None:
+    """Refuse document types, and with them entities, whoever parses the parts then."""
+    for one in package.infolist():
+        if one.filename.endswith((".xml", ".rels")):
+            with package.open(one) as file:
+                if b"<!DOCTYPE" in file.read(HEAD):
+                    raise WorkbookError(
+                        "the workbook has a document type, as none needs", "Save it again as .xlsx."
+                    )
+
+
+def parsed(content: bytes) -> etree._Element:
+    """Parse a part: no document type, no entities, nothing from elsewhere.
+
+    Raises:
+        WorkbookError: it is no XML, or has what no workbook needs.
+    """
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=len(content) > SMALL
+    )
+    try:
+        root = etree.fromstring(content, parser)
+    except etree.XMLSyntaxError as error:
+        raise WorkbookError(
+            f"the workbook is damaged: {error}", "Open it in your spreadsheet and save it again."
+        ) from error
+    return root
+
+
+def part(package: ZipFile, name: str) -> etree._Element:
+    """Parse a part by its name.
+
+    Raises:
+        WorkbookError: it is no XML.
+    """
+    return parsed(package.read(name))
+
+
+def links_of(name: str) -> str:
+    """Name the part that holds another one's links."""
+    folder, file = posixpath.split(name)
+    return posixpath.join(folder, "_rels", f"{file}.rels")
+
+
+def targets(package: ZipFile, name: str) -> Mapping[str, tuple[str, str]]:
+    """Read where a part's links within the package lead: by their id, their kind and the part."""
+    links = links_of(name)
+    if links not in package.namelist():
+        return {}
+    folder = posixpath.dirname(name)
+    return {
+        link.get("Id", ""): (
+            link.get("Type", "").rpartition("/")[2],
+            posixpath.normpath(posixpath.join("/", folder, link.get("Target", "")))[1:],
+        )
+        for link in part(package, links)
+        if link.get("TargetMode") != "External"
+    }
+
+
+def workbook_part(package: ZipFile) -> str:
+    """Find the part that the package is about.
+
+    Raises:
+        WorkbookError: there is none.
+    """
+    for kind, name in targets(package, "").values():
+        if kind == "officeDocument":
+            return name
+    raise WorkbookError("this is no workbook", "Open it in your spreadsheet and save it as .xlsx.")
+
+
+def sheet_part(package: ZipFile, book: str, sheet: str | None) -> str:
+    """Find the part of a sheet by its name; None is the first.
+
+    Raises:
+        WorkbookError: there is no such sheet, or the workbook is of the strict kind.
+    """
+    root = part(package, book)
+    if root.tag != f"{{{MAIN}}}workbook":
+        raise WorkbookError(
+            "the workbook is of a kind that is not read here (Strict Open XML)",
+            "Save it as an ordinary Excel workbook (.xlsx).",
+        )
+    where = targets(package, book)
+    for one in root.iterfind(f"{{{MAIN}}}sheets/{{{MAIN}}}sheet"):
+        kind, name = where.get(one.get(f"{{{LINKS}}}id", ""), ("", ""))
+        if kind == "worksheet" and sheet in (None, one.get("name")):
+            return name
+    raise WorkbookError(f"there is no sheet {sheet!r} in the workbook", "Name it with --sheet.")
