@@ -7,72 +7,33 @@ Engine, promises and database are the command line's own: a batch that a script 
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 from batchsora.app.databases import existing_store, working_store
 from batchsora.app.earlier import OnExisting
 from batchsora.app.exits import Exit
-from batchsora.app.loading import Caps, LoadOptions, load_manifest
+from batchsora.app.loading import LoadOptions, load_manifest
+from batchsora.app.manifests import Source, fitted_folder
 from batchsora.app.plan import Pace, make_plan, plan_json
-from batchsora.app.run import RunTerms
 from batchsora.app.session import Hooks, Observer, Switch
 from batchsora.app.start import StartRequest, start
-from batchsora.app.terms import run_terms, usual_folder
 from batchsora.app.views import batch_json
-from batchsora.manifest.read import Manifest, open_manifest
+from batchsora.manifest.raw import Reading
+from batchsora.manifest.read import Manifest
 from batchsora.results import JobResult, RunReport, job_result
 from batchsora.settings import read_settings
+from batchsora.terms import Terms, caps, check, pick, run_terms_of
 from jobs import schema
 from jobs.errors import NotAllowedError
-from jobs.money import to_micros
 from jobs.store import views
 from jobs.store.loading import LoadReport
 from jobs.store.views import BatchStatus, Wanted
 
-Usd = Decimal | str | int
-"""An amount in US dollars; never a float, which can't say 0.1."""
-
 POLL = 0.2
 """Seconds between two looks whether a run in another thread is over, so that Ctrl-C is heard."""
-
-
-class Terms(TypedDict, total=False):
-    """On which terms a run buys; named as the command line's options are (docs/commands.md)."""
-
-    budget: Usd
-    day_budget: Usd
-    max_price: Usd
-    min_balance: Usd
-    campaign_budgets: dict[str, Usd]
-    max_in_flight: int
-    rate: float
-    poll_interval: float
-    request_timeout: float
-    generation_timeout: float
-    grace: float
-    retries: int
-    wait_for_funds: bool
-    download: str | Path | None
-    first: int
-    skip_invalid: bool
-    on_existing: str
-    yes: bool
-
-
-_NUMBERS = (
-    "max_in_flight",
-    "rate",
-    "poll_interval",
-    "request_timeout",
-    "generation_timeout",
-    "grace",
-    "retries",
-    "wait_for_funds",
-)
 
 
 class Batch:
@@ -85,6 +46,13 @@ class Batch:
         base_url: of the API; ``BATCHSORA_BASE_URL``, else RunBlob's.
         token: of the account; else as the command line finds it.
         sandbox: rehearse on this machine, without money.
+        sheet: of a workbook; the first one by default.
+        columns: what headers mean, as ``{"Video idea": "prompt"}``.
+        defaults: what empty cells say, as ``{"duration": "15"}``.
+        delimiter: between the cells of a text table, where it is not told.
+        encoding: of a text table that is not UTF-8.
+        allow_outside: accept images outside the manifest's folder.
+        fit_images: convert and shrink pictures that would be refused.
 
     Raises:
         SettingsError: database or address can't be used.
@@ -100,10 +68,22 @@ class Batch:
         base_url: str | None = None,
         token: str | None = None,
         sandbox: bool = False,
+        sheet: str | None = None,
+        columns: Mapping[str, str] | None = None,
+        defaults: Mapping[str, str] | None = None,
+        delimiter: str | None = None,
+        encoding: str | None = None,
+        allow_outside: bool = False,
+        fit_images: bool = False,
     ) -> None:
         if manifest is None and name is None:
             raise ValueError("give a manifest, or the name of a batch that was loaded before")
-        self._path = None if manifest is None else Path(manifest)
+        self._source: Source | None = None
+        if manifest is not None:
+            reading = Reading(sheet, delimiter, encoding, columns or {}, defaults or {})
+            self._source = Source(
+                Path(manifest), reading, allow_outside=allow_outside, fit_images=fit_images
+            )
         self._name = name
         self._settings = read_settings(
             database=str(database or os.environ.get("BATCHSORA_DB") or "") or None,
@@ -113,7 +93,7 @@ class Batch:
         )
 
     def __repr__(self) -> str:
-        return f"Batch({self._path or self._name!r})"
+        return f"Batch({self._name or (self._source and self._source.path)!r})"
 
     def plan(self, *, max_in_flight: int = 16, rate: float = 5.0) -> dict[str, Any]:
         """Say what would be bought, as ``plan --json`` does; nothing is written or paid.
@@ -122,8 +102,13 @@ class Batch:
             ManifestError: the manifest can't be read.
             ValueError: there is no manifest.
         """
-        manifest = self._opened()
+        if self._source is None:
+            raise ValueError("this batch was made by its name: it has no manifest here")
         pace = Pace(max_in_flight, rate)
+        with self._source.looked_at() as manifest:
+            return self._plan(manifest, pace)
+
+    def _plan(self, manifest: Manifest, pace: Pace) -> dict[str, Any]:
         if schema.version(self._settings.database) is None:
             return plan_json(make_plan(manifest, self._name, None, pace))
         with existing_store(self._settings.database) as store:
@@ -136,10 +121,11 @@ class Batch:
             ManifestError, InvalidRowsError: rows are wrong; nothing was loaded.
             EngineError: nothing was loaded.
         """
+        check(terms)
         manifest, hooks = self._opened(), Hooks()
         with working_store(self._settings.database, hooks.clock) as store:
-            options, caps = self._options(terms), _caps(terms)
-            return load_manifest(store, manifest, options, caps, hooks.clock.now())[0]
+            options, given = self._options(terms), caps(terms)
+            return load_manifest(store, manifest, options, given, hooks.clock.now())[0]
 
     def run(
         self,
@@ -225,22 +211,25 @@ class Batch:
         return self._name or self._opened().name
 
     def _opened(self) -> Manifest:
-        if self._path is None:
+        if self._source is None:
             raise ValueError("this batch was made by its name: it has no manifest here")
-        return open_manifest(self._path)
+        return self._source.opened(fitted_folder(self._settings.database))
 
     def _options(self, terms: Terms) -> LoadOptions:
-        return LoadOptions(name=self._name, skip_invalid=terms.get("skip_invalid", False))
+        return LoadOptions(
+            name=self._name, skip_invalid=terms.get("skip_invalid", False), quiet=True
+        )
 
     def _run(self, terms: Terms, hooks: Hooks) -> RunReport:
+        check(terms)
         notes = _Notes()
         request = StartRequest(
-            manifest=self._path,
-            batch=None if self._path is not None else self._name,
-            caps=_caps(terms),
+            source=self._source,
+            batch=None if self._source is not None else self._name,
+            caps=caps(terms),
             loading=self._options(terms),
-            terms=_terms(terms, sandbox=self._settings.sandbox),
-            first=terms.get("first"),
+            terms=run_terms_of(terms, sandbox=self._settings.sandbox),
+            pick=pick(terms),
             on_existing=OnExisting(terms.get("on_existing", OnExisting.ASK)),
             consent=terms.get("yes", False),
         )
@@ -315,32 +304,3 @@ class _Notes:
     def result(self, document: Any, text: Callable[[], str]) -> None:
         del document, text
         self.ended = True
-
-
-def _usd(terms: Terms, name: str) -> Decimal | None:
-    amount = terms.get(name)
-    if amount is None:
-        return None
-    if not isinstance(amount, Decimal | str | int) or isinstance(amount, bool):
-        raise TypeError(f'{name}: write it as text or Decimal, like "6.00"')
-    found = Decimal(amount)
-    to_micros(found)  # refuses what is no amount
-    return found
-
-
-def _caps(terms: Terms) -> Caps:
-    return Caps(
-        batch=_usd(terms, "budget"),
-        campaigns={
-            name: Decimal(amount) for name, amount in terms.get("campaign_budgets", {}).items()
-        },
-        day=_usd(terms, "day_budget"),
-        max_price=_usd(terms, "max_price"),
-        min_balance=_usd(terms, "min_balance"),
-    )
-
-
-def _terms(terms: Terms, *, sandbox: bool) -> RunTerms:
-    folder = terms.get("download", usual_folder(rehearsal=sandbox))
-    numbers = {name: terms[name] for name in _NUMBERS if name in terms}  # type: ignore[literal-required]
-    return run_terms(None if folder is None else Path(folder), rehearsal=sandbox, **numbers)

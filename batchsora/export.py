@@ -1,17 +1,22 @@
 """The results beside the rows they came from: the manifest's own columns, then ours."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from os.path import relpath
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from batchsora.tables import RESULT_COLUMNS, write_table
+from batchsora.tables import RESULT_COLUMNS, check_target, replacing, write_table
+from batchsora.workbook import Link, write_workbook
 from jobs.money import usd_text
+from jobs.states import JobState
 from jobs.store import Store, views
 from jobs.store.views import Wanted
+
+WORKBOOK: Final = ".xlsx"
 
 
 def export_batches(
@@ -45,10 +50,51 @@ def export_batches(
                 written += 1
                 yield result_row(job, target.absolute().parent)
 
-        write_table(target, [*columns, *RESULT_COLUMNS], rows())
+        if target.suffix.lower() == WORKBOOK:
+            _write_workbook(target, [*columns, *RESULT_COLUMNS], rows())
+        else:
+            write_table(target, [*columns, *RESULT_COLUMNS], rows())
 
     store.read(work)
     return written
+
+
+def _write_workbook(
+    target: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]
+) -> None:
+    check_target(target, WORKBOOK)
+    with replacing(target) as file:
+        write_workbook(file, columns, map(workbook_cells, rows), _failed)
+
+
+def _failed(row: Mapping[str, object]) -> bool:
+    return row["status"] == JobState.FAILED
+
+
+def workbook_cells(row: Mapping[str, object]) -> dict[str, object]:
+    """Give a row of results as a workbook takes it: amounts, times and links.
+
+    Args:
+        row: from :func:`result_row`.
+    """
+    cells = dict(row)
+    for name, kind in _KINDS.items():
+        text = str(row[name])
+        cells[name] = kind(text) if text else None
+    return cells
+
+
+def _linked(text: str) -> Link:
+    return Link(text, text)
+
+
+_KINDS: Final[Mapping[str, Callable[[str], object]]] = {
+    "price": Decimal,
+    "video_url": _linked,
+    "file": _linked,
+    "submitted_at": datetime.fromisoformat,
+    "completed_at": datetime.fromisoformat,
+}
 
 
 def _columns(batches: Sequence[Any]) -> list[str]:

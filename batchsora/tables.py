@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 RESULT_COLUMNS: Final = (
     "status",
@@ -41,6 +41,9 @@ _MARKED_FORMULA = re.compile(f"'+{_BEGINNING}")
 _PLAIN_NUMBER = re.compile(r"[+-][0-9]+(?:[.,][0-9]+)?")
 
 
+_Writer = Callable[[TextIO, Sequence[str], Iterable[Mapping[str, object]]], None]
+
+
 class TableError(Exception):
     """The table can't be written there, or not in that format; the text says what to do."""
 
@@ -61,7 +64,7 @@ def restored(text: str) -> str:
 
 
 def write_table(target: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """Write rows as a file in the format of its suffix: ``.csv``, ``.jsonl`` or ``.json``.
+    """Write rows as a file in the format of its suffix: CSV, TSV, JSON lines or JSON.
 
     The target appears complete or not at all; one that was there is replaced. Values: text as it
     is, None as nothing (``null``), ``Decimal`` in plain notation (in JSON a string), aware times in
@@ -77,32 +80,32 @@ def write_table(target: Path, columns: Sequence[str], rows: Iterable[Mapping[str
         ValueError: a header twice, or a row with a column that is not among the headers.
         OSError: the disk is full, or the folder not writable; the target is untouched.
     """
-    write = check_target(target)
+    check_target(target)
     if len(set(columns)) != len(columns):
         raise ValueError("a table has every column once")
-    with _replacing(target, encoding=_encoding(target)) as file:
-        write(file, columns, _checked(columns, rows))
+    with replacing(target, _encoding(target)) as file:
+        _WRITERS[target.suffix.lower()](file, columns, _checked(columns, rows))
 
 
-def check_target(
-    target: Path,
-) -> Callable[[TextIO, Sequence[str], Iterable[Mapping[str, object]]], None]:
-    """Pick the writer for a file, by its suffix.
+def check_target(target: Path, *suffixes: str) -> None:
+    """Make sure that a file can be written.
+
+    Args:
+        target: the file.
+        suffixes: those that are written elsewhere.
 
     Raises:
-        TableError: it can't be written; the text says why, and what can.
+        TableError: it can't; the text says why, and what can.
     """
-    write = _WRITERS.get(target.suffix.lower())
-    if write is None:
+    if target.suffix.lower() not in (*_WRITERS, *suffixes):
         raise TableError(
             f"{target}: a table can't be written as {target.suffix or 'a file without suffix'!r}. "
-            f"Name a file that ends with {', '.join(_WRITERS)}."
+            f"Name a file that ends with .xlsx, {', '.join(_WRITERS)}."
         )
     if target.is_dir():
         raise TableError(f"{target}: this is a folder. Name a file.")
     if not target.parent.is_dir():
         raise TableError(f"{target}: there is no folder {target.parent}. Create it first.")
-    return write
 
 
 def _checked(
@@ -115,8 +118,13 @@ def _checked(
         yield row
 
 
-def _write_csv(file: TextIO, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    writer = csv.writer(file, lineterminator="\r\n")
+def _write_csv(
+    file: TextIO,
+    columns: Sequence[str],
+    rows: Iterable[Mapping[str, object]],
+    delimiter: str = ",",
+) -> None:
+    writer = csv.writer(file, delimiter=delimiter, lineterminator="\r\n")
     writer.writerow([neutralised(column) for column in columns])
     for row in rows:
         writer.writerow([neutralised(_text(row.get(column))) for column in columns])
@@ -136,11 +144,20 @@ def _write_json(file: TextIO, columns: Sequence[str], rows: Iterable[Mapping[str
     file.write("[]\n" if separator == "[" else "\n]\n")
 
 
-_WRITERS: Final = {".csv": _write_csv, ".jsonl": _write_jsonl, ".json": _write_json}
+def _write_tsv(file: TextIO, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    _write_csv(file, columns, rows, "\t")
+
+
+_WRITERS: Final[Mapping[str, _Writer]] = {
+    ".csv": _write_csv,
+    ".tsv": _write_tsv,
+    ".jsonl": _write_jsonl,
+    ".json": _write_json,
+}
 
 
 def _encoding(target: Path) -> str:
-    return "utf-8-sig" if target.suffix.lower() == ".csv" else "utf-8"
+    return "utf-8-sig" if target.suffix.lower() in (".csv", ".tsv") else "utf-8"
 
 
 def _text(value: object) -> str:
@@ -175,12 +192,19 @@ def _json_value(value: object) -> str:
 
 
 @contextmanager
-def _replacing(target: Path, encoding: str) -> Iterator[TextIO]:
-    """Open a new file that takes the target's place when, and only when, it is complete on disk."""
+def replacing(target: Path, encoding: str | None = None) -> Iterator[Any]:
+    """Open a new file that takes the target's place when, and only when, it is complete on disk.
+
+    Args:
+        target: the file; what is there stays until then.
+        encoding: of a text, in which line ends are not translated and what it has no sign for is
+            ``?``; None opens it for bytes.
+    """
     final = target.resolve()  # a link keeps leading to the file that it led to
     draft = final.with_name(f".{uuid.uuid4().hex}.part")
     # "x", and not tempfile: the file gets the rights that the person's umask gives to any other
-    with draft.open("x", encoding=encoding, newline="") as file:
+    text: Any = {"encoding": encoding, "newline": "", "errors": "replace"} if encoding else {}
+    with draft.open("x" if encoding else "xb", **text) as file:
         try:
             yield file
             file.flush()

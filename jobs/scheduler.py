@@ -151,6 +151,7 @@ class Scheduler:
                 ceiling=self._policy.price_ceiling,
                 patience=self._policy.send_within,
                 last_rows=self._policy.last_rows,
+                rows=self._policy.rows,
                 left_out=self._policy.left_out,
             )
             result = claims.claim(connection, now, terms, self._new_key)

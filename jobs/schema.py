@@ -11,11 +11,14 @@ from pathlib import Path
 
 from .errors import DatabaseUnusableError, DatabaseVersionError
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision in ``migrations/versions`` (a test holds it)."""
 
-KNOWN = ("0001", "0002", HEAD)
+KNOWN = ("0001", "0002", "0003", HEAD)
 """Every revision that this program can upgrade from, oldest first."""
+
+
+_NOT_ALLOWED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
 
 
 def migrations_folder() -> Path:
@@ -46,6 +49,11 @@ def version(database: Path) -> str | None:
                 )
             row = file.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_ALLOWED:
+            raise DatabaseUnusableError(
+                f"{database} can't be opened ({error}): make the file and its folder readable and "
+                "writable (SQLite needs both to read it), or copy it to a folder of yours"
+            ) from error
         raise DatabaseUnusableError(
             f"{database} can't be read as a database ({error}); name another file with --db"
         ) from error

@@ -33,12 +33,17 @@ class JobSpec:
 
     @property
     def fingerprint(self) -> str:
-        """Hash what decides which video comes out: another fingerprint is another video."""
-        image = self.request.image
-        what = [
-            self.request.prompt,
-            self.request.orientation,
-            self.request.duration,
-            None if image is None else image.sha256 or image.source,
-        ]
-        return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:32]
+        """Hash what decides which video comes out (:func:`fingerprint`)."""
+        return fingerprint(self.request)
+
+
+def fingerprint(request: GenerationRequest) -> str:
+    """Hash what decides which video comes out: another fingerprint is another video."""
+    image = request.image
+    what = [
+        request.prompt,
+        request.orientation,
+        request.duration,
+        None if image is None else image.sha256 or image.source,
+    ]
+    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:32]

@@ -119,6 +119,9 @@ class Batch(Base, table=True):
     created_at: datetime = _time(required=True)
     refunds: str = Field(sa_column=Column(Text, nullable=False, server_default="none"))
     removed_at: datetime | None = _time()
+    reading: dict[str, Any] | None = Field(
+        default=None, sa_column=Column(JSON(none_as_null=True), nullable=True)
+    )
 
 
 class Budget(Base, table=True):
@@ -190,6 +193,7 @@ class Job(Base, table=True):
     key_from_content: bool = False
     row: int
     fingerprint: str = _text(required=True)
+    manifest_fingerprint: str | None = _text()
     kind: str = _text(required=True)
     prompt: str = _text(required=True)
     orientation: str = _text(required=True)

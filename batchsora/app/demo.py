@@ -10,6 +10,7 @@ from typing import Any
 from batchsora.app.databases import existing_store
 from batchsora.app.exits import Exit
 from batchsora.app.loading import Caps, LoadOptions
+from batchsora.app.manifests import Source
 from batchsora.app.run import RunTerms
 from batchsora.app.session import Hooks
 from batchsora.app.start import StartRequest, Teller, start
@@ -60,7 +61,7 @@ def run_demo(manifest: Path, folder: Path, hooks: Hooks, teller: Teller) -> Exit
     settings = Settings(database=folder / "demo.db", sandbox=True)
     videos = folder / "videos"
     request = StartRequest(
-        manifest=manifest,
+        source=Source(manifest),
         batch=None,
         caps=Caps(batch=CAP),
         loading=LoadOptions(),

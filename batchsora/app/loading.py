@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from batchsora.app.interrupts import heeded_between_steps
+from batchsora.app.progress import counted
 from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.read import Manifest
 from batchsora.runblob.kinds import kind_of
@@ -21,6 +22,18 @@ from jobs.store.loading import LoadReport, OnChange
 
 ADHOC = "adhoc"
 """The batch of the videos that are generated one by one."""
+
+
+class RowsGoneError(Exception):
+    """Unpaid rows are no longer in their manifest, and nobody said yet that they are not wanted.
+
+    Attributes:
+        keys: theirs.
+    """
+
+    def __init__(self, keys: list[str]) -> None:
+        super().__init__(f"{len(keys)} unpaid row(s) are no longer in the manifest")
+        self.keys = keys
 
 
 class InvalidRowsError(Exception):
@@ -63,12 +76,16 @@ class LoadOptions:
         name: of the batch; None takes the manifest's.
         skip_invalid: load the valid rows although others are not.
         allow_unknown: load although a column looks like a misspelt one.
+        ask_gone: load nothing while unpaid rows would be cancelled that left the manifest.
+        quiet: show no progress.
     """
 
     name: str | None = None
     skip_invalid: bool = False
     allow_unknown: bool = False
     on_change: OnChange = OnChange.STOP
+    ask_gone: bool = False
+    quiet: bool = False
 
 
 def valid_rows(
@@ -99,6 +116,7 @@ def load_manifest(
     Raises:
         InvalidRowsError: rows are wrong, and not to be skipped.
         ManifestError: a column looks misspelt, and that was not allowed.
+        RowsGoneError: unpaid rows left the manifest, which is to be asked about.
         jobs.errors.LoadError: it can't be told which batch it is, edits need a word, or a cap is
             for a campaign that no row has.
     """
@@ -110,27 +128,32 @@ def load_manifest(
     check_columns(manifest, allow_unknown=options.allow_unknown)
     problems: list[RowProblem] = []
 
+    read, write = counted("reading", quiet=options.quiet), counted("loading", quiet=options.quiet)
+
     def work(connection: Connection) -> tuple[LoadReport, list[str]]:
         batch_id = loading.open_batch(
             connection,
             options.name,
             manifest.name,
-            str(manifest.path.resolve()),
+            manifest.source,
             manifest.columns,
             now,
+            manifest.read_as,
         )
         rows = list(
-            ctrl_c.between(valid_rows(manifest, problems, skip_invalid=options.skip_invalid))
+            read(ctrl_c.between(valid_rows(manifest, problems, skip_invalid=options.skip_invalid)))
         )
         report = loading.load(
             connection,
             batch_id,
-            ctrl_c.between(rows),
+            ctrl_c.between(write(rows)),
             lambda request: kind_of(request).key,
             now,
             options.on_change,
             whole=not problems,
         )
+        if options.ask_gone and report.cancelled:
+            raise RowsGoneError(report.cancelled)
         return report, set_caps(connection, batch_id, caps, manifest, now)
 
     with heeded_between_steps() as ctrl_c:

@@ -1,12 +1,13 @@
 """What a manifest would buy: rows, errors, cost, time; nothing is written and nothing paid."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from batchsora.app.picks import Pick
 from batchsora.app.prices import ANNOUNCED
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import Manifest
@@ -17,8 +18,29 @@ from jobs.states import JobState
 from jobs.store import Store, accounts, loading, views
 from jobs.store.views import Wanted
 
-TYPICAL_SECONDS = 600.0
+TYPICAL_SECONDS: Final = 600.0
 """A generation takes 5 to 15 minutes (docs/api.md); the middle is what a plan reckons with."""
+SAMPLES: Final = 3
+"""Rows that are shown as they will be sent, where nobody picked any."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many videos of each price kind, and how many of them are still to be bought."""
+
+    kinds: Counter[str] = field(default_factory=Counter)
+    open: Counter[str] = field(default_factory=Counter)
+
+    def add(self, kind: str, *, done: bool) -> None:
+        """Count a video."""
+        self.kinds[kind] += 1
+        if not done:
+            self.open[kind] += 1
+
+    @property
+    def jobs(self) -> int:
+        """Count all videos."""
+        return self.kinds.total()
 
 
 @dataclass(slots=True)
@@ -27,27 +49,33 @@ class Plan:
 
     Attributes:
         rows: manifest rows read, valid or not.
-        jobs: valid jobs after expansion.
-        problems: what is wrong with the others.
-        kinds: jobs by price kind.
-        open_kinds: the jobs among them that are still to be bought.
+        problems: what is wrong with those that can't be bought.
+        all: the valid jobs after expansion.
+        campaigns: the same by campaign.
+        picked: the same of the rows that were picked, where some were.
         prices: the price of each kind in micros, where it is known.
-        already_done: jobs that were paid for already.
+        paid: the kinds whose price is what was paid last; the others' is announced.
+        notes: what was done to pictures.
+        cap: of the batch in micros, as it is kept or as the manifest says.
+        used: what the batch has spent or holds.
         balance: in micros; None when it was not asked or not told.
         seconds: an estimate of the time that the rest takes.
+        samples: jobs as they will be sent.
     """
 
     batch: str
+    pace: "Pace"
     rows: int = 0
-    jobs: int = 0
     problems: list[RowProblem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    kinds: Counter[str] = field(default_factory=Counter)
-    open_kinds: Counter[str] = field(default_factory=Counter)
-    campaigns: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+    all: Tally = field(default_factory=Tally)
+    campaigns: dict[str, Tally] = field(default_factory=dict)
+    picked: Tally | None = None
     prices: dict[str, int] = field(default_factory=dict)
-    already_done: int = 0
+    paid: set[str] = field(default_factory=set)
     cap: int | None = None
+    used: int = 0
     campaign_caps: dict[str, int] = field(default_factory=dict)
     balance: int | None = None
     seconds: float = 0.0
@@ -59,6 +87,16 @@ class Plan:
             return None
         return sum(self.prices[kind] * count for kind, count in kinds.items())
 
+    @property
+    def already_done(self) -> int:
+        """Count the jobs that were paid for already."""
+        return self.all.jobs - self.all.open.total()
+
+    @property
+    def to_buy(self) -> Mapping[str, int]:
+        """Give what a run would buy now, by kind."""
+        return (self.picked or self.all).open
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -67,8 +105,23 @@ class Pace:
     max_in_flight: int = 16
     rate: float = 5.0
 
+    def seconds(self, videos: int) -> float:
+        """Estimate how long so many videos take."""
+        sending = videos / self.rate if self.rate else 0.0
+        return max(sending, -(-videos // self.max_in_flight) * TYPICAL_SECONDS)
 
-def make_plan(manifest: Manifest, name: str | None, store: Store | None, pace: Pace) -> Plan:
+
+Rows = Iterable[JobSpec | RowProblem]
+
+
+def make_plan(
+    manifest: Manifest,
+    name: str | None,
+    store: Store | None,
+    pace: Pace,
+    pick: Pick | None = None,
+    counted: Callable[[Rows], Rows] = iter,
+) -> Plan:
     """Read a whole manifest, and see what is left of it to buy.
 
     Args:
@@ -76,39 +129,58 @@ def make_plan(manifest: Manifest, name: str | None, store: Store | None, pace: P
         name: of the batch, if the person gave it.
         store: the database, where there is one.
         pace: for the estimate of the time.
+        pick: the rows that a run would be tried with.
+        counted: shows how many rows were read, as they are.
     """
-    plan = Plan(batch=name or manifest.name)
+    plan = Plan(batch=name or manifest.name, pace=pace)
     plan.warnings += [str(warning) for warning in manifest.warnings]
     plan.prices = {price.kind: int(price.micros) for price in ANNOUNCED}
     plan.cap = None if manifest.budget is None else to_micros(manifest.budget)
     plan.campaign_caps = {n: to_micros(usd) for n, usd in manifest.campaign_budgets.items()}
     known = {} if store is None else _known(plan, manifest, name, store)
-    rows: set[int] = set()
-    for row in manifest.rows():
-        rows.add(row.row or 0)
+    valid: list[int] = []
+    last = 0
+    for row in counted(manifest.rows()):
+        if row.row != last:
+            plan.rows += 1
+            last = row.row or 0
         if isinstance(row, RowProblem):
             plan.problems.append(row)
             continue
-        kind = kind_of(row.request).key
-        plan.jobs += 1
-        plan.kinds[kind] += 1
+        if not valid or valid[-1] != row.row:
+            valid.append(row.row)
+        kind, done = kind_of(row.request).key, known.get(row.key, False)
+        plan.all.add(kind, done=done)
         if row.campaign is not None:
-            plan.campaigns[row.campaign] += 1
+            plan.campaigns.setdefault(row.campaign, Tally()).add(kind, done=done)
         if len(plan.samples) < SAMPLES:
             plan.samples.append(row)
-        if known.get(row.key):
-            plan.already_done += 1
-        else:
-            plan.open_kinds[kind] += 1
-    plan.rows = len(rows)
-    left = sum(plan.open_kinds.values())
-    sending = left / pace.rate if pace.rate else 0.0
-    rounds = -(-left // pace.max_in_flight)
-    plan.seconds = max(sending, rounds * TYPICAL_SECONDS)
+    plan.notes = list(manifest.notes)
+    if pick is not None and not pick.everything:
+        _add_picked(plan, manifest, pick.rows(sorted(set(valid))), known, counted)
+    plan.seconds = pace.seconds(sum(plan.to_buy.values()))
     return plan
 
 
-SAMPLES = 3
+def _add_picked(
+    plan: Plan,
+    manifest: Manifest,
+    rows: frozenset[int],
+    known: Mapping[str, bool],
+    counted: Callable[[Rows], Rows],
+) -> None:
+    """Read the rows that were picked once more, to count them alone."""
+    plan.picked = Tally()
+    plan.samples.clear()
+    for row in counted(manifest.rows()):
+        if isinstance(row, JobSpec) and row.row in rows:
+            plan.picked.add(kind_of(row.request).key, done=known.get(row.key, False))
+            if len(plan.samples) < MOST_SHOWN:
+                plan.samples.append(row)
+
+
+MOST_SHOWN: Final = 20
+"""Jobs that are shown of those that were picked."""
 
 
 def _known(plan: Plan, manifest: Manifest, name: str | None, store: Store) -> dict[str, bool]:
@@ -117,12 +189,17 @@ def _known(plan: Plan, manifest: Manifest, name: str | None, store: Store) -> di
     def work(connection: Connection) -> dict[str, bool]:
         for kind, price in accounts.known_prices(connection).items():
             plan.prices[kind] = price.last_micros
-        batch = loading.find_batch(connection, name, str(manifest.path.resolve()))
+            plan.paid.add(kind)
+        batch = loading.find_batch(connection, name, manifest.source)
         if batch is None:
             return {}
         plan.batch = batch.name
         status = views.batch_status(connection, batch)
         plan.cap = status.money.cap if plan.cap is None else plan.cap
+        plan.used = status.money.used
+        for campaign, budget in status.campaigns.items():
+            if budget.cap is not None:
+                plan.campaign_caps.setdefault(campaign, budget.cap)
         return {
             job.key: job.state not in (JobState.QUEUED, JobState.CANCELLED)
             for job in views.jobs(connection, Wanted(batch=batch.name))
@@ -131,75 +208,75 @@ def _known(plan: Plan, manifest: Manifest, name: str | None, store: Store) -> di
     return store.read(work)
 
 
+def limits(plan: Plan) -> Iterator[str]:
+    """Say what would stop a run before its end: the cap, or the balance."""
+    cost = plan.cost(plan.to_buy)
+    if cost is None:
+        return
+    if plan.cap is not None and cost > max(0, plan.cap - plan.used):
+        room = usd_text(max(0, plan.cap - plan.used))
+        yield f"the cap leaves ${room} of the ${usd_text(cost)} that this costs"
+    if plan.balance is not None and cost > plan.balance:
+        yield "the balance does not cover the cost"
+
+
 def plan_json(plan: Plan) -> dict[str, Any]:
     """Show a plan for scripts (design.md, *JSON*)."""
-    cost, remaining = plan.cost(plan.kinds), plan.cost(plan.open_kinds)
     return {
         "batch": plan.batch,
         "rows": plan.rows,
-        "jobs": plan.jobs,
+        "jobs": plan.all.jobs,
         "invalid": [problem.as_json() for problem in plan.problems],
         "warnings": plan.warnings,
-        "cost": None if cost is None else usd_text(cost),
+        "cost": _usd(plan.cost(plan.all.kinds)),
         "cost_by_kind": {
             kind: {
                 "jobs": count,
-                "price": usd_text(plan.prices[kind]) if kind in plan.prices else None,
-                "cost": usd_text(plan.prices[kind] * count) if kind in plan.prices else None,
+                "price": _usd(plan.prices.get(kind)),
+                "price_from": price_source(plan, kind),
+                "cost": _usd(plan.cost({kind: count})),
             }
-            for kind, count in sorted(plan.kinds.items())
+            for kind, count in sorted(plan.all.kinds.items())
+        },
+        "campaigns": {
+            name: {"jobs": tally.jobs, "cost": _usd(plan.cost(tally.kinds))}
+            for name, tally in sorted(plan.campaigns.items())
         },
         "already_done": plan.already_done,
-        "remaining_cost": None if remaining is None else usd_text(remaining),
+        "remaining_cost": _usd(plan.cost(plan.all.open)),
+        "picked": None
+        if plan.picked is None
+        else {"jobs": plan.picked.jobs, "remaining_cost": _usd(plan.cost(plan.picked.open))},
         "caps": {
-            "batch": None if plan.cap is None else usd_text(plan.cap),
+            "batch": _usd(plan.cap),
             "campaigns": {name: usd_text(cap) for name, cap in plan.campaign_caps.items()},
         },
-        "balance": None if plan.balance is None else usd_text(plan.balance),
+        "balance": _usd(plan.balance),
         "seconds": round(plan.seconds),
+        "samples": [_sample_json(job) for job in plan.samples],
     }
 
 
-def kind_text(kind: str) -> str:
-    """Name a price kind for people: ``15 s, with image``."""
-    duration, _, image = kind.rpartition("/")[2].partition("+")
-    return f"{duration} s{', with image' if image else ''}"
+def price_source(plan: Plan, kind: str) -> str | None:
+    """Say where a price comes from: what was ``paid`` last, or what was ``announced``."""
+    if kind not in plan.prices:
+        return None
+    return "paid" if kind in plan.paid else "announced"
 
 
-def plan_text(plan: Plan) -> str:
-    """Show a plan for people, within 80 columns."""
-    lines = [
-        f"{plan.batch}: {plan.rows} rows, {plan.jobs} videos"
-        + (f", {len(plan.problems)} problem(s)" if plan.problems else "")
-    ]
-    for kind, count in sorted(plan.kinds.items()):
-        price = plan.prices.get(kind)
-        what = (
-            "price not known yet: the first one, bought alone, tells it"
-            if price is None
-            else f"at ${usd_text(price)} = ${usd_text(price * count)}"
-        )
-        lines.append(f"  {count:>6} x {kind_text(kind)}  {what}")
-    for name, count in sorted(plan.campaigns.items()):
-        cap = plan.campaign_caps.get(name)
-        lines.append(f"  campaign {name}: {count}" + (f", cap ${usd_text(cap)}" if cap else ""))
-    cost, remaining = plan.cost(plan.kinds), plan.cost(plan.open_kinds)
-    lines.append(f"cost      {'not known yet' if cost is None else '$' + usd_text(cost)}")
-    if plan.already_done:
-        rest = "an unknown amount" if remaining is None else f"${usd_text(remaining)}"
-        lines.append(f"done      {plan.already_done} already paid for; the rest costs {rest}")
-    lines.append(f"cap       {'none' if plan.cap is None else '$' + usd_text(plan.cap)}")
-    lines.append(
-        f"balance   {'not known' if plan.balance is None else '$' + usd_text(plan.balance)}"
-    )
-    lines.append(f"time      about {_time_text(plan.seconds)}")
-    for sample in plan.samples:
-        prompt = " ".join(sample.request.prompt.split())
-        lines.append(f"  {sample.key}: {prompt[:50]}{'…' if len(prompt) > 50 else ''}")  # noqa: PLR2004 - fits 80 columns
-    return "\n".join(lines)
+def _sample_json(job: JobSpec) -> dict[str, Any]:
+    """Show a job as it will be sent."""
+    request = job.request
+    return {
+        "job": job.key,
+        "row": job.row,
+        "prompt": request.prompt,
+        "orientation": request.orientation,
+        "duration": request.duration,
+        "image": None if request.image is None else request.image.source,
+        "campaign": job.campaign,
+    }
 
 
-def _time_text(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    hours, rest = divmod(minutes, 60)
-    return f"{hours} h {rest} min" if hours else f"{rest} min"
+def _usd(micros: int | None) -> str | None:
+    return None if micros is None else usd_text(micros)

@@ -4,9 +4,9 @@ import asyncio
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Sized
 from contextlib import nullcontext
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 from sqlalchemy import Connection
 from tqdm import tqdm
@@ -16,6 +16,8 @@ from jobs.money import usd_text
 from jobs.states import JobState
 from jobs.store import Store, views
 from jobs.store.views import BatchStatus
+
+T = TypeVar("T")
 
 EVERY = 0.5
 """Seconds between two looks on a terminal."""
@@ -151,6 +153,28 @@ class Progress:
             self._said = line
             self._stream.write(f"{line}\n")
             self._stream.flush()
+
+
+PATIENCE = 2.0
+"""Seconds that something may take without a word."""
+
+
+def counted(what: str, *, quiet: bool) -> Callable[[Iterable[T]], Iterable[T]]:
+    """Make a way to go through many things that shows how many there were, when it takes long.
+
+    Args:
+        what: is done with them.
+        quiet: show nothing; nor is anything shown that is no terminal.
+    """
+
+    def through(items: Iterable[T]) -> Iterable[T]:
+        total = len(items) if isinstance(items, Sized) else None
+        return tqdm(
+            items, what, total, leave=False, file=sys.stderr, delay=PATIENCE, unit=" rows",
+            disable=True if quiet else None, dynamic_ncols=True,
+        )  # fmt: skip
+
+    return through
 
 
 def above_the_bar(say: Callable[[str], None]) -> Callable[[str], None]:

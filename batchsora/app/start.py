@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
@@ -11,16 +10,24 @@ from batchsora.app import wording
 from batchsora.app.databases import working_store
 from batchsora.app.earlier import OnExisting, settle_earlier
 from batchsora.app.exits import Exit, exit_of_run
-from batchsora.app.loading import Caps, LoadOptions, load_manifest, set_caps
+from batchsora.app.loading import (
+    Caps,
+    LoadOptions,
+    RowsGoneError,
+    load_manifest,
+    set_caps,
+)
+from batchsora.app.manifests import Source, fitted_folder
+from batchsora.app.picks import EVERY_ROW, Pick
 from batchsora.app.progress import statuses
 from batchsora.app.run import RunResult, RunTerms, run_batches
 from batchsora.app.session import Endpoint, Hooks, endpoint
 from batchsora.app.views import status_json
 from batchsora.download import DownloadPolicy
 from batchsora.manifest.errors import RowProblem
-from batchsora.manifest.read import Manifest, open_manifest
+from batchsora.manifest.read import Manifest
 from batchsora.settings import Settings
-from jobs.errors import NotFoundError
+from jobs.errors import NotAllowedError, NotFoundError
 from jobs.states import JobState
 from jobs.store import Store, accounts, steering, views
 from jobs.store.views import BatchStatus
@@ -47,18 +54,17 @@ class StartRequest:
     """What a person asked ``run`` for.
 
     Attributes:
-        first: how many manifest rows to buy; None means all.
+        pick: which manifest rows to buy.
         on_existing: what to do about prompts that exist in the account already.
         consent: True when spending needs no question.
     """
 
-    manifest: Path | None
+    source: Source | None
     batch: str | None
     caps: Caps
     loading: LoadOptions
     terms: RunTerms
-    first: int | None = None
-    allow_outside: bool = False
+    pick: Pick = EVERY_ROW
     on_existing: OnExisting = OnExisting.ASK
     consent: bool = False
 
@@ -70,8 +76,8 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
         SettingsError, ManifestError, InvalidRowsError, EngineError: nothing was bought.
     """
     manifest = None
-    if request.manifest is not None:
-        manifest = open_manifest(request.manifest, allow_outside=request.allow_outside)
+    if request.source is not None:
+        manifest = request.source.opened(fitted_folder(settings.database))
     with endpoint(settings) as place, working_store(settings.database, hooks.clock) as store:
         skipped: list[RowProblem] = []
         if manifest is not None:
@@ -104,7 +110,19 @@ def _load(
     store: Store, manifest: Manifest, request: StartRequest, hooks: Hooks, teller: Teller
 ) -> tuple[list[int], list[RowProblem]]:
     now = hooks.clock.now()
-    report, notes, skipped = load_manifest(store, manifest, request.loading, request.caps, now)
+    ask = teller.can_ask() and not request.consent
+    options = replace(request.loading, quiet=hooks.quiet, ask_gone=ask)
+    try:
+        report, notes, skipped = load_manifest(store, manifest, options, request.caps, now)
+    except RowsGoneError as gone:
+        if not teller.confirm(wording.gone(gone.keys)):
+            raise NotAllowedError(
+                "nothing was loaded or bought; put the rows back, or say yes"
+            ) from gone
+        options = replace(options, ask_gone=False)
+        report, notes, skipped = load_manifest(store, manifest, options, request.caps, now)
+    for note in wording.some(manifest.notes):
+        teller.say(note)
     for line in wording.loaded(manifest.path.name, report, skipped):
         teller.say(line)
     for note in notes:
@@ -197,18 +215,20 @@ def _terms(
     terms = replace(request.terms, policy=replace(request.terms.policy, left_out=left_out))
     if terms.download is not None:
         terms = replace(terms, download=files_from(terms.download, place))
-    if request.first is None:
+    if request.pick.everything:
         return terms
-    first = request.first
 
-    def work(connection: Connection) -> dict[int, int]:
-        rows = {
-            batch_id: steering.last_row_of_first(connection, batch_id, first)
+    def work(connection: Connection) -> dict[int, frozenset[int]]:
+        return {
+            batch_id: request.pick.rows(steering.rows_of(connection, batch_id))
             for batch_id in batch_ids
         }
-        return {batch_id: row for batch_id, row in rows.items() if row is not None}
 
-    return replace(terms, policy=replace(terms.policy, last_rows=store.read(work)))
+    picked = store.read(work)
+    if request.pick.sample is not None:
+        return replace(terms, policy=replace(terms.policy, rows=picked))
+    last = {batch_id: max(rows, default=0) for batch_id, rows in picked.items()}
+    return replace(terms, policy=replace(terms.policy, last_rows=last))
 
 
 def files_from(download: DownloadPolicy, place: Endpoint) -> DownloadPolicy:

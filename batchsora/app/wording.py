@@ -23,6 +23,17 @@ def keys_text(keys: list[str]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
+def some(notes: list[str]) -> list[str]:
+    """Give as many notes as a person reads, and count the rest."""
+    more = len(notes) - SHOWN
+    return notes if more <= 0 else [*notes[:SHOWN], f"… and {more} more"]
+
+
+def gone(keys: list[str]) -> str:
+    """Ask about rows that left the manifest and are not paid for."""
+    return f"{len(keys)} unpaid row(s) left the manifest ({keys_text(keys)}). Cancel them?"
+
+
 def loaded(name: str, report: LoadReport, skipped: list[RowProblem]) -> list[str]:
     """Say what a load did."""
     parts = [f"{report.added} new"]

@@ -14,31 +14,59 @@ from batchsora.cli.picking import STATES
     "-o",
     "--output",
     "target",
-    required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The file: .csv, .jsonl or .json.",
+    help="The file: .xlsx, .csv, .tsv, .jsonl, .json, or .yaml for a YAML manifest.",
 )
+@click.option("--in-place", is_flag=True, help="Into the manifest itself; a copy is kept.")
 @click.option("--batch", shell_complete=batches, help="Only this batch.")
 @click.option(
     "--status", "states", multiple=True, type=click.Choice(STATES), help="Only these; repeatable."
 )
 @global_options
 @click.pass_obj
-def command(cli: Cli, /, target: Path, batch: str | None, states: tuple[str, ...]) -> int:
+def command(
+    cli: Cli,
+    /,
+    target: Path | None,
+    batch: str | None,
+    states: tuple[str, ...],
+    *,
+    in_place: bool,
+) -> int:
     """Write the manifest's own columns, untouched and in order, then the results.
 
-    The file can be loaded again as a manifest: its rows keep their keys, and nothing is bought
+    Of a workbook, and of YAML, a copy of the manifest gets the results, with all else in it as it
+    was. The file can be loaded again as a manifest: its rows keep their keys, and nothing is bought
     twice.
 
     \b
     Examples:
-      batchsora export -o results.csv
+      batchsora export -o results.xlsx
       batchsora export -o failed.csv --status failed
+      batchsora export --in-place --batch prompts
     """
     from batchsora.app.databases import existing_store
-    from batchsora.export import export_batches
+    from batchsora.app.exporting import export, export_in_place
 
+    if (target is None) == (not in_place):
+        raise click.UsageError("give -o FILE or --in-place, one of them")
+    if in_place and states:
+        raise click.UsageError("--status makes a table of its own: name it with -o")
     with existing_store(cli.settings().database) as store:
-        rows = export_batches(store, target, batch, states)
-    cli.result({"file": str(target), "rows": rows}, lambda: f"{rows} row(s) in {target}")
+        if target is None:
+            done = export_in_place(store, batch, cli.hooks.clock.now())
+        else:
+            done = export(store, target, batch, states)
+    for note in done.notes:
+        cli.say(f"note: {note}")
+    backup = "" if done.backup is None else f"; as it was: {done.backup}"
+    cli.result(
+        {
+            "file": str(done.target),
+            "rows": done.jobs,
+            "backup": None if done.backup is None else str(done.backup),
+            "notes": done.notes,
+        },
+        lambda: f"{done.jobs} row(s) in {done.target}{backup}",
+    )
     return 0

@@ -1,15 +1,23 @@
 """``batchsora plan``: what would run."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from batchsora.cli.common import Cli, global_options
+from batchsora.cli.picking import pick_of, pick_options
+from batchsora.cli.reading import reading_options
+from batchsora.cli.text import Painted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchsora.app.manifests import Source
     from batchsora.app.plan import Plan
     from batchsora.settings import Settings
+    from jobs.spec import JobSpec
 
 
 @click.command("plan", short_help="What a manifest would buy, and what it costs.")
@@ -17,7 +25,8 @@ if TYPE_CHECKING:
 @click.option("--name", help="Of the batch (default: the manifest's own, or its file's).")
 @click.option("--max-in-flight", type=click.IntRange(1, 100_000), default=16, show_default=True)
 @click.option("--rate", type=click.FloatRange(min=0), default=5.0, show_default=True)
-@click.option("--allow-outside", is_flag=True, help="Accept images outside the manifest's folder.")
+@pick_options
+@reading_options
 @click.option("--sandbox", is_flag=True, help="As a rehearsal sees it.")
 @global_options
 @click.pass_obj
@@ -28,8 +37,11 @@ def command(
     name: str | None,
     max_in_flight: int,
     rate: float,
+    first: int | None,
+    sample: int | None,
+    seed: int,
+    source: "Callable[[Path], Source]",
     *,
-    allow_outside: bool,
     sandbox: bool,
 ) -> int:
     """Show what MANIFEST would buy: rows, errors, cost, time, balance. Nothing is written or paid.
@@ -38,29 +50,38 @@ def command(
 
     \b
     Examples:
-      batchsora plan prompts.csv
-      batchsora plan prompts.csv --json
+      batchsora plan prompts.xlsx
+      batchsora plan prompts.csv --sample 5 --json
+      batchsora plan images/ --prompt "Animate this"
     """
     from batchsora.app.databases import existing_store
-    from batchsora.app.plan import Pace, make_plan, plan_json, plan_text
-    from batchsora.manifest.read import open_manifest
+    from batchsora.app.plan import Pace, limits, make_plan, plan_json
+    from batchsora.app.progress import counted
+    from batchsora.app.wording import some
     from jobs.schema import version
 
     settings = cli.settings(sandbox=sandbox)
-    opened = open_manifest(manifest, allow_outside=allow_outside)
-    pace = Pace(max_in_flight, rate)
-    if version(settings.database) is None:
-        plan = make_plan(opened, name, None, pace)
-    else:
-        with existing_store(settings.database) as store:
-            plan = make_plan(opened, name, store, pace)
+    pace, pick = Pace(max_in_flight, rate), pick_of(first, sample, seed)
+    with source(manifest).looked_at() as opened:
+        if version(settings.database) is None:
+            plan = make_plan(opened, name, None, pace, pick, counted("reading", quiet=cli.quiet))
+        else:
+            with existing_store(settings.database) as store:
+                plan = make_plan(
+                    opened, name, store, pace, pick, counted("reading", quiet=cli.quiet)
+                )
     if not sandbox:
         _ask_balance(plan, settings)
+    plan.warnings += limits(plan)
     for problem in plan.problems[:50]:
         cli.say(str(problem))
+    if len(plan.problems) > 50:  # noqa: PLR2004 - as many as a person reads
+        cli.say(f"… and {len(plan.problems) - 50} more; --json lists all")
+    for note in some(plan.notes):
+        cli.say(note)
     for warning in plan.warnings:
         cli.say(f"warning: {warning}")
-    cli.result(plan_json(plan), lambda: plan_text(plan))
+    cli.result(plan_json(plan), lambda: Painted("\n".join(_lines(plan))))
     return 2 if plan.problems else 0
 
 
@@ -76,7 +97,101 @@ def _ask_balance(plan: "Plan", settings: "Settings") -> None:
             plan.balance = read_balance(place, timeout=10.0)
     except (ProviderError, SettingsError) as error:
         plan.warnings.append(f"the balance is not known: {error}")
-        return
-    cost = plan.cost(plan.open_kinds)
-    if cost is not None and cost > plan.balance:
-        plan.warnings.append("the balance does not cover the cost")
+
+
+def _lines(plan: "Plan") -> Iterator[str]:
+    """Lay a plan out for people."""
+    from batchsora.app.plan import price_source
+    from batchsora.cli.table import Column, table
+    from batchsora.cli.text import clean
+
+    wrong = len({problem.row for problem in plan.problems})
+    yield clean(f"{plan.batch}: {plan.rows} rows, {plan.all.jobs} videos") + (
+        f", {wrong} row(s) invalid" if wrong else ""
+    )
+    kinds = [
+        [
+            _kind(kind),
+            str(count),
+            _usd(plan.prices.get(kind), "unknown"),
+            price_source(plan, kind) or "first tells",
+            _usd(plan.cost({kind: count})),
+        ]
+        for kind, count in sorted(plan.all.kinds.items())
+    ]
+    heads = ["kind", "videos", "price", "as", "cost"]
+    if kinds:
+        yield ""
+        yield table(kinds, [Column(head, right=head in _NUMBERS) for head in heads])
+    campaigns = [
+        [name, str(tally.jobs), _usd(plan.cost(tally.kinds)), _usd(plan.campaign_caps.get(name))]
+        for name, tally in sorted(plan.campaigns.items())
+    ]
+    if campaigns:
+        heads = ["campaign", "videos", "cost", "cap"]
+        yield ""
+        yield table(
+            campaigns,
+            [Column(head, right=head in _NUMBERS, folds=head == "campaign") for head in heads],
+        )
+    yield ""
+    yield from _money(plan)
+    if plan.samples:
+        yield "\nas they will be sent:\n"
+        yield table(
+            [_sample(job) for job in plan.samples],
+            [Column(folds=True), Column(), Column(), Column(folds=True)],
+        )
+
+
+_NUMBERS = ("videos", "price", "cost", "cap")
+
+
+def _money(plan: "Plan") -> Iterator[str]:
+    yield f"cost      {_cost(plan, plan.all.kinds)}"
+    if plan.already_done:
+        rest = _cost(plan, plan.all.open)
+        yield f"done      {plan.already_done} already paid for; the rest costs {rest}"
+    if plan.picked is not None:
+        yield f"picked    {plan.picked.jobs} of them, which cost {_cost(plan, plan.picked.open)}"
+    used = f", of which {_usd(plan.used)} is used" if plan.used and plan.cap is not None else ""
+    yield f"cap       {_usd(plan.cap, 'none')}{used}"
+    yield f"balance   {_usd(plan.balance, 'not known')}"
+    together = plan.pace.max_in_flight
+    yield f"time      about {_time_text(plan.seconds)}, with {together} at the same time"
+
+
+def _cost(plan: "Plan", kinds: "Mapping[str, int]") -> str:
+    from batchsora.app.wording import cost_text
+
+    known = {kind: count for kind, count in kinds.items() if kind in plan.prices}
+    return cost_text(plan.cost(known) or 0, sum(kinds.values()) - sum(known.values()))
+
+
+def _sample(job: "JobSpec") -> list[str]:
+    request = job.request
+    image = "" if request.image is None else f"{request.image.source[:40]}: "
+    shown = " ".join(request.prompt.split())
+    cut = shown if len(shown) <= LONGEST_SHOWN else f"{shown[: LONGEST_SHOWN - 1]}…"
+    return [job.key, f"{request.duration} s", request.orientation, image + cut]
+
+
+LONGEST_SHOWN = 160
+"""Characters of a prompt that a plan shows."""
+
+
+def _kind(kind: str) -> str:
+    """Name a price kind for people: ``15 s, with image``."""
+    duration, _, image = kind.rpartition("/")[2].partition("+")
+    return f"{duration} s{', with image' if image else ''}"
+
+
+def _usd(micros: int | None, otherwise: str = "-") -> str:
+    from jobs.money import usd_text
+
+    return otherwise if micros is None else f"${usd_text(micros)}"
+
+
+def _time_text(seconds: float) -> str:
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

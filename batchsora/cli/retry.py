@@ -19,6 +19,7 @@ from batchsora.cli.picking import (
 @kind_option
 @campaign_option
 @search_option
+@click.option("--prompt", metavar="TEXT", help="Another prompt, for one JOB.")
 @click.option("--dry-run", is_flag=True, help="Say what it would cost; change nothing.")
 @yes_option
 @global_options
@@ -31,6 +32,7 @@ def command(
     kinds: tuple[str, ...],
     campaigns: tuple[str, ...],
     search: str,
+    prompt: str | None,
     *,
     dry_run: bool,
     yes: bool,
@@ -45,12 +47,15 @@ def command(
       batchsora retry --dry-run
       batchsora retry --kind content --campaign summer
       batchsora retry sunset-03 sunset-07 --yes
+      batchsora retry sunset-03 --prompt "A sunset over calm water"
     """
     from batchsora.app.databases import existing_store
     from batchsora.app.steer import retry
     from jobs.store.views import Wanted
 
     settings = cli.settings()
+    if prompt is not None and len(job) != 1:
+        raise click.UsageError("--prompt is for one JOB: name it")
     wanted = Wanted(batch, kinds=kinds, campaigns=campaigns, keys=job, search=search)
     with existing_store(settings.database) as store:
-        return int(retry(wanted, settings, store, cli, dry=dry_run, consent=yes))
+        return int(retry(wanted, settings, store, cli, prompt=prompt, dry=dry_run, consent=yes))

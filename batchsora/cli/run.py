@@ -9,9 +9,14 @@ import click
 
 from batchsora.cli.common import Cli, global_options
 from batchsora.cli.completing import batches
+from batchsora.cli.picking import pick_of, pick_options
+from batchsora.cli.reading import reading_options
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from batchsora.app.loading import Caps, LoadOptions
+    from batchsora.app.manifests import Source
     from batchsora.app.run import RunTerms
 
 
@@ -142,10 +147,9 @@ SECONDS = click.FloatRange(min=0.05, max=7 * 86400)
     is_flag=True,
     help="Accept files from this machine and private networks.",
 )
-@click.option("--first", type=click.IntRange(min=1), metavar="N", help="Buy only the first N rows.")
+@pick_options
 @click.option("--skip-invalid", is_flag=True, help="Go on with the valid rows.")
 @click.option("--allow-unknown", is_flag=True, help="Accept columns that look misspelt.")
-@click.option("--allow-outside", is_flag=True, help="Accept images outside the manifest's folder.")
 @click.option("--redo-changed", is_flag=True, help="Buy edited rows anew that were paid for.")
 @click.option("--keep-both", is_flag=True, help="Changed rows without id are other videos.")
 @click.option(
@@ -154,9 +158,17 @@ SECONDS = click.FloatRange(min=0.05, max=7 * 86400)
 @click.option("--buy-again", is_flag=True, help="Buy them although the account has them.")
 @click.option("--sandbox", is_flag=True, help="Rehearse on this machine: no money, real files.")
 @click.option("--yes", is_flag=True, help="Spend without asking.")
+@reading_options
 @global_options
 @click.pass_obj
-def command(cli: Cli, /, manifest: Path | None, batch: str | None, **flags: Any) -> int:
+def command(
+    cli: Cli,
+    /,
+    manifest: Path | None,
+    batch: str | None,
+    source: "Callable[[Path], Source]",
+    **flags: Any,
+) -> int:
     """Load MANIFEST if given, then submit, poll and download until nothing is left.
 
     Run it again to resume. Caps stay with the batch; a flag replaces a kept one.
@@ -180,13 +192,12 @@ def command(cli: Cli, /, manifest: Path | None, batch: str | None, **flags: Any)
     if flags["adopt_existing"] or flags["buy_again"]:
         on_existing = OnExisting.ADOPT if flags["adopt_existing"] else OnExisting.BUY
     request = StartRequest(
-        manifest=manifest,
+        source=None if manifest is None else source(manifest),
         batch=batch,
         caps=_caps(flags, click.get_current_context()),
         loading=_loading(flags),
         terms=_terms(flags),
-        first=flags["first"],
-        allow_outside=flags["allow_outside"],
+        pick=pick_of(flags["first"], flags["sample"], flags["seed"]),
         on_existing=on_existing,
         consent=flags["yes"],
     )

@@ -4,7 +4,7 @@ Everything that may forbid a purchase is looked at here, inside the transaction,
 pause, edits and caps come from other processes too.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -67,6 +67,7 @@ class ClaimTerms:
         ceiling: micros to hold for a kind whose price nobody knows yet.
         patience: how long after the intent its POST may still leave.
         last_rows: per batch id the last manifest row that may be bought (``--first N``).
+        rows: per batch id the only manifest rows that may be bought (``--sample N``).
         left_out: numbers of jobs that may not be bought.
     """
 
@@ -75,6 +76,7 @@ class ClaimTerms:
     ceiling: int
     patience: timedelta
     last_rows: dict[int, int]
+    rows: Mapping[int, frozenset[int]] = field(default_factory=dict)
     left_out: frozenset[int] = frozenset()
 
 
@@ -182,6 +184,8 @@ class _Picker:
         last_row = self._terms.last_rows.get(self._batch.id)
         if last_row is not None:
             open_kinds.append(JOB.c.row <= last_row)
+        if (rows := self._terms.rows.get(self._batch.id)) is not None:
+            open_kinds.append(JOB.c.row.in_(rows))
         if self._terms.left_out:
             open_kinds.append(JOB.c.id.not_in(self._terms.left_out))
         open_kinds += [

@@ -3,7 +3,7 @@
 Everything happens in the caller's one transaction: a load that fails leaves nothing behind.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -80,6 +80,7 @@ def open_batch(
     source: str | None,
     columns: Iterable[str],
     now: datetime,
+    reading: Mapping[str, Any] | None = None,
 ) -> int:
     """Find or make the batch of a manifest, and keep its columns.
 
@@ -87,9 +88,10 @@ def open_batch(
         connection: in a writing transaction.
         name: as the person gave it; None leaves the choice to path and default.
         default_name: the manifest's own name, or its stem.
-        source: the manifest's absolute path; None for a batch that has none.
+        source: names the manifest, such as its absolute path; None for a batch that has none.
         columns: the manifest's own columns, for the export.
         now: when a new batch begins.
+        reading: where the manifest is and how it was read, for whoever writes results into it.
 
     Raises:
         LoadError: another file is loaded under the default name.
@@ -106,7 +108,9 @@ def open_batch(
         batch = namesake
     if batch is not None:
         connection.execute(
-            update(BATCH).where(BATCH.c.id == batch.id).values(source=source, columns=list(columns))
+            update(BATCH)
+            .where(BATCH.c.id == batch.id)
+            .values(source=source, columns=list(columns), reading=reading)
         )
         return int(batch.id)
     return int(
@@ -115,6 +119,7 @@ def open_batch(
                 name=name or default_name,
                 source=source,
                 columns=list(columns),
+                reading=reading,
                 active=False,
                 paused=False,
                 created_at=now,
@@ -209,9 +214,9 @@ class _Loader:
     def _follow(self, spec: JobSpec, job: Any) -> None:
         values = self._values(spec)
         returned = job.state == JobState.CANCELLED and not job.in_manifest
-        if spec.fingerprint != job.fingerprint:
+        if spec.fingerprint != (job.manifest_fingerprint or job.fingerprint):
             self._edit(spec, job, values)
-        elif job.paid:
+        elif job.paid or job.manifest_fingerprint is not None:  # so does a prompt given by hand
             # where it stands and what it carries may change; what was bought may not
             follow = ("row", "cells", "in_manifest", "image")  # the same image in another place
             self._update(job, {name: values[name] for name in follow})
@@ -286,11 +291,13 @@ class _Loader:
         """
         left: list[Any] = []
         for job in missing:
-            same = self._fresh(job.fingerprint) if job.paid and self.report.added else []
+            asked = job.manifest_fingerprint or job.fingerprint
+            same = self._fresh(asked) if job.paid and self.report.added else []
             if not same:
                 left.append(job)
                 continue
-            self._replace(job, same[0], {})
+            kept = {name: getattr(job, name) for name in _BY_HAND if job.manifest_fingerprint}
+            self._replace(job, same[0], kept)
             self.report.unchanged += 1
         return left
 
@@ -347,6 +354,7 @@ _COPIED = (
     "key_from_content",
     "row",
     "fingerprint",
+    "manifest_fingerprint",
     "kind",
     "prompt",
     "orientation",
@@ -358,6 +366,7 @@ _COPIED = (
     "cells",
     "in_manifest",
 )
+_BY_HAND = ("prompt", "fingerprint", "manifest_fingerprint")
 _QUEUED = {
     "state": JobState.QUEUED,
     "retries": 0,

@@ -45,6 +45,9 @@ _QUEUED_COUNT = select(func.count()).where(
 _LATER = _QUEUED_COUNT.where(JOB.c.due_at > bindparam("now", type_=JOB.c.due_at.type)).add_columns(
     func.min(JOB.c.due_at)
 )
+_ONLY = JOB.c.row.in_(bindparam("rows", expanding=True))
+_COUNTS = (_QUEUED_COUNT, _LATER)
+_COUNTS_OF_ROWS = (_QUEUED_COUNT.where(_ONLY), _LATER.where(_ONLY))
 _UNDER_WAY = (
     select(JOB.c.state, func.count().label("jobs"))
     .where(
@@ -67,11 +70,14 @@ def outstanding(connection: Connection, now: datetime, policy: RunPolicy) -> Out
     for batch_id, paused in connection.execute(_ACTIVE).all():
         last_row = policy.last_rows.get(batch_id, sys.maxsize)
         terms = {"batch": batch_id, "last_row": last_row, "left_out": list(policy.left_out)}
-        queued = connection.execute(_QUEUED_COUNT, terms).scalar_one()
+        only = policy.rows.get(batch_id)
+        terms |= {} if only is None else {"rows": list(only)}
+        count, count_later = _COUNTS if only is None else _COUNTS_OF_ROWS
+        queued = connection.execute(count, terms).scalar_one()
         if paused:
             total["paused"] += 0 if batch_id in policy.not_awaited else queued
         else:
-            later, first = connection.execute(_LATER, terms | {"now": now}).one()
+            later, first = connection.execute(count_later, terms | {"now": now}).one()
             total["later"] += later
             total["ready"] += queued - later
             next_due = min(filter(None, (next_due, first)), default=None)

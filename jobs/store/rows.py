@@ -24,6 +24,7 @@ def job_values(batch_id: int, spec: JobSpec, kind: str) -> dict[str, Any]:
         "key_from_content": spec.key_from_content,
         "row": spec.row,
         "fingerprint": spec.fingerprint,
+        "manifest_fingerprint": None,
         "kind": kind,
         "prompt": request.prompt,
         "orientation": request.orientation,

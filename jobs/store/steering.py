@@ -1,6 +1,7 @@
 """What a person does to batches: which are served, what they wait for, how rows are limited."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -8,10 +9,10 @@ from sqlalchemy import ColumnElement, Connection, exists, func, insert, select, 
 
 from ..errors import NotAllowedError
 from ..ledger import Refunds
-from ..spec import JobSpec
+from ..spec import JobSpec, fingerprint
 from ..states import LIVE_ATTEMPTS, JobState, sources
 from ..tables import ATTEMPT, BATCH, JOB, LIVE
-from .rows import NEW, job_values
+from .rows import NEW, job_values, request_of
 
 
 def serve(connection: Connection, batch_ids: Iterable[int]) -> None:
@@ -63,16 +64,16 @@ def set_refunds(connection: Connection, batch_id: int, refunds: Refunds) -> Refu
     return Refunds(old)
 
 
-def last_row_of_first(connection: Connection, batch_id: int, rows: int) -> int | None:
-    """Say which manifest row is the N-th, for ``--first N``; None when there are fewer."""
-    return connection.execute(
-        select(JOB.c.row)
-        .distinct()
-        .where(JOB.c.batch_id == batch_id, JOB.c.in_manifest)
-        .order_by(JOB.c.row)
-        .offset(rows - 1)
-        .limit(1)
-    ).scalar_one_or_none()
+def rows_of(connection: Connection, batch_id: int) -> list[int]:
+    """List the rows of a batch's manifest in their order, each once."""
+    return list(
+        connection.execute(
+            select(JOB.c.row)
+            .distinct()
+            .where(JOB.c.batch_id == batch_id, JOB.c.in_manifest)
+            .order_by(JOB.c.row)
+        ).scalars()
+    )
 
 
 def cancel(connection: Connection, job_ids: Sequence[int], now: datetime) -> list[int]:
@@ -106,6 +107,27 @@ def retry(connection: Connection, job_ids: Sequence[int]) -> list[int]:
         *_queue(connection, job_ids, "redo", JobState.FAILED),
         *_queue(connection, job_ids, "restore", JobState.CANCELLED),
     ]
+
+
+def reword(connection: Connection, job_id: int, prompt: str) -> bool:
+    """Queue a failed or cancelled job with another prompt; False when it is neither.
+
+    What its manifest says stays known, so that a load follows only an edit that is made there.
+    """
+    if not retry(connection, [job_id]):
+        return False
+    job = connection.execute(select(JOB).where(JOB.c.id == job_id)).one()
+    request = replace(request_of(job), prompt=prompt)
+    connection.execute(
+        update(JOB)
+        .where(JOB.c.id == job_id)
+        .values(
+            prompt=prompt,
+            fingerprint=fingerprint(request),
+            manifest_fingerprint=job.manifest_fingerprint or job.fingerprint,
+        )
+    )
+    return True
 
 
 def _queue(

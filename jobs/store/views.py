@@ -257,11 +257,10 @@ def find_job(connection: Connection, key: str, batch: str | None = None) -> Any:
     Raises:
         NotFoundError: none, or several batches have that key.
     """
-    query = _JOB_VIEW.where(JOB.c.key == key, BATCH.c.removed_at.is_(None))
+    within = [row.id for row in find_batches(connection, batch)]  # so that an index finds the key
+    query = _JOB_VIEW.where(JOB.c.batch_id.in_(within), JOB.c.key == key)
     if _NUMBER.fullmatch(key):
-        query = _JOB_VIEW.where(JOB.c.id == int(key[1:]), BATCH.c.removed_at.is_(None))
-    if batch is not None:
-        query = query.where(BATCH.c.name == batch)
+        query = _JOB_VIEW.where(JOB.c.batch_id.in_(within), JOB.c.id == int(key[1:]))
     found = connection.execute(query).all()
     if len(found) == 1:
         return found[0]

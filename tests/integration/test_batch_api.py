@@ -74,6 +74,35 @@ def test_nothing_is_bought_without_a_cap_or_a_word(world: World) -> None:
 
 
 @pytest.mark.usefixtures("api")
+@pytest.mark.parametrize(
+    ("terms", "error", "says"),
+    [
+        ({"bugdet": "0.12"}, TypeError, "did you mean 'budget'"),
+        ({"budget": 0.12}, TypeError, "budget: write it as text"),
+        ({"budget": "abc"}, ValueError, "budget: 'abc' is no amount"),
+        ({"campaign_budgets": {"a": 1.5}}, TypeError, r"campaign_budgets\['a'\]"),
+        ({"first": 0}, ValueError, "first must be from 1"),
+        ({"sample": 2, "first": 1}, ValueError, "not both"),
+        ({"poll_interval": -1}, ValueError, "poll_interval must be from 0.05"),
+        ({"rate": -1}, ValueError, "rate"),
+        ({"retries": 2.5}, TypeError, "whole number"),
+        ({"max_in_flight": True}, TypeError, "max_in_flight"),
+        ({"yes": "no"}, TypeError, "True or False"),
+        ({"on_existing": "maybe"}, ValueError, "maybe"),
+    ],
+)
+def test_terms_that_can_not_be_kept_are_refused(
+    world: World, terms: dict[str, Any], error: type[Exception], says: str
+) -> None:
+    """A misspelt cap would cap nothing."""
+    Path("m.csv").write_text("prompt\nA fox\n")
+    with pytest.raises(error, match=says):
+        Batch("m.csv").run(**({"yes": True} | terms))
+    assert not world.made
+    assert not Path("batchsora.db").exists()
+
+
+@pytest.mark.usefixtures("world")
 def test_errors_reach_the_caller() -> None:
     """They are the same ones that the command line turns into words."""
     with pytest.raises(ValueError, match="manifest"):

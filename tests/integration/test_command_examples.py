@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import openpyxl
 import pytest
 from click.testing import CliRunner, Result
 from support.shell import MemoryKeyring, using
@@ -23,6 +24,7 @@ ELSEWHERE = ("batchsora sandbox", "RUNBLOB_API_KEY=", "batchsora demo")
 
 CODES = {
     "batchsora run": 4,  # the batch night has a cap that buys one row
+    'batchsora retry sunset-03 --prompt "A sunset over calm water"': 2,  # the same
     "batchsora retry --kind content --campaign summer": 2,  # there is nobody to ask
     "batchsora cancel sunset-03": 2,  # the same
     "batchsora rm last-week": 2,  # the same
@@ -75,7 +77,13 @@ def desk(api: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         patch.setenv("RUNBLOB_API_KEY", "tok")
         patch.setenv("BATCHSORA_BASE_URL", api.url)
-        (folder / "cat.jpg").write_bytes(b"\xff\xd8\xff\xe0 a cat")
+        (folder / "images").mkdir()
+        for picture in ("cat.jpg", "images/dog.jpg"):
+            (folder / picture).write_bytes(b"\xff\xd8\xff\xe0 a cat")
+        book = openpyxl.Workbook()
+        book["Sheet"].append(["prompt"])
+        book["Sheet"].append(["a sunset"])
+        book.save(folder / "prompts.xlsx")
         sheet("prompts.csv", {f"sunset-{n:02}": f"sunset no. {n}" for n in (1, 3, 7)}, "summer")
         sheet("summer.csv", {"s1": "a red kite"}, "summer")
         sheet("night.csv", {f"n{n}": f"owl no. {n}" for n in (1, 2)}, "winter")

@@ -99,6 +99,33 @@ def test_retry_says_what_it_costs_and_leaves_alone_what_would_fail_again(world: 
 
 
 @pytest.mark.usefixtures("ran")
+def test_a_failed_row_is_bought_with_another_prompt(world: World) -> None:
+    """Its manifest goes on saying the old one, and only an edit there changes it again."""
+    assert call("retry", "r1", "r3", "--prompt", "x", "--yes").exit_code == 2
+    assert "characters" in str(call("retry", "r3", "--prompt", "x" * 4001, "--yes").exception)
+    assert call("retry", "r3", "--prompt", "  ", "--yes").exit_code == 2
+    assert call("retry", "r3", "--prompt", "a calm blue boat", "--yes").exit_code == 0
+    # a load of the same manifest changes nothing of it, before it is bought and after
+    assert call("run", "night.csv", *RUN).exit_code == 3  # r1 still failed
+    assert call("run", "night.csv", *RUN).exit_code == 3
+    assert states()["r3"] == "completed"
+    assert [made.prompt for made in world.made].count("a calm blue boat") == 1
+    assert [made.prompt for made in world.made].count("a blue boat") == 1
+    story = document("show", "r3")
+    assert [attempt["prompt"] for attempt in story["attempts"]] == [
+        "a blue boat",
+        "a calm blue boat",
+    ]
+    # an edit in the manifest is an edit of a paid row, as ever
+    rows = Path("night.csv").read_text().replace("a blue boat", "a green boat")
+    Path("night.csv").write_text(rows)
+    said = call("run", "night.csv", *RUN)
+    assert "--redo-changed" in said.stderr
+    assert call("run", "night.csv", "--redo-changed", "--yes", *RUN).exit_code == 3
+    assert [made.prompt for made in world.made].count("a green boat") == 1
+
+
+@pytest.mark.usefixtures("ran")
 def test_retry_by_kind_campaign_and_name() -> None:
     """What was asked for by kind, campaign or name is retried, whatever the failure."""
     assert document("retry", "--kind", "content", "--campaign", "summer", "--yes")["retried"] == []
@@ -166,6 +193,17 @@ def test_a_batch_with_something_under_way_is_not_removed(world: World) -> None:
     assert done.exit_code == 2
     assert "under way" in str(done.exception)
     assert states() == {"adhoc-1": "pending"}
+
+
+@pytest.mark.usefixtures("ran")
+def test_white_space_names_no_jobs() -> None:
+    """A search for nothing must not cancel the whole queue."""
+    Path("more.csv").write_text("prompt\nA swan\n")
+    call("run", "more.csv", "--budget", "0", *RUN)
+    done = call("cancel", "--search", "   ", "--yes")
+    assert done.exit_code == 2
+    assert "say which" in str(done.exception)
+    assert "queued" in states().values()
 
 
 @pytest.mark.usefixtures("ran")

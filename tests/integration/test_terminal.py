@@ -171,6 +171,25 @@ def test_lines_fit_the_terminal_whatever_its_width(tmp_path: Path, columns: int)
 
 
 @pytest.mark.usefixtures("api")
+def test_rows_that_left_the_manifest_are_asked_about(tmp_path: Path, world: World) -> None:
+    """Unpaid ones are cancelled when a person says so; without a word nothing is loaded."""
+    assert Terminal(tmp_path, 80, *RUN, "--budget", "0.12").ends() == 4
+    rows = (tmp_path / "night.csv").read_text().splitlines()
+    (tmp_path / "night.csv").write_text("\n".join(rows[:3]))
+    terminal = Terminal(tmp_path, 80, *RUN, "--budget", "1")
+    terminal.until("Cancel them?")
+    assert "4 unpaid row(s) left the manifest (r2, r3, r4, r5)" in " ".join(terminal.shown.split())
+    terminal.type("n\n")
+    assert terminal.ends() == 2
+    assert len(world.made) == 1
+    terminal = Terminal(tmp_path, 80, *RUN, "--budget", "1")
+    terminal.until("Cancel them?")
+    terminal.type("y\n")
+    assert terminal.ends() == 0
+    assert len(world.made) == 2
+
+
+@pytest.mark.usefixtures("api")
 def test_colours_are_for_terminals_that_want_them(tmp_path: Path) -> None:
     """NO_COLOR is heeded, and a log file gets plain lines."""
     coloured = Terminal(tmp_path, 80, "doctor")

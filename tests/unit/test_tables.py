@@ -116,7 +116,7 @@ def test_columns_are_checked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("out.ods", r"'\.ods'.*\.csv, \.jsonl, \.json"),
+        ("out.ods", r"'\.ods'.*\.xlsx, \.csv, \.tsv, \.jsonl, \.json"),
         ("out", "without suffix"),
         ("folder.csv", "a folder"),
         ("missing/out.csv", "no folder"),

@@ -1,0 +1,46 @@
+"""Trying a manifest with some of its rows: the first ones, or some by chance that stay the same."""
+
+import hashlib
+import heapq
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+MOST_SAMPLED: Final = 1000
+"""A sample is for looking at; more rows than that are a campaign."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """Which rows are meant.
+
+    Attributes:
+        first: the first N rows; None means no such limit.
+        sample: N rows by chance.
+        seed: the same seed picks the same rows, whenever it is asked, so that a run can be resumed.
+    """
+
+    first: int | None = None
+    sample: int | None = None
+    seed: int = 0
+
+    @property
+    def everything(self) -> bool:
+        """Say whether no row is left out."""
+        return self.first is None and self.sample is None
+
+    def rows(self, rows: Iterable[int]) -> frozenset[int]:
+        """Pick from the numbers of all rows.
+
+        Args:
+            rows: in ascending order, each once.
+        """
+        if self.first is not None:
+            return frozenset(row for row, _ in zip(rows, range(self.first), strict=False))
+        return frozenset(heapq.nsmallest(self.sample or 0, rows, key=self._chance))
+
+    def _chance(self, row: int) -> bytes:
+        return hashlib.blake2b(f"{self.seed}:{row}".encode(), digest_size=8).digest()
+
+
+EVERY_ROW: Final = Pick()

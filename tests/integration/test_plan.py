@@ -1,0 +1,129 @@
+"""``plan``: what would be bought, against caps and balance, and with a few rows alone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.shell import Shell
+
+from batchsora.app.picks import Pick
+from batchsora.sandbox.server import SandboxServer
+from batchsora.sandbox.world import World
+
+QUICK = ("--poll-interval", "0.05", "--rate", "0", "--no-download", "--yes")
+
+
+@pytest.fixture
+def call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Shell:
+    """Call commands in an empty folder, with a token in the environment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RUNBLOB_API_KEY", "tok-plan")
+    return Shell(capfd)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A provider whose videos take half a second, at the address in the environment."""
+    made = World(time_scale=2000.0)
+    with SandboxServer(made) as server:
+        monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
+        yield made
+
+
+def manifest(rows: int, more: str = "") -> str:
+    lines = [f"r{n},a kite over dune {n},{'spring' if n % 2 else ''},10" for n in range(rows)]
+    Path("kites.csv").write_text("\n".join(["id,prompt,campaign,duration", *lines]) + more)
+    return "kites.csv"
+
+
+def test_a_plan_says_what_it_costs_and_where_the_price_is_from(call: Shell, world: World) -> None:
+    """An announced price first; once something was bought, what was paid."""
+    before = call("plan", manifest(5), "--json").json
+    assert before["cost"] == "0.60"
+    (kind,) = before["cost_by_kind"].values()
+    assert (kind["jobs"], kind["price"], kind["price_from"]) == (5, "0.12", "announced")
+    assert before["campaigns"] == {"spring": {"jobs": 2, "cost": "0.24"}}
+    assert [sample["job"] for sample in before["samples"]] == ["r0", "r1", "r2"]
+    assert call("run", manifest(2), *QUICK).code == 0
+    after = call("plan", manifest(5), "--json").json
+    (kind,) = after["cost_by_kind"].values()
+    assert kind["price_from"] == "paid"
+    assert (after["already_done"], after["remaining_cost"]) == (2, "0.36")
+    assert len(world.made) == 2
+
+
+@pytest.mark.usefixtures("world")
+def test_a_plan_for_people_is_a_table(call: Shell) -> None:
+    """Everything that decides whether to say yes, within 80 columns."""
+    said = call("plan", manifest(3, "\nbad,x,,12\n"))
+    assert said.code == 2
+    assert "kites: 4 rows, 3 videos, 1 row(s) invalid" in said.out
+    lines = said.out.splitlines()
+    assert any(line.split() == ["10", "s", "3", "$0.12", "announced", "$0.36"] for line in lines)
+    assert any(line.split() == ["spring", "1", "$0.12", "-"] for line in lines)
+    assert "balance   $" in said.out
+    assert "r2" in said.out
+    assert "a kite over dune 2" in said.out
+    assert max(map(len, lines)) <= 80
+    assert "row 5" in said.err
+
+
+def test_a_cap_or_a_balance_that_does_not_reach_is_said(call: Shell, world: World) -> None:
+    """Before the evening, not in the morning."""
+    world.balance = 200_000
+    Path("k.yaml").write_text("budget: 0.30\njobs:\n- one\n- two\n- three\n")
+    said = call("plan", "k.yaml")
+    assert "the cap leaves $0.30 of the $0.36" in said.words
+    assert "the balance does not cover the cost" in said.words
+    assert call("plan", "k.yaml", "--first", "1", "--json").json["warnings"] == []
+
+
+@pytest.mark.usefixtures("world")
+def test_a_campaign_is_tried_with_its_first_rows(call: Shell) -> None:
+    """What plan says of them is what run buys of them."""
+    path = manifest(6)
+    plan = call("plan", path, "--first", "2", "--json").json
+    assert plan["picked"] == {"jobs": 2, "remaining_cost": "0.24"}
+    assert plan["cost"] == "0.72"
+    call("run", path, "--first", "2", *QUICK)
+    done = [job["job"] for job in call("jobs", "--json").json if job["status"] == "completed"]
+    assert done == ["r0", "r1"]
+
+
+def test_a_sample_is_the_same_each_time(call: Shell, world: World) -> None:
+    """So that a run of a sample can be resumed, and buys no second one."""
+    path = manifest(40)
+    plan = call("plan", path, "--sample", "3", "--json").json
+    chosen = [sample["job"] for sample in plan["samples"]]
+    assert len(chosen) == 3
+    assert chosen != ["r0", "r1", "r2"]
+    for _ in range(2):
+        assert call("run", path, "--sample", "3", *QUICK).code in (0, 4)
+        done = [job["job"] for job in call("jobs", "--json").json if job["status"] == "completed"]
+        assert done == chosen
+    other = call("plan", path, "--sample", "3", "--seed", "7", "--json").json
+    assert [sample["job"] for sample in other["samples"]] != chosen
+    assert len(world.made) == 3
+
+
+def test_two_ways_to_pick_are_one_too_many(call: Shell) -> None:
+    """A person who says both means something else."""
+    said = call("plan", manifest(1), "--first", "1", "--sample", "1")
+    assert said.code == 2
+    assert "not both" in said.err
+
+
+@given(st.sets(st.integers(1, 500), min_size=1), st.integers(1, 30), st.integers(0, 5))
+def test_a_sample_grows_by_rows_and_never_changes_those_it_has(
+    rows: set[int], size: int, seed: int
+) -> None:
+    """Asking for more buys the difference."""
+    ordered = sorted(rows)
+    small = Pick(sample=size, seed=seed).rows(ordered)
+    larger = Pick(sample=size + 1, seed=seed).rows(ordered)
+    assert len(small) == min(size, len(rows))
+    assert small <= larger <= rows
