@@ -36,7 +36,14 @@ from batchsora.workbook.styles import Styles
 
 MOST_LINKS: Final = 65_530
 """Links of a sheet, as many as Excel has."""
-WIDTHS: Final[Mapping[str, int]] = {"video_url": 40, "file": 30, "error": 40, "generation_id": 24}
+WIDTHS: Final[Mapping[str, int]] = {
+    "video_url": 40,
+    "file": 34,
+    "error": 40,
+    "generation_id": 38,
+    "submitted_at": 20,
+    "completed_at": 20,
+}
 """Characters of the columns that need more than others."""
 USUAL_WIDTH: Final = 13
 
