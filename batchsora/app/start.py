@@ -186,7 +186,8 @@ def _may_spend(
         for batch in views.find_batches(connection):
             if batch.id not in batch_ids:
                 continue
-            counts = views.queued_by_kind(connection, batch.id)
+            picked = _picked(connection, batch.id, request.pick)
+            counts = views.queued_by_kind(connection, batch.id, picked)
             for kind, count in counts.items():
                 jobs += count
                 if kind in known:
@@ -220,17 +221,17 @@ def _terms(
     if request.pick.everything:
         return terms
 
-    def work(connection: Connection) -> dict[int, frozenset[int]]:
-        return {
-            batch_id: request.pick.rows(steering.rows_of(connection, batch_id))
-            for batch_id in batch_ids
-        }
-
-    picked = store.read(work)
+    picked = store.read(lambda c: {one: _picked(c, one, request.pick) or () for one in batch_ids})
     if request.pick.sample is not None:
-        return replace(terms, policy=replace(terms.policy, rows=picked))
+        only = {batch_id: frozenset(rows) for batch_id, rows in picked.items()}
+        return replace(terms, policy=replace(terms.policy, rows=only))
     last = {batch_id: max(rows, default=0) for batch_id, rows in picked.items()}
     return replace(terms, policy=replace(terms.policy, last_rows=last))
+
+
+def _picked(connection: Connection, batch_id: int, pick: Pick) -> frozenset[int] | None:
+    """List the rows that a run is tried with; None is all of them."""
+    return None if pick.everything else pick.rows(steering.rows_of(connection, batch_id))
 
 
 def files_from(download: DownloadPolicy, place: Endpoint) -> DownloadPolicy:

@@ -16,13 +16,16 @@ from pathlib import Path
 from typing import Any, Final
 from zipfile import ZipFile
 
+from batchsora.manifest.columns import MOST_COLUMNS
 from batchsora.manifest.errors import ManifestError, refused
 from batchsora.manifest.raw import PLAIN, RawRow, Reading, Settings, check_regular
 from batchsora.manifest.values import UNCALCULATED
 from batchsora.workbook import WorkbookError, check_package
 
-MOST_CELLS: Final = 16_384
-"""Columns of a sheet, as many as Excel has."""
+MOST_ROWS: Final = 1_048_576
+"""Rows of a sheet, as many as Excel has."""
+MOST_CELLS: Final = 50_000_000
+"""Of all rows, blank ones before the last of each included."""
 
 _ZEROS = re.compile("0+")
 _DECIMALS = re.compile(r"(?P<thousands>#,##)?0(?:\.(?P<decimals>0+))?(?P<percent>%)?")
@@ -133,6 +136,8 @@ def _opened(path: Path) -> "Iterator[_Excel | _Other]":
         yield book
     except (ManifestError, MemoryError, GeneratorExit):
         raise
+    except WorkbookError as error:
+        raise refused(str(path), error.problem, error.remedy) from error
     except Exception as error:
         raise _damaged(path, error) from error
     finally:
@@ -200,7 +205,16 @@ class _Excel:
 
 def _cells(sheet: Any) -> Iterator[Any]:
     sheet.reset_dimensions()  # some programs write wrong ones, and the rest would be cut off
-    return iter(sheet.iter_rows())
+    cells = 0
+    for number, row in enumerate(sheet.iter_rows(), 1):
+        cells += len(row)
+        # the library fills gaps, and a hostile sheet has gaps without end
+        if number > MOST_ROWS or cells > MOST_CELLS:
+            raise WorkbookError(
+                f"the sheet has more than {MOST_ROWS} rows or {MOST_CELLS} cells",
+                "Copy the table alone into a new workbook, or save it as CSV UTF-8.",
+            )
+        yield row[: MOST_COLUMNS + 1]  # one too many is told by whoever reads the header
 
 
 def _has_formulas(path: Path) -> bool:

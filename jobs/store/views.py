@@ -1,7 +1,8 @@
 """What people and the application want to know: read-only questions, answered from one snapshot."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -308,14 +309,18 @@ def attempt_of_generation(connection: Connection, generation_id: str) -> Any:
     ).one_or_none()
 
 
-def queued_by_kind(connection: Connection, batch_id: int) -> dict[str, int]:
-    """Count the queued jobs of a batch by price kind."""
-    rows = connection.execute(
-        select(JOB.c.kind, func.count())
-        .where(JOB.c.batch_id == batch_id, JOB.c.state == JobState.QUEUED, JOB.c.in_manifest)
-        .group_by(JOB.c.kind)
+def queued_by_kind(
+    connection: Connection, batch_id: int, rows: Collection[int] | None = None
+) -> dict[str, int]:
+    """Count the queued jobs of a batch, or of some of its rows, by price kind."""
+    queued = (JOB.c.batch_id == batch_id, JOB.c.state == JobState.QUEUED, JOB.c.in_manifest)
+    if rows is not None:
+        found = connection.execute(select(JOB.c.kind, JOB.c.row).where(*queued))
+        return Counter(job.kind for job in found if job.row in rows)
+    counted = connection.execute(
+        select(JOB.c.kind, func.count()).where(*queued).group_by(JOB.c.kind)
     )
-    return {row.kind: row[1] for row in rows}
+    return {row.kind: row[1] for row in counted}
 
 
 def last_row(connection: Connection, batch_id: int) -> int:

@@ -214,6 +214,26 @@ def test_damage_inside_a_workbook_is_told(tmp_path: Path) -> None:
         assert seen in (["refused"], ["A fox"]), name
 
 
+def test_gaps_without_end_are_not_filled(tmp_path: Path) -> None:
+    """A cell far to the right costs little; a row far below all that a sheet has refuses it."""
+    path = workbook(tmp_path / "m.xlsx", [["a", "A fox", None, None, None]])
+    with zipfile.ZipFile(path) as package:
+        members = {name: package.read(name) for name in package.namelist()}
+    name = "xl/worksheets/sheet1.xml"
+    wide = b'<row r="3"><c r="B3" t="inlineStr"><is><t>B</t></is></c><c r="ZZZ3"/></row>'
+    for more, seen in ((wide, ["A fox", "B"]), (b'<row r="3000000000"/>', None)):
+        with zipfile.ZipFile(path, "w") as package:
+            for other, content in members.items():
+                end = b"</sheetData>"
+                changed = content.replace(end, more + end) if other == name else content
+                package.writestr(other, changed)
+        if seen is None:
+            with pytest.raises(ManifestError, match="more than 1048576 rows"):
+                jobs(open_manifest(path))
+        else:
+            assert [job.request.prompt for job in jobs(open_manifest(path))] == seen
+
+
 def test_an_empty_sheet_and_one_with_a_header_alone_are_refused(tmp_path: Path) -> None:
     """There is nothing to buy, which is most likely a mistake."""
     empty = tmp_path / "empty.xlsx"
