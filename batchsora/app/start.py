@@ -27,6 +27,7 @@ from batchsora.download import DownloadPolicy
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import Manifest
 from batchsora.settings import Settings
+from jobs.ending import Reason
 from jobs.errors import NotAllowedError, NotFoundError
 from jobs.states import JobState
 from jobs.store import Store, accounts, steering, views
@@ -84,10 +85,13 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
             batch_ids, skipped = _load(store, manifest, request, hooks, teller)
         else:
             batch_ids = _resume(store, request, hooks, teller)
+        loaded = batch_ids
         batch_ids, paused = _paused(store, batch_ids, teller)
         if not batch_ids:
             teller.say("nothing is left to do" + (" but what is paused" if paused else ""))
-            return Exit.STOPPED if paused else Exit.DONE
+            code = Exit.STOPPED if paused else Exit.DONE
+            _give(store, statuses(store, sorted(loaded)), code, Reason.FINISHED, teller)
+            return code
         if not _may_spend(store, batch_ids, request, settings, teller):
             return Exit.USAGE
         left_out = settle_earlier(store, place, batch_ids, request.on_existing, hooks.clock, teller)
@@ -180,31 +184,36 @@ def _may_spend(
     if request.consent or settings.sandbox:
         return True
 
-    def work(connection: Connection) -> tuple[int, str, bool]:
-        known = accounts.known_prices(connection)
-        jobs, cost, unpriced, capped = 0, 0, 0, True
-        for batch in views.find_batches(connection):
-            if batch.id not in batch_ids:
-                continue
-            picked = _picked(connection, batch.id, request.pick)
-            counts = views.queued_by_kind(connection, batch.id, picked)
-            for kind, count in counts.items():
-                jobs += count
-                if kind in known:
-                    cost += known[kind].last_micros * count
-                else:
-                    unpriced += count
-            if counts and views.batch_status(connection, batch).money.cap is None:
-                capped = False
-        return jobs, wording.cost_text(cost, unpriced), capped
-
-    jobs, cost, capped = store.read(work)
+    jobs, cost, capped = store.read(lambda c: _to_be_spent(c, batch_ids, request.pick))
     if not jobs or capped:
         return True
     if not teller.can_ask():
         teller.say(wording.no_consent(jobs, cost))
         return False
-    return teller.confirm(wording.question(jobs, cost))
+    if teller.confirm(wording.question(jobs, cost)):
+        return True
+    teller.say("nothing was bought; the rows are loaded")
+    return False
+
+
+def _to_be_spent(connection: Connection, batch_ids: list[int], pick: Pick) -> tuple[int, str, bool]:
+    """Say how many jobs would be bought, what for, and whether each batch of them has a cap."""
+    known = accounts.known_prices(connection)
+    jobs, cost, unpriced, capped = 0, 0, 0, True
+    for batch in views.find_batches(connection):
+        if batch.id not in batch_ids:
+            continue
+        picked = _picked(connection, batch.id, pick)
+        counts = views.queued_by_kind(connection, batch.id, picked)
+        for kind, count in counts.items():
+            jobs += count
+            if kind in known:
+                cost += known[kind].last_micros * count
+            else:
+                unpriced += count
+        if counts and views.batch_status(connection, batch).money.cap is None:
+            capped = False
+    return jobs, wording.cost_text(cost, unpriced), capped
 
 
 def _terms(
@@ -249,9 +258,16 @@ def _tell(
 ) -> None:
     for line in wording.ended(result, skipped, request.terms.download):
         teller.say(line)
+    _give(store, result.batches, code, result.ending.reason, teller)
+
+
+def _give(
+    store: Store, batches: list[BatchStatus], code: Exit, reason: Reason, teller: Teller
+) -> None:
+    """Give scripts the result."""
     account = store.read(accounts.read_account)
-    document = status_json(result.batches, account.balance_micros, None) | {
+    document = status_json(batches, account.balance_micros, None) | {
         "exit": int(code),
-        "ending": str(result.ending.reason),
+        "ending": str(reason),
     }
     teller.result(document, lambda: "")

@@ -18,6 +18,7 @@ from batchsora.manifest import values
 from batchsora.manifest.errors import CellError
 from batchsora.settings import Settings, SettingsError
 from jobs.clock import Clock
+from jobs.errors import NotAllowedError
 from jobs.lock import current_runner
 from jobs.money import usd_text
 from jobs.states import FailureKind, JobState
@@ -69,6 +70,7 @@ def retry(
     Raises:
         SettingsError: nothing can be bought by that prompt.
         jobs.errors.NotFoundError: there is no such batch or job.
+        NotAllowedError: nobody agreed.
     """
     words = None if prompt is None else _prompt(prompt)
     found, refused = _split(store, wanted, JobState.FAILED, JobState.CANCELLED)
@@ -95,8 +97,7 @@ def retry(
         text = f"{len(chosen)} job(s) would be bought again for {price}{room}" if chosen else ""
         teller.result(document, lambda: text or "nothing to retry")
         return Exit.USAGE if refused else Exit.DONE
-    if not _agreed(f"Buy {len(chosen)} job(s) again for {price}?", teller, consent=consent):
-        return Exit.USAGE
+    _agree(f"Buy {len(chosen)} job(s) again for {price}?", teller, consent=consent)
     moved = _in_chunks(store, [job.id for job in chosen], teller, _mover(words))
     refused += [
         _refusal(store, job) for job in chosen if job.id not in moved
@@ -128,10 +129,11 @@ def cancel(wanted: Wanted, store: Store, clock: Clock, teller: Teller, *, consen
 
     Raises:
         jobs.errors.NotFoundError: there is no such batch or job.
+        NotAllowedError: nobody agreed.
     """
     found, refused = _split(store, wanted, JobState.QUEUED)
-    if found and not _agreed(f"Cancel {len(found)} queued job(s)?", teller, consent=consent):
-        return Exit.USAGE
+    if found:
+        _agree(f"Cancel {len(found)} queued job(s)?", teller, consent=consent)
     now = clock.now()
     moved = _in_chunks(
         store, [job.id for job in found], teller, lambda c, ids: steering.cancel(c, ids, now)
@@ -174,7 +176,7 @@ def remove(name: str, store: Store, clock: Clock, teller: Teller, *, consent: bo
 
     Raises:
         jobs.errors.NotFoundError: there is no such batch.
-        jobs.errors.NotAllowedError: something of it is under way or in doubt.
+        NotAllowedError: something of it is under way or in doubt, or nobody agreed.
     """
 
     def look(connection: Connection) -> views.BatchStatus:
@@ -184,8 +186,7 @@ def remove(name: str, store: Store, clock: Clock, teller: Teller, *, consent: bo
     status = store.read(look)
     unpaid = status.jobs[JobState.QUEUED]
     loses = f" and cancel its {unpaid} queued job(s)" if unpaid else ""
-    if not _agreed(f"Remove the batch {name!r}{loses}?", teller, consent=consent):
-        return Exit.USAGE
+    _agree(f"Remove the batch {name!r}{loses}?", teller, consent=consent)
     now = clock.now()
     cancelled = store.write(lambda c: steering.remove(c, status.id, now))
     teller.result(
@@ -237,13 +238,18 @@ def _tell_refused(refused: Sequence[Refused], teller: Teller) -> None:
         teller.say(f"and {len(refused) - wording.SHOWN} more; --json lists all")
 
 
-def _agreed(question: str, teller: Teller, *, consent: bool) -> bool:
+def _agree(question: str, teller: Teller, *, consent: bool) -> None:
+    """Ask before something is changed.
+
+    Raises:
+        NotAllowedError: the person said no, or nobody can be asked.
+    """
     if consent:
-        return True
-    if teller.can_ask():
-        return teller.confirm(question)
-    teller.say(f"{question} Nobody is here to ask: say --yes. Nothing was changed.")
-    return False
+        return
+    if not teller.can_ask():
+        raise NotAllowedError(f"{question} Nobody is here to ask: say --yes. Nothing was changed")
+    if not teller.confirm(question):
+        raise NotAllowedError("nothing was changed")
 
 
 def _room(store: Store, jobs: Sequence[Any]) -> str:

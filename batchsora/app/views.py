@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from batchsora.app.screen import cells, clean
 from jobs.ledger import Budget
 from jobs.lock import RunnerInfo
 from jobs.money import usd_text
@@ -195,9 +196,11 @@ def job_line(job: Any, width: int | None) -> str:
     elif job.file and job.sha256:
         detail = near(job.file)
     price = usd_text(job.charged_micros) if job.charged_micros else "-"
-    head = f"{_fit(job.key, 20)} {_fit(job.state.replace('_', ' '), 10)} {price:>6}  "  # HEAD cells
     if width is None:
-        return head + " ".join(detail.split())
+        return f"{job.key:20} {job.state.replace('_', ' '):10} {price:>6}  " + " ".join(
+            detail.split()
+        )
+    head = f"{_fit(job.key, 20)} {_fit(job.state.replace('_', ' '), 10)} {price:>6}  "  # HEAD cells
     return head + _fit(detail, max(width - HEAD, 10)).rstrip()
 
 
@@ -206,15 +209,18 @@ HEAD = 20 + 1 + 10 + 1 + 6 + 2
 
 def near(file: str) -> str:
     """Show a path from where the person stands, when it lies below."""
-    path = Path(file)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
+    try:
+        return str(Path(file).relative_to(Path.cwd()))
+    except (ValueError, OSError):  # it lies elsewhere, or this folder is gone
+        return file
 
 
 def _fit(text: str, width: int) -> str:
     """Make a text as wide on a terminal as its column, where some characters take two cells."""
-    from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - for those who see a table
+    from rich.cells import set_cell_size  # noqa: PLC0415 - for those who see a table
 
-    line = " ".join(text.split())
-    if cell_len(line) > width:
-        line = f"{set_cell_size(line, width - 1)}…"
+    line = clean(" ".join(text.split()))
+    if cells(line) > width:
+        # the cut may go through an emoji that is joined of several
+        line = set_cell_size(line, width - 1).rstrip(" \u200d") + "…"
     return set_cell_size(line, width)

@@ -13,7 +13,9 @@ import click
 
 from batchsora._version import __version__
 from batchsora.cli import failures
-from batchsora.cli.common import Cli, SeenEnoughError, global_options
+from batchsora.cli.common import Cli, global_options
+from batchsora.cli.environment import PREFIX, name_as_typed
+from batchsora.cli.streams import standard_streams
 
 COMMANDS = (
     "init",
@@ -59,6 +61,7 @@ class LazyGroup(click.Group):
             return None
         module = importlib.import_module(f"batchsora.cli.{cmd_name}")
         command: click.Command = module.command
+        name_as_typed(command)
         return command
 
 
@@ -67,7 +70,7 @@ class LazyGroup(click.Group):
     # BATCHSORA_RUN_BUDGET is the environment's 'run --budget', and so with every option
     context_settings={
         "help_option_names": ["-h", "--help"],
-        "auto_envvar_prefix": "BATCHSORA",
+        "auto_envvar_prefix": PREFIX,
     },
 )
 @global_options
@@ -93,25 +96,26 @@ def main(arguments: Sequence[str] | None = None, obj: Cli | None = None) -> None
         obj: what tests put in place of time, chance and checkpoints.
     """
     cli = Cli() if obj is None else obj
-    try:
-        code = group.main(
-            args=None if arguments is None else list(arguments),
-            prog_name="batchsora",
-            obj=cli,
-            standalone_mode=False,
-        )
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    with standard_streams() as output:
+        code = _run(given, cli)
+        if code:
+            cli.speak_up()
+            failures.explain(code, cli)
         sys.stdout.flush()
-    except (BrokenPipeError, SeenEnoughError):
-        # whoever read our output has seen enough; Python must not complain when it flushes again
-        sys.stdout = None
-        code = 0
+        code = failures.with_output(code, None if output is None else output.failure)
+        cli.end(code)
+    sys.exit(code)
+
+
+def _run(arguments: list[str], cli: Cli) -> int:
+    """Run a command; gives its exit code."""
+    try:
+        code = group.main(args=arguments, prog_name="batchsora", obj=cli, standalone_mode=False)
     except BaseException as error:  # noqa: BLE001 - exceptions become exit codes here alone
         code = failures.exit_of(error)
+        cli.expect_json(arguments)
         if code:
             cli.speak_up()
         failures.show(error, cli)
-    code = code if isinstance(code, int) else 0
-    if code:
-        cli.speak_up()
-    cli.end(code)
-    sys.exit(code)
+    return code if isinstance(code, int) else 0

@@ -3,7 +3,8 @@
 import functools
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
 
 import click
@@ -35,10 +36,6 @@ WITHOUT_CONFIGURATION: Final = ("init", "doctor", "completion")
 """Commands that help with a configuration which can't be used, and so must not stop at it."""
 
 
-class SeenEnoughError(Exception):
-    """Whoever reads our output has closed it; click would make an exit code of 1 of that."""
-
-
 class Cli:
     """One invocation: the global options as given anywhere on the line, and its two streams.
 
@@ -46,6 +43,8 @@ class Cli:
         hooks: what tests put in place of time, chance and checkpoints.
 
     Attributes:
+        answered: the one JSON document has been given.
+        last_said: to a person.
         configuration: the file that counts, once a command has read it.
         configuration_error: why it can't be used, where a command goes on all the same.
     """
@@ -54,6 +53,8 @@ class Cli:
         self._hooks = hooks
         self._options: dict[str, tuple[Any, ParameterSource]] = {}
         self._held_back: list[str] = []
+        self.answered = False
+        self.last_said = ""
         self.configuration: Configuration | None = None
         self.configuration_error: Exception | None = None
 
@@ -75,6 +76,11 @@ class Cli:
     def json(self) -> bool:
         """Say whether one JSON document goes to stdout."""
         return bool(self.option("json"))
+
+    def expect_json(self, arguments: Sequence[str]) -> None:
+        """See that JSON is wanted on a line that could not be read to its end."""
+        if "--json" in takewhile(lambda one: one != "--", arguments):
+            self.take("json", True, ParameterSource.COMMANDLINE)
 
     @property
     def verbose(self) -> bool:
@@ -169,6 +175,7 @@ class Cli:
 
     def say(self, text: str = "") -> None:
         """Tell a person something, on stderr; with ``-q`` only if the command does not end well."""
+        self.last_said = text or self.last_said
         if self.quiet:
             _note(text)
             self._held_back.append(text)
@@ -201,14 +208,12 @@ class Cli:
             shown = _fitted(shown, sys.stdout)
             if colours is not None and wanted():
                 shown = painted(shown, colours)
-        try:
-            click.echo(shown)
-        except BrokenPipeError as error:
-            raise SeenEnoughError from error
+        self.answered = self.json
+        click.echo(shown)
 
-    @staticmethod
-    def confirm(question: str) -> bool:
+    def confirm(self, question: str) -> bool:
         """Ask a person yes or no."""
+        self.last_said = "the answer was no"
         return click.confirm(clean(question), default=False, err=True)
 
     @staticmethod
@@ -247,9 +252,17 @@ def _note(text: str, *, error: bool = False, bug: BaseException | None = None) -
 
     from batchsora.cli.logs import SAID
 
-    if text:
+    log = logging.getLogger(__name__)
+    # before the options were read there is no log, and logging would print by itself
+    if text and log.hasHandlers():
         level = logging.ERROR if error else logging.INFO
-        logging.getLogger(__name__).log(level, "%s", text, exc_info=bug, extra={SAID: True})
+        log.log(level, "%s", text, exc_info=bug, extra={SAID: True})
+
+
+def _expect_json(context: click.Context, _: click.Parameter, value: bool) -> bool:  # noqa: FBT001 - click's own
+    """Take ``--json`` before anything else on the line can be wrong."""
+    context.ensure_object(Cli).take("json", value, context.get_parameter_source("json"))
+    return value
 
 
 def _configure(context: click.Context, _: click.Parameter, value: str | None) -> str | None:
@@ -295,7 +308,13 @@ def global_options(function: F) -> F:
         envvar="BATCHSORA_LOG_FILE",
         help="Append the whole log, as JSON lines.",
     )
-    @click.option("--json", is_flag=True, help="One JSON document on stdout.")
+    @click.option(
+        "--json",
+        is_flag=True,
+        is_eager=True,
+        callback=_expect_json,
+        help="One JSON document on stdout.",
+    )
     @click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
     @click.option("-q", "--quiet", is_flag=True, help="Only warnings, errors and results.")
     @functools.wraps(function)

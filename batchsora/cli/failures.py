@@ -1,14 +1,14 @@
 """Exceptions become words and exit codes here, and nowhere else."""
 
-import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from batchsora.cli.common import tell
-from batchsora.cli.text import clean, printable_json
+from batchsora.cli.text import clean
 
 if TYPE_CHECKING:
     from batchsora.cli.common import Cli
@@ -57,7 +57,9 @@ def show(error: BaseException, cli: "Cli") -> None:
     if isinstance(error, click.exceptions.Exit | SystemExit):
         return
     if isinstance(error, KeyboardInterrupt | click.Abort):
-        tell("stopped; nothing is lost: run it again to go on")
+        said = "stopped; nothing is lost: run it again to go on"
+        tell(said)
+        _document(cli, {"problem": said})
         return
     if isinstance(error, click.ClickException):
         error.show()
@@ -107,6 +109,28 @@ def show_problems(problems: list) -> None:  # type: ignore[type-arg]
     )
 
 
+def explain(code: int, cli: "Cli") -> None:
+    """Give scripts a document where a command ended without one, and not well."""
+    _document(cli, {"problem": cli.last_said or f"ended with exit code {code}"})
+
+
+def with_output(code: int, failure: OSError | None) -> int:
+    """Say which exit code it means that the output could not be written.
+
+    Whoever closed it has seen enough; a full disk is a reason not to end with 0.
+    """
+    if failure is None or isinstance(failure, BrokenPipeError):
+        return code
+    tell(
+        f"batchsora: the output can't be written ({failure.strerror}); what the command did is "
+        "done all the same",
+        error=True,
+    )
+    return code or USAGE
+
+
 def _document(cli: "Cli", error: dict) -> None:  # type: ignore[type-arg]
-    if cli.json:
-        sys.stdout.write(printable_json({"error": error}) + "\n")
+    """Give scripts what went wrong, unless they have a document already; never fails itself."""
+    if cli.json and not cli.answered:
+        with suppress(OSError, ValueError):
+            cli.result({"error": error}, str)

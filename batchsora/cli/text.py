@@ -2,15 +2,24 @@
 
 import json
 import re
-import textwrap
-import unicodedata
+from collections.abc import Iterator
 from typing import Any, Final
 
-_UNPRINTABLE: Final = ("Cc", "Cf", "Cs")
-"""Controls, invisible marks (bidirectional overrides among them) and lone surrogates."""
+from batchsora.app.screen import UNSEEN, cells, clean
 
+__all__ = ["Painted", "clean", "folded", "printable_json"]
 
 _LABEL: Final = re.compile(r"\s*\S+(?: \S+)?\s{2,}")
+_WORD: Final = re.compile(r"([ \u3000]*)([^ \u3000]+)")
+
+# Scripts that are written without blanks: a line may end behind each of their characters, but not
+# before a mark upon it, or before what closes a sentence.
+_WIDE: Final = (
+    "\u1100-\u115f\u2e80-\u2fff\u3001-\u3029\u3030-\u303e\u3041-\u3098\u309b-\ua4cf\uac00-\ud7a3"
+    "\uf900-\ufaff\ufe30-\ufe4f\uff01-\uff60\uffe0-\uffe6\U00020000-\U0003fffd"
+)
+_CLOSING: Final = "\u0300-\u036f\u3099\u309a\ufe00-\ufe0f\u3001\u3002\uff01\uff09\uff0c\uff1f\u300d"
+_PIECE: Final = re.compile(f"[{_WIDE}][{_CLOSING}]{{0,3}}|[^{_WIDE}]+")
 
 
 class Painted(str):
@@ -19,40 +28,55 @@ class Painted(str):
     __slots__ = ()
 
 
-def clean(text: str) -> str:
-    """Take out what could drive or deceive a terminal, but for a line's end and tab."""
-    return "".join(
-        c if c in "\n\t" or unicodedata.category(c) not in _UNPRINTABLE else "\ufffd" for c in text
-    )
-
-
 def folded(text: str, width: int) -> str:
-    """Break long lines between words; they go on below what stands behind a line's label."""
+    """Break long lines between words; they go on below what stands behind a line's label.
+
+    A word that is longer than a line stays whole, beside its label, so that it can be copied. Only
+    Chinese, Japanese and Korean are broken between characters there; addresses and paths never.
+
+    Args:
+        text: clean already.
+        width: in cells.
+    """
     return "\n".join(
-        line
-        if len(line) <= width
-        else textwrap.fill(
-            line,
-            width,
-            subsequent_indent=" " * _indent(line, width),
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        for line in text.split("\n")
+        line if cells(line) <= width else "\n".join(_broken(line, width))
+        for line in text.expandtabs().split("\n")
     )
+
+
+def _broken(line: str, width: int) -> Iterator[str]:
+    """Break a line that is too long."""
+    indent = _indent(line, width)
+    now = ""
+    for match in _WORD.finditer(line):
+        gap, word = match.groups()
+        alone = indent + cells(word) <= width
+        pieces = [word] if alone or "/" in word else _PIECE.findall(word)
+        # nothing is won where a line holds its label alone
+        bare = not now or match.start(2) == indent
+        for piece in pieces:
+            if cells(now + gap + piece) > width and not bare:
+                yield now
+                now, gap = " " * indent, ""
+            now += gap + piece
+            gap, bare = "", False
+    yield now
 
 
 def _indent(line: str, width: int) -> int:
     """Say how far the label of a line reaches; where that is too far, how far it is indented."""
     blank = len(line) - len(line.lstrip())
     label = _LABEL.match(line)
-    return label.end() if label and label.end() <= width // 2 else blank
+    return label.end() if label and label.end() <= width // 2 else min(blank, width // 2)
 
 
 def printable_json(document: Any) -> str:
     """Write JSON in which whatever could drive or deceive a terminal is an escape sequence."""
     text = json.dumps(document, ensure_ascii=False, indent=2)
-    return "".join(
-        c if c == "\n" or unicodedata.category(c) not in _UNPRINTABLE else json.dumps(c)[1:-1]
-        for c in text
-    )
+    return UNSEEN.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    """Write a character as JSON's escape sequence; of a high one, its two halves."""
+    units = match[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[n]:02x}{units[n + 1]:02x}" for n in range(0, len(units), 2))

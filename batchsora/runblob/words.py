@@ -5,6 +5,10 @@ import re
 LONGEST = 300
 """Characters of the provider's text that a message quotes."""
 
+SHORTEST_SECRET = 6
+"""Characters below which a secret is none: taking out each of its letters would tell it, and would
+make the API's words unreadable, also to those who classify failures by them."""
+
 # Whole terminal sequences first, so that their letters do not stay behind; then whatever else
 # steers a terminal or the direction of writing, and what can't be encoded.
 _SEQUENCE = re.compile(
@@ -20,9 +24,11 @@ def clean(text: str, secret: str = "", longest: int = LONGEST) -> str:
 
     Args:
         text: of any origin, any length.
-        secret: never to be seen, when not empty.
+        secret: never to be seen, when it is long enough to be one.
         longest: in characters, of the result.
     """
+    if len(secret) < SHORTEST_SECRET:
+        secret = ""
     if secret:
         # in the whole text: a cut through the secret would leave most of it
         text = text.replace(secret, "***")

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import json
 import os
 import pty
 import re
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
@@ -106,6 +108,9 @@ def api(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxServer
         yield server
 
 
+LABELLED = re.compile(r" *\S+(?: \S+)?  +\S+| *\S+")
+"""A line with one word behind its label, or with one word."""
+
 RUN = ("run", "night.csv", "--rate", "0", "--poll-interval", "0.1", "--no-download")
 
 
@@ -161,13 +166,68 @@ def test_one_video_is_watched(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("api")
 @pytest.mark.parametrize("columns", [40, 60, 80, 120])
 def test_lines_fit_the_terminal_whatever_its_width(tmp_path: Path, columns: int) -> None:
-    """Words are not broken in the middle, and nothing runs over the edge but what can't be cut."""
+    """Nothing runs over the edge but what can't be cut, which stands beside its label."""
     assert Terminal(tmp_path, 80, *RUN, "--budget", "0.24").ends() == 4
     for command in (("status",), ("show", "r0"), ("jobs",), ("generations",), ("reconcile",)):
         terminal = Terminal(tmp_path, columns, *command)
         assert terminal.ends() == 0
-        wide = [line for line in terminal.lines if len(line) > columns and " " in line.strip()]
-        assert wide == [], command
+        wide = [line for line in terminal.lines if cell_len(line) > columns]
+        assert [line for line in wide if not LABELLED.fullmatch(line)] == [], command
+        address = re.search(r"^  video +http://\S+\.mp4\r?$", terminal.shown, re.MULTILINE)
+        assert (address is not None) == (command[0] == "show")
+
+
+@pytest.mark.usefixtures("api")
+def test_chinese_fits_the_terminal(tmp_path: Path) -> None:
+    """A prompt without blanks takes as many lines as it needs, each two cells a character."""
+    prompt = "\u6d77\u8fb9\u7684\u4e00\u53ea\u732b\u5728\u770b\u6d6a" * 6
+    (tmp_path / "night.csv").write_text(f"id,prompt\nr0,{prompt}\n", encoding="utf-8")
+    assert Terminal(tmp_path, 80, *RUN, "--budget", "0.24").ends() == 0
+    terminal = Terminal(tmp_path, 50, "show", "r0")
+    assert terminal.ends() == 0
+    shown = [line for line in terminal.lines if "\u770b" in line or "\u6d6a" in line]
+    assert len(shown) == 4
+    assert all(cell_len(line) <= 50 for line in shown)
+    assert "".join("".join(shown).split()).endswith(prompt)
+
+
+@pytest.mark.usefixtures("api")
+def test_who_says_no_is_told_that_nothing_was_changed(tmp_path: Path) -> None:
+    """And a script is told it in a document, also where nobody answers."""
+    assert Terminal(tmp_path, 80, *RUN, "--budget", "0.12").ends() == 4
+    answers = [
+        ("n\n", 2, "nothing was changed"),
+        ("\x03", 130, "nothing is lost"),  # Ctrl-C
+        ("\x04", 130, "nothing is lost"),  # Ctrl-D
+    ]
+    for keys, code, says in answers:
+        terminal = Terminal(tmp_path, 80, "rm", "night", "--json")
+        terminal.until("[y/N]")
+        terminal.type(keys)
+        assert terminal.ends() == code
+        found = re.search(r"^\{.*^\}", terminal.shown.replace("\r", ""), re.DOTALL | re.MULTILINE)
+        assert found is not None, terminal.shown
+        assert says in json.loads(found[0])["error"]["problem"]
+    terminal = Terminal(tmp_path, 80, "cancel", "--all")
+    terminal.until("[y/N]")
+    terminal.type("\n")
+    assert terminal.ends() == 2
+    assert "nothing was changed" in terminal.shown
+    after = Terminal(tmp_path, 80, "status")
+    assert after.ends() == 0
+    assert "5 queued" in after.shown
+
+
+@pytest.mark.usefixtures("api")
+def test_the_question_is_about_the_rows_that_are_tried(tmp_path: Path, world: World) -> None:
+    """Not about the whole campaign."""
+    terminal = Terminal(tmp_path, 80, *RUN, "--sample", "2")
+    terminal.until("without a cap?")
+    assert "2 video" in terminal.shown or "2 job" in terminal.shown
+    assert "$0.24" in terminal.shown
+    terminal.type("y\n")
+    terminal.ends()
+    assert len(world.made) == 2
 
 
 @pytest.mark.usefixtures("api")

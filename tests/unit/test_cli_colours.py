@@ -1,16 +1,18 @@
 """Colours: on the states that a command tells, and on nothing that a prompt says."""
 
 import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import click
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from batchsora.app.views import job_line
+from batchsora.app.screen import clean
+from batchsora.app.views import job_line, near
 from batchsora.cli.colours import IN_JOBS, IN_STATUS, IN_STORY, painted
 
 
@@ -51,6 +53,47 @@ def test_a_line_never_leaves_its_terminal(prompt: str, key: str, width: int) -> 
     """Also where characters take two cells each, as in Chinese."""
     for text in (prompt, prompt + "\u6d77" * 80):
         assert cell_len(job_line(job(key=key, state="queued", prompt=text), width)) <= width
+
+
+FAMILY = "\U0001f469\u200d\U0001f469\u200d\U0001f467"
+
+
+@given(
+    st.text(alphabet=f"ab {FAMILY}\u2764\ufe0f\u200b\u202e\x1b\t\u6d77\u0301", max_size=40),
+    st.integers(60, 140),
+)
+@example(FAMILY, 60)
+@example(FAMILY * 12, 60)
+@example("\u202e" * 5, 60)
+def test_the_columns_stand_in_line_whatever_a_key_is_made_of(key: str, width: int) -> None:
+    """What is shown is measured: joined emoji as one, what is not seen as what replaces it."""
+    line = job_line(job(key=key, state="queued", prompt="here"), width)
+    assert line == clean(line)
+    head, found, _ = line.rpartition("queued")
+    assert found
+    assert cell_len(head) == 21
+
+
+def test_a_family_is_not_taken_apart() -> None:
+    """A key of emoji stays what it is, and so does one that is cut."""
+    assert job_line(job(key=FAMILY, state="queued"), 60).startswith(f"{FAMILY} ")
+    cut = job_line(job(key=FAMILY * 12, state="queued"), 60)
+    assert cut.startswith(FAMILY * 9)
+    assert cut.split()[0].endswith("…")
+    assert "\ufffd" not in cut
+
+
+def test_a_file_is_named_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And by its whole path where here is elsewhere, or is gone."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    file = str(tmp_path / "videos" / "a.mp4")
+    monkeypatch.chdir(tmp_path)
+    assert near(file) == "videos/a.mp4"
+    monkeypatch.chdir(gone)
+    assert near(file) == file
+    gone.rmdir()
+    assert near(file) == file
 
 
 def test_a_pipe_gets_the_whole_line() -> None:

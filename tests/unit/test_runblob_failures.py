@@ -65,3 +65,11 @@ def test_cleaned_words_are_harmless(text: str, secret: str) -> None:
 def test_terminal_sequences_go_as_a_whole() -> None:
     """Not even their letters stay: titles, colours and links are gone."""
     assert clean("a\x1b[1;31mb\x1b]8;;http://x\x1b\\c\x9b2Jd\x1b]0;t\x07e") == "a b c d e"
+
+
+@pytest.mark.parametrize("secret", ["a", "test", "tok-1"])
+def test_what_is_too_short_to_be_a_secret_is_left_in(secret: str) -> None:
+    """A token of a letter would be told by every gap, and hide from us why a video failed."""
+    words = "your test prompt violates a content policy (tok-1)"
+    assert clean(words, secret) == words
+    assert clean(words, "content") == words.replace("content", "***")

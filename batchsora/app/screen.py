@@ -1,0 +1,39 @@
+"""Foreign text on a terminal: what it must not hold, and how many cells it takes."""
+
+import re
+from typing import Final
+
+# Controls, marks that are not seen (what turns the direction of writing among them), and lone
+# surrogates: Unicode's categories Cc, Cf and Cs, as a test sees. Apart from them stand line feed
+# and tab, and what joins emoji, U+200D.
+_CONTROLS: Final = (
+    "\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e"
+    "\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0001\U000e0020-\U000e007f\ud800-\udfff"
+)
+_EMOJI: Final = "[\u2190-\u21ff\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]"
+
+UNSEEN: Final = re.compile(f"[{_CONTROLS}\t\u200d]")
+"""A character that could drive or deceive a terminal; a line's end is none."""
+
+_DRIVES: Final = re.compile(f"[{_CONTROLS}]")
+_LONE_JOINER: Final = re.compile(f"\u200d(?!{_EMOJI})|(?<!{_EMOJI})(?<!{_EMOJI}\ufe0f)\u200d")
+
+
+def clean(text: str) -> str:
+    """Take out what could drive or deceive a terminal, but for a line's end and tab.
+
+    What joins two emoji into one stays.
+    """
+    shown = _DRIVES.sub("\ufffd", text)
+    return _LONE_JOINER.sub("\ufffd", shown) if "\u200d" in shown else shown
+
+
+def cells(text: str) -> int:
+    """Say how many cells of a terminal a line takes, where some characters take two or none."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # noqa: PLC0415 - for those who see a terminal
+
+    return cell_len(text)

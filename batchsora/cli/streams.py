@@ -1,0 +1,114 @@
+"""The three standard streams: closed, full, or read by somebody who has seen enough.
+
+None of that stops a command. What it pays for and writes down does not hang on who reads its words.
+"""
+
+import codecs
+import io
+import json
+import os
+import select
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any, Final
+
+_ESCAPED: Final = "batchsora-escaped"
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    """Write what an encoding does not have as JSON does, so that a document stays one."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+codecs.register_error(_ESCAPED, _escape)
+
+
+class Output(io.FileIO):
+    """Where words go: when that fails once, they go nowhere from then on.
+
+    Attributes:
+        failure: what stood in the way.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number, "w", closefd=False)
+        self.failure: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        """Write all of it, or pretend to."""
+        rest = memoryview(data).cast("B")
+        size = rest.nbytes
+        while rest and self.failure is None:
+            try:
+                written: int | None = super().write(rest)
+                if written is None:  # somebody who shares the terminal made it so that none waits
+                    select.select([], [self], [])
+            except OSError as error:
+                self.failure = error
+            else:
+                rest = rest[written or 0 :]
+        return size
+
+
+@contextmanager
+def standard_streams() -> Iterator[Output | None]:
+    """Make the standard streams fit to be used; gives stdout's, where it is a file, for a while."""
+    before = sys.stdin, sys.stdout, sys.stderr
+    for number in range(3):
+        _take(number)
+    sys.stdin = _nothing("r") if sys.stdin is None else sys.stdin
+    sys.stdout, output = _writer(sys.stdout)
+    sys.stderr, _ = _writer(sys.stderr)
+    try:
+        yield output
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        sys.stdin, sys.stdout, sys.stderr = before
+
+
+def _writer(stream: Any) -> tuple[Any, Output | None]:
+    if stream is None:
+        return _nothing("w"), None
+    # what a test or a program put there is its own business
+    if type(stream) is not io.TextIOWrapper:
+        return stream, None
+    plain = isinstance(stream.buffer, io.FileIO)  # with PYTHONUNBUFFERED
+    raw = stream.buffer if plain else getattr(stream.buffer, "raw", None)
+    if not isinstance(raw, io.FileIO):
+        return stream, None
+    stream.flush()
+    output = Output(raw.fileno())
+    errors = _ESCAPED if stream.errors == "strict" else stream.errors
+    text = io.TextIOWrapper(
+        output if plain else io.BufferedWriter(output),
+        encoding=stream.encoding,
+        errors=errors,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+    return text, output
+
+
+def _take(number: int) -> None:
+    """Take the number of a stream that was closed when the process began.
+
+    Or else the next file would get it: a database into which somebody prints.
+    """
+    try:
+        os.fstat(number)
+    except OSError:
+        found = os.open(os.devnull, os.O_RDWR)
+        if found == number:
+            os.set_inheritable(number, True)
+        else:
+            os.dup2(found, number)
+            os.close(found)
+
+
+def _nothing(mode: str) -> IO[str]:
+    """Stand in for a closed stream."""
+    return open(os.devnull, mode, encoding="utf-8", errors="replace")  # noqa: PTH123 - a stream
