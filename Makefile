@@ -27,9 +27,9 @@ help:
 demo: $(INSTALLED)
 	$(BIN)/batchsora demo --folder demo sample_manifests/campaign.csv
 
-# one more than the cores that CI has: the tests with processes of their own wait for them
+# more than the two cores that CI has: tests with processes of their own wait for them
 test: $(INSTALLED)
-	$(BIN)/pytest -n 3 --dist worksteal
+	$(BIN)/pytest -n 4 --dist worksteal
 
 check:
 	.ci/run

@@ -182,7 +182,7 @@ class Job(Base, table=True):
         CheckConstraint("orientation IN ('9:16', '16:9')", name="orientation"),
         Index(
             "ix_job_queue", "batch_id", "retries", text("priority DESC"), "id",
-            sqlite_where=QUEUED, postgresql_where=QUEUED,
+            sqlite_where=QUEUED,
         ),
         Index("ix_job_batch_state", "batch_id", "state"),
     )  # fmt: skip
@@ -240,19 +240,19 @@ class Attempt(Base, table=True):
             "state NOT IN ('rejected', 'void') OR price_micros IS NULL", name="not_created_is_free"
         ),
         Index(
-            "uq_attempt_live", "job_id", unique=True, sqlite_where=LIVE, postgresql_where=LIVE
+            "uq_attempt_live", "job_id", unique=True, sqlite_where=LIVE
         ),
         Index("uq_attempt_generation_id", "generation_id", unique=True),
         Index(
             "ix_attempt_look", "next_look_at",
-            sqlite_where=text("state = 'accepted'"), postgresql_where=text("state = 'accepted'"),
+            sqlite_where=text("state = 'accepted'"),
         ),
         Index("ix_attempt_job_id", "job_id"),
         Index(
             "ix_attempt_unsettled", "prompt_key",
-            sqlite_where=UNSETTLED, postgresql_where=UNSETTLED,
+            sqlite_where=UNSETTLED,
         ),
-        Index("ix_attempt_void", "ended_at", sqlite_where=VOID, postgresql_where=VOID),
+        Index("ix_attempt_void", "ended_at", sqlite_where=VOID),
     )  # fmt: skip
 
     id: int | None = Field(default=None, primary_key=True)

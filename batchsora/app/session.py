@@ -3,15 +3,11 @@
 import os
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from batchsora.sandbox.faults import Faults
-from batchsora.sandbox.server import SandboxServer, serve
-from batchsora.sandbox.world import World
 from batchsora.settings import (
     TOKEN_VARIABLE,
     Settings,
@@ -21,14 +17,8 @@ from batchsora.settings import (
 )
 from jobs.clock import Clock, SystemClock
 from jobs.context import nothing
-from jobs.money import to_micros
 from jobs.runner import Owner
 from jobs.store.views import BatchStatus
-
-SANDBOX_TIME_SCALE = 200.0
-"""A rehearsal's 5 to 15 minutes take 1.5 to 4.5 seconds."""
-
-SANDBOX_TOKEN = "sandbox"  # noqa: S105 - opens nothing but the rehearsal on this machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +96,9 @@ def endpoint(settings: Settings) -> AbstractContextManager[Endpoint]:
         SettingsError: there is no token.
     """
     if settings.sandbox:
-        return _sandbox(settings.database)
+        from batchsora.app.rehearsal import sandbox  # noqa: PLC0415 - 60 ms for rehearsals alone
+
+        return sandbox(settings.database)
     token = read_token(settings, os.environ)
     if token is None:
         raise SettingsError(no_token(settings))
@@ -133,38 +125,3 @@ def api_endpoint(base_url: str, token: str) -> Endpoint:
     """Describe an API; files of a local one may come from this machine."""
     local = urlsplit(base_url).hostname in ("localhost", "127.0.0.1", "::1")
     return Endpoint(base_url, token, origin_of(base_url), private_files=local)
-
-
-@contextmanager
-def _sandbox(database: Path) -> Iterator[Endpoint]:
-    journal = database.with_name(f"{database.name}.world")
-    world = World(time_scale=SANDBOX_TIME_SCALE)
-    with SandboxServer(world, faults=Faults(), journal=journal) as server:
-        yield Endpoint(server.url, SANDBOX_TOKEN, "sandbox", private_files=True)
-
-
-def serve_sandbox(
-    port: int,
-    time_scale: float,
-    balance: str,
-    faults: str,
-    seed: int,
-    journal: Path | None,
-    say: Callable[[str], None],
-) -> None:
-    """Serve the sandbox on loopback until stopped.
-
-    Raises:
-        SettingsError: the balance or the faults can't be read.
-    """
-    try:
-        world = World(seed=seed, time_scale=time_scale, balance=to_micros(balance))
-        wrong = Faults.parse(faults)
-    except ValueError as error:
-        raise SettingsError(str(error)) from error
-
-    def ready(url: str) -> None:
-        say(f"the sandbox listens on {url}; stop it with Ctrl-C")
-        say(f"  RUNBLOB_API_KEY=anything batchsora --base-url {url} run prompts.csv --yes")
-
-    serve("127.0.0.1", port, world, faults=wrong, journal=journal, on_ready=ready)

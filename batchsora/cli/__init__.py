@@ -95,6 +95,8 @@ def main(arguments: Sequence[str] | None = None, obj: Cli | None = None) -> None
         arguments: instead of the process's own.
         obj: what tests put in place of time, chance and checkpoints.
     """
+    # httpx brings a command line of its own, with rich and pygments: 100 ms that nobody here needs
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     cli = Cli() if obj is None else obj
     given = sys.argv[1:] if arguments is None else list(arguments)
     with standard_streams() as output:

@@ -39,7 +39,7 @@ def command(
       batchsora sandbox --port 8765 --faults drop=0.1 &
       RUNBLOB_API_KEY=test batchsora --base-url http://127.0.0.1:8765 run prompts.csv --yes
     """
-    from batchsora.app.session import serve_sandbox
+    from batchsora.app.rehearsal import serve_sandbox
 
     serve_sandbox(port, time_scale, balance, faults, seed, state, cli.say)
     return 0

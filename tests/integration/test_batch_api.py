@@ -118,7 +118,7 @@ def test_errors_reach_the_caller() -> None:
 @pytest.mark.usefixtures("api")
 def test_inside_a_running_loop_the_loop_stays_free(world: World) -> None:
     """As in a notebook: other tasks go on, and a cancelled run stops and writes everything down."""
-    world.time_scale = 20.0
+    world.time_scale = 200.0
     ticks: list[int] = []
 
     async def notebook() -> None:

@@ -407,26 +407,6 @@ def test_an_unreachable_api_ends_resumable(call: Call, tmp_path: Path) -> None:
     assert call("status", "--json").json["batches"][0]["jobs"]["queued"] == 1
 
 
-def test_the_token_is_written_nowhere(
-    call: Call, api: SandboxServer, world: World, tmp_path: Path
-) -> None:
-    """Not in the database, its log, the exports, the files or on the screen, even when refused."""
-    sheet(tmp_path / "night.csv", rows(2))
-    call("-v", "run", "night.csv", "--budget", "1", *QUICK)
-    call("export", "-o", "out.json")
-    world.token = "another"
-    assert call("-v", "run", "night.csv", *QUICK).code == 6
-    assert call("-v", "balance").code == 6
-    (tmp_path / "token").write_text("cli-test-token")
-    assert call("--token-file", "token", "balance").code == 6
-    (tmp_path / "token").unlink()
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(files) > 5
-    assert not [path for path in files if b"cli-test-token" in path.read_bytes()]
-    assert (tmp_path / "batchsora.db").stat().st_mode & 0o777 == 0o600
-    assert api.url
-
-
 def test_usage_errors_end_with_2(call: Call) -> None:
     """Unknown words, and flags that contradict each other."""
     assert call("fly").code == 2

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import itertools
 import json
 import os
 import pty
@@ -164,11 +165,11 @@ def test_one_video_is_watched(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("api")
-@pytest.mark.parametrize("columns", [40, 60, 80, 120])
-def test_lines_fit_the_terminal_whatever_its_width(tmp_path: Path, columns: int) -> None:
+def test_lines_fit_the_terminal_whatever_its_width(tmp_path: Path) -> None:
     """Nothing runs over the edge but what can't be cut, which stands beside its label."""
     assert Terminal(tmp_path, 80, *RUN, "--budget", "0.24").ends() == 4
-    for command in (("status",), ("show", "r0"), ("jobs",), ("generations",), ("reconcile",)):
+    commands = (("status",), ("show", "r0"), ("jobs",), ("generations",), ("reconcile",))
+    for columns, command in itertools.product((40, 60, 80, 120), commands):
         terminal = Terminal(tmp_path, columns, *command)
         assert terminal.ends() == 0
         wide = [line for line in terminal.lines if cell_len(line) > columns]

@@ -9,7 +9,7 @@ import pytest
 from simulation.mutants import MUTANTS, Mutant
 from simulation.night import play
 
-SEEDS = 200
+SEEDS = 150
 PARTS = 10
 BUGGY = range(12, 72)
 """Seeds within which a planted bug must be found; these are as good as any, and find all early."""
