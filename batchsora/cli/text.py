@@ -46,14 +46,15 @@ def folded(text: str, width: int) -> str:
 
 def _broken(line: str, width: int) -> Iterator[str]:
     """Break a line that is too long."""
-    indent = _indent(line, width)
+    begin, indent = _indent(line, width)
     now = ""
     for match in _WORD.finditer(line):
         gap, word = match.groups()
+        gap = gap if now else gap[:indent]
         alone = indent + cells(word) <= width
         pieces = [word] if alone or "/" in word else _PIECE.findall(word)
         # nothing is won where a line holds its label alone
-        bare = not now or match.start(2) == indent
+        bare = not now or match.start(2) == begin
         for piece in pieces:
             if cells(now + gap + piece) > width and not bare:
                 yield now
@@ -63,11 +64,17 @@ def _broken(line: str, width: int) -> Iterator[str]:
     yield now
 
 
-def _indent(line: str, width: int) -> int:
-    """Say how far the label of a line reaches; where that is too far, how far it is indented."""
-    blank = len(line) - len(line.lstrip())
+def _indent(line: str, width: int) -> tuple[int, int]:
+    """Say how far the label of a line reaches; where that is too far, how far it is indented.
+
+    Returns:
+        The characters, and the cells that they take.
+    """
     label = _LABEL.match(line)
-    return label.end() if label and label.end() <= width // 2 else min(blank, width // 2)
+    if label is not None and cells(label[0]) <= width // 2:
+        return label.end(), cells(label[0])
+    blank = min(len(line) - len(line.lstrip()), width // 2)
+    return blank, blank
 
 
 def printable_json(document: Any) -> str:
