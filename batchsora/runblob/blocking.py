@@ -150,16 +150,12 @@ class _Stage:
             RuntimeError: the client is closed, or this is the loop's own thread.
         """
         begun: list[asyncio.Task[R]] = []
-        problem = None
         if threading.current_thread() is self._thread:
-            problem = "an asynchronous callback can't wait for a client without async"
-        elif not self._send(functools.partial(self._begin, coroutine, errands, begun)):
-            problem = "the client is closed"
-        if problem is not None:
             coroutine.close()
-            raise RuntimeError(problem)
-        try:
-            while (errand := errands.get()) is not None:
+            raise RuntimeError("an asynchronous callback can't wait for a client without async")
+        try:  # Ctrl-C may come at once
+            sent = self._send(functools.partial(self._begin, coroutine, errands, begun))
+            while sent and (errand := errands.get()) is not None:
                 callback, done = errand
                 answer = callback()
                 if inspect.isawaitable(answer):
@@ -167,10 +163,15 @@ class _Stage:
                 self._send(functools.partial(_finish, done))
         except BaseException:
             # also Ctrl-C: what was under way ends in order before the error goes on
-            self._send(functools.partial(_cancel, begun))
+            give_up = functools.partial(_cancel, coroutine, errands, begun)
+            if not self._send(give_up) and not begun:
+                give_up()
             while errands.get() is not None:
                 pass
             raise
+        if not sent:
+            coroutine.close()
+            raise RuntimeError("the client is closed")
         (task,) = begun
         if task.cancelled():
             raise RuntimeError("the client was closed during the call")
@@ -238,9 +239,14 @@ def _finish(done: asyncio.Future[None]) -> None:
         done.set_result(None)
 
 
-def _cancel(begun: list[asyncio.Task[R]]) -> None:
+def _cancel(
+    coroutine: Coroutine[Any, Any, R], errands: Errands, begun: list[asyncio.Task[R]]
+) -> None:
     for task in begun:
         task.cancel()
+    if not begun:  # it was given up before it was sent here
+        coroutine.close()
+        errands.put(None)
 
 
 async def _next(items: AsyncIterator[R]) -> list[R]:
