@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    DDL,
     JSON,
     BigInteger,
     CheckConstraint,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    event,
     text,
 )
 from sqlmodel import Field, SQLModel
@@ -167,10 +169,28 @@ UNSETTLED = text("state IN ('open', 'in_doubt')")
 """Attempts whose generation may be in the account without our knowing its id."""
 
 VOID = text("state = 'void'")
+UNFILED = text("state = 'completed' AND filed_attempt_id IS NOT attempt_id")
+"""Completed jobs whose file is not here."""
+
+
+class Tally(Base, table=True):
+    """How many jobs of a batch are in a state, kept so that nobody counts a million rows.
+
+    Whoever inserts jobs adds to it (:func:`jobs.store.rows.tally_new`); triggers do the rest.
+    ``error_kind`` is empty but for failed jobs.
+    """
+
+    __tablename__ = "tally"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    batch_id: int = Field(primary_key=True)
+    state: str = Field(sa_column=Column(Text, primary_key=True))
+    error_kind: str = Field(sa_column=Column(Text, primary_key=True))
+    jobs: int
 
 
 class Job(Base, table=True):
-    """One wanted video."""
+    """One wanted video; ``filed_attempt_id`` is the attempt whose file is here."""
 
     __tablename__ = "job"
     __table_args__ = (
@@ -185,6 +205,7 @@ class Job(Base, table=True):
             sqlite_where=QUEUED,
         ),
         Index("ix_job_batch_state", "batch_id", "state"),
+        Index("ix_job_unfiled", "batch_id", sqlite_where=UNFILED),
     )  # fmt: skip
 
     id: int | None = Field(default=None, primary_key=True)
@@ -217,6 +238,7 @@ class Job(Base, table=True):
     created_at: datetime = _time(required=True)
     submitted_at: datetime | None = _time()
     completed_at: datetime | None = _time()
+    filed_attempt_id: int | None = None
 
 
 class Attempt(Base, table=True):
@@ -313,6 +335,22 @@ def table(model: type[Base]) -> Table:
     return found
 
 
-ACCOUNT, BATCH, BUDGET, PRICE, JOB, ATTEMPT, ARTIFACT = (
-    table(model) for model in (Account, Batch, Budget, Price, Job, Attempt, Artifact)
+ACCOUNT, BATCH, BUDGET, PRICE, TALLY, JOB, ATTEMPT, ARTIFACT = (
+    table(model) for model in (Account, Batch, Budget, Price, Tally, Job, Attempt, Artifact)
 )
+
+_KIND = "CASE {0}.state WHEN 'failed' THEN {0}.error_kind ELSE '' END"
+_LESS = (
+    "UPDATE tally SET jobs = jobs - 1 WHERE batch_id = OLD.batch_id AND state = OLD.state"
+    f" AND error_kind = {_KIND.format('OLD')};"
+)
+_MORE = (
+    "INSERT INTO tally (batch_id, state, error_kind, jobs)"
+    f" VALUES (NEW.batch_id, NEW.state, {_KIND.format('NEW')}, 1)"
+    " ON CONFLICT DO UPDATE SET jobs = jobs + 1;"
+)
+for _trigger in (
+    f"CREATE TRIGGER job_moved AFTER UPDATE OF state, error_kind ON job BEGIN {_LESS} {_MORE} END",
+    f"CREATE TRIGGER job_gone AFTER DELETE ON job BEGIN {_LESS} END",
+):
+    event.listen(JOB, "after_create", DDL(_trigger))

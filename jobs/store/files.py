@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, insert, or_, select, update
+from sqlalchemy import Connection, and_, func, insert, select, text, update
 
-from ..states import JobState
 from ..tables import ARTIFACT, ATTEMPT, BATCH, JOB
+
+UNFILED_JOB = text("job.state = 'completed' AND job.filed_attempt_id IS NOT job.attempt_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,9 @@ def wanted_files(
         .join(BATCH, BATCH.c.id == JOB.c.batch_id)
         .outerjoin(ARTIFACT, ARTIFACT.c.attempt_id == JOB.c.attempt_id)
         .where(
+            UNFILED_JOB,
             JOB.c.batch_id.in_(batch_ids),
-            JOB.c.state == JobState.COMPLETED,
             JOB.c.id > after,
-            or_(ARTIFACT.c.attempt_id.is_(None), ARTIFACT.c.sha256.is_(None)),
         )
         .order_by(JOB.c.id)
         .limit(limit)
@@ -70,6 +70,13 @@ def wanted_files(
         WantedFile(*row[:6], tries=row.tries or 0, path=row.path)
         for row in connection.execute(query)
     ]
+
+
+def count_wanted(connection: Connection, batch_id: int) -> int:
+    """Count the completed jobs of a batch without a file."""
+    return connection.execute(
+        select(func.count()).select_from(JOB).where(UNFILED_JOB, JOB.c.batch_id == batch_id)
+    ).scalar_one()
 
 
 def files_there(connection: Connection, batch_ids: Sequence[int]) -> list[tuple[int, str, int]]:
@@ -103,6 +110,11 @@ def record_file(
             "tries": wanted.tries + 1,
         },
     )
+    connection.execute(
+        update(JOB)
+        .where(JOB.c.id == wanted.job_id, JOB.c.attempt_id == wanted.attempt_id)
+        .values(filed_attempt_id=wanted.attempt_id)
+    )
 
 
 def record_file_error(connection: Connection, wanted: WantedFile, error: str) -> None:
@@ -116,6 +128,9 @@ def forget_file(connection: Connection, attempt_id: int) -> None:
         update(ARTIFACT)
         .where(ARTIFACT.c.attempt_id == attempt_id)
         .values(sha256=None, error="the file is no longer where it was put")
+    )
+    connection.execute(
+        update(JOB).where(JOB.c.filed_attempt_id == attempt_id).values(filed_attempt_id=None)
     )
 
 

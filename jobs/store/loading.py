@@ -17,7 +17,7 @@ from ..provider import GenerationRequest
 from ..spec import JobSpec
 from ..states import AttemptState, JobState
 from ..tables import ATTEMPT, BATCH, JOB, LIVE
-from .rows import NEW, job_values
+from .rows import NEW, job_values, tally_new
 
 CHUNK = 500
 QUOTED = 40
@@ -203,6 +203,7 @@ class _Loader:
                 insert(JOB),
                 [self._values(spec) | NEW | {"created_at": self._now} for spec in fresh],
             )
+            tally_new(self._connection, self._batch_id, len(fresh))
             self.report.added += len(fresh)
         for spec in chunk:
             if spec.key in known:

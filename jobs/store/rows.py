@@ -4,12 +4,13 @@ from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy.dialects import sqlite
 
 from ..ledger import ACCOUNT_KEY, Budget, keys_of
 from ..provider import GenerationRequest, ImageRef
 from ..spec import JobSpec
 from ..states import AttemptState, JobState, attempt_sources, sources
-from ..tables import ATTEMPT, BUDGET, JOB
+from ..tables import ATTEMPT, BUDGET, JOB, TALLY
 
 NEW = {"state": JobState.QUEUED, "attempts": 0, "retries": 0, "charged_micros": 0}
 """What a job begins with, beside what is wanted."""
@@ -36,6 +37,15 @@ def job_values(batch_id: int, spec: JobSpec, kind: str) -> dict[str, Any]:
         "cells": dict(spec.cells),
         "in_manifest": True,
     }
+
+
+def tally_new(connection: Connection, batch_id: int, jobs: int) -> None:
+    """Count jobs that were just inserted as queued: no trigger does that, for loading's sake."""
+    new = {"batch_id": batch_id, "state": JobState.QUEUED, "error_kind": "", "jobs": jobs}
+    counted = sqlite.insert(TALLY).values(new)
+    connection.execute(
+        counted.on_conflict_do_update(set_={"jobs": TALLY.c.jobs + counted.excluded.jobs})
+    )
 
 
 def request_of(row: Any) -> GenerationRequest:

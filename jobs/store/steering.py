@@ -12,7 +12,7 @@ from ..ledger import Refunds
 from ..spec import JobSpec, fingerprint
 from ..states import LIVE_ATTEMPTS, JobState, sources
 from ..tables import ATTEMPT, BATCH, JOB, LIVE
-from .rows import NEW, job_values, request_of
+from .rows import NEW, job_values, request_of, tally_new
 
 
 def serve(connection: Connection, batch_ids: Iterable[int]) -> None:
@@ -94,7 +94,9 @@ def _cancel(connection: Connection, which: ColumnElement[bool], now: datetime) -
 def add(connection: Connection, batch_id: int, spec: JobSpec, kind: str, now: datetime) -> int:
     """Add one job to a batch that is no manifest's, and give its number; its key must be new."""
     values = job_values(batch_id, spec, kind) | NEW | {"created_at": now}
-    return int(connection.execute(insert(JOB).values(values)).inserted_primary_key[0])  # type: ignore[index]
+    number = connection.execute(insert(JOB).values(values)).inserted_primary_key[0]  # type: ignore[index]
+    tally_new(connection, batch_id, 1)
+    return int(number)
 
 
 def retry(connection: Connection, job_ids: Sequence[int]) -> list[int]:

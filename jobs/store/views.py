@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, Connection, and_, func, not_, or_, select
 from ..errors import NotFoundError
 from ..ledger import Budget, Scope, batch_key
 from ..states import JobState
-from ..tables import ARTIFACT, ATTEMPT, BATCH, BUDGET, JOB
-from . import doubts
+from ..tables import ARTIFACT, ATTEMPT, BATCH, BUDGET, JOB, TALLY
+from . import doubts, files
 
 PAGE = 1000
 
@@ -78,13 +78,13 @@ def batch_status(connection: Connection, batch: Any) -> BatchStatus:
     jobs = dict.fromkeys(map(str, JobState), 0)
     kinds: dict[str, int] = {}
     counted = connection.execute(
-        select(JOB.c.state, JOB.c.error_kind, func.count())
-        .where(JOB.c.batch_id == batch.id)
-        .group_by(JOB.c.state, JOB.c.error_kind)
+        select(TALLY.c.state, TALLY.c.error_kind, TALLY.c.jobs).where(
+            TALLY.c.batch_id == batch.id, TALLY.c.jobs > 0
+        )
     )
     for state, kind, count in counted:
         jobs[state] += count
-        if state == JobState.FAILED:
+        if kind:
             kinds[kind] = count
     prefix = f"{Scope.CAMPAIGN}:{batch.id}:"
     budgets = {
@@ -108,7 +108,7 @@ def batch_status(connection: Connection, batch: Any) -> BatchStatus:
         waiting_for=batch.waiting_for,
         jobs=jobs,
         failed_kinds=kinds,
-        files_missing=jobs[JobState.COMPLETED] - _files(connection, batch.id),
+        files_missing=files.count_wanted(connection, batch.id),
         money=Budget(batch_key(batch.id), None, 0, 0) if own is None else _budget(own),
         refunded=0 if own is None else own.refunded_micros,
         campaigns={key.removeprefix(prefix): _budget(row) for key, row in sorted(budgets.items())},
@@ -118,19 +118,6 @@ def batch_status(connection: Connection, batch: Any) -> BatchStatus:
 
 def _budget(row: Any) -> Budget:
     return Budget(row.key, row.cap_micros, row.charged_micros, row.held_micros, row.refunded_micros)
-
-
-def _files(connection: Connection, batch_id: int) -> int:
-    return connection.execute(
-        select(func.count())
-        .select_from(JOB)
-        .join(ARTIFACT, ARTIFACT.c.attempt_id == JOB.c.attempt_id)
-        .where(
-            JOB.c.batch_id == batch_id,
-            JOB.c.state == JobState.COMPLETED,
-            ARTIFACT.c.sha256.is_not(None),
-        )
-    ).scalar_one()
 
 
 def budgets(connection: Connection) -> list[Budget]:

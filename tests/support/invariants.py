@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, case, func, select
 
 from jobs.ledger import Budget, keys_of
 from jobs.states import JobState
 from jobs.store import views
-from jobs.tables import ATTEMPT, JOB
+from jobs.tables import ATTEMPT, JOB, TALLY
 
 HOLDING = ("open", "in_doubt")
 CHARGED = ("accepted", "completed", "failed", "abandoned")
@@ -49,7 +49,18 @@ class Invariants:
                 assert used <= budget.cap, budget
         attempts = self.attempts = connection.execute(ATTEMPTS).all()
         self._totals_are_the_attempts(budgets, attempts)
+        self._tally_is_the_count(connection)
         self._jobs_follow_their_attempts(attempts)
+
+    @staticmethod
+    def _tally_is_the_count(connection: Connection) -> None:
+        kept = select(TALLY.c.batch_id, TALLY.c.state, TALLY.c.error_kind, TALLY.c.jobs)
+        kind = case((JOB.c.state == JobState.FAILED, JOB.c.error_kind), else_="")
+        columns = (JOB.c.batch_id, JOB.c.state, kind)
+        counted = select(*columns, func.count()).group_by(*columns)
+        assert set(connection.execute(kept.where(TALLY.c.jobs != 0))) == set(
+            connection.execute(counted)
+        )
 
     @staticmethod
     def _totals_are_the_attempts(budgets: dict[str, Budget], attempts: Sequence[Any]) -> None:
