@@ -50,7 +50,7 @@ class Situation:
     Attributes:
         outstanding: read in the same transaction as ``blocked`` was found.
         blocked: what the last try to claim ran into; None when none was made just now.
-        overdue_looks: overdue generations that this run has not looked at yet.
+        overdue_looks: True while this run has not looked at every overdue generation yet.
         crowded: True when paid generations of any batch fill the window.
         waits_for_funds: True when the run waits for money instead of ending without it.
         hopeful: attempts in doubt that a look at the list may still settle.
@@ -59,7 +59,7 @@ class Situation:
 
     outstanding: Outstanding
     blocked: Mapping[int, frozenset[Blocked]] | None
-    overdue_looks: int
+    overdue_looks: bool
     hopeful: int
     crowded: bool
     waits_for_funds: bool
@@ -96,7 +96,7 @@ def verdict(now: Situation) -> Ending | None:  # noqa: PLR0911 - one line a reas
         return None
     if now.refusal is RefusalCause.FUNDS:
         return None if now.waits_for_funds else Ending(Reason.FUNDS, now.refusal_message)
-    if left.later:
+    if left.next_due is not None:
         return None
     if not left.ready:
         return None if left.paused else Ending(Reason.FINISHED)

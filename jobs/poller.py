@@ -118,10 +118,11 @@ class Poller:
         return self._upcoming is not None and self._upcoming <= soon
 
     def _nap(self) -> float:
+        longest = min(LONGEST_NAP, self._policy.poll_interval)
         if self._upcoming is None:
-            return LONGEST_NAP
+            return longest
         wait = (self._upcoming - self._clock.now()).total_seconds()
-        return min(LONGEST_NAP, max(wait, self._policy.poll_interval / 4))
+        return min(longest, max(wait, self._policy.poll_interval / 4))
 
     def _heed_clock(self, connection: Connection) -> None:
         farthest = max(FARTHEST, timedelta(seconds=3 * self._policy.poll_interval))

@@ -160,8 +160,10 @@ class Scheduler:
         blocked = found if want and not result.claims else None
         gate = self._gate
         left = outstanding.outstanding(connection, now, self._policy)
+        if not self._policy.buys:
+            left = replace(left, ready=False, paused=False, next_due=None)
         return result, Situation(
-            outstanding=left if self._policy.buys else replace(left, ready=0, later=0, paused=0),
+            outstanding=left,
             blocked=blocked,
             overdue_looks=looks.overdue_due(connection, now),
             hopeful=self._reconciler.hopeful(connection),

@@ -5,6 +5,7 @@ row. Nothing else moves a job or an attempt.
 """
 
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
 
@@ -97,11 +98,13 @@ LIVE_ATTEMPTS: Final = (AttemptState.OPEN, AttemptState.IN_DOUBT, AttemptState.A
 """A job has at most one attempt in these states (a partial unique index holds it)."""
 
 
+@cache
 def sources(transition: str) -> tuple[JobState, ...]:
     """List the job states from which a transition may start."""
     return tuple(old for old, name, _ in JOB_TRANSITIONS if name == transition)
 
 
+@cache
 def attempt_sources(transition: str) -> tuple[AttemptState, ...]:
     """List the attempt states from which a transition may start."""
     return tuple(old for old, name, _ in ATTEMPT_TRANSITIONS if name == transition)

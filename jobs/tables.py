@@ -4,6 +4,7 @@ Only migrations create them (``migrations/``); a test holds that both agree. Inv
 survive any bug above stand here as ``CHECK`` constraints and partial unique indexes.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,7 +39,7 @@ NAMING = {
 }
 
 
-def sql_list(values: tuple[str, ...] | list[str]) -> str:
+def sql_list(values: Iterable[str]) -> str:
     """Write values as a literal SQL list.
 
     SQLite uses a partial index only when the query repeats its predicate to the letter, so
@@ -165,6 +166,7 @@ _ATTEMPT_STATES = sql_list([*AttemptState])
 _KINDS = sql_list([*FailureKind])
 LIVE = text(f"state IN {sql_list([*LIVE_ATTEMPTS])}")
 QUEUED = text("state = 'queued'")
+LATER = text("state = 'queued' AND due_at IS NOT NULL")
 UNSETTLED = text("state IN ('open', 'in_doubt')")
 """Attempts whose generation may be in the account without our knowing its id."""
 
@@ -200,10 +202,12 @@ class Job(Base, table=True):
         CheckConstraint("state != 'failed' OR error_kind IS NOT NULL", name="failed_has_kind"),
         CheckConstraint("state != 'completed' OR video_url IS NOT NULL", name="completed_has_url"),
         CheckConstraint("orientation IN ('9:16', '16:9')", name="orientation"),
-        Index(
+        Index(  # the last columns answer what is left without a look at the rows
             "ix_job_queue", "batch_id", "retries", text("priority DESC"), "id",
+            "in_manifest", "row", "due_at",
             sqlite_where=QUEUED,
         ),
+        Index("ix_job_later", "batch_id", "due_at", sqlite_where=LATER),
         Index("ix_job_batch_state", "batch_id", "state"),
         Index("ix_job_unfiled", "batch_id", sqlite_where=UNFILED),
     )  # fmt: skip
@@ -339,18 +343,25 @@ ACCOUNT, BATCH, BUDGET, PRICE, TALLY, JOB, ATTEMPT, ARTIFACT = (
     table(model) for model in (Account, Batch, Budget, Price, Tally, Job, Attempt, Artifact)
 )
 
-_KIND = "CASE {0}.state WHEN 'failed' THEN {0}.error_kind ELSE '' END"
-_LESS = (
-    "UPDATE tally SET jobs = jobs - 1 WHERE batch_id = OLD.batch_id AND state = OLD.state"
-    f" AND error_kind = {_KIND.format('OLD')};"
-)
-_MORE = (
-    "INSERT INTO tally (batch_id, state, error_kind, jobs)"
-    f" VALUES (NEW.batch_id, NEW.state, {_KIND.format('NEW')}, 1)"
-    " ON CONFLICT DO UPDATE SET jobs = jobs + 1;"
-)
-for _trigger in (
-    f"CREATE TRIGGER job_moved AFTER UPDATE OF state, error_kind ON job BEGIN {_LESS} {_MORE} END",
-    f"CREATE TRIGGER job_gone AFTER DELETE ON job BEGIN {_LESS} END",
-):
-    event.listen(JOB, "after_create", DDL(_trigger))
+JOB_MOVED = """
+CREATE TRIGGER job_moved AFTER UPDATE OF state, error_kind ON job BEGIN
+    UPDATE tally SET jobs = jobs - 1
+    WHERE batch_id = OLD.batch_id AND state = OLD.state
+        AND error_kind = CASE OLD.state WHEN 'failed' THEN OLD.error_kind ELSE '' END;
+    INSERT INTO tally (batch_id, state, error_kind, jobs)
+    VALUES (
+        NEW.batch_id, NEW.state,
+        CASE NEW.state WHEN 'failed' THEN NEW.error_kind ELSE '' END, 1
+    )
+    ON CONFLICT DO UPDATE SET jobs = jobs + 1;
+END
+"""
+JOB_GONE = """
+CREATE TRIGGER job_gone AFTER DELETE ON job BEGIN
+    UPDATE tally SET jobs = jobs - 1
+    WHERE batch_id = OLD.batch_id AND state = OLD.state
+        AND error_kind = CASE OLD.state WHEN 'failed' THEN OLD.error_kind ELSE '' END;
+END
+"""
+for _trigger in (JOB_MOVED, JOB_GONE):
+    event.listen(JOB, "after_create", DDL(_trigger))  # type: ignore[no-untyped-call]

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ..ledger import ACCOUNT_KEY, Scope, day_key
 from ..tables import ACCOUNT, ATTEMPT, BUDGET, PRICE, UNSETTLED
+from .prepared import Prepared
 from .rows import ensure_budget
 
 
@@ -73,20 +74,25 @@ def set_cap(connection: Connection, key: str, cap: int | None) -> int | None:
     return old
 
 
+_ZONE = Prepared(select(ACCOUNT.c.time_zone))
+_LAST_DAY = Prepared(
+    select(BUDGET.c.key, BUDGET.c.cap_micros)
+    # a range, not a prefix: what LIKE compares without case has no index
+    .where(BUDGET.c.key >= f"{Scope.DAY}:", BUDGET.c.key < f"{Scope.DAY};")
+    .order_by(BUDGET.c.key.desc())
+    .limit(1)
+)
+
+
 def current_day(connection: Connection, now: datetime) -> str:
     """Name the day in which an intent of now counts, and make its budget.
 
     It is the calendar day of the account's zone, and never moves backwards: a clock that is set
     back must not open yesterday's cap again. A new day takes the last day's cap over.
     """
-    zone = connection.execute(select(ACCOUNT.c.time_zone)).scalar_one()
+    zone = _ZONE.scalar(connection)
     today = now.astimezone(ZoneInfo(zone)).date().isoformat()
-    last = connection.execute(
-        select(BUDGET.c.key, BUDGET.c.cap_micros)
-        .where(BUDGET.c.key.startswith(f"{Scope.DAY}:"))
-        .order_by(BUDGET.c.key.desc())
-        .limit(1)
-    ).one_or_none()
+    last = _LAST_DAY.first(connection)
     if last is not None and last.key >= day_key(today):
         return str(last.key.partition(":")[2])
     ensure_budget(connection, day_key(today), None if last is None else last.cap_micros)
@@ -146,6 +152,14 @@ def announce_prices(connection: Connection, prices: Mapping[str, int], now: date
                 .where(PRICE.c.kind == kind)
                 .values(last_micros=micros, highest_micros=micros, seen_at=now)
             )
+
+
+_PRICE = Prepared(select(PRICE).where(PRICE.c.kind == bindparam("kind")))
+
+
+def price_of(connection: Connection, kind: str) -> Any:
+    """Read what is known of a kind's price; None when nothing is."""
+    return _PRICE.first(connection, kind=kind)
 
 
 def known_prices(connection: Connection) -> dict[str, Any]:

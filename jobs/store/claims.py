@@ -4,22 +4,36 @@ Everything that may forbid a purchase is looked at here, inside the transaction,
 pause, edits and caps come from other processes too.
 """
 
-from collections.abc import Callable, Mapping
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, insert, not_, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    text,
+    update,
+)
 
-from ..ledger import Scope, keys_of, without_room
+from ..ledger import Budget, Scope, keys_of, without_room
 from ..provider import GenerationRequest
 from ..states import AttemptState, JobState
-from ..tables import ATTEMPT, BATCH, BUDGET, JOB, LIVE, PRICE, QUEUED, UNSETTLED
+from ..tables import ATTEMPT, BATCH, JOB, LIVE, QUEUED, TALLY, UNSETTLED
 from ..text import prompt_key
 from . import accounts
-from .looks import ACCEPTED
-from .rows import ensure_budget, load_budget, request_of
+from .prepared import Prepared
+from .rows import add_holds, ensure_budget, load_budget, request_of
 
 MOST_TWINS = 200
 """Prompts that wait for their equals, after which a turn looks no further: a query has limits."""
@@ -98,38 +112,114 @@ def claim(
 ) -> ClaimResult:
     """Claim as many due jobs of the active batches as terms, caps and prices allow."""
     result = ClaimResult()
-    live = connection.execute(
-        select(func.count()).select_from(ATTEMPT).where(LIVE, ATTEMPT.c.overdue_at.is_(None))
-    ).scalar_one()
-    want = min(terms.want, terms.window - live)
+    under_way = {row.state: row.jobs for row in _UNDER_WAY.all(connection)}
+    want = min(terms.want, terms.window - sum(under_way.values()))
     if want <= 0:
-        paid = select(ATTEMPT.c.id).where(ACCEPTED, ATTEMPT.c.overdue_at.is_(None)).limit(1)
-        result.crowded = connection.execute(paid).first() is not None
+        result.crowded = JobState.PENDING in under_way or JobState.PROCESSING in under_way
         return result
     day = accounts.current_day(connection, now)
-    unsettled = _unsettled(connection)
-    for batch in connection.execute(
-        select(BATCH).where(BATCH.c.active, not_(BATCH.c.paused)).order_by(BATCH.c.id)
-    ).all():
+    till = _Till(connection)
+    for batch in _SERVED.all(connection):
         if want <= 0:
             break
-        picker = _Picker(connection, now, terms, day, batch, new_key, unsettled)
+        picker = _Picker(connection, now, terms, day, batch, new_key, till)
         claims = picker.pick(want)
         want -= len(claims)
         result.claims += claims
         if picker.blocked:
             result.blocked[batch.id] = picker.blocked
+    till.write()
     return result
 
 
-def _unsettled(connection: Connection) -> dict[str, str | None]:
-    """Map the prompts of attempts whose generation we don't know to what was asked for.
+_UNDER_WAY = Prepared(
+    select(TALLY.c.state, func.sum(TALLY.c.jobs).label("jobs"))
+    .where(
+        text("tally.state IN ('submitting', 'in_doubt', 'pending', 'processing')"),
+        TALLY.c.jobs > 0,
+    )
+    .group_by(TALLY.c.state)
+)
+"""Their attempts are the ones that are not settled; an overdue one's job has failed."""
 
-    Jobs with equal prompts and different parameters are not unsettled together: the list shows no
-    more of a generation than its prompt, so their doubts could not be told apart (money.md).
-    """
-    rows = connection.execute(select(ATTEMPT.c.prompt_key, ATTEMPT.c.fingerprint).where(UNSETTLED))
-    return {row.prompt_key: row.fingerprint for row in rows}
+_SERVED = Prepared(
+    select(BATCH.c.id, BATCH.c.max_price_micros)
+    .where(BATCH.c.active, not_(BATCH.c.paused))
+    .order_by(BATCH.c.id)
+)
+_BUYABLE = (
+    select(JOB)
+    .where(
+        QUEUED,
+        JOB.c.batch_id == bindparam("batch"),
+        JOB.c.in_manifest,
+        JOB.c.row <= bindparam("last_row"),
+        or_(JOB.c.due_at.is_(None), JOB.c.due_at <= bindparam("now", type_=JOB.c.due_at.type)),
+    )
+    .order_by(JOB.c.retries, text("priority DESC"), JOB.c.id)
+    .limit(bindparam("most"))
+)
+_NEXT_BUYABLE = Prepared(_BUYABLE)
+_UNSETTLED_TWIN = Prepared(
+    select(ATTEMPT.c.fingerprint)
+    .where(UNSETTLED, ATTEMPT.c.prompt_key == bindparam("prompt_key"))
+    .order_by(ATTEMPT.c.id.desc())
+    .limit(1)
+)
+_INTENT = Prepared(
+    insert(ATTEMPT).values(
+        state=AttemptState.OPEN,
+        price_estimated=False,
+        **{
+            name: bindparam(name)
+            for name in (
+                "job_id", "idempotency_key", "kind", "prompt", "prompt_key", "fingerprint",
+                "hold_micros", "day", "intent_at", "send_before",
+            )
+        },
+    )
+)  # fmt: skip
+_TAKE = Prepared(
+    update(JOB)
+    .where(QUEUED, JOB.c.id == bindparam("job"))
+    .values(
+        state=JobState.SUBMITTING,
+        attempt_id=bindparam("attempt"),
+        attempts=JOB.c.attempts + 1,
+        submitted_at=bindparam("at"),
+        error_kind=None,
+        error=None,
+    )
+)
+
+
+class _Till:
+    """The budgets of one turn: read once, written once, in the turn's own transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._budgets: dict[str, Budget] = {}
+        self._held: Counter[str] = Counter()
+
+    def without_room(self, keys: Iterable[str], hold: int) -> Budget | None:
+        """Find the first of some budgets that a hold would overrun."""
+        return without_room([self._budget(key) for key in keys], hold)
+
+    def hold(self, keys: Iterable[str], hold: int) -> None:
+        """Hold money in budgets that were asked for room."""
+        for key in keys:
+            self._budgets[key].held += hold
+            self._held[key] += hold
+
+    def write(self) -> None:
+        """Write down what is held more than before."""
+        add_holds(self._connection, self._held)
+
+    def _budget(self, key: str) -> Budget:
+        if key not in self._budgets:
+            ensure_budget(self._connection, key)
+            self._budgets[key] = load_budget(self._connection, key)
+        return self._budgets[key]
 
 
 class _Picker:
@@ -143,9 +233,10 @@ class _Picker:
         day: str,
         batch: Any,
         new_key: Callable[[], str],
-        unsettled: dict[str, str | None],
+        till: _Till,
     ) -> None:
         self._connection = connection
+        self._till = till
         self._now = now
         self._terms = terms
         self._day = day
@@ -154,13 +245,12 @@ class _Picker:
         self._closed: dict[str, set[str | None]] = {}  # campaigns by kind; None is all of them
         self._twins: dict[str, str | None] = {}  # prompts that wait for a fingerprint's end
         self._closings = 0
-        self._unsettled = unsettled
         self.blocked: set[Blocked] = set()
 
     def pick(self, want: int) -> list[Claim]:
         claims: list[Claim] = []
         while len(claims) < want and len(self._twins) < MOST_TWINS:
-            candidates = self._connection.execute(self._query(want - len(claims))).all()
+            candidates = self._candidates(want - len(claims))
             if not candidates:
                 break
             for job in candidates:
@@ -172,7 +262,20 @@ class _Picker:
                     break  # look again without what has just closed
         return claims
 
-    def _query(self, limit: int) -> Select[Any]:
+    def _candidates(self, most: int) -> Sequence[Any]:
+        bound = {
+            "batch": self._batch.id,
+            "last_row": self._terms.last_rows.get(self._batch.id, sys.maxsize),
+            "now": self._now,
+            "most": most,
+        }
+        left_out = self._left_out()
+        if not left_out:
+            return _NEXT_BUYABLE.all(self._connection, **bound)
+        return self._connection.execute(_BUYABLE.where(*left_out), bound).all()
+
+    def _left_out(self) -> list[ColumnElement[bool]]:
+        """Say what this turn has closed, and what the run leaves out."""
         open_kinds = [
             not_(
                 JOB.c.kind == kind
@@ -181,9 +284,6 @@ class _Picker:
             )
             for kind, full in self._closed.items()
         ]
-        last_row = self._terms.last_rows.get(self._batch.id)
-        if last_row is not None:
-            open_kinds.append(JOB.c.row <= last_row)
         if (rows := self._terms.rows.get(self._batch.id)) is not None:
             open_kinds.append(JOB.c.row.in_(rows))
         if self._terms.left_out:
@@ -192,13 +292,7 @@ class _Picker:
             not_(and_(JOB.c.prompt == prompt, JOB.c.fingerprint.is_distinct_from(fingerprint)))
             for prompt, fingerprint in self._twins.items()
         ]
-        return (
-            select(JOB)
-            .where(QUEUED, JOB.c.batch_id == self._batch.id, JOB.c.in_manifest)
-            .where(or_(JOB.c.due_at.is_(None), JOB.c.due_at <= self._now), *open_kinds)
-            .order_by(JOB.c.retries, text("priority DESC"), JOB.c.id)
-            .limit(limit)
-        )
+        return open_kinds
 
     def _close(self, campaign: str | None, kind: str, why: Blocked) -> None:
         self._closed.setdefault(kind, set()).add(campaign)
@@ -207,35 +301,34 @@ class _Picker:
 
     def _try(self, job: Any) -> Claim | None:
         same = prompt_key(job.prompt)
-        twin = self._unsettled.get(same, job.fingerprint)
-        if twin != job.fingerprint:
-            self._twins[job.prompt] = twin
+        twin = _UNSETTLED_TWIN.first(self._connection, prompt_key=same)
+        if twin is not None and twin.fingerprint != job.fingerprint:
+            # the list shows no more of a generation than its prompt, so that the doubts of jobs
+            # with other parameters could not be told apart (money.md)
+            self._twins[job.prompt] = twin.fingerprint
             self.blocked.add(Blocked.TWIN)
             return None
         hold, alone = self._hold(job.kind)
         if hold is None:
             return None
         keys = keys_of(job.batch_id, job.campaign, self._day)
-        for key in keys:
-            ensure_budget(self._connection, key)
-        full = without_room([load_budget(self._connection, key) for key in keys], hold)
+        full = self._till.without_room(keys, hold)
         if full is not None:
             campaign = job.campaign if full.scope is Scope.CAMPAIGN else None
             self._close(campaign, job.kind, _BY_SCOPE[full.scope])
             return None
-        made = self._write_intent(job, hold, keys, same)
-        self._unsettled[same] = job.fingerprint
-        if made is not None and alone:
+        made = self._write_intent(job, hold, same)
+        self._till.hold(keys, hold)
+        if alone:
             # the first of an unknown kind goes alone: the others wait for the price it tells
             self._close(None, job.kind, Blocked.LEARNING)
         return made
 
     def _hold(self, kind: str) -> tuple[int | None, bool]:
-        price = self._connection.execute(
-            select(PRICE.c.highest_micros).where(PRICE.c.kind == kind)
-        ).scalar_one_or_none()
+        known = accounts.price_of(self._connection, kind)
         limit = self._batch.max_price_micros
-        if price is not None:
+        if known is not None:
+            price: int = known.highest_micros
             if limit is not None and price > limit:
                 self._close(None, kind, Blocked.PRICE)
                 return None, False
@@ -254,44 +347,24 @@ class _Picker:
         # one that ended in doubt told nothing: the kind stays unknown, and the next goes alone too
         return (self._terms.ceiling if limit is None else limit), True
 
-    def _write_intent(self, job: Any, hold: int, keys: tuple[str, ...], same: str) -> Claim | None:
+    def _write_intent(self, job: Any, hold: int, same: str) -> Claim:
         key = self._replaced_key(job) or self._new_key()
         send_before = self._now + self._terms.patience
-        attempt_id = self._connection.execute(
-            insert(ATTEMPT).values(
-                job_id=job.id,
-                state=AttemptState.OPEN,
-                idempotency_key=key,
-                kind=job.kind,
-                prompt=job.prompt,
-                prompt_key=same,
-                fingerprint=job.fingerprint,
-                hold_micros=hold,
-                day=self._day,
-                intent_at=self._now,
-                send_before=send_before,
-                price_estimated=False,
-            )
-        ).inserted_primary_key[0]  # type: ignore[index]
-        taken = self._connection.execute(
-            update(JOB)
-            .where(QUEUED, JOB.c.id == job.id)
-            .values(
-                state=JobState.SUBMITTING,
-                attempt_id=attempt_id,
-                attempts=JOB.c.attempts + 1,
-                submitted_at=self._now,
-                error_kind=None,
-                error=None,
-            )
+        attempt_id = _INTENT.insert(
+            self._connection,
+            job_id=job.id,
+            idempotency_key=key,
+            kind=job.kind,
+            prompt=job.prompt,
+            prompt_key=same,
+            fingerprint=job.fingerprint,
+            hold_micros=hold,
+            day=self._day,
+            intent_at=self._now,
+            send_before=send_before,
         )
-        if taken.rowcount != 1:
+        if _TAKE.run(self._connection, job=job.id, attempt=attempt_id, at=self._now) != 1:
             raise RuntimeError(f"job {job.id} left the queue inside our transaction")
-        self._connection.execute(
-            update(BUDGET)
-            .where(BUDGET.c.key.in_(keys))
-            .values(held_micros=BUDGET.c.held_micros + hold)
-        )
         return Claim(attempt_id, job.id, job.key, request_of(job), key, send_before)
 
     def _replaced_key(self, job: Any) -> str | None:

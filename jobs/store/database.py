@@ -9,6 +9,7 @@ from typing import Self, TypeVar
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
+from .prepared import driver
 from .writer import Writer, unusable
 
 T = TypeVar("T")
@@ -96,17 +97,17 @@ class Store:
     def change_mark(self) -> int:
         """Give a number that is another one after any commit that changed something, by anybody."""
         with self._in_words("read"):
-            return int(self._reader.exec_driver_sql("PRAGMA data_version").scalar_one())
+            return int(driver(self._reader).execute("PRAGMA data_version").fetchone()[0])
 
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:
-        self._reader.exec_driver_sql("BEGIN")
+        driver(self._reader).execute("BEGIN")
         try:
             yield self._reader
         finally:
             # after an error SQLite may have ended it by itself; after Ctrl-C the connection is gone
             if not self._reader.invalidated and self._reader.connection.in_transaction:
-                self._reader.exec_driver_sql("COMMIT")
+                driver(self._reader).execute("COMMIT")
             self._reader.rollback()  # SQLAlchemy's own idea of a transaction
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from ..provider import Generation
 from ..settling import ClockOffset
 from ..states import AttemptState
 from ..tables import ATTEMPT, BATCH, JOB, UNSETTLED, VOID
+from .prepared import Prepared
 
 NEIGHBOURS = 100
 """How many attempts before and after one tell how the clocks stood then."""
@@ -38,19 +39,23 @@ _REPLACED_AT = (
     .scalar_subquery()
     .label("replaced_at")
 )
-_DOUBTS = select(*_SUSPECT, null().label("replaced_at")).where(UNSETTLED).order_by(ATTEMPT.c.id)
-_VOIDS = (
+_BY_ID = text("+attempt.id")
+"""An order that SQLite sorts: it would read the whole table in it rather than a small index."""
+
+_DOUBTS = Prepared(select(*_SUSPECT, null().label("replaced_at")).where(UNSETTLED).order_by(_BY_ID))
+_VOIDS = Prepared(
     select(*_SUSPECT, _REPLACED_AT)
     .where(VOID, ATTEMPT.c.ended_at > bindparam("since", type_=ATTEMPT.c.ended_at.type))
-    .order_by(ATTEMPT.c.id)
+    .order_by(_BY_ID)
 )
-_WAITING = (
+_IN_DOUBT_ATTEMPTS = (
     select(ATTEMPT.c.id)
     .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
     .join(BATCH, BATCH.c.id == JOB.c.batch_id)
     .where(*_IN_DOUBT)
 )
-_WAITING_ACTIVE = _WAITING.where(BATCH.c.active)
+_WAITING = Prepared(_IN_DOUBT_ATTEMPTS)
+_WAITING_ACTIVE = Prepared(_IN_DOUBT_ATTEMPTS.where(BATCH.c.active))
 
 
 def suspects(connection: Connection, watched_since: datetime) -> Sequence[Any]:
@@ -60,16 +65,14 @@ def suspects(connection: Connection, watched_since: datetime) -> Sequence[Any]:
         connection: a snapshot.
         watched_since: voids that ended later are among them.
     """
-    unsettled = connection.execute(_DOUBTS)
-    voids = connection.execute(_VOIDS, {"since": watched_since})
-    return [*unsettled, *voids]
+    return [*_DOUBTS.all(connection), *_VOIDS.all(connection, since=watched_since)]
 
 
 def hopeful(connection: Connection, given_up: Iterable[int], *, everywhere: bool) -> int:
     """Count the doubts that a look at the list may still settle, of active batches or of all."""
-    rows = connection.execute(_WAITING if everywhere else _WAITING_ACTIVE)
+    waiting = (_WAITING if everywhere else _WAITING_ACTIVE).all(connection)
     hopeless = set(given_up)
-    return sum(number not in hopeless for number in rows.scalars())
+    return sum(doubt.id not in hopeless for doubt in waiting)
 
 
 def clock_offset(connection: Connection, attempt_id: int) -> ClockOffset:
@@ -129,7 +132,7 @@ def known(connection: Connection, generation_ids: Sequence[str]) -> dict[str, Kn
     return found
 
 
-_DATE = (
+_DATE = Prepared(
     update(ATTEMPT)
     .where(ATTEMPT.c.id == bindparam("attempt"), ATTEMPT.c.created_at.is_(None))
     .values(created_at=bindparam("created"))
@@ -138,10 +141,9 @@ _DATE = (
 
 def note_created(connection: Connection, created: Mapping[int, datetime]) -> None:
     """Keep the provider's own time of attempts' generations."""
-    if created:
-        connection.execute(
-            _DATE, [{"attempt": number, "created": at} for number, at in created.items()]
-        )
+    _DATE.run_each(
+        connection, [{"attempt": number, "created": at} for number, at in created.items()]
+    )
 
 
 def note_candidates(
@@ -185,7 +187,7 @@ def of_batch(connection: Connection, batch_id: int) -> Sequence[Any]:
         )
         .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
         .where(*_IN_DOUBT, JOB.c.batch_id == batch_id)
-        .order_by(ATTEMPT.c.id)
+        .order_by(_BY_ID)
     ).all()
 
 

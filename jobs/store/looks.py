@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, select, text, update
+from sqlalchemy import Connection, bindparam, case, select, text, update
 
 from ..ledger import Refunds
 from ..provider import Generation, GenerationPhase
 from ..states import AttemptState, FailureKind, JobState
-from ..tables import ATTEMPT, BATCH, JOB
+from ..tables import ATTEMPT, BATCH, JOB, UtcDateTime
+from .prepared import Prepared, as_list, one_of
 from .rows import attempt_row, move_attempt, move_job, move_money
 
 ACCEPTED = text("attempt.state = 'accepted'")
 QUEUED_JOB = text("job.state = 'queued'")
-_UNFINISHED = (AttemptState.ACCEPTED, AttemptState.ABANDONED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,51 @@ class Due:
     overdue: bool
 
 
+_NOW = bindparam("now", type_=UtcDateTime())
+_DUE = Prepared(
+    select(ATTEMPT.c.id, ATTEMPT.c.generation_id, ATTEMPT.c.accepted_at, ATTEMPT.c.overdue_at)
+    .where(ACCEPTED, ATTEMPT.c.next_look_at <= _NOW)
+    .order_by(ATTEMPT.c.next_look_at)
+    .limit(bindparam("most"))
+)
+_NEXT_LOOK = Prepared(
+    select(ATTEMPT.c.next_look_at).where(ACCEPTED).order_by(ATTEMPT.c.next_look_at).limit(1)
+)
+_PENDING = Prepared(
+    select(
+        ATTEMPT.c.id,
+        ATTEMPT.c.job_id,
+        ATTEMPT.c.generation_id,
+        ATTEMPT.c.accepted_at,
+        ATTEMPT.c.overdue_at,
+        ATTEMPT.c.created_at,
+        ATTEMPT.c.next_look_at,
+        ATTEMPT.c.percent,
+        ATTEMPT.c.queue_position,
+        JOB.c.state.label("job_state"),
+        JOB.c.retries,
+    )
+    .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
+    .where(
+        ATTEMPT.c.generation_id.in_(one_of("generations")),
+        text("attempt.state IN ('accepted', 'abandoned')"),
+    )
+)
+_POSTPONE = Prepared(
+    update(ATTEMPT)
+    .where(ATTEMPT.c.id == bindparam("attempt"))
+    .values(next_look_at=bindparam("next_look"))
+)
+_OVERDUE_DUE = Prepared(
+    select(ATTEMPT.c.id)
+    .where(ACCEPTED, ATTEMPT.c.next_look_at <= _NOW, ATTEMPT.c.overdue_at.is_not(None))
+    .limit(1)
+)
+
+
 def due_looks(connection: Connection, now: datetime, limit: int) -> list[Due]:
     """List the generations whose next look is due, the longest waiting first."""
-    rows = connection.execute(
-        select(ATTEMPT.c.id, ATTEMPT.c.generation_id, ATTEMPT.c.accepted_at, ATTEMPT.c.overdue_at)
-        .where(ACCEPTED, ATTEMPT.c.next_look_at <= now)
-        .order_by(ATTEMPT.c.next_look_at)
-        .limit(limit)
-    )
+    rows = _DUE.all(connection, now=now, most=limit)
     return [
         Due(row.id, row.generation_id, row.accepted_at, row.overdue_at is not None) for row in rows
     ]
@@ -43,35 +80,19 @@ def due_looks(connection: Connection, now: datetime, limit: int) -> list[Due]:
 
 def next_look(connection: Connection) -> datetime | None:
     """Say when the next look is due; None when nothing is pending."""
-    return connection.execute(
-        select(ATTEMPT.c.next_look_at).where(ACCEPTED).order_by(ATTEMPT.c.next_look_at).limit(1)
-    ).scalar_one_or_none()
+    found: datetime | None = _NEXT_LOOK.scalar(connection)
+    return found
 
 
 def pending_ids(connection: Connection, generation_ids: Sequence[str]) -> dict[str, Any]:
     """Map those of some generation ids that are ours and unfinished to attempt and job."""
-    rows = connection.execute(
-        select(
-            ATTEMPT.c.id,
-            ATTEMPT.c.job_id,
-            ATTEMPT.c.generation_id,
-            ATTEMPT.c.accepted_at,
-            ATTEMPT.c.overdue_at,
-            ATTEMPT.c.created_at,
-            JOB.c.state.label("job_state"),
-            JOB.c.retries,
-        )
-        .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
-        .where(ATTEMPT.c.generation_id.in_(generation_ids), ATTEMPT.c.state.in_(_UNFINISHED))
-    )
+    rows = _PENDING.all(connection, generations=as_list(generation_ids))
     return {row.generation_id: row for row in rows}
 
 
 def postpone(connection: Connection, attempt_id: int, next_look_at: datetime) -> None:
     """Set when a generation is looked at again."""
-    connection.execute(
-        update(ATTEMPT).where(ATTEMPT.c.id == attempt_id).values(next_look_at=next_look_at)
-    )
+    _POSTPONE.run(connection, attempt=attempt_id, next_look=next_look_at)
 
 
 def look_again_at_overdue(connection: Connection, now: datetime) -> int:
@@ -94,13 +115,9 @@ def heed_clock(connection: Connection, now: datetime, farthest: timedelta) -> No
     )
 
 
-def overdue_due(connection: Connection, now: datetime) -> int:
-    """Count the overdue generations whose look is due."""
-    return connection.execute(
-        select(func.count())
-        .select_from(ATTEMPT)
-        .where(ACCEPTED, ATTEMPT.c.next_look_at <= now, ATTEMPT.c.overdue_at.is_not(None))
-    ).scalar_one()
+def overdue_due(connection: Connection, now: datetime) -> bool:
+    """Say whether an overdue generation is to be looked at."""
+    return _OVERDUE_DUE.first(connection, now=now) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +129,9 @@ class Progress:
     next_look_at: datetime
 
 
-_PROGRESS = (
+_PROGRESS = Prepared(
     update(ATTEMPT)
-    .where(ATTEMPT.c.id == bindparam("attempt"), ATTEMPT.c.state == AttemptState.ACCEPTED)
+    .where(ATTEMPT.c.id == bindparam("attempt"), ACCEPTED)
     .values(
         percent=bindparam("seen_percent"),
         queue_position=bindparam("seen_position"),
@@ -125,10 +142,8 @@ _PROGRESS = (
 
 def progress(connection: Connection, found: Sequence[Progress]) -> None:
     """Write the progress of unfinished generations down, all in one statement."""
-    if not found:
-        return
-    connection.execute(
-        _PROGRESS,
+    _PROGRESS.run_each(
+        connection,
         [
             {
                 "attempt": item.attempt.id,
@@ -202,8 +217,8 @@ def fail(
             row.job_id,
             "retry_later",
             JobState.QUEUED,
+            add={"retries": 1},
             due_at=now + retry_after,
-            retries=JOB.c.retries + 1,
             error_kind=kind,
             error=message,
         )

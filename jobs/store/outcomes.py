@@ -6,12 +6,16 @@ together.
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from ..ledger import keys_of
 from ..states import AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, JOB, LIVE, PRICE
+from .accounts import price_of
+from .prepared import Prepared
 from .rows import attempt_row, ensure_budget, move_attempt, move_job, move_money
+
+_OWNER = Prepared(select(ATTEMPT.c.id).where(ATTEMPT.c.generation_id == bindparam("generation")))
 
 
 def accept(
@@ -32,9 +36,7 @@ def accept(
         False when it did not land: the attempt was settled already, or the id is another's. An
         answer that comes after its attempt went in doubt settles the doubt.
     """
-    owner = connection.execute(
-        select(ATTEMPT.c.id).where(ATTEMPT.c.generation_id == generation_id)
-    ).scalar_one_or_none()
+    owner = _OWNER.scalar(connection, generation=generation_id)
     if owner is not None:
         if owner != attempt_id:
             reason = f"the answer named generation {generation_id}, which attempt {owner} has"
@@ -84,7 +86,7 @@ def _accepted(
         row.job_id,
         transition,
         JobState.PENDING,
-        charged_micros=JOB.c.charged_micros + charge,
+        add={"charged_micros": charge},
     )
     move_money(connection, row, held=-row.hold_micros, charged=charge)
     if price:  # a price of nothing is written down, and teaches nothing: a hold of 0 guards nothing
@@ -93,18 +95,12 @@ def _accepted(
 
 
 def _estimate(connection: Connection, kind: str, hold: int) -> int:
-    highest = connection.execute(
-        select(PRICE.c.highest_micros).where(PRICE.c.kind == kind)
-    ).scalar_one_or_none()
-    return hold if highest is None else highest
+    known = price_of(connection, kind)
+    return hold if known is None else int(known.highest_micros)
 
 
 def _learn(connection: Connection, kind: str, price: int, now: datetime) -> None:
-    known = connection.execute(
-        select(PRICE.c.last_micros, PRICE.c.highest_micros, PRICE.c.source).where(
-            PRICE.c.kind == kind
-        )
-    ).one_or_none()
+    known = price_of(connection, kind)
     if known is None:
         connection.execute(
             PRICE.insert().values(
@@ -136,7 +132,7 @@ def release(connection: Connection, attempt_id: int, reason: str, due_at: dateti
         row.job_id,
         "release",
         JobState.QUEUED,
-        attempts=JOB.c.attempts - 1,  # nothing was bought, nothing was refused for its content
+        add={"attempts": -1},  # nothing was bought, nothing was refused for its content
         due_at=due_at,
     )
     move_money(connection, row, held=-row.hold_micros)
@@ -263,11 +259,12 @@ def reappear(connection: Connection, attempt_id: int, generation_id: str, now: d
     for key in keys_of(row.batch_id, row.campaign, row.day):
         ensure_budget(connection, key)  # the row may have been moved to a campaign since
     move_money(connection, row, held=0, charged=charge)
-    charged = {"charged_micros": JOB.c.charged_micros + charge}
     if waiting:
-        move_job(connection, row.job_id, "reappear", JobState.PENDING, **charged)
+        more = {"charged_micros": charge}
+        move_job(connection, row.job_id, "reappear", JobState.PENDING, add=more)
     else:
-        connection.execute(update(JOB).where(JOB.c.id == row.job_id).values(**charged))
+        charged = JOB.c.charged_micros + charge
+        connection.execute(update(JOB).where(JOB.c.id == row.job_id).values(charged_micros=charged))
     return bool(waiting)
 
 

@@ -1,8 +1,8 @@
 """Statements of the hot path: written in SQLAlchemy Core, compiled once, run by the driver.
 
 Building, keying and wrapping a Core statement costs ten times what SQLite needs to run it
-(docs/performance.md). What changes between two runs is a named ``bindparam``; lists that change go in as JSON, others are written out
-(:func:`jobs.tables.sql_list`).
+(docs/performance.md). What changes between two runs is a named ``bindparam``; lists that change go
+in as JSON, the others are written out (:func:`jobs.tables.sql_list`).
 """
 
 import json
@@ -16,7 +16,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql import Select
 from sqlalchemy.types import TypeEngine
 
-_DIALECT = sqlite.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
+_DIALECT = sqlite.dialect(paramstyle="named")
 Process = Callable[[Any], Any]
 
 
@@ -97,7 +97,7 @@ class Prepared:
 
     def _bound(self, values: Mapping[str, Any]) -> dict[str, Any]:
         constants, processes = self._binding
-        bound = constants | values
+        bound = {**constants, **values}
         for name, process in processes.items():
             if name in values:
                 bound[name] = process(values[name])

@@ -1,16 +1,22 @@
 """Small pieces that every transition shares: rows to values, guarded updates, moving money."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, Table, bindparam, select, text, update
 from sqlalchemy.dialects import sqlite
 
 from ..ledger import ACCOUNT_KEY, Budget, keys_of
 from ..provider import GenerationRequest, ImageRef
 from ..spec import JobSpec
 from ..states import AttemptState, JobState, attempt_sources, sources
-from ..tables import ATTEMPT, BUDGET, JOB, TALLY
+from ..tables import ATTEMPT, BUDGET, JOB, TALLY, sql_list
+from .prepared import Prepared
+
+_NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
 NEW = {"state": JobState.QUEUED, "attempts": 0, "retries": 0, "charged_micros": 0}
 """What a job begins with, beside what is wanted."""
@@ -59,49 +65,82 @@ def request_of(row: Any) -> GenerationRequest:
     )
 
 
-def move_job(
-    connection: Connection, job_id: int, transition: str, to: JobState, **values: Any
+@cache
+def _moving(
+    moved: Table, allowed: tuple[str, ...], set_to: tuple[str, ...], added: tuple[str, ...]
+) -> Prepared:
+    """Make the guarded update that every transition is."""
+    values: dict[str, Any] = {name: bindparam(f"to_{name}") for name in set_to}
+    values |= {name: moved.c[name] + bindparam(f"more_{name}") for name in added}
+    guard = text(f"{moved.name}.state IN {sql_list(allowed)}")
+    return Prepared(update(moved).where(moved.c.id == bindparam("number"), guard).values(values))
+
+
+def _move(
+    connection: Connection,
+    moved: Table,
+    number: int,
+    allowed: tuple[str, ...],
+    values: Mapping[str, Any],
+    add: Mapping[str, int],
 ) -> bool:
-    """Move a job along a legal transition; False when it was in none of its source states."""
-    done = connection.execute(
-        update(JOB)
-        .where(JOB.c.id == job_id, JOB.c.state.in_(sources(transition)))
-        .values(state=to, **values)
-    )
-    return done.rowcount == 1
+    bound = {f"to_{name}": value for name, value in values.items()}
+    bound |= {f"more_{name}": value for name, value in add.items()}
+    statement = _moving(moved, allowed, tuple(values), tuple(add))
+    return statement.run(connection, number=number, **bound) == 1
+
+
+def move_job(
+    connection: Connection,
+    job_id: int,
+    transition: str,
+    to: JobState,
+    add: Mapping[str, int] = _NOTHING,
+    **values: Any,
+) -> bool:
+    """Move a job along a legal transition; False when it was in none of its source states.
+
+    Args:
+        connection: in a writing transaction.
+        job_id: which.
+        transition: one of :data:`jobs.states.JOB_TRANSITIONS`.
+        to: the new state.
+        add: by how much columns grow.
+        values: what columns become.
+    """
+    return _move(connection, JOB, job_id, sources(transition), {"state": to, **values}, add)
 
 
 def move_attempt(
     connection: Connection, attempt_id: int, transition: str, to: AttemptState, **values: Any
 ) -> bool:
     """Move an attempt along a legal transition; False when it was in none of its source states."""
-    done = connection.execute(
-        update(ATTEMPT)
-        .where(ATTEMPT.c.id == attempt_id, ATTEMPT.c.state.in_(attempt_sources(transition)))
-        .values(state=to, **values)
+    allowed = attempt_sources(transition)
+    return _move(connection, ATTEMPT, attempt_id, allowed, {"state": to, **values}, _NOTHING)
+
+
+_ATTEMPT = Prepared(
+    select(
+        ATTEMPT,
+        JOB.c.batch_id,
+        JOB.c.campaign,
+        JOB.c.attempt_id.label("current_attempt"),
+        JOB.c.state.label("job_state"),
+        JOB.c.error_kind,
+        JOB.c.retries,
+        JOB.c.key.label("job_key"),
     )
-    return done.rowcount == 1
+    .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
+    .where(ATTEMPT.c.id == bindparam("attempt"))
+)
 
 
 def attempt_row(connection: Connection, attempt_id: int) -> Any:
     """Read an attempt together with what it needs of its job; None when there is none."""
-    return connection.execute(
-        select(
-            ATTEMPT,
-            JOB.c.batch_id,
-            JOB.c.campaign,
-            JOB.c.attempt_id.label("current_attempt"),
-            JOB.c.state.label("job_state"),
-            JOB.c.error_kind,
-            JOB.c.retries,
-            JOB.c.key.label("job_key"),
-        )
-        .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
-        .where(ATTEMPT.c.id == attempt_id)
-    ).one_or_none()
+    return _ATTEMPT.first(connection, attempt=attempt_id)
 
 
-_MOVE = (
+_MOVE_MONEY = Prepared(
     update(BUDGET)
     .where(BUDGET.c.key == bindparam("k"))
     .values(
@@ -120,8 +159,8 @@ def move_money(
     A refund counts in none for the account: what its balance is, only its readings tell.
     """
     keys = keys_of(attempt.batch_id, attempt.campaign, attempt.day)
-    connection.execute(
-        _MOVE,
+    _MOVE_MONEY.run_each(
+        connection,
         [
             {
                 "k": key,
@@ -134,9 +173,28 @@ def move_money(
     )
 
 
+_BUDGET = Prepared(
+    select(
+        BUDGET.c.key,
+        BUDGET.c.cap_micros,
+        BUDGET.c.charged_micros,
+        BUDGET.c.held_micros,
+        BUDGET.c.refunded_micros,
+    ).where(BUDGET.c.key == bindparam("key"))
+)
+
+
+def add_holds(connection: Connection, held: Mapping[str, int]) -> None:
+    """Add to what budgets hold, by their keys."""
+    nothing = {"charged": 0, "refunded": 0}
+    _MOVE_MONEY.run_each(
+        connection, [{"k": key, "held": more, **nothing} for key, more in held.items()]
+    )
+
+
 def ensure_budget(connection: Connection, key: str, cap: int | None = None) -> None:
     """Make sure that a budget row is there; an existing one is left as it is."""
-    if connection.execute(select(BUDGET.c.key).where(BUDGET.c.key == key)).first() is None:
+    if _BUDGET.first(connection, key=key) is None:
         connection.execute(
             BUDGET.insert().values(
                 key=key, cap_micros=cap, charged_micros=0, held_micros=0, refunded_micros=0
@@ -146,13 +204,4 @@ def ensure_budget(connection: Connection, key: str, cap: int | None = None) -> N
 
 def load_budget(connection: Connection, key: str) -> Budget:
     """Read a budget's totals."""
-    row = connection.execute(
-        select(
-            BUDGET.c.key,
-            BUDGET.c.cap_micros,
-            BUDGET.c.charged_micros,
-            BUDGET.c.held_micros,
-            BUDGET.c.refunded_micros,
-        ).where(BUDGET.c.key == key)
-    ).one()
-    return Budget(*row)
+    return Budget(*_BUDGET.first(connection, key=key))

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import DatabaseUnusableError
+from .prepared import driver
 
 T = TypeVar("T")
 Work = Callable[[Connection], Any]
@@ -112,16 +113,17 @@ class Writer:
                 future.set_exception(failure)
 
     def _in_savepoint(self, work: Work) -> tuple[Any, BaseException | None]:
-        self._connection.exec_driver_sql("SAVEPOINT piece")
+        execute = driver(self._connection).execute
+        execute("SAVEPOINT piece")
         try:
             result = work(self._connection)
         except Exception as error:
             if not self._connection.connection.in_transaction:
                 raise  # SQLite rolled everything back by itself (disk full): nobody's piece stands
-            self._connection.exec_driver_sql("ROLLBACK TO piece")
-            self._connection.exec_driver_sql("RELEASE piece")
+            execute("ROLLBACK TO piece")
+            execute("RELEASE piece")
             return None, self._plain(error)
-        self._connection.exec_driver_sql("RELEASE piece")
+        execute("RELEASE piece")
         return result, None
 
     def _execute(self, statement: str) -> None:

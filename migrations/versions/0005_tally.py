@@ -8,17 +8,26 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-OLD_KIND = "CASE OLD.state WHEN 'failed' THEN OLD.error_kind ELSE '' END"
-NEW_KIND = "CASE NEW.state WHEN 'failed' THEN NEW.error_kind ELSE '' END"
-LESS = (
-    "UPDATE tally SET jobs = jobs - 1 WHERE batch_id = OLD.batch_id AND state = OLD.state"
-    f" AND error_kind = {OLD_KIND};"
-)
-MORE = (
-    "INSERT INTO tally (batch_id, state, error_kind, jobs)"
-    f" VALUES (NEW.batch_id, NEW.state, {NEW_KIND}, 1)"
-    " ON CONFLICT DO UPDATE SET jobs = jobs + 1;"
-)
+JOB_MOVED = """
+CREATE TRIGGER job_moved AFTER UPDATE OF state, error_kind ON job BEGIN
+    UPDATE tally SET jobs = jobs - 1
+    WHERE batch_id = OLD.batch_id AND state = OLD.state
+        AND error_kind = CASE OLD.state WHEN 'failed' THEN OLD.error_kind ELSE '' END;
+    INSERT INTO tally (batch_id, state, error_kind, jobs)
+    VALUES (
+        NEW.batch_id, NEW.state,
+        CASE NEW.state WHEN 'failed' THEN NEW.error_kind ELSE '' END, 1
+    )
+    ON CONFLICT DO UPDATE SET jobs = jobs + 1;
+END
+"""
+JOB_GONE = """
+CREATE TRIGGER job_gone AFTER DELETE ON job BEGIN
+    UPDATE tally SET jobs = jobs - 1
+    WHERE batch_id = OLD.batch_id AND state = OLD.state
+        AND error_kind = CASE OLD.state WHEN 'failed' THEN OLD.error_kind ELSE '' END;
+END
+"""
 
 
 def upgrade() -> None:
@@ -47,8 +56,27 @@ def upgrade() -> None:
         ["batch_id"],
         sqlite_where=sa.text("state = 'completed' AND filed_attempt_id IS NOT attempt_id"),
     )
-    # behind the filling, which moves no job
-    op.execute(
-        f"CREATE TRIGGER job_moved AFTER UPDATE OF state, error_kind ON job BEGIN {LESS} {MORE} END"
+    op.drop_index("ix_job_queue", "job")
+    op.create_index(
+        "ix_job_queue",
+        "job",
+        [
+            "batch_id",
+            "retries",
+            sa.text("priority DESC"),
+            "id",
+            "in_manifest",
+            "row",
+            "due_at",
+        ],
+        sqlite_where=sa.text("state = 'queued'"),
     )
-    op.execute(f"CREATE TRIGGER job_gone AFTER DELETE ON job BEGIN {LESS} END")
+    op.create_index(
+        "ix_job_later",
+        "job",
+        ["batch_id", "due_at"],
+        sqlite_where=sa.text("state = 'queued' AND due_at IS NOT NULL"),
+    )
+    # behind the filling, which moves no job
+    op.execute(JOB_MOVED)
+    op.execute(JOB_GONE)

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,13 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, event, select, update
+from sqlalchemy import Connection, select, update
 
 from jobs import schema
 from jobs.errors import DatabaseLockedError, DatabaseUnusableError
 from jobs.lock import current_runner, runner_lock
 from jobs.store import Store
-from jobs.store.claims import ClaimTerms, claim
 from jobs.tables import BUDGET
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
@@ -164,28 +162,3 @@ def test_two_runners_never_work_on_one_database(tmp_path: Path) -> None:
     with runner_lock(path, NOW):
         assert current_runner(path) is not None
     assert current_runner(path) is None
-
-
-def test_the_claims_query_uses_the_partial_index(store: Store) -> None:
-    """Finding the due jobs among a million done ones must not read the million."""
-    statements: list[tuple[str, object]] = []
-
-    def note(conn, cursor, statement, parameters, context, executemany) -> None:  # noqa: ANN001, ARG001
-        statements.append((statement, parameters))
-
-    def work(connection: Connection) -> None:
-        connection.exec_driver_sql(
-            "INSERT INTO batch (name, columns, active, paused, created_at)"
-            " VALUES ('b', '[]', 1, 0, '2026-01-01')"
-        )
-        event.listen(connection, "before_cursor_execute", note)
-        claim(connection, NOW, ClaimTerms(16, 16, 10**6, NOW - NOW, {}), lambda: "key")
-        event.remove(connection, "before_cursor_execute", note)
-
-    store.write(work)
-    (query,) = [s for s in statements if "FROM job" in s[0] and "LIMIT" in s[0]]
-    with sqlite3.connect(store.path) as raw:
-        plan = [row[3] for row in raw.execute("EXPLAIN QUERY PLAN " + query[0], query[1])]
-    raw.close()
-    assert any("ix_job_queue" in step for step in plan), plan
-    assert not any("TEMP B-TREE" in step for step in plan), plan

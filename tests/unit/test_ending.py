@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -9,12 +10,12 @@ from jobs.provider import RefusalCause
 from jobs.store.claims import Blocked
 from jobs.store.outstanding import Outstanding
 
-NOTHING = Outstanding(ready=0, later=0, paused=0, sending=0, pending=0, in_doubt=0, next_due=None)
+NOTHING = Outstanding()
 QUIET = Situation(
     NOTHING,
     {},
-    0,
-    0,
+    overdue_looks=False,
+    hopeful=0,
     crowded=False,
     waits_for_funds=False,
     stopping=False,
@@ -23,16 +24,17 @@ QUIET = Situation(
     refusal_message="",
 )
 
+LATER = datetime(2026, 1, 5, 3, tzinfo=UTC)
 COUNTS = st.integers(0, 2)
 SITUATIONS = st.builds(
     Situation,
     st.builds(
-        Outstanding, ready=COUNTS, later=COUNTS, sending=COUNTS, pending=COUNTS, in_doubt=COUNTS,
-        next_due=st.none(),
+        Outstanding, ready=st.booleans(), sending=COUNTS, pending=COUNTS, in_doubt=COUNTS,
+        next_due=st.none() | st.just(LATER),
     ),
     st.none() | st.just({1: frozenset({Blocked.BATCH_CAP})}),
-    COUNTS,
-    COUNTS,
+    overdue_looks=st.booleans(),
+    hopeful=COUNTS,
     crowded=st.booleans(),
     waits_for_funds=st.booleans(),
     stopping=st.booleans(),
@@ -71,7 +73,7 @@ def test_finished_means_that_nothing_is_left_to_buy(now: Situation) -> None:
     ending = verdict(now)
     if ending is not None and ending.reason is Reason.FINISHED:
         assert not now.outstanding.ready
-        assert not now.outstanding.later
+        assert now.outstanding.next_due is None
 
 
 @pytest.mark.parametrize(
@@ -82,10 +84,10 @@ def test_finished_means_that_nothing_is_left_to_buy(now: Situation) -> None:
         ({"refusal": RefusalCause.TOKEN}, Reason.TOKEN),
         ({"refusal": RefusalCause.FUNDS}, Reason.FUNDS),
         ({"out_of_reach": True}, Reason.UNREACHABLE),
-        ({"outstanding": replace(NOTHING, ready=3)}, Reason.BLOCKED),
-        ({"outstanding": replace(NOTHING, later=3)}, None),
-        ({"outstanding": replace(NOTHING, ready=3), "blocked": None}, None),
-        ({"overdue_looks": 1}, None),
+        ({"outstanding": replace(NOTHING, ready=True)}, Reason.BLOCKED),
+        ({"outstanding": replace(NOTHING, next_due=LATER)}, None),
+        ({"outstanding": replace(NOTHING, ready=True), "blocked": None}, None),
+        ({"overdue_looks": True}, None),
         ({"outstanding": replace(NOTHING, in_doubt=2)}, Reason.FINISHED),
     ],
 )

@@ -1,0 +1,103 @@
+"""What a job costs the database, counted: plans, statements and transactions, never seconds."""
+
+import re
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+from support.engine import Engine, spec
+
+from jobs.ending import Reason
+from jobs.provider import Generation, GenerationPhase, InDoubt
+from jobs.states import FailureKind
+from jobs.store import views
+from jobs.store.prepared import driver
+
+WHOLE_TABLES = re.compile(r"SCAN (job|attempt|artifact)\b(?! USING (COVERING )?INDEX (ix|uq)_)")
+
+
+class Traced(Engine):
+    """An engine that keeps every statement that SQLite runs, with its values written out.
+
+    Attributes:
+        statements: since the database was opened.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.statements: list[str] = []
+        self.store.write(self._listen)
+        self.store.read(self._listen)
+        self.announce(s10=120_000, s15=180_000)
+
+    def _listen(self, connection: Connection) -> None:
+        driver(connection).set_trace_callback(self.statements.append)
+
+    def count(self) -> Counter[str]:
+        """Count the statements by what they do."""
+        # a trigger's own statements come as comments
+        return Counter(s.split()[0] for s in self.statements if not s.startswith("--"))
+
+
+@pytest.fixture
+def engine(tmp_path: Path):
+    made = Traced(tmp_path)
+    yield made
+    made.store.close()
+
+
+def test_no_statement_of_a_run_reads_a_whole_table(engine: Traced) -> None:
+    """With a million jobs done, what a run asks and changes is found by an index."""
+    rows = [spec(f"r{i}", row=i, campaign="c" if i % 2 else None) for i in range(60)]
+    broken = Generation("", GenerationPhase.FAILED, failure=FailureKind.SYSTEM, message="broken")
+    engine.provider.ends["prompt of r3"] = [broken]
+    engine.provider.script["prompt of r5"] = [InDoubt("no answer in time")]
+    engine.load(rows)
+    engine.cap(30_000_000)
+    engine.cap(15_000_000, campaign="c")
+    engine.statements.clear()
+    assert engine.run(grace=60).reason is Reason.FINISHED
+    engine.store.read(lambda c: [views.batch_status(c, b) for b in views.find_batches(c)])
+
+    seen = {re.sub(r"'[^']*'|\b\d+\b", "?", s): s for s in engine.statements}
+    planned = [s for s in seen.values() if not s.startswith(("--", "BEGIN", "COMMIT", "PRAGMA"))]
+    assert len(planned) > 30
+    with closing(sqlite3.connect(engine.path)) as raw:
+        for statement in planned:
+            if statement.startswith(("SAVEPOINT", "RELEASE")):
+                continue
+            plan = [row[3] for row in raw.execute("EXPLAIN QUERY PLAN " + statement)]
+            assert not [step for step in plan if WHOLE_TABLES.search(step)], (statement, plan)
+
+
+def test_what_may_be_bought_comes_from_the_queue_in_order(engine: Traced) -> None:
+    """The claim takes what the queue's index gives, and sorts nothing."""
+    engine.load([spec(f"r{i}", row=i) for i in range(5)])
+    engine.statements.clear()
+    engine.run()
+    (query,) = {s for s in engine.statements if "ORDER BY job.retries" in s and "LIMIT 5" in s} or {
+        next(s for s in engine.statements if "ORDER BY job.retries" in s)
+    }
+    with closing(sqlite3.connect(engine.path)) as raw:
+        plan = [row[3] for row in raw.execute("EXPLAIN QUERY PLAN " + query)]
+    assert plan == ["SEARCH job USING INDEX ix_job_queue (batch_id=?)"]
+
+
+def test_a_job_costs_a_bounded_number_of_statements_and_transactions(engine: Traced) -> None:
+    """A regression guard: ten times as many jobs cost no more each."""
+    costs = []
+    engine.provider.takes, engine.provider.balance_micros = 8.0, 10**9
+    for number, jobs in enumerate((100, 1000), 1):
+        engine.load([spec(f"{jobs}-{i}", row=i) for i in range(jobs)], batch=f"b{jobs}")
+        engine.statements.clear()
+        engine.run([number], max_in_flight=64, rate=0)
+        counted = engine.count()
+        commits = counted["COMMIT"] + counted["BEGIN"]
+        costs.append((len(engine.statements) / jobs, commits / jobs))
+    (statements, commits) = costs[-1]
+    assert statements < 33
+    assert commits < 1
+    assert costs[1][0] <= costs[0][0] * 1.05
