@@ -2,10 +2,11 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .clock import Clock
 from .gate import Gate
+from .pace import Durations
 from .policy import RunPolicy
 from .provider import Provider
 from .store import Store
@@ -31,6 +32,7 @@ class RunContext:
         gate: whether requests may be sent now.
         chance: randomness, for keys and jitter.
         checkpoint: called at named points; docs/development.md lists them.
+        durations: how long generations took, as this run saw it.
     """
 
     store: Store
@@ -40,3 +42,4 @@ class RunContext:
     gate: Gate
     chance: random.Random
     checkpoint: Checkpoint
+    durations: Durations = field(default_factory=Durations)

@@ -1,5 +1,7 @@
 """The pace: how fast to submit, and when to look at a generation again."""
 
+from collections import defaultdict, deque
+
 from .clock import Clock
 from .provider import Generation, GenerationPhase
 
@@ -12,6 +14,20 @@ EXPECTED = 900.0
 NEARLY_DONE = 90
 """From this percentage on a generation is looked at as often as the interval allows."""
 
+CALM = 12
+"""Intervals between two looks at most, while there is nothing to be seen but progress."""
+
+HALFWAY = 6
+"""Intervals between two looks at most, while the percentage says when it will be done."""
+
+LATELY = 50
+"""Finished generations of a kind whose durations are remembered."""
+
+ENOUGH = 5
+"""Finished generations from which on their durations tell something."""
+
+EARLY = 0.8
+"""The share of the shortest duration seen lately from which on a generation may be done."""
 
 LOOP_TURN = 0.05
 """Seconds that a busy event loop may take to come round: what falls due in it starts together."""
@@ -59,18 +75,47 @@ class Pacer:
         return max(0.01, (1 - self._tokens) / self._rate)
 
 
-def look_delay(age: float, interval: float, seen: Generation | None = None) -> float:
+class Durations:
+    """How long generations of each kind took lately, as this run saw it."""
+
+    def __init__(self) -> None:
+        self._lately: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=LATELY))
+
+    def note(self, kind: str, seconds: float) -> None:
+        """Remember how long a generation took until it was seen finished."""
+        if seconds > 0:  # a clock that was set back tells nothing
+            self._lately[kind].append(seconds)
+
+    def earliest(self, kind: str) -> float:
+        """Say how many seconds old a generation is before it may be done; 0 while nobody knows.
+
+        It is less than the shortest that was seen, so that it shrinks when they become shorter.
+        """
+        lately = self._lately[kind]
+        return EARLY * min(lately) if len(lately) >= ENOUGH else 0.0
+
+
+def look_delay(
+    age: float, interval: float, seen: Generation | None = None, earliest: float = 0.0
+) -> float:
     """Say how many seconds to let pass before the next look at a generation.
 
     Args:
         age: seconds since it was accepted.
         interval: ``--poll-interval``.
         seen: what the last look showed, if there was one.
+        earliest: the age from which on it may be done (:class:`Durations`).
     """
-    if seen is not None and seen.percent is not None and seen.percent >= NEARLY_DONE:
+    percent = None if seen is None else seen.percent
+    if percent is not None and percent >= NEARLY_DONE:
         return interval
+    if age + interval < earliest:
+        return min(CALM * interval, earliest - age)
+    if percent and not earliest:
+        left = age * (100 - percent) / percent
+        return min(HALFWAY * interval, max(interval, left / 2))
     if age < YOUNG or (seen is not None and seen.phase is GenerationPhase.PENDING):
         return interval * 2
     if age <= EXPECTED:
         return interval
-    return min(interval * 12, interval * age / EXPECTED)
+    return min(CALM * interval, interval * age / EXPECTED)

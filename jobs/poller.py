@@ -1,13 +1,14 @@
 """The poller: looks at every pending generation, by the list where several are due.
 
 One page of the list answers for up to a hundred generations; single looks are for the rest
-(docs/performance.md). Looks are free, so whatever fails is simply looked at again.
+(docs/performance.md). It is read where those that are due should stand, and no further. Looks are
+free, so whatever fails is simply looked at again.
 """
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from sqlalchemy import Connection
 from .clock import JumpWatch
 from .context import RunContext
 from .pace import look_delay
+from .pages import LIST_FROM, next_page
 from .provider import (
     Generation,
     GenerationPhase,
@@ -24,17 +26,14 @@ from .provider import (
     UnknownGenerationError,
     UnreachableError,
 )
-from .states import FailureKind
+from .states import FailureKind, JobState
 from .store import doubts, looks
 from .store.looks import Due, Progress
 
 log = logging.getLogger(__name__)
 
-LIST_FROM = 3
-"""From so many due generations on, the list is read instead of single ones."""
-
-SPARE_PAGES = 3
-"""Pages read beyond what the due ones need, before the rest is looked at singly."""
+PASSES = 2
+"""How often the list is gone through for one look, before the rest is looked at singly."""
 
 SINGLE_LOOKS = 8
 """Single looks at the same time."""
@@ -54,9 +53,6 @@ JUMP = timedelta(seconds=5)
 FARTHEST = timedelta(hours=1)
 """Nothing is planned farther ahead: looks 10 minutes, retries 15 (jobs/retry.py)."""
 
-CLOCK_DOUBT = timedelta(minutes=10)
-"""How far the provider's ``created_at`` may be off when deciding that a page is old enough."""
-
 
 class Poller:
     """Looks until it is cancelled.
@@ -75,6 +71,8 @@ class Poller:
         self._gate = context.gate
         self._chance = context.chance
         self._checkpoint = context.checkpoint
+        self._durations = context.durations
+        self._pushed_down = 0
         self._jumps = JumpWatch(context.clock)
         self._failed: Counter[int] = Counter()
         self._mark: int | None = None
@@ -101,7 +99,7 @@ class Poller:
         if abs(self._jumps.jump()) > JUMP:
             await self._store.commit(self._heed_clock)
         # what will be due in a moment is looked at along with what is: one page serves them all
-        soon = self._clock.now() + timedelta(seconds=self._policy.poll_interval / 2)
+        soon = self._clock.now() + timedelta(seconds=self._policy.poll_interval / 4)
         if self._mark == self._store.change_mark() and not self._is_due(soon):
             return self._nap()
         window = 2 * max(self._policy.max_in_flight, self._provider.list_limit)
@@ -129,21 +127,76 @@ class Poller:
         looks.heed_clock(connection, self._clock.now(), farthest)
 
     async def _by_list(self, due: Sequence[Due]) -> list[Due]:
-        """Read the list until every due generation was seen; returns those that were not."""
+        """Read the list where the due generations should stand; returns those not seen there.
+
+        The list moves while it is read: where they stand is worked out anew before each page.
+        """
         missing = {item.generation_id: item for item in due}
-        oldest = min(item.accepted_at for item in due) - CLOCK_DOUBT
-        limit = self._provider.list_limit
-        for page in range(len(due) // limit + 1 + SPARE_PAGES):
-            seen = await self._provider.generations(limit, page * limit)
-            self._gate.answered()
-            await self._write(seen)
-            for generation in seen:
-                if generation.phase is not GenerationPhase.COMPLETED or generation.video_url:
-                    missing.pop(generation.id, None)  # else a single look may tell the address
-            last = min((g.created_at for g in seen if g.created_at), default=None)
-            if not missing or len(seen) < limit or (last is not None and last < oldest):
-                break
+        strays = dict(missing)
+        for _ in range(PASSES):
+            if len(strays) >= LIST_FROM:
+                strays = await self._pass(missing, strays)
         return list(missing.values())
+
+    async def _pass(self, missing: dict[str, Due], listed: dict[str, Due]) -> dict[str, Due]:
+        """Go through the pages where some should stand; returns those that stood elsewhere."""
+        met: list[tuple[int, int]] = []
+        strays: dict[str, Due] = {}
+        offset, ended = 0, False
+        while listed and not ended:
+            places = self._places(listed)
+            begin, members = next_page(places, self._provider.list_limit)
+            taken = {name: listed.pop(name) for name in members}
+            if begin is not None:
+                offset = begin
+                strays |= taken
+                ended = await self._page(offset, missing, places, met)
+        self._learn_places(met, offset, ended=ended)
+        return {name: item for name, item in strays.items() if name in missing}
+
+    async def _page(
+        self,
+        offset: int,
+        missing: dict[str, Due],
+        places: Mapping[str, int],
+        met: list[tuple[int, int]],
+    ) -> bool:
+        """Read a page, and strike off what it shows; returns whether the list ends there."""
+        seen = await self._provider.generations(self._provider.list_limit, offset)
+        self._gate.answered()
+        await self._write(seen)
+        for place, generation in enumerate(seen, offset):
+            if generation.id in places:
+                met.append((place, places[generation.id]))
+            if generation.phase is not GenerationPhase.COMPLETED or generation.video_url:
+                missing.pop(generation.id, None)  # else a single look may tell the address
+        return len(seen) < self._provider.list_limit
+
+    def _places(self, listed: Mapping[str, Due]) -> dict[str, int]:
+        """Say where generations should stand in the list just now."""
+        numbers = [item.attempt_id for item in listed.values()]
+        newer = self._store.read(lambda connection: looks.newer(connection, numbers))
+        return {
+            item.generation_id: newer.get(item.attempt_id, looks.FAR) + self._pushed_down
+            for item in listed.values()
+        }
+
+    def _learn_places(self, met: Sequence[tuple[int, int]], deepest: int, *, ended: bool) -> None:
+        """See how far what other clients of the account made pushes ours down the list.
+
+        Generations of one moment may stand in any order, so only the order of places counts.
+
+        Args:
+            met: where generations stood, and where they were expected.
+            deepest: offset of the last page.
+            ended: True when the list ended there.
+        """
+        if met:
+            stood, expected = (sorted(places) for places in zip(*met, strict=True))
+            off = sorted(place - due for place, due in zip(stood, expected, strict=True))
+            self._pushed_down = max(0, self._pushed_down + off[len(off) // 2])
+        else:  # deeper the next time; from the top again when the list has ended
+            self._pushed_down = 0 if ended else deepest + self._provider.list_limit
 
     async def _singly(self, due: Sequence[Due]) -> None:
         turns = asyncio.Semaphore(SINGLE_LOOKS)
@@ -221,6 +274,7 @@ class Poller:
         """Write an end down, or give back the progress of what goes on."""
         if seen.phase is GenerationPhase.COMPLETED and seen.video_url:
             looks.complete(connection, attempt.id, seen.video_url, now)
+            self._durations.note(attempt.kind, (now - attempt.accepted_at).total_seconds())
         elif seen.phase is GenerationPhase.FAILED:
             kind = seen.failure or FailureKind.SYSTEM
             message = seen.message or "the provider gave no reason"
@@ -233,7 +287,10 @@ class Poller:
             now,
             again=attempt.overdue_at is not None,
         ):
-            return Progress(attempt, seen, self._next_look(attempt.accepted_at, seen, now))
+            earliest = self._durations.earliest(attempt.kind)
+            planned = self._next_look(attempt.accepted_at, seen, now, earliest)
+            if attempt.next_look_at is None or attempt.next_look_at <= now or _moved(attempt, seen):
+                return Progress(attempt, seen, planned)
         return None
 
     def _give_up(
@@ -263,10 +320,19 @@ class Poller:
         theirs = now + ahead - created_at
         return min(ours, theirs) if theirs >= timedelta(0) else ours
 
-    def _next_look(self, accepted_at: datetime, seen: Generation | None, now: datetime) -> datetime:
+    def _next_look(
+        self, accepted_at: datetime, seen: Generation | None, now: datetime, earliest: float = 0.0
+    ) -> datetime:
         interval = self._policy.poll_interval
         patience = timedelta(seconds=self._policy.generation_timeout)
-        delay = look_delay((now - accepted_at).total_seconds(), interval, seen)
+        delay = look_delay((now - accepted_at).total_seconds(), interval, seen, earliest)
         # never sleep past the moment at which patience ends, nor look more often than allowed
         next_look_at = min(now + timedelta(seconds=delay), accepted_at + patience)
         return max(next_look_at, now + timedelta(seconds=interval))
+
+
+def _moved(attempt: Any, seen: Generation) -> bool:
+    """Say whether a look shows something new of a generation that goes on."""
+    return (attempt.percent, attempt.queue_position) != (seen.percent, seen.queue_position) or (
+        seen.phase is GenerationPhase.PROCESSING and attempt.job_state == JobState.PENDING
+    )

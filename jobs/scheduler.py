@@ -62,6 +62,7 @@ class Scheduler:
         self._gate = context.gate
         self._chance = context.chance
         self._checkpoint = context.checkpoint
+        self._durations = context.durations
         self._funds = funds
         self._reconciler = reconciler
         self._pacer = Pacer(context.policy.rate, context.clock)
@@ -238,7 +239,9 @@ class Scheduler:
         attempt = claim.attempt_id
         match outcome:
             case Accepted(generation_id, price):
-                first_look = timedelta(seconds=look_delay(0, self._policy.poll_interval))
+                earliest = self._durations.earliest(claim.kind)
+                delay = look_delay(0, self._policy.poll_interval, None, earliest)
+                first_look = timedelta(seconds=delay)
                 landed = outcomes.accept(connection, attempt, generation_id, price, now, first_look)
                 if not landed:
                     log.error("the acceptance of %s as %s was not expected", attempt, generation_id)

@@ -66,6 +66,7 @@ class Claim:
     attempt_id: int
     job_id: int
     job_key: str
+    kind: str
     request: GenerationRequest
     idempotency_key: str
     send_before: datetime
@@ -365,7 +366,7 @@ class _Picker:
         )
         if _TAKE.run(self._connection, job=job.id, attempt=attempt_id, at=self._now) != 1:
             raise RuntimeError(f"job {job.id} left the queue inside our transaction")
-        return Claim(attempt_id, job.id, job.key, request_of(job), key, send_before)
+        return Claim(attempt_id, job.id, job.key, job.kind, request_of(job), key, send_before)
 
     def _replaced_key(self, job: Any) -> str | None:
         """Keep a void's or unsent attempt's key; only a failed one's successor gets a new one."""

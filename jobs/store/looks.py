@@ -15,6 +15,9 @@ from .prepared import Prepared, as_list, one_of
 from .rows import attempt_row, move_attempt, move_job, move_money
 
 ACCEPTED = text("attempt.state = 'accepted'")
+FAR = 20_000
+"""Generations of ours that are counted to find one in the account's list."""
+
 QUEUED_JOB = text("job.state = 'queued'")
 
 
@@ -43,6 +46,7 @@ _PENDING = Prepared(
         ATTEMPT.c.id,
         ATTEMPT.c.job_id,
         ATTEMPT.c.generation_id,
+        ATTEMPT.c.kind,
         ATTEMPT.c.accepted_at,
         ATTEMPT.c.overdue_at,
         ATTEMPT.c.created_at,
@@ -57,6 +61,12 @@ _PENDING = Prepared(
         ATTEMPT.c.generation_id.in_(one_of("generations")),
         text("attempt.state IN ('accepted', 'abandoned')"),
     )
+)
+_NEWEST = Prepared(
+    select(ATTEMPT.c.id)
+    .where(ATTEMPT.c.id >= bindparam("oldest"), ATTEMPT.c.generation_id.is_not(None))
+    .order_by(ATTEMPT.c.id.desc())
+    .limit(FAR)
 )
 _POSTPONE = Prepared(
     update(ATTEMPT)
@@ -76,6 +86,16 @@ def due_looks(connection: Connection, now: datetime, limit: int) -> list[Due]:
     return [
         Due(row.id, row.generation_id, row.accepted_at, row.overdue_at is not None) for row in rows
     ]
+
+
+def newer(connection: Connection, attempt_ids: Sequence[int]) -> dict[int, int]:
+    """Count how many generations of ours are newer than those of some attempts.
+
+    Attempts that are farther back than :data:`FAR` are left out.
+    """
+    rows = _NEWEST.all(connection, oldest=min(attempt_ids))
+    asked = set(attempt_ids)
+    return {row.id: place for place, row in enumerate(rows) if row.id in asked}
 
 
 def next_look(connection: Connection) -> datetime | None:

@@ -1,5 +1,6 @@
 """The engine on a real SQLite file, on virtual time, against a scripted provider."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from jobs.provider import (
     Accepted,
     Generation,
     GenerationPhase,
+    GenerationRequest,
     RefusalCause,
     Refused,
     Rejected,
@@ -45,6 +47,27 @@ def make(tmp_path: Path):
     yield engine
     for engine_made in made:
         engine_made.store.close()
+
+
+def test_looks_find_generations_deep_in_a_busy_account(make: Make) -> None:
+    """Hundreds in flight below what another client makes: pages are read where ours stand."""
+    engine = make()
+    engine.provider.balance_micros = 10**9
+    engine.load([spec(f"r{i}", row=i) for i in range(300)])
+    foreign = GenerationRequest("another client's", "9:16", 10)
+
+    def during(runner: Runner) -> None:
+        del runner
+        loop = asyncio.get_running_loop()
+        for second in range(1500):
+            loop.call_later(second, engine.provider.make, foreign)
+
+    ending = engine.run(during=during, max_in_flight=200, rate=20)
+    assert ending.reason is Reason.FINISHED
+    assert all(job.state == "completed" for job in engine.jobs().values())
+    reads = engine.provider.list_reads + engine.provider.single_reads
+    assert engine.provider.single_reads < 60
+    assert reads < 300
 
 
 def failed(kind: FailureKind, message: str = "broken") -> Generation:

@@ -1,0 +1,71 @@
+"""Which pages of the account's list are read, and when a generation may be done."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.pace import EARLY, ENOUGH, Durations, look_delay
+from jobs.pages import LIST_FROM, next_page
+from jobs.provider import Generation, GenerationPhase
+
+PLACES = st.lists(st.integers(0, 3000), max_size=60, unique=True)
+
+
+def plan(places: list[int], limit: int) -> tuple[list[int], list[int]]:
+    """Read pages until every place was on one, or alone."""
+    left = {f"g{place}": place for place in places}
+    offsets, alone = [], []
+    while left:
+        offset, members = next_page(left, limit)
+        shown = [left.pop(name) for name in members]
+        assert shown
+        if offset is None:
+            alone += shown
+        else:
+            assert len(shown) >= LIST_FROM
+            assert all(offset <= place < offset + limit for place in shown)
+            offsets.append(offset)
+    return offsets, alone
+
+
+@given(PLACES, st.integers(10, 100))
+def test_every_generation_is_on_a_page_or_alone(places: list[int], limit: int) -> None:
+    """Pages come in order, each shows several, and no page is worth less than single looks."""
+    offsets, alone = plan(places, limit)
+    assert offsets == sorted(set(offsets))
+    assert LIST_FROM * len(offsets) + len(alone) <= len(places)
+
+
+def test_a_window_that_fits_on_a_page_is_one_request() -> None:
+    """As it is by default, with sixteen in flight."""
+    assert plan(list(range(16)), 100) == ([0], [])
+
+
+def test_pages_begin_where_the_due_ones_stand() -> None:
+    """Two thousand in flight of which a hundred are due are two pages, not twenty."""
+    assert plan(list(range(1800, 1900)), 100) == ([1790, 1870], [])
+
+
+def test_durations_tell_when_a_generation_may_be_done() -> None:
+    """Nothing while too few were seen; then less than the shortest of those seen lately."""
+    durations = Durations()
+    for seconds in (400.0, 320.0, 610.0, -5.0):
+        durations.note("k", seconds)
+    assert durations.earliest("k") == 0
+    for _ in range(ENOUGH):
+        durations.note("k", 350.0)
+    assert durations.earliest("k") == EARLY * 320
+    assert durations.earliest("another") == 0
+    for _ in range(50):
+        durations.note("k", 500.0)
+    assert durations.earliest("k") == EARLY * 500
+
+
+def test_looks_are_rare_before_and_dense_after_it_may_be_done() -> None:
+    """First once a minute at most, then at the interval, as the percentage nears its end too."""
+    half = Generation("g", GenerationPhase.PROCESSING, percent=50)
+    assert look_delay(0, 5, None, earliest=256) == 60
+    assert look_delay(230, 5, half, earliest=256) == 26
+    assert look_delay(260, 5, half, earliest=256) == 5
+    assert look_delay(100, 5, half) == 30
+    assert look_delay(100, 5, Generation("g", GenerationPhase.PROCESSING, percent=88)) < 7
+    assert look_delay(100, 5, Generation("g", GenerationPhase.PROCESSING, percent=95)) == 5
