@@ -26,7 +26,7 @@ LATELY = 50
 ENOUGH = 5
 """Finished generations from which on their durations tell something."""
 
-EARLY = 0.8
+EARLY = 0.9
 """The share of the shortest duration seen lately from which on a generation may be done."""
 
 LOOP_TURN = 0.05

@@ -10,18 +10,22 @@ LIST_FROM = 3
 """From so many generations on that a page would show, it is read instead of single ones."""
 
 
-def next_page(places: Mapping[str, int], limit: int) -> tuple[int | None, list[str]]:
+def next_page(
+    places: Mapping[str, int], limit: int, unsure: int = 0
+) -> tuple[int | None, list[str]]:
     """Say where the page begins that shows the newest of some generations, and which those are.
 
     Args:
         places: where in the list each generation is expected, from 0.
         limit: generations on a page.
+        unsure: submissions under way, which may have pushed all of them down already.
 
     Returns:
         The page's offset, None when it would show too few; and the ids that it would show.
     """
     # the list moves while it is read, and was not made in quite the order of our intents
-    margin = limit // 10
+    margin = limit // 20
     begin = max(0, min(places.values()) - margin)
-    members = [name for name, place in places.items() if place < begin + limit - margin]
+    end = begin + limit - margin - min(unsure, limit // 2)
+    members = [name for name, place in places.items() if place < end]
     return (begin if len(members) >= LIST_FROM else None), members

@@ -134,25 +134,34 @@ class Poller:
         missing = {item.generation_id: item for item in due}
         strays = dict(missing)
         for _ in range(PASSES):
-            if len(strays) >= LIST_FROM:
-                strays = await self._pass(missing, strays)
+            if len(strays) < LIST_FROM:
+                break
+            strays, ended = await self._pass(missing, strays)
+            if len(missing) == len(due):  # ever deeper; from the top again when the list has ended
+                deeper = 2 * self._pushed_down + self._provider.list_limit
+                self._pushed_down = 0 if ended or deeper > looks.FAR else deeper
         return list(missing.values())
 
-    async def _pass(self, missing: dict[str, Due], listed: dict[str, Due]) -> dict[str, Due]:
-        """Go through the pages where some should stand; returns those that stood elsewhere."""
+    async def _pass(
+        self, missing: dict[str, Due], listed: dict[str, Due]
+    ) -> tuple[dict[str, Due], bool]:
+        """Go through the pages where some should stand.
+
+        Returns:
+            Those that stood elsewhere, and whether the list ended on the last page.
+        """
         met: list[tuple[int, int]] = []
         strays: dict[str, Due] = {}
-        offset, ended = 0, False
+        ended = False
         while listed and not ended:
-            places = self._places(listed)
-            begin, members = next_page(places, self._provider.list_limit)
+            places, unsure = self._places(listed)
+            begin, members = next_page(places, self._provider.list_limit, unsure)
             taken = {name: listed.pop(name) for name in members}
             if begin is not None:
-                offset = begin
                 strays |= taken
-                ended = await self._page(offset, missing, places, met)
-        self._learn_places(met, offset, ended=ended)
-        return {name: item for name, item in strays.items() if name in missing}
+                ended = await self._page(begin, missing, places, met)
+        self._learn_places(met)
+        return {name: item for name, item in strays.items() if name in missing}, ended
 
     async def _page(
         self,
@@ -172,31 +181,28 @@ class Poller:
                 missing.pop(generation.id, None)  # else a single look may tell the address
         return len(seen) < self._provider.list_limit
 
-    def _places(self, listed: Mapping[str, Due]) -> dict[str, int]:
-        """Say where generations should stand in the list just now."""
+    def _places(self, listed: Mapping[str, Due]) -> tuple[dict[str, int], int]:
+        """Say where generations should stand in the list just now, and how unsure that is."""
         numbers = [item.attempt_id for item in listed.values()]
-        newer = self._store.read(lambda connection: looks.newer(connection, numbers))
-        return {
+        newer, under_way = self._store.read(lambda connection: looks.newer(connection, numbers))
+        places = {
             item.generation_id: newer.get(item.attempt_id, looks.FAR) + self._pushed_down
             for item in listed.values()
         }
+        return places, under_way
 
-    def _learn_places(self, met: Sequence[tuple[int, int]], deepest: int, *, ended: bool) -> None:
+    def _learn_places(self, met: Sequence[tuple[int, int]]) -> None:
         """See how far what other clients of the account made pushes ours down the list.
 
         Generations of one moment may stand in any order, so only the order of places counts.
 
         Args:
             met: where generations stood, and where they were expected.
-            deepest: offset of the last page.
-            ended: True when the list ended there.
         """
         if met:
             stood, expected = (sorted(places) for places in zip(*met, strict=True))
             off = sorted(place - due for place, due in zip(stood, expected, strict=True))
             self._pushed_down = max(0, self._pushed_down + off[len(off) // 2])
-        else:  # deeper the next time; from the top again when the list has ended
-            self._pushed_down = 0 if ended else deepest + self._provider.list_limit
 
     async def _singly(self, due: Sequence[Due]) -> None:
         turns = asyncio.Semaphore(SINGLE_LOOKS)
@@ -257,6 +263,7 @@ class Poller:
                     if (attempt := ours.get(generation.id)) is not None
                     and attempt.created_at is None
                     and generation.created_at is not None
+                    and generation.phase is not GenerationPhase.COMPLETED  # written with its end
                 },
             )
             for item in unknown:
@@ -273,7 +280,8 @@ class Poller:
     ) -> Progress | None:
         """Write an end down, or give back the progress of what goes on."""
         if seen.phase is GenerationPhase.COMPLETED and seen.video_url:
-            looks.complete(connection, attempt.id, seen.video_url, now)
+            created_at = attempt.created_at or seen.created_at
+            looks.complete(connection, attempt.id, seen.video_url, now, created_at)
             self._durations.note(attempt.kind, (now - attempt.accepted_at).total_seconds())
         elif seen.phase is GenerationPhase.FAILED:
             kind = seen.failure or FailureKind.SYSTEM

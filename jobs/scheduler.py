@@ -39,6 +39,13 @@ MONEY_FIRST, MONEY_SLOWEST = 30.0, 600.0
 LONGEST_REST = 30.0
 """Seconds after which a turn is taken although the table has not changed."""
 
+MOST_SENDING = 64
+"""Submissions that wait for their answer at the same time: what a kill leaves in doubt, and what
+needs connections of its own, stays small however much may be in flight."""
+
+ROOM_FROM = MOST_SENDING * 3 // 4
+"""With fewer under way, more are sent: some together, so that they share a transaction."""
+
 FRESH = 15.0
 """Seconds for which a balance reading is believed when it is what stands in the way."""
 
@@ -81,7 +88,7 @@ class Scheduler:
             stale = self._funds.age > self._policy.balance_interval and not self._lacks_money
             if stale and self._may_submit():
                 await self._funds.refresh()
-            want = self._pacer.available() if self._may_submit() else 0
+            want = self._wanted() if self._may_submit() else 0
             result, situation = await self._store.commit(
                 lambda connection, want=want: self._turn(connection, want)  # type: ignore[misc]
             )
@@ -100,6 +107,12 @@ class Scheduler:
             if ending is not None:
                 return ending
             await self._rest(situation, paced=not want)
+
+    def _wanted(self) -> int:
+        """Say how many submissions may start; some together, so that they share a transaction."""
+        under_way = len(self._sending)
+        free = MOST_SENDING - under_way if under_way < ROOM_FROM else 0
+        return min(self._pacer.available(), free)
 
     async def _rest(self, situation: Situation, *, paced: bool) -> None:
         """Wait until a turn may find something new: while nothing changes, none is taken."""
@@ -213,7 +226,8 @@ class Scheduler:
             await self._store.commit(lambda connection: self._settle(connection, claim, outcome))
             self._checkpoint("outcome-written")
         finally:
-            self._gate.wake()
+            if len(self._sending) <= ROOM_FROM:  # else no turn could do anything
+                self._gate.wake()
 
     def _heed(self, outcome: SubmitOutcome) -> None:
         """Draw the conclusions that concern every submission."""

@@ -161,6 +161,8 @@ def info(document: object, secret: str = "") -> GenerationInfo:
 
 def _named(document: dict[str, object]) -> dict[str, object]:
     """Copy an object; a name with half a surrogate pair would break the model."""
+    if "".join(document).isascii():
+        return dict(document)
     return {printable(name): value for name, value in document.items()}
 
 

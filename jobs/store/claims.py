@@ -149,7 +149,25 @@ _SERVED = Prepared(
     .order_by(BATCH.c.id)
 )
 _BUYABLE = (
-    select(JOB)
+    select(
+        *(
+            JOB.c[name]
+            for name in (
+                "id",
+                "batch_id",
+                "key",
+                "fingerprint",
+                "kind",
+                "prompt",
+                "orientation",
+                "duration",
+                "image",
+                "callback_url",
+                "campaign",
+                "attempt_id",
+            )
+        )
+    )
     .where(
         QUEUED,
         JOB.c.batch_id == bindparam("batch"),
@@ -195,12 +213,19 @@ _TAKE = Prepared(
 
 
 class _Till:
-    """The budgets of one turn: read once, written once, in the turn's own transaction."""
+    """The budgets and prices of one turn: read once, written once, in its own transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._budgets: dict[str, Budget] = {}
         self._held: Counter[str] = Counter()
+        self._prices: dict[str, Any] = {}
+
+    def price_of(self, kind: str) -> Any:
+        """Read what is known of a kind's price; None when nothing is."""
+        if kind not in self._prices:
+            self._prices[kind] = accounts.price_of(self._connection, kind)
+        return self._prices[kind]
 
     def without_room(self, keys: Iterable[str], hold: int) -> Budget | None:
         """Find the first of some budgets that a hold would overrun."""
@@ -326,7 +351,7 @@ class _Picker:
         return made
 
     def _hold(self, kind: str) -> tuple[int | None, bool]:
-        known = accounts.price_of(self._connection, kind)
+        known = self._till.price_of(kind)
         limit = self._batch.max_price_micros
         if known is not None:
             price: int = known.highest_micros

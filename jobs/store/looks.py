@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, select, text, update
+from sqlalchemy import Connection, bindparam, case, func, select, text, update
 
 from ..ledger import Refunds
 from ..provider import Generation, GenerationPhase
 from ..states import AttemptState, FailureKind, JobState
-from ..tables import ATTEMPT, BATCH, JOB, UtcDateTime
+from ..tables import ATTEMPT, BATCH, JOB, UNSETTLED, UtcDateTime
 from .prepared import Prepared, as_list, one_of
 from .rows import attempt_row, move_attempt, move_job, move_money
 
@@ -68,6 +68,9 @@ _NEWEST = Prepared(
     .order_by(ATTEMPT.c.id.desc())
     .limit(FAR)
 )
+_UNDER_WAY = Prepared(
+    select(func.count()).select_from(ATTEMPT).where(UNSETTLED, text("attempt.state = 'open'"))
+)
 _POSTPONE = Prepared(
     update(ATTEMPT)
     .where(ATTEMPT.c.id == bindparam("attempt"))
@@ -88,14 +91,18 @@ def due_looks(connection: Connection, now: datetime, limit: int) -> list[Due]:
     ]
 
 
-def newer(connection: Connection, attempt_ids: Sequence[int]) -> dict[int, int]:
+def newer(connection: Connection, attempt_ids: Sequence[int]) -> tuple[dict[int, int], int]:
     """Count how many generations of ours are newer than those of some attempts.
 
     Attempts that are farther back than :data:`FAR` are left out.
+
+    Returns:
+        The counts by attempt, and how many submissions are under way.
     """
-    rows = _NEWEST.all(connection, oldest=min(attempt_ids))
+    found = _NEWEST.column(connection, oldest=min(attempt_ids))
     asked = set(attempt_ids)
-    return {row.id: place for place, row in enumerate(rows) if row.id in asked}
+    counts = {number: place for place, number in enumerate(found) if number in asked}
+    return counts, int(_UNDER_WAY.scalar(connection))
 
 
 def next_look(connection: Connection) -> datetime | None:
@@ -180,11 +187,28 @@ def progress(connection: Connection, found: Sequence[Progress]) -> None:
             move_job(connection, item.attempt.job_id, "progress", JobState.PROCESSING)
 
 
-def complete(connection: Connection, attempt_id: int, video_url: str, now: datetime) -> bool:
-    """Write a finished video down; also when its job had been given up as overdue."""
+def complete(
+    connection: Connection,
+    attempt_id: int,
+    video_url: str,
+    now: datetime,
+    created_at: datetime | None = None,
+) -> bool:
+    """Write a finished video down; also when its job had been given up as overdue.
+
+    Args:
+        connection: in a writing transaction.
+        attempt_id: whose generation it is.
+        video_url: where it is.
+        now: when it was seen.
+        created_at: the provider's own time of the generation, if it is to be kept.
+    """
     row = attempt_row(connection, attempt_id)
+    done: dict[str, Any] = {"ended_at": now, "percent": 100}
+    if created_at is not None:
+        done["created_at"] = created_at
     if row is None or not move_attempt(
-        connection, attempt_id, "complete", AttemptState.COMPLETED, ended_at=now, percent=100
+        connection, attempt_id, "complete", AttemptState.COMPLETED, **done
     ):
         return False
     if row.current_attempt != attempt_id or (

@@ -4,14 +4,15 @@ Each is one guarded step that says whether it landed, moving the job, the attemp
 together.
 """
 
+import sqlite3
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from ..ledger import keys_of
 from ..states import AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, JOB, LIVE, PRICE
-from .accounts import price_of
 from .prepared import Prepared
 from .rows import attempt_row, ensure_budget, move_attempt, move_job, move_money
 
@@ -36,13 +37,15 @@ def accept(
         False when it did not land: the attempt was settled already, or the id is another's. An
         answer that comes after its attempt went in doubt settles the doubt.
     """
-    owner = _OWNER.scalar(connection, generation=generation_id)
-    if owner is not None:
-        if owner != attempt_id:
-            reason = f"the answer named generation {generation_id}, which attempt {owner} has"
-            doubt(connection, attempt_id, reason, now)
-        return False
-    return _accepted(connection, attempt_id, "accept", generation_id, price, now, first_look)
+    try:
+        return _accepted(connection, attempt_id, "accept", generation_id, price, now, first_look)
+    except sqlite3.IntegrityError:  # the unique index on generations; the statement did nothing
+        owner = _OWNER.scalar(connection, generation=generation_id)
+        if owner is None:
+            raise
+    reason = f"the answer named generation {generation_id}, which attempt {owner} has"
+    doubt(connection, attempt_id, reason, now)
+    return False
 
 
 def adopt(connection: Connection, attempt_id: int, generation_id: str, now: datetime) -> bool:
@@ -65,7 +68,7 @@ def _accepted(
     row = attempt_row(connection, attempt_id)
     if row is None:
         return False
-    charge = _estimate(connection, row.kind, row.hold_micros) if price is None else price
+    charge = _estimate(row) if price is None else price
     landed = move_attempt(
         connection,
         attempt_id,
@@ -90,30 +93,30 @@ def _accepted(
     )
     move_money(connection, row, held=-row.hold_micros, charged=charge)
     if price:  # a price of nothing is written down, and teaches nothing: a hold of 0 guards nothing
-        _learn(connection, row.kind, price, now)
+        _learn(connection, row, price, now)
     return True
 
 
-def _estimate(connection: Connection, kind: str, hold: int) -> int:
-    known = price_of(connection, kind)
-    return hold if known is None else int(known.highest_micros)
+def _estimate(attempt: Any) -> int:
+    highest = attempt.highest_micros
+    return int(attempt.hold_micros if highest is None else highest)
 
 
-def _learn(connection: Connection, kind: str, price: int, now: datetime) -> None:
-    known = price_of(connection, kind)
-    if known is None:
+def _learn(connection: Connection, attempt: Any, price: int, now: datetime) -> None:
+    kind = attempt.kind
+    if attempt.last_micros is None:
         connection.execute(
             PRICE.insert().values(
                 kind=kind, last_micros=price, highest_micros=price, source="learned", seen_at=now
             )
         )
-    elif known.last_micros != price or known.source != "learned":
+    elif attempt.last_micros != price or attempt.price_source != "learned":
         connection.execute(
             update(PRICE)
             .where(PRICE.c.kind == kind)
             .values(
                 last_micros=price,
-                highest_micros=max(price, known.highest_micros),
+                highest_micros=max(price, attempt.highest_micros),
                 source="learned",
                 seen_at=now,
             )
@@ -240,7 +243,7 @@ def reappear(connection: Connection, attempt_id: int, generation_id: str, now: d
         and row.current_attempt == attempt_id
         and job.fingerprint == row.fingerprint  # an edited row wants another video
     )
-    charge = _estimate(connection, row.kind, row.hold_micros)
+    charge = _estimate(row)
     landed = move_attempt(
         connection,
         attempt_id,

@@ -8,6 +8,7 @@ in as JSON, the others are written out (:func:`jobs.tables.sql_list`).
 import json
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +16,8 @@ from sqlalchemy import ColumnElement, Connection, Executable, bindparam, column,
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql import Select
 from sqlalchemy.types import TypeEngine
+
+from ..tables import UtcDateTime
 
 _DIALECT = sqlite.dialect(paramstyle="named")
 Process = Callable[[Any], Any]
@@ -55,6 +58,10 @@ class Prepared:
         row = self._run(connection, values).fetchone()
         return None if row is None else self._row(row)[0]
 
+    def column(self, connection: Connection, **values: Any) -> list[Any]:
+        """Give the first column of all rows, as SQLite has it."""
+        return [row[0] for row in self._run(connection, values)]
+
     def run(self, connection: Connection, **values: Any) -> int:
         """Run a change; gives how many rows it changed."""
         return int(self._run(connection, values).rowcount)
@@ -86,7 +93,7 @@ class Prepared:
         constants = dict(compiled.construct_params(_check=False))
         processes: dict[str, Process] = {}
         for bind, name in compiled.bind_names.items():
-            process = _of(bind.type).bind_processor(_DIALECT)
+            process = _binder(bind.type)
             if bind.required:
                 del constants[name]
             elif process is not None:
@@ -111,7 +118,7 @@ class Prepared:
         processes = [
             (place, process)
             for place, found in enumerate(columns)
-            if (process := _of(found.type).result_processor(_DIALECT, None))
+            if (process := _reader(found.type))
         ]
         if not processes:
             return make
@@ -130,8 +137,29 @@ def driver(connection: Connection) -> Any:
     return connection.connection.driver_connection
 
 
-def _of(found: TypeEngine[Any]) -> TypeEngine[Any]:
-    return found.dialect_impl(_DIALECT)
+def _binder(found: TypeEngine[Any]) -> Process | None:
+    if isinstance(found, UtcDateTime):
+        return _time_text
+    return found.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+
+
+def _reader(found: TypeEngine[Any]) -> Process | None:
+    if isinstance(found, UtcDateTime):
+        return _time
+    return found.dialect_impl(_DIALECT).result_processor(_DIALECT, None)
+
+
+def _time_text(value: datetime | None) -> str | None:
+    """Write a time as SQLAlchemy does for SQLite, in a fifth of the time."""
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def _name(found: ColumnElement[Any]) -> str:

@@ -13,7 +13,7 @@ from ..ledger import ACCOUNT_KEY, Budget, keys_of
 from ..provider import GenerationRequest, ImageRef
 from ..spec import JobSpec
 from ..states import AttemptState, JobState, attempt_sources, sources
-from ..tables import ATTEMPT, BUDGET, JOB, TALLY, sql_list
+from ..tables import ATTEMPT, BUDGET, JOB, PRICE, TALLY, sql_list
 from .prepared import Prepared
 
 _NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
@@ -121,7 +121,14 @@ def move_attempt(
 
 _ATTEMPT = Prepared(
     select(
-        ATTEMPT,
+        ATTEMPT.c.id,
+        ATTEMPT.c.job_id,
+        ATTEMPT.c.state,
+        ATTEMPT.c.kind,
+        ATTEMPT.c.hold_micros,
+        ATTEMPT.c.price_micros,
+        ATTEMPT.c.day,
+        ATTEMPT.c.fingerprint,
         JOB.c.batch_id,
         JOB.c.campaign,
         JOB.c.attempt_id.label("current_attempt"),
@@ -129,14 +136,18 @@ _ATTEMPT = Prepared(
         JOB.c.error_kind,
         JOB.c.retries,
         JOB.c.key.label("job_key"),
+        PRICE.c.last_micros,
+        PRICE.c.highest_micros,
+        PRICE.c.source.label("price_source"),
     )
     .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
+    .outerjoin(PRICE, PRICE.c.kind == ATTEMPT.c.kind)
     .where(ATTEMPT.c.id == bindparam("attempt"))
 )
 
 
 def attempt_row(connection: Connection, attempt_id: int) -> Any:
-    """Read an attempt together with what it needs of its job; None when there is none."""
+    """Read what a transition needs of an attempt, its job and its kind's price, or None."""
     return _ATTEMPT.first(connection, attempt=attempt_id)
 
 

@@ -128,13 +128,13 @@ class Writer:
 
     def _execute(self, statement: str) -> None:
         try:
-            self._connection.exec_driver_sql(statement)
-        except DBAPIError as error:
+            driver(self._connection).execute(statement)
+        except sqlite3.Error as error:
             raise self._plain(error) from error
 
     def _end(self) -> None:
         try:
-            self._connection.exec_driver_sql("COMMIT")
+            driver(self._connection).execute("COMMIT")
         except BaseException as error:
             self._rollback()
             plain = self._plain(error)

@@ -42,7 +42,7 @@ def test_a_window_that_fits_on_a_page_is_one_request() -> None:
 
 def test_pages_begin_where_the_due_ones_stand() -> None:
     """Two thousand in flight of which a hundred are due are two pages, not twenty."""
-    assert plan(list(range(1800, 1900)), 100) == ([1790, 1870], [])
+    assert plan(list(range(1800, 1900)), 100) == ([1795, 1885], [])
 
 
 def test_durations_tell_when_a_generation_may_be_done() -> None:
