@@ -5,8 +5,7 @@ pause, edits and caps come from other processes too.
 """
 
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -26,14 +25,15 @@ from sqlalchemy import (
     update,
 )
 
-from ..ledger import Budget, Scope, keys_of, without_room
+from ..ledger import Scope, keys_of
 from ..provider import GenerationRequest
 from ..states import AttemptState, JobState
 from ..tables import ATTEMPT, BATCH, JOB, LIVE, QUEUED, TALLY, UNSETTLED
 from ..text import prompt_key
 from . import accounts
 from .prepared import Prepared
-from .rows import add_holds, ensure_budget, load_budget, request_of
+from .rows import request_of
+from .till import Till
 
 MOST_TWINS = 200
 """Prompts that wait for their equals, after which a turn looks no further: a query has limits."""
@@ -119,7 +119,7 @@ def claim(
         result.crowded = JobState.PENDING in under_way or JobState.PROCESSING in under_way
         return result
     day = accounts.current_day(connection, now)
-    till = _Till(connection)
+    till = Till(connection)
     for batch in _SERVED.all(connection):
         if want <= 0:
             break
@@ -212,42 +212,6 @@ _TAKE = Prepared(
 )
 
 
-class _Till:
-    """The budgets and prices of one turn: read once, written once, in its own transaction."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._budgets: dict[str, Budget] = {}
-        self._held: Counter[str] = Counter()
-        self._prices: dict[str, Any] = {}
-
-    def price_of(self, kind: str) -> Any:
-        """Read what is known of a kind's price; None when nothing is."""
-        if kind not in self._prices:
-            self._prices[kind] = accounts.price_of(self._connection, kind)
-        return self._prices[kind]
-
-    def without_room(self, keys: Iterable[str], hold: int) -> Budget | None:
-        """Find the first of some budgets that a hold would overrun."""
-        return without_room([self._budget(key) for key in keys], hold)
-
-    def hold(self, keys: Iterable[str], hold: int) -> None:
-        """Hold money in budgets that were asked for room."""
-        for key in keys:
-            self._budgets[key].held += hold
-            self._held[key] += hold
-
-    def write(self) -> None:
-        """Write down what is held more than before."""
-        add_holds(self._connection, self._held)
-
-    def _budget(self, key: str) -> Budget:
-        if key not in self._budgets:
-            ensure_budget(self._connection, key)
-            self._budgets[key] = load_budget(self._connection, key)
-        return self._budgets[key]
-
-
 class _Picker:
     """Claims the jobs of one batch, and remembers what blocked which kind of job."""
 
@@ -259,7 +223,7 @@ class _Picker:
         day: str,
         batch: Any,
         new_key: Callable[[], str],
-        till: _Till,
+        till: Till,
     ) -> None:
         self._connection = connection
         self._till = till
