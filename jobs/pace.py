@@ -111,9 +111,9 @@ def look_delay(
         return interval
     if age + interval < earliest:
         return min(CALM * interval, earliest - age)
-    if percent and not earliest:
+    if percent:
         left = age * (100 - percent) / percent
-        return min(HALFWAY * interval, max(interval, left / 2))
+        return min(HALFWAY * interval, max(interval, left / 3))
     if age < YOUNG or (seen is not None and seen.phase is GenerationPhase.PENDING):
         return interval * 2
     if age <= EXPECTED:

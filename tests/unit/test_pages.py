@@ -65,7 +65,8 @@ def test_looks_are_rare_before_and_dense_after_it_may_be_done() -> None:
     half = Generation("g", GenerationPhase.PROCESSING, percent=50)
     assert look_delay(0, 5, None, earliest=256) == 60
     assert look_delay(230, 5, half, earliest=256) == 26
-    assert look_delay(260, 5, half, earliest=256) == 5
+    assert look_delay(260, 5, None, earliest=256) == 5
+    assert look_delay(260, 5, half, earliest=256) == 30
     assert look_delay(100, 5, half) == 30
     assert look_delay(100, 5, Generation("g", GenerationPhase.PROCESSING, percent=88)) < 7
     assert look_delay(100, 5, Generation("g", GenerationPhase.PROCESSING, percent=95)) == 5
