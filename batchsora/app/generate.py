@@ -29,7 +29,7 @@ from jobs.errors import DatabaseLockedError, NotAllowedError
 from jobs.lock import current_runner
 from jobs.spec import JobSpec
 from jobs.states import JobState
-from jobs.store import Store, loading, steering, views
+from jobs.store import Store, batches, steering, views
 
 OPTIONS = ("image", "orientation", "duration", "campaign", "callback_url")
 """What may be said beside the prompt, as columns of a manifest and, with dashes, as options."""
@@ -158,7 +158,7 @@ def _add(
         NotAllowedError: the same video is under way already.
     """
     columns = ["id", "prompt", *OPTIONS]
-    batch_id = loading.open_batch(connection, ADHOC, ADHOC, None, columns, now)
+    batch_id = batches.open_batch(connection, ADHOC, ADHOC, None, columns, now)
     same = views.Wanted(
         ADHOC, [state for state in JobState if state not in ENDS], fingerprints=[spec.fingerprint]
     )

@@ -17,7 +17,7 @@ from jobs.errors import LoadError
 from jobs.ledger import Refunds, batch_key, campaign_key, day_key
 from jobs.money import to_micros, usd_text
 from jobs.spec import JobSpec
-from jobs.store import Store, accounts, loading, steering, views
+from jobs.store import Store, accounts, batches, incoming, loading, steering, views
 from jobs.store.loading import LoadReport, OnChange
 
 ADHOC = "adhoc"
@@ -110,6 +110,8 @@ def load_manifest(
 ) -> tuple[LoadReport, list[str], list[RowProblem]]:
     """Load a manifest and keep its caps in one transaction: wholly, or nothing of it.
 
+    The rows are read before it begins, so that nobody waits for a lock meanwhile.
+
     Returns:
         What was loaded, notes about replaced caps, and the rows that were skipped.
 
@@ -128,10 +130,15 @@ def load_manifest(
     check_columns(manifest, allow_unknown=options.allow_unknown)
     problems: list[RowProblem] = []
 
-    read, write = counted("reading", quiet=options.quiet), counted("loading", quiet=options.quiet)
+    read = counted("reading", quiet=options.quiet)
+
+    def spool(connection: Connection) -> None:
+        rows = valid_rows(manifest, problems, skip_invalid=options.skip_invalid)
+        specs = ctrl_c.between(read(rows))
+        incoming.fill(connection, incoming.of_specs(specs, lambda r: kind_of(r).key))
 
     def work(connection: Connection) -> tuple[LoadReport, list[str]]:
-        batch_id = loading.open_batch(
+        batch_id = batches.open_batch(
             connection,
             options.name,
             manifest.name,
@@ -140,23 +147,16 @@ def load_manifest(
             now,
             manifest.read_as,
         )
-        rows = list(
-            read(ctrl_c.between(valid_rows(manifest, problems, skip_invalid=options.skip_invalid)))
-        )
-        report = loading.load(
-            connection,
-            batch_id,
-            ctrl_c.between(write(rows)),
-            lambda request: kind_of(request).key,
-            now,
-            options.on_change,
-            whole=not problems,
-        )
+        report = loading.merge(connection, batch_id, now, options.on_change, whole=not problems)
+        ctrl_c.heed()
         if options.ask_gone and report.cancelled:
             raise RowsGoneError(report.cancelled)
         return report, set_caps(connection, batch_id, caps, manifest, now)
 
     with heeded_between_steps() as ctrl_c:
+        # before rows are read for long
+        store.read(lambda c: batches.batch_of(c, options.name, manifest.name, manifest.source))
+        store.spool(spool)
         report, notes = store.write(work)
     return report, notes, problems
 

@@ -15,7 +15,7 @@ from batchsora.runblob.kinds import kind_of
 from jobs.money import to_micros, usd_text
 from jobs.spec import JobSpec
 from jobs.states import JobState
-from jobs.store import Store, accounts, loading, views
+from jobs.store import Store, accounts, batches, views
 from jobs.store.views import Wanted
 
 TYPICAL_SECONDS: Final = 600.0
@@ -190,7 +190,7 @@ def _known(plan: Plan, manifest: Manifest, name: str | None, store: Store) -> di
         for kind, price in accounts.known_prices(connection).items():
             plan.prices[kind] = price.last_micros
             plan.paid.add(kind)
-        batch = loading.find_batch(connection, name, manifest.source)
+        batch = batches.find_batch(connection, name, manifest.source)
         if batch is None:
             return {}
         plan.batch = batch.name

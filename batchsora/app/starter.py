@@ -55,6 +55,8 @@ CONFIGURATION: Final = """\
 # --- Files ----------------------------------------------------------------------------------------
 
 # download = "videos"
+# Bytes a second for all downloads together; 0: no limit.
+# download-rate = "2M"
 
 # A table counts for one command alone:
 # [plan]

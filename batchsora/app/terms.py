@@ -22,6 +22,7 @@ def run_terms(
     grace: float = 180.0,
     retries: int = 2,
     wait_for_funds: bool = False,
+    download_rate: int = 0,
 ) -> RunTerms:
     """Put the terms of a run together.
 
@@ -38,6 +39,7 @@ def run_terms(
         grace: seconds for which a doubt is looked for.
         retries: new attempts after the provider's own failures.
         wait_for_funds: wait for money instead of ending without it.
+        download_rate: bytes a second for all downloads together; 0 is no limit.
     """
     policy = RunPolicy(
         max_in_flight=max_in_flight,
@@ -49,7 +51,11 @@ def run_terms(
         wait_for_funds=wait_for_funds,
         retry=RetryPolicy(retries, base=1.0 if rehearsal else 30.0),
     )
-    download = None if folder is None else DownloadPolicy(folder, allow_private=private, flat=flat)
+    download = (
+        None
+        if folder is None
+        else DownloadPolicy(folder, allow_private=private, flat=flat, rate=download_rate)
+    )
     return RunTerms(policy, request_timeout, download)
 
 

@@ -81,6 +81,13 @@ class Store:
         """Run work in a transaction of its own, durable on return."""
         return self._writer.run(work)
 
+    def spool(self, work: Callable[[Connection], T]) -> T:
+        """Fill temporary tables for a later :meth:`write`, however long it takes: without a lock.
+
+        They are as private to this store as they are short-lived.
+        """
+        return self._writer.spool(work)
+
     async def commit(self, work: Callable[[Connection], T]) -> T:
         """Run work in the next group commit; durable when this returns.
 

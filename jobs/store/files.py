@@ -4,17 +4,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, func, insert, select, text, update
+from sqlalchemy import Connection, and_, bindparam, func, insert, select, text, update
 
 from ..tables import ARTIFACT, ATTEMPT, BATCH, JOB
+from .prepared import Prepared, as_list, one_of
 
 UNFILED_JOB = text("job.state = 'completed' AND job.filed_attempt_id IS NOT job.attempt_id")
+IN_BATCH = text("job.batch_id BETWEEN :batch AND :batch")
+"""For an equality SQLite would take another index, and read every completed job of the batch."""
+
+Place = tuple[int, int]
+"""A job's batch and number: files are wanted in this order."""
 
 
 @dataclass(frozen=True, slots=True)
 class WantedFile:
     """A completed job whose file is not here yet."""
 
+    batch_id: int
     job_id: int
     attempt_id: int
     batch: str
@@ -24,59 +31,68 @@ class WantedFile:
     tries: int
     path: str | None
 
+    @property
+    def place(self) -> Place:
+        """Say where it stands, to go on behind it."""
+        return self.batch_id, self.job_id
+
+
+_WANTED = (
+    select(
+        JOB.c.batch_id,
+        JOB.c.id,
+        JOB.c.attempt_id,
+        BATCH.c.name,
+        JOB.c.key,
+        JOB.c.video_url,
+        ATTEMPT.c.generation_id,
+        func.coalesce(ARTIFACT.c.tries, 0).label("tries"),
+        ARTIFACT.c.path,
+    )
+    .join(ATTEMPT, ATTEMPT.c.id == JOB.c.attempt_id)
+    .join(BATCH, BATCH.c.id == JOB.c.batch_id)
+    .outerjoin(ARTIFACT, ARTIFACT.c.attempt_id == JOB.c.attempt_id)
+    .where(UNFILED_JOB, IN_BATCH, JOB.c.id > bindparam("after"))
+    .order_by(JOB.c.batch_id, JOB.c.id)
+    .limit(bindparam("most"))
+)
+_ALL_WANTED = Prepared(_WANTED)
+_SOME_WANTED = Prepared(_WANTED.where(JOB.c.key.in_(one_of("keys"))))
+_HOW_MANY = Prepared(select(func.count()).select_from(JOB).where(UNFILED_JOB, IN_BATCH))
+
 
 def wanted_files(
     connection: Connection,
     batch_ids: Sequence[int],
     limit: int,
     *,
-    after: int = 0,
+    after: Place = (0, 0),
     keys: Sequence[str] = (),
 ) -> list[WantedFile]:
-    """List completed jobs without a file, from a job number on.
+    """List completed jobs without a file, from a place on.
 
     Args:
         connection: a snapshot.
         batch_ids: whose jobs.
         limit: how many at most.
-        after: job number after which to begin, to page on.
+        after: the place after which to begin, to page on.
         keys: only jobs of these keys, if any are given.
     """
-    query = (
-        select(
-            JOB.c.id,
-            JOB.c.attempt_id,
-            BATCH.c.name,
-            JOB.c.key,
-            JOB.c.video_url,
-            ATTEMPT.c.generation_id,
-            ARTIFACT.c.tries,
-            ARTIFACT.c.path,
-        )
-        .join(ATTEMPT, ATTEMPT.c.id == JOB.c.attempt_id)
-        .join(BATCH, BATCH.c.id == JOB.c.batch_id)
-        .outerjoin(ARTIFACT, ARTIFACT.c.attempt_id == JOB.c.attempt_id)
-        .where(
-            UNFILED_JOB,
-            JOB.c.batch_id.in_(batch_ids),
-            JOB.c.id > after,
-        )
-        .order_by(JOB.c.id)
-        .limit(limit)
-    )
-    if keys:
-        query = query.where(JOB.c.key.in_(keys))
-    return [
-        WantedFile(*row[:6], tries=row.tries or 0, path=row.path)
-        for row in connection.execute(query)
-    ]
+    found: list[WantedFile] = []
+    statement, values = (_SOME_WANTED, {"keys": as_list(keys)}) if keys else (_ALL_WANTED, {})
+    for batch in sorted(number for number in batch_ids if number >= after[0]):
+        begin = after[1] if batch == after[0] else 0
+        most = limit - len(found)
+        rows = statement.all(connection, batch=batch, after=begin, most=most, **values)
+        found += (WantedFile(*row) for row in rows)
+        if len(found) == limit:
+            break
+    return found
 
 
 def count_wanted(connection: Connection, batch_id: int) -> int:
     """Count the completed jobs of a batch without a file."""
-    return connection.execute(
-        select(func.count()).select_from(JOB).where(UNFILED_JOB, JOB.c.batch_id == batch_id)
-    ).scalar_one()
+    return int(_HOW_MANY.scalar(connection, batch=batch_id))
 
 
 def files_there(connection: Connection, batch_ids: Sequence[int]) -> list[tuple[int, str, int]]:

@@ -3,26 +3,39 @@
 Everything happens in the caller's one transaction: a load that fails leaves nothing behind.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, func, insert, select, text, update
+from sqlalchemy import (
+    Connection,
+    Text,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    literal,
+    not_,
+    select,
+    text,
+    type_coerce,
+    update,
+)
 
 from ..errors import LoadError
-from ..provider import GenerationRequest
 from ..spec import JobSpec
 from ..states import AttemptState, JobState
-from ..tables import ATTEMPT, BATCH, JOB, LIVE
-from .rows import NEW, job_values, tally_new
+from ..tables import ATTEMPT, JOB, LIVE
+from . import incoming
+from .incoming import INCOMING, NAMES, KindOf
+from .rows import NEW, tally_new
 
-CHUNK = 500
 QUOTED = 40
 """Characters of a prompt that a message quotes."""
-KindOf = Callable[[GenerationRequest], str]
+_JSON = ("image", "cells")
 
 
 class OnChange(StrEnum):
@@ -61,73 +74,6 @@ _PAID = exists().where(
 _RESTING = (JobState.QUEUED, JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 
 
-def find_batch(connection: Connection, name: str | None, source: str) -> Any:
-    """Find the batch that a manifest was loaded as, by name if given, else by its path."""
-    if name is not None:
-        return connection.execute(select(BATCH).where(BATCH.c.name == name)).one_or_none()
-    return connection.execute(
-        select(BATCH)
-        .where(BATCH.c.source == source, BATCH.c.removed_at.is_(None))
-        .order_by(BATCH.c.id.desc())
-        .limit(1)
-    ).one_or_none()
-
-
-def open_batch(
-    connection: Connection,
-    name: str | None,
-    default_name: str,
-    source: str | None,
-    columns: Iterable[str],
-    now: datetime,
-    reading: Mapping[str, Any] | None = None,
-) -> int:
-    """Find or make the batch of a manifest, and keep its columns.
-
-    Args:
-        connection: in a writing transaction.
-        name: as the person gave it; None leaves the choice to path and default.
-        default_name: the manifest's own name, or its stem.
-        source: names the manifest, such as its absolute path; None for a batch that has none.
-        columns: the manifest's own columns, for the export.
-        now: when a new batch begins.
-        reading: where the manifest is and how it was read, for whoever writes results into it.
-
-    Raises:
-        LoadError: another file is loaded under the default name.
-    """
-    batch = find_batch(connection, name, source or "")
-    if batch is None and name is None:
-        namesake = find_batch(connection, default_name, source or "")
-        if namesake is not None and namesake.source not in (None, source):
-            raise LoadError(
-                f"the batch {default_name!r} was loaded from {namesake.source}; "
-                f"give this one a name of its own with --name, or say --name {default_name} "
-                "if it is the same manifest in a new place"
-            )
-        batch = namesake
-    if batch is not None:
-        connection.execute(
-            update(BATCH)
-            .where(BATCH.c.id == batch.id)
-            .values(source=source, columns=list(columns), reading=reading)
-        )
-        return int(batch.id)
-    return int(
-        connection.execute(
-            insert(BATCH).values(
-                name=name or default_name,
-                source=source,
-                columns=list(columns),
-                reading=reading,
-                active=False,
-                paused=False,
-                created_at=now,
-            )
-        ).inserted_primary_key[0]  # type: ignore[index]
-    )
-
-
 def load(
     connection: Connection,
     batch_id: int,
@@ -138,13 +84,24 @@ def load(
     *,
     whole: bool = True,
 ) -> LoadReport:
-    """Load a batch's rows.
+    """Load a batch's rows: fill the temporary table, and :func:`merge` it."""
+    incoming.fill(connection, incoming.of_specs(specs, kind_of))
+    return merge(connection, batch_id, now, on_change, whole=whole)
+
+
+def merge(
+    connection: Connection,
+    batch_id: int,
+    now: datetime,
+    on_change: OnChange = OnChange.STOP,
+    *,
+    whole: bool = True,
+) -> LoadReport:
+    """Bring what is in the temporary table (:mod:`jobs.store.incoming`) into a batch.
 
     Args:
         connection: in a writing transaction.
-        batch_id: from :func:`open_batch`.
-        specs: the rows in the manifest's order, with distinct keys.
-        kind_of: names the price kind of a request.
+        batch_id: from :func:`jobs.store.batches.open_batch`.
         now: the time to write on new rows.
         on_change: what to do about edits of paid rows.
         whole: False when rows were left out (invalid ones), so that nothing is cancelled.
@@ -152,71 +109,75 @@ def load(
     Raises:
         LoadError: a paid row without id vanished while new ones came, which may be an edit.
     """
-    loader = _Loader(connection, batch_id, kind_of, now, on_change)
-    for chunk in _chunks(specs):
-        loader.take(chunk)
+    loader = _Loader(connection, batch_id, now, on_change)
+    loader.take()
     loader.settle_missing(whole=whole)
     return loader.report
 
 
-def _chunks(specs: Iterable[JobSpec]) -> Iterator[list[JobSpec]]:
-    source = iter(specs)
-    while chunk := list(islice(source, CHUNK)):
-        yield chunk
+_KNOWN = JOB.c.key == INCOMING.c.key
+_SAME = and_(
+    *(JOB.c[name].is_not_distinct_from(INCOMING.c[name]) for name in NAMES if name not in _JSON),
+    *(
+        type_coerce(JOB.c[n], Text).is_not_distinct_from(type_coerce(INCOMING.c[n], Text))
+        for n in _JSON
+    ),
+    JOB.c.in_manifest,
+    JOB.c.manifest_fingerprint.is_(None),
+)
+_NEW_COLUMNS = ("batch_id", "in_manifest", "created_at", *NEW, *NAMES)
 
 
 class _Loader:
     def __init__(
-        self,
-        connection: Connection,
-        batch_id: int,
-        kind_of: KindOf,
-        now: datetime,
-        on_change: OnChange,
+        self, connection: Connection, batch_id: int, now: datetime, on_change: OnChange
     ) -> None:
         self._connection = connection
         self._batch_id = batch_id
-        self._kind_of = kind_of
         self._now = now
         self._on_change = on_change
         self._last_id = connection.execute(select(func.max(JOB.c.id))).scalar_one() or 0
         self.report = LoadReport(batch_id=batch_id)
-        connection.execute(text("CREATE TEMP TABLE IF NOT EXISTS incoming (key TEXT PRIMARY KEY)"))
-        connection.execute(text("DELETE FROM incoming"))
 
-    def take(self, chunk: list[JobSpec]) -> None:
-        """Insert the new rows of a chunk, and follow the edits of the others."""
-        self._connection.execute(
-            text("INSERT INTO incoming (key) VALUES (:key)"), [{"key": spec.key} for spec in chunk]
-        )
-        known = {
-            row.key: row
-            for row in self._connection.execute(
-                select(JOB, _PAID.label("paid")).where(
-                    JOB.c.batch_id == self._batch_id, JOB.c.key.in_([s.key for s in chunk])
-                )
-            )
-        }
-        fresh = [spec for spec in chunk if spec.key not in known]
-        if fresh:
+    def take(self) -> None:
+        """Insert the new rows, and follow the edits of the others."""
+        here = JOB.c.batch_id == self._batch_id
+        known = self._connection.execute(
+            select(func.count()).select_from(INCOMING).join(JOB, and_(here, _KNOWN))
+        ).scalar_one()
+        changed = (
             self._connection.execute(
-                insert(JOB),
-                [self._values(spec) | NEW | {"created_at": self._now} for spec in fresh],
-            )
-            tally_new(self._connection, self._batch_id, len(fresh))
-            self.report.added += len(fresh)
-        for spec in chunk:
-            if spec.key in known:
-                self._follow(spec, known[spec.key])
+                select(JOB, _PAID.label("paid"), *(INCOMING.c[n].label(f"in_{n}") for n in NAMES))
+                .join(INCOMING, _KNOWN)
+                .where(here, not_(_SAME))
+                .order_by(INCOMING.c.row)
+            ).all()
+            if known
+            else []
+        )
+        self._insert_new(known)
+        self.report.unchanged = known - len(changed)
+        for job in changed:
+            self._follow(incoming.values_of(job), job)
 
-    def _values(self, spec: JobSpec) -> dict[str, Any]:
-        return job_values(self._batch_id, spec, self._kind_of(spec.request))
+    def _insert_new(self, known: int) -> None:
+        first = {"batch_id": self._batch_id, "in_manifest": True, "created_at": self._now} | NEW
+        rows = select(
+            *(literal(value, JOB.c[name].type) for name, value in first.items()),
+            *(INCOMING.c[name] for name in NAMES),
+        ).order_by(text("incoming.rowid"))
+        if known:
+            here = exists().where(JOB.c.batch_id == self._batch_id, _KNOWN)
+            rows = rows.where(~here)
+        added = self._connection.execute(insert(JOB).from_select(_NEW_COLUMNS, rows)).rowcount
+        tally_new(self._connection, self._batch_id, added)
+        self.report.added = added
 
-    def _follow(self, spec: JobSpec, job: Any) -> None:
-        values = self._values(spec)
+    def _follow(self, values: dict[str, Any], job: Any) -> None:
+        values |= {"in_manifest": True, "manifest_fingerprint": None}
         returned = job.state == JobState.CANCELLED and not job.in_manifest
-        if spec.fingerprint != (job.manifest_fingerprint or job.fingerprint):
-            self._edit(spec, job, values)
+        if values["fingerprint"] != (job.manifest_fingerprint or job.fingerprint):
+            self._edit(job, values)
         elif job.paid or job.manifest_fingerprint is not None:  # so does a prompt given by hand
             # where it stands and what it carries may change; what was bought may not
             follow = ("row", "cells", "in_manifest", "image")  # the same image in another place
@@ -226,9 +187,9 @@ class _Loader:
                 values["state"] = JobState.QUEUED
             self._update(job, values)
 
-    def _edit(self, spec: JobSpec, job: Any, values: dict[str, Any]) -> None:
+    def _edit(self, job: Any, values: dict[str, Any]) -> None:
         if job.state not in _RESTING or _live(self._connection, job.id):
-            self.report.busy.append(spec.key)
+            self.report.busy.append(job.key)
         elif job.state == JobState.QUEUED:
             self._update(job, values)  # it waits for a retry or was to be redone: nothing is sent
         elif not job.paid:
@@ -236,9 +197,9 @@ class _Loader:
             self._update(job, values | (_QUEUED if queue else {}))
         elif self._on_change is OnChange.REDO:
             self._update(job, values | _QUEUED, count=False)
-            self.report.redone.append(spec.key)
+            self.report.redone.append(job.key)
         else:
-            self.report.edited.append(spec.key)
+            self.report.edited.append(job.key)
 
     def _update(self, job: Any, values: dict[str, Any], *, count: bool = True) -> None:
         changed = {name: new for name, new in values.items() if getattr(job, name) != new}
@@ -273,7 +234,7 @@ class _Loader:
             .where(
                 JOB.c.batch_id == self._batch_id,
                 JOB.c.in_manifest,
-                text("job.key NOT IN (SELECT key FROM incoming)"),
+                JOB.c.key.not_in(select(INCOMING.c.key)),
             )
             .order_by(JOB.c.row, JOB.c.id)
         ).all()
@@ -350,23 +311,7 @@ class _Loader:
         return redone
 
 
-_COPIED = (
-    "key",
-    "key_from_content",
-    "row",
-    "fingerprint",
-    "manifest_fingerprint",
-    "kind",
-    "prompt",
-    "orientation",
-    "duration",
-    "image",
-    "callback_url",
-    "campaign",
-    "priority",
-    "cells",
-    "in_manifest",
-)
+_COPIED = (*NAMES, "manifest_fingerprint", "in_manifest")
 _BY_HAND = ("prompt", "fingerprint", "manifest_fingerprint")
 _QUEUED = {
     "state": JobState.QUEUED,

@@ -79,6 +79,21 @@ class Writer:
         self._end()
         return result
 
+    def spool(self, work: Callable[[Connection], T]) -> T:
+        """Run work on temporary tables alone: nobody waits for it, and nothing of it is kept."""
+        self.flush()
+        self._execute("BEGIN")
+        try:
+            result = work(self._connection)
+        except BaseException as error:
+            self._rollback()
+            plain = self._plain(error)
+            if plain is error:
+                raise
+            raise plain from error
+        self._end()
+        return result
+
     async def submit(self, work: Callable[[Connection], T]) -> T:
         """Queue work for this turn's transaction and wait until that is durable."""
         loop = asyncio.get_running_loop()

@@ -1,15 +1,15 @@
 """The real command line in a real process that a Ctrl-C meets while it loads a manifest.
 
-Usage: ``python interrupted.py WHEN -- ARGUMENTS…``: ``reading`` is a moment after the load began,
-while rows are read; a number is the COUNT-th statement that inserts rows, while SQLite runs it.
+Usage: ``python interrupted.py WHEN -- ARGUMENTS…``: ``reading`` is a moment after rows began to be
+read; a number is the COUNT-th statement that takes rows in from the manifest; ``merging`` is while
+SQLite brings them into the job table.
 """
 
 import os
 import signal
+import sqlite3
 import sys
 from typing import Any
-
-from sqlalchemy import Engine, event
 
 from batchsora.cli import main
 
@@ -20,7 +20,9 @@ AGAIN = 4.0
 """Seconds after which a person presses again."""
 
 INSERTING = 0.0005
-"""Seconds after which SQLite is in the middle of inserting five hundred rows."""
+"""Seconds after which SQLite is in the middle of a statement."""
+
+AWAITED = {"reading": "CREATE TEMP TABLE", "merging": "INSERT INTO job "}
 
 
 def press_ctrl_c(*_: object) -> None:
@@ -29,15 +31,14 @@ def press_ctrl_c(*_: object) -> None:
 
 
 class Countdown:
-    """Watches the statements of a load, which makes its batch before it reads the rows."""
+    """Watches the statements of a load."""
 
     def __init__(self, when: str) -> None:
-        reading = when == "reading"
-        self._awaited = "INSERT INTO batch " if reading else "INSERT INTO job "
-        self._left = 1 if reading else int(when)
-        self._seconds = READING if reading else INSERTING
+        self._awaited = AWAITED.get(when, "INSERT INTO temp.incoming")
+        self._left = 1 if when in AWAITED else int(when)
+        self._seconds = READING if when == "reading" else INSERTING
 
-    def __call__(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    def __call__(self, statement: str) -> None:
         """Take note of a statement that is about to run."""
         if statement.startswith(self._awaited):
             self._left -= 1
@@ -46,8 +47,20 @@ class Countdown:
                 signal.setitimer(signal.ITIMER_REAL, self._seconds, AGAIN)
 
 
+class Watched(sqlite3.Connection):
+    """A connection that tells its statements."""
+
+    countdown: Countdown
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.set_trace_callback(self.countdown)
+
+
 if __name__ == "__main__":
     separator = sys.argv.index("--")
     signal.signal(signal.SIGALRM, press_ctrl_c)
-    event.listen(Engine, "before_cursor_execute", Countdown(sys.argv[1]))
+    Watched.countdown = Countdown(sys.argv[1])
+    connect = sqlite3.connect
+    sqlite3.connect = lambda *args, **kwargs: connect(*args, factory=Watched, **kwargs)
     main(sys.argv[separator + 1 :])

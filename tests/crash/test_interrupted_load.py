@@ -25,9 +25,9 @@ def interrupt(night: Night, when: str) -> None:
     assert current_runner(night.database) is None
 
 
-@pytest.mark.parametrize("when", ["reading", "1", "40"])
+@pytest.mark.parametrize("when", ["reading", "1", "200", "merging"])
 def test_ctrl_c_during_a_load_leaves_nothing_half(tmp_path: Path, when: str) -> None:
-    """While rows are read, at the first ones written, and in the midst of them."""
+    """While rows are read, at the first ones, in the midst of them, and as they come in."""
     manifest(tmp_path / "night.csv", ROWS)
     with SandboxServer(World()) as api:
         interrupt(Night(tmp_path, api.url), when)
@@ -40,7 +40,7 @@ def test_the_next_run_loads_what_was_interrupted(tmp_path: Path) -> None:
     manifest(tmp_path / "night.csv", rows)
     with SandboxServer(World(time_scale=3000.0)) as api:
         night = Night(tmp_path, api.url)
-        interrupt(night, str(rows // 500))
+        interrupt(night, str(rows // 100))
         after = night.run("night.csv", "--first", "1")
         assert after.returncode == 0, after.stderr
         assert night.states() == {"queued": rows - 1, "completed": 1}

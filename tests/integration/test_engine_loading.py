@@ -10,7 +10,7 @@ from support.engine import Engine, spec
 from jobs.errors import LoadError
 from jobs.provider import Rejected
 from jobs.states import FailureKind
-from jobs.store import loading
+from jobs.store import batches
 from jobs.store.loading import OnChange
 
 
@@ -144,7 +144,7 @@ def test_another_file_of_the_same_name_is_refused(engine: Engine) -> None:
 
     def opened(name: str | None, source: str) -> int:
         return engine.store.write(
-            lambda c: loading.open_batch(c, name, "prompts", source, ["prompt"], now)
+            lambda c: batches.open_batch(c, name, "prompts", source, ["prompt"], now)
         )
 
     first = opened(None, "/one/prompts.csv")

@@ -22,7 +22,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from simulation.world import Account, Client
 from sqlalchemy import select
 from support.loop import VirtualClock, run_virtual
 
@@ -35,8 +34,9 @@ from jobs.policy import RunPolicy
 from jobs.provider import Generation, GenerationRequest
 from jobs.runner import Owner, Runner
 from jobs.spec import JobSpec
-from jobs.store import Store, accounts, loading, views
+from jobs.store import Store, accounts, batches, loading, views
 from jobs.tables import ATTEMPT
+from simulation.world import Account, Client
 
 LIMIT = 100
 IN_FLIGHT = 1200
@@ -71,6 +71,11 @@ class CountingClient(Client):
     async def generations(self, limit: int, offset: int) -> Sequence[Generation]:
         self.asked["list"] += 1
         return await super().generations(limit, offset)
+
+
+def memory() -> int:
+    """Give the bytes that this process has in memory, the account of this test included."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 @dataclass
@@ -109,7 +114,7 @@ class Night:
         now = self.clock.now()
 
         def work(connection: object) -> int:
-            batch = loading.open_batch(connection, "b", "b", None, ["prompt"], now)
+            batch = batches.open_batch(connection, "b", "b", None, ["prompt"], now)
             loading.load(connection, batch, self._specs(), lambda r: self.client.kind(r).key, now)
             accounts.set_cap(connection, batch_key(batch), 10**12)
             return batch
@@ -130,10 +135,9 @@ class Night:
         began = time.process_time()
         while True:
             counts = self.store.read(lambda c: views.batch_status(c, views.find_batches(c)[0]).jobs)
-            memory = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
             print(
                 f"hour {self.clock.monotonic() / 3600:4.1f}: {counts['completed']:6} completed, "
-                f"{memory / 1e6:.0f} MB, {time.process_time() - began:.0f} s of CPU",
+                f"{memory() / 1e6:.0f} MB, {time.process_time() - began:.0f} s of CPU",
                 flush=True,
             )
             await asyncio.sleep(2 * 3600)

@@ -28,7 +28,7 @@ from jobs.retry import RetryPolicy
 from jobs.runner import Owner, Runner
 from jobs.spec import JobSpec
 from jobs.states import JobState
-from jobs.store import Store, accounts, loading, steering, views
+from jobs.store import Store, accounts, batches, loading, steering, views
 from simulation.mutants import STORES
 from simulation.process import Crash, SimClock, WatchedStore, live
 from simulation.watch import Watcher
@@ -200,7 +200,7 @@ class Night:
 
     def _load_specs(self, connection: Any, specs: Iterable[JobSpec]) -> Any:
         now = self.clock.now()
-        batch = loading.open_batch(connection, None, "night", "/m/night.csv", ["id"], now)
+        batch = batches.open_batch(connection, None, "night", "/m/night.csv", ["id"], now)
         kind = Client(self.account, self.clock).kind
         return loading.load(connection, batch, specs, lambda r: kind(r).key, now, whole=False)
 

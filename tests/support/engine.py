@@ -14,7 +14,7 @@ from jobs.policy import RunPolicy
 from jobs.provider import GenerationRequest
 from jobs.runner import Owner, Runner
 from jobs.spec import JobSpec
-from jobs.store import Store, accounts, loading, steering, views
+from jobs.store import Store, accounts, batches, loading, steering, views
 from jobs.tables import ATTEMPT, BUDGET, JOB
 from support.blank import blank
 from support.loop import VirtualClock, run_virtual
@@ -69,7 +69,7 @@ class Engine:
 
         def work(connection: Connection) -> Any:
             source = f"/m/{batch}.csv"
-            batch_id = loading.open_batch(connection, None, batch, source, ["id", "prompt"], now)
+            batch_id = batches.open_batch(connection, None, batch, source, ["id", "prompt"], now)
             return loading.load(
                 connection,
                 batch_id,

@@ -1,0 +1,89 @@
+"""Finding and making the batch of a manifest."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from ..errors import LoadError
+from ..tables import BATCH
+
+
+def find_batch(connection: Connection, name: str | None, source: str) -> Any:
+    """Find the batch that a manifest was loaded as, by name if given, else by its path."""
+    if name is not None:
+        return connection.execute(select(BATCH).where(BATCH.c.name == name)).one_or_none()
+    return connection.execute(
+        select(BATCH)
+        .where(BATCH.c.source == source, BATCH.c.removed_at.is_(None))
+        .order_by(BATCH.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def batch_of(
+    connection: Connection, name: str | None, default_name: str, source: str | None
+) -> Any:
+    """Find the batch that :func:`open_batch` would open; None when it would make one.
+
+    Raises:
+        LoadError: another file is loaded under the default name.
+    """
+    batch = find_batch(connection, name, source or "")
+    if batch is not None or name is not None:
+        return batch
+    namesake = find_batch(connection, default_name, source or "")
+    if namesake is not None and namesake.source not in (None, source):
+        raise LoadError(
+            f"the batch {default_name!r} was loaded from {namesake.source}; "
+            f"give this one a name of its own with --name, or say --name {default_name} "
+            "if it is the same manifest in a new place"
+        )
+    return namesake
+
+
+def open_batch(
+    connection: Connection,
+    name: str | None,
+    default_name: str,
+    source: str | None,
+    columns: Iterable[str],
+    now: datetime,
+    reading: Mapping[str, Any] | None = None,
+) -> int:
+    """Find or make the batch of a manifest, and keep its columns.
+
+    Args:
+        connection: in a writing transaction.
+        name: as the person gave it; None leaves the choice to path and default.
+        default_name: the manifest's own name, or its stem.
+        source: names the manifest, such as its absolute path; None for a batch that has none.
+        columns: the manifest's own columns, for the export.
+        now: when a new batch begins.
+        reading: where the manifest is and how it was read, for whoever writes results into it.
+
+    Raises:
+        LoadError: another file is loaded under the default name.
+    """
+    batch = batch_of(connection, name, default_name, source)
+    if batch is not None:
+        connection.execute(
+            update(BATCH)
+            .where(BATCH.c.id == batch.id)
+            .values(source=source, columns=list(columns), reading=reading)
+        )
+        return int(batch.id)
+    return int(
+        connection.execute(
+            insert(BATCH).values(
+                name=name or default_name,
+                source=source,
+                columns=list(columns),
+                reading=reading,
+                active=False,
+                paused=False,
+                created_at=now,
+            )
+        ).inserted_primary_key[0]  # type: ignore[index]
+    )
