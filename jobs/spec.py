@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Final, NamedTuple
 
 from .provider import GenerationRequest
 
@@ -37,6 +38,48 @@ class JobSpec:
         return fingerprint(self.request)
 
 
+class SpecRow(NamedTuple):
+    """A wanted video as columns of the job table; ``image`` and ``cells`` are JSON."""
+
+    key: str
+    key_from_content: bool
+    row: int
+    fingerprint: str
+    kind: str
+    prompt: str
+    orientation: str
+    duration: int
+    image: str | None
+    callback_url: str | None
+    campaign: str | None
+    priority: int
+    cells: str
+
+
+def spec_row(spec: JobSpec, kind: str) -> SpecRow:
+    """Write a wanted video as columns; ``kind`` names its price."""
+    request = spec.request
+    return SpecRow(
+        spec.key,
+        spec.key_from_content,
+        spec.row,
+        spec.fingerprint,
+        kind,
+        request.prompt,
+        request.orientation,
+        request.duration,
+        None if request.image is None else json.dumps(asdict(request.image)),
+        request.callback_url,
+        spec.campaign,
+        spec.priority,
+        json.dumps(dict(spec.cells)),
+    )
+
+
+FINGERPRINT_LENGTH: Final = 32
+"""Hexadecimal digits."""
+
+
 def fingerprint(request: GenerationRequest) -> str:
     """Hash what decides which video comes out: another fingerprint is another video."""
     image = request.image
@@ -46,4 +89,9 @@ def fingerprint(request: GenerationRequest) -> str:
         request.duration,
         None if image is None else image.sha256 or image.source,
     ]
-    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:32]
+    return hashed(json.dumps(what))
+
+
+def hashed(document: str) -> str:
+    """Hash the JSON of what decides which video comes out."""
+    return hashlib.sha256(document.encode()).hexdigest()[:FINGERPRINT_LENGTH]

@@ -16,7 +16,7 @@ from batchsora.runblob.kinds import kind_of
 from jobs.errors import LoadError
 from jobs.ledger import Refunds, batch_key, campaign_key, day_key
 from jobs.money import to_micros, usd_text
-from jobs.spec import JobSpec
+from jobs.spec import SpecRow
 from jobs.store import Store, accounts, batches, incoming, loading, steering, views
 from jobs.store.loading import LoadReport, OnChange
 
@@ -90,13 +90,13 @@ class LoadOptions:
 
 def valid_rows(
     manifest: Manifest, problems: list[RowProblem], *, skip_invalid: bool
-) -> Iterator[JobSpec]:
+) -> Iterator[SpecRow]:
     """Stream the rows that can be bought; collect what is wrong with the others.
 
     Raises:
         InvalidRowsError: at the end, when there are problems and they are not to be skipped.
     """
-    for row in manifest.rows():
+    for row in manifest.spec_rows(lambda request: kind_of(request).key):
         if isinstance(row, RowProblem):
             problems.append(row)
         else:
@@ -134,8 +134,7 @@ def load_manifest(
 
     def spool(connection: Connection) -> None:
         rows = valid_rows(manifest, problems, skip_invalid=options.skip_invalid)
-        specs = ctrl_c.between(read(rows))
-        incoming.fill(connection, incoming.of_specs(specs, lambda r: kind_of(r).key))
+        incoming.fill(connection, ctrl_c.between(read(rows)))
 
     def work(connection: Connection) -> tuple[LoadReport, list[str]]:
         batch_id = batches.open_batch(

@@ -8,6 +8,7 @@ sorting rows changes nothing. Variants, and identical rows without id, are numbe
 import base64
 import hashlib
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,8 +24,13 @@ def content_key(request: GenerationRequest) -> str:
     This is kept in people's databases: another rule would make every row of theirs a new one.
     """
     image = "" if request.image is None else request.image.source
+    return key_of(request.prompt, request.orientation, request.duration, image)
+
+
+def key_of(prompt: str, orientation: object, duration: object, image: str) -> str:
+    """Name a row without id by what it asks for, part by part."""
     # A prompt has no NUL, so that the parts can't run into each other.
-    what = f"{request.prompt}\0{request.orientation}\0{request.duration}\0{image}"
+    what = f"{prompt}\0{orientation}\0{duration}\0{image}"
     digest = hashlib.blake2b(what.encode(), digest_size=8).digest()
     return f"r-{base64.b32encode(digest)[:KEY_LENGTH].decode().lower()}"
 
@@ -62,6 +68,10 @@ class Keys:
             if earlier is not None:
                 return Clash(name, earlier >> 1)
         return names
+
+    def of_ids(self, keys: Sequence[str], rows: Sequence[int]) -> int:
+        """Take the keys of many rows with ids; gives how many, up to one that is taken."""
+        return self._taken.enter_all(keys, [row << 1 for row in rows])
 
     def of_content(self, key: str, row: int, count: int) -> list[str] | Clash:
         """Give the keys of a row without; an identical earlier row is counted on from."""
@@ -108,6 +118,26 @@ class _Places:
         if self._used * 3 > len(hashes) * 2:
             self._grow()
         return None
+
+    def enter_all(self, keys: Sequence[str], values: Sequence[int]) -> int:
+        """Keep keys with their values; gives how many, up to one that is there already."""
+        while (self._used + len(keys)) * 3 > len(self._hashes) * 2:
+            self._grow()
+        hashes, kept = self._hashes, self._values
+        mask = len(hashes) - 1
+        entered = 0
+        for key, value in zip(keys, values, strict=True):
+            mark = hash(key) & 0xFFFF_FFFF_FFFF_FFFF or 1
+            place = mark & mask
+            while (there := hashes[place]) and there != mark:
+                place = (place + 1) & mask
+            if there:
+                break
+            hashes[place] = mark
+            kept[place] = value
+            entered += 1
+        self._used += entered
+        return entered
 
     def _grow(self) -> None:
         old = zip(self._hashes, self._values, strict=True)

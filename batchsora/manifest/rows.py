@@ -16,7 +16,6 @@ from jobs.spec import JobSpec
 
 _T = TypeVar("_T")
 _ABSENT: Final = -1
-_REMEMBERED: Final = 1024
 
 
 _REPEATING: Final = (
@@ -30,7 +29,7 @@ _REPEATING: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Options:
+class Options:
     """The columns that repeat themselves: a million rows have a handful of such combinations."""
 
     orientation: str = values.PORTRAIT
@@ -70,6 +69,16 @@ class RowReader:
         columns: what they mean.
         pictures: where images are looked for.
         sheet: of a workbook, so that its cells are named as people see them.
+
+    Attributes:
+        keys: those that were handed out.
+        names: of the carried columns.
+        pick: takes the carried cells out of a row.
+        repeating: takes the cells out that repeat themselves.
+        width: how many cells a row has.
+        prompt: where the prompts stand.
+        id: where the ids stand, if there are any.
+        unusual: where cells are rarely filled.
     """
 
     def __init__(
@@ -83,29 +92,33 @@ class RowReader:
         self._headers = headers
         self._columns = columns
         self._images = pictures
-        self._keys = Keys()
+        self.keys = Keys()
         self._faults = _Faults(file, headers, sheet)
-        self._names = [headers[place] for place in columns.carried]
-        self._pick = _picker(columns.carried, len(headers))
+        self.names = [headers[place] for place in columns.carried]
+        self.pick = _picker(columns.carried, len(headers))
         place = columns.known.get
-        self._prompt = place("prompt", _ABSENT)
+        self.prompt = place("prompt", _ABSENT)
         self._id = place("id", _ABSENT)
         self._image = place("image", _ABSENT)
         self._image_url = place("image_url", _ABSENT)
         self._count = place("count", _ABSENT)
+        self.width = len(headers)
+        self.id = columns.known.get("id")
+        images = (columns.known[name] for name in ("image", "image_url") if name in columns.known)
+        self.unusual = (*columns.nameless, *images)
         repeating = [columns.known[name] for name in _REPEATING if name in columns.known]
-        self._repeating = _picker(repeating, len(headers))
-        self._options: dict[tuple[str, ...], _Options] = {}
+        self.repeating = _picker(repeating, len(headers))
+        self._options: dict[tuple[str, ...], Options] = {}
 
     def read(self, raw: RawRow) -> Sequence[JobSpec] | Sequence[RowProblem]:
         """Give the jobs of a row, or its problems; never both."""
         faults = self._faults
         faults.row, faults.found = raw.row, []
         cells = self._squared(raw.cells)
-        words = self._parsed(cells, self._prompt, values.prompt, "")
+        words = self._parsed(cells, self.prompt, values.prompt, "")
         key = self._parsed(cells, self._id, values.row_id, None)
         picture = self._picture(cells)
-        options = self._options.get(tuple(self._repeating(cells))) or self._optional(cells)
+        options = self._options.get(tuple(self.repeating(cells))) or self._optional(cells)
         if faults.found:
             return faults.found
         request = GenerationRequest(
@@ -113,9 +126,9 @@ class RowReader:
         )
         count = options.count
         if key is None:
-            names = self._keys.of_content(content_key(request), raw.row, count)
+            names = self.keys.of_content(content_key(request), raw.row, count)
         else:
-            names = self._keys.of_id(key, raw.row, count)
+            names = self.keys.of_id(key, raw.row, count)
         if isinstance(names, Clash):
             faults.add(
                 self._id,
@@ -124,7 +137,7 @@ class RowReader:
                 "Give one of the two rows another id.",
             )
             return faults.found
-        written = dict(zip(self._names, self._pick(cells), strict=True))
+        written = dict(zip(self.names, self.pick(cells), strict=True))
         return [
             JobSpec(
                 name,
@@ -138,12 +151,18 @@ class RowReader:
             for name in names
         ]
 
-    def _optional(self, cells: Sequence[str]) -> _Options:
+    def options(self, cells: Sequence[str]) -> Options | None:
+        """Understand the columns of a row that repeat themselves; None when there are faults."""
+        self._faults.found = []
+        found = self._optional(cells)
+        return None if self._faults.found else found
+
+    def _optional(self, cells: Sequence[str]) -> Options:
         """Read the columns that repeat themselves, and remember what was understood."""
         columns = self._columns.known
-        standard = _Options()
+        standard = Options()
         place = columns.get
-        options = _Options(
+        options = Options(
             self._parsed(
                 cells, place("orientation", _ABSENT), values.orientation, standard.orientation
             ),
@@ -154,9 +173,9 @@ class RowReader:
             self._parsed(cells, self._count, values.count, standard.count),
         )
         if not self._faults.found:
-            if len(self._options) == _REMEMBERED:
+            if len(self._options) == values.REMEMBERED:
                 self._options.clear()
-            self._options[tuple(self._repeating(cells))] = options
+            self._options[tuple(self.repeating(cells))] = options
         return options
 
     def _of_variant(self, written: dict[str, str], key: str | None) -> dict[str, str]:

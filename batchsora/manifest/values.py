@@ -22,6 +22,9 @@ LONGEST_NAME: Final = 200
 LONGEST_URL: Final = 8192
 HIGHEST_PRIORITY: Final = 1_000_000
 
+REMEMBERED: Final = 1024
+"""Combinations of repeated cells whose meaning is kept."""
+
 UNCALCULATED: Final = "#FORMULA!"
 """Stands for a formula whose result is not in the file."""
 _FORMULA_ERRORS: Final = frozenset(
@@ -29,8 +32,8 @@ _FORMULA_ERRORS: Final = frozenset(
     | {"#BLOCKED!", "#CONNECT!", "#FIELD!", "#GETTING_DATA", "#ERROR!"}
 )
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_CONTROL_OR_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+CONTROL_OR_LINE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _NOT_IN_A_URL = re.compile('[\\s\x00-\x20\x7f-\x9f\ud800-\udfff<>"{}|\\\\^`]')
 
 _ORIENTATIONS: Final = {
@@ -146,14 +149,17 @@ def prompt(text: str) -> str:
         raise CellError(
             f"the prompt has {len(words)} characters, more than {LONGEST_PROMPT}", "Shorten it."
         )
-    if _CONTROL.search(words):
+    if CONTROL.search(words):
         raise CellError("the prompt has control characters", "Remove them.")
     # Zero-width characters are not white space to Python, and yet nothing to see.
-    if not words[:1].isalnum() and not any(
-        character.isprintable() and not character.isspace() for character in words
-    ):
+    if not words[:1].isalnum() and not is_visible(words):
         raise CellError("the prompt is empty", "Write what the video shows, or remove the row.")
     return words
+
+
+def is_visible(text: str) -> bool:
+    """Say whether a text has something to see."""
+    return any(character.isprintable() and not character.isspace() for character in text)
 
 
 def row_id(text: str) -> str | None:
@@ -181,7 +187,7 @@ def _name(text: str, what: str) -> str | None:
     words = text.strip()
     if len(words) > LONGEST_NAME:
         raise CellError(f"the {what} is longer than {LONGEST_NAME} characters", "Shorten it.")
-    if _CONTROL_OR_LINE.search(words):
+    if CONTROL_OR_LINE.search(words):
         raise CellError(
             f"the {what} has a line break or control characters", "Write it in one line."
         )

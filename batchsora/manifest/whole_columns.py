@@ -1,0 +1,160 @@
+"""Many rows at once, column by column: what a million ordinary rows cost.
+
+Whatever is not plain to see here goes the way of single rows (:mod:`batchsora.manifest.rows`),
+which names what is wrong. Both give the same rows to the byte (a test holds it).
+"""
+
+from collections.abc import Callable, Sequence
+from json import dumps
+from json.encoder import encode_basestring_ascii
+from typing import Final, NamedTuple
+
+from batchsora.manifest import values
+from batchsora.manifest.keys import Clash, key_of
+from batchsora.manifest.raw import RawRow
+from batchsora.manifest.rows import Options, RowReader
+from jobs.provider import GenerationRequest
+from jobs.spec import SpecRow, hashed
+
+encoded: Callable[[str], str] = encode_basestring_ascii
+_NO_ID_BEGINS: Final = {"-", "#", ""}
+
+
+class Terms(NamedTuple):
+    """What the columns of a row say that repeat themselves.
+
+    Attributes:
+        hashed: their part of the fingerprint.
+        kind: of price.
+    """
+
+    hashed: str
+    kind: str
+    orientation: str
+    duration: int
+    callback_url: str | None
+    campaign: str | None
+    priority: int
+
+
+class ColumnReader:
+    """Reads the rows of one manifest in lumps.
+
+    Args:
+        reader: of single rows; its keys and what it remembers are shared.
+        kind_of: names the price kind of a request.
+    """
+
+    def __init__(self, reader: RowReader, kind_of: Callable[[GenerationRequest], str]) -> None:
+        self._reader = reader
+        self._kind_of = kind_of
+        self._terms: dict[tuple[str, ...], Terms | None] = {}
+        names = [encoded(name).replace("%", "%%") for name in reader.names]
+        self._cells = "{" + ", ".join(f"{name}: %s" for name in names) + "}"
+
+    def read(self, lump: Sequence[RawRow]) -> list[SpecRow]:
+        """Give the first rows of a lump that are ordinary, as many as can be told at once."""
+        reader = self._reader
+        cells = [raw.cells for raw in lump]
+        if set(map(len, cells)) != {reader.width}:
+            return []
+        columns = list(zip(*cells, strict=True))
+        if any("".join(columns[place]).strip() for place in reader.unusual):
+            return []
+        prompts = self._prompts(columns[reader.prompt])
+        terms = [term for row in cells if (term := self._term(row))]
+        if prompts is None or len(terms) < len(cells):
+            return []
+        numbers = [raw.row for raw in lump]
+        keys = self._keys(columns, numbers, prompts, terms)
+        template, pick, from_content = self._cells, reader.pick, reader.id is None
+        make = SpecRow._make
+        return [
+            make(
+                (
+                    key,
+                    from_content,
+                    number,
+                    hashed(f"[{encoded(prompt)}, {one.hashed}]"),
+                    one.kind,
+                    prompt,
+                    one.orientation,
+                    one.duration,
+                    None,
+                    one.callback_url,
+                    one.campaign,
+                    one.priority,
+                    template % tuple(map(encoded, pick(row))),
+                )
+            )
+            # the keys are those of the first rows
+            for key, number, prompt, one, row in zip(
+                keys, numbers, prompts, terms, cells, strict=False
+            )
+        ]
+
+    @staticmethod
+    def _prompts(column: Sequence[str]) -> list[str] | None:
+        """Read a column of prompts; None when one of them is not plain."""
+        prompts = [text.strip() for text in column]
+        firsts = [prompt[:1] for prompt in prompts]
+        if "#" in firsts or max(map(len, prompts)) > values.LONGEST_PROMPT:
+            return None
+        if not all(map(str.isalnum, firsts)):  # an emoji, a quote: seldom all of them
+            for prompt, first in zip(prompts, firsts, strict=True):
+                if not first.isalnum() and not values.is_visible(prompt):
+                    return None
+        return None if values.CONTROL.search("\n".join(prompts)) else prompts
+
+    def _term(self, row: Sequence[str]) -> Terms | None:
+        """Understand the columns that repeat themselves; None when they are not plain."""
+        said = tuple(self._reader.repeating(row))
+        if said not in self._terms:
+            if len(self._terms) == values.REMEMBERED:
+                self._terms.clear()
+            options = self._reader.options(row)
+            self._terms[said] = None if options is None else self._written(options)
+        return self._terms[said]
+
+    def _written(self, options: Options) -> Terms | None:
+        if options.count != 1:
+            return None
+        request = GenerationRequest(
+            "", options.orientation, options.duration, None, options.callback_url
+        )
+        rest = dumps([options.orientation, options.duration, None])[1:-1]
+        return Terms(
+            rest,
+            self._kind_of(request),
+            options.orientation,
+            options.duration,
+            options.callback_url,
+            options.campaign,
+            options.priority,
+        )
+
+    def _keys(
+        self,
+        columns: Sequence[Sequence[str]],
+        numbers: Sequence[int],
+        prompts: Sequence[str],
+        terms: Sequence[Terms],
+    ) -> list[str]:
+        """Hand out the keys of the first rows, up to one that is not plain or taken."""
+        taken = self._reader.keys
+        keys: list[str] = []
+        if self._reader.id is None:
+            for number, prompt, term in zip(numbers, prompts, terms, strict=True):
+                key = key_of(prompt, term.orientation, term.duration, "")
+                found = taken.of_content(key, number, 1)
+                if isinstance(found, Clash):
+                    break
+                keys += found
+            return keys
+        ids = [text.strip() for text in columns[self._reader.id]]
+        plain = (
+            max(map(len, ids)) <= values.LONGEST_NAME
+            and _NO_ID_BEGINS.isdisjoint(text[:1] for text in ids)
+            and not values.CONTROL_OR_LINE.search(" ".join(ids))
+        )
+        return ids[: taken.of_ids(ids, numbers)] if plain else []
