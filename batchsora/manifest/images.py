@@ -11,8 +11,9 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 LARGEST_IMAGE: Final = 10 * 1024**2
 """Bytes of the decoded image: 10 MB, as the provider counts (docs/design.md)."""
+
+AT_ONCE: Final = 4
+"""Files that are read and hashed at the same time; each is held in memory meanwhile."""
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?=//)|data:", re.IGNORECASE)
 _DATA_URI = re.compile(r"data:([^;,]*)((?:;[^;,]*)*),", re.IGNORECASE)
@@ -100,16 +104,36 @@ class Images:
     def _file(self, source: str) -> ImageRef:
         path = self._resolved(source)
         if path not in self._files:
-            try:
-                fitted = self._fitted(path, source)
-                self._files[path] = (fitted, *_contents(fitted))
-            except CellError as error:
-                self._files[path] = error
+            self._files[path] = self._facts(path, source)
         facts = self._files[path]
         if isinstance(facts, CellError):
             raise CellError(facts.problem, facts.remedy)
         fitted, sha256, size, media = facts
         return ImageRef(source, str(fitted), sha256, size, media)
+
+    def prepare(self, texts: Iterable[str]) -> None:
+        """Read the files that some cells name, several at once, for the calls of :meth:`read`."""
+        if self._fitter is not None:  # what it makes and says comes in the rows' order
+            return
+        found: dict[Path, str] = {}
+        for text in texts:
+            source = text.strip()
+            if source and _SCHEME.match(source) is None:
+                with suppress(CellError):  # told by read
+                    found.setdefault(self._resolved(source), source)
+        new = {path: source for path, source in found.items() if path not in self._files}
+        if len(new) > 1:
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                self._files |= dict(
+                    zip(new, pool.map(self._facts, *zip(*new.items())), strict=True)
+                )
+
+    def _facts(self, path: Path, source: str) -> tuple[Path, str, int, str] | CellError:
+        try:
+            fitted = self._fitted(path, source)
+            return (fitted, *_contents(fitted))
+        except CellError as error:
+            return error
 
     def _fitted(self, path: Path, source: str) -> Path:
         """Give the file to send for a picture: itself, or what was made of it."""
@@ -139,6 +163,10 @@ class Images:
 
 class Unread:
     """Takes images by what a cell says of them alone, for whoever wants no more than keys."""
+
+    @staticmethod
+    def prepare(texts: Iterable[str]) -> None:
+        """Do nothing: no file is read."""
 
     @staticmethod
     def read(text: str) -> ImageRef | None:

@@ -54,6 +54,9 @@ T = TypeVar("T", bound=JobSpec | RowProblem | SpecRow)
 LUMP: Final = 500
 """Rows that are read together, column by column."""
 
+PICTURES: Final = 16
+"""Rows whose pictures are read together."""
+
 MOST_JOBS: Final = 2_000_000
 """A manifest that asks for more is a mistake (``count`` in every row), not an order."""
 
@@ -148,7 +151,9 @@ class Manifest:
                 plain = [raw for raw in lump if isinstance(raw, RawRow)]
                 quick = columns.read(plain) if len(plain) == len(lump) else []
                 yield quick
-                for raw in lump[len(quick) :]:
+                for place, raw in enumerate(lump[len(quick) :], len(quick)):
+                    if (place - len(quick)) % PICTURES == 0:
+                        reader.prepare(lump[place : place + PICTURES])
                     for item in self._read(reader, raw):
                         if isinstance(item, RowProblem):
                             yield (item,)

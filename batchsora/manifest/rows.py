@@ -1,6 +1,6 @@
 """From one raw row to the jobs that it asks for, or to everything that is wrong with it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Final, TypeVar
@@ -109,6 +109,13 @@ class RowReader:
         repeating = [columns.known[name] for name in _REPEATING if name in columns.known]
         self.repeating = _picker(repeating, len(headers))
         self._options: dict[tuple[str, ...], Options] = {}
+
+    def prepare(self, lump: Iterable[RawRow | RowProblem]) -> None:
+        """Read the pictures that some rows name, several at once, for the calls of :meth:`read`."""
+        place = self._image
+        if place != _ABSENT:
+            rows = (raw.cells for raw in lump if isinstance(raw, RawRow))
+            self._images.prepare(cells[place] for cells in rows if place < len(cells))
 
     def read(self, raw: RawRow) -> Sequence[JobSpec] | Sequence[RowProblem]:
         """Give the jobs of a row, or its problems; never both."""

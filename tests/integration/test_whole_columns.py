@@ -1,12 +1,15 @@
 """Many rows at once give what single rows give, to the byte, and the same errors."""
 
 import csv
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import BinaryIO
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchsora.manifest import read
+from batchsora.manifest import images, read
 from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.read import open_manifest
 from jobs.provider import GenerationRequest
@@ -93,3 +96,31 @@ def test_ordinary_rows_take_the_quick_way(tmp_path: Path) -> None:
 
     assert sum(1 for _ in manifest.spec_rows(counting)) == 1200
     assert len(asked) == 1
+
+
+def test_pictures_are_read_once_several_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forty rows of ten files and a missing one: the same rows and problems, each file once."""
+    for number in range(10):
+        png = b"\x89PNG\r\n\x1a\n" + bytes([number]) * 100
+        (tmp_path / f"{number}.png").write_bytes(png)
+    rows = "\n".join(f"a kite {i},{i % 11}.png" for i in range(40))
+    (tmp_path / "m.csv").write_text(f"prompt,image\n{rows}\n")
+    opened: list[Path] = []
+    real = images.opened
+
+    def counting(path: Path) -> AbstractContextManager[BinaryIO]:
+        opened.append(path)
+        return real(path)
+
+    monkeypatch.setattr(images, "opened", counting)
+    manifest = open_manifest(tmp_path / "m.csv")
+    quick = list(manifest.spec_rows(kind_of))
+    assert sorted(path.name for path in opened) == [f"{number}.png" for number in range(10)]
+    single = [
+        item if isinstance(item, RowProblem) else spec_row(item, kind_of(item.request))
+        for item in manifest.rows()
+    ]
+    assert quick == single
+    assert sum(isinstance(item, RowProblem) for item in quick) == 3
