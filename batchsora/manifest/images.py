@@ -124,9 +124,8 @@ class Images:
         new = {path: source for path, source in found.items() if path not in self._files}
         if len(new) > 1:
             with ThreadPoolExecutor(AT_ONCE) as pool:
-                self._files |= dict(
-                    zip(new, pool.map(self._facts, *zip(*new.items())), strict=True)
-                )
+                facts = pool.map(self._facts, new.keys(), new.values())
+                self._files |= dict(zip(new, facts, strict=True))
 
     def _facts(self, path: Path, source: str) -> tuple[Path, str, int, str] | CellError:
         try:
