@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
@@ -13,6 +13,9 @@ from .prepared import driver
 from .writer import Writer, unusable
 
 T = TypeVar("T")
+
+LARGEST_WAL: Final = 32 * 1024**2
+"""Bytes of the -wal file that are kept for reuse: a large load leaves no large file behind."""
 
 
 class Store:
@@ -61,6 +64,7 @@ class Store:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA journal_size_limit = {LARGEST_WAL}")
             connection.execute(f"PRAGMA {pragma}")
         except BaseException:
             connection.close()

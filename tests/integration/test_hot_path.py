@@ -1,5 +1,6 @@
 """What a job costs the database, counted: plans, statements and transactions, never seconds."""
 
+import gc
 import re
 import sqlite3
 from collections import Counter
@@ -14,6 +15,7 @@ from jobs.ending import Reason
 from jobs.provider import Generation, GenerationPhase, InDoubt
 from jobs.states import FailureKind
 from jobs.store import views
+from jobs.store.database import LARGEST_WAL
 from jobs.store.prepared import driver
 
 WHOLE_TABLES = re.compile(r"SCAN (job|attempt|artifact)\b(?! USING (COVERING )?INDEX (ix|uq)_)")
@@ -101,3 +103,49 @@ def test_a_job_costs_a_bounded_number_of_statements_and_transactions(engine: Tra
     assert statements < 33
     assert commits < 1
     assert costs[1][0] <= costs[0][0] * 1.05
+
+
+def test_nothing_of_a_job_stays_in_memory(engine: Traced) -> None:
+    """A night of a million jobs takes as much memory as one of a hundred."""
+    left = []
+    engine.provider.takes, engine.provider.balance_micros = 8.0, 10**9
+    for number, jobs in enumerate((100, 400), 1):
+        engine.load([spec(f"{jobs}-{i}", row=i) for i in range(jobs)], batch=f"b{jobs}")
+        engine.run([number], max_in_flight=64, rate=0)
+        gc.collect()
+        ours = (str(type(found).__module__).startswith("jobs.") for found in gc.get_objects())
+        left.append(sum(ours))
+    # what the scripted provider keeps for its test is among them: a key and a prompt are no objects
+    assert left[1] <= left[0] + 10
+
+
+def test_requests_for_a_job_are_few(engine: Traced) -> None:
+    """A regression guard: one submission, and a small share of a page of the list."""
+    jobs = 400
+    engine.provider.balance_micros = 10**9
+    engine.load([spec(f"r{i}", row=i) for i in range(jobs)])
+    engine.run(max_in_flight=64, rate=0)
+    provider = engine.provider
+    assert len(provider.posts) == jobs
+    assert (provider.list_reads + provider.single_reads) / jobs < 1
+
+
+def test_the_wal_is_bounded_and_the_file_can_be_packed(engine: Traced) -> None:
+    """After a large load the next commits give the disk back; VACUUM loses nothing."""
+    prompt = "a kite over the dunes " * 150
+    engine.load([spec(f"r{i}", prompt + str(i), row=i) for i in range(9000)])
+    wal = engine.path.with_name(engine.path.name + "-wal")
+    largest = wal.stat().st_size
+    assert largest > LARGEST_WAL  # else this tests nothing
+    for cap in range(1, 4):
+        engine.cap(cap * 1_000_000_000)
+    assert wal.stat().st_size <= LARGEST_WAL
+    engine.store.close()
+    with closing(sqlite3.connect(engine.path)) as raw:
+        raw.execute("DELETE FROM job WHERE id > 10")
+        raw.commit()
+        before = raw.execute("SELECT id, key, state FROM job ORDER BY id").fetchall()
+        raw.execute("VACUUM")
+        assert raw.execute("SELECT id, key, state FROM job ORDER BY id").fetchall() == before
+        assert raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert engine.path.stat().st_size < largest / 10
