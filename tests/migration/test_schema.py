@@ -119,7 +119,7 @@ def test_a_night_that_an_older_version_left_is_taken_over_whole(tmp_path: Path) 
     at = "2026-01-05 20:00:00.000000"
     with closing(sqlite3.connect(path)) as file, file:
         row(file, "batch", id=1, name="night", columns="[]", active=0, paused=0, created_at=at)
-        for number, state in enumerate(("completed", "in_doubt"), 1):
+        for number, state in enumerate(("completed", "in_doubt", "completed"), 1):
             row(
                 file, "job", id=number, batch_id=1, key=f"r{number}", key_from_content=0,
                 row=number, fingerprint=f"print {number}", kind="k", prompt=prompt,
@@ -131,9 +131,12 @@ def test_a_night_that_an_older_version_left_is_taken_over_whole(tmp_path: Path) 
                 file, "attempt", id=number, job_id=number, state=state, idempotency_key=str(number),
                 kind="k", prompt=prompt, hold_micros=120_000, day="2026-01-05", intent_at=at,
                 send_before=at, price_estimated=0,
-                generation_id="g1" if state == "completed" else None,
+                generation_id=f"g{number}" if state == "completed" else None,
                 price_micros=120_000 if state == "completed" else None,
             )  # fmt: skip
+        row(
+            file, "artifact", attempt_id=1, job_id=1, path="a.mp4", bytes=1, sha256="0", tries=1
+        )  # fmt: skip
     copy = schema.upgrade(path)
     assert copy is not None
     assert schema.version(copy) == "0001"
@@ -144,7 +147,10 @@ def test_a_night_that_an_older_version_left_is_taken_over_whole(tmp_path: Path) 
         (doubt,) = store.read(lambda c: doubts.suspects(c, datetime(2026, 1, 5, tzinfo=UTC)))
         assert doubt.fingerprint == "print 2"
         keys = store.read(lambda c: c.execute(select(ATTEMPT.c.prompt_key)).scalars().all())
-        assert keys == [None, prompt_key(prompt)]  # what is settled is never compared again
+        assert keys == [None, prompt_key(prompt), None]  # what is settled is never compared again
+        status = store.read(lambda c: views.batch_status(c, batch))
+        assert (status.jobs["completed"], status.jobs["in_doubt"], status.total) == (2, 1, 3)
+        assert status.files_missing == 1  # of the two, one has its file
 
 
 def row(file: sqlite3.Connection, table: str, **values: object) -> None:
