@@ -33,6 +33,7 @@ class Kind(StrEnum):
     NUMBER = "a number"
     WHOLE = "a whole number"
     FLAG = "true or false"
+    RATE = 'bytes a second, like "2M" or 500000'
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ KEYS: Final[Mapping[str, Key]] = {
     "grace": Key(Kind.NUMBER, ("run", "generate", "reconcile", "resolve")),
     "retries": Key(Kind.WHOLE),
     "download": Key(Kind.PATH, ("run", "download")),
+    "download-rate": Key(Kind.RATE, ("run", "download", "generate")),
 }
 """What may stand in the file: what is worth keeping, and never a consent given in passing."""
 
@@ -192,11 +194,12 @@ def _fits(kind: Kind, value: Any) -> bool:
     if isinstance(value, bool) or kind is Kind.FLAG:
         return isinstance(value, bool) and kind is Kind.FLAG
     if isinstance(value, str):
-        return kind in (Kind.TEXT, Kind.PATH, Kind.USD) and bool(value) and value.isprintable()
+        texts = (Kind.TEXT, Kind.PATH, Kind.USD, Kind.RATE)
+        return kind in texts and bool(value) and value.isprintable()
     if isinstance(value, Decimal):
         return kind in (Kind.USD, Kind.NUMBER) and value.is_finite()
     whole = isinstance(value, int) and abs(value) < MOST
-    return whole and kind in (Kind.USD, Kind.NUMBER, Kind.WHOLE)
+    return whole and kind in (Kind.USD, Kind.NUMBER, Kind.WHOLE, Kind.RATE)
 
 
 def _unknown(path: Path, where: str, name: str, what: str, known: Collection[str]) -> SettingsError:

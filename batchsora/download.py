@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 
 from batchsora.fetch import Fetched, FetchError, fetch_video
+from batchsora.fetch.pace import Pace
 from batchsora.names import safe_name
 from jobs.clock import Clock
 from jobs.gate import Gate
@@ -27,6 +28,12 @@ log = logging.getLogger(__name__)
 NAP = 1.0
 """Seconds between two looks for newly completed jobs."""
 
+PAGE = 50
+"""Wanted files that are read at a time: a few more than are fetched at a time."""
+
+PAGES = 20
+"""Pages of one look: passing by a million files that can't be had is not all that a run does."""
+
 
 @dataclass(frozen=True, slots=True)
 class DownloadPolicy:
@@ -38,6 +45,7 @@ class DownloadPolicy:
         tries: of one file in one run.
         allow_private: take files from loopback and private addresses, as the sandbox's are.
         flat: put the files into the folder itself.
+        rate: bytes a second, for all downloads together; 0 is no limit.
     """
 
     folder: Path
@@ -45,6 +53,7 @@ class DownloadPolicy:
     tries: int = 4
     allow_private: bool = False
     flat: bool = False
+    rate: int = 0
 
 
 @dataclass(slots=True)
@@ -89,12 +98,16 @@ class Downloader:
         self._not_before: dict[int, float] = {}
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._bell = Gate(clock, chance)
+        self._pace = Pace(policy.rate, clock) if policy.rate else None
+        self._after: files.Place = (0, 0)
+        self._left = False
         self._last = False
         self.report = DownloadReport()
 
     def finish(self) -> None:
         """Say that no more files will come than those that are wanted now."""
         self._last = True
+        self._begin_pass()  # the one under way may have passed by what was completed since
         self._bell.wake()
 
     async def run(
@@ -119,30 +132,37 @@ class Downloader:
                 task.cancel()
             await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
-    def _start(self, batch_ids: Sequence[int], keys: Sequence[str]) -> int:
-        """Start what may start; returns how many files are still to be tried."""
-        left = 0
-        after = 0
+    def _start(self, batch_ids: Sequence[int], keys: Sequence[str]) -> bool:
+        """Start what may start, going on where the last look ended.
+
+        Returns:
+            False when all wanted files were passed by, and none of them is still to be tried.
+        """
         now = self._clock.monotonic()
-        while True:
+        for _ in range(PAGES):
             wanted = self._store.read(
-                lambda c, after=after: files.wanted_files(  # type: ignore[misc]
-                    c, batch_ids, 200, after=after, keys=keys
-                )
+                lambda c: files.wanted_files(c, batch_ids, PAGE, after=self._after, keys=keys)
             )
-            if not wanted:
-                return left
-            after = wanted[-1].job_id
             for item in wanted:
+                if len(self._under_way) >= self._policy.parallel:
+                    return True
+                self._after = item.place
                 if self._tries.get(item.attempt_id, 0) >= self._policy.tries:
                     continue
-                left += 1
-                if len(self._under_way) >= self._policy.parallel:
-                    return left
+                self._left = True
                 due = self._not_before.get(item.attempt_id, 0.0) <= now
                 if due and item.attempt_id not in self._under_way:
                     task = asyncio.create_task(self._fetch(item), name=f"download {item.key}")
                     self._under_way[item.attempt_id] = task
+            if len(wanted) < PAGE:
+                return self._begin_pass()
+        return True
+
+    def _begin_pass(self) -> bool:
+        """Begin again with the first wanted file; says whether any was still to be tried."""
+        left = self._left
+        self._after, self._left = (0, 0), False
+        return left
 
     def _reap(self) -> None:
         for attempt_id, task in list(self._under_way.items()):
@@ -172,18 +192,18 @@ class Downloader:
     async def _get(self, item: WantedFile, target: Path) -> Fetched:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            return await fetch_video(
-                self._http, item.video_url, target, allow_private=self._policy.allow_private
-            )
+            return await self._fetched(item.video_url, target)
         except FetchError as error:
             if not error.expired:
                 raise
         fresh = await self._provider.generation(item.generation_id)
         if fresh.video_url is None:
             raise FetchError("the address has expired and the API gives no fresh one", expired=True)
-        return await fetch_video(
-            self._http, fresh.video_url, target, allow_private=self._policy.allow_private
-        )
+        return await self._fetched(fresh.video_url, target)
+
+    async def _fetched(self, url: str, target: Path) -> Fetched:
+        private = self._policy.allow_private
+        return await fetch_video(self._http, url, target, allow_private=private, pace=self._pace)
 
     async def _failed(self, item: WantedFile, message: str) -> None:
         tries = self._tries.get(item.attempt_id, 0)

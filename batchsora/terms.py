@@ -12,6 +12,7 @@ from batchsora.app.loading import Caps
 from batchsora.app.picks import MOST_SAMPLED, Pick
 from batchsora.app.run import RunTerms
 from batchsora.app.terms import run_terms, usual_folder
+from batchsora.fetch.pace import rate_of
 from jobs.money import to_micros
 
 Usd = Decimal | str | int
@@ -35,6 +36,7 @@ class Terms(TypedDict, total=False):
     retries: int
     wait_for_funds: bool
     download: str | Path | None
+    download_rate: str | float
     first: int
     sample: int
     seed: int
@@ -102,6 +104,8 @@ def check(terms: Mapping[str, Any]) -> None:
             raise TypeError(f"{name} must be True or False, not {value!r}")
     if terms.get("first") is not None and terms.get("sample") is not None:
         raise ValueError("give first or sample, not both")
+    if terms.get("download_rate") is not None:
+        _rate(terms["download_rate"])
     if "on_existing" in terms:
         OnExisting(terms["on_existing"])
 
@@ -138,6 +142,15 @@ def _usd(name: str, amount: Any) -> Decimal | None:
     return found
 
 
+def _rate(given: Any) -> int:
+    if not isinstance(given, str | int | float) or isinstance(given, bool):
+        raise TypeError(f'download_rate: write it like "2M", or as a number, not {given!r}')
+    try:
+        return rate_of(given)
+    except ValueError as error:
+        raise ValueError(f"download_rate: {error}") from None
+
+
 def pick(terms: Terms) -> Pick:
     """Read which rows are meant."""
     return Pick(terms.get("first"), terms.get("sample"), terms.get("seed", 0))
@@ -151,4 +164,10 @@ def run_terms_of(terms: Terms, *, sandbox: bool) -> RunTerms:
         for name, value in terms.items()
         if (name in _RUN or name == "wait_for_funds") and value is not None
     }
-    return run_terms(None if folder is None else Path(folder), rehearsal=sandbox, **numbers)
+    rate = terms.get("download_rate")
+    return run_terms(
+        None if folder is None else Path(folder),
+        rehearsal=sandbox,
+        download_rate=0 if rate is None else _rate(rate),
+        **numbers,
+    )

@@ -6,6 +6,7 @@ import click
 
 from batchsora.cli.common import Cli, global_options
 from batchsora.cli.completing import batches, jobs
+from batchsora.cli.rates import rate_option
 
 
 @click.command("download", short_help="Fetch files that are missing, at no cost.")
@@ -19,6 +20,7 @@ from batchsora.cli.completing import batches, jobs
     show_default=True,
     help="Where the files go.",
 )
+@rate_option
 @click.option(
     "--allow-private-downloads",
     "private",
@@ -28,7 +30,14 @@ from batchsora.cli.completing import batches, jobs
 @global_options
 @click.pass_obj
 def command(
-    cli: Cli, /, job: tuple[str, ...], batch: str | None, folder: Path, *, private: bool
+    cli: Cli,
+    /,
+    job: tuple[str, ...],
+    batch: str | None,
+    folder: Path,
+    download_rate: int | None,
+    *,
+    private: bool,
 ) -> int:
     """Fetch the files of completed jobs that are missing, or of each JOB. It costs nothing.
 
@@ -46,7 +55,9 @@ def command(
 
     settings = cli.settings()
     with endpoint(settings) as place, existing_store(settings.database) as store:
-        policy = DownloadPolicy(folder, allow_private=private or place.private_files)
+        policy = DownloadPolicy(
+            folder, allow_private=private or place.private_files, rate=download_rate or 0
+        )
         report = fetch_files(store, place, policy, batch, job, cli.hooks)
     for key, error in report.failed.items():
         cli.say(f"the file of {key} is missing: {error}")

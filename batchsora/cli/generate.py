@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from batchsora.cli.common import Cli, global_options
+from batchsora.cli.rates import rate_option
 from batchsora.cli.run import SECONDS, USD
 
 
@@ -23,6 +24,7 @@ from batchsora.cli.run import SECONDS, USD
     type=click.Path(file_okay=False, path_type=Path),
     help="Wait, and fetch the file into this folder.",
 )
+@rate_option
 @click.option("--budget", type=USD, metavar="USD", help="Cap of the batch 'adhoc', kept with it.")
 @click.option("--max-price", type=USD, metavar="USD", help="Highest price to pay.")
 @click.option("--min-balance", type=USD, metavar="USD", help="What the account shall keep.")
@@ -64,6 +66,7 @@ def command(cli: Cli, /, prompt: str, **flags: Any) -> int:
             folder,
             rehearsal=rehearsal,
             flat=True,
+            download_rate=flags["download_rate"] or 0,
             poll_interval=flags["poll_interval"],
             grace=flags["grace"],
         ),

@@ -10,6 +10,7 @@ import click
 from batchsora.cli.common import Cli, global_options
 from batchsora.cli.completing import batches
 from batchsora.cli.picking import pick_of, pick_options
+from batchsora.cli.rates import rate_option
 from batchsora.cli.reading import reading_options
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ SECONDS = click.FloatRange(min=0.05, max=7 * 86400)
     help="Where the files go.  [default: videos; in a rehearsal sandbox-videos]",
 )
 @click.option("--no-download", is_flag=True, help="Fetch no files.")
+@rate_option
 @click.option(
     "--allow-private-downloads",
     is_flag=True,
@@ -253,5 +255,6 @@ def _terms(flags: dict[str, Any]) -> "RunTerms":
         None if flags["no_download"] else folder,
         rehearsal=rehearsal,
         private=flags["allow_private_downloads"],
+        download_rate=flags["download_rate"] or 0,
         **{name: flags[name] for name in names},
     )

@@ -1,8 +1,11 @@
 """A file on its way: its bytes, their hash, and the note that lets it be resumed.
 
-The bytes go into ``NAME.part``. Beside it ``NAME.part.json`` notes how many of them are safely on
-disk, their hash, and which version of the file they belong to; a part without a fitting note is
-begun again. So neither a crash nor another video under the same name leaves a mixture.
+The bytes go into ``NAME.part``. Beside it ``NAME.part.json`` marks how many of them there are,
+their hash, and which version of the file they belong to; a part without a fitting mark is begun
+again. So neither a crash nor another video under the same name leaves a mixture.
+
+There are two marks: of the bytes that were forced to disk, which a power cut leaves, and of all of
+them, which a killed process leaves. The note is written over itself: torn, it vouches for nothing.
 """
 
 import fcntl
@@ -13,14 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-BLOCK: Final = 1024**2
-"""Bytes that are written, and hashed, at a time."""
+BLOCK: Final = 512 * 1024
+"""Bytes that are written, hashed and marked at a time: what a killed process fetches again."""
 
-NOTE_EVERY: Final = 8 * BLOCK
-"""Bytes after which what is there is forced to disk and noted."""
+FORCE_EVERY: Final = 8 * 1024**2
+"""Bytes after which what is there is forced to disk."""
 
 MP4_HEAD: Final = 12
 """Bytes that tell an MP4: the length and name of its first box, and its brand."""
+
+
+Mark = tuple[int, str]
+"""So many bytes from the beginning, and their SHA-256 in hexadecimal."""
 
 
 class FetchError(Exception):
@@ -57,8 +64,11 @@ class Part:
         self._path = _beside(target, ".part")
         self._note = _beside(target, ".part.json")
         self._handle = handle
+        self._note_handle: int | None = None
+        self._note_size = 0
         self._hash = hashlib.sha256()
         self._noted = 0
+        self._forced: Mark = (0, "")
         self._finished = False
         self.size = 0
         self.version = ""
@@ -92,33 +102,44 @@ class Part:
         try:
             if not self._finished and self.size == 0:
                 self._path.unlink(missing_ok=True)
-            elif not self._finished and self.size > self._noted:
-                self._write_note()
+            elif not self._finished and self.size > min(self._noted, self._forced[0]):
+                self._write_note(force=True)
         finally:
+            self._close_note()
             os.close(self._handle)
 
     def resume(self) -> None:
-        """Go on with what the note vouches for."""
+        """Go on with what a mark vouches for."""
         try:
             note: Any = json.loads(self._note.read_bytes())
-            size, digest, version = note["size"], note["sha256"], note["version"]
+            version = note["version"]
+            marks = sorted((size, digest) for size, digest in note["marks"])
         except (OSError, ValueError, KeyError, TypeError):
             return self.forget()
         if not isinstance(version, str) or not version:
             return self.forget()
-        if not isinstance(size, int) or not 0 < size <= os.fstat(self._handle).st_size:
-            return self.forget()
         found = hashlib.sha256()
-        for start in range(0, size, BLOCK):
-            found.update(os.pread(self._handle, min(BLOCK, size - start), start))
-        if found.hexdigest() != digest:
+        there = os.fstat(self._handle).st_size
+        for size, digest in marks:
+            if not isinstance(size, int) or not self.size < size <= there:
+                break
+            for start in range(self.size, size, BLOCK):
+                found.update(os.pread(self._handle, min(BLOCK, size - start), start))
+            if found.hexdigest() != digest:
+                break
+            self._hash, self.size = found.copy(), size
+        if not self.size:
             return self.forget()
-        os.ftruncate(self._handle, size)
-        self._hash, self.size, self._noted, self.version = found, size, size, version
+        os.ftruncate(self._handle, self.size)
+        self._noted, self.version = self.size, version
         return None
 
-    def add(self, block: bytes) -> None:
+    def add(self, block: bytes, *, mark: bool = True) -> None:
         """Append bytes.
+
+        Args:
+            block: the bytes.
+            mark: False leaves it to the end of this part's context to mark them.
 
         Raises:
             FetchError: the first ones are not those of an MP4.
@@ -133,8 +154,8 @@ class Part:
             view = view[os.pwrite(self._handle, view, self.size + len(block) - len(view)) :]
         self.size += len(block)
         self._hash.update(block)
-        if self.size - self._noted >= NOTE_EVERY:
-            self._write_note()
+        if mark:
+            self._write_note(force=self.size - self._forced[0] >= FORCE_EVERY)
 
     def restart(self, version: str = "") -> None:
         """Begin anew, with a file of this version."""
@@ -143,10 +164,12 @@ class Part:
 
     def forget(self) -> None:
         """Throw away what is here."""
+        self._close_note()
         self._note.unlink(missing_ok=True)
         os.ftruncate(self._handle, 0)
         self._hash = hashlib.sha256()
         self.size = self._noted = 0
+        self._forced = (0, "")
         self.version = ""
 
     def finish(self) -> Fetched:
@@ -162,16 +185,32 @@ class Part:
             os.close(folder)
         return Fetched(self._target, self.size, self._hash.hexdigest())
 
-    def _write_note(self) -> None:
-        """Force what is here to disk, then say so; without a version it could not be resumed."""
+    def _write_note(self, *, force: bool) -> None:
+        """Mark what is here; without a version it could not be resumed."""
         if not self.version:
             return
-        os.fsync(self._handle)
-        note = {"size": self.size, "sha256": self._hash.hexdigest(), "version": self.version}
-        fresh = _beside(self._target, ".part.json.new")
-        fresh.write_text(json.dumps(note), encoding="utf-8")
-        fresh.replace(self._note)
+        mark = self.size, self._hash.hexdigest()
+        if force:
+            os.fsync(self._handle)
+            self._forced = mark
+        if self._note_handle is None:
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._note_handle = os.open(self._note, flags, 0o666)
+            self._note_size = os.fstat(self._note_handle).st_size
+        marks = [found for found in dict.fromkeys((self._forced, mark)) if found[0]]
+        text = json.dumps({"version": self.version, "marks": marks}).encode("ascii")
+        # in one piece, and spaces over the rest of a longer one
+        text = text.ljust(self._note_size)
+        os.pwrite(self._note_handle, text, 0)
+        self._note_size = len(text)
+        if force:
+            os.fsync(self._note_handle)
         self._noted = self.size
+
+    def _close_note(self) -> None:
+        if self._note_handle is not None:
+            os.close(self._note_handle)
+        self._note_handle = None
 
 
 def _beside(target: Path, suffix: str) -> Path:

@@ -9,13 +9,15 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 from urllib.parse import urljoin
 
 import httpx
 
 from batchsora._version import __version__
 from batchsora.fetch.addresses import ADDRESSES, Resolve, public_addresses, system_addresses
+from batchsora.fetch.beside import beside
+from batchsora.fetch.pace import Pace
 from batchsora.fetch.part import BLOCK, MP4_HEAD, Fetched, FetchError, Part
 
 LARGEST_FILE: Final = 2 * 1024**3
@@ -31,8 +33,6 @@ _HEADERS: Final = {
 }
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 
-T = TypeVar("T")
-
 
 async def fetch_video(
     http: httpx.AsyncClient,
@@ -43,6 +43,7 @@ async def fetch_video(
     longest: float = LONGEST,
     allow_private: bool = False,
     progress: Callable[[int], None] | None = None,
+    pace: Pace | None = None,
     resolve: Resolve = system_addresses,
 ) -> Fetched:
     """Fetch an MP4 to a file, whole or not at all.
@@ -53,9 +54,10 @@ async def fetch_video(
         url: of the video.
         target: where it goes; what is there is replaced, so the caller chooses a name of its own.
         largest: bytes that are accepted at most.
-        longest: seconds that this try may take.
+        longest: seconds that this try may take, beside those that ``pace`` takes.
         allow_private: take it from loopback and private addresses as well.
         progress: told the number of bytes that are here, now and then.
+        pace: shared by all downloads that stay within a rate together; None is no limit.
         resolve: names to addresses.
 
     Raises:
@@ -63,16 +65,17 @@ async def fetch_video(
         OSError: the disk is full, or the folder can't be written.
     """
     with Part.opened(target) as part:
-        await _beside(part.resume)
+        await beside(part.resume)
         try:
             async with (
-                asyncio.timeout(longest),
+                asyncio.timeout(longest) as limit,
                 _answer(http, url, part, resolve, allow_private=allow_private) as response,
             ):
                 total = _begin(part, response)
                 if total is not None and total > largest:
                     raise FetchError(f"the file has {total} bytes, more than {largest}")
-                await _read(response, part, largest, progress)
+                paced = response.aiter_raw() if pace is None else _paced(response, pace, limit)
+                await _read(paced, part, largest, progress)
         except TimeoutError as error:
             raise FetchError(f"the file did not come within {longest:.0f} seconds") from error
         if total is not None and part.size != total:
@@ -80,7 +83,7 @@ async def fetch_video(
         if part.size < MP4_HEAD:
             part.forget()
             raise FetchError("what came is no MP4: it has almost no content")
-        return await _beside(part.finish)
+        return await beside(part.finish)
 
 
 @contextlib.asynccontextmanager
@@ -188,8 +191,20 @@ def _version(headers: httpx.Headers) -> str:
     return version if version.isascii() and version.isprintable() else ""
 
 
+async def _paced(
+    response: httpx.Response, pace: Pace, limit: asyncio.Timeout
+) -> AsyncIterator[bytes]:
+    """Give the answer's body at a pace, which is not the server's fault."""
+    async for chunk in response.aiter_raw():
+        yield chunk
+        seconds = pace.charge(len(chunk))
+        if seconds:
+            limit.reschedule((limit.when() or 0.0) + seconds)
+            await pace.wait(seconds)
+
+
 async def _read(
-    response: httpx.Response,
+    body: AsyncIterator[bytes],
     part: Part,
     largest: int,
     progress: Callable[[int], None] | None,
@@ -197,7 +212,7 @@ async def _read(
     """Bring the answer's body to the part."""
     buffer = bytearray()
     try:
-        async for chunk in response.aiter_raw():
+        async for chunk in body:
             buffer += chunk
             if part.size + len(buffer) > largest:
                 buffer.clear()
@@ -208,7 +223,7 @@ async def _read(
     finally:
         # also what came before a break is kept; when cancelled this is at most one block
         if buffer:
-            part.add(bytes(buffer))
+            part.add(bytes(buffer), mark=False)
     if progress is not None:
         progress(part.size)
 
@@ -216,16 +231,6 @@ async def _read(
 async def _add(part: Part, buffer: bytearray, progress: Callable[[int], None] | None) -> None:
     block = bytes(buffer)
     buffer.clear()
-    await _beside(lambda: part.add(block))
+    await beside(lambda: part.add(block))
     if progress is not None:
         progress(part.size)
-
-
-async def _beside(work: Callable[[], T]) -> T:
-    """Work in a thread; a cancellation waits for its end, so that nobody writes behind us."""
-    task = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise

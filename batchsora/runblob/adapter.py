@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Final
 
 from batchsora.runblob import errors
-from batchsora.runblob.body import encode
 from batchsora.runblob.client import RunBlobClient
 from batchsora.runblob.failures import failure_kind
 from batchsora.runblob.kinds import kind_of
@@ -44,12 +43,15 @@ class RunBlobProvider:
 
     Args:
         client: opened and closed by the caller.
+        patience: seconds that a submission waits at most until other images are gone; more than
+            its intent is good for would send nothing all the same.
     """
 
     list_limit = 100
 
-    def __init__(self, client: RunBlobClient) -> None:
+    def __init__(self, client: RunBlobClient, patience: float = 10.0) -> None:
         self._client = client
+        self._patience = patience
 
     @property
     def clock_ahead(self) -> timedelta | None:
@@ -63,16 +65,18 @@ class RunBlobProvider:
     async def submit(
         self, request: GenerationRequest, idempotency_key: str, may_send: Callable[[], bool]
     ) -> SubmitOutcome:
-        """Buy one generation; the image is read before ``may_send`` is asked."""
+        """Buy one generation; its image was looked at before ``may_send`` is asked."""
         try:
-            body = await encode(
+            made = await self._client.send(
                 request.prompt,
                 request.orientation,
                 request.duration,
                 request.image,
                 request.callback_url,
+                idempotency_key,
+                may_send,
+                self._patience,
             )
-            made = await self._client.send(body, idempotency_key, may_send)
         except errors.RunBlobError as error:
             return outcome_of(error, with_image=request.image is not None)
         return Accepted(made.generation_id, None if made.price is None else to_micros(made.price))

@@ -4,37 +4,89 @@ This is where "a POST is sent at most once" is held. The transport is given noth
 over the body's pieces. When it fails before the first piece was asked for, no server can have the
 request: *known unsent*. Once it was asked for, the outcome is the server's to tell, or in doubt.
 A layer below that would send the request again finds no body to send.
+
+A picture is encoded while it is sent. Its bytes were hashed before, and are hashed again: when they
+differ, the last piece is never written, so that no server has a whole request with another picture.
 """
 
-import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
 
-from batchsora.runblob.images import ImageSource, read_image
+import httpx
 
-_PIECE = 64 * 1024
+from batchsora.fetch.beside import beside
+from batchsora.runblob.images import ImageSource, Picture, opened
+
+PIECE: Final = 64 * 1024
+"""Bytes that are written at a time."""
+
+_RAW: Final = PIECE // 4 * 3
+"""Bytes of a picture that make a piece; a multiple of three: pieces join without padding."""
 
 
-class OnceBody:
-    """An asynchronous iterable over a request's body that can be written once.
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A request's JSON, made while it is written.
+
+    Attributes:
+        head: all of it, or what stands before a picture.
+        picture: in the middle.
+        tail: what stands behind it.
+    """
+
+    head: bytes
+    picture: Picture | None = None
+    tail: bytes = b""
+
+    @property
+    def size(self) -> int:
+        """Give the bytes of all pieces together."""
+        encoded = 0 if self.picture is None else (self.picture.size + 2) // 3 * 4
+        return len(self.head) + encoded + len(self.tail)
+
+    def pieces(self) -> Iterator[bytes]:
+        """Give it piece by piece.
+
+        Raises:
+            OSError: the picture can't be read any more, or has changed; its end was not given.
+        """
+        for start in range(0, len(self.head), PIECE):
+            yield self.head[start : start + PIECE]
+        if self.picture is not None:
+            for block in self.picture.blocks(_RAW):
+                yield base64.b64encode(block)
+            yield self.tail
+
+
+class OnceBody(httpx.AsyncByteStream):
+    """A request's body that can be written once.
 
     Args:
-        pieces: the body.
+        body: what is written.
         may_send: asked when the first piece is about to be written; False writes nothing.
+        written: told of each piece that the connection has taken, whether it was the last one.
 
     Attributes:
         size: in bytes, all pieces together.
         started: True from the moment at which some of it may have left this process.
         withheld: True when ``may_send`` said no.
+        broken: why its end was not written, where the reason is ours.
     """
 
-    def __init__(self, pieces: Sequence[bytes], may_send: Callable[[], bool]) -> None:
-        self._pieces = pieces
+    def __init__(
+        self, body: Body, may_send: Callable[[], bool], written: Callable[[bool], None]
+    ) -> None:
+        self._body = body
         self._may_send = may_send
-        self.size = sum(len(piece) for piece in pieces)
+        self._written = written
+        self.size = body.size
         self.started = False
         self.withheld = False
+        self.broken = ""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         if self.started or self.withheld:
@@ -43,20 +95,29 @@ class OnceBody:
             self.withheld = True
             raise InterruptedError("held back by the caller")
         self.started = True
-        for piece in self._pieces:
-            view = memoryview(piece)
-            for start in range(0, len(view), _PIECE):
-                yield bytes(view[start : start + _PIECE])
+        pieces = self._body.pieces()
+        while piece := self._next(pieces):
+            yield piece
+            self._written(False)
+        self._written(True)
+
+    def _next(self, pieces: Iterator[bytes]) -> bytes:
+        try:
+            return next(pieces, b"")
+        except OSError as error:
+            self.broken = str(error)
+            raise
 
 
-async def encode(
+@asynccontextmanager
+async def encoded(
     prompt: str,
     orientation: str,
     duration: int,
     image: ImageSource | None,
     callback_url: str | None,
-) -> tuple[bytes, ...]:
-    """Write the JSON of a ``generate``, in pieces: an image of 10 MB is held once, not three times.
+) -> AsyncIterator[Body]:
+    """Give the JSON of a ``generate``, which can be written while the block lasts.
 
     Raises:
         ImageError: the image is missing, changed, too large or of another kind; nothing was sent.
@@ -68,14 +129,17 @@ async def encode(
     }
     if callback_url is not None:
         fields["callback_url"] = callback_url
-    if image is None:
-        return (json.dumps(fields).encode("ascii"),)
-    found = await asyncio.to_thread(read_image, image)
-    if isinstance(found, str):
-        fields["image_base64" if found[:5].lower() == "data:" else "image_url"] = found
-        return (json.dumps(fields).encode("ascii"),)
-    data, media_type = found
-    encoded = await asyncio.to_thread(base64.b64encode, data)
-    head = json.dumps(fields).removesuffix("}")
-    # base64 needs no escaping in JSON
-    return (f'{head}, "image_base64": "data:{media_type};base64,'.encode("ascii"), encoded, b'"}')
+    with ExitStack() as stack:
+        source = image
+        found = (
+            None if source is None else await beside(lambda: stack.enter_context(opened(source)))
+        )
+        if isinstance(found, str):
+            fields["image_base64" if found[:5].lower() == "data:" else "image_url"] = found
+        text = json.dumps(fields)
+        if isinstance(found, Picture):
+            # base64 needs no escaping in JSON
+            head = f'{text[:-1]}, "image_base64": "data:{found.media_type};base64,'
+            yield Body(head.encode("ascii"), found, b'"}')
+        else:
+            yield Body(text.encode("ascii"))

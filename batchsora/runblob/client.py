@@ -5,45 +5,41 @@ it): one request for each call, never repeated. Reads are free.
 """
 
 import asyncio
+import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Self
 from urllib.parse import quote
 
 import httpx
 
 from batchsora.runblob import models
 from batchsora.runblob.access import BASE_URL, is_local, usable_address, usable_token
-from batchsora.runblob.answers import Answer, Call, error_of, http_date, succeeded
-from batchsora.runblob.body import OnceBody, encode
+from batchsora.runblob.answers import Call
+from batchsora.runblob.body import encoded
 from batchsora.runblob.errors import (
     ImageError,
-    InDoubtError,
     UnreachableError,
     WithheldError,
     WrongAddressError,
 )
-from batchsora.runblob.exchange import LARGEST_ANSWER, document_of, exchange
-from batchsora.runblob.images import ImageSource
+from batchsora.runblob.exchange import LARGEST_ANSWER
+from batchsora.runblob.images import ImageSource, size_of
 from batchsora.runblob.models import GenerationCreated, GenerationInfo, usable_id
 from batchsora.runblob.paging import every_generation
+from batchsora.runblob.room import Room
 from batchsora.runblob.saving import Progress, save_video
-from batchsora.runblob.transport import USER_AGENT, new_transport
+from batchsora.runblob.transport import new_transport
 from batchsora.runblob.waiting import Sleep, Watcher, wait_until_finished
+from batchsora.runblob.wire import Wire
 from batchsora.runblob.words import clean
 
 __all__ = ["BASE_URL", "LARGEST_ANSWER", "RunBlobClient"]
-
-SLOWEST_UPLOAD: Final = 64 * 1024
-"""Bytes a second; an upload gets so much time in addition to the timeout."""
-
-LONGEST_CONNECT: Final = 20.0
-"""Seconds for a connection; shorter than the whole, so that running out of it is known unsent."""
 
 
 def utc_now() -> datetime:
@@ -70,7 +66,6 @@ class RunBlobClient:
 
     Attributes:
         base_url: the API's address.
-        clock_ahead: by how much the API's clock is ahead of ours, as its last answer told.
 
     Raises:
         ValueError: there is no token, or it or the base address can't be one; the text never shows
@@ -92,25 +87,16 @@ class RunBlobClient:
             raise ValueError("the timeout must be more than 0 seconds")
         self._token = usable_token(token)
         self.base_url = usable_address(base_url)
-        self._generate = httpx.URL(f"{self.base_url}/v1/sora/generate")
-        self._timeout = timeout
-        self._now = now
         self._monotonic = monotonic
         self._sleep = sleep
-        self.clock_ahead: timedelta | None = None
+        self._room = Room()
         self._transport = new_transport() if transport is None else transport
-        connect = min(timeout / 2, LONGEST_CONNECT)
-        self._http = httpx.AsyncClient(
-            transport=self._transport,
-            timeout=httpx.Timeout(timeout, connect=connect, pool=connect),
-            headers={
-                "Authorization": f"Bearer {self._token}",
-                "User-Agent": USER_AGENT,
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip",
-            },
-            follow_redirects=False,
-        )
+        self._wire = Wire(self._token, self.base_url, timeout, self._transport, now)
+
+    @property
+    def clock_ahead(self) -> timedelta | None:
+        """Say by how much the API's clock is ahead of ours, as its last answer told."""
+        return self._wire.clock_ahead
 
     def __repr__(self) -> str:
         return f"RunBlobClient({self.base_url!r})"
@@ -128,7 +114,7 @@ class RunBlobClient:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._http.aclose()
+        await self._transport.aclose()
 
     async def generate(
         self,
@@ -153,8 +139,7 @@ class RunBlobClient:
             InDoubtError: the video may have been bought; look before you pay again.
             RunBlobError: it was not; see :mod:`batchsora.runblob.errors`.
         """
-        body = await encode(prompt, orientation, duration, image, callback_url)
-        return await self.send(body, idempotency_key)
+        return await self.send(prompt, orientation, duration, image, callback_url, idempotency_key)
 
     async def generate_from_image(
         self,
@@ -179,43 +164,42 @@ class RunBlobClient:
 
     async def send(
         self,
-        body: Sequence[bytes],
+        prompt: str,
+        orientation: str,
+        duration: int,
+        image: ImageSource | None,
+        callback_url: str | None,
         idempotency_key: str | None,
         may_send: Callable[[], bool] = _always,
+        patience: float | None = None,
     ) -> GenerationCreated:
-        """Send a body from :func:`batchsora.runblob.body.encode`, once.
+        """Buy one video as :meth:`generate`, unless it becomes too late for it.
 
         Args:
-            body: the request's JSON.
-            idempotency_key: sent along, unless None.
+            prompt: as there, like the next ones.
+            orientation: the same.
+            duration: the same.
+            image: the same.
+            callback_url: the same.
+            idempotency_key: the same.
             may_send: asked once, when the connection stands and the request is about to be written;
                 False sends nothing.
+            patience: seconds to wait at most until other images are gone; None waits for ever.
 
         Raises:
-            WithheldError: ``may_send`` said no.
+            WithheldError: ``may_send`` said no, or the patience was over.
             InDoubtError: as for :meth:`generate`, like all the others.
         """
-        once = OnceBody(body, may_send)
-        headers = {"Content-Type": "application/json", "Content-Length": str(once.size)}
-        if idempotency_key is not None:
-            headers["X-Idempotency-Key"] = idempotency_key
-        request = self._http.build_request("POST", self._generate, content=once, headers=headers)
-        answer = await self._sent(request, self._timeout + once.size / SLOWEST_UPLOAD)
-        if isinstance(answer, str):
-            if once.withheld:
-                raise WithheldError("held back: it was too late to send it")
-            if not once.started:
-                raise UnreachableError(f"the API can't be reached ({answer}); nothing was sent")
-            raise InDoubtError(f"no answer ({answer}); the generation may exist all the same")
-        if not succeeded(answer, Call.GENERATE):
-            raise self._error(answer, Call.GENERATE)
-        made = models.created(document_of(answer, unique=True))
-        if made is None:
-            raise InDoubtError(
-                f"the API said yes ({answer.status}) without an id that can be used",
-                status=answer.status,
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(patience):
+                    place = await stack.enter_async_context(self._room.place(size_of(image)))
+            except TimeoutError:
+                raise WithheldError("held back: other images were on their way") from None
+            body = await stack.enter_async_context(
+                encoded(prompt, orientation, duration, image, callback_url)
             )
-        return made
+            return await self._wire.buy(body, idempotency_key, may_send, place)
 
     async def status(self, generation_id: str) -> GenerationInfo:
         """Look one generation up.
@@ -228,7 +212,7 @@ class RunBlobClient:
         if usable_id(generation_id) is None:
             raise ValueError(f"not an id of a generation: {clean(generation_id, longest=60)!r}")
         path = f"/v1/sora/generations/{quote(generation_id, safe='')}/"
-        document = await self._read(path, Call.STATUS)
+        document = await self._wire.read(path, Call.STATUS)
         if not isinstance(document, dict):
             raise WrongAddressError("the answer to a status is no generation")
         found = models.info({"generation_id": generation_id} | document, self._token)
@@ -246,7 +230,7 @@ class RunBlobClient:
         Raises:
             RunBlobError: see :mod:`batchsora.runblob.errors`.
         """
-        document = await self._read(
+        document = await self._wire.read(
             "/v1/sora/generations", Call.READ, {"limit": limit, "offset": offset}
         )
         found = models.listed(document, self._token)
@@ -333,7 +317,7 @@ class RunBlobClient:
             path,
             look=self.status,
             transport=self._transport,
-            timeout=self._http.timeout,
+            timeout=self._wire.times,
             sleep=self._sleep,
             progress=progress,
             allow_private=allow_private or is_local(self.base_url),
@@ -345,36 +329,8 @@ class RunBlobClient:
         Raises:
             RunBlobError: see :mod:`batchsora.runblob.errors`.
         """
-        document = await self._read("/v1/data/balance", Call.READ)
+        document = await self._wire.read("/v1/data/balance", Call.READ)
         found = models.balance(document)
         if found is None:
             raise WrongAddressError("the answer is no balance")
         return found
-
-    async def _read(self, path: str, call: Call, query: Mapping[str, int] | None = None) -> Any:
-        """GET a document."""
-        request = self._http.build_request("GET", f"{self.base_url}{path}", params=query)
-        answer = await self._sent(request, self._timeout)
-        if isinstance(answer, str):
-            raise UnreachableError(f"the API can't be reached ({answer})")
-        if not succeeded(answer, call):
-            raise self._error(answer, call)
-        document = document_of(answer)
-        if document is None:
-            raise WrongAddressError(
-                f"what answers at {self.base_url} is not this API ({answer.status}, no JSON)",
-                status=answer.status,
-            )
-        return document
-
-    def _error(self, answer: Answer, call: Call) -> Exception:
-        return error_of(answer, call, self._token, self._now)
-
-    async def _sent(self, request: httpx.Request, seconds: float) -> Answer | str:
-        return await exchange(self._http, request, seconds, self._token, self._compare_clocks)
-
-    def _compare_clocks(self, headers: Mapping[str, str]) -> None:
-        """Keep by how much the API's clock is ahead of ours, as an answer's ``Date`` tells."""
-        told = http_date(headers.get("Date", ""))
-        if told is not None:
-            self.clock_ahead = told - self._now()

@@ -15,29 +15,30 @@ LARGEST_ANSWER: Final = 8 * 1024**2
 
 
 async def exchange(
-    http: httpx.AsyncClient,
+    transport: httpx.AsyncBaseTransport,
     request: httpx.Request,
-    seconds: float,
+    limit: asyncio.Timeout,
     secret: str,
     heard: Callable[[Mapping[str, str]], None],
 ) -> Answer | str:
     """Send a request once, and read what comes back; as text, how it broke.
 
     A status that came counts although the body broke off. The exception that broke it is left
-    behind on purpose: exceptions of the layers below know the request's headers.
+    behind on purpose: exceptions of the layers below know the request's headers. There is no
+    ``httpx.AsyncClient`` in between, whose cookies, redirections and authentication are not wanted.
 
     Args:
-        http: to send it with.
+        transport: to send it with.
         request: what is asked.
-        seconds: for all of it.
+        limit: of its time.
         secret: the token, to be taken out of the text.
         heard: told the headers as soon as they are here.
     """
     answer: Answer | None = None
     failure = ""
     try:
-        async with asyncio.timeout(seconds):
-            response = await http.send(request, stream=True)
+        async with limit:
+            response = await transport.handle_async_request(request)
             try:
                 answer = Answer(response.status_code, response.headers, b"", whole=False)
                 heard(response.headers)

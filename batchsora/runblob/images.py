@@ -1,9 +1,16 @@
-"""The start image of a generation, as it goes out: an address, a data URI, or a file's bytes."""
+"""The start image of a generation, as it goes out: an address, a data URI, or a picture's bytes.
+
+A picture is read twice: once to be looked at and hashed, and once, a block at a time, to be sent.
+So however large it is, and however many are under way, memory holds a block of each.
+"""
 
 import hashlib
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from batchsora.runblob.errors import ImageError
 from batchsora.runblob.words import clean
@@ -15,54 +22,152 @@ LARGEST: Final = 10 * 1024**2
 ImageSource = ImageRef | Path | bytes | str
 """An engine's image, a file, a picture's bytes; as text a web address, a data URI or a path."""
 
+_BLOCK: Final = 1024**2
+_HEAD: Final = 12
 
-def read_image(image: ImageSource) -> str | tuple[bytes, str]:
-    """Read an image: text goes out as it is, bytes come with their media type.
+Read = Callable[[int, int], bytes]
+"""Gives so many bytes, from a place on; fewer at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that was looked at, in memory or in a file that is kept open.
+
+    Attributes:
+        name: for people.
+        size: in bytes.
+        sha256: of its content, in hexadecimal.
+        media_type: by its content.
+        read: gives its bytes.
+    """
+
+    name: str
+    size: int
+    sha256: str
+    media_type: str
+    read: Read
+
+    def blocks(self, length: int) -> Iterator[bytes]:
+        """Give its bytes again, a block at a time.
+
+        Args:
+            length: bytes of each block but the last one.
+
+        Raises:
+            OSError: they can't be read, or are not those that were looked at; told before the end.
+        """
+        found = hashlib.sha256()
+        for start in range(0, self.size, length):
+            count = min(length, self.size - start)
+            block = self.read(count, start)
+            if len(block) != count:
+                raise OSError(f"the image {self.name} became shorter while it was sent")
+            found.update(block)
+            yield block
+        if found.hexdigest() != self.sha256:
+            raise OSError(f"the image {self.name} changed while it was sent")
+
+
+def size_of(image: ImageSource | None) -> int:
+    """Give the bytes that go out for an image, about; 0 for one that the provider fetches."""
+    if image is None:
+        return 0
+    text = _text(image)
+    if text is not None:
+        return len(text) if text[:5].lower() == "data:" else 0
+    try:
+        size = len(image) if isinstance(image, bytes) else Path(_path(image)).stat().st_size
+    except (OSError, ValueError):  # whoever opens it says what is wrong
+        return 0
+    return min(size, LARGEST) * 4 // 3
+
+
+@contextmanager
+def opened(image: ImageSource) -> Iterator[str | Picture]:
+    """Look at an image: text goes out as it is, a picture can be read while the block lasts.
 
     Raises:
         ImageError: it can't be used, or it is not the file that was loaded any more.
     """
+    text = _text(image)
+    if text is not None:
+        yield text
+    elif isinstance(image, bytes):
+        data = image
+        yield _looked_at(lambda count, start: data[start : start + count], "(bytes)", None)
+    else:
+        path = _path(image)
+        with _file(path) as file:
+            number = file.fileno()
+            try:
+                found = _looked_at(
+                    lambda count, start: os.pread(number, count, start),
+                    path,
+                    image.sha256 if isinstance(image, ImageRef) else None,
+                )
+            except OSError as error:
+                raise _unreadable(path, error) from error
+            yield found
+
+
+def _text(image: ImageSource) -> str | None:
+    """Give an address or a data URI, which goes out as it is; None for a picture."""
     if isinstance(image, ImageRef):
-        if image.path is None:
-            return image.source
-        data = _file(Path(image.path))
-        if image.sha256 is not None and hashlib.sha256(data).hexdigest() != image.sha256:
-            raise ImageError(
-                f"the image {_name(image.path)} has changed since it was loaded; load the manifest "
-                "again to use it as it is now"
-            )
-        return data, _media_type(data, image.path)
-    if isinstance(image, bytes):
-        return image, _media_type(image, "(bytes)")
-    if isinstance(image, str) and image.lower().startswith(("data:", "http://", "https://")):
-        return image
-    data = _file(Path(image))
-    return data, _media_type(data, str(image))
+        return image.source if image.path is None else None
+    if not isinstance(image, str):
+        return None
+    return image if image[:8].lower().startswith(("data:", "http://", "https://")) else None
 
 
-def _file(path: Path) -> bytes:
+def _path(image: ImageRef | Path | str) -> str:
+    return str(image.path if isinstance(image, ImageRef) else image)
+
+
+def _file(name: str) -> BinaryIO:
+    """Open a file; it stays the same one whatever is put under its name meanwhile."""
+    path = Path(name)
     try:
         if not path.is_file():  # opening a device or a pipe may wait for ever
-            raise ImageError(f"there is no image file {_name(path)}")
-        with path.open("rb") as file:
-            return file.read(LARGEST + 1)
+            raise ImageError(f"there is no image file {_name(name)}")
+        return path.open("rb", buffering=0)
     except (OSError, ValueError) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
-        raise ImageError(f"the image {_name(path)} can't be read: {reason}") from error
+        raise _unreadable(name, error) from error
 
 
-def _media_type(data: bytes, name: str) -> str:
-    """Tell a picture by its content, whatever its name says."""
-    if len(data) > LARGEST:
+def _unreadable(name: str, error: OSError | ValueError) -> ImageError:
+    reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
+    return ImageError(f"the image {_name(name)} can't be read: {reason}")
+
+
+def _looked_at(read: Read, name: str, expected: str | None) -> Picture:
+    """Read a picture once."""
+    found = hashlib.sha256()
+    size = 0
+    head = read(_HEAD, 0)
+    while size <= LARGEST and (block := read(_BLOCK, size)):
+        size += len(block)
+        found.update(block)
+    if size > LARGEST:
         raise ImageError(f"the image {_name(name)} is larger than 10 MB ({LARGEST} bytes)")
-    if data.startswith(b"\xff\xd8\xff"):
+    digest = found.hexdigest()
+    if expected not in (None, digest):
+        raise ImageError(
+            f"the image {_name(name)} has changed since it was loaded; load the manifest "
+            "again to use it as it is now"
+        )
+    return Picture(_name(name), size, digest, _media_type(head, name), read)
+
+
+def _media_type(head: bytes, name: str) -> str:
+    """Tell a picture by its content, whatever its name says."""
+    if head.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "image/webp"
     raise ImageError(f"the image {_name(name)} is no JPEG, PNG or WEBP by its content")
 
 
-def _name(path: str | Path) -> str:
-    return clean(str(path))
+def _name(path: str) -> str:
+    return clean(path)

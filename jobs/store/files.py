@@ -145,8 +145,11 @@ def forget_file(connection: Connection, attempt_id: int) -> None:
         .where(ARTIFACT.c.attempt_id == attempt_id)
         .values(sha256=None, error="the file is no longer where it was put")
     )
+    job = select(ARTIFACT.c.job_id).where(ARTIFACT.c.attempt_id == attempt_id)
     connection.execute(
-        update(JOB).where(JOB.c.filed_attempt_id == attempt_id).values(filed_attempt_id=None)
+        update(JOB)
+        .where(JOB.c.id == job.scalar_subquery(), JOB.c.filed_attempt_id == attempt_id)
+        .values(filed_attempt_id=None)
     )
 
 

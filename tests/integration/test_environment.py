@@ -21,6 +21,7 @@ SAMPLES = {
     "encoding": "cp1252",
     "time-zone": "Europe/Berlin",
     "token-file": "token.txt",
+    "download-rate": "2M",
 }
 """Values of options that don't take any word."""
 

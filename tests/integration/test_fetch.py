@@ -14,9 +14,11 @@ import httpx
 import pytest
 
 from batchsora.fetch import Fetched, FetchError, fetch_video
+from batchsora.fetch.part import BLOCK, FORCE_EVERY, Part
 from batchsora.runblob.transport import new_transport
 
 VIDEO = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 12_000
+LONG = VIDEO * 4
 OTHER = b"\0\0\0\x18ftypisom" + b"\x07" * 100_000
 
 
@@ -279,6 +281,38 @@ def test_bytes_after_the_noted_ones_are_cut_off(tmp_path: Path) -> None:
 
     assert asyncio.run(main()).asked[0]["range"] == "bytes=50000-"
     assert (tmp_path / "v.mp4").read_bytes() == VIDEO
+
+
+@pytest.mark.parametrize("damage", ["torn", "zeros"])
+def test_a_power_cut_leaves_what_was_forced_to_disk(damage: str, tmp_path: Path) -> None:
+    """What was written since may be missing or rubbish: the older of the two marks still counts."""
+    target = tmp_path / "v.mp4"
+    part = tmp_path / "v.mp4.part"
+    with Part.opened(target) as begun_part:
+        begun_part.restart('"v1"')
+        for start in range(0, FORCE_EVERY + 2 * BLOCK, BLOCK):
+            begun_part.add(LONG[start : start + BLOCK])
+        note = (tmp_path / "v.mp4.part.json").read_bytes()
+        assert [size for size, _ in json.loads(note)["marks"]] == [
+            FORCE_EVERY,
+            FORCE_EVERY + 2 * BLOCK,
+        ]
+    (tmp_path / "v.mp4.part.json").write_bytes(note)  # as it was before an end in order
+    if damage == "torn":
+        os.truncate(part, FORCE_EVERY + BLOCK + 1)
+    else:
+        with part.open("r+b") as file:
+            file.seek(FORCE_EVERY + BLOCK)
+            file.write(bytes(BLOCK))
+
+    async def main() -> Files:
+        async with serving(whole(LONG)) as files:
+            await get(files, target)
+            return files
+
+    assert asyncio.run(main()).asked[0]["range"] == f"bytes={FORCE_EVERY}-"
+    assert target.read_bytes() == LONG
+    assert left_in(tmp_path) == ["v.mp4"]
 
 
 @pytest.mark.parametrize(

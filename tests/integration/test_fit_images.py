@@ -20,7 +20,7 @@ from batchsora.manifest import fitting
 from batchsora.manifest.errors import CellError
 from batchsora.manifest.fitting import Fitter
 from batchsora.manifest.images import LARGEST_IMAGE, Images
-from batchsora.runblob.body import encode
+from batchsora.runblob.body import encoded
 from jobs.provider import ImageRef
 
 RED, BLUE, GREEN = (200, 30, 30), (30, 30, 200), (30, 200, 30)
@@ -70,6 +70,11 @@ def noise(width: int, height: int, mode: str = "RGB") -> Image.Image:
     )
 
 
+async def written(image: ImageRef) -> bytes:
+    async with encoded("A fox", "9:16", 10, image, None) as body:
+        return b"".join(body.pieces())
+
+
 @pytest.mark.parametrize("name", ["a.gif", "a.bmp", "a.tif", "a.avif"])
 def test_other_formats_become_jpegs(folder: Path, name: str) -> None:
     """What is sent is the fitted file; the row keeps its words, the original its bytes."""
@@ -92,7 +97,7 @@ def test_other_formats_become_jpegs(folder: Path, name: str) -> None:
     assert near(shown(image).getpixel((20, 15)), RED)
     assert note == f"{name}: made a JPEG, 1 KB"
     assert (folder / name).read_bytes() == before
-    body = b"".join(asyncio.run(encode("A fox", "9:16", 10, image, None)))
+    body = asyncio.run(written(image))
     sent = json.loads(body)["image_base64"]
     assert base64.b64decode(sent.removeprefix("data:image/jpeg;base64,")) == data
 

@@ -1,0 +1,264 @@
+"""Many wanted files: each is tried, nothing is read whole, and all together keep to their rate."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+from support.at_once import run_at_once
+from support.engine import Engine, spec
+
+from batchsora.download import PAGE, Downloader, DownloadPolicy, DownloadReport
+from batchsora.fetch.pace import Pace, rate_of
+from jobs.context import nothing
+from jobs.store import files
+from jobs.store.prepared import driver
+
+SIZE = 300_000
+VIDEO = (b"\0\0\0\x18ftypmp42" + bytes(SIZE))[:SIZE]
+PIECE = 16_384
+WANTED_AGAIN = "UPDATE job SET filed_attempt_id = NULL WHERE id = ?"
+
+
+class Body(httpx.AsyncByteStream):
+    """A file in pieces; what is taken of it is written down with its time."""
+
+    def __init__(self, taken: list[tuple[float, int]]) -> None:
+        self._taken = taken
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for start in range(0, SIZE, PIECE):
+            piece = VIDEO[start : start + PIECE]
+            self._taken.append((asyncio.get_running_loop().time(), len(piece)))
+            yield piece
+
+
+class Server:
+    """A file server.
+
+    Attributes:
+        taken: when, and how many bytes.
+        asked: paths.
+    """
+
+    def __init__(self, refuses: Callable[[str], bool] = lambda _: False) -> None:
+        self._refuses = refuses
+        self.taken: list[tuple[float, int]] = []
+        self.asked: list[str] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request.url.path)
+        if self._refuses(request.url.path):
+            return httpx.Response(503)
+        headers = {"Content-Length": str(SIZE), "ETag": '"v"'}
+        return httpx.Response(200, headers=headers, stream=Body(self.taken))
+
+
+@pytest.fixture
+def engine(tmp_path: Path):
+    made = Engine(tmp_path, takes=1.0, balance_micros=10**9)
+    made.announce(s10=120_000)
+    yield made
+    made.store.close()
+
+
+def completed(engine: Engine, count: int, batch: str = "night", number: int = 1) -> None:
+    """Complete a batch of so many jobs."""
+    engine.load([spec(f"r{i}", row=i) for i in range(count)], batch=batch)
+    engine.run([number], max_in_flight=64, rate=0)
+
+
+def downloader(engine: Engine, server: Server, folder: Path, **policy: int) -> Downloader:
+    return Downloader(
+        engine.store,
+        engine.provider,
+        httpx.AsyncClient(transport=httpx.MockTransport(server)),
+        DownloadPolicy(folder, allow_private=True, **policy),
+        engine.clock,
+        engine.chance,
+        nothing,
+    )
+
+
+def fetch(
+    engine: Engine, server: Server, folder: Path, batches: tuple[int, ...] = (1,), **policy: int
+) -> DownloadReport:
+    async def main() -> DownloadReport:
+        work = downloader(engine, server, folder, **policy)
+        work.finish()
+        return await work.run(lambda: batches)
+
+    return run_at_once(main())
+
+
+async def until(so: Callable[[], bool]) -> None:
+    """Let virtual time pass until it is so."""
+    for _ in range(1000):
+        if so():
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("it never came")
+
+
+def test_all_downloads_together_keep_to_the_rate(engine: Engine, tmp_path: Path) -> None:
+    """In no second does more come than the rate, a tenth of it and a piece of each download."""
+    completed(engine, 12)
+    server, rate = Server(), 200_000
+    assert fetch(engine, server, tmp_path / "v", rate=rate).fetched == 12
+    times = [time for time, _ in server.taken]
+    for begin in times:
+        within = sum(size for time, size in server.taken if begin <= time < begin + 1)
+        assert within <= rate * 1.1 + 4 * PIECE
+    assert times[-1] - times[0] <= 12 * SIZE / rate * 1.05, "the rate is used"
+
+
+def test_a_slow_rate_is_no_trickle(engine: Engine, tmp_path: Path) -> None:
+    """A file may take longer than a server's patience is worth, when it is our own pace."""
+    completed(engine, 2)
+    server = Server()
+    report = fetch(engine, server, tmp_path / "v", rate=1024 // 8)
+    assert (report.fetched, report.failed) == (2, {})
+    assert len(server.asked) == 2
+    assert server.taken[-1][0] > 1800
+
+
+def test_without_a_limit_nothing_waits(engine: Engine, tmp_path: Path) -> None:
+    """No time passes in between."""
+    completed(engine, 3)
+    server = Server()
+    assert fetch(engine, server, tmp_path / "v").fetched == 3
+    assert len({time for time, _ in server.taken}) <= 3
+
+
+def test_files_that_can_not_be_had_do_not_keep_others_waiting(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """Two pages of them stand first; each is tried as often as it should be."""
+    count = 2 * PAGE
+    engine.load([spec(f"r{i}", row=i) for i in range(count + 5)])
+    engine.run(max_in_flight=64, rate=0)
+    good = {f"/gen-{n}.mp4" for n in range(count, count + 5)}
+    server = Server(lambda path: path not in good)
+    report = fetch(engine, server, tmp_path / "v", tries=2)
+    assert report.fetched == 5
+    assert len(report.failed) == count
+    assert all(server.asked.count(f"/gen-{n}.mp4") == 2 for n in range(count))
+    assert all(server.asked.count(path) == 1 for path in good)
+
+
+def test_what_is_completed_behind_the_last_look_is_fetched_too(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """Jobs are completed in any order: the downloader comes round again."""
+    completed(engine, 4)
+    with closing(sqlite3.connect(engine.path)) as raw, raw:
+        raw.execute("UPDATE job SET filed_attempt_id = attempt_id WHERE id <= 2")
+    server = Server()
+
+    async def main() -> DownloadReport:
+        work = downloader(engine, server, tmp_path / "v")
+        running = asyncio.create_task(work.run(lambda: (1,)))
+        await until(lambda: work.report.fetched == 2)
+        engine.store.write(lambda c: driver(c).execute(WANTED_AGAIN, (1,)))
+        await until(lambda: work.report.fetched == 3)
+        engine.store.write(lambda c: driver(c).execute(WANTED_AGAIN, (2,)))
+        work.finish()
+        return await running
+
+    assert run_at_once(main()).fetched == 4
+    assert sorted(server.asked) == [f"/gen-{n}.mp4" for n in range(4)]
+
+
+def test_files_of_several_batches_are_fetched(engine: Engine, tmp_path: Path) -> None:
+    """Page by page, batch after batch, into a folder each; other batches are left alone."""
+    for number, name in enumerate(("a", "b", "c"), 1):
+        completed(engine, 60, name, number)
+    server = Server()
+    assert fetch(engine, server, tmp_path / "v", batches=(3, 1)).fetched == 120
+    assert sorted(path.name for path in (tmp_path / "v").iterdir()) == ["a", "c"]
+    assert len(server.asked) == 120
+
+
+@pytest.mark.parametrize("keys", [(), ("r1", "r2")])
+def test_no_look_for_files_reads_completed_jobs(engine: Engine, keys: tuple[str, ...]) -> None:
+    """What is wanted, and how much that is, comes from the index of jobs without a file."""
+    completed(engine, 3)
+    statements: list[str] = []
+    engine.store.read(lambda c: driver(c).set_trace_callback(statements.append))
+    found = engine.store.read(
+        lambda c: files.wanted_files(c, [1], 10, keys=keys),
+    )
+    assert [item.key for item in found] == [f"r{n}" for n in range(3) if not keys or n]
+    assert engine.store.read(lambda c: files.count_wanted(c, 1)) == 3
+    queries = [statement for statement in statements if statement.startswith("SELECT")]
+    assert len(queries) == 2
+    with closing(sqlite3.connect(engine.path)) as raw:
+        for query in queries:
+            plan = [row[3] for row in raw.execute("EXPLAIN QUERY PLAN " + query)]
+            assert "job USING" in plan[0]
+            assert "ix_job_unfiled" in plan[0]
+            assert not [step for step in plan if "TEMP B-TREE" in step]
+
+
+def test_a_file_that_is_gone_is_wanted_again_without_a_look_at_all_jobs(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """Each is found by its number, whoever deleted thousands."""
+    completed(engine, 3)
+    fetch(engine, Server(), tmp_path / "v")
+    statements: list[str] = []
+    engine.store.write(lambda c: driver(c).set_trace_callback(statements.append))
+    engine.store.write(lambda c: files.forget_file(c, 2))
+    engine.store.write(lambda c: driver(c).set_trace_callback(None))
+    wanted = engine.store.read(lambda c: files.wanted_files(c, [1], 10))
+    assert [item.attempt_id for item in wanted] == [2]
+    changes = [statement for statement in statements if statement.startswith("UPDATE")]
+    assert len(changes) == 2
+    with closing(sqlite3.connect(engine.path)) as raw:
+        for change in changes:
+            plan = [row[3] for row in raw.execute("EXPLAIN QUERY PLAN " + change)]
+            assert not [step for step in plan if step.startswith("SCAN")]
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("2M", 2 * 1024**2),
+        ("500K", 500 * 1024),
+        ("1.5m", 1024**2 * 3 // 2),
+        (" 2 MB/s ", 2 * 1024**2),
+        ("1g", 1024**3),
+        ("4096", 4096),
+        (1e6, 10**6),
+        (0, 0),
+        ("0.0M", 0),
+    ],
+)
+def test_rates(text: str | float, rate: int) -> None:
+    """As people write them; units are powers of 1024."""
+    assert rate_of(text) == rate
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "fast", "-1", "1e9", "2T", "M", "nan", "inf", "1023", "0.5K", "2000G", "2M 3M", "2,5M"],
+)
+def test_what_is_no_rate(text: str) -> None:
+    """It is said what is, and what was found."""
+    with pytest.raises(ValueError, match="bytes a second") as caught:
+        rate_of(text)
+    assert repr(text) in str(caught.value)
+
+
+def test_a_pace_catches_up_but_does_not_save(engine: Engine) -> None:
+    """After a pause little more than the rate comes at once."""
+
+    async def main() -> list[float]:
+        pace = Pace(1000, engine.clock)
+        await asyncio.sleep(3600)
+        return [pace.charge(100), pace.charge(1000), pace.charge(1000)]
+
+    assert run_at_once(main()) == pytest.approx([0, 1, 2])
