@@ -1,15 +1,26 @@
-"""Runs every benchmark, or those that are named: ``python benchmarks [NAME…]``.
+"""Runs every benchmark, or those that are named: ``python benchmarks [NAME…] [--OPTION…]``.
 
-Each compares ways in the same run: ratios and counts travel, seconds don't.
+Each compares ways in the same run: ratios and counts travel, seconds don't. Options, as
+``--rounds=1``, are read by the benchmarks that have them.
 """
 
 import importlib
 import sys
 from pathlib import Path
 
-NAMES = ("load", "paid_twice")
+NAMES = (
+    "start",
+    "load",
+    "images",
+    "reopen",
+    "downloads",
+    "shape",
+    "throughput",
+    "paid_twice",
+)
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent))
-    for name in sys.argv[1:] or NAMES:
+    named = [word for word in sys.argv[1:] if not word.startswith("-")]
+    for name in named or NAMES:
         importlib.import_module(name).main()

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 
+from peers import Peers
+
 from jobs.money import to_micros, usd_text
 
 from .measure import Measured, measure
-from .peers import Peers
 from .server import RATES, Fault, fault_of
 from .tools import Tool, batchsora, gnu_parallel, python_peers
 

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchsora import __version__
+from peers import Peers
 
-from .peers import Peers
+from batchsora import __version__
 
 TIMEOUT = "2"
 AT_A_TIME = "10"

@@ -5,7 +5,7 @@ import subprocess
 import venv
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / ".venv-benchmarks"
 PINS = ROOT / "requirements" / "benchmarks.txt"
 

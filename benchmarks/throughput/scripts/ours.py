@@ -1,0 +1,58 @@
+"""batchsora as ``run`` puts it together: a loaded database, the client over HTTP, the engine."""
+
+import cProfile
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+
+from contest import Watch, body, options
+
+from batchsora.app.run import RunTerms, run_batches
+from batchsora.app.session import Hooks, api_endpoint
+from batchsora.runblob.kinds import kind_of
+from jobs import schema
+from jobs.ending import Reason
+from jobs.policy import RunPolicy
+from jobs.provider import GenerationRequest
+from jobs.spec import JobSpec
+from jobs.states import JobState
+from jobs.store import Store, batches, loading
+from jobs.store.prepared import driver
+
+
+def loaded(store: Store, jobs: int) -> int:
+    """Load rows; gives the batch."""
+    now = datetime.now(UTC)
+    specs = (JobSpec(f"r{i}", False, i, GenerationRequest(**body(i))) for i in range(jobs))
+    batch = store.write(lambda c: batches.open_batch(c, "b", "b", None, ["prompt"], now))
+    store.write(lambda c: loading.load(c, batch, specs, lambda r: kind_of(r).key, now))
+    return batch
+
+
+def not_durable(store: Store) -> None:
+    """Never wait for the disk: what durability costs is the difference."""
+    connection = store.write(lambda c: c)
+    driver(connection).execute("PRAGMA synchronous = OFF")
+
+
+if __name__ == "__main__":
+    asked = options(not_durable=True, profile=True)
+    database = Path("batchsora.db")
+    schema.upgrade(database)
+    with Store(database) as opened:
+        if asked.not_durable:
+            not_durable(opened)
+        number = loaded(opened, asked.jobs)
+        policy = RunPolicy(max_in_flight=asked.window, rate=0, poll_interval=asked.poll)
+        terms = RunTerms(policy, request_timeout=60, download=None)
+        place = api_endpoint(asked.url, "benchmark")
+        profile = cProfile.Profile() if asked.profile else None
+        watch = Watch()
+        with profile or nullcontext():
+            result = run_batches(opened, place, terms, [number], Hooks(quiet=True), print)
+        watch.report()
+        done = result.batches[0].jobs[JobState.COMPLETED]
+        if result.ending.reason is not Reason.FINISHED or done != asked.jobs:
+            raise SystemExit(f"{result.ending}: {done} of {asked.jobs} are completed")
+    if profile is not None:
+        profile.dump_stats("profile")
