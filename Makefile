@@ -9,15 +9,16 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 UV ?= $(or $(wildcard $(BIN)/uv),uv)
 export PIP_ROOT_USER_ACTION = ignore
 
-.PHONY: help demo test check bench soak fuzz lock docs format clean
+.PHONY: help demo test check bench soak night fuzz lock docs format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo     a rehearsal against the local sandbox: real videos in demo/, no money'
 	@echo 'make test     all tests'
 	@echo 'make check    what CI runs: the tests, then the linters'
-	@echo 'make bench    the benchmarks'
+	@echo 'make bench    the benchmarks; one of them: make bench-throughput'
 	@echo 'make soak     simulated nights: make soak SEEDS=20000'
+	@echo 'make night    24 hours on a virtual clock: make night JOBS=100000'
 	@echo 'make fuzz     damaged manifests for the readers: make fuzz MINUTES=30'
 	@echo 'make format   mend what ruff can mend'
 	@echo 'make docs     redraw docs/design.md from jobs/states.py, docs/commands.md from --help'
@@ -35,11 +36,18 @@ check:
 	.ci/run
 
 bench: $(INSTALLED)
-	$(BIN)/python benchmarks
+	$(BIN)/python benchmarks $(BENCHFLAGS)
+
+bench-%: $(INSTALLED)
+	$(BIN)/python benchmarks $* $(BENCHFLAGS)
 
 SEEDS ?= 1000
 soak: $(INSTALLED)
 	$(BIN)/python tests/simulation/soak.py --seeds $(SEEDS)
+
+JOBS ?= 100000
+night: $(INSTALLED)
+	$(BIN)/python tests/simulation/long.py --jobs $(JOBS)
 
 MINUTES ?= 5
 fuzz: $(INSTALLED)
