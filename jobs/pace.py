@@ -23,6 +23,9 @@ HALFWAY = 6
 LATELY = 50
 """Finished generations of a kind whose durations are remembered."""
 
+LONGER = 4 * LATELY
+"""Looks at generations of a kind that are remembered for the ages at which they were unfinished."""
+
 ENOUGH = 5
 """Finished generations from which on their durations tell something."""
 
@@ -79,20 +82,33 @@ class Durations:
     """How long generations of each kind took lately, as this run saw it."""
 
     def __init__(self) -> None:
-        self._lately: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=LATELY))
+        self._finished: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=LATELY))
+        self._unfinished: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=LONGER))
 
     def note(self, kind: str, seconds: float) -> None:
-        """Remember how long a generation took until it was seen finished."""
+        """Remember how old a generation was when it was seen finished."""
         if seconds > 0:  # a clock that was set back tells nothing
-            self._lately[kind].append(seconds)
+            self._finished[kind].append(seconds)
+            self._unfinished[kind].append(0.0)  # what was seen unfinished is forgotten in time
+
+    def note_unfinished(self, kind: str, seconds: float) -> None:
+        """Remember how old a generation was when it was not finished yet."""
+        self._unfinished[kind].append(seconds)
 
     def earliest(self, kind: str) -> float:
         """Say how many seconds old a generation is before it may be done; 0 while nobody knows.
 
-        It is less than the shortest that was seen, so that it shrinks when they become shorter.
+        It is less than the shortest that was seen, so that it shrinks when they become shorter:
+        where all take about the same, it lies between those seen unfinished and those finished.
         """
-        lately = self._lately[kind]
-        return EARLY * min(lately) if len(lately) >= ENOUGH else 0.0
+        finished = self._finished[kind]
+        if len(finished) < ENOUGH:
+            return 0.0
+        shortest = min(finished)
+        unfinished = max(self._unfinished[kind])
+        if EARLY * shortest < unfinished < shortest:
+            return (unfinished + shortest) / 2
+        return EARLY * shortest
 
 
 def look_delay(

@@ -295,6 +295,9 @@ class Poller:
             now,
             again=attempt.overdue_at is not None,
         ):
+            self._durations.note_unfinished(
+                attempt.kind, (now - attempt.accepted_at).total_seconds()
+            )
             earliest = self._durations.earliest(attempt.kind)
             planned = self._next_look(attempt.accepted_at, seen, now, earliest)
             if attempt.next_look_at is None or attempt.next_look_at <= now or _moved(attempt, seen):

@@ -39,9 +39,9 @@ MONEY_FIRST, MONEY_SLOWEST = 30.0, 600.0
 LONGEST_REST = 30.0
 """Seconds after which a turn is taken although the table has not changed."""
 
-MOST_SENDING = 64
+MOST_SENDING = 192
 """Submissions that wait for their answer at the same time: what a kill leaves in doubt, and what
-needs connections of its own, stays small however much may be in flight."""
+needs connections of its own, stays small however much may be in flight (docs/performance.md)."""
 
 ROOM_FROM = MOST_SENDING * 3 // 4
 """With fewer under way, more are sent: some together, so that they share a transaction."""

@@ -11,7 +11,7 @@ differ, the last piece is never written, so that no server has a whole request w
 
 import base64
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -109,19 +109,10 @@ class OnceBody(httpx.AsyncByteStream):
             raise
 
 
-@asynccontextmanager
-async def encoded(
-    prompt: str,
-    orientation: str,
-    duration: int,
-    image: ImageSource | None,
-    callback_url: str | None,
-) -> AsyncIterator[Body]:
-    """Give the JSON of a ``generate``, which can be written while the block lasts.
-
-    Raises:
-        ImageError: the image is missing, changed, too large or of another kind; nothing was sent.
-    """
+def fields_of(
+    prompt: str, orientation: str, duration: int, callback_url: str | None
+) -> dict[str, object]:
+    """Name what a ``generate`` asks for, but its image."""
     fields: dict[str, object] = {
         "prompt": prompt,
         "orientation": orientation,
@@ -129,17 +120,27 @@ async def encoded(
     }
     if callback_url is not None:
         fields["callback_url"] = callback_url
+    return fields
+
+
+def encoded(fields: Mapping[str, object]) -> bytes:
+    """Write fields as JSON."""
+    return json.dumps(fields).encode("ascii")
+
+
+@asynccontextmanager
+async def with_image(fields: Mapping[str, object], image: ImageSource) -> AsyncIterator[Body]:
+    """Give the JSON of a ``generate`` from an image, which can be written while the block lasts.
+
+    Raises:
+        ImageError: the image is missing, changed, too large or of another kind; nothing was sent.
+    """
     with ExitStack() as stack:
-        source = image
-        found = (
-            None if source is None else await beside(lambda: stack.enter_context(opened(source)))
-        )
+        found = await beside(lambda: stack.enter_context(opened(image)))
         if isinstance(found, str):
-            fields["image_base64" if found[:5].lower() == "data:" else "image_url"] = found
-        text = json.dumps(fields)
-        if isinstance(found, Picture):
-            # base64 needs no escaping in JSON
-            head = f'{text[:-1]}, "image_base64": "data:{found.media_type};base64,'
-            yield Body(head.encode("ascii"), found, b'"}')
+            name = "image_base64" if found[:5].lower() == "data:" else "image_url"
+            yield Body(encoded({**fields, name: found}))
         else:
-            yield Body(text.encode("ascii"))
+            # base64 needs no escaping in JSON
+            begin = f', "image_base64": "data:{found.media_type};base64,'.encode("ascii")
+            yield Body(encoded(fields).removesuffix(b"}") + begin, found, b'"}')

@@ -21,7 +21,7 @@ import httpx
 from batchsora.runblob import models
 from batchsora.runblob.access import BASE_URL, is_local, usable_address, usable_token
 from batchsora.runblob.answers import Call
-from batchsora.runblob.body import encoded
+from batchsora.runblob.body import Body, encoded, fields_of, with_image
 from batchsora.runblob.errors import (
     ImageError,
     UnreachableError,
@@ -190,15 +190,17 @@ class RunBlobClient:
             WithheldError: ``may_send`` said no, or the patience was over.
             InDoubtError: as for :meth:`generate`, like all the others.
         """
+        fields = fields_of(prompt, orientation, duration, callback_url)
+        place = self._room.place(size_of(image))
+        if image is None:
+            return await self._wire.buy(Body(encoded(fields)), idempotency_key, may_send, place)
         async with contextlib.AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(patience):
-                    place = await stack.enter_async_context(self._room.place(size_of(image)))
+                    await stack.enter_async_context(place)
             except TimeoutError:
                 raise WithheldError("held back: other images were on their way") from None
-            body = await stack.enter_async_context(
-                encoded(prompt, orientation, duration, image, callback_url)
-            )
+            body = await stack.enter_async_context(with_image(fields, image))
             return await self._wire.buy(body, idempotency_key, may_send, place)
 
     async def status(self, generation_id: str) -> GenerationInfo:

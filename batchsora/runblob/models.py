@@ -6,6 +6,7 @@ A field that can't be read is None; fields that nobody knows yet are kept; money
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
@@ -44,10 +45,16 @@ def amount(value: object) -> Decimal | None:
 
 def _time(value: object) -> datetime | None:
     """Read an ISO 8601 time, UTC when it names no zone."""
-    if not isinstance(value, str) or not _TIME.fullmatch(value.strip()):
-        return None
+    return (
+        _moment(text) if isinstance(value, str) and _TIME.fullmatch(text := value.strip()) else None
+    )
+
+
+@lru_cache(maxsize=512)
+def _moment(text: str) -> datetime | None:
+    """Read a time once: a generation's are seen at each look."""
     try:
-        found = datetime.fromisoformat(value.strip())
+        found = datetime.fromisoformat(text)
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError):
         return None

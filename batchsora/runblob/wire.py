@@ -118,7 +118,8 @@ class Wire:
         def written(last: bool) -> None:  # noqa: FBT001 - the one thing that is told
             if last:
                 place.leave()
-            _prolong(limit, self._timeout)
+            if body.picture is not None:  # all else goes in no time
+                _prolong(limit, self._timeout)
 
         once = OnceBody(body, may_send, written)
         headers = {"Content-Type": "application/json", "Content-Length": str(once.size)}

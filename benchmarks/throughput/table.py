@@ -14,7 +14,7 @@ from rig import CLIENT_CORE, BrokenError, Provider, Run, installed, machine, opt
 from .ceiling import print_ceiling
 from .contestants import BARE, Contestant, contestants
 
-JOBS = {64: 1280, 2000: 6000}
+JOBS = {64: 1280, 2000: 20_000}
 """How many jobs, by the window."""
 
 ROUNDS = 3

@@ -20,7 +20,7 @@ from batchsora.manifest import fitting
 from batchsora.manifest.errors import CellError
 from batchsora.manifest.fitting import Fitter
 from batchsora.manifest.images import LARGEST_IMAGE, Images
-from batchsora.runblob.body import encoded
+from batchsora.runblob.body import fields_of, with_image
 from jobs.provider import ImageRef
 
 RED, BLUE, GREEN = (200, 30, 30), (30, 30, 200), (30, 200, 30)
@@ -71,7 +71,7 @@ def noise(width: int, height: int, mode: str = "RGB") -> Image.Image:
 
 
 async def written(image: ImageRef) -> bytes:
-    async with encoded("A fox", "9:16", 10, image, None) as body:
+    async with with_image(fields_of("A fox", "9:16", 10, None), image) as body:
         return b"".join(body.pieces())
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.pace import EARLY, ENOUGH, Durations, look_delay
+from jobs.pace import EARLY, ENOUGH, LONGER, Durations, look_delay
 from jobs.pages import LIST_FROM, next_page
 from jobs.provider import Generation, GenerationPhase
 
@@ -58,6 +58,29 @@ def test_durations_tell_when_a_generation_may_be_done() -> None:
     for _ in range(50):
         durations.note("k", 500.0)
     assert durations.earliest("k") == EARLY * 500
+
+
+def test_where_all_take_the_same_time_it_is_closed_in_upon() -> None:
+    """Looks halve the gap between unfinished and finished; and it is found again when it moves."""
+    durations, interval = Durations(), 50.0
+
+    def seen_at(true: float) -> float:
+        """Follow one generation with looks, the first when it may be done."""
+        age = durations.earliest("k") or interval
+        while age < true:
+            durations.note_unfinished("k", age)
+            age += interval
+        durations.note("k", age)
+        return age
+
+    late = [seen_at(500.0) - 500 for _ in range(400)]
+    assert sum(late[100:]) / 300 < interval / 4
+    for _ in range(LONGER):  # forgotten in time, however long it held
+        seen_at(300.0)
+    assert sum(seen_at(300.0) - 300 for _ in range(300)) / 300 < interval / 2
+    for seconds in (310.0, 420.0, 500.0):  # they differ: the shortest counts again
+        durations.note_unfinished("k", seconds)
+    assert durations.earliest("k") == EARLY * min(durations._finished["k"])
 
 
 def test_looks_are_rare_before_and_dense_after_it_may_be_done() -> None:
