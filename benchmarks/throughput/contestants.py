@@ -22,6 +22,7 @@ class Contestant:
         postgres: whether it needs a PostgreSQL.
         widest: the largest window at which it is tried: 2,000 threads take 2 GB, and requests that
             are limited to 50 a second gain nothing from a wider one.
+        share: it gets so many times fewer jobs at a wide window, or nobody would wait for it.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Contestant:
     durable: bool = True
     postgres: bool = False
     widest: int = 2000
+    share: int = 1
 
     def command(self, window: int, database: Callable[[], str] | None) -> list[str]:
         """Put its command together; the provider's address and the jobs are still to come."""
@@ -60,8 +62,10 @@ def contestants(peers: Peers, *, alone: bool) -> list[Contestant]:
     return [
         *own,
         Contestant(f"{named('huey')}, threads", peer("huey_threads.py"), widest=64),
-        Contestant(named("procrastinate"), peer("procrastinate_tasks.py"), postgres=True),
-        Contestant(named("dbos"), peer("dbos_workflows.py"), postgres=True),
+        Contestant(named("procrastinate"), peer("procrastinate_tasks.py"), postgres=True, share=5),
+        Contestant(named("dbos"), peer("dbos_workflows.py"), postgres=True, share=5),
         Contestant(named("runblob"), peer("sdk.py"), durable=False, widest=64),
-        Contestant("  without its rate limit", peer("sdk.py", "--unlimited"), durable=False),
+        Contestant(
+            "  without its rate limit", peer("sdk.py", "--unlimited"), durable=False, share=5
+        ),
     ]

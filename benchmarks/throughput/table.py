@@ -17,6 +17,7 @@ from .contestants import BARE, Contestant, contestants
 JOBS = {64: 1280, 2000: 20_000}
 """How many jobs, by the window."""
 
+NARROW = 64
 ROUNDS = 3
 PATIENCE = 240.0
 MEBIBYTE = 1024**2
@@ -90,9 +91,10 @@ def _once(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder, Provider(peers) as provider:
         command = one.command(window, postgres.database if postgres else None)
+        jobs = JOBS[window] // (one.share if window > NARROW else 1)
         before = postgres.cpu() if postgres else 0.0
         try:
-            so_far.runs.append(run(command, Path(folder), provider, JOBS[window], PATIENCE))
+            so_far.runs.append(run(command, Path(folder), provider, jobs, PATIENCE))
         except BrokenError as error:
             so_far.broke = str(error)
             return
@@ -113,8 +115,8 @@ def _print(window: int, able: list[Contestant], measured: list[Measured]) -> Non
         rate = statistics.median(line.rate for line in lines.runs)
         ratio = "" if bare.broke else f"{rate / statistics.median(r.rate for r in bare.runs):.2f}"
         requests = statistics.median(line.requests_per_job for line in lines.runs)
-        cpu = statistics.median(line.cpu for line in lines.runs) * 1000 / jobs
-        database = statistics.median(lines.database_cpu) * 1000 / jobs
+        cpu = statistics.median(line.cpu * 1000 / line.jobs for line in lines.runs)
+        database = statistics.median(lines.database_cpu) * 1000 / lines.runs[0].jobs
         beside = f"{database:.2f}" if one.postgres else ""
         memory = max(line.memory for line in lines.runs) / MEBIBYTE
         print(
