@@ -171,6 +171,8 @@ UNSETTLED = text("state IN ('open', 'in_doubt')")
 """Attempts whose generation may be in the account without our knowing its id."""
 
 VOID = text("state = 'void'")
+ENDED = text("completed_at IS NOT NULL")
+
 UNFILED = text("state = 'completed' AND filed_attempt_id IS NOT attempt_id")
 """Completed jobs whose file is not here."""
 
@@ -210,6 +212,7 @@ class Job(Base, table=True):
         Index("ix_job_later", "batch_id", "due_at", sqlite_where=LATER),
         Index("ix_job_batch_state", "batch_id", "state"),
         Index("ix_job_unfiled", "batch_id", sqlite_where=UNFILED),
+        Index("ix_job_completed", "batch_id", "completed_at", sqlite_where=ENDED),
     )  # fmt: skip
 
     id: int | None = Field(default=None, primary_key=True)
@@ -333,14 +336,25 @@ class Artifact(Base, table=True):
     fetched_at: datetime | None = _time()
 
 
+class Review(Base, table=True):
+    """What a person thinks of a video: ``favourite`` or ``rejected``."""
+
+    __tablename__ = "review"
+    __table_args__ = (CheckConstraint("verdict IN ('favourite', 'rejected')", name="verdict"),)
+
+    attempt_id: int = Field(sa_column=Column(ForeignKey("attempt.id"), primary_key=True))
+    verdict: str = _text(required=True)
+    at: datetime = _time(required=True)
+
+
 def table(model: type[Base]) -> Table:
     """Give the Core table of a model."""
     found: Table = model.__table__  # type: ignore[attr-defined]
     return found
 
 
-ACCOUNT, BATCH, BUDGET, PRICE, TALLY, JOB, ATTEMPT, ARTIFACT = (
-    table(model) for model in (Account, Batch, Budget, Price, Tally, Job, Attempt, Artifact)
+ACCOUNT, BATCH, BUDGET, PRICE, TALLY, JOB, ATTEMPT, ARTIFACT, REVIEW = (
+    table(model) for model in (Account, Batch, Budget, Price, Tally, Job, Attempt, Artifact, Review)
 )
 
 JOB_MOVED = """

@@ -178,6 +178,7 @@ def of_batch(connection: Connection, batch_id: int) -> Sequence[Any]:
     """List the attempts in doubt of a batch, with their jobs' keys and what they could be."""
     return connection.execute(
         select(
+            ATTEMPT.c.job_id,
             JOB.c.key,
             ATTEMPT.c.intent_at,
             ATTEMPT.c.doubt_since,

@@ -1,0 +1,239 @@
+"""What a page shows of a batch: a page of its jobs, and its course over time; never all of it.
+
+Jobs stand in the order of their numbers, which is that of the rows as they were loaded. A page is
+found from the number before it, in the index of each state, however far down it is.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Integer, case, cast, func, or_, select, union_all
+
+from ..states import JobState
+from ..tables import ARTIFACT, ATTEMPT, JOB
+from . import views
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which jobs of a batch are meant; what is empty leaves all.
+
+    Attributes:
+        states: of :class:`~jobs.states.JobState`.
+        kinds: of failure.
+        campaigns: names.
+        search: words of which all stand in prompt, key or error, in any case.
+    """
+
+    states: Sequence[str] = ()
+    kinds: Sequence[str] = ()
+    campaigns: Sequence[str] = ()
+    search: str = ""
+
+    def terms(self) -> Iterator[ColumnElement[bool]]:
+        """Say it in SQL, but for the states."""
+        if self.kinds:
+            yield JOB.c.error_kind.in_(self.kinds)
+        if self.campaigns:
+            yield JOB.c.campaign.in_(self.campaigns)
+        for word in self.search.split():
+            yield or_(
+                *(
+                    column.icontains(word, autoescape=True)
+                    for column in (JOB.c.prompt, JOB.c.key, JOB.c.error)
+                )
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some jobs in their order.
+
+    Attributes:
+        jobs: as :func:`jobs.store.views.numbered` gives them.
+        earlier: there are jobs before them.
+        later: there are jobs behind them.
+    """
+
+    jobs: Sequence[Any]
+    earlier: bool
+    later: bool
+
+
+def page(
+    connection: Connection,
+    batch_id: int,
+    which: Filter,
+    limit: int,
+    *,
+    after: int = 0,
+    before: int | None = None,
+) -> Page:
+    """Read a page of a batch's jobs.
+
+    Args:
+        connection: to read from.
+        batch_id: of the batch.
+        which: jobs are meant.
+        limit: of jobs on the page.
+        after: the number of the job before the first one.
+        before: the number of the job behind the last one; goes over ``after``.
+    """
+    forward = before is None
+    edge = after if before is None else before
+    found = _numbers(connection, batch_id, which, limit + 1, edge, forward=forward)
+    more = len(found) > limit
+    numbers = found[:limit]
+    if not forward:
+        numbers.reverse()
+    jobs = views.numbered(connection, numbers)
+    if forward:
+        return Page(jobs, earlier=after > 0, later=more)
+    return Page(jobs, earlier=more, later=True)
+
+
+def _numbers(
+    connection: Connection, batch_id: int, which: Filter, limit: int, edge: int, *, forward: bool
+) -> list[int]:
+    """Merge the first numbers of each state beyond an edge: each comes from an index in order."""
+    beyond = JOB.c.id > edge if forward else JOB.c.id < edge
+    parts = [
+        select(
+            select(JOB.c.id)
+            .where(JOB.c.batch_id == batch_id, JOB.c.state == state, beyond, *which.terms())
+            .order_by(JOB.c.id if forward else JOB.c.id.desc())
+            .limit(limit)
+            .subquery()
+        )
+        for state in which.states or tuple(JobState)
+    ]
+    merged = union_all(*parts).subquery()
+    order = merged.c.id if forward else merged.c.id.desc()
+    return list(connection.execute(select(merged.c.id).order_by(order).limit(limit)).scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """What ended within a while.
+
+    Attributes:
+        at: when it begins.
+        completed: jobs.
+        failed: jobs.
+        charged: micro-dollars of both.
+    """
+
+    at: datetime
+    completed: int
+    failed: int
+    charged: int
+
+
+def course(connection: Connection, batch_id: int, seconds: int) -> list[Bucket]:
+    """Sum up what ended, by whiles of so many seconds; whiles without an end are left out."""
+    number = cast(func.strftime("%s", JOB.c.completed_at), Integer) / seconds
+    while_ = cast(number, Integer).label("number")
+    rows = connection.execute(
+        select(
+            while_,
+            func.sum(case((JOB.c.state == JobState.COMPLETED, 1), else_=0)).label("completed"),
+            func.sum(case((JOB.c.state == JobState.FAILED, 1), else_=0)).label("failed"),
+            func.sum(JOB.c.charged_micros).label("charged"),
+        )
+        .where(JOB.c.batch_id == batch_id, JOB.c.completed_at.is_not(None))
+        .group_by(while_)
+        .order_by(while_)
+    )
+    return [
+        Bucket(
+            datetime.fromtimestamp(row.number * seconds, UTC),
+            row.completed,
+            row.failed,
+            row.charged,
+        )
+        for row in rows
+        if row.completed or row.failed
+    ]
+
+
+def ended_span(connection: Connection, batch_id: int) -> tuple[datetime, datetime] | None:
+    """Say when the first and the last job of a batch ended; None when none has."""
+    first, last = connection.execute(
+        select(func.min(JOB.c.completed_at), func.max(JOB.c.completed_at)).where(
+            JOB.c.batch_id == batch_id, JOB.c.completed_at.is_not(None)
+        )
+    ).one()
+    return None if first is None else (first, last)
+
+
+def ended_since(
+    connection: Connection, batch_id: int, since: datetime
+) -> tuple[int, datetime] | None:
+    """Count the jobs that ended since a moment, and say when the first of them did."""
+    count, first = connection.execute(
+        select(func.count(), func.min(JOB.c.completed_at)).where(
+            JOB.c.batch_id == batch_id,
+            JOB.c.completed_at.is_not(None),
+            JOB.c.completed_at >= since,
+        )
+    ).one()
+    return (count, first) if count else None
+
+
+def durations(connection: Connection, batch_id: int, seconds: int) -> list[tuple[int, int]]:
+    """Count completed jobs by how long they took from submission to completion.
+
+    Returns:
+        The beginning of each span of so many seconds, in seconds, and the jobs within it.
+    """
+    took = func.julianday(JOB.c.completed_at) - func.julianday(JOB.c.submitted_at)
+    number = cast(took * (86_400.0 / seconds), Integer).label("number")
+    rows = connection.execute(
+        select(number, func.count().label("jobs"))
+        .where(
+            JOB.c.batch_id == batch_id,
+            JOB.c.state == JobState.COMPLETED,
+            JOB.c.submitted_at.is_not(None),
+        )
+        .group_by(number)
+        .order_by(number)
+    )
+    return [(row.number * seconds, row.jobs) for row in rows]
+
+
+def recent(connection: Connection, batch_id: int, limit: int) -> list[Any]:
+    """List the completed jobs whose files came last, the newest first."""
+    numbers = connection.execute(
+        select(JOB.c.id)
+        .join(ARTIFACT, ARTIFACT.c.attempt_id == JOB.c.attempt_id)
+        .where(
+            JOB.c.batch_id == batch_id,
+            JOB.c.completed_at.is_not(None),
+            JOB.c.state == JobState.COMPLETED,
+            ARTIFACT.c.sha256.is_not(None),
+        )
+        .order_by(JOB.c.completed_at.desc())
+        .limit(limit)
+    )
+    return views.numbered(connection, list(numbers.scalars()))
+
+
+def under_way(connection: Connection, batch_id: int, limit: int) -> list[Any]:
+    """List the jobs that are paid for and not finished, the farthest first."""
+    numbers = connection.execute(
+        select(JOB.c.id)
+        .join(ATTEMPT, ATTEMPT.c.id == JOB.c.attempt_id)
+        .where(
+            JOB.c.batch_id == batch_id,
+            JOB.c.state.in_((JobState.SUBMITTING, JobState.PENDING, JobState.PROCESSING)),
+        )
+        .order_by(
+            ATTEMPT.c.percent.desc().nulls_last(),
+            ATTEMPT.c.queue_position.asc().nulls_last(),
+            JOB.c.id,
+        )
+        .limit(limit)
+    )
+    return views.numbered(connection, list(numbers.scalars()))
