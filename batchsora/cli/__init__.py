@@ -40,6 +40,7 @@ COMMANDS = (
     "download",
     "balance",
     "generations",
+    "web",
     "sandbox",
     "demo",
     "completion",

@@ -47,34 +47,23 @@ def command(
       batchsora resolve sunset-03 --generation 0b6c1f0e-5d0f-4c56-9f6e-2f4f5b1f3a11
       batchsora resolve sunset-03 --never-made
     """
-    from batchsora.app.ask import ask
     from batchsora.app.databases import existing_store
-    from batchsora.app.session import endpoint
-    from jobs.resolve import resolve_as, resolve_never_made
+    from batchsora.app.resolving import resolve
     from jobs.store import views
 
     if (generation is None) == (not never_made):
         raise click.UsageError("say either --generation ID or --never-made")
     settings = cli.settings()
-    clock = cli.hooks.clock
     with existing_store(settings.database) as store:
         found = store.read(lambda c: views.find_job(c, job, batch))
-        if generation is None:
-            resolve_never_made(store, clock, found, grace=timedelta(seconds=grace), force=force)
-            said = f"{found.key} is queued again; its hold is released"
-        else:
-            with endpoint(settings) as place:
-                ask(
-                    place,
-                    lambda provider: resolve_as(
-                        store,
-                        provider,
-                        clock,
-                        found,
-                        generation,
-                        force=force,
-                    ),
-                )
-            said = f"{found.key} is generation {generation}; the next run looks at it"
+        said = resolve(
+            store,
+            settings,
+            cli.hooks.clock,
+            found,
+            generation,
+            grace=timedelta(seconds=grace),
+            force=force,
+        )
     cli.result({"job": found.key, "batch": found.batch, "generation_id": generation}, lambda: said)
     return 0

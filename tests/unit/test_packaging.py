@@ -85,7 +85,7 @@ def test_the_wheel_carries_no_tests_and_no_databases(wheel: Path) -> None:
 
 def test_the_packages_hold_code_and_no_stray_files(wheel: Path) -> None:
     """Among the modules lie only type markers and what the page and the migrations need."""
-    meant = {".py", ".typed", ".mako", ".html", ".css", ".js", ".svg"}
+    meant = {".py", ".typed", ".mako", ".html", ".css", ".js", ".svg", ".LICENSE"}
     stray = [
         name
         for name in zipfile.ZipFile(wheel).namelist()

@@ -1,0 +1,74 @@
+"""``batchsora web``: the page."""
+
+from pathlib import Path
+
+import click
+
+from batchsora.cli.common import Cli, global_options
+
+
+@click.command("web", short_help="Watch, review and steer batches in a browser.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Where to listen; beyond this machine "
+    "only with a password.",
+)  # fmt: skip
+@click.option("--port", type=click.IntRange(0, 65535), default=8321, show_default=True,
+              help="0 takes any that is free.")  # fmt: skip
+@click.option(
+    "--allow-host",
+    "names",
+    metavar="NAME",
+    multiple=True,
+    help="A further name under which the page may be asked for, as a proxy's.",
+)
+@click.option(
+    "--password-file",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    help="Where the password is, if not in BATCHSORA_WEB_PASSWORD.",
+)
+@click.option(
+    "--download",
+    "folder",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("videos"),
+    show_default=True,
+    help="Where the files of runs that are started here go.",
+)
+@click.option("--no-browser", is_flag=True, help="Open no browser.")
+@global_options
+@click.pass_obj
+def command(
+    cli: Cli,
+    /,
+    host: str,
+    port: int,
+    names: tuple[str, ...],
+    password_file: Path | None,
+    folder: Path,
+    *,
+    no_browser: bool,
+) -> int:
+    """Serve a page to watch, review and steer batches, until Ctrl-C.
+
+    It reads the same database as a run in another terminal, and is never in its way. Runs that are
+    started on the page are processes of their own: they go on when it is closed.
+
+    \b
+    Examples:
+      batchsora web
+      BATCHSORA_WEB_PASSWORD=… batchsora web --host 0.0.0.0 --allow-host videos.example
+    """
+    from batchsora.settings import SettingsError
+
+    try:
+        from batchsora.web.serve import WebTerms, serve
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"the page needs {error.name}: install batchsora with the extra 'web', as in "
+            "pip install 'batchsora[web]'"
+        ) from error
+
+    terms = WebTerms(host, port, names, password_file, folder, browser=not no_browser)
+    serve(cli.settings(), terms, cli.hooks, cli.say)
+    return 0

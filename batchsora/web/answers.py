@@ -1,0 +1,104 @@
+"""How the functions of the command line speak on a page, and how their refusals look there."""
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from batchsora.app.screen import clean
+from batchsora.web.desk import Desk
+from batchsora.web.rendering import told
+from jobs.errors import EngineError, NotFoundError
+from jobs.store import views
+
+
+class Said:
+    """A teller for :mod:`batchsora.app`: keeps what is said, and asks nobody.
+
+    The page has asked already: what it calls is called with consent.
+
+    Attributes:
+        lines: what was said.
+        document: the result for scripts.
+        text: the result for people.
+    """
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.document: Any = None
+        self.text = ""
+
+    def say(self, text: str = "") -> None:
+        """Keep a line."""
+        if text:
+            self.lines.append(text)
+
+    def can_ask(self) -> bool:
+        """Say that nobody can be asked."""
+        return False
+
+    def confirm(self, question: str) -> bool:
+        """Never be asked."""
+        raise AssertionError(f"asked on a page: {question}")
+
+    def result(self, document: Any, text: Callable[[], str]) -> None:
+        """Keep the result."""
+        self.document, self.text = document, text()
+
+
+def desk_of(request: Request) -> Desk:
+    """Give what the pages work with."""
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+def batch_of(request: Request) -> Any:
+    """Find the batch that an address names by its number.
+
+    Raises:
+        HTTPException: 404, there is none.
+    """
+    number = request.path_params["batch"]
+    for batch in desk_of(request).read(views.find_batches):
+        if batch.id == number:
+            return batch
+    raise HTTPException(404, "There is no such batch; it may have been removed.")
+
+
+def job_of(request: Request) -> Any:
+    """Find the job that an address names by its number.
+
+    Raises:
+        HTTPException: 404, there is none.
+    """
+    key = f"#{request.path_params['job']}"
+    try:
+        return desk_of(request).read(lambda c: views.find_job(c, key))
+    except NotFoundError:
+        raise HTTPException(404, "There is no such job; its batch may have been removed.") from None
+
+
+def done(text: str, *, trouble: bool = False, go: str | None = None) -> Response:
+    """Answer a change: the page says so, and goes somewhere else or stays where it is.
+
+    Args:
+        text: what happened, what it means for the money.
+        trouble: it did not happen.
+        go: an address of ours.
+    """
+    headers = told(text, trouble=trouble)
+    if go is not None:
+        headers["HX-Redirect"] = go
+    return Response(status_code=204, headers=headers)
+
+
+def refused(error: Exception) -> Response:
+    """Answer what can't be done now, in the words of the command line."""
+    status = 404 if isinstance(error, NotFoundError) else 409
+    return Response(clean(str(error)), status, media_type="text/plain")
+
+
+REFUSALS = (EngineError,)
+"""Errors whose text is for people."""

@@ -1,0 +1,88 @@
+"""The pages put together: one Starlette application around one desk."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Collection
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+
+from batchsora.web import live, login
+from batchsora.web.answers import refused
+from batchsora.web.desk import Desk
+from batchsora.web.guard import Guard
+from batchsora.web.live import Live
+from batchsora.web.login import Door
+from batchsora.web.pages import batches, jobs, steering
+from batchsora.web.rendering import render
+from jobs.errors import EngineError
+
+STATIC = Path(__file__).parent / "static"
+LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+def create_app(
+    desk: Desk, hosts: Collection[str] = LOCAL, password: str | None = None
+) -> Starlette:
+    """Make the application.
+
+    Args:
+        desk: what the pages work with.
+        hosts: names under which it may be asked for.
+        password: asked for, where the page can be reached from elsewhere.
+    """
+    door = Door(password, desk.clock)
+    routes: list[BaseRoute] = [
+        *batches.routes,
+        *jobs.routes,
+        *steering.routes,
+        *live.routes,
+        *login.routes,
+        Mount("/static", _Static(directory=STATIC), name="static"),
+    ]
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(Guard, hosts=hosts, door=door)],
+        exception_handlers={HTTPException: _http_error, EngineError: _engine_error},
+        lifespan=_lifespan,
+    )
+    app.state.desk, app.state.door, app.state.live = desk, door, Live(desk)
+    return app
+
+
+class _Static(StaticFiles):
+    """Files of the package: looked for again at each start, kept between."""
+
+    async def get_response(self, path: str, scope: dict[str, object]) -> Response:  # type: ignore[override]
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    watching = asyncio.create_task(app.state.live.run())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    text = error.detail if isinstance(error, HTTPException) else ""
+    if request.headers.get("hx-request") or "text/html" not in request.headers.get("accept", ""):
+        return PlainTextResponse(text, status)
+    return render(request, "error.html", status_code=status, title=text or "Not found", code=status)
+
+
+async def _engine_error(request: Request, error: Exception) -> Response:
+    del request
+    return refused(error)

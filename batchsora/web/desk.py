@@ -1,0 +1,142 @@
+"""What the pages work with: one database, its settings, time, and the processes that were started.
+
+Reads are inline: each is a page of rows or a few kept counts. Writes wait for whoever writes just
+now, so they go through a thread and a connection of their own.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection
+
+from batchsora.app.databases import existing_store, working_store
+from batchsora.app.session import Hooks
+from batchsora.settings import Settings
+from batchsora.web.launch import Launcher
+from jobs import schema
+from jobs.lock import RunnerInfo, current_runner
+from jobs.store import Store
+
+T = TypeVar("T")
+
+FOLDER: Final = ".batchsora"
+"""Beside the database: what can be made again (posters, thumbnails), uploads, logs of runs."""
+
+
+class Desk:
+    """One database and all that the pages need around it.
+
+    Args:
+        settings: as for every command.
+        store: for reading.
+        writing: the same database, for writing in a thread.
+        hooks: time and chance.
+        download: the folder of the videos.
+
+    Attributes:
+        settings: as given.
+        clock: time.
+        launcher: starts processes that outlive the page.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        writing: Store,
+        hooks: Hooks,
+        download: Path = Path("videos"),
+    ) -> None:
+        self.settings = settings
+        self.hooks = hooks
+        self.clock = hooks.clock
+        self.download = download
+        self._store = store
+        self._writing = writing
+        self._turn = asyncio.Lock()
+        self._kept: dict[object, tuple[int, Any]] = {}
+        self.launcher = Launcher(settings, self.folder / "runs", self.clock)
+
+    @cached_property
+    def folder(self) -> Path:
+        """Give the folder beside the database for what the page keeps; made when it is missing."""
+        folder = self.settings.database.absolute().parent / FOLDER
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    @property
+    def cache_folder(self) -> Path:
+        """Give the folder for what can be made again, and for uploaded pictures."""
+        return self.folder
+
+    @cached_property
+    def manifest_folder(self) -> Path:
+        """Give the folder where uploaded manifests are kept."""
+        folder = self.folder / "manifests"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Ask the database something, on one snapshot."""
+        return self._store.read(work)
+
+    def store(self) -> Store:
+        """Give the store, for functions of the application that only read through it."""
+        return self._store
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Change the database in one transaction, durable on return.
+
+        Raises:
+            jobs.errors.EngineError: it can't be written; nothing was changed.
+        """
+        return await self.with_store(lambda store: store.write(work))
+
+    async def with_store(self, work: Callable[[Store], T]) -> T:
+        """Run a function of the application that writes through a store, in a thread."""
+        async with self._turn:
+            return await asyncio.shield(asyncio.to_thread(work, self._writing))
+
+    def mark(self) -> int:
+        """Give a number that changes with every change of the database, by anybody."""
+        return self._store.change_mark()
+
+    def kept(self, key: object, make: Callable[[], T]) -> T:
+        """Give what was made since the last change of the database, or make it: for all who ask."""
+        mark = self.mark()
+        found = self._kept.get(key)
+        if found is not None and found[0] == mark:
+            value: T = found[1]
+            return value
+        if len(self._kept) > MOST_KEPT:
+            self._kept.clear()
+        value = make()
+        self._kept[key] = (mark, value)
+        return value
+
+    def runner(self) -> RunnerInfo | None:
+        """Tell who runs on this database."""
+        return current_runner(self.settings.database)
+
+
+MOST_KEPT: Final = 256
+"""Answers that are kept for others who ask the same."""
+
+
+@contextmanager
+def opened(settings: Settings, hooks: Hooks, download: Path) -> Iterator[Desk]:
+    """Open the database, made or brought up to date first where that is needed.
+
+    Raises:
+        SettingsError: there is no folder for it.
+        jobs.errors.EngineError: it can't be used.
+    """
+    if schema.version(settings.database) != schema.HEAD:
+        with working_store(settings.database, hooks.clock):
+            pass
+    with existing_store(settings.database) as store, existing_store(settings.database) as writing:
+        yield Desk(settings, store, writing, hooks, download)

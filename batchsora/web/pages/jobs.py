@@ -1,0 +1,108 @@
+"""The jobs of a batch, a page of them at a time, and the story of one."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from batchsora.app.story import next_step
+from batchsora.web.answers import batch_of, desk_of, job_of
+from batchsora.web.rendering import render
+from jobs.states import AttemptState, FailureKind, JobState
+from jobs.store import browsing, views
+from jobs.store.browsing import Filter
+
+PAGE: Final = 50
+"""Jobs on a page."""
+
+LONGEST_SEARCH: Final = 200
+
+
+def filter_of(query: Mapping[str, str]) -> Filter:
+    """Read from an address which jobs are meant; what nobody knows is left out."""
+    states = [state for state in query.get("state", "").split(",") if state in set(JobState)]
+    kinds = [kind for kind in query.get("kind", "").split(",") if kind in set(FailureKind)]
+    campaign = query.get("campaign", "")
+    return Filter(
+        states, kinds, [campaign] if campaign else [], query.get("q", "")[:LONGEST_SEARCH]
+    )
+
+
+def address(batch_id: int, which: Filter, **more: int) -> str:
+    """Write the address of some jobs of a batch."""
+    query = {
+        "state": ",".join(which.states),
+        "kind": ",".join(which.kinds),
+        "campaign": ",".join(which.campaigns),
+        "q": which.search,
+    }
+    said = {name: value for name, value in query.items() if value}
+    said |= {name: str(value) for name, value in more.items()}
+    return f"/batches/{batch_id}/jobs" + (f"?{urlencode(said)}" if said else "")
+
+
+def _number(query: Mapping[str, str], name: str) -> int | None:
+    text = query.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else None  # noqa: PLR2004
+
+
+async def _list(request: Request) -> Response:
+    desk, batch, query = desk_of(request), batch_of(request), request.query_params
+    which = filter_of(query)
+    after, before = _number(query, "after") or 0, _number(query, "before")
+    key = ("jobs", batch.id, str(which), after, before)
+    page = desk.kept(
+        key,
+        lambda: desk.read(
+            lambda c: browsing.page(c, batch.id, which, PAGE, after=after, before=before)
+        ),
+    )
+    status = desk.kept(
+        ("status", batch.id), lambda: desk.read(lambda c: views.batch_status(c, batch))
+    )
+    here = {"after": after} if after and before is None else {}
+    here |= {} if before is None else {"before": before}
+    template = "_jobs.html" if "part" in query else "jobs.html"
+    return render(
+        request,
+        template,
+        batch=batch,
+        status=status,
+        page=page,
+        which=which,
+        campaigns=desk.kept(
+            ("campaigns", batch.id), lambda: desk.read(lambda c: views.campaigns(c, batch.id))
+        ),
+        here=address(batch.id, which, **here),
+        address=lambda **more: address(batch.id, which, **more),
+        states=list(JobState),
+    )
+
+
+async def _story(request: Request) -> Response:
+    desk, job = desk_of(request), job_of(request)
+    attempts = desk.read(lambda c: views.attempts_of(c, job.id))
+    template = "_job.html" if "part" in request.query_params else "job.html"
+    return render(request, template, **story(job, attempts))
+
+
+def story(job: Any, attempts: Any) -> dict[str, Any]:
+    """Give what a job's story shows."""
+    return {
+        "job": job,
+        "attempts": list(enumerate(attempts, 1)),
+        "next": next_step(job),
+        "holding": (AttemptState.OPEN, AttemptState.IN_DOUBT),
+        "may_retry": job.state in (JobState.FAILED, JobState.CANCELLED),
+        "may_cancel": job.state == JobState.QUEUED,
+        "in_doubt": job.state == JobState.IN_DOUBT,
+    }
+
+
+routes = [
+    Route("/batches/{batch:int}/jobs", _list, name="jobs"),
+    Route("/jobs/{job:int}", _story, name="job"),
+]

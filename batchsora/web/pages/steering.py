@@ -1,0 +1,189 @@
+"""Steering: retry, cancel, pause, resume, remove and settling doubts, by the engine's functions."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from batchsora.app import steer
+from batchsora.app.resolving import resolve
+from batchsora.settings import SettingsError
+from batchsora.web.answers import Said, batch_of, desk_of, done, job_of, refused
+from batchsora.web.pages.jobs import filter_of
+from batchsora.web.rendering import render
+from jobs.errors import EngineError
+from jobs.policy import RunPolicy
+from jobs.states import JobState
+from jobs.store import Store, views
+from jobs.store.views import Wanted
+
+LONGEST_ID: Final = 128
+
+
+async def _told(request: Request, work: Callable[[Store, Said], object]) -> Response:
+    """Do what the command line does, and say on the page what it says in a terminal."""
+    said = Said()
+    try:
+        await desk_of(request).with_store(lambda store: work(store, said))
+    except (EngineError, SettingsError) as error:
+        return refused(error)
+    return done(" ".join([*said.lines, said.text]).strip())
+
+
+def _of_job(job: Any) -> Wanted:
+    return Wanted(job.batch, keys=[f"#{job.id}"])
+
+
+async def _retry_job(request: Request) -> Response:
+    desk, job = desk_of(request), job_of(request)
+    return await _told(
+        request,
+        lambda store, said: steer.retry(
+            _of_job(job), desk.settings, store, said, dry=False, consent=True
+        ),
+    )
+
+
+async def _cancel_job(request: Request) -> Response:
+    desk, job = desk_of(request), job_of(request)
+    return await _told(
+        request,
+        lambda store, said: steer.cancel(_of_job(job), store, desk.clock, said, consent=True),
+    )
+
+
+def _wanted(request: Request, batch: Any) -> Wanted:
+    """Read which jobs of a batch an address means."""
+    which = filter_of(request.query_params)
+    return Wanted(batch.name, kinds=which.kinds, campaigns=which.campaigns, search=which.search)
+
+
+async def _ask_retry(request: Request) -> Response:
+    """Say what a retry would cost, and ask."""
+    desk, batch, said = desk_of(request), batch_of(request), Said()
+    wanted = _wanted(request, batch)
+    await desk.with_store(
+        lambda store: steer.retry(wanted, desk.settings, store, said, dry=True, consent=True)
+    )
+    return render(
+        request,
+        "_ask.html",
+        question=said.text,
+        lines=said.lines,
+        action=f"{request.url.path}?{request.url.query}",
+        button="Buy again",
+        possible=bool(said.document["retried"]),
+    )
+
+
+async def _retry(request: Request) -> Response:
+    desk, batch = desk_of(request), batch_of(request)
+    wanted = _wanted(request, batch)
+    return await _told(
+        request,
+        lambda store, said: steer.retry(
+            wanted, desk.settings, store, said, dry=False, consent=True
+        ),
+    )
+
+
+async def _ask_cancel(request: Request) -> Response:
+    batch = batch_of(request)
+    status = desk_of(request).read(lambda c: views.batch_status(c, batch))
+    queued = status.jobs[JobState.QUEUED]
+    return render(
+        request,
+        "_ask.html",
+        question=f"Cancel {queued} queued job(s) of {batch.name}? Nothing was paid for them.",
+        lines=[],
+        action=request.url.path,
+        button="Cancel them",
+        possible=queued > 0,
+    )
+
+
+async def _cancel(request: Request) -> Response:
+    desk, batch = desk_of(request), batch_of(request)
+    return await _told(
+        request,
+        lambda store, said: steer.cancel(Wanted(batch.name), store, desk.clock, said, consent=True),
+    )
+
+
+def _pausing(*, paused: bool) -> Callable[[Request], Any]:
+    async def pause(request: Request) -> Response:
+        desk, batch = desk_of(request), batch_of(request)
+        return await _told(
+            request,
+            lambda store, said: steer.pause(batch.name, desk.settings, store, said, paused=paused),
+        )
+
+    return pause
+
+
+async def _ask_remove(request: Request) -> Response:
+    batch = batch_of(request)
+    status = desk_of(request).read(lambda c: views.batch_status(c, batch))
+    queued = status.jobs[JobState.QUEUED]
+    loses = f" and cancel its {queued} queued job(s)" if queued else ""
+    return render(
+        request,
+        "_ask.html",
+        question=f"Take the batch {batch.name} out of the list{loses}?",
+        lines=["Its files stay where they are, and what was paid stays known."],
+        action=request.url.path,
+        button="Remove it",
+        possible=True,
+    )
+
+
+async def _remove(request: Request) -> Response:
+    desk, batch, said = desk_of(request), batch_of(request), Said()
+    try:
+        await desk.with_store(
+            lambda store: steer.remove(batch.name, store, desk.clock, said, consent=True)
+        )
+    except EngineError as error:
+        return refused(error)
+    return done(said.text, go="/")
+
+
+async def _resolve(request: Request) -> Response:
+    """Settle a doubt by a person's word: it is this generation, or it was never made."""
+    desk, job = desk_of(request), job_of(request)
+    form = await request.form(max_files=0, max_fields=5)
+    generation = str(form.get("generation", ""))[:LONGEST_ID]
+    force = form.get("force") == "yes"
+
+    def work(store: Store, said: Said) -> None:
+        said.lines.append(
+            resolve(
+                store,
+                desk.settings,
+                desk.clock,
+                job,
+                generation or None,
+                grace=timedelta(seconds=RunPolicy().grace),
+                force=force,
+            )
+        )
+
+    return await _told(request, work)
+
+
+routes = [
+    Route("/jobs/{job:int}/retry", _retry_job, methods=["POST"]),
+    Route("/jobs/{job:int}/cancel", _cancel_job, methods=["POST"]),
+    Route("/jobs/{job:int}/resolve", _resolve, methods=["POST"]),
+    Route("/batches/{batch:int}/retry", _ask_retry),
+    Route("/batches/{batch:int}/retry", _retry, methods=["POST"]),
+    Route("/batches/{batch:int}/cancel", _ask_cancel),
+    Route("/batches/{batch:int}/cancel", _cancel, methods=["POST"]),
+    Route("/batches/{batch:int}/pause", _pausing(paused=True), methods=["POST"]),
+    Route("/batches/{batch:int}/resume", _pausing(paused=False), methods=["POST"]),
+    Route("/batches/{batch:int}/remove", _ask_remove),
+    Route("/batches/{batch:int}/remove", _remove, methods=["POST"]),
+]

@@ -1,0 +1,137 @@
+"""Serving the pages until somebody stops it."""
+
+import ipaddress
+import os
+import socket
+import webbrowser
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from batchsora.app.session import Hooks
+from batchsora.settings import Settings, SettingsError
+from batchsora.web.app import LOCAL, create_app
+from batchsora.web.desk import opened
+from batchsora.web.login import SHORTEST
+
+PASSWORD = "BATCHSORA_WEB_PASSWORD"  # noqa: S105 - its name
+SILENCE = 75
+"""Seconds after which a connection without a request is closed."""
+
+FAREWELL = 2
+"""Seconds that requests under way are waited for when the server stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebTerms:
+    """How to serve.
+
+    Attributes:
+        host: where to listen.
+        port: 0 takes any that is free.
+        names: further names under which the page may be asked for.
+        password_file: where the password is, if not in the environment.
+        download: the folder of the files of runs that are started on the page.
+        browser: open one.
+    """
+
+    host: str
+    port: int
+    names: tuple[str, ...]
+    password_file: Path | None
+    download: Path
+    browser: bool
+
+
+def serve(settings: Settings, terms: WebTerms, hooks: Hooks, say: Callable[[str], None]) -> None:
+    """Serve until Ctrl-C.
+
+    Raises:
+        SettingsError: it can't listen there, or is to be reached from elsewhere without a password.
+        jobs.errors.EngineError: the database can't be used.
+    """
+    password = _password(terms)
+    local = _is_local(terms.host)
+    if not local and password is None:
+        raise SettingsError(
+            f"--host {terms.host} is reached by other machines, so the page needs a password: put "
+            f"one of {SHORTEST} characters or more into {PASSWORD}, or into a file that "
+            "--password-file names"
+        )
+    with opened(settings, hooks, terms.download) as desk, _listening(terms) as listener:
+        names = {*LOCAL, *terms.names}
+        if terms.host not in ("", "0.0.0.0", "::"):  # noqa: S104 - compared, not listened on
+            names.add(terms.host)
+        app = create_app(desk, names, password)
+        address = f"http://{_shown(terms.host)}:{listener.getsockname()[1]}/"
+        say(f"the page is at {address}; stop it with Ctrl-C, runs go on without it")
+        if not local:
+            say("put a server with TLS in front of it: here the password travels as it is")
+        if terms.browser:
+            webbrowser.open(address)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=SILENCE,
+            timeout_graceful_shutdown=FAREWELL,
+            h11_max_incomplete_event_size=64 * 1024,
+        )
+        server = _Server(config, app.state.live.end)
+        server.run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Lets open pages go before it waits for requests under way."""
+
+    def __init__(self, config: uvicorn.Config, farewell: Callable[[], object]) -> None:
+        super().__init__(config)
+        self._farewell = farewell
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        said = self._farewell()
+        if hasattr(said, "__await__"):
+            await said
+        await super().shutdown(sockets)
+
+
+def _password(terms: WebTerms) -> str | None:
+    found = os.environ.get(PASSWORD)
+    where = PASSWORD
+    if found is None and terms.password_file is not None:
+        where = str(terms.password_file)
+        try:
+            found = terms.password_file.read_text("utf-8").strip()
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"the password in {where} can't be read: {error}") from error
+    if found is not None and len(found) < SHORTEST:
+        raise SettingsError(f"the password in {where} is shorter than {SHORTEST} characters")
+    return found
+
+
+def _is_local(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _listening(terms: WebTerms) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in terms.host else socket.AF_INET
+        return socket.create_server((terms.host, terms.port), family=family)
+    except OSError as error:
+        raise SettingsError(
+            f"the page can't listen on {terms.host}, port {terms.port} ({error.strerror}): name "
+            "another one with --port, or 0 for any"
+        ) from error
+
+
+def _shown(host: str) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - as above
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,169 @@
+// What every page does: keep its parts up to date, say what happened, ask in a dialog, show times in
+// the reader's zone. No page needs more than this and htmx.
+"use strict";
+
+(() => {
+  const byId = (id) => document.getElementById(id);
+
+  // --- times -----------------------------------------------------------------------------------
+  const zone = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  const localise = (root) => {
+    for (const time of root.querySelectorAll("time[datetime]:not([data-local])")) {
+      const moment = new Date(time.dateTime);
+      if (!Number.isNaN(moment.valueOf())) {
+        time.title = time.textContent;
+        time.textContent = zone.format(moment);
+      }
+      time.dataset.local = "";
+    }
+  };
+
+  // --- words in the live regions ----------------------------------------------------------------
+  const timers = new Map();
+  const say = (text, trouble) => {
+    const region = byId(trouble ? "trouble" : "said");
+    region.textContent = text;
+    region.classList.add("shown");
+    clearTimeout(timers.get(region));
+    timers.set(region, setTimeout(() => {
+      region.classList.remove("shown");
+      region.textContent = "";
+    }, trouble ? 15000 : 7000));
+  };
+  window.batchsora = { say, localise };
+
+  // --- parts that follow the database -----------------------------------------------------------
+  // A part is asked for again when something changed, one request at a time, and only what differs
+  // is replaced; while somebody types or chooses in it, it waits.
+  const busy = new WeakMap();
+  const isUsed = (part) => {
+    const active = document.activeElement;
+    return (active && part.contains(active) && active.matches("input, select, textarea, video"))
+      || [...part.querySelectorAll("video")].some((video) => !video.paused);
+  };
+  const refresh = async (part) => {
+    if (busy.get(part)) { busy.set(part, "again"); return; }
+    busy.set(part, "going");
+    try {
+      const answer = await fetch(part.dataset.live, { headers: { "HX-Request": "true" } });
+      if (answer.status === 401) { location.reload(); return; }
+      if (!answer.ok) return;
+      const text = await answer.text();
+      if (part.lastText === text || isUsed(part)) return;
+      part.lastText = text;
+      morph(part, text);
+    } catch { /* the link's state says that the server is gone */ } finally {
+      const again = busy.get(part) === "again";
+      busy.delete(part);
+      if (again) refresh(part);
+    }
+  };
+
+  // Nodes that are the same stay: focus, selection, scrolling and images are not touched.
+  const same = (a, b) => a.nodeType === b.nodeType && a.nodeName === b.nodeName
+    && (a.nodeType !== Node.ELEMENT_NODE || a.id === b.id);
+  const attributes = (old, fresh) => {
+    for (const { name } of [...old.attributes]) {
+      if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
+    }
+    for (const { name, value } of fresh.attributes) {
+      if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    }
+  };
+  const children = (old, fresh) => {
+    const wanted = [...fresh.childNodes];
+    wanted.forEach((node, place) => {
+      const there = old.childNodes[place];
+      if (!there) { old.append(node); return; }
+      if (!same(there, node)) { there.replaceWith(node); return; }
+      if (there.nodeType !== Node.ELEMENT_NODE) {
+        if (there.nodeValue !== node.nodeValue) there.nodeValue = node.nodeValue;
+      } else if (!there.isEqualNode(node)) {
+        attributes(there, node);
+        children(there, node);
+      }
+    });
+    while (old.childNodes.length > wanted.length) old.lastChild.remove();
+  };
+  const morph = (part, text) => {
+    const fresh = document.createElement(part.nodeName);
+    fresh.innerHTML = text;
+    localise(fresh);
+    children(part, fresh);
+    htmx.process(part);
+    part.dispatchEvent(new CustomEvent("batchsora:fresh", { bubbles: true }));
+  };
+  const refreshAll = () => {
+    if (document.hidden) { stale = true; return; }
+    stale = false;
+    for (const part of document.querySelectorAll("[data-live]")) refresh(part);
+    document.dispatchEvent(new CustomEvent("batchsora:changed"));
+  };
+  let stale = false;
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && stale) refreshAll(); });
+
+  // --- the link to the server ---------------------------------------------------------------------
+  let boot = null;
+  let wait = 1000;
+  const link = (state, text) => {
+    const shown = byId("link");
+    if (!shown || shown.dataset.state === state) return;
+    shown.dataset.state = state;
+    shown.querySelector(".link-words").textContent = text;
+  };
+  const connect = () => {
+    const events = new EventSource("/events");
+    events.addEventListener("changed", (event) => {
+      const now = JSON.parse(event.data).boot;
+      wait = 1000;
+      link("live", "live");
+      if (boot !== null && boot !== now) {
+        // another start of the server: this page's token is of the last one
+        if (document.querySelector("[data-keeps]")) {
+          say("The server was restarted. Reload the page before you go on.", true);
+        } else { location.reload(); }
+        return;
+      }
+      boot = now;
+      refreshAll();
+    });
+    events.addEventListener("error", () => {
+      link("lost", "no connection; trying again");
+      events.close();
+      setTimeout(connect, wait);
+      wait = Math.min(wait * 2, 15000);
+    });
+  };
+
+  // --- what htmx does -----------------------------------------------------------------------------
+  document.addEventListener("told", (event) => say(event.detail.text, event.detail.trouble));
+  document.addEventListener("htmx:responseError", (event) => {
+    say(event.detail.xhr.responseText.trim() || "The server could not do that.", true);
+  });
+  document.addEventListener("htmx:sendError", () => {
+    say("The server can't be reached. Nothing was changed.", true);
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.successful && event.detail.requestConfig.verb !== "get") refreshAll();
+  });
+  document.addEventListener("htmx:afterSwap", (event) => {
+    localise(event.detail.target);
+    if (event.detail.target.id === "ask" && !event.detail.target.open) event.detail.target.showModal();
+  });
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-closes]")) byId("ask").close();
+  });
+
+  // --- filters: shown as soon as they are chosen ----------------------------------------------------
+  document.addEventListener("change", (event) => {
+    const form = event.target.closest("[data-filters]");
+    if (form && event.target.matches("select")) form.requestSubmit();
+  });
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches("[data-filters]")) return;
+    for (const field of event.target.elements) field.disabled = field.name !== "" && field.value === "";
+  });
+
+  localise(document);
+  connect();
+})();

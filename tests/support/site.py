@@ -1,0 +1,130 @@
+"""The pages over a folder, served on a real port, for whoever asks them over HTTP."""
+
+import asyncio
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from click.testing import CliRunner
+
+from batchsora.app.exits import Exit
+from batchsora.app.session import Hooks
+from batchsora.cli import group
+from batchsora.cli.common import Cli
+from batchsora.cli.failures import exit_of
+from batchsora.sandbox.server import SandboxServer
+from batchsora.settings import read_settings
+from batchsora.web.app import create_app
+from batchsora.web.desk import Desk, opened
+
+TOKEN = "tok-of-the-tests"
+QUICK = ("--rate", "0", "--poll-interval", "0.05", "--retries", "0", "--quiet")
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder with a manifest, a database and videos, and the provider behind it.
+
+    Attributes:
+        path: the folder; commands and the pages work in it.
+        api: the provider, whose ledger tells what was charged.
+    """
+
+    path: Path
+    api: SandboxServer
+
+    def call(self, *words: str) -> int:
+        """Type a command; gives its exit code."""
+        with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as thread:
+            self.enter(patch)
+            # the browser's loop goes on in this thread, and commands have one of their own
+            done = thread.submit(
+                CliRunner().invoke, group, list(words), obj=Cli(), standalone_mode=False
+            ).result()
+            if done.exception is None:
+                return int(done.return_value or 0)
+            code = exit_of(done.exception)
+            if code == Exit.BUG:
+                raise done.exception
+            return code
+
+    def enter(self, patch: pytest.MonkeyPatch) -> None:
+        """Work in this folder, with a token for this provider."""
+        patch.chdir(self.path)
+        patch.setenv("RUNBLOB_API_KEY", TOKEN)
+        patch.setenv("BATCHSORA_BASE_URL", self.api.url)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The pages as they are served.
+
+    Attributes:
+        url: without a slash at its end.
+        desk: what the pages work with.
+    """
+
+    url: str
+    desk: Desk
+    folder: Folder
+
+
+class _Server(uvicorn.Server):
+    """Says when it serves."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+
+@contextmanager
+def serving(folder: Folder, password: str | None = None) -> Iterator[Site]:
+    """Serve the pages on a port of their own, by uvicorn in a thread."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder.enter(patch)
+        settings = read_settings(database="batchsora.db", base_url=folder.api.url)
+        with opened(settings, Hooks(quiet=True), Path("videos")) as desk:
+            app = create_app(desk, password=password)
+            listener = socket.create_server(("127.0.0.1", 0))
+            server = _Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
+            loop = asyncio.new_event_loop()
+            thread = threading.Thread(
+                target=loop.run_until_complete, args=(server.serve(sockets=[listener]),)
+            )
+            thread.start()
+            assert server.ready.wait(20)
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            try:
+                yield Site(url, desk, folder)
+            finally:
+                asyncio.run_coroutine_threadsafe(app.state.live.end(), loop).result(10)
+                server.should_exit = True
+                thread.join(20)
+                loop.close()
+                listener.close()
+                for started in desk.launcher.all():
+                    started.process.kill()
+                    started.process.wait(20)
+
+
+@contextmanager
+def client(url: str) -> Iterator[httpx.Client]:
+    """Make such a client."""
+    with httpx.Client(base_url=url, timeout=30) as found:
+        page = found.get("/", headers={"Accept": "text/html"})
+        token = re.search(r'X-CSRF-Token": "(\w+)"', page.text)
+        assert token is not None
+        found.headers.update({"X-CSRF-Token": token[1], "Origin": url, "HX-Request": "true"})
+        yield found

@@ -1,0 +1,108 @@
+"""A provider, a folder after a night, the pages over it on a real port, and a real browser."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playwright
+from support.site import QUICK, Folder, Site, client, serving
+
+from batchsora.sandbox.server import SandboxServer
+from batchsora.sandbox.world import World
+
+PROMPTS = {
+    "kite": ("a paper kite over a dune, soft morning light", "summer", "kite.png"),
+    "owl": ("an owl that turns its head in the snow", "winter", ""),
+    "fox": ("a fox <b>in</b> the & snow", "winter", ""),
+    "storm": ("a storm that breaks the policy", "summer", ""),
+    "train": ("a night train crosses a viaduct", "summer", ""),
+    "tea": ("steam rises from a teapot", "winter", ""),
+}
+FAILS = {"a storm that breaks the policy": ["violates our content policy"] * 9}
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+SECONDS = 20_000
+"""Milliseconds that the browser waits for what must come."""
+
+
+@pytest.fixture(scope="session")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished batch 'prompts' of six rows, one of which failed."""
+    path = tmp_path_factory.mktemp("night")
+    Image.new("RGB", (320, 240), (90, 120, 200)).save(path / "kite.png")
+    rows = [
+        f'{key},"{prompt}",{campaign},{image}' for key, (prompt, campaign, image) in PROMPTS.items()
+    ]
+    (path / "prompts.csv").write_text("\n".join(["id,prompt,campaign,image", *rows]) + "\n")
+    with SandboxServer(World(time_scale=2000.0, failures=dict(FAILS))) as api:
+        folder = Folder(path, api)
+        assert folder.call("run", "prompts.csv", "--budget", "5", *QUICK) == 3
+    return path
+
+
+@pytest.fixture
+def world(night: Path, tmp_path: Path) -> Iterator[Folder]:
+    """A copy of the night's folder, and a provider of its own: one may do anything with it."""
+    path = tmp_path / "desk"
+    shutil.copytree(night, path)
+    with SandboxServer(World(time_scale=2000.0, failures=dict(FAILS))) as api:
+        yield Folder(path, api)
+
+
+@pytest.fixture
+def site(world: Folder) -> Iterator[Site]:
+    """The pages over a copy of the night's folder."""
+    with serving(world) as found:
+        yield found
+
+
+@pytest.fixture
+def http(site: Site) -> Iterator[httpx.Client]:
+    """A client as a page of ours is one: with its cookie, its token and its origin."""
+    with client(site.url) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium.
+
+    Not for the whole session: Playwright's loop runs in this thread as long as the browser does,
+    and no other module's tests could have one of their own.
+    """
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium: install Debian's package chromium")
+    # as root it has no sandbox of its own
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def page(browser: Browser, site: Site) -> Iterator[Page]:
+    """A page of the browser; an error in its console, or a violated policy, fails the test."""
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 900}, base_url=site.url, timezone_id="Europe/Berlin"
+    )
+    found = context.new_page()
+    found.set_default_timeout(SECONDS)
+    wrong: list[str] = []
+
+    def heard(message: ConsoleMessage) -> None:
+        # an answer with 4xx that the page expects is no fault of its own
+        if message.type == "error" and "status of 4" not in message.text:
+            wrong.append(message.text)
+
+    def broke(error: Error) -> None:
+        wrong.append(str(error))
+
+    found.on("console", heard)
+    found.on("pageerror", broke)
+    yield found
+    context.close()
+    assert wrong == []
