@@ -16,6 +16,7 @@ NAMES = (
     "downloads",
     "shape",
     "throughput",
+    "web",
     "paid_twice",
 )
 

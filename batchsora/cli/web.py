@@ -23,7 +23,7 @@ from batchsora.cli.common import Cli, global_options
 )
 @click.option(
     "--password-file",
-    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    type=click.Path(dir_okay=False, path_type=Path),
     help="Where the password is, if not in BATCHSORA_WEB_PASSWORD.",
 )
 @click.option(

@@ -19,7 +19,7 @@ from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 
-ELSEWHERE = ("batchsora sandbox", "RUNBLOB_API_KEY=", "batchsora demo")
+ELSEWHERE = ("batchsora sandbox", "RUNBLOB_API_KEY=", "batchsora demo", "batchsora web")
 """They serve until stopped, or write where the reader says: tests of their own play them."""
 
 CODES = {

@@ -73,9 +73,7 @@ async def _list(request: Request) -> Response:
         status=status,
         page=page,
         which=which,
-        campaigns=desk.kept(
-            ("campaigns", batch.id), lambda: desk.read(lambda c: views.campaigns(c, batch.id))
-        ),
+        campaigns=[*status.campaigns],  # those that money was held for, or capped
         here=address(batch.id, which, **here),
         address=lambda **more: address(batch.id, which, **more),
         states=list(JobState),

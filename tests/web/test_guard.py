@@ -1,0 +1,177 @@
+"""Who may ask the pages for what: foreign hosts and origins, tokens, sizes, the door."""
+
+import re
+import socket
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from support.site import Folder, Site, client, serving
+
+PASSWORD = "a-password-of-the-tests"
+CHANGE = "/batches/1/pause"
+
+
+def raw(site: Site, request: bytes) -> bytes:
+    """Send bytes as they are; gives the head of the answer."""
+    host, port = site.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(request)
+        return connection.recv(65536).partition(b"\r\n")[0]
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "[::2]", "a b"])
+def test_a_foreign_host_is_refused(site: Site, host: str) -> None:
+    """A name that was pointed at this machine from outside sees nothing (DNS rebinding)."""
+    head = raw(site, f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+    assert head.split()[1] in (b"421", b"400"), head
+
+
+@pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "127.0.0.1", "[::1]"])
+def test_the_own_names_are_served(site: Site, name: str) -> None:
+    """By whichever name of this machine."""
+    port = site.url.rpartition(":")[2]
+    head = raw(site, f"GET / HTTP/1.1\r\nHost: {name}:{port}\r\nConnection: close\r\n\r\n".encode())
+    assert head.split()[1] == b"200", head
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Origin": "http://[::1"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": None},
+        {"X-CSRF-Token": ""},
+        {"X-CSRF-Token": "0" * 64},
+        {"X-CSRF-Token": None},
+        {"Cookie": ""},
+        {"Cookie": "batchsora=" + "x" * 43},
+    ],
+)
+def test_a_change_comes_from_our_own_pages(
+    http: httpx.Client, site: Site, headers: dict[str, str | None]
+) -> None:
+    """Another origin, a missing or foreign token or session changes nothing."""
+    sent = {**http.headers, **headers}
+    if "Cookie" in headers:
+        http.cookies.clear()
+    answer = http.build_request("POST", CHANGE)
+    answer.headers = httpx.Headers({k: v for k, v in sent.items() if v is not None})
+    answer.headers["Host"] = site.url.removeprefix("http://")
+    answer.headers["Content-Length"] = "0"
+    assert http.send(answer).status_code == 403
+    with client(site.url) as again:
+        assert "paused" not in again.get("/batches/1?part=head").text
+
+
+def test_a_change_of_our_own_is_done(http: httpx.Client) -> None:
+    """The counterpart: with all of it in place the change lands."""
+    assert http.post(CHANGE).status_code == 204
+    assert "paused" in http.get("/batches/1?part=head").text
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+def test_every_way_to_change_is_guarded(site: Site, method: str) -> None:
+    """Not only POST: whatever is not a read is asked for its token."""
+    with httpx.Client(base_url=site.url) as bare:
+        assert bare.request(method, CHANGE).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/", "/batches/1", "/nothing", "/static/app.js", "/events"])
+def test_every_answer_says_what_a_browser_may_do(site: Site, path: str) -> None:
+    """No script from elsewhere or inline, no frames, no sniffing; on errors as well."""
+    with httpx.stream("GET", f"{site.url}{path}") as answer:
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["referrer-policy"] == "same-origin"
+
+
+def test_no_page_has_anything_inline(http: httpx.Client) -> None:
+    """What the policy would refuse is not there to begin with."""
+    for path in ("/", "/batches/1", "/batches/1/jobs", "/jobs/1", "/jobs/4", "/nothing"):
+        text = http.get(path, headers={"Accept": "text/html"}).text
+        assert not re.search(r"\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)|javascript:", text), path
+
+
+def test_a_body_is_as_large_as_its_page_takes(http: httpx.Client) -> None:
+    """More is refused: where it is announced before it is read, else as soon as it is too much."""
+
+    def endless() -> Iterator[bytes]:
+        for _ in range(64):
+            yield b"x" * 65536
+
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    announced = http.post("/jobs/4/resolve", content=b"x" * (2 * 1024**2), headers=form)
+    assert announced.status_code == 413
+    streamed = http.post("/jobs/4/resolve", content=endless(), headers=form)
+    assert streamed.status_code == 413
+
+
+@pytest.mark.parametrize("length", ["-1", "1e3", "99999999999999999999", "x"])
+def test_a_length_that_is_none_is_refused(site: Site, length: str) -> None:
+    """Whatever stands there, it is no way past the limit."""
+    host = site.url.removeprefix("http://")
+    head = raw(
+        site,
+        f"POST {CHANGE} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n".encode(),
+    )
+    assert head.split()[1] in (b"400", b"403", b"413"), head
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/../app.py",
+        "/static/%2e%2e/app.py",
+        "/static/..%2fapp.py",
+        "/static//etc/passwd",
+        "/static/vendor/../../desk.py",
+        "/batches/1%00",
+        "/jobs/99999999999999999999999",
+    ],
+)
+def test_no_path_leads_out(site: Site, path: str) -> None:
+    """Static files are those of the package's folder, and numbers are numbers."""
+    host = site.url.removeprefix("http://")
+    head = raw(site, f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+    assert head.split()[1] in (b"404", b"400"), head
+
+
+def test_beyond_the_door_nobody_comes_in_without_the_password(world: Folder) -> None:
+    """Pages, parts, events and changes are closed; the password opens them, for this session."""
+    with serving(world, PASSWORD) as site, httpx.Client(base_url=site.url) as http:
+        assert http.get("/batches/1", headers={"Accept": "text/html"}).status_code == 303
+        for path in ("/", "/batches/1", "/batches/1/jobs?part", "/jobs/1", "/events"):
+            assert http.get(path).status_code == 401, path
+        page = http.get("/login")
+        token = re.search(r'X-CSRF-Token": "(\w+)"', page.text)
+        assert token is not None
+        http.headers.update({"X-CSRF-Token": token[1], "Origin": site.url})
+        assert http.post("/login", data={"password": "wrong"}).status_code == 403
+        assert http.get("/").status_code == 401
+        assert http.post("/login", data={"password": PASSWORD}).status_code == 204
+        assert http.get("/").status_code == 200
+        assert http.post("/logout", headers={"HX-Request": "true"}).status_code == 204
+        assert http.get("/").status_code == 401
+        programs = {"Authorization": f"Bearer {PASSWORD}"}
+        assert http.get("/", headers=programs).status_code == 200
+
+
+def test_guessing_takes_for_ever(world: Folder) -> None:
+    """After some wrong passwords even the right one has to wait."""
+    with serving(world, PASSWORD) as site, httpx.Client(base_url=site.url) as http:
+        page = http.get("/login")
+        token = re.search(r'X-CSRF-Token": "(\w+)"', page.text)
+        assert token is not None
+        http.headers.update({"X-CSRF-Token": token[1], "Origin": site.url})
+        said = [http.post("/login", data={"password": str(n)}).status_code for n in range(12)]
+        assert said.count(403) <= 11
+        assert said[-1] == 429
+        assert http.post("/login", data={"password": PASSWORD}).status_code == 429
+        wrong = {"Authorization": f"Bearer {PASSWORD}"}
+        assert http.get("/", headers=wrong).status_code == 401
