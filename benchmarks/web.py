@@ -39,6 +39,8 @@ PATHS = {
     "jobs by state": "/batches/1/jobs?state=completed",
     "jobs by words": "/batches/1/jobs?q=kite",
     "one job": "/jobs/50",
+    "its plots": "/batches/1/course",
+    "no such words": "/batches/1/jobs?q=zebra",
     "the list": "/",
 }
 JOBS, WINDOW = 1280, 64
