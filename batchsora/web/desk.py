@@ -7,6 +7,7 @@ now, so they go through a thread and a connection of their own.
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -25,6 +26,15 @@ T = TypeVar("T")
 
 FOLDER: Final = ".batchsora"
 """Beside the database: what can be made again (posters, thumbnails), uploads, logs of runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """An answer, the state of the database that it is of, and until when it is good anyway."""
+
+    mark: int
+    until: float
+    value: Any
 
 
 class Desk:
@@ -58,7 +68,7 @@ class Desk:
         self._store = store
         self._writing = writing
         self._turn = asyncio.Lock()
-        self._kept: dict[object, tuple[int, Any]] = {}
+        self._kept: dict[object, _Kept] = {}
         self.launcher = Launcher(settings, self.folder / "runs", self.clock)
 
     @cached_property
@@ -105,17 +115,23 @@ class Desk:
         """Give a number that changes with every change of the database, by anybody."""
         return self._store.change_mark()
 
-    def kept(self, key: object, make: Callable[[], T]) -> T:
-        """Give what was made since the last change of the database, or make it: for all who ask."""
-        mark = self.mark()
+    def kept(self, key: object, make: Callable[[], T], seconds: float = 0.0) -> T:
+        """Give what was made since the last change of the database, or make it: for all who ask.
+
+        Args:
+            key: names it.
+            make: makes it.
+            seconds: for which it is good whatever changes.
+        """
+        mark, now = self.mark(), self.clock.monotonic()
         found = self._kept.get(key)
-        if found is not None and found[0] == mark:
-            value: T = found[1]
+        if found is not None and (found.mark == mark or now < found.until):
+            value: T = found.value
             return value
         if len(self._kept) > MOST_KEPT:
             self._kept.clear()
         value = make()
-        self._kept[key] = (mark, value)
+        self._kept[key] = _Kept(mark, now + seconds, value)
         return value
 
     def runner(self) -> RunnerInfo | None:
