@@ -125,15 +125,15 @@ def _listening(terms: WebTerms) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in terms.host else socket.AF_INET
         listener = socket.create_server((terms.host, terms.port), family=family)
-        # asyncio sets it for sockets that name their protocol alone; without it an answer whose
-        # head and body are two writes waits 40 ms for the client's delayed acknowledgement
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return listener
     except OSError as error:
         raise SettingsError(
             f"the page can't listen on {terms.host}, port {terms.port} ({error.strerror}): name "
             "another one with --port, or 0 for any"
         ) from error
+    # asyncio sets it for sockets that name their protocol alone; without it an answer whose head
+    # and body are two writes waits 40 ms for the client's delayed acknowledgement
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _shown(host: str) -> str:

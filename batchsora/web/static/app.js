@@ -38,9 +38,21 @@
   const busy = new WeakMap();
   const isUsed = (part) => {
     const active = document.activeElement;
-    return (active && part.contains(active) && active.matches("input, select, textarea, video"))
+    return pressed
+      || (active && part.contains(active) && active.matches("input, select, textarea, video"))
+      || part.querySelector(".htmx-request") !== null
       || [...part.querySelectorAll("video")].some((video) => !video.paused);
   };
+  // a button that is replaced between its press and its release is never clicked
+  let pressed = false;
+  let waits = false;
+  addEventListener("pointerdown", () => { pressed = true; }, true);
+  for (const end of ["pointerup", "pointercancel", "focusout", "pause", "htmx:afterRequest"]) {
+    addEventListener(end, () => {
+      pressed = false;
+      if (waits) setTimeout(refreshAll);
+    }, true);
+  }
   const refresh = async (part) => {
     if (busy.get(part)) { busy.set(part, "again"); return; }
     busy.set(part, "going");
@@ -49,7 +61,8 @@
       if (answer.status === 401) { location.reload(); return; }
       if (!answer.ok) return;
       const text = await answer.text();
-      if (part.lastText === text || isUsed(part)) return;
+      if (part.lastText === text) return;
+      if (isUsed(part)) { waits = true; return; }
       part.lastText = text;
       morph(part, text);
     } catch { /* the link's state says that the server is gone */ } finally {
@@ -95,7 +108,7 @@
   };
   const refreshAll = () => {
     if (document.hidden) { stale = true; return; }
-    stale = false;
+    stale = waits = false;
     for (const part of document.querySelectorAll("[data-live]")) refresh(part);
     document.dispatchEvent(new CustomEvent("batchsora:changed"));
   };
