@@ -1,6 +1,6 @@
 """One video: a row of the batch ``adhoc``, bought under the same rules as any."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -131,15 +131,26 @@ def _hand_over(
 
 
 def _spec(request: GenerateRequest) -> JobSpec:
-    """Read what was typed as a manifest's row is read."""
-    names = ["prompt", *(name for name in OPTIONS if name in request.options)]
+    read = read_wish(request.prompt, request.options)
+    if isinstance(read, JobSpec):
+        return read
+    raise SettingsError("; ".join(_problem(problem) for problem in read))
+
+
+def read_wish(prompt: str, options: Mapping[str, str]) -> JobSpec | list[RowProblem]:
+    """Read what was typed as a manifest's row is read; or say all that is wrong with it.
+
+    Args:
+        prompt: as typed.
+        options: of :data:`OPTIONS`, as typed.
+    """
+    names = ["prompt", *(name for name in OPTIONS if name in options)]
     reader = RowReader("", names, understand("", names, None), Images(Path(), allow_outside=True))
-    cells = [request.prompt, *(request.options[name] for name in names[1:])]
+    cells = [prompt, *(options[name] for name in names[1:])]
     (read, *more) = reader.read(RawRow(1, cells))
     if isinstance(read, JobSpec):
         return read
-    problems = [one for one in (read, *more) if isinstance(one, RowProblem)]
-    raise SettingsError("; ".join(_problem(problem) for problem in problems))
+    return [one for one in (read, *more) if isinstance(one, RowProblem)]
 
 
 def _problem(problem: RowProblem) -> str:

@@ -19,7 +19,7 @@ from batchsora.web.desk import Desk
 from batchsora.web.guard import Guard
 from batchsora.web.live import Live
 from batchsora.web.login import Door
-from batchsora.web.pages import batches, jobs, steering
+from batchsora.web.pages import batches, generate, jobs, steering
 from batchsora.web.rendering import render
 from jobs.errors import EngineError
 
@@ -42,17 +42,19 @@ def create_app(
         *batches.routes,
         *jobs.routes,
         *steering.routes,
+        *generate.routes,
         *live.routes,
         *login.routes,
         Mount("/static", _Static(directory=STATIC), name="static"),
     ]
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(Guard, hosts=hosts, door=door)],
+        middleware=[Middleware(Guard, hosts=hosts, door=door, roomy=(generate.ROOM,))],
         exception_handlers={HTTPException: _http_error, EngineError: _engine_error},
         lifespan=_lifespan,
     )
     app.state.desk, app.state.door, app.state.live = desk, door, Live(desk)
+    app.state.forms = generate.Forms()
     return app
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Integer, case, cast, func, or_, select, union_all
 
 from ..states import JobState
-from ..tables import ARTIFACT, ATTEMPT, JOB
+from ..tables import ARTIFACT, ATTEMPT, BATCH, JOB
 from . import views
 
 
@@ -201,6 +201,31 @@ def durations(connection: Connection, batch_id: int, seconds: int) -> list[tuple
         .order_by(number)
     )
     return [(row.number * seconds, row.jobs) for row in rows]
+
+
+def newest_number(connection: Connection) -> int:
+    """Give the highest number of a job; 0 when there is none."""
+    found: int = connection.execute(select(func.coalesce(func.max(JOB.c.id), 0))).scalar_one()
+    return found
+
+
+def found_after(connection: Connection, batch: str, number: int, prompt: str) -> Any:
+    """Find the first job of a batch with this prompt and a higher number; None when there is none.
+
+    Args:
+        connection: to read from.
+        batch: its name.
+        number: of a job before.
+        prompt: to the letter.
+    """
+    numbers = connection.execute(
+        select(JOB.c.id)
+        .join(BATCH, BATCH.c.id == JOB.c.batch_id)
+        .where(JOB.c.id > number, BATCH.c.name == batch, JOB.c.prompt == prompt)
+        .order_by(JOB.c.id)
+        .limit(1)
+    )
+    return next(iter(views.numbered(connection, list(numbers.scalars()))), None)
 
 
 def recent(connection: Connection, batch_id: int, limit: int) -> list[Any]:

@@ -36,10 +36,17 @@ class Folder:
     Attributes:
         path: the folder; commands and the pages work in it.
         api: the provider, whose ledger tells what was charged.
+        before: generations that it had made when the folder was made.
     """
 
     path: Path
     api: SandboxServer
+    before: int = 0
+
+    def bought(self) -> list[str]:
+        """Ask the provider which prompts it really made for this folder, in their order."""
+        ledger = httpx.get(f"{self.api.url}/__ledger").json()
+        return [one["prompt"] for one in ledger["generations"]][self.before :]
 
     def call(self, *words: str) -> int:
         """Type a command; gives its exit code."""

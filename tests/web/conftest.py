@@ -22,14 +22,21 @@ PROMPTS = {
     "train": ("a night train crosses a viaduct", "summer", ""),
     "tea": ("steam rises from a teapot", "winter", ""),
 }
-FAILS = {"a storm that breaks the policy": ["violates our content policy"] * 9}
+FAILS = {"a storm that breaks the policy": ["violates our content policy"] * 999}
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SECONDS = 20_000
 """Milliseconds that the browser waits for what must come."""
 
 
 @pytest.fixture(scope="session")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def api() -> Iterator[SandboxServer]:
+    """A provider for all these tests: a database holds the generations of one alone."""
+    with SandboxServer(World(time_scale=2000.0, failures=dict(FAILS))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def night(api: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished batch 'prompts' of six rows, one of which failed."""
     path = tmp_path_factory.mktemp("night")
     Image.new("RGB", (320, 240), (90, 120, 200)).save(path / "kite.png")
@@ -37,19 +44,16 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f'{key},"{prompt}",{campaign},{image}' for key, (prompt, campaign, image) in PROMPTS.items()
     ]
     (path / "prompts.csv").write_text("\n".join(["id,prompt,campaign,image", *rows]) + "\n")
-    with SandboxServer(World(time_scale=2000.0, failures=dict(FAILS))) as api:
-        folder = Folder(path, api)
-        assert folder.call("run", "prompts.csv", "--budget", "5", *QUICK) == 3
+    assert Folder(path, api).call("run", "prompts.csv", "--budget", "5", *QUICK) == 3
     return path
 
 
 @pytest.fixture
-def world(night: Path, tmp_path: Path) -> Iterator[Folder]:
-    """A copy of the night's folder, and a provider of its own: one may do anything with it."""
+def world(night: Path, api: SandboxServer, tmp_path: Path) -> Folder:
+    """A copy of the night's folder: one may do anything with it."""
     path = tmp_path / "desk"
     shutil.copytree(night, path)
-    with SandboxServer(World(time_scale=2000.0, failures=dict(FAILS))) as api:
-        yield Folder(path, api)
+    return Folder(path, api, len(Folder(path, api).bought()))
 
 
 @pytest.fixture

@@ -1,0 +1,272 @@
+"""Generating one video from a form: the command ``generate``, in a process of its own.
+
+The process holds every rule that it holds in a terminal: the row and its hold before the POST, the
+caps, one runner. It outlives the page, which follows the row.
+"""
+
+import hashlib
+import os
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from batchsora.app.generate import read_wish
+from batchsora.app.loading import ADHOC
+from batchsora.manifest import values
+from batchsora.manifest.errors import CellError
+from batchsora.runblob.errors import ImageError
+from batchsora.runblob.images import LARGEST, opened
+from batchsora.runblob.kinds import kind_of
+from batchsora.web.answers import desk_of
+from batchsora.web.desk import Desk
+from batchsora.web.launch import Started
+from batchsora.web.rendering import render, usd
+from jobs.errors import NotFoundError
+from jobs.policy import PRICE_CEILING
+from jobs.provider import GenerationRequest, ImageRef
+from jobs.spec import JobSpec
+from jobs.states import JobState
+from jobs.store import accounts, browsing, views
+
+ROOM: Final = ("/generate", LARGEST + 64 * 1024)
+"""Bytes of the form with its picture."""
+
+FIELDS: Final = ("orientation", "duration", "image", "campaign")
+"""Fields that are options of the command."""
+
+DURATIONS: Final = ("10", "15")
+LATEST: Final = 8
+MOST_FORMS: Final = 500
+"""Forms that were given out and may be sent, once each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A form that was sent.
+
+    Attributes:
+        started: the process that buys it.
+        after: the highest number of a job before.
+        prompt: as it was understood.
+    """
+
+    started: Started
+    after: int
+    prompt: str
+
+
+@dataclass(slots=True)
+class Forms:
+    """The forms that were given out: each buys once, however often it is sent.
+
+    Attributes:
+        waiting: given out, with what became of them.
+    """
+
+    waiting: "OrderedDict[str, Sent | None]" = field(default_factory=OrderedDict)
+
+    def new(self) -> str:
+        """Give out a form."""
+        name = secrets.token_urlsafe(16)
+        self.waiting[name] = None
+        while len(self.waiting) > MOST_FORMS:
+            self.waiting.popitem(last=False)
+        return name
+
+
+class FormError(Exception):
+    """A field can't be used.
+
+    Attributes:
+        name: of the field.
+    """
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(text)
+        self.name = name
+
+
+def prices(connection: Connection) -> dict[str, str]:
+    """Say what each kind costs, by duration and whether there is an image, for people."""
+    known = accounts.known_prices(connection)
+    found = {}
+    for duration in DURATIONS:
+        for image in (False, True):
+            picture = ImageRef("i", None, None, None, None) if image else None
+            kind = kind_of(GenerationRequest("", "9:16", int(duration), picture)).key
+            price = known.get(kind)
+            words = (
+                f"not known yet: up to {usd(PRICE_CEILING)} is held until the API says it"
+                if price is None
+                else f"{usd(price.last_micros)} ({price.source})"
+            )
+            found[f"{duration}{'+image' if image else ''}"] = words
+    return found
+
+
+def _beside(connection: Connection) -> dict[str, Any]:
+    """Read what stands beside the form: prices, the cap, the latest."""
+    try:
+        (batch,) = views.find_batches(connection, ADHOC)
+    except NotFoundError:
+        return {"prices": prices(connection), "money": None, "latest": []}
+    status = views.batch_status(connection, batch)
+    latest = browsing.page(connection, batch.id, browsing.Filter(), LATEST, before=2**62)
+    return {
+        "prices": prices(connection),
+        "money": status.money,
+        "latest": list(reversed(latest.jobs)),
+    }
+
+
+async def _form(request: Request) -> Response:
+    return _shown(request, {}, None)
+
+
+def _shown(request: Request, given: Mapping[str, str], error: FormError | None) -> Response:
+    desk = desk_of(request)
+    return render(
+        request,
+        "generate.html" if error is None else "_generate_form.html",
+        status_code=200 if error is None else 422,
+        once=_forms(request).new(),
+        given=given,
+        error=error,
+        longest=values.LONGEST_PROMPT,
+        runner=desk.runner(),
+        **desk.read(_beside),
+    )
+
+
+def _forms(request: Request) -> Forms:
+    forms: Forms = request.app.state.forms
+    return forms
+
+
+async def _send(request: Request) -> Response:
+    desk, forms = desk_of(request), _forms(request)
+    async with request.form(max_files=1, max_fields=12) as form:
+        once = str(form.get("once", ""))
+        if once not in forms.waiting:
+            error = FormError("prompt", "this form is from before a restart; send it once more")
+            return _shown(request, _texts(form), error)
+        sent = forms.waiting[once]
+        if sent is None:
+            try:
+                words, prompt = await _words(form, desk)
+            except FormError as error:
+                return _shown(request, _texts(form), error)
+            sent = forms.waiting[once] = _start(desk, words, prompt)
+    return Response(status_code=204, headers={"HX-Redirect": f"/generate/{sent.started.id}"})
+
+
+def _start(desk: Desk, words: list[str], prompt: str) -> Sent:
+    newest = desk.read(browsing.newest_number)
+    command = ["generate", "--json", "--wait", "--download", str(desk.download.absolute()), *words]
+    return Sent(desk.launcher.start([*command, "--", prompt], "generate", ADHOC), newest, prompt)
+
+
+def _texts(form: FormData) -> dict[str, str]:
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+async def _words(form: FormData, desk: Desk) -> tuple[list[str], str]:
+    """Understand the form; gives the options of the command, and the prompt.
+
+    Raises:
+        FormError: a field can't be used.
+    """
+    given = _texts(form)
+    options = {name: given[name].strip() for name in FIELDS if given.get(name, "").strip()}
+    picture = await _picture(form, desk)
+    if picture is not None:
+        if "image" in options:
+            raise FormError("image_url", "give a picture or an address, not both")
+        options["image"] = str(picture)
+    elif "image" in options and not options["image"].lower().startswith(("http:", "https:")):
+        raise FormError("image_url", "this is no web address; it begins with https://")
+    read = read_wish(given.get("prompt", ""), options)
+    if not isinstance(read, JobSpec):
+        names = {"image": "image_url" if picture is None else "picture"}
+        column = read[0].column or "prompt"
+        raise FormError(names.get(column, column), f"{read[0].problem}. {read[0].remedy}")
+    words = [word for name, value in options.items() for word in (f"--{name}", value)]
+    if budget := given.get("budget", "").strip().removeprefix("$"):
+        try:
+            words += ["--budget", str(values.money(budget))]
+        except CellError as error:
+            raise FormError("budget", f"{error.problem}. {error.remedy}") from error
+    if given.get("again") == "yes":
+        words.append("--again")
+    return words, read.request.prompt
+
+
+async def _picture(form: FormData, desk: Desk) -> Path | None:
+    """Keep the picture that was sent along, if it is one that the API takes.
+
+    Raises:
+        FormError: it is not.
+    """
+    upload = form.get("picture")
+    data = await upload.read(LARGEST + 1) if isinstance(upload, UploadFile) else b""
+    if not data:
+        return None
+    try:
+        with opened(data) as found:
+            kind = "jpg" if isinstance(found, str) else found.media_type.rpartition("/")[2]
+    except ImageError as error:
+        raise FormError("picture", str(error)) from error
+    return _kept(desk.cache_folder / "uploads", data, kind)
+
+
+def _kept(folder: Path, data: bytes, suffix: str) -> Path:
+    """Keep a picture under the name of its content, whole or not at all."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / f"{hashlib.sha256(data).hexdigest()}.{suffix}"
+    if not path.exists():
+        draft = path.with_suffix(f".{secrets.token_hex(8)}")
+        with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            file.write(data)
+        draft.replace(path)
+    return path
+
+
+async def _follow(request: Request) -> Response:
+    """Follow a form that was sent: to its row as soon as that is more than queued."""
+    name, desk = request.path_params["started"], desk_of(request)
+    sent = next(
+        (one for one in _forms(request).waiting.values() if one and one.started.id == name), None
+    )
+    if sent is None:
+        return Response(status_code=303, headers={"Location": "/generate"})
+    job = desk.read(lambda c: browsing.found_after(c, ADHOC, sent.after, sent.prompt))
+    ended = sent.started.code is not None
+    unbought = job is None or job.state in (JobState.QUEUED, JobState.CANCELLED)
+    part = "part" in request.query_params
+    if job is not None and not unbought:
+        there = f"/jobs/{job.id}"
+        headers = {"HX-Redirect": there} if part else {"Location": there}
+        return Response(status_code=204 if part else 303, headers=headers)
+    return render(
+        request,
+        "_generate_started.html" if part else "generate_started.html",
+        sent=sent,
+        job=job,
+        ended=ended,
+    )
+
+
+routes = [
+    Route("/generate", _form),
+    Route("/generate", _send, methods=["POST"]),
+    Route("/generate/{started}", _follow),
+]
