@@ -24,6 +24,9 @@ from batchsora.web.rendering import render
 from jobs.errors import EngineError
 
 STATIC = Path(__file__).parent / "static"
+ROOMY = (("/generate", 11 * 1024**2), ("/manifests", 101 * 1024**2))
+"""Bytes of a body, by the beginning of its path: a picture of 10 MB, a manifest of 100 MB."""
+
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -49,12 +52,11 @@ def create_app(
     ]
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(Guard, hosts=hosts, door=door, roomy=(generate.ROOM,))],
+        middleware=[Middleware(Guard, hosts=hosts, door=door, roomy=ROOMY)],
         exception_handlers={HTTPException: _http_error, EngineError: _engine_error},
         lifespan=_lifespan,
     )
     app.state.desk, app.state.door, app.state.live = desk, door, Live(desk)
-    app.state.forms = generate.Forms()
     return app
 
 

@@ -1,0 +1,100 @@
+"""Hostile text wherever people and the provider may put it, and what it does there: nothing."""
+
+import csv
+import html
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+from support.site import QUICK, Folder, Site, client, serving
+
+from batchsora.sandbox.server import SandboxServer
+from batchsora.sandbox.world import World
+
+SCRIPTS = (
+    "<script>window.hacked=1</script>",
+    '"><img src=x onerror="window.hacked=1">',
+    "'-window.hacked=1-'",
+    "{{ 7*7 }} ${7*7} javascript:window.hacked=1",
+    "</textarea></title></style><svg onload=window.hacked=1>",
+    "\u202egpj.tac\u2066 bidi \u200b",
+    "&lt;b&gt; &amp; &#x3c;script&#x3e;",
+    "<a href='javascript:window.hacked=1' autofocus onfocus=window.hacked=1>",
+)
+BATCH = "a<b>\"c'd</b>&e"
+
+
+@pytest.fixture
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A batch whose every text is hostile: its name, keys, prompts, campaigns, errors."""
+    path = tmp_path_factory.mktemp("hostile")
+    prompts = [f"prompt {script}" for script in SCRIPTS]
+    with (path / "bad.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "prompt", "campaign"])
+        writer.writerows(
+            (f"k{n}{script}"[:60], prompt, f"c{script}"[:40])
+            for n, (script, prompt) in enumerate(zip(SCRIPTS, prompts, strict=True))
+        )
+    return path
+
+
+def test_nothing_that_is_shown_runs(hostile: Path, page: Page) -> None:
+    """Each text is on the page as it is, and none of it is anything but text."""
+    wrong = {f"prompt {script}": [f"failed {script}"] * 9 for script in SCRIPTS[:4]}
+    with SandboxServer(World(time_scale=2000.0, failures=wrong)) as api:
+        folder = Folder(hostile, api)
+        code = folder.call("run", "bad.csv", "--name", BATCH, "--yes", "--skip-invalid", *QUICK)
+        assert code == 3
+        with serving(folder) as site:
+            dialogs: list[str] = []
+            page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+            paths = ["/", "/batches/1", "/batches/1/jobs", "/batches/1/jobs?state=failed"]
+            paths += [f"/jobs/{number}" for number in range(1, 9)]
+            for path in paths:
+                page.goto(site.url + path)
+                expect(page.locator("#link")).to_have_attribute("data-state", "live")
+                assert page.evaluate("window.hacked") is None, path
+                assert page.locator("main script, main [onerror], main [onload]").count() == 0
+                page.keyboard.press("Tab")
+            page.goto(f"{site.url}/batches/1/jobs")
+            expect(page.locator("tbody")).to_contain_text("<script>window.hacked=1</script>")
+            expect(page.locator("tbody")).to_contain_text("&lt;b&gt; &amp;")
+            page.goto(f"{site.url}/batches/1")
+            page.get_by_role("button", name="Retry what may pass").click()
+            expect(page.get_by_role("dialog")).to_be_visible()
+            assert page.evaluate("window.hacked") is None
+            assert dialogs == []
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_an_address_is_no_way_in(http: httpx.Client, script: str) -> None:
+    """What a search, a filter or a path says comes back as text, or not at all."""
+    for name in ("q", "state", "kind", "campaign", "after", "before", "part"):
+        answer = http.get("/batches/1/jobs", params={name: script}, headers={"Accept": "text/html"})
+        assert answer.status_code == 200
+        if any(sign in script for sign in "<>\"'"):
+            assert script not in answer.text, name
+        if name == "q":
+            shown = html.escape(script).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
+            assert f'value="{shown}"' in answer.text
+    answer = http.get(f"/{script}", headers={"Accept": "text/html"})
+    assert answer.status_code == 404
+    assert "hacked" not in answer.text
+
+
+def test_an_id_of_a_generation_is_no_way_in(http: httpx.Client) -> None:
+    """What is typed to settle a doubt is refused in words, without a trace of a script."""
+    answer = http.post("/jobs/1/resolve", data={"generation": SCRIPTS[0]})
+    assert answer.status_code == 409
+    assert answer.headers["content-type"].startswith("text/plain")
+
+
+def test_a_header_says_one_thing(site: Site) -> None:
+    """A text in a header can't begin another one."""
+    with client(site.url) as http:
+        answer = http.post("/jobs/4/retry")
+        assert answer.status_code == 204
+        assert answer.headers["hx-trigger"].isascii()
+        assert "\n" not in answer.headers["hx-trigger"]
