@@ -105,7 +105,7 @@ def retry(
     document["retried"] = [job.key for job in chosen if job.id in moved]
     document["refused"] = [_refused_json(one) for one in refused]
     _tell_refused(refused, teller)
-    taken = _hand_over(store, settings, {job.batch_id for job in chosen if job.id in moved})
+    taken = hand_over(store, settings, {job.batch_id for job in chosen if job.id in moved})
     teller.result(document, lambda: f"{len(moved)} job(s) queued again for {price}; {taken}")
     return Exit.USAGE if refused else Exit.DONE
 
@@ -122,6 +122,19 @@ def _mover(words: str | None) -> Callable[[Connection, Sequence[int]], list[int]
     if words is None:
         return steering.retry
     return lambda c, ids: [number for number in ids if steering.reword(c, number, words)]
+
+
+def redo(job: Any, settings: Settings, store: Store, teller: Teller) -> bool:
+    """Queue a completed job for another attempt, whose cost the caller has told and asked about.
+
+    Returns:
+        False when the job is not completed any more, or its row left the manifest.
+    """
+    if not store.write(lambda c: steering.redo(c, [job.id])):
+        return False
+    taken = hand_over(store, settings, {job.batch_id})
+    teller.say(f"{job.key} is queued again; its first video stays in its history; {taken}")
+    return True
 
 
 def cancel(wanted: Wanted, store: Store, clock: Clock, teller: Teller, *, consent: bool) -> Exit:
@@ -167,7 +180,7 @@ def pause(name: str, settings: Settings, store: Store, teller: Teller, *, paused
         said = f"{name} is paused: nothing more of it is submitted until '{resume}'"
         said += f"; {under_way} paid for are still fetched" if under_way else ""
     else:
-        said = f"{name} goes on: {_hand_over(store, settings, {batch_id})}"
+        said = f"{name} goes on: {hand_over(store, settings, {batch_id})}"
     teller.result({"batch": name, "paused": paused, "changed": changed}, lambda: said)
 
 
@@ -286,7 +299,7 @@ def _in_chunks(
     return moved
 
 
-def _hand_over(store: Store, settings: Settings, batch_ids: set[int]) -> str:
+def hand_over(store: Store, settings: Settings, batch_ids: set[int]) -> str:
     """Let a live runner serve these batches; says who goes on with them."""
     runner = current_runner(settings.database)
     if runner is None:

@@ -13,13 +13,14 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from batchsora.web import live, login
+from batchsora.web import live, login, media
 from batchsora.web.answers import refused
 from batchsora.web.desk import Desk
 from batchsora.web.guard import Guard
 from batchsora.web.live import Live
 from batchsora.web.login import Door
-from batchsora.web.pages import batches, generate, jobs, steering
+from batchsora.web.pages import batches, gallery, generate, jobs, steering
+from batchsora.web.posters import Pictures
 from batchsora.web.rendering import render
 from jobs.errors import EngineError
 
@@ -46,6 +47,8 @@ def create_app(
         *jobs.routes,
         *steering.routes,
         *generate.routes,
+        *gallery.routes,
+        *media.routes,
         *live.routes,
         *login.routes,
         Mount("/static", _Static(directory=STATIC), name="static"),
@@ -57,6 +60,8 @@ def create_app(
         lifespan=_lifespan,
     )
     app.state.desk, app.state.door, app.state.live = desk, door, Live(desk)
+    app.state.pictures = Pictures(desk.cache_folder)
+    app.state.forms = generate.Forms()
     return app
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, func, insert, select, text, update
 
@@ -103,6 +104,22 @@ def files_there(connection: Connection, batch_ids: Sequence[int]) -> list[tuple[
         .where(JOB.c.batch_id.in_(batch_ids), ARTIFACT.c.sha256.is_not(None))
     )
     return [(row.attempt_id, row.path, row.bytes) for row in rows]
+
+
+def file_of(connection: Connection, attempt_id: int) -> Any:
+    """Read the file of an attempt, with its job's key; None when it is not here."""
+    return connection.execute(
+        select(
+            ARTIFACT.c.attempt_id,
+            ARTIFACT.c.job_id,
+            ARTIFACT.c.path,
+            ARTIFACT.c.bytes,
+            ARTIFACT.c.sha256,
+            JOB.c.key,
+        )
+        .join(JOB, JOB.c.id == ARTIFACT.c.job_id)
+        .where(ARTIFACT.c.attempt_id == attempt_id, ARTIFACT.c.sha256.is_not(None))
+    ).one_or_none()
 
 
 def plan_file(connection: Connection, wanted: WantedFile, path: str) -> None:

@@ -111,6 +111,14 @@ def retry(connection: Connection, job_ids: Sequence[int]) -> list[int]:
     ]
 
 
+def redo(connection: Connection, job_ids: Sequence[int]) -> list[int]:
+    """Queue completed jobs for another attempt; gives those that were.
+
+    What was made stays with its attempt, and its file where it is.
+    """
+    return _queue(connection, job_ids, "redo", JobState.COMPLETED)
+
+
 def reword(connection: Connection, job_id: int, prompt: str) -> bool:
     """Queue a failed or cancelled job with another prompt; False when it is neither.
 
@@ -150,6 +158,7 @@ def _queue(
             state=JobState.QUEUED,
             retries=0,
             due_at=None,
+            video_url=None,
             error_kind=None,
             error=None,
             completed_at=None,

@@ -4,17 +4,20 @@ import asyncio
 import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import pytest
 import uvicorn
 from click.testing import CliRunner
+from sqlalchemy import Connection
 
+from batchsora.app.databases import existing_store
 from batchsora.app.exits import Exit
 from batchsora.app.session import Hooks
 from batchsora.cli import group
@@ -24,6 +27,8 @@ from batchsora.sandbox.server import SandboxServer
 from batchsora.settings import read_settings
 from batchsora.web.app import create_app
 from batchsora.web.desk import Desk, opened
+
+T = TypeVar("T")
 
 TOKEN = "tok-of-the-tests"
 QUICK = ("--rate", "0", "--poll-interval", "0.05", "--retries", "0", "--quiet")
@@ -82,6 +87,16 @@ class Site:
     url: str
     desk: Desk
     folder: Folder
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Ask the database something, by a connection of this thread's own."""
+        with existing_store(self.desk.settings.database) as store:
+            return store.read(work)
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Change it."""
+        with existing_store(self.desk.settings.database) as store:
+            return store.write(work)
 
 
 class _Server(uvicorn.Server):

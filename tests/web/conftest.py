@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -53,6 +55,11 @@ def world(night: Path, api: SandboxServer, tmp_path: Path) -> Folder:
     """A copy of the night's folder: one may do anything with it."""
     path = tmp_path / "desk"
     shutil.copytree(night, path)
+    with closing(sqlite3.connect(path / "batchsora.db")) as database, database:
+        for column in ("artifact.path", "job.image", "batch.source"):
+            table, name = column.split(".")
+            moved = f"UPDATE {table} SET {name} = replace({name}, ?, ?)"  # noqa: S608 - our own
+            database.execute(moved, (str(night), str(path)))
     return Folder(path, api, len(Folder(path, api).bought()))
 
 

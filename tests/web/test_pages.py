@@ -122,7 +122,7 @@ def test_a_phone_never_scrolls_sideways(page: Page, path: str) -> None:
 
 def test_pages_of_a_batch_follow_one_another(http: httpx.Client, site: Site) -> None:
     """Each job is on exactly one page, forward as backward."""
-    count = site.desk.read(lambda c: sum(1 for _ in views.jobs(c)))
+    count = site.read(lambda c: sum(1 for _ in views.jobs(c)))
     assert count == 6
     text = http.get("/batches/1/jobs?part&after=3").text
     assert re.findall(r'href="/jobs/(\d+)"', text) == ["4", "5", "6"]

@@ -44,7 +44,8 @@ def address(batch_id: int, which: Filter, **more: int) -> str:
     return f"/batches/{batch_id}/jobs" + (f"?{urlencode(said)}" if said else "")
 
 
-def _number(query: Mapping[str, str], name: str) -> int | None:
+def number_of(query: Mapping[str, str], name: str) -> int | None:
+    """Read a number from an address; None when there is none."""
     text = query.get(name, "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else None  # noqa: PLR2004
 
@@ -52,7 +53,7 @@ def _number(query: Mapping[str, str], name: str) -> int | None:
 async def _list(request: Request) -> Response:
     desk, batch, query = desk_of(request), batch_of(request), request.query_params
     which = filter_of(query)
-    after, before = _number(query, "after") or 0, _number(query, "before")
+    after, before = number_of(query, "after") or 0, number_of(query, "before")
     key = ("jobs", batch.id, str(which), after, before)
     page = desk.kept(
         key,

@@ -1,0 +1,102 @@
+"""Files for the browser: videos, their posters, thumbnails of start images.
+
+Only what the database names, only what is there as it was recorded, and never with a type that a
+browser would run. Ranges are served by Starlette's FileResponse.
+"""
+
+import stat
+from pathlib import Path
+from typing import Any, Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from batchsora.names import safe_name
+from batchsora.web.answers import desk_of, job_of
+from batchsora.web.posters import Pictures
+from jobs.store import files
+
+FOREVER: Final = "private, max-age=31536000, immutable"
+"""What a content has once it has always: its address names an attempt, or an image by its hash."""
+
+PLACEHOLDER: Final = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 160">'
+    '<rect width="90" height="160" fill="#8590a0"/>'
+    '<path d="M36 66v28l24-14z" fill="#fff"/></svg>'
+)
+
+
+def artifact_of(request: Request) -> Any:
+    """Find the file of an attempt that an address names, as it was recorded.
+
+    Raises:
+        HTTPException: 404, there is none; 410, it is gone, or is another one by now.
+    """
+    number = request.path_params["attempt"]
+    found = desk_of(request).read(lambda c: files.file_of(c, number))
+    if found is None:
+        raise HTTPException(404, "There is no file of this attempt.")
+    path = Path(found.path)
+    try:
+        seen = path.stat()
+    except OSError:
+        raise HTTPException(
+            410, "The file is gone: 'batchsora download' fetches it again."
+        ) from None
+    if not stat.S_ISREG(seen.st_mode) or seen.st_size != found.bytes:
+        raise HTTPException(410, "The file is not the one that was fetched.")
+    return found
+
+
+async def _video(request: Request) -> Response:
+    found = artifact_of(request)
+    name = safe_name(found.key) + ".mp4"
+    return FileResponse(
+        found.path,
+        media_type="video/mp4",
+        filename=name,
+        content_disposition_type="attachment" if "download" in request.query_params else "inline",
+        headers={"Cache-Control": FOREVER, "ETag": f'"{found.sha256}"'},
+    )
+
+
+async def _poster(request: Request) -> Response:
+    try:
+        found = artifact_of(request)
+    except HTTPException:
+        return _placeholder()
+    return _picture(await _pictures(request).poster(Path(found.path), found.sha256))
+
+
+async def _thumb(request: Request) -> Response:
+    image = job_of(request).image or {}
+    if not image.get("path") or not image.get("sha256"):
+        return _placeholder()  # the page fetches nothing from elsewhere
+    return _picture(await _pictures(request).thumbnail(Path(image["path"]), image["sha256"]))
+
+
+def _pictures(request: Request) -> Pictures:
+    found = request.app.state.pictures
+    if not isinstance(found, Pictures):
+        raise TypeError("the application has no pictures")
+    return found
+
+
+def _picture(path: Path | None) -> Response:
+    if path is None:
+        return _placeholder()
+    return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": FOREVER})
+
+
+def _placeholder() -> Response:
+    headers = {"Cache-Control": "no-cache"}
+    return Response(PLACEHOLDER, media_type="image/svg+xml", headers=headers)
+
+
+routes = [
+    Route("/files/{attempt:int}", _video),
+    Route("/posters/{attempt:int}.jpg", _poster),
+    Route("/thumbs/{job:int}.jpg", _thumb),
+]

@@ -1,0 +1,192 @@
+"""The videos of a batch: a grid with a player, verdicts, redoing, a zip and a contact sheet."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from batchsora.app import steer
+from batchsora.app.wording import cost_text
+from batchsora.names import safe_name
+from batchsora.web.answers import Said, batch_of, desk_of, done, job_of, refused
+from batchsora.web.pages.jobs import filter_of, number_of
+from batchsora.web.rendering import render, usd
+from jobs.errors import NotAllowedError
+from jobs.states import JobState
+from jobs.store import accounts, reviews, views
+from jobs.store.browsing import Filter
+from jobs.store.reviews import NONE, Shelf, Verdict
+
+PAGE: Final = 60
+"""Videos on a page."""
+
+SHEET: Final = 600
+"""Videos on a contact sheet."""
+
+CHUNK: Final = 500
+"""Jobs that are read at a time for a zip."""
+
+
+def shelf_of(query: Mapping[str, str]) -> Shelf:
+    """Read from an address which videos are meant."""
+    which = filter_of(query)
+    verdict = query.get("verdict", "")
+    return Shelf(
+        Filter(campaigns=which.campaigns, search=which.search),
+        verdict if verdict in (*Verdict, NONE) else "",
+        query.get("order") == "row",
+    )
+
+
+def address(batch_id: int, shelf: Shelf, page: int = 1, what: str = "gallery") -> str:
+    """Write the address of some videos of a batch."""
+    said = {
+        "verdict": shelf.verdict,
+        "campaign": ",".join(shelf.which.campaigns),
+        "q": shelf.which.search,
+        "order": "row" if shelf.by_row else "",
+        "page": str(page) if page > 1 else "",
+    }
+    query = urlencode({name: value for name, value in said.items() if value})
+    return f"/batches/{batch_id}/{what}" + (f"?{query}" if query else "")
+
+
+async def _gallery(request: Request) -> Response:
+    desk, batch, query = desk_of(request), batch_of(request), request.query_params
+    shelf = shelf_of(query)
+    if query.get("part") == "new":
+        since = _moment(query.get("since", ""))
+        count = desk.read(lambda c: reviews.count_since(c, batch.id, shelf, since)) if since else 0
+        return render(request, "_gallery_new.html", count=count, address=address(batch.id, shelf))
+    page = max(1, number_of(query, "page") or 1)
+
+    def look(connection: Connection) -> dict[str, Any]:
+        found = reviews.videos(connection, batch.id, shelf, PAGE + 1, (page - 1) * PAGE)
+        jobs = found[:PAGE]
+        return {
+            "videos": jobs,
+            "more": len(found) > PAGE,
+            "verdicts": reviews.verdicts(connection, [job.attempt_id for job in jobs]),
+            "status": views.batch_status(connection, batch),
+        }
+
+    found = desk.read(look)
+    newest = max((job.completed_at for job in found["videos"]), default=None)
+    return render(
+        request,
+        "gallery.html",
+        batch=batch,
+        shelf=shelf,
+        number=page,
+        newest=newest if page == 1 and not shelf.by_row else None,
+        address=lambda page=1, what="gallery": address(batch.id, shelf, page, what),
+        **found,
+    )
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
+
+
+async def _judge(request: Request) -> Response:
+    desk, job = desk_of(request), job_of(request)
+    form = await request.form(max_files=0, max_fields=3)
+    said = str(form.get("verdict", ""))
+    if job.state != JobState.COMPLETED or said not in (*Verdict, NONE):
+        return refused(NotAllowedError("there is no video of this job to be judged"))
+    verdict = None if said == NONE else Verdict(said)
+    now = desk.clock.now()
+    await desk.write(lambda c: reviews.judge(c, job.attempt_id, verdict, now))
+    words = {None: "is not judged any more", Verdict.FAVOURITE: "is a favourite"}
+    return done(f"{job.key} {words.get(verdict, 'is rejected')}")
+
+
+async def _ask_redo(request: Request) -> Response:
+    """Say what another attempt costs and what the cap leaves, and ask."""
+    desk, job = desk_of(request), job_of(request)
+
+    def look(connection: Connection) -> tuple[str, str]:
+        price = accounts.known_prices(connection).get(job.kind)
+        cost = cost_text(0 if price is None else price.last_micros, int(price is None))
+        (batch,) = views.find_batches(connection, job.batch)
+        money = views.batch_status(connection, batch).money
+        room = "there is no cap"
+        if money.cap is not None:
+            room = f"the cap leaves {usd(max(0, money.cap - money.used))}"
+        return cost, room
+
+    cost, room = desk.read(look)
+    return render(
+        request,
+        "_ask.html",
+        question=f"Buy {job.key} again for {cost}?",
+        lines=[f"What is here stays in its history; {room}."],
+        action=request.url.path,
+        button="Buy it again",
+        possible=job.state == JobState.COMPLETED,
+    )
+
+
+async def _redo(request: Request) -> Response:
+    desk, job, said = desk_of(request), job_of(request), Said()
+    if not await desk.with_store(lambda store: steer.redo(job, desk.settings, store, said)):
+        return refused(NotAllowedError(f"{job.key} is not completed: nothing to buy again"))
+    return done(" ".join(said.lines))
+
+
+async def _zip(request: Request) -> Response:
+    """Stream the videos as they are on disk; nothing is packed, nothing is held in memory."""
+    from zipstream import ZipStream  # type: ignore[import-untyped] # noqa: PLC0415 - as asked
+
+    desk, batch = desk_of(request), batch_of(request)
+    shelf = shelf_of(request.query_params)
+    archive = ZipStream()
+    for name, path in _files(desk.read, batch.id, shelf):
+        archive.add_path(path, name)
+    name = safe_name(batch.name).encode("ascii", "replace").decode().replace("?", "_")
+    return StreamingResponse(
+        iter(archive),
+        media_type="application/zip",
+        headers={"Content-Disposition": f'attachment; filename="{name}.zip"'},
+    )
+
+
+def _files(read: Any, batch_id: int, shelf: Shelf) -> Iterable[tuple[str, Path]]:
+    """List the files that are there, each with a name of its own."""
+    offset = 0
+    while True:
+        found = read(lambda c, o=offset: reviews.videos(c, batch_id, shelf, CHUNK, o))
+        for job in found:
+            path = Path(job.file)
+            if path.is_file() and not path.is_symlink():
+                yield f"{safe_name(job.key)}.mp4", path
+        if len(found) < CHUNK:
+            return
+        offset += CHUNK
+
+
+async def _sheet(request: Request) -> Response:
+    desk, batch = desk_of(request), batch_of(request)
+    shelf = shelf_of(request.query_params)
+    found = desk.read(lambda c: reviews.videos(c, batch.id, shelf, SHEET))
+    return render(request, "contact_sheet.html", batch=batch, videos=found)
+
+
+routes = [
+    Route("/batches/{batch:int}/gallery", _gallery, name="gallery"),
+    Route("/batches/{batch:int}/videos.zip", _zip),
+    Route("/batches/{batch:int}/contact-sheet", _sheet),
+    Route("/jobs/{job:int}/verdict", _judge, methods=["POST"]),
+    Route("/jobs/{job:int}/redo", _ask_redo),
+    Route("/jobs/{job:int}/redo", _redo, methods=["POST"]),
+]

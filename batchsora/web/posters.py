@@ -1,0 +1,130 @@
+"""Pictures of videos and images, made once: a telling frame by PyAV, thumbnails by Pillow.
+
+Both libraries bring their decoders. What can't be decoded, or is not worth the memory that it asks
+for, has no picture; nobody waits for it twice.
+"""
+
+import asyncio
+import hashlib
+import logging
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+log = logging.getLogger(__name__)
+
+WIDTH: Final = 480
+"""Pixels of a poster's longer side, at most."""
+
+THUMB: Final = 160
+"""Pixels of a thumbnail's longer side."""
+
+MOST_PIXELS: Final = 40_000_000
+"""Of an image or a frame; beyond it is not decoded."""
+
+LONGEST_LOOK: Final = 60
+"""Frames that are decoded in search of a telling one."""
+
+DARK: Final = 12.0
+"""Mean brightness, of 255, below which a frame tells nothing."""
+
+AT_ONCE: Final = 2
+FAILED: Final = 500
+"""Contents that have no picture and are remembered."""
+
+
+class Pictures:
+    """Makes pictures in threads, and keeps them by the hash of what they show.
+
+    Args:
+        folder: where they are kept; what is in it can be made again.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._failed: dict[str, None] = {}
+
+    async def poster(self, video: Path, sha256: str) -> Path | None:
+        """Give a JPEG of a frame of a video; None when there is none to be had."""
+        return await self._made("posters", sha256, lambda: _frame(video))
+
+    async def thumbnail(self, image: Path, sha256: str) -> Path | None:
+        """Give a small JPEG of an image whose content is still that; None when it is not."""
+        return await self._made("thumbs", sha256, lambda: _small(image, sha256))
+
+    async def _made(self, kind: str, sha256: str, make: Callable[[], Any]) -> Path | None:
+        path = self._folder / kind / f"{sha256}.jpg"
+        if path.exists():
+            return path
+        name = f"{kind}/{sha256}"
+        if name in self._failed:
+            return None
+        async with self._turns:
+            if path.exists():  # made while we waited
+                return path
+            return await asyncio.to_thread(self._make, path, name, make)
+
+    def _make(self, path: Path, name: str, make: Callable[[], Any]) -> Path | None:
+        try:
+            image = make()
+        except (ImportError, OSError, ValueError, ArithmeticError, MemoryError) as error:
+            # PyAV's and Pillow's errors of bad data are among them
+            log.info("no picture of %s: %s", path.name, error)
+            image = None
+        if image is None:
+            if len(self._failed) >= FAILED:
+                self._failed.clear()
+            self._failed[name] = None
+            return None
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_suffix(f".{secrets.token_hex(8)}")
+        with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            image.save(file, "JPEG", quality=80)
+        draft.replace(path)
+        return path
+
+
+def _frame(video: Path) -> Any:
+    """Decode the first frame that is not dark, from a tenth of the video on."""
+    import av  # noqa: PLC0415 - 100 ms, and a library that may be missing
+
+    with av.open(str(video)) as container:
+        stream = container.streams.video[0]
+        if stream.width * stream.height > MOST_PIXELS:
+            return None
+        if container.duration:
+            container.seek(int(container.duration * 0.1))
+        found = None
+        for number, frame in enumerate(container.decode(stream)):
+            image: Any = frame.to_image()  # type: ignore[no-untyped-call]
+            image.thumbnail((WIDTH, WIDTH))
+            found = found or image
+            if _brightness(image) > DARK:
+                return image
+            if number >= LONGEST_LOOK:
+                break
+        return found
+
+
+def _brightness(image: Any) -> float:
+    levels: bytes = image.convert("L").resize((8, 8)).tobytes()
+    return sum(levels) / len(levels)
+
+
+def _small(path: Path, sha256: str) -> Any:
+    """Shrink an image; None when its content has changed."""
+    from PIL import Image  # noqa: PLC0415 - as above
+
+    with path.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+            return None
+        file.seek(0)
+        with Image.open(file, formats=("JPEG", "PNG", "WEBP")) as image:
+            if image.width * image.height > MOST_PIXELS:
+                return None
+            image.draft("RGB", (THUMB * 2, THUMB * 2))
+            image.thumbnail((THUMB, THUMB))
+            return image.convert("RGB")

@@ -1,0 +1,124 @@
+// The gallery: a player over the grid, by mouse, finger and keyboard; verdicts and redoing.
+"use strict";
+
+(() => {
+  const player = document.getElementById("player");
+  const grid = document.getElementById("grid");
+  if (!player || !grid) return;
+  const video = player.querySelector("video");
+  const buttons = () => [...grid.querySelectorAll(".open")];
+  let shown = null;
+
+  const headers = () => JSON.parse(document.body.getAttribute("hx-headers"));
+  const tile = (button) => button.closest(".tile");
+  const part = (name) => player.querySelector(name);
+
+  const press = () => {
+    const verdict = tile(shown).dataset.verdict;
+    for (const one of player.querySelectorAll("[data-verdict]")) {
+      one.setAttribute("aria-pressed", String(one.dataset.verdict === verdict));
+    }
+  };
+  const show = (button, play) => {
+    shown = button;
+    const all = buttons();
+    const { key, prompt, price, video: file, poster, job, shape } = button.dataset;
+    video.poster = poster;
+    video.src = file;
+    video.className = shape;
+    part("#player-key").textContent = key;
+    part(".prompt").textContent = prompt;
+    part(".price").textContent = price;
+    part(".place").textContent = `${all.indexOf(button) + 1} of ${all.length}`;
+    part("[data-do=download]").href = `${file}?download`;
+    part("[data-do=story]").href = `/jobs/${job}`;
+    press();
+    if (!player.open) player.showModal();
+    history.replaceState(null, "", `#${tile(button).id}`);
+    if (play) video.play().catch(() => { /* the browser wants a press of a key first */ });
+  };
+  const step = (by) => {
+    const all = buttons();
+    const next = all[all.indexOf(shown) + by];
+    if (next) show(next, true);
+  };
+  const judge = async (button, verdict) => {
+    const old = tile(button).dataset.verdict;
+    const said = old === verdict ? "none" : verdict;
+    const answer = await fetch(`/jobs/${button.dataset.job}/verdict`, {
+      method: "POST", headers: headers(), body: new URLSearchParams({ verdict: said }),
+    }).catch(() => null);
+    if (!answer || !answer.ok) {
+      window.batchsora.say(answer ? await answer.text() : "The server can't be reached.", true);
+      return;
+    }
+    tile(button).dataset.verdict = said;
+    tile(button).querySelector(".verdict").textContent = said === "none" ? "" : said;
+    const told = JSON.parse(answer.headers.get("HX-Trigger"));
+    window.batchsora.say(told.told.text, false);
+    if (shown) press();
+  };
+  const redo = (button) => {
+    htmx.ajax("GET", `/jobs/${button.dataset.job}/redo`, { target: "#ask", swap: "innerHTML" });
+  };
+
+  grid.addEventListener("click", (event) => {
+    const button = event.target.closest(".open");
+    if (button) show(button, true);
+  });
+  player.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (event.target === player) player.close();
+    if (!button) return;
+    if (button.dataset.verdict) judge(shown, button.dataset.verdict);
+    const what = button.dataset.do;
+    if (what === "previous") step(-1);
+    if (what === "next") step(1);
+    if (what === "close") player.close();
+    if (what === "redo") redo(shown);
+  });
+  player.addEventListener("close", () => {
+    video.pause();
+    video.removeAttribute("src");
+    video.load();
+    shown?.focus();
+    shown = null;
+    history.replaceState(null, "", location.pathname + location.search);
+  });
+
+  // in the grid the arrows move the focus; in the player they move through the videos
+  const move = (button, key) => {
+    const all = buttons();
+    const place = all.indexOf(button);
+    const top = button.getBoundingClientRect().top;
+    const columns = all.filter((one) => Math.abs(one.getBoundingClientRect().top - top) < 4).length;
+    const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[key];
+    all[place + by]?.focus();
+    return Boolean(by);
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input, select, textarea, #ask")) return;
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const button = shown ?? event.target.closest(".open");
+    let used = true;
+    if (key === "?") {
+      if (!player.open && button) show(button, false);
+      part("#keys").open = true;
+    } else if (!button) {
+      used = false;
+    } else if (key === "f") judge(button, "favourite");
+    else if (key === "x") judge(button, "rejected");
+    else if (key === "r") redo(button);
+    else if (!shown) used = move(button, key);
+    else if (key === "ArrowLeft" || key === "k") step(-1);
+    else if (key === "ArrowRight" || key === "j") step(1);
+    else if (key === " " && !event.target.closest("button, a, summary")) {
+      if (video.paused) video.play(); else video.pause();
+    } else used = false;
+    if (used) event.preventDefault();
+  });
+
+  const named = /^#job-\d+$/.test(location.hash) && document.querySelector(`${location.hash} .open`);
+  if (named) show(named, false);
+})();
