@@ -5,6 +5,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +15,7 @@ from support.engine import Engine, spec
 
 from jobs.provider import Generation, GenerationPhase
 from jobs.states import FailureKind, JobState
-from jobs.store import browsing, views
+from jobs.store import browsing, steering, views
 from jobs.store.browsing import Filter
 from jobs.store.prepared import driver
 
@@ -135,3 +136,26 @@ def test_no_page_reads_all_jobs(engine: Engine) -> None:
                 assert all(
                     "ix_job_batch_state (batch_id=? AND state=? AND rowid" in s for s in jobs
                 )
+
+
+def test_what_is_completed_is_redone_under_its_cap(tmp_path: Path) -> None:
+    """Bought once more, and no more than once; an unchanged manifest does not take it back."""
+    engine = Engine(tmp_path)
+    engine.announce(s10=120_000)
+    rows = [spec(f"r{i}", row=i) for i in range(3)]
+    engine.load(rows)
+    engine.cap(4 * 120_000)
+    engine.run()
+    assert engine.store.write(lambda c: steering.redo(c, [1, 2])) == [1, 2]
+    assert engine.store.write(lambda c: steering.redo(c, [1, 2])) == []
+    engine.load(rows)
+    states = engine.store.read(lambda c: [job.state for job in views.jobs(c)])
+    assert states == ["queued", "queued", "completed"]
+    engine.run()  # the cap has room for one of both
+    states = engine.store.read(lambda c: [job.state for job in views.jobs(c)])
+    assert sorted(states) == ["completed", "completed", "queued"]
+    attempts = engine.store.read(lambda c: [len(views.attempts_of(c, n)) for n in (1, 2, 3)])
+    assert sorted(attempts) == [1, 1, 2]
+    (status,) = engine.store.read(lambda c: [views.batch_status(c, views.find_batches(c)[0])])
+    assert status.money.charged == 4 * 120_000
+    engine.store.close()

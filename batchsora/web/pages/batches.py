@@ -25,11 +25,17 @@ SHOWN: Final = 12
 NEWEST: Final = 8
 """Videos that the batch's page shows."""
 
+FEWEST: Final = 12
+"""Points of a plot at least: one alone has no width."""
+
 POINTS: Final = 240
 """Points of a plot, about."""
 
 SPANS: Final = (60, 300, 900, 3600, 4 * 3600, 24 * 3600, 7 * 24 * 3600)
 """Seconds that a point of a plot may stand for."""
+
+LENGTH: Final = 30
+"""Seconds of a bar in the plot of durations."""
 
 LATELY: Final = timedelta(minutes=30)
 """The while whose pace says how long the rest takes."""
@@ -158,11 +164,18 @@ async def _course(request: Request) -> Response:
         length = (span[1] - span[0]).total_seconds()
         seconds = next((one for one in SPANS if length / one <= POINTS), SPANS[-1])
         return _columns(browsing.course(connection, batch.id, seconds), seconds) | {
-            "durations": browsing.durations(connection, batch.id, 30)
+            "durations": _filled(browsing.durations(connection, batch.id, LENGTH))
         }
 
     # the one question that reads all jobs that have ended: 0.1 s for 100,000
     return JSONResponse(desk.kept(("course", batch.id), lambda: desk.read(look), seconds=5.0))
+
+
+def _filled(durations: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Write down the lengths that no video has as well, from nothing on."""
+    found = dict(durations)
+    most = max([FEWEST * LENGTH, *found])
+    return [(length, found.get(length, 0)) for length in range(0, most + LENGTH, LENGTH)]
 
 
 def _columns(buckets: Sequence[Bucket], seconds: int) -> dict[str, Any]:
@@ -170,7 +183,8 @@ def _columns(buckets: Sequence[Bucket], seconds: int) -> dict[str, Any]:
     if not buckets:
         return {"seconds": seconds, "at": []}
     found = {round(bucket.at.timestamp()): bucket for bucket in buckets}
-    first, last = min(found), max(found)
+    last = max(found)
+    first = min(min(found), last - (FEWEST - 1) * seconds)
     at = list(range(first, last + seconds, seconds))
     spent, total = [], 0
     for moment in at:

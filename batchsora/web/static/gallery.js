@@ -119,6 +119,10 @@
     if (used) event.preventDefault();
   });
 
-  const named = /^#job-\d+$/.test(location.hash) && document.querySelector(`${location.hash} .open`);
-  if (named) show(named, false);
+  const open = () => {
+    const named = /^#job-\d+$/.test(location.hash) && document.querySelector(`${location.hash} .open`);
+    if (named) show(named, false);
+  };
+  addEventListener("hashchange", open);
+  open();
 })();

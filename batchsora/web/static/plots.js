@@ -17,8 +17,8 @@
     ticks: { stroke: colour("line"), width: 1 }, font: "12px system-ui", ...more,
   });
   const bars = window.uPlot && uPlot.paths.bars({ size: [0.8, 40] });
-  // bars have a width, and one alone is no line
-  const room = (step) => (plot, low, high) => [low - step, high + (low === high ? 20 : 1) * step];
+  // bars have a width
+  const room = (step) => (plot, low, high) => [low - step, high + step];
   const size = (box) => ({ width: Math.max(200, box.clientWidth), height: 150 });
 
   const draw = (id, title, series, data, axes, step) => {
