@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from batchsora.web import live, login, media
+from batchsora.web import live, login, media, metrics
 from batchsora.web.answers import refused
 from batchsora.web.desk import Desk
 from batchsora.web.guard import Guard
@@ -49,6 +49,7 @@ def create_app(
         *generate.routes,
         *gallery.routes,
         *media.routes,
+        *metrics.routes,
         *live.routes,
         *login.routes,
         Mount("/static", _Static(directory=STATIC), name="static"),

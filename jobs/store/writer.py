@@ -64,27 +64,24 @@ class Writer:
             DatabaseUnusableError: the file can't be written: read-only, disk full, locked for long;
                 nothing of this work was kept.
         """
-        self.flush()
-        self._execute("BEGIN IMMEDIATE")
-        try:
-            result = work(self._connection)
-            if self._observer:
-                self._observer(self._connection)
-        except BaseException as error:
-            self._rollback()
-            plain = self._plain(error)
-            if plain is error:
-                raise
-            raise plain from error
-        self._end()
-        return result
+        return self._within("BEGIN IMMEDIATE", work, self._observer)
 
     def spool(self, work: Callable[[Connection], T]) -> T:
         """Run work on temporary tables alone: nobody waits for it, and nothing of it is kept."""
+        return self._within("BEGIN", work, None)
+
+    def _within(
+        self,
+        begin: str,
+        work: Callable[[Connection], T],
+        observer: Callable[[Connection], None] | None,
+    ) -> T:
         self.flush()
-        self._execute("BEGIN")
+        self._execute(begin)
         try:
             result = work(self._connection)
+            if observer:
+                observer(self._connection)
         except BaseException as error:
             self._rollback()
             plain = self._plain(error)

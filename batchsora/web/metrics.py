@@ -1,0 +1,96 @@
+"""For whoever watches over it: ``/healthz``, and ``/metrics`` in Prometheus' text format.
+
+Both come from counts that are kept: a scrape reads no table of jobs.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from batchsora.web.answers import desk_of
+from batchsora.web.desk import Desk
+from jobs.errors import EngineError
+from jobs.money import to_usd
+from jobs.store import accounts, views
+from jobs.store.views import BatchStatus
+
+MOST: Final = 100
+"""Batches that are told apart, the newest: each is a label, and those must not grow for ever."""
+
+
+class Counts(Collector):
+    """What is told at each scrape.
+
+    Args:
+        desk: whose database it is.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def collect(self) -> Iterable[Metric]:
+        """Read the kept counts."""
+
+        def look(connection: Connection) -> tuple[list[BatchStatus], int | None]:
+            newest = list(views.find_batches(connection))[-MOST:]
+            balance: int | None = accounts.read_account(connection).balance_micros
+            return [views.batch_status(connection, batch) for batch in newest], balance
+
+        batches, balance = self._desk.read(look)
+        jobs = GaugeMetricFamily("batchsora_jobs", "Jobs by state.", labels=["batch", "state"])
+        failed = GaugeMetricFamily(
+            "batchsora_failed_jobs", "Failed jobs by kind.", labels=["batch", "kind"]
+        )
+        money = GaugeMetricFamily(
+            "batchsora_usd", "USD charged, held and allowed.", labels=["batch", "what"]
+        )
+        files = GaugeMetricFamily(
+            "batchsora_files_missing", "Completed jobs whose file is not here.", labels=["batch"]
+        )
+        for batch in batches:
+            for state, count in batch.jobs.items():
+                jobs.add_metric([batch.name, state], count)
+            for kind, count in batch.failed_kinds.items():
+                failed.add_metric([batch.name, kind], count)
+            amounts = {"charged": batch.money.charged, "held": batch.money.held}
+            if batch.money.cap is not None:
+                amounts["cap"] = batch.money.cap
+            for what, micros in amounts.items():
+                money.add_metric([batch.name, what], float(to_usd(micros)))
+            files.add_metric([batch.name], batch.files_missing)
+        yield from (jobs, failed, money, files)
+        if balance is not None:
+            yield GaugeMetricFamily(
+                "batchsora_balance_usd", "The account, as last seen.", float(to_usd(balance))
+            )
+        yield GaugeMetricFamily(
+            "batchsora_runner_alive",
+            "Whether a run goes on.",
+            int(self._desk.runner() is not None),
+        )
+
+
+async def _metrics(request: Request) -> Response:
+    registry = CollectorRegistry()
+    registry.register(Counts(desk_of(request)))
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _health(request: Request) -> Response:
+    desk = desk_of(request)
+    try:
+        desk.read(accounts.read_account)
+    except EngineError:
+        return JSONResponse({"status": "down", "database": False}, 503)
+    return JSONResponse({"status": "ok", "database": True, "runner": desk.runner() is not None})
+
+
+routes = [Route("/healthz", _health), Route("/metrics", _metrics)]
