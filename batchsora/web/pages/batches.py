@@ -184,7 +184,7 @@ def _columns(buckets: Sequence[Bucket], seconds: int) -> dict[str, Any]:
         return {"seconds": seconds, "at": []}
     found = {round(bucket.at.timestamp()): bucket for bucket in buckets}
     last = max(found)
-    first = min(min(found), last - (FEWEST - 1) * seconds)
+    first = min([*found, last - (FEWEST - 1) * seconds])
     at = list(range(first, last + seconds, seconds))
     spent, total = [], 0
     for moment in at:
