@@ -19,7 +19,7 @@ from batchsora.web.desk import Desk
 from batchsora.web.guard import Guard
 from batchsora.web.live import Live
 from batchsora.web.login import Door
-from batchsora.web.pages import batches, gallery, generate, jobs, steering
+from batchsora.web.pages import batches, gallery, generate, jobs, manifests, steering
 from batchsora.web.posters import Pictures
 from batchsora.web.rendering import render
 from jobs.errors import EngineError
@@ -48,6 +48,7 @@ def create_app(
         *steering.routes,
         *generate.routes,
         *gallery.routes,
+        *manifests.routes,
         *media.routes,
         *metrics.routes,
         *live.routes,

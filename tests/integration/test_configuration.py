@@ -285,7 +285,7 @@ def test_the_template_says_every_key_and_sets_none(call: Shell) -> None:
 
 def test_every_key_is_an_option_of_the_commands_that_it_is_for() -> None:
     """The table of keys does not drift from the command line, and holds no consent."""
-    context = click.Context(group)
+    context = click.Context(group, **group.context_settings)
     for key, known in KEYS.items():
         for name in COMMANDS if known.commands is None else known.commands:
             command = group.get_command(context, name)

@@ -28,7 +28,7 @@ SAMPLES = {
 
 def commands() -> Iterator[tuple[str, click.Command]]:
     """Give every command as the command line loads it."""
-    root = click.Context(group)
+    root = click.Context(group, **group.context_settings)  # commands remember their --help
     for name in COMMANDS:
         command = group.get_command(root, name)
         assert command is not None
@@ -69,8 +69,7 @@ def read(name: str, command: click.Command, *line: str) -> click.Context:
         for param in command.params
         if isinstance(param, click.Argument) and param.required
     ]
-    prefix = group.context_settings["auto_envvar_prefix"]
-    root = click.Context(group, info_name="batchsora", obj=Cli(), auto_envvar_prefix=prefix)
+    root = click.Context(group, info_name="batchsora", obj=Cli(), **group.context_settings)
     return command.make_context(name, [*line, *map(str, needed)], parent=root)
 
 

@@ -1,0 +1,286 @@
+"""Manifests: choosing one, its plan, and starting what it asks for."""
+
+import asyncio
+import os
+from typing import Any, Final
+
+from sqlalchemy import Connection
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from batchsora.app import wording
+from batchsora.app.loading import InvalidRowsError
+from batchsora.app.plan import price_source
+from batchsora.manifest.errors import ManifestError
+from batchsora.manifest.read import READERS
+from batchsora.settings import SettingsError
+from batchsora.web.answers import desk_of, done, refused
+from batchsora.web.desk import Desk
+from batchsora.web.once import once_of
+from batchsora.web.pages import going_on
+from batchsora.web.planning import (
+    Chosen,
+    Planned,
+    Way,
+    beside,
+    find_chosen,
+    keep_manifest,
+    planner_of,
+    token_beside,
+)
+from batchsora.web.rendering import render
+from batchsora.web.starting import Wish, hand_over, read_way, read_wish, started_run
+from batchsora.web.uploads import LARGEST_MANIFEST, Form, received
+from jobs.errors import EngineError
+from jobs.provider import ProviderError
+from jobs.store import batches
+
+CHUNK: Final = 200
+"""Problems that are shown at once; the next ones are asked for."""
+
+MOST_CAMPAIGNS: Final = 60
+"""Campaigns that can be given a cap in the form; others keep what the manifest says."""
+
+
+async def _new(request: Request) -> Response:
+    return _choose(request)
+
+
+def _choose(request: Request, problem: str = "") -> Response:
+    files = [(token_beside(path), path) for path in beside(desk_of(request))]
+    return render(
+        request,
+        "_plan_choose.html" if problem else "manifest_new.html",
+        status_code=422 if problem else 200,
+        files=files,
+        problem=problem,
+        problems={"file": problem} if problem else {},
+        first="file" if problem else None,
+        accepts=",".join(READERS),
+        largest=LARGEST_MANIFEST // 1024**2,
+    )
+
+
+async def _take(request: Request) -> Response:
+    """Keep an uploaded manifest, and go to its plan."""
+    desk = desk_of(request)
+    async with received(request, desk.manifest_folder, {"file": LARGEST_MANIFEST}) as form:
+        upload = form.files.get("file")
+        if upload is None:
+            return _choose(request, "There is no file. Choose one.")
+        if not upload.whole:
+            return _choose(request, f"It is larger than {LARGEST_MANIFEST // 1024**2} MB.")
+        suffix = os.path.splitext(upload.name)[1].lower()  # noqa: PTH122 - a name, no path of ours
+        if suffix not in READERS:
+            return _choose(
+                request,
+                f"A manifest can't be read from {suffix or 'a file without suffix'!r}. "
+                "Save it as .xlsx or CSV UTF-8.",
+            )
+        try:
+            chosen = await asyncio.to_thread(keep_manifest, desk, upload)
+        except OSError as error:
+            raise HTTPException(507, f"The file can't be kept: {error.strerror}.") from None
+    return Response(status_code=204, headers={"HX-Redirect": f"/manifests/{chosen.token}"})
+
+
+def _chosen(request: Request) -> Chosen:
+    """Find the manifest that an address names.
+
+    Raises:
+        HTTPException: 404, it is not there, or no longer.
+    """
+    found = find_chosen(desk_of(request), request.path_params["token"])
+    if found is None:
+        raise HTTPException(404, "This manifest is not there, or no longer: choose it again.")
+    return found
+
+
+async def _plan(request: Request) -> Response:
+    """Show a manifest: the page at once, its plan as soon as it is read."""
+    chosen, query = _chosen(request), request.query_params
+    if not {"part", "figures"} & query.keys():
+        return render(request, "manifest.html", chosen=chosen)
+    form = Form(dict(query))
+    way = read_way(form)[0] if "figures" in query else Way()
+    try:
+        planned = await planner_of(request).plan(chosen, way)
+    except (ManifestError, EngineError, SettingsError) as error:
+        return render(request, "_plan_refused.html", error=error)
+    if "figures" in query:
+        return render(request, "_plan_figures.html", alone=True, **_figures(planned))
+    return _form(request, chosen, planned, form)
+
+
+def _figures(planned: Planned) -> dict[str, Any]:
+    """Give what the figures and the button show."""
+    plan = planned.plan
+    return {
+        "planned": planned,
+        "plan": plan,
+        "source_of": lambda kind: _SOURCES[price_source(plan, kind)],
+        "kind_words": _kind_words,
+        "cost_words": lambda kinds: wording.cost_text(*planned.cost_of(kinds)),
+        "button": _button(planned),
+        "agreed": f"{planned.jobs}/{planned.cost}/{planned.unpriced}",
+    }
+
+
+_SOURCES: Final = {
+    "paid": "as paid last",
+    "announced": "as announced",
+    None: "the first tells it",
+}
+
+
+def _kind_words(kind: str) -> str:
+    """Name a price kind for people: ``15 s, with image``."""
+    duration, _, image = kind.rpartition("/")[2].partition("+")
+    return f"{duration} s{', with image' if image else ''}"
+
+
+def _button(planned: Planned) -> str:
+    """Say on the button what it costs."""
+    if not planned.jobs:
+        return "Start: nothing is left to buy"
+    jobs = f"{planned.jobs} job{'' if planned.jobs == 1 else 's'}"
+    if planned.unpriced == planned.jobs:
+        return f"Start: {jobs}, at a price that the first tells"
+    return f"Start: {jobs} for {wording.cost_text(planned.cost, planned.unpriced)}"
+
+
+def _form(
+    request: Request,
+    chosen: Chosen,
+    planned: Planned,
+    form: Form,
+    problems: dict[str, str] | None = None,
+    notice: str = "",
+) -> Response:
+    """Show the plan with its form; with mistakes, the form alone."""
+    once, again = once_of(request), bool(problems or notice)
+    token = form.text("token")
+    return render(
+        request,
+        "_plan_form.html" if again else "_plan.html",
+        status_code=422 if again else 200,
+        chosen=chosen,
+        form=form,
+        problems=problems or {},
+        first=next(iter(problems or {}), None),
+        notice=notice,
+        token=token if once.knows(token) else once.token(),
+        runner=desk_of(request).runner(),
+        campaigns=list(planned.plan.campaigns)[:MOST_CAMPAIGNS],
+        chunk=CHUNK,
+        after=0,
+        alone=False,
+        wrong=planned.plan.problems[:CHUNK],
+        total=len(planned.plan.problems),
+        **_figures(planned),
+    )
+
+
+async def _problems(request: Request) -> Response:
+    """Show the next problems of the rows."""
+    chosen, text = _chosen(request), request.query_params.get("after", "")
+    after = int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else 0  # noqa: PLR2004
+    try:
+        found = await planner_of(request).problems(chosen)
+    except (ManifestError, EngineError) as error:
+        return refused(error)
+    return render(
+        request,
+        "_plan_problems.html",
+        chosen=chosen,
+        wrong=found[after : after + CHUNK],
+        total=len(found),
+        after=after,
+        chunk=CHUNK,
+    )
+
+
+async def _start(request: Request) -> Response:
+    """Start what a manifest asks for, at the price that its button said."""
+    desk, once, chosen = desk_of(request), once_of(request), _chosen(request)
+    async with received(request, desk.manifest_folder) as form:
+        pass
+    token = form.text("token")
+    if (address := once.came(token)) is not None:
+        return done("It was started already: this is it.", go=address)
+    way, _ = read_way(form)
+    try:
+        planned = await planner_of(request).plan(chosen, way)
+    except (ManifestError, EngineError) as error:
+        return refused(error)
+    runs = desk.runner() is not None
+    read = read_wish(form, planned, runs=runs)
+    if read.problems:
+        return _form(request, chosen, planned, form, read.problems)
+    notice = ""
+    if form.text("agreed") != _figures(planned)["agreed"]:
+        notice = f"It is something else now: {_button(planned)}. Press again if that is right."
+    elif not once.knows(token):
+        notice = "This form is from before: look at it once more, and send it again."
+    if notice:
+        return _form(request, chosen, planned, form, notice=notice)
+    if runs:
+        return await _hand_over(desk, chosen, read.wish)
+    # a second click may have come while the plan was made; from here on nothing is awaited
+    if (address := once.came(token)) is None:
+        name = read.wish.way.name or planned.plan.batch
+        address = f"/manifests/{chosen.token}/started/"
+        address += started_run(desk, read.wish.command(chosen.path, desk.download), name)
+        once.used(token, address)
+    return done(f"Started: {_button(planned).partition(': ')[2]}.", go=address)
+
+
+async def _hand_over(desk: Desk, chosen: Chosen, wish: Wish) -> Response:
+    try:
+        batch, lines = await asyncio.to_thread(hand_over, desk, chosen.path, wish)
+    except (SettingsError, ManifestError, InvalidRowsError, EngineError, ProviderError) as error:
+        return refused(error)
+    return done("; ".join(lines), go=f"/batches/{batch}")
+
+
+async def _started(request: Request) -> Response:
+    """Wait until a process has loaded its batch; then that has a page of its own."""
+    desk, chosen = desk_of(request), _chosen(request)
+    started = desk.launcher.find(request.path_params["started"])
+    batch = desk.read(lambda c: _loaded(c, chosen, None if started is None else started.about))
+    over = started is None or started.code is not None
+    part = "part" in request.query_params
+    if batch is not None and (over or batch.active):
+        there = f"/batches/{batch.id}"
+        headers = {"HX-Redirect": there} if part else {"Location": there}
+        return Response(status_code=204 if part else 303, headers=headers)
+    return render(
+        request,
+        "_plan_started.html" if part else "manifest_started.html",
+        chosen=chosen,
+        started=started,
+        over=over,
+    )
+
+
+def _loaded(connection: Connection, chosen: Chosen, name: str | None) -> Any:
+    """Find the batch that a manifest was loaded as, in whichever sheet."""
+    source = str(chosen.path.resolve())
+    found = None if name is None else batches.find_batch(connection, name, source)
+    if found is None or found.removed_at is not None:
+        return None
+    same = found.source is not None and found.source.partition("#")[0] == source
+    return found if same else None
+
+
+routes = [
+    Route("/manifests/new", _new, name="manifests"),
+    Route("/manifests", _take, methods=["POST"]),
+    Route("/manifests/{token:str}", _plan),
+    Route("/manifests/{token:str}/problems", _problems),
+    Route("/manifests/{token:str}/start", _start, methods=["POST"]),
+    Route("/manifests/{token:str}/started/{started:str}", _started),
+    *going_on.routes,
+]

@@ -1,0 +1,272 @@
+"""Manifests on the page: which there are, and the plan of one, as ``batchsora plan`` makes it."""
+
+import asyncio
+import hashlib
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from starlette.requests import Request
+
+from batchsora.app.ask import read_balance
+from batchsora.app.databases import existing_store
+from batchsora.app.loading import ADHOC
+from batchsora.app.manifests import Source
+from batchsora.app.picks import EVERY_ROW, Pick
+from batchsora.app.plan import Pace, Plan, limits, make_plan
+from batchsora.app.session import endpoint
+from batchsora.manifest.errors import ManifestError, RowProblem
+from batchsora.manifest.read import READERS
+from batchsora.settings import SettingsError
+from batchsora.web.answers import desk_of
+from batchsora.web.desk import Desk
+from batchsora.web.uploads import Upload, keep, safe_file_name
+from jobs.errors import LoadError
+from jobs.money import to_micros
+from jobs.provider import ProviderError
+from jobs.store import batches
+
+MOST_SHOWN: Final = 200
+"""Files beside the database that are offered."""
+
+MOST_PLANS: Final = 4
+"""Plans that are kept: each has every problem of its manifest."""
+
+BALANCE_GOOD: Final = 30.0
+"""Seconds for which a balance that was told is shown again."""
+
+PATIENCE: Final = 5.0
+"""Seconds that the provider has to tell the balance."""
+
+_TOKEN: Final = re.compile(r"[ub][0-9a-f]{24}")
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A manifest that a person chose.
+
+    Attributes:
+        token: names it in addresses.
+        path: of the file.
+        uploaded: it came through the page; else it lies beside the database.
+    """
+
+    token: str
+    path: Path
+    uploaded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a plan is made.
+
+    Attributes:
+        name: of the batch; None takes the manifest's.
+        first: only so many rows are bought now.
+        in_flight: videos at the same time.
+    """
+
+    name: str | None = None
+    first: int | None = None
+    in_flight: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A manifest's plan, and what else its form has to know.
+
+    Attributes:
+        plan: as ``batchsora plan`` has it.
+        limits: what would stop a run before its end.
+        budget: what the manifest says of its batch's cap, in micros, or None.
+        misspelt: columns that look misspelt.
+        exists: the batch is loaded already.
+        name_problem: why the batch can't have its name, or None.
+        wrong_rows: rows that can't be bought.
+    """
+
+    plan: Plan
+    limits: list[str]
+    budget: int | None
+    misspelt: tuple[str, ...]
+    exists: bool
+    name_problem: str | None
+    wrong_rows: int
+
+    @property
+    def jobs(self) -> int:
+        """Count what would be bought now."""
+        return sum(self.plan.to_buy.values())
+
+    @property
+    def cost(self) -> int:
+        """Sum up what that costs, as far as prices are known, in micros."""
+        return self.cost_of(self.plan.to_buy)[0]
+
+    @property
+    def unpriced(self) -> int:
+        """Count what of it has a price that nobody knows yet."""
+        return self.cost_of(self.plan.to_buy)[1]
+
+    def cost_of(self, kinds: Mapping[str, int]) -> tuple[int, int]:
+        """Sum up what some cost in micros; and count those whose price nobody knows yet."""
+        known = {kind: count for kind, count in kinds.items() if kind in self.plan.prices}
+        return self.plan.cost(known) or 0, sum(kinds.values()) - sum(known.values())
+
+
+def beside(desk: Desk) -> list[Path]:
+    """List the manifests in the database's folder, by name."""
+    folder = desk.settings.database.absolute().parent
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in READERS
+        and not path.name.startswith((".", "~"))
+        and path.is_file()
+    )[:MOST_SHOWN]
+
+
+def token_beside(path: Path) -> str:
+    """Name a file beside the database in addresses."""
+    return f"b{_digest(path.name)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:24]
+
+
+def keep_manifest(desk: Desk, upload: Upload) -> Chosen:
+    """Keep an uploaded manifest; each content and name has a folder of its own.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    name = safe_file_name(upload.name)
+    token = f"u{_digest(f'{upload.sha256}/{name}')}"
+    return Chosen(token, keep(upload, desk.manifest_folder / token / name), uploaded=True)
+
+
+def find_chosen(desk: Desk, token: str) -> Chosen | None:
+    """Find the manifest that an address names; None where it is not there, or no longer."""
+    if not _TOKEN.fullmatch(token):
+        return None
+    if token.startswith("b"):
+        found = (path for path in beside(desk) if token_beside(path) == token)
+        path = next(found, None)
+        return None if path is None else Chosen(token, path, uploaded=False)
+    folder = desk.manifest_folder / token
+    kept = (
+        next((path for path in folder.iterdir() if path.is_file()), None)
+        if folder.is_dir()
+        else None
+    )
+    return None if kept is None else Chosen(token, kept, uploaded=True)
+
+
+class Planner:
+    """Makes plans in a thread, one at a time, and keeps the last ones.
+
+    Args:
+        desk: whose database and account they are for.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._turn = asyncio.Lock()
+        self._kept: OrderedDict[Any, Planned] = OrderedDict()
+        self._balance: tuple[float, int] | None = None
+
+    async def plan(self, chosen: Chosen, way: Way) -> Planned:
+        """Make a plan, unless neither the file nor the database has changed since the last one.
+
+        Raises:
+            ManifestError: the file is refused.
+            jobs.errors.EngineError: the database can't be read.
+        """
+        async with self._turn:
+            key = (_stamp(chosen.path), way, self._desk.mark())
+            if key not in self._kept:
+                self._kept[key] = await asyncio.to_thread(self._make, chosen.path, way)
+            self._kept.move_to_end(key)
+            while len(self._kept) > MOST_PLANS:
+                self._kept.popitem(last=False)
+            return self._kept[key]
+
+    async def problems(self, chosen: Chosen) -> list[RowProblem]:
+        """List what is wrong with the rows; it depends on the file alone."""
+        stamp = _stamp(chosen.path)
+        for (other, *_), planned in reversed(self._kept.items()):
+            if other == stamp:
+                return planned.plan.problems
+        return (await self.plan(chosen, Way())).plan.problems
+
+    def _make(self, path: Path, way: Way) -> Planned:
+        settings = self._desk.settings
+        pick = EVERY_ROW if way.first is None else Pick(first=way.first)
+        with Source(path).looked_at() as manifest, existing_store(settings.database) as store:
+            plan = make_plan(manifest, way.name, store, Pace(max_in_flight=way.in_flight), pick)
+            # people know where their file is, and uploads lie where nobody looks
+            plan.warnings = [warning.removeprefix(f"{path}, ") for warning in plan.warnings]
+            self._ask_balance(plan)
+            exists, name_problem = False, None
+            try:
+                batch = store.read(
+                    lambda c: batches.batch_of(c, way.name, manifest.name, manifest.source)
+                )
+                exists = batch is not None and batch.removed_at is None
+            except LoadError:
+                name_problem = (
+                    f"Another file was loaded as the batch {manifest.name!r}. Give this one a name "
+                    f"of its own; or say {manifest.name} here, if it is the same manifest, edited."
+                )
+            if ADHOC in (way.name, way.name or manifest.name):
+                name_problem = f"The batch {ADHOC!r} is that of single videos. Give another name."
+            return Planned(
+                plan,
+                list(limits(plan)),
+                None if manifest.budget is None else to_micros(manifest.budget),
+                manifest.suspicious_columns,
+                exists,
+                name_problem,
+                len({problem.row for problem in plan.problems}),
+            )
+
+    def _ask_balance(self, plan: Plan) -> None:
+        """Add the balance, or a warning why it is not there."""
+        now = self._desk.clock.monotonic()
+        if self._balance is not None and now - self._balance[0] < BALANCE_GOOD:
+            plan.balance = self._balance[1]
+            return
+        try:
+            with endpoint(self._desk.settings) as place:
+                plan.balance = read_balance(place, timeout=PATIENCE)
+            self._balance = (now, plan.balance)
+        except (ProviderError, SettingsError) as error:
+            plan.warnings.append(f"the balance is not known: {error}")
+
+
+def _stamp(path: Path) -> tuple[str, int, int]:
+    """Name a file as it is now.
+
+    Raises:
+        ManifestError: it is gone.
+    """
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise ManifestError(
+            RowProblem(path.name, None, None, None, "the file is gone", "Choose it again.")
+        ) from error
+    return str(path), found.st_mtime_ns, found.st_size
+
+
+def planner_of(request: Request) -> Planner:
+    """Give the planner of this server."""
+    state = request.app.state
+    if not hasattr(state, "planner"):
+        state.planner = Planner(desk_of(request))
+    found: Planner = state.planner
+    return found
