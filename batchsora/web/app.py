@@ -63,7 +63,7 @@ def create_app(
     )
     app.state.desk, app.state.door, app.state.live = desk, door, Live(desk)
     app.state.pictures = Pictures(desk.cache_folder)
-    app.state.forms = generate.Forms()
+    app.state.sent = {}
     return app
 
 

@@ -14,8 +14,7 @@ import openpyxl
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
-from support.manifest_site import serving_forms
-from support.site import Folder, Site
+from support.site import Folder, Site, serving
 
 from batchsora.web.pages import manifests
 from jobs.lock import runner_lock
@@ -31,7 +30,7 @@ ROWS = "id,prompt,campaign\na,{0} one,spring\nb,{0} two,autumn\nc,{0} three,spri
 def site(world: Folder) -> Iterator[Site]:
     """The pages, with those of manifests."""
     (world.path / "batchsora.toml").write_text("poll-interval = 0.05\nrate = 0\n")
-    with serving_forms(world) as found:
+    with serving(world) as found:
         yield found
 
 

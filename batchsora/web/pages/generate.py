@@ -7,9 +7,8 @@ caps, one runner. It outlives the page, which follows the row.
 import hashlib
 import os
 import secrets
-from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +28,7 @@ from batchsora.runblob.kinds import kind_of
 from batchsora.web.answers import desk_of
 from batchsora.web.desk import Desk
 from batchsora.web.launch import Started
+from batchsora.web.once import once_of
 from batchsora.web.rendering import render, usd
 from jobs.errors import NotFoundError
 from jobs.policy import PRICE_CEILING
@@ -37,16 +37,13 @@ from jobs.spec import JobSpec
 from jobs.states import JobState
 from jobs.store import accounts, browsing, views
 
-ROOM: Final = ("/generate", LARGEST + 64 * 1024)
-"""Bytes of the form with its picture."""
-
 FIELDS: Final = ("orientation", "duration", "image", "campaign")
 """Fields that are options of the command."""
 
 DURATIONS: Final = ("10", "15")
 LATEST: Final = 8
-MOST_FORMS: Final = 500
-"""Forms that were given out and may be sent, once each."""
+MOST_SENT: Final = 500
+"""Forms that were sent and are remembered, to be followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,25 +59,6 @@ class Sent:
     started: Started
     after: int
     prompt: str
-
-
-@dataclass(slots=True)
-class Forms:
-    """The forms that were given out: each buys once, however often it is sent.
-
-    Attributes:
-        waiting: given out, with what became of them.
-    """
-
-    waiting: "OrderedDict[str, Sent | None]" = field(default_factory=OrderedDict)
-
-    def new(self) -> str:
-        """Give out a form."""
-        name = secrets.token_urlsafe(16)
-        self.waiting[name] = None
-        while len(self.waiting) > MOST_FORMS:
-            self.waiting.popitem(last=False)
-        return name
 
 
 class FormError(Exception):
@@ -138,7 +116,7 @@ def _shown(request: Request, given: Mapping[str, str], error: FormError | None) 
         request,
         "generate.html" if error is None else "_generate_form.html",
         status_code=200 if error is None else 422,
-        once=_forms(request).new(),
+        once=once_of(request).token(),
         given=given,
         error=error,
         longest=values.LONGEST_PROMPT,
@@ -147,26 +125,36 @@ def _shown(request: Request, given: Mapping[str, str], error: FormError | None) 
     )
 
 
-def _forms(request: Request) -> Forms:
-    forms: Forms = request.app.state.forms
-    return forms
-
-
 async def _send(request: Request) -> Response:
-    desk, forms = desk_of(request), _forms(request)
+    desk, once = desk_of(request), once_of(request)
     async with request.form(max_files=1, max_fields=12) as form:
-        once = str(form.get("once", ""))
-        if once not in forms.waiting:
+        token = str(form.get("once", ""))
+        if not once.knows(token):
             error = FormError("prompt", "this form is from before a restart; send it once more")
             return _shown(request, _texts(form), error)
-        sent = forms.waiting[once]
-        if sent is None:
-            try:
-                words, prompt = await _words(form, desk)
-            except FormError as error:
-                return _shown(request, _texts(form), error)
-            sent = forms.waiting[once] = _start(desk, words, prompt)
-    return Response(status_code=204, headers={"HX-Redirect": f"/generate/{sent.started.id}"})
+        try:
+            words, prompt = await _words(form, desk)
+        except FormError as error:
+            return _shown(request, _texts(form), error)
+    # asked only now: a second click may have come while the picture was read
+    if (address := once.came(token)) is None:
+        sent = _start(desk, words, prompt)
+        address = f"/generate/{sent.started.id}"
+        _remember(request, sent)
+        once.used(token, address)
+    return Response(status_code=204, headers={"HX-Redirect": address})
+
+
+def _sent(request: Request) -> dict[str, Sent]:
+    found: dict[str, Sent] = request.app.state.sent
+    return found
+
+
+def _remember(request: Request, sent: Sent) -> None:
+    known = _sent(request)
+    known[sent.started.id] = sent
+    if len(known) > MOST_SENT:
+        del known[next(iter(known))]
 
 
 def _start(desk: Desk, words: list[str], prompt: str) -> Sent:
@@ -243,9 +231,7 @@ def _kept(folder: Path, data: bytes, suffix: str) -> Path:
 async def _follow(request: Request) -> Response:
     """Follow a form that was sent: to its row as soon as that is more than queued."""
     name, desk = request.path_params["started"], desk_of(request)
-    sent = next(
-        (one for one in _forms(request).waiting.values() if one and one.started.id == name), None
-    )
+    sent = _sent(request).get(name)
     if sent is None:
         return Response(status_code=303, headers={"Location": "/generate"})
     job = desk.read(lambda c: browsing.found_after(c, ADHOC, sent.after, sent.prompt))
