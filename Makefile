@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 UV ?= $(or $(wildcard $(BIN)/uv),uv)
 export PIP_ROOT_USER_ACTION = ignore
 
-.PHONY: help demo test check bench soak night fuzz lock docs format clean
+.PHONY: help demo test check bench soak night fuzz lock docs pictures format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo 'make night    24 hours on a virtual clock: make night JOBS=100000'
 	@echo 'make fuzz     damaged manifests for the readers: make fuzz MINUTES=30'
 	@echo 'make format   mend what ruff can mend'
+	@echo 'make pictures the pictures of docs/web.md, from a real run'
 	@echo 'make docs     redraw docs/design.md from jobs/states.py, docs/commands.md from --help'
 	@echo 'make lock     renew requirements/dev.txt (needs uv)'
 	@echo 'make clean    remove caches, builds and the demo'
@@ -60,6 +61,9 @@ lock:
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --custom-compile-command 'make lock' $(LOCKFLAGS) \
 	  --group dev pyproject.toml --output-file requirements/dev.txt
+
+pictures: $(INSTALLED)
+	$(BIN)/python tests/pictures.py
 
 docs: $(INSTALLED)
 	$(BIN)/python tests/design_diagrams.py

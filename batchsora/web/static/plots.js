@@ -19,6 +19,8 @@
   const bars = window.uPlot && uPlot.paths.bars({ size: [0.8, 40] });
   // bars have a width
   const room = (step) => (plot, low, high) => [low - step, high + step];
+  // a bar of no height is none
+  const shown = (counts) => counts.map((count) => count || null);
   const size = (box) => ({ width: Math.max(200, box.clientWidth), height: 150 });
 
   const draw = (id, title, series, data, axes, step) => {
@@ -44,13 +46,13 @@
     draw("plot-done", `ended in each ${each}`, [
       { stroke: colour("done"), fill: colour("done"), paths: bars, points: { show: false } },
       { stroke: colour("bad"), fill: colour("bad"), paths: bars, points: { show: false } },
-    ], [found.at, found.completed, found.failed], [axis(), axis({ size: 44 })], found.seconds);
+    ], [found.at, shown(found.completed), shown(found.failed)], [axis(), axis({ size: 44 })], found.seconds);
     draw("plot-spent", "spent, USD", [
       { stroke: colour("accent"), width: 2, points: { show: false } },
     ], [found.at, found.spent], [axis(), axis({ size: 44 })], found.seconds);
     draw("plot-durations", "minutes from submission to completion", [
       { stroke: colour("done"), fill: colour("done"), paths: bars, points: { show: false } },
-    ], [found.durations.map(([seconds]) => seconds / 60), found.durations.map(([, jobs]) => jobs)],
+    ], [found.durations.map(([seconds]) => seconds / 60), shown(found.durations.map(([, jobs]) => jobs))],
     [axis({ time: false }), axis({ size: 44 })], 0.5);
     const sum = (list) => list.reduce((total, one) => total + one, 0);
     document.getElementById("plot-words").textContent =

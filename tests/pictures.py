@@ -1,0 +1,98 @@
+"""Makes the pictures of ``docs/web.md`` from a real run against the sandbox: ``make pictures``.
+
+A night of thirty rows is run half way, so that something is done, under way and waiting.
+"""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from support.site import Folder, serving
+
+from batchsora.sandbox.server import SandboxServer
+from batchsora.sandbox.world import World
+
+TARGET = Path(__file__).resolve().parent.parent / "docs" / "pictures"
+SUBJECTS = ("a paper kite", "an old tram", "a lighthouse", "a teapot", "a fox", "a night market")
+LIGHTS = ("at dawn", "in the rain", "in soft snow", "under neon light", "in autumn fog")
+FAILS = {"a fox in the rain, slow dolly shot": ["violates our content policy"] * 9}
+PATHS = {
+    "batch": ("/batches/1", 1180),
+    "jobs": ("/batches/1/jobs", 900),
+    "gallery": ("/batches/1/gallery", 900),
+    "generate": ("/generate", 860),
+}
+WANTED = {"-dark": ("batch",), "-phone": ("batch", "gallery")}
+"""Which of them, where not all."""
+
+
+def write_manifest(path: Path) -> None:
+    """Write thirty rows."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "prompt", "campaign", "orientation"])
+        for number, subject in enumerate(SUBJECTS):
+            for light in LIGHTS:
+                key = f"{subject.rpartition(' ')[2]}-{light.rpartition(' ')[2]}"
+                prompt = f"{subject} {light}, slow dolly shot"
+                writer.writerow(
+                    [key, prompt, ("autumn", "winter")[number % 2], ("9:16", "16:9")[number % 2]]
+                )
+
+
+def take(page: Page, url: str, suffix: str) -> None:
+    """Take each picture."""
+    for name, (path, height) in PATHS.items():
+        if name not in WANTED.get(suffix, PATHS):
+            continue
+        page.set_viewport_size({"width": page.viewport_size["width"], "height": height})  # type: ignore[index]
+        page.goto(url + path)
+        expect(page.locator("#link")).to_have_attribute("data-state", "live")
+        page.wait_for_load_state("networkidle") if name != "batch" else page.wait_for_timeout(1500)
+        page.screenshot(path=TARGET / f"{name}{suffix}.png")
+
+
+def main() -> None:
+    """Run the night half way, and take the pictures light, dark and on a phone."""
+    chromium = shutil.which("chromium") or sys.exit("there is no Chromium")
+    TARGET.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        folder = Path(name)
+        write_manifest(folder / "autumn.csv")
+        with SandboxServer(World(time_scale=60.0, failures=FAILS)) as api:
+            desk = Folder(folder, api)
+            desk.enter(patch)
+            run = subprocess.Popen(
+                [sys.executable, "-m", "batchsora", "run", "autumn.csv", "--budget", "6.00",
+                 "--yes", "--max-in-flight", "8", "--poll-interval", "0.5", "--quiet"],
+                cwd=folder, env=dict(os.environ),
+            )  # fmt: skip
+            time.sleep(30)
+            with serving(desk) as site, sync_playwright() as playwright:
+                browser = playwright.chromium.launch(
+                    executable_path=chromium, args=["--no-sandbox"] if os.geteuid() == 0 else []
+                )
+                for scheme, width, suffix in (
+                    ("light", 1180, ""), ("dark", 1180, "-dark"), ("light", 390, "-phone"),
+                ):  # fmt: skip
+                    context = browser.new_context(
+                        color_scheme=scheme, viewport={"width": width, "height": 900}
+                    )
+                    take(context.new_page(), site.url, suffix)
+                    context.close()
+                browser.close()
+            run.wait(120)
+
+
+if __name__ == "__main__":
+    main()
