@@ -62,6 +62,7 @@ KEYS: Final[Mapping[str, Key]] = {
     "generation-timeout": Key(Kind.NUMBER),
     "grace": Key(Kind.NUMBER, ("run", "generate", "reconcile", "resolve")),
     "retries": Key(Kind.WHOLE),
+    "callback-base": Key(Kind.TEXT),
     "download": Key(Kind.PATH, ("run", "download")),
     "download-rate": Key(Kind.RATE, ("run", "download", "generate")),
 }

@@ -14,6 +14,9 @@ log = logging.getLogger(__name__)
 
 DEFAULT_DATABASE = "batchsora.db"
 DEFAULT_BASE_URL = "https://platform.runblob.io"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""Names of this machine, in addresses."""
+
 LONGEST_TOKEN = 4096
 TOKEN_VARIABLE = "RUNBLOB_API_KEY"  # noqa: S105 - its name
 

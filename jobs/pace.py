@@ -32,6 +32,12 @@ ENOUGH = 5
 EARLY = 0.9
 """The share of the shortest duration seen lately from which on a generation may be done."""
 
+RELIED_ON = 12.0
+"""Intervals between two looks at least, while every end is announced by a callback."""
+
+TRUST = 0.5
+"""Intervals by which one announced end lets looks thin out."""
+
 LOOP_TURN = 0.05
 """Seconds that a busy event loop may take to come round: what falls due in it starts together."""
 
@@ -109,6 +115,28 @@ class Durations:
         if EARLY * shortest < unfinished < shortest:
             return (unfinished + shortest) / 2
         return EARLY * shortest
+
+
+class Announcements:
+    """How far looks thin out because callbacks announce ends, as this run saw it.
+
+    A few ends that nobody announced bring the usual pace back: a callback that is lost must cost
+    a minute, never the night.
+    """
+
+    def __init__(self) -> None:
+        self._intervals = 1.0
+
+    def found(self, *, announced: bool) -> None:
+        """Remember whether a callback had come for a generation that was seen finished."""
+        if announced:
+            self._intervals = min(RELIED_ON, self._intervals + TRUST)
+        else:
+            self._intervals = max(1.0, self._intervals / 2)
+
+    def stretched(self, delay: float, interval: float) -> float:
+        """Lengthen the seconds until a look where its end will be announced."""
+        return max(delay, self._intervals * interval)
 
 
 def look_delay(

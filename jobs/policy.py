@@ -32,6 +32,7 @@ class RunPolicy:
             them to go on.
         buys: False polls and settles what is there, and submits nothing.
         left_out: numbers of jobs that this run does not buy: their prompts exist in the account.
+        callback_url: where the provider may announce the ends of rows that name no address.
     """
 
     max_in_flight: int = 16
@@ -50,6 +51,7 @@ class RunPolicy:
     left_out: frozenset[int] = frozenset()
     not_awaited: frozenset[int] = frozenset()
     buys: bool = True
+    callback_url: str | None = None
 
     @property
     def send_within(self) -> timedelta:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from .clock import JumpWatch
 from .context import RunContext
-from .pace import look_delay
+from .pace import Announcements, look_delay
 from .pages import LIST_FROM, next_page
 from .provider import (
     Generation,
@@ -75,6 +75,8 @@ class Poller:
         self._pushed_down = 0
         self._jumps = JumpWatch(context.clock)
         self._failed: Counter[int] = Counter()
+        self._announcements = Announcements()
+        self._looked: dict[int, float] = {}
         self._mark: int | None = None
         self._upcoming: datetime | None = None
 
@@ -103,7 +105,9 @@ class Poller:
         if self._mark == self._store.change_mark() and not self._is_due(soon):
             return self._nap()
         window = 2 * max(self._policy.max_in_flight, self._provider.list_limit)
-        due = self._store.read(lambda connection: looks.due_looks(connection, soon, window))
+        due = self._rested(
+            self._store.read(lambda connection: looks.due_looks(connection, soon, window))
+        )
         if due:
             missing = await self._by_list(due) if len(due) >= LIST_FROM else due
             await self._singly(missing)
@@ -111,6 +115,15 @@ class Poller:
         self._mark = self._store.change_mark()
         self._upcoming = self._store.read(looks.next_look)
         return self._nap()
+
+    def _rested(self, due: Sequence[Due]) -> Sequence[Due]:
+        """Leave out what is announced within an interval of the last look at it."""
+        now = self._clock.monotonic()
+        since = now - self._policy.poll_interval
+        self._looked = {number: at for number, at in self._looked.items() if at > since}
+        rested = [item for item in due if not (item.announced and item.attempt_id in self._looked)]
+        self._looked |= {item.attempt_id: now for item in rested}
+        return rested
 
     def _is_due(self, soon: datetime) -> bool:
         return self._upcoming is not None and self._upcoming <= soon
@@ -279,15 +292,18 @@ class Poller:
         self, connection: Connection, attempt: Any, seen: Generation, now: datetime
     ) -> Progress | None:
         """Write an end down, or give back the progress of what goes on."""
+        announced = attempt.next_look_at == looks.ANNOUNCED
         if seen.phase is GenerationPhase.COMPLETED and seen.video_url:
             created_at = attempt.created_at or seen.created_at
             looks.complete(connection, attempt.id, seen.video_url, now, created_at)
             self._durations.note(attempt.kind, (now - attempt.accepted_at).total_seconds())
+            self._announcements.found(announced=announced)
         elif seen.phase is GenerationPhase.FAILED:
             kind = seen.failure or FailureKind.SYSTEM
             message = seen.message or "the provider gave no reason"
             delay = self._policy.retry.decide(kind, attempt.retries, self._chance)
             looks.fail(connection, attempt.id, kind, message, now, delay)
+            self._announcements.found(announced=announced)
         elif not self._give_up(
             connection,
             attempt.id,
@@ -300,6 +316,8 @@ class Poller:
             )
             earliest = self._durations.earliest(attempt.kind)
             planned = self._next_look(attempt.accepted_at, seen, now, earliest)
+            if announced:  # perhaps after this look was sent, or the answer lags behind
+                planned = now + timedelta(seconds=self._policy.poll_interval)
             if attempt.next_look_at is None or attempt.next_look_at <= now or _moved(attempt, seen):
                 return Progress(attempt, seen, planned)
         return None
@@ -336,7 +354,8 @@ class Poller:
     ) -> datetime:
         interval = self._policy.poll_interval
         patience = timedelta(seconds=self._policy.generation_timeout)
-        delay = look_delay((now - accepted_at).total_seconds(), interval, seen, earliest)
+        usual = look_delay((now - accepted_at).total_seconds(), interval, seen, earliest)
+        delay = self._announcements.stretched(usual, interval)
         # never sleep past the moment at which patience ends, nor look more often than allowed
         next_look_at = min(now + timedelta(seconds=delay), accepted_at + patience)
         return max(next_look_at, now + timedelta(seconds=interval))

@@ -16,6 +16,7 @@ from .money import usd_text
 from .pace import Pacer, look_delay
 from .provider import (
     Accepted,
+    GenerationRequest,
     InDoubt,
     RefusalCause,
     Refused,
@@ -220,7 +221,8 @@ class Scheduler:
             return self._clock.now() < claim.send_before
 
         try:
-            outcome = await self._provider.submit(claim.request, claim.idempotency_key, may_send)
+            request = self._announced(claim.request)
+            outcome = await self._provider.submit(request, claim.idempotency_key, may_send)
             self._checkpoint("answer-read")
             self._heed(outcome)
             await self._store.commit(lambda connection: self._settle(connection, claim, outcome))
@@ -228,6 +230,12 @@ class Scheduler:
         finally:
             if len(self._sending) <= ROOM_FROM:  # else no turn could do anything
                 self._gate.wake()
+
+    def _announced(self, request: GenerationRequest) -> GenerationRequest:
+        """Name the run's own address for callbacks, where the row names none."""
+        if self._policy.callback_url is None or request.callback_url is not None:
+            return request
+        return replace(request, callback_url=self._policy.callback_url)
 
     def _heed(self, outcome: SubmitOutcome) -> None:
         """Draw the conclusions that concern every submission."""

@@ -1,9 +1,11 @@
 """The sandbox: beside a rehearsal, which ends with it, or by itself until stopped."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from batchsora.app.callbacks import WEBHOOK_SECRET
 from batchsora.app.session import Endpoint
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer, serve
@@ -37,6 +39,8 @@ def serve_sandbox(
 ) -> None:
     """Serve the sandbox on loopback until stopped.
 
+    Callbacks are signed with ``BATCHSORA_WEBHOOK_SECRET``, where that is set.
+
     Raises:
         SettingsError: the balance or the faults can't be read.
     """
@@ -50,4 +54,5 @@ def serve_sandbox(
         say(f"the sandbox listens on {url}; stop it with Ctrl-C")
         say(f"  RUNBLOB_API_KEY=anything batchsora --base-url {url} run prompts.csv --yes")
 
-    serve("127.0.0.1", port, world, faults=wrong, journal=journal, on_ready=ready)
+    secret = os.environ.get(WEBHOOK_SECRET) or None
+    serve("127.0.0.1", port, world, faults=wrong, journal=journal, secret=secret, on_ready=ready)

@@ -51,6 +51,8 @@ CONFIGURATION: Final = """\
 # grace = 180
 # New attempts after the provider's own failures.
 # retries = 2
+# Where 'batchsora web --webhooks' is reached, so that the API tells when a video is finished.
+# callback-base = "https://videos.example"
 
 # --- Files ----------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ def run_terms(
     retries: int = 2,
     wait_for_funds: bool = False,
     download_rate: int = 0,
+    callback_url: str | None = None,
 ) -> RunTerms:
     """Put the terms of a run together.
 
@@ -40,6 +41,7 @@ def run_terms(
         retries: new attempts after the provider's own failures.
         wait_for_funds: wait for money instead of ending without it.
         download_rate: bytes a second for all downloads together; 0 is no limit.
+        callback_url: where the provider announces the ends of rows that name no address.
     """
     policy = RunPolicy(
         max_in_flight=max_in_flight,
@@ -50,6 +52,7 @@ def run_terms(
         grace=grace,
         wait_for_funds=wait_for_funds,
         retry=RetryPolicy(retries, base=1.0 if rehearsal else 30.0),
+        callback_url=callback_url,
     )
     download = (
         None

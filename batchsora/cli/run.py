@@ -149,6 +149,11 @@ SECONDS = click.FloatRange(min=0.05, max=7 * 86400)
     is_flag=True,
     help="Accept files from this machine and private networks.",
 )
+@click.option(
+    "--callback-base",
+    metavar="URL",
+    help="Where 'batchsora web --webhooks' is reached: ends are announced there.",
+)
 @pick_options
 @click.option("--skip-invalid", is_flag=True, help="Go on with the valid rows.")
 @click.option("--allow-unknown", is_flag=True, help="Accept columns that look misspelt.")
@@ -181,6 +186,7 @@ def command(
       batchsora run prompts.csv --sandbox
       batchsora run                      (resumes every unfinished batch)
     """
+    from batchsora.app.callbacks import callback_url
     from batchsora.app.earlier import OnExisting
     from batchsora.app.start import StartRequest, start
 
@@ -193,17 +199,20 @@ def command(
     on_existing = OnExisting.ASK
     if flags["adopt_existing"] or flags["buy_again"]:
         on_existing = OnExisting.ADOPT if flags["adopt_existing"] else OnExisting.BUY
+    settings = cli.settings(sandbox=flags["sandbox"])
+    base = flags["callback_base"]
+    announced_at = None if base is None else callback_url(base, settings)
     request = StartRequest(
         source=None if manifest is None else source(manifest),
         batch=batch,
         caps=_caps(flags, click.get_current_context()),
         loading=_loading(flags),
-        terms=_terms(flags),
+        terms=_terms(flags, announced_at),
         pick=pick_of(flags["first"], flags["sample"], flags["seed"]),
         on_existing=on_existing,
         consent=flags["yes"],
     )
-    return int(start(request, cli.settings(sandbox=flags["sandbox"]), cli.hooks, cli))
+    return int(start(request, settings, cli.hooks, cli))
 
 
 def _caps(flags: dict[str, Any], context: click.Context) -> "Caps":
@@ -236,7 +245,7 @@ def _loading(flags: dict[str, Any]) -> "LoadOptions":
     )
 
 
-def _terms(flags: dict[str, Any]) -> "RunTerms":
+def _terms(flags: dict[str, Any], announced_at: str | None) -> "RunTerms":
     from batchsora.app.terms import run_terms, usual_folder
 
     rehearsal = flags["sandbox"]
@@ -256,5 +265,6 @@ def _terms(flags: dict[str, Any]) -> "RunTerms":
         rehearsal=rehearsal,
         private=flags["allow_private_downloads"],
         download_rate=flags["download_rate"] or 0,
+        callback_url=announced_at,
         **{name: flags[name] for name in names},
     )

@@ -35,6 +35,7 @@ from batchsora.cli.common import Cli, global_options
     show_default=True,
     help="Where the files of runs that are started here go.",
 )
+@click.option("--webhooks", is_flag=True, help="Take the API's callbacks ('run --callback-base').")
 @click.option("--no-browser", is_flag=True, help="Open no browser.")
 @global_options
 @click.pass_obj
@@ -47,6 +48,7 @@ def command(
     password_file: Path | None,
     folder: Path,
     *,
+    webhooks: bool,
     no_browser: bool,
 ) -> int:
     """Serve a page to watch, review and steer batches, until Ctrl-C.
@@ -57,6 +59,7 @@ def command(
     \b
     Examples:
       batchsora web
+      batchsora web --webhooks
       BATCHSORA_WEB_PASSWORD=… batchsora web --host 0.0.0.0 --allow-host videos.example
     """
     from batchsora.settings import SettingsError
@@ -69,6 +72,7 @@ def command(
             "pip install 'batchsora[web]'"
         ) from error
 
-    terms = WebTerms(host, port, names, password_file, folder, browser=not no_browser)
+    browser = not no_browser
+    terms = WebTerms(host, port, names, password_file, folder, browser=browser, webhooks=webhooks)
     serve(cli.settings(), terms, cli.hooks, cli.say)
     return 0

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from batchsora.sandbox.callbacks import Callbacks
 from batchsora.sandbox.faults import Fault, Faults
 from batchsora.sandbox.journal import Journal
 from batchsora.sandbox.mp4 import make_mp4
@@ -30,13 +31,22 @@ class Sandbox:
         faults: what goes wrong on the way.
         journal: where generations are kept over a restart.
         clock: time.
+        secret: signs callbacks, where it is set.
     """
 
-    def __init__(self, world: World, faults: Faults, journal: Journal | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        world: World,
+        faults: Faults,
+        journal: Journal | None,
+        clock: Clock,
+        secret: str | None = None,
+    ) -> None:
         self._world = world
         self._faults = faults
         self._journal = journal
         self._clock = clock
+        self._callbacks = Callbacks(world, clock, secret)
         self._posts: dict[str, int] = {}
         self._reads = 0
         self._downloads: dict[str, int] = {}
@@ -57,6 +67,7 @@ class Sandbox:
         app.router.add_get("/videos/{id}.mp4", self._video)
         app.router.add_get("/__ledger", self._ledger)
         app.router.add_get("/__health", self._health)
+        app.on_cleanup.append(self._callbacks.close)
         return app
 
     def _now(self) -> datetime:
@@ -91,6 +102,9 @@ class Sandbox:
             return self._not_created(request, fault, turn)
         reply = self._create(body, request.headers.get("X-Idempotency-Key"), prompt, turn)
         if reply.status == 201:  # noqa: PLR2004 - created
+            made = self._world.find(reply.body["generation_id"])
+            if made is not None:
+                self._callbacks.promise(made, body.get("callback_url"), self.url)
             return await self._answer(request, reply, fault)
         return web.json_response(reply.body, status=reply.status)
 
@@ -232,6 +246,7 @@ class SandboxServer:
         faults: what goes wrong on the way.
         journal: a file that keeps generations over a restart.
         clock: time.
+        secret: signs callbacks, where it is set.
     """
 
     def __init__(
@@ -241,12 +256,14 @@ class SandboxServer:
         faults: Faults | None = None,
         journal: Path | None = None,
         clock: Clock | None = None,
+        secret: str | None = None,
     ) -> None:
         self._sandbox = Sandbox(
             world,
             faults or Faults(),
             None if journal is None else Journal(journal),
             clock or SystemClock(),
+            secret,
         )
         self._port = port
         self._ready = threading.Event()
@@ -305,6 +322,7 @@ def serve(
     *,
     faults: Faults | None = None,
     journal: Path | None = None,
+    secret: str | None = None,
     on_ready: Callable[[str], None],
 ) -> None:
     """Serve until SIGINT or SIGTERM.
@@ -315,6 +333,7 @@ def serve(
         world: what the provider does.
         faults: what goes wrong on the way.
         journal: a file that keeps generations over a restart.
+        secret: signs callbacks, where it is set.
         on_ready: told the address.
 
     Raises:
@@ -323,7 +342,7 @@ def serve(
 
     async def main() -> None:
         kept = None if journal is None else Journal(journal)
-        sandbox = Sandbox(world, faults or Faults(), kept, SystemClock())
+        sandbox = Sandbox(world, faults or Faults(), kept, SystemClock(), secret)
         runner = await _listen(sandbox, host, port)
         over = asyncio.Event()
         loop = asyncio.get_running_loop()

@@ -31,6 +31,9 @@ LONGEST_PROMPT = 4000
 LARGEST_IMAGE = 10 * 1024**2
 LARGEST_PAGE = 100
 
+CALLABLE = ("https://", "http://127.0.0.1:", "http://localhost:", "http://[::1]:")
+"""Beginnings of addresses for callbacks; the provider takes the first alone."""
+
 FAILURES = (
     "Internal error while rendering the video",
     "The prompt violates the content policy",
@@ -296,7 +299,7 @@ def check(body: Any) -> Reply | None:  # noqa: PLR0911 - one rule of the API a l
     if type(duration) is not int or duration not in (10, 15):  # 10.0 equals 10, and is no length
         return Reply(422, _invalid("duration", "must be 10 or 15", duration))
     callback = body.get("callback_url")
-    if callback is not None and not str(callback).startswith("https://"):
+    if callback is not None and not str(callback).startswith(CALLABLE):
         return Reply(422, _invalid("callback_url", "must be an HTTPS address", None))
     url, data = body.get("image_url"), body.get("image_base64")
     if url is not None and data is not None:

@@ -13,26 +13,30 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
+from batchsora.settings import LOOPBACK
 from batchsora.web import live, login, media, metrics
 from batchsora.web.answers import refused
 from batchsora.web.desk import Desk
-from batchsora.web.guard import Guard
+from batchsora.web.guard import HOOKS, SLOWEST, Guard
 from batchsora.web.live import Live
 from batchsora.web.login import Door
 from batchsora.web.pages import batches, gallery, generate, jobs, manifests, steering
 from batchsora.web.posters import Pictures
 from batchsora.web.rendering import render
+from batchsora.web.webhooks import LARGEST, Webhooks
 from jobs.errors import EngineError
 
 STATIC = Path(__file__).parent / "static"
-ROOMY = (("/generate", 11 * 1024**2), ("/manifests", 101 * 1024**2))
+ROOMY = (("/generate", 11 * 1024**2), ("/manifests", 101 * 1024**2), (HOOKS, LARGEST))
 """Bytes of a body, by the beginning of its path: a picture of 10 MB, a manifest of 100 MB."""
-
-LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 def create_app(
-    desk: Desk, hosts: Collection[str] = LOCAL, password: str | None = None
+    desk: Desk,
+    hosts: Collection[str] = LOOPBACK,
+    password: str | None = None,
+    webhooks: Webhooks | None = None,
+    patience: float = SLOWEST,
 ) -> Starlette:
     """Make the application.
 
@@ -40,6 +44,8 @@ def create_app(
         desk: what the pages work with.
         hosts: names under which it may be asked for.
         password: asked for, where the page can be reached from elsewhere.
+        webhooks: takes the provider's callbacks, where they are wanted.
+        patience: seconds without a byte of a body that is announced.
     """
     door = Door(password, desk.clock)
     routes: list[BaseRoute] = [
@@ -53,17 +59,21 @@ def create_app(
         *metrics.routes,
         *live.routes,
         *login.routes,
+        *([] if webhooks is None else [webhooks.route()]),
         Mount("/static", _Static(directory=STATIC), name="static"),
     ]
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(Guard, hosts=hosts, door=door, roomy=ROOMY)],
+        middleware=[
+            Middleware(Guard, hosts=hosts, door=door, roomy=ROOMY, patience=patience),
+        ],
         exception_handlers={HTTPException: _http_error, EngineError: _engine_error},
         lifespan=_lifespan,
     )
     app.state.desk, app.state.door, app.state.live = desk, door, Live(desk)
     app.state.pictures = Pictures(desk.cache_folder)
     app.state.sent = {}
+    app.state.webhooks = webhooks
     return app
 
 
@@ -78,12 +88,15 @@ class _Static(StaticFiles):
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
-    watching = asyncio.create_task(app.state.live.run())
+    working = [asyncio.create_task(app.state.live.run())]
+    if app.state.webhooks is not None:
+        working.append(asyncio.create_task(app.state.webhooks.run()))
     try:
         yield
     finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

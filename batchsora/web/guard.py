@@ -28,7 +28,8 @@ PUBLIC: Final = ("/static/", "/login", "/healthz")
 """What is served before anybody has said who they are, where that is asked."""
 
 HOOKS: Final = "/hooks/"
-"""Callbacks come from the provider: they have no cookie, and guard themselves."""
+"""Callbacks come from the provider, through whatever leads here from outside: they have neither
+our name nor a cookie, and guard themselves."""
 
 LARGEST: Final = 1024**2
 """Bytes of a request's body, where its page says nothing else."""
@@ -56,6 +57,10 @@ class TooLargeError(Exception):
     """A body is larger than its page takes."""
 
 
+class TooSlowError(Exception):
+    """A body that was announced does not come."""
+
+
 class Guard:
     """An ASGI middleware around all pages.
 
@@ -63,7 +68,8 @@ class Guard:
         app: the pages.
         hosts: names under which the page may be asked for, without port; others are refused.
         door: asks for a password, where there is one.
-        roomy: paths whose bodies may be larger, with their limits in bytes.
+        roomy: paths whose bodies have limits of their own, in bytes.
+        patience: seconds without a byte of a body that is announced.
     """
 
     def __init__(
@@ -72,11 +78,13 @@ class Guard:
         hosts: Collection[str],
         door: Door,
         roomy: Sequence[tuple[str, int]] = (),
+        patience: float = SLOWEST,
     ) -> None:
         self._app = app
         self._hosts = frozenset(host.lower() for host in hosts)
         self._door = door
         self._roomy = tuple(roomy)
+        self._patience = patience
         self._secret = secrets.token_bytes(32)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,24 +103,30 @@ class Guard:
             if refused is not None:
                 await refused(scope, receive, send)
                 return
-            limited = _Limited(receive, headers, self._limit(scope["path"]))
+            limited = _Limited(receive, headers, self._limit(scope["path"]), self._patience)
             await self._app(scope, limited, send)
         except TooLargeError:
             if not send.began:
                 text = "This is more than the page takes."
                 await PlainTextResponse(text, 413)(scope, receive, send)
+        except TooSlowError:
+            if not send.began:
+                away = {"Connection": "close"}
+                await PlainTextResponse("The rest of it did not come.", 408, away)(
+                    scope, receive, send
+                )
 
     def _refusal(self, scope: Scope, headers: Headers) -> ASGIApp | None:
         """Say why a request is not served; None when it is."""
         path, method = scope["path"], scope["method"]
+        if path.startswith(HOOKS):
+            return None
         if _host(headers.get("host", "")) not in self._hosts:
             return PlainTextResponse(
                 "This address is not one of the page's own. Behind a proxy or under another "
                 "name, say so: batchsora web --allow-host NAME\n",
                 421,
             )
-        if path.startswith(HOOKS):
-            return None
         if method not in SAFE:
             if not _is_from_here(headers):
                 return PlainTextResponse("This came from another site's page.\n", 403)
@@ -144,8 +158,9 @@ class Guard:
 class _Limited:
     """A request's body, up to a size, and not for ever."""
 
-    def __init__(self, receive: Receive, headers: Headers, limit: int) -> None:
+    def __init__(self, receive: Receive, headers: Headers, limit: int, patience: float) -> None:
         self._receive = receive
+        self._patience = patience
         self._left = limit
         self._whole = False
         announced = headers.get("content-length", "0")
@@ -155,8 +170,11 @@ class _Limited:
     async def __call__(self) -> Message:
         if self._whole:  # from here on it only waits for the connection to end
             return await self._receive()
-        async with asyncio.timeout(SLOWEST):
-            message = await self._receive()
+        try:
+            async with asyncio.timeout(self._patience):
+                message = await self._receive()
+        except TimeoutError as error:
+            raise TooSlowError from error
         if message["type"] == "http.request":
             self._left -= len(message.get("body", b""))
             if self._left < 0:

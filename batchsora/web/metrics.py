@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Metric, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection
@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from batchsora.web.answers import desk_of
 from batchsora.web.desk import Desk
+from batchsora.web.webhooks import Webhooks
 from jobs.errors import EngineError
 from jobs.money import to_usd
 from jobs.store import accounts, views
@@ -31,10 +32,12 @@ class Counts(Collector):
 
     Args:
         desk: whose database it is.
+        webhooks: whose callbacks are counted, where they are taken.
     """
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, webhooks: Webhooks | None) -> None:
         self._desk = desk
+        self._webhooks = webhooks
 
     def collect(self) -> Iterable[Metric]:
         """Read the kept counts."""
@@ -76,11 +79,18 @@ class Counts(Collector):
             "Whether a run goes on.",
             int(self._desk.runner() is not None),
         )
+        if self._webhooks is not None:
+            calls = CounterMetricFamily(
+                "batchsora_callbacks", "Callbacks since the page began.", labels=["what"]
+            )
+            for what, count in self._webhooks.counts.items():
+                calls.add_metric([what], count)
+            yield calls
 
 
 async def _metrics(request: Request) -> Response:
     registry = CollectorRegistry()
-    registry.register(Counts(desk_of(request)))
+    registry.register(Counts(desk_of(request), request.app.state.webhooks))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import uvicorn
 
+from batchsora.app.callbacks import WEBHOOK_SECRET, callback_path, is_here
 from batchsora.app.session import Hooks
-from batchsora.settings import Settings, SettingsError
-from batchsora.web.app import LOCAL, create_app
+from batchsora.settings import LOOPBACK, Settings, SettingsError
+from batchsora.web.app import create_app
 from batchsora.web.desk import opened
 from batchsora.web.login import SHORTEST
+from batchsora.web.webhooks import Webhooks
 
 PASSWORD = "BATCHSORA_WEB_PASSWORD"  # noqa: S105 - its name
 SILENCE = 75
@@ -35,6 +37,7 @@ class WebTerms:
         password_file: where the password is, if not in the environment.
         download: the folder of the files of runs that are started on the page.
         browser: open one.
+        webhooks: take the provider's callbacks.
     """
 
     host: str
@@ -43,6 +46,7 @@ class WebTerms:
     password_file: Path | None
     download: Path
     browser: bool
+    webhooks: bool
 
 
 def serve(settings: Settings, terms: WebTerms, hooks: Hooks, say: Callable[[str], None]) -> None:
@@ -60,13 +64,25 @@ def serve(settings: Settings, terms: WebTerms, hooks: Hooks, say: Callable[[str]
             f"one of {SHORTEST} characters or more into {PASSWORD}, or into a file that "
             "--password-file names"
         )
+    if terms.webhooks and password is None and not is_here(settings):
+        raise SettingsError(
+            "--webhooks is for callbacks from outside, so that the page may be reached from there "
+            f"too: it needs a password; put one of {SHORTEST} characters or more into {PASSWORD}, "
+            "or into a file that --password-file names"
+        )
     with opened(settings, hooks, terms.download) as desk, _listening(terms) as listener:
-        names = {*LOCAL, *terms.names}
+        webhooks = None
+        if terms.webhooks:
+            path = callback_path(settings.database)
+            webhooks = Webhooks(desk, path, os.environ.get(WEBHOOK_SECRET) or None)
+        names = {*LOOPBACK, *terms.names}
         if terms.host not in ("", "0.0.0.0", "::"):  # noqa: S104 - compared, not listened on
             names.add(terms.host)
-        app = create_app(desk, names, password)
+        app = create_app(desk, names, password, webhooks)
         address = f"http://{_shown(terms.host)}:{listener.getsockname()[1]}/"
         say(f"the page is at {address}; stop it with Ctrl-C, runs go on without it")
+        if webhooks is not None:
+            _tell(webhooks, settings, say)
         if not local:
             say("put a server with TLS in front of it: here the password travels as it is")
         if terms.browser:
@@ -96,6 +112,13 @@ class _Server(uvicorn.Server):
         if hasattr(said, "__await__"):
             await said
         await super().shutdown(sockets)
+
+
+def _tell(webhooks: Webhooks, settings: Settings, say: Callable[[str], None]) -> None:
+    say(f"callbacks are taken on {webhooks.path}")
+    say("  a run names that to the API with --callback-base and the address this is reached under")
+    if not os.environ.get(WEBHOOK_SECRET) and not is_here(settings):
+        say(f"  set {WEBHOOK_SECRET}, and those without a right signature are refused")
 
 
 def _password(terms: WebTerms) -> str | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, func, select, text, update
@@ -18,6 +18,9 @@ ACCEPTED = text("attempt.state = 'accepted'")
 FAR = 20_000
 """Generations of ours that are counted to find one in the account's list."""
 
+ANNOUNCED = datetime.fromtimestamp(0, UTC)
+"""The next look of a generation whose end a callback announced: due, whatever the clock says."""
+
 QUEUED_JOB = text("job.state = 'queued'")
 
 
@@ -29,11 +32,18 @@ class Due:
     generation_id: str
     accepted_at: datetime
     overdue: bool
+    announced: bool = False
 
 
 _NOW = bindparam("now", type_=UtcDateTime())
 _DUE = Prepared(
-    select(ATTEMPT.c.id, ATTEMPT.c.generation_id, ATTEMPT.c.accepted_at, ATTEMPT.c.overdue_at)
+    select(
+        ATTEMPT.c.id,
+        ATTEMPT.c.generation_id,
+        ATTEMPT.c.accepted_at,
+        ATTEMPT.c.overdue_at,
+        ATTEMPT.c.next_look_at,
+    )
     .where(ACCEPTED, ATTEMPT.c.next_look_at <= _NOW)
     .order_by(ATTEMPT.c.next_look_at)
     .limit(bindparam("most"))
@@ -76,6 +86,22 @@ _POSTPONE = Prepared(
     .where(ATTEMPT.c.id == bindparam("attempt"))
     .values(next_look_at=bindparam("next_look"))
 )
+_AWAITED = Prepared(
+    select(ATTEMPT.c.id).where(
+        ATTEMPT.c.generation_id == bindparam("generation"),
+        ACCEPTED,
+        ATTEMPT.c.next_look_at > ANNOUNCED,
+    )
+)
+_ANNOUNCE = Prepared(
+    update(ATTEMPT)
+    .where(
+        ATTEMPT.c.generation_id == bindparam("generation"),
+        ACCEPTED,
+        ATTEMPT.c.next_look_at > ANNOUNCED,
+    )
+    .values(next_look_at=ANNOUNCED)
+)
 _OVERDUE_DUE = Prepared(
     select(ATTEMPT.c.id)
     .where(ACCEPTED, ATTEMPT.c.next_look_at <= _NOW, ATTEMPT.c.overdue_at.is_not(None))
@@ -87,8 +113,32 @@ def due_looks(connection: Connection, now: datetime, limit: int) -> list[Due]:
     """List the generations whose next look is due, the longest waiting first."""
     rows = _DUE.all(connection, now=now, most=limit)
     return [
-        Due(row.id, row.generation_id, row.accepted_at, row.overdue_at is not None) for row in rows
+        Due(
+            row.id,
+            row.generation_id,
+            row.accepted_at,
+            row.overdue_at is not None,
+            row.next_look_at == ANNOUNCED,
+        )
+        for row in rows
     ]
+
+
+def is_awaited(connection: Connection, generation_id: str) -> bool:
+    """Say whether a generation is ours, unfinished, and its end not announced already."""
+    return _AWAITED.first(connection, generation=generation_id) is not None
+
+
+def announce(connection: Connection, generation_ids: Sequence[str]) -> int:
+    """Have generations looked at now, because somebody says that they have ended.
+
+    Nothing else follows from it: what became of them is what the look shows. The poller keeps its
+    interval between two looks, however often this is said.
+
+    Returns:
+        How many were ours, unfinished, and not announced already.
+    """
+    return _ANNOUNCE.run_each(connection, [{"generation": name} for name in generation_ids])
 
 
 def newer(connection: Connection, attempt_ids: Sequence[int]) -> tuple[dict[int, int], int]:

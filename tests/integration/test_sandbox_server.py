@@ -1,15 +1,14 @@
 """The sandbox over real HTTP: the documented API, every fault, and books that survive a restart."""
 
-import asyncio
 import io
 import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import av
 import httpx
 import pytest
+from support.clock import START, HandClock
 
 from batchsora.sandbox.faults import Fault, Faults
 from batchsora.sandbox.server import SandboxServer
@@ -28,7 +28,6 @@ GENERATE = "/v1/sora/generate"
 LIST = "/v1/sora/generations"
 BALANCE = "/v1/data/balance"
 TOKEN = "right"
-START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 PRICE = Decimal("0.12")
 SERVE = """
 import sys
@@ -38,27 +37,6 @@ from batchsora.sandbox.server import serve
 from batchsora.sandbox.world import World
 serve("127.0.0.1", 0, World(), journal=Path(sys.argv[1]), on_ready=partial(print, flush=True))
 """
-
-
-class HandClock:
-    """Time that moves when a test says so; whoever sleeps is noted and goes on at once."""
-
-    def __init__(self, on_sleep: Callable[[float], None] = lambda _: None) -> None:
-        self.moment = START
-        self._on_sleep = on_sleep
-
-    def now(self) -> datetime:
-        return self.moment
-
-    def monotonic(self) -> float:
-        return (self.moment - START).total_seconds()
-
-    async def sleep(self, seconds: float) -> None:
-        self._on_sleep(seconds)
-        await asyncio.sleep(0)
-
-    def advance(self, seconds: float) -> None:
-        self.moment += timedelta(seconds=seconds)
 
 
 @contextmanager

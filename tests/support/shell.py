@@ -1,9 +1,13 @@
 """The command line as a test uses it, and a keyring that is nobody's."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keyring
@@ -84,3 +88,22 @@ def using(backend: KeyringBackend) -> Iterator[None]:
         yield
     finally:
         keyring.set_keyring(before)
+
+
+@contextmanager
+def started(folder: Path, *words: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """Start the command in a folder; ends it whatever happens."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "batchsora", "web", "--no-browser", *words],
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()

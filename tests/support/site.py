@@ -4,12 +4,12 @@ import asyncio
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -17,6 +17,7 @@ import uvicorn
 from click.testing import CliRunner
 from sqlalchemy import Connection
 
+from batchsora.app.callbacks import callback_path
 from batchsora.app.databases import existing_store
 from batchsora.app.exits import Exit
 from batchsora.app.session import Hooks
@@ -27,6 +28,7 @@ from batchsora.sandbox.server import SandboxServer
 from batchsora.settings import read_settings
 from batchsora.web.app import create_app
 from batchsora.web.desk import Desk, opened
+from batchsora.web.webhooks import Webhooks
 
 T = TypeVar("T")
 
@@ -112,13 +114,27 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def serving(folder: Folder, password: str | None = None) -> Iterator[Site]:
-    """Serve the pages on a port of their own, by uvicorn in a thread."""
+def serving(
+    folder: Folder,
+    password: str | None = None,
+    webhooks: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Iterator[Site]:
+    """Serve the pages on a port of their own, by uvicorn in a thread.
+
+    Args:
+        folder: whose pages they are.
+        password: asked for.
+        webhooks: take callbacks, on these terms.
+        options: of the application.
+    """
     with pytest.MonkeyPatch.context() as patch:
         folder.enter(patch)
         settings = read_settings(database="batchsora.db", base_url=folder.api.url)
         with opened(settings, Hooks(quiet=True), Path("videos")) as desk:
-            app = create_app(desk, password=password)
+            path = callback_path(settings.database)
+            taking = None if webhooks is None else Webhooks(desk, path, **webhooks)
+            app = create_app(desk, password=password, webhooks=taking, **options)
             listener = socket.create_server(("127.0.0.1", 0))
             server = _Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
             loop = asyncio.new_event_loop()

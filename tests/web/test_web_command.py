@@ -1,42 +1,20 @@
 """``batchsora web`` as its user starts it: a real process, a real port, Ctrl-C."""
 
-import os
 import re
 import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+from support.shell import started
 
 PASSWORD = "a-password-of-the-tests"
 ANYWHERE = "0.0.0.0"  # noqa: S104 - what is tested
 
 
-@contextmanager
-def started(folder: Path, *words: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
-    """Start the command in a folder; ends it whatever happens."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "batchsora", "web", "--no-browser", *words],
-        cwd=folder,
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def address(process: "subprocess.Popen[str]") -> str:
+def address(process: subprocess.Popen[str]) -> str:
     """Read where it listens."""
     assert process.stdout is not None
     for line in process.stdout:

@@ -1,0 +1,161 @@
+"""Callbacks of the provider: hints to look at a generation now, and nothing more.
+
+Whoever knows the address can lie, so nothing of a callback is kept or believed: it only brings
+forward a look that the poller would take anyway (:func:`jobs.store.looks.announce`), and the poller
+keeps its interval however often it is told. The answer goes out before the database is written.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import logging
+import re
+from collections import Counter
+from functools import partial
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from batchsora.web.desk import Desk
+from jobs.errors import EngineError
+from jobs.pace import Pacer
+from jobs.store import looks
+
+log = logging.getLogger(__name__)
+
+LARGEST: Final = 64 * 1024
+"""Bytes of a callback: a prompt of 4,000 characters, each escaped, is 24 KB."""
+
+PATIENCE: Final = 10.0
+"""Seconds for a callback's body to come."""
+
+RATE: Final = 200.0
+"""Callbacks a second that are read; one that is told to come later is sent again (docs/api.md)."""
+
+MOST: Final = 10_000
+"""Hints that wait for the database; what comes beyond is found by the usual looks."""
+
+SIGNATURE: Final = "x-runblob-signature"
+_ID: Final = re.compile(r"[!-~]{1,200}")
+
+
+class Webhooks:
+    """Takes callbacks on one path that nobody guesses.
+
+    Args:
+        desk: whose attempts are looked at sooner.
+        path: the only one that is answered.
+        secret: with which callbacks are signed; None takes those without a signature too.
+        patience: seconds for a body to come.
+        rate: callbacks a second.
+
+    Attributes:
+        path: as given.
+        counts: callbacks by what became of them: ``taken``, ``needless``, ``refused``.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        path: str,
+        secret: str | None = None,
+        patience: float = PATIENCE,
+        rate: float = RATE,
+    ) -> None:
+        self.path = path
+        self.counts: Counter[str] = Counter(taken=0, needless=0, refused=0)
+        self._desk = desk
+        self._secret = None if secret is None else secret.encode()
+        self._patience = patience
+        self._pacer = Pacer(rate, desk.clock)
+        self._hinted: set[str] = set()
+        self._more = asyncio.Event()
+
+    def route(self) -> Route:
+        """Give the route; other paths beside it end here too, so that none is told apart."""
+        return Route("/hooks/{rest:path}", self._answer, methods=["POST"])
+
+    async def run(self) -> None:
+        """Pass hints on to the database, several in one transaction, until it is cancelled."""
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            names, self._hinted = sorted(self._hinted), set()
+            try:
+                await self._desk.write(partial(looks.announce, generation_ids=names))
+            except EngineError as error:
+                log.warning("%d callbacks were lost, the usual looks go on: %s", len(names), error)
+
+    async def _answer(self, request: Request) -> Response:
+        status = await self._status(request)
+        if status == TAKEN:
+            return Response(status_code=status)
+        self.counts["refused"] += 1
+        headers = {"Retry-After": "30"} if status == FLOODED else {"Connection": "close"}
+        return PlainTextResponse(WHY[status] + "\n", status, headers)
+
+    async def _status(self, request: Request) -> int:
+        if not hmac.compare_digest(request.url.path.encode(), self.path.encode()):
+            return NOT_HERE
+        if self._pacer.available() < 1:
+            return FLOODED
+        self._pacer.take(1)
+        try:
+            async with asyncio.timeout(self._patience):
+                body = await request.body()
+        except TimeoutError:
+            return TOO_SLOW
+        if not self._is_signed(body, request.headers.get(SIGNATURE, "")):
+            return UNSIGNED
+        name = _generation_id(body)
+        if name is None:
+            return NOT_UNDERSTOOD
+        self._take(name)
+        return TAKEN
+
+    def _is_signed(self, body: bytes, signature: str) -> bool:
+        if self._secret is None:
+            return True
+        expected = hmac.new(self._secret, body, hashlib.sha256).hexdigest()
+        return hmac.compare_digest(expected.encode(), signature.strip().lower().encode())
+
+    def _take(self, name: str) -> None:
+        try:
+            awaited = self._desk.read(lambda connection: looks.is_awaited(connection, name))
+        except EngineError as error:  # the page itself says more about it
+            log.warning("a callback was lost, the usual looks go on: %s", error)
+            awaited = False
+        if not awaited or name in self._hinted or len(self._hinted) >= MOST:
+            self.counts["needless"] += 1
+            return
+        self.counts["taken"] += 1
+        self._hinted.add(name)
+        self._more.set()
+
+
+TAKEN: Final = 204
+NOT_UNDERSTOOD: Final = 400
+UNSIGNED: Final = 401
+NOT_HERE: Final = 404
+TOO_SLOW: Final = 408
+FLOODED: Final = 429
+WHY: Final = {
+    NOT_UNDERSTOOD: "This is no callback: a JSON object with a generation_id.",
+    UNSIGNED: "The signature is wrong or missing.",
+    NOT_HERE: "Not Found",
+    TOO_SLOW: "The rest of it did not come.",
+    FLOODED: "Too many at once: send it again later.",
+}
+
+
+def _generation_id(body: bytes) -> str | None:
+    """Read whose end is announced; None when that can't be."""
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    name = told.get("generation_id") if isinstance(told, dict) else None
+    return name if isinstance(name, str) and _ID.fullmatch(name) else None
