@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from batchsora.app.databases import side_folder
 from batchsora.settings import LOOPBACK, Settings, SettingsError
-
-FOLDER: Final = ".batchsora"
-"""Beside the database, as for all else that the page keeps."""
 
 FILE: Final = "webhook"
 WEBHOOK_SECRET: Final = "BATCHSORA_WEBHOOK_SECRET"  # noqa: S105 - its name
@@ -29,7 +27,7 @@ def callback_path(database: Path) -> str:
     Raises:
         SettingsError: the file of the secret can't be read or made.
     """
-    path = database.absolute().parent / FOLDER / FILE
+    path = side_folder(database) / FILE
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         try:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from batchsora.app.prices import ANNOUNCED
 from batchsora.settings import SettingsError
@@ -10,6 +11,14 @@ from jobs import schema
 from jobs.clock import Clock
 from jobs.lock import runner_lock
 from jobs.store import Store, accounts, steering
+
+FOLDER: Final = ".batchsora"
+"""Beside the database: what can be made again (posters, thumbnails), uploads, logs of runs."""
+
+
+def side_folder(database: Path) -> Path:
+    """Name the folder for what the page keeps; whoever writes there makes it first."""
+    return database.absolute().parent / FOLDER
 
 
 @contextmanager

@@ -159,18 +159,19 @@ PATIENCE = 2.0
 """Seconds that something may take without a word."""
 
 
-def counted(what: str, *, quiet: bool) -> Callable[[Iterable[T]], Iterable[T]]:
+def counted(what: str, *, quiet: bool, unit: str = "rows") -> Callable[[Iterable[T]], Iterable[T]]:
     """Make a way to go through many things that shows how many there were, when it takes long.
 
     Args:
         what: is done with them.
         quiet: show nothing; nor is anything shown that is no terminal.
+        unit: what is counted.
     """
 
     def through(items: Iterable[T]) -> Iterable[T]:
         total = len(items) if isinstance(items, Sized) else None
         return tqdm(
-            items, what, total, leave=False, file=sys.stderr, delay=PATIENCE, unit=" rows",
+            items, what, total, leave=False, file=sys.stderr, delay=PATIENCE, unit=f" {unit}",
             disable=True if quiet else None, dynamic_ncols=True,
         )  # fmt: skip
 

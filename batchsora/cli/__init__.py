@@ -38,6 +38,7 @@ COMMANDS = (
     "reconcile",
     "export",
     "download",
+    "report",
     "balance",
     "generations",
     "web",

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
 
-from batchsora.app.databases import existing_store, working_store
+from batchsora.app.databases import existing_store, side_folder, working_store
 from batchsora.app.session import Hooks
 from batchsora.settings import Settings
 from batchsora.web.launch import Launcher
@@ -23,9 +23,6 @@ from jobs.lock import RunnerInfo, current_runner
 from jobs.store import Store
 
 T = TypeVar("T")
-
-FOLDER: Final = ".batchsora"
-"""Beside the database: what can be made again (posters, thumbnails), uploads, logs of runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +71,7 @@ class Desk:
     @cached_property
     def folder(self) -> Path:
         """Give the folder beside the database for what the page keeps; made when it is missing."""
-        folder = self.settings.database.absolute().parent / FOLDER
+        folder = side_folder(self.settings.database)
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
 

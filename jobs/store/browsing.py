@@ -203,6 +203,38 @@ def durations(connection: Connection, batch_id: int, seconds: int) -> list[tuple
     return [(row.number * seconds, row.jobs) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How long videos took, from submission to completion.
+
+    Attributes:
+        median: in seconds.
+        longest: in seconds.
+        slowest: the key of the job that took longest.
+    """
+
+    median: float
+    longest: float
+    slowest: str
+
+
+def taken(connection: Connection, batch_id: int) -> Taken | None:
+    """Say how long the completed jobs of a batch took; None when there is none."""
+    took = func.julianday(JOB.c.completed_at) - func.julianday(JOB.c.submitted_at)
+    query = select(JOB.c.key, (took * 86_400.0).label("seconds")).where(
+        JOB.c.batch_id == batch_id,
+        JOB.c.state == JobState.COMPLETED,
+        JOB.c.submitted_at.is_not(None),
+    )
+    count: int = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+    if not count:
+        return None
+    ordered = query.order_by(took, JOB.c.id)
+    middle = connection.execute(ordered.offset((count - 1) // 2).limit(1)).one()
+    last = connection.execute(ordered.offset(count - 1).limit(1)).one()
+    return Taken(middle.seconds, last.seconds, last.key)
+
+
 def newest_number(connection: Connection) -> int:
     """Give the highest number of a job; 0 when there is none."""
     found: int = connection.execute(select(func.coalesce(func.max(JOB.c.id), 0))).scalar_one()

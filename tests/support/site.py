@@ -57,6 +57,10 @@ class Folder:
 
     def call(self, *words: str) -> int:
         """Type a command; gives its exit code."""
+        return self.typed(*words)[0]
+
+    def typed(self, *words: str) -> tuple[int, str]:
+        """Type a command; gives its exit code, and what it said on stdout."""
         with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as thread:
             self.enter(patch)
             # the browser's loop goes on in this thread, and commands have one of their own
@@ -64,11 +68,11 @@ class Folder:
                 CliRunner().invoke, group, list(words), obj=Cli(), standalone_mode=False
             ).result()
             if done.exception is None:
-                return int(done.return_value or 0)
+                return int(done.return_value or 0), done.stdout
             code = exit_of(done.exception)
             if code == Exit.BUG:
                 raise done.exception
-            return code
+            return code, done.stdout
 
     def enter(self, patch: pytest.MonkeyPatch) -> None:
         """Work in this folder, with a token for this provider."""

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playwright
+from support.hostile import write_hostile
 from support.site import QUICK, Folder, Site, client, serving
 
 from batchsora.sandbox.server import SandboxServer
@@ -75,6 +76,14 @@ def http(site: Site) -> Iterator[httpx.Client]:
     """A client as a page of ours is one: with its cookie, its token and its origin."""
     with client(site.url) as found:
         yield found
+
+
+@pytest.fixture
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a manifest whose every text is hostile."""
+    path = tmp_path_factory.mktemp("hostile")
+    write_hostile(path)
+    return path
 
 
 @pytest.fixture(scope="module")

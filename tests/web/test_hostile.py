@@ -1,43 +1,16 @@
 """Hostile text wherever people and the provider may put it, and what it does there: nothing."""
 
-import csv
 import html
 from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
+from support.hostile import BATCH, SCRIPTS
 from support.site import QUICK, Folder, Site, client, serving
 
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-
-SCRIPTS = (
-    "<script>window.hacked=1</script>",
-    '"><img src=x onerror="window.hacked=1">',
-    "'-window.hacked=1-'",
-    "{{ 7*7 }} ${7*7} javascript:window.hacked=1",
-    "</textarea></title></style><svg onload=window.hacked=1>",
-    "\u202egpj.tac\u2066 bidi \u200b",
-    "&lt;b&gt; &amp; &#x3c;script&#x3e;",
-    "<a href='javascript:window.hacked=1' autofocus onfocus=window.hacked=1>",
-)
-BATCH = "a<b>\"c'd</b>&e"
-
-
-@pytest.fixture
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A batch whose every text is hostile: its name, keys, prompts, campaigns, errors."""
-    path = tmp_path_factory.mktemp("hostile")
-    prompts = [f"prompt {script}" for script in SCRIPTS]
-    with (path / "bad.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", "prompt", "campaign"])
-        writer.writerows(
-            (f"k{n}{script}"[:60], prompt, f"c{script}"[:40])
-            for n, (script, prompt) in enumerate(zip(SCRIPTS, prompts, strict=True))
-        )
-    return path
 
 
 def test_nothing_that_is_shown_runs(hostile: Path, page: Page) -> None:

@@ -1,0 +1,131 @@
+"""The course of a batch in figures: its bar, what ended when, how long videos took."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from sqlalchemy import Connection
+
+from jobs.ledger import Budget
+from jobs.states import JobState
+from jobs.store import browsing
+from jobs.store.browsing import Bucket
+from jobs.store.views import BatchStatus
+
+FEWEST: Final = 12
+"""Points of a plot at least: one alone has no width."""
+
+POINTS: Final = 240
+"""Points of a plot, about."""
+
+SPANS: Final = (60, 300, 900, 3600, 4 * 3600, 24 * 3600, 7 * 24 * 3600)
+"""Seconds that a point of a plot may stand for."""
+
+LENGTH: Final = 30
+"""Seconds of a bar in the plot of durations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A part of a bar.
+
+    Attributes:
+        state: names its colour.
+        count: of jobs.
+        percent: of the width.
+    """
+
+    state: str
+    count: int
+    percent: float
+
+
+def shares(batch: BatchStatus) -> list[Share]:
+    """Divide a batch's bar by states, those at an end first."""
+    order = (
+        JobState.COMPLETED,
+        JobState.FAILED,
+        JobState.IN_DOUBT,
+        JobState.PROCESSING,
+        JobState.PENDING,
+        JobState.SUBMITTING,
+        JobState.QUEUED,
+        JobState.CANCELLED,
+    )
+    total = max(1, batch.total)
+    return [
+        Share(state, batch.jobs[state], 100 * batch.jobs[state] / total)
+        for state in order
+        if batch.jobs[state]
+    ]
+
+
+def used_percent(budget: Budget) -> float:
+    """Say how much of a cap is charged or held, for its bar."""
+    if not budget.cap:
+        return 0.0
+    return min(100.0, 100 * budget.used / budget.cap)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What ended when, in columns.
+
+    Attributes:
+        seconds: of each while.
+        at: when each while begins, in seconds since 1970; those without an end are there too.
+        completed: jobs of each while.
+        failed: jobs of each while.
+        spent: USD up to the end of each while.
+        durations: the beginning of each span of :data:`LENGTH` seconds, and the videos that took so
+            long.
+    """
+
+    seconds: int = SPANS[0]
+    at: Sequence[int] = ()
+    completed: Sequence[int] = ()
+    failed: Sequence[int] = ()
+    spent: Sequence[float] = ()
+    durations: Sequence[tuple[int, int]] = field(default_factory=list)
+
+
+def course_of(connection: Connection, batch_id: int) -> Course:
+    """Read the course of a batch."""
+    ended = browsing.ended_span(connection, batch_id)
+    if ended is None:
+        return Course()
+    length = (ended[1] - ended[0]).total_seconds()
+    seconds = next((one for one in SPANS if length / one <= POINTS), SPANS[-1])
+    durations = _filled(browsing.durations(connection, batch_id, LENGTH))
+    return _columns(browsing.course(connection, batch_id, seconds), seconds, durations)
+
+
+def _filled(durations: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Write down the lengths that no video has as well, from nothing on."""
+    found = dict(durations)
+    most = max([FEWEST * LENGTH, *found])
+    return [(length, found.get(length, 0)) for length in range(0, most + LENGTH, LENGTH)]
+
+
+def _columns(
+    buckets: Sequence[Bucket], seconds: int, durations: Sequence[tuple[int, int]]
+) -> Course:
+    """Write whiles as columns: spend adds up, and whiles without an end are there."""
+    if not buckets:
+        return Course(seconds, durations=durations)
+    found = {round(bucket.at.timestamp()): bucket for bucket in buckets}
+    last = max(found)
+    first = min([*found, last - (FEWEST - 1) * seconds])
+    at = list(range(first, last + seconds, seconds))
+    spent, total = [], 0
+    for moment in at:
+        total += found[moment].charged if moment in found else 0
+        spent.append(total / 1_000_000)
+    return Course(
+        seconds,
+        at,
+        [found[moment].completed if moment in found else 0 for moment in at],
+        [found[moment].failed if moment in found else 0 for moment in at],
+        spent,
+        durations,
+    )

@@ -1,0 +1,92 @@
+"""What a report tells of each batch, read in one snapshot of the database."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from batchsora.app.courses import Course, course_of
+from jobs.states import FailureKind
+from jobs.store import browsing, reviews, views
+from jobs.store.browsing import Taken
+from jobs.store.reviews import Shelf
+from jobs.store.views import BatchStatus, Wanted
+
+ROWS: Final = 5_000
+"""Jobs that a report lists."""
+
+PICTURES: Final = 200
+"""Videos on a report's contact sheets."""
+
+FAILURES: Final = 50
+"""Kinds and words of failures that a report shows of a batch."""
+
+ADVICE: Final = {
+    FailureKind.VALIDATION: "The API refuses the row as it is: change it.",
+    FailureKind.IMAGE: "Use another picture: without people who look real, and whole.",
+    FailureKind.CONTENT: "Put the prompt in other words: batchsora retry JOB --prompt TEXT.",
+    FailureKind.SYSTEM: "The provider's own: batchsora retry --kind system.",
+    FailureKind.TIMEOUT: "The provider's own: batchsora retry --kind timeout.",
+    FailureKind.OVERDUE: "Paid for, and may still finish: batchsora run looks again.",
+}
+"""What to do about each kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """A batch as a report tells it.
+
+    Attributes:
+        status: its counts and money.
+        ended: when its first and its last job ended; None when none has.
+        taken: how long its videos took; None when there is none.
+        course: what ended when.
+        failures: by kind and words, the most frequent first.
+        jobs: in the order of the rows; all, or as many as the report has room for.
+        videos: those on the contact sheet.
+        verdicts: of those, by attempt.
+    """
+
+    status: BatchStatus
+    ended: tuple[datetime, datetime] | None
+    taken: Taken | None
+    course: Course
+    failures: Sequence[Any]
+    jobs: Sequence[Any]
+    videos: Sequence[Any]
+    verdicts: dict[int, str]
+
+
+def nights(connection: Connection, batch: str | None) -> list[Night]:
+    """Read all batches, the newest first, or the one of that name.
+
+    Raises:
+        NotFoundError: there is none of that name.
+    """
+    found: list[Night] = []
+    rows, pictures = ROWS, PICTURES
+    for one in reversed(views.find_batches(connection, batch)):
+        night = _night(connection, one, rows, pictures)
+        rows -= len(night.jobs)
+        pictures -= len(night.videos)
+        found.append(night)
+    return found
+
+
+def _night(connection: Connection, batch: Any, rows: int, pictures: int) -> Night:
+    wanted = Wanted(batch.name)
+    status = views.batch_status(connection, batch)
+    videos = reviews.videos(connection, batch.id, Shelf(by_row=True), pictures)
+    return Night(
+        status=status,
+        ended=browsing.ended_span(connection, batch.id),
+        taken=browsing.taken(connection, batch.id),
+        course=course_of(connection, batch.id),
+        failures=views.failures(connection, wanted)[:FAILURES] if status.failed_kinds else (),
+        jobs=list(islice(views.jobs(connection, wanted), rows)),
+        videos=videos,
+        verdicts=reviews.verdicts(connection, [video.attempt_id for video in videos]),
+    )

@@ -1,0 +1,142 @@
+"""From batches to one file: no script, nothing from elsewhere, everything escaped."""
+
+import base64
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader
+from markupsafe import Markup
+
+from batchsora.app.courses import shares, used_percent
+from batchsora.report.nights import ADVICE, Night, nights
+from batchsora.report.pictures import data_uris
+from batchsora.report.plots import HEIGHT, WIDTH, plots
+from batchsora.tables import TableError, replacing
+from batchsora.web.rendering import environment
+from jobs.money import to_usd
+from jobs.states import FailureKind
+from jobs.store import Store
+
+STYLES = (("batchsora.web", "static/style.css"), ("batchsora.report", "templates/report.css"))
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a report came to.
+
+    Attributes:
+        batches: their names.
+        rows: jobs that it lists.
+        left_out: jobs for which it had no room.
+        pictures: on its contact sheets.
+        size: in bytes.
+    """
+
+    batches: Sequence[str]
+    rows: int
+    left_out: int
+    pictures: int
+    size: int
+
+
+def write_report(
+    store: Store,
+    target: Path,
+    batch: str | None,
+    now: datetime,
+    folder: Path,
+    through: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+) -> Written:
+    """Write a report, whole or not at all.
+
+    Args:
+        store: what it tells of.
+        target: the file; what is there stays until the new one is complete.
+        batch: the only one told of; None tells of all.
+        now: for its head.
+        folder: where posters are kept.
+        through: shows how many pictures are done, when it takes long.
+
+    Raises:
+        NotFoundError: there is no batch of that name.
+        TableError: the file can't be written; the text says why.
+    """
+    _check(target)
+    found = store.read(lambda connection: nights(connection, batch))
+    pictures = data_uris([video for night in found for video in night.videos], folder, through)
+    style = "\n".join(resources.files(package).joinpath(name).read_text("utf-8")
+                      for package, name in STYLES)  # fmt: skip
+    text = (
+        _environment()
+        .get_template("report.html")
+        .render(
+            nights=found,
+            plots={night.status.id: plots(night.course, _cap(night)) for night in found},
+            pictures=pictures,
+            style=Markup(style),  # noqa: S704 - our own files
+            style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+            now=now,
+            shares=shares,
+            used_percent=used_percent,
+            advice=lambda kind: ADVICE[FailureKind(kind)],
+            link=lambda job: link(job.file, target),
+            width=WIDTH,
+            height=HEIGHT,
+        )
+    )
+    with replacing(target, "utf-8") as file:
+        file.write(text)
+    return Written(
+        [night.status.name for night in found],
+        sum(len(night.jobs) for night in found),
+        sum(night.status.total - len(night.jobs) for night in found),
+        len(pictures),
+        len(text.encode()),
+    )
+
+
+def link(file: str, target: Path) -> str:
+    """Say where a file is, seen from the report: the folder may move as a whole."""
+    try:
+        near = os.path.relpath(file, target.absolute().parent)
+    except ValueError:  # on another drive
+        return Path(file).as_uri()
+    return quote(Path(near).as_posix())
+
+
+def _cap(night: Night) -> float | None:
+    cap = night.status.money.cap
+    return None if cap is None else float(to_usd(cap))
+
+
+def _check(target: Path) -> None:
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise TableError(f"{target}: a report is a web page. Name a file that ends with .html.")
+    if target.is_dir():
+        raise TableError(f"{target}: this is a folder. Name a file.")
+    if not target.parent.is_dir():
+        raise TableError(f"{target}: there is no folder {target.parent}. Create it first.")
+
+
+def _environment() -> Environment:
+    packages = (PackageLoader("batchsora.report"), PackageLoader("batchsora.web"))
+    found = environment().overlay(loader=ChoiceLoader(packages))
+    found.filters = {**found.filters, "time": _time}
+    return found
+
+
+def _time(moment: datetime | None) -> Markup:
+    """Write a time in the zone of the machine that writes: no script turns it into the reader's."""
+    if moment is None:
+        return Markup("\u2013")
+    here = moment.astimezone()
+    return Markup('<time datetime="{}">{}</time>').format(
+        here.isoformat(timespec="seconds"), f"{here:%Y-%m-%d %H:%M} {here:%Z}"
+    )
