@@ -87,8 +87,7 @@ async def received(
         limits: the fields that may have a file, with its largest size in bytes.
 
     Raises:
-        HTTPException: 400 it is no form of ours, 408 it stopped coming, 413 its texts are too long,
-            507 the disk is full.
+        HTTPException: 400 it is no form of ours, 413 its texts are too long, 507 the disk is full.
     """
     content, options = parse_options_header(request.headers.get("content-type", ""))
     if content != b"multipart/form-data":
@@ -122,8 +121,6 @@ async def _read(request: Request, boundary: bytes, parts: "_Parts") -> None:
         parser.finalize()
     except (FormParserError, UnicodeDecodeError, ClientDisconnect):
         raise HTTPException(400, "The form could not be read; send it again.") from None
-    except TimeoutError:
-        raise HTTPException(408, "The form stopped coming; send it again.") from None
     except OSError as error:
         reason = os.strerror(error.errno or 0)
         raise HTTPException(

@@ -103,18 +103,20 @@ def test_a_callback_brings_the_look_forward(site: Site) -> None:
         assert not [line for line in raw.iterdump() if "evil" in line]
 
 
-@pytest.mark.parametrize(
-    "body",
-    [b"", b"[]", b"null", b'"x"', b"{}", b'{"generation_id": 5}', b'{"generation_id": ["a"]}',
+NONSENSE = (
+    b"", b"[]", b"null", b'"x"', b"{}", b'{"generation_id": 5}', b'{"generation_id": ["a"]}',
      b'{"generation_id": ""}', b'{"generation_id": "a b"}', b'{"generation_id": "\\ud800"}',
      b'{"generation_id": "' + b"a" * 201 + b'"}', b"[" * 60_000, b"\xff\xfe", b"{'a': 1}",
-     b'{"a":' * 9_000 + b"1" + b"}" * 9_000],
+     b'{"a":' * 9_000 + b"1" + b"}" * 9_000,
 )  # fmt: skip
-def test_nonsense_is_refused(site: Site, body: bytes) -> None:
+
+
+def test_nonsense_is_refused(site: Site) -> None:
     """With 400, and the page goes on."""
-    assert httpx.post(site.url + path_of(site), content=body).status_code == 400
+    for body in NONSENSE:
+        assert httpx.post(site.url + path_of(site), content=body).status_code == 400, body[:40]
     assert httpx.get(f"{site.url}/healthz").json()["status"] == "ok"
-    assert counted(site, "refused") == 1
+    assert counted(site, "refused") == len(NONSENSE)
 
 
 def test_a_callback_is_not_large(site: Site) -> None:
@@ -124,14 +126,13 @@ def test_a_callback_is_not_large(site: Site) -> None:
     assert httpx.post(url, content=iter([b" " * 40_000] * 2)).status_code == 413
 
 
-@pytest.mark.parametrize(
-    "path", ["/hooks/", "/hooks/wrong", "/hooks/{}/", "/hooks/{}x", "/hooks/é"]
-)
-def test_another_path_tells_nothing(site: Site, path: str) -> None:
+def test_another_path_tells_nothing(site: Site) -> None:
     """All of them are the same 404."""
-    secret = path_of(site).rpartition("/")[2]
-    reply = httpx.post(site.url + path.format(secret), json={"generation_id": awaiting(site)})
-    assert (reply.status_code, reply.text) == (404, "Not Found\n")
+    secret, name = path_of(site).rpartition("/")[2], awaiting(site)
+    for path in ("/hooks/", "/hooks/no", "/hooks/{}/", "/hooks/{}x", "/hooks/é", "/hooks/a/{}"):
+        reply = httpx.post(site.url + path.format(secret), json={"generation_id": name})
+        assert (reply.status_code, reply.text) == (404, "Not Found\n")
+    assert not is_hinted(site, name)
 
 
 def test_without_webhooks_there_is_no_such_path(world: Folder) -> None:
@@ -149,21 +150,21 @@ def test_a_tunnel_reaches_the_callbacks_alone(site: Site) -> None:
     assert soon(lambda: is_hinted(site, name))
 
 
-@pytest.mark.parametrize("forged", ["", "0" * 64, "é", "right of another body"])
-def test_a_signature_is_checked(world: Folder, forged: str) -> None:
+def test_a_signature_is_checked(world: Folder) -> None:
     """Where a secret is set, a callback without the right one is 401, and changes nothing."""
+
+    def signed(body: bytes) -> str:
+        return hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+
     with serving(world, webhooks={"secret": SECRET}) as site:
-        name = awaiting(site)
+        name, url = awaiting(site), site.url + path_of(site)
         body = json.dumps({"generation_id": name}).encode()
-        url = site.url + path_of(site)
-        if forged == "right of another body":
-            forged = hmac.new(SECRET.encode(), body + b" ", hashlib.sha256).hexdigest()
-        header = [(b"X-RunBlob-Signature", forged.encode())] if forged else []
-        assert httpx.post(url, content=body, headers=header).status_code == 401
+        for forged in (None, "", "0" * 64, "é", signed(body + b" "), signed(body)[:-1]):
+            header = [] if forged is None else [(b"X-RunBlob-Signature", forged.encode())]
+            assert httpx.post(url, content=body, headers=header).status_code == 401
         assert not is_hinted(site, name)
-        right = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
-        signed = httpx.post(url, content=body, headers={"X-RunBlob-Signature": right})
-        assert signed.status_code == 204
+        right = httpx.post(url, content=body, headers={"X-RunBlob-Signature": signed(body)})
+        assert right.status_code == 204
         assert soon(lambda: is_hinted(site, name))
 
 

@@ -4,16 +4,12 @@ The process holds every rule that it holds in a terminal: the row and its hold b
 caps, one runner. It outlives the page, which follows the row.
 """
 
-import hashlib
-import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection
-from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -30,6 +26,7 @@ from batchsora.web.desk import Desk
 from batchsora.web.launch import Started
 from batchsora.web.once import once_of
 from batchsora.web.rendering import render, usd
+from batchsora.web.uploads import Form, Upload, keep, received
 from jobs.errors import NotFoundError
 from jobs.policy import PRICE_CEILING
 from jobs.provider import GenerationRequest, ImageRef
@@ -127,15 +124,15 @@ def _shown(request: Request, given: Mapping[str, str], error: FormError | None) 
 
 async def _send(request: Request) -> Response:
     desk, once = desk_of(request), once_of(request)
-    async with request.form(max_files=1, max_fields=12) as form:
-        token = str(form.get("once", ""))
+    async with received(request, desk.cache_folder / "uploads", {"picture": LARGEST}) as form:
+        token = form.text("once")
         if not once.knows(token):
             error = FormError("prompt", "this form is from before a restart; send it once more")
-            return _shown(request, _texts(form), error)
+            return _shown(request, form.fields, error)
         try:
-            words, prompt = await _words(form, desk)
+            words, prompt = _words(form)
         except FormError as error:
-            return _shown(request, _texts(form), error)
+            return _shown(request, form.fields, error)
     # asked only now: a second click may have come while the picture was read
     if (address := once.came(token)) is None:
         sent = _start(desk, words, prompt)
@@ -163,69 +160,52 @@ def _start(desk: Desk, words: list[str], prompt: str) -> Sent:
     return Sent(desk.launcher.start([*command, "--", prompt], "generate", ADHOC), newest, prompt)
 
 
-def _texts(form: FormData) -> dict[str, str]:
-    return {name: value for name, value in form.items() if isinstance(value, str)}
-
-
-async def _words(form: FormData, desk: Desk) -> tuple[list[str], str]:
+def _words(form: Form) -> tuple[list[str], str]:
     """Understand the form; gives the options of the command, and the prompt.
 
     Raises:
         FormError: a field can't be used.
     """
-    given = _texts(form)
-    options = {name: given[name].strip() for name in FIELDS if given.get(name, "").strip()}
-    picture = await _picture(form, desk)
+    options = {name: text for name in FIELDS if (text := form.text(name).strip())}
+    picture = _picture(form.files.get("picture"))
     if picture is not None:
         if "image" in options:
             raise FormError("image_url", "give a picture or an address, not both")
         options["image"] = str(picture)
     elif "image" in options and not options["image"].lower().startswith(("http:", "https:")):
         raise FormError("image_url", "this is no web address; it begins with https://")
-    read = read_wish(given.get("prompt", ""), options)
+    read = read_wish(form.text("prompt"), options)
     if not isinstance(read, JobSpec):
         names = {"image": "image_url" if picture is None else "picture"}
         column = read[0].column or "prompt"
         raise FormError(names.get(column, column), f"{read[0].problem}. {read[0].remedy}")
     words = [word for name, value in options.items() for word in (f"--{name}", value)]
-    if budget := given.get("budget", "").strip().removeprefix("$"):
+    if budget := form.text("budget").strip().removeprefix("$"):
         try:
             words += ["--budget", str(values.money(budget))]
         except CellError as error:
             raise FormError("budget", f"{error.problem}. {error.remedy}") from error
-    if given.get("again") == "yes":
+    if form.text("again") == "yes":
         words.append("--again")
     return words, read.request.prompt
 
 
-async def _picture(form: FormData, desk: Desk) -> Path | None:
+def _picture(upload: Upload | None) -> Path | None:
     """Keep the picture that was sent along, if it is one that the API takes.
 
     Raises:
         FormError: it is not.
     """
-    upload = form.get("picture")
-    data = await upload.read(LARGEST + 1) if isinstance(upload, UploadFile) else b""
-    if not data:
+    if upload is None:
         return None
+    if not upload.whole:
+        raise FormError("picture", f"it is larger than {LARGEST // 1024**2} MB")
     try:
-        with opened(data) as found:
+        with opened(upload.path.read_bytes()) as found:
             kind = "jpg" if isinstance(found, str) else found.media_type.rpartition("/")[2]
     except ImageError as error:
         raise FormError("picture", str(error)) from error
-    return _kept(desk.cache_folder / "uploads", data, kind)
-
-
-def _kept(folder: Path, data: bytes, suffix: str) -> Path:
-    """Keep a picture under the name of its content, whole or not at all."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    path = folder / f"{hashlib.sha256(data).hexdigest()}.{suffix}"
-    if not path.exists():
-        draft = path.with_suffix(f".{secrets.token_hex(8)}")
-        with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-            file.write(data)
-        draft.replace(path)
-    return path
+    return keep(upload, upload.path.with_name(f"{upload.sha256}.{kind}"))
 
 
 async def _follow(request: Request) -> Response:
