@@ -205,7 +205,7 @@ def command(
     request = StartRequest(
         source=None if manifest is None else source(manifest),
         batch=batch,
-        caps=_caps(flags, click.get_current_context()),
+        caps=caps_of(flags, click.get_current_context()),
         loading=_loading(flags),
         terms=_terms(flags, announced_at),
         pick=pick_of(flags["first"], flags["sample"], flags["seed"]),
@@ -215,7 +215,8 @@ def command(
     return int(start(request, settings, cli.hooks, cli))
 
 
-def _caps(flags: dict[str, Any], context: click.Context) -> "Caps":
+def caps_of(flags: dict[str, Any], context: click.Context) -> "Caps":
+    """Read the caps from the options as they were parsed."""
     from batchsora.app.loading import Caps
     from batchsora.cli.configured import caps_said
     from jobs.ledger import Refunds

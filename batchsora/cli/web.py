@@ -1,10 +1,14 @@
 """``batchsora web``: the page."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from batchsora.cli.common import Cli, global_options
+
+if TYPE_CHECKING:
+    from batchsora.app.loading import Caps
 
 
 @click.command("web", short_help="Watch, review and steer batches in a browser.")
@@ -72,7 +76,26 @@ def command(
             "pip install 'batchsora[web]'"
         ) from error
 
-    browser = not no_browser
-    terms = WebTerms(host, port, names, password_file, folder, browser=browser, webhooks=webhooks)
-    serve(cli.settings(), terms, cli.hooks, cli.say)
+    settings = cli.settings()
+    browser, standing = not no_browser, _standing()
+    terms = WebTerms(
+        host,
+        port,
+        names,
+        password_file,
+        folder,
+        browser=browser,
+        webhooks=webhooks,
+        standing=standing,
+    )
+    serve(settings, terms, cli.hooks, cli.say)
     return 0
+
+
+def _standing() -> "Caps":
+    """Read the caps that 'run' takes from environment and configuration, as one without flags."""
+    from batchsora.cli import run
+
+    context = click.get_current_context()
+    with run.command.make_context("run", [], parent=context.parent) as bare:
+        return run.caps_of(bare.params, bare)

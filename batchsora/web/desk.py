@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection
 
 from batchsora.app.databases import existing_store, side_folder, working_store
+from batchsora.app.loading import Caps
 from batchsora.app.session import Hooks
 from batchsora.settings import Settings
 from batchsora.web.launch import Launcher
@@ -23,6 +24,8 @@ from jobs.lock import RunnerInfo, current_runner
 from jobs.store import Store
 
 T = TypeVar("T")
+
+NO_CAPS: Final = Caps()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Desk:
         writing: the same database, for writing in a thread.
         hooks: time and chance.
         download: the folder of the videos.
+        standing: caps that ``run`` would take from environment and configuration.
 
     Attributes:
         settings: as given.
@@ -57,11 +61,13 @@ class Desk:
         writing: Store,
         hooks: Hooks,
         download: Path = Path("videos"),
+        standing: Caps = NO_CAPS,
     ) -> None:
         self.settings = settings
         self.hooks = hooks
         self.clock = hooks.clock
         self.download = download
+        self.standing = standing
         self._store = store
         self._writing = writing
         self._turn = asyncio.Lock()
@@ -141,7 +147,9 @@ MOST_KEPT: Final = 256
 
 
 @contextmanager
-def opened(settings: Settings, hooks: Hooks, download: Path) -> Iterator[Desk]:
+def opened(
+    settings: Settings, hooks: Hooks, download: Path, standing: Caps = NO_CAPS
+) -> Iterator[Desk]:
     """Open the database, made or brought up to date first where that is needed.
 
     Raises:
@@ -152,4 +160,4 @@ def opened(settings: Settings, hooks: Hooks, download: Path) -> Iterator[Desk]:
         with working_store(settings.database, hooks.clock):
             pass
     with existing_store(settings.database) as store, existing_store(settings.database) as writing:
-        yield Desk(settings, store, writing, hooks, download)
+        yield Desk(settings, store, writing, hooks, download, standing)

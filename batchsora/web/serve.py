@@ -11,6 +11,7 @@ from pathlib import Path
 import uvicorn
 
 from batchsora.app.callbacks import WEBHOOK_SECRET, callback_path, is_here
+from batchsora.app.loading import Caps
 from batchsora.app.session import Hooks
 from batchsora.settings import LOOPBACK, Settings, SettingsError
 from batchsora.web.app import create_app
@@ -38,6 +39,7 @@ class WebTerms:
         download: the folder of the files of runs that are started on the page.
         browser: open one.
         webhooks: take the provider's callbacks.
+        standing: caps that ``run`` would take from environment and configuration.
     """
 
     host: str
@@ -47,6 +49,7 @@ class WebTerms:
     download: Path
     browser: bool
     webhooks: bool
+    standing: Caps
 
 
 def serve(settings: Settings, terms: WebTerms, hooks: Hooks, say: Callable[[str], None]) -> None:
@@ -70,7 +73,10 @@ def serve(settings: Settings, terms: WebTerms, hooks: Hooks, say: Callable[[str]
             f"too: it needs a password; put one of {SHORTEST} characters or more into {PASSWORD}, "
             "or into a file that --password-file names"
         )
-    with opened(settings, hooks, terms.download) as desk, _listening(terms) as listener:
+    with (
+        opened(settings, hooks, terms.download, terms.standing) as desk,
+        _listening(terms) as listener,
+    ):
         webhooks = None
         if terms.webhooks:
             path = callback_path(settings.database)

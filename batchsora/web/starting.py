@@ -5,7 +5,7 @@ manifest is loaded here, under the same rules and caps, and its batch is handed 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Final, TypeVar
@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from batchsora.app import wording
 from batchsora.app.databases import existing_store
 from batchsora.app.earlier import OnExisting, settle_earlier
-from batchsora.app.loading import Caps, LoadOptions, load_manifest
+from batchsora.app.loading import LoadOptions, load_manifest
 from batchsora.app.manifests import Source, fitted_folder
 from batchsora.app.session import endpoint
 from batchsora.manifest import values
@@ -237,7 +237,10 @@ def hand_over(desk: Desk, path: Path, wish: Wish) -> tuple[int, list[str]]:
         on_change=wish.on_change,
         quiet=True,
     )
-    caps = Caps(batch=wish.budget, campaigns=wish.caps)
+    caps = replace(desk.standing, campaigns=desk.standing.campaigns | wish.caps)
+    if wish.budget is not None:
+        others = {name: cap for name, cap in caps.begin.items() if name != "batch"}
+        caps = replace(caps, batch=wish.budget, begin=others)
     # a store of its own: other pages' changes don't wait until all rows are read
     with endpoint(settings) as place, existing_store(settings.database) as store:
         report, notes, skipped = load_manifest(store, manifest, options, caps, desk.clock.now())

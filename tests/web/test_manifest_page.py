@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import httpx
@@ -16,9 +17,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from support.site import Folder, Site, serving
 
+from batchsora.app.loading import Caps
 from batchsora.web.pages import manifests
+from jobs.ledger import day_key
 from jobs.lock import runner_lock
-from jobs.store import views
+from jobs.store import accounts, steering, views
 
 LATE = 60_000
 """Milliseconds: a process of its own is started."""
@@ -422,6 +425,22 @@ def test_a_run_that_goes_on_takes_it_over(http: httpx.Client, site: Site) -> Non
     assert batch.money.cap == 3_000_000
     assert batch.campaigns["spring"].cap == 240_000
     assert site.desk.launcher.all() == []
+
+
+@pytest.mark.usefixtures("running")
+def test_what_is_handed_over_keeps_the_caps_of_the_configuration(
+    http: httpx.Client, site: Site
+) -> None:
+    """As a run that reads it would: the price of a video, and the day's cap; the form goes over."""
+    begin = {"max_price": Decimal("0.10"), "batch": Decimal(1)}
+    site.desk.standing = Caps(day=Decimal(9), begin=begin)
+    address = upload(http, "m.csv", ROWS.format("a tram"))
+    assert http.post(f"{address}/start", data=form_of(http, address, budget="3")).status_code == 204
+    batch = batch_named(site, "m")
+    assert batch.money.cap == 3_000_000
+    assert site.read(lambda c: steering.max_price(c, batch.id)) == 100_000
+    day = day_key(site.read(lambda c: accounts.current_day(c, datetime.now(UTC))))
+    assert site.read(lambda c: accounts.cap(c, day)) == 9_000_000
 
 
 @pytest.mark.usefixtures("running")

@@ -4,11 +4,18 @@ import re
 import signal
 import socket
 import subprocess
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 from support.shell import started
+
+from batchsora.cli import group
+from batchsora.cli.common import Cli
+from batchsora.web import serve
 
 PASSWORD = "a-password-of-the-tests"
 ANYWHERE = "0.0.0.0"  # noqa: S104 - what is tested
@@ -103,3 +110,21 @@ def test_a_further_name_is_taken(tmp_path: Path, name: str) -> None:
         url = address(process)
         assert httpx.get(url, headers={"Host": "videos.example"}).status_code == 200
         assert httpx.get(url, headers={"Host": "other.example"}).status_code == 421
+
+
+def test_the_caps_of_a_run_without_flags_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the file where nothing is kept yet, from the environment at once: as 'run' does."""
+    (tmp_path / "batchsora.toml").write_text("max-price = 0.15\n[run]\nday-budget = 20\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BATCHSORA_RUN_MIN_BALANCE", "2.50")
+    seen: list[Any] = []
+    monkeypatch.setattr(serve, "serve", lambda *given: seen.append(given[1]))
+    done = CliRunner().invoke(group, ["web"], obj=Cli(), standalone_mode=False)
+    assert done.exception is None
+    (terms,) = seen
+    assert terms.standing.begin["max_price"] == Decimal("0.15")
+    assert terms.standing.begin["day"] == Decimal(20)
+    assert terms.standing.min_balance == Decimal("2.50")
+    assert terms.standing.batch is None
