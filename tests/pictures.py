@@ -1,4 +1,4 @@
-"""Makes the pictures of ``docs/web.md`` from a real run against the sandbox: ``make pictures``.
+"""Makes the pictures of the manual from a real run against the sandbox: ``make pictures``.
 
 A night of thirty rows is run half way, so that something is done, under way and waiting.
 """
@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -62,6 +62,14 @@ def take(page: Page, url: str, suffix: str) -> None:
         page.screenshot(path=TARGET / f"{name}{suffix}.png")
 
 
+def take_report(browser: Browser, folder: Path) -> None:
+    """Take the picture of the report, once the night is over."""
+    page = browser.new_page(viewport={"width": 1000, "height": 1180})
+    page.goto((folder / "night.html").as_uri())
+    page.screenshot(path=TARGET / "report.png")
+    browser.close()
+
+
 def main() -> None:
     """Run the night half way, and take the pictures light, dark and on a phone."""
     chromium = shutil.which("chromium") or sys.exit("there is no Chromium")
@@ -78,10 +86,9 @@ def main() -> None:
                 cwd=folder, env=dict(os.environ),
             )  # fmt: skip
             time.sleep(30)
+            arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
             with serving(desk) as site, sync_playwright() as playwright:
-                browser = playwright.chromium.launch(
-                    executable_path=chromium, args=["--no-sandbox"] if os.geteuid() == 0 else []
-                )
+                browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
                 for scheme, width, suffix in (
                     ("light", 1180, ""), ("dark", 1180, "-dark"), ("light", 390, "-phone"),
                 ):  # fmt: skip
@@ -92,6 +99,11 @@ def main() -> None:
                     context.close()
                 browser.close()
             run.wait(120)
+            desk.call("report", "-o", "night.html")
+            with sync_playwright() as playwright:
+                take_report(
+                    playwright.chromium.launch(executable_path=chromium, args=arguments), folder
+                )
 
 
 if __name__ == "__main__":

@@ -107,10 +107,14 @@ class Guard:
             await self._app(scope, limited, send)
         except TooLargeError:
             if not send.began:
-                await _away(413, "This is more than the page takes.")(scope, receive, send)
+                # the rest is read and dropped: an answer to somebody who still sends would be lost
+                text = "This is more than the page takes."
+                await PlainTextResponse(text, 413)(scope, receive, send)
         except TooSlowError:
             if not send.began:
-                await _away(408, "The rest of it did not come.")(scope, receive, send)
+                away = {"Connection": "close"}
+                text = "The rest of it did not come."
+                await PlainTextResponse(text, 408, away)(scope, receive, send)
 
     def _refusal(self, scope: Scope, headers: Headers) -> ASGIApp | None:
         """Say why a request is not served; None when it is."""
@@ -213,11 +217,6 @@ def _session(headers: Headers) -> str | None:
     except CookieError:
         return None
     return found.value if found is not None and _SESSION.fullmatch(found.value) else None
-
-
-def _away(status: int, text: str) -> PlainTextResponse:
-    """Answer somebody whose body is not read to its end: the connection is of no use any more."""
-    return PlainTextResponse(text, status, {"Connection": "close"})
 
 
 def _host(given: str) -> str:

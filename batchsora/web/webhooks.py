@@ -94,8 +94,7 @@ class Webhooks:
         if status == TAKEN:
             return Response(status_code=status)
         self.counts["refused"] += 1
-        headers = {"Retry-After": "30"} if status == FLOODED else {"Connection": "close"}
-        return PlainTextResponse(WHY[status] + "\n", status, headers)
+        return PlainTextResponse(WHY[status] + "\n", status, MORE.get(status))
 
     async def _status(self, request: Request) -> int:
         if not hmac.compare_digest(request.url.path.encode(), self.path.encode()):
@@ -142,6 +141,7 @@ UNSIGNED: Final = 401
 NOT_HERE: Final = 404
 TOO_SLOW: Final = 408
 FLOODED: Final = 429
+MORE: Final = {TOO_SLOW: {"Connection": "close"}, FLOODED: {"Retry-After": "30"}}
 WHY: Final = {
     NOT_UNDERSTOOD: "This is no callback: a JSON object with a generation_id.",
     UNSIGNED: "The signature is wrong or missing.",
