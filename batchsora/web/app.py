@@ -65,7 +65,14 @@ def create_app(
     app = Starlette(
         routes=routes,
         middleware=[
-            Middleware(Guard, hosts=hosts, door=door, roomy=ROOMY, patience=patience),
+            Middleware(
+                Guard,
+                hosts=hosts,
+                door=door,
+                roomy=ROOMY,
+                patience=patience,
+                hooks=webhooks is not None,
+            ),
         ],
         exception_handlers={HTTPException: _http_error, EngineError: _engine_error},
         lifespan=_lifespan,

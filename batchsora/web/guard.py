@@ -70,6 +70,7 @@ class Guard:
         door: asks for a password, where there is one.
         roomy: paths whose bodies have limits of their own, in bytes.
         patience: seconds without a byte of a body that is announced.
+        hooks: let callbacks through.
     """
 
     def __init__(
@@ -79,12 +80,15 @@ class Guard:
         door: Door,
         roomy: Sequence[tuple[str, int]] = (),
         patience: float = SLOWEST,
+        *,
+        hooks: bool = False,
     ) -> None:
         self._app = app
         self._hosts = frozenset(host.lower() for host in hosts)
         self._door = door
         self._roomy = tuple(roomy)
         self._patience = patience
+        self._hooks = hooks
         self._secret = secrets.token_bytes(32)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -119,7 +123,7 @@ class Guard:
     def _refusal(self, scope: Scope, headers: Headers) -> ASGIApp | None:
         """Say why a request is not served; None when it is."""
         path, method = scope["path"], scope["method"]
-        if path.startswith(HOOKS):
+        if self._hooks and method == "POST" and path.startswith(HOOKS):
             return None
         if _host(headers.get("host", "")) not in self._hosts:
             return PlainTextResponse(

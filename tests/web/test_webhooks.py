@@ -136,15 +136,22 @@ def test_another_path_tells_nothing(site: Site) -> None:
 
 
 def test_without_webhooks_there_is_no_such_path(world: Folder) -> None:
+    """Nor is anything else let through to it under a foreign name."""
     with serving(world) as site:
-        assert httpx.post(site.url + path_of(site), json={}).status_code == 404
+        headers = {"Host": "videos.example"}
+        assert httpx.post(site.url + path_of(site), json={}, headers=headers).status_code == 421
+        with client(site.url) as http:
+            assert http.post(path_of(site), json={}).status_code == 404
 
 
 def test_a_tunnel_reaches_the_callbacks_alone(site: Site) -> None:
     """Under a name that nobody allowed, the pages are closed and callbacks are taken."""
     name = awaiting(site)
     headers = {"Host": "videos.example"}
-    assert httpx.get(site.url, headers=headers).status_code == 421
+    for path in ("", "/hooks/x", path_of(site), "//hooks/x", "/hooks/../metrics"):
+        assert httpx.get(site.url + path, headers=headers).status_code == 421
+    for path in ("/batches/1/pause", "/hooks/../batches/1/pause", "//hooks/x"):
+        assert httpx.post(site.url + path, headers=headers).status_code in (404, 421)
     reply = httpx.post(site.url + path_of(site), headers=headers, json={"generation_id": name})
     assert reply.status_code == 204
     assert soon(lambda: is_hinted(site, name))
