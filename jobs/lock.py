@@ -18,16 +18,24 @@ from filelock import FileLock, Timeout
 
 from .errors import DatabaseLockedError, DatabaseUnusableError
 
+PATIENCE = 0.5
+"""Seconds for which a runner that ends just now is waited for."""
+
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True)
 class RunnerInfo:
-    """Who runs: text for people, no part of the locking."""
+    """Who runs: no part of the locking.
+
+    Attributes:
+        brief: it works for some jobs, and ends with them: what is handed to it may be left over.
+    """
 
     pid: int
     host: str
     since: str
+    brief: bool = False
 
     def __str__(self) -> str:
         return f"pid {self.pid} on {self.host}, since {self.since}"
@@ -40,13 +48,16 @@ def _beside(database: Path, suffix: str) -> Path:
 
 
 @contextmanager
-def runner_lock(database: Path, now: datetime, patience: float = 0.5) -> Iterator[None]:
+def runner_lock(
+    database: Path, now: datetime, patience: float = PATIENCE, *, brief: bool = False
+) -> Iterator[None]:
     """Hold the runner's lock of a database.
 
     Args:
         database: the SQLite file.
         now: the time to write beside the pid.
         patience: seconds to wait for the lock.
+        brief: see :class:`RunnerInfo`.
 
     Raises:
         DatabaseLockedError: another runner holds it; the text names its pid and host.
@@ -71,19 +82,20 @@ def runner_lock(database: Path, now: datetime, patience: float = 0.5) -> Iterato
             f"the database {database} can't be locked for a run ({error.strerror}); {remedy}"
         ) from error
     try:
-        _introduce(database, now)
+        _introduce(database, now, brief=brief)
         yield
     finally:
         _forget(database)
         lock.release()
 
 
-def _introduce(database: Path, now: datetime) -> None:
+def _introduce(database: Path, now: datetime, *, brief: bool) -> None:
     """Write down who runs; where there is no room for that, whoever ran before is not named."""
     who = {
         "pid": os.getpid(),
         "host": socket.gethostname(),
         "since": now.isoformat(timespec="seconds"),
+        "brief": brief,
     }
     try:
         flags = os.O_CREAT | os.O_WRONLY | os.O_TRUNC
@@ -118,6 +130,8 @@ def current_runner(database: Path) -> RunnerInfo | None:
 def _read(database: Path) -> RunnerInfo | None:
     try:
         found = json.loads(_beside(database, ".runner").read_text())
-        return RunnerInfo(int(found["pid"]), str(found["host"]), str(found["since"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        return RunnerInfo(
+            int(found["pid"]), str(found["host"]), str(found["since"]), found.get("brief") is True
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

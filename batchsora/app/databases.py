@@ -9,7 +9,7 @@ from batchsora.app.prices import ANNOUNCED
 from batchsora.settings import SettingsError
 from jobs import schema
 from jobs.clock import Clock
-from jobs.lock import runner_lock
+from jobs.lock import PATIENCE, runner_lock
 from jobs.store import Store, accounts, steering
 
 FOLDER: Final = ".batchsora"
@@ -22,8 +22,16 @@ def side_folder(database: Path) -> Path:
 
 
 @contextmanager
-def working_store(database: Path, clock: Clock) -> Iterator[Store]:
+def working_store(
+    database: Path, clock: Clock, patience: float = PATIENCE, *, brief: bool = False
+) -> Iterator[Store]:
     """Hold the runner's lock, bring the database up to date, and open it for writing.
+
+    Args:
+        database: the SQLite file.
+        clock: time.
+        patience: seconds to wait for another runner.
+        brief: it is for some jobs alone (:class:`jobs.lock.RunnerInfo`).
 
     Raises:
         jobs.errors.EngineError: see :mod:`jobs.lock` and :mod:`jobs.schema`.
@@ -31,7 +39,7 @@ def working_store(database: Path, clock: Clock) -> Iterator[Store]:
     folder = database.absolute().parent
     if not folder.is_dir():
         raise SettingsError(f"there is no folder {folder} for the database; make it, or use --db")
-    with runner_lock(database, clock.now()):
+    with runner_lock(database, clock.now(), patience, brief=brief):
         schema.upgrade(database)
         with Store(database) as store:
             store.write(steering.serve_none)  # a runner that was killed could not do so

@@ -73,7 +73,7 @@ def generate(
     ending: Ending | None
     with endpoint(settings) as place:
         try:
-            with working_store(settings.database, hooks.clock) as store:
+            with working_store(settings.database, hooks.clock, brief=True) as store:
                 job_id, notes = store.write(lambda c: _add(c, spec, request, now))
                 for note in notes:
                     teller.say(note)

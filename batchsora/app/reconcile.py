@@ -46,7 +46,10 @@ def reconcile(request: ReconcileRequest, settings: Settings, hooks: Hooks, telle
     Raises:
         EngineError, ProviderError: nothing was bought.
     """
-    with endpoint(settings) as place, working_store(settings.database, hooks.clock) as store:
+    with (
+        endpoint(settings) as place,
+        working_store(settings.database, hooks.clock, brief=True) as store,
+    ):
         before = _doubts(store)
         if before and request.wait:
             teller.say(

@@ -29,9 +29,13 @@ from batchsora.manifest.read import Manifest
 from batchsora.settings import Settings
 from jobs.ending import Reason
 from jobs.errors import NotAllowedError, NotFoundError
+from jobs.lock import PATIENCE, current_runner
 from jobs.states import JobState
 from jobs.store import Store, accounts, steering, views
 from jobs.store.views import BatchStatus
+
+LONGEST_WAIT = 7 * 86400.0
+"""Seconds for which another runner is waited for."""
 
 
 class Teller(Protocol):
@@ -58,6 +62,7 @@ class StartRequest:
         pick: which manifest rows to buy.
         on_existing: what to do about prompts that exist in the account already.
         consent: True when spending needs no question.
+        patient: wait for a runner that is at work to end.
     """
 
     source: Source | None
@@ -68,6 +73,7 @@ class StartRequest:
     pick: Pick = EVERY_ROW
     on_existing: OnExisting = OnExisting.ASK
     consent: bool = False
+    patient: bool = False
 
 
 def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Teller) -> Exit:
@@ -79,7 +85,15 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
     manifest = None
     if request.source is not None:
         manifest = request.source.opened(fitted_folder(settings.database))
-    with endpoint(settings) as place, working_store(settings.database, hooks.clock) as store:
+    patience = PATIENCE
+    if request.patient:
+        patience = LONGEST_WAIT
+        if (runner := current_runner(settings.database)) is not None:
+            teller.say(f"waits until the runner ends ({runner})")
+    with (
+        endpoint(settings) as place,
+        working_store(settings.database, hooks.clock, patience) as store,
+    ):
         skipped: list[RowProblem] = []
         if manifest is not None:
             batch_ids, skipped = _load(store, manifest, request, hooks, teller)

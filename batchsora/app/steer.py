@@ -302,7 +302,7 @@ def _in_chunks(
 def hand_over(store: Store, settings: Settings, batch_ids: set[int]) -> str:
     """Let a live runner serve these batches; says who goes on with them."""
     runner = current_runner(settings.database)
-    if runner is None:
+    if runner is None or runner.brief:
         return "'batchsora run' goes on from there"
     store.write(lambda c: steering.serve(c, batch_ids))
     return f"the runner takes it up ({runner})"

@@ -102,7 +102,7 @@ def finish(
     """Bring jobs to their end, as a runner or beside the one that is alive."""
     while True:
         try:
-            with working_store(settings.database, hooks.clock) as store:
+            with working_store(settings.database, hooks.clock, brief=True) as store:
                 mine = replace(terms, policy=policy, download=None)
                 with endpoint(settings) as place:
                     done = over(job_ids)

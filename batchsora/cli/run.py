@@ -164,6 +164,9 @@ SECONDS = click.FloatRange(min=0.05, max=7 * 86400)
 )
 @click.option("--buy-again", is_flag=True, help="Buy them although the account has them.")
 @click.option("--sandbox", is_flag=True, help="Rehearse on this machine: no money, real files.")
+@click.option(
+    "--wait-for-runner", is_flag=True, help="Begin when the runner that is at work has ended."
+)
 @click.option("--yes", is_flag=True, help="Spend without asking.")
 @reading_options
 @global_options
@@ -211,6 +214,7 @@ def command(
         pick=pick_of(flags["first"], flags["sample"], flags["seed"]),
         on_existing=on_existing,
         consent=flags["yes"],
+        patient=flags["wait_for_runner"],
     )
     return int(start(request, settings, cli.hooks, cli))
 

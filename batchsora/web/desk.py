@@ -141,6 +141,11 @@ class Desk:
         """Tell who runs on this database."""
         return current_runner(self.settings.database)
 
+    def goes_on(self) -> bool:
+        """Say whether a run is alive that takes up what is handed to it, to its end."""
+        runner = self.runner()
+        return runner is not None and not runner.brief
+
 
 MOST_KEPT: Final = 256
 """Answers that are kept for others who ask the same."""

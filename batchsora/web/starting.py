@@ -63,7 +63,7 @@ class Wish:
             path: of the manifest.
             download: the folder of the videos.
         """
-        words = ["run", "--yes", f"--download={download.absolute()}"]
+        words = ["run", "--yes", "--wait-for-runner", f"--download={download.absolute()}"]
         words += [f"--max-in-flight={self.way.in_flight}"]
         words += [] if self.way.name is None else [f"--name={self.way.name}"]
         words += [] if self.way.first is None else [f"--first={self.way.first}"]

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -425,6 +426,24 @@ def test_a_run_that_goes_on_takes_it_over(http: httpx.Client, site: Site) -> Non
     assert batch.money.cap == 3_000_000
     assert batch.campaigns["spring"].cap == 240_000
     assert site.desk.launcher.all() == []
+
+
+def test_a_manifest_waits_for_a_single_video(http: httpx.Client, site: Site) -> None:
+    """What buys one video alone takes no manifest over: a run of its own begins after it."""
+    with runner_lock(site.desk.settings.database, datetime.now(UTC), brief=True):
+        address = upload(http, "m.csv", ROWS.format("a tram"))
+        assert "The run that is going on" not in http.get(address).text
+        answer = http.post(f"{address}/start", data=form_of(http, address, budget="3"))
+        assert answer.status_code == 204, answer.text
+        (started,) = site.desk.launcher.all()
+        until = time.monotonic() + 30
+        while "waits until the runner ends" not in started.said() and time.monotonic() < until:
+            time.sleep(0.05)
+        assert "waits until the runner ends" in started.said()
+        assert started.code is None
+    assert started.process.wait(60) == 0, started.said()
+    assert batch_named(site, "m").jobs["completed"] == 3
+    assert sorted(site.folder.bought()) == ["a tram one", "a tram three", "a tram two"]
 
 
 @pytest.mark.usefixtures("running")

@@ -36,12 +36,13 @@ async def _go_on(request: Request) -> Response:
     if queued and kept is None and budget is None:
         return _ask_cap(request, text, {"budget": "It has no cap. Give one."})
     there = f"/batches/{batch.id}"
-    if desk.runner() is not None:
+    if desk.goes_on():
         notes = await desk.write(lambda c: _serve(c, batch.id, budget, desk))
         return done("; ".join([*notes, "the run that is going on takes it up"]), go=there)
     if any(one.code is None for one in desk.launcher.about(batch.name)):
         return done("It goes on already.", go=there)
-    command = ["run", f"--batch={batch.name}", "--yes", f"--download={desk.download.absolute()}"]
+    command = ["run", f"--batch={batch.name}", "--yes", "--wait-for-runner"]
+    command += [f"--download={desk.download.absolute()}"]
     command += [] if budget is None else [f"--budget={budget}"]
     started_run(desk, command, batch.name)
     return done(f"{batch.name} goes on.", go=there)

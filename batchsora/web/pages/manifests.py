@@ -172,7 +172,7 @@ def _form(
         first=next(iter(problems or {}), None),
         notice=notice,
         token=token if once.knows(token) else once.token(),
-        runner=desk_of(request).runner(),
+        goes_on=desk_of(request).goes_on(),
         campaigns=list(planned.plan.campaigns)[:MOST_CAMPAIGNS],
         chunk=CHUNK,
         after=0,
@@ -215,7 +215,7 @@ async def _start(request: Request) -> Response:
         planned = await planner_of(request).plan(chosen, way)
     except (ManifestError, EngineError) as error:
         return refused(error)
-    runs = desk.runner() is not None
+    runs = desk.goes_on()
     read = read_wish(form, planned, runs=runs)
     if read.problems:
         return _form(request, chosen, planned, form, read.problems)
