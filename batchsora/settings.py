@@ -124,6 +124,15 @@ def _api_address(url: str) -> str:
     return url.rstrip("/")
 
 
+def is_here(address: str) -> bool:
+    """Say whether a web address is this machine's."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and parts.hostname in LOOPBACK
+
+
 def origin_of(base_url: str) -> str:
     """Name an address by scheme, host and port."""
     parts = urlsplit(base_url)

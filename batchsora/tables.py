@@ -102,6 +102,15 @@ def check_target(target: Path, *suffixes: str) -> None:
             f"{target}: a table can't be written as {target.suffix or 'a file without suffix'!r}. "
             f"Name a file that ends with .xlsx, {', '.join(_WRITERS)}."
         )
+    check_place(target)
+
+
+def check_place(target: Path) -> None:
+    """Make sure that there can be a file, whatever its kind.
+
+    Raises:
+        TableError: there can't; the text says why.
+    """
     if target.is_dir():
         raise TableError(f"{target}: this is a folder. Name a file.")
     if not target.parent.is_dir():

@@ -127,6 +127,12 @@ def current_runner(database: Path) -> RunnerInfo | None:
     return who
 
 
+def lasting_runner(database: Path) -> RunnerInfo | None:
+    """Tell who runs and takes up what is handed over, to its end."""
+    runner = current_runner(database)
+    return None if runner is None or runner.brief else runner
+
+
 def _read(database: Path) -> RunnerInfo | None:
     try:
         found = json.loads(_beside(database, ".runner").read_text())

@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from batchsora.app.databases import side_folder
-from batchsora.settings import LOOPBACK, Settings, SettingsError
+from batchsora.settings import Settings, SettingsError, is_here
 
 FILE: Final = "webhook"
 WEBHOOK_SECRET: Final = "BATCHSORA_WEBHOOK_SECRET"  # noqa: S105 - its name
@@ -65,7 +65,7 @@ def callback_url(base: str, settings: Settings) -> str:
     Raises:
         SettingsError: the base is no HTTPS address, or the secret can't be had.
     """
-    if not _is_base(base, here=is_here(settings)):
+    if not _is_base(base, here=api_is_here(settings)):
         raise SettingsError(
             f"--callback-base {base[:80]!r}: write the HTTPS address under which 'batchsora web "
             "--webhooks' is reached, like https://videos.example; http://127.0.0.1:8321 serves "
@@ -74,9 +74,14 @@ def callback_url(base: str, settings: Settings) -> str:
     return base.rstrip("/") + callback_path(settings.database)
 
 
-def is_here(settings: Settings) -> bool:
+def api_is_here(settings: Settings) -> bool:
     """Say whether the API is on this machine, as a sandbox is."""
-    return settings.sandbox or urlsplit(settings.base_url).hostname in LOOPBACK
+    return settings.sandbox or is_here(settings.base_url)
+
+
+def webhook_secret() -> str | None:
+    """Give what callbacks are signed with; None where nothing is set."""
+    return os.environ.get(WEBHOOK_SECRET) or None
 
 
 def _is_base(base: str, *, here: bool) -> bool:
@@ -89,4 +94,4 @@ def _is_base(base: str, *, here: bool) -> bool:
     plain = _ADDRESS.fullmatch(base) and not (parts.query or parts.fragment or parts.username)
     if not plain or not host or base.endswith(("?", "#")):
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and here and host in LOOPBACK)
+    return parts.scheme == "https" or (here and is_here(base))

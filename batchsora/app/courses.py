@@ -1,7 +1,7 @@
 """The course of a batch in figures: its bar, what ended when, how long videos took."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection
@@ -86,7 +86,7 @@ class Course:
     completed: Sequence[int] = ()
     failed: Sequence[int] = ()
     spent: Sequence[float] = ()
-    durations: Sequence[tuple[int, int]] = field(default_factory=list)
+    durations: Sequence[tuple[int, int]] = ()
 
 
 def course_of(connection: Connection, batch_id: int) -> Course:

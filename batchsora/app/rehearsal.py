@@ -1,11 +1,10 @@
 """The sandbox: beside a rehearsal, which ends with it, or by itself until stopped."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from batchsora.app.callbacks import WEBHOOK_SECRET
+from batchsora.app.callbacks import webhook_secret
 from batchsora.app.session import Endpoint
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer, serve
@@ -54,5 +53,12 @@ def serve_sandbox(
         say(f"the sandbox listens on {url}; stop it with Ctrl-C")
         say(f"  RUNBLOB_API_KEY=anything batchsora --base-url {url} run prompts.csv --yes")
 
-    secret = os.environ.get(WEBHOOK_SECRET) or None
-    serve("127.0.0.1", port, world, faults=wrong, journal=journal, secret=secret, on_ready=ready)
+    serve(
+        "127.0.0.1",
+        port,
+        world,
+        faults=wrong,
+        journal=journal,
+        secret=webhook_secret(),
+        on_ready=ready,
+    )

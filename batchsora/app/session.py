@@ -6,12 +6,12 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from batchsora.settings import (
     TOKEN_VARIABLE,
     Settings,
     SettingsError,
+    is_here,
     origin_of,
     read_token,
 )
@@ -123,5 +123,4 @@ def no_token(settings: Settings) -> str:
 
 def api_endpoint(base_url: str, token: str) -> Endpoint:
     """Describe an API; files of a local one may come from this machine."""
-    local = urlsplit(base_url).hostname in ("localhost", "127.0.0.1", "::1")
-    return Endpoint(base_url, token, origin_of(base_url), private_files=local)
+    return Endpoint(base_url, token, origin_of(base_url), private_files=is_here(base_url))

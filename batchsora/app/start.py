@@ -85,11 +85,9 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
     manifest = None
     if request.source is not None:
         manifest = request.source.opened(fitted_folder(settings.database))
-    patience = PATIENCE
-    if request.patient:
-        patience = LONGEST_WAIT
-        if (runner := current_runner(settings.database)) is not None:
-            teller.say(f"waits until the runner ends ({runner})")
+    if request.patient and (runner := current_runner(settings.database)) is not None:
+        teller.say(f"waits until the runner ends ({runner})")
+    patience = LONGEST_WAIT if request.patient else PATIENCE
     with (
         endpoint(settings) as place,
         working_store(settings.database, hooks.clock, patience) as store,

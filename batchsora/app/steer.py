@@ -19,7 +19,7 @@ from batchsora.manifest.errors import CellError
 from batchsora.settings import Settings, SettingsError
 from jobs.clock import Clock
 from jobs.errors import NotAllowedError
-from jobs.lock import current_runner
+from jobs.lock import lasting_runner
 from jobs.money import usd_text
 from jobs.states import FailureKind, JobState
 from jobs.store import Store, accounts, steering, views
@@ -301,8 +301,8 @@ def _in_chunks(
 
 def hand_over(store: Store, settings: Settings, batch_ids: set[int]) -> str:
     """Let a live runner serve these batches; says who goes on with them."""
-    runner = current_runner(settings.database)
-    if runner is None or runner.brief:
+    runner = lasting_runner(settings.database)
+    if runner is None:
         return "'batchsora run' goes on from there"
     store.write(lambda c: steering.serve(c, batch_ids))
     return f"the runner takes it up ({runner})"

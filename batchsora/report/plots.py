@@ -77,7 +77,8 @@ def _ends(course: Course) -> Plot:
     minutes = round(course.seconds / 60)
     words = f"{sum(course.completed)} completed, {sum(course.failed)} failed, {top} at most"
     each = "minute" if minutes == 1 else f"{minutes} minutes"
-    return _over_time(f"finished in each {each}", f"{words} in each {each}", bars, str(top), course)
+    title = f"finished in each {each}"
+    return Plot(title, f"{words} in each {each}", bars, "", str(top), None, *_edges(course))
 
 
 def _spend(course: Course, cap: float | None) -> Plot:
@@ -93,7 +94,7 @@ def _spend(course: Course, cap: float | None) -> Plot:
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
     limit = HEIGHT - HEIGHT * cap / top if cap is not None and near else None
     words = f"${spent:.2f} spent" + (f" of ${cap:.2f}" if cap is not None else "")
-    return _over_time("spent, USD", words, [], f"${top:.2f}", course, line, limit)
+    return Plot("spent, USD", words, (), line, f"${top:.2f}", limit, *_edges(course))
 
 
 def _lengths(course: Course) -> Plot:
@@ -113,25 +114,8 @@ def _lengths(course: Course) -> Plot:
     return Plot(title, words, bars, "", str(top), None, "0", f"{most / 60:g}")
 
 
-def _over_time(
-    title: str,
-    words: str,
-    bars: Sequence[Bar],
-    top: str,
-    course: Course,
-    line: str = "",
-    limit: float | None = None,
-) -> Plot:
-    return Plot(
-        title,
-        words,
-        bars,
-        line,
-        top,
-        limit,
-        _clock(course.at[0]),
-        _clock(course.at[-1] + course.seconds),
-    )
+def _edges(course: Course) -> tuple[str, str]:
+    return _clock(course.at[0]), _clock(course.at[-1] + course.seconds)
 
 
 def _clock(seconds: float) -> str:

@@ -18,7 +18,7 @@ from batchsora.app.courses import shares, used_percent
 from batchsora.report.nights import ADVICE, Night, nights
 from batchsora.report.pictures import data_uris
 from batchsora.report.plots import HEIGHT, WIDTH, plots
-from batchsora.tables import TableError, replacing
+from batchsora.tables import TableError, check_place, replacing
 from batchsora.web.rendering import environment
 from jobs.money import to_usd
 from jobs.states import FailureKind
@@ -98,7 +98,7 @@ def write_report(
         sum(len(night.jobs) for night in found),
         sum(night.status.total - len(night.jobs) for night in found),
         len(pictures),
-        len(text.encode()),
+        target.stat().st_size,
     )
 
 
@@ -119,10 +119,7 @@ def _cap(night: Night) -> float | None:
 def _check(target: Path) -> None:
     if target.suffix.lower() not in (".html", ".htm"):
         raise TableError(f"{target}: a report is a web page. Name a file that ends with .html.")
-    if target.is_dir():
-        raise TableError(f"{target}: this is a folder. Name a file.")
-    if not target.parent.is_dir():
-        raise TableError(f"{target}: there is no folder {target.parent}. Create it first.")
+    check_place(target)
 
 
 def _environment() -> Environment:

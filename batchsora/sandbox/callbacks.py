@@ -9,13 +9,12 @@ import hmac
 import json
 import logging
 from typing import Final
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
 
 from batchsora.sandbox.world import Made, World
-from batchsora.settings import LOOPBACK
+from batchsora.settings import is_here
 from jobs.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -25,15 +24,6 @@ WAITS: Final = (30.0, 60.0, 120.0, 240.0)
 
 PATIENCE: Final = 10.0
 """Seconds for one try."""
-
-
-def is_here(address: str) -> bool:
-    """Say whether a web address is this machine's."""
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and parts.hostname in LOOPBACK
 
 
 class Callbacks:

@@ -94,6 +94,13 @@ def done(text: str, *, trouble: bool = False, go: str | None = None) -> Response
     return Response(status_code=204, headers=headers)
 
 
+def moved(request: Request, there: str) -> Response:
+    """Lead on from a page, or from a part of one that is asked for again and again."""
+    if "part" in request.query_params:
+        return Response(status_code=204, headers={"HX-Redirect": there})
+    return Response(status_code=303, headers={"Location": there})
+
+
 def refused(error: Exception) -> Response:
     """Answer what can't be done now, in the words of the command line."""
     status = 404 if isinstance(error, NotFoundError) else 409

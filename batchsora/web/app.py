@@ -78,7 +78,7 @@ def create_app(
         lifespan=_lifespan,
     )
     app.state.desk, app.state.door, app.state.live = desk, door, Live(desk)
-    app.state.pictures = Pictures(desk.cache_folder)
+    app.state.pictures = Pictures(desk.folder)
     app.state.sent = {}
     app.state.webhooks = webhooks
     return app

@@ -20,7 +20,7 @@ from batchsora.app.session import Hooks
 from batchsora.settings import Settings
 from batchsora.web.launch import Launcher
 from jobs import schema
-from jobs.lock import RunnerInfo, current_runner
+from jobs.lock import RunnerInfo, current_runner, lasting_runner
 from jobs.store import Store
 
 T = TypeVar("T")
@@ -81,11 +81,6 @@ class Desk:
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
 
-    @property
-    def cache_folder(self) -> Path:
-        """Give the folder for what can be made again, and for uploaded pictures."""
-        return self.folder
-
     @cached_property
     def manifest_folder(self) -> Path:
         """Give the folder where uploaded manifests are kept."""
@@ -143,8 +138,7 @@ class Desk:
 
     def goes_on(self) -> bool:
         """Say whether a run is alive that takes up what is handed to it, to its end."""
-        runner = self.runner()
-        return runner is not None and not runner.brief
+        return lasting_runner(self.settings.database) is not None
 
 
 MOST_KEPT: Final = 256

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import uvicorn
 
-from batchsora.app.callbacks import WEBHOOK_SECRET, callback_path, is_here
+from batchsora.app.callbacks import WEBHOOK_SECRET, api_is_here, callback_path, webhook_secret
 from batchsora.app.loading import Caps
 from batchsora.app.session import Hooks
 from batchsora.settings import LOOPBACK, Settings, SettingsError
@@ -67,7 +67,7 @@ def serve(settings: Settings, terms: WebTerms, hooks: Hooks, say: Callable[[str]
             f"one of {SHORTEST} characters or more into {PASSWORD}, or into a file that "
             "--password-file names"
         )
-    if terms.webhooks and password is None and not is_here(settings):
+    if terms.webhooks and password is None and not api_is_here(settings):
         raise SettingsError(
             "--webhooks is for callbacks from outside, so that the page may be reached from there "
             f"too: it needs a password; put one of {SHORTEST} characters or more into {PASSWORD}, "
@@ -80,7 +80,7 @@ def serve(settings: Settings, terms: WebTerms, hooks: Hooks, say: Callable[[str]
         webhooks = None
         if terms.webhooks:
             path = callback_path(settings.database)
-            webhooks = Webhooks(desk, path, os.environ.get(WEBHOOK_SECRET) or None)
+            webhooks = Webhooks(desk, path, webhook_secret())
         names = {*LOOPBACK, *terms.names}
         if terms.host not in ("", "0.0.0.0", "::"):  # noqa: S104 - compared, not listened on
             names.add(terms.host)
@@ -123,7 +123,7 @@ class _Server(uvicorn.Server):
 def _tell(webhooks: Webhooks, settings: Settings, say: Callable[[str], None]) -> None:
     say(f"callbacks are taken on {webhooks.path}")
     say("  a run names that to the API with --callback-base and the address this is reached under")
-    if not os.environ.get(WEBHOOK_SECRET) and not is_here(settings):
+    if webhook_secret() is None and not api_is_here(settings):
         say(f"  set {WEBHOOK_SECRET}, and those without a right signature are refused")
 
 

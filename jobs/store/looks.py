@@ -86,22 +86,13 @@ _POSTPONE = Prepared(
     .where(ATTEMPT.c.id == bindparam("attempt"))
     .values(next_look_at=bindparam("next_look"))
 )
-_AWAITED = Prepared(
-    select(ATTEMPT.c.id).where(
-        ATTEMPT.c.generation_id == bindparam("generation"),
-        ACCEPTED,
-        ATTEMPT.c.next_look_at > ANNOUNCED,
-    )
+_UNANNOUNCED = (
+    ATTEMPT.c.generation_id == bindparam("generation"),
+    ACCEPTED,
+    ATTEMPT.c.next_look_at > ANNOUNCED,
 )
-_ANNOUNCE = Prepared(
-    update(ATTEMPT)
-    .where(
-        ATTEMPT.c.generation_id == bindparam("generation"),
-        ACCEPTED,
-        ATTEMPT.c.next_look_at > ANNOUNCED,
-    )
-    .values(next_look_at=ANNOUNCED)
-)
+_AWAITED = Prepared(select(ATTEMPT.c.id).where(*_UNANNOUNCED))
+_ANNOUNCE = Prepared(update(ATTEMPT).where(*_UNANNOUNCED).values(next_look_at=ANNOUNCED))
 _OVERDUE_DUE = Prepared(
     select(ATTEMPT.c.id)
     .where(ACCEPTED, ATTEMPT.c.next_look_at <= _NOW, ATTEMPT.c.overdue_at.is_not(None))

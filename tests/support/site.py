@@ -4,6 +4,7 @@ import asyncio
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -170,3 +171,13 @@ def client(url: str) -> Iterator[httpx.Client]:
         assert token is not None
         found.headers.update({"X-CSRF-Token": token[1], "Origin": url, "HX-Request": "true"})
         yield found
+
+
+def soon(condition: Callable[[], bool]) -> bool:
+    """Wait for what a task or a process of the page does after its answer."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False

@@ -158,7 +158,7 @@ def test_posters_are_frames_and_thumbnails_are_images(http: httpx.Client, site: 
     poster = http.get(f"/posters/{number}.jpg")
     assert poster.headers["content-type"] == "image/jpeg"
     assert poster.content[:3] == b"\xff\xd8\xff"
-    (kept,) = (site.desk.cache_folder / "posters").iterdir()
+    (kept,) = (site.desk.folder / "posters").iterdir()
     assert http.get(f"/posters/{number}.jpg").content == kept.read_bytes() == poster.content
     (site.folder.path / "kite.png").write_bytes(b"\x89PNG\r\n\x1a\n another")
     assert http.get("/thumbs/1.jpg").headers["content-type"] == "image/svg+xml"

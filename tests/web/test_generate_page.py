@@ -60,7 +60,7 @@ def test_a_video_is_generated_and_followed(page: Page, site: Site, picture: Path
     expect(page.locator("h1")).to_contain_text("completed", timeout=LATE)
     expect(page.locator("video")).to_be_visible(timeout=LATE)
     assert site.folder.bought() == ["a lighthouse in the fog 👩‍🚀"]
-    (kept,) = (site.desk.cache_folder / "uploads").iterdir()
+    (kept,) = (site.desk.folder / "uploads").iterdir()
     assert kept.read_bytes() == picture.read_bytes()
     assert kept.stat().st_mode & 0o777 == 0o600
 
@@ -136,7 +136,7 @@ def test_what_is_no_picture_is_refused(http: httpx.Client, site: Site, data: byt
     answer = http.post("/generate", data=fields(http), files=files)
     assert answer.status_code in (413, 422)
     assert site.desk.launcher.all() == []
-    uploads = site.desk.cache_folder / "uploads"
+    uploads = site.desk.folder / "uploads"
     assert not uploads.exists() or not list(uploads.iterdir())
 
 

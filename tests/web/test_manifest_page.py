@@ -5,7 +5,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,7 +15,7 @@ import openpyxl
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
-from support.site import Folder, Site, serving
+from support.site import Folder, Site, serving, soon
 
 from batchsora.app.loading import Caps
 from batchsora.web.pages import manifests
@@ -436,10 +435,7 @@ def test_a_manifest_waits_for_a_single_video(http: httpx.Client, site: Site) -> 
         answer = http.post(f"{address}/start", data=form_of(http, address, budget="3"))
         assert answer.status_code == 204, answer.text
         (started,) = site.desk.launcher.all()
-        until = time.monotonic() + 30
-        while "waits until the runner ends" not in started.said() and time.monotonic() < until:
-            time.sleep(0.05)
-        assert "waits until the runner ends" in started.said()
+        assert soon(lambda: "waits until the runner ends" in started.said())
         assert started.code is None
     assert started.process.wait(60) == 0, started.said()
     assert batch_named(site, "m").jobs["completed"] == 3

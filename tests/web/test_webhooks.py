@@ -7,7 +7,7 @@ import re
 import socket
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import httpx
 import pytest
 from sqlalchemy import Connection, select, update
 from support.shell import started
-from support.site import QUICK, Folder, Site, client, serving
+from support.site import QUICK, Folder, Site, client, serving, soon
 
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
@@ -65,16 +65,6 @@ def is_hinted(site: Site, name: str) -> bool:
     """Say whether the next look at a generation is now."""
     query = select(ATTEMPT.c.next_look_at).where(ATTEMPT.c.generation_id == name)
     return bool(site.read(lambda c: c.execute(query).scalar_one()) == ANNOUNCED)
-
-
-def soon(condition: Callable[[], bool]) -> bool:
-    """Wait for what a task of the page does after its answer."""
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return False
 
 
 def counted(site: Site, what: str) -> float:

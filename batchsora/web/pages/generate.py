@@ -21,7 +21,7 @@ from batchsora.manifest.errors import CellError
 from batchsora.runblob.errors import ImageError
 from batchsora.runblob.images import LARGEST, opened
 from batchsora.runblob.kinds import kind_of
-from batchsora.web.answers import desk_of
+from batchsora.web.answers import desk_of, moved
 from batchsora.web.desk import Desk
 from batchsora.web.launch import Started
 from batchsora.web.once import once_of
@@ -124,7 +124,7 @@ def _shown(request: Request, given: Mapping[str, str], error: FormError | None) 
 
 async def _send(request: Request) -> Response:
     desk, once = desk_of(request), once_of(request)
-    async with received(request, desk.cache_folder / "uploads", {"picture": LARGEST}) as form:
+    async with received(request, desk.folder / "uploads", {"picture": LARGEST}) as form:
         token = form.text("once")
         if not once.knows(token):
             error = FormError("prompt", "this form is from before a restart; send it once more")
@@ -217,14 +217,11 @@ async def _follow(request: Request) -> Response:
     job = desk.read(lambda c: browsing.found_after(c, ADHOC, sent.after, sent.prompt))
     ended = sent.started.code is not None
     unbought = job is None or job.state in (JobState.QUEUED, JobState.CANCELLED)
-    part = "part" in request.query_params
     if job is not None and not unbought:
-        there = f"/jobs/{job.id}"
-        headers = {"HX-Redirect": there} if part else {"Location": there}
-        return Response(status_code=204 if part else 303, headers=headers)
+        return moved(request, f"/jobs/{job.id}")
     return render(
         request,
-        "_generate_started.html" if part else "generate_started.html",
+        "_generate_started.html" if "part" in request.query_params else "generate_started.html",
         sent=sent,
         job=job,
         ended=ended,

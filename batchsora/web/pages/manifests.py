@@ -16,7 +16,7 @@ from batchsora.app.plan import price_source
 from batchsora.manifest.errors import ManifestError
 from batchsora.manifest.read import READERS
 from batchsora.settings import SettingsError
-from batchsora.web.answers import desk_of, done, refused
+from batchsora.web.answers import desk_of, done, moved, refused
 from batchsora.web.desk import Desk
 from batchsora.web.once import once_of
 from batchsora.web.pages import going_on
@@ -251,14 +251,11 @@ async def _started(request: Request) -> Response:
     started = desk.launcher.find(request.path_params["started"])
     batch = desk.read(lambda c: _loaded(c, chosen, None if started is None else started.about))
     over = started is None or started.code is not None
-    part = "part" in request.query_params
     if batch is not None and (over or batch.active):
-        there = f"/batches/{batch.id}"
-        headers = {"HX-Redirect": there} if part else {"Location": there}
-        return Response(status_code=204 if part else 303, headers=headers)
+        return moved(request, f"/batches/{batch.id}")
     return render(
         request,
-        "_plan_started.html" if part else "manifest_started.html",
+        "_plan_started.html" if "part" in request.query_params else "manifest_started.html",
         chosen=chosen,
         started=started,
         over=over,
