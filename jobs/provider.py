@@ -107,9 +107,11 @@ class Throttled:
 
     Attributes:
         retry_after: seconds the provider asks us to wait, or None when it did not say.
+        message: the provider's words.
     """
 
     retry_after: float | None
+    message: str = ""
 
 
 class RefusalCause(StrEnum):
@@ -145,6 +147,7 @@ class GenerationPhase(StrEnum):
     PROCESSING = "processing"
     COMPLETED = "completed"
     FAILED = "failed"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +159,9 @@ class Generation:
         prompt: as echoed; None when absent.
         percent: 0 to 100 while processing.
         queue_position: while pending.
-        failure: why it failed, when it did.
+        failure: why it failed, when it did; ``unknown``: the reason is not understood.
         message: the provider's words, cleaned of control characters.
+        said_state: the provider's own word for the state, where ``phase`` is ``unknown``.
     """
 
     id: str
@@ -169,6 +173,7 @@ class Generation:
     queue_position: int | None = None
     failure: FailureKind | None = None
     message: str | None = None
+    said_state: str | None = None
 
 
 class ProviderError(Exception):

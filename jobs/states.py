@@ -44,6 +44,19 @@ class FailureKind(StrEnum):
     SYSTEM = "system"
     TIMEOUT = "timeout"
     OVERDUE = "overdue"
+    UNKNOWN = "unknown"
+    NO_FILE = "no-file"
+
+
+class HeldBack(StrEnum):
+    """Why a queued job is bought by no runner until a person asks for it (money.md, *Consent*)."""
+
+    UNASKED = "unasked"
+    LEFT_OUT = "left_out"
+    EXISTS = "exists"
+    PAID_BEFORE = "paid_before"
+    ELSEWHERE = "elsewhere"
+    NOT_LOOKED = "not_looked"
 
 
 JOB_TRANSITIONS: Final[tuple[tuple[JobState, str, JobState], ...]] = (

@@ -12,6 +12,7 @@ from sqlalchemy import (
     DDL,
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -28,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
-from .states import LIVE_ATTEMPTS, AttemptState, FailureKind, JobState
+from .states import LIVE_ATTEMPTS, AttemptState, FailureKind, HeldBack, JobState
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -88,7 +89,11 @@ class Base(SQLModel):
 
 
 class Account(Base, table=True):
-    """Whose database this is, and what the account was last seen to hold: one row, id 1."""
+    """Whose database this is, and what the account was last seen to hold: one row, id 1.
+
+    ``host`` and ``run_id`` name the machine and the run that last bought from it; ``list_lag`` is
+    the longest time, in seconds, that the account's list took to show an acceptance of ours.
+    """
 
     __tablename__ = "account"
     __table_args__ = (CheckConstraint("id = 1", name="single"),)
@@ -104,6 +109,10 @@ class Account(Base, table=True):
     first_balance_micros: int | None = _amount(default=None)
     first_balance_at: datetime | None = _time()
     first_charged_micros: int | None = _amount(default=None)
+    host: str | None = _text()
+    run_id: str | None = _text()
+    run_at: datetime | None = _time()
+    list_lag: float | None = None
 
 
 class Batch(Base, table=True):
@@ -149,28 +158,38 @@ class Budget(Base, table=True):
 
 
 class Price(Base, table=True):
-    """What a kind of generation costs, from where and since when we know."""
+    """What a kind of generation costs, from where and since when we know.
+
+    ``odd_micros`` is a price far from it that was charged once: seen twice, it is believed.
+    """
 
     __tablename__ = "price"
-    __table_args__ = (CheckConstraint("source IN ('configured', 'learned')", name="source"),)
+    __table_args__ = (CheckConstraint("source IN ('configured', 'learned', 'set')", name="source"),)
 
     kind: str = Field(sa_column=Column(Text, primary_key=True))
     last_micros: int = _amount()
     highest_micros: int = _amount()
     source: str = _text(required=True)
     seen_at: datetime = _time(required=True)
+    odd_micros: int | None = _amount(default=None)
+    odd_at: datetime | None = _time()
 
 
 _JOB_STATES = sql_list([*JobState])
 _ATTEMPT_STATES = sql_list([*AttemptState])
 _KINDS = sql_list([*FailureKind])
+_HELD_BACK = sql_list([*HeldBack])
 LIVE = text(f"state IN {sql_list([*LIVE_ATTEMPTS])}")
 QUEUED = text("state = 'queued'")
+BUYABLE = text("state = 'queued' AND held_back IS NULL")
+HANDED = text("handed")
+HELD_BACK = text("held_back IS NOT NULL")
 LATER = text("state = 'queued' AND due_at IS NOT NULL")
 UNSETTLED = text("state IN ('open', 'in_doubt')")
 """Attempts whose generation may be in the account without our knowing its id."""
 
 VOID = text("state = 'void'")
+PAID = text("generation_id IS NOT NULL")
 ENDED = text("completed_at IS NOT NULL")
 
 UNFILED = text("state = 'completed' AND filed_attempt_id IS NOT attempt_id")
@@ -194,7 +213,11 @@ class Tally(Base, table=True):
 
 
 class Job(Base, table=True):
-    """One wanted video; ``filed_attempt_id`` is the attempt whose file is here."""
+    """One wanted video; ``filed_attempt_id`` is the attempt whose file is here.
+
+    ``held_back`` says why no runner buys it although it is queued, ``held_back_by`` which
+    generation or job is the reason; ``handed``: a person handed it to the runner that is alive.
+    """
 
     __tablename__ = "job"
     __table_args__ = (
@@ -204,11 +227,14 @@ class Job(Base, table=True):
         CheckConstraint("state != 'failed' OR error_kind IS NOT NULL", name="failed_has_kind"),
         CheckConstraint("state != 'completed' OR video_url IS NOT NULL", name="completed_has_url"),
         CheckConstraint("orientation IN ('9:16', '16:9')", name="orientation"),
+        CheckConstraint(f"held_back IS NULL OR held_back IN {_HELD_BACK}", name="held_back"),
         Index(  # the last columns answer what is left without a look at the rows
             "ix_job_queue", "batch_id", "retries", text("priority DESC"), "id",
             "in_manifest", "row", "due_at",
-            sqlite_where=QUEUED,
+            sqlite_where=BUYABLE,
         ),
+        Index("ix_job_handed", "state", "batch_id", sqlite_where=HANDED),
+        Index("ix_job_held_back", "batch_id", "held_back", sqlite_where=HELD_BACK),
         Index("ix_job_later", "batch_id", "due_at", sqlite_where=LATER),
         Index("ix_job_batch_state", "batch_id", "state"),
         Index("ix_job_unfiled", "batch_id", sqlite_where=UNFILED),
@@ -238,6 +264,11 @@ class Job(Base, table=True):
     attempts: int = 0
     retries: int = 0
     due_at: datetime | None = _time()
+    held_back: str | None = _text()
+    held_back_by: str | None = _text()
+    handed: bool = Field(
+        default=False, sa_column=Column(Boolean, nullable=False, server_default=text("0"))
+    )
     charged_micros: int = _amount(default=0)
     video_url: str | None = _text()
     error_kind: str | None = _text()
@@ -254,6 +285,9 @@ class Attempt(Base, table=True):
     ``fingerprint`` and ``prompt_key`` (:func:`jobs.text.prompt_key`) say what was asked for;
     ``created_at`` is the provider's own time; ``candidates`` are the generations that a doubt can't
     be told apart from; ``refunded_micros`` counts as given back under the batch's ``refunds``.
+    ``batch_id`` and ``campaign`` are those under whose budgets it was reserved, whatever becomes of
+    its job; ``said_state`` is the provider's own word where we know none for it; ``doubt_clock`` is
+    when it went in doubt by the machine's boot clock (:meth:`jobs.clock.Clock.boot`).
     """
 
     __tablename__ = "attempt"
@@ -282,6 +316,7 @@ class Attempt(Base, table=True):
             sqlite_where=UNSETTLED,
         ),
         Index("ix_attempt_void", "ended_at", sqlite_where=VOID),
+        Index("ix_attempt_fingerprint", "fingerprint", sqlite_where=PAID),
     )  # fmt: skip
 
     id: int | None = Field(default=None, primary_key=True)
@@ -314,6 +349,10 @@ class Attempt(Base, table=True):
     refunded_micros: int = Field(
         default=0, sa_column=Column(BigInteger, nullable=False, server_default="0")
     )
+    batch_id: int | None = None
+    campaign: str | None = _text()
+    said_state: str | None = _text()
+    doubt_clock: str | None = _text()
 
 
 class Artifact(Base, table=True):

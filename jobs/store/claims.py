@@ -28,7 +28,7 @@ from sqlalchemy import (
 from ..ledger import Scope, keys_of
 from ..provider import GenerationRequest
 from ..states import AttemptState, JobState
-from ..tables import ATTEMPT, BATCH, JOB, LIVE, QUEUED, TALLY, UNSETTLED
+from ..tables import ATTEMPT, BATCH, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
 from ..text import prompt_key
 from . import accounts
 from .prepared import Prepared
@@ -169,7 +169,7 @@ _BUYABLE = (
         )
     )
     .where(
-        QUEUED,
+        BUYABLE,
         JOB.c.batch_id == bindparam("batch"),
         JOB.c.in_manifest,
         JOB.c.row <= bindparam("last_row"),
@@ -200,7 +200,7 @@ _INTENT = Prepared(
 )  # fmt: skip
 _TAKE = Prepared(
     update(JOB)
-    .where(QUEUED, JOB.c.id == bindparam("job"))
+    .where(BUYABLE, JOB.c.id == bindparam("job"))
     .values(
         state=JobState.SUBMITTING,
         attempt_id=bindparam("attempt"),

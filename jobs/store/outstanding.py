@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, or_, select
 
 from ..policy import RunPolicy
 from ..states import JobState
-from ..tables import BATCH, JOB, QUEUED, TALLY
+from ..tables import BATCH, BUYABLE, JOB, TALLY
 from .prepared import Prepared, as_list, one_of
 
 
@@ -42,7 +42,7 @@ _NOW = bindparam("now", type_=JOB.c.due_at.type)
 _QUEUED = (
     select(JOB.c.id)
     .where(
-        QUEUED,
+        BUYABLE,
         JOB.c.batch_id == bindparam("batch"),
         JOB.c.in_manifest,  # what left the manifest is not bought
         JOB.c.row <= bindparam("last_row"),

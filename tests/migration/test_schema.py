@@ -34,7 +34,7 @@ def objects(path: Path) -> dict[str, list[str]]:
 def clauses(sql: str) -> list[str]:
     """Part a statement at the commas of its outermost parentheses."""
     head, _, body = sql.partition("(")
-    parts, depth = [head.strip()], 0
+    parts, depth = [head.strip().replace('"', "")], 0  # a renamed table is quoted
     for piece in re.split(r"([(),])", body.rstrip().removesuffix(")")):
         depth += {"(": 1, ")": -1}.get(piece, 0)
         if piece == "," and depth == 0:
