@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .clock import Clock
-from .provider import Generation, Provider, ThrottledError, UnreachableError
+from .provider import (
+    Generation,
+    Provider,
+    ProviderError,
+    ThrottledError,
+    TokenRefusedError,
+    UnreachableError,
+)
 
 WAITS = (0.5, 1.0, 2.0)
 """Seconds between the tries of one page."""
@@ -67,6 +74,9 @@ async def read_page(provider: Provider, clock: Clock, offset: int) -> Sequence[G
 async def read_back(provider: Provider, clock: Clock, since: datetime) -> Reading:
     """Read the list until entries are older than a time of the provider's, or until its end.
 
+    A short page is no end: that is an empty page, or one that repeats what was seen. Where a later
+    page can't be read, what was read so far counts, and the end is not known.
+
     Raises:
         ProviderError: the list can't be read.
     """
@@ -75,7 +85,14 @@ async def read_back(provider: Provider, clock: Clock, since: datetime) -> Readin
     whole, short, size, offset, overlap = True, False, 0, 0, 0
     last: str | None = None
     for _ in range(MOST_PAGES):
-        page = await read_page(provider, clock, offset)
+        try:
+            page = await read_page(provider, clock, offset)
+        except TokenRefusedError:
+            raise
+        except ProviderError:
+            if not found:
+                raise
+            return _reading(found, began, whole=whole, to_the_end=False)
         fresh = [generation for generation in page if generation.id not in found]
         # what the page before ended with must be here again, or something lies between them
         whole = whole and (last is None or any(generation.id == last for generation in page))

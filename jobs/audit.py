@@ -8,9 +8,9 @@ from .account_list import read_back
 from .clock import Clock
 from .ledger import ACCOUNT_KEY
 from .provider import Generation, Provider
-from .settling import WIDE
 from .store import Store, accounts, doubts
 from .store.rows import load_budget
+from .suspects import WIDE
 
 
 @dataclass(frozen=True, slots=True)

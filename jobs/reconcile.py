@@ -6,32 +6,30 @@ turns up after all is adopted, or written down as paid for nothing.
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
-from .account_list import Reading, read_back
+from .account_list import Reading, read_back, read_page
 from .clock import JumpWatch
 from .context import RunContext
-from .provider import ProviderError, RefusalCause
-from .settling import AHEAD, WATCHED, ClockOffset, Settlement, Suspect, settle
+from .echo import Echo
+from .lag import LagMeter
+from .provider import Generation, GenerationPhase, ProviderError, RefusalCause
+from .settling import settle
 from .states import AttemptState
-from .store import Store, doubts, looks, outcomes
-from .text import prompt_key
+from .store import Store, accounts, doubts, looks, outcomes
+from .suspects import AHEAD, NARROW, WATCHED, WIDE, ClockOffset, Settlement, Suspect
+from .watches import Watches, sent_until
+from .witness import Acceptance, Witness, judge
 
 log = logging.getLogger(__name__)
 
 NAP = 1.0
 """Seconds between two looks at the table for new doubts."""
-
-SLOWEST = 60.0
-"""Seconds between two looks at the list for one doubt, at most, before it is given up."""
-
-WATCH_EVERY, WATCH_SLOWEST = 30.0, 600.0
-"""Seconds between two looks for a void."""
 
 DATE_PRECISION = timedelta(seconds=2)
 """How far a ``Date`` may be off: it has whole seconds, and was on its way."""
@@ -39,11 +37,11 @@ DATE_PRECISION = timedelta(seconds=2)
 FARTHEST = timedelta(days=8)
 """A look or a retry planned farther ahead than any flag allows: the clock was set back since."""
 
+MOST_PROBES = 20
+"""Readings of the list that a run makes only to see how far it is behind."""
+
 MOST_VOIDS = 5
 """Submissions of a job that may come to nothing before it fails."""
-
-FRUITLESS = 3
-"""Looks after two graces that settle nothing: then the doubt waits for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,40 +70,6 @@ def recover(store: Store, now: datetime) -> Recovery:
     return store.write(work)
 
 
-@dataclass(slots=True)
-class _Watch:
-    """What this process knows of one suspect.
-
-    Attributes:
-        since: when it was first seen here, by the monotonic clock.
-        credit: seconds that had passed by then since its request ended. The wall clock is asked
-            only once: a jump while we watch moves nothing.
-        look_at: when the list is to be read for it.
-        clean_at: when the first clean reading after its grace began.
-        fruitless: readings since two graces were over.
-    """
-
-    since: float
-    credit: float
-    look_at: float
-    clean_at: float | None = None
-    fruitless: int = 0
-
-    def age(self, at: float) -> float:
-        """Say how many seconds ago its request ended."""
-        return self.credit + at - self.since
-
-    def had_its_chance(self, began: float, over: float, grace: float) -> bool:
-        """Say whether there was time here for two clean looks, a grace apart."""
-        first = self.since if self.clean_at is None else self.clean_at
-        return self.age(began) >= over + grace and began - first >= grace
-
-    @property
-    def hopeless(self) -> bool:
-        """Say whether looking on has no point: a person must say what it is."""
-        return self.fruitless >= FRUITLESS
-
-
 class Reconciler:
     """Settles doubts until it is cancelled.
 
@@ -122,13 +86,14 @@ class Reconciler:
         self._policy = context.policy
         self._gate = context.gate
         self._checkpoint = context.checkpoint
-        self._watches: dict[int, _Watch] = {}
         self._mark: int | None = None
         self._stable: dict[frozenset[str], float] = {}
         self._jumps = JumpWatch(context.clock)
-        self._first_reading: datetime | None = None
-        self._shown: set[str] = set()
-        self._lag = 0.0
+        kept = self._store.read(accounts.list_lag)
+        self._lag = LagMeter(kept, context.policy.grace)
+        self._watches = Watches(context.policy, self._lag)
+        self._probes = 0
+        self._probe_at = 0.0
         self.surplus = 0
         """Voids whose generation turned up when their replacement had been paid for too."""
 
@@ -136,22 +101,22 @@ class Reconciler:
         """Look whenever it is time, for ever; ends by itself only on a refused token."""
         while True:
             nap = NAP
-            if self.notice():
-                try:
+            try:
+                if self.notice():
                     await self.look()
-                except ProviderError as error:
-                    log.info("the list could not be read: %s", error)
-                    nap = self._gate.heed(error)
-                    if self._gate.refusal is RefusalCause.TOKEN:
-                        return
-                else:
                     self._gate.answered()
+                elif self._wants_probe():
+                    await self._probe()
+            except ProviderError as error:
+                log.info("the list could not be read: %s", error)
+                nap = self._gate.heed(error)
+                if self._gate.refusal is RefusalCause.TOKEN:
+                    return
             await self._clock.sleep(max(nap, self._gate.closed_for))
 
     def hopeful(self, connection: Connection, *, everywhere: bool = False) -> int:
         """Count the doubts that may still settle by themselves, of active batches or of all."""
-        hopeless = (number for number, watch in self._watches.items() if watch.hopeless)
-        return doubts.hopeful(connection, hopeless, everywhere=everywhere)
+        return doubts.hopeful(connection, self._watches.hopeless(), everywhere=everywhere)
 
     async def look(self) -> None:
         """Read the list as far back as the oldest suspect asks for, and settle what it settles.
@@ -163,16 +128,40 @@ class Reconciler:
         if not found:
             return
         began = self._clock.monotonic()
-        since = self._store.read(
-            lambda connection: min(
-                suspect.wide_from for suspect in self._described(connection, found, began)
-            )
+        described = self._store.read(lambda c: self._described(c, found, began, Echo()))
+        reading = await read_back(
+            self._provider, self._clock, min(suspect.wide_from for suspect in described)
         )
-        reading = await read_back(self._provider, self._clock, since)
+        ripe = any(s.ripe and s.state == AttemptState.IN_DOUBT for s in described)
+        money = await self._money() if ripe else None
         self._checkpoint("list-read")
-        await self._store.commit(lambda connection: self._settle(connection, reading, began))
+        await self._store.commit(lambda c: self._settle(c, reading, money, began))
         self._checkpoint("doubts-settled")
         self._gate.wake()
+
+    async def _money(self) -> tuple[int, int] | None:
+        """Read the balance, and what was charged before; None where it can't be had."""
+        mark = self._store.read(accounts.charged_so_far)
+        try:
+            return int(await self._provider.balance()), mark
+        except ProviderError as error:
+            log.info("the balance could not be read: %s", error)
+            return None
+
+    def _wants_probe(self) -> bool:
+        """Check whether the list is to be read only to see how far behind it is."""
+        wanted = self._policy.buys and self._lag.longest is None and self._probes < MOST_PROBES
+        return wanted and self._clock.monotonic() >= self._probe_at
+
+    async def _probe(self) -> None:
+        """Read the newest page: how long the list takes must be known before there is a doubt."""
+        self._probes += 1
+        wait = self._policy.poll_interval * 1.5 ** min(self._probes, 10)
+        self._probe_at = self._clock.monotonic() + wait
+        began = self._clock.now()
+        page = await read_page(self._provider, self._clock, 0)
+        names = [generation.id for generation in page]
+        await self._store.commit(lambda c: self._measure(c, began, doubts.known(c, names)))
 
     def _suspects(self) -> Sequence[Any]:
         watched_since = self._clock.now() - WATCHED
@@ -180,46 +169,34 @@ class Reconciler:
 
     def notice(self) -> bool:
         """See what is in doubt, and whether it is time to read the list for any of it."""
-        now, at = self._clock.now(), self._clock.monotonic()
+        at = self._clock.monotonic()
         self._jumps.jump()
         mark = self._store.change_mark()
-        if mark == self._mark:
-            return any(watch.look_at <= at for watch in self._watches.values())
-        self._mark = mark
-        found = [row for row in self._suspects() if row.state != AttemptState.OPEN]
-        for row in found:
-            if row.id not in self._watches:
-                passed = (now - _sent_until(row)).total_seconds()
-                # a doubt is looked for at once; a void was looked for when it became one
-                later = WATCH_EVERY if row.state == AttemptState.VOID else 0.0
-                credit = max(passed, -self._policy.send_patience)
-                self._watches[row.id] = _Watch(at, credit, at + later)
-        gone = self._watches.keys() - {row.id for row in found}
-        for number in gone:
-            del self._watches[number]
-        return any(watch.look_at <= at for watch in self._watches.values())
+        if mark != self._mark:
+            self._mark = mark
+            found = [row for row in self._suspects() if row.state != AttemptState.OPEN]
+            self._watches.heed(found, self._clock.now(), at)
+        return self._watches.is_due(at)
 
     def _described(
-        self, connection: Connection, rows: Sequence[Any], began: float
+        self, connection: Connection, rows: Sequence[Any], began: float, echo: Echo
     ) -> list[Suspect]:
-        return [self._suspect(connection, row, began) for row in rows]
+        return [self._suspect(connection, row, began, echo) for row in rows]
 
-    def _suspect(self, connection: Connection, row: Any, began: float) -> Suspect:
-        watch = self._watches.get(row.id)
-        grace = self._policy.grace
+    def _suspect(self, connection: Connection, row: Any, began: float, echo: Echo) -> Suspect:
         return Suspect(
             attempt_id=row.id,
             state=row.state,
-            key=prompt_key(row.prompt),
+            prompt=row.prompt,
+            key=echo.key(row.prompt),
             fingerprint=row.fingerprint,
             sent_from=row.intent_at,
-            sent_until=_sent_until(row),
+            sent_until=sent_until(row),
             offset=self._offset(connection, row.id),
-            ripe=watch is not None and watch.age(began) >= grace + self._lag,
-            clean_before=watch is not None
-            and watch.clean_at is not None
-            and began - watch.clean_at >= grace,
+            ripe=self._watches.is_ripe(row.id, began),
+            clean_before=self._watches.was_clean(row.id, began),
             adrift=row.intent_at > self._clock.now() + AHEAD,
+            price=row.price or 0,
             replaced_at=row.replaced_at,
         )
 
@@ -234,14 +211,24 @@ class Reconciler:
             offset = offset.widened(ahead - DATE_PRECISION, ahead + DATE_PRECISION)
         return offset.loosened(self._jumps.spread)
 
-    def _settle(self, connection: Connection, reading: Reading, began: float) -> None:
+    def _settle(
+        self,
+        connection: Connection,
+        reading: Reading,
+        money: tuple[int, int] | None,
+        began: float,
+    ) -> None:
         now = self._clock.now()
         known = doubts.known(connection, [generation.id for generation in reading.generations])
         self._learn(connection, reading, known)
         rows = doubts.suspects(connection, now - WATCHED)
-        witness = max((one.attempt_id for one in known.values() if one.bought), default=0)
+        witness = self._witness(connection, reading, known, rows)
+        if money is not None:
+            others = self._others(connection, reading, known)
+            books = accounts.books_since_quiet(connection, *money, others)
+            witness = replace(witness, books=books)
         settlement = settle(
-            self._described(connection, rows, began),
+            self._described(connection, rows, began, witness.echo or Echo()),
             reading,
             known,
             witness,
@@ -249,14 +236,46 @@ class Reconciler:
             self._stable_for(began),
         )
         self._write(connection, settlement, now)
-        self._schedule(rows, settlement, began)
+        told = {row.id: row.unproven for row in rows}
+        why = {n: text for n, text in settlement.unproven.items() if told.get(n) != text}
+        doubts.note_unproven(connection, why)
+        self._watches.schedule(rows, settlement, began, now, self._clock.monotonic())
+
+    def _witness(
+        self,
+        connection: Connection,
+        reading: Reading,
+        known: Mapping[str, Acceptance],
+        rows: Sequence[Any],
+    ) -> Witness:
+        """Find out what a reading is good for."""
+        times = [row.intent_at for row in rows if row.intent_at <= self._clock.now() + AHEAD]
+        expected: Sequence[Acceptance] = ()
+        if times:
+            # a little less far back than the list was read
+            since = min(times) - WIDE + timedelta(minutes=1)
+            expected = doubts.expected(connection, min(row.id for row in rows), since)
+        lag = self._lag.longest
+        tolerance = timedelta(seconds=max(self._policy.grace, lag or 0.0)) + self._jumps.spread
+        return judge(reading, list(known.values()), expected, tolerance, lag)
+
+    def _others(
+        self, connection: Connection, reading: Reading, known: Mapping[str, Acceptance]
+    ) -> int:
+        """Count the generations of others that were surely bought since the quiet reading."""
+        quiet_at = accounts.read_account(connection).quiet_at
+        if quiet_at is None:
+            return 0
+        ahead = self._provider.clock_ahead or timedelta(0)
+        after = quiet_at + ahead + NARROW + self._jumps.spread
+        return sum(_was_bought(one, after) for one in reading.generations if one.id not in known)
 
     def _write(self, connection: Connection, settlement: Settlement, now: datetime) -> None:
         for number, generation in settlement.adopt:
             if outcomes.adopt(connection, number, generation.id, now):
                 log.info("attempt %d is settled: it is generation %s", number, generation.id)
         for number in settlement.void:
-            reason = "not in the account's list after the grace: never made"
+            reason = "not in the account's list after the grace, nor in its balance: never made"
             if outcomes.void(connection, number, reason, now, MOST_VOIDS):
                 log.info("attempt %d is settled: it was never made", number)
         for number, generation in settlement.appeared:
@@ -271,74 +290,38 @@ class Reconciler:
         for number, candidates in settlement.contested.items():
             doubts.note_candidates(connection, number, candidates)
 
-    def _schedule(self, rows: Sequence[Any], settlement: Settlement, began: float) -> None:
-        """Note what was seen of each suspect, and say when the list is read for it again."""
-        at = self._clock.monotonic()
-        grace = self._policy.grace
-        for row in rows:
-            watch = self._watches.get(row.id)
-            if watch is None:
-                continue
-            unstable = row.id in settlement.unstable
-            if row.state == AttemptState.VOID and not unstable:
-                watched = (self._clock.now() - row.ended_at).total_seconds()
-                watch.look_at = at + min(max(watched, WATCH_EVERY), WATCH_SLOWEST)
-                continue
-            if row.id in settlement.clean and watch.clean_at is None:
-                watch.clean_at = began
-            over = grace + self._lag
-            if row.id in settlement.contested:
-                watch.fruitless += watch.age(began) >= over
-            elif watch.had_its_chance(began, over, grace):
-                watch.fruitless += 1
-            watch.look_at = at + self._next_look(watch, at, over, unstable=unstable)
-
-    def _next_look(self, watch: _Watch, at: float, over: float, *, unstable: bool) -> float:
-        """Say in how many seconds the list is read again for a doubt: ever more rarely."""
-        age, poll = watch.age(at), self._policy.poll_interval
-        pace = min(max(age / 2, poll), SLOWEST)
-        if unstable:
-            return min(pace, max(self._lag, poll))
-        if watch.hopeless:
-            return WATCH_SLOWEST
-        if age < over:
-            return min(pace, over - age)
-        if watch.clean_at is not None:
-            return min(pace, max(watch.clean_at + self._policy.grace - at, 0.0))
-        return pace
-
     def _stable_for(self, began: float) -> Callable[[frozenset[str]], bool]:
         before, self._stable = self._stable, {}
 
         def stable(candidates: frozenset[str]) -> bool:
             since = self._stable[candidates] = before.get(candidates, began)
-            return began - since >= max(self._lag, self._policy.poll_interval)
+            return began - since >= max(self._lag.longest or 0.0, self._policy.poll_interval)
 
         return stable
 
     def _learn(
-        self, connection: Connection, reading: Reading, known: dict[str, doubts.Known]
+        self, connection: Connection, reading: Reading, known: Mapping[str, Acceptance]
     ) -> None:
         """Keep the provider's times of our generations, and see how far its list lags behind."""
-        created: dict[int, datetime] = {}
-        first = self._first_reading = self._first_reading or reading.began
-        for generation in reading.generations:
-            ours = known.get(generation.id)
-            if ours is not None:
-                if not ours.dated and generation.created_at is not None:
-                    created[ours.attempt_id] = generation.created_at
-                if generation.id not in self._shown and ours.accepted_at >= first:
-                    late = (reading.began - ours.accepted_at).total_seconds()
-                    self._lag = min(max(self._lag, late), self._policy.grace)
-            self._shown.add(generation.id)
+        created = {
+            ours.attempt_id: generation.created_at
+            for generation in reading.generations
+            if (ours := known.get(generation.id)) is not None
+            and not ours.dated
+            and generation.created_at is not None
+        }
         doubts.note_created(connection, created)
+        self._measure(connection, reading.began, known)
+
+    def _measure(
+        self, connection: Connection, began: datetime, known: Mapping[str, Acceptance]
+    ) -> None:
+        shown = [(name, ours.accepted_at) for name, ours in known.items() if ours.bought]
+        if self._lag.heed(began, shown, self._jumps.spread.total_seconds()):
+            accounts.keep_list_lag(connection, self._lag.longest)
 
 
-def _sent_until(row: Any) -> datetime:
-    """Say when the request of an attempt can't have been under way any more.
-
-    It is the end of its socket, which was seen; after a crash the moment at which a later runner
-    took the lock, or ``send_before`` (:func:`jobs.store.outcomes.doubt_all_open`).
-    """
-    sent_until: datetime = row.doubt_since or row.send_before
-    return sent_until
+def _was_bought(generation: Generation, after: datetime) -> bool:
+    """Check whether somebody else surely paid for a generation since a time of the provider's."""
+    created = generation.created_at
+    return created is not None and created > after and generation.phase != GenerationPhase.FAILED

@@ -92,7 +92,9 @@ class Account(Base, table=True):
     """Whose database this is, and what the account was last seen to hold: one row, id 1.
 
     ``host`` and ``run_id`` name the machine and the run that last bought from it; ``list_lag`` is
-    the longest time, in seconds, that the account's list took to show an acceptance of ours.
+    the longest time, in seconds, that the account's list took to show an acceptance of ours. The
+    ``quiet`` reading of the balance is the last one while nothing was under way or in doubt;
+    ``gives_back`` is whether such readings showed failures given back (:mod:`jobs.books`).
     """
 
     __tablename__ = "account"
@@ -113,6 +115,10 @@ class Account(Base, table=True):
     run_id: str | None = _text()
     run_at: datetime | None = _time()
     list_lag: float | None = None
+    quiet_balance_micros: int | None = _amount(default=None)
+    quiet_charged_micros: int | None = _amount(default=None)
+    quiet_at: datetime | None = _time()
+    gives_back: str | None = _text()
 
 
 class Batch(Base, table=True):
@@ -287,7 +293,8 @@ class Attempt(Base, table=True):
     be told apart from; ``refunded_micros`` counts as given back under the batch's ``refunds``.
     ``batch_id`` and ``campaign`` are those under whose budgets it was reserved, whatever becomes of
     its job; ``said_state`` is the provider's own word where we know none for it; ``doubt_clock`` is
-    when it went in doubt by the machine's boot clock (:meth:`jobs.clock.Clock.boot`).
+    when it went in doubt by the machine's boot clock (:meth:`jobs.clock.Clock.boot`); ``unproven``
+    is why the list could not settle it so far.
     """
 
     __tablename__ = "attempt"
@@ -353,6 +360,7 @@ class Attempt(Base, table=True):
     campaign: str | None = _text()
     said_state: str | None = _text()
     doubt_clock: str | None = _text()
+    unproven: str | None = _text()
 
 
 class Artifact(Base, table=True):

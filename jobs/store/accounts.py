@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
+from ..books import Books, GivesBack
 from ..ledger import ACCOUNT_KEY, Scope, day_key
+from ..states import AttemptState
 from ..tables import ACCOUNT, ATTEMPT, BUDGET, PRICE, UNSETTLED
 from .prepared import Prepared
 from .rows import ensure_budget
@@ -129,6 +131,77 @@ def record_balance(connection: Connection, balance: int, mark: int, now: datetim
         .values(first_balance_micros=balance, first_balance_at=now, first_charged_micros=mark)
     )
     set_cap(connection, ACCOUNT_KEY, mark + balance - floor)
+    if charged_so_far(connection) == mark and not has_unsettled(connection):
+        _keep_quiet(connection, balance, mark, now)
+
+
+def _keep_quiet(connection: Connection, balance: int, mark: int, now: datetime) -> None:
+    """Keep a reading while nothing was under way or in doubt, and what it shows of refunds."""
+    before = books_since_quiet(connection, balance, mark)
+    seen = None if before is None else before.seen_giving_back()
+    connection.execute(
+        update(ACCOUNT).values(
+            quiet_balance_micros=balance,
+            quiet_charged_micros=mark,
+            quiet_at=now,
+            gives_back=ACCOUNT.c.gives_back if seen is None else seen,
+        )
+    )
+
+
+def books_since_quiet(
+    connection: Connection, balance: int, mark: int, others: int = 0
+) -> Books | None:
+    """Compare a reading of the balance with the last one while nothing was under way or in doubt.
+
+    Args:
+        connection: a snapshot.
+        balance: the reading, in micros.
+        mark: :func:`charged_so_far` as of just before the request was made.
+        others: generations of somebody else that were bought since.
+
+    Returns:
+        None where there was no quiet reading yet.
+    """
+    account = read_account(connection)
+    if account.quiet_at is None:
+        return None
+    return Books(
+        fell=account.quiet_balance_micros - balance,
+        charged=mark - account.quiet_charged_micros,
+        refundable=failed_since(connection, account.quiet_at),
+        foreign=others * cheapest(connection),
+        gives_back=None if account.gives_back is None else GivesBack(account.gives_back),
+    )
+
+
+def list_lag(connection: Connection) -> float | None:
+    """Read how long the account's list took to show an acceptance at most, in seconds."""
+    lag: float | None = connection.execute(select(ACCOUNT.c.list_lag)).scalar_one_or_none()
+    return lag
+
+
+def keep_list_lag(connection: Connection, seconds: float | None) -> None:
+    """Keep how long the account's list took to show an acceptance, in seconds."""
+    connection.execute(update(ACCOUNT).values(list_lag=seconds))
+
+
+def failed_since(connection: Connection, since: datetime) -> int:
+    """Sum up what generations cost, in micros, that failed since: perhaps it was given back."""
+    return int(
+        connection.execute(
+            select(func.coalesce(func.sum(ATTEMPT.c.price_micros), 0)).where(
+                ATTEMPT.c.state == AttemptState.FAILED, ATTEMPT.c.ended_at >= since
+            )
+        ).scalar_one()
+    )
+
+
+def cheapest(connection: Connection) -> int:
+    """Read the lowest price of any kind, in micros; 0 where none is known."""
+    return int(
+        connection.execute(select(func.coalesce(func.min(PRICE.c.last_micros), 0))).scalar_one()
+    )
 
 
 def announce_prices(connection: Connection, prices: Mapping[str, int], now: datetime) -> None:

@@ -1,16 +1,16 @@
 """What settling doubts reads and writes: the suspects, their clocks, and their candidates."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, null, select, text, update
 
 from ..provider import Generation
-from ..settling import ClockOffset
 from ..states import AttemptState
-from ..tables import ATTEMPT, BATCH, JOB, UNSETTLED, VOID
+from ..suspects import ClockOffset
+from ..tables import ATTEMPT, BATCH, JOB, PRICE, UNSETTLED, VOID
+from ..witness import Acceptance
 from .prepared import Prepared
 
 NEIGHBOURS = 100
@@ -31,6 +31,11 @@ _SUSPECT = (
     ATTEMPT.c.doubt_since,
     ATTEMPT.c.ended_at,
     ATTEMPT.c.candidates,
+    ATTEMPT.c.unproven,
+    select(PRICE.c.last_micros)
+    .where(PRICE.c.kind == ATTEMPT.c.kind)
+    .scalar_subquery()
+    .label("price"),
 )
 _LATER = ATTEMPT.alias("later")
 _REPLACED_AT = (
@@ -98,38 +103,60 @@ def clock_offset(connection: Connection, attempt_id: int) -> ClockOffset:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A generation of the list that is an attempt's.
-
-    Attributes:
-        bought: False when it was taken over: then it may be older than its attempt.
-    """
-
-    attempt_id: int
-    bought: bool
-    accepted_at: datetime
-    dated: bool
+_ACCEPTANCE = (
+    ATTEMPT.c.id,
+    ATTEMPT.c.generation_id,
+    ATTEMPT.c.prompt,
+    ATTEMPT.c.idempotency_key,
+    ATTEMPT.c.intent_at,
+    ATTEMPT.c.accepted_at,
+    ATTEMPT.c.created_at,
+)
 
 
-def known(connection: Connection, generation_ids: Sequence[str]) -> dict[str, Known]:
-    """Say which generations are attempts of ours."""
-    found: dict[str, Known] = {}
+def _acceptance(row: Any) -> Acceptance:
+    return Acceptance(
+        row.id,
+        row.generation_id,
+        row.prompt,
+        bool(row.idempotency_key),
+        row.intent_at,
+        row.accepted_at or row.intent_at,
+        row.created_at is not None,
+    )
+
+
+def known(connection: Connection, generation_ids: Sequence[str]) -> dict[str, Acceptance]:
+    """Find which generations are attempts of ours."""
+    found: dict[str, Acceptance] = {}
     for start in range(0, len(generation_ids), CHUNK):
         rows = connection.execute(
-            select(
-                ATTEMPT.c.generation_id,
-                ATTEMPT.c.id,
-                ATTEMPT.c.idempotency_key,
-                ATTEMPT.c.accepted_at,
-                ATTEMPT.c.created_at,
-            ).where(ATTEMPT.c.generation_id.in_(generation_ids[start : start + CHUNK]))
-        )
-        for row in rows:
-            found[row.generation_id] = Known(
-                row.id, bool(row.idempotency_key), row.accepted_at, row.created_at is not None
+            select(*_ACCEPTANCE).where(
+                ATTEMPT.c.generation_id.in_(generation_ids[start : start + CHUNK])
             )
+        )
+        found |= {row.generation_id: _acceptance(row) for row in rows}
     return found
+
+
+def expected(connection: Connection, oldest: int, since: datetime) -> list[Acceptance]:
+    """List the generations of ours that a reading must show.
+
+    Args:
+        connection: a snapshot.
+        oldest: the first suspect's number: attempts before it by more than :data:`NEIGHBOURS` are
+            not asked for.
+        since: what was sent before is none of them.
+    """
+    rows = connection.execute(
+        select(*_ACCEPTANCE).where(
+            ATTEMPT.c.id >= oldest - NEIGHBOURS,
+            ATTEMPT.c.generation_id.is_not(None),
+            ATTEMPT.c.idempotency_key != "",  # what was taken over may be older than its attempt
+            ATTEMPT.c.intent_at >= since,
+        )
+    )
+    return [_acceptance(row) for row in rows]
 
 
 _DATE = Prepared(
@@ -167,6 +194,23 @@ def note_candidates(
     )
 
 
+def note_unproven(connection: Connection, why: Mapping[int, str]) -> None:
+    """Keep why the list could not settle doubts that are past their grace, for people."""
+    _UNPROVEN.run_each(
+        connection, [{"attempt": number, "why": reason} for number, reason in why.items()]
+    )
+
+
+_UNPROVEN = Prepared(
+    update(ATTEMPT)
+    .where(
+        ATTEMPT.c.id == bindparam("attempt"),
+        ATTEMPT.c.state == AttemptState.IN_DOUBT,
+    )
+    .values(unproven=bindparam("why"))
+)
+
+
 def count(connection: Connection) -> int:
     """Count the attempts whose generation we don't know, those that a dead run left open too."""
     return connection.execute(
@@ -183,6 +227,7 @@ def of_batch(connection: Connection, batch_id: int) -> Sequence[Any]:
             ATTEMPT.c.intent_at,
             ATTEMPT.c.doubt_since,
             ATTEMPT.c.error,
+            ATTEMPT.c.unproven,
             ATTEMPT.c.hold_micros,
             ATTEMPT.c.candidates,
         )

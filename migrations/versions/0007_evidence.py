@@ -135,6 +135,10 @@ def upgrade() -> None:
     op.add_column("account", sa.Column("run_id", sa.Text(), nullable=True))
     op.add_column("account", sa.Column("run_at", sa.DateTime(), nullable=True))
     op.add_column("account", sa.Column("list_lag", sa.Float(), nullable=True))
+    op.add_column("account", sa.Column("quiet_balance_micros", sa.BigInteger(), nullable=True))
+    op.add_column("account", sa.Column("quiet_charged_micros", sa.BigInteger(), nullable=True))
+    op.add_column("account", sa.Column("quiet_at", sa.DateTime(), nullable=True))
+    op.add_column("account", sa.Column("gives_back", sa.Text(), nullable=True))
     op.execute(PRICE)
     op.execute(
         "INSERT INTO price_0007 (kind, last_micros, highest_micros, source, seen_at)"
@@ -161,6 +165,7 @@ def keep_budgets() -> None:
     op.add_column("attempt", sa.Column("campaign", sa.Text(), nullable=True))
     op.add_column("attempt", sa.Column("said_state", sa.Text(), nullable=True))
     op.add_column("attempt", sa.Column("doubt_clock", sa.Text(), nullable=True))
+    op.add_column("attempt", sa.Column("unproven", sa.Text(), nullable=True))
     op.execute(
         "UPDATE attempt SET batch_id = job.batch_id, campaign = job.campaign,"
         " fingerprint = coalesce(attempt.fingerprint, job.fingerprint)"

@@ -61,15 +61,41 @@ def test_what_was_never_made_is_sent_again_after_the_grace(make: Make) -> None:
     assert len(posts(engine, "prompt of r0")) == 2
 
 
-def test_a_lone_doubt_is_voided_by_a_second_clean_look(make: Make) -> None:
-    """Nothing newer of ours shows how far the list has come: two graces must pass."""
+def test_a_lone_doubt_without_anything_known_waits_for_a_person(make: Make) -> None:
+    """A list and a balance that have shown nothing true yet prove nothing: never bought again."""
     engine = make()
     engine.provider.script = {"prompt of r0": [DROPPED]}
     engine.load([spec("r0")])
-    engine.run(grace=60)
-    first, second = engine.attempts()
+    assert engine.run(grace=60).reason is Reason.FINISHED
+    (attempt,) = engine.attempts()
+    assert attempt.state == "in_doubt"
+    assert "knows" in attempt.unproven
+    assert len(engine.provider.posts) == 1
+
+
+def test_the_last_doubt_is_void_by_two_clean_looks_at_a_known_lag(make: Make) -> None:
+    """Nothing newer of ours: two graces pass, the list's lag was seen, the balance agrees."""
+    engine = make(lag=5)
+    engine.provider.script = {"prompt of r5": [DROPPED]}
+    engine.load([spec(f"r{i}", row=i) for i in range(6)])
+    engine.run(grace=60, rate=0.2)
+    first, second = [a for a in engine.attempts() if a.prompt == "prompt of r5"]
+    assert first.state == "void"
     assert second.intent_at - first.doubt_since >= timedelta(seconds=120)
-    assert engine.status().jobs["completed"] == 1
+    assert engine.status().jobs["completed"] == 6
+
+
+def test_a_balance_that_fell_by_more_keeps_the_doubt(make: Make) -> None:
+    """The list never shows it, but it was charged: it stays in doubt, whatever else is shown."""
+    engine = make()
+    engine.provider.script = {"prompt of r1": ["made"]}
+    engine.provider.hides = {"gen-1": 10**6}
+    engine.load([spec(f"r{i}", row=i) for i in range(6)])
+    engine.run(grace=20, rate=0.05)
+    (attempt,) = [a for a in engine.attempts() if a.prompt == "prompt of r1"]
+    assert attempt.state == "in_doubt"
+    assert "balance" in attempt.unproven
+    assert len(posts(engine, "prompt of r1")) == 1
 
 
 @pytest.mark.parametrize("lag", [5, 45, 120])
@@ -197,12 +223,18 @@ def test_a_void_that_turns_up_before_its_replacement_is_adopted(make: Make) -> N
 
 
 def test_a_void_that_turns_up_after_its_replacement_is_charged_and_told(make: Make) -> None:
-    """A list that hid it for longer than any grace: the surplus counts against the caps."""
+    """A list that hid it, and as much money paid in: the surplus counts against the caps."""
     engine = make(takes=900.0)
     engine.provider.script = {"prompt of r0": ["made"]}
     engine.provider.hides = {"gen-0": 400.0}
     engine.load([spec(f"r{i}", row=i) for i in range(3)])
     runners: list[Any] = []
+    engine.provider.on_post = lambda _: paid_in()
+
+    def paid_in() -> None:
+        if len(engine.provider.posts) == 3:
+            engine.provider.balance_micros += 120_000
+
     engine.run(grace=60, during=runners.append)
     assert runners[0].surplus == 1
     first, second = [a for a in engine.attempts() if a.prompt == "prompt of r0"]

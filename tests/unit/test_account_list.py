@@ -6,7 +6,13 @@ import pytest
 from support.loop import EPOCH, VirtualClock, run_virtual
 
 from jobs.account_list import Reading, read_back
-from jobs.provider import Generation, GenerationPhase, ThrottledError, UnreachableError
+from jobs.provider import (
+    Generation,
+    GenerationPhase,
+    ThrottledError,
+    UnreachableError,
+    WrongAddressError,
+)
 
 
 def entry(number: int) -> Generation:
@@ -126,3 +132,20 @@ def test_a_page_that_fails_for_a_while_is_asked_for_again() -> None:
     pages.failures = [UnreachableError("503")] * 4
     with pytest.raises(UnreachableError):
         read(pages)
+
+
+def test_an_error_past_the_first_page_leaves_what_was_read() -> None:
+    """What is there can be adopted; how far the list goes is not known, so nothing is absent."""
+    pages = Pages(300)
+    whole = pages.generations
+
+    async def fails_later(limit: int, offset: int) -> Sequence[Generation]:
+        if offset >= 180:
+            raise WrongAddressError("404")
+        return await whole(limit, offset)
+
+    pages.generations = fails_later  # type: ignore[method-assign]
+    reading = read(pages)
+    assert len(reading.generations) == 190
+    assert not reading.covers(EPOCH)
+    assert reading.covers(EPOCH + timedelta(seconds=150))

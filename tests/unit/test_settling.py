@@ -6,10 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobs.absence import PROOFS, Evidence, proof_of
 from jobs.account_list import Reading
+from jobs.books import Books, GivesBack, Money
+from jobs.echo import Echo
 from jobs.provider import Generation, GenerationPhase
-from jobs.settling import AHEAD, ClockOffset, Settlement, Suspect, settle
+from jobs.settling import settle
+from jobs.suspects import AHEAD, ClockOffset, Settlement, Suspect
 from jobs.text import prompt_key
+from jobs.witness import Witness
 
 NOW = datetime(2026, 1, 5, 20, 0, tzinfo=UTC)
 GRACE = timedelta(seconds=180)
@@ -27,11 +32,13 @@ def doubt(number: int = 1, sent: float = 0, **changes: Any) -> Suspect:
     """A submission of a heron that took a second and ended in doubt."""
     fields = {
         "state": "in_doubt",
+        "prompt": HERON,
         "key": prompt_key(HERON),
         "fingerprint": "f",
         "sent_from": at(sent),
         "sent_until": at(sent + 1),
         "offset": MEASURED,
+        "price": 120_000,
     }
     return Suspect(attempt_id=number, **{**fields, **changes})
 
@@ -49,9 +56,13 @@ def decide(
     whole: bool = True,
     stable: bool = True,
     began: float = BEGAN,
+    **says: Any,
 ) -> Settlement:
+    """Settle by a list that shows all that it must, with a known lag, and a balance that agrees."""
     reading = Reading(generations, at(began), whole=whole, to_the_end=True)
-    return settle(list(suspects), reading, set(known), witness, GRACE, lambda _: stable)
+    fields = {"newest_attempt": witness, "lag": 1.0, "books": Books(fell=120_000, charged=120_000)}
+    seen = Witness(**fields | says)
+    return settle(list(suspects), reading, set(known), seen, GRACE, lambda _: stable)
 
 
 def ids(pairs: Iterable[tuple[int, Generation]]) -> list[tuple[int, str]]:
@@ -148,11 +159,104 @@ def test_absence_needs_the_grace_and_a_witness() -> None:
 
 
 def test_a_lone_doubt_waits_for_a_second_clean_look() -> None:
-    """Without a witness the first clean look is noted, the second, a grace later, voids."""
+    """Without a later purchase the first clean look is noted, the second, a grace later, voids."""
     first = decide([doubt(ripe=True)])
     assert first.clean == [1]
     assert not first.void
+    assert "next purchase" in first.unproven[1]
     assert decide([doubt(ripe=True, clean_before=True)]).void == [1]
+
+
+YES, NO = True, False
+
+
+@pytest.mark.parametrize(
+    ("later_than_grace", "later", "lag_known", "clean_twice", "money_moves", "proves"),
+    [
+        (YES, YES, NO, NO, NO, YES),  # what was sent a grace later is shown
+        (NO, YES, YES, NO, NO, YES),  # later, and the lag is known and has passed
+        (NO, YES, NO, YES, YES, NO),  # how late the list is was never seen
+        (NO, NO, YES, YES, YES, YES),  # nothing later: twice clean, and the balance is alive
+        (NO, NO, YES, YES, NO, NO),  # a balance that stands still says nothing
+        (NO, NO, YES, NO, YES, NO),
+        (NO, NO, NO, YES, YES, NO),
+        (NO, NO, NO, NO, NO, NO),
+    ],
+)
+def test_what_proves_that_a_doubt_was_never_made(
+    *,
+    later_than_grace: bool,
+    later: bool,
+    lag_known: bool,
+    clean_twice: bool,
+    money_moves: bool,
+    proves: bool,
+) -> None:
+    """One line of the table is enough, where the balance agrees; without it none is."""
+    facts = (later_than_grace, later, lag_known, clean_twice)
+    assert (proof_of(Evidence(*facts, Money.CLEAR, money_moves)) is not None) is proves
+    assert proof_of(Evidence(*facts, Money.OPEN, money_moves)) is None
+    assert len(PROOFS) == 3
+
+
+@pytest.mark.parametrize(
+    ("books", "clear"),
+    [
+        (Books(fell=240_000, charged=240_000), True),
+        (Books(fell=240_000, charged=240_000 - 120_000), False),  # one more was charged
+        (Books(fell=245_000, charged=240_000), True),  # shown in whole cents
+        (Books(fell=0, charged=240_000), False),  # it stands still, or money was paid in
+        (Books(fell=360_000, charged=240_000, foreign=120_000), True),  # somebody else's is shown
+        (Books(fell=480_000, charged=240_000, foreign=120_000), False),
+        (Books(fell=240_000, charged=240_000, refundable=120_000), False),  # given back, or hidden
+        (Books(fell=120_000, charged=240_000, refundable=120_000), True),
+        (Books(240_000, 240_000, refundable=120_000, gives_back=GivesBack.NEVER), True),
+        (Books(360_000, 240_000, refundable=120_000, gives_back=GivesBack.NEVER), False),
+        (Books(120_000, 240_000, refundable=120_000, gives_back=GivesBack.ALWAYS), True),
+        (Books(240_000, 240_000, refundable=120_000, gives_back=GivesBack.ALWAYS), False),
+    ],
+)
+def test_the_balance_is_the_second_witness(books: Books, *, clear: bool) -> None:
+    """Nothing is void while the balance leaves room for it, whatever the list says."""
+    found = decide([doubt(ripe=True)], witness=9, books=books)
+    assert (found.void == [1]) is clear
+    assert clear or "balance" in found.unproven[1]
+
+
+def test_without_a_balance_nothing_is_void() -> None:
+    """A second witness that can't be heard agrees with nothing."""
+    assert not decide([doubt(ripe=True)], witness=9, books=None).void
+
+
+def test_a_list_that_is_no_witness_voids_nothing() -> None:
+    """What it must show is missing or altered: the doubt stays, and says why."""
+    found = decide([doubt(ripe=True)], witness=9, trouble="the list does not show g7")
+    assert not found.void
+    assert found.unproven == {1: "the list does not show g7"}
+
+
+def test_prompts_that_a_list_cuts_are_matched_as_it_cuts_them() -> None:
+    """The alteration that known generations reveal is applied to the doubt as well."""
+    echo = Echo(cut=10)
+    lost = doubt(key=echo.key(HERON))
+    assert ids(decide([lost], made("g", 0.5, HERON[:10]), echo=echo).adopt) == [(1, "g")]
+
+
+def test_prompts_that_a_list_rewrites_are_left_to_a_person() -> None:
+    """Whatever was made in its time may be it; nothing is adopted, nothing is void."""
+    shown = (made("a", 0.5, "Cinematic bird"), made("b", 4000, "Another"))
+    found = decide([doubt(ripe=True)], *shown, echo=None, trouble="in other words", began=9000)
+    assert not found.adopt
+    assert not found.void
+    assert [g.id for g in found.contested[1]] == ["a"]
+
+
+@pytest.mark.parametrize("shown", [HERON.upper(), "a heron in", "A heron, in reeds!"])
+def test_an_alteration_that_nobody_has_seen_yet_blocks_a_void(shown: str) -> None:
+    """Only long prompts are cut: the known short ones do not tell; the likeness does."""
+    found = decide([doubt(ripe=True)], made("g", 0.5, shown), witness=9)
+    assert not found.void
+    assert [g.id for g in found.contested[1]] == ["g"]
 
 
 def test_an_older_witness_proves_nothing() -> None:
@@ -266,6 +370,7 @@ def test_whatever_the_list_shows(
         assert suspect.ripe
         assert not suspect.adrift
         assert witness > number or suspect.clean_before
+        assert number not in found.unproven
         for generation in shown:
             hidden = generation.created_at is None or (
                 generation.created_at >= suspect.wide_from and generation.prompt in (None, HERON)

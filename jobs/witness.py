@@ -1,0 +1,120 @@
+"""Whether a reading of the account's list may prove that something was never made. Pure.
+
+It may only when it has just told the truth about everything that we know: each generation of ours
+that must be in its range is there, under its own prompt (money.md, *Absence*; evidence rule E2).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from .account_list import Reading
+from .books import Books
+from .echo import Echo, learn_echo
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A generation of ours that the list must show.
+
+    Attributes:
+        bought: False where it was taken over: then it may be older than its attempt.
+        intent_at: when its intent was written, by our clock, as ``accepted_at``.
+        dated: whether the provider's own time of it is known.
+    """
+
+    attempt_id: int
+    generation_id: str
+    prompt: str
+    bought: bool
+    intent_at: datetime
+    accepted_at: datetime
+    dated: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """What a reading is good for.
+
+    Attributes:
+        echo: what the list does to prompts; None where that can't be told.
+        trouble: why the reading proves no absence, for people; empty where it may.
+        newest_attempt: the newest attempt that we bought whose generation it shows; 0: none.
+        newest_intent: when the intent of the newest of those was written, by our clock.
+        lag: seconds after which the list shows what was accepted, as measured; None: never yet.
+        books: what the balance says beside it; None where it can't be compared.
+    """
+
+    echo: Echo | None = field(default_factory=Echo)
+    trouble: str = ""
+    newest_attempt: int = 0
+    newest_intent: datetime | None = None
+    lag: float | None = None
+    books: Books | None = None
+
+    @property
+    def faithful(self) -> bool:
+        """Check whether the reading may prove an absence."""
+        return not self.trouble
+
+
+def judge(
+    reading: Reading,
+    known: Sequence[Acceptance],
+    expected: Sequence[Acceptance],
+    tolerance: timedelta,
+    lag: float | None,
+) -> Witness:
+    """Find out what a reading is good for.
+
+    Args:
+        reading: of the list.
+        known: all generations of ours that it shows.
+        expected: all that must be in its range, shown or not.
+        tolerance: how long after its acceptance a generation may still be missing.
+        lag: see :class:`Witness`.
+    """
+    shown = {generation.id: generation.prompt for generation in reading.generations}
+    bought = [one for one in known if one.bought]
+    newest_intent = max((one.intent_at for one in bought), default=None)
+    echo = _echo(shown, known)
+    return Witness(
+        echo,
+        _trouble(reading, shown, known, expected, tolerance, newest_intent, echo),
+        max((one.attempt_id for one in bought), default=0),
+        newest_intent,
+        lag,
+    )
+
+
+def _echo(shown: Mapping[str, str | None], known: Sequence[Acceptance]) -> Echo | None:
+    """Learn what the list does to prompts; one that is hidden tells nothing of the others."""
+    pairs = [(one.prompt, shown[one.generation_id]) for one in known]
+    return learn_echo([(sent, prompt) for sent, prompt in pairs if prompt is not None])
+
+
+def _trouble(
+    reading: Reading,
+    shown: Mapping[str, str | None],
+    known: Sequence[Acceptance],
+    expected: Sequence[Acceptance],
+    tolerance: timedelta,
+    newest_intent: datetime | None,
+    echo: Echo | None,
+) -> str:
+    for one in expected:
+        overtaken = newest_intent is not None and one.accepted_at <= newest_intent
+        overdue = reading.began - one.accepted_at > tolerance
+        if one.generation_id not in shown and (overtaken or overdue):
+            bought = f"{one.generation_id}, bought at {one.accepted_at:%Y-%m-%d %H:%M:%S} UTC"
+            return f"the list does not show what it must: generation {bought}, is missing"
+    if not known:
+        return "the list shows no generation that this database knows, so it proves nothing"
+    if not reading.whole:
+        return "the list's pages do not fit together, or are not in order"
+    for one in known:
+        prompt = shown[one.generation_id]
+        if prompt is None or not Echo().explains(one.prompt, prompt):
+            how = "in other words" if echo is None else str(echo) if echo.altered else "without one"
+            return f"the list shows prompts {how}, generation {one.generation_id} for example"
+    return ""
