@@ -266,8 +266,9 @@ class Reconciler:
         quiet_at = accounts.read_account(connection).quiet_at
         if quiet_at is None:
             return 0
-        ahead = self._provider.clock_ahead or timedelta(0)
-        after = quiet_at + ahead + NARROW + self._jumps.spread
+        ahead = self._provider.clock_ahead
+        margin = NARROW if ahead is None else 2 * DATE_PRECISION
+        after = quiet_at + (ahead or timedelta(0)) + margin + self._jumps.spread
         return sum(_was_bought(one, after) for one in reading.generations if one.id not in known)
 
     def _write(self, connection: Connection, settlement: Settlement, now: datetime) -> None:

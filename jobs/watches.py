@@ -148,8 +148,8 @@ class Watches:
             return WATCH_SLOWEST if contested else SLOWEST
         if age < self.over:
             return min(pace, self.over - age)
-        if watch.clean_at is not None:
-            return min(pace, max(watch.clean_at + self._grace - at, 0.0))
+        if watch.clean_at is not None and watch.clean_at + self._grace > at:
+            return min(pace, watch.clean_at + self._grace - at)
         return pace
 
 

@@ -161,18 +161,37 @@ def books_since_quiet(
         others: generations of somebody else that were bought since.
 
     Returns:
-        None where there was no quiet reading yet.
+        None where there was no quiet reading yet, or a price is only guessed.
     """
     account = read_account(connection)
     if account.quiet_at is None:
         return None
+    overbooked = _overbooked_since(connection, account.quiet_at)
+    if overbooked is None:
+        return None
     return Books(
         fell=account.quiet_balance_micros - balance,
-        charged=mark - account.quiet_charged_micros,
+        charged=mark - account.quiet_charged_micros - overbooked,
         refundable=failed_since(connection, account.quiet_at),
         foreign=others * cheapest(connection),
         gives_back=None if account.gives_back is None else GivesBack(account.gives_back),
     )
+
+
+def _overbooked_since(connection: Connection, since: datetime) -> int | None:
+    """Sum up by how much estimated prices exceed what their kinds cost; None: that is unknown."""
+    estimated = connection.execute(
+        select(ATTEMPT.c.price_micros, PRICE.c.last_micros)
+        .outerjoin(PRICE, PRICE.c.kind == ATTEMPT.c.kind)
+        .where(
+            ATTEMPT.c.price_estimated,
+            ATTEMPT.c.idempotency_key != "",  # what was taken over was charged to somebody before
+            ATTEMPT.c.accepted_at >= since,
+        )
+    ).all()
+    if any(row.last_micros is None for row in estimated):
+        return None
+    return sum(row.price_micros - row.last_micros for row in estimated)
 
 
 def list_lag(connection: Connection) -> float | None:
