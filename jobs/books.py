@@ -39,15 +39,17 @@ class Books:
     Attributes:
         fell: by how much the balance fell from the first to the second.
         charged: what we know was charged to us meanwhile.
-        refundable: the prices of generations of ours that failed meanwhile: perhaps given back.
-        gives_back: whether the provider gives those back, where that was seen.
-        foreign: what others' generations cost at least that the list shows since.
+        unsettled: what submissions under way or in doubt may have cost at most.
+        failed: the prices of generations of ours that failed meanwhile: perhaps given back.
+        foreign: what others' generations that the list shows since cost, at least and at most.
+        gives_back: whether the provider gives failures back, where that was seen.
     """
 
     fell: int
     charged: int
-    refundable: int = 0
-    foreign: int = 0
+    unsettled: int
+    failed: int = 0
+    foreign: tuple[int, int] = (0, 0)
     gives_back: GivesBack | None = None
 
     @property
@@ -56,20 +58,34 @@ class Books:
         return self.charged > 0
 
     def verdict(self, price: int) -> Money:
-        """Decide whether a doubt that costs so much at least may be in what the balance lost."""
-        most = 0 if self.gives_back is GivesBack.NEVER else self.refundable
-        unexplained = self.fell - self.charged
-        if unexplained < -(most + ROUNDING):
-            return Money.OPEN  # somebody paid money in, or it lags behind: it hides what was taken
-        return (
-            Money.OPEN if unexplained + most - self.foreign >= max(price // 2, 1) else Money.CLEAR
-        )
+        """Decide whether a doubt that costs so much at least may be in what the balance lost.
+
+        What was taken beside what we know depends on whether failures were given back. A way that
+        leaves more than the doubts and the others could have cost, or less than nothing, is not
+        what happened: then money was paid in, or the balance lags behind. Where no way is left,
+        nothing can be told.
+        """
+        least, most = self.foreign
+        ways = [
+            taken
+            for taken in self._taken()
+            if -ROUNDING <= taken <= self.unsettled + most + ROUNDING
+        ]
+        if not ways or any(taken - least >= max(price // 2, 1) for taken in ways):
+            return Money.OPEN
+        return Money.CLEAR
+
+    def _taken(self) -> set[int]:
+        """Return what was taken beside what we know, for each way to deal with failures."""
+        kept, given = self.fell - self.charged, self.fell - self.charged + self.failed
+        ways = {GivesBack.NEVER: {kept}, GivesBack.ALWAYS: {given}}
+        return {kept, given} if self.gives_back is None else ways[self.gives_back]
 
     def seen_giving_back(self) -> GivesBack | None:
         """Tell from two quiet readings whether failures were given back; None where it can't be."""
-        unexplained = self.fell - self.charged
-        if self.refundable <= ROUNDING:
+        if self.failed <= ROUNDING:
             return None
-        if abs(unexplained) <= ROUNDING:
+        kept = self.fell - self.charged
+        if abs(kept) <= ROUNDING:
             return GivesBack.NEVER
-        return GivesBack.ALWAYS if abs(unexplained + self.refundable) <= ROUNDING else None
+        return GivesBack.ALWAYS if abs(kept + self.failed) <= ROUNDING else None

@@ -324,6 +324,8 @@ class Attempt(Base, table=True):
         ),
         Index("ix_attempt_void", "ended_at", sqlite_where=VOID),
         Index("ix_attempt_fingerprint", "fingerprint", sqlite_where=PAID),
+        Index("ix_attempt_failed", "ended_at", sqlite_where=text("state = 'failed'")),
+        Index("ix_attempt_estimated", "accepted_at", sqlite_where=text("price_estimated")),
     )  # fmt: skip
 
     id: int | None = Field(default=None, primary_key=True)

@@ -8,11 +8,10 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
 from ..books import Books, GivesBack
 from ..ledger import ACCOUNT_KEY, Scope, day_key
-from ..states import AttemptState
 from ..tables import ACCOUNT, ATTEMPT, BUDGET, PRICE, UNSETTLED
 from .prepared import Prepared
 from .rows import ensure_budget
@@ -169,29 +168,49 @@ def books_since_quiet(
     overbooked = _overbooked_since(connection, account.quiet_at)
     if overbooked is None:
         return None
+    cheapest, dearest = _PRICE_RANGE.first(connection)
     return Books(
         fell=account.quiet_balance_micros - balance,
         charged=mark - account.quiet_charged_micros - overbooked,
-        refundable=failed_since(connection, account.quiet_at),
-        foreign=others * cheapest(connection),
+        unsettled=int(_UNSETTLED_HOLDS.scalar(connection)),
+        failed=int(_FAILED_SINCE.scalar(connection, since=account.quiet_at)),
+        foreign=(others * cheapest, others * dearest),
         gives_back=None if account.gives_back is None else GivesBack(account.gives_back),
     )
 
 
 def _overbooked_since(connection: Connection, since: datetime) -> int | None:
     """Sum up by how much estimated prices exceed what their kinds cost; None: that is unknown."""
-    estimated = connection.execute(
-        select(ATTEMPT.c.price_micros, PRICE.c.last_micros)
-        .outerjoin(PRICE, PRICE.c.kind == ATTEMPT.c.kind)
-        .where(
-            ATTEMPT.c.price_estimated,
-            ATTEMPT.c.idempotency_key != "",  # what was taken over was charged to somebody before
-            ATTEMPT.c.accepted_at >= since,
-        )
-    ).all()
+    estimated = _ESTIMATED_SINCE.all(connection, since=since)
     if any(row.last_micros is None for row in estimated):
         return None
-    return sum(row.price_micros - row.last_micros for row in estimated)
+    return sum(int(row.price_micros - row.last_micros) for row in estimated)
+
+
+_SINCE = bindparam("since", type_=ATTEMPT.c.accepted_at.type)
+_ESTIMATED_SINCE = Prepared(
+    select(ATTEMPT.c.price_micros, PRICE.c.last_micros)
+    .outerjoin(PRICE, PRICE.c.kind == ATTEMPT.c.kind)
+    .where(
+        text("attempt.price_estimated"),
+        ATTEMPT.c.accepted_at >= _SINCE,
+        ATTEMPT.c.idempotency_key != "",  # what was taken over was charged to somebody before
+    )
+)
+_FAILED_SINCE = Prepared(
+    select(func.coalesce(func.sum(ATTEMPT.c.price_micros), 0)).where(
+        text("attempt.state = 'failed'"), ATTEMPT.c.ended_at >= _SINCE
+    )
+)
+_UNSETTLED_HOLDS = Prepared(
+    select(func.coalesce(func.sum(ATTEMPT.c.hold_micros), 0)).where(UNSETTLED)
+)
+_PRICE_RANGE = Prepared(
+    select(
+        func.coalesce(func.min(PRICE.c.last_micros), 0).label("cheapest"),
+        func.coalesce(func.max(PRICE.c.highest_micros), 0).label("dearest"),
+    )
+)
 
 
 def list_lag(connection: Connection) -> float | None:
@@ -203,24 +222,6 @@ def list_lag(connection: Connection) -> float | None:
 def keep_list_lag(connection: Connection, seconds: float | None) -> None:
     """Keep how long the account's list took to show an acceptance, in seconds."""
     connection.execute(update(ACCOUNT).values(list_lag=seconds))
-
-
-def failed_since(connection: Connection, since: datetime) -> int:
-    """Sum up what generations cost, in micros, that failed since: perhaps it was given back."""
-    return int(
-        connection.execute(
-            select(func.coalesce(func.sum(ATTEMPT.c.price_micros), 0)).where(
-                ATTEMPT.c.state == AttemptState.FAILED, ATTEMPT.c.ended_at >= since
-            )
-        ).scalar_one()
-    )
-
-
-def cheapest(connection: Connection) -> int:
-    """Read the lowest price of any kind, in micros; 0 where none is known."""
-    return int(
-        connection.execute(select(func.coalesce(func.min(PRICE.c.last_micros), 0))).scalar_one()
-    )
 
 
 def announce_prices(connection: Connection, prices: Mapping[str, int], now: datetime) -> None:

@@ -177,6 +177,12 @@ def keep_budgets() -> None:
         ["fingerprint"],
         sqlite_where=sa.text("generation_id IS NOT NULL"),
     )
+    op.create_index(
+        "ix_attempt_failed", "attempt", ["ended_at"], sqlite_where=sa.text("state = 'failed'")
+    )
+    op.create_index(
+        "ix_attempt_estimated", "attempt", ["accepted_at"], sqlite_where=sa.text("price_estimated")
+    )
     op.execute(
         "UPDATE budget SET held_micros = 0, charged_micros = 0, refunded_micros = 0"
         " WHERE key LIKE 'campaign:%'"

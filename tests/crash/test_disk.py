@@ -53,7 +53,7 @@ def refused(said: Said, *words: str) -> None:
         assert word in said.stderr
 
 
-@pytest.mark.parametrize(("room", "late"), [("300k", 0.0), ("500k", 0.0), ("400k", 1.0)])
+@pytest.mark.parametrize(("room", "late"), [("400k", 0.0), ("600k", 0.0), ("500k", 1.0)])
 def test_a_disk_that_fills_up_during_a_run_loses_nothing(
     tmp_path: Path, mount: Mount, room: str, late: float
 ) -> None:

@@ -315,7 +315,9 @@ class Night:
         for doubt in doubts:
             contested = doubt.prompt in self.account.twins
             lost_clock = self.jumps
-            assert contested or lost_clock, f"the list could have settled {doubt.id}: {doubt.unproven}"
+            assert contested or lost_clock, (
+                f"the list could have settled {doubt.id}: {doubt.unproven}"
+            )
         for job in jobs:
             assert job.state not in ("submitting", "pending", "processing"), job
             if job.state == JobState.QUEUED:

@@ -60,7 +60,7 @@ def decide(
 ) -> Settlement:
     """Settle by a list that shows all that it must, with a known lag, and a balance that agrees."""
     reading = Reading(generations, at(began), whole=whole, to_the_end=True)
-    fields = {"newest_attempt": witness, "lag": 1.0, "books": Books(fell=120_000, charged=120_000)}
+    fields = {"newest_attempt": witness, "lag": 1.0, "books": Books(120_000, 120_000, 120_000)}
     seen = Witness(**fields | says)
     return settle(list(suspects), reading, set(known), seen, GRACE, lambda _: stable)
 
@@ -202,18 +202,24 @@ def test_what_proves_that_a_doubt_was_never_made(
 @pytest.mark.parametrize(
     ("books", "clear"),
     [
-        (Books(fell=240_000, charged=240_000), True),
-        (Books(fell=240_000, charged=240_000 - 120_000), False),  # one more was charged
-        (Books(fell=245_000, charged=240_000), True),  # shown in whole cents
-        (Books(fell=0, charged=240_000), False),  # it stands still, or money was paid in
-        (Books(fell=360_000, charged=240_000, foreign=120_000), True),  # somebody else's is shown
-        (Books(fell=480_000, charged=240_000, foreign=120_000), False),
-        (Books(fell=240_000, charged=240_000, refundable=120_000), False),  # given back, or hidden
-        (Books(fell=120_000, charged=240_000, refundable=120_000), True),
-        (Books(240_000, 240_000, refundable=120_000, gives_back=GivesBack.NEVER), True),
-        (Books(360_000, 240_000, refundable=120_000, gives_back=GivesBack.NEVER), False),
-        (Books(120_000, 240_000, refundable=120_000, gives_back=GivesBack.ALWAYS), True),
-        (Books(240_000, 240_000, refundable=120_000, gives_back=GivesBack.ALWAYS), False),
+        (Books(fell=240_000, charged=240_000, unsettled=120_000), True),
+        (Books(fell=360_000, charged=240_000, unsettled=120_000), False),  # one more was charged
+        (Books(fell=245_000, charged=240_000, unsettled=120_000), True),  # shown in whole cents
+        (Books(fell=0, charged=240_000, unsettled=120_000), False),  # it stands still
+        (Books(fell=-900_000, charged=240_000, unsettled=120_000), False),  # money was paid in
+        (Books(fell=9_000_000, charged=240_000, unsettled=120_000), False),  # who knows what for
+        # somebody else's is in the list
+        (Books(360_000, 240_000, 120_000, foreign=(120_000, 180_000)), True),
+        (Books(480_000, 240_000, 120_000, foreign=(120_000, 180_000)), False),
+        # one failed: given back, or not and nothing was taken
+        (Books(240_000, 240_000, 120_000, failed=120_000), False),
+        (Books(120_000, 240_000, 120_000, failed=120_000), True),
+        (Books(240_000, 240_000, 120_000, failed=120_000, gives_back=GivesBack.NEVER), True),
+        (Books(360_000, 240_000, 120_000, failed=120_000, gives_back=GivesBack.NEVER), False),
+        (Books(120_000, 240_000, 120_000, failed=120_000, gives_back=GivesBack.ALWAYS), True),
+        (Books(240_000, 240_000, 120_000, failed=120_000, gives_back=GivesBack.ALWAYS), False),
+        # three failed: more than one doubt could hide, so they were not given back
+        (Books(960_000, 960_000, 120_000, failed=360_000), True),
     ],
 )
 def test_the_balance_is_the_second_witness(books: Books, *, clear: bool) -> None:
