@@ -38,6 +38,7 @@ def story_json(job: Any, attempts: Sequence[Any]) -> dict[str, Any]:
                 "refunded": usd_text(attempt.refunded_micros),
                 "held": usd_text(attempt.hold_micros if _holds(attempt) else 0),
                 "error": attempt.error,
+                "unproven": attempt.unproven if _in_doubt(attempt) else None,
                 "candidates": attempt.candidates or [],
             }
             for attempt in attempts
@@ -84,8 +85,14 @@ def _attempt(number: int, attempt: Any) -> Iterator[str]:
         yield f"  ended        {_time(attempt.ended_at)}, after {minutes}:{seconds:02}"
     if attempt.error:
         yield f"  because      {attempt.error}"
+    if attempt.unproven and _in_doubt(attempt):
+        yield f"  unsettled    {attempt.unproven}"
     for one in attempt.candidates or ():
         yield f"  could be     {candidate_text(one)}"
+
+
+def _in_doubt(attempt: Any) -> bool:
+    return bool(attempt.state == AttemptState.IN_DOUBT)
 
 
 def _money(attempt: Any) -> str:

@@ -60,6 +60,7 @@ def _doubt_json(doubt: Any) -> dict[str, Any]:
         "sent_at": iso(doubt.intent_at),
         "doubt_since": iso(doubt.doubt_since),
         "reason": doubt.error,
+        "unproven": doubt.unproven,
         "held": usd_text(doubt.hold_micros),
         "candidates": doubt.candidates or [],
     }
@@ -108,7 +109,12 @@ def _doubts_text(doubts: Sequence[Any]) -> list[str]:
         lines += [f"              {candidate_text(one)}" for one in doubt.candidates]
     if contested:
         lines.append("            batchsora resolve JOB --generation ID says which")
-    more = len(doubts) - len(contested[:SHOWN_DOUBTS])
+    open_ones = [doubt for doubt in doubts if doubt.unproven and not doubt.candidates]
+    for doubt in open_ones[:SHOWN_DOUBTS]:
+        lines.append(f"  in doubt  {doubt.key}: {doubt.unproven}")
+    if open_ones:
+        lines.append("            batchsora resolve JOB --never-made, if you know that it was not")
+    more = len(doubts) - len(contested[:SHOWN_DOUBTS]) - len(open_ones[:SHOWN_DOUBTS])
     if more:
         lines.append(f"  in doubt  {more} more: 'batchsora run' looks for them, or says why not")
     return lines

@@ -66,7 +66,10 @@ class Result:
     def good(self) -> bool:
         """Say whether the promises held."""
         over = self.charged > self.cap or self.real > self.cap
-        return not (self.twice or self.lost or over or self.left_in_doubt)
+        # all together others buy, failures may be given back and nothing is bought later: what was
+        # lost then can't be shown absent, and rightly waits for a person
+        stuck = self.left_in_doubt and self.fault != TOGETHER
+        return not (self.twice or self.lost or over or stuck)
 
 
 def faults_of(name: str, rate: float) -> Faults:
