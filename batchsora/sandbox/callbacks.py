@@ -13,7 +13,8 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 
-from batchsora.sandbox.world import Made, World
+from batchsora.sandbox.made import Made
+from batchsora.sandbox.world import World
 from batchsora.settings import is_here
 from jobs.clock import Clock
 

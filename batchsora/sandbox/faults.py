@@ -1,9 +1,30 @@
-"""What can go wrong on the way, at which rates, decided by seed, prompt and try alone."""
+"""What can go wrong: rates of submissions and reads, and the manners in which it is answered."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from typing import Any, Final
 
-from batchsora.sandbox.world import chance
+from batchsora.sandbox.answers import checked
+from batchsora.sandbox.chance import chance
+from batchsora.sandbox.echo import echoes
+from batchsora.sandbox.listing import Listing
+from batchsora.sandbox.manners import (
+    MOMENTS,
+    REFUSALS,
+    Address,
+    Expiry,
+    Manners,
+    Odd,
+    OddPrice,
+    Outage,
+    Refusal,
+    one_of,
+    read_file,
+    read_form,
+)
+from batchsora.sandbox.reading import number, rate, seconds
+from batchsora.sandbox.table import ROWS
 
 
 class Fault(StrEnum):
@@ -23,10 +44,35 @@ _SUBMISSION_FAULTS = tuple(fault for fault in Fault if fault is not Fault.NONE)
 _ROUNDING = 1e-9
 """What a sum of rates such as 0.1 may be off by."""
 
+_ALL: Final = {"failure": "fail", "sick-as": "sick"}
+"""Words whose rate is 1 where none is named."""
+
+
+def _word(text: str) -> str:
+    if not text:
+        raise ValueError("needs a word")
+    return text
+
+
+def _price(text: str) -> str:
+    if text != "none":
+        number(text, 1e6)
+    return text
+
+
+def _switch(text: str) -> bool:
+    if text:
+        raise ValueError("takes no value")
+    return True
+
+
+def _as(name: str, read: Callable[[str], Any]) -> Callable[[str], dict[str, Any]]:
+    return lambda text: {name: read(text)}
+
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """Rates from 0 to 1, and two times in seconds.
+    """Rates from 0 to 1, two times in seconds, and manners.
 
     Attributes:
         drop: accepted and charged, then the connection drops.
@@ -43,6 +89,7 @@ class Faults:
         fail: generations that fail in the end.
         late_seconds: how late a late answer is.
         lag: seconds by which the list is behind.
+        manners: how it answers.
     """
 
     drop: float = 0.0
@@ -59,43 +106,79 @@ class Faults:
     fail: float = 0.0
     late_seconds: float = 90.0
     lag: float = 0.0
+    manners: Manners = field(default_factory=Manners)
 
     @classmethod
     def parse(cls, text: str) -> "Faults":
-        """Read ``drop=0.1,error=0.05,lag=30``.
+        """Read ``drop=0.1,list=capped:20+lossy:0.1,quota=3``; ``table`` lists all there is.
 
         Raises:
-            ValueError: an unknown name, a rate that is none, or rates of what happens to one POST
-                that are more than 1 together.
+            ValueError: an unknown name, a value that can't be read, or rates of what happens to
+                one POST that are more than 1 together.
         """
-        names = [field.name for field in fields(cls)]
-        found: dict[str, float] = {}
+        found: dict[str, Any] = {}
+        given = set()
         for part in filter(None, (piece.strip() for piece in text.split(","))):
             name, _, value = part.partition("=")
-            if name not in names:
-                raise ValueError(f"no fault {name!r}; there are {', '.join(names)}")
+            if name not in READERS:
+                raise ValueError(f"no fault {name!r}; there are {', '.join(READERS)}")
             try:
-                amount = float(value)
-            except ValueError:
-                raise ValueError(f"{part!r}: write it like {name}=0.1") from None
-            highest = 86400.0 if name in ("late_seconds", "lag") else 1.0
-            if not 0 <= amount <= highest:
-                raise ValueError(f"{part!r}: from 0 to {highest:g}")
-            found[name] = amount
+                found |= READERS[name](value)
+            except ValueError as error:
+                like = next(row.example for row in ROWS if row.name == name)
+                raise ValueError(f"{part!r}: {error}; write it like {like}") from None
+            given.add(name)
+        for name, share in _ALL.items():
+            if name in given and share not in given:
+                found[share] = 1.0
         if sum(found.get(fault, 0.0) for fault in _SUBMISSION_FAULTS) > 1 + _ROUNDING:
             raise ValueError(f"{', '.join(_SUBMISSION_FAULTS)}: together at most 1")
-        return cls(**found)
+        rates = {name: found.pop(name) for name in _RATES if name in found}
+        return cls(**rates, manners=Manners(**found))
 
     def of_submission(self, seed: int, prompt: str, turn: int) -> Fault:
         """Decide what happens to the ``turn``-th POST of a prompt."""
         drawn = chance(seed, "submit", prompt, turn)
         for fault in _SUBMISSION_FAULTS:
-            rate: float = getattr(self, fault)
-            if drawn < rate:
+            share: float = getattr(self, fault)
+            if drawn < share:
                 return fault
-            drawn -= rate
+            drawn -= share
         return Fault.NONE
 
     def happens(self, rate: float, seed: int, *what: object) -> bool:
         """Decide whether something happens that has a rate of its own."""
         return rate > 0 and chance(seed, *what) < rate
+
+
+_RATES: Final = tuple(item.name for item in fields(Faults) if item.name != "manners")
+READERS: Final[Mapping[str, Callable[[str], dict[str, Any]]]] = {
+    **{name: _as(name, rate) for name in _RATES},
+    "late_seconds": _as("late_seconds", seconds),
+    "lag": _as("lag", seconds),
+    **{name: _as(name, Refusal.reader(name)) for name in REFUSALS},
+    **{
+        f"status-{phase}": _as(f"status_{phase}", _word)
+        for phase in ("pending", "processing", "completed", "failed")
+    },
+    "callback-refused": _as("callback_refused", _switch),
+    "posts": _as("posts", checked),
+    "balance": _as("balance", checked),
+    "outage": _as("outages", Outage.read),
+    "list": _as("listing", Listing.read),
+    "echo": _as("echo", echoes),
+    "failure": _as("failure", lambda text: tuple(map(_word, text.split("+")))),
+    "failure-form": read_form,
+    "stuck": _as("stuck", rate),
+    "sick": _as("sick", rate),
+    "sick-as": _as("sick_as", checked),
+    "odd-time": _as("odd_time", Odd.read),
+    "odd-date": _as("odd_date", one_of(MOMENTS)),
+    "upper-ids": _as("upper_ids", _switch),
+    "odd-price": _as("odd_price", OddPrice.read),
+    "price": _as("price", _price),
+    "address": _as("address", Address.read),
+    "address-expired": _as("expiry", Expiry.read),
+    "file": _as("file", read_file),
+}
+"""What reads the value of each name, into fields of :class:`Faults` and :class:`Manners`."""

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
-from batchsora.sandbox.world import Made
+from batchsora.sandbox.made import Made
 
 
 class Journal:

@@ -223,13 +223,14 @@ def _movie(
 
 
 @lru_cache(maxsize=64)
-def make_mp4(generation_id: str, orientation: str, duration: int) -> bytes:
+def make_mp4(generation_id: str, orientation: str, duration: int, first: str = "ftyp") -> bytes:
     """Make the video of a generation.
 
     Args:
         generation_id: decides the colours, so that files of two generations differ.
         orientation: ``"9:16"`` or ``"16:9"``.
         duration: in seconds.
+        first: the box in front: ``ftyp``; ``free`` or ``wide`` before that; ``moov``: none.
     """
     upright = orientation == "9:16"
     width, height = (WIDTH, HEIGHT) if upright else (HEIGHT, WIDTH)
@@ -248,6 +249,8 @@ def make_mp4(generation_id: str, orientation: str, duration: int) -> bytes:
     sizes = [len(sample) for sample in samples]
     keys = [start + 1 for start in starts]
     kind = _box(b"ftyp", b"isom", struct.pack(">I", 512), b"isomiso2avc1mp41")
+    if first != "ftyp":
+        kind = b"" if first == "moov" else _box(first.encode()) + kind
     head = len(kind) + len(_movie(width, height, sizes, keys, 0, duration)) + 8
     movie = _movie(width, height, sizes, keys, head, duration)
     return kind + movie + _box(b"mdat", *samples)

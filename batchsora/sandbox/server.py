@@ -11,11 +11,14 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from batchsora.sandbox.answers import Reply, answer
 from batchsora.sandbox.callbacks import Callbacks
 from batchsora.sandbox.faults import Fault, Faults
+from batchsora.sandbox.files import Files
 from batchsora.sandbox.journal import Journal
-from batchsora.sandbox.mp4 import make_mp4
-from batchsora.sandbox.world import Reply, World
+from batchsora.sandbox.manners import MOMENTS, Manners
+from batchsora.sandbox.sending import hang_up, send
+from batchsora.sandbox.world import World
 from jobs.clock import Clock, SystemClock
 
 LARGEST_REQUEST = 16 * 1024**2
@@ -49,10 +52,13 @@ class Sandbox:
         self._callbacks = Callbacks(world, clock, secret)
         self._posts: dict[str, int] = {}
         self._reads = 0
-        self._downloads: dict[str, int] = {}
+        self._files = Files(world, faults, self._now)
         self.url = ""
+        world.since = clock.now()
         if faults.fail:
             world.fail = faults.fail
+        if faults.manners != Manners():
+            world.manners = faults.manners
         for item in () if journal is None else journal.read():
             world.add(item)
 
@@ -64,22 +70,36 @@ class Sandbox:
         app.router.add_get("/v1/sora/generations/{id}/", self._status)
         app.router.add_get("/v1/sora/generations/{id}", self._status)
         app.router.add_get("/v1/data/balance", self._balance)
-        app.router.add_get("/videos/{id}.mp4", self._video)
+        app.router.add_get("/videos/{id}.mp4", self._files.video)
         app.router.add_get("/__ledger", self._ledger)
         app.router.add_get("/__health", self._health)
+        app.on_response_prepare.append(self._date)
         app.on_cleanup.append(self._callbacks.close)
         return app
 
     def _now(self) -> datetime:
         return self._clock.now()
 
-    def _refusal(self, request: web.Request) -> web.Response | None:
+    async def _date(self, request: web.Request, response: web.StreamResponse) -> None:
+        del request
+        odd = self._world.manners.odd_date
+        if odd:
+            moment = MOMENTS[odd]
+            response.headers.popall("Date", None)
+            if moment is not None:
+                response.headers["Date"] = format_datetime(moment, usegmt=True)
+
+    def _refusal(self, request: web.Request, kind: str) -> web.Response | None:
+        age = (self._now() - self._world.since).total_seconds()
+        outage = self._world.manners.outage(age, kind)
+        if outage is not None:
+            return send(request, answer(outage))
         if self._world.authorised(request.headers.get("Authorization")):
             return None
         return web.json_response({"detail": "Missing credentials"}, status=401)
 
     def _bad_read(self, request: web.Request) -> web.Response | None:
-        refusal = self._refusal(request)
+        refusal = self._refusal(request, "reads")
         if refusal is not None:
             return refusal
         self._reads += 1
@@ -88,7 +108,7 @@ class Sandbox:
         return None
 
     async def _generate(self, request: web.Request) -> web.StreamResponse:
-        refusal = self._refusal(request)
+        refusal = self._refusal(request, "posts")
         if refusal is not None:
             return refusal
         try:
@@ -106,11 +126,11 @@ class Sandbox:
             if made is not None:
                 self._callbacks.promise(made, body.get("callback_url"), self.url)
             return await self._answer(request, reply, fault)
-        return web.json_response(reply.body, status=reply.status)
+        return send(request, reply)
 
     def _not_created(self, request: web.Request, fault: Fault, turn: int) -> web.Response:
         if fault is Fault.LOST:
-            return _hang_up(request)
+            return hang_up(request)
         if fault is Fault.BROKEN:
             return web.json_response({"detail": "Internal server error"}, status=500)
         later = self._now().astimezone(UTC) + timedelta(seconds=THROTTLED_FOR)
@@ -138,14 +158,14 @@ class Sandbox:
     async def _answer(self, request: web.Request, reply: Reply, fault: Fault) -> web.StreamResponse:
         """Tell the client of what was created and charged, as well as the fault lets us."""
         if fault is Fault.DROP:
-            return _hang_up(request)
+            return hang_up(request)
         if fault is Fault.ERROR:
             return web.json_response({"detail": "Bad gateway"}, status=502)
         if fault is Fault.GARBLED:
             return web.Response(text='{"generation_id": "', status=201)
         if fault is Fault.LATE:
             await self._clock.sleep(self._faults.late_seconds)
-        return web.json_response(reply.body, status=reply.status)
+        return send(request, reply)
 
     async def _list(self, request: web.Request) -> web.Response:
         bad = self._bad_read(request)
@@ -157,54 +177,22 @@ class Sandbox:
         except ValueError:
             limit = offset = -1
         reply = self._world.page(limit, offset, self._now(), self.url, self._faults.lag)
-        return web.json_response(reply.body, status=reply.status)
+        return send(request, reply)
 
     async def _status(self, request: web.Request) -> web.Response:
         bad = self._bad_read(request)
         if bad is not None:
             return bad
         reply = self._world.status(request.match_info["id"], self._now(), self.url)
-        return web.json_response(reply.body, status=reply.status)
+        return send(request, reply)
 
     async def _balance(self, request: web.Request) -> web.Response:
         bad = self._bad_read(request)
         if bad is not None:
             return bad
-        reply = self._world.account(self._now())
-        return web.json_response(reply.body, status=reply.status)
-
-    async def _video(self, request: web.Request) -> web.StreamResponse:
-        item = self._world.find(request.match_info["id"])
-        if item is None or item.phase(self._now()) != "completed":
-            return web.Response(status=404)
-        content = make_mp4(item.id, item.orientation, item.duration)
-        tag = f'"{item.id}"'
-        asked = _asked_range(request, len(content), tag)
-        headers = {"Accept-Ranges": "bytes", "ETag": tag}
-        status = 200
-        part = content
-        if asked is not None:
-            if not asked:
-                return web.Response(
-                    status=416, headers={"Content-Range": f"bytes */{len(content)}"}
-                )
-            part = content[asked.start : asked.stop]
-            status = 206
-            headers["Content-Range"] = f"bytes {asked.start}-{asked.stop - 1}/{len(content)}"
-        turn = self._downloads[item.id] = self._downloads.get(item.id, 0) + 1
-        if self._faults.happens(self._faults.cut, self._world.seed, "cut", item.id, turn):
-            return await self._cut_off(request, part, status, headers)
-        return web.Response(body=part, status=status, headers=headers, content_type="video/mp4")
-
-    async def _cut_off(
-        self, request: web.Request, part: bytes, status: int, headers: dict[str, str]
-    ) -> web.StreamResponse:
-        response = web.StreamResponse(status=status, headers=headers)
-        response.content_length = len(part)
-        response.content_type = "video/mp4"
-        await response.prepare(request)
-        await response.write(part[: len(part) // 2])
-        return _hang_up(request)
+        word = self._world.manners.balance
+        reply = answer(word) if word else self._world.account(self._now())
+        return send(request, reply)
 
     async def _ledger(self, request: web.Request) -> web.Response:
         del request
@@ -213,28 +201,6 @@ class Sandbox:
     async def _health(self, request: web.Request) -> web.Response:
         del request
         return web.json_response({"status": "ok"})
-
-
-def _asked_range(request: web.Request, length: int, tag: str) -> range | None:
-    """Say which bytes are asked for: none of them, or None for the whole file.
-
-    A Range that can't be read, or is meant for another version (``If-Range``), is ignored (RFC
-    9110, 13.1.5 and 14.2).
-    """
-    try:
-        asked = request.http_range
-    except ValueError:
-        return None
-    if asked.start is None or request.headers.get("If-Range", tag) != tag:
-        return None
-    return range(*asked.indices(length))
-
-
-def _hang_up(request: web.Request) -> web.Response:
-    """Drop the connection without an answer."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response(status=500)
 
 
 class SandboxServer:

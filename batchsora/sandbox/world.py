@@ -4,15 +4,21 @@ Chance is a hash of (seed, what, prompt, which try), so that concurrency changes
 nothing of HTTP: a call takes what was sent and gives a status and a document (docs/api.md).
 """
 
-import base64
 import hashlib
+import math
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import count
 from typing import Any
 
+from batchsora.sandbox.answers import Reply, answer
+from batchsora.sandbox.chance import chance
+from batchsora.sandbox.checking import check, invalid
+from batchsora.sandbox.echo import echoed
+from batchsora.sandbox.made import Made
+from batchsora.sandbox.manners import Manners
 from jobs.money import MICROS_PER_USD, Micros, to_micros, to_usd, usd_text
 
 PRICES: Mapping[tuple[int, bool], Micros] = {
@@ -26,13 +32,8 @@ PRICES: Mapping[tuple[int, bool], Micros] = {
 SHORTEST, LONGEST = 300.0, 900.0
 """Seconds that a generation takes, as the provider says."""
 
-QUEUED_SHARE = 0.2
-LONGEST_PROMPT = 4000
-LARGEST_IMAGE = 10 * 1024**2
 LARGEST_PAGE = 100
-
-CALLABLE = ("https://", "http://127.0.0.1:", "http://localhost:", "http://[::1]:")
-"""Beginnings of addresses for callbacks; the provider takes the first alone."""
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 FAILURES = (
     "Internal error while rendering the video",
@@ -40,52 +41,6 @@ FAILURES = (
     "The image contains photorealistic people",
     "Generation timed out",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What the provider answers."""
-
-    status: int
-    body: Any
-
-
-@dataclass(slots=True)
-class Made:
-    """One generation as the provider keeps it.
-
-    Attributes:
-        price: what was charged for it, in micros.
-        takes: seconds of real time until it ends.
-        failure: its error message, when it fails in the end.
-        foreign: True when another client of the account made it.
-    """
-
-    id: str
-    prompt: str
-    orientation: str
-    duration: int
-    price: int
-    key: str | None
-    created_at: datetime
-    takes: float
-    failure: str | None = None
-    foreign: bool = False
-
-    def phase(self, now: datetime) -> str:
-        """Say where it stands."""
-        age = (now - self.created_at).total_seconds()
-        if age >= self.takes:
-            return "completed" if self.failure is None else "failed"
-        return "pending" if age < self.takes * QUEUED_SHARE else "processing"
-
-
-def chance(seed: int, *what: object) -> float:
-    """Draw a number from 0 to 1 that depends on nothing but its arguments."""
-    text = "\x1f".join(map(str, (seed, *what)))
-    # a POST is drawn for before it is checked: half a surrogate pair must not break this
-    digest = hashlib.sha256(text.encode(errors="surrogatepass")).digest()
-    return (int.from_bytes(digest[:7], "big") >> 3) / 2**53
 
 
 @dataclass
@@ -104,6 +59,8 @@ class World:
         token: the one token taken; None takes any.
         honour_idempotency: whether a repeated key gives the first generation again.
         made: the generations so far, oldest first; those given at the start are charged too.
+        manners: how it answers; may be changed at any time.
+        since: when the sandbox started: times of manners count from here.
     """
 
     seed: int = 1
@@ -116,8 +73,12 @@ class World:
     token: str | None = None
     honour_idempotency: bool = False
     made: list[Made] = field(default_factory=list)
+    manners: Manners = field(default_factory=Manners)
+    since: datetime = LONG_AGO
 
     def __post_init__(self) -> None:
+        self._accepted = 0
+        self._looks = count(1)
         self._by_id: dict[str, Made] = {}
         self._tries: dict[str, int] = {}
         self._spent = 0
@@ -133,22 +94,36 @@ class World:
     def generate(self, body: Any, key: str | None, now: datetime) -> Reply:
         """Create a generation and charge it, or say why not."""
         wrong = check(body)
+        if wrong is None:
+            wrong = self.manners.refusal(body, self._accepted)
         if wrong is not None:
             return wrong
         if self.honour_idempotency and key is not None:
             for item in self.made:
                 if item.key == key:
-                    return _created(item)
+                    return self._created(item)
         image = body.get("image_url") is not None or body.get("image_base64") is not None
         duration = body.get("duration", 10)
-        price = int(self.prices[duration, image])
+        price = self._price(duration, image=image)
         if price > self.money_left(now):
             return Reply(402, {"detail": "INSUFFICIENT_CREDITS"})
         item = self._make(
             body["prompt"], body.get("orientation", "9:16"), duration, price, key, now
         )
         self.add(item)
-        return _created(item)
+        self._accepted += 1
+        return self._created(item)
+
+    def _price(self, duration: int, *, image: bool) -> int:
+        odd = self.manners.odd_price
+        if odd is not None and odd.turn in (None, self._accepted + 1):
+            return to_micros(odd.usd)
+        return self.prices[duration, image]
+
+    def _created(self, item: Made) -> Reply:
+        told = self.manners.price
+        price = None if told == "none" else told or f"{to_usd(item.price):.4f}"
+        return Reply(201, {"generation_id": item.id, "status": "pending", "price": price})
 
     def _make(
         self,
@@ -165,6 +140,8 @@ class World:
         )
         span = LONGEST - SHORTEST
         takes = (SHORTEST + span * chance(self.seed, "takes", prompt, turn)) / self.time_scale
+        if self.manners.stuck and chance(self.seed, "stuck", prompt, turn) < self.manners.stuck:
+            takes = math.inf
         return Made(
             id=str(number),
             prompt=prompt,
@@ -183,7 +160,8 @@ class World:
             return script.pop(0)
         if chance(self.seed, "fail", prompt, turn) >= self.fail:
             return None
-        return FAILURES[int(chance(self.seed, "why", prompt, turn) * len(FAILURES))]
+        reasons = self.manners.failure or FAILURES
+        return reasons[int(chance(self.seed, "why", prompt, turn) * len(reasons))]
 
     def add(self, item: Made) -> None:
         """Take a generation in and charge it; a journal's are taken in the same way."""
@@ -217,44 +195,56 @@ class World:
 
     def status(self, generation_id: str, now: datetime, files: str) -> Reply:
         """Show one generation; ``files`` is the address below which videos are."""
-        item = self._by_id.get(generation_id)
+        item = self.find(generation_id)
         if item is None:
             return Reply(404, {"detail": "Generation not found"})
+        if self.manners.is_sick(self.seed, item.id):
+            return answer(self.manners.sick_as)
         return Reply(200, self.view(item, now, files))
 
     def find(self, generation_id: str) -> Made | None:
-        """Find a generation by its id."""
-        return self._by_id.get(generation_id)
+        """Find a generation by its id, in any case."""
+        return self._by_id.get(generation_id.lower())
 
     def page(self, limit: int, offset: int, now: datetime, files: str, lag: float) -> Reply:
         """Show a page of the list, newest first, without what is younger than ``lag`` seconds."""
         if not 1 <= limit <= LARGEST_PAGE:
-            return Reply(422, _invalid("limit", "must be from 1 to 100", limit, "query"))
+            return Reply(422, invalid("limit", "must be from 1 to 100", limit, "query"))
         if offset < 0:
-            return Reply(422, _invalid("offset", "must not be negative", offset, "query"))
-        known = (i for i in reversed(self.made) if (now - i.created_at).total_seconds() >= lag)
-        first = min(offset, len(self.made))  # islice refuses what fits no machine word
-        return Reply(200, [self.view(i, now, files) for i in islice(known, first, first + limit)])
+            return Reply(422, invalid("offset", "must not be negative", offset, "query"))
+        listing = self.manners.listing
+        shown = listing.pick(self.made, self.seed, now, self.since, lag)
+        page = listing.page(shown, limit, offset)
+        if isinstance(page, str):
+            return answer(page)
+        views = [self.view(item, now, files) for item in page]
+        for view in views:
+            view["prompt"] = echoed(view["prompt"], listing.echo)
+        return Reply(200, views)
 
     def view(self, item: Made, now: datetime, files: str) -> dict[str, Any]:
         """Show a generation as the API does."""
+        manners = self.manners
         phase = item.phase(now)
-        age = (now - item.created_at).total_seconds()
-        ended = phase in ("completed", "failed")
-        running = age / item.takes
+        running = (now - item.created_at).total_seconds() / item.takes
+        end = item.created_at + timedelta(seconds=item.takes) if running >= 1 else None
         return {
-            "generation_id": item.id,
-            "status": phase,
-            "prompt": item.prompt,
-            "video_url": f"{files}/videos/{item.id}.mp4" if phase == "completed" else None,
-            "created_at": _naive(item.created_at),
-            "completed_at": _naive(item.created_at + timedelta(seconds=item.takes))
-            if ended
-            else None,
+            "generation_id": item.id.upper() if manners.upper_ids else item.id,
+            "status": manners.state(phase),
+            "prompt": echoed(item.prompt, manners.echo),
+            "video_url": self._address(item, now, files) if phase == "completed" else None,
+            "created_at": _naive(manners.moment(self.seed, item, item.created_at)),
+            "completed_at": _naive(manners.moment(self.seed, item, end)),
             "progress_pct": int(100 * running) if phase == "processing" else None,
             "progress_pos_in_queue": 1 + int(9 * (1 - running)) if phase == "pending" else None,
-            "error_message": item.failure if phase == "failed" else None,
-        }
+        } | manners.reason(item.failure if phase == "failed" else None)
+
+    def _address(self, item: Made, now: datetime, files: str) -> str | None:
+        path = f"/videos/{item.id}.mp4"
+        if self.manners.expiry is not None:
+            path += f"?look={next(self._looks)}&shown={now.timestamp()}"
+        ended = (now - item.created_at).total_seconds() - item.takes
+        return self.manners.address.write(files, path, ended)
 
     def account(self, now: datetime) -> Reply:
         """Show the balance."""
@@ -282,59 +272,5 @@ class World:
         }
 
 
-def check(body: Any) -> Reply | None:  # noqa: PLR0911 - one rule of the API a line
-    """Refuse what the API refuses (docs/api.md); None when a request is good."""
-    if not isinstance(body, Mapping):
-        return Reply(422, _invalid("body", "must be an object", None))
-    prompt = body.get("prompt")
-    if not isinstance(prompt, str) or not 1 <= len(prompt) <= LONGEST_PROMPT:
-        return Reply(422, _invalid("prompt", "must have 1 to 4000 characters", None))
-    if any("\ud800" <= character <= "\udfff" for character in prompt):
-        return Reply(
-            422, _invalid("prompt", "must be Unicode, without half a surrogate pair", None)
-        )
-    if body.get("orientation", "9:16") not in ("9:16", "16:9"):
-        return Reply(422, _invalid("orientation", "must be '9:16' or '16:9'", body["orientation"]))
-    duration = body.get("duration", 10)
-    if type(duration) is not int or duration not in (10, 15):  # 10.0 equals 10, and is no length
-        return Reply(422, _invalid("duration", "must be 10 or 15", duration))
-    callback = body.get("callback_url")
-    if callback is not None and not str(callback).startswith(CALLABLE):
-        return Reply(422, _invalid("callback_url", "must be an HTTPS address", None))
-    url, data = body.get("image_url"), body.get("image_base64")
-    if url is not None and data is not None:
-        return Reply(400, {"detail": "Cannot provide both image_base64 and image_url"})
-    if url is not None and not str(url).startswith(("http://", "https://")):
-        return Reply(422, _invalid("image_url", "must be an http(s) address", None))
-    problem = None if data is None else _image_problem(data)
-    return None if problem is None else Reply(422, _invalid("image_base64", problem, None))
-
-
-def _image_problem(data: Any) -> str | None:
-    head, _, encoded = str(data).partition(",")
-    if head not in ("data:image/jpeg;base64", "data:image/png;base64", "data:image/webp;base64"):
-        return "must be a data URI of a JPEG, PNG or WEBP image"
-    try:
-        content = base64.b64decode(encoded, validate=True)
-    except ValueError:  # binascii.Error is one, and characters beyond ASCII raise the plain one
-        return "is no base64"
-    if len(content) > LARGEST_IMAGE:
-        return "must not be larger than 10 MB"
-    webp = content[:4] == b"RIFF" and content[8:12] == b"WEBP"
-    if not (webp or content.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"))):
-        return "is no JPEG, PNG or WEBP image"
-    return None
-
-
-def _invalid(name: str, message: str, found: Any, place: str = "body") -> dict[str, Any]:
-    detail = {"type": "value_error", "loc": [place, name], "msg": message}
-    return {"detail": [detail if found is None else detail | {"input": found}]}
-
-
-def _created(item: Made) -> Reply:
-    price = f"{to_usd(item.price):.4f}"
-    return Reply(201, {"generation_id": item.id, "status": "pending", "price": price})
-
-
-def _naive(moment: datetime) -> str:
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat()
+def _naive(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None).isoformat()

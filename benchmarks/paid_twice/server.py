@@ -18,7 +18,8 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from batchsora.sandbox.world import World, chance
+from batchsora.sandbox.chance import chance
+from batchsora.sandbox.world import World
 from jobs.money import MICROS_PER_USD
 
 SEED = 1417

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchsora.sandbox.journal import Journal
-from batchsora.sandbox.world import Made
+from batchsora.sandbox.made import Made
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 

@@ -7,17 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchsora.sandbox.chance import chance
+from batchsora.sandbox.checking import LARGEST_IMAGE, check
 from batchsora.sandbox.faults import Fault, Faults
-from batchsora.sandbox.world import (
-    FAILURES,
-    LARGEST_IMAGE,
-    LONGEST,
-    SHORTEST,
-    Made,
-    World,
-    chance,
-    check,
-)
+from batchsora.sandbox.made import Made
+from batchsora.sandbox.world import FAILURES, LONGEST, SHORTEST, World
 from jobs.money import to_micros
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

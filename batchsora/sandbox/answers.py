@@ -1,0 +1,71 @@
+"""What an endpoint answers, and the answers that a fault can name in a word."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+PAGE = "<!doctype html><html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>"
+_NUMBERED = re.compile(r"(html)?([45]\d\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the provider answers.
+
+    Attributes:
+        status: of HTTP; 0 drops the connection instead.
+        body: written as JSON, text as HTML.
+        headers: beside the usual ones.
+    """
+
+    status: int
+    body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_page(self) -> bool:
+        """Check whether the body is an HTML page."""
+        return isinstance(self.body, str)
+
+
+_NAMED: Mapping[str, Reply] = {
+    "html": Reply(200, PAGE.format("Sign in")),
+    "shape": Reply(200, {"ok": True}),
+    "json": Reply(200, {"detail": "Please sign in"}),
+    "hang-up": Reply(0, None),
+}
+ANSWERS = f"400 to 599, html400 to html599, {', '.join(_NAMED)}"
+"""The words, for people."""
+
+
+def answer(word: str) -> Reply:
+    """Return what a word stands for: a status, a status with a page of HTML, or a named one.
+
+    Raises:
+        ValueError: there is no such answer.
+    """
+    if word in _NAMED:
+        return _NAMED[word]
+    numbered = _NUMBERED.fullmatch(word)
+    if numbered is None:
+        raise ValueError(f"no answer {word!r}; there are {ANSWERS}")
+    status = int(numbered[2])
+    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
+    return Reply(status, PAGE.format(f"{status} {phrase}") if numbered[1] else {"detail": phrase})
+
+
+def is_answer(word: str) -> bool:
+    """Check whether a word stands for an answer."""
+    return word in _NAMED or _NUMBERED.fullmatch(word) is not None
+
+
+def checked(word: str) -> str:
+    """Return the word of an answer.
+
+    Raises:
+        ValueError: there is no such answer.
+    """
+    answer(word)
+    return word

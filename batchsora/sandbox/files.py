@@ -1,0 +1,133 @@
+"""The videos over HTTP: whole or in parts, and in all the ways that a file's server has."""
+
+import gzip
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from aiohttp import web
+
+from batchsora.sandbox.answers import answer
+from batchsora.sandbox.faults import Faults
+from batchsora.sandbox.made import Made
+from batchsora.sandbox.manners import FILES
+from batchsora.sandbox.mp4 import make_mp4
+from batchsora.sandbox.sending import hang_up, send
+from batchsora.sandbox.world import World
+
+_FIRST: Final = {"free-first": "free", "wide-first": "wide", "moov-first": "moov"}
+
+
+class _UntilClosed(web.StreamResponse):
+    """A response without a length, in no chunks: its end is the connection's."""
+
+    _length_check = False
+
+
+class Files:
+    """Serves the videos of a world.
+
+    Args:
+        world: whose generations they are.
+        faults: what goes wrong on the way.
+        now: the time.
+    """
+
+    def __init__(self, world: World, faults: Faults, now: Callable[[], datetime]) -> None:
+        self._world = world
+        self._faults = faults
+        self._now = now
+        self._downloads: dict[str, int] = {}
+        self._used: dict[str, str] = {}
+
+    async def video(self, request: web.Request) -> web.StreamResponse:
+        """Send a video, or as much of it as is asked for."""
+        item = self._world.find(request.match_info["id"])
+        if item is None or item.phase(self._now()) != "completed":
+            return web.Response(status=404)
+        ways = self._world.manners.file
+        word = self._refusal(request, item)
+        if word is not None:
+            return send(request, answer(word))
+        first = next((_FIRST[way] for way in ways if way in _FIRST), "ftyp")
+        content = make_mp4(item.id, item.orientation, item.duration, first)
+        tag = f'"{item.id}"'
+        # parts of what is packed would be parts of the packing
+        asked = None if "gzip" in ways else _asked_range(request, len(content), tag)
+        headers = {"Accept-Ranges": "bytes", "ETag": tag}
+        status = 200
+        part = content
+        if asked is not None:
+            if not asked:
+                return web.Response(
+                    status=416, headers={"Content-Range": f"bytes */{len(content)}"}
+                )
+            part = content[asked.start : asked.stop]
+            status = 206
+            total = "*" if "unknown-total" in ways else len(content)
+            headers["Content-Range"] = f"bytes {asked.start}-{asked.stop - 1}/{total}"
+        turn = self._downloads[item.id] = self._downloads.get(item.id, 0) + 1
+        if self._faults.happens(self._faults.cut, self._world.seed, "cut", item.id, turn):
+            return await _cut_off(request, part, status, headers)
+        return await _whole(request, part, status, headers, ways)
+
+    def _refusal(self, request: web.Request, item: Made) -> str | None:
+        """Return the word of what is answered instead of the file."""
+        manners = self._world.manners
+        if manners.file and manners.file[0] not in FILES:
+            return manners.file[0]
+        expiry = manners.expiry
+        if expiry is None:
+            return None
+        if expiry.after is None:
+            used = self._used.setdefault(item.id, request.query_string)
+            return expiry.answer if request.query_string == used else None
+        shown = datetime.fromtimestamp(float(request.query.get("shown", "0")), UTC)
+        return expiry.answer if (self._now() - shown).total_seconds() >= expiry.after else None
+
+
+async def _whole(
+    request: web.Request, part: bytes, status: int, headers: dict[str, str], ways: tuple[str, ...]
+) -> web.StreamResponse:
+    if "gzip" in ways:
+        part = gzip.compress(part, mtime=0)
+        headers["Content-Encoding"] = "gzip"
+    kind = _UntilClosed if "no-length" in ways else web.StreamResponse
+    response = kind(status=status, headers=headers)
+    response.content_type = "video/mp4"
+    if "no-length" in ways:
+        response.force_close()
+    elif "chunked" in ways:
+        response.enable_chunked_encoding()
+    else:
+        response.content_length = len(part)
+    await response.prepare(request)
+    await response.write(part)
+    await response.write_eof()
+    return response
+
+
+async def _cut_off(
+    request: web.Request, part: bytes, status: int, headers: dict[str, str]
+) -> web.StreamResponse:
+    response = web.StreamResponse(status=status, headers=headers)
+    response.content_length = len(part)
+    response.content_type = "video/mp4"
+    await response.prepare(request)
+    await response.write(part[: len(part) // 2])
+    return hang_up(request)
+
+
+def _asked_range(request: web.Request, length: int, tag: str) -> range | None:
+    """Return which bytes are asked for: none of them, or None for the whole file.
+
+    A Range that can't be read, or is meant for another version (``If-Range``), is ignored (RFC
+    9110, 13.1.5 and 14.2).
+    """
+    try:
+        asked = request.http_range
+    except ValueError:
+        return None
+    if asked.start is None or request.headers.get("If-Range", tag) != tag:
+        return None
+    return range(*asked.indices(length))

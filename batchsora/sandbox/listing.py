@@ -1,0 +1,144 @@
+"""How the list answers: what it leaves out, in which order, and in what pages."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, Final
+
+from batchsora.sandbox.answers import checked, is_answer
+from batchsora.sandbox.chance import chance
+from batchsora.sandbox.echo import Echo
+from batchsora.sandbox.made import Made
+from batchsora.sandbox.reading import Span, count, rate, span, words
+
+REPEATS: Final = "repeats"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The list's manners; by default it is newest first, complete, and in pages that join.
+
+    Attributes:
+        frozen: when it shows nothing that was made since this time began.
+        longest: shows the oldest so many alone: it stopped growing.
+        newest: shows the newest so many alone.
+        lossy: the share of generations that it never shows.
+        order: ``newest`` first, ``oldest`` first, or ``none``.
+        capped: the largest page, whatever limit is asked for.
+        ignores_offset: every page is the first.
+        short: a page holds half of what it could; the next one begins where it ended.
+        past_end: what a page past the end answers: a word of an answer, or ``repeats`` for the
+            last page again; the empty page by default.
+        echo: how prompts are altered, in the list alone.
+        answer: what it always answers instead, as the word of an answer.
+    """
+
+    frozen: Span | None = None
+    longest: int | None = None
+    newest: int | None = None
+    lossy: float = 0.0
+    order: str = "newest"
+    capped: int | None = None
+    ignores_offset: bool = False
+    short: bool = False
+    past_end: str = ""
+    echo: tuple[Echo, ...] = ()
+    answer: str = ""
+
+    @classmethod
+    def read(cls, text: str) -> "Listing":
+        """Read ``capped:20+lossy:0.1``.
+
+        Raises:
+            ValueError: a word or its argument can't be read.
+        """
+        found: dict[str, Any] = {}
+        for word, arguments in words(text):
+            if word == "altered" and arguments:
+                echo = Echo.of(arguments[0], arguments[1:])
+                found["echo"] = (*found.get("echo", ()), echo)
+            else:
+                found |= _read(word, arguments)
+        return cls(**found)
+
+    def pick(
+        self, made: Sequence[Made], seed: int, now: datetime, since: datetime, lag: float = 0.0
+    ) -> Iterator[Made]:
+        """Return what the list shows, in its order.
+
+        Args:
+            made: all generations, oldest first.
+            seed: of all chance.
+            now: the time.
+            since: when the sandbox started.
+            lag: seconds by which the list is behind.
+        """
+        known = made if self.longest is None else made[: self.longest]
+        visible = (i for i in reversed(known) if self._shows(i, seed, now, since, lag))
+        found = islice(visible, self.newest)  # None: all of them
+        if self.order == "oldest":
+            return reversed(list(found))
+        if self.order == "none":
+            return iter(sorted(found, key=lambda item: chance(seed, "order", item.id)))
+        return found
+
+    def _shows(self, item: Made, seed: int, now: datetime, since: datetime, lag: float) -> bool:
+        if (now - item.created_at).total_seconds() < lag:
+            return False
+        frozen = self.frozen
+        if frozen is not None and frozen.covers((now - since).total_seconds()):
+            last = since + timedelta(seconds=frozen.start)
+            if item.created_at >= last:
+                return False
+        return self.lossy == 0 or chance(seed, "lossy", item.id) >= self.lossy
+
+    def page(self, found: Iterable[Made], limit: int, offset: int) -> list[Made] | str:
+        """Cut a page; gives the word of an answer where the list answers something else."""
+        if self.answer:
+            return self.answer
+        limit = limit if self.capped is None else min(limit, self.capped)
+        offset = 0 if self.ignores_offset else offset
+        if self.past_end and offset:
+            found = list(found)
+            if offset >= len(found):
+                if self.past_end != REPEATS:
+                    return self.past_end
+                offset = max(0, len(found) - limit)
+        first = min(offset, sys.maxsize - limit)  # islice refuses what fits no machine word
+        page = list(islice(found, first, first + limit))
+        return page[: (len(page) + 1) // 2] if self.short else page
+
+
+_FLAGS: Final[Mapping[str, dict[str, Any]]] = {
+    "frozen": {"frozen": Span()},
+    "unordered": {"order": "none"},
+    "oldest-first": {"order": "oldest"},
+    "ignores-offset": {"ignores_offset": True},
+    "short-pages": {"short": True},
+    "repeats-past-end": {"past_end": REPEATS},
+    "errors-past-end": {"past_end": "404"},
+}
+_MEASURED: Final[Mapping[str, Callable[[str], dict[str, Any]]]] = {
+    "newest": lambda text: {"newest": count(text)},
+    "capped": lambda text: {"capped": count(text)},
+    "lossy": lambda text: {"lossy": rate(text)},
+    "errors-past-end": lambda text: {"past_end": checked(text)},
+}
+
+
+def _read(word: str, arguments: list[str]) -> dict[str, Any]:
+    match arguments:
+        case [] if word in _FLAGS:
+            return _FLAGS[word]
+        case [] if is_answer(word):
+            return {"answer": word}
+        case [text] if word in _MEASURED:
+            return _MEASURED[word](text)
+        case [text] if word == "frozen" and text.isdigit():
+            return {"longest": count(text)}
+        case [_] | [_, _] if word == "frozen":
+            return {"frozen": span(arguments)}
+    names = ", ".join(dict.fromkeys((*_FLAGS, *_MEASURED, "altered")))
+    raise ValueError(f"no {':'.join([word, *arguments])!r}; there are {names}, and answers")
