@@ -18,7 +18,14 @@ from .clock import JumpWatch
 from .context import RunContext
 from .echo import Echo
 from .lag import LagMeter
-from .provider import Generation, GenerationPhase, ProviderError, RefusalCause
+from .provider import (
+    Generation,
+    GenerationPhase,
+    ProviderError,
+    RefusalCause,
+    ThrottledError,
+    TokenRefusedError,
+)
 from .settling import settle
 from .states import AttemptState
 from .store import Store, accounts, doubts, looks, outcomes
@@ -100,19 +107,29 @@ class Reconciler:
     async def run(self) -> None:
         """Look whenever it is time, for ever; ends by itself only on a refused token."""
         while True:
-            nap = NAP
+            began = self._clock.monotonic()
             try:
                 if self.notice():
                     await self.look()
                     self._gate.answered()
                 elif self._wants_probe():
                     await self._probe()
-            except ProviderError as error:
-                log.info("the list could not be read: %s", error)
-                nap = self._gate.heed(error)
+            except (ThrottledError, TokenRefusedError) as error:
+                self._gate.heed(error)
                 if self._gate.refusal is RefusalCause.TOKEN:
                     return
-            await self._clock.sleep(max(nap, self._gate.closed_for))
+            except ProviderError as error:
+                # that concerns the list alone: single looks and purchases may go on
+                await self._missed(error, began)
+            await self._clock.sleep(max(NAP, self._gate.closed_for))
+
+    async def _missed(self, error: ProviderError, began: float) -> None:
+        log.info("the list could not be read: %s", error)
+        late = self._watches.missed(began, self._clock.monotonic())
+        if late:
+            why = dict.fromkeys(late, f"the list can't be read: {error}")
+            await self._store.commit(lambda c: doubts.note_unproven(c, why))
+            self._gate.wake()
 
     def hopeful(self, connection: Connection, *, everywhere: bool = False) -> int:
         """Count the doubts that may still settle by themselves, of active batches or of all."""

@@ -137,6 +137,19 @@ class Watches:
             contested = row.id in found.contested
             watch.look_at = at + self._next_look(watch, at, unstable=unstable, contested=contested)
 
+    def missed(self, began: float, at: float) -> list[int]:
+        """Note that the list could not be read; returns the doubts that are past their grace."""
+        late: list[int] = []
+        for number, watch in self._watches.items():
+            if watch.look_at > at:
+                continue
+            if watch.had_its_chance(began, self.over, self._grace):
+                watch.fruitless += 1
+            if watch.age(began) >= self.over:
+                late.append(number)
+            watch.look_at = at + self._next_look(watch, at, unstable=False, contested=False)
+        return late
+
     def _next_look(self, watch: Watch, at: float, *, unstable: bool, contested: bool) -> float:
         """Return in how many seconds the list is read again for a doubt: ever more rarely."""
         age = watch.age(at)
