@@ -193,7 +193,7 @@ _INTENT = Prepared(
             name: bindparam(name)
             for name in (
                 "job_id", "idempotency_key", "kind", "prompt", "prompt_key", "fingerprint",
-                "hold_micros", "day", "intent_at", "send_before",
+                "hold_micros", "day", "intent_at", "send_before", "batch_id", "campaign",
             )
         },
     )
@@ -352,6 +352,8 @@ class _Picker:
             day=self._day,
             intent_at=self._now,
             send_before=send_before,
+            batch_id=job.batch_id,
+            campaign=job.campaign,
         )
         if _TAKE.run(self._connection, job=job.id, attempt=attempt_id, at=self._now) != 1:
             raise RuntimeError(f"job {job.id} left the queue inside our transaction")

@@ -10,11 +10,10 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
-from ..ledger import keys_of
 from ..states import AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, JOB, LIVE, PRICE
 from .prepared import Prepared
-from .rows import attempt_row, ensure_budget, move_attempt, move_job, move_money
+from .rows import attempt_row, move_attempt, move_job, move_money
 
 _OWNER = Prepared(select(ATTEMPT.c.id).where(ATTEMPT.c.generation_id == bindparam("generation")))
 
@@ -39,10 +38,11 @@ def accept(
     """
     try:
         return _accepted(connection, attempt_id, "accept", generation_id, price, now, first_look)
-    except sqlite3.IntegrityError:  # the unique index on generations; the statement did nothing
-        owner = _OWNER.scalar(connection, generation=generation_id)
-        if owner is None:
+    except sqlite3.IntegrityError as error:
+        # the unique index on generations, by its name; the statement did nothing
+        if "attempt.generation_id" not in str(error):
             raise
+        owner = _OWNER.scalar(connection, generation=generation_id)
     reason = f"the answer named generation {generation_id}, which attempt {owner} has"
     doubt(connection, attempt_id, reason, now)
     return False
@@ -259,8 +259,6 @@ def reappear(connection: Connection, attempt_id: int, generation_id: str, now: d
     )
     if not landed:
         return False
-    for key in keys_of(row.batch_id, row.campaign, row.day):
-        ensure_budget(connection, key)  # the row may have been moved to a campaign since
     move_money(connection, row, held=0, charged=charge)
     if waiting:
         more = {"charged_micros": charge}

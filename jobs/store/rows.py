@@ -6,7 +6,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, bindparam, select, text, update
+from sqlalchemy import Connection, Table, bindparam, func, select, text, update
 from sqlalchemy.dialects import sqlite
 
 from ..ledger import ACCOUNT_KEY, Budget, keys_of
@@ -129,8 +129,9 @@ _ATTEMPT = Prepared(
         ATTEMPT.c.price_micros,
         ATTEMPT.c.day,
         ATTEMPT.c.fingerprint,
-        JOB.c.batch_id,
-        JOB.c.campaign,
+        # what it was reserved under: whatever becomes of its job, its money moves there
+        func.coalesce(ATTEMPT.c.batch_id, JOB.c.batch_id).label("batch_id"),
+        ATTEMPT.c.campaign,
         JOB.c.attempt_id.label("current_attempt"),
         JOB.c.state.label("job_state"),
         JOB.c.error_kind,

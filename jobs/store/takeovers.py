@@ -60,7 +60,7 @@ def take_over(connection: Connection, job_id: int, generation_id: str, now: date
     if known_ids(connection, [generation_id]):
         return False
     job = connection.execute(
-        select(JOB.c.kind, JOB.c.prompt).where(
+        select(JOB.c.kind, JOB.c.prompt, JOB.c.batch_id, JOB.c.campaign).where(
             JOB.c.id == job_id, QUEUED, JOB.c.attempt_id.is_(None)
         )
     ).one_or_none()
@@ -73,6 +73,8 @@ def take_over(connection: Connection, job_id: int, generation_id: str, now: date
             idempotency_key="",
             kind=job.kind,
             prompt=job.prompt,
+            batch_id=job.batch_id,
+            campaign=job.campaign,
             hold_micros=0,
             day=accounts.current_day(connection, now),
             intent_at=now,

@@ -39,7 +39,7 @@ def intent_after_post() -> Iterator[None]:
                 .where(JOB.c.id == row.job_id)
                 .values(state=JobState.CANCELLED, attempt_id=None)
             )
-            rows.move_money(connection, _with_job(connection, row), held=-row.hold_micros)
+            rows.move_money(connection, row, held=-row.hold_micros)
 
         def write(connection: Connection) -> None:
             values = kept[0]
@@ -50,7 +50,7 @@ def intent_after_post() -> Iterator[None]:
                 .values(state=JobState.SUBMITTING, attempt_id=values["id"])
             )
             row = connection.execute(ATTEMPT.select().where(ATTEMPT.c.id == values["id"])).one()
-            rows.move_money(connection, _with_job(connection, row), held=row.hold_micros)
+            rows.move_money(connection, row, held=row.hold_micros)
 
         store.write(take_back)
         outcome = await submit(self, request, key, may)
@@ -59,11 +59,6 @@ def intent_after_post() -> Iterator[None]:
 
     with patch.object(Client, "submit", send_first):
         yield
-
-
-def _with_job(connection: Connection, attempt: Any) -> Any:
-    job = connection.execute(JOB.select().where(JOB.c.id == attempt.job_id)).one()
-    return type("Row", (), {"batch_id": job.batch_id, "campaign": job.campaign, "day": attempt.day})
 
 
 STORES: list[Any] = []

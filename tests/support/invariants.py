@@ -15,9 +15,9 @@ CHARGED = ("accepted", "completed", "failed", "abandoned")
 ATTEMPTS = select(
     *(ATTEMPT.c[name] for name in (
         "id", "job_id", "state", "prompt", "fingerprint", "idempotency_key", "generation_id",
-        "hold_micros", "price_micros", "refunded_micros", "day",
+        "hold_micros", "price_micros", "refunded_micros", "day", "batch_id", "campaign",
     )),
-    *(JOB.c[name] for name in ("batch_id", "campaign", "duration", "orientation", "attempt_id")),
+    *(JOB.c[name] for name in ("duration", "orientation", "attempt_id")),
     JOB.c.state.label("job_state"),
 ).join(JOB, JOB.c.id == ATTEMPT.c.job_id)  # fmt: skip
 LIVE_JOBS = {
