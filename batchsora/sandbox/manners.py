@@ -90,9 +90,11 @@ class Outage:
         """
         found = []
         for start, rest in words(text):
-            end, more = rest[:1], rest[1:]
-            scope = more.pop(0) if more and more[0] in SCOPES else "all"
-            found.append(cls(span([start, *end]), scope, checked(":".join(more) or "503")))
+            times = [start]
+            while rest and rest[0] not in SCOPES and len(times) < 2:  # noqa: PLR2004 - start, end
+                times.append(rest.pop(0))
+            scope = rest.pop(0) if rest and rest[0] in SCOPES else "all"
+            found.append(cls(span(times), scope, checked(":".join(rest) or "503")))
         return tuple(found)
 
 
