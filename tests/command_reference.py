@@ -36,8 +36,8 @@ curl http://127.0.0.1:8765/__ledger
 `GET /__ledger` is the truth: what was made and charged, whatever was answered. With `--state FILE`
 it outlives a restart, with other faults if need be.
 
-`--faults` (`--faults help` prints this page's tables) takes {INTRODUCTION}
-Where a name is given twice, the last one counts.
+`--faults` says what goes wrong; `--faults help` prints the tables below.
+{INTRODUCTION}
 """
 
 

@@ -161,6 +161,7 @@ READERS: Final[Mapping[str, Callable[[str], dict[str, Any]]]] = {
         f"status-{phase}": _as(f"status_{phase}", _word)
         for phase in ("pending", "processing", "completed", "failed")
     },
+    "status-share": _as("status_share", rate),
     "callback-refused": _as("callback_refused", _switch),
     "posts": _as("posts", checked),
     "balance": _as("balance", checked),

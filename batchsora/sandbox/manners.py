@@ -187,6 +187,7 @@ class Manners:
         status_processing: the same.
         status_completed: the same.
         status_failed: the same.
+        status_share: share of generations for which these words are shown.
         stuck: share of generations that never end.
         sick: share of generations whose single status answers ``sick_as``.
         sick_as: the word of an answer.
@@ -217,6 +218,7 @@ class Manners:
     status_processing: str = ""
     status_completed: str = ""
     status_failed: str = ""
+    status_share: float = 1.0
     stuck: float = 0.0
     sick: float = 0.0
     sick_as: str = "404"
@@ -262,10 +264,11 @@ class Manners:
         """Check whether a generation's single status is not to be had."""
         return self.sick > 0 and chance(seed, "sick", generation_id) < self.sick
 
-    def state(self, phase: str) -> str:
-        """Return the word that is shown for a phase."""
+    def state(self, seed: int, generation_id: str, phase: str) -> str:
+        """Return the word that is shown for a generation's phase."""
         word: str = getattr(self, f"status_{phase}")
-        return word or phase
+        odd = word and chance(seed, "status", generation_id) < self.status_share
+        return word if odd else phase
 
     def reason(self, failure: str | None) -> dict[str, Any]:
         """Return the fields that say why a generation failed."""

@@ -20,9 +20,10 @@ class Row:
 
 
 INTRODUCTION: Final = f"""\
-NAME=VALUE, separated by commas. A RATE is a share from 0 to 1; what it meets hangs on --seed.
-Words of one value are joined by +, their arguments follow a colon. Times are seconds since the
-sandbox started. An ANSWER is one of: {ANSWERS}."""
+Write NAME=VALUE, separated by commas. Rates are from 0 to 1; --seed decides whom they meet. Join
+several words of one value by +; their arguments follow a colon. Where a name is given twice, the
+last one counts. Times are seconds since the sandbox started.
+An ANSWER is one of: {ANSWERS}."""
 
 GROUPS: Final = (
     (
@@ -110,6 +111,7 @@ GROUPS: Final = (
             Row("status-processing=in_progress", "the same"),
             Row("status-completed=succeeded", "the same"),
             Row("status-failed=cancelled", "the same"),
+            Row("status-share=0.1", "share of generations that get these words; all by default"),
             Row("stuck=0.1", "share that never ends"),
             Row("sick=0.1", "share whose single status answers 404"),
             Row("sick-as=403", "the ANSWER of those; alone, all of them"),

@@ -379,6 +379,16 @@ def test_each_state_has_another_word() -> None:
         assert account.status(cat).json()["error_message"] == "no"
 
 
+def test_a_share_of_states_has_another_word() -> None:
+    """The same ones each time."""
+    with serving("status-completed=frobnicated,status-share=0.5") as account:
+        account.buy_many(30)
+        account.clock.advance(LONGEST)
+        states = [view["status"] for view in account.page().json()]
+        assert set(states) == {"frobnicated", "completed"}
+        assert states == [view["status"] for view in account.page().json()]
+
+
 def test_some_never_end() -> None:
     """However long one waits; the others do."""
     with serving("stuck=0.5") as account:
