@@ -36,10 +36,11 @@ FORMS: Final[Mapping[str, Callable[[str], Any]]] = {
 ADDRESSES: Final = ("relative", "schemeless", "bare", "none")
 FILES: Final = ("gzip", "chunked", "no-length", "unknown-total", "free-first", "wide-first",
                 "moov-first")  # fmt: skip
-SCOPES: Final = ("all", "posts", "reads")
+SCOPES: Final = ("all", "posts", "reads", "files")
 
 REFUSALS: Final[Mapping[str, tuple[str, str]]] = {
     "quota": ("403", "You exceeded your current quota; check your plan and billing details."),
+    "no-credit": ("400", "Insufficient balance. Please top up your account."),
     "suspended": ("403", "Your account has been suspended. Contact support."),
     "html403": ("html403", ""),
     "throttled": ("429", "Concurrency limit of your plan reached; upgrade to continue."),
@@ -192,6 +193,7 @@ class Manners:
         sick: share of generations whose single status answers ``sick_as``.
         sick_as: the word of an answer.
         quota: refuses every POST (``REFUSALS``), as do the next ones.
+        no_credit: the same.
         suspended: the same.
         html403: the same.
         throttled: the same.
@@ -223,6 +225,7 @@ class Manners:
     sick: float = 0.0
     sick_as: str = "404"
     quota: Refusal | None = None
+    no_credit: Refusal | None = None
     suspended: Refusal | None = None
     html403: Refusal | None = None
     throttled: Refusal | None = None
@@ -248,13 +251,13 @@ class Manners:
                       "msg": "the address of the callback is not allowed"}  # fmt: skip
             return Reply(422, {"detail": [detail]})
         for name in REFUSALS:
-            refusal: Refusal | None = getattr(self, name)
+            refusal: Refusal | None = getattr(self, name.replace("-", "_"))
             if refusal is not None and accepted >= refusal.after:
                 return refusal.reply
         return None
 
     def outage(self, age: float, kind: str) -> str | None:
-        """Return what every request of a kind (``posts`` or ``reads``) is answered at an age."""
+        """Return what every request of a kind (of ``SCOPES``) is answered at an age."""
         for outage in self.outages:
             if outage.scope in ("all", kind) and outage.span.covers(age):
                 return outage.answer

@@ -46,6 +46,7 @@ GROUPS: Final = (
         (
             Row("quota", "403 with words about a quota"),
             Row("quota=3:429", "the same after 3 acceptances, with status 429"),
+            Row("no-credit", "400 with words about money; N and ANSWER as for quota"),
             Row("suspended", "403: the account is suspended; N and ANSWER as for quota"),
             Row("html403", "403 with a page of HTML; N as for quota"),
             Row("throttled=3", "429 for ever after 3 acceptances"),
@@ -59,7 +60,9 @@ GROUPS: Final = (
         (
             Row("flaky=0.1", "reads (status, list, balance) answered 503, at a rate"),
             Row("outage=60:120", "every request answers 503 from 60 s to 120 s"),
-            Row("outage=60:120:posts:502", "purchases alone, with another ANSWER (or reads, all)"),
+            Row(
+                "outage=60:120:posts:502", "purchases alone, with another ANSWER (or reads, files)"
+            ),
             Row("balance=403", "the balance always gives this ANSWER"),
         ),
     ),

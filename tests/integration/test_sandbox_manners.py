@@ -419,6 +419,8 @@ def test_a_share_of_ids_is_sick() -> None:
         ("quota=2", 403, "exceeded your current quota"),
         ("quota=2:400", 400, "exceeded your current quota"),
         ("quota=2:429", 429, "exceeded your current quota"),
+        ("no-credit=2", 400, "Insufficient balance"),
+        ("no-credit=2:403", 403, "Insufficient balance"),
         ("suspended=2", 403, "has been suspended"),
         ("suspended=2:402", 402, "has been suspended"),
         ("html403=2", 403, "<h1>403 Forbidden</h1>"),
@@ -440,10 +442,10 @@ def test_all_purchases_are_refused_after_some(fault: str, status: int, words: st
         assert account.http.get(BALANCE).json() == {"balance": "99.76"}
 
 
-@pytest.mark.parametrize("fault", ["quota", "suspended", "html403", "throttled"])
+@pytest.mark.parametrize("fault", ["quota", "no-credit", "suspended", "html403", "throttled"])
 def test_all_purchases_are_refused_from_the_start(fault: str) -> None:
     with serving(fault) as account:
-        assert account.post().status_code in (403, 429)
+        assert account.post().status_code in (400, 403, 429)
         assert account.made() == []
 
 
@@ -503,6 +505,19 @@ def test_an_outage_has_a_time_and_a_kind(fault: str, posts: int, reads: int) -> 
         account.clock.advance(0.2)
         account.buy()
         assert account.page().status_code == 200
+
+
+@pytest.mark.parametrize("scope", ["files:500", "500"])
+def test_files_have_outages(scope: str) -> None:
+    """Of their own, and with everything else."""
+    with serving(f"outage={LONGEST:.0f}:2000:{scope}") as account:
+        generation_id = account.buy()
+        account.clock.advance(LONGEST)
+        url = f"/videos/{generation_id}.mp4"
+        assert account.http.get(url).status_code == 500
+        assert account.page().status_code == (500 if scope == "500" else 200)
+        account.clock.advance(1100)
+        assert account.http.get(url).status_code == 200
 
 
 def test_there_may_be_several_outages() -> None:
