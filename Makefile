@@ -22,7 +22,7 @@ help:
 	@echo 'make fuzz     damaged manifests for the readers: make fuzz MINUTES=30'
 	@echo 'make format   mend what ruff can mend'
 	@echo 'make pictures the pictures of docs/web.md, from a real run'
-	@echo 'make docs     redraw docs/design.md from jobs/states.py, docs/commands.md from --help'
+	@echo 'make docs     redraw docs/design.md from jobs/states.py, docs/commands.md and docs/sandbox.md'
 	@echo 'make lock     renew requirements/dev.txt (needs uv)'
 	@echo 'make clean    remove caches, builds and the demo'
 

@@ -1,4 +1,4 @@
-"""Writes ``docs/commands.md`` from the command line's own ``--help``.
+"""Writes ``docs/commands.md`` from the command line's own ``--help``, and the sandbox's faults.
 
 ``make docs`` runs it; ``tests/unit/test_docs_commands.py`` holds that it would change nothing.
 """
@@ -9,14 +9,41 @@ from pathlib import Path
 import click
 
 from batchsora.cli import COMMANDS, group
+from batchsora.sandbox.table import INTRODUCTION, as_markdown
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "commands.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+PAGE = DOCS / "commands.md"
+SANDBOX_PAGE = DOCS / "sandbox.md"
 
 HEAD = """\
 # Commands
 
 Written by `make docs` from `--help`; exit codes are in [design.md](design.md#exit-codes).
 """
+
+SANDBOX_HEAD = f"""\
+# The sandbox
+
+`batchsora sandbox` serves the provider's API on this machine: real little videos, no money, any
+token. `run --sandbox` and `demo` start one of their own, in which nothing goes wrong.
+
+```sh
+batchsora sandbox --port 8765 --faults drop=0.1,list=lossy:0.2 &
+RUNBLOB_API_KEY=test batchsora --base-url http://127.0.0.1:8765 run prompts.csv --yes
+curl http://127.0.0.1:8765/__ledger
+```
+
+`GET /__ledger` is the truth: what was made and charged, whatever was answered. With `--state FILE`
+it outlives a restart, with other faults if need be.
+
+`--faults` says what goes wrong; `--faults help` prints the tables below.
+{INTRODUCTION}
+"""
+
+
+def sandbox_reference() -> str:
+    """Write the page of the sandbox, with all its faults."""
+    return f"{SANDBOX_HEAD}\n{as_markdown()}\n"
 
 
 def reference() -> str:
@@ -47,4 +74,5 @@ def _section(title: str, text: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(reference(), encoding="utf-8")
-    sys.stdout.write(f"{PAGE.name} written\n")
+    SANDBOX_PAGE.write_text(sandbox_reference(), encoding="utf-8")
+    sys.stdout.write(f"{PAGE.name} and {SANDBOX_PAGE.name} written\n")

@@ -12,9 +12,8 @@ from batchsora.cli.common import Cli, global_options
 @click.option("--time-scale", type=click.FloatRange(min=0.01), default=200.0, show_default=True,
               help="How many times faster than life.")  # fmt: skip
 @click.option("--balance", default="100.00", show_default=True, help="What the account holds, USD.")
-@click.option(
-    "--faults", default="", metavar="NAME=RATE,…", help="Such as drop=0.1,error=0.05,late=0.1."
-)
+@click.option("--faults", default="", metavar="NAME=VALUE,…",
+              help="What goes wrong, as drop=0.1,list=capped:20; `help` lists all.")  # fmt: skip
 @click.option("--seed", type=int, default=1, show_default=True, help="Of all that is by chance.")
 @click.option("--state", type=click.Path(dir_okay=False, path_type=Path),
               help="Keep its generations in this file, over restarts.")  # fmt: skip
@@ -32,13 +31,20 @@ def command(
 ) -> int:
     """Serve the provider's API on loopback, with real little videos and no money.
 
-    GET /__ledger tells what it really charged.
+    GET /__ledger tells what it really charged. --faults makes it answer as badly as real
+    providers do: lost answers, lists that lag or leave out, refusals, expired addresses.
 
     \b
     Example:
       batchsora sandbox --port 8765 --faults drop=0.1 &
       RUNBLOB_API_KEY=test batchsora --base-url http://127.0.0.1:8765 run prompts.csv --yes
+      batchsora sandbox --faults help
     """
+    if faults == "help":
+        from batchsora.sandbox.table import as_text
+
+        click.echo(as_text())
+        return 0
     from batchsora.app.rehearsal import serve_sandbox
 
     serve_sandbox(port, time_scale, balance, faults, seed, state, cli.say)

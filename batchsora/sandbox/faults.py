@@ -156,11 +156,12 @@ READERS: Final[Mapping[str, Callable[[str], dict[str, Any]]]] = {
     **{name: _as(name, rate) for name in _RATES},
     "late_seconds": _as("late_seconds", seconds),
     "lag": _as("lag", seconds),
-    **{name: _as(name, Refusal.reader(name)) for name in REFUSALS},
+    **{name: _as(name.replace("-", "_"), Refusal.reader(name)) for name in REFUSALS},
     **{
         f"status-{phase}": _as(f"status_{phase}", _word)
         for phase in ("pending", "processing", "completed", "failed")
     },
+    "status-share": _as("status_share", rate),
     "callback-refused": _as("callback_refused", _switch),
     "posts": _as("posts", checked),
     "balance": _as("balance", checked),

@@ -74,6 +74,10 @@ class Files:
     def _refusal(self, request: web.Request, item: Made) -> str | None:
         """Return the word of what is answered instead of the file."""
         manners = self._world.manners
+        age = (self._now() - self._world.since).total_seconds()
+        outage = manners.outage(age, "files")
+        if outage is not None:
+            return outage
         if manners.file and manners.file[0] not in FILES:
             return manners.file[0]
         expiry = manners.expiry

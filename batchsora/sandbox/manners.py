@@ -36,10 +36,11 @@ FORMS: Final[Mapping[str, Callable[[str], Any]]] = {
 ADDRESSES: Final = ("relative", "schemeless", "bare", "none")
 FILES: Final = ("gzip", "chunked", "no-length", "unknown-total", "free-first", "wide-first",
                 "moov-first")  # fmt: skip
-SCOPES: Final = ("all", "posts", "reads")
+SCOPES: Final = ("all", "posts", "reads", "files")
 
 REFUSALS: Final[Mapping[str, tuple[str, str]]] = {
     "quota": ("403", "You exceeded your current quota; check your plan and billing details."),
+    "no-credit": ("400", "Insufficient balance. Please top up your account."),
     "suspended": ("403", "Your account has been suspended. Contact support."),
     "html403": ("html403", ""),
     "throttled": ("429", "Concurrency limit of your plan reached; upgrade to continue."),
@@ -90,9 +91,11 @@ class Outage:
         """
         found = []
         for start, rest in words(text):
-            end, more = rest[:1], rest[1:]
-            scope = more.pop(0) if more and more[0] in SCOPES else "all"
-            found.append(cls(span([start, *end]), scope, checked(":".join(more) or "503")))
+            times = [start]
+            while rest and rest[0] not in SCOPES and len(times) < 2:  # noqa: PLR2004 - start, end
+                times.append(rest.pop(0))
+            scope = rest.pop(0) if rest and rest[0] in SCOPES else "all"
+            found.append(cls(span(times), scope, checked(":".join(rest) or "503")))
         return tuple(found)
 
 
@@ -185,10 +188,12 @@ class Manners:
         status_processing: the same.
         status_completed: the same.
         status_failed: the same.
+        status_share: share of generations for which these words are shown.
         stuck: share of generations that never end.
         sick: share of generations whose single status answers ``sick_as``.
         sick_as: the word of an answer.
         quota: refuses every POST (``REFUSALS``), as do the next ones.
+        no_credit: the same.
         suspended: the same.
         html403: the same.
         throttled: the same.
@@ -215,10 +220,12 @@ class Manners:
     status_processing: str = ""
     status_completed: str = ""
     status_failed: str = ""
+    status_share: float = 1.0
     stuck: float = 0.0
     sick: float = 0.0
     sick_as: str = "404"
     quota: Refusal | None = None
+    no_credit: Refusal | None = None
     suspended: Refusal | None = None
     html403: Refusal | None = None
     throttled: Refusal | None = None
@@ -244,13 +251,13 @@ class Manners:
                       "msg": "the address of the callback is not allowed"}  # fmt: skip
             return Reply(422, {"detail": [detail]})
         for name in REFUSALS:
-            refusal: Refusal | None = getattr(self, name)
+            refusal: Refusal | None = getattr(self, name.replace("-", "_"))
             if refusal is not None and accepted >= refusal.after:
                 return refusal.reply
         return None
 
     def outage(self, age: float, kind: str) -> str | None:
-        """Return what every request of a kind (``posts`` or ``reads``) is answered at an age."""
+        """Return what every request of a kind (of ``SCOPES``) is answered at an age."""
         for outage in self.outages:
             if outage.scope in ("all", kind) and outage.span.covers(age):
                 return outage.answer
@@ -260,10 +267,11 @@ class Manners:
         """Check whether a generation's single status is not to be had."""
         return self.sick > 0 and chance(seed, "sick", generation_id) < self.sick
 
-    def state(self, phase: str) -> str:
-        """Return the word that is shown for a phase."""
+    def state(self, seed: int, generation_id: str, phase: str) -> str:
+        """Return the word that is shown for a generation's phase."""
         word: str = getattr(self, f"status_{phase}")
-        return word or phase
+        odd = word and chance(seed, "status", generation_id) < self.status_share
+        return word if odd else phase
 
     def reason(self, failure: str | None) -> dict[str, Any]:
         """Return the fields that say why a generation failed."""

@@ -20,9 +20,16 @@ class Span:
 
 
 def words(text: str) -> list[tuple[str, list[str]]]:
-    """Split ``a:1+b`` into words and their arguments."""
+    """Split ``a:1+b`` into words and their arguments.
+
+    Raises:
+        ValueError: there is none.
+    """
     pieces = [piece.strip() for piece in text.split("+")]
-    return [(name, rest) for name, *rest in (piece.split(":") for piece in pieces if piece)]
+    found = [(name, rest) for name, *rest in (piece.split(":") for piece in pieces if piece)]
+    if not found:
+        raise ValueError("needs a word")
+    return found
 
 
 def number(text: str, highest: float) -> float:

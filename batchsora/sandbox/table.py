@@ -20,9 +20,10 @@ class Row:
 
 
 INTRODUCTION: Final = f"""\
-NAME=VALUE, separated by commas. A RATE is a share from 0 to 1; what it meets hangs on --seed.
-Words of one value are joined by +, their arguments follow a colon. Times are seconds since the
-sandbox started. An ANSWER is one of: {ANSWERS}."""
+Write NAME=VALUE, separated by commas. Rates are from 0 to 1; --seed decides whom they meet. Join
+several words of one value by +; their arguments follow a colon. Where a name is given twice, the
+last one counts. Times are seconds since the sandbox started.
+An ANSWER is one of: {ANSWERS}."""
 
 GROUPS: Final = (
     (
@@ -45,6 +46,7 @@ GROUPS: Final = (
         (
             Row("quota", "403 with words about a quota"),
             Row("quota=3:429", "the same after 3 acceptances, with status 429"),
+            Row("no-credit", "400 with words about money; N and ANSWER as for quota"),
             Row("suspended", "403: the account is suspended; N and ANSWER as for quota"),
             Row("html403", "403 with a page of HTML; N as for quota"),
             Row("throttled=3", "429 for ever after 3 acceptances"),
@@ -58,7 +60,9 @@ GROUPS: Final = (
         (
             Row("flaky=0.1", "reads (status, list, balance) answered 503, at a rate"),
             Row("outage=60:120", "every request answers 503 from 60 s to 120 s"),
-            Row("outage=60:120:posts:502", "purchases alone, with another ANSWER (or reads, all)"),
+            Row(
+                "outage=60:120:posts:502", "purchases alone, with another ANSWER (or reads, files)"
+            ),
             Row("balance=403", "the balance always gives this ANSWER"),
         ),
     ),
@@ -110,6 +114,7 @@ GROUPS: Final = (
             Row("status-processing=in_progress", "the same"),
             Row("status-completed=succeeded", "the same"),
             Row("status-failed=cancelled", "the same"),
+            Row("status-share=0.1", "share of generations that get these words; all by default"),
             Row("stuck=0.1", "share that never ends"),
             Row("sick=0.1", "share whose single status answers 404"),
             Row("sick-as=403", "the ANSWER of those; alone, all of them"),

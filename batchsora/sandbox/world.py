@@ -230,7 +230,7 @@ class World:
         end = item.created_at + timedelta(seconds=item.takes) if running >= 1 else None
         return {
             "generation_id": item.id.upper() if manners.upper_ids else item.id,
-            "status": manners.state(phase),
+            "status": manners.state(self.seed, item.id, phase),
             "prompt": echoed(item.prompt, manners.echo),
             "video_url": self._address(item, now, files) if phase == "completed" else None,
             "created_at": _naive(manners.moment(self.seed, item, item.created_at)),

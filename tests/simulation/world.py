@@ -8,13 +8,18 @@ import asyncio
 import random
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from batchsora.runblob import models
 from batchsora.runblob.failures import failure_kind
+from batchsora.sandbox.answers import Reply, answer
+from batchsora.sandbox.echo import echoed
 from batchsora.sandbox.faults import Fault, Faults
-from batchsora.sandbox.world import Made, Reply, World
+from batchsora.sandbox.made import Made
+from batchsora.sandbox.reading import Span
+from batchsora.sandbox.world import World
 from jobs.clock import Clock
 from jobs.money import Micros, to_micros
 from jobs.provider import (
@@ -24,14 +29,18 @@ from jobs.provider import (
     GenerationRequest,
     InDoubt,
     Kind,
+    ProviderError,
     RefusalCause,
     Refused,
+    Rejected,
     SubmitOutcome,
     Throttled,
     ThrottledError,
+    TokenRefusedError,
     UnknownGenerationError,
     UnreachableError,
     Unsent,
+    WrongAddressError,
 )
 from jobs.states import FailureKind
 
@@ -52,6 +61,40 @@ MADE_AND_SPOILT: dict[Fault, SubmitOutcome | None] = {
 }
 
 
+def outcome_of(reply: Reply) -> SubmitOutcome:
+    """Say what a POST came to that made nothing, as the adapter does by the status alone."""
+    said = str(reply.body)
+    match reply.status:
+        case 400 | 422:
+            return Rejected(FailureKind.VALIDATION, said)
+        case 401 | 403:
+            return Refused(RefusalCause.TOKEN, said)
+        case 402:
+            return Refused(RefusalCause.FUNDS, said)
+        case 404 | 405:
+            return Refused(RefusalCause.ADDRESS, said)
+        case 429:
+            return Throttled(None, said)
+    return InDoubt(f"{reply.status}")
+
+
+def read_error(word: str, single: bool = False) -> ProviderError:  # noqa: FBT001, FBT002 - of a single status
+    """Say what a read met that was answered so, as the adapter does."""
+    reply = answer(word)
+    match reply.status:
+        case 401 | 403:
+            return TokenRefusedError(word)
+        case 404 if single:
+            return UnknownGenerationError(word)
+        case 404 | 405 | 200:
+            return WrongAddressError(word)
+        case 429:
+            return ThrottledError(word)
+        case status if status == 0 or status >= 500:
+            return UnreachableError(word)
+    return ProviderError(word)
+
+
 @dataclass
 class Letter:
     """A request on its way to the provider."""
@@ -68,12 +111,27 @@ class Letter:
 class Account:
     """The provider and what it thinks, over any number of processes of ours.
 
+    How it answers stands in ``world.manners``, harmless by default and read from text by
+    ``Faults.parse("list=lossy:0.2,sick=0.1").manners``: the list's (``listing``: frozen for a time
+    or for good, lossy, in another order, capped, short, always an error), prompts altered
+    (``echo``, or by the list alone), codes of failures (``failure``), unknown states (``status_*``,
+    ``status_share``; any word is shown as an unknown one), generations that never end (``stuck``),
+    odd times (``odd_time``, as the adapter reads them), ids in capitals (``upper_ids``), missing
+    addresses (``address``), single looks that fail (``sick``, ``sick_as``), outages of POSTs, of
+    reads or of everything (``outages``), refusals of every POST after so many acceptances
+    (``quota``, ``suspended``, ``html403``, ``throttled``, ``posts``) and of the balance
+    (``balance``).
+
     Attributes:
         now: the true time.
         skew: how far the provider's clock is ahead of the true time.
         lag: seconds by which the list is behind.
         late_by: seconds after which a late request is accepted, at most; within the grace.
         on_made: told of each generation of ours, at the moment of its creation.
+        since: when the times of manners, ``refusals`` and ``cut_off`` begin; the start by default.
+        refusals: times in which every POST is answered so, and makes nothing:
+            ``((Span(60, 300), Refused(RefusalCause.FUNDS, "quota")),)``.
+        cut_off: times in which nobody gets a connection.
     """
 
     world: World
@@ -89,6 +147,27 @@ class Account:
     posts: int = 0
     letters: list[Letter] = field(default_factory=list)
     tries: dict[str, int] = field(default_factory=dict)
+    since: datetime | None = None
+    refusals: tuple[tuple[Span, SubmitOutcome], ...] = ()
+    cut_off: tuple[Span, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.world.since = self.since or self.now()
+
+    def age(self) -> float:
+        """Say how many seconds the night has lasted."""
+        return (self.now() - self.world.since).total_seconds()
+
+    def is_cut_off(self) -> bool:
+        """Say whether nobody gets a connection now."""
+        return any(span.covers(self.age()) for span in self.cut_off)
+
+    def trouble(self) -> ProviderError | None:
+        """Say what every read meets now."""
+        if self.is_cut_off():
+            return UnreachableError("no connection")
+        outage = self.world.manners.outage(self.age(), "reads")
+        return None if outage is None else read_error(outage)
 
     def write_letter(self, request: GenerationRequest, key: str) -> Letter:
         """Decide what becomes of a request, by its prompt and how often it was sent."""
@@ -113,17 +192,24 @@ class Account:
             return None
         letter.arrived = True
         self.letters.remove(letter)
-        if letter.fault in NOT_MADE:
-            return NOT_MADE[letter.fault]
+        refused = NOT_MADE.get(letter.fault) or self._refusal()
+        if refused is not None:
+            return refused
         reply = self._make(letter)
-        if reply.status == 402:
-            return Refused(RefusalCause.FUNDS, "INSUFFICIENT_CREDITS")
-        assert reply.status == 201, reply
+        if reply.status != 201:
+            return outcome_of(reply)
         if letter.fault in MADE_AND_SPOILT:
             return MADE_AND_SPOILT[letter.fault]
         priced = self.chance.random() > 0.03
         price = to_micros(reply.body["price"]) if priced else None
         return Accepted(reply.body["generation_id"], price)
+
+    def _refusal(self) -> SubmitOutcome | None:
+        """Say what every POST is answered now; none of them makes anything."""
+        outage = self.world.manners.outage(self.age(), "posts")
+        if outage is not None:
+            return outcome_of(answer(outage))
+        return next((o for span, o in self.refusals if span.covers(self.age())), None)
 
     def _make(self, letter: Letter) -> Reply:
         """Create and charge it, somebody else's of the same prompt beside it where there is one."""
@@ -149,29 +235,56 @@ class Account:
                 self.letters.remove(letter)
 
     def page(self, limit: int, offset: int) -> list[Generation]:
-        """Show a page of the list, newest first, as far as it has come."""
-        shown = self.now() - timedelta(seconds=self.lag)
-        known = [made for made in self.world.made if made.created_at <= shown]
-        known.sort(key=lambda made: made.created_at, reverse=True)
-        return [self.view(made) for made in known[offset : offset + limit]]
+        """Show a page of the list, in the list's manners; raises what it meets instead."""
+        world, listing = self.world, self.world.manners.listing
+        made = sorted(world.made, key=lambda item: item.created_at)
+        shown = listing.pick(made, world.seed, self.now(), world.since, self.lag)
+        page = listing.page(shown, limit, offset)
+        if isinstance(page, str):
+            raise read_error(page)
+        return [
+            replace(view, prompt=echoed(view.prompt, listing.echo)) if listing.echo else view
+            for view in map(self.view, page)
+        ]
+
+    def look(self, generation_id: str) -> Generation:
+        """Show one generation; raises what a single look meets instead."""
+        made = self.world.find(generation_id)
+        if made is None:
+            raise UnknownGenerationError(generation_id)
+        if self.world.manners.is_sick(self.world.seed, made.id):
+            raise read_error(self.world.manners.sick_as, single=True)
+        return self.view(made)
 
     def view(self, made: Made) -> Generation:
         """Show a generation, its prompt echoed the way that this one is."""
+        manners, seed = self.world.manners, self.world.seed
         phase = GenerationPhase(made.phase(self.now()))
+        word = manners.state(seed, made.id, phase)
         echo = (str.strip, lambda text: unicodedata.normalize("NFD", text), lambda text: f" {text}")
+        ended = (self.now() - made.created_at).total_seconds() - made.takes
+        path = f"/{made.id}"
         return Generation(
-            id=made.id,
-            phase=phase,
-            prompt=echo[len(made.prompt) % len(echo)](made.prompt),
-            created_at=made.created_at + self.skew,
-            video_url=f"http://videos/{made.id}" if phase is GenerationPhase.COMPLETED else None,
+            id=made.id.upper() if manners.upper_ids else made.id,
+            phase=phase if word == phase else GenerationPhase.UNKNOWN,
+            prompt=echoed(echo[len(made.prompt) % len(echo)](made.prompt), manners.echo),
+            created_at=self._created_at(made),
+            video_url=manners.address.write("http://videos", path, ended)
+            if phase is GenerationPhase.COMPLETED
+            else None,
             percent=50 if phase is GenerationPhase.PROCESSING else None,
             queue_position=2 if phase is GenerationPhase.PENDING else None,
-            failure=(failure_kind(made.failure) or FailureKind.SYSTEM)
-            if phase is GenerationPhase.FAILED
-            else None,
+            failure=failure_kind(made.failure) if word == GenerationPhase.FAILED else None,
             message=made.failure if phase is GenerationPhase.FAILED else None,
+            said_state=None if word == phase else word,
         )
+
+    def _created_at(self, made: Made) -> datetime | None:
+        shown = self.world.manners.moment(self.world.seed, made, made.created_at)
+        if shown == made.created_at:
+            return made.created_at + self.skew
+        text = None if shown is None else shown.isoformat()
+        return models.info({"created_at": text}).created_at
 
 
 class Client:
@@ -199,7 +312,7 @@ class Client:
         self, request: GenerationRequest, idempotency_key: str, may_send: Callable[[], bool]
     ) -> SubmitOutcome:
         chance = self._account.chance
-        if chance.random() < self._account.flaky / 3:
+        if chance.random() < self._account.flaky / 3 or self._account.is_cut_off():
             return Unsent("no connection", unreachable=True)
         if not may_send():
             return Unsent("slept past its intent", unreachable=False)
@@ -229,13 +342,13 @@ class Client:
             if chance.random() < 0.3:
                 raise ThrottledError("429", chance.choice([None, 1.0]))
             raise UnreachableError("503")
+        trouble = self._account.trouble()
+        if trouble is not None:
+            raise trouble
 
     async def generation(self, generation_id: str) -> Generation:
         await self._read()
-        made = self._account.world.find(generation_id)
-        if made is None:
-            raise UnknownGenerationError(generation_id)
-        return self._account.view(made)
+        return self._account.look(generation_id)
 
     async def generations(self, limit: int, offset: int) -> Sequence[Generation]:
         await self._read()
@@ -243,4 +356,6 @@ class Client:
 
     async def balance(self) -> Micros:
         await self._read()
+        if self._account.world.manners.balance:
+            raise read_error(self._account.world.manners.balance)
         return Micros(self._account.world.money_left(self._account.now()))
