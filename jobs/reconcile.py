@@ -19,7 +19,7 @@ from .context import RunContext
 from .provider import ProviderError, RefusalCause
 from .settling import AHEAD, WATCHED, ClockOffset, Settlement, Suspect, settle
 from .states import AttemptState
-from .store import Store, doubts, looks, outcomes
+from .store import Store, doubts, looks, outcomes, unended
 from .text import prompt_key
 
 log = logging.getLogger(__name__)
@@ -64,6 +64,7 @@ def recover(store: Store, now: datetime) -> Recovery:
 
     def work(connection: Connection) -> Recovery:
         looks.heed_clock(connection, now, FARTHEST)
+        unended.fold_ids(connection)
         return Recovery(
             doubts=outcomes.doubt_all_open(connection, now),
             overdue=looks.look_again_at_overdue(connection, now),
