@@ -69,7 +69,10 @@ TABLE: tuple[tuple[str, str], ...] = (
     ("content", "Failure to pass the risk control system"),
     ("content", "Prediction failed: NSFW content detected. Try running it again."),
     ("content", "The input or output was flagged as sensitive. Please try again (E005)"),
-    ("content", "Veo could not generate 1 videos. Try rephrasing the prompt. Support codes: 42237218"),
+    (
+        "content",
+        "Veo could not generate 1 videos. Try rephrasing the prompt. Support codes: 42237218",
+    ),
     ("content", "violates Vertex AI's usage guidelines. Support codes: 15236754"),
     ("content", "The content was flagged by a content checker."),
     ("content", "The system detected nudity"),
@@ -186,7 +189,10 @@ TABLE: tuple[tuple[str, str], ...] = (
     ("unknown", "Interner Serverfehler"),
     ("unknown", "Interner Fehler (server error)"),
     ("unknown", "El contenido infringe nuestras normas: server error"),
-    ("unknown", "\u0412\u043d\u0443\u0442\u0440\u0435\u043d\u043d\u044f\u044f \u043e\u0448\u0438\u0431\u043a\u0430"),
+    (
+        "unknown",
+        ("unknown", "\u041e\u0448\u0438\u0431\u043a\u0430: server error"),
+    ),
     ("unknown", "Le contenu a \u00e9t\u00e9 refus\u00e9, timeout"),
 )
 
@@ -310,7 +316,10 @@ def test_a_reason_without_end_is_read_in_bounds() -> None:
 
 def test_what_is_shown_are_the_providers_words_and_codes() -> None:
     """A person reads all that was said, cleaned, without the token."""
-    said = {"status": "failed", "error": {"code": "MODERATION\x1b[1m_X", "message": "no tok-123456"}}
+    said = {
+        "status": "failed",
+        "error": {"code": "MODERATION\x1b[1m_X", "message": "no tok-123456"},
+    }
     shown = info(said, "tok-123456").error_message
     assert shown == "MODERATION _X: no ***"
     assert info({"status": "failed", "code": 1401}).error_message == "code 1401"
