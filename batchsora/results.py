@@ -38,7 +38,8 @@ class JobResult:
         status: ``queued submitting in_doubt pending processing completed failed cancelled``.
         price: in USD, what its attempts were charged.
         file: where the video is, once it was fetched.
-        error_kind: ``validation image content system timeout overdue``, when it failed.
+        error_kind: ``validation image content system timeout overdue unknown no-file``, when it
+            failed.
         cells: the manifest's row as written.
     """
 

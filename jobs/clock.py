@@ -5,6 +5,9 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+"""A provider's time outside of these is unreadable: arithmetic on year 1 or 9999 overflows."""
+
 
 class Clock(Protocol):
     """What the engine asks of time."""

@@ -18,6 +18,7 @@ from .clock import JumpWatch
 from .context import RunContext
 from .pace import Announcements, look_delay
 from .pages import LIST_FROM, next_page
+from .patience import given_up
 from .provider import (
     Generation,
     GenerationPhase,
@@ -299,7 +300,7 @@ class Poller:
             self._durations.note(attempt.kind, (now - attempt.accepted_at).total_seconds())
             self._announcements.found(announced=announced)
         elif seen.phase is GenerationPhase.FAILED:
-            kind = seen.failure or FailureKind.SYSTEM
+            kind = seen.failure or FailureKind.UNKNOWN
             message = seen.message or "the provider gave no reason"
             delay = self._policy.retry.decide(kind, attempt.retries, self._chance)
             looks.fail(connection, attempt.id, kind, message, now, delay)
@@ -309,6 +310,7 @@ class Poller:
             attempt.id,
             self._age(attempt.accepted_at, seen.created_at, now),
             now,
+            seen,
             again=attempt.overdue_at is not None,
         ):
             self._durations.note_unfinished(
@@ -328,6 +330,7 @@ class Poller:
         attempt_id: int,
         age: timedelta,
         now: datetime,
+        seen: Generation | None = None,
         *,
         again: bool = False,
     ) -> bool:
@@ -335,7 +338,7 @@ class Poller:
         patience = timedelta(seconds=self._policy.generation_timeout)
         if not again and age <= patience:
             return False
-        looks.overdue(connection, attempt_id, patience, now, OVERDUE_EVERY)
+        looks.overdue(connection, attempt_id, given_up(seen, patience, now + OVERDUE_EVERY), now)
         return True
 
     def _age(self, accepted_at: datetime, created_at: datetime | None, now: datetime) -> timedelta:
@@ -363,6 +366,7 @@ class Poller:
 
 def _moved(attempt: Any, seen: Generation) -> bool:
     """Say whether a look shows something new of a generation that goes on."""
-    return (attempt.percent, attempt.queue_position) != (seen.percent, seen.queue_position) or (
+    before = (attempt.percent, attempt.queue_position, attempt.said_state)
+    return before != (seen.percent, seen.queue_position, seen.said_state) or (
         seen.phase is GenerationPhase.PROCESSING and attempt.job_state == JobState.PENDING
     )

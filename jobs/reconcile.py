@@ -28,7 +28,7 @@ from .provider import (
 )
 from .settling import settle
 from .states import AttemptState
-from .store import Store, accounts, doubts, looks, outcomes
+from .store import Store, accounts, doubts, looks, outcomes, unended
 from .suspects import AHEAD, NARROW, WATCHED, WIDE, ClockOffset, Settlement, Suspect
 from .watches import Watches, sent_until
 from .witness import Acceptance, Witness, judge
@@ -69,6 +69,7 @@ def recover(store: Store, now: datetime) -> Recovery:
 
     def work(connection: Connection) -> Recovery:
         looks.heed_clock(connection, now, FARTHEST)
+        unended.fold_ids(connection)
         return Recovery(
             doubts=outcomes.doubt_all_open(connection, now),
             overdue=looks.look_again_at_overdue(connection, now),

@@ -8,7 +8,7 @@ from .errors import NotAllowedError
 from .provider import Provider, UnknownGenerationError
 from .states import AttemptState
 from .store import Store, outcomes, views
-from .text import same_text
+from .text import folded_id, same_text
 
 
 async def resolve_as(
@@ -35,6 +35,7 @@ async def resolve_as(
         ProviderError: the provider did not answer.
     """
     _must_be_in_doubt(job)
+    generation_id = folded_id(generation_id)
     owner = store.read(lambda connection: views.attempt_of_generation(connection, generation_id))
     if owner is not None:
         raise NotAllowedError(

@@ -48,6 +48,11 @@ class FailureKind(StrEnum):
     NO_FILE = "no-file"
 
 
+UNENDED: Final = (FailureKind.OVERDUE, FailureKind.UNKNOWN, FailureKind.NO_FILE)
+"""Kinds as which our patience ends. The attempt stays ``accepted`` and may still end; an
+``unknown`` failure that the provider told has ended: its attempt is ``failed``."""
+
+
 class HeldBack(StrEnum):
     """Why a queued job is bought by no runner until a person asks for it (money.md, *Consent*)."""
 
@@ -86,7 +91,7 @@ JOB_TRANSITIONS: Final[tuple[tuple[JobState, str, JobState], ...]] = (
     (JobState.FAILED, "redo", JobState.QUEUED),
     (JobState.COMPLETED, "redo", JobState.QUEUED),
 )
-"""``(from, transition, to)``. ``failed → completed`` is an overdue job found finished after all."""
+"""``(from, transition, to)``. ``failed → completed`` is a job given up, finished after all."""
 
 ATTEMPT_TRANSITIONS: Final[tuple[tuple[AttemptState, str, AttemptState], ...]] = (
     (AttemptState.OPEN, "accept", AttemptState.ACCEPTED),

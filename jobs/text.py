@@ -1,7 +1,10 @@
-"""When two prompts are the same text (money.md, *Keys*)."""
+"""When two prompts are the same text (money.md, *Keys*), and two ids the same generation."""
 
 import hashlib
+import re
 import unicodedata
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def text_key(prompt: str) -> str:
@@ -17,3 +20,8 @@ def same_text(one: str, other: str) -> bool:
 def prompt_key(prompt: str) -> str:
     """Give prompts that are the same text the same short key, for an index."""
     return hashlib.sha256(text_key(prompt).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def folded_id(generation_id: str) -> str:
+    """Return an id as it is kept and compared: a UUID in lower case, any other as it is."""
+    return generation_id.lower() if _UUID.fullmatch(generation_id) else generation_id

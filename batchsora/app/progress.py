@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from batchsora.app.views import said_words
 from jobs.money import usd_text
 from jobs.states import JobState
 from jobs.store import Store, views
@@ -95,6 +96,8 @@ ENDS = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 
 def job_words(job: Any) -> str:
     """Say in a few words where a job stands."""
+    if said := said_words(job):
+        return said
     if job.state == JobState.PENDING and job.queue_position is not None:
         return f"position {job.queue_position} in the queue"
     if job.state == JobState.PROCESSING and job.percent is not None:

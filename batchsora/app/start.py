@@ -31,7 +31,7 @@ from jobs.ending import Reason
 from jobs.errors import NotAllowedError, NotFoundError
 from jobs.lock import PATIENCE, current_runner
 from jobs.states import JobState
-from jobs.store import Store, accounts, steering, views
+from jobs.store import Store, accounts, steering, unended, views
 from jobs.store.views import BatchStatus
 
 LONGEST_WAIT = 7 * 86400.0
@@ -159,6 +159,7 @@ def _resume(store: Store, request: StartRequest, hooks: Hooks, teller: Teller) -
             batch.id
             for batch in found
             if _unfinished(views.batch_status(connection, batch), request)
+            or unended.any_unended(connection, batch.id)
         ]
 
     batch_ids = store.read(work)
@@ -182,7 +183,7 @@ def _paused(store: Store, batch_ids: list[int], teller: Teller) -> tuple[list[in
 
 def _unfinished(batch: BatchStatus, request: StartRequest) -> bool:
     files = request.terms.download is not None and batch.files_missing > 0
-    return bool(batch.left or files or batch.failed_kinds.get("overdue"))
+    return bool(batch.left or files)
 
 
 def _may_spend(

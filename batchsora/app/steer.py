@@ -40,7 +40,14 @@ _WHY_NOT = {
     JobState.COMPLETED: "it is completed",
     JobState.CANCELLED: "it is cancelled already",
 }
-_OVERDUE = "its generation is overdue, paid for, and may still finish: 'batchsora run' looks again"
+_UNENDED = "its generation is paid for and may still finish: 'batchsora run' looks again"
+_LEFT_ALONE = {
+    FailureKind.OVERDUE: "are paid for and may still finish; 'batchsora run' looks again",
+    FailureKind.NO_FILE: "are paid for and may still get their file; 'batchsora run' asks again",
+    FailureKind.UNKNOWN: "are not understood, so left alone; read why with 'batchsora jobs "
+    "--status failed --kind unknown', then --kind unknown retries them",
+}
+"""What is said of failures that were not meant; of the other kinds: they would fail again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +87,8 @@ def retry(
     cost = sum(known[job.kind].last_micros for job in chosen if job.kind in known)
     unpriced = sum(job.kind not in known for job in chosen)
     for kind, count in sorted(others.items()):
-        teller.say(
-            f"{count} failed by {kind} would fail again, so left alone; --kind {kind} retries them"
-        )
+        would = f"would fail again, so left alone; --kind {kind} retries them"
+        teller.say(f"{count} failed by {kind} {_LEFT_ALONE.get(kind, would)}")
     document: dict[str, Any] = {
         "retried": [job.key for job in chosen],
         "refused": [_refused_json(one) for one in refused],
@@ -231,7 +237,7 @@ def _reason(job: Any) -> Refused:
     if job.state in (JobState.FAILED, JobState.CANCELLED) and not job.in_manifest:
         reason = "its row is no longer in the manifest"
     else:
-        reason = _WHY_NOT.get(job.state, _OVERDUE)
+        reason = _WHY_NOT.get(job.state, _UNENDED)
     return Refused(job.key, job.batch, reason)
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from batchsora.app.views import candidate_text, iso, job_json, near
+from batchsora.app.views import candidate_text, iso, job_json, near, said_words
 from jobs.money import usd_text
 from jobs.states import AttemptState, JobState
+from jobs.store.unended import is_unended
 
 _NEXT = {
     JobState.QUEUED: "'batchsora run' buys it",
@@ -39,6 +40,7 @@ def story_json(job: Any, attempts: Sequence[Any]) -> dict[str, Any]:
                 "held": usd_text(attempt.hold_micros if _holds(attempt) else 0),
                 "error": attempt.error,
                 "unproven": attempt.unproven if _in_doubt(attempt) else None,
+                "said_state": attempt.said_state,
                 "candidates": attempt.candidates or [],
             }
             for attempt in attempts
@@ -111,6 +113,8 @@ def _holds(attempt: Any) -> bool:
 
 def _state(job: Any) -> str:
     words = str(job.state).replace("_", " ")
+    if said := said_words(job):
+        return f"{words}, {said}"
     if job.state == JobState.PROCESSING and job.percent is not None:
         return f"{words}, {job.percent} %"
     if job.state == JobState.PENDING and job.queue_position is not None:
@@ -129,7 +133,7 @@ def next_step(job: Any) -> str | None:
         return (
             None if job.sha256 else f"'batchsora download {shlex.quote(job.key)}' fetches the file"
         )
-    if job.state == JobState.FAILED and job.error_kind == "overdue":
+    if is_unended(job):
         return "'batchsora run' looks again: it is paid for, and may still finish"
     return _NEXT[JobState(job.state)].format(key=shlex.quote(job.key))
 

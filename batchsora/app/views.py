@@ -149,6 +149,7 @@ def job_json(job: Any) -> dict[str, Any]:
         "generation_id": job.generation_id,
         "percent": job.percent,
         "queue_position": job.queue_position,
+        "said_state": job.said_state,
         "price": usd_text(job.charged_micros),
         "held": usd_text(job.hold_micros) if job.attempt_state in ("open", "in_doubt") else "0.00",
         "video_url": job.video_url,
@@ -195,6 +196,8 @@ def job_line(job: Any, width: int | None) -> str:
         detail = f"{job.error_kind}: {job.error}"
     elif job.state == JobState.IN_DOUBT:
         detail = f"{job.attempt_error} (sent {job.intent_at:%H:%M:%S} UTC)"
+    elif said := said_words(job):
+        detail = said
     elif job.state == JobState.PENDING and job.queue_position is not None:
         detail = f"position {job.queue_position} in the queue"
     elif job.state == JobState.PROCESSING and job.percent is not None:
@@ -208,6 +211,13 @@ def job_line(job: Any, width: int | None) -> str:
         )
     head = f"{_fit(job.key, 20)} {_fit(job.state.replace('_', ' '), 10)} {price:>6}  "  # HEAD cells
     return head + _fit(detail, max(width - HEAD, 10)).rstrip()
+
+
+def said_words(job: Any) -> str:
+    """Quote the provider's word for where an unfinished job stands, where we know none."""
+    if job.said_state is None or job.state not in (JobState.PENDING, JobState.PROCESSING):
+        return ""
+    return f"the provider says {job.said_state!r}"
 
 
 HEAD = 20 + 1 + 10 + 1 + 6 + 2

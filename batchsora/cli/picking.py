@@ -22,7 +22,16 @@ STATES = (
     "failed",
     "cancelled",
 )
-KINDS = ("validation", "image", "content", "system", "timeout", "overdue")
+KINDS = (
+    "validation",
+    "image",
+    "content",
+    "system",
+    "timeout",
+    "overdue",
+    "unknown",
+    "no-file",
+)
 
 batch_option = click.option("--batch", shell_complete=batches, help="Only this batch.")
 kind_option = click.option(

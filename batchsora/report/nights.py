@@ -31,6 +31,8 @@ ADVICE: Final = {
     FailureKind.SYSTEM: "The provider's own: batchsora retry --kind system.",
     FailureKind.TIMEOUT: "The provider's own: batchsora retry --kind timeout.",
     FailureKind.OVERDUE: "Paid for, and may still finish: batchsora run looks again.",
+    FailureKind.UNKNOWN: "Not understood, so not bought again: read it, then retry --kind unknown.",
+    FailureKind.NO_FILE: "Paid for, without an address of the video: batchsora run asks again.",
 }
 """What to do about each kind."""
 

@@ -154,9 +154,9 @@ def generation_of(found: GenerationInfo, generation_id: str | None) -> Generatio
 
     One whose id can't be used keeps its place in the list, under a name that no generation has and
     without a prompt: it can't be adopted, and it still keeps a doubt from being settled as "never
-    made". A status that nobody knows counts as pending: nothing final is concluded from it.
+    made". Nothing final is concluded from a state that nobody knows.
     """
-    phase = _PHASES.get(found.status or "", GenerationPhase.PENDING)
+    phase = _PHASES.get(found.status or "", GenerationPhase.UNKNOWN)
     failed = phase is GenerationPhase.FAILED
     usable = generation_id is not None
     return Generation(
@@ -167,9 +167,17 @@ def generation_of(found: GenerationInfo, generation_id: str | None) -> Generatio
         video_url=found.video_url,
         percent=found.progress_pct,
         queue_position=found.progress_pos_in_queue,
-        failure=failure_kind(found.error_message) if failed else None,
-        message=found.error_message,
+        failure=(found.failure_kind or failure_kind(found.error_message)) if failed else None,
+        message=found.error_message or (_end_of(found) if failed else None),
+        said_state=found.said_state if phase is GenerationPhase.UNKNOWN else None,
     )
+
+
+def _end_of(found: GenerationInfo) -> str | None:
+    """Return how it ended, where the provider gives no reason but a word for the end."""
+    if found.said_state is None or found.said_state.lower() == "failed":
+        return None
+    return f"the provider says {found.said_state!r} and gives no reason"
 
 
 def _stand_in(found: GenerationInfo) -> str:

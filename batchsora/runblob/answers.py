@@ -29,6 +29,7 @@ from batchsora.runblob.errors import (
     WrongAddressError,
 )
 from batchsora.runblob.words import clean
+from jobs.clock import EARLIEST, LATEST
 
 LONGEST_RETRY_AFTER: Final = 3600.0
 """Seconds; an API that asks for more is asked again after an hour all the same."""
@@ -187,12 +188,13 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], datetime]) -> floa
 
 
 def http_date(text: str) -> datetime | None:
-    """Read a date of a header; None when it is none."""
+    """Read a date of a header; None when it is none, or lies outside of 2000 to 2100."""
     try:
         found = parsedate_to_datetime(text)
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
+    return found if EARLIEST <= found < LATEST else None
 
 
 def _details(answer: Answer) -> list[str]:

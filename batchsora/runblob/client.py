@@ -217,7 +217,7 @@ class RunBlobClient:
         document = await self._wire.read(path, Call.STATUS)
         if not isinstance(document, dict):
             raise WrongAddressError("the answer to a status is no generation")
-        found = models.info({"generation_id": generation_id} | document, self._token)
+        found = models.info({"generation_id": generation_id} | document, self._token, self.base_url)
         if found.generation_id is None or found.generation_id.lower() != generation_id.lower():
             raise UnreachableError("the API answered with another generation than was asked for")
         return found
@@ -235,7 +235,7 @@ class RunBlobClient:
         document = await self._wire.read(
             "/v1/sora/generations", Call.READ, {"limit": limit, "offset": offset}
         )
-        found = models.listed(document, self._token)
+        found = models.listed(document, self._token, self.base_url)
         if found is None:
             raise WrongAddressError("the answer is no list of generations")
         return found

@@ -132,16 +132,19 @@ class GenerationFailedError(RunBlobError):
 
     Attributes:
         generation_id: of the generation.
-        kind: ``"image"``, ``"content"``, ``"timeout"`` or ``"system"``, read from the API's words;
-            the last two may pass when the same is bought again.
+        kind: ``"image"``, ``"content"``, ``"timeout"``, ``"system"`` or ``"unknown"``, read from
+            the API's words and codes; ``timeout`` and ``system`` are the provider's own fault, and
+            may pass when the same is bought again.
         info: as given.
     """
 
     def __init__(self, info: GenerationInfo) -> None:
         self.info = info
         self.generation_id = info.generation_id
-        self.kind = failure_kind(info.error_message)
+        self.kind = info.failure_kind or failure_kind(info.error_message)
         said = info.error_message or "the API does not say why"
+        if info.error_message is None and info.said_state not in (None, "failed"):
+            said = f"the API says {info.said_state!r}"
         super().__init__(f"the generation {info.generation_id} failed ({self.kind}): {said}")
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -190,7 +193,7 @@ def _seen(info: GenerationInfo | None) -> str:
     """Say where a generation was last seen."""
     if info is None:
         return "it could not be looked at"
-    words = [f"last seen: {info.status or 'no status'}"]
+    words = [f"last seen: {info.said_state or info.status or 'no status'}"]
     if info.progress_pos_in_queue is not None:
         words.append(f"place {info.progress_pos_in_queue} in the queue")
     if info.progress_pct is not None:

@@ -1,64 +1,149 @@
-"""Why a generation failed, read from the provider's ``error_message``.
+"""Why a generation failed, read from the provider's words and codes.
 
-The API gives no codes, only words. What is decided here is whether the engine may buy the same
-again by itself: it does so for ``system`` and ``timeout``. So where words point both ways the kind
-that is *not* bought again wins: image and content come before timeout.
+What is decided here is whether the engine may buy the same again by itself: it does so for
+``system`` and ``timeout`` alone. So these two are a whitelist: the provider says so in so many
+words, and *every* word beside them is one that we know. What is not understood is ``unknown``.
 
 =========  ========================================================================================
 image      the start image is to blame: unreadable, of the wrong kind, or showing photorealistic
            people (the example in the provider's own documentation); another image may pass
 content    moderation or a policy refused the prompt or the result
-timeout    the provider's own patience ended
-system     everything else, also no message at all
+timeout    the provider's own patience ended, in so many words
+system     the provider's own error, overload or maintenance, in so many words
+unknown    everything else: another language, a code of nobody knows what, or no reason at all
 =========  ========================================================================================
 """
 
 import re
 from typing import Final
 
+from batchsora.runblob.reasons import pieces, spelled
 from jobs.states import FailureKind
 
-_LONGEST_SEARCHED: Final = 2000
-
-_PICTURE = r"(?:images?|pictures?|photos?)"
+_PICTURE = r"\b(?:images?|pictures?|photos?)\b"
 _PEOPLE = r"(?:people|persons?|humans?|faces?)"
 _FAULT = (
-    r"(?:people|persons?|humans?|faces?|celebrit(?:y|ies)|minors?|photo-?realistic|realistic|"
+    r"\b(?:people|persons?|humans?|faces?|celebrit(?:y|ies)|minors?|photo-?realistic|realistic|"
     r"invalid|unsupported|corrupt(?:ed)?|damaged|broken|unreadable|truncated|empty|missing|"
-    r"too (?:large|big|small)|could not|can ?not|can't|couldn't|unable|failed to|format|"
+    r"inaccessible|mismatch|load error|process(?:ing)? (?:error|failed)|"
+    r"too (?:large|big|small|many)|could not|can ?not|can[' ]t|couldn'?t|unable|failed to|format|"
     r"dimensions?|resolution|aspect|mime|decode|download|fetch|rejected|"
-    r"not (?:allowed|supported|found))"
+    r"not (?:allowed|supported|found))\b"
 )
 
 _TABLE: Final = (
-    (FailureKind.IMAGE, rf"\bphoto-?realistic {_PEOPLE}\b"),
-    (FailureKind.IMAGE, rf"\b{_PICTURE}\b.*\b{_FAULT}\b"),
-    (FailureKind.IMAGE, rf"\b{_FAULT}\b.*\b{_PICTURE}\b"),
-    (FailureKind.CONTENT, r"\b(?:moderat(?:ed|ion|or)|polic(?:y|ies)|guidelines?|guardrails?)\b"),
-    (FailureKind.CONTENT, r"\bterms of (?:use|service)\b|\bviolat(?:es?|ed|ing|ions?)\b"),
+    (FailureKind.IMAGE, (rf"\bphoto-? ?real(?:istic)? (?:{_PEOPLE}|uploads?)\b",)),
+    (FailureKind.IMAGE, (rf"\b{_PEOPLE} uploads?\b",)),
+    (FailureKind.IMAGE, (_PICTURE, _FAULT)),
+    (FailureKind.CONTENT, (r"\b(?:moderat\w+|polic(?:y|ies)|guidelines?|guardrails?)\b",)),
+    (FailureKind.CONTENT, (r"\bterms of (?:use|service)\b|\bviolat(?:es?|ed|ing|ions?)\b",)),
     (
         FailureKind.CONTENT,
-        r"\b(?:nsfw|sexual(?:ly)?|nudity|violen(?:t|ce)|self-harm|hat(?:e|eful))\b",
+        (r"\b(?:nsfw|sexual(?:ly)?|nudity|violen(?:t|ce)|self[- ]harm|hat(?:e|eful)|toxic)\b",),
     ),
-    (FailureKind.CONTENT, r"\b(?:harmful|illegal|unsafe|safety|sensitive|inappropriate)\b"),
-    (FailureKind.CONTENT, r"\b(?:disallowed|prohibited|forbidden|blocked|flagged|banned)\b"),
-    (FailureKind.CONTENT, r"\bnot (?:allowed|permitted)\b"),
-    (FailureKind.CONTENT, r"\b(?:copyright(?:ed)?|trademarks?|third[- ]party|likeness)\b"),
-    (FailureKind.CONTENT, r"\b(?:celebrit(?:y|ies)|public figures?|real people)\b"),
+    (FailureKind.CONTENT, (r"\b(?:harmful|illegal|unsafe|safety|sensitive|inappropriate)\b",)),
+    (FailureKind.CONTENT, (r"\b(?:disallowed|prohibited|forbidden|blocked|flagged|banned)\b",)),
+    (FailureKind.CONTENT, (r"\b(?:unacceptable|censor(?:ed|ship)?|filtered|risk control)\b",)),
+    (FailureKind.CONTENT, (r"\bcontent filters?\b|\brephras(?:e|ing)\b|\bnon[- ]english\b",)),
+    (FailureKind.CONTENT, (r"\bnot (?:allowed|permitted)\b",)),
+    (FailureKind.CONTENT, (r"\b(?:copyright(?:ed)?|trademarks?|third[- ]party|likeness)\b",)),
     (
         FailureKind.CONTENT,
-        r"\b(?:prompt|content|input) (?:was |has been |is )?(?:rejected|refused|denied)\b",
+        (rf"\b(?:celebrit(?:y|ies)|public figures?|(?:real|prominent) {_PEOPLE})\b",),
     ),
-    (FailureKind.TIMEOUT, r"\btimed?[- ]?out\b|\btimeouts?\b|\btime limit\b"),
-    (FailureKind.TIMEOUT, r"\btook too long\b|\bdeadline exceeded\b|\bexpired\b"),
+    (
+        FailureKind.CONTENT,
+        (r"\b(?:prompt|content|input) (?:was |has been |is )?(?:rejected|refused|denied)\b",),
+    ),
 )
-"""``(kind, what the message says)``: the first row that fits decides, else it is ``system``."""
+"""``(kind, what the reason says)``: the first row of which everything is found decides."""
+
+_OWN: Final = r"(?:servers?|services?|systems?|backend)"
+_PASSING: Final = (
+    (FailureKind.TIMEOUT, r"\btimed? ?outs?\b|\btook too long\b|\bdeadline (?:was )?exceeded\b"),
+    (FailureKind.TIMEOUT, r"\btime limit (?:was |has been )?(?:exceeded|reached)\b"),
+    (
+        FailureKind.TIMEOUT,
+        (
+            r"\bexceed(?:s|ed|ing) (?:the |its )?(?:maximum |max )?(?:allowed )?"
+            r"(?:processing |generation |rendering )?time\b"
+        ),
+    ),
+    (
+        FailureKind.SYSTEM,
+        (
+            r"\binternal (?:server |service |system |processing |rendering |model |worker )?"
+            r"(?:errors?|failure|fault|exception)\b|^internal$"
+        ),
+    ),
+    (FailureKind.SYSTEM, r"\b(?:server|system|backend) (?:error|failure|fault)\b|\bbad gateway\b"),
+    (
+        FailureKind.SYSTEM,
+        (
+            rf"\b{_OWN} (?:is |are |was )?(?:currently |temporarily )*"
+            r"(?:unavailable|overloaded|busy|down|at capacity)\b"
+        ),
+    ),
+    (FailureKind.SYSTEM, r"\boverload(?:ed)?\b|\b(?:at|over|out of) capacity\b"),
+    (FailureKind.SYSTEM, r"\b(?:high|heavy) (?:system |server )?(?:load|demand|traffic)\b"),
+    (
+        FailureKind.SYSTEM,
+        rf"\b(?:under|undergoing|for|scheduled|{_OWN}) maintenance\b|^maintenance$",
+    ),
+)
+"""``(kind, the provider's own fault in so many words)``, of what :func:`spelled` makes of it."""
+
+_BESIDE: Final = (
+    "a an the this that it its is are was were has have had be been we our us you your to of "
+    "on in at by for from with while during due because and or as after before until when if "
+    "please sorry there here some few moment moments minute minutes second seconds hour hours "
+    "now soon shortly currently temporarily temporary too very again later back about "
+    "error errors exception failure failures failed fail fault errored internal unavailable "
+    "server servers service services system systems backend platform provider upstream model "
+    "engine worker workers node gpu cluster capacity gateway sora openai runblob experiencing "
+    "task job request generation generating generate generated prediction inference "
+    "video videos render rendering rendered processing process processed creating create "
+    "created creation complete completed finish finished queue waiting time s ms sec min "
+    "try trying retry code type status message reason http "
+    "occurred occur happened encountered unexpected unexpectedly something went wrong unable "
+    "could issue problem persists contact support help center through can will"
+)
+"""What may stand beside such words. Whatever could name a cause in the row is missing."""
+
+_WORDS: Final = frozenset(_BESIDE.split())
+_ASIDES: Final = re.compile(
+    r"\b(?:could|can|was|were|has|have)(?:n t| not)(?: been| be)? "
+    r"(?:completed?|finish(?:ed)?|generated?|processed|rendered|created|charged)\b"
+    r"|\bwill not be charged\b|\bcredits (?:were|was|will be|have been) (?:refunded|returned)\b"
+)
+_NUMBER: Final = re.compile(r"\d{1,12}(?:s|ms|sec|min)?")
 
 
-def failure_kind(message: str | None) -> FailureKind:
-    """Classify a failure by the provider's words."""
-    text = " ".join((message or "")[:_LONGEST_SEARCHED].split())
-    for kind, pattern in _TABLE:
-        if re.search(pattern, text, re.IGNORECASE):
+def failure_kind(document: object) -> FailureKind:
+    """Classify a failure.
+
+    Args:
+        document: the failed generation as the API shows it; anything but an object is the reason.
+    """
+    said = pieces(document)
+    codes = "\n".join(filter(None, map(spelled, said)))
+    text = " ".join(said) + "\n" + codes.replace("\n", " ")
+    for kind, patterns in _TABLE:
+        if all(re.search(pattern, text, re.IGNORECASE) for pattern in patterns):
             return kind
-    return FailureKind.SYSTEM
+    return _passing(codes) or FailureKind.UNKNOWN
+
+
+def _passing(codes: str) -> FailureKind | None:
+    """Return the kind of what is the provider's own fault, with nothing in it that we don't know.
+
+    Args:
+        codes: what is said, spelled, one piece a line.
+    """
+    found: FailureKind | None = None
+    beside = _ASIDES.sub(" ", codes)
+    for kind, phrase in _PASSING:
+        beside, times = re.subn(phrase, " ", beside, flags=re.MULTILINE)
+        found = found or (kind if times else None)
+    understood = all(word in _WORDS or _NUMBER.fullmatch(word) for word in beside.split())
+    return found if understood else None

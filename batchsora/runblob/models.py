@@ -4,28 +4,36 @@ A field that can't be read is None; fields that nobody knows yet are kept; money
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from batchsora.runblob import files, phases
+from batchsora.runblob.reasons import pieces
 from batchsora.runblob.words import clean, printable
+from jobs.clock import EARLIEST, LATEST
 from jobs.money import LARGEST_USD
+from jobs.states import FailureKind
+from jobs.text import folded_id
 
-LONGEST_URL: Final = 8192
+LONGEST_URL: Final = files.LONGEST_URL
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_URL = re.compile(r"https?://[^\s\x00-\x20\x7f-\x9f\ud800-\udfff<>\"\\]+", re.IGNORECASE)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.{0,40}", re.IGNORECASE)
 _LONGEST_AMOUNT = 40
 _LARGEST_INT = 2**53
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DIGITS = re.compile(r"\d{9,13}(?:\.\d{1,9})?")
+_MILLISECONDS = 10**11
+"""From here on a number of seconds would be in the year 5138: it counts milliseconds."""
 
 
 def usable_id(value: object) -> str | None:
-    """Give an id that can be kept and asked for; None for anything else."""
+    """Return an id that can be kept and asked for, a UUID in lower case; None for all else."""
     if isinstance(value, str) and _ID.fullmatch(value) and value not in (".", ".."):
-        return value
+        return folded_id(value)
     return None
 
 
@@ -44,10 +52,28 @@ def amount(value: object) -> Decimal | None:
 
 
 def _time(value: object) -> datetime | None:
-    """Read an ISO 8601 time, UTC when it names no zone."""
-    return (
-        _moment(text) if isinstance(value, str) and _TIME.fullmatch(text := value.strip()) else None
-    )
+    """Read a time: ISO 8601, UTC when it names no zone, or seconds or milliseconds since 1970.
+
+    What lies outside of 2000 to 2100 is unreadable: nobody may calculate with it.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        found = _moment(text) if _TIME.fullmatch(text) else None
+        if found is None and _DIGITS.fullmatch(text):
+            found = _since_1970(Decimal(text))
+    elif isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        found = _since_1970(value)
+    else:
+        return None
+    return found if found is not None and EARLIEST <= found < LATEST else None
+
+
+def _since_1970(number: float | Decimal) -> datetime | None:
+    try:
+        seconds = number / 1000 if number >= _MILLISECONDS else number
+        return _EPOCH + timedelta(microseconds=int(seconds * 10**6))
+    except (ValueError, ArithmeticError):
+        return None
 
 
 @lru_cache(maxsize=512)
@@ -73,12 +99,6 @@ def _percent(value: object) -> int | None:
     return None if found is None else min(found, 100)
 
 
-def _web_address(value: object) -> str | None:
-    if isinstance(value, str) and len(value) <= LONGEST_URL and _URL.fullmatch(value):
-        return value
-    return None
-
-
 def _text(value: object) -> str | None:
     return printable(value) if isinstance(value, str) and value.strip() else None
 
@@ -88,7 +108,7 @@ def _words(value: object) -> str | None:
 
 
 def _state(value: object) -> str | None:
-    return clean(value, longest=40).lower() if isinstance(value, str) else None
+    return phases.canonical(value) if isinstance(value, str) else None
 
 
 Id = Annotated[str | None, BeforeValidator(usable_id)]
@@ -99,7 +119,7 @@ Words = Annotated[str | None, BeforeValidator(_words)]
 State = Annotated[str | None, BeforeValidator(_state)]
 Percent = Annotated[int | None, BeforeValidator(_percent)]
 Whole = Annotated[int | None, BeforeValidator(_whole)]
-WebAddress = Annotated[str | None, BeforeValidator(_web_address)]
+WebAddress = Annotated[str | None, BeforeValidator(files.web_address)]
 
 
 class _Answer(BaseModel):
@@ -125,13 +145,16 @@ class GenerationInfo(_Answer):
 
     Attributes:
         generation_id: None when it can't be used, in a list; a status always has the one asked for.
-        status: ``pending``, ``processing``, ``completed``, ``failed``, or a word yet unknown.
+        status: ``pending``, ``processing``, ``completed`` or ``failed``, whatever the API's word
+            for it is; else its own word.
+        said_state: the API's own word for where it stands.
         prompt: as echoed; None when absent or blank.
-        video_url: of the finished video.
+        video_url: of the finished video, resolved against the API's address.
         created_at: aware UTC, as ``completed_at``.
         progress_pct: 0 to 100.
         progress_pos_in_queue: while pending.
-        error_message: cleaned and shortened.
+        error_message: why it failed, in the API's words and codes, cleaned and shortened.
+        failure_kind: what these mean, when it failed (:mod:`batchsora.runblob.failures`).
     """
 
     generation_id: Id = None
@@ -143,25 +166,35 @@ class GenerationInfo(_Answer):
     progress_pct: Percent = None
     progress_pos_in_queue: Whole = None
     error_message: Words = None
+    said_state: Words = None
+    failure_kind: FailureKind | None = None
 
 
 def created(document: object) -> GenerationCreated | None:
     """Read the answer to ``generate``; None when it names no usable id."""
     if not isinstance(document, dict) or usable_id(document.get("generation_id")) is None:
         return None
-    return GenerationCreated.model_validate(_named(document))
+    fields = _named(document) | {"generation_id": usable_id(document["generation_id"])}
+    return GenerationCreated.model_validate(fields)
 
 
-def info(document: object, secret: str = "") -> GenerationInfo:
+def info(document: object, secret: str = "", base_url: str = "") -> GenerationInfo:
     """Read one generation; what is no object at all is one of which nothing is known.
 
     Args:
         document: the answer, or an entry of it.
         secret: the token, to be taken out of the API's words.
+        base_url: of the API, against which a video's address is resolved.
     """
-    fields = _named(document) if isinstance(document, dict) else {}
-    words = fields.get("error_message")
-    if isinstance(words, str):
+    fields: dict[str, object] = _named(document) if isinstance(document, dict) else {}
+    told = phases.told(fields, secret)
+    fields["status"], fields["said_state"] = told.status, told.said
+    fields["failure_kind"] = told.failure
+    if told.status == "completed":
+        fields["video_url"] = files.video_address(fields, base_url)
+    if told.failure is not None:
+        fields["error_message"] = clean(": ".join(pieces(fields)), secret)
+    elif isinstance(words := fields.get("error_message"), str):
         fields["error_message"] = clean(words, secret)
     return GenerationInfo.model_validate(fields)
 
@@ -173,14 +206,16 @@ def _named(document: dict[str, object]) -> dict[str, object]:
     return {printable(name): value for name, value in document.items()}
 
 
-def listed(document: object, secret: str = "") -> list[GenerationInfo] | None:
+def listed(document: object, secret: str = "", base_url: str = "") -> list[GenerationInfo] | None:
     """Read a page of generations, bare or wrapped; None when it is no such page."""
     if isinstance(document, dict):
         for name in ("items", "generations", "data", "results"):
             if isinstance(document.get(name), list):
                 document = document[name]
                 break
-    return [info(entry, secret) for entry in document] if isinstance(document, list) else None
+    if not isinstance(document, list):
+        return None
+    return [info(entry, secret, base_url) for entry in document]
 
 
 def balance(document: object) -> Decimal | None:

@@ -23,6 +23,7 @@ from batchsora.web.desk import Desk
 from jobs.errors import EngineError
 from jobs.pace import Pacer
 from jobs.store import looks
+from jobs.text import folded_id
 
 log = logging.getLogger(__name__)
 
@@ -158,4 +159,4 @@ def _generation_id(body: bytes) -> str | None:
     except (ValueError, RecursionError):
         return None
     name = told.get("generation_id") if isinstance(told, dict) else None
-    return name if isinstance(name, str) and _ID.fullmatch(name) else None
+    return folded_id(name) if isinstance(name, str) and _ID.fullmatch(name) else None

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, null, select, text, update
 
+from ..clock import EARLIEST, LATEST
 from ..provider import Generation
 from ..states import AttemptState
 from ..suspects import ClockOffset
@@ -89,7 +90,7 @@ def clock_offset(connection: Connection, attempt_id: int) -> ClockOffset:
     row = connection.execute(
         select(ATTEMPT.c.created_at, ATTEMPT.c.intent_at, ATTEMPT.c.accepted_at).where(
             ATTEMPT.c.id.between(attempt_id - NEIGHBOURS, attempt_id + NEIGHBOURS),
-            ATTEMPT.c.created_at.is_not(None),
+            ATTEMPT.c.created_at.between(EARLIEST, LATEST),  # kept before odd times were refused
             ATTEMPT.c.price_estimated.is_(False),
         )
     ).all()

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, case, func, select, text, update
 
 from ..ledger import Refunds
 from ..provider import Generation, GenerationPhase
-from ..states import AttemptState, FailureKind, JobState
+from ..states import UNENDED, AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, BATCH, JOB, UNSETTLED, UtcDateTime
 from .prepared import Prepared, as_list, one_of
 from .rows import attempt_row, move_attempt, move_job, move_money
@@ -63,6 +63,7 @@ _PENDING = Prepared(
         ATTEMPT.c.next_look_at,
         ATTEMPT.c.percent,
         ATTEMPT.c.queue_position,
+        ATTEMPT.c.said_state,
         JOB.c.state.label("job_state"),
         JOB.c.retries,
     )
@@ -203,6 +204,7 @@ _PROGRESS = Prepared(
     .values(
         percent=bindparam("seen_percent"),
         queue_position=bindparam("seen_position"),
+        said_state=bindparam("seen_state"),
         next_look_at=bindparam("next_look"),
     )
 )
@@ -217,6 +219,7 @@ def progress(connection: Connection, found: Sequence[Progress]) -> None:
                 "attempt": item.attempt.id,
                 "seen_percent": item.seen.percent,
                 "seen_position": item.seen.queue_position,
+                "seen_state": item.seen.said_state,
                 "next_look": item.next_look_at,
             }
             for item in found
@@ -235,7 +238,7 @@ def complete(
     now: datetime,
     created_at: datetime | None = None,
 ) -> bool:
-    """Write a finished video down; also when its job had been given up as overdue.
+    """Write a finished video down; also when its job had been given up.
 
     Args:
         connection: in a writing transaction.
@@ -245,7 +248,7 @@ def complete(
         created_at: the provider's own time of the generation, if it is to be kept.
     """
     row = attempt_row(connection, attempt_id)
-    done: dict[str, Any] = {"ended_at": now, "percent": 100}
+    done: dict[str, Any] = {"ended_at": now, "percent": 100, "said_state": None}
     if created_at is not None:
         done["created_at"] = created_at
     if row is None or not move_attempt(
@@ -253,7 +256,7 @@ def complete(
     ):
         return False
     if row.current_attempt != attempt_id or (
-        row.job_state == JobState.FAILED and row.error_kind != FailureKind.OVERDUE
+        row.job_state == JobState.FAILED and row.error_kind not in UNENDED
     ):
         return True  # an abandoned attempt's late video: its job has moved on
     return move_job(
@@ -278,8 +281,9 @@ def fail(
 ) -> bool:
     """Write a generation's failure down; with a delay the job is queued for a new attempt.
 
-    An overdue job stays failed, now with the provider's own reason, and is not bought again by
-    itself. The charge stays, and counts as spent unless the batch's ``--refunds`` says otherwise.
+    A job that was given up stays failed, now with the provider's own reason, and is not bought
+    again by itself. The charge stays, and counts as spent unless the batch's ``--refunds`` says
+    otherwise.
     """
     row = attempt_row(connection, attempt_id)
     if row is None or not move_attempt(
@@ -292,7 +296,7 @@ def fail(
     if row.job_state == JobState.FAILED:
         connection.execute(
             update(JOB)
-            .where(JOB.c.id == row.job_id, JOB.c.error_kind == FailureKind.OVERDUE)
+            .where(JOB.c.id == row.job_id, JOB.c.error_kind.in_(UNENDED))
             .values(error_kind=kind, error=message, completed_at=now)
         )
         return True
@@ -333,10 +337,27 @@ def _refund(connection: Connection, attempt: Any, kind: FailureKind) -> None:
     move_money(connection, attempt, held=0, refunded=attempt.price_micros)
 
 
-def overdue(
-    connection: Connection, attempt_id: int, patience: timedelta, now: datetime, again: timedelta
-) -> bool:
-    """Give a generation up for this run: its job fails as ``overdue``, its attempt stays live."""
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """Why a generation is given up for this run, and when it is looked at again.
+
+    Attributes:
+        kind: one of :data:`jobs.states.UNENDED`.
+        message: for people.
+        said_state: the provider's own word for its state, where we know none.
+    """
+
+    kind: FailureKind
+    message: str
+    next_look_at: datetime
+    said_state: str | None = None
+
+
+def overdue(connection: Connection, attempt_id: int, why: GivenUp, now: datetime) -> bool:
+    """Give a generation up for this run: its job fails, its attempt stays live.
+
+    One that was given up before, and is seen in another way now, is failed by what is seen now.
+    """
     row = attempt_row(connection, attempt_id)
     if row is None or row.state != AttemptState.ACCEPTED:
         return False
@@ -345,17 +366,20 @@ def overdue(
         .where(ATTEMPT.c.id == attempt_id)
         .values(
             overdue_at=case((ATTEMPT.c.overdue_at.is_(None), now), else_=ATTEMPT.c.overdue_at),
-            next_look_at=now + again,
+            next_look_at=why.next_look_at,
+            said_state=why.said_state,
         )
     )
-    minutes = patience.total_seconds() / 60
-    return move_job(
-        connection,
-        row.job_id,
-        "overdue",
-        JobState.FAILED,
-        error_kind=FailureKind.OVERDUE,
-        error=f"not finished after {minutes:g} minutes; it is paid and may still finish: "
-        "the next 'batchsora run' looks again first",
-        completed_at=now,
-    )
+    told: dict[str, Any] = {"error_kind": why.kind, "error": why.message}
+    if row.job_state == JobState.FAILED:
+        connection.execute(
+            update(JOB)
+            .where(
+                JOB.c.id == row.job_id,
+                JOB.c.attempt_id == attempt_id,
+                JOB.c.error_kind.in_(set(UNENDED) - {why.kind}),
+            )
+            .values(told)
+        )
+        return True
+    return move_job(connection, row.job_id, "overdue", JobState.FAILED, completed_at=now, **told)

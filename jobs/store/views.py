@@ -12,6 +12,7 @@ from ..errors import NotFoundError
 from ..ledger import Budget, Scope, batch_key
 from ..states import JobState
 from ..tables import ARTIFACT, ATTEMPT, BATCH, BUDGET, JOB, TALLY
+from ..text import folded_id
 from . import doubts, files
 
 PAGE = 1000
@@ -134,6 +135,7 @@ _JOB_VIEW = (
         ATTEMPT.c.generation_id,
         ATTEMPT.c.percent,
         ATTEMPT.c.queue_position,
+        ATTEMPT.c.said_state,
         ATTEMPT.c.hold_micros,
         ATTEMPT.c.error.label("attempt_error"),
         ATTEMPT.c.intent_at,
@@ -288,12 +290,13 @@ def attempts_of(connection: Connection, job_id: int) -> Sequence[Any]:
 
 def attempt_of_generation(connection: Connection, generation_id: str) -> Any:
     """Find the attempt that has a generation; None when it is no attempt's."""
+    folded = folded_id(generation_id)
     return connection.execute(
         select(ATTEMPT.c.id, JOB.c.key, BATCH.c.name.label("batch"))
         .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
         .join(BATCH, BATCH.c.id == JOB.c.batch_id)
-        .where(ATTEMPT.c.generation_id == generation_id)
-    ).one_or_none()
+        .where(ATTEMPT.c.generation_id.in_({generation_id, folded, folded.upper()}))
+    ).first()
 
 
 def queued_by_kind(

@@ -8,7 +8,7 @@ from support.invariants import Invariants
 
 from batchsora.sandbox.world import Made
 from jobs.ledger import ACCOUNT_KEY
-from jobs.states import JobState
+from jobs.states import UNENDED, JobState
 from jobs.store import Store
 from jobs.tables import ATTEMPT, BUDGET, JOB
 from jobs.text import same_text
@@ -89,7 +89,7 @@ class Watcher:
         for job in connection.execute(JOBS):
             before = self._ends.get(job.id)
             if before is not None and before[0] != job.state and job.id not in self.touched:
-                late = before == (JobState.FAILED, "overdue")
+                late = before[0] == JobState.FAILED and before[1] in UNENDED
                 assert late, f"job {job.id} left {before} for {job.state} by itself"
             if job.state in ENDS:
                 ends[job.id] = (job.state, job.error_kind)

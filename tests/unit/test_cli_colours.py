@@ -20,7 +20,7 @@ def job(**more: Any) -> SimpleNamespace:
     base = {
         "key": "k", "state": "failed", "prompt": "p", "error_kind": "system", "error": "no",
         "charged_micros": 0, "file": None, "sha256": None, "percent": None,
-        "queue_position": None, "attempt_error": None,
+        "queue_position": None, "said_state": None, "attempt_error": None,
     }  # fmt: skip
     return SimpleNamespace(**(base | more))
 

@@ -227,7 +227,7 @@ def test_a_callback_may_be_asynchronous_and_may_raise() -> None:
         ("The image contains photorealistic people", "image"),
         ("The prompt violates the content policy", "content"),
         ("Generation timed out", "timeout"),
-        (None, "system"),
+        (None, "unknown"),
     ],
 )
 def test_a_failure_says_why(message: str | None, kind: str) -> None:

@@ -451,14 +451,14 @@ def test_a_throttled_read_says_how_long() -> None:
         ({"status": "pending", "progress_pos_in_queue": 3}, GenerationPhase.PENDING, None),
         ({"status": " Processing "}, GenerationPhase.PROCESSING, None),
         ({"status": "completed"}, GenerationPhase.COMPLETED, None),
-        ({"status": "failed"}, GenerationPhase.FAILED, FailureKind.SYSTEM),
+        ({"status": "failed"}, GenerationPhase.FAILED, FailureKind.UNKNOWN),
         ({"status": "failed", "error_message": "timed out"}, GenerationPhase.FAILED, "timeout"),
-        ({"status": "succeeded"}, GenerationPhase.PENDING, None),
-        ({"status": 3}, GenerationPhase.PENDING, None),
+        ({"status": "succeeded"}, GenerationPhase.COMPLETED, None),
+        ({"status": 3}, GenerationPhase.UNKNOWN, None),
     ],
 )
 def test_phases(given_fields: dict[str, Any], phase: GenerationPhase, failure: str | None) -> None:
-    """The documented words mean what they say; nothing final is concluded from others."""
+    """Words of the table mean what it says; nothing final is concluded from others."""
     found = run(reply(200, INFO | given_fields), lambda c: RunBlobProvider(c).generation("gen-1"))
     assert found.phase is phase
     assert found.failure == failure
@@ -502,7 +502,7 @@ def test_no_list_breaks_its_reader_or_loses_an_entry(entries: list[Any]) -> None
         ("created_at", "2026-01-02T12:00:00Z", NOON),
         ("created_at", "2026-01-02", None),
         ("created_at", "0001-01-01T00:00:00+14:00", None),
-        ("created_at", 1767355200, None),
+        ("created_at", 1767355200, NOON),
         ("created_at", "yesterday", None),
         ("video_url", "https://x.example/v.mp4?sig=a%20b", "https://x.example/v.mp4?sig=a%20b"),
         ("video_url", "file:///etc/passwd", None),

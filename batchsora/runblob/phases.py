@@ -1,0 +1,105 @@
+"""Where a generation stands, read from whatever word the API has for it: a table of synonyms.
+
+A word that is in no row is kept as the API says it, and nothing final is concluded from it.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from batchsora.runblob.failures import failure_kind
+from batchsora.runblob.reasons import spelled
+from batchsora.runblob.words import clean
+from jobs.states import FailureKind
+
+FIELDS: Final = ("status", "state", "task_status")
+LONGEST: Final = 40
+
+_REASON: Final = frozenset({FailureKind.IMAGE, FailureKind.CONTENT})
+_TABLE: Final = (
+    ("pending", "pending queued queueing submitted waiting created accepted scheduled starting"),
+    ("pending", "not_start not_started in_queue"),
+    ("processing", "processing in_progress running generating rendering active started working"),
+    ("completed", "completed complete succeeded succeed success successful done finished ready"),
+    ("failed", "failed fail failure error errored"),
+    ("stopped", "cancelled canceled cancel aborted expired"),
+    ("refused", "rejected moderated blocked nsfw flagged content_filtered"),
+)
+"""``(what it means, the words for it)``, in any case, joined in any way."""
+
+_MEANINGS: Final = {
+    word.replace("_", ""): meaning for meaning, words in _TABLE for word in words.split()
+}
+_ENDS: Final = ("refused", "stopped", "failed")
+_COMPATIBLE: Final = (_ENDS, ("processing", "pending"), ("completed",))
+"""Rows that do not contradict each other; of several the first one counts."""
+
+_PREFIX: Final = re.compile(
+    r"^(?:(?:task|job|video|media|generation|prediction) )*(?:(?:status|state) )+"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the API says of where a generation stands.
+
+    Attributes:
+        status: ``pending``, ``processing``, ``completed``, ``failed``; else its own word, in lower
+            case, or None when there is none.
+        said: its own word; None when there is none.
+        failure: why it failed, when it did.
+    """
+
+    status: str | None
+    said: str | None
+    failure: FailureKind | None = None
+
+
+def meaning(word: str) -> str | None:
+    """Return the row of a word: a status, ``stopped`` or ``refused``; None when it is in none."""
+    plain = spelled(word[: 4 * LONGEST])
+    return _MEANINGS.get(plain.replace(" ", "")) or _MEANINGS.get(
+        _PREFIX.sub("", plain).replace(" ", "")
+    )
+
+
+def canonical(word: str) -> str:
+    """Return the one word for a state, or the API's own in lower case."""
+    found = meaning(word)
+    return "failed" if found in _ENDS else found or clean(word, longest=LONGEST).lower()
+
+
+def told(document: Mapping[str, Any], secret: str = "") -> Told:
+    """Read where a generation stands.
+
+    Fields that contradict each other tell nothing: one of them may be about the answer itself.
+
+    Args:
+        document: the generation as the API shows it.
+        secret: the token, to be taken out of the API's words.
+    """
+    words = [word for name in FIELDS if (word := _word(document.get(name), secret))]
+    meanings = {found for word in words if (found := meaning(word))}
+    row = next((row for row in _COMPATIBLE if meanings and meanings <= set(row)), None)
+    if row is not None:
+        found = next(one for one in row if one in meanings)
+        said = next(word for word in words if meaning(word) == found)
+        failure = _failure(found, document) if found in _ENDS else None
+        return Told("failed" if failure else found, said, failure)
+    said_all = ", ".join(dict.fromkeys(words)) or None
+    return Told(said_all and said_all.lower(), said_all)
+
+
+def _failure(found: str, document: Mapping[str, Any]) -> FailureKind:
+    """Return why it failed: what was cancelled is nobody's fault that passes by itself."""
+    kind = failure_kind(document)
+    if found == "failed" or kind in _REASON:
+        return kind
+    return FailureKind.CONTENT if found == "refused" else FailureKind.UNKNOWN
+
+
+def _word(value: object, secret: str) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**LONGEST:
+        return str(value)
+    return (clean(value, secret, LONGEST) or None) if isinstance(value, str) else None
