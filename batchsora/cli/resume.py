@@ -18,9 +18,9 @@ def command(cli: Cli, /, batch: str) -> int:
       batchsora resume night
     """
     from batchsora.app.databases import existing_store
-    from batchsora.app.steer import pause
+    from batchsora.app.pausing import resume
 
     settings = cli.settings()
     with existing_store(settings.database) as store:
-        pause(batch, settings, store, cli, paused=False)
+        resume(batch, settings, store, cli)
     return 0
