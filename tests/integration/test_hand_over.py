@@ -13,12 +13,15 @@ import pytest
 from click.testing import CliRunner, Result
 from crash.night import TOKEN, Night, Running
 
+from batchsora.app.databases import existing_store
 from batchsora.cli import group
 from batchsora.cli.common import Cli
 from batchsora.cli.failures import exit_of
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
+from jobs.ledger import batch_key
+from jobs.store import accounts
 
 QUICK = ("--rate", "0", "--poll-interval", "0.05", "--retries", "0", "--no-download")
 LONG = "a train that takes all night"
@@ -107,6 +110,22 @@ def test_a_retry_buys_its_row_alone(world: World, api: SandboxServer) -> None:
     assert "'batchsora run --batch trial' buys them" in later.stderr
     assert bought(world).total() == 2
     assert call("run", "--batch", "trial", "--yes", *QUICK).exit_code == 0
+    assert bought(world).total() == 13
+
+
+def test_rows_that_nothing_holds_back_are_not_handed_over_either(
+    world: World, api: SandboxServer
+) -> None:
+    """A batch that its cap had stopped: a retry beside another run buys its row, not the rest."""
+    assert call("run", "trial.csv", "--budget", "0.12", *QUICK).exit_code == 4
+    assert status("trial")["held_back"] == {}
+    with existing_store(Path("batchsora.db")) as store:
+        store.write(lambda c: accounts.set_cap(c, batch_key(1), 9_000_000))
+    with living(world, api.url):
+        assert document("retry", "--batch", "trial", "--yes")["retried"] == ["r0"]
+    assert bought(world) == {"a trial of kite 0": 2}
+    assert status("trial")["jobs"]["queued"] == 11
+    assert call("run", *QUICK).exit_code == 0  # they were asked for
     assert bought(world).total() == 13
 
 
