@@ -15,7 +15,7 @@ from typing import Any, Unpack
 from batchsora.app.databases import existing_store, working_store
 from batchsora.app.earlier import OnExisting
 from batchsora.app.exits import Exit
-from batchsora.app.loading import LoadOptions, load_manifest
+from batchsora.app.loading import LoadOptions, is_capped, load_manifest
 from batchsora.app.manifests import Source, fitted_folder
 from batchsora.app.plan import Pace, make_plan, plan_json
 from batchsora.app.session import Hooks, Observer, Switch
@@ -125,6 +125,8 @@ class Batch:
         manifest, hooks = self._opened(), Hooks()
         with working_store(self._settings.database, hooks.clock) as store:
             options, given = self._options(terms), caps(terms)
+            if is_capped(store, manifest, options.name, given):
+                options = replace(options, held_back=None)
             return load_manifest(store, manifest, options, given, hooks.clock.now())[0]
 
     def run(

@@ -26,12 +26,9 @@ class RunPolicy:
         price_ceiling: micros to hold where no price is known.
         wait_for_funds: wait for money instead of ending without it.
         retry: which failures are bought again by themselves, and when.
-        last_rows: per batch id the last manifest row to buy (``--first N``).
-        rows: per batch id the only manifest rows to buy (``--sample N``).
         not_awaited: numbers of batches that were paused when the run began: it does not wait for
             them to go on.
         buys: False polls and settles what is there, and submits nothing.
-        left_out: numbers of jobs that this run does not buy: their prompts exist in the account.
         callback_url: where the provider may announce the ends of rows that name no address.
     """
 
@@ -46,9 +43,6 @@ class RunPolicy:
     price_ceiling: Micros = PRICE_CEILING
     wait_for_funds: bool = False
     retry: RetryPolicy = field(default_factory=RetryPolicy)
-    last_rows: dict[int, int] = field(default_factory=dict)
-    rows: dict[int, frozenset[int]] = field(default_factory=dict)
-    left_out: frozenset[int] = frozenset()
     not_awaited: frozenset[int] = frozenset()
     buys: bool = True
     callback_url: str | None = None

@@ -29,7 +29,7 @@ from .provider import (
 )
 from .reconcile import Reconciler, Recovery, recover
 from .scheduler import Scheduler
-from .store import Store, accounts, outcomes, steering
+from .store import Store, accounts, outcomes, outstanding, steering
 from .store.claims import Blocked
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Owner:
 
 
 class Runner:
-    """One run over the active batches of a database.
+    """One run over some batches of a database, and over what is handed to it meanwhile.
 
     Args:
         store: the job table.
@@ -77,6 +77,8 @@ class Runner:
         self._scheduler = Scheduler(context, self._funds, self._reconciler)
         self._poller = Poller(context)
         self.recovery = Recovery(0, 0)
+        self.served: list[int] = []
+        """Batches that it served, or of which jobs were handed to it; known when it has ended."""
 
     @property
     def surplus(self) -> int:
@@ -88,7 +90,7 @@ class Runner:
         self.gate.stop()
 
     async def run(self, batch_ids: Iterable[int]) -> Ending:
-        """Serve these batches, and those that are activated meanwhile, until the run is over.
+        """Serve these batches, and the jobs that are handed over meanwhile, until the run is over.
 
         Cancelling it puts what is under way in doubt.
 
@@ -170,6 +172,7 @@ class Runner:
 
     def _leave(self, connection: Connection) -> None:
         outcomes.doubt_all_open(connection, self._clock.now())
+        self.served = outstanding.served_batches(connection)
         steering.serve_none(connection)
 
     def _ending_before_start(self) -> Ending:

@@ -165,16 +165,13 @@ class Scheduler:
                 want=want,
                 ceiling=self._policy.price_ceiling,
                 patience=self._policy.send_within,
-                last_rows=self._policy.last_rows,
-                rows=self._policy.rows,
-                left_out=self._policy.left_out,
             )
             result = claims.claim(connection, now, terms, self._new_key)
             self._note_waits(connection, result)
         found = {batch: frozenset(why) for batch, why in result.blocked.items()}
         blocked = found if want and not result.claims else None
         gate = self._gate
-        left = outstanding.outstanding(connection, now, self._policy)
+        left = outstanding.outstanding(connection, now, self._policy.not_awaited)
         if not self._policy.buys:
             left = replace(left, ready=False, paused=False, next_due=None)
         return result, Situation(
@@ -199,7 +196,7 @@ class Scheduler:
                 for batch, text in waits.items()
             }
         if waits != self._waits:
-            steering.set_waiting(connection, waits)
+            steering.set_waiting(connection, dict.fromkeys(self._waits) | waits)
             self._waits = waits
 
     @staticmethod

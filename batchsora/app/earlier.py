@@ -10,7 +10,8 @@ from jobs.clock import Clock
 from jobs.earlier import EarlierWork, find_earlier, take_over
 from jobs.provider import TokenRefusedError, WrongAddressError
 from jobs.runner import check_owner
-from jobs.store import Store
+from jobs.states import HeldBack
+from jobs.store import Store, holding
 
 
 class OnExisting(StrEnum):
@@ -52,6 +53,8 @@ def settle_earlier(
         jobs.errors.DatabaseOwnerError: the database holds another account's generations.
     """
     if choice is OnExisting.BUY:
+        for batch_id in batch_ids:
+            store.write(lambda c, b=batch_id: holding.release(c, b, holding.FOUND))  # type: ignore[misc]
         return frozenset()
 
     async def find(provider: RunBlobProvider) -> EarlierWork:
@@ -75,7 +78,9 @@ def settle_earlier(
     asker.say(
         "they are left out; --adopt-existing takes them over at no cost, --buy-again buys them anew"
     )
-    return frozenset(match.job_id for match in work.matches)
+    found = {match.job_id: match.generation.id for match in work.matches}
+    store.write(lambda c: holding.hold_back(c, found, HeldBack.EXISTS))
+    return frozenset(found)
 
 
 def _found(work: EarlierWork) -> str:

@@ -70,7 +70,6 @@ def generate(
     """
     spec = _spec(request)
     now = hooks.clock.now()
-    ending: Ending | None
     with endpoint(settings) as place:
         try:
             with working_store(settings.database, hooks.clock, brief=True) as store:
@@ -80,8 +79,6 @@ def generate(
                 ending = _buy(store, job_id, place, request, hooks, teller)
         except DatabaseLockedError:
             job_id, ending = _hand_over(spec, request, settings, hooks, teller)
-    if ending is None:
-        ending = finish([job_id], request.terms.policy, request.terms, settings, hooks, teller)
     code, (job,) = conclude(ending, [job_id], request.terms.download, settings, hooks)
     return code, job
 
@@ -95,39 +92,52 @@ def _buy(
     teller: Teller,
 ) -> Ending:
     """Buy it as a runner; what could not be bought is not left in the queue for a later run."""
-    policy = replace(request.terms.policy, left_out=store.read(lambda c: _others(c, job_id)))
-    terms = replace(request.terms, policy=policy, download=None)
+    terms = replace(request.terms, download=None)
     done = over([job_id]) if request.wait else _bought(job_id)
     ending: Ending | None = None
     try:
         ending = serve(store, [job_id], place, terms, hooks, teller, done).ending
     finally:
-        now = hooks.clock.now()
-        if store.write(lambda c: steering.cancel(c, [job_id], now)):
-            for line in () if ending is None else wording.reason(ending, 1):
-                teller.say(line)
-            teller.say("nothing was bought")
+        _give_up(store, job_id, ending, hooks, teller)
     return ending
+
+
+def _give_up(
+    store: Store, job_id: int, ending: Ending | None, hooks: Hooks, teller: Teller
+) -> None:
+    """Cancel what could not be bought, so that no later run buys it; say so where it was."""
+    now = hooks.clock.now()
+    if store.write(lambda c: steering.cancel(c, [job_id], now)):
+        for line in () if ending is None else wording.reason(ending, 1):
+            teller.say(line)
+        teller.say("nothing was bought")
 
 
 def _hand_over(
     spec: JobSpec, request: GenerateRequest, settings: Settings, hooks: Hooks, teller: Teller
-) -> tuple[int, Ending | None]:
-    """Let the runner that is alive buy it; no ending yet when it is to be waited for."""
+) -> tuple[int, Ending]:
+    """Let the runner that is alive buy it, and wait for it if that is wanted.
+
+    When that runner ends before it has bought it, it is bought here. What it leaves because nobody
+    may buy it now, as in a paused batch, stays held back.
+    """
     now = hooks.clock.now()
-
-    def add(connection: Connection) -> tuple[int, list[str]]:
-        added = _add(connection, spec, request, now)
-        (batch,) = views.find_batches(connection, ADHOC)
-        steering.serve(connection, [batch.id])
-        return added
-
     with existing_store(settings.database) as store:
-        job_id, notes = store.write(add)
-    for note in notes:
-        teller.say(note)
-    teller.say(f"the runner buys it ({current_runner(settings.database)})")
-    return job_id, None if request.wait else Ending(Reason.FINISHED)
+        job_id, notes = store.write(lambda c: _add(c, spec, request, now))
+    ending: Ending | None = None
+    try:
+        for note in notes:
+            teller.say(note)
+        teller.say(f"the runner buys it ({current_runner(settings.database)})")
+        if not request.wait:
+            ending = Ending(Reason.FINISHED)
+            return job_id, ending
+        ending = finish([job_id], request.terms.policy, request.terms, settings, hooks, teller)
+        return job_id, ending
+    finally:
+        if ending is None or ending.reason is not Reason.FINISHED:
+            with existing_store(settings.database) as store:
+                _give_up(store, job_id, ending, hooks, teller)
 
 
 def _spec(request: GenerateRequest) -> JobSpec:
@@ -163,7 +173,10 @@ def _problem(problem: RowProblem) -> str:
 def _add(
     connection: Connection, spec: JobSpec, request: GenerateRequest, now: datetime
 ) -> tuple[int, list[str]]:
-    """Add the row to its batch, and keep the caps; gives its number, and notes about the caps.
+    """Add the row to its batch, handed to the runner, and keep the caps.
+
+    Returns:
+        Its number, and notes about the caps.
 
     Raises:
         NotAllowedError: the same video is under way already.
@@ -185,12 +198,6 @@ def _add(
     )
     job_id = steering.add(connection, batch_id, row, kind_of(spec.request).key, now)
     return job_id, set_caps(connection, batch_id, request.caps, None, now)
-
-
-def _others(connection: Connection, job_id: int) -> frozenset[int]:
-    """List what waits in the queue from earlier: it is not bought on this occasion."""
-    queued = views.Wanted(ADHOC, [JobState.QUEUED])
-    return frozenset(job.id for job in views.jobs(connection, queued)) - {job_id}
 
 
 def _bought(job_id: int) -> Callable[[Connection], bool]:

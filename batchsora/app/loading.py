@@ -17,6 +17,7 @@ from jobs.errors import LoadError
 from jobs.ledger import Refunds, batch_key, campaign_key, day_key
 from jobs.money import to_micros, usd_text
 from jobs.spec import SpecRow
+from jobs.states import HeldBack
 from jobs.store import Store, accounts, batches, incoming, loading, steering, views
 from jobs.store.loading import LoadReport, OnChange
 
@@ -78,6 +79,8 @@ class LoadOptions:
         allow_unknown: load although a column looks like a misspelt one.
         ask_gone: load nothing while unpaid rows would be cancelled that left the manifest.
         quiet: show no progress.
+        held_back: why nobody buys the rows that this load queues, until a person says so; None: a
+            person has.
     """
 
     name: str | None = None
@@ -86,6 +89,7 @@ class LoadOptions:
     on_change: OnChange = OnChange.STOP
     ask_gone: bool = False
     quiet: bool = False
+    held_back: HeldBack | None = HeldBack.UNASKED
 
 
 def valid_rows(
@@ -146,7 +150,14 @@ def load_manifest(
             now,
             manifest.read_as,
         )
-        report = loading.merge(connection, batch_id, now, options.on_change, whole=not problems)
+        report = loading.merge(
+            connection,
+            batch_id,
+            now,
+            options.on_change,
+            whole=not problems,
+            held_back=options.held_back,
+        )
         ctrl_c.heed()
         if options.ask_gone and report.cancelled:
             raise RowsGoneError(report.cancelled)
@@ -158,6 +169,22 @@ def load_manifest(
         store.spool(spool)
         report, notes = store.write(work)
     return report, notes, problems
+
+
+def is_capped(store: Store, manifest: Manifest, name: str | None, caps: Caps) -> bool:
+    """Check whether a manifest's batch will have a cap, under which nobody is asked.
+
+    Raises:
+        jobs.errors.LoadError: it can't be told which batch it is.
+    """
+    if caps.batch is not None or manifest.budget is not None or "batch" in caps.begin:
+        return True
+
+    def kept(connection: Connection) -> bool:
+        batch = batches.batch_of(connection, name, manifest.name, manifest.source)
+        return batch is not None and accounts.cap(connection, batch_key(batch.id)) is not None
+
+    return store.read(kept)
 
 
 def check_columns(manifest: Manifest, *, allow_unknown: bool) -> None:

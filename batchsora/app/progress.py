@@ -48,11 +48,16 @@ def summary(batches: list[BatchStatus]) -> str:
     money = f"${usd_text(spent)}"
     if caps and None not in caps:
         money += f"/${usd_text(sum(cap for cap in caps if cap is not None))}"
+    held = sum(batch.held for batch in batches)
     counts = [
         f"{count} {name}"
         for state, name in _SHOWN
-        if (count := sum(batch.jobs[state] for batch in batches))
+        if (
+            count := sum(batch.jobs[state] for batch in batches)
+            - (held if state == JobState.QUEUED else 0)
+        )
     ]
+    counts += [f"{held} held back"] if held else []
     counts += [f"{batch.name} paused" for batch in batches if batch.paused]
     waiting = [batch.waiting_for for batch in batches if batch.waiting_for]
     if waiting:
@@ -69,8 +74,9 @@ def batches_look(store: Store, batch_ids: Callable[[], Sequence[int]]) -> Look:
 
     def look() -> tuple[int, int, str]:
         batches = statuses(store, batch_ids())
-        total = sum(batch.total for batch in batches)
-        return total - sum(batch.left for batch in batches), total, summary(batches)
+        done = sum(batch.total - batch.left for batch in batches)
+        total = sum(batch.total - batch.held for batch in batches)
+        return done, total, summary(batches)
 
     return look
 

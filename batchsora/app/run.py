@@ -45,7 +45,7 @@ class Until:
 
 
 class Served:
-    """The batches of a run: those that it began with, and those that it was given meanwhile."""
+    """The batches of a run: those that it began with, and those of jobs that were handed to it."""
 
     def __init__(self, store: Store, batch_ids: Iterable[int]) -> None:
         self._store = store
@@ -53,8 +53,12 @@ class Served:
 
     def __call__(self) -> list[int]:
         """List their numbers."""
-        self._ids.update(self._store.read(outstanding.served_batches))
+        self.add(self._store.read(outstanding.served_batches))
         return sorted(self._ids)
+
+    def add(self, batch_ids: Iterable[int]) -> None:
+        """Count some among them."""
+        self._ids.update(batch_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,7 @@ async def _run(
         try:
             with _stoppable(runner, running, downloading, hooks.switch, above_the_bar(say)):
                 ending = await _finish(running, downloading)
+                served.add(runner.served)
                 if stopping is not None and stopping.done():
                     stopping.result()
                     ending = Ending(Reason.FINISHED)

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
-from batchsora.app import wording
+from batchsora.app import held, wording
 from batchsora.app.databases import working_store
 from batchsora.app.earlier import OnExisting, settle_earlier
 from batchsora.app.exits import Exit, exit_of_run
@@ -14,6 +14,7 @@ from batchsora.app.loading import (
     Caps,
     LoadOptions,
     RowsGoneError,
+    is_capped,
     load_manifest,
     set_caps,
 )
@@ -30,8 +31,8 @@ from batchsora.settings import Settings
 from jobs.ending import Reason
 from jobs.errors import NotAllowedError, NotFoundError
 from jobs.lock import PATIENCE, current_runner
-from jobs.states import JobState
-from jobs.store import Store, accounts, steering, unended, views
+from jobs.states import HeldBack, JobState
+from jobs.store import Store, accounts, holding, steering, unended, views
 from jobs.store.views import BatchStatus
 
 LONGEST_WAIT = 7 * 86400.0
@@ -88,27 +89,31 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
     if request.patient and (runner := current_runner(settings.database)) is not None:
         teller.say(f"waits until the runner ends ({runner})")
     patience = LONGEST_WAIT if request.patient else PATIENCE
+    consent = request.consent or settings.sandbox
     with (
         endpoint(settings) as place,
         working_store(settings.database, hooks.clock, patience) as store,
     ):
         skipped: list[RowProblem] = []
         if manifest is not None:
-            batch_ids, skipped = _load(store, manifest, request, hooks, teller)
+            batch_ids, skipped = _load(store, manifest, request, hooks, teller, consent=consent)
         else:
             batch_ids = _resume(store, request, hooks, teller)
         loaded = batch_ids
         batch_ids, paused = _paused(store, batch_ids, teller)
         if not batch_ids:
             teller.say("nothing is left to do" + (" but what is paused" if paused else ""))
-            code = Exit.STOPPED if paused else Exit.DONE
-            _give(store, statuses(store, sorted(loaded)), code, Reason.FINISHED, teller)
+            found = statuses(store, sorted(loaded))
+            code = Exit.STOPPED if paused else _exit_of_left(found, [])
+            _give(store, found, code, Reason.FINISHED, teller)
             return code
-        if not _may_spend(store, batch_ids, request, settings, teller):
+        if not consent and not _may_spend(store, batch_ids, request, teller):
             return Exit.USAGE
-        left_out = settle_earlier(store, place, batch_ids, request.on_existing, hooks.clock, teller)
-        terms = _terms(store, batch_ids, request, place, left_out)
-        terms = replace(terms, policy=replace(terms.policy, not_awaited=paused))
+        settle_earlier(store, place, batch_ids, request.on_existing, hooks.clock, teller)
+        store.write(lambda c: _ask_for(c, batch_ids, request))  # not before what exists is known
+        terms = replace(request.terms, policy=replace(request.terms.policy, not_awaited=paused))
+        if terms.download is not None:
+            terms = replace(terms, download=files_from(terms.download, place))
         result = run_batches(store, place, terms, batch_ids, hooks, teller.say)
         code = exit_of_run(
             result.ending,
@@ -116,8 +121,8 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
             files_wanted=request.terms.download is not None,
             surplus=result.surplus,
         )
-        if code is Exit.DONE and (skipped or left_out):
-            code = Exit.STOPPED if left_out else Exit.FAILED
+        if code is Exit.DONE:
+            code = _exit_of_left(result.batches, skipped)
         _tell(store, result, code, skipped, request, teller)
         if settings.sandbox:
             teller.say(f"that was a rehearsal: --db {settings.database} looks at it")
@@ -125,11 +130,21 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
 
 
 def _load(
-    store: Store, manifest: Manifest, request: StartRequest, hooks: Hooks, teller: Teller
+    store: Store,
+    manifest: Manifest,
+    request: StartRequest,
+    hooks: Hooks,
+    teller: Teller,
+    *,
+    consent: bool,
 ) -> tuple[list[int], list[RowProblem]]:
     now = hooks.clock.now()
     ask = teller.can_ask() and not request.consent
     options = replace(request.loading, quiet=hooks.quiet, ask_gone=ask)
+    if not request.pick.everything:
+        options = replace(options, held_back=HeldBack.LEFT_OUT)
+    elif consent or is_capped(store, manifest, options.name, request.caps):
+        options = replace(options, held_back=None)
     try:
         report, notes, skipped = load_manifest(store, manifest, options, request.caps, now)
     except RowsGoneError as gone:
@@ -155,12 +170,17 @@ def _resume(store: Store, request: StartRequest, hooks: Hooks, teller: Teller) -
             raise NotFoundError("the database has no batch yet: 'batchsora run MANIFEST' loads one")
         if request.batch is not None:
             return [batch.id for batch in found]
-        return [
-            batch.id
-            for batch in found
-            if _unfinished(views.batch_status(connection, batch), request)
-            or unended.any_unended(connection, batch.id)
+        stand = [views.batch_status(connection, batch) for batch in found]
+        unfinished = [
+            batch
+            for batch in stand
+            if _unfinished(batch, request) or unended.any_unended(connection, batch.id)
         ]
+        for batch in stand:
+            if batch not in unfinished:  # of the others the end of the run says it
+                for line in held.lines(batch):
+                    teller.say(line)
+        return [batch.id for batch in unfinished]
 
     batch_ids = store.read(work)
     for batch_id in batch_ids:
@@ -183,21 +203,40 @@ def _paused(store: Store, batch_ids: list[int], teller: Teller) -> tuple[list[in
 
 def _unfinished(batch: BatchStatus, request: StartRequest) -> bool:
     files = request.terms.download is not None and batch.files_missing > 0
-    return bool(batch.left or files)
+    unasked = sum(batch.held_back.get(reason, 0) for reason in holding.ASKED_BY_NAME)
+    return bool(batch.left - unasked or files)
 
 
-def _may_spend(
-    store: Store,
-    batch_ids: list[int],
-    request: StartRequest,
-    settings: Settings,
-    teller: Teller,
-) -> bool:
-    """Ask before money is spent, unless a cap or a word already allows it."""
-    if request.consent or settings.sandbox:
-        return True
+def _exit_of_left(batches: list[BatchStatus], skipped: list[RowProblem]) -> Exit:
+    """Say which exit it means what a finished run has left: what was found is for a person."""
+    if any(batch.held_back.get(reason) for batch in batches for reason in holding.FOUND):
+        return Exit.STOPPED
+    return Exit.FAILED if skipped else Exit.DONE
 
-    jobs, cost, capped = store.read(lambda c: _to_be_spent(c, batch_ids, request.pick))
+
+def _overruled(request: StartRequest) -> tuple[HeldBack, ...]:
+    """List the reasons for holding rows back that a run overrules.
+
+    Who names a batch asks for what was left out of it before, or was loaded and never asked for.
+    """
+    named = request.source is not None or request.batch is not None
+    again = request.on_existing is OnExisting.BUY
+    return (holding.ASKED_BY_NAME if named else ()) + (holding.FOUND if again else ())
+
+
+def _ask_for(connection: Connection, batch_ids: list[int], request: StartRequest) -> None:
+    """Write down with the rows what a person has asked for now, and what was left out."""
+    for batch_id in batch_ids:
+        rows = _picked(connection, batch_id, request.pick)
+        if rows is None:
+            holding.release(connection, batch_id, _overruled(request))
+        else:
+            holding.pick(connection, batch_id, rows, _overruled(request))
+
+
+def _may_spend(store: Store, batch_ids: list[int], request: StartRequest, teller: Teller) -> bool:
+    """Ask before money is spent, unless a cap already allows it."""
+    jobs, cost, capped = store.read(lambda c: _to_be_spent(c, batch_ids, request))
     if not jobs or capped:
         return True
     if not teller.can_ask():
@@ -209,15 +248,17 @@ def _may_spend(
     return False
 
 
-def _to_be_spent(connection: Connection, batch_ids: list[int], pick: Pick) -> tuple[int, str, bool]:
+def _to_be_spent(
+    connection: Connection, batch_ids: list[int], request: StartRequest
+) -> tuple[int, str, bool]:
     """Say how many jobs would be bought, what for, and whether each batch of them has a cap."""
     known = accounts.known_prices(connection)
     jobs, cost, unpriced, capped = 0, 0, 0, True
     for batch in views.find_batches(connection):
         if batch.id not in batch_ids:
             continue
-        picked = _picked(connection, batch.id, pick)
-        counts = views.queued_by_kind(connection, batch.id, picked)
+        picked = _picked(connection, batch.id, request.pick)
+        counts = views.queued_by_kind(connection, batch.id, picked, _overruled(request))
         for kind, count in counts.items():
             jobs += count
             if kind in known:
@@ -227,28 +268,6 @@ def _to_be_spent(connection: Connection, batch_ids: list[int], pick: Pick) -> tu
         if counts and views.batch_status(connection, batch).money.cap is None:
             capped = False
     return jobs, wording.cost_text(cost, unpriced), capped
-
-
-def _terms(
-    store: Store,
-    batch_ids: list[int],
-    request: StartRequest,
-    place: Endpoint,
-    left_out: frozenset[int],
-) -> RunTerms:
-    """Complete the terms with what only the loaded database and the endpoint know."""
-    terms = replace(request.terms, policy=replace(request.terms.policy, left_out=left_out))
-    if terms.download is not None:
-        terms = replace(terms, download=files_from(terms.download, place))
-    if request.pick.everything:
-        return terms
-
-    picked = store.read(lambda c: {one: _picked(c, one, request.pick) or () for one in batch_ids})
-    if request.pick.sample is not None:
-        only = {batch_id: frozenset(rows) for batch_id, rows in picked.items()}
-        return replace(terms, policy=replace(terms.policy, rows=only))
-    last = {batch_id: max(rows, default=0) for batch_id, rows in picked.items()}
-    return replace(terms, policy=replace(terms.policy, last_rows=last))
 
 
 def _picked(connection: Connection, batch_id: int, pick: Pick) -> frozenset[int] | None:

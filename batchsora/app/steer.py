@@ -1,17 +1,17 @@
-"""Steering from another terminal: retry, cancel, pause, resume and remove, while a run goes on.
+"""Steering from another terminal: retry, cancel and remove, beside a run.
 
 Each is a guarded change of the job table; a runner that is alive takes it up within a second.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from shlex import quote
+from hashlib import blake2b
 from typing import Any
 
 from sqlalchemy import Connection
 
-from batchsora.app import wording
+from batchsora.app import held, wording
 from batchsora.app.exits import Exit
 from batchsora.app.start import Teller
 from batchsora.manifest import values
@@ -22,7 +22,7 @@ from jobs.errors import NotAllowedError
 from jobs.lock import lasting_runner
 from jobs.money import usd_text
 from jobs.states import FailureKind, JobState
-from jobs.store import Store, accounts, steering, views
+from jobs.store import Store, accounts, handing, holding, steering, views
 from jobs.store.views import Wanted
 
 CHUNK = 500
@@ -30,6 +30,8 @@ CHUNK = 500
 
 PASSING = (FailureKind.SYSTEM, FailureKind.TIMEOUT)
 """Failures that another attempt may get past; the others' requests would fail again."""
+
+CHANGED = "the jobs have changed since they were shown; nothing was changed: look at them again"
 
 _WHY_NOT = {
     JobState.QUEUED: "it is queued already",
@@ -68,11 +70,23 @@ def retry(
     prompt: str | None = None,
     dry: bool,
     consent: bool,
+    shown: str | None = None,
 ) -> Exit:
     """Queue failed jobs for another attempt, after saying what that costs.
 
     Without keys and kinds only those are meant that another attempt may get past. With another
-    prompt it is one job, and only a change in its manifest changes that again.
+    prompt it is one job, and only a change in its manifest changes that again. A job that is held
+    back is bought when it is named.
+
+    Args:
+        wanted: which jobs.
+        settings: of the command.
+        store: for writing.
+        teller: speaks to the person.
+        prompt: instead of the job's own.
+        dry: only say what it would cost.
+        consent: the person has agreed already.
+        shown: :func:`digest` of the jobs that the person agreed to; others are not bought.
 
     Raises:
         SettingsError: nothing can be bought by that prompt.
@@ -80,8 +94,13 @@ def retry(
         NotAllowedError: nobody agreed.
     """
     words = None if prompt is None else _prompt(prompt)
-    found, refused = _split(store, wanted, JobState.FAILED, JobState.CANCELLED)
+    found, refused = _split(store, wanted, _may_be_retried, JobState.FAILED)
     chosen = [job for job in found if _meant(job, wanted)]
+    if shown is not None and shown != digest(job.key for job in chosen):
+        raise NotAllowedError(CHANGED)
+    for job in chosen:
+        if (why := held.words_of(job)) is not None:
+            teller.say(f"{job.key} is {why}")
     others = Counter(job.error_kind for job in found if not _meant(job, wanted))
     known = store.read(accounts.known_prices)
     cost = sum(known[job.kind].last_micros for job in chosen if job.kind in known)
@@ -111,9 +130,14 @@ def retry(
     document["retried"] = [job.key for job in chosen if job.id in moved]
     document["refused"] = [_refused_json(one) for one in refused]
     _tell_refused(refused, teller)
-    taken = hand_over(store, settings, {job.batch_id for job in chosen if job.id in moved})
+    taken = hand_over(store, settings, sorted(moved))
     teller.result(document, lambda: f"{len(moved)} job(s) queued again for {price}; {taken}")
     return Exit.USAGE if refused else Exit.DONE
+
+
+def digest(keys: Iterable[str]) -> str:
+    """Name a list of jobs in a few letters, to see whether it is the one that was shown."""
+    return blake2b("\0".join(keys).encode(), digest_size=8).hexdigest()
 
 
 def _prompt(text: str) -> str:
@@ -138,7 +162,7 @@ def redo(job: Any, settings: Settings, store: Store, teller: Teller) -> bool:
     """
     if not store.write(lambda c: steering.redo(c, [job.id])):
         return False
-    taken = hand_over(store, settings, {job.batch_id})
+    taken = hand_over(store, settings, [job.id])
     teller.say(f"{job.key} is queued again; its first video stays in its history; {taken}")
     return True
 
@@ -150,7 +174,7 @@ def cancel(wanted: Wanted, store: Store, clock: Clock, teller: Teller, *, consen
         jobs.errors.NotFoundError: there is no such batch or job.
         NotAllowedError: nobody agreed.
     """
-    found, refused = _split(store, wanted, JobState.QUEUED)
+    found, refused = _split(store, wanted, _is_queued, JobState.QUEUED)
     if found:
         _agree(f"Cancel {len(found)} queued job(s)?", teller, consent=consent)
     now = clock.now()
@@ -165,29 +189,6 @@ def cancel(wanted: Wanted, store: Store, clock: Clock, teller: Teller, *, consen
     }
     teller.result(document, lambda: f"{len(moved)} job(s) cancelled, unpaid")
     return Exit.USAGE if refused else Exit.DONE
-
-
-def pause(name: str, settings: Settings, store: Store, teller: Teller, *, paused: bool) -> None:
-    """Pause a batch, or let it go on.
-
-    Raises:
-        jobs.errors.NotFoundError: there is no such batch.
-    """
-
-    def work(connection: Connection) -> tuple[int, bool, int]:
-        (batch,) = views.find_batches(connection, name)
-        changed = steering.set_paused(connection, batch.id, paused=paused)
-        status = views.batch_status(connection, batch)
-        return batch.id, changed, status.jobs[JobState.PENDING] + status.jobs[JobState.PROCESSING]
-
-    batch_id, changed, under_way = store.write(work)
-    if paused:
-        resume = f"batchsora resume {quote(name)}"
-        said = f"{name} is paused: nothing more of it is submitted until '{resume}'"
-        said += f"; {under_way} paid for are still fetched" if under_way else ""
-    else:
-        said = f"{name} goes on: {hand_over(store, settings, {batch_id})}"
-    teller.result({"batch": name, "paused": paused, "changed": changed}, lambda: said)
 
 
 def remove(name: str, store: Store, clock: Clock, teller: Teller, *, consent: bool) -> Exit:
@@ -215,17 +216,29 @@ def remove(name: str, store: Store, clock: Clock, teller: Teller, *, consent: bo
     return Exit.DONE
 
 
-def _split(store: Store, wanted: Wanted, *states: JobState) -> tuple[list[Any], list[Refused]]:
-    """Find the jobs that are meant, and those that were named and are in another state."""
+def _may_be_retried(job: Any) -> bool:
+    return job.state in (JobState.FAILED, JobState.CANCELLED) or held.reason_of(job) is not None
+
+
+def _is_queued(job: Any) -> bool:
+    return bool(job.state == JobState.QUEUED)
+
+
+def _split(
+    store: Store, wanted: Wanted, fits: Callable[[Any], bool], unnamed: JobState
+) -> tuple[list[Any], list[Refused]]:
+    """Find the jobs that are meant, and those that were named and don't fit.
+
+    Where none are named, all in one state are meant.
+    """
     if not wanted.keys:
-        return store.read(lambda c: list(views.jobs(c, replace(wanted, states=states[:1])))), []
+        return store.read(lambda c: list(views.jobs(c, replace(wanted, states=[unnamed])))), []
 
     def named(connection: Connection) -> list[Any]:
         return [views.find_job(connection, key, wanted.batch) for key in wanted.keys]
 
     found = store.read(named)
-    fit = [job for job in found if job.state in states]
-    return fit, [_reason(job) for job in found if job.state not in states]
+    return [job for job in found if fits(job)], [_reason(job) for job in found if not fits(job)]
 
 
 def _meant(job: Any, wanted: Wanted) -> bool:
@@ -296,8 +309,7 @@ def _in_chunks(
 ) -> set[int]:
     moved: set[int] = set()
     try:
-        for start in range(0, len(ids), CHUNK):
-            chunk = ids[start : start + CHUNK]
+        for chunk in chunks(ids):
             moved.update(store.write(lambda c, chunk=chunk: move(c, chunk)))  # type: ignore[misc]
     except KeyboardInterrupt:
         teller.say(f"stopped when {len(moved)} of {len(ids)} jobs had been moved; those stay so")
@@ -305,10 +317,32 @@ def _in_chunks(
     return moved
 
 
-def hand_over(store: Store, settings: Settings, batch_ids: set[int]) -> str:
-    """Let a live runner serve these batches; says who goes on with them."""
+def hand_over(store: Store, settings: Settings, job_ids: Sequence[int]) -> str:
+    """Hand jobs, and nothing else of their batches, to the runner that is alive, if there is one.
+
+    Returns:
+        Who buys them.
+    """
     runner = lasting_runner(settings.database)
     if runner is None:
         return "'batchsora run' goes on from there"
-    store.write(lambda c: steering.serve(c, batch_ids))
+    for chunk in chunks(job_ids):
+        store.write(lambda c, chunk=chunk: handing.hand_over(c, chunk))  # type: ignore[misc]
     return f"the runner takes it up ({runner})"
+
+
+def ask_for(store: Store, job_ids: Sequence[int]) -> None:
+    """Hand jobs to the runner that is alive, also those that were held back."""
+
+    def work(connection: Connection, chunk: Sequence[int]) -> None:
+        holding.ask_for(connection, chunk)
+        handing.hand_over(connection, chunk)
+
+    for chunk in chunks(job_ids):
+        store.write(lambda c, chunk=chunk: work(c, chunk))  # type: ignore[misc]
+
+
+def chunks(job_ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Cut a list of jobs into what one transaction changes."""
+    for start in range(0, len(job_ids), CHUNK):
+        yield job_ids[start : start + CHUNK]

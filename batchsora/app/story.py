@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from batchsora.app import held
 from batchsora.app.views import candidate_text, iso, job_json, near, said_words
 from jobs.money import usd_text
 from jobs.states import AttemptState, JobState
@@ -56,6 +57,8 @@ def story_text(job: Any, attempts: Sequence[Any]) -> str:
 
 def _lines(job: Any, attempts: Sequence[Any]) -> Iterator[str]:
     yield f"{job.key} in {job.batch}, row {job.row}: {_state(job)}"
+    if (why := held.words_of(job)) is not None:
+        yield f"  bought       by nobody: {why}"
     yield f"  prompt       {' '.join(job.prompt.split())}"
     image = "" if job.image is None else f", from {job.image['source'][:60]}"
     yield f"  wanted       {job.duration} s, {job.orientation}{image}"
@@ -124,6 +127,10 @@ def _state(job: Any) -> str:
 
 def next_step(job: Any) -> str | None:
     """Say what to type next; None when nothing is left to do."""
+    if job.state == JobState.QUEUED and job.served:
+        return "the runner that is alive buys it"
+    if held.reason_of(job) is not None:
+        return f"'batchsora retry {shlex.quote(job.key)}' buys it"
     if job.state == JobState.IN_DOUBT:
         return (
             "'batchsora run' or 'batchsora reconcile' looks for it; 'batchsora resolve "

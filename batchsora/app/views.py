@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from batchsora.app import held
 from batchsora.app.screen import cells, clean
 from jobs.ledger import Budget
 from jobs.lock import RunnerInfo
@@ -47,6 +48,7 @@ def batch_json(batch: BatchStatus, runner: RunnerInfo | None) -> dict[str, Any]:
         "waiting_for": batch.waiting_for,
         "paused": batch.paused,
         "runner": None if runner is None or not batch.active else str(runner),
+        "held_back": {str(reason): count for reason, count in batch.held_back.items()},
         "failed_kinds": batch.failed_kinds,
         "files_missing": batch.files_missing,
         "doubts": [_doubt_json(doubt) for doubt in batch.doubts],
@@ -78,6 +80,8 @@ def status_text(
             f"{count} {state.replace('_', ' ')}" for state, count in batch.jobs.items() if count
         ]
         lines.append(f"  jobs      {', '.join(counts) or 'none'}")
+        held_back = list(held.short_lines(batch))
+        lines += [f"  {'held back' if n == 0 else '':9} {s}" for n, s in enumerate(held_back)]
         if batch.failed_kinds:
             kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(batch.failed_kinds.items()))
             lines.append(f"  failed    {kinds}")
@@ -157,6 +161,8 @@ def job_json(job: Any) -> dict[str, Any]:
         "error_kind": job.error_kind,
         "error": job.error or (job.attempt_error if job.state == JobState.IN_DOUBT else None),
         "download_error": job.download_error,
+        "held_back": held.reason_of(job),
+        "held_back_by": job.held_back_by,
         "attempts": job.attempts,
         "submitted_at": iso(job.submitted_at),
         "completed_at": iso(job.completed_at),
@@ -194,6 +200,8 @@ def job_line(job: Any, width: int | None) -> str:
     detail = job.prompt
     if job.state == JobState.FAILED:
         detail = f"{job.error_kind}: {job.error}"
+    elif (why := held.words_of(job)) is not None:
+        detail = why
     elif job.state == JobState.IN_DOUBT:
         detail = f"{job.attempt_error} (sent {job.intent_at:%H:%M:%S} UTC)"
     elif said := said_words(job):

@@ -22,7 +22,7 @@ from jobs.errors import DatabaseLockedError
 from jobs.lock import current_runner
 from jobs.policy import RunPolicy
 from jobs.states import JobState
-from jobs.store import Store, views
+from jobs.store import Store, handing, views
 
 
 class RunnerGoneError(Exception):
@@ -125,10 +125,10 @@ def serve(
     teller: Teller,
     done: Callable[[Connection], bool],
 ) -> RunResult:
-    """Run the batches of these jobs until something is so; the runner's lock is held."""
-    batch_ids = sorted({job.batch_id for job in find(store, job_ids)})
+    """Run these jobs, and nothing else, until something is so; the runner's lock is held."""
+    store.write(lambda c: handing.hand_over(c, job_ids))
     until = Until(done, jobs_look(store, job_ids))
-    return run_batches(store, place, terms, batch_ids, hooks, teller.say, until)
+    return run_batches(store, place, terms, [], hooks, teller.say, until)
 
 
 def watch(store: Store, job_ids: Sequence[int], settings: Settings, *, quiet: bool) -> None:

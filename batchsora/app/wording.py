@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from batchsora.app import held
 from batchsora.app.run import RunResult
 from batchsora.download import DownloadPolicy
 from batchsora.manifest.errors import RowProblem
@@ -115,7 +116,10 @@ def _batch_line(batch: BatchStatus) -> str:
 
 
 def _next_steps(result: RunResult, batches: list[BatchStatus]) -> Iterable[str]:
-    yield from reason(result.ending, sum(batch.jobs[JobState.QUEUED] for batch in batches))
+    queued = sum(batch.jobs[JobState.QUEUED] - batch.held for batch in batches)
+    yield from reason(result.ending, queued)
+    for batch in batches:
+        yield from held.lines(batch)
     doubts = sum(batch.jobs[JobState.IN_DOUBT] for batch in batches)
     if doubts and result.ending.reason in (Reason.INTERRUPTED, Reason.UNREACHABLE):
         yield (

@@ -18,9 +18,8 @@ def command(cli: Cli, /, batch: str) -> int:
       batchsora pause night
     """
     from batchsora.app.databases import existing_store
-    from batchsora.app.steer import pause
+    from batchsora.app.pausing import pause
 
-    settings = cli.settings()
-    with existing_store(settings.database) as store:
-        pause(batch, settings, store, cli, paused=True)
+    with existing_store(cli.settings().database) as store:
+        pause(batch, store, cli)
     return 0

@@ -1,7 +1,7 @@
 """Starting what a manifest asks for: the form as it was understood, and the two ways to begin.
 
 Where nobody runs, a process of its own does what ``batchsora run`` does. Where a run goes on, the
-manifest is loaded here, under the same rules and caps, and its batch is handed to that run.
+manifest is loaded here, under the same rules and caps, and its jobs are handed to that run.
 """
 
 from collections.abc import Callable
@@ -18,13 +18,14 @@ from batchsora.app.earlier import OnExisting, settle_earlier
 from batchsora.app.loading import LoadOptions, load_manifest
 from batchsora.app.manifests import Source, fitted_folder
 from batchsora.app.session import endpoint
+from batchsora.app.steer import ask_for
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError
 from batchsora.web.answers import Said
 from batchsora.web.desk import Desk
 from batchsora.web.planning import Planned, Way
 from batchsora.web.uploads import Form
-from jobs.store import steering
+from jobs.store import holding, views
 from jobs.store.loading import OnChange
 
 T = TypeVar("T")
@@ -213,7 +214,9 @@ def started_run(desk: Desk, command: list[str], name: str) -> str:
 
 
 def hand_over(desk: Desk, path: Path, wish: Wish) -> tuple[int, list[str]]:
-    """Load a manifest, and give its batch to the run that is going on; called in a thread.
+    """Load a manifest, and hand its jobs to the run that is going on; called in a thread.
+
+    Until it is known what exists already, nobody buys a row of it.
 
     Args:
         desk: whose database it is.
@@ -252,5 +255,6 @@ def hand_over(desk: Desk, path: Path, wish: Wish) -> tuple[int, list[str]]:
                 "to the run: choose to buy them again, or start it when the run has ended"
             )
             return report.batch_id, lines
-        store.write(lambda c: steering.serve(c, [report.batch_id]))
+        wanted = store.read(lambda c: views.queued_jobs(c, report.batch_id, holding.ASKED_BY_NAME))
+        ask_for(store, [job.id for job in wanted])
     return report.batch_id, [*lines, "the run that is going on takes it up"]

@@ -4,8 +4,7 @@ Everything that may forbid a purchase is looked at here, inside the transaction,
 pause, edits and caps come from other processes too.
 """
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,6 +13,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
     and_,
     bindparam,
     func,
@@ -30,7 +30,7 @@ from ..provider import GenerationRequest
 from ..states import AttemptState, JobState
 from ..tables import ATTEMPT, BATCH, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
 from ..text import prompt_key
-from . import accounts
+from . import accounts, handing
 from .prepared import Prepared
 from .rows import request_of
 from .till import Till
@@ -81,18 +81,12 @@ class ClaimTerms:
         want: claims at most now (what the pace allows).
         ceiling: micros to hold for a kind whose price nobody knows yet.
         patience: how long after the intent its POST may still leave.
-        last_rows: per batch id the last manifest row that may be bought (``--first N``).
-        rows: per batch id the only manifest rows that may be bought (``--sample N``).
-        left_out: numbers of jobs that may not be bought.
     """
 
     window: int
     want: int
     ceiling: int
     patience: timedelta
-    last_rows: dict[int, int]
-    rows: Mapping[int, frozenset[int]] = field(default_factory=dict)
-    left_out: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
@@ -111,7 +105,10 @@ class ClaimResult:
 def claim(
     connection: Connection, now: datetime, terms: ClaimTerms, new_key: Callable[[], str]
 ) -> ClaimResult:
-    """Claim as many due jobs of the active batches as terms, caps and prices allow."""
+    """Claim as many due jobs as terms, caps and prices allow.
+
+    What a person handed over goes first, then the batches that the runner was started for.
+    """
     result = ClaimResult()
     under_way = {row.state: row.jobs for row in _UNDER_WAY.all(connection)}
     want = min(terms.want, terms.window - sum(under_way.values()))
@@ -120,15 +117,15 @@ def claim(
         return result
     day = accounts.current_day(connection, now)
     till = Till(connection)
-    for batch in _SERVED.all(connection):
+    for batch, queue in _queues(connection):
         if want <= 0:
             break
-        picker = _Picker(connection, now, terms, day, batch, new_key, till)
+        picker = _Picker(connection, now, terms, day, batch, queue, new_key, till)
         claims = picker.pick(want)
         want -= len(claims)
         result.claims += claims
         if picker.blocked:
-            result.blocked[batch.id] = picker.blocked
+            result.blocked.setdefault(batch.id, set()).update(picker.blocked)
     till.write()
     return result
 
@@ -143,42 +140,62 @@ _UNDER_WAY = Prepared(
 )
 """Their attempts are the ones that are not settled; an overdue one's job has failed."""
 
-_SERVED = Prepared(
-    select(BATCH.c.id, BATCH.c.max_price_micros)
-    .where(BATCH.c.active, not_(BATCH.c.paused))
-    .order_by(BATCH.c.id)
+_TERMS = select(BATCH.c.id, BATCH.c.max_price_micros).where(not_(BATCH.c.paused))
+_SERVED = Prepared(_TERMS.where(BATCH.c.active).order_by(BATCH.c.id))
+_HANDED_OF = Prepared(_TERMS.where(BATCH.c.id == bindparam("batch")))
+
+MOST_ORDERED = 1000
+"""Handed jobs of a batch that are put in order at a time: no index has them in it."""
+
+_COLUMNS = (
+    "id", "batch_id", "key", "fingerprint", "kind", "prompt", "orientation", "duration", "image",
+    "callback_url", "campaign", "attempt_id",
+)  # fmt: skip
+_OPEN = (
+    JOB.c.batch_id == bindparam("batch"),
+    JOB.c.in_manifest,
+    or_(JOB.c.due_at.is_(None), JOB.c.due_at <= bindparam("now", type_=JOB.c.due_at.type)),
 )
-_BUYABLE = (
-    select(
-        *(
-            JOB.c[name]
-            for name in (
-                "id",
-                "batch_id",
-                "key",
-                "fingerprint",
-                "kind",
-                "prompt",
-                "orientation",
-                "duration",
-                "image",
-                "callback_url",
-                "campaign",
-                "attempt_id",
-            )
-        )
-    )
-    .where(
-        BUYABLE,
-        JOB.c.batch_id == bindparam("batch"),
-        JOB.c.in_manifest,
-        JOB.c.row <= bindparam("last_row"),
-        or_(JOB.c.due_at.is_(None), JOB.c.due_at <= bindparam("now", type_=JOB.c.due_at.type)),
-    )
+_NEXT = (
+    select(*(JOB.c[name] for name in _COLUMNS))
     .order_by(JOB.c.retries, text("priority DESC"), JOB.c.id)
     .limit(bindparam("most"))
 )
-_NEXT_BUYABLE = Prepared(_BUYABLE)
+
+
+def _of_batch(*more: ColumnElement[bool]) -> Select[Any]:
+    """Ask for the jobs of a batch that nobody holds back."""
+    return _NEXT.where(BUYABLE, *_OPEN, *more)
+
+
+def _of_handed(*more: ColumnElement[bool]) -> Select[Any]:
+    """Ask for the jobs of a batch that were handed over, in order among the first of them."""
+    first = select(JOB.c.id).where(handing.IN_HAND, *_OPEN, *more).limit(MOST_ORDERED)
+    return _NEXT.where(JOB.c.id.in_(first))
+
+
+@dataclass(frozen=True, slots=True)
+class _Queue:
+    """Where jobs come from: the question, as it is asked first, and with what has closed since."""
+
+    ask: Callable[..., Select[Any]]
+    prepared: Prepared
+
+
+_BATCH_QUEUE = _Queue(_of_batch, Prepared(_of_batch()))
+_HANDED_QUEUE = _Queue(_of_handed, Prepared(_of_handed()))
+
+
+def _queues(connection: Connection) -> Iterator[tuple[Any, _Queue]]:
+    """List the batches that are not paused, with what may be bought of each."""
+    if handing.anything(connection):
+        for number in handing.batches(connection, [JobState.QUEUED]):
+            if (batch := _HANDED_OF.first(connection, batch=number)) is not None:
+                yield batch, _HANDED_QUEUE
+    for batch in _SERVED.all(connection):
+        yield batch, _BATCH_QUEUE
+
+
 _UNSETTLED_TWIN = Prepared(
     select(ATTEMPT.c.fingerprint)
     .where(UNSETTLED, ATTEMPT.c.prompt_key == bindparam("prompt_key"))
@@ -200,7 +217,7 @@ _INTENT = Prepared(
 )  # fmt: skip
 _TAKE = Prepared(
     update(JOB)
-    .where(BUYABLE, JOB.c.id == bindparam("job"))
+    .where(or_(BUYABLE, handing.IN_HAND), JOB.c.id == bindparam("job"))
     .values(
         state=JobState.SUBMITTING,
         attempt_id=bindparam("attempt"),
@@ -222,6 +239,7 @@ class _Picker:
         terms: ClaimTerms,
         day: str,
         batch: Any,
+        queue: _Queue,
         new_key: Callable[[], str],
         till: Till,
     ) -> None:
@@ -231,6 +249,7 @@ class _Picker:
         self._terms = terms
         self._day = day
         self._batch = batch
+        self._queue = queue
         self._new_key = new_key
         self._closed: dict[str, set[str | None]] = {}  # campaigns by kind; None is all of them
         self._twins: dict[str, str | None] = {}  # prompts that wait for a fingerprint's end
@@ -253,19 +272,14 @@ class _Picker:
         return claims
 
     def _candidates(self, most: int) -> Sequence[Any]:
-        bound = {
-            "batch": self._batch.id,
-            "last_row": self._terms.last_rows.get(self._batch.id, sys.maxsize),
-            "now": self._now,
-            "most": most,
-        }
-        left_out = self._left_out()
-        if not left_out:
-            return _NEXT_BUYABLE.all(self._connection, **bound)
-        return self._connection.execute(_BUYABLE.where(*left_out), bound).all()
+        bound = {"batch": self._batch.id, "now": self._now, "most": most}
+        closed = self._still_open()
+        if not closed:
+            return self._queue.prepared.all(self._connection, **bound)
+        return self._connection.execute(self._queue.ask(*closed), bound).all()
 
-    def _left_out(self) -> list[ColumnElement[bool]]:
-        """Say what this turn has closed, and what the run leaves out."""
+    def _still_open(self) -> list[ColumnElement[bool]]:
+        """Leave out what this turn has closed."""
         open_kinds = [
             not_(
                 JOB.c.kind == kind
@@ -274,10 +288,6 @@ class _Picker:
             )
             for kind, full in self._closed.items()
         ]
-        if (rows := self._terms.rows.get(self._batch.id)) is not None:
-            open_kinds.append(JOB.c.row.in_(rows))
-        if self._terms.left_out:
-            open_kinds.append(JOB.c.id.not_in(self._terms.left_out))
         open_kinds += [
             not_(and_(JOB.c.prompt == prompt, JOB.c.fingerprint.is_distinct_from(fingerprint)))
             for prompt, fingerprint in self._twins.items()

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, null, select, text, update
+from sqlalchemy import Connection, bindparam, func, null, or_, select, text, update
 
 from ..clock import EARLIEST, LATEST
 from ..provider import Generation
@@ -61,7 +61,7 @@ _IN_DOUBT_ATTEMPTS = (
     .where(*_IN_DOUBT)
 )
 _WAITING = Prepared(_IN_DOUBT_ATTEMPTS)
-_WAITING_ACTIVE = Prepared(_IN_DOUBT_ATTEMPTS.where(BATCH.c.active))
+_WAITING_SERVED = Prepared(_IN_DOUBT_ATTEMPTS.where(or_(BATCH.c.active, JOB.c.handed)))
 
 
 def suspects(connection: Connection, watched_since: datetime) -> Sequence[Any]:
@@ -75,8 +75,8 @@ def suspects(connection: Connection, watched_since: datetime) -> Sequence[Any]:
 
 
 def hopeful(connection: Connection, given_up: Iterable[int], *, everywhere: bool) -> int:
-    """Count the doubts that a look at the list may still settle, of active batches or of all."""
-    waiting = (_WAITING if everywhere else _WAITING_ACTIVE).all(connection)
+    """Count the doubts that a look at the list may still settle, of what is served or of all."""
+    waiting = (_WAITING if everywhere else _WAITING_SERVED).all(connection)
     hopeless = set(given_up)
     return sum(doubt.id not in hopeless for doubt in waiting)
 

@@ -27,11 +27,11 @@ from sqlalchemy import (
 
 from ..errors import LoadError
 from ..spec import JobSpec
-from ..states import AttemptState, JobState
+from ..states import AttemptState, HeldBack, JobState
 from ..tables import ATTEMPT, JOB, LIVE
 from . import incoming
 from .incoming import INCOMING, NAMES, KindOf
-from .rows import NEW, tally_new
+from .rows import ASKED, NEW, tally_new
 
 QUOTED = 40
 """Characters of a prompt that a message quotes."""
@@ -83,10 +83,11 @@ def load(
     on_change: OnChange = OnChange.STOP,
     *,
     whole: bool = True,
+    held_back: HeldBack | None = None,
 ) -> LoadReport:
     """Load a batch's rows: fill the temporary table, and :func:`merge` it."""
     incoming.fill(connection, incoming.of_specs(specs, kind_of))
-    return merge(connection, batch_id, now, on_change, whole=whole)
+    return merge(connection, batch_id, now, on_change, whole=whole, held_back=held_back)
 
 
 def merge(
@@ -96,6 +97,7 @@ def merge(
     on_change: OnChange = OnChange.STOP,
     *,
     whole: bool = True,
+    held_back: HeldBack | None = None,
 ) -> LoadReport:
     """Bring what is in the temporary table (:mod:`jobs.store.incoming`) into a batch.
 
@@ -105,11 +107,13 @@ def merge(
         now: the time to write on new rows.
         on_change: what to do about edits of paid rows.
         whole: False when rows were left out (invalid ones), so that nothing is cancelled.
+        held_back: why rows that this load queues or edits are bought by nobody yet; None: they
+            may be.
 
     Raises:
         LoadError: a paid row without id vanished while new ones came, which may be an edit.
     """
-    loader = _Loader(connection, batch_id, now, on_change)
+    loader = _Loader(connection, batch_id, now, on_change, held_back)
     loader.take()
     loader.settle_missing(whole=whole)
     return loader.report
@@ -125,14 +129,21 @@ _SAME = and_(
     JOB.c.in_manifest,
     JOB.c.manifest_fingerprint.is_(None),
 )
-_NEW_COLUMNS = ("batch_id", "in_manifest", "created_at", *NEW, *NAMES)
+_NEW_COLUMNS = ("batch_id", "in_manifest", "created_at", "held_back", *NEW, *NAMES)
 
 
 class _Loader:
     def __init__(
-        self, connection: Connection, batch_id: int, now: datetime, on_change: OnChange
+        self,
+        connection: Connection,
+        batch_id: int,
+        now: datetime,
+        on_change: OnChange,
+        held_back: HeldBack | None,
     ) -> None:
         self._connection = connection
+        self._asked = {"held_back": held_back, "held_back_by": None}
+        self._queued = _QUEUED | self._asked
         self._batch_id = batch_id
         self._now = now
         self._on_change = on_change
@@ -161,7 +172,12 @@ class _Loader:
             self._follow(incoming.values_of(job), job)
 
     def _insert_new(self, known: int) -> None:
-        first = {"batch_id": self._batch_id, "in_manifest": True, "created_at": self._now} | NEW
+        first = {
+            "batch_id": self._batch_id,
+            "in_manifest": True,
+            "created_at": self._now,
+            "held_back": self._asked["held_back"],
+        } | NEW
         rows = select(
             *(literal(value, JOB.c[name].type) for name, value in first.items()),
             *(INCOMING.c[name] for name in NAMES),
@@ -184,19 +200,22 @@ class _Loader:
             self._update(job, {name: values[name] for name in follow})
         else:
             if returned:
-                values["state"] = JobState.QUEUED
+                values |= {"state": JobState.QUEUED} | self._asked
             self._update(job, values)
 
     def _edit(self, job: Any, values: dict[str, Any]) -> None:
         if job.state not in _RESTING or _live(self._connection, job.id):
             self.report.busy.append(job.key)
         elif job.state == JobState.QUEUED:
-            self._update(job, values)  # it waits for a retry or was to be redone: nothing is sent
+            # it waits for a retry or was to be redone: nothing is sent; what was found about it or
+            # agreed to was about another request, but what a pick left out stays left out
+            out = job.held_back == HeldBack.LEFT_OUT
+            self._update(job, values | ({} if out else self._asked))
         elif not job.paid:
             queue = job.state == JobState.FAILED or not job.in_manifest
-            self._update(job, values | (_QUEUED if queue else {}))
+            self._update(job, values | (self._queued if queue else {}))
         elif self._on_change is OnChange.REDO:
-            self._update(job, values | _QUEUED, count=False)
+            self._update(job, values | self._queued, count=False)
             self.report.redone.append(job.key)
         else:
             self.report.edited.append(job.key)
@@ -283,7 +302,7 @@ class _Loader:
             self._connection.execute(
                 update(JOB)
                 .where(JOB.c.id == job.id, JOB.c.state == JobState.QUEUED)
-                .values(state=JobState.CANCELLED, completed_at=self._now)
+                .values(state=JobState.CANCELLED, completed_at=self._now, handed=False, **ASKED)
             )
             self.report.cancelled.append(job.key)
 
@@ -305,7 +324,7 @@ class _Loader:
             if job.state not in _RESTING or _live(self._connection, job.id):
                 self.report.busy.append(job.key)
                 continue
-            self._replace(job, new, _QUEUED)
+            self._replace(job, new, self._queued)
             self.report.redone.append(new.key)
             redone.add(job.id)
         return redone

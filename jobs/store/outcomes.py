@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, func, select, update
 from ..states import AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, JOB, LIVE, PRICE
 from .prepared import Prepared
-from .rows import attempt_row, move_attempt, move_job, move_money
+from .rows import ASKED, attempt_row, move_attempt, move_job, move_money
 
 _OWNER = Prepared(select(ATTEMPT.c.id).where(ATTEMPT.c.generation_id == bindparam("generation")))
 
@@ -90,6 +90,7 @@ def _accepted(
         transition,
         JobState.PENDING,
         add={"charged_micros": charge},
+        **ASKED,
     )
     move_money(connection, row, held=-row.hold_micros, charged=charge)
     if price:  # a price of nothing is written down, and teaches nothing: a hold of 0 guards nothing
@@ -159,6 +160,7 @@ def reject(
         error_kind=kind,
         error=message,
         completed_at=now,
+        **ASKED,
     )
     move_money(connection, row, held=-row.hold_micros)
     return True
@@ -224,6 +226,7 @@ def void(
         error_kind=FailureKind.SYSTEM,
         error=f"{voids} submissions got no answer, and nothing was made of them: no cost",
         completed_at=now,
+        **ASKED,
     )
     return True
 
@@ -262,7 +265,7 @@ def reappear(connection: Connection, attempt_id: int, generation_id: str, now: d
     move_money(connection, row, held=0, charged=charge)
     if waiting:
         more = {"charged_micros": charge}
-        move_job(connection, row.job_id, "reappear", JobState.PENDING, add=more)
+        move_job(connection, row.job_id, "reappear", JobState.PENDING, add=more, **ASKED)
     else:
         charged = JOB.c.charged_micros + charge
         connection.execute(update(JOB).where(JOB.c.id == row.job_id).values(charged_micros=charged))

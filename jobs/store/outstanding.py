@@ -1,28 +1,28 @@
-"""What the active batches still have to do: asked whenever a runner decides whether to go on."""
+"""What a runner still has to do: asked whenever it decides whether the run is over."""
 
-import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, or_, select
+from sqlalchemy import Connection, Select, bindparam, or_, select, text
 
-from ..policy import RunPolicy
 from ..states import JobState
-from ..tables import BATCH, BUYABLE, JOB, TALLY
-from .prepared import Prepared, as_list, one_of
+from ..tables import BATCH, BUYABLE, JOB, LATER, TALLY
+from . import handing
+from .prepared import Prepared
 
 
 @dataclass(slots=True)
 class Outstanding:
-    """What the active batches still have to do.
+    """What is still to do of the active batches, and of the jobs that were handed over.
 
     Attributes:
         ready: something is queued and due.
         paused: something is queued in a batch that a person paused.
-        sending: jobs with an open attempt.
-        pending: jobs that are paid and not finished.
-        in_doubt: jobs that wait for their doubt to be settled.
+        sending: jobs with an open attempt, at least.
+        pending: jobs that are paid and not finished, at least.
+        in_doubt: jobs that wait for their doubt to be settled, at least.
         next_due: when the first job that is queued for later is due; None: there is none.
     """
 
@@ -34,40 +34,61 @@ class Outstanding:
     next_due: datetime | None = None
 
 
-_ACTIVE = Prepared(select(BATCH.c.id, BATCH.c.paused).where(BATCH.c.active))
+_BATCH = select(BATCH.c.id, BATCH.c.paused)
+_ACTIVE = Prepared(_BATCH.where(BATCH.c.active))
+_ONE = Prepared(_BATCH.where(BATCH.c.id == bindparam("batch")))
 _COUNTS = Prepared(
     select(TALLY.c.state, TALLY.c.jobs).where(TALLY.c.batch_id == bindparam("batch"))
 )
 _NOW = bindparam("now", type_=JOB.c.due_at.type)
-_QUEUED = (
-    select(JOB.c.id)
-    .where(
-        BUYABLE,
-        JOB.c.batch_id == bindparam("batch"),
-        JOB.c.in_manifest,  # what left the manifest is not bought
-        JOB.c.row <= bindparam("last_row"),
-        JOB.c.id.not_in(one_of("left_out")),
-    )
-    .limit(1)
+_WANTED = (JOB.c.batch_id == bindparam("batch"), JOB.c.in_manifest)
+"""What left the manifest is not bought."""
+
+
+class _Queue:
+    """The questions about one kind of queue.
+
+    Args:
+        queued: what may be bought of a batch.
+        later: the same, found by the index of what is due later.
+    """
+
+    def __init__(self, queued: Select[Any], later: Select[Any]) -> None:
+        self.any = Prepared(queued.limit(1))
+        due = or_(JOB.c.due_at.is_(None), JOB.c.due_at <= _NOW)
+        self.ready = Prepared(queued.where(due).limit(1))
+        self.later = Prepared(
+            later.where(LATER, JOB.c.due_at > _NOW).order_by(JOB.c.due_at).limit(1)
+        )
+
+
+_OF_BATCH = _Queue(
+    select(JOB.c.id).where(BUYABLE, *_WANTED), select(JOB.c.due_at).where(BUYABLE, *_WANTED)
 )
-_READY = _QUEUED.where(or_(JOB.c.due_at.is_(None), JOB.c.due_at <= _NOW))
-_LATER = (
-    _QUEUED.where(JOB.c.due_at.is_not(None), JOB.c.due_at > _NOW)
-    .order_by(JOB.c.due_at)
-    .with_only_columns(JOB.c.due_at)
+_OF_HANDED = _Queue(
+    select(JOB.c.id).where(handing.IN_HAND, *_WANTED),
+    select(JOB.c.due_at).where(text(f"+{handing.IN_HAND}"), *_WANTED),  # not by their own index
 )
-_ONLY = JOB.c.row.in_(one_of("rows"))
-_ASKED = tuple(Prepared(query) for query in (_QUEUED, _READY, _LATER))
-_ASKED_OF_ROWS = tuple(Prepared(query.where(_ONLY)) for query in (_QUEUED, _READY, _LATER))
 
 
 def served_batches(connection: Connection) -> list[int]:
-    """List the numbers of the batches that a runner serves, or served last."""
-    return [batch.id for batch in _ACTIVE.all(connection)]
+    """List the batches that a runner serves, and those of which jobs were handed to it."""
+    found = {batch.id for batch in _ACTIVE.all(connection)}
+    if handing.anything(connection):
+        found.update(handing.batches(connection, JobState))
+    return sorted(found)
 
 
-def outstanding(connection: Connection, now: datetime, policy: RunPolicy) -> Outstanding:
-    """See what the active batches still have to do."""
+def outstanding(
+    connection: Connection, now: datetime, not_awaited: Collection[int] = ()
+) -> Outstanding:
+    """See what is still to do.
+
+    Args:
+        connection: a snapshot.
+        now: what is due by then is ready.
+        not_awaited: batches that are not waited for while they are paused.
+    """
     left = Outstanding()
     for batch in _ACTIVE.all(connection):
         counts = {row.state: row.jobs for row in _COUNTS.all(connection, batch=batch.id)}
@@ -75,25 +96,30 @@ def outstanding(connection: Connection, now: datetime, policy: RunPolicy) -> Out
         left.in_doubt += counts.get(JobState.IN_DOUBT, 0)
         left.pending += counts.get(JobState.PENDING, 0) + counts.get(JobState.PROCESSING, 0)
         if counts.get(JobState.QUEUED, 0):
-            _add_queued(connection, batch, now, policy, left)
+            _add_queued(connection, batch, now, not_awaited, left, _OF_BATCH)
+    if handing.anything(connection):
+        left.sending += handing.in_state(connection, JobState.SUBMITTING)
+        left.in_doubt += handing.in_state(connection, JobState.IN_DOUBT)
+        left.pending += handing.in_state(connection, JobState.PENDING)
+        left.pending += handing.in_state(connection, JobState.PROCESSING)
+        for number in handing.batches(connection, [JobState.QUEUED]):
+            batch = _ONE.first(connection, batch=number)
+            _add_queued(connection, batch, now, not_awaited, left, _OF_HANDED)
     return left
 
 
 def _add_queued(
-    connection: Connection, batch: Any, now: datetime, policy: RunPolicy, left: Outstanding
+    connection: Connection,
+    batch: Any,
+    now: datetime,
+    not_awaited: Collection[int],
+    left: Outstanding,
+    queue: _Queue,
 ) -> None:
-    terms: dict[str, Any] = {
-        "batch": batch.id,
-        "last_row": policy.last_rows.get(batch.id, sys.maxsize),
-        "left_out": as_list(policy.left_out),
-    }
-    only = policy.rows.get(batch.id)
-    terms |= {} if only is None else {"rows": as_list(only)}
-    queued, ready, later = _ASKED if only is None else _ASKED_OF_ROWS
     if batch.paused:
-        if batch.id not in policy.not_awaited:
-            left.paused |= queued.first(connection, **terms) is not None
+        if batch.id not in not_awaited:
+            left.paused |= queue.any.first(connection, batch=batch.id) is not None
         return
-    left.ready |= ready.first(connection, now=now, **terms) is not None
-    due = later.scalar(connection, now=now, **terms)
+    left.ready |= queue.ready.first(connection, now=now, batch=batch.id) is not None
+    due = queue.later.scalar(connection, now=now, batch=batch.id)
     left.next_due = min(filter(None, (left.next_due, due)), default=None)

@@ -5,20 +5,21 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, exists, func, insert, or_, select, update
 
 from ..errors import NotAllowedError
 from ..ledger import Refunds
 from ..spec import JobSpec, fingerprint
-from ..states import LIVE_ATTEMPTS, JobState, sources
+from ..states import LIVE_ATTEMPTS, HeldBack, JobState, sources
 from ..tables import ATTEMPT, BATCH, JOB, LIVE
-from .rows import NEW, job_values, request_of, tally_new
+from . import handing, holding
+from .rows import ASKED, NEW, job_values, request_of, tally_new
 
 
 def serve(connection: Connection, batch_ids: Iterable[int]) -> None:
-    """Let the runner serve these batches, beside those that it serves already.
+    """Let the runner serve these batches: its own, when it begins.
 
-    It does so for its own when it begins, and another terminal for others while it lives.
+    Who asks for more while it lives hands jobs over (:mod:`jobs.store.handing`), never a batch.
     """
     connection.execute(
         update(BATCH).where(BATCH.c.id.in_(list(batch_ids))).values(active=True, waiting_for=None)
@@ -26,14 +27,15 @@ def serve(connection: Connection, batch_ids: Iterable[int]) -> None:
 
 
 def serve_none(connection: Connection) -> None:
-    """Forget what was served: a runner has just begun, or ends."""
+    """Forget what was served and handed over: a runner has just begun, or ends."""
     connection.execute(update(BATCH).where(BATCH.c.active).values(active=False))
+    handing.take_back(connection)
 
 
-def set_waiting(connection: Connection, waits: Mapping[int, str]) -> None:
-    """Write down what each active batch waits for; the others wait for nothing."""
+def set_waiting(connection: Connection, waits: Mapping[int, str | None]) -> None:
+    """Write down what batches wait for; an active one that is not named waits for nothing."""
     for row in connection.execute(
-        select(BATCH.c.id, BATCH.c.waiting_for).where(BATCH.c.active)
+        select(BATCH.c.id, BATCH.c.waiting_for).where(or_(BATCH.c.active, BATCH.c.id.in_(waits)))
     ).all():
         wanted = waits.get(row.id)
         if wanted != row.waiting_for:
@@ -85,22 +87,32 @@ def _cancel(connection: Connection, which: ColumnElement[bool], now: datetime) -
     moved = connection.execute(
         update(JOB)
         .where(which, JOB.c.state.in_(sources("cancel")))
-        .values(state=JobState.CANCELLED, completed_at=now)
+        .values(state=JobState.CANCELLED, completed_at=now, handed=False, **ASKED)
         .returning(JOB.c.id)
     )
     return list(moved.scalars())
 
 
 def add(connection: Connection, batch_id: int, spec: JobSpec, kind: str, now: datetime) -> int:
-    """Add one job to a batch that is no manifest's, and give its number; its key must be new."""
+    """Add one job to a batch that is no manifest's, and hand it over; its key must be new.
+
+    It stays unasked: it is bought while it is handed over, and by no run that comes later.
+
+    Returns:
+        Its number.
+    """
     values = job_values(batch_id, spec, kind) | NEW | {"created_at": now}
-    number = connection.execute(insert(JOB).values(values)).inserted_primary_key[0]  # type: ignore[index]
+    values |= {"held_back": HeldBack.UNASKED}
+    number = int(connection.execute(insert(JOB).values(values)).inserted_primary_key[0])  # type: ignore[index]
     tally_new(connection, batch_id, 1)
-    return int(number)
+    handing.hand_over(connection, [number])
+    return number
 
 
 def retry(connection: Connection, job_ids: Sequence[int]) -> list[int]:
     """Queue failed jobs for a new attempt, and cancelled ones for theirs; gives those that were.
+
+    Queued ones that were held back are bought from now on, and are among them.
 
     A job that is overdue is left alone: its generation is paid for and may still finish. So is one
     whose row left the manifest. Retries that happen by themselves start anew.
@@ -108,6 +120,7 @@ def retry(connection: Connection, job_ids: Sequence[int]) -> list[int]:
     return [
         *_queue(connection, job_ids, "redo", JobState.FAILED),
         *_queue(connection, job_ids, "restore", JobState.CANCELLED),
+        *holding.ask_for(connection, job_ids),
     ]
 
 
@@ -162,6 +175,7 @@ def _queue(
             error_kind=None,
             error=None,
             completed_at=None,
+            **ASKED,
         )
         .returning(JOB.c.id)
     )

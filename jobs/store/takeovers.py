@@ -9,6 +9,7 @@ from sqlalchemy.sql import ColumnElement
 from ..states import AttemptState, JobState
 from ..tables import ATTEMPT, JOB, LIVE, QUEUED
 from . import accounts
+from .rows import ASKED
 
 CHUNK = 500
 
@@ -89,6 +90,8 @@ def take_over(connection: Connection, job_id: int, generation_id: str, now: date
     connection.execute(
         update(JOB)
         .where(JOB.c.id == job_id, QUEUED)
-        .values(state=JobState.PENDING, attempt_id=attempt_id, attempts=1, submitted_at=now)
+        .values(
+            state=JobState.PENDING, attempt_id=attempt_id, attempts=1, submitted_at=now, **ASKED
+        )
     )
     return True

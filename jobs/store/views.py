@@ -10,10 +10,10 @@ from sqlalchemy import ColumnElement, Connection, and_, func, not_, or_, select
 
 from ..errors import NotFoundError
 from ..ledger import Budget, Scope, batch_key
-from ..states import JobState
+from ..states import HeldBack, JobState
 from ..tables import ARTIFACT, ATTEMPT, BATCH, BUDGET, JOB, TALLY
 from ..text import folded_id
-from . import doubts, files
+from . import doubts, files, handing, holding
 
 PAGE = 1000
 
@@ -25,7 +25,9 @@ class BatchStatus:
     Attributes:
         jobs: how many jobs are in each state, zeros included.
         failed_kinds: how many failed by each kind.
+        active: a runner serves it, or has unfinished jobs of it in hand.
         files_missing: completed jobs whose file is not here.
+        held_back: queued jobs that no runner buys, by :class:`~jobs.states.HeldBack`.
         money: the batch's budget; refunds beside it.
         campaigns: each campaign's budget by its name.
         doubts: from :func:`jobs.store.doubts.of_batch`.
@@ -44,6 +46,12 @@ class BatchStatus:
     refunded: int
     campaigns: dict[str, Budget] = field(default_factory=dict)
     doubts: Sequence[Any] = ()
+    held_back: Mapping[HeldBack, int] = field(default_factory=dict)
+
+    @property
+    def held(self) -> int:
+        """Count the queued jobs that no runner buys."""
+        return sum(self.held_back.values())
 
     @property
     def total(self) -> int:
@@ -105,7 +113,7 @@ def batch_status(connection: Connection, batch: Any) -> BatchStatus:
         name=batch.name,
         source=batch.source,
         paused=batch.paused,
-        active=batch.active,
+        active=batch.active or handing.works_on(connection, batch.id),
         waiting_for=batch.waiting_for,
         jobs=jobs,
         failed_kinds=kinds,
@@ -114,6 +122,7 @@ def batch_status(connection: Connection, batch: Any) -> BatchStatus:
         refunded=0 if own is None else own.refunded_micros,
         campaigns={key.removeprefix(prefix): _budget(row) for key, row in sorted(budgets.items())},
         doubts=doubts.of_batch(connection, batch.id) if jobs[JobState.IN_DOUBT] else (),
+        held_back=holding.counts(connection, batch.id) if jobs[JobState.QUEUED] else {},
     )
 
 
@@ -130,7 +139,10 @@ _JOB_VIEW = (
     select(
         JOB,
         BATCH.c.name.label("batch"),
-        and_(BATCH.c.active, not_(BATCH.c.paused)).label("served"),
+        and_(
+            not_(BATCH.c.paused),
+            or_(and_(BATCH.c.active, JOB.c.held_back.is_(None)), JOB.c.handed),
+        ).label("served"),
         ATTEMPT.c.state.label("attempt_state"),
         ATTEMPT.c.generation_id,
         ATTEMPT.c.percent,
@@ -300,10 +312,20 @@ def attempt_of_generation(connection: Connection, generation_id: str) -> Any:
 
 
 def queued_by_kind(
-    connection: Connection, batch_id: int, rows: Collection[int] | None = None
+    connection: Connection,
+    batch_id: int,
+    rows: Collection[int] | None = None,
+    held_back: Collection[HeldBack] = (),
 ) -> dict[str, int]:
-    """Count the queued jobs of a batch, or of some of its rows, by price kind."""
-    queued = (JOB.c.batch_id == batch_id, JOB.c.state == JobState.QUEUED, JOB.c.in_manifest)
+    """Count the queued jobs of a batch, or of some of its rows, by price kind.
+
+    Args:
+        connection: to read from.
+        batch_id: of the batch.
+        rows: of the manifest; None is all of them.
+        held_back: reasons that don't count, because they are overruled.
+    """
+    queued = to_buy(batch_id, held_back)
     if rows is not None:
         found = connection.execute(select(JOB.c.kind, JOB.c.row).where(*queued))
         return Counter(job.kind for job in found if job.row in rows)
@@ -311,6 +333,20 @@ def queued_by_kind(
         select(JOB.c.kind, func.count()).where(*queued).group_by(JOB.c.kind)
     )
     return {row.kind: row[1] for row in counted}
+
+
+def to_buy(batch_id: int, held_back: Collection[HeldBack] = ()) -> tuple[ColumnElement[bool], ...]:
+    """Say in SQL which jobs of a batch may be bought where some reasons are overruled."""
+    free = or_(JOB.c.held_back.is_(None), JOB.c.held_back.in_(held_back))
+    return (JOB.c.batch_id == batch_id, JOB.c.state == JobState.QUEUED, JOB.c.in_manifest, free)
+
+
+def queued_jobs(
+    connection: Connection, batch_id: int, held_back: Collection[HeldBack] = ()
+) -> Sequence[Any]:
+    """List number and price kind of the jobs that :func:`to_buy` means."""
+    query = select(JOB.c.id, JOB.c.kind).where(*to_buy(batch_id, held_back)).order_by(JOB.c.id)
+    return connection.execute(query).all()
 
 
 def last_row(connection: Connection, batch_id: int) -> int:

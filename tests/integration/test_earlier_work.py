@@ -12,6 +12,8 @@ from jobs.earlier import find_earlier, take_over
 from jobs.ending import Reason
 from jobs.provider import GenerationPhase, UnreachableError
 from jobs.runner import Runner
+from jobs.states import HeldBack
+from jobs.store import holding
 
 
 @pytest.fixture
@@ -36,8 +38,9 @@ def test_rows_that_exist_are_found_and_left_out(engine: Engine) -> None:
     engine.load([spec(name, row=i) for i, name in enumerate("abc")])
     work = look(engine)
     assert (len(work.matches), work.jobs) == (2, 3)
-    left_out = frozenset(match.job_id for match in work.matches)
-    assert engine.run(left_out=left_out).reason is Reason.FINISHED
+    found = {match.job_id: match.generation.id for match in work.matches}
+    engine.store.write(lambda c: holding.hold_back(c, found, HeldBack.EXISTS))
+    assert engine.run().reason is Reason.FINISHED
     assert [prompt for prompt, _ in engine.provider.posts] == ["prompt of c"]
     assert engine.jobs()["a"].state == "queued"
 
@@ -69,7 +72,8 @@ def test_a_prompt_in_doubt_is_no_earlier_work(engine: Engine) -> None:
     """What may belong to a doubt of ours is left to that doubt."""
     engine.provider.script = {"prompt of x": ["made"]}
     engine.load([spec(f"x{i}", prompt="prompt of x", row=i) for i in range(2)])
-    engine.run(last_rows={1: 0}, during=lambda runner: stop_soon(engine, runner))
+    engine.store.write(lambda c: holding.pick(c, 1, [0], ()))
+    engine.run(during=lambda runner: stop_soon(engine, runner))
     assert engine.jobs()["x0"].state == "in_doubt"
     assert look(engine).matches == ()
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from batchsora.app import held
 from batchsora.app.courses import course_of, shares, used_percent
 from batchsora.web.answers import batch_of, desk_of
 from batchsora.web.rendering import render
@@ -93,6 +94,7 @@ async def _one(request: Request) -> Response:
         **found,
         runner=desk.runner(),
         started=started,
+        held_lines=held.short_lines,
         shares=shares,
         used_percent=used_percent,
     )

@@ -1,5 +1,7 @@
 """Going on with a batch: after its cap was raised, or where nothing works on it."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -8,15 +10,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from batchsora.app import wording
+from batchsora.app import held, wording
 from batchsora.app.loading import Caps, set_caps
+from batchsora.app.steer import ask_for, digest
 from batchsora.manifest.errors import CellError
 from batchsora.web.answers import batch_of, desk_of, done
 from batchsora.web.desk import Desk
 from batchsora.web.rendering import render
 from batchsora.web.starting import in_words, money, started_run
 from batchsora.web.uploads import received
-from jobs.store import accounts, steering, views
+from jobs.store import Store, accounts, holding, views
 
 
 async def _ask_run(request: Request) -> Response:
@@ -27,17 +30,19 @@ async def _go_on(request: Request) -> Response:
     """Go on with a batch, under its cap or a new one."""
     desk, batch = desk_of(request), batch_of(request)
     async with received(request, desk.manifest_folder) as form:
-        text = form.text("budget")
+        text, shown = form.text("budget"), form.text("shown")
     try:
         budget = money(text)
     except CellError as error:
         return _ask_cap(request, text, {"budget": in_words(error)})
-    queued, _, kept = desk.read(lambda c: _left(c, batch))
-    if queued and kept is None and budget is None:
+    left = desk.read(lambda c: _left(c, batch))
+    if left.jobs and left.cap is None and budget is None:
         return _ask_cap(request, text, {"budget": "It has no cap. Give one."})
+    if shown not in ("", left.digest):
+        return _ask_cap(request, text, {"shown": "The jobs have changed since. Look again."})
     there = f"/batches/{batch.id}"
     if desk.goes_on():
-        notes = await desk.write(lambda c: _serve(c, batch.id, budget, desk))
+        notes = await desk.with_store(lambda store: _hand_over(store, batch.id, left, budget, desk))
         return done("; ".join([*notes, "the run that is going on takes it up"]), go=there)
     if any(one.code is None for one in desk.launcher.about(batch.name)):
         return done("It goes on already.", go=there)
@@ -48,26 +53,54 @@ async def _go_on(request: Request) -> Response:
     return done(f"{batch.name} goes on.", go=there)
 
 
-def _serve(connection: Connection, batch_id: int, budget: Decimal | None, desk: Desk) -> list[str]:
-    notes = set_caps(connection, batch_id, Caps(batch=budget), None, desk.clock.now())
-    steering.serve(connection, [batch_id])
-    return notes
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What is left to buy of a batch: also what was left out, or loaded and not asked for.
+
+    Attributes:
+        jobs: their numbers.
+        cost: for people.
+        cap: of the batch.
+        found: what stays held back, for people.
+    """
+
+    jobs: Sequence[int]
+    cost: str
+    cap: int | None
+    found: Sequence[str]
+
+    @property
+    def digest(self) -> str:
+        """Name the jobs in a few letters."""
+        return digest(map(str, self.jobs))
 
 
-def _left(connection: Connection, batch: Any) -> tuple[int, str, int | None]:
-    """Say how many jobs of a batch are left to buy, for how much, and what its cap is."""
+def _left(connection: Connection, batch: Any) -> _Left:
     known = accounts.known_prices(connection)
-    kinds = views.queued_by_kind(connection, batch.id)
-    cost = sum(known[kind].last_micros * count for kind, count in kinds.items() if kind in known)
-    unpriced = sum(count for kind, count in kinds.items() if kind not in known)
-    cap = views.batch_status(connection, batch).money.cap
-    return sum(kinds.values()), wording.cost_text(cost, unpriced), cap
+    jobs = views.queued_jobs(connection, batch.id, holding.ASKED_BY_NAME)
+    cost = sum(known[job.kind].last_micros for job in jobs if job.kind in known)
+    unpriced = sum(job.kind not in known for job in jobs)
+    status = views.batch_status(connection, batch)
+    lines = tuple(held.lines(status, holding.FOUND))
+    return _Left(
+        [job.id for job in jobs], wording.cost_text(cost, unpriced), status.money.cap, lines
+    )
+
+
+def _hand_over(
+    store: Store, batch_id: int, left: _Left, budget: Decimal | None, desk: Desk
+) -> list[str]:
+    """Hand what was shown, and nothing else of the batch, to the run that goes on."""
+    now = desk.clock.now()
+    notes = store.write(lambda c: set_caps(c, batch_id, Caps(batch=budget), None, now))
+    ask_for(store, left.jobs)
+    return notes
 
 
 def _ask_cap(request: Request, budget: str, problems: dict[str, str]) -> Response:
     """Ask under which cap a batch goes on, in the dialog, whoever asked."""
     desk, batch = desk_of(request), batch_of(request)
-    queued, cost, _ = desk.read(lambda c: _left(c, batch))
+    left = desk.read(lambda c: _left(c, batch))
     return render(
         request,
         "_plan_go_on.html",
@@ -77,8 +110,7 @@ def _ask_cap(request: Request, budget: str, problems: dict[str, str]) -> Respons
         budget=budget,
         problems=problems,
         first=next(iter(problems), None),
-        queued=queued,
-        cost=cost,
+        left=left,
         money=desk.read(lambda c: views.batch_status(c, batch)).money,
     )
 

@@ -8,11 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from batchsora.app import held
 from batchsora.app.story import next_step
 from batchsora.web.answers import batch_of, desk_of, job_of
 from batchsora.web.rendering import render
 from jobs.states import AttemptState, FailureKind, JobState
-from jobs.store import browsing, views
+from jobs.store import accounts, browsing, views
 from jobs.store.browsing import Filter
 
 PAGE: Final = 50
@@ -78,24 +79,28 @@ async def _list(request: Request) -> Response:
         here=address(batch.id, which, **here),
         address=lambda **more: address(batch.id, which, **more),
         states=list(JobState),
+        why_held=held.words_of,
     )
 
 
 async def _story(request: Request) -> Response:
     desk, job = desk_of(request), job_of(request)
     attempts = desk.read(lambda c: views.attempts_of(c, job.id))
+    price = desk.read(accounts.known_prices).get(job.kind)
     template = "_job.html" if "part" in request.query_params else "job.html"
-    return render(request, template, **story(job, attempts))
+    return render(request, template, **story(job, attempts), price=price)
 
 
 def story(job: Any, attempts: Any) -> dict[str, Any]:
     """Give what a job's story shows."""
+    why = held.words_of(job)
     return {
         "job": job,
         "attempts": list(enumerate(attempts, 1)),
         "next": next_step(job),
         "holding": (AttemptState.OPEN, AttemptState.IN_DOUBT),
-        "may_retry": job.state in (JobState.FAILED, JobState.CANCELLED),
+        "may_retry": job.state in (JobState.FAILED, JobState.CANCELLED) or bool(why),
+        "why_held": why,
         "may_cancel": job.state == JobState.QUEUED,
         "in_doubt": job.state == JobState.IN_DOUBT,
     }

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from batchsora.app import steer
+from batchsora.app import pausing, steer
 from batchsora.app.resolving import resolve
 from batchsora.settings import SettingsError
 from batchsora.web.answers import Said, batch_of, desk_of, done, job_of, refused
@@ -73,7 +73,8 @@ async def _ask_retry(request: Request) -> Response:
         "_ask.html",
         question=said.text,
         lines=said.lines,
-        action=f"{request.url.path}?{request.url.query}",
+        action=f"{request.url.path}?{request.url.query}&shown="
+        + steer.digest(said.document["retried"]),
         button="Buy again",
         possible=bool(said.document["retried"]),
     )
@@ -81,11 +82,11 @@ async def _ask_retry(request: Request) -> Response:
 
 async def _retry(request: Request) -> Response:
     desk, batch = desk_of(request), batch_of(request)
-    wanted = _wanted(request, batch)
+    wanted, shown = _wanted(request, batch), request.query_params.get("shown")
     return await _told(
         request,
         lambda store, said: steer.retry(
-            wanted, desk.settings, store, said, dry=False, consent=True
+            wanted, desk.settings, store, said, dry=False, consent=True, shown=shown
         ),
     )
 
@@ -113,15 +114,33 @@ async def _cancel(request: Request) -> Response:
     )
 
 
-def _pausing(*, paused: bool) -> Callable[[Request], Any]:
-    async def pause(request: Request) -> Response:
-        desk, batch = desk_of(request), batch_of(request)
-        return await _told(
-            request,
-            lambda store, said: steer.pause(batch.name, desk.settings, store, said, paused=paused),
-        )
+async def _pause(request: Request) -> Response:
+    batch = batch_of(request)
+    return await _told(request, lambda store, said: pausing.pause(batch.name, store, said))
 
-    return pause
+
+async def _ask_resume(request: Request) -> Response:
+    """Say what a run would buy, and ask."""
+    desk, batch = desk_of(request), batch_of(request)
+    found = desk.read(lambda c: pausing.to_resume(c, batch))
+    buys = "The run buys them at once." if desk.goes_on() else "The next run buys them."
+    return render(
+        request,
+        "_ask.html",
+        question=f"Resume {batch.name}? {found.text}.",
+        lines=[*([buys] if found.jobs else []), *found.held],
+        action=f"{request.url.path}?shown={found.digest}",
+        button="Resume",
+        possible=True,
+    )
+
+
+async def _resume(request: Request) -> Response:
+    desk, batch, shown = desk_of(request), batch_of(request), request.query_params.get("shown")
+    return await _told(
+        request,
+        lambda store, said: pausing.resume(batch.name, desk.settings, store, said, shown=shown),
+    )
 
 
 async def _ask_remove(request: Request) -> Response:
@@ -182,8 +201,9 @@ routes = [
     Route("/batches/{batch:int}/retry", _retry, methods=["POST"]),
     Route("/batches/{batch:int}/cancel", _ask_cancel),
     Route("/batches/{batch:int}/cancel", _cancel, methods=["POST"]),
-    Route("/batches/{batch:int}/pause", _pausing(paused=True), methods=["POST"]),
-    Route("/batches/{batch:int}/resume", _pausing(paused=False), methods=["POST"]),
+    Route("/batches/{batch:int}/pause", _pause, methods=["POST"]),
+    Route("/batches/{batch:int}/resume", _ask_resume),
+    Route("/batches/{batch:int}/resume", _resume, methods=["POST"]),
     Route("/batches/{batch:int}/remove", _ask_remove),
     Route("/batches/{batch:int}/remove", _remove, methods=["POST"]),
 ]

@@ -1,0 +1,56 @@
+"""Rows that are held back: why, and what to type."""
+
+from collections.abc import Collection, Iterator
+from shlex import quote
+from typing import Any, Final
+
+from jobs.states import HeldBack, JobState
+from jobs.store import holding
+from jobs.store.views import BatchStatus
+
+WHY: Final = {
+    HeldBack.UNASKED: "loaded, and not asked for yet",
+    HeldBack.LEFT_OUT: "left out by --first or --sample",
+    HeldBack.EXISTS: "in the account already",
+    HeldBack.PAID_BEFORE: "paid for before, in this database",
+    HeldBack.ELSEWHERE: "bought elsewhere meanwhile",
+    HeldBack.NOT_LOOKED: "not looked for: the account's list could not be read so far back",
+}
+"""What holds a row back, for people."""
+
+
+def lines(batch: BatchStatus, reasons: Collection[HeldBack] = tuple(HeldBack)) -> Iterator[str]:
+    """Say what of a batch is held back, why, and what to type."""
+    for reason, count in batch.held_back.items():
+        if reason not in reasons:
+            continue
+        yield f"{batch.name}: {count} held back ({WHY[reason]}): {_way_on(reason, batch.name)}"
+
+
+def short_lines(batch: BatchStatus) -> Iterator[str]:
+    """Say the same below the name of the batch, for a narrow screen."""
+    for reason, count in batch.held_back.items():
+        yield f"{count} {WHY[reason]}"
+        yield f"  {_way_on(reason, batch.name)}"
+
+
+def _way_on(reason: HeldBack, name: str) -> str:
+    run = f"batchsora run --batch {quote(name)}"
+    if reason in holding.ASKED_BY_NAME:
+        return f"'{run}' buys them"
+    return f"'{run}' with --adopt-existing or --buy-again"
+
+
+def reason_of(job: Any) -> HeldBack | None:
+    """Say why a job is held back; None where it is not."""
+    held_back = job.held_back is not None and job.state == JobState.QUEUED
+    return HeldBack(job.held_back) if held_back else None
+
+
+def words_of(job: Any) -> str | None:
+    """Say it for people."""
+    reason = reason_of(job)
+    if reason is None:
+        return None
+    by = f" ({job.held_back_by})" if job.held_back_by else ""
+    return f"held back: {WHY[reason]}{by}"

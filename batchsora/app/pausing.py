@@ -1,0 +1,109 @@
+"""Pausing a batch, and resuming it: what that lets a runner buy, said before it does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from shlex import quote
+from typing import Any
+
+from sqlalchemy import Connection
+
+from batchsora.app import held, wording
+from batchsora.app.start import Teller
+from batchsora.app.steer import CHANGED, digest, hand_over
+from batchsora.settings import Settings
+from jobs.errors import NotAllowedError
+from jobs.states import JobState
+from jobs.store import Store, accounts, steering, views
+
+
+def pause(name: str, store: Store, teller: Teller) -> None:
+    """Pause a batch: nothing more of it is submitted.
+
+    Raises:
+        jobs.errors.NotFoundError: there is no such batch.
+    """
+
+    def work(connection: Connection) -> tuple[bool, int]:
+        (batch,) = views.find_batches(connection, name)
+        changed = steering.set_paused(connection, batch.id, paused=True)
+        status = views.batch_status(connection, batch)
+        return changed, status.jobs[JobState.PENDING] + status.jobs[JobState.PROCESSING]
+
+    changed, under_way = store.write(work)
+    said = f"{name} is paused: nothing more of it is submitted until 'batchsora resume "
+    said += f"{quote(name)}'"
+    said += f"; {under_way} paid for are still fetched" if under_way else ""
+    teller.result({"batch": name, "paused": True, "changed": changed}, lambda: said)
+
+
+@dataclass(frozen=True, slots=True)
+class ToResume:
+    """What a resume of a batch lets be bought: its queued jobs that nothing holds back.
+
+    Attributes:
+        active: the runner that is alive serves the whole batch anyway.
+        jobs: their numbers.
+        cost: for people.
+        held: what is held back, for people.
+    """
+
+    active: bool
+    jobs: Sequence[int]
+    cost: str
+    held: Sequence[str]
+
+    @property
+    def text(self) -> str:
+        """Say how many videos, and for how much."""
+        return f"{len(self.jobs)} video(s) left to buy, for {self.cost}"
+
+    @property
+    def digest(self) -> str:
+        """Name the jobs in a few letters."""
+        return digest(map(str, self.jobs))
+
+
+def to_resume(connection: Connection, batch: Any) -> ToResume:
+    """See what a resume of a batch lets be bought."""
+    found = views.queued_jobs(connection, batch.id)
+    known = accounts.known_prices(connection)
+    cost = sum(known[job.kind].last_micros for job in found if job.kind in known)
+    price = wording.cost_text(cost, sum(job.kind not in known for job in found))
+    lines = tuple(held.lines(views.batch_status(connection, batch)))
+    return ToResume(batch.active, [job.id for job in found], price, lines)
+
+
+def resume(
+    name: str, settings: Settings, store: Store, teller: Teller, *, shown: str | None = None
+) -> None:
+    """Resume a batch: a runner that is alive is handed what is queued at this moment.
+
+    What is held back, and what is loaded later, is not among it.
+
+    Args:
+        name: of the batch.
+        settings: of the command.
+        store: for writing.
+        teller: speaks to the person.
+        shown: digest of the jobs that the person agreed to; others are not handed over.
+
+    Raises:
+        jobs.errors.NotFoundError: there is no such batch.
+        NotAllowedError: these are no longer the jobs that were shown.
+    """
+
+    def work(connection: Connection) -> tuple[bool, ToResume]:
+        (batch,) = views.find_batches(connection, name)
+        found = to_resume(connection, batch)
+        if shown is not None and shown != found.digest:
+            raise NotAllowedError(CHANGED)
+        return steering.set_paused(connection, batch.id, paused=False), found
+
+    changed, found = store.write(work)
+    taken = hand_over(store, settings, () if found.active else found.jobs)
+    for line in found.held:
+        teller.say(line)
+    teller.result(
+        {"batch": name, "paused": False, "changed": changed, "queued": len(found.jobs)},
+        lambda: f"{name} is resumed: {found.text}; {taken}",
+    )

@@ -1,0 +1,100 @@
+"""Handing jobs to the runner that is alive: exactly those that a person named or was shown.
+
+A batch is served only by the run that was started for it. Whatever else a person asks for beside
+a living run (retry, resume, ``generate``, a button of the page) is handed over job by job, so that
+nothing else of their batches is bought (docs/decisions/0014-consent-is-state-of-the-row.md). The
+mark lasts as long as the runner: :func:`take_back`, at the start and the end of each.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+
+from sqlalchemy import Connection, bindparam, select, text, update
+
+from ..states import JobState
+from ..tables import BATCH, HANDED, JOB
+from .prepared import Prepared, as_list, one_of
+
+IN_HAND = text("handed AND state = 'queued' AND (held_back IS NULL OR held_back = 'unasked')")
+"""Jobs that the runner may buy because they were handed to it.
+
+Handing a job over is asking for it, so 'unasked' does not stand in the way: ``generate`` hands its
+row over and leaves it unasked, so that nobody buys it when both it and that runner are gone.
+"""
+
+UNFINISHED = (
+    JobState.QUEUED,
+    JobState.SUBMITTING,
+    JobState.IN_DOUBT,
+    JobState.PENDING,
+    JobState.PROCESSING,
+)
+
+_HAND = Prepared(update(JOB).where(JOB.c.id.in_(one_of("jobs"))).values(handed=True))
+_WAITS_NO_MORE = Prepared(
+    update(BATCH)
+    .where(
+        BATCH.c.waiting_for.is_not(None),
+        BATCH.c.id.in_(select(JOB.c.batch_id).where(JOB.c.id.in_(one_of("jobs")))),
+    )
+    .values(waiting_for=None)
+)
+_ANY = Prepared(select(JOB.c.id).where(HANDED).limit(1))
+_IN_STATE = Prepared(select(JOB.c.id).where(HANDED, JOB.c.state == bindparam("state")).limit(1))
+_OF_BATCH = Prepared(
+    select(JOB.c.id)
+    .where(HANDED, JOB.c.state == bindparam("state"), JOB.c.batch_id == bindparam("batch"))
+    .limit(1)
+)
+_NEXT_BATCH = Prepared(
+    select(JOB.c.batch_id)
+    .where(HANDED, JOB.c.state == bindparam("state"), JOB.c.batch_id > bindparam("after"))
+    .order_by(JOB.c.batch_id)
+    .limit(1)
+)
+
+
+def hand_over(connection: Connection, job_ids: Collection[int]) -> int:
+    """Let the runner that is alive buy these jobs and bring them to their end, and no others.
+
+    Returns:
+        How many there are.
+    """
+    jobs = as_list(job_ids)
+    _WAITS_NO_MORE.run(connection, jobs=jobs)  # of before; the runner says what it waits for now
+    return _HAND.run(connection, jobs=jobs)
+
+
+def take_back(connection: Connection) -> None:
+    """Take everything out of the runner's hands: one has just begun, or ends."""
+    connection.execute(update(JOB).where(HANDED).values(handed=False))
+
+
+def anything(connection: Connection) -> bool:
+    """Check whether anything is in the runner's hands."""
+    return _ANY.first(connection) is not None
+
+
+def in_state(connection: Connection, state: JobState) -> bool:
+    """Check whether a job in this state is in the runner's hands."""
+    return _IN_STATE.first(connection, state=state) is not None
+
+
+def works_on(connection: Connection, batch_id: int) -> bool:
+    """Check whether an unfinished job of a batch is in the runner's hands."""
+    return any(
+        _OF_BATCH.first(connection, state=state, batch=batch_id) is not None for state in UNFINISHED
+    )
+
+
+def batches(connection: Connection, states: Iterable[JobState]) -> Sequence[int]:
+    """List the batches that have jobs of these states in the runner's hands.
+
+    One look into the index for each batch: a million jobs of one batch cost as much as one.
+    """
+    found: set[int] = set()
+    for state in states:
+        after = 0
+        while (batch := _NEXT_BATCH.scalar(connection, state=state, after=after)) is not None:
+            found.add(batch)
+            after = batch
+    return sorted(found)
