@@ -1,7 +1,7 @@
 """On which terms a run works: caps' companions, pace and patience, all named as the flags are."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from .money import Micros, to_micros
 from .retry import RetryPolicy
@@ -32,6 +32,7 @@ class RunPolicy:
             them to go on.
         buys: False polls and settles what is there, and submits nothing.
         left_out: numbers of jobs that this run does not buy: their prompts exist in the account.
+        looked_at: when the account's list was looked through before this run, if it was.
         callback_url: where the provider may announce the ends of rows that name no address.
     """
 
@@ -52,6 +53,7 @@ class RunPolicy:
     not_awaited: frozenset[int] = frozenset()
     buys: bool = True
     callback_url: str | None = None
+    looked_at: datetime | None = None
 
     @property
     def send_within(self) -> timedelta:

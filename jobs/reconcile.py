@@ -5,6 +5,7 @@ settles what :func:`jobs.settling.settle` finds settled. Voids are watched on fo
 turns up after all is adopted, or written down as paid for nothing.
 """
 
+import functools
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from .context import RunContext
 from .provider import ProviderError, RefusalCause
 from .settling import AHEAD, WATCHED, ClockOffset, Settlement, Suspect, settle
 from .states import AttemptState
-from .store import Store, doubts, looks, outcomes
+from .store import Store, doubts, looks, outcomes, takeovers
 from .text import prompt_key
 
 log = logging.getLogger(__name__)
@@ -122,6 +123,7 @@ class Reconciler:
         self._policy = context.policy
         self._gate = context.gate
         self._checkpoint = context.checkpoint
+        self._elsewhere = context.elsewhere
         self._watches: dict[int, _Watch] = {}
         self._mark: int | None = None
         self._stable: dict[frozenset[str], float] = {}
@@ -169,6 +171,8 @@ class Reconciler:
             )
         )
         reading = await read_back(self._provider, self._clock, since)
+        known = functools.partial(takeovers.known, self._store)
+        self._elsewhere.note(reading.generations, self._provider.clock_ahead, known)
         self._checkpoint("list-read")
         await self._store.commit(lambda connection: self._settle(connection, reading, began))
         self._checkpoint("doubts-settled")

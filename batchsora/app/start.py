@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from batchsora.app import wording
 from batchsora.app.databases import working_store
-from batchsora.app.earlier import OnExisting, settle_earlier
+from batchsora.app.earlier import OnExisting, held_back, settle_earlier
 from batchsora.app.exits import Exit, exit_of_run
 from batchsora.app.loading import (
     Caps,
@@ -104,11 +104,22 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
             code = Exit.STOPPED if paused else Exit.DONE
             _give(store, statuses(store, sorted(loaded)), code, Reason.FINISHED, teller)
             return code
+        looks = request.on_existing is not OnExisting.BUY
+        looked_at = hooks.clock.now() if looks else None
+        left_out = settle_earlier(
+            store,
+            place,
+            batch_ids,
+            request.on_existing,
+            hooks.clock,
+            teller,
+            quiet=hooks.quiet,
+        )
         if not _may_spend(store, batch_ids, request, settings, teller):
             return Exit.USAGE
-        left_out = settle_earlier(store, place, batch_ids, request.on_existing, hooks.clock, teller)
         terms = _terms(store, batch_ids, request, place, left_out)
-        terms = replace(terms, policy=replace(terms.policy, not_awaited=paused))
+        policy = replace(terms.policy, not_awaited=paused, looked_at=looked_at)
+        terms = replace(terms, policy=policy)
         result = run_batches(store, place, terms, batch_ids, hooks, teller.say)
         code = exit_of_run(
             result.ending,
@@ -116,8 +127,9 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
             files_wanted=request.terms.download is not None,
             surplus=result.surplus,
         )
-        if code is Exit.DONE and (skipped or left_out):
-            code = Exit.STOPPED if left_out else Exit.FAILED
+        waiting = held_back(store, batch_ids, teller)
+        if code is Exit.DONE and (skipped or waiting):
+            code = Exit.STOPPED if waiting else Exit.FAILED
         _tell(store, result, code, skipped, request, teller)
         if settings.sandbox:
             teller.say(f"that was a rehearsal: --db {settings.database} looks at it")

@@ -41,6 +41,18 @@ def release(connection: Connection, batch_id: int, reasons: Iterable[HeldBack]) 
     return done.rowcount
 
 
+_RELEASE = Prepared(
+    update(JOB)
+    .where(HELD_BACK, JOB.c.id == bindparam("job"))
+    .values(held_back=None, held_back_by=None)
+)
+
+
+def release_jobs(connection: Connection, job_ids: Iterable[int]) -> int:
+    """Let some jobs be bought that were held back; count them."""
+    return _RELEASE.run_each(connection, [{"job": number} for number in job_ids])
+
+
 def counts(connection: Connection, batch_id: int) -> dict[HeldBack, int]:
     """Count the queued jobs of a batch that are held back, by reason."""
     rows = connection.execute(
