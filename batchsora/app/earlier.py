@@ -17,7 +17,7 @@ from batchsora.app.wording import BUY_THEM, SHOWN, TAKE_THEM, paid_before
 from batchsora.runblob.adapter import RunBlobProvider
 from jobs.clock import Clock
 from jobs.earlier import EarlierWork, find_earlier, hold_back, take_over
-from jobs.provider import ProviderError
+from jobs.provider import ProviderError, TokenRefusedError
 from jobs.runner import check_owner
 from jobs.states import HeldBack
 from jobs.store import Store, holding, past, takeovers, views
@@ -170,9 +170,10 @@ def _look(
     try:
         return ask(place, find)
     except ProviderError as error:
+        renew = "renew the token and run again" if isinstance(error, TokenRefusedError) else ""
         raise type(error)(
-            "whether these rows are in the account already could not be looked up: "
-            f"{error}. Nothing was bought; --buy-again buys without this look"
+            f"whether the account has these videos already could not be looked up: {error}. "
+            f"Nothing was bought; {renew and f'{renew}, or '}--buy-again buys without this look"
         ) from error
 
 
