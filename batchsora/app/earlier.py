@@ -199,15 +199,15 @@ def _settle_found(
         f"{len(work.matches)} of these {work.jobs} prompts exist already in this account, "
         f"{work.finished} finished (compared by prompt: the list shows no duration or orientation)"
     )
-    takeable = sum(match.takeable for match in work.matches)
-    if takeable and (
-        choice is OnExisting.ADOPT
-        or (asker.can_ask() and asker.confirm("Take them over, at no cost?"))
+    for line in _not_taken(work):
+        asker.say(line)
+    if not any(match.takeable for match in work.matches):
+        return
+    if choice is OnExisting.ADOPT or (
+        asker.can_ask() and asker.confirm("Take them over, at no cost?")
     ):
         taken = take_over(store, work, clock.now())
         asker.say(f"{taken} taken over")
-        for line in _not_taken(work):
-            asker.say(line)
         return
     asker.say(f"They wait: --adopt-existing takes them over at no cost, {BUY_THEM}")
 
