@@ -19,6 +19,7 @@ from .matching import Clocks, Match, WantedRow, match, use_of
 from .provider import Generation, GenerationPhase, Provider, ProviderError
 from .states import HeldBack
 from .store import Store, holding, takeovers
+from .text import text_key
 
 MOST_PAGES: Final = 1000
 """Pages of the list that are looked through at most."""
@@ -123,7 +124,13 @@ def _compared(
 
 def _stays(row: WantedRow, shown: Mapping[str, Generation]) -> bool:
     """Check whether a row stays held back: that its reason is not shown now is not a "no"."""
-    return row.held_back_by is not None and row.held_back_by not in shown
+    reason = shown.get(row.held_back_by or "")
+    if reason is None:
+        return row.held_back_by is not None
+    if row.held_back == HeldBack.ELSEWHERE:  # others bought beside this database: a person knows
+        failed = reason.phase is GenerationPhase.FAILED
+        return not (failed and text_key(reason.prompt or "") == row.key)
+    return False
 
 
 async def read_list(

@@ -72,7 +72,9 @@ class Runner:
         self._owner = owner
         self._clock = clock
         self.gate = Gate(clock, chance)
-        elsewhere = Elsewhere(since_when(clock.now(), policy.looked_at))
+        elsewhere = Elsewhere(
+            since_when(clock.now(), policy.looked_at), copies=policy.looked_at is not None
+        )
         context = RunContext(
             store, provider, clock, policy, self.gate, chance, checkpoint, elsewhere=elsewhere
         )

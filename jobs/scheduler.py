@@ -170,7 +170,7 @@ class Scheduler:
                 last_rows=self._policy.last_rows,
                 rows=self._policy.rows,
                 left_out=self._policy.left_out,
-                made_elsewhere=self._elsewhere.made,
+                elsewhere=self._elsewhere,
             )
             result = claims.claim(connection, now, terms, self._new_key)
             self._note_waits(connection, result)
@@ -207,7 +207,7 @@ class Scheduler:
             self._waits = waits
 
     def _warn_of_others(self, result: ClaimResult) -> None:
-        for generation_id in result.elsewhere.values():
+        for generation_id in result.elsewhere:
             level = logging.DEBUG if self._warned else logging.WARNING
             self._warned = True
             log.log(

@@ -85,6 +85,7 @@ def settle_earlier(
         _settle_found(store, work, choice, clock, asker)
     if work.not_looked:
         _settle_not_looked(store, work, choice, asker)
+    _settle_elsewhere(store, batch_ids, choice, asker)
     return frozenset(store.read(lambda connection: takeovers.waiting(connection, batch_ids)))
 
 
@@ -104,6 +105,27 @@ def held_back(store: Store, batch_ids: list[int], asker: Asker) -> bool:
             "--buy-again buys them again"
         )
     return waiting
+
+
+def _settle_elsewhere(store: Store, batch_ids: list[int], choice: OnExisting, asker: Asker) -> None:
+    """Ask about rows that an earlier run held back because of what others bought meanwhile."""
+
+    def count(connection: Connection) -> int:
+        found = (holding.counts(connection, batch_id) for batch_id in batch_ids)
+        return sum(counts.get(HeldBack.ELSEWHERE, 0) for counts in found)
+
+    def release(connection: Connection) -> None:
+        for batch_id in batch_ids:
+            holding.release(connection, batch_id, [HeldBack.ELSEWHERE])
+
+    held = store.read(count)
+    if held and choice is OnExisting.ASK and asker.can_ask():
+        asker.say(
+            f"{held} row(s) wait because somebody else bought the same rows on this account while "
+            "an earlier run was at work; the account does not show these"
+        )
+        if asker.confirm(f"Buy those {held}?"):
+            store.write(release)
 
 
 def _release(connection: Connection, batch_ids: Iterable[int]) -> None:

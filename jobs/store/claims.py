@@ -25,12 +25,13 @@ from sqlalchemy import (
     update,
 )
 
+from ..elsewhere import Elsewhere
 from ..ledger import Scope, keys_of
 from ..provider import GenerationRequest
-from ..states import AttemptState, HeldBack, JobState
+from ..states import AttemptState, JobState
 from ..tables import ATTEMPT, BATCH, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
 from ..text import prompt_key
-from . import accounts, holding, takeovers
+from . import accounts, others
 from .prepared import Prepared
 from .rows import request_of
 from .till import Till
@@ -84,7 +85,7 @@ class ClaimTerms:
         last_rows: per batch id the last manifest row that may be bought (``--first N``).
         rows: per batch id the only manifest rows that may be bought (``--sample N``).
         left_out: numbers of jobs that may not be bought.
-        made_elsewhere: lists what others are seen to make of a prompt, by its key.
+        elsewhere: what others are seen to buy.
     """
 
     window: int
@@ -94,7 +95,7 @@ class ClaimTerms:
     last_rows: dict[int, int]
     rows: Mapping[int, frozenset[int]] = field(default_factory=dict)
     left_out: frozenset[int] = frozenset()
-    made_elsewhere: Callable[[str], Sequence[str]] = lambda _: ()
+    elsewhere: Elsewhere = field(default_factory=Elsewhere)
 
 
 @dataclass(slots=True)
@@ -102,13 +103,13 @@ class ClaimResult:
     """What was claimed, and per batch id what stood in the way of the rest.
 
     Attributes:
-        elsewhere: jobs that were held back, by the generation that somebody else made of them.
+        elsewhere: generations of others because of which jobs were held back.
         crowded: True when paid generations fill the window, of whichever batch: room will come.
     """
 
     claims: list[Claim] = field(default_factory=list)
     blocked: dict[int, set[Blocked]] = field(default_factory=dict)
-    elsewhere: dict[int, str] = field(default_factory=dict)
+    elsewhere: list[str] = field(default_factory=list)
     crowded: bool = False
 
 
@@ -123,6 +124,7 @@ def claim(
         result.crowded = JobState.PENDING in under_way or JobState.PROCESSING in under_way
         return result
     day = accounts.current_day(connection, now)
+    result.elsewhere += others.hold_back_copied(connection, terms.elsewhere).values()
     till = Till(connection)
     for batch in _SERVED.all(connection):
         if want <= 0:
@@ -131,7 +133,7 @@ def claim(
         claims = picker.pick(want)
         want -= len(claims)
         result.claims += claims
-        result.elsewhere |= picker.elsewhere
+        result.elsewhere += picker.elsewhere
         if picker.blocked:
             result.blocked[batch.id] = picker.blocked
     till.write()
@@ -241,7 +243,7 @@ class _Picker:
         self._twins: dict[str, str | None] = {}  # prompts that wait for a fingerprint's end
         self._closings = 0
         self.blocked: set[Blocked] = set()
-        self.elsewhere: dict[int, str] = {}
+        self.elsewhere: list[str] = []
 
     def pick(self, want: int) -> list[Claim]:
         claims: list[Claim] = []
@@ -304,8 +306,11 @@ class _Picker:
             self._twins[job.prompt] = twin.fingerprint
             self.blocked.add(Blocked.TWIN)
             return None
-        if twin is None and self._is_made_elsewhere(job.id, same):
-            return None
+        if twin is None:
+            theirs = others.hold_back(self._connection, self._terms.elsewhere, job.id, same)
+            if theirs is not None:
+                self.elsewhere.append(theirs)
+                return None
         hold, alone = self._hold(job.kind)
         if hold is None:
             return None
@@ -317,23 +322,11 @@ class _Picker:
             return None
         made = self._write_intent(job, hold, same)
         self._till.hold(keys, hold)
+        self._terms.elsewhere.bought(same, job.batch_id)
         if alone:
             # the first of an unknown kind goes alone: the others wait for the price it tells
             self._close(None, job.kind, Blocked.LEARNING)
         return made
-
-    def _is_made_elsewhere(self, job_id: int, same: str) -> bool:
-        """Hold a job back that somebody else is seen to buy (:mod:`jobs.elsewhere`)."""
-        made = self._terms.made_elsewhere(same)
-        if not made:
-            return False
-        ours = takeovers.known_ids(self._connection, made)
-        theirs = next((one for one in made if one not in ours), None)
-        if theirs is None:
-            return False
-        holding.hold_back(self._connection, {job_id: theirs}, HeldBack.ELSEWHERE)
-        self.elsewhere[job_id] = theirs
-        return True
 
     def _hold(self, kind: str) -> tuple[int | None, bool]:
         known = self._till.price_of(kind)

@@ -158,7 +158,7 @@ class Pages:
     ],
 )
 def test_the_list_is_read_to_its_real_end(
-    engine: Engine, way: str, count: int, found: int, whole: bool
+    engine: Engine, way: str, count: int, found: int, *, whole: bool
 ) -> None:
     """A short page is not the end; where the end is not reached, rows not found wait too."""
     engine.load([spec(name, row=i) for i, name in enumerate("abc")])
@@ -221,9 +221,7 @@ def test_an_empty_list_is_read_once(engine: Engine) -> None:
     [Throttled(1.0), Rejected(FailureKind.VALIDATION, "no"), "made"],
     ids=["throttled", "rejected", "void"],
 )
-def test_what_became_of_old_attempts_says_nothing(
-    engine: Engine, tmp_path: Path, outcome: object
-) -> None:
+def test_what_became_of_old_attempts_says_nothing(engine: Engine, outcome: object) -> None:
     """A backup of before the purchase is restored: its attempts have no generation that we know."""
     engine.provider.script = {"prompt of x": [outcome]}
     engine.load([spec("x")])

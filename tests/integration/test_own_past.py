@@ -51,7 +51,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
         yield made
 
 
-def sheet(name: str, prompts: list[str], ids: bool = True) -> str:
+def sheet(name: str, prompts: list[str], *, ids: bool = True) -> str:
     """Write a manifest."""
     rows = [{"id": f"r{n}", "prompt": prompt} for n, prompt in enumerate(prompts)]
     path = Path(name)
@@ -289,7 +289,7 @@ def test_a_failed_look_stops_before_the_first_purchase(
 @pytest.mark.parametrize(
     "cut",
     [
-        lambda offset, plain: Reply(200, plain.body[:20]),
+        lambda _, plain: Reply(200, plain.body[:20]),
         lambda offset, plain: Reply(200, plain.body[: 90 if offset else 97]),
     ],
     ids=["20 a page", "97 of 100"],

@@ -103,7 +103,7 @@ def test_rows_are_matched_by_the_whole_request(
     ],
 )
 def test_a_row_that_waits_for_a_retry_looks_for_newer_ones_alone(
-    since: datetime, created_since: datetime | None, ahead: timedelta, waits: bool
+    since: datetime, created_since: datetime | None, ahead: timedelta, *, waits: bool
 ) -> None:
     """What was made before its own generation is somebody else's, and was there when it began."""
     one = row(1, since=since, created_since=created_since)
@@ -143,7 +143,7 @@ def test_nothing_is_given_to_two(fingerprints: list[str], count: int) -> None:
         (made("g", -0.01, WAITS), True),
     ],
 )
-def test_what_others_make_is_noticed(generation: Generation, noted: bool) -> None:
+def test_what_others_make_is_noticed(generation: Generation, *, noted: bool) -> None:
     """Only what is newer than the run, alive, and nobody's of ours."""
     elsewhere = Elsewhere(NOW)
     elsewhere.note([generation], None, lambda ids: {"ours"} & set(ids))
@@ -161,6 +161,6 @@ def test_the_providers_clock_is_heeded() -> None:
 
 
 def test_since_when_others_are_news() -> None:
-    """From the look before buying on, a little overlapping; without one from the run's beginning."""
+    """From the look before buying on, or from the run's beginning where there was none."""
     assert since_when(NOW, NOW - HOUR) == NOW - HOUR - MARGIN
     assert since_when(NOW, None) == NOW
