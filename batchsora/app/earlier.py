@@ -243,7 +243,8 @@ def _not_taken(work: EarlierWork) -> Iterator[str]:
         yield (
             f"{len(unlike)} row(s) share a prompt and differ in image, duration or orientation, "
             "which the list does not show, so they wait. Oldest first, the account has "
-            f"{', '.join(names[:SHOWN])}{more}; {BUY_THEM}"
+            f"{', '.join(names[:SHOWN])}{more}: 'batchsora resolve JOB --generation ID' takes one "
+            f"over, {BUY_THEM}"
         )
     unsound = sum(match.alike and not match.takeable for match in work.matches)
     if unsound:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, not_, or_, select
 from ..errors import NotFoundError
 from ..ledger import Budget, Scope, batch_key
 from ..states import JobState
-from ..tables import ARTIFACT, ATTEMPT, BATCH, BUDGET, JOB, TALLY
+from ..tables import ARTIFACT, ATTEMPT, BATCH, BUDGET, BUYABLE, JOB, TALLY
 from . import doubts, files
 
 PAGE = 1000
@@ -299,8 +299,8 @@ def attempt_of_generation(connection: Connection, generation_id: str) -> Any:
 def queued_by_kind(
     connection: Connection, batch_id: int, rows: Collection[int] | None = None
 ) -> dict[str, int]:
-    """Count the queued jobs of a batch, or of some of its rows, by price kind."""
-    queued = (JOB.c.batch_id == batch_id, JOB.c.state == JobState.QUEUED, JOB.c.in_manifest)
+    """Count the jobs of a batch that would be bought, or of some of its rows, by price kind."""
+    queued = (JOB.c.batch_id == batch_id, BUYABLE, JOB.c.in_manifest)
     if rows is not None:
         found = connection.execute(select(JOB.c.kind, JOB.c.row).where(*queued))
         return Counter(job.kind for job in found if job.row in rows)

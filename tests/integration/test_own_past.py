@@ -342,8 +342,13 @@ def test_pictures_are_not_mixed_up(call: Shell, world: World) -> None:
     oldest_first = [made.id for made in world.made]
     places = [said.words.index(name) for name in oldest_first]
     assert places == sorted(places)
-    assert call("--db", "lost.db", *RUN, "night.csv", "--buy-again").code == 0
-    assert len(world.made) == 8
+    lost = ("--db", "lost.db")
+    assert call(*lost, "resolve", "r2", "--generation", oldest_first[2]).code == 0
+    assert call(*lost, "resolve", "r1", "--generation", oldest_first[2]).code == 2
+    assert call(*lost, *RUN, "night.csv", "--buy-again").code == 0
+    assert len(world.made) == 7
+    jobs = json.loads(call(*lost, "jobs", "--json").out)
+    assert jobs[2]["generation_id"] == oldest_first[2]
 
 
 def test_variants_are_taken_over_in_their_order(call: Shell, world: World) -> None:
