@@ -46,7 +46,9 @@ class PaidBefore:
     paid: Paid
 
 
-def paid_elsewhere(connection: Connection, batch_id: int | None) -> dict[str, deque[Paid]]:
+def paid_elsewhere(
+    connection: Connection, batch_id: int | None, *, only_queued: bool = False
+) -> dict[str, deque[Paid]]:
     """Map the requests that were paid for under other batches to what was bought, by fingerprint.
 
     Finished ones come first, then the oldest. What failed is none, nor what a row of this batch has
@@ -55,8 +57,13 @@ def paid_elsewhere(connection: Connection, batch_id: int | None) -> dict[str, de
     Args:
         connection: any.
         batch_id: the batch whose past is asked for; None: it is not loaded yet.
+        only_queued: only what its queued rows ask for.
     """
     here = -1 if batch_id is None else batch_id
+    asking = JOB.alias()
+    asked = select(asking.c.fingerprint).where(
+        asking.c.batch_id == here, asking.c.state == JobState.QUEUED
+    )
     rows = connection.execute(
         select(
             ATTEMPT.c.id,
@@ -76,6 +83,7 @@ def paid_elsewhere(connection: Connection, batch_id: int | None) -> dict[str, de
             ATTEMPT.c.fingerprint.is_not(None),
             ATTEMPT.c.state != AttemptState.FAILED,
             JOB.c.batch_id != here,
+            *([ATTEMPT.c.fingerprint.in_(asked)] if only_queued else []),
         )
         .order_by(ATTEMPT.c.id)
     )
@@ -113,7 +121,7 @@ def find(connection: Connection, batch_ids: Sequence[int]) -> list[PaidBefore]:
     """
     found: list[PaidBefore] = []
     for batch_id in batch_ids:
-        elsewhere = paid_elsewhere(connection, batch_id)
+        elsewhere = paid_elsewhere(connection, batch_id, only_queued=True)
         if elsewhere:
             found += _matched(_asked_for(connection, batch_id), elsewhere)
     return found
