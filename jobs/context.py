@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .clock import Clock
+from .elsewhere import Elsewhere
 from .gate import Gate
 from .pace import Durations
 from .policy import RunPolicy
@@ -33,6 +34,7 @@ class RunContext:
         chance: randomness, for keys and jitter.
         checkpoint: called at named points; docs/development.md lists them.
         durations: how long generations took, as this run saw it.
+        elsewhere: what others make on this account meanwhile.
     """
 
     store: Store
@@ -43,3 +45,4 @@ class RunContext:
     chance: random.Random
     checkpoint: Checkpoint
     durations: Durations = field(default_factory=Durations)
+    elsewhere: Elsewhere = field(default_factory=Elsewhere)

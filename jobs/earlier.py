@@ -1,33 +1,44 @@
 """Earlier work: rows whose prompts exist in the account already, made by nobody in this database.
 
-A lost database, a run on another machine, videos made by hand: before such rows are bought, a
-person says whether they are to be taken over at no cost, or bought again (money.md, *Orphans and
-earlier work*). The list shows prompts, not durations or orientations: so does the comparison.
+A lost database, a restored backup, a run on another machine, videos made by hand: before such rows
+are bought, a person says whether they are to be taken over at no cost, or bought again (money.md,
+*Orphans and earlier work*).
 """
 
-from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import Connection
 
-from .account_list import read_page
+from .account_list import OVERLAP, read_page
 from .clock import Clock
-from .provider import Generation, GenerationPhase, Provider
-from .store import Store, takeovers
+from .matching import Clocks, Match, WantedRow, match, use_of
+from .provider import Generation, GenerationPhase, Provider, ProviderError
+from .states import HeldBack
+from .store import Store, holding, takeovers
 from .text import text_key
 
-MOST_PAGES = 20
-"""Pages of the list that are looked through: the account's last 2,000 generations."""
+MOST_PAGES: Final = 1000
+"""Pages of the list that are looked through at most."""
+
+TOGETHER: Final = 8
+"""Single looks at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
-    """A queued job, and a generation of the account with its prompt."""
+class ListLook:
+    """What was seen of the account's list.
 
-    job_id: int
-    generation: Generation
+    Attributes:
+        generations: newest first, each once.
+        whole: True when it was read to its end, in pages that join.
+    """
+
+    generations: Sequence[Generation]
+    whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +48,18 @@ class EarlierWork:
     Attributes:
         matches: jobs that need not be bought.
         jobs: how many jobs were looked for.
+        looked: how many generations the list showed.
+        not_looked: jobs that were not found, and could be beyond what the list showed.
+        released: jobs that were held back, and need not be any more.
+        ahead: by how much the provider's clock is ahead of ours.
     """
 
-    matches: Sequence[Match]
-    jobs: int
+    matches: Sequence[Match] = ()
+    jobs: int = 0
+    looked: int = 0
+    not_looked: Sequence[int] = ()
+    released: Sequence[int] = ()
+    ahead: timedelta = timedelta(0)
 
     @property
     def finished(self) -> int:
@@ -49,56 +68,152 @@ class EarlierWork:
 
 
 async def find_earlier(
-    store: Store, provider: Provider, clock: Clock, batch_ids: Sequence[int]
+    store: Store,
+    provider: Provider,
+    clock: Clock,
+    batch_ids: Sequence[int],
+    seen: Callable[[int], object] = lambda _: None,
 ) -> EarlierWork:
-    """Look through the account's list for the prompts of jobs that were never submitted.
+    """Look through the account's list for the prompts of rows that may be bought.
 
     What belongs to an attempt of ours is none of it, nor are prompts of attempts in doubt: those
     may be theirs.
 
+    Args:
+        store: the job table.
+        provider: whose list is read.
+        clock: time.
+        batch_ids: whose rows are looked for.
+        seen: told after each page how many more generations were seen.
+
     Raises:
-        ProviderError: the list can't be read.
+        ProviderError: the list can't be read: nothing is known then, and nothing may be bought.
     """
-    jobs = store.read(lambda connection: takeovers.count_new(connection, batch_ids))
-    found = await _unknown_generations(store, provider, clock) if jobs else []
-    if not found:
-        return EarlierWork((), jobs)
-    by_text: dict[str, deque[Generation]] = {}
-    for generation in sorted(found, key=lambda g: g.phase is not GenerationPhase.COMPLETED):
-        by_text.setdefault(text_key(generation.prompt or ""), deque()).append(generation)
-
-    def match(connection: Connection) -> list[Match]:
-        doubtful = {text_key(prompt) for prompt in takeovers.doubtful_prompts(connection)}
-        matches: list[Match] = []
-        for job_id, prompt in takeovers.new_jobs(connection, batch_ids):
-            key = text_key(prompt)
-            candidates = None if key in doubtful else by_text.get(key)
-            if candidates:
-                matches.append(Match(job_id, candidates.popleft()))
-        return matches
-
-    return EarlierWork(tuple(store.read(match)), jobs)
+    jobs = store.read(lambda connection: takeovers.count_wanted(connection, batch_ids))
+    if not jobs:
+        return EarlierWork()
+    look = await read_list(provider, clock, seen)
+    ahead = provider.clock_ahead or timedelta(0)
+    clocks = Clocks(clock.now() + ahead, ahead)
+    found = store.read(lambda connection: _compared(connection, batch_ids, look, clocks))
+    return await _with_addresses(provider, replace(found, jobs=jobs), clocks.now)
 
 
-async def _unknown_generations(store: Store, provider: Provider, clock: Clock) -> list[Generation]:
-    """Read the list; failed generations are no work that could be taken over."""
+def _compared(
+    connection: Connection, batch_ids: Sequence[int], look: ListLook, clocks: Clocks
+) -> EarlierWork:
+    """Compare the rows with what the list showed."""
+    shown = {generation.id: generation for generation in look.generations}
+    known = takeovers.known_ids(connection, shown)
+    found = match(
+        takeovers.wanted_rows(connection, batch_ids),
+        [generation for name, generation in shown.items() if name not in known],
+        takeovers.doubtful_keys(connection),
+        clocks,
+        keep_others=not look.whole,
+    )
+    free = [row.job_id for row in found.others if not _stays(row, shown)]
+    return EarlierWork(
+        matches=found.matches,
+        looked=len(shown),
+        not_looked=() if look.whole else free,
+        released=free if look.whole else (),
+        ahead=clocks.ahead,
+    )
+
+
+def _stays(row: WantedRow, shown: Mapping[str, Generation]) -> bool:
+    """Check whether a row stays held back: that its reason is not shown now is not a "no"."""
+    reason = shown.get(row.held_back_by or "")
+    if reason is None:
+        return row.held_back_by is not None
+    if row.held_back == HeldBack.ELSEWHERE:  # others bought beside this database: a person knows
+        failed = reason.phase is GenerationPhase.FAILED
+        return not (failed and text_key(reason.prompt or "") == row.key)
+    return False
+
+
+async def read_list(
+    provider: Provider, clock: Clock, seen: Callable[[int], object] = lambda _: None
+) -> ListLook:
+    """Read the account's list to its end.
+
+    Pages overlap, because others append at the top meanwhile, and a provider may give fewer entries
+    than it was asked for.
+
+    Raises:
+        ProviderError: a page can't be read, whichever it is.
+    """
     found: dict[str, Generation] = {}
-    for page in range(MOST_PAGES):
-        seen = await read_page(provider, clock, page * provider.list_limit)
-        found |= {g.id: g for g in seen if g.prompt and g.phase is not GenerationPhase.FAILED}
-        if len(seen) < provider.list_limit:
-            break
-    ours = store.read(lambda connection: takeovers.known_ids(connection, list(found)))
-    return [generation for generation in found.values() if generation.id not in ours]
+    whole, offset, overlap = True, 0, 0
+    first: str | None = None
+    last: str | None = None
+    for _ in range(MOST_PAGES):
+        page = await read_page(provider, clock, offset)
+        fresh = [generation for generation in page if generation.id not in found]
+        # what the page before ended with must be here again, or something lies between them
+        joined = last is None or any(generation.id == last for generation in page)
+        if is_the_end(page, fresh):
+            # one that begins as the first did belongs to a list that heeds no offset
+            again = len(page) > overlap and page[0].id == first
+            return ListLook(tuple(found.values()), whole=whole and joined and not again)
+        whole = whole and joined
+        found |= {generation.id: generation for generation in fresh}
+        seen(len(fresh))
+        overlap = min(OVERLAP, len(page) // 2)
+        first = first or page[0].id
+        last = page[-1].id if overlap else None
+        offset += len(page) - overlap
+    return ListLook(tuple(found.values()), whole=False)
+
+
+def is_the_end(page: Sequence[Generation], fresh: Sequence[Generation]) -> bool:
+    """Check whether the list ends here: an empty page, or one that repeats what was seen.
+
+    A short page never is the end: a provider may cap its pages, or leave entries out of them.
+    """
+    return not page or not fresh
+
+
+async def _with_addresses(provider: Provider, work: EarlierWork, now: datetime) -> EarlierWork:
+    """Look finished ones up singly that the list shows without an address for their video."""
+    turns = asyncio.Semaphore(TOGETHER)
+
+    async def looked(found: Match) -> Match:
+        generation = found.generation
+        if generation.phase is not GenerationPhase.COMPLETED or generation.video_url:
+            return found
+        async with turns:
+            try:
+                return replace(found, use=use_of(await provider.generation(generation.id), now))
+            except ProviderError:
+                return found  # it waits
+
+    return replace(work, matches=tuple(await asyncio.gather(*map(looked, work.matches))))
+
+
+def hold_back(store: Store, work: EarlierWork) -> None:
+    """Hold back what must wait, and release what need not wait any more, in one transaction."""
+
+    def write(connection: Connection) -> None:
+        holding.release_jobs(connection, work.released)
+        holding.hold_back(
+            connection, {m.job_id: m.generation.id for m in work.matches}, HeldBack.EXISTS
+        )
+        holding.hold_back(connection, dict.fromkeys(work.not_looked), HeldBack.NOT_LOOKED)
+
+    store.write(write)
 
 
 def take_over(store: Store, work: EarlierWork, now: datetime) -> int:
     """Make the matched generations the jobs' own, at no cost; returns how many landed."""
+    ahead = work.ahead.total_seconds()
 
     def write(connection: Connection) -> int:
         return sum(
-            takeovers.take_over(connection, match.job_id, match.generation.id, now)
-            for match in work.matches
+            takeovers.take_over(connection, one.job_id, one.generation, now, ahead)
+            for one in work.matches
+            if one.takeable
         )
 
     return store.write(write)

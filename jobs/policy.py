@@ -1,7 +1,7 @@
 """On which terms a run works: caps' companions, pace and patience, all named as the flags are."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from .money import Micros, to_micros
 from .retry import RetryPolicy
@@ -29,6 +29,7 @@ class RunPolicy:
         not_awaited: numbers of batches that were paused when the run began: it does not wait for
             them to go on.
         buys: False polls and settles what is there, and submits nothing.
+        looked_at: when the account's list was looked through before this run, if it was.
         callback_url: where the provider may announce the ends of rows that name no address.
     """
 
@@ -46,6 +47,7 @@ class RunPolicy:
     not_awaited: frozenset[int] = frozenset()
     buys: bool = True
     callback_url: str | None = None
+    looked_at: datetime | None = None
 
     @property
     def send_within(self) -> timedelta:

@@ -6,6 +6,7 @@ free, so whatever fails is simply looked at again.
 """
 
 import asyncio
+import functools
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -28,7 +29,7 @@ from .provider import (
     UnreachableError,
 )
 from .states import FailureKind, JobState
-from .store import doubts, looks
+from .store import doubts, looks, takeovers
 from .store.looks import Due, Progress
 
 log = logging.getLogger(__name__)
@@ -73,6 +74,7 @@ class Poller:
         self._chance = context.chance
         self._checkpoint = context.checkpoint
         self._durations = context.durations
+        self._elsewhere = context.elsewhere
         self._pushed_down = 0
         self._jumps = JumpWatch(context.clock)
         self._failed: Counter[int] = Counter()
@@ -187,6 +189,8 @@ class Poller:
         """Read a page, and strike off what it shows; returns whether the list ends there."""
         seen = await self._provider.generations(self._provider.list_limit, offset)
         self._gate.answered()
+        known = functools.partial(takeovers.known, self._store)
+        self._elsewhere.note(seen, self._provider.clock_ahead, known)
         await self._write(seen)
         for place, generation in enumerate(seen, offset):
             if generation.id in places:

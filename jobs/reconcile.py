@@ -5,6 +5,7 @@ settles what :func:`jobs.settling.settle` finds settled. Voids are watched on fo
 turns up after all is adopted, or written down as paid for nothing.
 """
 
+import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +29,7 @@ from .provider import (
 )
 from .settling import settle
 from .states import AttemptState
-from .store import Store, accounts, doubts, looks, outcomes, unended
+from .store import Store, accounts, doubts, looks, outcomes, takeovers, unended
 from .suspects import AHEAD, NARROW, WATCHED, WIDE, ClockOffset, Settlement, Suspect
 from .watches import Watches, sent_until
 from .witness import Acceptance, Witness, judge
@@ -94,6 +95,7 @@ class Reconciler:
         self._policy = context.policy
         self._gate = context.gate
         self._checkpoint = context.checkpoint
+        self._elsewhere = context.elsewhere
         self._mark: int | None = None
         self._stable: dict[frozenset[str], float] = {}
         self._jumps = JumpWatch(context.clock)
@@ -152,6 +154,7 @@ class Reconciler:
         )
         ripe = any(s.ripe and s.state == AttemptState.IN_DOUBT for s in described)
         money = await self._money() if ripe else None
+        self._note_others(reading.generations)
         self._checkpoint("list-read")
         await self._store.commit(lambda c: self._settle(c, reading, money, began))
         self._checkpoint("doubts-settled")
@@ -178,8 +181,14 @@ class Reconciler:
         self._probe_at = self._clock.monotonic() + wait
         began = self._clock.now()
         page = await read_page(self._provider, self._clock, 0)
+        self._note_others(page)
         names = [generation.id for generation in page]
         await self._store.commit(lambda c: self._measure(c, began, doubts.known(c, names)))
+
+    def _note_others(self, seen: Sequence[Generation]) -> None:
+        """See in whatever was read what somebody else buys meanwhile."""
+        known = functools.partial(takeovers.known, self._store)
+        self._elsewhere.note(seen, self._provider.clock_ahead, known)
 
     def _suspects(self) -> Sequence[Any]:
         watched_since = self._clock.now() - WATCHED

@@ -3,11 +3,13 @@
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import Connection
+
 from .clock import Clock
 from .errors import NotAllowedError
 from .provider import Provider, UnknownGenerationError
-from .states import AttemptState
-from .store import Store, outcomes, views
+from .states import AttemptState, JobState
+from .store import Store, holding, outcomes, takeovers, views
 from .text import folded_id, same_text
 
 
@@ -22,6 +24,8 @@ async def resolve_as(
 ) -> None:
     """Settle a doubt by a person's word: this generation is the job's.
 
+    A queued job that waits because the account may have its video takes it over at no cost.
+
     Args:
         store: the job table.
         provider: asked whether the generation exists and carries the prompt.
@@ -31,10 +35,13 @@ async def resolve_as(
         force: take it although its prompt is another.
 
     Raises:
-        NotAllowedError: the job is not in doubt, or the generation is not its own.
+        NotAllowedError: the job is not in doubt and waits for no video, or the generation is not
+            its own.
         ProviderError: the provider did not answer.
     """
-    _must_be_in_doubt(job)
+    waits = job.state == JobState.QUEUED and job.held_back in holding.FOUND
+    if not waits:
+        _must_be_in_doubt(job)
     generation_id = folded_id(generation_id)
     owner = store.read(lambda connection: views.attempt_of_generation(connection, generation_id))
     if owner is not None:
@@ -54,9 +61,14 @@ async def resolve_as(
             "say --force if it is this job's all the same"
         )
     now = clock.now()
-    landed = store.write(
-        lambda connection: outcomes.adopt(connection, job.attempt_id, generation_id, now)
-    )
+
+    def adopt(connection: Connection) -> bool:
+        if waits:
+            ahead = (provider.clock_ahead or timedelta(0)).total_seconds()
+            return takeovers.take_over(connection, job.id, found, now, ahead)
+        return outcomes.adopt(connection, job.attempt_id, generation_id, now)
+
+    landed = store.write(adopt)
     _must_have_landed(job, landed=landed)
 
 

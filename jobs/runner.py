@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from .clock import Clock
 from .context import Checkpoint, RunContext, nothing
+from .elsewhere import Elsewhere, since_when
 from .ending import REFUSED, Ending, Reason
 from .errors import DatabaseOwnerError
 from .funds import Funds
@@ -71,7 +72,12 @@ class Runner:
         self._owner = owner
         self._clock = clock
         self.gate = Gate(clock, chance)
-        context = RunContext(store, provider, clock, policy, self.gate, chance, checkpoint)
+        elsewhere = Elsewhere(
+            since_when(clock.now(), policy.looked_at), copies=policy.looked_at is not None
+        )
+        context = RunContext(
+            store, provider, clock, policy, self.gate, chance, checkpoint, elsewhere=elsewhere
+        )
         self._funds = Funds(context)
         self._reconciler = Reconciler(context)
         self._scheduler = Scheduler(context, self._funds, self._reconciler)

@@ -71,12 +71,14 @@ class Scheduler:
         self._chance = context.chance
         self._checkpoint = context.checkpoint
         self._durations = context.durations
+        self._elsewhere = context.elsewhere
         self._funds = funds
         self._reconciler = reconciler
         self._pacer = Pacer(context.policy.rate, context.clock)
         self._sending: set[asyncio.Task[None]] = set()
         self._waits: dict[int, str] = {}
         self._lacks_money = False
+        self._warned = False
         self._money_pace = MONEY_FIRST
         self._money_look_at = 0.0
 
@@ -165,9 +167,11 @@ class Scheduler:
                 want=want,
                 ceiling=self._policy.price_ceiling,
                 patience=self._policy.send_within,
+                elsewhere=self._elsewhere,
             )
             result = claims.claim(connection, now, terms, self._new_key)
             self._note_waits(connection, result)
+            self._warn_of_others(result)
         found = {batch: frozenset(why) for batch, why in result.blocked.items()}
         blocked = found if want and not result.claims else None
         gate = self._gate
@@ -198,6 +202,17 @@ class Scheduler:
         if waits != self._waits:
             steering.set_waiting(connection, dict.fromkeys(self._waits) | waits)
             self._waits = waits
+
+    def _warn_of_others(self, result: ClaimResult) -> None:
+        for generation_id in result.elsewhere:
+            level = logging.DEBUG if self._warned else logging.WARNING
+            self._warned = True
+            log.log(
+                level,
+                "somebody else is buying the same rows on this account (generation %s): such rows "
+                "are held back, and not bought; --buy-again buys them",
+                generation_id,
+            )
 
     @staticmethod
     def _balance_blocks(result: ClaimResult) -> bool:

@@ -67,6 +67,7 @@ class HeldBack(StrEnum):
 JOB_TRANSITIONS: Final[tuple[tuple[JobState, str, JobState], ...]] = (
     (JobState.QUEUED, "claim", JobState.SUBMITTING),
     (JobState.QUEUED, "take_over", JobState.PENDING),
+    (JobState.QUEUED, "share", JobState.COMPLETED),
     (JobState.QUEUED, "reappear", JobState.PENDING),
     (JobState.QUEUED, "cancel", JobState.CANCELLED),
     (JobState.CANCELLED, "restore", JobState.QUEUED),

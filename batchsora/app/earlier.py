@@ -1,17 +1,27 @@
-"""Asking what to do about rows whose prompts exist in the account already."""
+"""Asking what to do about rows that are paid for already: in this database, or in the account."""
 
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
+
+from sqlalchemy import Connection
+from tqdm import tqdm
 
 from batchsora.app.ask import ask
+from batchsora.app.loading import ADHOC
+from batchsora.app.progress import PATIENCE
 from batchsora.app.session import Endpoint
+from batchsora.app.wording import BUY_THEM, SHOWN, TAKE_THEM, paid_before
 from batchsora.runblob.adapter import RunBlobProvider
 from jobs.clock import Clock
-from jobs.earlier import EarlierWork, find_earlier, take_over
-from jobs.provider import TokenRefusedError, WrongAddressError
+from jobs.earlier import EarlierWork, find_earlier, hold_back, take_over
+from jobs.provider import ProviderError, TokenRefusedError
 from jobs.runner import check_owner
 from jobs.states import HeldBack
-from jobs.store import Store, holding
+from jobs.store import Store, holding, past, takeovers, views
+from jobs.store.past import PaidBefore
 
 
 class OnExisting(StrEnum):
@@ -42,49 +52,212 @@ def settle_earlier(
     choice: OnExisting,
     clock: Clock,
     asker: Asker,
+    *,
+    quiet: bool = True,
 ) -> frozenset[int]:
     """Look for earlier work before anything is bought, and do what was said about it.
 
+    What must wait is held back in its row, so that no runner buys it.
+
+    Args:
+        store: the job table.
+        place: whose list is read.
+        batch_ids: whose rows may be bought.
+        choice: what a person said.
+        clock: time.
+        asker: who is told and asked.
+        quiet: show no progress.
+
     Returns:
-        The jobs that this run must not buy, because nobody said that it may.
+        The jobs that wait, because nobody said that they may be bought.
 
     Raises:
-        jobs.provider.ProviderError: the account's list can't be read.
+        jobs.provider.ProviderError: the account's list can't be read, so nothing may be bought.
         jobs.errors.DatabaseOwnerError: the database holds another account's generations.
     """
     if choice is OnExisting.BUY:
-        for batch_id in batch_ids:
-            store.write(lambda c, b=batch_id: holding.release(c, b, holding.FOUND))  # type: ignore[misc]
+        store.write(lambda connection: _release(connection, batch_ids))
         return frozenset()
+    settle_past(store, batch_ids, choice, clock, asker)
+    work = _look(store, place, batch_ids, clock, quiet=quiet)
+    hold_back(store, work)
+    if work.matches:
+        _settle_found(store, work, choice, clock, asker)
+    if work.not_looked:
+        _settle_not_looked(store, work, choice, asker)
+    _settle_elsewhere(store, batch_ids, choice, asker)
+    return frozenset(store.read(lambda connection: takeovers.waiting(connection, batch_ids)))
+
+
+def tell_of_others(store: Store, batch_ids: list[int], asker: Asker) -> None:
+    """Tell whose rows were held back because somebody else is buying the same."""
+    elsewhere = store.read(lambda c: _held_elsewhere(c, batch_ids))
+    if elsewhere:
+        asker.say(
+            f"{elsewhere} row(s) were not bought: somebody else is buying the same rows on this "
+            "account. 'batchsora run --adopt-existing' takes their videos at no cost, "
+            "--buy-again buys them again"
+        )
+
+
+def _held_elsewhere(connection: Connection, batch_ids: list[int]) -> int:
+    found = (holding.counts(connection, batch_id) for batch_id in batch_ids)
+    return sum(counts.get(HeldBack.ELSEWHERE, 0) for counts in found)
+
+
+def _settle_elsewhere(store: Store, batch_ids: list[int], choice: OnExisting, asker: Asker) -> None:
+    """Ask about rows that an earlier run held back because of what others bought meanwhile."""
+
+    def release(connection: Connection) -> None:
+        for batch_id in batch_ids:
+            holding.release(connection, batch_id, [HeldBack.ELSEWHERE])
+
+    held = store.read(lambda c: _held_elsewhere(c, batch_ids))
+    if held and choice is OnExisting.ASK and asker.can_ask():
+        asker.say(
+            f"{held} row(s) wait because somebody else bought the same rows on this account while "
+            "an earlier run was at work; the account does not show these"
+        )
+        if asker.confirm(f"Buy those {held}?"):
+            store.write(release)
+
+
+def _release(connection: Connection, batch_ids: Iterable[int]) -> None:
+    for batch_id in batch_ids:
+        holding.release(connection, batch_id, holding.FOUND)
+
+
+def settle_past(
+    store: Store, batch_ids: Sequence[int], choice: OnExisting, clock: Clock, asker: Asker
+) -> None:
+    """Hold back what was paid for under another batch of this database, or share its videos."""
+    found = store.write(lambda connection: _hold_paid(connection, batch_ids))
+    if not found:
+        return
+    asker.say(paid_before([one.paid for one in found]))
+    finished = [one for one in found if one.paid.video_url is not None]
+    if finished and (
+        choice is OnExisting.ADOPT
+        or (asker.can_ask() and asker.confirm("Take those videos, at no cost?"))
+    ):
+        taken = store.write(lambda connection: _share(connection, finished, clock))
+        asker.say(f"{taken} taken over")
+        found = [one for one in found if one.paid.video_url is None]
+        if found:
+            asker.say(f"{len(found)} of them are not finished yet, so they wait; {BUY_THEM}")
+        return
+    asker.say(f"They wait: {TAKE_THEM}, {BUY_THEM}")
+
+
+def _hold_paid(connection: Connection, batch_ids: Sequence[int]) -> list[PaidBefore]:
+    """Hold back what was paid for before; release what is no longer so."""
+    asked = [
+        batch.id
+        for batch in views.find_batches(connection)
+        if batch.id in batch_ids and batch.name != ADHOC
+    ]
+    found = past.find(connection, asked)
+    for batch_id in batch_ids:
+        holding.release(connection, batch_id, [HeldBack.PAID_BEFORE])
+    by = {one.job_id: one.paid.generation_id for one in found}
+    holding.hold_back(connection, by, HeldBack.PAID_BEFORE)
+    return found
+
+
+def _share(connection: Connection, found: Iterable[PaidBefore], clock: Clock) -> int:
+    return sum(past.share(connection, one, clock.now()) for one in found)
+
+
+def _look(
+    store: Store, place: Endpoint, batch_ids: list[int], clock: Clock, *, quiet: bool
+) -> EarlierWork:
+    """Look through the account's list.
+
+    Raises:
+        jobs.provider.ProviderError: it can't be read; says so in the provider's words.
+    """
 
     async def find(provider: RunBlobProvider) -> EarlierWork:
         # another account's generations must not be written here
         await check_owner(store, provider, place.owner)
-        return await find_earlier(store, provider, clock, batch_ids)
+        with _counted(quiet=quiet) as bar:
+            return await find_earlier(store, provider, clock, batch_ids, bar.update)
 
     try:
-        work = ask(place, find)
-    except (TokenRefusedError, WrongAddressError):
-        return frozenset()  # the run's own look at the balance meets the same, and buys nothing
-    if not work.matches:
-        return frozenset()
-    asker.say(_found(work))
+        return ask(place, find)
+    except ProviderError as error:
+        renew = "renew the token and run again" if isinstance(error, TokenRefusedError) else ""
+        raise type(error)(
+            f"whether the account has these videos already could not be looked up: {error}. "
+            f"Nothing was bought; {renew and f'{renew}, or '}--buy-again buys without this look"
+        ) from error
+
+
+@contextmanager
+def _counted(*, quiet: bool) -> "Iterator[tqdm[Any]]":
+    """Show how many generations were looked at, when it takes long."""
+    with tqdm(
+        desc="looking through the account's list",
+        unit=" generations",
+        leave=False,
+        file=sys.stderr,
+        delay=PATIENCE,
+        disable=True if quiet else None,
+        dynamic_ncols=True,
+    ) as bar:
+        yield bar
+
+
+def _settle_found(
+    store: Store, work: EarlierWork, choice: OnExisting, clock: Clock, asker: Asker
+) -> None:
+    asker.say(
+        f"{len(work.matches)} of these {work.jobs} prompts exist already in this account, "
+        f"{work.finished} finished (compared by prompt: the list shows no duration or orientation)"
+    )
+    for line in _not_taken(work):
+        asker.say(line)
+    if not any(match.takeable for match in work.matches):
+        return
     if choice is OnExisting.ADOPT or (
         asker.can_ask() and asker.confirm("Take them over, at no cost?")
     ):
         taken = take_over(store, work, clock.now())
         asker.say(f"{taken} taken over")
-        return frozenset()
+        return
+    asker.say(f"They wait: --adopt-existing takes them over at no cost, {BUY_THEM}")
+
+
+def _not_taken(work: EarlierWork) -> Iterator[str]:
+    """Say what could not be taken over by itself, and why."""
+    unlike = [match for match in work.matches if not match.alike]
+    if unlike:
+        names = list(dict.fromkeys(match.generation.id for match in unlike))
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        yield (
+            f"{len(unlike)} row(s) share a prompt and differ in image, duration or orientation, "
+            "which the list does not show, so they wait. Oldest first, the account has "
+            f"{', '.join(names[:SHOWN])}{more}: 'batchsora resolve JOB --generation ID' takes one "
+            f"over, {BUY_THEM}"
+        )
+    unsound = sum(match.alike and not match.takeable for match in work.matches)
+    if unsound:
+        yield (
+            f"{unsound} of them have no file, or are unfinished for more than a day, so their rows "
+            f"wait; {BUY_THEM}"
+        )
+
+
+def _settle_not_looked(store: Store, work: EarlierWork, choice: OnExisting, asker: Asker) -> None:
     asker.say(
-        "they are left out; --adopt-existing takes them over at no cost, --buy-again buys them anew"
+        f"only the newest {work.looked} generations of the account could be looked at: "
+        f"{len(work.not_looked)} row(s) were not found there, and may be among the others"
     )
-    found = {match.job_id: match.generation.id for match in work.matches}
-    store.write(lambda c: holding.hold_back(c, found, HeldBack.EXISTS))
-    return frozenset(found)
-
-
-def _found(work: EarlierWork) -> str:
-    return (
-        f"{len(work.matches)} of these {work.jobs} prompts exist already in this account, "
-        f"{work.finished} finished (compared by prompt: the list shows no duration or orientation)"
-    )
+    if (
+        choice is OnExisting.ASK
+        and asker.can_ask()
+        and asker.confirm(f"Buy those {len(work.not_looked)} all the same?")
+    ):
+        store.write(lambda connection: holding.release_jobs(connection, work.not_looked))
+        return
+    asker.say(f"They wait; {BUY_THEM}")

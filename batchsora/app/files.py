@@ -37,11 +37,11 @@ def fetch_files(
 
     batch_ids = store.read(chosen)
     there = store.read(lambda c: files.files_there(c, batch_ids))
-    gone = [attempt for attempt, path, size in there if not _whole(Path(path), size)]
+    gone = [(job, attempt) for job, attempt, path, size in there if not _whole(Path(path), size)]
 
     def forget(connection: Connection) -> None:
-        for attempt in gone:
-            files.forget_file(connection, attempt)
+        for job, attempt in gone:
+            files.forget_file(connection, attempt, job)
 
     store.write(forget)
 

@@ -1,6 +1,6 @@
 """What a manifest would buy: rows, errors, cost, time; nothing is written and nothing paid."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,7 +15,8 @@ from batchsora.runblob.kinds import kind_of
 from jobs.money import to_micros, usd_text
 from jobs.spec import JobSpec
 from jobs.states import JobState
-from jobs.store import Store, accounts, batches, views
+from jobs.store import Store, accounts, batches, past, views
+from jobs.store.past import Paid
 from jobs.store.views import Wanted
 
 TYPICAL_SECONDS: Final = 600.0
@@ -26,15 +27,23 @@ SAMPLES: Final = 3
 
 @dataclass(slots=True)
 class Tally:
-    """How many videos of each price kind, and how many of them are still to be bought."""
+    """How many videos of each price kind, and how many of them are still to be bought.
+
+    Attributes:
+        paid_before: those that another batch of the database has paid for, and that wait for a
+            word; they are not to be bought.
+    """
 
     kinds: Counter[str] = field(default_factory=Counter)
     open: Counter[str] = field(default_factory=Counter)
+    paid_before: int = 0
 
-    def add(self, kind: str, *, done: bool) -> None:
+    def add(self, kind: str, *, done: bool, paid_before: bool = False) -> None:
         """Count a video."""
         self.kinds[kind] += 1
-        if not done:
+        if paid_before:
+            self.paid_before += 1
+        elif not done:
             self.open[kind] += 1
 
     @property
@@ -53,6 +62,7 @@ class Plan:
         all: the valid jobs after expansion.
         campaigns: the same by campaign.
         picked: the same of the rows that were picked, where some were.
+        paid_before: what other batches paid for already that rows of this one ask for.
         prices: the price of each kind in micros, where it is known.
         paid: the kinds whose price is what was paid last; the others' is announced.
         notes: what was done to pictures.
@@ -72,6 +82,7 @@ class Plan:
     all: Tally = field(default_factory=Tally)
     campaigns: dict[str, Tally] = field(default_factory=dict)
     picked: Tally | None = None
+    paid_before: list[Paid] = field(default_factory=list)
     prices: dict[str, int] = field(default_factory=dict)
     paid: set[str] = field(default_factory=set)
     cap: int | None = None
@@ -90,7 +101,7 @@ class Plan:
     @property
     def already_done(self) -> int:
         """Count the jobs that were paid for already."""
-        return self.all.jobs - self.all.open.total()
+        return self.all.jobs - self.all.open.total() - self.all.paid_before
 
     @property
     def to_buy(self) -> Mapping[str, int]:
@@ -137,7 +148,7 @@ def make_plan(
     plan.prices = {price.kind: int(price.micros) for price in ANNOUNCED}
     plan.cap = None if manifest.budget is None else to_micros(manifest.budget)
     plan.campaign_caps = {n: to_micros(usd) for n, usd in manifest.campaign_budgets.items()}
-    known = {} if store is None else _known(plan, manifest, name, store)
+    known = Known() if store is None else _known(plan, manifest, name, store)
     valid: list[int] = []
     last = 0
     for row in counted(manifest.rows()):
@@ -149,10 +160,13 @@ def make_plan(
             continue
         if not valid or valid[-1] != row.row:
             valid.append(row.row)
-        kind, done = kind_of(row.request).key, known.get(row.key, False)
-        plan.all.add(kind, done=done)
+        kind, done, before = kind_of(row.request).key, known.done(row.key), known.before(row)
+        if before is not None:
+            plan.paid_before.append(before)
+        plan.all.add(kind, done=done, paid_before=before is not None)
         if row.campaign is not None:
-            plan.campaigns.setdefault(row.campaign, Tally()).add(kind, done=done)
+            tally = plan.campaigns.setdefault(row.campaign, Tally())
+            tally.add(kind, done=done, paid_before=before is not None)
         if len(plan.samples) < SAMPLES:
             plan.samples.append(row)
     plan.notes = list(manifest.notes)
@@ -166,7 +180,7 @@ def _add_picked(
     plan: Plan,
     manifest: Manifest,
     rows: frozenset[int],
-    known: Mapping[str, bool],
+    known: "Known",
     counted: Callable[[Rows], Rows],
 ) -> None:
     """Read the rows that were picked once more, to count them alone."""
@@ -174,7 +188,8 @@ def _add_picked(
     plan.samples.clear()
     for row in counted(manifest.rows()):
         if isinstance(row, JobSpec) and row.row in rows:
-            plan.picked.add(kind_of(row.request).key, done=known.get(row.key, False))
+            kind, before = kind_of(row.request).key, row.key in known.found
+            plan.picked.add(kind, done=known.done(row.key), paid_before=before)
             if len(plan.samples) < MOST_SHOWN:
                 plan.samples.append(row)
 
@@ -183,16 +198,47 @@ MOST_SHOWN: Final = 20
 """Jobs that are shown of those that were picked."""
 
 
-def _known(plan: Plan, manifest: Manifest, name: str | None, store: Store) -> dict[str, bool]:
-    """Find which rows of the manifest's batch were paid for, and what the database knows."""
+@dataclass(slots=True)
+class Known:
+    """What the database knows of a manifest's rows.
 
-    def work(connection: Connection) -> dict[str, bool]:
+    Attributes:
+        settled: by key, whether a row of its batch is bought, on its way, or has failed for good.
+        asked: keys of queued rows that were paid for once: they wait for a retry.
+        elsewhere: what other batches paid for, by what was asked for.
+        found: keys of the rows that :meth:`before` found.
+    """
+
+    settled: dict[str, bool] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
+    elsewhere: dict[str, deque[Paid]] = field(default_factory=dict)
+    found: set[str] = field(default_factory=set)
+
+    def done(self, key: str) -> bool:
+        """Return whether a row is not to be bought any more."""
+        return self.settled.get(key, False)
+
+    def before(self, row: JobSpec) -> Paid | None:
+        """Return what another batch paid for that this row asks for; each is found once."""
+        if not self.elsewhere or self.done(row.key) or row.key in self.asked:
+            return None
+        paid = self.elsewhere.get(row.fingerprint)
+        if not paid:
+            return None
+        self.found.add(row.key)
+        return paid.popleft()
+
+
+def _known(plan: Plan, manifest: Manifest, name: str | None, store: Store) -> Known:
+    """Find which rows of the manifest were paid for, and what the database knows."""
+
+    def work(connection: Connection) -> Known:
         for kind, price in accounts.known_prices(connection).items():
             plan.prices[kind] = price.last_micros
             plan.paid.add(kind)
         batch = batches.find_batch(connection, name, manifest.source)
         if batch is None:
-            return {}
+            return Known(elsewhere=past.paid_elsewhere(connection, None))
         plan.batch = batch.name
         status = views.batch_status(connection, batch)
         plan.cap = status.money.cap if plan.cap is None else plan.cap
@@ -200,10 +246,12 @@ def _known(plan: Plan, manifest: Manifest, name: str | None, store: Store) -> di
         for campaign, budget in status.campaigns.items():
             if budget.cap is not None:
                 plan.campaign_caps.setdefault(campaign, budget.cap)
-        return {
-            job.key: job.state not in (JobState.QUEUED, JobState.CANCELLED)
-            for job in views.jobs(connection, Wanted(batch=batch.name))
-        }
+        known = Known(elsewhere=past.paid_elsewhere(connection, batch.id))
+        for job in views.jobs(connection, Wanted(batch=batch.name)):
+            known.settled[job.key] = job.state not in (JobState.QUEUED, JobState.CANCELLED)
+            if job.charged_micros and job.state == JobState.QUEUED:
+                known.asked.add(job.key)
+        return known
 
     return store.read(work)
 
@@ -243,6 +291,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
             for name, tally in sorted(plan.campaigns.items())
         },
         "already_done": plan.already_done,
+        "paid_before": len(plan.paid_before),
         "remaining_cost": _usd(plan.cost(plan.all.open)),
         "picked": None
         if plan.picked is None

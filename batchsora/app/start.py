@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from batchsora.app import held, wording
 from batchsora.app.databases import working_store
-from batchsora.app.earlier import OnExisting, settle_earlier
+from batchsora.app.earlier import OnExisting, settle_earlier, tell_of_others
 from batchsora.app.exits import Exit, exit_of_run
 from batchsora.app.loading import (
     Caps,
@@ -107,11 +107,23 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
             code = Exit.STOPPED if paused else _exit_of_left(found, [])
             _give(store, found, code, Reason.FINISHED, teller)
             return code
+        looks = request.on_existing is not OnExisting.BUY
+        looked_at = hooks.clock.now() if looks else None
+        if looks:  # else what was found is released once it is agreed that it may be bought
+            settle_earlier(
+                store,
+                place,
+                batch_ids,
+                request.on_existing,
+                hooks.clock,
+                teller,
+                quiet=hooks.quiet,
+            )
         if not consent and not _may_spend(store, batch_ids, request, teller):
             return Exit.USAGE
-        settle_earlier(store, place, batch_ids, request.on_existing, hooks.clock, teller)
         store.write(lambda c: _ask_for(c, batch_ids, request))  # not before what exists is known
-        terms = replace(request.terms, policy=replace(request.terms.policy, not_awaited=paused))
+        policy = replace(request.terms.policy, not_awaited=paused, looked_at=looked_at)
+        terms = replace(request.terms, policy=policy)
         if terms.download is not None:
             terms = replace(terms, download=files_from(terms.download, place))
         result = run_batches(store, place, terms, batch_ids, hooks, teller.say)
@@ -121,6 +133,7 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
             files_wanted=request.terms.download is not None,
             surplus=result.surplus,
         )
+        tell_of_others(store, batch_ids, teller)
         if code is Exit.DONE:
             code = _exit_of_left(result.batches, skipped)
         _tell(store, result, code, skipped, request, teller)

@@ -1,6 +1,6 @@
 """What a run says to a person: what was loaded, what it may cost, how it ended, what to do."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from batchsora.app import held
 from batchsora.app.run import RunResult
@@ -11,10 +11,14 @@ from jobs.money import usd_text
 from jobs.states import JobState
 from jobs.store.claims import Blocked
 from jobs.store.loading import LoadReport
+from jobs.store.past import Paid
 from jobs.store.views import BatchStatus
 
 SHOWN = 5
 """How many keys are named before the rest is counted."""
+
+BUY_THEM = "--buy-again buys them again"
+TAKE_THEM = "--adopt-existing takes those videos at no cost"
 
 
 def keys_text(keys: list[str]) -> str:
@@ -61,6 +65,17 @@ def loaded(name: str, report: LoadReport, skipped: list[RowProblem]) -> list[str
     if len(skipped) > SHOWN:
         lines.append(f"left out: {len(skipped) - SHOWN} more; 'batchsora plan' lists all")
     return lines
+
+
+def paid_before(found: Sequence[Paid]) -> str:
+    """Say how many rows were paid for already, and where."""
+    names = {paid.batch: paid.at for paid in sorted(found, key=lambda paid: paid.at)}
+    batches = [f"{name!r} ({at:%Y-%m-%d})" for name, at in list(names.items())[:SHOWN]]
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    several = "batches" if len(names) > 1 else "batch"
+    return (
+        f"{len(found)} of these rows were paid for already as {several} {', '.join(batches)}{more}"
+    )
 
 
 def cost_text(cost: int, unpriced: int) -> str:

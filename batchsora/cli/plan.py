@@ -148,10 +148,16 @@ _NUMBERS = ("videos", "price", "cost", "cap")
 
 
 def _money(plan: "Plan") -> Iterator[str]:
+    from batchsora.app.wording import BUY_THEM, TAKE_THEM, paid_before
+
     yield f"cost      {_cost(plan, plan.all.kinds)}"
     if plan.already_done:
         rest = _cost(plan, plan.all.open)
         yield f"done      {plan.already_done} already paid for; the rest costs {rest}"
+    if plan.paid_before:
+        rest = _cost(plan, plan.all.open)
+        yield f"before    {paid_before(plan.paid_before)}; the rest costs {rest}"
+        yield f"          {TAKE_THEM}, {BUY_THEM}"
     if plan.picked is not None:
         yield f"picked    {plan.picked.jobs} of them, which cost {_cost(plan, plan.picked.open)}"
     used = f", of which {_usd(plan.used)} is used" if plan.used and plan.cap is not None else ""

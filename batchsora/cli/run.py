@@ -160,9 +160,11 @@ SECONDS = click.FloatRange(min=0.05, max=7 * 86400)
 @click.option("--redo-changed", is_flag=True, help="Buy edited rows anew that were paid for.")
 @click.option("--keep-both", is_flag=True, help="Changed rows without id are other videos.")
 @click.option(
-    "--adopt-existing", is_flag=True, help="Take over videos that the account has already."
+    "--adopt-existing", is_flag=True, help="Take over videos that are paid for already, at no cost."
 )
-@click.option("--buy-again", is_flag=True, help="Buy them although the account has them.")
+@click.option(
+    "--buy-again", is_flag=True, help="Buy rows although their videos are paid for already."
+)
 @click.option("--sandbox", is_flag=True, help="Rehearse on this machine: no money, real files.")
 @click.option(
     "--wait-for-runner", is_flag=True, help="Begin when the runner that is at work has ended."

@@ -25,12 +25,13 @@ from sqlalchemy import (
     update,
 )
 
+from ..elsewhere import Elsewhere
 from ..ledger import Scope, keys_of
 from ..provider import GenerationRequest
 from ..states import AttemptState, JobState
 from ..tables import ATTEMPT, BATCH, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
 from ..text import prompt_key
-from . import accounts, handing
+from . import accounts, handing, others
 from .prepared import Prepared
 from .rows import request_of
 from .till import Till
@@ -81,12 +82,14 @@ class ClaimTerms:
         want: claims at most now (what the pace allows).
         ceiling: micros to hold for a kind whose price nobody knows yet.
         patience: how long after the intent its POST may still leave.
+        elsewhere: what others are seen to buy.
     """
 
     window: int
     want: int
     ceiling: int
     patience: timedelta
+    elsewhere: Elsewhere = field(default_factory=Elsewhere)
 
 
 @dataclass(slots=True)
@@ -94,11 +97,13 @@ class ClaimResult:
     """What was claimed, and per batch id what stood in the way of the rest.
 
     Attributes:
+        elsewhere: generations of others because of which jobs were held back.
         crowded: True when paid generations fill the window, of whichever batch: room will come.
     """
 
     claims: list[Claim] = field(default_factory=list)
     blocked: dict[int, set[Blocked]] = field(default_factory=dict)
+    elsewhere: list[str] = field(default_factory=list)
     crowded: bool = False
 
 
@@ -116,6 +121,7 @@ def claim(
         result.crowded = JobState.PENDING in under_way or JobState.PROCESSING in under_way
         return result
     day = accounts.current_day(connection, now)
+    result.elsewhere += others.hold_back_copied(connection, terms.elsewhere).values()
     till = Till(connection)
     for batch, queue in _queues(connection):
         if want <= 0:
@@ -124,6 +130,7 @@ def claim(
         claims = picker.pick(want)
         want -= len(claims)
         result.claims += claims
+        result.elsewhere += picker.elsewhere
         if picker.blocked:
             result.blocked.setdefault(batch.id, set()).update(picker.blocked)
     till.write()
@@ -255,6 +262,7 @@ class _Picker:
         self._twins: dict[str, str | None] = {}  # prompts that wait for a fingerprint's end
         self._closings = 0
         self.blocked: set[Blocked] = set()
+        self.elsewhere: list[str] = []
 
     def pick(self, want: int) -> list[Claim]:
         claims: list[Claim] = []
@@ -308,6 +316,11 @@ class _Picker:
             self._twins[job.prompt] = twin.fingerprint
             self.blocked.add(Blocked.TWIN)
             return None
+        if twin is None:
+            theirs = others.hold_back(self._connection, self._terms.elsewhere, job.id, same)
+            if theirs is not None:
+                self.elsewhere.append(theirs)
+                return None
         hold, alone = self._hold(job.kind)
         if hold is None:
             return None
@@ -319,6 +332,7 @@ class _Picker:
             return None
         made = self._write_intent(job, hold, same)
         self._till.hold(keys, hold)
+        self._terms.elsewhere.bought(same, job.batch_id)
         if alone:
             # the first of an unknown kind goes alone: the others wait for the price it tells
             self._close(None, job.kind, Blocked.LEARNING)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, insert, select, text, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, text, update
 
 from ..tables import ARTIFACT, ATTEMPT, BATCH, JOB
 from .prepared import Prepared, as_list, one_of
@@ -96,14 +96,19 @@ def count_wanted(connection: Connection, batch_id: int) -> int:
     return int(_HOW_MANY.scalar(connection, batch=batch_id))
 
 
-def files_there(connection: Connection, batch_ids: Sequence[int]) -> list[tuple[int, str, int]]:
-    """List ``(attempt id, path, bytes)`` of the fetched files, to check that they exist."""
+def files_there(
+    connection: Connection, batch_ids: Sequence[int]
+) -> list[tuple[int, int, str, int]]:
+    """List ``(job id, attempt id, path, bytes)`` of the fetched files, to check that they exist.
+
+    A row that shares the video of another batch's row shares its file too.
+    """
     rows = connection.execute(
-        select(ARTIFACT.c.attempt_id, ARTIFACT.c.path, ARTIFACT.c.bytes)
-        .join(JOB, and_(JOB.c.id == ARTIFACT.c.job_id, JOB.c.attempt_id == ARTIFACT.c.attempt_id))
+        select(JOB.c.id, ARTIFACT.c.attempt_id, ARTIFACT.c.path, ARTIFACT.c.bytes)
+        .join(JOB, JOB.c.attempt_id == ARTIFACT.c.attempt_id)
         .where(JOB.c.batch_id.in_(batch_ids), ARTIFACT.c.sha256.is_not(None))
     )
-    return [(row.attempt_id, row.path, row.bytes) for row in rows]
+    return [(row.id, row.attempt_id, row.path, row.bytes) for row in rows]
 
 
 def file_of(connection: Connection, attempt_id: int) -> Any:
@@ -155,8 +160,14 @@ def record_file_error(connection: Connection, wanted: WantedFile, error: str) ->
     _upsert(connection, wanted, {"error": error, "tries": wanted.tries + 1})
 
 
-def forget_file(connection: Connection, attempt_id: int) -> None:
-    """Make a file wanted again that is no longer where it was put."""
+def forget_file(connection: Connection, attempt_id: int, job_id: int | None = None) -> None:
+    """Make a file wanted again that is no longer where it was put.
+
+    Args:
+        connection: in a writing transaction.
+        attempt_id: whose file it is.
+        job_id: who shares it, beside the job that paid for it.
+    """
     connection.execute(
         update(ARTIFACT)
         .where(ARTIFACT.c.attempt_id == attempt_id)
@@ -165,7 +176,10 @@ def forget_file(connection: Connection, attempt_id: int) -> None:
     job = select(ARTIFACT.c.job_id).where(ARTIFACT.c.attempt_id == attempt_id)
     connection.execute(
         update(JOB)
-        .where(JOB.c.id == job.scalar_subquery(), JOB.c.filed_attempt_id == attempt_id)
+        .where(
+            or_(JOB.c.id == job.scalar_subquery(), JOB.c.id == job_id),
+            JOB.c.filed_attempt_id == attempt_id,
+        )
         .values(filed_attempt_id=None)
     )
 

@@ -99,6 +99,14 @@ def ask_for(connection: Connection, job_ids: Collection[int]) -> list[int]:
     return _ASK_FOR.column(connection, jobs=as_list(job_ids))
 
 
+_RELEASE = Prepared(update(JOB).where(HELD_BACK, JOB.c.id == bindparam("job")).values(**ASKED))
+
+
+def release_jobs(connection: Connection, job_ids: Iterable[int]) -> int:
+    """Let some jobs be bought that were held back; count them."""
+    return _RELEASE.run_each(connection, [{"job": number} for number in job_ids])
+
+
 def counts(connection: Connection, batch_id: int) -> dict[HeldBack, int]:
     """Count the queued jobs of a batch that are held back, by reason."""
     found = {

@@ -19,6 +19,7 @@ from sqlalchemy import (
     insert,
     literal,
     not_,
+    or_,
     select,
     text,
     type_coerce,
@@ -67,9 +68,12 @@ class LoadReport:
     cancelled: list[str] = field(default_factory=list)
 
 
-_PAID = exists().where(
-    ATTEMPT.c.job_id == JOB.c.id,
-    ATTEMPT.c.state.not_in([AttemptState.REJECTED, AttemptState.VOID]),
+_PAID = or_(
+    JOB.c.state == JobState.COMPLETED,  # perhaps by a video that another batch paid for
+    exists().where(
+        ATTEMPT.c.job_id == JOB.c.id,
+        ATTEMPT.c.state.not_in([AttemptState.REJECTED, AttemptState.VOID]),
+    ),
 )
 _RESTING = (JobState.QUEUED, JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 

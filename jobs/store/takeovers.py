@@ -1,72 +1,164 @@
 """Taking generations over that this database did not buy."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import Any, Final
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
-from ..states import AttemptState, JobState
-from ..tables import ATTEMPT, JOB, LIVE, QUEUED
-from . import accounts
+from ..matching import WantedRow
+from ..provider import Generation
+from ..states import AttemptState, HeldBack, JobState
+from ..tables import ATTEMPT, HELD_BACK, JOB, LIVE, QUEUED
+from ..text import prompt_key, text_key
+from . import accounts, outcomes
+from .database import Store
+from .holding import ASKED_BY_NAME, FOUND
+from .looks import QUEUED_JOB
+from .prepared import Prepared, as_list, one_of
 from .rows import ASKED
 
-CHUNK = 500
+
+def _wanted(batch_ids: Sequence[int]) -> tuple[ColumnElement[bool], ...]:
+    """Return the queued rows that may be bought once they are asked for.
+
+    Rows that nobody has asked for yet are among them: they are looked for before they are free.
+    """
+    return (
+        QUEUED_JOB,  # type: ignore[return-value]
+        JOB.c.batch_id.in_(batch_ids),
+        JOB.c.in_manifest,
+        or_(JOB.c.held_back.is_(None), JOB.c.held_back != HeldBack.PAID_BEFORE),
+    )
 
 
-def _new(batch_ids: Sequence[int]) -> tuple[ColumnElement[bool], ...]:
-    return (QUEUED, JOB.c.batch_id.in_(batch_ids), JOB.c.attempt_id.is_(None))  # type: ignore[return-value]
-
-
-def count_new(connection: Connection, batch_ids: Sequence[int]) -> int:
-    """Count the queued jobs that were never submitted."""
+def count_wanted(connection: Connection, batch_ids: Sequence[int]) -> int:
+    """Count the queued rows that a run may buy."""
     return connection.execute(
-        select(func.count()).select_from(JOB).where(*_new(batch_ids))
+        select(func.count()).select_from(JOB).where(*_wanted(batch_ids))
     ).scalar_one()
 
 
-def new_jobs(connection: Connection, batch_ids: Sequence[int]) -> Iterator[tuple[int, str]]:
-    """Stream number and prompt of the queued jobs that were never submitted."""
-    for row in connection.execute(
-        select(JOB.c.id, JOB.c.prompt).where(*_new(batch_ids)).order_by(JOB.c.id)
-    ):
-        yield row.id, row.prompt
+def wanted_rows(connection: Connection, batch_ids: Sequence[int]) -> Iterator[WantedRow]:
+    """Stream the queued rows that a run may buy, in the manifests' order.
+
+    Whatever became of their attempts, only a known generation of the same prompt counts as ours: a
+    restored backup, or a 429 that was lost, leaves attempts that say nothing of what was made.
+    """
+    newest = _newest_known(connection, batch_ids)
+    found = connection.execute(
+        select(JOB.c.id, JOB.c.prompt, JOB.c.fingerprint, JOB.c.held_back, JOB.c.held_back_by)
+        .where(*_wanted(batch_ids))
+        .order_by(JOB.c.batch_id, JOB.c.row, JOB.c.id)
+    )
+    for row in found:
+        key = text_key(row.prompt)
+        since, created_since = newest.get((row.id, key), (None, None))
+        found_before = None if row.held_back in ASKED_BY_NAME else row.held_back
+        yield WantedRow(
+            row.id, key, row.fingerprint, since, created_since, found_before, row.held_back_by
+        )
 
 
-def doubtful_prompts(connection: Connection) -> list[str]:
-    """List the prompts of attempts whose generation may be in the account unknown to us."""
+def _newest_known(
+    connection: Connection, batch_ids: Sequence[int]
+) -> dict[tuple[int, str], tuple[datetime, datetime | None]]:
+    """Read when the newest known generation of each row's prompt was accepted, and created."""
+    rows = connection.execute(
+        select(ATTEMPT.c.job_id, ATTEMPT.c.prompt, ATTEMPT.c.accepted_at, ATTEMPT.c.created_at)
+        .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
+        .where(
+            *_wanted(batch_ids), JOB.c.attempt_id.is_not(None), ATTEMPT.c.generation_id.is_not(None)
+        )
+        .order_by(ATTEMPT.c.id)
+    )
+    return {
+        (row.job_id, text_key(row.prompt)): (row.accepted_at, row.created_at)
+        for row in rows
+        if row.accepted_at is not None
+    }
+
+
+def doubtful_keys(connection: Connection) -> set[str]:
+    """List the prompts of attempts whose generation may be in the account unknown to us, folded."""
     rows = connection.execute(
         select(ATTEMPT.c.prompt).where(
             LIVE, ATTEMPT.c.state.in_([AttemptState.OPEN, AttemptState.IN_DOUBT])
         )
     )
-    return list(rows.scalars())
+    return {text_key(prompt) for prompt in rows.scalars()}
 
 
-def known_ids(connection: Connection, generation_ids: Sequence[str]) -> set[str]:
-    """Say which of some generation ids belong to attempts of ours."""
-    known: set[str] = set()
-    for start in range(0, len(generation_ids), CHUNK):
-        chunk = generation_ids[start : start + CHUNK]
-        known.update(
-            connection.execute(
-                select(ATTEMPT.c.generation_id).where(ATTEMPT.c.generation_id.in_(chunk))
-            ).scalars()
-        )
-    return known
+_KNOWN = Prepared(
+    select(ATTEMPT.c.generation_id).where(ATTEMPT.c.generation_id.in_(one_of("generations")))
+)
 
 
-def take_over(connection: Connection, job_id: int, generation_id: str, now: datetime) -> bool:
-    """Make a generation a queued job's own, charged with nothing; False when it did not land."""
-    if known_ids(connection, [generation_id]):
+def known_ids(connection: Connection, generation_ids: Iterable[str]) -> set[str]:
+    """Find which of some generation ids belong to attempts of ours."""
+    return set(_KNOWN.column(connection, generations=as_list(generation_ids)))
+
+
+def known(store: Store, generation_ids: Iterable[str]) -> set[str]:
+    """Find, in a snapshot of its own, which of some generation ids belong to attempts of ours."""
+    return store.read(lambda connection: known_ids(connection, generation_ids))
+
+
+def take_over(
+    connection: Connection, job_id: int, generation: Generation, now: datetime, ahead: float = 0.0
+) -> bool:
+    """Make a generation a queued job's own, charged with nothing; False when it did not land.
+
+    One that was made after an attempt of ours that counts as never made is that attempt's: it is
+    charged to the caps, as it would be if the list had shown it sooner.
+
+    Args:
+        connection: in a writing transaction.
+        job_id: of a queued job.
+        generation: that no attempt has.
+        now: the time.
+        ahead: seconds by which the provider's clock is ahead of ours.
+    """
+    if known_ids(connection, [generation.id]):
         return False
-    job = connection.execute(
-        select(JOB.c.kind, JOB.c.prompt, JOB.c.batch_id, JOB.c.campaign).where(
-            JOB.c.id == job_id, QUEUED, JOB.c.attempt_id.is_(None)
-        )
-    ).one_or_none()
+    job = connection.execute(select(JOB).where(JOB.c.id == job_id, QUEUED)).one_or_none()
     if job is None:
         return False
+    if _is_the_voids(connection, job, generation, ahead):
+        landed = outcomes.reappear(connection, job.attempt_id, generation.id, now)
+    else:
+        _attach(connection, job_id, job, generation.id, now)
+        landed = True
+    connection.execute(
+        update(JOB).where(JOB.c.id == job_id).values(held_back=None, held_back_by=None)
+    )
+    return landed
+
+
+def _is_the_voids(connection: Connection, job: Any, generation: Generation, ahead: float) -> bool:
+    """Check whether the job's last attempt counts as never made, and may have made this."""
+    if job.attempt_id is None or generation.created_at is None:
+        return False
+    void = connection.execute(
+        select(ATTEMPT.c.intent_at).where(
+            ATTEMPT.c.id == job.attempt_id,
+            ATTEMPT.c.state == AttemptState.VOID,
+            ATTEMPT.c.fingerprint == job.fingerprint,
+        )
+    ).one_or_none()
+    if void is None:
+        return False
+    return bool(generation.created_at.timestamp() - ahead >= void.intent_at.timestamp() - MARGIN)
+
+
+MARGIN: Final = 30.0
+"""Seconds by which two clocks, and the time that a request takes, may differ."""
+
+
+def _attach(
+    connection: Connection, job_id: int, job: Any, generation_id: str, now: datetime
+) -> None:
     attempt_id = connection.execute(
         insert(ATTEMPT).values(
             job_id=job_id,
@@ -74,6 +166,8 @@ def take_over(connection: Connection, job_id: int, generation_id: str, now: date
             idempotency_key="",
             kind=job.kind,
             prompt=job.prompt,
+            prompt_key=prompt_key(job.prompt),
+            fingerprint=job.fingerprint,
             batch_id=job.batch_id,
             campaign=job.campaign,
             hold_micros=0,
@@ -91,7 +185,21 @@ def take_over(connection: Connection, job_id: int, generation_id: str, now: date
         update(JOB)
         .where(JOB.c.id == job_id, QUEUED)
         .values(
-            state=JobState.PENDING, attempt_id=attempt_id, attempts=1, submitted_at=now, **ASKED
+            state=JobState.PENDING,
+            attempt_id=attempt_id,
+            attempts=JOB.c.attempts + 1,
+            submitted_at=now,
+            due_at=None,
+            error_kind=None,
+            error=None,
+            **ASKED,
         )
     )
-    return True
+
+
+def waiting(connection: Connection, batch_ids: Sequence[int]) -> list[int]:
+    """List the queued rows that wait because they may be paid for already."""
+    found = select(JOB.c.id).where(
+        HELD_BACK, QUEUED, JOB.c.batch_id.in_(batch_ids), JOB.c.held_back.in_(FOUND)
+    )
+    return list(connection.execute(found).scalars())

@@ -1,5 +1,7 @@
 """What the account has already is found by its prompt before anything is bought."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,12 +10,21 @@ from support.invariants import Invariants
 from support.loop import run_virtual
 from support.provider import Made
 
-from jobs.earlier import find_earlier, take_over
+from jobs import earlier
+from jobs.earlier import find_earlier, hold_back, read_list, take_over
 from jobs.ending import Reason
-from jobs.provider import GenerationPhase, UnreachableError
+from jobs.provider import (
+    Generation,
+    GenerationPhase,
+    GenerationRequest,
+    ProviderError,
+    Rejected,
+    Throttled,
+    UnreachableError,
+)
 from jobs.runner import Runner
-from jobs.states import HeldBack
-from jobs.store import holding
+from jobs.states import FailureKind, HeldBack
+from jobs.store import holding, outcomes, steering
 
 
 @pytest.fixture
@@ -38,11 +49,11 @@ def test_rows_that_exist_are_found_and_left_out(engine: Engine) -> None:
     engine.load([spec(name, row=i) for i, name in enumerate("abc")])
     work = look(engine)
     assert (len(work.matches), work.jobs) == (2, 3)
-    found = {match.job_id: match.generation.id for match in work.matches}
-    engine.store.write(lambda c: holding.hold_back(c, found, HeldBack.EXISTS))
+    hold_back(engine.store, work)
     assert engine.run().reason is Reason.FINISHED
     assert [prompt for prompt, _ in engine.provider.posts] == ["prompt of c"]
     assert engine.jobs()["a"].state == "queued"
+    assert (engine.jobs()["a"].held_back, engine.jobs()["a"].held_back_by) == ("exists", "old-a")
 
 
 def test_taken_over_they_are_polled_and_cost_nothing(engine: Engine) -> None:
@@ -105,3 +116,184 @@ def test_a_provider_that_stumbles_is_asked_again(engine: Engine) -> None:
     failures += [UnreachableError("503") for _ in range(9)]
     with pytest.raises(UnreachableError):
         look(engine)
+
+
+class Pages:
+    """The scripted provider's list, given out in another way."""
+
+    def __init__(self, engine: Engine, way: str) -> None:
+        self._real = engine.provider.generations
+        self._way = way
+        self.reads = 0
+        engine.provider.generations = self
+
+    async def __call__(self, limit: int, offset: int) -> Sequence[Generation]:
+        self.reads += 1
+        match self._way:
+            case "20 a page":
+                return await self._real(20, offset)
+            case "holes":
+                page = await self._real(limit, offset)
+                return [one for one in page if not one.id.endswith("3")]
+            case "no offset":
+                return await self._real(limit, 0)
+            case "20 a page, no offset":
+                return await self._real(20, 0)
+            case "error behind the first":
+                if offset:
+                    raise ProviderError("the API answered 422: offset is too large")
+        return await self._real(limit, offset)
+
+
+@pytest.mark.parametrize(
+    ("way", "count", "found", "whole"),
+    [
+        ("as asked", 0, 2, True),
+        ("as asked", 98, 2, True),
+        ("as asked", 99, 2, True),
+        ("as asked", 250, 2, True),
+        ("20 a page", 250, 2, True),
+        ("holes", 250, 2, True),
+        ("no offset", 250, 0, False),
+        ("20 a page, no offset", 250, 0, False),
+    ],
+)
+def test_the_list_is_read_to_its_real_end(
+    engine: Engine, way: str, count: int, found: int, *, whole: bool
+) -> None:
+    """A short page is not the end; where the end is not reached, rows not found wait too."""
+    engine.load([spec(name, row=i) for i, name in enumerate("abc")])
+    newest = [engine.provider.make(GenerationRequest(f"new {n}", "9:16", 10)) for n in range(count)]
+    Pages(engine, way)
+    work = look(engine)
+    assert len(work.matches) == found
+    assert work.looked == (len(newest) + 2 if way in ("as asked", "20 a page") else work.looked)
+    assert len(work.not_looked) == (0 if whole else 3)
+    hold_back(engine.store, work)
+    engine.run()
+    bought = [prompt for prompt, _ in engine.provider.posts]
+    assert bought == (["prompt of c"] if whole else [])
+
+
+def test_two_thousand_and_more_are_looked_through(engine: Engine) -> None:
+    """What an account of years has at the far end of its list is found too."""
+    engine.load([spec("a")])
+    for n in range(2500):
+        engine.provider.make(GenerationRequest(f"new {n}", "9:16", 10))
+    assert len(look(engine).matches) == 1
+
+
+def test_beyond_the_bound_rows_wait(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How far it looked is told, and what was not found there is not bought."""
+    monkeypatch.setattr(earlier, "MOST_PAGES", 1)
+    engine.load([spec("x")])
+    for n in range(150):
+        engine.provider.make(GenerationRequest(f"new {n}", "9:16", 10))
+    work = look(engine)
+    assert (work.looked, list(work.not_looked)) == (100, [1])
+    hold_back(engine.store, work)
+    engine.run()
+    assert engine.provider.posts == []
+    assert engine.jobs()["x"].held_back == "not_looked"
+    monkeypatch.undo()
+    hold_back(engine.store, look(engine))
+    engine.run()
+    assert [prompt for prompt, _ in engine.provider.posts] == ["prompt of x"]
+
+
+def test_a_page_that_fails_ends_the_look(engine: Engine) -> None:
+    """Also behind the first: what was seen by then proves nothing of the rest."""
+    engine.load([spec("x")])
+    Pages(engine, "error behind the first")
+    with pytest.raises(ProviderError, match="offset is too large"):
+        look(engine)
+
+
+def test_an_empty_list_is_read_once(engine: Engine) -> None:
+    """No page is asked for in vain."""
+    engine.provider.made.clear()
+    pages = Pages(engine, "as asked")
+    assert run_virtual(read_list(engine.provider, engine.clock)).whole
+    assert pages.reads == 1
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [Throttled(1.0), Rejected(FailureKind.VALIDATION, "no"), "made"],
+    ids=["throttled", "rejected", "void"],
+)
+def test_what_became_of_old_attempts_says_nothing(engine: Engine, outcome: object) -> None:
+    """A backup of before the purchase is restored: its attempts have no generation that we know."""
+    engine.provider.script = {"prompt of x": [outcome]}
+    engine.load([spec("x")])
+    if outcome == "made":
+        engine.provider.lag = 10_000.0
+    engine.run(grace=5.0, during=lambda runner: stop_soon(engine, runner))
+    engine.store.write(lambda c: steering.retry(c, [1]))
+    if outcome == "made":
+        engine.store.write(lambda c: outcomes.void(c, 1, "a test says so", engine.clock.now()))
+    assert engine.jobs()["x"].attempt_id is not None
+    assert engine.jobs()["x"].state == "queued"
+    engine.provider.lag = 0.0
+    if outcome != "made":
+        engine.provider.make(GenerationRequest("prompt of x", "9:16", 10))
+    work = look(engine)
+    assert len(work.matches) == 1
+    hold_back(engine.store, work)
+    assert engine.jobs()["x"].held_back == "exists"
+    assert take_over(engine.store, work, engine.clock.now()) == 1
+    job = engine.jobs()["x"]
+    assert (job.state, job.held_back) == ("pending", None)
+    # a void's generation is paid for, and charged; somebody else's purchase is not ours
+    assert job.charged_micros == (120_000 if outcome == "made" else 0)
+    engine.run()
+    assert engine.jobs()["x"].state == "completed"
+    assert len(engine.provider.made) == 3
+
+
+def test_a_row_that_is_held_back_stays_so_while_its_reason_is_not_shown(engine: Engine) -> None:
+    """A list that leaves an entry out the next time is no word that the row may be bought."""
+    engine.load([spec("a")])
+    hold_back(engine.store, look(engine))
+    made = engine.provider.made[0]
+    engine.provider.made.remove(made)
+    hold_back(engine.store, look(engine))
+    assert engine.jobs()["a"].held_back == "exists"
+    made.takes, made.end = 0.0, GenerationPhase.FAILED
+    engine.provider.ends = {made.prompt: [Generation("", GenerationPhase.FAILED, message="no")]}
+    engine.provider.made.append(made)
+    hold_back(engine.store, look(engine))
+    assert engine.jobs()["a"].held_back is None
+
+
+def test_rows_of_one_prompt_that_differ_are_left_to_a_person(engine: Engine) -> None:
+    """Which of them it is can't be told from a list of prompts."""
+    engine.load([spec("a", row=1), spec("b", prompt="prompt of a", duration=15, row=2)])
+    work = look(engine)
+    assert take_over(engine.store, work, engine.clock.now()) == 0
+    hold_back(engine.store, work)
+    assert {job.held_back for job in engine.jobs().values()} == {"exists"}
+    engine.run()
+    assert engine.provider.posts == []
+    engine.store.write(lambda c: holding.release(c, 1, [HeldBack.EXISTS]))
+    engine.run()
+    assert len(engine.provider.posts) == 2
+
+
+def test_one_without_an_address_in_the_list_is_looked_at_singly(engine: Engine) -> None:
+    """The list of some providers shows no addresses; a video without any is not taken over."""
+    engine.load([spec("a", row=1), spec("b", row=2)])
+    for made in engine.provider.made:
+        made.takes = 0.0
+    real, alone = engine.provider.generations, engine.provider.generation
+
+    async def bare(limit: int, offset: int) -> Sequence[Generation]:
+        return [replace(one, video_url=None) for one in await real(limit, offset)]
+
+    async def some(name: str) -> Generation:
+        found = await alone(name)
+        return replace(found, video_url=None) if name == "old-b" else found
+
+    engine.provider.generations, engine.provider.generation = bare, some
+    work = look(engine)
+    assert {m.generation.id: m.takeable for m in work.matches} == {"old-a": True, "old-b": False}

@@ -137,6 +137,23 @@ def test_a_person_is_asked_before_money_is_spent_without_a_cap(
 
 
 @pytest.mark.usefixtures("api")
+def test_a_person_is_asked_about_what_was_paid_for_before(tmp_path: Path, world: World) -> None:
+    """The same rows under another name: no leaves them waiting, yes takes the videos."""
+    terminal = Terminal(tmp_path, 80, *RUN, "--yes")
+    assert terminal.ends() == 0
+    (tmp_path / "night.csv").rename(tmp_path / "again.csv")
+    again = ("run", "again.csv", *RUN[2:])
+    for answer, code in (("n", 4), ("y", 0)):
+        terminal = Terminal(tmp_path, 80, *again)
+        terminal.until("Take those videos, at no cost?")
+        terminal.type(f"{answer}\n")
+        assert terminal.ends() == code
+        assert "without a cap?" not in terminal.shown
+        assert len(world.made) == 6
+    assert "6 taken over" in terminal.shown
+
+
+@pytest.mark.usefixtures("api")
 def test_ctrl_c_and_a_resize_in_the_middle_lose_nothing(tmp_path: Path, world: World) -> None:
     """What is under way is finished, the bar follows the window, and the next run goes on."""
     world.time_scale = 60.0

@@ -1,0 +1,120 @@
+"""Whether somebody else buys the same on this account: a second machine, a copied database.
+
+Whatever page of the account's list is read during a run, a generation on it that no attempt of ours
+has, and that was made since the run began, says what somebody else buys. When a queued row asks for
+the same prompt, it is held back instead of bought; and when several prompts that this run has
+bought were bought by others too, all that is left of their batches (:mod:`jobs.store.others`).
+"""
+
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Sized
+from datetime import datetime, timedelta
+
+from .provider import Generation, GenerationPhase
+from .text import prompt_key
+
+MARGIN = timedelta(seconds=30)
+"""By how much the look before buying may have seen less than was made by then."""
+
+
+SEVERAL = 3
+"""Prompts that this run and others bought at the same time, from which on it is no chance."""
+
+REMEMBERED = 10_000
+"""Purchases of a run that are compared with what others buy."""
+
+
+def since_when(began: datetime, looked_at: datetime | None) -> datetime:
+    """Return from when on others' generations are news to a run, by our clock.
+
+    Args:
+        began: when the run began: without a look before, older ones are what a person accepted.
+        looked_at: when the list was looked through before, if it was.
+    """
+    return began if looked_at is None else looked_at - MARGIN
+
+
+class Elsewhere:
+    """Remembers what others have made since a time.
+
+    Args:
+        since: by our clock; None remembers nothing.
+        copies: heed whether others buy what this run has bought.
+    """
+
+    def __init__(self, since: datetime | None = None, *, copies: bool = False) -> None:
+        self._since = since
+        self._copies = copies
+        self._made: dict[str, dict[str, None]] = {}
+        self._bought: dict[str, int] = {}
+        self._both: dict[str, tuple[str, int]] = {}
+
+    def note(
+        self,
+        page: Iterable[Generation],
+        ahead: timedelta | None,
+        known: Callable[[Sequence[str]], Container[str]],
+    ) -> None:
+        """Remember what is on a page that is news and nobody's of ours.
+
+        Args:
+            page: of the account's list, or any part of it.
+            ahead: by how much the provider's clock is ahead of ours; None: not known.
+            known: tells which of some generation ids attempts of ours have.
+        """
+        if self._since is None:
+            return
+        since = self._since + (ahead or timedelta(0))
+        news = [one for one in page if _is_news(one, since)]
+        ours = known([one.id for one in news]) if news else ()
+        for one in news:
+            if one.id not in ours and one.prompt is not None:
+                key = prompt_key(one.prompt)
+                self._made.setdefault(key, {})[one.id] = None
+                if key in self._bought:
+                    self._both[key] = (one.id, self._bought[key])
+
+    def bought(self, key: str, batch_id: int) -> None:
+        """Remember what this run buys itself, the last :data:`REMEMBERED` of it."""
+        if not self._copies:
+            return
+        self._bought.pop(key, None)
+        self._bought[key] = batch_id
+        if len(self._bought) > REMEMBERED:
+            del self._bought[next(iter(self._bought))]
+
+    @property
+    def suspicious(self) -> bool:
+        """Return whether enough prompts were perhaps bought by others too for a closer look."""
+        return self.enough(self._both)
+
+    @staticmethod
+    def enough(both: Sized) -> bool:
+        """Return whether so many prompts that others bought too are no chance."""
+        return len(both) >= SEVERAL
+
+    def both(self) -> Mapping[str, tuple[str, int]]:
+        """Map prompts that this run bought to a generation that others made, and our batch."""
+        return dict(self._both)
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Forget that prompts were perhaps bought by others too."""
+        for key in list(keys):
+            self._both.pop(key, None)
+
+    def made(self, key: str) -> Sequence[str]:
+        """List the generations of a prompt that others have made, the first seen first.
+
+        An acceptance of ours that was on its way meanwhile may be among them: whoever asks looks
+        whether they are still nobody's.
+        """
+        return tuple(self._made.get(key, ()))
+
+
+def _is_news(generation: Generation, since: datetime) -> bool:
+    """Check whether a generation is newer than a time of the provider's, and not dead."""
+    return (
+        generation.created_at is not None
+        and generation.prompt is not None
+        and generation.phase is not GenerationPhase.FAILED
+        and generation.created_at > since
+    )

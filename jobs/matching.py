@@ -1,0 +1,190 @@
+"""Which generations of the account may be what a queued row asks for. Pure.
+
+The list shows prompts, and not the other parameters of a request, so rows of one prompt that differ
+in these can't be told apart: then nothing is taken over by itself.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from .provider import Generation, GenerationPhase
+from .text import text_key
+
+STUCK: Final = timedelta(hours=24)
+"""A generation that is unfinished for longer will hardly ever be a video."""
+
+
+@dataclass(frozen=True, slots=True)
+class WantedRow:
+    """A queued row that is looked for before it is bought.
+
+    Attributes:
+        key: its prompt, folded (:func:`jobs.text.text_key`).
+        since: only generations that were made later may be its own, by our clock: it has an older
+            one already, and waits for a retry. None: any.
+        created_since: the same by the provider's clock, where that is known.
+        held_back: why it is held back already.
+        held_back_by: by which generation.
+    """
+
+    job_id: int
+    key: str
+    fingerprint: str
+    since: datetime | None = None
+    created_since: datetime | None = None
+    held_back: str | None = None
+    held_back_by: str | None = None
+
+
+class Use(StrEnum):
+    """What a generation of the account that is nobody's means for a row of its prompt."""
+
+    TAKEN_OVER = "taken over"
+    WAITS = "waits"
+    NOTHING = "nothing"
+
+
+USES: Final[Mapping[GenerationPhase, tuple[Use, Use]]] = {
+    GenerationPhase.COMPLETED: (Use.TAKEN_OVER, Use.WAITS),
+    GenerationPhase.PENDING: (Use.TAKEN_OVER, Use.WAITS),
+    GenerationPhase.PROCESSING: (Use.TAKEN_OVER, Use.WAITS),
+    GenerationPhase.UNKNOWN: (Use.WAITS, Use.WAITS),
+    GenerationPhase.FAILED: (Use.NOTHING, Use.NOTHING),
+}
+"""By phase: what a sound one means; and one without a file, or unfinished for :data:`STUCK`."""
+
+
+def use_of(generation: Generation, now: datetime) -> Use:
+    """Decide what a generation means for a row of its prompt.
+
+    Args:
+        generation: that no attempt of ours has.
+        now: by the provider's clock.
+    """
+    sound, unsound = USES[generation.phase]
+    if generation.phase is GenerationPhase.COMPLETED:
+        return sound if generation.video_url else unsound
+    created = generation.created_at
+    return sound if created is not None and now - created < STUCK else unsound
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A queued job, and a generation of the account with its prompt.
+
+    Attributes:
+        alike: False where other rows of the prompt ask for other videos: which one it is can't be
+            told.
+    """
+
+    job_id: int
+    generation: Generation
+    use: Use
+    alike: bool = True
+
+    @property
+    def takeable(self) -> bool:
+        """Return whether it may be taken over; the job waits for it otherwise."""
+        return self.alike and self.use is Use.TAKEN_OVER
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """What the time is.
+
+    Attributes:
+        now: by the provider's clock.
+        ahead: by how much that is ahead of ours.
+    """
+
+    now: datetime
+    ahead: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """What :func:`match` found: matches, and those of the other rows that were to be kept."""
+
+    matches: Sequence[Match]
+    others: Sequence[WantedRow]
+
+
+def match(
+    rows: Iterable[WantedRow],
+    unknown: Iterable[Generation],
+    doubtful: set[str],
+    clocks: Clocks,
+    *,
+    keep_others: bool = True,
+) -> Matched:
+    """Match queued rows with generations of the account that no attempt has.
+
+    Equal rows take the oldest first, one each; rows of one prompt that ask for different videos
+    (image, duration, orientation) can't be told apart in the list, so they all wait.
+
+    Args:
+        rows: in the manifests' order.
+        unknown: generations that are nobody's.
+        doubtful: prompts of attempts in doubt, folded: what is shown of them may be theirs.
+        clocks: ours and the provider's.
+        keep_others: False drops unmatched rows that nothing holds back: there may be a million.
+    """
+    by_key: dict[str, list[Generation]] = {}
+    for generation in unknown:
+        if generation.prompt and use_of(generation, clocks.now) is not Use.NOTHING:
+            by_key.setdefault(text_key(generation.prompt), []).append(generation)
+    groups: dict[str, list[WantedRow]] = {}
+    others: list[WantedRow] = []
+    for row in rows:
+        if row.key in by_key and row.key not in doubtful:
+            groups.setdefault(row.key, []).append(row)
+        elif keep_others or row.held_back is not None:
+            others.append(row)
+    matches: list[Match] = []
+    for key, group in groups.items():
+        found = sorted(by_key[key], key=lambda one: _order(one, clocks.now))
+        made, left = _hand_out(group, found, clocks)
+        matches += made
+        others += left
+    return Matched(tuple(matches), tuple(others))
+
+
+_LAST: Final = datetime.max.replace(tzinfo=UTC)
+
+
+def _order(generation: Generation, now: datetime) -> tuple[bool, datetime]:
+    """Sort what can be taken over first, and the oldest first."""
+    return use_of(generation, now) is not Use.TAKEN_OVER, generation.created_at or _LAST
+
+
+def _hand_out(
+    rows: Sequence[WantedRow], found: Sequence[Generation], clocks: Clocks
+) -> tuple[list[Match], list[WantedRow]]:
+    """Match the rows of one prompt with its generations.
+
+    Equal rows are matched by count. Where they differ any may be any, so each one waits: a
+    generation is then offered to several, but to none twice before every other was offered once.
+    """
+    alike = len({row.fingerprint for row in rows}) == 1
+    offered, made, left = deque(found), [], []
+    for row in rows:
+        own = next((one for one in offered if _later(one, row, clocks.ahead)), None)
+        if own is None:
+            left.append(row)
+            continue
+        offered.remove(own)
+        if not alike:
+            offered.append(own)
+        made.append(Match(row.job_id, own, use_of(own, clocks.now), alike))
+    return made, left
+
+
+def _later(generation: Generation, row: WantedRow, ahead: timedelta) -> bool:
+    """Check whether a generation is newer than the one of its prompt that a row has already."""
+    if row.since is None or generation.created_at is None:
+        return True
+    return generation.created_at > (row.created_since or row.since + ahead)

@@ -1,0 +1,179 @@
+"""Our own past: requests that were paid for under another batch of this database.
+
+Another file name, a copy, an export, a batch that was removed and loaded again: rows that ask for
+the same video are found by their fingerprint, and by count. Equal rows of one manifest are wanted.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, exists, select
+
+from ..states import AttemptState, JobState
+from ..tables import ATTEMPT, BATCH, JOB, PAID, QUEUED
+from .rows import ASKED, move_job
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """A generation that another batch paid for.
+
+    Attributes:
+        fingerprint: of what was asked for.
+        batch: its name; a removed one's as well.
+        at: when it was asked for.
+        video_url: where the video is; None where it is not known to be finished.
+        filed: whether its file is here.
+    """
+
+    attempt_id: int
+    generation_id: str
+    fingerprint: str
+    batch: str
+    at: datetime
+    video_url: str | None
+    filed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PaidBefore:
+    """A queued job whose request was paid for under another batch."""
+
+    job_id: int
+    paid: Paid
+
+
+def paid_elsewhere(
+    connection: Connection, batch_id: int | None, *, only_queued: bool = False
+) -> dict[str, deque[Paid]]:
+    """Map the requests that were paid for under other batches to what was bought, by fingerprint.
+
+    Finished ones come first, then the oldest. What failed is none, nor what a row of this batch has
+    as its own already.
+
+    Args:
+        connection: any.
+        batch_id: the batch whose past is asked for; None: it is not loaded yet.
+        only_queued: only what its queued rows ask for.
+    """
+    here = -1 if batch_id is None else batch_id
+    asking = JOB.alias()
+    asked = select(asking.c.fingerprint).where(
+        asking.c.batch_id == here, asking.c.state == JobState.QUEUED
+    )
+    rows = connection.execute(
+        select(
+            ATTEMPT.c.id,
+            ATTEMPT.c.generation_id,
+            ATTEMPT.c.fingerprint,
+            ATTEMPT.c.intent_at,
+            BATCH.c.name,
+            JOB.c.state,
+            JOB.c.attempt_id,
+            JOB.c.video_url,
+            JOB.c.filed_attempt_id,
+        )
+        .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
+        .join(BATCH, BATCH.c.id == JOB.c.batch_id)
+        .where(
+            PAID,
+            ATTEMPT.c.fingerprint.is_not(None),
+            ATTEMPT.c.state != AttemptState.FAILED,
+            JOB.c.batch_id != here,
+            *([ATTEMPT.c.fingerprint.in_(asked)] if only_queued else []),
+        )
+        .order_by(ATTEMPT.c.id)
+    )
+    shared = _shared(connection, here)
+    found: list[Paid] = []
+    for row in rows:
+        if row.id in shared:
+            continue
+        finished = row.attempt_id == row.id and row.state == JobState.COMPLETED
+        filed = finished and row.filed_attempt_id == row.id
+        url = row.video_url if finished else None
+        found.append(
+            Paid(row.id, row.generation_id, row.fingerprint, row.name, row.intent_at, url, filed)
+        )
+    by_request: dict[str, deque[Paid]] = {}
+    for paid in sorted(found, key=lambda paid: paid.video_url is None):
+        by_request.setdefault(paid.fingerprint, deque()).append(paid)
+    return by_request
+
+
+def _shared(connection: Connection, batch_id: int) -> set[int]:
+    """List the attempts of other batches' rows that rows of a batch have as their own."""
+    rows = connection.execute(
+        select(JOB.c.attempt_id)
+        .join(ATTEMPT, ATTEMPT.c.id == JOB.c.attempt_id)
+        .where(JOB.c.batch_id == batch_id, ATTEMPT.c.job_id != JOB.c.id)
+    )
+    return set(rows.scalars())
+
+
+def find(connection: Connection, batch_ids: Sequence[int]) -> list[PaidBefore]:
+    """Find the queued rows whose requests were paid for under another batch, by count.
+
+    A row that has a paid generation of this request itself waits for a retry: it was asked about.
+    """
+    found: list[PaidBefore] = []
+    for batch_id in batch_ids:
+        elsewhere = paid_elsewhere(connection, batch_id, only_queued=True)
+        if elsewhere:
+            found += _matched(_asked_for(connection, batch_id), elsewhere)
+    return found
+
+
+def _asked_for(connection: Connection, batch_id: int) -> Iterable[tuple[int, str]]:
+    own = exists().where(
+        PAID, ATTEMPT.c.job_id == JOB.c.id, ATTEMPT.c.fingerprint == JOB.c.fingerprint
+    )
+    rows = connection.execute(
+        select(JOB.c.id, JOB.c.fingerprint)
+        .where(
+            QUEUED,
+            JOB.c.batch_id == batch_id,
+            JOB.c.in_manifest,
+            ~own,
+        )
+        .order_by(JOB.c.row, JOB.c.id)
+    )
+    for row in rows:
+        yield row.id, row.fingerprint
+
+
+def _matched(
+    rows: Iterable[tuple[int, str]], elsewhere: Mapping[str, deque[Paid]]
+) -> list[PaidBefore]:
+    return [
+        PaidBefore(job_id, elsewhere[fingerprint].popleft())
+        for job_id, fingerprint in rows
+        if elsewhere.get(fingerprint)
+    ]
+
+
+def share(connection: Connection, found: PaidBefore, now: datetime) -> bool:
+    """Give a finished video to a queued row that asks for the same, charged with nothing.
+
+    Returns:
+        False where it did not land, or where there is no finished video to be shared.
+    """
+    paid = found.paid
+    if paid.video_url is None:
+        return False
+    return move_job(
+        connection,
+        found.job_id,
+        "share",
+        JobState.COMPLETED,
+        attempt_id=paid.attempt_id,
+        video_url=paid.video_url,
+        filed_attempt_id=paid.attempt_id if paid.filed else None,
+        completed_at=now,
+        due_at=None,
+        error_kind=None,
+        error=None,
+        **ASKED,
+    )

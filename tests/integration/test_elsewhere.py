@@ -1,0 +1,186 @@
+"""Two copies of a database buy on one account at the same time: both notice, and stop."""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.engine import Engine, spec
+from support.invariants import Invariants
+from support.shell import Shell
+
+from batchsora.sandbox.server import SandboxServer
+from batchsora.sandbox.world import World
+from jobs.clock import SystemClock
+from jobs.ending import Reason
+from jobs.provider import GenerationRequest
+
+ROWS, TOGETHER = 60, 4
+PACE = ("--poll-interval", "0.05", "--rate", "0", "--no-download", "--max-in-flight", f"{TOGETHER}")
+
+
+@pytest.fixture
+def call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Shell:
+    """Call commands in a folder with a manifest, with a token in the environment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RUNBLOB_API_KEY", "tok-elsewhere")
+    with Path("night.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "prompt"])
+        writer.writerows([f"r{n}", f"a heron in reeds {n}"] for n in range(ROWS))
+    return Shell(capfd)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A provider whose videos take a second or two, at the address in the environment."""
+    made = World(time_scale=500.0)
+    with SandboxServer(made) as server:
+        monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
+        yield made
+
+
+def started(database: str, *words: str) -> "subprocess.Popen[str]":
+    """Run a database in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "batchsora", "--db", database, "run", *words, *PACE],
+        env=os.environ.copy(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_two_copies_of_a_database_do_not_buy_it_all_twice(call: Shell, world: World) -> None:
+    """The overlap is at most what both had in flight before a page showed it, and both say so."""
+    assert call("run", "night.csv", "--no-download").code == 2  # loaded, and nothing bought
+    shutil.copy("batchsora.db", "copy.db")
+    both = [started(name, "--budget", "20") for name in ("batchsora.db", "copy.db")]
+    said = [process.communicate(timeout=100)[0] for process in both]
+    made = Counter(item.prompt for item in world.made)
+    twice = sum(count - 1 for count in made.values())
+    assert max(made.values()) <= 2
+    assert twice <= 3 * TOGETHER, said
+    assert len(made) < ROWS or twice == 0, said
+    codes = [process.returncode for process in both]
+    assert 4 in codes
+    for code, text in zip(codes, said, strict=True):
+        alarmed = "somebody else is buying the same rows on this account" in text
+        assert alarmed or "exist already in this account" in text or code == 0, text
+    assert any("somebody else is buying" in text for text in said)
+    # nothing is bought by itself from then on; a person takes the other's videos over
+    count = len(world.made)
+    later = call("run", "--budget", "20", *PACE)
+    assert (later.code, len(world.made)) == (4, count), later.err
+    assert "somebody else is buying" in later.err
+    assert call("run", "--adopt-existing", "--budget", "20", *PACE).code in (0, 4)
+    assert len(world.made) == count
+    last = call("run", "--buy-again", "--budget", "20", *PACE)
+    assert last.code == 0, last.err
+    assert len({item.prompt for item in world.made}) == ROWS
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """An engine that begins after a look at the list."""
+    found = Engine(tmp_path, Invariants())
+    found.announce(s10=120_000)
+    yield found
+    found.store.close()
+
+
+def others(engine: Engine, *prompts: str) -> None:
+    """Let somebody else buy something."""
+    for prompt in prompts:
+        engine.provider.make(GenerationRequest(prompt, "9:16", 10))
+
+
+def run(engine: Engine, *, looked: bool = True, **policy: object) -> Reason:
+    """Run with a few in flight, so that the list is read while rows are queued."""
+    looked_at = engine.clock.now() if looked else None
+    return engine.run(max_in_flight=4, looked_at=looked_at, **policy).reason
+
+
+def test_what_somebody_else_buys_is_held_back(engine: Engine) -> None:
+    """A row that is seen to be made by another is not bought as well; the others are."""
+    engine.load([spec(f"r{n}", row=n) for n in range(12)])
+    posts = engine.provider.posts
+
+    def meanwhile(_: GenerationRequest) -> None:
+        if len(posts) == 2:
+            others(engine, "prompt of r10")
+
+    engine.provider.on_post = meanwhile
+    assert run(engine) is Reason.FINISHED
+    jobs = engine.jobs()
+    assert (jobs["r10"].state, jobs["r10"].held_back) == ("queued", "elsewhere")
+    assert jobs["r10"].held_back_by in {made.id for made in engine.provider.made}
+    assert len(posts) == 11
+    assert {job.state for key, job in jobs.items() if key != "r10"} == {"completed"}
+
+
+@pytest.mark.parametrize(("copies", "left"), [(2, 0), (3, 1)])
+def test_several_purchases_of_the_same_hold_the_batch_back(
+    engine: Engine, copies: int, left: int
+) -> None:
+    """A twin or two may be chance; a copy of the database is none."""
+    engine.load([spec(f"r{n}", row=n) for n in range(30)])
+    engine.load([spec("other")], batch="another")
+    posts = engine.provider.posts
+
+    def copying(request: GenerationRequest) -> None:
+        if len(posts) <= copies:
+            others(engine, request.prompt)
+
+    engine.provider.on_post = copying
+    assert (
+        engine.run([1, 2], max_in_flight=4, looked_at=engine.clock.now()).reason is Reason.FINISHED
+    )
+    held = [job for job in engine.jobs().values() if job.held_back == "elsewhere"]
+    assert bool(held) is bool(left)
+    if held:
+        assert len(held) >= 20
+        assert len({job.held_back_by for job in held}) == 1
+    assert engine.jobs()["other"].state == "completed"
+
+
+def test_answers_of_our_own_that_are_lost_alarm_nobody(engine: Engine) -> None:
+    """What was made without our knowing its id is ours, until its doubt is settled."""
+    prompts = [f"prompt of r{n}" for n in range(30)]
+    engine.provider.script = {prompt: ["made"] for prompt in prompts[:12]}
+    engine.load([spec(f"r{n}", row=n) for n in range(30)])
+    assert run(engine, grace=60.0) is Reason.FINISHED
+    assert {job.state for job in engine.jobs().values()} == {"completed"}
+    assert len(engine.provider.made) == 30
+
+
+@pytest.mark.parametrize("looked", [True, False])
+def test_what_was_made_before_is_no_news(engine: Engine, *, looked: bool) -> None:
+    """Who buys again, or was asked about it, is not stopped by what was there already."""
+    engine.load([spec(f"r{n}", row=n) for n in range(12)])
+    others(engine, *(f"prompt of r{n}" for n in range(12)))
+    engine.provider.made = [
+        replace(made, created_at=made.created_at.replace(year=2020))
+        for made in engine.provider.made
+    ]
+    assert run(engine, looked=looked) is Reason.FINISHED
+    assert len(engine.provider.posts) == 12
+
+
+def test_a_time_before_the_run_is_no_news_over_http(call: Shell, world: World) -> None:
+    """``--buy-again`` buys although another has just bought the same."""
+    for n in range(ROWS):
+        world.add_foreign(f"a heron in reeds {n}", SystemClock().now())
+    first = call("run", "night.csv", "--budget", "20", "--first", "8", *PACE)
+    assert (first.code, len(world.made)) == (4, ROWS)
+    again = call("run", "night.csv", "--budget", "20", "--first", "8", "--buy-again", *PACE)
+    assert len(world.made) == ROWS + 8, again.err
