@@ -50,9 +50,7 @@ def learn(known: Known | None, price: int, now: datetime) -> Known | None:
     if known is None:
         return Known(price, price, now)
     if is_far(price, known.last):
-        if known.odd is None or is_far(price, known.odd):
-            return Known(known.last, known.highest, known.seen_at, price, now)
-        return Known(price, max(price, known.highest), now)  # the second time: it is so
+        return _odd(known, price, now)
     if price != known.last:
         return Known(price, max(price, known.highest), now, known.odd, known.odd_at)
     if known.is_questioned:  # answered: the odd one was one of its own
@@ -60,3 +58,10 @@ def learn(known: Known | None, price: int, now: datetime) -> Known | None:
     if price < known.highest and now - known.seen_at >= STEADY:
         return Known(price, price, known.seen_at, known.odd, known.odd_at)
     return None
+
+
+def _odd(known: Known, price: int, now: datetime) -> Known:
+    """Write an odd price down, or believe it, the second time."""
+    if known.odd is None or is_far(price, known.odd):
+        return Known(known.last, known.highest, known.seen_at, price, now)
+    return Known(price, max(price, known.highest), now)

@@ -19,7 +19,8 @@ from .context import RunContext
 from .provider import ProviderError, RefusalCause
 from .settling import AHEAD, WATCHED, ClockOffset, Settlement, Suspect, settle
 from .states import AttemptState
-from .store import Store, doubts, looks, outcomes
+from .store import Store, doubts, latecomers, looks, outcomes
+from .store.latecomers import Appeared
 from .text import prompt_key
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,9 @@ FARTHEST = timedelta(days=8)
 
 MOST_VOIDS = 5
 """Submissions of a job that may come to nothing before it fails."""
+
+FIRST_LOOKS = 3
+"""Looks at the list for voids of earlier runs, at most, before anything is bought."""
 
 FRUITLESS = 3
 """Looks after two graces that settle nothing: then the doubt waits for a person."""
@@ -129,8 +133,12 @@ class Reconciler:
         self._first_reading: datetime | None = None
         self._shown: set[str] = set()
         self._lag = 0.0
+        self._unstable = False
         self.surplus = 0
         """Voids whose generation turned up when their replacement had been paid for too."""
+
+        self.reappeared = 0
+        """Voids whose generation turned up, and is their row's video."""
 
     async def run(self) -> None:
         """Look whenever it is time, for ever; ends by itself only on a refused token."""
@@ -152,6 +160,23 @@ class Reconciler:
         """Count the doubts that may still settle by themselves, of active batches or of all."""
         hopeless = (number for number, watch in self._watches.items() if watch.hopeless)
         return doubts.hopeful(connection, hopeless, everywhere=everywhere)
+
+    async def look_at_voids(self) -> None:
+        """Look for what earlier runs took for never made, before it is bought again.
+
+        What turned up is adopted when it stood for as long as the list may lag.
+
+        Raises:
+            ProviderError: the list can't be read.
+        """
+        self.notice()
+        for _ in range(FIRST_LOOKS):
+            if not any(row.state == AttemptState.VOID for row in self._suspects()):
+                return
+            await self.look()
+            if not self._unstable:
+                return
+            await self._clock.sleep(max(self._lag, self._policy.poll_interval))
 
     async def look(self) -> None:
         """Read the list as far back as the oldest suspect asks for, and settle what it settles.
@@ -249,6 +274,7 @@ class Reconciler:
             self._stable_for(began),
         )
         self._write(connection, settlement, now)
+        self._unstable = bool(settlement.unstable)
         self._schedule(rows, settlement, began)
 
     def _write(self, connection: Connection, settlement: Settlement, now: datetime) -> None:
@@ -260,16 +286,29 @@ class Reconciler:
             if outcomes.void(connection, number, reason, now, MOST_VOIDS):
                 log.info("attempt %d is settled: it was never made", number)
         for number, generation in settlement.appeared:
-            if not outcomes.reappear(connection, number, generation.id, now):
-                self.surplus += 1
-                log.error(
-                    "generation %s turned up after attempt %d had counted as never made, and its "
-                    "replacement was sent: it is paid for twice, and charged to the caps",
-                    generation.id,
-                    number,
-                )
+            self._tell_appeared(
+                latecomers.reappear(connection, number, generation.id, now), number, generation.id
+            )
         for number, candidates in settlement.contested.items():
             doubts.note_candidates(connection, number, candidates)
+
+    def _tell_appeared(self, found: Appeared | None, number: int, generation_id: str) -> None:
+        if found is Appeared.ADOPTED:
+            self.reappeared += 1
+            log.warning(
+                "generation %s turned up after attempt %d had counted as never made: it is its "
+                "row's video, and charged to the caps",
+                generation_id,
+                number,
+            )
+        elif found is Appeared.SURPLUS:
+            self.surplus += 1
+            log.error(
+                "generation %s turned up after attempt %d had counted as never made, and its "
+                "replacement was sent: it is paid for twice, and charged to the caps",
+                generation_id,
+                number,
+            )
 
     def _schedule(self, rows: Sequence[Any], settlement: Settlement, began: float) -> None:
         """Note what was seen of each suspect, and say when the list is read for it again."""
