@@ -151,6 +151,7 @@ _JOB_VIEW = (
         ATTEMPT.c.percent,
         ATTEMPT.c.queue_position,
         ATTEMPT.c.hold_micros,
+        ATTEMPT.c.price_micros.label("attempt_price"),
         ATTEMPT.c.error.label("attempt_error"),
         ATTEMPT.c.intent_at,
         ARTIFACT.c.path.label("file"),

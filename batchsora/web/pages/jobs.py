@@ -97,7 +97,7 @@ def story(job: Any, attempts: Any) -> dict[str, Any]:
     return {
         "job": job,
         "attempts": list(enumerate(attempts, 1)),
-        "next": next_step(job),
+        "next": next_step(job, attempts),
         "holding": (AttemptState.OPEN, AttemptState.IN_DOUBT),
         "may_retry": job.state in (JobState.FAILED, JobState.CANCELLED) or bool(why),
         "why_held": why,
