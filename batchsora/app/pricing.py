@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from batchsora.app.prices import odd_lines
 from batchsora.app.start import Teller
 from batchsora.app.steer import agree
 from batchsora.app.views import iso
@@ -132,14 +133,3 @@ def _text(found: Sequence[Any]) -> str:
         for line in lines
     ]
     return "\n".join([*table, *odd_lines(found)]) if found else "no price is known yet"
-
-
-def odd_lines(found: Sequence[Any]) -> list[str]:
-    """Say which kinds were charged an odd price, what it means, and what to type."""
-    return [
-        f"{row.kind} cost ${usd_text(row.odd_micros)} once, on {row.odd_at:%Y-%m-%d %H:%M} UTC: "
-        f"charged, but its price stays ${usd_text(row.last_micros)} until that is seen again. If "
-        f"it is right: 'batchsora prices set {row.kind} {usd_text(row.odd_micros)}'"
-        for row in found
-        if row.odd_micros is not None
-    ]

@@ -9,9 +9,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, or_, select, text, update
+from sqlalchemy import Connection, and_, bindparam, func, or_, select, text, update
 
-from ..ledger import keys_of, twice_key
+from ..ledger import Scope, keys_of, twice_key
 from ..states import AttemptState, JobState, sources
 from ..tables import ATTEMPT, BUDGET, JOB, LIVE, sql_list
 from .prepared import Prepared
@@ -49,6 +49,13 @@ _LIVE_OTHER = Prepared(
 )
 _WANTED = Prepared(
     select(JOB.c.fingerprint, JOB.c.manifest_fingerprint).where(JOB.c.id == bindparam("job"))
+)
+_TWICE = Prepared(
+    select(func.sum(BUDGET.c.charged_micros)).where(
+        # a range, not a prefix: what LIKE compares without case has no index
+        BUDGET.c.key >= f"{Scope.TWICE}:",
+        BUDGET.c.key < f"{Scope.TWICE};",
+    )
 )
 _PAID_TWICE = Prepared(
     select(ATTEMPT.c.generation_id, ATTEMPT.c.price_micros, JOB.c.key)
@@ -178,6 +185,11 @@ def complete(connection: Connection, attempt: Any, video_url: str, now: datetime
         video_url=video_url,
         **(_CLEAN | {"completed_at": now}),
     )
+
+
+def twice_micros(connection: Connection) -> int:
+    """Return what all batches together paid for twice, in micros."""
+    return int(_TWICE.scalar(connection) or 0)
 
 
 def paid_twice(connection: Connection, batch_id: int) -> list[Any]:
