@@ -143,7 +143,10 @@ def resolve_never_made(
 
 def _candidates(found: Sequence[Mapping[str, Any]]) -> list[str]:
     """Name generations, oldest first, with their states and times."""
-    in_order = sorted(found, key=lambda one: (one["created_at"] is None, one["created_at"] or ""))
+    in_order = sorted(
+        found,
+        key=lambda one: (one["created_at"] is None, one["created_at"] or "", one["generation_id"]),
+    )
     return [
         f"{one['generation_id']}, {one['status']}, {one['created_at'] or 'time unknown'}"
         for one in in_order

@@ -24,6 +24,9 @@ class AnnouncedPrice:
     seen: date
 
 
+KINDS = tuple(f"runblob/sora/{name}" for name in ("10", "10+image", "15", "15+image"))
+"""What can be bought (:mod:`batchsora.runblob.kinds`)."""
+
 _SOURCE = "the provider's public documentation (docs/api.md)"
 _SEEN = date(2026, 11, 1)
 

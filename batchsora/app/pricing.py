@@ -1,11 +1,10 @@
 """The prices of kinds as people see and change them."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from batchsora.app.prices import odd_lines
+from batchsora.app.prices import KINDS, odd_lines
 from batchsora.app.start import Teller
 from batchsora.app.steer import agree
 from batchsora.app.views import iso
@@ -15,7 +14,6 @@ from jobs.errors import NotFoundError
 from jobs.money import to_micros, usd_text
 from jobs.store import Store, prices
 
-KIND: Final = re.compile(r"[\w.-]+/[\w.-]+/[0-9]+(\+image)?")
 HEAD: Final = ("kind", "price", "reserves", "source", "seen")
 
 
@@ -57,8 +55,8 @@ def set_price(kind: str, usd: str, change: Change) -> None:
     """Say what a kind costs.
 
     Raises:
-        SettingsError: no kind or no price is written like this.
-        jobs.errors.NotFoundError: no row has this kind, and no price is known of it.
+        SettingsError: no price is written like this.
+        jobs.errors.NotFoundError: there is no such kind.
         jobs.errors.NotAllowedError: nobody agreed.
     """
     try:
@@ -80,7 +78,6 @@ def forget_price(kind: str, change: Change) -> None:
     """Forget what a kind costs.
 
     Raises:
-        SettingsError: no kind is written like this.
         jobs.errors.NotFoundError: no price of this kind is known.
         jobs.errors.NotAllowedError: nobody agreed.
     """
@@ -95,13 +92,11 @@ def forget_price(kind: str, change: Change) -> None:
 
 def _known(store: Store, kind: str) -> Sequence[Any]:
     """List the known prices, once it is sure that there is such a kind."""
-    if not KIND.fullmatch(kind):
-        raise SettingsError(f"{kind!r} is not a kind; write it like runblob/sora/10 (+image)")
     found = store.read(prices.listed)
-    if any(row.kind == kind for row in found) or store.read(lambda c: prices.has_jobs(c, kind)):
-        return found
-    kinds = ", ".join(row.kind for row in found) or "none"
-    raise NotFoundError(f"no row is of the kind {kind!r}; prices are known of: {kinds}")
+    kinds = sorted({row.kind for row in found} | set(KINDS))
+    if kind not in kinds:
+        raise NotFoundError(f"there is no kind {kind!r}; there are {', '.join(kinds)}")
+    return found
 
 
 def _json(row: Any) -> dict[str, Any]:

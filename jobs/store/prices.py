@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, select, update
 from .. import pricing
 from ..money import usd_text
 from ..pricing import Known
-from ..tables import JOB, PRICE
+from ..tables import PRICE
 
 log = logging.getLogger(__name__)
 
@@ -88,10 +88,3 @@ def listed(connection: Connection) -> list[Any]:
 def odd_since(connection: Connection, since: datetime) -> list[Any]:
     """List the kinds of which a price was odd since a time, and is not believed."""
     return [row for row in listed(connection) if row.odd_at is not None and row.odd_at >= since]
-
-
-def has_jobs(connection: Connection, kind: str) -> bool:
-    """Return whether any row has a kind."""
-    return (
-        connection.execute(select(JOB.c.id).where(JOB.c.kind == kind).limit(1)).first() is not None
-    )

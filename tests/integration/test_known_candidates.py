@@ -38,11 +38,14 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Serve the account with some faults."""
+    """Serve the account with some faults, always at the same address."""
+    port = 0
 
     @contextmanager
     def serve(world: World, **faults: float) -> Iterator[SandboxServer]:
-        with SandboxServer(world, faults=Faults(**faults)) as server:
+        nonlocal port
+        with SandboxServer(world, port, Faults(**faults)) as server:
+            port = int(server.url.rpartition(":")[2])
             monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
             yield server
 
@@ -90,6 +93,7 @@ def in_doubt(tmp_path: Path) -> Engine:
         during=lambda runner: asyncio.get_running_loop().call_later(0.5, runner.stop), grace=60
     )
     assert engine.jobs()["r0"].state == "in_doubt"
+    engine.clock.start += timedelta(minutes=1)
     return engine
 
 
@@ -127,7 +131,7 @@ def test_a_look_that_finds_nothing_lets_a_word_count(tmp_path: Path) -> None:
 def test_what_is_paid_for_twice_is_told_by_every_command(
     world: World, served: Callable[..., Any]
 ) -> None:
-    """Hidden until it was bought again: named by reconcile, in status and show, and never advised."""
+    """Hidden until it was bought again: reconcile, status and show name it, and advise nothing."""
     with served(world, drop=1.0, lag=3600.0):
         # each submission is made and counts as never made, until the row fails
         assert call("run", "night.csv", "--budget", "5", "--grace", "0.1", *QUICK).exit_code == 3
