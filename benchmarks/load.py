@@ -37,7 +37,8 @@ from batchsora.manifest.read import open_manifest
 from jobs.store import Store
 with Store(Path(sys.argv[2])) as store:
     manifest = open_manifest(Path(sys.argv[1]))
-    load_manifest(store, manifest, LoadOptions(quiet=True, held_back=None), Caps(), datetime.now(UTC))
+    options = LoadOptions(quiet=True, held_back=None)
+    load_manifest(store, manifest, options, Caps(), datetime.now(UTC))
 """
 OBJECTS = """
 import csv, sys

@@ -70,7 +70,6 @@ def generate(
     """
     spec = _spec(request)
     now = hooks.clock.now()
-    ending: Ending | None
     with endpoint(settings) as place:
         try:
             with working_store(settings.database, hooks.clock, brief=True) as store:
@@ -80,8 +79,6 @@ def generate(
                 ending = _buy(store, job_id, place, request, hooks, teller)
         except DatabaseLockedError:
             job_id, ending = _hand_over(spec, request, settings, hooks, teller)
-    if ending is None:
-        ending = _see_through(job_id, request, settings, hooks, teller)
     code, (job,) = conclude(ending, [job_id], request.terms.download, settings, hooks)
     return code, job
 
@@ -105,23 +102,6 @@ def _buy(
     return ending
 
 
-def _see_through(
-    job_id: int, request: GenerateRequest, settings: Settings, hooks: Hooks, teller: Teller
-) -> Ending:
-    """Wait for what was handed over, and buy it when that runner ended before it did.
-
-    What the runner left because nobody may buy it now, as in a paused batch, stays held back.
-    """
-    ending: Ending | None = None
-    try:
-        ending = finish([job_id], request.terms.policy, request.terms, settings, hooks, teller)
-    finally:
-        if ending is None or ending.reason is not Reason.FINISHED:
-            with existing_store(settings.database) as store:
-                _give_up(store, job_id, ending, hooks, teller)
-    return ending
-
-
 def _give_up(
     store: Store, job_id: int, ending: Ending | None, hooks: Hooks, teller: Teller
 ) -> None:
@@ -135,15 +115,29 @@ def _give_up(
 
 def _hand_over(
     spec: JobSpec, request: GenerateRequest, settings: Settings, hooks: Hooks, teller: Teller
-) -> tuple[int, Ending | None]:
-    """Let the runner that is alive buy it; no ending yet when it is to be waited for."""
+) -> tuple[int, Ending]:
+    """Let the runner that is alive buy it, and wait for it if that is wanted.
+
+    When that runner ends before it has bought it, it is bought here. What it leaves because nobody
+    may buy it now, as in a paused batch, stays held back.
+    """
     now = hooks.clock.now()
     with existing_store(settings.database) as store:
         job_id, notes = store.write(lambda c: _add(c, spec, request, now))
-    for note in notes:
-        teller.say(note)
-    teller.say(f"the runner buys it ({current_runner(settings.database)})")
-    return job_id, None if request.wait else Ending(Reason.FINISHED)
+    ending: Ending | None = None
+    try:
+        for note in notes:
+            teller.say(note)
+        teller.say(f"the runner buys it ({current_runner(settings.database)})")
+        if not request.wait:
+            ending = Ending(Reason.FINISHED)
+            return job_id, ending
+        ending = finish([job_id], request.terms.policy, request.terms, settings, hooks, teller)
+        return job_id, ending
+    finally:
+        if ending is None or ending.reason is not Reason.FINISHED:
+            with existing_store(settings.database) as store:
+                _give_up(store, job_id, ending, hooks, teller)
 
 
 def _spec(request: GenerateRequest) -> JobSpec:

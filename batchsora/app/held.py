@@ -1,10 +1,10 @@
 """Rows that are held back: why, and what to type."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from shlex import quote
 from typing import Any, Final
 
-from jobs.states import HeldBack
+from jobs.states import HeldBack, JobState
 from jobs.store import holding
 from jobs.store.views import BatchStatus
 
@@ -19,9 +19,11 @@ WHY: Final = {
 """What holds a row back, for people."""
 
 
-def lines(batch: BatchStatus) -> Iterator[str]:
+def lines(batch: BatchStatus, reasons: Collection[HeldBack] = tuple(HeldBack)) -> Iterator[str]:
     """Say what of a batch is held back, why, and what to type."""
     for reason, count in batch.held_back.items():
+        if reason not in reasons:
+            continue
         yield f"{batch.name}: {count} held back ({WHY[reason]}): {_way_on(reason, batch.name)}"
 
 
@@ -41,7 +43,8 @@ def _way_on(reason: HeldBack, name: str) -> str:
 
 def reason_of(job: Any) -> HeldBack | None:
     """Say why a job is held back; None where it is not."""
-    return None if job.held_back is None or job.state != "queued" else HeldBack(job.held_back)
+    held_back = job.held_back is not None and job.state == JobState.QUEUED
+    return HeldBack(job.held_back) if held_back else None
 
 
 def words_of(job: Any) -> str | None:

@@ -16,6 +16,7 @@ _STYLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "in doubt": {"fg": "yellow", "bold": True},
     "paused": {"fg": "yellow"},
     "waits for": {"fg": "yellow"},
+    "held back": {"fg": "yellow"},
     "cancelled": {"dim": True},
 }
 _WORD: Final = f"(?P<word>{'|'.join(_STYLES)})"

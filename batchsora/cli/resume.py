@@ -11,7 +11,9 @@ from batchsora.cli.completing import batches
 @global_options
 @click.pass_obj
 def command(cli: Cli, /, batch: str) -> int:
-    """Let a paused BATCH go on. A run that waits for it in another terminal submits again at once.
+    """Resume a paused BATCH. A run in another terminal buys what is queued of it at this moment.
+
+    It says how many videos these are, and what they cost. What is held back stays so.
 
     \b
     Example:

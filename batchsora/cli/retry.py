@@ -46,7 +46,8 @@ def command(
     """Queue failed jobs, or each failed or cancelled JOB, for another attempt under the same caps.
 
     Without JOB and --kind only failures of the kinds system and timeout are meant: the others'
-    requests would fail again. A run in another terminal takes them up by itself.
+    requests would fail again. A run in another terminal buys these jobs, and nothing else of their
+    batches. A JOB that is held back is bought when it is named.
 
     What is paid for and may still finish is not bought again, unless --abandon gives it up.
 

@@ -13,8 +13,8 @@ from support.engine import Engine, spec
 
 from jobs.ending import Reason
 from jobs.provider import Generation, GenerationPhase, InDoubt
-from jobs.states import FailureKind
-from jobs.store import views
+from jobs.states import FailureKind, HeldBack
+from jobs.store import handing, views
 from jobs.store.database import LARGEST_WAL
 from jobs.store.prepared import driver
 
@@ -86,6 +86,46 @@ def test_what_may_be_bought_comes_from_the_queue_in_order(engine: Traced) -> Non
     with closing(sqlite3.connect(engine.path)) as raw:
         plan = [row[3] for row in raw.execute("EXPLAIN QUERY PLAN " + query)]
     assert plan == ["SEARCH job USING INDEX ix_job_queue (batch_id=?)"]
+
+
+def test_what_was_handed_over_is_found_without_reading_its_batch(engine: Traced) -> None:
+    """One row of thousands that are queued, or held back, comes from the index of what is handed.
+
+    A million rows that were resumed cost no more a turn: a thousand at a time are put in order.
+    """
+    engine.load([spec("own", row=1)])
+    engine.load([spec(f"o{i}", row=i) for i in range(50)], batch="other")
+    engine.load([spec(f"u{i}", row=i) for i in range(50)], "third", held_back=HeldBack.UNASKED)
+    jobs = engine.jobs()
+    hand = [jobs["o3"].id, jobs["u3"].id]
+    engine.store.write(lambda c: handing.hand_over(c, hand))
+    engine.statements.clear()
+    assert engine.run().reason is Reason.FINISHED
+    engine.store.read(lambda c: [views.batch_status(c, b) for b in views.find_batches(c)])
+    run = list(engine.statements)
+    completed = {key for key, job in engine.jobs().items() if job.state == "completed"}
+    assert completed == {"own", "o3", "u3"}
+    asked = {s for s in run if "handed" in s and s.startswith("SELECT")}
+    claimed = {s for s in asked if "ORDER BY job.retries" in s}
+    with closing(sqlite3.connect(engine.path)) as raw:
+        plans = {s: [row[3] for row in raw.execute("EXPLAIN QUERY PLAN " + s)] for s in asked}
+    found = "SEARCH job USING INDEX ix_job_handed (state=? AND batch_id=?)"
+    assert claimed
+    assert all(found in plans[s] and "LIMIT 1000" in s for s in claimed)
+    later = [plan for s, plan in plans.items() if "+handed" in s]
+    assert later
+    assert all(
+        plan == ["SEARCH job USING INDEX ix_job_later (batch_id=? AND due_at>?)"] for plan in later
+    )
+    assert claimed == {s for s, plan in plans.items() if "USE TEMP B-TREE FOR ORDER BY" in plan}
+    steps = [step for plan in plans.values() for step in plan]
+    assert not [step for step in steps if WHOLE_TABLES.search(step)]
+    held = [s for s in run if "held_back" in s and "count(*)" in s]
+    assert held
+    with closing(sqlite3.connect(engine.path)) as raw:
+        for statement in held:
+            plan = [row[3] for row in raw.execute("EXPLAIN QUERY PLAN " + statement)]
+            assert all("ix_job_held_back" in step for step in plan), (statement, plan)
 
 
 def test_a_job_costs_a_bounded_number_of_statements_and_transactions(engine: Traced) -> None:

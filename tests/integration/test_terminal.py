@@ -119,11 +119,14 @@ RUN = ("run", "night.csv", "--rate", "0", "--poll-interval", "0.1", "--no-downlo
 def test_a_person_is_asked_before_money_is_spent_without_a_cap(
     tmp_path: Path, world: World
 ) -> None:
-    """No is no; yes buys."""
+    """No is no, also for a later run that does not name the batch; yes buys."""
     terminal = Terminal(tmp_path, 80, *RUN)
     terminal.until("without a cap?")
     terminal.type("n\n")
     assert terminal.ends() == 2
+    everything = Terminal(tmp_path, 80, "run", "--yes")
+    assert everything.ends() == 0
+    assert "6 held back (loaded, and not asked for yet)" in " ".join(everything.lines)
     assert not world.made
     terminal = Terminal(tmp_path, 80, *RUN)
     terminal.until("without a cap?")

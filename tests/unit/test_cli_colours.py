@@ -20,7 +20,7 @@ def job(**more: Any) -> SimpleNamespace:
     base = {
         "key": "k", "state": "failed", "prompt": "p", "error_kind": "system", "error": "no",
         "charged_micros": 0, "file": None, "sha256": None, "percent": None,
-        "queue_position": None, "attempt_error": None,
+        "queue_position": None, "attempt_error": None, "held_back": None, "held_back_by": None,
     }  # fmt: skip
     return SimpleNamespace(**(base | more))
 
@@ -31,6 +31,7 @@ def job(**more: Any) -> SimpleNamespace:
         ("  jobs      2 queued, 3 failed, 1 in doubt", IN_STATUS, ["failed", "in doubt"]),
         ("  failed    3 system", IN_STATUS, ["failed"]),
         ("  waits for balance", IN_STATUS, ["waits for"]),
+        ("  held back 3 left out by --first or --sample", IN_STATUS, ["held back"]),
         ("summer: 3 of 6 done (paused)", IN_STATUS, ["paused"]),
         ("3 failed: 3 of 6 done", IN_STATUS, []),
         (job_line(job(prompt="x", state="completed"), 60), IN_JOBS, ["completed"]),

@@ -487,9 +487,10 @@ def test_what_the_account_has_already_is_not_handed_over(http: httpx.Client, sit
 
 
 @pytest.fixture
-def stopped(site: Site) -> views.BatchStatus:
+def stopped(site: Site, request: pytest.FixtureRequest) -> views.BatchStatus:
     """A batch that its cap has stopped: one of three is bought."""
-    (site.folder.path / "hills.csv").write_text(ROWS.format("a hill"))
+    # the account is everybody's here, and what it has already is held back
+    (site.folder.path / "hills.csv").write_text(ROWS.format(f"a hill of {request.node.name}"))
     assert site.folder.call("run", "hills.csv", "--budget", "0.12", "--quiet") == 4
     return batch_named(site, "hills")
 

@@ -1,7 +1,7 @@
 """Going on with a batch: after its cap was raised, or where nothing works on it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -81,8 +81,7 @@ def _left(connection: Connection, batch: Any) -> _Left:
     cost = sum(known[job.kind].last_micros for job in jobs if job.kind in known)
     unpriced = sum(job.kind not in known for job in jobs)
     status = views.batch_status(connection, batch)
-    found = {r: n for r, n in status.held_back.items() if r not in holding.ASKED_BY_NAME}
-    lines = tuple(held.lines(replace(status, held_back=found)))
+    lines = tuple(held.lines(status, holding.FOUND))
     return _Left(
         [job.id for job in jobs], wording.cost_text(cost, unpriced), status.money.cap, lines
     )

@@ -1,0 +1,313 @@
+"""Beside a run that is alive: what other terminals ask for is bought, and nothing else of it."""
+
+import json
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from crash.night import TOKEN, Night, Running
+
+from batchsora.app.databases import existing_store
+from batchsora.cli import group
+from batchsora.cli.common import Cli
+from batchsora.cli.failures import exit_of
+from batchsora.sandbox.faults import Faults
+from batchsora.sandbox.server import SandboxServer
+from batchsora.sandbox.world import World
+from jobs.ledger import batch_key
+from jobs.store import accounts
+
+QUICK = ("--rate", "0", "--poll-interval", "0.05", "--retries", "0", "--no-download")
+LONG = "a train that takes all night"
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A provider, and a folder with a trial of twelve rows and a run that takes long."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RUNBLOB_API_KEY", TOKEN)
+    rows = [f"r{n},a trial of kite {n}" for n in range(12)]
+    Path("trial.csv").write_text("\n".join(["id,prompt", *rows]))
+    Path("long.csv").write_text(f"id,prompt\nlong,{LONG}\n")
+    return World(time_scale=2000.0, failures={"a trial of kite 0": ["internal error"]})
+
+
+@pytest.fixture
+def api(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxServer]:
+    """The provider, at the address in the environment."""
+    with SandboxServer(world) as server:
+        monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
+        yield server
+
+
+def call(*arguments: str) -> Result:
+    """Run a command in this process; its exit code is the process's."""
+    done = CliRunner().invoke(group, list(arguments), obj=Cli(), standalone_mode=False)
+    done.exit_code = exit_of(done.exception) if done.exception else int(done.return_value or 0)
+    return done
+
+
+def document(*arguments: str) -> Any:
+    """Run a command and read its document."""
+    return json.loads(call(*arguments, "--json").stdout)
+
+
+def status(name: str) -> Any:
+    """Show where a batch stands, for scripts."""
+    return document("status", "--batch", name)["batches"][0]
+
+
+def bought(world: World) -> Counter[str]:
+    """Count what the provider has made for us, by prompt."""
+    return Counter(item.prompt for item in world.made if item.prompt != LONG and not item.foreign)
+
+
+@contextmanager
+def living(world: World, url: str, *more: str) -> Iterator[Running]:
+    """Have a run of another batch in a process of its own, alive until the block is left.
+
+    It then ends by itself, as soon as nothing is left in its hands.
+    """
+    with Night(Path.cwd(), url).start("run", "long.csv", "--budget", "9", *QUICK, *more) as running:
+        while not (found := [item for item in world.made if item.prompt == LONG]):
+            assert running.poll() is None, running.communicate()
+        found[0].takes = 10.0**6
+        try:
+            yield running
+        finally:
+            found[0].takes = 0.1
+        running.communicate(timeout=60)
+
+
+@pytest.fixture
+def tried(api: SandboxServer, world: World) -> None:
+    """A trial with the first row, which failed."""
+    assert api.url
+    assert call("run", "trial.csv", "--yes", "--first", "1", *QUICK).exit_code == 3
+    assert bought(world) == {"a trial of kite 0": 1}
+
+
+@pytest.mark.usefixtures("tried")
+def test_a_retry_buys_its_row_alone(world: World, api: SandboxServer) -> None:
+    """For about $0.12, as it says: not the eleven rows that the trial left out, without a cap."""
+    with living(world, api.url) as running:
+        said = document("retry", "r0", "--yes")
+        assert (said["retried"], said["cost"]) == (["r0"], "0.12")
+    assert running.returncode == 0
+    assert bought(world) == {"a trial of kite 0": 2}
+    assert status("trial")["held_back"] == {"left_out": 11}
+    assert status("trial")["jobs"]["completed"] == 1
+    # a run that names no batch buys them neither, and says what does
+    later = call("run", "--yes", *QUICK)
+    assert later.exit_code == 0
+    assert "11 held back" in later.stderr
+    assert "'batchsora run --batch trial' buys them" in later.stderr
+    assert bought(world).total() == 2
+    assert call("run", "--batch", "trial", "--yes", *QUICK).exit_code == 0
+    assert bought(world).total() == 13
+
+
+def test_rows_that_nothing_holds_back_are_not_handed_over_either(
+    world: World, api: SandboxServer
+) -> None:
+    """A batch that its cap had stopped: a retry beside another run buys its row, not the rest."""
+    assert call("run", "trial.csv", "--budget", "0.12", *QUICK).exit_code == 4
+    assert status("trial")["held_back"] == {}
+    with existing_store(Path("batchsora.db")) as store:
+        store.write(lambda c: accounts.set_cap(c, batch_key(1), 9_000_000))
+    with living(world, api.url):
+        assert document("retry", "--batch", "trial", "--yes")["retried"] == ["r0"]
+    assert bought(world) == {"a trial of kite 0": 2}
+    assert status("trial")["jobs"]["queued"] == 11
+    assert call("run", *QUICK).exit_code == 0  # they were asked for
+    assert bought(world).total() == 13
+
+
+@pytest.mark.usefixtures("tried")
+def test_resume_hands_over_what_nothing_holds_back(world: World, api: SandboxServer) -> None:
+    """It says how many, and their cost; a row that was left out is none of them."""
+    assert call("retry", "r0", "--yes").exit_code == 0
+    assert call("pause", "trial").exit_code == 0
+    with living(world, api.url) as running:
+        said = call("resume", "trial").output
+        assert "1 video(s) left to buy, for about $0.12" in said
+        assert "11 held back (left out by --first or --sample)" in said
+    assert running.returncode == 0
+    assert bought(world) == {"a trial of kite 0": 2}
+
+
+@pytest.mark.usefixtures("tried")
+def test_a_row_that_was_left_out_can_be_asked_for_by_name(world: World, api: SandboxServer) -> None:
+    """Shown with its reason and with what buys it, and then bought, alone."""
+    assert "held back: left out by --first or --sample" in call("jobs", "--batch", "trial").stdout
+    shown = call("show", "r5").stdout
+    assert "held back: left out by --first or --sample" in shown
+    assert "'batchsora retry r5' buys it" in shown
+    assert "11 left out by --first or --sample" in call("status").stdout
+    with living(world, api.url):
+        assert document("retry", "r5", "--yes")["retried"] == ["r5"]
+    assert bought(world) == {"a trial of kite 0": 1, "a trial of kite 5": 1}
+
+
+def test_what_the_account_has_is_not_handed_over(world: World, api: SandboxServer) -> None:
+    """Left out of its run, and of everything that is asked for beside another one."""
+    for n in range(1, 12):
+        world.add_foreign(f"a trial of kite {n}", datetime.now(UTC))
+    first = call("run", "trial.csv", "--budget", "5", *QUICK)
+    assert first.exit_code == 3
+    assert "11 held back (in the account already)" in first.stderr
+    assert status("trial")["held_back"] == {"exists": 11}
+    with living(world, api.url):
+        assert document("retry", "--batch", "trial", "--yes")["retried"] == ["r0"]
+        assert call("resume", "trial").exit_code == 0
+    assert bought(world) == {"a trial of kite 0": 2}
+    assert call("run", "--budget", "5", *QUICK).exit_code == 4  # the same, by no name
+    assert bought(world).total() == 2
+    named = document("jobs", "--batch", "trial")[1]
+    assert named["held_back"] == "exists"
+    assert named["held_back_by"] in [item.id for item in world.made]
+    assert call("run", "--batch", "trial", "--buy-again", "--budget", "5", *QUICK).exit_code == 0
+    assert bought(world).total() == 13
+
+
+def test_a_load_that_nobody_agreed_to_is_bought_by_nobody(world: World, api: SandboxServer) -> None:
+    """Not by a hand-over beside another run, nor by a run of everything, whatever its cap."""
+    declined = call("run", "trial.csv", *QUICK)
+    assert declined.exit_code == 2
+    assert "The rows are loaded; nothing was bought" in declined.stderr
+    assert status("trial")["held_back"] == {"unasked": 12}
+    with living(world, api.url):
+        assert "0 video(s) left to buy" in call("resume", "trial").output
+        assert document("retry", "r3", "--yes")["retried"] == ["r3"]
+    assert bought(world) == {"a trial of kite 3": 1}
+    assert call("run", "--budget", "9", *QUICK).exit_code == 0
+    assert bought(world) == {"a trial of kite 3": 1}
+    assert call("run", "trial.csv", "--budget", "9", *QUICK).exit_code == 3
+    assert bought(world).total() == 12
+
+
+def test_generate_under_a_cap_too_small_is_bought_by_no_later_run(
+    world: World, api: SandboxServer
+) -> None:
+    """It was handed to a run that had no room for it; only who names it buys it later."""
+    with living(world, api.url) as running:
+        done = call("generate", "a sunset", "--budget", "0.05", "--poll-interval", "0.05")
+        assert (done.exit_code, "the runner buys it" in done.stderr) == (4, True)
+    assert running.returncode == 4
+    assert bought(world) == {}
+    assert status("adhoc")["held_back"] == {"unasked": 1}
+    assert "'batchsora retry adhoc-1' buys it" in call("show", "adhoc-1").stdout
+    for words in (("--budget", "9"), ("long.csv", "--budget", "9")):
+        assert call("run", *words, *QUICK).exit_code == 0
+    assert bought(world) == {}
+    assert call("run", "--batch", "adhoc", "--budget", "9", *QUICK).exit_code == 0
+    assert bought(world) == {"a sunset": 1}
+
+
+def test_generate_that_waits_gives_up_when_there_is_no_room(
+    world: World, api: SandboxServer
+) -> None:
+    """The run that it was handed to ends; it tries itself, says why not, and cancels its row."""
+    night = Night(Path.cwd(), api.url)
+    with living(world, api.url):
+        waiting = night.start(
+            "generate", "a sunset", "--wait", "--budget", "0.05", "--poll-interval", "0.05"
+        )
+        assert waiting.stderr is not None
+        while "the runner buys it" not in waiting.stderr.readline():
+            assert waiting.poll() is None
+    with waiting:
+        said = waiting.communicate(timeout=60)[1]
+    assert waiting.returncode == 4
+    assert "nothing was bought" in said
+    assert document("show", "adhoc-1")["status"] == "cancelled"
+    assert call("run", "--batch", "adhoc", "--budget", "9", *QUICK).exit_code == 0
+    assert bought(world) == {}
+
+
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside a run"])
+def test_generate_that_is_killed_before_it_bought_is_bought_by_nobody(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    beside: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    """Every submission is throttled when it is killed; later ones are not."""
+    night_of = Path.cwd()
+    with SandboxServer(world, faults=Faults(throttle=1.0)) as deaf:
+        night = Night(night_of, deaf.url)
+        words = ["generate", "a sunset", "--wait", "--poll-interval", "0.05"]
+        with night.start("run", "long.csv", "--budget", "9", *QUICK) as running:
+            if not beside:
+                running.kill()
+                running.wait(60)
+            waits = [night.start(*words)]
+            until_queued(night)
+            for process in (running, *waits):
+                process.kill()
+                process.communicate(timeout=60)
+    with SandboxServer(world, port=int(deaf.url.rpartition(":")[2])) as server:
+        monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
+        call("run", "--budget", "9", *QUICK)
+        assert bought(world) == {}
+        assert status("adhoc")["held_back"] == {"unasked": 1}
+        assert call("retry", "adhoc-1", "--yes").exit_code == 0
+        assert call("run", "--budget", "9", *QUICK).exit_code == 0
+        assert bought(world) == {"a sunset": 1}
+
+
+def until_queued(night: Night) -> None:
+    """Wait until a single video was submitted once, and released."""
+    query = (
+        "SELECT job.id FROM job JOIN attempt ON attempt.job_id = job.id"
+        " WHERE job.key = 'adhoc-1' AND job.state = 'queued' AND attempt.state = 'rejected'"
+    )
+    while not (night.database.exists() and _is_there(night, query)):
+        pass
+
+
+def _is_there(night: Night, query: str) -> bool:
+    tables = night.rows("SELECT name FROM sqlite_master WHERE name = 'attempt'")
+    return bool(tables and night.rows(query))
+
+
+def test_a_waiting_generate_that_is_stopped_takes_its_row_back(
+    world: World, api: SandboxServer
+) -> None:
+    """Ctrl-C beside a run that could not buy it yet: nobody buys it afterwards."""
+    night = Night(Path.cwd(), api.url)
+    with living(world, api.url):
+        waiting = night.start(
+            "generate", "a sunset", "--wait", "--budget", "0.05", "--poll-interval", "0.05"
+        )
+        assert waiting.stderr is not None
+        while "the runner buys it" not in waiting.stderr.readline():
+            assert waiting.poll() is None
+        waiting.send_signal(signal.SIGINT)
+        with waiting:
+            assert "nothing was bought" in waiting.communicate(timeout=60)[1]
+        assert waiting.returncode == 130
+        # the cap is raised beside the run, by another single video
+        assert call("generate", "a lake", "--budget", "9", "--poll-interval", "0.05").exit_code
+    assert bought(world) == {"a lake": 1}
+
+
+def test_a_sample_stays_a_sample(world: World, api: SandboxServer) -> None:
+    """What a sample has left out stays so until the batch is named without one."""
+    world.failures.clear()
+    assert call("run", "trial.csv", "--yes", "--sample", "3", *QUICK).exit_code == 0
+    sampled = bought(world)
+    assert sampled.total() == 3
+    with living(world, api.url):
+        assert call("resume", "trial").exit_code == 0
+    assert bought(world) == sampled
+    assert call("run", "trial.csv", "--yes", "--first", "2", *QUICK).exit_code == 0
+    assert {"a trial of kite 0", "a trial of kite 1"} <= set(bought(world))
+    assert bought(world).total() <= 5
+    assert call("run", "trial.csv", "--yes", *QUICK).exit_code == 0
+    assert bought(world) == {f"a trial of kite {n}": 1 for n in range(12)}
