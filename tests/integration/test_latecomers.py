@@ -12,7 +12,7 @@ from support.invariants import Invariants
 
 from jobs.again import Patience
 from jobs.ending import Reason
-from jobs.provider import Generation, GenerationPhase, InDoubt, Rejected
+from jobs.provider import Generation, GenerationPhase, InDoubt, Rejected, SubmitOutcome
 from jobs.states import FailureKind, JobState
 from jobs.store import latecomers, looks, outcomes, standing, steering
 from jobs.store.latecomers import ADOPTED, OF_BEFORE, SURPLUS, Appeared
@@ -34,7 +34,7 @@ def make(tmp_path: Path) -> Make:
     return engine
 
 
-def stop_after(seconds: float) -> Callable[[Any], None]:
+def stop_after(seconds: float) -> Callable[[Any], object]:
     return lambda runner: asyncio.get_running_loop().call_later(seconds, runner.stop)
 
 
@@ -108,13 +108,12 @@ def test_only_what_a_later_attempt_may_have_bought_is_paid_for_twice(
     engine = voided(make)
     (void,) = engine.attempts()
     engine.provider.hides = {"gen-0": 10**6}  # turns up when this test says so
-    engine.provider.script = {
-        "prompt of r0": [
-            {"rejected": Rejected(FailureKind.CONTENT, "no"), "void": LOST, "in_doubt": LOST}.get(
-                later
-            )
-        ]
+    answers: dict[str, SubmitOutcome] = {
+        "rejected": Rejected(FailureKind.CONTENT, "no"),
+        "void": LOST,
+        "in_doubt": LOST,
     }
+    engine.provider.script = {"prompt of r0": [answers.get(later)]}
     if later == "failed":
         failed = Generation("", GenerationPhase.FAILED, failure=FailureKind.CONTENT, message="no")
         engine.provider.ends = {"prompt of r0": [failed, failed]}
