@@ -19,6 +19,8 @@ class Scope(StrEnum):
     CAMPAIGN = "campaign"
     DAY = "day"
     ACCOUNT = "account"
+    TWICE = "twice"
+    """No cap: what a batch paid for twice, so that every command can tell it at once."""
 
 
 @dataclass(slots=True)
@@ -67,6 +69,11 @@ def campaign_key(batch_id: int, campaign: str) -> str:
 def day_key(day: str) -> str:
     """Name a day's budget; the day is an ISO date in the account's zone."""
     return f"{Scope.DAY}:{day}"
+
+
+def twice_key(batch_id: int) -> str:
+    """Name where is kept what a batch paid for twice."""
+    return f"{Scope.TWICE}:{batch_id}"
 
 
 ACCOUNT_KEY = str(Scope.ACCOUNT)

@@ -81,6 +81,7 @@ class Poller:
         self._announcements = Announcements()
         self._looked: dict[int, float] = {}
         self._mark: int | None = None
+        self._given_up_at = float("-inf")
         self._upcoming: datetime | None = None
 
     async def run(self) -> None:
@@ -111,13 +112,32 @@ class Poller:
         due = self._rested(
             self._store.read(lambda connection: looks.due_looks(connection, soon, window))
         )
+        await self._look_at([*due, *self._given_up()])
+        self._mark = self._store.change_mark()
+        self._upcoming = self._store.read(looks.next_look)
+        return self._nap()
+
+    async def look_at_given_up(self) -> None:
+        """Look at what people gave up: it stays paid for, and may have finished after all.
+
+        Raises:
+            ProviderError: the provider did not answer.
+        """
+        await self._look_at(self._given_up())
+
+    async def _look_at(self, due: Sequence[Due]) -> None:
         if due:
             missing = await self._by_list(due) if len(due) >= LIST_FROM else due
             await self._singly(missing)
             self._gate.wake()
-        self._mark = self._store.change_mark()
-        self._upcoming = self._store.read(looks.next_look)
-        return self._nap()
+
+    def _given_up(self) -> Sequence[Due]:
+        """List what was given up; nothing before it is time to look at it again."""
+        at = self._clock.monotonic()
+        if at < self._given_up_at:
+            return []
+        self._given_up_at = at + OVERDUE_EVERY.total_seconds()
+        return self._store.read(looks.given_up)
 
     def _rested(self, due: Sequence[Due]) -> Sequence[Due]:
         """Leave out what is announced within an interval of the last look at it."""

@@ -29,7 +29,8 @@ from .provider import (
 )
 from .settling import settle
 from .states import AttemptState
-from .store import Store, accounts, doubts, looks, outcomes, takeovers, unended
+from .store import Store, accounts, doubts, latecomers, looks, outcomes, takeovers, unended
+from .store.latecomers import Appeared
 from .suspects import AHEAD, NARROW, WATCHED, WIDE, ClockOffset, Settlement, Suspect
 from .watches import Watches, sent_until
 from .witness import Acceptance, Witness, judge
@@ -50,6 +51,9 @@ MOST_PROBES = 20
 
 MOST_VOIDS = 5
 """Submissions of a job that may come to nothing before it fails."""
+
+FIRST_LOOKS = 3
+"""Looks at the list for voids of earlier runs, at most, before anything is bought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +108,12 @@ class Reconciler:
         self._watches = Watches(context.policy, self._lag)
         self._probes = 0
         self._probe_at = 0.0
+        self._unstable = False
         self.surplus = 0
         """Voids whose generation turned up when their replacement had been paid for too."""
+
+        self.reappeared = 0
+        """Voids whose generation turned up, and is their row's video."""
 
     async def run(self) -> None:
         """Look whenever it is time, for ever; ends by itself only on a refused token."""
@@ -137,6 +145,23 @@ class Reconciler:
     def hopeful(self, connection: Connection, *, everywhere: bool = False) -> int:
         """Count the doubts that may still settle by themselves, of active batches or of all."""
         return doubts.hopeful(connection, self._watches.hopeless(), everywhere=everywhere)
+
+    async def look_at_voids(self) -> None:
+        """Look for what earlier runs took for never made, before it is bought again.
+
+        What turned up is adopted when it stood for as long as the list may lag.
+
+        Raises:
+            ProviderError: the list can't be read.
+        """
+        self.notice()
+        for _ in range(FIRST_LOOKS):
+            if not any(row.state == AttemptState.VOID for row in self._suspects()):
+                return
+            await self.look()
+            if not self._unstable:
+                return
+            await self._clock.sleep(max(self._lag.longest or 0.0, self._policy.poll_interval))
 
     async def look(self) -> None:
         """Read the list as far back as the oldest suspect asks for, and settle what it settles.
@@ -263,6 +288,7 @@ class Reconciler:
             self._stable_for(began),
         )
         self._write(connection, settlement, now)
+        self._unstable = bool(settlement.unstable)
         told = {row.id: row.unproven for row in rows}
         why = {n: text for n, text in settlement.unproven.items() if told.get(n) != text}
         doubts.note_unproven(connection, why)
@@ -307,16 +333,29 @@ class Reconciler:
             if outcomes.void(connection, number, reason, now, MOST_VOIDS):
                 log.info("attempt %d is settled: it was never made", number)
         for number, generation in settlement.appeared:
-            if not outcomes.reappear(connection, number, generation.id, now):
-                self.surplus += 1
-                log.error(
-                    "generation %s turned up after attempt %d had counted as never made, and its "
-                    "replacement was sent: it is paid for twice, and charged to the caps",
-                    generation.id,
-                    number,
-                )
+            self._tell_appeared(
+                latecomers.reappear(connection, number, generation.id, now), number, generation.id
+            )
         for number, candidates in settlement.contested.items():
             doubts.note_candidates(connection, number, candidates)
+
+    def _tell_appeared(self, found: Appeared | None, number: int, generation_id: str) -> None:
+        if found is Appeared.ADOPTED:
+            self.reappeared += 1
+            log.warning(
+                "generation %s turned up after attempt %d had counted as never made: it is its "
+                "row's video, and charged to the caps",
+                generation_id,
+                number,
+            )
+        elif found is Appeared.SURPLUS:
+            self.surplus += 1
+            log.error(
+                "generation %s turned up after attempt %d had counted as never made, and its "
+                "replacement was sent: it is paid for twice, and charged to the caps",
+                generation_id,
+                number,
+            )
 
     def _stable_for(self, began: float) -> Callable[[frozenset[str]], bool]:
         before, self._stable = self._stable, {}

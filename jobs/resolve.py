@@ -1,16 +1,20 @@
 """Settling a doubt by a person's word."""
 
+import shlex
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
+from .account_list import read_back
 from .clock import Clock
 from .errors import NotAllowedError
-from .provider import Provider, UnknownGenerationError
+from .provider import Generation, Provider, UnknownGenerationError
 from .states import AttemptState, JobState
-from .store import Store, holding, outcomes, takeovers, views
-from .text import folded_id, same_text
+from .store import Store, doubts, holding, outcomes, takeovers, views
+from .suspects import Suspect
+from .text import folded_id, prompt_key, same_text
 
 
 async def resolve_as(
@@ -72,13 +76,58 @@ async def resolve_as(
     _must_have_landed(job, landed=landed)
 
 
+async def look_for(store: Store, provider: Provider, clock: Clock, job: Any) -> int:
+    """Look once at the account's list for what a doubt could be, and keep what is found.
+
+    Generations of the prompt count, as far back as the doubt may reach, that no attempt has.
+
+    Returns:
+        How many there are.
+
+    Raises:
+        NotAllowedError: the job is not in doubt.
+        ProviderError: the list can't be read.
+    """
+    _must_be_in_doubt(job)
+    attempt = store.read(lambda connection: views.attempts_of(connection, job.id))[-1]
+    offset = store.read(lambda connection: doubts.clock_offset(connection, attempt.id))
+    suspect = Suspect(
+        attempt_id=attempt.id,
+        state=attempt.state,
+        prompt=attempt.prompt,
+        key=prompt_key(attempt.prompt),
+        fingerprint=attempt.fingerprint or "",
+        sent_from=attempt.intent_at,
+        sent_until=attempt.doubt_since or attempt.send_before,
+        offset=offset,
+    )
+    reading = await read_back(provider, clock, suspect.wide_from)
+    alike = [one for one in reading.generations if could_be(suspect, one)]
+
+    def keep(connection: Connection) -> int:
+        ours = doubts.known(connection, [one.id for one in alike])
+        found = [one for one in alike if one.id not in ours]
+        if found:
+            doubts.note_candidates(connection, attempt.id, found)
+        return len(found)
+
+    return store.write(keep)
+
+
+def could_be(suspect: Suspect, seen: Generation) -> bool:
+    """Return whether a generation could be a doubt's: its prompt, and not older than it."""
+    alike = seen.prompt is not None and prompt_key(seen.prompt) == suspect.key
+    return alike and (seen.created_at is None or seen.created_at >= suspect.wide_from)
+
+
 def resolve_never_made(
     store: Store, clock: Clock, job: Any, *, grace: timedelta, force: bool
 ) -> None:
     """Settle a doubt by a person's word: nothing was created; the job is queued again.
 
     Raises:
-        NotAllowedError: the job is not in doubt, or its grace is not over.
+        NotAllowedError: the job is not in doubt, its grace is not over, or there are generations
+            that it could be.
     """
     _must_be_in_doubt(job)
     now = clock.now()
@@ -89,12 +138,31 @@ def resolve_never_made(
             f"the submission of {job.key!r} may still turn up until {ends:%H:%M:%S} UTC; "
             "look at the account's generations then, or say --force to pay again if it does"
         )
+    if attempt.candidates and not force:
+        raise NotAllowedError(
+            f"the submission of {job.key!r} could be any of these generations, oldest first: "
+            f"{'; '.join(_candidates(attempt.candidates))}. 'batchsora resolve "
+            f"{shlex.quote(job.key)} --generation ID' takes one; --force pays again although one "
+            "may be its own"
+        )
     landed = store.write(
         lambda connection: outcomes.void(
             connection, job.attempt_id, "a person said that it was never made", now
         )
     )
     _must_have_landed(job, landed=landed)
+
+
+def _candidates(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Name generations, oldest first, with their states and times."""
+    in_order = sorted(
+        found,
+        key=lambda one: (one["created_at"] is None, one["created_at"] or "", one["generation_id"]),
+    )
+    return [
+        f"{one['generation_id']}, {one['status']}, {one['created_at'] or 'time unknown'}"
+        for one in in_order
+    ]
 
 
 def _must_be_in_doubt(job: Any) -> None:

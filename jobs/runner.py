@@ -91,6 +91,11 @@ class Runner:
         """Count the generations that turned up after their replacement had been paid for."""
         return self._reconciler.surplus
 
+    @property
+    def reappeared(self) -> int:
+        """Count the generations that turned up late, and are their rows' videos."""
+        return self._reconciler.reappeared
+
     def stop(self) -> None:
         """Submit nothing more; end as soon as the outcome of what is under way is written down."""
         self.gate.stop()
@@ -116,6 +121,7 @@ class Runner:
             await self._bind()
         if self._funds.age == float("inf"):
             return self._ending_before_start()
+        await self._look_at_latecomers()
         self._store.write(lambda connection: steering.serve(connection, wanted))
         try:
             ending = await self._serve()
@@ -127,6 +133,14 @@ class Runner:
             return ending
         finally:
             self._store.write(self._leave)
+
+    async def _look_at_latecomers(self) -> None:
+        """Look at what may have come late, before anything is bought in its place."""
+        try:
+            await self._reconciler.look_at_voids()
+            await self._poller.look_at_given_up()
+        except ProviderError as error:
+            log.info("what may have come late could not be looked at: %s", error)
 
     async def settle(self, *, wait: bool) -> None:
         """Settle what is in doubt, in whichever batch, and buy nothing.
@@ -141,6 +155,8 @@ class Runner:
         self.recovery = recover(self._store, self._clock.now())
         await check_owner(self._store, self._provider, self._owner)
         await self._bind()
+        if wait:
+            await self._reconciler.look_at_voids()
         self._reconciler.notice()
         await self._reconciler.look()
         looking = asyncio.create_task(self._reconciler.run(), name="reconciler")

@@ -1,8 +1,11 @@
 """Settling doubts outside of a run, and comparing our books with the provider's."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from sqlalchemy import Connection
 
 from batchsora.app.ask import TIMEOUT
 from batchsora.app.databases import working_store
@@ -16,7 +19,7 @@ from jobs.audit import Audit, audit
 from jobs.money import usd_text
 from jobs.policy import RunPolicy
 from jobs.runner import Runner
-from jobs.store import Store, doubts, views
+from jobs.store import Store, doubts, latecomers, views
 
 SHOWN = 20
 
@@ -41,7 +44,8 @@ def reconcile(request: ReconcileRequest, settings: Settings, hooks: Hooks, telle
     """Settle what can be settled, and show rows, generations and balance side by side.
 
     Returns:
-        How many doubts are left for a person.
+        How many doubts are left for a person, and one more where something was just seen to be
+        paid for twice.
 
     Raises:
         EngineError, ProviderError: nothing was bought.
@@ -55,14 +59,16 @@ def reconcile(request: ReconcileRequest, settings: Settings, hooks: Hooks, telle
             teller.say(
                 f"{before} in doubt: looking for them takes up to two graces; Ctrl-C ends it"
             )
+        before_twice = _twice_micros(store)
         found = asyncio.run(_reconcile(request, store, place, hooks))
         if request.adopt:
             batches = [batch.id for batch in store.read(views.find_batches)]
             settle_earlier(store, place, batches, OnExisting.ADOPT, hooks.clock, teller)
         left = _doubts(store)
-        document = _document(found, before, left)
-        teller.result(document, lambda: _text(found, before, left))
-        return left
+        twice = _paid_twice(store)
+        document = _document(found, before, left) | {"paid_twice": [_twice_json(o) for o in twice]}
+        teller.result(document, lambda: "\n".join([_text(found, before, left), *_lines(twice)]))
+        return left + (_twice_micros(store) > before_twice)
 
 
 async def _reconcile(
@@ -76,6 +82,37 @@ async def _reconcile(
         )
         await runner.settle(wait=request.wait)
         return await audit(store, provider, hooks.clock)
+
+
+def _twice_micros(store: Store) -> int:
+    return store.read(latecomers.twice_micros)
+
+
+def _paid_twice(store: Store) -> list[tuple[str, Any]]:
+    """List what is paid for twice, with the batches' names."""
+
+    def work(connection: Connection) -> list[tuple[str, Any]]:
+        return [
+            (batch.name, one)
+            for batch in views.find_batches(connection)
+            for one in latecomers.paid_twice(connection, batch.id)
+        ]
+
+    return store.read(work) if _twice_micros(store) else []
+
+
+def _twice_json(found: tuple[str, Any]) -> dict[str, Any]:
+    batch, one = found
+    price = usd_text(one.price_micros)
+    return {"batch": batch, "job": one.key, "generation_id": one.generation_id, "price": price}
+
+
+def _lines(twice: Sequence[tuple[str, Any]]) -> list[str]:
+    return [
+        f"paid twice   {one.key} in {batch}: {one.generation_id}, ${usd_text(one.price_micros)}, "
+        "turned up after its job was bought again"
+        for batch, one in twice
+    ]
 
 
 def _doubts(store: Store) -> int:

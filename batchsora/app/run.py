@@ -5,9 +5,10 @@ import functools
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 from sqlalchemy import Connection
@@ -21,7 +22,7 @@ from batchsora.runblob.transport import new_transport
 from jobs.ending import Ending, Reason
 from jobs.policy import RunPolicy
 from jobs.runner import Runner
-from jobs.store import Store, outstanding
+from jobs.store import Store, outstanding, prices
 from jobs.store.views import BatchStatus
 
 log = logging.getLogger(__name__)
@@ -81,12 +82,16 @@ class RunResult:
 
     Attributes:
         surplus: generations that turned up after their replacement had been paid for.
+        reappeared: generations that turned up late, and are their rows' videos.
+        odd_prices: kinds of which a price was charged that is not believed yet.
     """
 
     ending: Ending
     batches: list[BatchStatus]
     downloads: DownloadReport
     surplus: int = 0
+    reappeared: int = 0
+    odd_prices: Sequence[Any] = ()
 
 
 def run_batches(
@@ -122,6 +127,7 @@ async def _run(
     until: Until | None,
 ) -> RunResult:
     served = Served(store, batch_ids)
+    began = hooks.clock.now()
     client = RunBlobClient(place.token, base_url=place.base_url, timeout=terms.request_timeout)
     async with client, file_client(terms.request_timeout) as http:
         provider = RunBlobProvider(client)
@@ -153,7 +159,14 @@ async def _run(
             await _cancel(running, downloading, stopping, progress)
     if observed:
         progress.result()  # an observer that breaks is its program's bug, told when all is safe
-    return RunResult(ending, statuses(store, served()), report, runner.surplus)
+    return RunResult(
+        ending,
+        statuses(store, served()),
+        report,
+        runner.surplus,
+        runner.reappeared,
+        store.read(lambda c: prices.odd_since(c, began)),
+    )
 
 
 async def _stop(store: Store, runner: Runner, until: Until) -> None:

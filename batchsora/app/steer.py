@@ -17,12 +17,13 @@ from batchsora.app.start import Teller
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError
 from batchsora.settings import Settings, SettingsError
+from jobs.again import Patience, WhyNot
 from jobs.clock import Clock
 from jobs.errors import NotAllowedError
 from jobs.lock import lasting_runner
 from jobs.money import usd_text
-from jobs.states import FailureKind, JobState
-from jobs.store import Store, accounts, handing, holding, steering, views
+from jobs.states import AttemptState, FailureKind, JobState
+from jobs.store import Store, accounts, handing, holding, standing, steering, views
 from jobs.store.views import Wanted
 
 CHUNK = 500
@@ -34,15 +35,18 @@ PASSING = (FailureKind.SYSTEM, FailureKind.TIMEOUT)
 CHANGED = "the jobs have changed since they were shown; nothing was changed: look at them again"
 
 _WHY_NOT = {
-    JobState.QUEUED: "it is queued already",
-    JobState.SUBMITTING: "it is being submitted just now",
-    JobState.IN_DOUBT: "it is in doubt whether it was paid for; 'batchsora reconcile' looks",
-    JobState.PENDING: "it is paid for, and under way",
-    JobState.PROCESSING: "it is paid for, and under way",
-    JobState.COMPLETED: "it is completed",
-    JobState.CANCELLED: "it is cancelled already",
+    WhyNot.QUEUED: "it is queued already",
+    WhyNot.SUBMITTING: "it is being submitted just now",
+    WhyNot.IN_DOUBT: "it is in doubt whether it was paid for; 'batchsora reconcile' looks",
+    WhyNot.UNDER_WAY: "it is paid for, and under way",
+    WhyNot.YOUNG: "it is paid for, and not older than a run waits for it",
+    WhyNot.UNENDED: "its generation is paid for and may still finish: 'batchsora run' looks again; "
+    "'batchsora abandon' gives it up",
+    WhyNot.ENDED: "its generation has ended; 'batchsora retry' buys it again",
+    WhyNot.COMPLETED: "it is completed",
+    WhyNot.CANCELLED: "it is cancelled already",
+    WhyNot.GONE: "its row is no longer in the manifest",
 }
-_UNENDED = "its generation is paid for and may still finish: 'batchsora run' looks again"
 _LEFT_ALONE = {
     FailureKind.OVERDUE: "are paid for and may still finish; 'batchsora run' looks again",
     FailureKind.NO_FILE: "are paid for and may still get their file; 'batchsora run' asks again",
@@ -50,6 +54,17 @@ _LEFT_ALONE = {
     "--status failed --kind unknown', then --kind unknown retries them",
 }
 """What is said of failures that were not meant; of the other kinds: they would fail again."""
+_STATES = {
+    JobState.QUEUED: WhyNot.QUEUED,
+    JobState.SUBMITTING: WhyNot.SUBMITTING,
+    JobState.IN_DOUBT: WhyNot.IN_DOUBT,
+    JobState.PENDING: WhyNot.UNDER_WAY,
+    JobState.PROCESSING: WhyNot.UNDER_WAY,
+    JobState.COMPLETED: WhyNot.COMPLETED,
+    JobState.FAILED: WhyNot.ENDED,
+    JobState.CANCELLED: WhyNot.CANCELLED,
+}
+"""What is said of a job that can't be cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +86,7 @@ def retry(
     dry: bool,
     consent: bool,
     shown: str | None = None,
+    give_up: Patience | None = None,
 ) -> Exit:
     """Queue failed jobs for another attempt, after saying what that costs.
 
@@ -87,6 +103,7 @@ def retry(
         dry: only say what it would cost.
         consent: the person has agreed already.
         shown: :func:`digest` of the jobs that the person agreed to; others are not bought.
+        give_up: attempts that will not end are given up first, on these terms (``--abandon``).
 
     Raises:
         SettingsError: nothing can be bought by that prompt.
@@ -94,8 +111,11 @@ def retry(
         NotAllowedError: nobody agreed.
     """
     words = None if prompt is None else _prompt(prompt)
-    found, refused = _split(store, wanted, _may_be_retried, JobState.FAILED)
-    chosen = [job for job in found if _meant(job, wanted)]
+    found = find(store, wanted, JobState.FAILED)
+    meant = [job for job in found if _meant(job, wanted)]
+    chosen, refused = sort_out(
+        store, meant, lambda c, ids: standing.may_be_retried(c, ids, give_up)
+    )
     if shown is not None and shown != digest(job.key for job in chosen):
         raise NotAllowedError(CHANGED)
     for job in chosen:
@@ -110,26 +130,27 @@ def retry(
         teller.say(f"{count} failed by {kind} {_LEFT_ALONE.get(kind, would)}")
     document: dict[str, Any] = {
         "retried": [job.key for job in chosen],
-        "refused": [_refused_json(one) for one in refused],
+        "refused": [refused_json(one) for one in refused],
         "cost": usd_text(cost),
         "unpriced": unpriced,
         "dry_run": dry,
     }
     price = wording.cost_text(cost, unpriced)
+    stays = spent_text(chosen)
     if dry or not chosen:
-        _tell_refused(refused, teller)
+        tell_refused(refused, teller)
         room = _room(store, chosen)
-        text = f"{len(chosen)} job(s) would be bought again for {price}{room}" if chosen else ""
+        said = f"{len(chosen)} job(s) would be bought again for {price}{stays}{room}"
+        text = said if chosen else ""
         teller.result(document, lambda: text or "nothing to retry")
         return Exit.USAGE if refused else Exit.DONE
-    _agree(f"Buy {len(chosen)} job(s) again for {price}?", teller, consent=consent)
-    moved = _in_chunks(store, [job.id for job in chosen], teller, _mover(words))
-    refused += [
-        _refusal(store, job) for job in chosen if job.id not in moved
-    ]  # something else was quicker
+    agree(f"Buy {len(chosen)} job(s) again for {price}{stays}?", teller, consent=consent)
+    moved = _in_chunks(store, [job.id for job in chosen], teller, _mover(words, give_up))
+    left = [job for job in chosen if job.id not in moved]  # something else was quicker
+    refused += sort_out(store, left, lambda c, ids: standing.may_be_retried(c, ids, give_up))[1]
     document["retried"] = [job.key for job in chosen if job.id in moved]
-    document["refused"] = [_refused_json(one) for one in refused]
-    _tell_refused(refused, teller)
+    document["refused"] = [refused_json(one) for one in refused]
+    tell_refused(refused, teller)
     taken = hand_over(store, settings, sorted(moved))
     teller.result(document, lambda: f"{len(moved)} job(s) queued again for {price}; {taken}")
     return Exit.USAGE if refused else Exit.DONE
@@ -148,10 +169,12 @@ def _prompt(text: str) -> str:
         raise SettingsError(f"--prompt: {error.problem}. {error.remedy}") from error
 
 
-def _mover(words: str | None) -> Callable[[Connection, Sequence[int]], list[int]]:
+def _mover(
+    words: str | None, give_up: Patience | None
+) -> Callable[[Connection, Sequence[int]], list[int]]:
     if words is None:
-        return steering.retry
-    return lambda c, ids: [number for number in ids if steering.reword(c, number, words)]
+        return lambda c, ids: steering.retry(c, ids, give_up)
+    return lambda c, ids: [n for n in ids if steering.reword(c, n, words, give_up)]
 
 
 def redo(job: Any, settings: Settings, store: Store, teller: Teller) -> bool:
@@ -174,18 +197,21 @@ def cancel(wanted: Wanted, store: Store, clock: Clock, teller: Teller, *, consen
         jobs.errors.NotFoundError: there is no such batch or job.
         NotAllowedError: nobody agreed.
     """
-    found, refused = _split(store, wanted, _is_queued, JobState.QUEUED)
+    named = find(store, wanted, JobState.QUEUED)
+    found = [job for job in named if job.state == JobState.QUEUED]
+    refused = [_not_queued(job) for job in named if job.state != JobState.QUEUED]
     if found:
-        _agree(f"Cancel {len(found)} queued job(s)?", teller, consent=consent)
+        agree(f"Cancel {len(found)} queued job(s)?", teller, consent=consent)
     now = clock.now()
     moved = _in_chunks(
         store, [job.id for job in found], teller, lambda c, ids: steering.cancel(c, ids, now)
     )
-    refused += [_refusal(store, job) for job in found if job.id not in moved]
-    _tell_refused(refused, teller)
+    left = [job.id for job in found if job.id not in moved]
+    refused += [_not_queued(job) for job in store.read(lambda c: views.numbered(c, left))]
+    tell_refused(refused, teller)
     document = {
         "cancelled": [job.key for job in found if job.id in moved],
-        "refused": [_refused_json(one) for one in refused],
+        "refused": [refused_json(one) for one in refused],
     }
     teller.result(document, lambda: f"{len(moved)} job(s) cancelled, unpaid")
     return Exit.USAGE if refused else Exit.DONE
@@ -206,7 +232,7 @@ def remove(name: str, store: Store, clock: Clock, teller: Teller, *, consent: bo
     status = store.read(look)
     unpaid = status.jobs[JobState.QUEUED]
     loses = f" and cancel its {unpaid} queued job(s)" if unpaid else ""
-    _agree(f"Remove the batch {name!r}{loses}?", teller, consent=consent)
+    agree(f"Remove the batch {name!r}{loses}?", teller, consent=consent)
     now = clock.now()
     cancelled = store.write(lambda c: steering.remove(c, status.id, now))
     teller.result(
@@ -216,29 +242,44 @@ def remove(name: str, store: Store, clock: Clock, teller: Teller, *, consent: bo
     return Exit.DONE
 
 
-def _may_be_retried(job: Any) -> bool:
-    return job.state in (JobState.FAILED, JobState.CANCELLED) or held.reason_of(job) is not None
+def find(store: Store, wanted: Wanted, unnamed: JobState) -> list[Any]:
+    """Find the jobs that are named; where none are, those that fit in one state.
 
-
-def _is_queued(job: Any) -> bool:
-    return bool(job.state == JobState.QUEUED)
-
-
-def _split(
-    store: Store, wanted: Wanted, fits: Callable[[Any], bool], unnamed: JobState
-) -> tuple[list[Any], list[Refused]]:
-    """Find the jobs that are meant, and those that were named and don't fit.
-
-    Where none are named, all in one state are meant.
+    Raises:
+        jobs.errors.NotFoundError: there is no such batch or job.
     """
     if not wanted.keys:
-        return store.read(lambda c: list(views.jobs(c, replace(wanted, states=[unnamed])))), []
+        return store.read(lambda c: list(views.jobs(c, replace(wanted, states=[unnamed]))))
+    return store.read(lambda c: [views.find_job(c, key, wanted.batch) for key in wanted.keys])
 
-    def named(connection: Connection) -> list[Any]:
-        return [views.find_job(connection, key, wanted.batch) for key in wanted.keys]
 
-    found = store.read(named)
-    return [job for job in found if fits(job)], [_reason(job) for job in found if not fits(job)]
+def sort_out(
+    store: Store,
+    found: Sequence[Any],
+    rule: Callable[[Connection, Sequence[int]], dict[int, WhyNot | None]],
+) -> tuple[list[Any], list[Refused]]:
+    """Part jobs into those that the rule lets move, and those that it refuses, with the reason."""
+    reasons: dict[int, WhyNot | None] = {}
+    for chunk in chunks([job.id for job in found]):
+        reasons |= store.read(lambda c, chunk=chunk: rule(c, chunk))  # type: ignore[misc]
+    free: list[Any] = []
+    refused: list[Refused] = []
+    for job in found:
+        reason = reasons.get(job.id, WhyNot.GONE)
+        if reason is None:
+            free.append(job)
+        else:
+            refused.append(Refused(job.key, job.batch, _WHY_NOT[reason]))
+    return free, refused
+
+
+def spent_text(chosen: Sequence[Any]) -> str:
+    """Say what stays spent for attempts that may still finish."""
+    unended = [job for job in chosen if job.attempt_state == AttemptState.ACCEPTED]
+    spent = sum(job.attempt_price or 0 for job in unended)
+    if not unended:
+        return ""
+    return f"; ${usd_text(spent)} for {len(unended)} that may still finish stays spent"
 
 
 def _meant(job: Any, wanted: Wanted) -> bool:
@@ -246,31 +287,24 @@ def _meant(job: Any, wanted: Wanted) -> bool:
     return bool(wanted.keys or wanted.kinds) or job.error_kind in PASSING
 
 
-def _reason(job: Any) -> Refused:
-    if job.state in (JobState.FAILED, JobState.CANCELLED) and not job.in_manifest:
-        reason = "its row is no longer in the manifest"
-    else:
-        reason = _WHY_NOT.get(job.state, _UNENDED)
-    return Refused(job.key, job.batch, reason)
+def _not_queued(job: Any) -> Refused:
+    return Refused(job.key, job.batch, _WHY_NOT[_STATES[JobState(job.state)]])
 
 
-def _refusal(store: Store, job: Any) -> Refused:
-    """Say why a job did not move after all."""
-    return _reason(store.read(lambda c: views.find_job(c, f"#{job.id}")))
-
-
-def _refused_json(refused: Refused) -> dict[str, str]:
+def refused_json(refused: Refused) -> dict[str, str]:
+    """Show a refusal for scripts."""
     return {"job": refused.job, "batch": refused.batch, "reason": refused.reason}
 
 
-def _tell_refused(refused: Sequence[Refused], teller: Teller) -> None:
+def tell_refused(refused: Sequence[Refused], teller: Teller) -> None:
+    """Tell which jobs stay as they are, and why."""
     for one in refused[: wording.SHOWN]:
         teller.say(f"{one.job} stays as it is: {one.reason}")
     if len(refused) > wording.SHOWN:
         teller.say(f"and {len(refused) - wording.SHOWN} more; --json lists all")
 
 
-def _agree(question: str, teller: Teller, *, consent: bool) -> None:
+def agree(question: str, teller: Teller, *, consent: bool) -> None:
     """Ask before something is changed.
 
     Raises:

@@ -12,7 +12,7 @@ from batchsora.app import held
 from batchsora.app.views import candidate_text, iso, job_json, near, said_words
 from jobs.money import usd_text
 from jobs.states import AttemptState, JobState
-from jobs.store.unended import is_unended
+from jobs.store.latecomers import SURPLUS
 
 _NEXT = {
     JobState.QUEUED: "'batchsora run' buys it",
@@ -46,7 +46,7 @@ def story_json(job: Any, attempts: Sequence[Any]) -> dict[str, Any]:
             }
             for attempt in attempts
         ],
-        "next": next_step(job),
+        "next": next_step(job, attempts),
     }
 
 
@@ -74,14 +74,16 @@ def _lines(job: Any, attempts: Sequence[Any]) -> Iterator[str]:
     elif job.download_error:
         yield f"  file         missing: {job.download_error}"
     for number, attempt in enumerate(attempts, 1):
-        yield from _attempt(number, attempt)
-    if (what := next_step(job)) is not None:
+        yield from _attempt(number, attempt, job.prompt)
+    if (what := next_step(job, attempts)) is not None:
         yield f"next: {what}"
 
 
-def _attempt(number: int, attempt: Any) -> Iterator[str]:
+def _attempt(number: int, attempt: Any, prompt: str) -> Iterator[str]:
     yield f"attempt {number}: {attempt.state.replace('_', ' ')}{_money(attempt)}"
     yield f"  sent         {_time(attempt.intent_at)}"
+    if attempt.prompt != prompt:
+        yield f"  made for     {' '.join(attempt.prompt.split())}"
     if attempt.accepted_at is not None:
         yield f"  accepted     {_time(attempt.accepted_at)} as {attempt.generation_id}"
     if attempt.ended_at is not None:
@@ -125,7 +127,7 @@ def _state(job: Any) -> str:
     return words
 
 
-def next_step(job: Any) -> str | None:
+def next_step(job: Any, attempts: Sequence[Any] = ()) -> str | None:
     """Say what to type next; None when nothing is left to do."""
     if job.state == JobState.QUEUED and job.served:
         return "the runner that is alive buys it"
@@ -140,9 +142,28 @@ def next_step(job: Any) -> str | None:
         return (
             None if job.sha256 else f"'batchsora download {shlex.quote(job.key)}' fetches the file"
         )
-    if is_unended(job):
-        return "'batchsora run' looks again: it is paid for, and may still finish"
+    if job.state == JobState.FAILED and (step := _unended(job, attempts)) is not None:
+        return step
     return _NEXT[JobState(job.state)].format(key=shlex.quote(job.key))
+
+
+def _unended(job: Any, attempts: Sequence[Any]) -> str | None:
+    """Say what to do about a failed job of which something paid for may still finish."""
+    key = shlex.quote(job.key)
+    late = [a for a in attempts if a.state == AttemptState.ABANDONED and a.error == SURPLUS]
+    if late:
+        return (
+            f"'batchsora run' looks at generation {late[-1].generation_id} again: it is paid for, "
+            "and may become the video"
+        )
+    if job.attempt_state == AttemptState.ABANDONED:
+        return f"'batchsora retry {key}' buys it again; until then runs look whether it finished"
+    if job.attempt_state == AttemptState.ACCEPTED:
+        return (
+            "'batchsora run' looks again: it is paid for, and may still finish; "
+            f"'batchsora abandon {key}' gives it up"
+        )
+    return None
 
 
 def _time(moment: datetime) -> str:

@@ -51,6 +51,7 @@ def batch_json(batch: BatchStatus, runner: RunnerInfo | None) -> dict[str, Any]:
         "held_back": {str(reason): count for reason, count in batch.held_back.items()},
         "failed_kinds": batch.failed_kinds,
         "files_missing": batch.files_missing,
+        "paid_twice": usd_text(batch.twice),
         "doubts": [_doubt_json(doubt) for doubt in batch.doubts],
     }
 
@@ -86,6 +87,8 @@ def status_text(
             kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(batch.failed_kinds.items()))
             lines.append(f"  failed    {kinds}")
         lines.append(f"  money     {_money_text(batch.money)}")
+        if batch.twice:
+            lines.append(f"  twice     {twice_text(batch)}")
         lines += [
             f"  campaign  {name}: {_money_text(budget)}" for name, budget in batch.campaigns.items()
         ]
@@ -99,6 +102,14 @@ def status_text(
     )
     lines.append("no runner" if runner is None else f"runner: {runner}")
     return "\n".join(lines)
+
+
+def twice_text(batch: BatchStatus) -> str:
+    """Say what a batch paid for twice, and where its jobs are named."""
+    return (
+        f"${usd_text(batch.twice)} paid for twice: generations turned up after they had counted "
+        "as never made and were bought again; 'batchsora reconcile' names them"
+    )
 
 
 SHOWN_DOUBTS = 5

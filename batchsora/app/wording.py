@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from batchsora.app import held
+from batchsora.app.prices import odd_lines
 from batchsora.app.run import RunResult
 from batchsora.download import DownloadPolicy
 from batchsora.manifest.errors import RowProblem
@@ -147,14 +148,30 @@ def _next_steps(result: RunResult, batches: list[BatchStatus]) -> Iterable[str]:
             "they keep their hold. 'batchsora status' shows what each could be; settle it with "
             "'batchsora resolve JOB --generation ID' or '--never-made'"
         )
+    if result.reappeared:
+        yield (
+            f"{result.reappeared} generation(s) turned up after they had counted as never made: "
+            "they are their rows' videos, charged to the caps, and nothing is bought again"
+        )
     if result.surplus:
         yield (
-            f"{result.surplus} generation(s) turned up after they had counted as never made, and "
-            "were paid for twice: they are charged to the caps, and the log names them"
+            f"{result.surplus} generation(s) turned up after they had counted as never made and "
+            "were bought again: paid for twice, charged to the caps; 'batchsora reconcile' names "
+            "them"
         )
+    yield from odd_lines(result.odd_prices)
     failed = sum(batch.jobs[JobState.FAILED] for batch in batches)
     if failed:
         yield f"{failed} job(s) failed: 'batchsora jobs --status failed' says why"
+
+
+_WAYS_ON = {
+    Blocked.BATCH_CAP: "a higher --budget goes on from here",
+    Blocked.PRICE: "a price is above --max-price: 'batchsora prices' lists them; a higher "
+    "--max-price buys, and 'batchsora prices set KIND USD' corrects a wrong one",
+    Blocked.BALANCE: "top up the account, then run again; --wait-for-funds waits for it",
+}
+"""What to type when something stands in the way."""
 
 
 def reason(ending: Ending, queued: int) -> Iterable[str]:
@@ -174,9 +191,6 @@ def reason(ending: Ending, queued: int) -> Iterable[str]:
             why = {cause for causes in ending.blocked.values() for cause in causes}
             ways = ", ".join(sorted(why)) or "attempts in doubt occupy every slot"
             yield f"{queued} job(s) left; in the way: {ways}"
-            if Blocked.BATCH_CAP in why:
-                yield "a higher --budget goes on from here"
-            if Blocked.BALANCE in why:
-                yield "top up the account, then run again; --wait-for-funds waits for it"
+            yield from (text for cause, text in _WAYS_ON.items() if cause in why)
         case Reason.FINISHED:
             pass

@@ -23,7 +23,9 @@ from batchsora.cli.completing import batches, jobs
     help="Seconds for which a submission may still turn up.",
 )
 @click.option(
-    "--force", is_flag=True, help="Although the prompt differs, or the grace is not over."
+    "--force",
+    is_flag=True,
+    help="Although the prompt differs, the grace is not over, or it could be a known generation.",
 )
 @global_options
 @click.pass_obj
@@ -40,7 +42,8 @@ def command(
 ) -> int:
     """Settle a JOB whose submission nobody knows the outcome of.
 
-    Look at the account's generations first: what was made was paid for.
+    Look at the account's generations first: what was made was paid for. --never-made looks at the
+    list too, and asks for --force where there are generations that it could be.
 
     \b
     Examples:

@@ -20,6 +20,11 @@ from batchsora.cli.picking import (
 @campaign_option
 @search_option
 @click.option("--prompt", metavar="TEXT", help="Another prompt, for one JOB.")
+@click.option(
+    "--abandon",
+    is_flag=True,
+    help="Also give up attempts that don't end: what they cost stays spent.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what it would cost; change nothing.")
 @yes_option
 @global_options
@@ -34,6 +39,7 @@ def command(
     search: str,
     prompt: str | None,
     *,
+    abandon: bool,
     dry_run: bool,
     yes: bool,
 ) -> int:
@@ -43,13 +49,17 @@ def command(
     requests would fail again. A run in another terminal buys these jobs, and nothing else of their
     batches. A JOB that is held back is bought when it is named.
 
+    What is paid for and may still finish is not bought again, unless --abandon gives it up.
+
     \b
     Examples:
       batchsora retry --dry-run
       batchsora retry --kind content --campaign summer
       batchsora retry sunset-03 sunset-07 --yes
       batchsora retry sunset-03 --prompt "A sunset over calm water"
+      batchsora retry sunset-03 --abandon --dry-run
     """
+    from batchsora.app.abandoning import patience
     from batchsora.app.databases import existing_store
     from batchsora.app.steer import retry
     from jobs.store.views import Wanted
@@ -57,6 +67,19 @@ def command(
     settings = cli.settings()
     if prompt is not None and len(job) != 1:
         raise click.UsageError("--prompt is for one JOB: name it")
+    if abandon and not (job or kinds):
+        raise click.UsageError("--abandon is for the JOBs or the --kind that you name")
     wanted = Wanted(batch, kinds=kinds, campaigns=campaigns, keys=job, search=search)
     with existing_store(settings.database) as store:
-        return int(retry(wanted, settings, store, cli, prompt=prompt, dry=dry_run, consent=yes))
+        return int(
+            retry(
+                wanted,
+                settings,
+                store,
+                cli,
+                prompt=prompt,
+                dry=dry_run,
+                consent=yes,
+                give_up=patience(cli.hooks.clock) if abandon else None,
+            )
+        )

@@ -31,7 +31,7 @@ from ..provider import GenerationRequest
 from ..states import AttemptState, JobState
 from ..tables import ATTEMPT, BATCH, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
 from ..text import prompt_key
-from . import accounts, handing, others
+from . import accounts, handing, others, prices
 from .prepared import Prepared
 from .rows import request_of
 from .till import Till
@@ -346,7 +346,8 @@ class _Picker:
             if limit is not None and price > limit:
                 self._close(None, kind, Blocked.PRICE)
                 return None, False
-            return price, False
+            if not prices.known_of(known).is_questioned:
+                return price, False
         asking = self._connection.execute(
             select(ATTEMPT.c.id).where(
                 LIVE, ATTEMPT.c.state == AttemptState.OPEN, ATTEMPT.c.kind == kind
@@ -355,6 +356,8 @@ class _Picker:
         if asking is not None:
             self._close(None, kind, Blocked.LEARNING)
             return None, False
+        if known is not None:
+            return known.highest_micros, True  # the last answer told another price: is it so?
         if limit == 0:
             self._close(None, kind, Blocked.PRICE)
             return None, False

@@ -41,7 +41,12 @@ _SUSPECT = (
 _LATER = ATTEMPT.alias("later")
 _REPLACED_AT = (
     select(func.min(_LATER.c.intent_at))
-    .where(_LATER.c.job_id == ATTEMPT.c.job_id, _LATER.c.id > ATTEMPT.c.id)
+    .where(
+        _LATER.c.job_id == ATTEMPT.c.job_id,
+        _LATER.c.id > ATTEMPT.c.id,
+        # what is known not to have been created replaced nothing
+        text("later.state NOT IN ('rejected', 'void')"),
+    )
     .scalar_subquery()
     .label("replaced_at")
 )

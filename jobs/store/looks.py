@@ -10,7 +10,8 @@ from sqlalchemy import Connection, bindparam, case, func, select, text, update
 from ..ledger import Refunds
 from ..provider import Generation, GenerationPhase
 from ..states import UNENDED, AttemptState, FailureKind, JobState
-from ..tables import ATTEMPT, BATCH, JOB, UNSETTLED, UtcDateTime
+from ..tables import ATTEMPT, BATCH, JOB, TALLY, UNSETTLED, UtcDateTime
+from . import latecomers
 from .prepared import Prepared, as_list, one_of
 from .rows import attempt_row, move_attempt, move_job, move_money
 
@@ -113,6 +114,20 @@ def due_looks(connection: Connection, now: datetime, limit: int) -> list[Due]:
             row.next_look_at == ANNOUNCED,
         )
         for row in rows
+    ]
+
+
+def given_up(connection: Connection) -> list[Due]:
+    """List the generations that people gave up, of jobs that have failed and are as they were."""
+    batches = connection.execute(
+        select(TALLY.c.batch_id)
+        .distinct()
+        .where(TALLY.c.state == JobState.FAILED, TALLY.c.jobs > 0)
+    ).scalars()
+    return [
+        Due(row.id, row.generation_id, row.accepted_at, overdue=True)
+        for batch in list(batches)
+        for row in latecomers.given_up(connection, batch)
     ]
 
 
@@ -238,7 +253,7 @@ def complete(
     now: datetime,
     created_at: datetime | None = None,
 ) -> bool:
-    """Write a finished video down; also when its job had been given up.
+    """Write a finished video down; also when its job or its attempt had been given up.
 
     Args:
         connection: in a writing transaction.
@@ -255,10 +270,12 @@ def complete(
         connection, attempt_id, "complete", AttemptState.COMPLETED, **done
     ):
         return False
+    if row.state == AttemptState.ABANDONED:
+        return latecomers.complete(connection, row, video_url, now)
     if row.current_attempt != attempt_id or (
         row.job_state == JobState.FAILED and row.error_kind not in UNENDED
     ):
-        return True  # an abandoned attempt's late video: its job has moved on
+        return True  # its job has moved on
     return move_job(
         connection,
         row.job_id,

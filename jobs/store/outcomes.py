@@ -6,14 +6,14 @@ together.
 
 import sqlite3
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, func, select
 
 from ..states import AttemptState, FailureKind, JobState
-from ..tables import ATTEMPT, JOB, LIVE, PRICE
+from ..tables import ATTEMPT, LIVE
+from . import prices
 from .prepared import Prepared
-from .rows import ASKED, attempt_row, move_attempt, move_job, move_money
+from .rows import ASKED, attempt_row, estimate, move_attempt, move_job, move_money
 
 _OWNER = Prepared(select(ATTEMPT.c.id).where(ATTEMPT.c.generation_id == bindparam("generation")))
 
@@ -68,7 +68,7 @@ def _accepted(
     row = attempt_row(connection, attempt_id)
     if row is None:
         return False
-    charge = _estimate(row) if price is None else price
+    charge = estimate(row) if price is None else price
     landed = move_attempt(
         connection,
         attempt_id,
@@ -94,34 +94,8 @@ def _accepted(
     )
     move_money(connection, row, held=-row.hold_micros, charged=charge)
     if price:  # a price of nothing is written down, and teaches nothing: a hold of 0 guards nothing
-        _learn(connection, row, price, now)
+        prices.learn(connection, row, price, now)
     return True
-
-
-def _estimate(attempt: Any) -> int:
-    highest = attempt.highest_micros
-    return int(attempt.hold_micros if highest is None else highest)
-
-
-def _learn(connection: Connection, attempt: Any, price: int, now: datetime) -> None:
-    kind = attempt.kind
-    if attempt.last_micros is None:
-        connection.execute(
-            PRICE.insert().values(
-                kind=kind, last_micros=price, highest_micros=price, source="learned", seen_at=now
-            )
-        )
-    elif attempt.last_micros != price or attempt.price_source != "learned":
-        connection.execute(
-            update(PRICE)
-            .where(PRICE.c.kind == kind)
-            .values(
-                last_micros=price,
-                highest_micros=max(price, attempt.highest_micros),
-                source="learned",
-                seen_at=now,
-            )
-        )
 
 
 def release(connection: Connection, attempt_id: int, reason: str, due_at: datetime | None) -> bool:
@@ -229,47 +203,6 @@ def void(
         **ASKED,
     )
     return True
-
-
-def reappear(connection: Connection, attempt_id: int, generation_id: str, now: datetime) -> bool:
-    """Take back a void whose generation turned up after all: it is charged, whatever the caps say.
-
-    Returns:
-        False when its replacement was sent already: then it is paid for nothing, ``abandoned``.
-    """
-    row = attempt_row(connection, attempt_id)
-    if row is None:
-        return False
-    job = connection.execute(select(JOB.c.fingerprint).where(JOB.c.id == row.job_id)).one()
-    waiting = (
-        row.job_state == JobState.QUEUED
-        and row.current_attempt == attempt_id
-        and job.fingerprint == row.fingerprint  # an edited row wants another video
-    )
-    charge = _estimate(row)
-    landed = move_attempt(
-        connection,
-        attempt_id,
-        "reappear" if waiting else "surplus",
-        AttemptState.ACCEPTED if waiting else AttemptState.ABANDONED,
-        generation_id=generation_id,
-        price_micros=charge,
-        price_estimated=True,
-        accepted_at=now,
-        next_look_at=now,
-        ended_at=None,
-        error=None if waiting else "turned up after it had counted as never made; it was replaced",
-    )
-    if not landed:
-        return False
-    move_money(connection, row, held=0, charged=charge)
-    if waiting:
-        more = {"charged_micros": charge}
-        move_job(connection, row.job_id, "reappear", JobState.PENDING, add=more, **ASKED)
-    else:
-        charged = JOB.c.charged_micros + charge
-        connection.execute(update(JOB).where(JOB.c.id == row.job_id).values(charged_micros=charged))
-    return bool(waiting)
 
 
 def doubt_all_open(connection: Connection, now: datetime) -> int:

@@ -143,6 +143,9 @@ _ATTEMPT = Prepared(
         PRICE.c.last_micros,
         PRICE.c.highest_micros,
         PRICE.c.source.label("price_source"),
+        PRICE.c.seen_at.label("price_seen_at"),
+        PRICE.c.odd_micros,
+        PRICE.c.odd_at,
     )
     .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
     .outerjoin(PRICE, PRICE.c.kind == ATTEMPT.c.kind)
@@ -153,6 +156,12 @@ _ATTEMPT = Prepared(
 def attempt_row(connection: Connection, attempt_id: int) -> Any:
     """Read what a transition needs of an attempt, its job and its kind's price, or None."""
     return _ATTEMPT.first(connection, attempt=attempt_id)
+
+
+def estimate(attempt: Any) -> int:
+    """Return what an attempt is charged with, in micros, where no answer told its price."""
+    highest = attempt.highest_micros
+    return int(attempt.hold_micros if highest is None else highest)
 
 
 _MOVE_MONEY = Prepared(

@@ -7,12 +7,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, exists, func, insert, or_, select, update
 
+from ..again import Patience
 from ..errors import NotAllowedError
 from ..ledger import Refunds
 from ..spec import JobSpec, fingerprint
 from ..states import LIVE_ATTEMPTS, HeldBack, JobState, sources
 from ..tables import ATTEMPT, BATCH, JOB, LIVE
-from . import handing, holding
+from . import handing, holding, standing
 from .rows import ASKED, NEW, job_values, request_of, tally_new
 
 
@@ -109,18 +110,31 @@ def add(connection: Connection, batch_id: int, spec: JobSpec, kind: str, now: da
     return number
 
 
-def retry(connection: Connection, job_ids: Sequence[int]) -> list[int]:
-    """Queue failed jobs for a new attempt, and cancelled ones for theirs; gives those that were.
+def retry(
+    connection: Connection, job_ids: Sequence[int], give_up: Patience | None = None
+) -> list[int]:
+    """Queue failed jobs for a new attempt, and cancelled ones for theirs.
 
-    Queued ones that were held back are bought from now on, and are among them.
+    Queued ones that were held back are bought from now on. What may be moved is decided by
+    :func:`jobs.again.why_not_again`, as in the dry run. Retries that happen by themselves start
+    again from none.
 
-    A job that is overdue is left alone: its generation is paid for and may still finish. So is one
-    whose row left the manifest. Retries that happen by themselves start anew.
+    Args:
+        connection: in a writing transaction.
+        job_ids: which.
+        give_up: attempts that will not end are given up first, on these terms.
+
+    Returns:
+        Those that were moved.
     """
+    refusals = standing.may_be_retried(connection, job_ids, give_up)
+    free = [number for number in job_ids if number in refusals and refusals[number] is None]
+    if give_up is not None:
+        standing.give_up(connection, free, give_up)
     return [
-        *_queue(connection, job_ids, "redo", JobState.FAILED),
-        *_queue(connection, job_ids, "restore", JobState.CANCELLED),
-        *holding.ask_for(connection, job_ids),
+        *_queue(connection, free, "redo", JobState.FAILED),
+        *_queue(connection, free, "restore", JobState.CANCELLED),
+        *holding.ask_for(connection, free),
     ]
 
 
@@ -132,12 +146,14 @@ def redo(connection: Connection, job_ids: Sequence[int]) -> list[int]:
     return _queue(connection, job_ids, "redo", JobState.COMPLETED)
 
 
-def reword(connection: Connection, job_id: int, prompt: str) -> bool:
-    """Queue a failed or cancelled job with another prompt; False when it is neither.
+def reword(
+    connection: Connection, job_id: int, prompt: str, give_up: Patience | None = None
+) -> bool:
+    """Queue a job for a new attempt with another prompt; False when it may not be bought again.
 
     What its manifest says stays known, so that a load follows only an edit that is made there.
     """
-    if not retry(connection, [job_id]):
+    if not retry(connection, [job_id], give_up):
         return False
     job = connection.execute(select(JOB).where(JOB.c.id == job_id)).one()
     request = replace(request_of(job), prompt=prompt)

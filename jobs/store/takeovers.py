@@ -12,9 +12,10 @@ from ..provider import Generation
 from ..states import AttemptState, HeldBack, JobState
 from ..tables import ATTEMPT, HELD_BACK, JOB, LIVE, QUEUED
 from ..text import prompt_key, text_key
-from . import accounts, outcomes
+from . import accounts, latecomers
 from .database import Store
 from .holding import ASKED_BY_NAME, FOUND
+from .latecomers import Appeared
 from .looks import QUEUED_JOB
 from .prepared import Prepared, as_list, one_of
 from .rows import ASKED
@@ -126,7 +127,8 @@ def take_over(
     if job is None:
         return False
     if _is_the_voids(connection, job, generation, ahead):
-        landed = outcomes.reappear(connection, job.attempt_id, generation.id, now)
+        found = latecomers.reappear(connection, job.attempt_id, generation.id, now)
+        landed = found is Appeared.ADOPTED
     else:
         _attach(connection, job_id, job, generation.id, now)
         landed = True

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, func, not_, or_, select
 
 from ..errors import NotFoundError
-from ..ledger import Budget, Scope, batch_key
+from ..ledger import Budget, Scope, batch_key, twice_key
 from ..states import HeldBack, JobState
 from ..tables import ARTIFACT, ATTEMPT, BATCH, BUDGET, JOB, TALLY
 from ..text import folded_id
@@ -27,6 +27,7 @@ class BatchStatus:
         failed_kinds: how many failed by each kind.
         active: a runner serves it, or has unfinished jobs of it in hand.
         files_missing: completed jobs whose file is not here.
+        twice: what was paid for twice, in micros (:mod:`jobs.store.latecomers`).
         held_back: queued jobs that no runner buys, by :class:`~jobs.states.HeldBack`.
         money: the batch's budget; refunds beside it.
         campaigns: each campaign's budget by its name.
@@ -47,6 +48,7 @@ class BatchStatus:
     campaigns: dict[str, Budget] = field(default_factory=dict)
     doubts: Sequence[Any] = ()
     held_back: Mapping[HeldBack, int] = field(default_factory=dict)
+    twice: int = 0
 
     @property
     def held(self) -> int:
@@ -101,13 +103,14 @@ def batch_status(connection: Connection, batch: Any) -> BatchStatus:
         for row in connection.execute(
             select(BUDGET).where(
                 or_(
-                    BUDGET.c.key == batch_key(batch.id),
+                    BUDGET.c.key.in_([batch_key(batch.id), twice_key(batch.id)]),
                     BUDGET.c.key.startswith(prefix, autoescape=True),
                 )
             )
         )
     }
     own = budgets.pop(batch_key(batch.id), None)
+    twice = budgets.pop(twice_key(batch.id), None)
     return BatchStatus(
         id=batch.id,
         name=batch.name,
@@ -123,6 +126,7 @@ def batch_status(connection: Connection, batch: Any) -> BatchStatus:
         campaigns={key.removeprefix(prefix): _budget(row) for key, row in sorted(budgets.items())},
         doubts=doubts.of_batch(connection, batch.id) if jobs[JobState.IN_DOUBT] else (),
         held_back=holding.counts(connection, batch.id) if jobs[JobState.QUEUED] else {},
+        twice=0 if twice is None else twice.charged_micros,
     )
 
 
@@ -149,6 +153,7 @@ _JOB_VIEW = (
         ATTEMPT.c.queue_position,
         ATTEMPT.c.said_state,
         ATTEMPT.c.hold_micros,
+        ATTEMPT.c.price_micros.label("attempt_price"),
         ATTEMPT.c.error.label("attempt_error"),
         ATTEMPT.c.intent_at,
         ARTIFACT.c.path.label("file"),

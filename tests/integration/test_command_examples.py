@@ -25,6 +25,8 @@ ELSEWHERE = ("batchsora sandbox", "RUNBLOB_API_KEY=", "batchsora demo", "batchso
 CODES = {
     "batchsora run": 4,  # the batch night has a cap that buys one row
     'batchsora retry sunset-03 --prompt "A sunset over calm water"': 2,  # the same
+    "batchsora abandon sunset-03 --dry-run": 2,  # its generation has ended
+    "batchsora abandon sunset-03 sunset-07 --yes": 2,  # the same
     "batchsora retry --kind content --campaign summer": 2,  # there is nobody to ask
     "batchsora cancel sunset-03": 2,  # the same
     "batchsora rm last-week": 2,  # the same

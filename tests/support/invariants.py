@@ -5,9 +5,10 @@ from typing import Any
 
 from sqlalchemy import Connection, case, func, select
 
-from jobs.ledger import Budget, keys_of
+from jobs.ledger import Budget, keys_of, twice_key
 from jobs.states import JobState
 from jobs.store import views
+from jobs.store.latecomers import SURPLUS
 from jobs.tables import ATTEMPT, JOB, TALLY
 
 HOLDING = ("open", "in_doubt")
@@ -15,7 +16,7 @@ CHARGED = ("accepted", "completed", "failed", "abandoned")
 ATTEMPTS = select(
     *(ATTEMPT.c[name] for name in (
         "id", "job_id", "state", "prompt", "fingerprint", "idempotency_key", "generation_id",
-        "hold_micros", "price_micros", "refunded_micros", "day", "batch_id", "campaign",
+        "hold_micros", "price_micros", "refunded_micros", "day", "batch_id", "campaign", "error",
     )),
     *(JOB.c[name] for name in ("duration", "orientation", "attempt_id")),
     JOB.c.state.label("job_state"),
@@ -75,6 +76,9 @@ class Invariants:
                     refunded[key] = refunded.get(key, 0) + attempt.refunded_micros
                 if attempt.state in CHARGED:
                     charged[key] = charged.get(key, 0) + attempt.price_micros
+            if attempt.error == SURPLUS:
+                twice = twice_key(attempt.batch_id)
+                charged[twice] = charged.get(twice, 0) + attempt.price_micros
         for key, budget in budgets.items():
             assert budget.held == held.get(key, 0), budget
             assert budget.charged == charged.get(key, 0), budget

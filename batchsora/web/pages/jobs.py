@@ -94,12 +94,15 @@ async def _story(request: Request) -> Response:
 def story(job: Any, attempts: Any) -> dict[str, Any]:
     """Give what a job's story shows."""
     why = held.words_of(job)
+    unended = job.state == JobState.FAILED and job.attempt_state == AttemptState.ACCEPTED
     return {
         "job": job,
         "attempts": list(enumerate(attempts, 1)),
-        "next": next_step(job),
+        "next": next_step(job, attempts),
         "holding": (AttemptState.OPEN, AttemptState.IN_DOUBT),
-        "may_retry": job.state in (JobState.FAILED, JobState.CANCELLED) or bool(why),
+        "may_retry": not unended
+        and (job.state in (JobState.FAILED, JobState.CANCELLED) or bool(why)),
+        "may_abandon": unended,
         "why_held": why,
         "may_cancel": job.state == JobState.QUEUED,
         "in_doubt": job.state == JobState.IN_DOUBT,

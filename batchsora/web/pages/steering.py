@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from batchsora.app import pausing, steer
+from batchsora.app import abandoning, pausing, steer
 from batchsora.app.resolving import resolve
 from batchsora.settings import SettingsError
 from batchsora.web.answers import Said, batch_of, desk_of, done, job_of, refused
@@ -43,6 +43,35 @@ async def _retry_job(request: Request) -> Response:
         request,
         lambda store, said: steer.retry(
             _of_job(job), desk.settings, store, said, dry=False, consent=True
+        ),
+    )
+
+
+async def _ask_abandon(request: Request) -> Response:
+    """Say what giving a job's attempt up costs, and ask."""
+    desk, job, said = desk_of(request), job_of(request), Said()
+    await desk.with_store(
+        lambda store: abandoning.abandon(
+            _of_job(job), store, desk.clock, said, dry=True, consent=True
+        )
+    )
+    return render(
+        request,
+        "_ask.html",
+        question=said.text,
+        lines=said.lines,
+        action=request.url.path,
+        button="Give it up",
+        possible=bool(said.document["abandoned"]),
+    )
+
+
+async def _abandon(request: Request) -> Response:
+    desk, job = desk_of(request), job_of(request)
+    return await _told(
+        request,
+        lambda store, said: abandoning.abandon(
+            _of_job(job), store, desk.clock, said, dry=False, consent=True
         ),
     )
 
@@ -195,6 +224,8 @@ async def _resolve(request: Request) -> Response:
 
 routes = [
     Route("/jobs/{job:int}/retry", _retry_job, methods=["POST"]),
+    Route("/jobs/{job:int}/abandon", _ask_abandon),
+    Route("/jobs/{job:int}/abandon", _abandon, methods=["POST"]),
     Route("/jobs/{job:int}/cancel", _cancel_job, methods=["POST"]),
     Route("/jobs/{job:int}/resolve", _resolve, methods=["POST"]),
     Route("/batches/{batch:int}/retry", _ask_retry),

@@ -1,0 +1,76 @@
+"""Giving up attempts that will not end: what they cost stays spent, and runs still look at them."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from batchsora.app import wording
+from batchsora.app.exits import Exit
+from batchsora.app.start import Teller
+from batchsora.app.steer import agree, find, refused_json, sort_out, tell_refused
+from jobs.again import Patience
+from jobs.clock import Clock
+from jobs.money import usd_text
+from jobs.policy import RunPolicy
+from jobs.states import JobState
+from jobs.store import Store, accounts, standing
+from jobs.store.views import Wanted
+
+STILL_SEEN = "runs still look at it, and take its video if it finishes before it is bought again"
+
+
+def patience(clock: Clock) -> Patience:
+    """Say from when on a generation may be given up that no run has given up yet."""
+    return Patience(clock.now(), timedelta(seconds=RunPolicy().generation_timeout))
+
+
+def abandon(
+    wanted: Wanted, store: Store, clock: Clock, teller: Teller, *, dry: bool, consent: bool
+) -> Exit:
+    """Give up the attempts of the jobs that are named, after saying what that costs.
+
+    Args:
+        wanted: which jobs, by their keys.
+        store: for writing.
+        clock: time.
+        teller: speaks to the person.
+        dry: only say what would be given up.
+        consent: the person has agreed already.
+
+    Raises:
+        jobs.errors.NotFoundError: there is no such batch or job.
+        NotAllowedError: nobody agreed.
+    """
+    terms = patience(clock)
+    found = find(store, wanted, JobState.FAILED)
+    chosen, refused = sort_out(store, found, lambda c, ids: standing.may_be_given_up(c, ids, terms))
+    spent = sum(job.attempt_price or 0 for job in chosen)
+    price = _cost_again(store, chosen)
+    document: dict[str, Any] = {
+        "abandoned": [job.key for job in chosen],
+        "refused": [refused_json(one) for one in refused],
+        "spent": usd_text(spent),
+        "dry_run": dry,
+    }
+    costs = f"${usd_text(spent)} stays spent; {STILL_SEEN}; buying again costs {price}"
+    if dry or not chosen:
+        tell_refused(refused, teller)
+        text = f"{len(chosen)} attempt(s) would be given up: {costs}" if chosen else ""
+        teller.result(document, lambda: text or "nothing to give up")
+        return Exit.USAGE if refused else Exit.DONE
+    agree(f"Give up {len(chosen)} attempt(s)? {costs}.", teller, consent=consent)
+    moved = set(store.write(lambda c: standing.give_up(c, [job.id for job in chosen], terms)))
+    left = [job for job in chosen if job.id not in moved]  # something else was quicker
+    refused += sort_out(store, left, lambda c, ids: standing.may_be_given_up(c, ids, terms))[1]
+    document["abandoned"] = [job.key for job in chosen if job.id in moved]
+    document["refused"] = [refused_json(one) for one in refused]
+    tell_refused(refused, teller)
+    said = f"{len(moved)} attempt(s) given up: {costs}, with 'batchsora retry'"
+    teller.result(document, lambda: said)
+    return Exit.USAGE if refused else Exit.DONE
+
+
+def _cost_again(store: Store, chosen: Sequence[Any]) -> str:
+    known = store.read(accounts.known_prices)
+    cost = sum(known[job.kind].last_micros for job in chosen if job.kind in known)
+    return wording.cost_text(cost, sum(job.kind not in known for job in chosen))

@@ -1,0 +1,130 @@
+"""The prices of kinds as people see and change them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from batchsora.app.prices import KINDS, odd_lines
+from batchsora.app.start import Teller
+from batchsora.app.steer import agree
+from batchsora.app.views import iso
+from batchsora.settings import SettingsError
+from jobs.clock import Clock
+from jobs.errors import NotFoundError
+from jobs.money import to_micros, usd_text
+from jobs.store import Store, prices
+
+HEAD: Final = ("kind", "price", "reserves", "source", "seen")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How a price is changed.
+
+    Attributes:
+        dry: only say what would change.
+        consent: the person has agreed already.
+    """
+
+    store: Store
+    clock: Clock
+    teller: Teller
+    dry: bool
+    consent: bool
+
+    def make(self, said: str, write: Callable[[Any], object], document: dict[str, Any]) -> None:
+        """Ask, change, and tell.
+
+        Raises:
+            jobs.errors.NotAllowedError: nobody agreed.
+        """
+        if not self.dry:
+            agree(f"{said}?", self.teller, consent=self.consent)
+            self.store.write(write)
+        outcome = "nothing was changed: this was a dry run" if self.dry else "done"
+        self.teller.result(document | {"dry_run": self.dry}, lambda: f"{said}: {outcome}")
+
+
+def list_prices(store: Store, teller: Teller) -> None:
+    """List what is known of each kind's price."""
+    found = store.read(prices.listed)
+    teller.result([_json(row) for row in found], lambda: _text(found))
+
+
+def set_price(kind: str, usd: str, change: Change) -> None:
+    """Say what a kind costs.
+
+    Raises:
+        SettingsError: no price is written like this.
+        jobs.errors.NotFoundError: there is no such kind.
+        jobs.errors.NotAllowedError: nobody agreed.
+    """
+    try:
+        micros = to_micros(usd)
+    except ValueError as error:
+        raise SettingsError(f"{error}; write the price in USD, like 0.18") from error
+    if not micros:
+        raise SettingsError("a price of 0 would reserve nothing, so that no budget could hold")
+    _known(change.store, kind)
+    now = change.clock.now()
+    change.make(
+        f"{kind}: ${usd_text(micros)} a video, until an answer tells otherwise",
+        lambda c: prices.put(c, kind, micros, now),
+        {"kind": kind, "price": usd_text(micros)},
+    )
+
+
+def forget_price(kind: str, change: Change) -> None:
+    """Forget what a kind costs.
+
+    Raises:
+        jobs.errors.NotFoundError: no price of this kind is known.
+        jobs.errors.NotAllowedError: nobody agreed.
+    """
+    if not any(row.kind == kind for row in _known(change.store, kind)):
+        raise NotFoundError(f"no price of {kind} is known, so there is nothing to forget")
+    change.make(
+        f"{kind}: forget its price; the next video of it is bought alone, to learn it",
+        lambda c: prices.forget(c, kind),
+        {"kind": kind, "price": None},
+    )
+
+
+def _known(store: Store, kind: str) -> Sequence[Any]:
+    """List the known prices, once it is sure that there is such a kind."""
+    found = store.read(prices.listed)
+    kinds = sorted({row.kind for row in found} | set(KINDS))
+    if kind not in kinds:
+        raise NotFoundError(f"there is no kind {kind!r}; there are {', '.join(kinds)}")
+    return found
+
+
+def _json(row: Any) -> dict[str, Any]:
+    return {
+        "kind": row.kind,
+        "price": usd_text(row.last_micros),
+        "reserves": usd_text(row.highest_micros),
+        "source": row.source,
+        "seen_at": iso(row.seen_at),
+        "odd": None if row.odd_micros is None else usd_text(row.odd_micros),
+        "odd_at": iso(row.odd_at),
+    }
+
+
+def _text(found: Sequence[Any]) -> str:
+    lines = [HEAD] + [
+        (
+            row.kind,
+            f"${usd_text(row.last_micros)}",
+            f"${usd_text(row.highest_micros)}",
+            row.source,
+            f"{row.seen_at:%Y-%m-%d %H:%M} UTC",
+        )
+        for row in found
+    ]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
+    table = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+    return "\n".join([*table, *odd_lines(found)]) if found else "no price is known yet"

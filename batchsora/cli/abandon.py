@@ -1,0 +1,39 @@
+"""``batchsora abandon``: give up attempts that will not end."""
+
+import click
+
+from batchsora.cli.common import Cli, global_options
+from batchsora.cli.completing import jobs
+from batchsora.cli.picking import batch_option, yes_option
+
+
+@click.command("abandon", short_help="Give up paid attempts that don't end.")
+@click.argument("job", nargs=-1, required=True, shell_complete=jobs)
+@batch_option
+@click.option("--dry-run", is_flag=True, help="Say what would be given up; change nothing.")
+@yes_option
+@global_options
+@click.pass_obj
+def command(
+    cli: Cli, /, job: tuple[str, ...], batch: str | None, *, dry_run: bool, yes: bool
+) -> int:
+    """Give up the attempt of each JOB that is paid for and does not end.
+
+    What it cost stays spent. Runs still look at it, and take its video if it finishes before the
+    job is bought again. 'batchsora retry JOB' buys it again; 'retry --abandon' does both.
+
+    Only what a run has given up waiting for, or what is older than 30 minutes, can be given up. A
+    submission in doubt is settled by 'batchsora resolve'.
+
+    \b
+    Examples:
+      batchsora abandon sunset-03 --dry-run
+      batchsora abandon sunset-03 sunset-07 --yes
+    """
+    from batchsora.app.abandoning import abandon
+    from batchsora.app.databases import existing_store
+    from jobs.store.views import Wanted
+
+    wanted = Wanted(batch, keys=job)
+    with existing_store(cli.settings().database) as store:
+        return int(abandon(wanted, store, cli.hooks.clock, cli, dry=dry_run, consent=yes))

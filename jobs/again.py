@@ -1,0 +1,116 @@
+"""Which jobs a person may buy again, and which attempts a person may give up. Pure.
+
+The question, the dry run and the deed ask the same functions, so that none promises what another
+refuses (money.md, *Overdue*).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from .states import AttemptState, JobState
+
+
+class WhyNot(StrEnum):
+    """Why a job is not bought again, or its attempt not given up."""
+
+    QUEUED = "queued"
+    SUBMITTING = "submitting"
+    IN_DOUBT = "in_doubt"
+    UNDER_WAY = "under_way"
+    YOUNG = "young"
+    UNENDED = "unended"
+    ENDED = "ended"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What of a job decides.
+
+    Attributes:
+        held_back: no runner buys it, although it is queued.
+        in_manifest: its row is still there.
+        live: the state of its attempt that is not settled; None where there is none.
+        live_id: that attempt's number.
+        accepted_at: when that attempt was accepted.
+        paid: what that attempt costs, in micros.
+    """
+
+    state: JobState
+    held_back: bool = False
+    in_manifest: bool = True
+    live: AttemptState | None = None
+    live_id: int | None = None
+    accepted_at: datetime | None = None
+    paid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a generation must have been waited for before a person may give it up."""
+
+    now: datetime
+    waits: timedelta
+
+
+_AGAIN: Final[Mapping[JobState, WhyNot | None]] = {
+    JobState.QUEUED: WhyNot.QUEUED,  # unless it is held back
+    JobState.SUBMITTING: WhyNot.SUBMITTING,
+    JobState.IN_DOUBT: WhyNot.IN_DOUBT,
+    JobState.PENDING: WhyNot.UNDER_WAY,
+    JobState.PROCESSING: WhyNot.UNDER_WAY,
+    JobState.COMPLETED: WhyNot.COMPLETED,
+    JobState.FAILED: None,
+    JobState.CANCELLED: None,
+}
+_GIVEN_UP: Final[Mapping[JobState, WhyNot | None]] = {
+    JobState.QUEUED: WhyNot.QUEUED,
+    JobState.SUBMITTING: WhyNot.SUBMITTING,
+    JobState.IN_DOUBT: WhyNot.IN_DOUBT,  # nobody knows what there is to give up: resolve
+    JobState.PENDING: None,
+    JobState.PROCESSING: None,
+    JobState.COMPLETED: WhyNot.COMPLETED,
+    JobState.FAILED: None,
+    JobState.CANCELLED: WhyNot.CANCELLED,
+}
+
+
+def why_not_again(job: Standing, give_up: Patience | None = None) -> WhyNot | None:
+    """Return why a job may not be bought again; None where it may.
+
+    Args:
+        job: as it stands in the transaction that would move it.
+        give_up: an attempt of it that will not end is given up first, on these terms.
+    """
+    reason = _AGAIN[job.state]
+    if job.state is JobState.QUEUED and job.held_back:
+        reason = None
+    elif reason is None and job.live is not None:
+        reason = WhyNot.UNENDED
+    if give_up is not None and reason in (WhyNot.UNENDED, WhyNot.UNDER_WAY):
+        reason = why_not_given_up(job, give_up)
+    if reason is None and not job.in_manifest:
+        return WhyNot.GONE
+    return reason
+
+
+def why_not_given_up(job: Standing, patience: Patience) -> WhyNot | None:
+    """Return why a job's attempt may not be given up; None where it may.
+
+    Only what was accepted and has not ended can be; and only after it was waited for: a video that
+    takes its usual time is not bought twice by a person in a hurry.
+    """
+    reason = _GIVEN_UP[job.state]
+    if reason is not None:
+        return reason
+    if job.live is not AttemptState.ACCEPTED:
+        return WhyNot.ENDED
+    waited = None if job.accepted_at is None else patience.now - job.accepted_at
+    if job.state is not JobState.FAILED and (waited is None or waited < patience.waits):
+        return WhyNot.YOUNG
+    return None

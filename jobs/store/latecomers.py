@@ -1,0 +1,200 @@
+"""What comes late: a void whose generation turns up, a video of an attempt that was given up.
+
+Its video is paid for, so it is the row's wherever the row has none and none is under way: nothing
+buys it again. Only what a later attempt may have bought too is paid for twice (money.md,
+*Settling doubts*).
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import Connection, and_, bindparam, func, or_, select, text, update
+
+from ..ledger import Scope, twice_key
+from ..states import AttemptState, JobState, sources
+from ..tables import ATTEMPT, BUDGET, JOB, LIVE, sql_list
+from .prepared import Prepared
+from .rows import ASKED, attempt_row, ensure_budget, estimate, move_attempt, move_job, move_money
+
+ADOPTED: Final = "turned up after it had counted as never made; its video is the row's"
+OF_BEFORE: Final = f"{ADOPTED}, made for the prompt that the row had then"
+SURPLUS: Final = "turned up after it had counted as never made and was bought again: paid for twice"
+
+CREATED: Final = (
+    AttemptState.OPEN,
+    AttemptState.IN_DOUBT,
+    AttemptState.ACCEPTED,
+    AttemptState.COMPLETED,
+    AttemptState.FAILED,
+    AttemptState.ABANDONED,
+)
+"""An attempt in these states may have been created: what is rejected or void was not."""
+
+_ATTEMPT = bindparam("attempt", type_=ATTEMPT.c.id.type)
+_OTHER = Prepared(
+    select(ATTEMPT.c.id)
+    .where(
+        ATTEMPT.c.job_id == bindparam("job"),
+        ATTEMPT.c.id != _ATTEMPT,
+        or_(
+            LIVE,
+            and_(ATTEMPT.c.id > _ATTEMPT, text(f"state IN {sql_list(CREATED)}")),
+        ),
+    )
+    .limit(1)
+)
+_LIVE_OTHER = Prepared(
+    select(ATTEMPT.c.id).where(LIVE, ATTEMPT.c.job_id == bindparam("job")).limit(1)
+)
+_WANTED = Prepared(
+    select(JOB.c.fingerprint, JOB.c.manifest_fingerprint).where(JOB.c.id == bindparam("job"))
+)
+_TWICE = Prepared(
+    select(func.sum(BUDGET.c.charged_micros)).where(
+        # a range, not a prefix: what LIKE compares without case has no index
+        BUDGET.c.key >= f"{Scope.TWICE}:",
+        BUDGET.c.key < f"{Scope.TWICE};",
+    )
+)
+_PAID_TWICE = Prepared(
+    select(ATTEMPT.c.generation_id, ATTEMPT.c.price_micros, JOB.c.key)
+    .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
+    .where(JOB.c.batch_id == bindparam("batch"), ATTEMPT.c.error == SURPLUS)
+    .order_by(ATTEMPT.c.id)
+)
+_GIVEN_UP = Prepared(
+    # from the failed jobs on, by their indexes: there is none over attempts that were given up
+    select(ATTEMPT.c.id, ATTEMPT.c.generation_id, ATTEMPT.c.accepted_at)
+    .select_from(JOB)
+    .join(ATTEMPT, ATTEMPT.c.job_id == JOB.c.id)
+    .where(
+        JOB.c.batch_id == bindparam("batch"),
+        JOB.c.state == JobState.FAILED,
+        text("+attempt.state = 'abandoned'"),
+    )
+    .order_by(ATTEMPT.c.id)
+)
+
+
+_CLEAN: Final[dict[str, Any]] = {
+    "due_at": None,
+    "error_kind": None,
+    "error": None,
+    "completed_at": None,
+    **ASKED,
+}
+
+
+class Appeared(StrEnum):
+    """What a void's generation is that turned up."""
+
+    ADOPTED = "adopted"
+    SURPLUS = "surplus"
+
+
+def reappear(
+    connection: Connection, attempt_id: int, generation_id: str, now: datetime
+) -> Appeared | None:
+    """Take back a void whose generation turned up after all: it is charged, whatever the caps say.
+
+    It is the row's video, whether the row is queued, cancelled or failed, and also where it was
+    edited since: it is paid for.
+
+    Returns:
+        Whether it was adopted, or is paid for twice because a later attempt may have been created
+        as well; None where it is no void any more.
+    """
+    row = attempt_row(connection, attempt_id)
+    if row is None:
+        return None
+    other = _OTHER.first(connection, job=row.job_id, attempt=attempt_id)
+    adopted = other is None and row.job_state in sources("reappear")
+    wanted = _WANTED.first(connection, job=row.job_id)
+    edited = adopted and wanted.fingerprint != row.fingerprint
+    charge = estimate(row)
+    landed = move_attempt(
+        connection,
+        attempt_id,
+        "reappear" if adopted else "surplus",
+        AttemptState.ACCEPTED if adopted else AttemptState.ABANDONED,
+        generation_id=generation_id,
+        price_micros=charge,
+        price_estimated=True,
+        accepted_at=now,
+        next_look_at=now,
+        ended_at=None,
+        error=(OF_BEFORE if edited else ADOPTED) if adopted else SURPLUS,
+    )
+    if not landed:
+        return None
+    move_money(connection, row, held=0, charged=charge)
+    if not adopted:
+        _note_twice(connection, row, charge)
+        return Appeared.SURPLUS
+    if edited and wanted.manifest_fingerprint is None:
+        # so that the next load reports a paid row that was edited, and --redo-changed buys it
+        of_before = update(JOB).where(JOB.c.id == row.job_id)
+        connection.execute(of_before.values(manifest_fingerprint=row.fingerprint))
+    move_job(
+        connection,
+        row.job_id,
+        "reappear",
+        JobState.PENDING,
+        add={"charged_micros": charge},
+        attempt_id=attempt_id,
+        **_CLEAN,
+    )
+    return Appeared.ADOPTED
+
+
+def _note_twice(connection: Connection, attempt: Any, charge: int) -> None:
+    key = twice_key(attempt.batch_id)
+    ensure_budget(connection, key)
+    more = BUDGET.c.charged_micros + charge
+    connection.execute(update(BUDGET).where(BUDGET.c.key == key).values(charged_micros=more))
+    charged = JOB.c.charged_micros + charge
+    connection.execute(update(JOB).where(JOB.c.id == attempt.job_id).values(charged_micros=charged))
+
+
+def complete(connection: Connection, attempt: Any, video_url: str, now: datetime) -> bool:
+    """Write down the video of an attempt that was given up, once the attempt is completed.
+
+    It is its job's where that has none and nothing of it is under way. One that waits in the queue
+    with another prompt waits for another video.
+
+    Returns:
+        False when the job should have moved, and did not.
+    """
+    if attempt.job_state not in sources("late"):
+        return True
+    if _LIVE_OTHER.first(connection, job=attempt.job_id) is not None:
+        return True
+    wanted = _WANTED.first(connection, job=attempt.job_id)
+    edited = attempt.fingerprint is not None and wanted.fingerprint != attempt.fingerprint
+    if edited and attempt.job_state == JobState.QUEUED:
+        return True
+    return move_job(
+        connection,
+        attempt.job_id,
+        "late",
+        JobState.COMPLETED,
+        attempt_id=attempt.id,
+        video_url=video_url,
+        **(_CLEAN | {"completed_at": now}),
+    )
+
+
+def twice_micros(connection: Connection) -> int:
+    """Return what all batches together paid for twice, in micros."""
+    return int(_TWICE.scalar(connection) or 0)
+
+
+def paid_twice(connection: Connection, batch_id: int) -> list[Any]:
+    """List what a batch paid for twice: job, generation and price."""
+    return list(_PAID_TWICE.all(connection, batch=batch_id))
+
+
+def given_up(connection: Connection, batch_id: int) -> list[Any]:
+    """List the attempts of failed jobs of a batch that were given up, and may still finish."""
+    return list(_GIVEN_UP.all(connection, batch=batch_id))

@@ -1,0 +1,90 @@
+"""The prices of kinds: learned from answers, set or forgotten by a person (:mod:`jobs.pricing`)."""
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, update
+
+from .. import pricing
+from ..money import usd_text
+from ..pricing import Known
+from ..tables import PRICE
+
+log = logging.getLogger(__name__)
+
+
+def known_of(row: Any) -> Known:
+    """Read a row of the price table."""
+    return Known(row.last_micros, row.highest_micros, row.seen_at, row.odd_micros, row.odd_at)
+
+
+def learn(connection: Connection, attempt: Any, price: int, now: datetime) -> None:
+    """Learn from the price that an answer told.
+
+    Args:
+        connection: in a writing transaction.
+        attempt: from :func:`jobs.store.rows.attempt_row`.
+        price: in micros, above 0.
+        now: when the answer came.
+    """
+    kind = attempt.kind
+    known: Known | None = None
+    if attempt.last_micros is not None:
+        known = Known(
+            attempt.last_micros,
+            attempt.highest_micros,
+            attempt.price_seen_at,
+            attempt.odd_micros,
+            attempt.odd_at,
+        )
+    found = pricing.learn(known, price, now)
+    if known is None and found is not None:
+        connection.execute(PRICE.insert().values(kind=kind, source="learned", **_values(found)))
+        return
+    odd = found is not None and known is not None and found.odd_at == now
+    if odd:
+        log.warning(
+            "%s cost $%s, and $%s before: charged, and believed when it is seen again",
+            kind,
+            usd_text(price),
+            usd_text(attempt.last_micros),
+        )
+    values = {} if found is None else _values(found)
+    if not odd and attempt.price_source != "learned":
+        values |= {"source": "learned", "seen_at": now}  # what was announced or set is confirmed
+    if values:
+        connection.execute(update(PRICE).where(PRICE.c.kind == kind).values(values))
+
+
+def _values(known: Known) -> dict[str, Any]:
+    return {
+        "last_micros": known.last,
+        "highest_micros": known.highest,
+        "seen_at": known.seen_at,
+        "odd_micros": known.odd,
+        "odd_at": known.odd_at,
+    }
+
+
+def put(connection: Connection, kind: str, price: int, now: datetime) -> None:
+    """Let a person say what a kind costs, until an answer tells otherwise; in micros."""
+    values = _values(Known(price, price, now)) | {"source": "set"}
+    changed = connection.execute(update(PRICE).where(PRICE.c.kind == kind).values(values))
+    if not changed.rowcount:
+        connection.execute(PRICE.insert().values(kind=kind, **values))
+
+
+def forget(connection: Connection, kind: str) -> bool:
+    """Forget what a kind costs: the next submission of it goes alone; False where it is unknown."""
+    return connection.execute(delete(PRICE).where(PRICE.c.kind == kind)).rowcount == 1
+
+
+def listed(connection: Connection) -> list[Any]:
+    """List what is known, by kind."""
+    return list(connection.execute(select(PRICE).order_by(PRICE.c.kind)))
+
+
+def odd_since(connection: Connection, since: datetime) -> list[Any]:
+    """List the kinds of which a price was odd since a time, and is not believed."""
+    return [row for row in listed(connection) if row.odd_at is not None and row.odd_at >= since]

@@ -1,0 +1,112 @@
+"""How jobs stand towards being bought again or given up, and the giving up itself.
+
+The decision is :mod:`jobs.again`; it is asked inside the transaction that moves.
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+from sqlalchemy import Connection, and_, select, text, update
+
+from ..again import Patience, Standing, WhyNot, why_not_again, why_not_given_up
+from ..states import LIVE_ATTEMPTS, AttemptState, FailureKind, JobState
+from ..tables import ATTEMPT, JOB, sql_list
+from .prepared import Prepared, as_list, one_of
+from .rows import move_attempt, move_job
+
+GIVEN_UP: Final = "given up by a person: it stays paid for, and may still finish"
+_NEXT: Final = "a run still looks at it; 'batchsora retry' buys it again"
+
+_STANDING = Prepared(
+    select(
+        JOB.c.id,
+        JOB.c.state,
+        JOB.c.held_back,
+        JOB.c.in_manifest,
+        ATTEMPT.c.state.label("live"),
+        ATTEMPT.c.id.label("live_id"),
+        ATTEMPT.c.accepted_at,
+        ATTEMPT.c.price_micros,
+    )
+    .outerjoin(
+        ATTEMPT,
+        and_(
+            ATTEMPT.c.job_id == JOB.c.id,
+            text(f"attempt.state IN {sql_list([*LIVE_ATTEMPTS])}"),
+        ),
+    )
+    .where(JOB.c.id.in_(one_of("jobs")))
+    .order_by(JOB.c.id)
+)
+
+
+def of(connection: Connection, job_ids: Collection[int]) -> dict[int, Standing]:
+    """Read how jobs stand, by their numbers."""
+    return {
+        row.id: Standing(
+            state=JobState(row.state),
+            held_back=row.held_back is not None,
+            in_manifest=bool(row.in_manifest),
+            live=None if row.live is None else AttemptState(row.live),
+            live_id=row.live_id,
+            accepted_at=row.accepted_at,
+            paid=row.price_micros or 0,
+        )
+        for row in _STANDING.all(connection, jobs=as_list(job_ids))
+    }
+
+
+def may_be_retried(
+    connection: Connection, job_ids: Collection[int], give_up: Patience | None = None
+) -> dict[int, WhyNot | None]:
+    """Return why each of some jobs may not be bought again; None where it may."""
+    found = of(connection, job_ids)
+    return {number: why_not_again(job, give_up) for number, job in found.items()}
+
+
+def may_be_given_up(
+    connection: Connection, job_ids: Collection[int], patience: Patience
+) -> dict[int, WhyNot | None]:
+    """Return why the attempt of each of some jobs may not be given up; None where it may."""
+    found = of(connection, job_ids)
+    return {number: why_not_given_up(job, patience) for number, job in found.items()}
+
+
+def give_up(connection: Connection, job_ids: Collection[int], patience: Patience) -> list[int]:
+    """Give up attempts that will not end: their charges stay, and they are still looked at.
+
+    Returns:
+        The jobs whose attempts were given up; they have failed, and may be bought again.
+    """
+    return [
+        number
+        for number, job in of(connection, job_ids).items()
+        if why_not_given_up(job, patience) is None and _given_up(connection, number, job, patience)
+    ]
+
+
+def _given_up(connection: Connection, job_id: int, job: Standing, patience: Patience) -> bool:
+    now = patience.now
+    if job.live_id is None or not move_attempt(
+        connection,
+        job.live_id,
+        "abandon",
+        AttemptState.ABANDONED,
+        overdue_at=now,  # whatever a look shows of it now, the job's own time is over
+        ended_at=now,
+        error=GIVEN_UP,
+    ):
+        return False
+    words = f"{GIVEN_UP}; {_NEXT}"
+    if job.state is JobState.FAILED:
+        failed = update(JOB).where(JOB.c.id == job_id, JOB.c.state == JobState.FAILED)
+        return connection.execute(failed.values(error=words)).rowcount == 1
+    return move_job(
+        connection,
+        job_id,
+        "abandon",
+        JobState.FAILED,
+        error_kind=FailureKind.OVERDUE,
+        error=words,
+        completed_at=now,
+    )
