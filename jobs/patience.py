@@ -8,7 +8,7 @@ from typing import Final
 
 from .provider import Generation, GenerationPhase
 from .states import FailureKind
-from .store.looks import GivenUp
+from .store.unended import GivenUp
 
 NO_STATE: Final = "nothing that batchsora understands"
 _LEAVE: Final = "the next 'batchsora run' looks again first; 'batchsora abandon' gives it up"

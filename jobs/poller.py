@@ -29,7 +29,7 @@ from .provider import (
     UnreachableError,
 )
 from .states import FailureKind, JobState
-from .store import doubts, looks, takeovers
+from .store import doubts, looks, takeovers, unended
 from .store.looks import Due, Progress
 
 log = logging.getLogger(__name__)
@@ -362,7 +362,7 @@ class Poller:
         patience = timedelta(seconds=self._policy.generation_timeout)
         if not again and age <= patience:
             return False
-        looks.overdue(connection, attempt_id, given_up(seen, patience, now + OVERDUE_EVERY), now)
+        unended.overdue(connection, attempt_id, given_up(seen, patience, now + OVERDUE_EVERY), now)
         return True
 
     def _age(self, accepted_at: datetime, created_at: datetime | None, now: datetime) -> timedelta:

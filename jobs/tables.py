@@ -4,8 +4,7 @@ Only migrations create them (``migrations/``); a test holds that both agree. Inv
 survive any bug above stand here as ``CHECK`` constraints and partial unique indexes.
 """
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -15,77 +14,18 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
-    MetaData,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     event,
     text,
 )
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
+from .columns import Base, amount_column, sql_list, text_column, time_column
 from .states import LIVE_ATTEMPTS, AttemptState, FailureKind, HeldBack, JobState
-
-NAMING = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
-
-def sql_list(values: Iterable[str]) -> str:
-    """Write values as a literal SQL list.
-
-    SQLite uses a partial index only when the query repeats its predicate to the letter, so
-    predicates are literals, never bound parameters (docs/performance.md).
-    """
-    return "(" + ", ".join(f"'{value}'" for value in values) + ")"
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """Aware UTC in Python, naive UTC in the column; a naive time is refused."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Store an aware time as naive UTC."""
-        del dialect
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time without a zone")
-        return value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Give the stored time its zone back."""
-        del dialect
-        return None if value is None else value.replace(tzinfo=UTC)
-
-
-def _time(*, required: bool = False) -> Any:
-    return Field(default=None, sa_column=Column(UtcDateTime, nullable=not required))
-
-
-def _text(*, required: bool = False) -> Any:
-    return Field(default=None, sa_column=Column(Text, nullable=not required))
-
-
-def _amount(**default: int | None) -> Any:
-    return Field(sa_column=Column(BigInteger, nullable=None in default.values()), **default)  # type: ignore[call-overload]
-
-
-class Base(SQLModel):
-    """Every table hangs on one MetaData with named constraints."""
-
-    metadata = MetaData(naming_convention=NAMING)
 
 
 class Account(Base, table=True):
@@ -101,24 +41,24 @@ class Account(Base, table=True):
     __table_args__ = (CheckConstraint("id = 1", name="single"),)
 
     id: int | None = Field(default=None, primary_key=True)
-    api_origin: str | None = _text()
-    token_salt: str | None = _text()
-    token_hash: str | None = _text()
-    floor_micros: int = _amount(default=0)
-    balance_micros: int | None = _amount(default=None)
-    balance_at: datetime | None = _time()
+    api_origin: str | None = text_column()
+    token_salt: str | None = text_column()
+    token_hash: str | None = text_column()
+    floor_micros: int = amount_column(default=0)
+    balance_micros: int | None = amount_column(default=None)
+    balance_at: datetime | None = time_column()
     time_zone: str = Field(default="UTC", sa_column=Column(Text, nullable=False))
-    first_balance_micros: int | None = _amount(default=None)
-    first_balance_at: datetime | None = _time()
-    first_charged_micros: int | None = _amount(default=None)
-    host: str | None = _text()
-    run_id: str | None = _text()
-    run_at: datetime | None = _time()
+    first_balance_micros: int | None = amount_column(default=None)
+    first_balance_at: datetime | None = time_column()
+    first_charged_micros: int | None = amount_column(default=None)
+    host: str | None = text_column()
+    run_id: str | None = text_column()
+    run_at: datetime | None = time_column()
     list_lag: float | None = None
-    quiet_balance_micros: int | None = _amount(default=None)
-    quiet_charged_micros: int | None = _amount(default=None)
-    quiet_at: datetime | None = _time()
-    gives_back: str | None = _text()
+    quiet_balance_micros: int | None = amount_column(default=None)
+    quiet_charged_micros: int | None = amount_column(default=None)
+    quiet_at: datetime | None = time_column()
+    gives_back: str | None = text_column()
 
 
 class Batch(Base, table=True):
@@ -128,15 +68,15 @@ class Batch(Base, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(sa_column=Column(Text, nullable=False, unique=True))
-    source: str | None = _text()
+    source: str | None = text_column()
     columns: list[str] = Field(sa_column=Column(JSON, nullable=False))
     active: bool = False
     paused: bool = False
-    max_price_micros: int | None = _amount(default=None)
-    waiting_for: str | None = _text()
-    created_at: datetime = _time(required=True)
+    max_price_micros: int | None = amount_column(default=None)
+    waiting_for: str | None = text_column()
+    created_at: datetime = time_column(required=True)
     refunds: str = Field(sa_column=Column(Text, nullable=False, server_default="none"))
-    removed_at: datetime | None = _time()
+    removed_at: datetime | None = time_column()
     reading: dict[str, Any] | None = Field(
         default=None, sa_column=Column(JSON(none_as_null=True), nullable=True)
     )
@@ -157,10 +97,10 @@ class Budget(Base, table=True):
     )
 
     key: str = Field(sa_column=Column(Text, primary_key=True))
-    cap_micros: int | None = _amount(default=None)
-    charged_micros: int = _amount(default=0)
-    held_micros: int = _amount(default=0)
-    refunded_micros: int = _amount(default=0)
+    cap_micros: int | None = amount_column(default=None)
+    charged_micros: int = amount_column(default=0)
+    held_micros: int = amount_column(default=0)
+    refunded_micros: int = amount_column(default=0)
 
 
 class Price(Base, table=True):
@@ -173,12 +113,12 @@ class Price(Base, table=True):
     __table_args__ = (CheckConstraint("source IN ('configured', 'learned', 'set')", name="source"),)
 
     kind: str = Field(sa_column=Column(Text, primary_key=True))
-    last_micros: int = _amount()
-    highest_micros: int = _amount()
-    source: str = _text(required=True)
-    seen_at: datetime = _time(required=True)
-    odd_micros: int | None = _amount(default=None)
-    odd_at: datetime | None = _time()
+    last_micros: int = amount_column()
+    highest_micros: int = amount_column()
+    source: str = text_column(required=True)
+    seen_at: datetime = time_column(required=True)
+    odd_micros: int | None = amount_column(default=None)
+    odd_at: datetime | None = time_column()
 
 
 _JOB_STATES = sql_list([*JobState])
@@ -249,39 +189,39 @@ class Job(Base, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     batch_id: int = Field(sa_column=Column(ForeignKey("batch.id"), nullable=False))
-    key: str = _text(required=True)
+    key: str = text_column(required=True)
     key_from_content: bool = False
     row: int
-    fingerprint: str = _text(required=True)
-    manifest_fingerprint: str | None = _text()
-    kind: str = _text(required=True)
-    prompt: str = _text(required=True)
-    orientation: str = _text(required=True)
+    fingerprint: str = text_column(required=True)
+    manifest_fingerprint: str | None = text_column()
+    kind: str = text_column(required=True)
+    prompt: str = text_column(required=True)
+    orientation: str = text_column(required=True)
     duration: int
     image: dict[str, Any] | None = Field(sa_column=Column(JSON(none_as_null=True), nullable=True))
-    callback_url: str | None = _text()
-    campaign: str | None = _text()
+    callback_url: str | None = text_column()
+    campaign: str | None = text_column()
     priority: int = 0
     in_manifest: bool = True
     cells: dict[str, str] = Field(sa_column=Column(JSON, nullable=False))
 
-    state: str = _text(required=True)
+    state: str = text_column(required=True)
     attempt_id: int | None = None
     attempts: int = 0
     retries: int = 0
-    due_at: datetime | None = _time()
-    held_back: str | None = _text()
-    held_back_by: str | None = _text()
+    due_at: datetime | None = time_column()
+    held_back: str | None = text_column()
+    held_back_by: str | None = text_column()
     handed: bool = Field(
         default=False, sa_column=Column(Boolean, nullable=False, server_default=text("0"))
     )
-    charged_micros: int = _amount(default=0)
-    video_url: str | None = _text()
-    error_kind: str | None = _text()
-    error: str | None = _text()
-    created_at: datetime = _time(required=True)
-    submitted_at: datetime | None = _time()
-    completed_at: datetime | None = _time()
+    charged_micros: int = amount_column(default=0)
+    video_url: str | None = text_column()
+    error_kind: str | None = text_column()
+    error: str | None = text_column()
+    created_at: datetime = time_column(required=True)
+    submitted_at: datetime | None = time_column()
+    completed_at: datetime | None = time_column()
     filed_attempt_id: int | None = None
 
 
@@ -330,28 +270,28 @@ class Attempt(Base, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     job_id: int = Field(sa_column=Column(ForeignKey("job.id"), nullable=False))
-    state: str = _text(required=True)
-    idempotency_key: str = _text(required=True)
-    kind: str = _text(required=True)
-    prompt: str = _text(required=True)
-    hold_micros: int = _amount()
-    day: str = _text(required=True)
-    intent_at: datetime = _time(required=True)
-    send_before: datetime = _time(required=True)
-    doubt_since: datetime | None = _time()
-    generation_id: str | None = _text()
-    price_micros: int | None = _amount(default=None)
+    state: str = text_column(required=True)
+    idempotency_key: str = text_column(required=True)
+    kind: str = text_column(required=True)
+    prompt: str = text_column(required=True)
+    hold_micros: int = amount_column()
+    day: str = text_column(required=True)
+    intent_at: datetime = time_column(required=True)
+    send_before: datetime = time_column(required=True)
+    doubt_since: datetime | None = time_column()
+    generation_id: str | None = text_column()
+    price_micros: int | None = amount_column(default=None)
     price_estimated: bool = False
-    accepted_at: datetime | None = _time()
-    next_look_at: datetime | None = _time()
-    overdue_at: datetime | None = _time()
+    accepted_at: datetime | None = time_column()
+    next_look_at: datetime | None = time_column()
+    overdue_at: datetime | None = time_column()
     percent: int | None = None
     queue_position: int | None = None
-    ended_at: datetime | None = _time()
-    error: str | None = _text()
-    fingerprint: str | None = _text()
-    prompt_key: str | None = _text()
-    created_at: datetime | None = _time()
+    ended_at: datetime | None = time_column()
+    error: str | None = text_column()
+    fingerprint: str | None = text_column()
+    prompt_key: str | None = text_column()
+    created_at: datetime | None = time_column()
     candidates: list[dict[str, Any]] | None = Field(
         sa_column=Column(JSON(none_as_null=True), nullable=True)
     )
@@ -359,10 +299,10 @@ class Attempt(Base, table=True):
         default=0, sa_column=Column(BigInteger, nullable=False, server_default="0")
     )
     batch_id: int | None = None
-    campaign: str | None = _text()
-    said_state: str | None = _text()
-    doubt_clock: str | None = _text()
-    unproven: str | None = _text()
+    campaign: str | None = text_column()
+    said_state: str | None = text_column()
+    doubt_clock: str | None = text_column()
+    unproven: str | None = text_column()
 
 
 class Artifact(Base, table=True):
@@ -377,12 +317,12 @@ class Artifact(Base, table=True):
 
     attempt_id: int = Field(sa_column=Column(ForeignKey("attempt.id"), primary_key=True))
     job_id: int = Field(sa_column=Column(ForeignKey("job.id"), nullable=False, index=True))
-    path: str | None = _text()
-    bytes: int | None = _amount(default=None)
-    sha256: str | None = _text()
+    path: str | None = text_column()
+    bytes: int | None = amount_column(default=None)
+    sha256: str | None = text_column()
     tries: int = 0
-    error: str | None = _text()
-    fetched_at: datetime | None = _time()
+    error: str | None = text_column()
+    fetched_at: datetime | None = time_column()
 
 
 class Review(Base, table=True):
@@ -392,8 +332,8 @@ class Review(Base, table=True):
     __table_args__ = (CheckConstraint("verdict IN ('favourite', 'rejected')", name="verdict"),)
 
     attempt_id: int = Field(sa_column=Column(ForeignKey("attempt.id"), primary_key=True))
-    verdict: str = _text(required=True)
-    at: datetime = _time(required=True)
+    verdict: str = text_column(required=True)
+    at: datetime = time_column(required=True)
 
 
 def table(model: type[Base]) -> Table:

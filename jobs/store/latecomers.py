@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, and_, bindparam, func, or_, select, text, update
 
+from ..columns import sql_list
 from ..ledger import Scope, twice_key
 from ..states import AttemptState, JobState, sources
-from ..tables import ATTEMPT, BUDGET, JOB, LIVE, sql_list
+from ..tables import ATTEMPT, BUDGET, JOB, LIVE
 from .prepared import Prepared
 from .rows import ASKED, attempt_row, ensure_budget, estimate, move_attempt, move_job, move_money
 

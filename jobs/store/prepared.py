@@ -17,7 +17,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql import Select
 from sqlalchemy.types import TypeEngine
 
-from ..tables import UtcDateTime
+from ..columns import UtcDateTime
 
 _DIALECT = sqlite.dialect(paramstyle="named")
 Process = Callable[[Any], Any]

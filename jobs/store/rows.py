@@ -9,11 +9,12 @@ from typing import Any, Final
 from sqlalchemy import Connection, Table, bindparam, func, select, text, update
 from sqlalchemy.dialects import sqlite
 
+from ..columns import sql_list
 from ..ledger import ACCOUNT_KEY, Budget, keys_of
 from ..provider import GenerationRequest, ImageRef
 from ..spec import JobSpec
 from ..states import AttemptState, JobState, attempt_sources, sources
-from ..tables import ATTEMPT, BUDGET, JOB, PRICE, TALLY, sql_list
+from ..tables import ATTEMPT, BUDGET, JOB, PRICE, TALLY
 from .prepared import Prepared
 
 _NOTHING: Final[Mapping[str, int]] = MappingProxyType({})

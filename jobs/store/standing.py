@@ -9,8 +9,9 @@ from typing import Final
 from sqlalchemy import Connection, and_, select, text, update
 
 from ..again import Patience, Standing, WhyNot, why_not_again, why_not_given_up
+from ..columns import sql_list
 from ..states import LIVE_ATTEMPTS, AttemptState, FailureKind, JobState
-from ..tables import ATTEMPT, JOB, sql_list
+from ..tables import ATTEMPT, JOB
 from .prepared import Prepared, as_list, one_of
 from .rows import move_attempt, move_job
 

@@ -4,14 +4,17 @@ Our patience ended, not the generation: it is paid, still looked at, and may end
 job is not bought again until its attempt has ended or a person has abandoned it.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, text
+from sqlalchemy import Connection, bindparam, case, func, select, text, update
 
-from ..states import AttemptState, JobState
+from ..states import UNENDED, AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, JOB
 from ..text import folded_id
 from .prepared import Prepared
+from .rows import attempt_row, move_job
 
 _OF_BATCH = Prepared(
     select(ATTEMPT.c.id)
@@ -34,6 +37,54 @@ def is_unended(job: Any) -> bool:
 def any_unended(connection: Connection, batch_id: int) -> bool:
     """Return whether a batch has such a job, so that a run of it has something to look at."""
     return _OF_BATCH.first(connection, batch=batch_id) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """Why a generation is given up for this run, and when it is looked at again.
+
+    Attributes:
+        kind: one of :data:`jobs.states.UNENDED`.
+        message: for people.
+        said_state: the provider's own word for its state, where we know none.
+    """
+
+    kind: FailureKind
+    message: str
+    next_look_at: datetime
+    said_state: str | None = None
+
+
+def overdue(connection: Connection, attempt_id: int, why: GivenUp, now: datetime) -> bool:
+    """Give a generation up for this run: its job fails, its attempt stays live.
+
+    One that was given up before, and is seen in another way now, is failed by what is seen now.
+    """
+    row = attempt_row(connection, attempt_id)
+    if row is None or row.state != AttemptState.ACCEPTED:
+        return False
+    connection.execute(
+        update(ATTEMPT)
+        .where(ATTEMPT.c.id == attempt_id)
+        .values(
+            overdue_at=case((ATTEMPT.c.overdue_at.is_(None), now), else_=ATTEMPT.c.overdue_at),
+            next_look_at=why.next_look_at,
+            said_state=why.said_state,
+        )
+    )
+    told: dict[str, Any] = {"error_kind": why.kind, "error": why.message}
+    if row.job_state == JobState.FAILED:
+        connection.execute(
+            update(JOB)
+            .where(
+                JOB.c.id == row.job_id,
+                JOB.c.attempt_id == attempt_id,
+                JOB.c.error_kind.in_(set(UNENDED) - {why.kind}),
+            )
+            .values(told)
+        )
+        return True
+    return move_job(connection, row.job_id, "overdue", JobState.FAILED, completed_at=now, **told)
 
 
 def fold_ids(connection: Connection) -> int:

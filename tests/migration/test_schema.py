@@ -13,9 +13,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, select
 
 from jobs import schema
+from jobs.columns import Base
 from jobs.errors import DatabaseUnusableError, DatabaseVersionError
 from jobs.store import Store, doubts, views
-from jobs.tables import ATTEMPT, Base
+from jobs.tables import ATTEMPT
 from jobs.text import prompt_key
 
 

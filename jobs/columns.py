@@ -1,0 +1,67 @@
+"""What the tables are made of: named constraints, times in UTC, amounts, lists as literal SQL."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, DateTime, Dialect, MetaData, Text, TypeDecorator
+from sqlmodel import Field, SQLModel
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def sql_list(values: Iterable[str]) -> str:
+    """Write values as a literal SQL list.
+
+    SQLite uses a partial index only when the query repeats its predicate to the letter, so
+    predicates are literals, never bound parameters (docs/performance.md).
+    """
+    return "(" + ", ".join(f"'{value}'" for value in values) + ")"
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC in Python, naive UTC in the column; a naive time is refused."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store an aware time as naive UTC."""
+        del dialect
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Give the stored time its zone back."""
+        del dialect
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def time_column(*, required: bool = False) -> Any:
+    """Declare a time in UTC."""
+    return Field(default=None, sa_column=Column(UtcDateTime, nullable=not required))
+
+
+def text_column(*, required: bool = False) -> Any:
+    """Declare a text of any length."""
+    return Field(default=None, sa_column=Column(Text, nullable=not required))
+
+
+def amount_column(**default: int | None) -> Any:
+    """Declare an amount in micros; with ``default=None`` it may be absent."""
+    return Field(sa_column=Column(BigInteger, nullable=None in default.values()), **default)  # type: ignore[call-overload]
+
+
+class Base(SQLModel):
+    """Every table hangs on one MetaData with named constraints."""
+
+    metadata = MetaData(naming_convention=NAMING)
