@@ -3,23 +3,26 @@
 import asyncio
 import random
 import shutil
+import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Coroutine, Iterable
-from contextlib import suppress
-from dataclasses import dataclass, field
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection
 from support.blank import blank
 from support.engine import spec
 from support.loop import EPOCH
 
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.world import World
+from jobs.earlier import find_earlier, hold_back, take_over
 from jobs.ending import Ending, Reason
-from jobs.errors import DatabaseUnusableError, NotAllowedError
+from jobs.errors import DatabaseUnusableError, LoadError, NotAllowedError
 from jobs.ledger import batch_key, campaign_key
 from jobs.policy import RunPolicy
 from jobs.provider import ProviderError
@@ -28,7 +31,7 @@ from jobs.retry import RetryPolicy
 from jobs.runner import Owner, Runner
 from jobs.spec import JobSpec
 from jobs.states import JobState
-from jobs.store import Store, accounts, batches, loading, steering, views
+from jobs.store import Store, accounts, batches, handing, loading, steering, views
 from simulation.mutants import STORES
 from simulation.process import Crash, SimClock, WatchedStore, live
 from simulation.watch import Watcher
@@ -38,8 +41,30 @@ GRACE = 20.0
 LONGEST = 45.0
 """Seconds that a generation takes at most in here."""
 
-DEEDS = ("cancel", "retry", "resolve", "resolve", "pause", "load", "cap")
+DEEDS = ("cancel", "retry", "resolve", "resolve", "pause", "load", "cap", "edit", "edit", "hand")
 """What people do meanwhile, from another terminal."""
+
+LISTS = (
+    "list=frozen", "list=frozen:1", "list=frozen:3", "list=frozen:20:90", "list=frozen:5:400",
+    "list=lossy:0.1", "list=lossy:0.3", "list=lossy:0.7", "list=unordered", "list=oldest-first",
+    "list=capped:2", "list=capped:7", "list=newest:3", "list=short-pages", "list=ignores-offset",
+    "list=repeats-past-end", "list=errors-past-end", "list=errors-past-end:500", "list=404",
+    "list=500", "list=html", "list=shape", "list=altered:cut:20", "list=altered:cut:12",
+    "list=altered:escape", "list=altered:lower", "list=altered:enhance", "list=altered:ellipsis:20",
+    "list=capped:5+lossy:0.2", "list=altered:cut:20+lossy:0.2",
+)  # fmt: skip
+"""Lists that lie, hide or break: none of them may buy anything twice."""
+
+ANSWERS = (
+    "failure=UNSAFE_CONTENT+INTERNAL_ERROR+frobnicated,fail=0.3", "failure=INVALID_IMAGE,fail=0.2",
+    "failure=SERVICE_UNAVAILABLE,fail=0.3,failure-form=object", "stuck=0.2", "sick=0.3",
+    "status-completed=succeeded", "status-failed=cancelled,fail=0.2", "sick=0.3,sick-as=410",
+    "status-processing=frobnicated,status-share=0.5", "odd-time=year9999:0.3", "odd-time=none:0.2",
+    "odd-time=year1:0.3", "odd-date=year1", "upper-ids", "address=relative", "address=none:30",
+    "outage=20:80:posts:502", "outage=10:200", "outage=30:300:posts:hang-up", "outage=5:60:reads",
+    "sick=0.4,sick-as=403", "sick=0.4,sick-as=html", "balance=500", "odd-price=12.0:once",
+)  # fmt: skip
+"""Other ways of real providers."""
 
 RUNS = 12
 """Runs after the last crash, at most, until nothing is left to do."""
@@ -59,6 +84,8 @@ class Outcome:
     adopted: int = 0
     voided: int = 0
     left_in_doubt: int = 0
+    restored: int = 0
+    manners: str = ""
     states: Counter[str] = field(default_factory=Counter)
 
 
@@ -77,6 +104,10 @@ class Night:
         self.clock = SimClock(EPOCH)
         self.outcome = Outcome(seed)
         self.specs = self._manifest()
+        self.odd_list = self.chance.choice(LISTS) if self.chance.random() < 0.35 else ""
+        odd = [self.odd_list] if self.odd_list else []
+        odd += [self.chance.choice(ANSWERS)] if self.chance.random() < 0.35 else []
+        self.outcome.manners = ",".join(odd)
         self.account = self._account()
         self.watcher = Watcher(self.account)
         self.account.on_made = self.watcher.made
@@ -120,11 +151,13 @@ class Night:
         # what a retry meets in here within seconds, others' work of its prompt, takes hours in life
         shared = chance.random() < 0.4 and not fail
         twins = frozenset(chance.sample(unique, min(len(unique), 2)) if shared else ())
+        odd = Faults.parse(self.outcome.manners)
         world = World(
             seed=self.seed,
             time_scale=900.0 / LONGEST,
             balance=chance.choice([100_000_000, 100_000_000, 1_500_000]),
-            fail=fail,
+            fail=max(fail, odd.fail),
+            manners=odd.manners,
         )
         for prompt in unique[:2]:
             if chance.random() < 0.3:  # somebody made the same long ago
@@ -171,22 +204,43 @@ class Night:
                 self.outcome.crashes += 1
                 self.account.outlive()
             self.clock.leave(self.chance.choice([0.5, 5.0, 30.0, 400.0]))
+            self._copy_or_restore()
         ending: Ending | None = None
         for _ in range(RUNS):
             ending = self._process(dying=False)
-            assert ending is not None
             self.clock.leave(LONGEST * 2)
-            if ending.reason in (Reason.FINISHED, Reason.BLOCKED, Reason.FUNDS):
+            if ending is not None and ending.reason in OVER:
                 break
         with Store(self.path) as store:
             self._sum_up(store, ending)
         return self.outcome
+
+    def _copy_or_restore(self) -> None:
+        """Keep a copy of the database, or go on with the one that was kept: a backup, a move.
+
+        Only where the list is honest: what a list that lies does not show, no look can find.
+        """
+        if self.odd_list or self.account.twins or self.jumps or self.chance.random() < 0.6:
+            return
+        copy = self.path.with_suffix(".copy")
+        if not copy.exists():
+            with closing(sqlite3.connect(self.path)) as old, closing(sqlite3.connect(copy)) as new:
+                old.backup(new)
+            return
+        self.clock.wait(400.0 + LONGEST)
+        for suffix in ("-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        shutil.copyfile(copy, self.path)
+        self.outcome.restored += 1
+        with Store(self.path) as store:
+            self.watcher.restored(store)
 
     def _load(self) -> None:
         chance = self.chance
         with WatchedStore(self.path, self.watcher) as store:
             now = self.clock.now()
             store.write(lambda c: self._load_specs(c, self.specs))
+            store.write(self._load_second)
             if chance.random() < 0.7:
                 prices = {"sim/sora/10": 120_000, "sim/sora/15": 180_000}
                 store.write(lambda c: accounts.announce_prices(c, prices, now))
@@ -198,11 +252,21 @@ class Night:
             if chance.random() < 0.3:
                 store.write(lambda c: accounts.set_floor(c, 500_000))
 
-    def _load_specs(self, connection: Any, specs: Iterable[JobSpec]) -> Any:
+    def _load_second(self, connection: Connection) -> None:
+        """Load a batch that no run is for: only what is handed over of it may be bought."""
+        now = self.clock.now()
+        batch = batches.open_batch(connection, None, "second", "/m/second.csv", ["id"], now)
+        kind = Client(self.account, self.clock).kind
+        rows = [spec(f"s{n}", f"{SECOND} {n}", row=n) for n in range(4)]
+        loading.load(connection, batch, rows, lambda r: kind(r).key, now, held_back=None)
+
+    def _load_specs(self, connection: Any, specs: Iterable[JobSpec], *, whole: bool = False) -> Any:
         now = self.clock.now()
         batch = batches.open_batch(connection, None, "night", "/m/night.csv", ["id"], now)
         kind = Client(self.account, self.clock).kind
-        return loading.load(connection, batch, specs, lambda r: kind(r).key, now, whole=False)
+        return loading.load(
+            connection, batch, specs, lambda r: kind(r).key, now, whole=whole, held_back=None
+        )
 
     def _process(self, *, dying: bool) -> Ending | None:
         chance = self.chance
@@ -234,10 +298,22 @@ class Night:
             checkpoint,
         )
         ending: Ending | None = live(
-            runner.run([1]), store, self.clock, dies_at=at, companions=self._companions
+            self._run(runner, store), store, self.clock, dies_at=at, companions=self._companions
         )
         assert runner.surplus == 0, "a generation turned up after its replacement was paid for"
         return ending
+
+    async def _run(self, runner: Runner, store: Store) -> Ending | None:
+        """Run, after a look at what there is already where a copy goes on; None: it failed."""
+        if self.outcome.restored:
+            try:
+                work = await find_earlier(store, Client(self.account, self.clock), self.clock, [1])
+            except ProviderError:
+                return None
+            if self.chance.random() < 0.5:
+                take_over(store, work, self.clock.now())
+            hold_back(store, work)
+        return await runner.run([1])
 
     def _companions(self) -> list[Coroutine[Any, Any, Any]]:
         beside: list[Coroutine[Any, Any, Any]] = []
@@ -262,7 +338,7 @@ class Night:
                 job = chance.choice(jobs)
                 self.watcher.touched.add(job.id)
                 deed = chance.choice(DEEDS)
-                with suppress(NotAllowedError, ProviderError, DatabaseUnusableError):
+                with suppress(NotAllowedError, ProviderError, DatabaseUnusableError, LoadError):
                     await self._do(deed, store, job, chance)
 
     async def _do(self, deed: str, store: Store, job: Any, chance: random.Random) -> None:
@@ -279,6 +355,8 @@ class Night:
                 store.write(lambda c: steering.set_paused(c, 1, paused=False))
         elif deed == "load":
             store.write(lambda c: self._load_specs(c, self.specs))
+        elif deed in ("edit", "hand"):
+            self._tidy(deed, store, job, chance)
         elif deed == "cap":
             old = store.read(lambda c: self.watcher.cap_of(c, batch_key(1)))
             if old is not None:
@@ -292,6 +370,24 @@ class Night:
             elif made is None and not self.watcher.under_way(store, job.attempt_id):
                 grace = timedelta(seconds=chance.choice([0.0, GRACE]))
                 resolve_never_made(store, self.clock, job, grace=grace, force=True)
+
+    def _tidy(self, deed: str, store: Store, job: Any, chance: random.Random) -> None:
+        if deed == "edit":
+            self._edit(chance)
+            self.watcher.touched.update(one.id for one in store.read(lambda c: list(views.jobs(c))))
+            store.write(lambda c: self._load_specs(c, self.specs, whole=True))
+        elif job.batch == "second" and job.state == JobState.QUEUED:
+            self.watcher.handed.add(job.prompt)
+            store.write(lambda c: handing.hand_over(c, [job.id]))
+
+    def _edit(self, chance: random.Random) -> None:
+        """Change ids and campaigns in the manifest, as somebody does who tidies it up."""
+        number = chance.randrange(len(self.specs))
+        self.specs[number] = replace(
+            self.specs[number],
+            key=f"e{chance.randrange(10**6)}",
+            campaign=chance.choice([None, "summer", "winter", "autumn"]),
+        )
 
     def _sum_up(self, store: Store, ending: Ending | None) -> None:
         """Hold what must hold when nothing is left to do."""
@@ -309,21 +405,29 @@ class Night:
         doubts = [a for a in attempts if a.state == "in_doubt"]
         outcome.left_in_doubt = len(doubts)
         assert ending is not None
-        assert ending.reason in (Reason.FINISHED, Reason.BLOCKED, Reason.FUNDS), ending
+        assert ending.reason in OVER, ending
         held = store.read(lambda c: {b.key: b.held for b in views.budgets(c)})
-        assert held[batch_key(1)] == sum(doubt.hold_micros for doubt in doubts)
+        assert held["account"] == sum(doubt.hold_micros for doubt in doubts)
         for doubt in doubts:
-            contested = doubt.prompt in self.account.twins
-            lost_clock = self.jumps
-            assert contested or lost_clock, (
-                f"the list could have settled {doubt.id}: {doubt.unproven}"
-            )
+            # what the list could not settle says why, or what it could be
+            assert doubt.unproven or doubt.candidates or ending.reason in CUT_SHORT, doubt.id
         for job in jobs:
-            assert job.state not in ("submitting", "pending", "processing"), job
-            if job.state == JobState.QUEUED:
-                assert ending.reason in (Reason.BLOCKED, Reason.FUNDS), job
+            assert job.state not in ("submitting", "pending", "processing") or (
+                ending.reason in CUT_SHORT
+            ), job
+            free = job.state == JobState.QUEUED and job.held_back is None and job.batch != "second"
+            if free and job.in_manifest:
+                assert ending.reason in (Reason.BLOCKED, Reason.FUNDS, *CUT_SHORT), job
         self.watcher.nothing_is_lost(store)
 
+
+OVER = (Reason.FINISHED, Reason.BLOCKED, Reason.FUNDS)
+"""How a night may end."""
+
+CUT_SHORT: tuple[Reason, ...] = ()
+"""Endings that leave work, by nobody's choice."""
+
+SECOND = "a second batch, row"
 
 POINTS = (
     "intent-written",

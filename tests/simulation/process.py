@@ -12,6 +12,9 @@ from support.loop import VirtualLoop
 
 from jobs.store import Store
 
+LONGEST_RUN = 12 * 3600.0
+"""Seconds within which every run must end by itself."""
+
 
 class Crash(KeyboardInterrupt):
     """The process is dead: this passes through everything, as a SIGKILL would not even do."""
@@ -50,8 +53,13 @@ class SimClock:
     def leave(self, seconds: float) -> None:
         """A process has ended; so many seconds pass until the next."""
         assert self._loop is not None
-        self._passed += self._loop.time() + seconds
+        self._passed += self._loop.time()
         self._loop = None
+        self.wait(seconds)
+
+    def wait(self, seconds: float) -> None:
+        """So many seconds pass while no process lives."""
+        self._passed += seconds
 
 
 class Watch(Protocol):
@@ -132,6 +140,11 @@ def live(
             ends = await asyncio.gather(*beside, return_exceptions=True)
             wrong.extend(end for end in ends if isinstance(end, Exception))
 
+    def endless() -> None:
+        wrong.append(AssertionError(f"it does not end within {LONGEST_RUN / 3600:g} hours"))
+        raise Crash
+
+    loop.call_later(LONGEST_RUN, endless)
     if dies_at is not None:
         loop.call_later(dies_at, die)
     task = loop.create_task(everything())

@@ -32,6 +32,8 @@ class Watcher:
         self._account = account
         self.invariants = Invariants()
         self.touched: set[int] = set()
+        self.handed: set[str] = set()
+        self._forgotten: set[str] = set()
         self._ours: dict[str, list[Made]] = {}
         self._jobs_of_keys: dict[str, int] = {}
         self._wanted_by_keys: dict[str, str] = {}
@@ -42,6 +44,8 @@ class Watcher:
         """Hold promise 1 at the moment at which the provider creates something of ours."""
         assert made.key is not None
         assert made.key in self._jobs_of_keys, "a POST left before its intent was on disk"
+        if made.prompt.startswith("a second batch"):
+            assert made.prompt in self.handed, "nobody handed it over"
         kind = self._wanted_by_keys[made.key]
         now = self._account.now()
         # equal jobs can't be told apart, and need not be: together they may have one each
@@ -78,7 +82,12 @@ class Watcher:
             assert (made.duration, made.orientation) == (attempt.duration, attempt.orientation)
 
     def _charges_are_covered(self, connection: Connection) -> None:
-        real = sum(made.price for others in self._ours.values() for made in others)
+        real = sum(
+            made.price
+            for others in self._ours.values()
+            for made in others
+            if made.id not in self._forgotten
+        )
         budget = connection.execute(ACCOUNT_BUDGET).one()
         booked = budget.charged_micros + budget.held_micros
         assert real <= booked, f"the provider charged {real}, we know of {booked}"
@@ -94,6 +103,23 @@ class Watcher:
             if job.state in ENDS:
                 ends[job.id] = (job.state, job.error_kind)
         return ends
+
+    def restored(self, store: Store) -> None:
+        """Take in that an older copy goes on: what was bought since is not in its books."""
+        attempts = store.read(lambda c: c.execute(select(ATTEMPT)).all())
+        known = {attempt.generation_id for attempt in attempts}
+        unsettled = {a.idempotency_key for a in attempts if a.state in ("open", "in_doubt")}
+        self._forgotten = {
+            made.id
+            for key, others in self._ours.items()
+            for made in others
+            if made.id not in known and key not in unsettled
+        }
+        self._ends = {
+            job.id: (job.state, job.error_kind)
+            for job in store.read(lambda c: c.execute(JOBS).all())
+            if job.state in ENDS
+        }
 
     def committed(self) -> None:
         """What was checked last is durable now; before that, a crash undoes it."""
@@ -140,5 +166,5 @@ class Watcher:
         known = {attempt.generation_id for attempt in attempts}
         for key, others in self._ours.items():
             doubts = sum(a.idempotency_key == key and a.state == "in_doubt" for a in attempts)
-            lost = [made.id for made in others if made.id not in known]
+            lost = [m.id for m in others if m.id not in known and m.id not in self._forgotten]
             assert len(lost) <= doubts, f"lost: {lost}"
