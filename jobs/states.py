@@ -84,6 +84,7 @@ JOB_TRANSITIONS: Final[tuple[tuple[JobState, str, JobState], ...]] = (
     (JobState.PROCESSING, "overdue", JobState.FAILED),
     (JobState.FAILED, "complete", JobState.COMPLETED),
     (JobState.FAILED, "redo", JobState.QUEUED),
+    (JobState.FAILED, "put_back", JobState.QUEUED),
     (JobState.COMPLETED, "redo", JobState.QUEUED),
 )
 """``(from, transition, to)``. ``failed → completed`` is an overdue job found finished after all."""

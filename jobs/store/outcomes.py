@@ -5,6 +5,7 @@ together.
 """
 
 import sqlite3
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -164,6 +165,40 @@ def reject(
     return True
 
 
+def put_back(connection: Connection, attempt_id: int) -> bool:
+    """Queue a job again whose refusal turned out to be no fault of its own: it used up nothing.
+
+    Returns:
+        False when it is not failed by this very attempt any more.
+    """
+    row = attempt_row(connection, attempt_id)
+    refused = (
+        row is not None
+        and row.current_attempt == attempt_id
+        and row.state == AttemptState.REJECTED
+        and row.job_state == JobState.FAILED
+    )
+    return refused and move_job(
+        connection,
+        row.job_id,
+        "put_back",
+        JobState.QUEUED,
+        add={"attempts": -1},
+        error_kind=None,
+        error=None,
+        completed_at=None,
+        due_at=None,
+    )
+
+
+def any_taken(connection: Connection, attempt_ids: Sequence[int]) -> bool:
+    """Check whether any of some attempts turned out to have been taken by the provider."""
+    taken = select(ATTEMPT.c.id).where(
+        ATTEMPT.c.id.in_(attempt_ids), ATTEMPT.c.generation_id.is_not(None)
+    )
+    return connection.execute(taken.limit(1)).first() is not None
+
+
 def doubt(connection: Connection, attempt_id: int, reason: str, now: datetime) -> bool:
     """Nobody knows: the attempt keeps its hold, and the job waits until the doubt is settled.
 
@@ -208,11 +243,7 @@ def void(
     ):
         return False
     move_money(connection, row, held=-row.hold_micros)
-    voids = connection.execute(
-        select(func.count())
-        .select_from(ATTEMPT)
-        .where(ATTEMPT.c.job_id == row.job_id, ATTEMPT.c.state == AttemptState.VOID)
-    ).scalar_one()
+    voids = _voids(connection, row.job_id)
     if most is None or voids < most:
         move_job(connection, row.job_id, "void", JobState.QUEUED, due_at=None)
         return True
@@ -226,6 +257,26 @@ def void(
         completed_at=now,
     )
     return True
+
+
+def _voids(connection: Connection, job_id: int) -> int:
+    """Count a job's voids, those between which nothing at all was accepted as one.
+
+    They tell of an outage, which is no fault of the job's: it must not be exhausted by one.
+    """
+    taken = ATTEMPT.alias()
+    last_taken = (
+        select(func.max(taken.c.id))
+        .where(taken.c.generation_id.is_not(None), taken.c.id < ATTEMPT.c.id)
+        .scalar_subquery()
+    )
+    return int(
+        connection.execute(
+            select(func.count(func.coalesce(last_taken, 0).distinct())).where(
+                ATTEMPT.c.job_id == job_id, ATTEMPT.c.state == AttemptState.VOID
+            )
+        ).scalar_one()
+    )
 
 
 def reappear(connection: Connection, attempt_id: int, generation_id: str, now: datetime) -> bool:
