@@ -41,11 +41,19 @@ class TokenCheck:
 
     async def refused(self) -> TokenRefusedError | None:
         """Return the balance's own refusal of the token; None when a 403 concerns one request."""
+        found = await self._answer()
+        return found if isinstance(found, TokenRefusedError) else None
+
+    async def balance_answers(self) -> bool:
+        """Check whether the balance can be read while another read fails."""
+        return await self._answer() is None
+
+    async def _answer(self) -> ProviderError | None:
         async with self._asking:
             if self._clock.monotonic() - self._asked_at >= ASKED_EVERY:
                 self._found = await self._ask()
                 self._asked_at = self._clock.monotonic()
-        return self._found if isinstance(self._found, TokenRefusedError) else None
+        return self._found
 
     async def _ask(self) -> ProviderError | None:
         try:

