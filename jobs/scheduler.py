@@ -133,7 +133,8 @@ class Scheduler:
             due = left.next_due is not None and self._clock.now() >= left.next_due
             now = self._clock.monotonic()
             late = now >= until or (self._lacks_money and now >= self._money_look_at)
-            if due or late or (paced and left.ready) or self._store.change_mark() != mark:
+            ready = paced and left.ready and self._gate.shut_for == 0
+            if due or late or ready or self._store.change_mark() != mark:
                 return
 
     async def _look_for_money(self) -> None:

@@ -72,12 +72,15 @@ MODERATED: Final = re.compile(
 )
 """What a refusal of one prompt or image says, under any status."""
 
+_WARNING = re.compile(rf"\b(?:may|might|could|will|risks?|lead to|result in)\b.{{0,60}}?{_STATE}\b")
+"""What may become of an account is no statement that it has."""
+
 _LONGEST_SEARCHED: Final = 2000
 
 
 def cause_of(lines: Sequence[str]) -> Cause | None:
     """Return what the API's words tell of the account; None when they tell nothing of it."""
-    texts = [_spread(line) for line in lines if not _FIELD.match(line)]
+    texts = [_WARNING.sub(" ", _spread(line)) for line in lines if not _FIELD.match(line)]
     for cause, pattern in _TABLE:
         if any(re.search(pattern, text) for text in texts):
             return cause

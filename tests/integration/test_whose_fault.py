@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ class Shop:
     answer: Answerer = lambda _: None
     world: World = field(default_factory=lambda: World(time_scale=2000.0))
     posts: int = 0
+    url: str = ""
 
     def run(self, *more: str, rows: int = ROWS) -> int:
         """Load the sheet and run it; gives the exit code."""
@@ -36,21 +37,25 @@ class Shop:
 
     def call(self, *arguments: str) -> int:
         """Run a command against the API."""
-        with OddServer(self.world, self._answer) as server, pytest.raises(SystemExit) as ended:
-            main(("--base-url", server.url, *arguments))
+        with pytest.raises(SystemExit) as ended:
+            main(("--base-url", self.url, *arguments))
         return int(ended.value.code or 0)
 
-    def _answer(self, request: web.Request) -> web.StreamResponse | None:
+    def first(self, request: web.Request) -> web.StreamResponse | None:
+        """Answer what the test replaces."""
         self.posts += request.path == POST
         return self.answer(request)
 
 
 @pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     """Work in an empty folder, with a token."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RUNBLOB_API_KEY", "whose-fault-token")
-    return Shop()
+    shop = Shop()
+    with OddServer(shop.world, shop.first) as server:
+        shop.url = server.url
+        yield shop
 
 
 @pytest.fixture
