@@ -31,9 +31,9 @@ LONGEST_RETRY_AFTER = 3600.0
 STREAK = 3
 """Submissions in doubt in a row, without an acceptance between, that look like an outage."""
 
-AFTER_DOUBTS = (1.0, 5.0, 30.0, 600.0, 3600.0)
-"""Seconds without submissions after the 1st, 2nd … doubt in a row: five in the first hour at most.
-The first two count only where something in front of the provider answered."""
+AFTER_DOUBTS = (5.0, 30.0, 600.0, 3600.0)
+"""Seconds without submissions after the 1st, 2nd … doubt in a row where something in front of the
+provider answered, and from the third on (30 s) where nothing did: five in an hour at most."""
 
 SAID_FROM = 60.0
 """Seconds of waiting from which on a person is told."""
@@ -165,8 +165,8 @@ class Gate:
         self._doubts_in_a_row += 1
         if not gateway and self._doubts_in_a_row < STREAK:
             return 0.0
-        step = min(self._doubts_in_a_row, len(AFTER_DOUBTS)) - 1
-        seconds = AFTER_DOUBTS[step] * self._chance.uniform(1.0, 1.2)
+        step = self._doubts_in_a_row - (1 if gateway else STREAK - 1)
+        seconds = AFTER_DOUBTS[min(step, len(AFTER_DOUBTS) - 1)] * self._chance.uniform(1.0, 1.2)
         self._probe_at = self._clock.monotonic() + seconds
         self._why = words
         return seconds

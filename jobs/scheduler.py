@@ -111,7 +111,7 @@ class Scheduler:
                 await self._funds.refresh()
                 continue
             if situation.outstanding.ready and self._gate.takes_nothing:
-                self._give_up()
+                self._stop_submitting()
             ending = verdict(situation)
             if ending is not None:
                 return ending
@@ -133,7 +133,7 @@ class Scheduler:
             due = left.next_due is not None and self._clock.now() >= left.next_due
             now = self._clock.monotonic()
             late = now >= until or (self._lacks_money and now >= self._money_look_at)
-            ready = paced and left.ready and self._gate.shut_for == 0
+            ready = paced and left.ready and self._may_submit()
             if due or late or ready or self._store.change_mark() != mark:
                 return
 
@@ -154,8 +154,10 @@ class Scheduler:
         elif self._may_submit() and not self._sending and not await self._funds.refresh():
             self._gate.unreachable()
 
-    def _give_up(self) -> None:
+    def _stop_submitting(self) -> None:
         """Stop submitting what nobody takes: what is paid for is still polled to its end."""
+        if self._gate.refusal is not None:
+            return  # to say it again would only wake the run again
         minutes = self._policy.unreachable_patience / 60
         words = f"no submission was taken for {minutes:g} minutes ({self._gate.words})"
         self._gate.refuse(RefusalCause.BUSY, words)

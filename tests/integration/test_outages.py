@@ -123,10 +123,11 @@ def test_a_429_for_ever_ends_and_is_said(engine: Engine, wait: float | None) -> 
 
 def test_what_is_paid_for_is_seen_to_its_end_before_a_429_ends_the_run(engine: Engine) -> None:
     """Three are bought, then nothing is taken: their videos are not left behind."""
-    engine.provider.takes = 2 * HOUR
+    engine.provider.takes = 1.5 * HOUR
     answering(engine, lambda now: Throttled(None) if now > 1 else None)
     rows(engine, 20)
-    assert engine.run(generation_timeout=4 * HOUR).reason is Reason.UNREACHABLE
+    ending = engine.run(generation_timeout=4 * HOUR, poll_interval=120.0)
+    assert ending.reason is Reason.UNREACHABLE
     assert engine.status().jobs["completed"] == len(engine.provider.made) > 0
 
 

@@ -208,7 +208,7 @@ def test_doubts_in_a_row_shut_the_gate_for_submissions_alone() -> None:
     assert waits[:2] == [0.0, 0.0]
     assert all(
         least <= wait <= 1.2 * least
-        for wait, least in zip(waits[2:], AFTER_DOUBTS[2:], strict=False)
+        for wait, least in zip(waits[2:], AFTER_DOUBTS[1:], strict=False)
     )
     assert gate.probing
     gate.doubted("x", gateway=False)
