@@ -11,6 +11,7 @@ from .pace import Durations
 from .policy import RunPolicy
 from .provider import Provider
 from .store import Store
+from .token import TokenCheck
 
 Checkpoint = Callable[[str], None]
 """Called with the name of a point where a crash must lose nothing; tests kill the process there."""
@@ -33,6 +34,7 @@ class RunContext:
         gate: whether requests may be sent now.
         chance: randomness, for keys and jitter.
         checkpoint: called at named points; docs/development.md lists them.
+        token: whether a 403 is the token's.
         durations: how long generations took, as this run saw it.
         elsewhere: what others make on this account meanwhile.
     """
@@ -44,5 +46,6 @@ class RunContext:
     gate: Gate
     chance: random.Random
     checkpoint: Checkpoint
+    token: TokenCheck
     durations: Durations = field(default_factory=Durations)
     elsewhere: Elsewhere = field(default_factory=Elsewhere)

@@ -18,6 +18,9 @@ class Reason(StrEnum):
     TOKEN = "token"  # noqa: S105 - a reason, not a secret
     ADDRESS = "address"
     FUNDS = "funds"
+    ACCOUNT = "account"
+    ACCESS = "access"
+    REQUEST = "request"
     BLOCKED = "blocked"
 
 
@@ -39,8 +42,15 @@ REFUSED = {
     RefusalCause.TOKEN: Reason.TOKEN,
     RefusalCause.ADDRESS: Reason.ADDRESS,
     RefusalCause.FUNDS: Reason.FUNDS,
+    RefusalCause.ACCOUNT: Reason.ACCOUNT,
+    RefusalCause.ACCESS: Reason.ACCESS,
+    RefusalCause.REQUEST: Reason.REQUEST,
+    RefusalCause.BUSY: Reason.UNREACHABLE,
 }
 """How a run ends that was refused."""
+
+AT_ONCE = (RefusalCause.TOKEN, RefusalCause.ADDRESS)
+"""Refusals that hold for reads too: after them nothing can be polled any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +98,15 @@ def verdict(now: Situation) -> Ending | None:  # noqa: PLR0911 - one line a reas
         return None
     if now.stopping:
         return Ending(Reason.INTERRUPTED)
-    if now.refusal in (RefusalCause.TOKEN, RefusalCause.ADDRESS):
+    if now.refusal in AT_ONCE:
         return Ending(REFUSED[now.refusal], now.refusal_message)
     if now.out_of_reach:
         return Ending(Reason.UNREACHABLE)
     if left.pending or now.overdue_looks or now.hopeful:
         return None
-    if now.refusal is RefusalCause.FUNDS:
-        return None if now.waits_for_funds else Ending(Reason.FUNDS, now.refusal_message)
+    if now.refusal is not None:
+        waits = now.refusal is RefusalCause.FUNDS and now.waits_for_funds
+        return None if waits else Ending(REFUSED[now.refusal], now.refusal_message)
     if left.next_due is not None:
         return None
     if not left.ready:

@@ -4,6 +4,7 @@ import logging
 
 from .context import RunContext
 from .provider import (
+    ForbiddenError,
     ProviderError,
     RefusalCause,
     ThrottledError,
@@ -13,6 +14,8 @@ from .provider import (
 from .store import accounts
 
 log = logging.getLogger(__name__)
+
+_CAUSES = {WrongAddressError: RefusalCause.ADDRESS, ForbiddenError: RefusalCause.ACCESS}
 
 FIRST_TRIES = 3
 """How often the first reading is tried before a run gives up: nothing is under way yet."""
@@ -54,17 +57,17 @@ class Funds:
             balance = await self._provider.balance()
         except TokenRefusedError as error:
             self._gate.refuse(RefusalCause.TOKEN, str(error))
-        except WrongAddressError as error:
+        except (WrongAddressError, ForbiddenError) as error:
             if self._read_at is None:  # later it is one odd answer: the address was right before
-                self._gate.refuse(RefusalCause.ADDRESS, str(error))
+                self._gate.refuse(_CAUSES[type(error)], str(error))
             else:
                 log.warning("the balance could not be read: %s", error)
         except ThrottledError as error:
-            seconds = self._gate.throttle(error.retry_after)
+            seconds = self._gate.heed(error)
             log.warning("the API asks to be left alone for %.0f s", seconds)
         except ProviderError as error:
             log.warning("the balance could not be read: %s", error)
-            self._gate.unreachable()
+            self._gate.unreachable(str(error))
         else:
             self._gate.answered()
             now = self._clock.now()

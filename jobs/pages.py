@@ -11,7 +11,7 @@ LIST_FROM = 3
 
 
 def next_page(
-    places: Mapping[str, int], limit: int, unsure: int = 0
+    places: Mapping[str, int], limit: int, unsure: int = 0, fewest: int = LIST_FROM
 ) -> tuple[int | None, list[str]]:
     """Say where the page begins that shows the newest of some generations, and which those are.
 
@@ -19,6 +19,7 @@ def next_page(
         places: where in the list each generation is expected, from 0.
         limit: generations on a page.
         unsure: submissions under way, which may have pushed all of them down already.
+        fewest: how many it must be worth reading for.
 
     Returns:
         The page's offset, None when it would show too few; and the ids that it would show.
@@ -28,4 +29,4 @@ def next_page(
     begin = max(0, min(places.values()) - margin)
     end = begin + limit - margin - min(unsure, limit // 2)
     members = [name for name, place in places.items() if place < end]
-    return (begin if len(members) >= LIST_FROM else None), members
+    return (begin if len(members) >= fewest else None), members

@@ -6,10 +6,8 @@ free, so whatever fails is simply looked at again.
 """
 
 import asyncio
-import functools
 import logging
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,25 +15,23 @@ from sqlalchemy import Connection
 
 from .clock import JumpWatch
 from .context import RunContext
+from .list_looks import ListLooks
 from .pace import Announcements, look_delay
-from .pages import LIST_FROM, next_page
 from .patience import given_up
 from .provider import (
     Generation,
     GenerationPhase,
     ProviderError,
     RefusalCause,
-    UnknownGenerationError,
+    ThrottledError,
     UnreachableError,
 )
 from .states import FailureKind, JobState
-from .store import doubts, looks, takeovers, unended
+from .store import doubts, looks, unended
 from .store.looks import Due, Progress
+from .troubles import CROWD, Troubles, is_outage
 
 log = logging.getLogger(__name__)
-
-PASSES = 2
-"""How often the list is gone through for one look, before the rest is looked at singly."""
 
 SINGLE_LOOKS = 8
 """Single looks at the same time."""
@@ -45,9 +41,6 @@ LONGEST_NAP = 1.0
 
 OVERDUE_EVERY = timedelta(minutes=10)
 """How often an overdue generation is looked at while a run goes on."""
-
-STUBBORN = 3
-"""Failed looks in a row after which a generation is looked for in the list instead."""
 
 JUMP = timedelta(seconds=5)
 """A wall clock that moved by more than this was set, or the machine slept."""
@@ -74,10 +67,10 @@ class Poller:
         self._chance = context.chance
         self._checkpoint = context.checkpoint
         self._durations = context.durations
-        self._elsewhere = context.elsewhere
-        self._pushed_down = 0
+        self._list = ListLooks(context, self._write)
         self._jumps = JumpWatch(context.clock)
-        self._failed: Counter[int] = Counter()
+        self._token = context.token
+        self._troubles = Troubles()
         self._announcements = Announcements()
         self._looked: dict[int, float] = {}
         self._mark: int | None = None
@@ -127,8 +120,8 @@ class Poller:
 
     async def _look_at(self, due: Sequence[Due]) -> None:
         if due:
-            missing = await self._by_list(due) if len(due) >= LIST_FROM else due
-            await self._singly(missing)
+            missing, listed = await self._list.look(due, self._troubles)
+            await self._singly(missing, listed=listed)
             self._gate.wake()
 
     def _given_up(self) -> Sequence[Due]:
@@ -162,123 +155,63 @@ class Poller:
         farthest = max(FARTHEST, timedelta(seconds=3 * self._policy.poll_interval))
         looks.heed_clock(connection, self._clock.now(), farthest)
 
-    async def _by_list(self, due: Sequence[Due]) -> list[Due]:
-        """Read the list where the due generations should stand; returns those not seen there.
-
-        The list moves while it is read: where they stand is worked out anew before each page.
-        """
-        missing = {item.generation_id: item for item in due}
-        strays = dict(missing)
-        for _ in range(PASSES):
-            if len(strays) < LIST_FROM:
-                break
-            strays, ended = await self._pass(missing, strays)
-            if len(missing) == len(due):  # ever deeper; from the top again when the list has ended
-                deeper = 2 * self._pushed_down + self._provider.list_limit
-                self._pushed_down = 0 if ended or deeper > looks.FAR else deeper
-        return list(missing.values())
-
-    async def _pass(
-        self, missing: dict[str, Due], listed: dict[str, Due]
-    ) -> tuple[dict[str, Due], bool]:
-        """Go through the pages where some should stand.
-
-        Returns:
-            Those that stood elsewhere, and whether the list ended on the last page.
-        """
-        met: list[tuple[int, int]] = []
-        strays: dict[str, Due] = {}
-        ended = False
-        while listed and not ended:
-            places, unsure = self._places(listed)
-            begin, members = next_page(places, self._provider.list_limit, unsure)
-            taken = {name: listed.pop(name) for name in members}
-            if begin is not None:
-                strays |= taken
-                ended = await self._page(begin, missing, places, met)
-        self._learn_places(met)
-        return {name: item for name, item in strays.items() if name in missing}, ended
-
-    async def _page(
-        self,
-        offset: int,
-        missing: dict[str, Due],
-        places: Mapping[str, int],
-        met: list[tuple[int, int]],
-    ) -> bool:
-        """Read a page, and strike off what it shows; returns whether the list ends there."""
-        seen = await self._provider.generations(self._provider.list_limit, offset)
-        self._gate.answered()
-        known = functools.partial(takeovers.known, self._store)
-        self._elsewhere.note(seen, self._provider.clock_ahead, known)
-        await self._write(seen)
-        for place, generation in enumerate(seen, offset):
-            if generation.id in places:
-                met.append((place, places[generation.id]))
-            if generation.phase is not GenerationPhase.COMPLETED or generation.video_url:
-                missing.pop(generation.id, None)  # else a single look may tell the address
-        return len(seen) < self._provider.list_limit
-
-    def _places(self, listed: Mapping[str, Due]) -> tuple[dict[str, int], int]:
-        """Say where generations should stand in the list just now, and how unsure that is."""
-        numbers = [item.attempt_id for item in listed.values()]
-        newer, under_way = self._store.read(lambda connection: looks.newer(connection, numbers))
-        places = {
-            item.generation_id: newer.get(item.attempt_id, looks.FAR) + self._pushed_down
-            for item in listed.values()
-        }
-        return places, under_way
-
-    def _learn_places(self, met: Sequence[tuple[int, int]]) -> None:
-        """See how far what other clients of the account made pushes ours down the list.
-
-        Generations of one moment may stand in any order, so only the order of places counts.
+    async def _singly(self, due: Sequence[Due], *, listed: bool) -> None:
+        """Look at each by itself; what fails is its own trouble, unless nobody answers.
 
         Args:
-            met: where generations stood, and where they were expected.
+            due: those that the list did not show.
+            listed: whether the list was read just now.
         """
-        if met:
-            stood, expected = (sorted(places) for places in zip(*met, strict=True))
-            off = sorted(place - due for place, due in zip(stood, expected, strict=True))
-            self._pushed_down = max(0, self._pushed_down + off[len(off) // 2])
-
-    async def _singly(self, due: Sequence[Due]) -> None:
         turns = asyncio.Semaphore(SINGLE_LOOKS)
 
-        async def one(item: Due) -> Generation | None:
+        async def one(item: Due) -> Generation | ProviderError:
             async with turns:
                 try:
                     return await self._provider.generation(item.generation_id)
-                except UnknownGenerationError:
-                    # never an end by itself: the list may lag, or a proxy may lie (money.md)
-                    log.warning("the provider does not know generation %s", item.generation_id)
-                    return None
+                except ProviderError as error:
+                    return error
 
         if not due:
             return
-        answers = await asyncio.gather(*(one(item) for item in due), return_exceptions=True)
+        answers = await asyncio.gather(*(one(item) for item in due))
         seen = [answer for answer in answers if isinstance(answer, Generation)]
-        unknown = [item for item, answer in zip(due, answers, strict=True) if answer is None]
-        await self._write(seen, unknown)
-        failures = [answer for answer in answers if isinstance(answer, BaseException)]
-        stubborn = self._stubborn(due, answers)
-        if stubborn and all(isinstance(failure, UnreachableError) for failure in failures):
-            # the list may show what its own look does not; it failing too ends this look
-            await self._write((), await self._by_list(stubborn))
-        elif failures:
-            raise failures[0]
-        self._gate.answered()
-
-    def _stubborn(self, due: Sequence[Due], answers: Sequence[object]) -> list[Due]:
-        """Count the looks that failed in a row; gives those that never succeed."""
         for item, answer in zip(due, answers, strict=True):
-            if isinstance(answer, UnreachableError):
-                self._failed[item.attempt_id] += 1
-            else:
-                self._failed.pop(item.attempt_id, None)
-        failed = [item for item in due if item.attempt_id in self._failed]
-        stubborn = [item for item in failed if self._failed[item.attempt_id] >= STUBBORN]
-        return stubborn if len(stubborn) == len(failed) else []
+            if isinstance(answer, Generation):
+                self._troubles.clear(item.attempt_id)
+        failed = [
+            (item, answer)
+            for item, answer in zip(due, answers, strict=True)
+            if isinstance(answer, ProviderError)
+        ]
+        await self._write(seen)
+        await self._heed_failures(failed, answered=listed or bool(seen))
+
+    async def _heed_failures(
+        self, failed: Sequence[tuple[Due, ProviderError]], *, answered: bool
+    ) -> None:
+        """Put off those in trouble of their own.
+
+        Raises:
+            ProviderError: it concerns everybody.
+        """
+        for _, error in failed:
+            await self._token.check(error)
+        throttled = [error for _, error in failed if isinstance(error, ThrottledError)]
+        if throttled:
+            raise throttled[0]
+        for item, error in failed:
+            # never an end by itself: the list may lag, or a proxy may lie (money.md)
+            log.warning("generation %s could not be looked at: %s", item.generation_id, error)
+            self._troubles.note(item.attempt_id)
+        errors = [error for _, error in failed]
+        if is_outage(errors, answered=answered):
+            few = len(errors) < CROWD  # one whose look breaks the API's server is no outage
+            answered = few and await self._token.balance_answers()
+            if not answered:
+                raise UnreachableError(str(errors[0]))
+        await self._write((), [item for item, _ in failed])
+        if answered:
+            self._gate.answered()
 
     async def _write(self, seen: Sequence[Generation], unknown: Sequence[Due] = ()) -> None:
         self._checkpoint("look-read")
@@ -306,8 +239,7 @@ class Poller:
             )
             for item in unknown:
                 if not self._give_up(connection, item.attempt_id, now - item.accepted_at, now):
-                    next_look_at = self._next_look(item.accepted_at, None, now)
-                    looks.postpone(connection, item.attempt_id, next_look_at)
+                    looks.postpone(connection, item.attempt_id, self._next_try(item, now))
 
         if seen or unknown:
             await self._store.commit(work)
@@ -386,6 +318,14 @@ class Poller:
         # never sleep past the moment at which patience ends, nor look more often than allowed
         next_look_at = min(now + timedelta(seconds=delay), accepted_at + patience)
         return max(next_look_at, now + timedelta(seconds=interval))
+
+    def _next_try(self, item: Due, now: datetime) -> datetime:
+        """Say when one in trouble is looked at again: ever more rarely, at the end of patience."""
+        interval = self._policy.poll_interval
+        delay = self._troubles.delay(item.attempt_id, interval)
+        patience = timedelta(seconds=self._policy.generation_timeout)
+        next_try = min(now + timedelta(seconds=delay), item.accepted_at + patience)
+        return max(next_try, now + timedelta(seconds=interval))
 
 
 def _moved(attempt: Any, seen: Generation) -> bool:

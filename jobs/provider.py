@@ -81,12 +81,26 @@ class Accepted:
     price: Micros | None
 
 
+class About(StrEnum):
+    """What a refused request is refused for, as far as the provider's words tell."""
+
+    ROW = "row"
+    CALLBACK = "callback"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Known not created, and the same request would be refused again (400, 413, 415, 422)."""
+    """Known not created, and the same request would be refused again (400, 413, 415, 422).
+
+    Attributes:
+        about: ``row``: its content, its image or a field of it; ``callback``: the address for
+            callbacks; ``unknown``: the words name nothing of the row.
+    """
 
     kind: FailureKind
     message: str
+    about: About = About.ROW
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +134,19 @@ class RefusalCause(StrEnum):
     TOKEN = "token"  # noqa: S105 - a cause, not a secret
     FUNDS = "funds"
     ADDRESS = "address"
+    ACCOUNT = "account"
+    ACCESS = "access"
+    REQUEST = "request"
+    BUSY = "busy"
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Known not created, for a reason that stands for every request (401, 403; 402; 404, 405)."""
+    """Known not created, for a reason that stands for every request.
+
+    401: token; 402: funds; 403: access; 404, 405: address; and whatever the provider says of the
+    account in so many words (suspended, a quota that is used up).
+    """
 
     cause: RefusalCause
     message: str
@@ -132,9 +154,16 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class InDoubt:
-    """Nobody knows whether a generation was created and charged."""
+    """Nobody knows whether a generation was created and charged.
+
+    Attributes:
+        cause: why every further submission would fail too, where the provider says so.
+        gateway: True when something in front of the provider answered (407, 502, 503, 504).
+    """
 
     reason: str
+    cause: RefusalCause | None = None
+    gateway: bool = False
 
 
 SubmitOutcome = Accepted | Rejected | Unsent | Throttled | Refused | InDoubt
@@ -197,7 +226,11 @@ class ThrottledError(ProviderError):
 
 
 class TokenRefusedError(ProviderError):
-    """401 or 403: every request will fail until the token is replaced."""
+    """401, or a balance that answers 403: every request fails until the token is replaced."""
+
+
+class ForbiddenError(ProviderError):
+    """403 on one read: it concerns that read, unless the balance is refused as well."""
 
 
 class UnknownGenerationError(ProviderError):

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from .account_list import read_back
 from .clock import Clock
+from .echo import resembles
 from .errors import NotAllowedError
 from .provider import Generation, Provider, UnknownGenerationError
 from .states import AttemptState, JobState
@@ -115,8 +116,11 @@ async def look_for(store: Store, provider: Provider, clock: Clock, job: Any) -> 
 
 
 def could_be(suspect: Suspect, seen: Generation) -> bool:
-    """Return whether a generation could be a doubt's: its prompt, and not older than it."""
-    alike = seen.prompt is not None and prompt_key(seen.prompt) == suspect.key
+    """Return whether a generation could be a doubt's: its prompt, and not older than it.
+
+    A list may alter prompts, so one that resembles it counts as well.
+    """
+    alike = seen.prompt is not None and resembles(suspect.prompt, seen.prompt)
     return alike and (seen.created_at is None or seen.created_at >= suspect.wide_from)
 
 

@@ -6,7 +6,7 @@ The caller holds the lock (:func:`jobs.lock.runner_lock`) and has upgraded the d
 import asyncio
 import logging
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,10 +30,21 @@ from .provider import (
 )
 from .reconcile import Reconciler, Recovery, recover
 from .scheduler import Scheduler
-from .store import Store, accounts, outcomes, outstanding, steering
+from .store import Store, accounts, doubts, outcomes, outstanding, steering
 from .store.claims import Blocked
+from .token import TokenCheck
 
 log = logging.getLogger(__name__)
+
+
+WAITS_AFTER = {
+    Reason.FUNDS: str(Blocked.BALANCE),
+    Reason.ACCOUNT: "the account ({})",
+    Reason.ACCESS: "access to the API ({})",
+    Reason.REQUEST: "a change of the run's settings ({})",
+    Reason.UNREACHABLE: "the API",
+}
+"""What the batches of a run wait for after it ended."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -71,12 +82,21 @@ class Runner:
         self._provider = provider
         self._owner = owner
         self._clock = clock
-        self.gate = Gate(clock, chance)
+        self.gate = Gate(clock, chance, policy.unreachable_patience)
         elsewhere = Elsewhere(
             since_when(clock.now(), policy.looked_at), copies=policy.looked_at is not None
         )
+        token = TokenCheck(provider, clock)
         context = RunContext(
-            store, provider, clock, policy, self.gate, chance, checkpoint, elsewhere=elsewhere
+            store,
+            provider,
+            clock,
+            policy,
+            self.gate,
+            chance,
+            checkpoint,
+            token,
+            elsewhere=elsewhere,
         )
         self._funds = Funds(context)
         self._reconciler = Reconciler(context)
@@ -127,9 +147,13 @@ class Runner:
             ending = await self._serve()
             if ending.reason not in (Reason.INTERRUPTED, Reason.UNREACHABLE, Reason.TOKEN):
                 await self._funds.refresh()  # what the account holds now, for the status
-            if ending.reason is Reason.FUNDS:
-                waits = dict.fromkeys(wanted, str(Blocked.BALANCE))
-                self._store.write(lambda connection: steering.set_waiting(connection, waits))
+            if ending.reason in WAITS_AFTER:
+                waits = WAITS_AFTER[ending.reason].format(ending.message)
+                self._store.write(
+                    lambda connection: steering.set_waiting(
+                        connection, dict.fromkeys(wanted, waits)
+                    )
+                )
             return ending
         finally:
             self._store.write(self._leave)
@@ -231,8 +255,8 @@ async def check_owner(store: Store, provider: Provider, owner: Owner) -> None:
             f"{owner.origin}; name another database with --db, or the right API with --base-url"
         )
     # Same API, another token: a renewed one of the same account knows our generations.
-    known = store.read(accounts.known_generation)
-    if known is None:
+    known = store.read(accounts.known_generations)
+    if not known:
         if store.read(accounts.has_unsettled):
             raise DatabaseOwnerError(
                 f"{store.path} has submissions in doubt that were made with another token, and "
@@ -240,17 +264,57 @@ async def check_owner(store: Store, provider: Provider, owner: Owner) -> None:
                 "token from before until they are settled, or another database with --db"
             )
         return
-    try:
-        await provider.generation(known)
-    except UnknownGenerationError as error:
+    troubles = await _unless_shown(store, provider, known)
+    if troubles is None:
+        return
+    if isinstance(troubles, UnknownGenerationError):
         raise DatabaseOwnerError(
             f"{store.path} belongs to another account: this token does not know "
-            f"generation {known}; use that account's token, or another database with --db"
-        ) from error
+            f"generation {known[0]}; use that account's token, or another database with --db"
+        ) from troubles
+    raise DatabaseOwnerError(
+        "the token is another one than before, and whether it is of the same account "
+        f"could not be seen ({troubles}); try again later"
+    ) from troubles
+
+
+async def _unless_shown(
+    store: Store, provider: Provider, known: Sequence[str]
+) -> ProviderError | None:
+    """Look whether an account shows any generation of ours; one alone may be gone or refused.
+
+    =======================================  ===========================================
+    one of the newest is shown by its id     ours
+    one of ours is on the list's first page  ours
+    none of these, and one was 404           another account's, as far as can be seen
+    none of these                            it could not be seen
+    =======================================  ===========================================
+
+    Returns:
+        Why it could not be seen; None when it is ours.
+
+    Raises:
+        TokenRefusedError: the token is not taken.
+    """
+    met: list[ProviderError] = []
+    for generation_id in known:
+        try:
+            await provider.generation(generation_id)
+        except TokenRefusedError:
+            raise
+        except ProviderError as error:
+            met.append(error)
+        else:
+            return None
+    try:
+        page = await provider.generations(provider.list_limit, 0)
     except TokenRefusedError:
         raise
     except ProviderError as error:
-        raise DatabaseOwnerError(
-            "the token is another one than before, and whether it is of the same account "
-            f"could not be seen ({error}); try again later"
-        ) from error
+        met.append(error)
+    else:
+        ids = [generation.id for generation in page]
+        if store.read(lambda connection: doubts.known(connection, ids)):
+            return None
+    unknown = [error for error in met if isinstance(error, UnknownGenerationError)]
+    return (unknown or met)[0]

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
+from .blame import Blame
 from .context import RunContext
 from .ending import Ending, Situation, verdict
 from .funds import Funds
@@ -74,6 +75,9 @@ class Scheduler:
         self._elsewhere = context.elsewhere
         self._funds = funds
         self._reconciler = reconciler
+        self._token = context.token
+        self._blame = Blame()
+        self._doubted: list[int] = []
         self._pacer = Pacer(context.policy.rate, context.clock)
         self._sending: set[asyncio.Task[None]] = set()
         self._waits: dict[int, str] = {}
@@ -89,7 +93,9 @@ class Scheduler:
             if self._lacks_money:
                 await self._look_for_money()
             stale = self._funds.age > self._policy.balance_interval and not self._lacks_money
-            if stale and self._may_submit():
+            if self._gate.probing:
+                await self._look_before_probe()
+            elif stale and self._may_submit():
                 await self._funds.refresh()
             want = self._wanted() if self._may_submit() else 0
             result, situation = await self._store.commit(
@@ -106,6 +112,8 @@ class Scheduler:
             if stale and self._balance_blocks(result) and self._may_submit():
                 await self._funds.refresh()
                 continue
+            if situation.outstanding.ready and self._gate.takes_nothing:
+                self._stop_submitting()
             ending = verdict(situation)
             if ending is not None:
                 return ending
@@ -114,6 +122,8 @@ class Scheduler:
     def _wanted(self) -> int:
         """Say how many submissions may start; some together, so that they share a transaction."""
         under_way = len(self._sending)
+        if self._gate.probing:  # one alone shows whether submissions are taken again
+            return 0 if under_way else min(self._pacer.available(), 1)
         free = MOST_SENDING - under_way if under_way < ROOM_FROM else 0
         return min(self._pacer.available(), free)
 
@@ -125,7 +135,8 @@ class Scheduler:
             due = left.next_due is not None and self._clock.now() >= left.next_due
             now = self._clock.monotonic()
             late = now >= until or (self._lacks_money and now >= self._money_look_at)
-            if due or late or (paced and left.ready) or self._store.change_mark() != mark:
+            ready = paced and left.ready and self._may_submit()
+            if due or late or ready or self._store.change_mark() != mark:
                 return
 
     async def _look_for_money(self) -> None:
@@ -136,6 +147,22 @@ class Scheduler:
             self._gate.forgive()
         self._money_look_at = self._clock.monotonic() + self._money_pace
         self._money_pace = min(2 * self._money_pace, MONEY_SLOWEST)
+
+    async def _look_before_probe(self) -> None:
+        """Look, free of charge, whether a submission is worth a try after those in doubt."""
+        if self._store.read(lambda connection: outcomes.any_taken(connection, self._doubted)):
+            self._gate.served()  # only the answers were lost
+            self._doubted.clear()
+        elif self._may_submit() and not self._sending and not await self._funds.refresh():
+            self._gate.unreachable()
+
+    def _stop_submitting(self) -> None:
+        """Stop submitting what nobody takes: what is paid for is still polled to its end."""
+        if self._gate.refusal is not None:
+            return  # to say it again would only wake the run again
+        minutes = self._policy.unreachable_patience / 60
+        words = f"no submission was taken for {minutes:g} minutes ({self._gate.words})"
+        self._gate.refuse(RefusalCause.BUSY, words)
 
     @property
     def sending(self) -> Collection[asyncio.Task[None]]:
@@ -150,7 +177,9 @@ class Scheduler:
     def _may_submit(self) -> bool:
         if not self._policy.buys:
             return False
-        return not self._gate.stopping and self._gate.refusal is None and self._gate.closed_for == 0
+        gate = self._gate
+        shut = gate.stopping or gate.refusal is not None or gate.takes_nothing
+        return not shut and gate.shut_for == 0
 
     def _reap(self) -> None:
         for task in [task for task in self._sending if task.done()]:
@@ -170,8 +199,11 @@ class Scheduler:
                 elsewhere=self._elsewhere,
             )
             result = claims.claim(connection, now, terms, self._new_key)
-            self._note_waits(connection, result)
+            self._note_waits(connection, self._blocks(connection, result))
             self._warn_of_others(result)
+        elif words := self._gate.waits_for(now):
+            served = outstanding.served_batches(connection)
+            self._note_waits(connection, dict.fromkeys(served, words))
         found = {batch: frozenset(why) for batch, why in result.blocked.items()}
         blocked = found if want and not result.claims else None
         gate = self._gate
@@ -186,12 +218,14 @@ class Scheduler:
             crowded=result.crowded,
             waits_for_funds=self._policy.wait_for_funds,
             stopping=gate.stopping,
-            out_of_reach=gate.out_of_reach_for > self._policy.unreachable_patience,
+            out_of_reach=gate.out_of_reach,
             refusal=gate.refusal,
             refusal_message=gate.refusal_message,
         )
 
-    def _note_waits(self, connection: Connection, result: ClaimResult) -> None:
+    @staticmethod
+    def _blocks(connection: Connection, result: ClaimResult) -> dict[int, str]:
+        """Say per batch what stands in the way of its rest."""
         waits = {batch: ", ".join(sorted(why)) for batch, why in result.blocked.items()}
         if any(Blocked.BALANCE in why for why in result.blocked.values()):
             balance = accounts.read_account(connection).balance_micros
@@ -199,6 +233,9 @@ class Scheduler:
                 batch: f"{text} (${usd_text(balance)} at the last look)"
                 for batch, text in waits.items()
             }
+        return waits
+
+    def _note_waits(self, connection: Connection, waits: dict[int, str]) -> None:
         if waits != self._waits:
             steering.set_waiting(connection, dict.fromkeys(self._waits) | waits)
             self._waits = waits
@@ -236,7 +273,8 @@ class Scheduler:
             request = self._announced(claim.request)
             outcome = await self._provider.submit(request, claim.idempotency_key, may_send)
             self._checkpoint("answer-read")
-            self._heed(outcome)
+            outcome = await self._judged(claim, outcome)
+            self._heed(claim, outcome)
             await self._store.commit(lambda connection: self._settle(connection, claim, outcome))
             self._checkpoint("outcome-written")
         finally:
@@ -249,23 +287,39 @@ class Scheduler:
             return request
         return replace(request, callback_url=self._policy.callback_url)
 
-    def _heed(self, outcome: SubmitOutcome) -> None:
+    async def _judged(self, claim: Claim, outcome: SubmitOutcome) -> SubmitOutcome:
+        """Say whose fault a refusal is: the row's, the run's, or, of a 403, the token's."""
+        if isinstance(outcome, Refused) and outcome.cause is RefusalCause.ACCESS:
+            refused = await self._token.refused()
+            return outcome if refused is None else Refused(RefusalCause.TOKEN, str(refused))
+        own = claim.request.callback_url is not None or self._policy.callback_url is None
+        return self._blame.judge(claim.attempt_id, outcome, own_callback=own)
+
+    def _heed(self, claim: Claim, outcome: SubmitOutcome) -> None:
         """Draw the conclusions that concern every submission."""
         match outcome:
-            case Throttled(retry_after):
-                seconds = self._gate.throttle(retry_after)
+            case Throttled(retry_after, words):
+                seconds = self._gate.throttle(retry_after, words)
+                self._gate.not_served(retry_after)
                 log.info("too many requests: every submission waits %.0f s", seconds)
             case Refused(cause, message):
                 self._gate.refuse(cause, message)
             case Unsent(reason, unreachable=True):
-                seconds = self._gate.unreachable()
+                seconds = self._gate.unreachable(reason)
+                self._gate.not_served()
                 log.info("the provider can't be reached (%s): waiting %.0f s", reason, seconds)
             case Unsent():
                 log.info("a submission was held back: %s", outcome.reason)
-            case InDoubt(reason):
-                log.info("a submission is in doubt: %s", reason)
+            case InDoubt(reason, cause):
+                seconds = self._gate.doubted(reason, gateway=outcome.gateway)
+                self._gate.not_served()
+                self._doubted.append(claim.attempt_id)
+                log.info("a submission is in doubt: %s: the next waits %.0f s", reason, seconds)
+                if cause is not None:
+                    self._gate.refuse(cause, reason)
             case Accepted() | Rejected():
                 self._gate.served()
+                self._doubted.clear()
                 self._money_pace = MONEY_FIRST
 
     def _settle(self, connection: Connection, claim: Claim, outcome: SubmitOutcome) -> None:
@@ -281,10 +335,12 @@ class Scheduler:
                     log.error("the acceptance of %s as %s was not expected", attempt, generation_id)
             case Rejected(kind, message):
                 outcomes.reject(connection, attempt, kind, message, now)
-            case Throttled():
-                outcomes.release(connection, attempt, "429 too many requests", None)
+            case Throttled(_, words):
+                outcomes.release(connection, attempt, words or "429 too many requests", None)
             case Refused(cause, message):
                 outcomes.release(connection, attempt, f"{cause}: {message}", None)
+                for number in self._blame.put_back():
+                    outcomes.put_back(connection, number)
             case Unsent(reason):
                 outcomes.release(connection, attempt, reason, None)
             case InDoubt(reason):

@@ -97,6 +97,7 @@ JOB_TRANSITIONS: Final[tuple[tuple[JobState, str, JobState], ...]] = (
     (JobState.FAILED, "late", JobState.COMPLETED),
     (JobState.FAILED, "reappear", JobState.PENDING),
     (JobState.FAILED, "redo", JobState.QUEUED),
+    (JobState.FAILED, "put_back", JobState.QUEUED),
     (JobState.COMPLETED, "redo", JobState.QUEUED),
 )
 """``(from, transition, to)``. ``failed → completed`` is a job given up, finished after all."""

@@ -32,6 +32,10 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+STOPPED = (Reason.FUNDS, Reason.ACCOUNT, Reason.ACCESS, Reason.REQUEST, Reason.BLOCKED)
+"""Why a run ends that leaves work for when a person has done something."""
+
+
 def exit_of_error(error: EngineError) -> Exit:
     """Say which exit an engine's error means."""
     database = (
@@ -64,7 +68,7 @@ def exit_of_run(
     if surplus or any(batch.jobs[JobState.IN_DOUBT] for batch in seen):
         return Exit.IN_DOUBT
     paused = any(batch.paused and batch.jobs[JobState.QUEUED] for batch in seen)
-    if paused or ending.reason in (Reason.FUNDS, Reason.BLOCKED):
+    if paused or ending.reason in STOPPED:
         return Exit.STOPPED
     failed = any(batch.jobs[JobState.FAILED] for batch in seen)
     missing = files_wanted and any(batch.files_missing for batch in seen)
@@ -81,7 +85,7 @@ def exit_of_jobs(ending: Ending, jobs: Iterable[Any], *, files_wanted: bool) -> 
         return Exit.TOKEN if ending.reason is Reason.TOKEN else Exit.USAGE
     if JobState.IN_DOUBT in states:
         return Exit.IN_DOUBT
-    stopped = ending.reason in (Reason.FUNDS, Reason.BLOCKED) and JobState.CANCELLED in states
+    stopped = ending.reason in STOPPED and JobState.CANCELLED in states
     if stopped or JobState.QUEUED in states:
         return Exit.STOPPED
     missing = any(job.state == JobState.COMPLETED and not job.sha256 for job in seen)

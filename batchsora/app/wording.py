@@ -172,25 +172,30 @@ _WAYS_ON = {
     Blocked.BALANCE: "top up the account, then run again; --wait-for-funds waits for it",
 }
 """What to type when something stands in the way."""
+_REASONS = {
+    Reason.INTERRUPTED: "stopped; nothing is lost: run it again to go on",
+    Reason.UNREACHABLE: "the API could not be reached, or takes nothing; nothing is lost: run it "
+    "again to resume",
+    Reason.TOKEN: "{message}; renew the token, then run again",
+    Reason.ADDRESS: "{message}; check --base-url",
+    Reason.FUNDS: "not enough credits; {queued} job(s) left: top up the account, then run again",
+    Reason.ACCOUNT: "{message}; {queued} job(s) stay queued, at no cost: settle it with the "
+    "provider, then run again",
+    Reason.ACCESS: "{message}; {queued} job(s) stay queued, at no cost. The token is accepted, so "
+    "it is a firewall or a missing permission: settle it, then run again",
+    Reason.REQUEST: "{message}; every submission is refused like this, so it is no fault of the "
+    "rows: {queued} job(s) stay queued, at no cost. Fix it, then run again",
+}
 
 
 def reason(ending: Ending, queued: int) -> Iterable[str]:
     """Say why a run ended before everything was done, and what to do about it."""
-    match ending.reason:
-        case Reason.INTERRUPTED:
-            yield "stopped; nothing is lost: run it again to go on"
-        case Reason.UNREACHABLE:
-            yield "the API could not be reached; nothing is lost: run it again to go on"
-        case Reason.TOKEN:
-            yield f"{ending.message}; renew the token, then run again"
-        case Reason.ADDRESS:
-            yield f"{ending.message}; check --base-url"
-        case Reason.FUNDS:
-            yield f"not enough credits; {queued} job(s) left: top up the account, then run again"
-        case Reason.BLOCKED:
-            why = {cause for causes in ending.blocked.values() for cause in causes}
-            ways = ", ".join(sorted(why)) or "attempts in doubt occupy every slot"
-            yield f"{queued} job(s) left; in the way: {ways}"
-            yield from (text for cause, text in _WAYS_ON.items() if cause in why)
-        case Reason.FINISHED:
-            pass
+    if ending.reason in _REASONS:
+        if ending.message and ending.reason in (Reason.UNREACHABLE, Reason.FUNDS):
+            yield ending.message
+        yield _REASONS[ending.reason].format(message=ending.message, queued=queued)
+    elif ending.reason is Reason.BLOCKED:
+        why = {cause for causes in ending.blocked.values() for cause in causes}
+        ways = ", ".join(sorted(why)) or "attempts in doubt occupy every slot"
+        yield f"{queued} job(s) left; in the way: {ways}"
+        yield from (text for cause, text in _WAYS_ON.items() if cause in why)

@@ -6,13 +6,16 @@ from datetime import timedelta
 from typing import Final
 
 from batchsora.runblob import errors
+from batchsora.runblob.causes import Cause, cause_of, names_callback, names_row
 from batchsora.runblob.client import RunBlobClient
 from batchsora.runblob.failures import failure_kind
 from batchsora.runblob.kinds import kind_of
 from batchsora.runblob.models import GenerationInfo, usable_id
 from jobs.money import Micros, to_micros
 from jobs.provider import (
+    About,
     Accepted,
+    ForbiddenError,
     Generation,
     GenerationPhase,
     GenerationRequest,
@@ -34,6 +37,14 @@ from jobs.provider import (
 from jobs.states import FailureKind
 
 __all__ = ["RunBlobProvider", "kind_of"]
+
+GATEWAY: Final = frozenset({407, 502, 503, 504, 520, 521, 522, 523, 524})
+"""Statuses with which something in front of the API answers: a proxy, a load balancer."""
+
+_CAUSES: Final[dict[Cause | None, RefusalCause]] = {
+    Cause.FUNDS: RefusalCause.FUNDS,
+    Cause.ACCOUNT: RefusalCause.ACCOUNT,
+}
 
 _PHASES: Final = {phase.value: phase for phase in GenerationPhase}
 
@@ -103,50 +114,78 @@ class RunBlobProvider:
         """Read the account's money."""
         try:
             return to_micros(await self._client.get_balance())
+        except errors.ForbiddenError as error:  # this request should work: it is the token's
+            raise TokenRefusedError(str(error)) from error
         except errors.RunBlobError as error:
             raise read_error_of(error) from error
 
 
-def outcome_of(  # noqa: PLR0911 - a table: one return for each outcome
-    error: errors.RunBlobError, *, with_image: bool
-) -> SubmitOutcome:
+_REFUSALS: Final = (
+    (errors.ForbiddenError, RefusalCause.ACCESS),  # 403; before its base, 401
+    (errors.BadTokenError, RefusalCause.TOKEN),
+    (errors.AccountError, RefusalCause.ACCOUNT),
+    (errors.InsufficientCreditsError, RefusalCause.FUNDS),
+    (errors.WrongAddressError, RefusalCause.ADDRESS),
+)
+"""Errors of ``generate`` that stand for every submission."""
+
+
+def outcome_of(error: errors.RunBlobError, *, with_image: bool) -> SubmitOutcome:
     """Say what an error of ``generate`` means for the engine: a whitelist, all else is in doubt."""
     message = str(error)
+    for kind, cause in _REFUSALS:
+        if isinstance(error, kind):
+            return Refused(cause, message)
     match error:
-        case errors.ImageError() if with_image:
-            return Rejected(FailureKind.IMAGE, message)
         case errors.ValidationError():
-            return Rejected(FailureKind.VALIDATION, message)
-        case errors.BadTokenError():
-            return Refused(RefusalCause.TOKEN, message)
-        case errors.InsufficientCreditsError():
-            return Refused(RefusalCause.FUNDS, message)
-        case errors.WrongAddressError():
-            return Refused(RefusalCause.ADDRESS, message)
+            return _rejected(error, with_image=with_image)
         case errors.RateLimitedError():
-            return Throttled(error.retry_after)
+            return Throttled(error.retry_after, message)
         case errors.UnreachableError():
             return Unsent(message, unreachable=True)
         case errors.WithheldError():
             return Unsent(message, unreachable=False)
-    return InDoubt(message)
+    doubted_for = _CAUSES.get(cause_of(error.details))
+    return InDoubt(message, doubted_for, gateway=error.status in GATEWAY)
+
+
+def _rejected(error: errors.ValidationError, *, with_image: bool) -> Rejected:
+    message = str(error)
+    if with_image and isinstance(error, errors.ImageError):
+        return Rejected(FailureKind.IMAGE, message)
+    if error.status == 403:  # noqa: PLR2004 - moderation, see batchsora.runblob.answers
+        return Rejected(FailureKind.CONTENT, message)
+    return Rejected(FailureKind.VALIDATION, message, about_of(error))
+
+
+def about_of(error: errors.ValidationError) -> About:
+    """Say what a refused request is refused for, by the API's words."""
+    if names_callback(error.details):
+        return About.CALLBACK
+    # before anything was sent there is no status: then it is our own reading of the row's image
+    if error.status in (None, 413) or names_row(error.details):
+        return About.ROW
+    return About.UNKNOWN
+
+
+_READ_ERRORS: Final = (
+    (errors.ForbiddenError, ForbiddenError),
+    (errors.BadTokenError, TokenRefusedError),
+    (errors.NotFoundError, UnknownGenerationError),
+    (errors.WrongAddressError, WrongAddressError),
+    (errors.UnreachableError, UnreachableError),
+    (errors.ServerError, UnreachableError),
+)
 
 
 def read_error_of(error: errors.RunBlobError) -> ProviderError:
     """Say what an error of a read means for the engine."""
-    message = str(error)
-    match error:
-        case errors.BadTokenError():
-            return TokenRefusedError(message)
-        case errors.NotFoundError():
-            return UnknownGenerationError(message)
-        case errors.WrongAddressError():
-            return WrongAddressError(message)
-        case errors.RateLimitedError():
-            return ThrottledError(message, error.retry_after)
-        case errors.UnreachableError() | errors.ServerError():
-            return UnreachableError(message)
-    return ProviderError(message)
+    if isinstance(error, errors.RateLimitedError):
+        return ThrottledError(str(error), error.retry_after)
+    for kind, meaning in _READ_ERRORS:
+        if isinstance(error, kind):
+            return meaning(str(error))
+    return ProviderError(str(error))
 
 
 def generation_of(found: GenerationInfo, generation_id: str | None) -> Generation:

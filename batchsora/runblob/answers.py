@@ -15,8 +15,11 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any, Final
 
+from batchsora.runblob.causes import MODERATED, Cause, cause_of
 from batchsora.runblob.errors import (
+    AccountError,
     BadTokenError,
+    ForbiddenError,
     ImageError,
     InDoubtError,
     InsufficientCreditsError,
@@ -28,13 +31,18 @@ from batchsora.runblob.errors import (
     ValidationError,
     WrongAddressError,
 )
-from batchsora.runblob.words import clean
+from batchsora.runblob.words import LONGEST, clean
 from jobs.clock import EARLIEST, LATEST
 
 LONGEST_RETRY_AFTER: Final = 3600.0
 """Seconds; an API that asks for more is asked again after an hour all the same."""
 
+_BY_WORDS: Final = frozenset({400, 402, 403, 422, 429})
+"""Statuses of a ``generate``, of those known to have created nothing, whose words may concern the
+account and not the row."""
+
 _MOST_DETAILS = 20
+_TITLE = re.compile(rb"<title[^>]*>([^<]*)", re.IGNORECASE)
 _IMAGE_FIELD = re.compile(r"\bimage(?:_url|_base64|s)?\b", re.IGNORECASE)
 _OK = (200,)
 _CREATED = (200, 201, 202)
@@ -92,7 +100,7 @@ def succeeded(answer: Answer, call: Call) -> bool:
     return answer.whole and answer.status in (_CREATED if call is Call.GENERATE else _OK)
 
 
-def error_of(  # noqa: PLR0911 - a table: one return for each meaning
+def error_of(  # noqa: C901, PLR0911 - a table: one return for each meaning
     answer: Answer, call: Call, secret: str, now: Callable[[], datetime]
 ) -> RunBlobError:
     """Say which error an answer is that is no success.
@@ -106,6 +114,10 @@ def error_of(  # noqa: PLR0911 - a table: one return for each meaning
     details = [clean(line, secret) for line in _details(answer)]
     said = f": {clean('; '.join(details), secret)}" if details else ""
     status = answer.status
+    if call is Call.GENERATE and status in _BY_WORDS:
+        of_the_account = _of_the_account(answer, said, details, now)
+        if of_the_account is not None:
+            return of_the_account
     match status:
         case 400 | 413 | 415 | 422 if call is Call.GENERATE or status in (400, 422):
             about_image = status == 413 or any(_IMAGE_FIELD.search(line) for line in details)  # noqa: PLR2004 - the body is too large
@@ -113,9 +125,17 @@ def error_of(  # noqa: PLR0911 - a table: one return for each meaning
             return kind(
                 f"the API refused the request ({status}){said}", status=status, details=details
             )
-        case 401 | 403:
+        case 401:
             return BadTokenError(
                 f"the API refused the token ({status}){said}", status=status, details=details
+            )
+        case 403 if call is Call.GENERATE and any(map(MODERATED.search, details)):
+            return ValidationError(
+                f"the API refused the request ({status}){said}", status=status, details=details
+            )
+        case 403:
+            return ForbiddenError(
+                f"the API refused access ({status}){said}", status=status, details=details
             )
         case 402:
             return InsufficientCreditsError(
@@ -149,6 +169,31 @@ def error_of(  # noqa: PLR0911 - a table: one return for each meaning
             details=details,
         )
     return _failed_read(answer, said, details, secret)
+
+
+def _of_the_account(
+    answer: Answer, said: str, details: list[str], now: Callable[[], datetime]
+) -> RunBlobError | None:
+    """Return the error of a refusal that concerns every submission, by its words.
+
+    A quota beside a ``Retry-After`` passes by itself, as does what is busy.
+    """
+    status = answer.status
+    wait = retry_after(answer.headers, now)
+    cause = cause_of(details)
+    if cause is Cause.FUNDS:
+        return InsufficientCreditsError(
+            f"the account has too little credit ({status}){said}", status=status, details=details
+        )
+    if cause is Cause.ACCOUNT and (status != 429 or wait is None):  # noqa: PLR2004 - too many requests
+        return AccountError(
+            f"the account takes nothing more ({status}){said}", status=status, details=details
+        )
+    if cause is Cause.BUSY and status in (400, 403, 422):
+        return RateLimitedError(
+            f"too many requests ({status}){said}", retry_after=wait, status=status, details=details
+        )
+    return None
 
 
 def _failed_read(answer: Answer, said: str, details: list[str], secret: str) -> RunBlobError:
@@ -202,19 +247,38 @@ def _details(answer: Answer) -> list[str]:
     try:
         document = parsed(answer)
     except ValueError:
+        return _plain(answer.body)
+    if not isinstance(document, dict):
         return []
-    detail = document.get("detail", document.get("error")) if isinstance(document, dict) else None
-    if isinstance(detail, dict):
-        detail = [detail]
+    said = (document.get(name) for name in ("detail", "error", "errors"))
+    lines = [line for found in said for line in _lines(found)]
+    own = _line({name: document[name] for name in ("msg", "message", "code") if name in document})
+    lines += [own] if own and own not in lines else []
+    return lines[:_MOST_DETAILS]
+
+
+def _plain(body: bytes) -> list[str]:
+    """Take the words of an answer that is no JSON: its title, or a short text."""
+    if title := _TITLE.search(body):
+        return [title[1].decode("utf-8", "replace").strip()]
+    text = body[: LONGEST + 1].decode("utf-8", "replace").strip()
+    return [text] if text[:1].isalpha() and len(body) <= LONGEST else []
+
+
+def _lines(detail: object) -> list[str]:
     if isinstance(detail, str):
         return [detail]
-    if not isinstance(detail, list):
+    entries = [detail] if isinstance(detail, dict) else detail
+    if not isinstance(entries, list):
         return []
-    return [line for line in map(_line, detail[:_MOST_DETAILS]) if line]
+    return [line for line in map(_line, entries[:_MOST_DETAILS]) if line]
 
 
 def _line(entry: object) -> str:
-    """Write one entry of a 422 as ``duration: Input should be 10 or 15``, without its input."""
+    """Write one entry of a 422 as ``duration: Input should be 10 or 15``, without its input.
+
+    A code stands behind the words, because it often is what tells most.
+    """
     if isinstance(entry, str):
         return entry
     if not isinstance(entry, dict):
@@ -226,4 +290,7 @@ def _line(entry: object) -> str:
         if isinstance(part, str | int) and part != "body"
     )
     words = next((v for k in ("msg", "message", "type") if isinstance(v := entry.get(k), str)), "")
+    code = entry.get("code")
+    if isinstance(code, str) and code.casefold() != words.casefold():
+        words = f"{words} [{code}]" if words else code
     return f"{where}: {words}" if where and words else where or words

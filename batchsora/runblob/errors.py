@@ -3,8 +3,10 @@
 ::
 
     RunBlobError                      base: the text is meant for a person
-    ├── BadTokenError                 401, 403: every call will fail until the token is replaced
-    ├── InsufficientCreditsError      402: the account has too little money
+    ├── BadTokenError                 401: every call will fail until the token is replaced
+    │   └── ForbiddenError            403: perhaps the token's, perhaps that of one call
+    ├── InsufficientCreditsError      402, or its words: the account has too little money
+    ├── AccountError                  the account is suspended, or a quota of its is used up
     ├── ValidationError               400, 422 (413, 415): the request is wrong, for good
     │   └── ImageError                … because of its image; also before anything was sent
     ├── NotFoundError                 404 on a call with an id: no such generation
@@ -54,6 +56,14 @@ class RunBlobError(Exception):
 
 class BadTokenError(RunBlobError):
     """The token is missing, wrong, expired or may not do this."""
+
+
+class ForbiddenError(BadTokenError):
+    """Access was refused: perhaps to every call, perhaps to this one alone."""
+
+
+class AccountError(RunBlobError):
+    """The account takes nothing more: it is suspended, or a quota or limit of its is used up."""
 
 
 class InsufficientCreditsError(RunBlobError):

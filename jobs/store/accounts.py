@@ -265,11 +265,16 @@ def has_unsettled(connection: Connection) -> bool:
     return connection.execute(select(ATTEMPT.c.id).where(UNSETTLED).limit(1)).first() is not None
 
 
-def known_generation(connection: Connection) -> str | None:
-    """Name the newest generation of ours, by which a changed token can show whose it is."""
-    return connection.execute(
+WITNESSES = 3
+"""Generations of ours by which a changed token may show whose it is: one alone may be gone."""
+
+
+def known_generations(connection: Connection) -> list[str]:
+    """Name the newest generations of ours, by which a changed token can show whose it is."""
+    newest = (
         select(ATTEMPT.c.generation_id)
         .where(ATTEMPT.c.generation_id.is_not(None))
         .order_by(ATTEMPT.c.id.desc())
-        .limit(1)
-    ).scalar_one_or_none()
+        .limit(WITNESSES)
+    )
+    return list(connection.execute(newest).scalars())

@@ -5,6 +5,7 @@ together.
 """
 
 import sqlite3
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, func, select
@@ -14,6 +15,9 @@ from ..tables import ATTEMPT, LIVE
 from . import prices
 from .prepared import Prepared
 from .rows import ASKED, attempt_row, estimate, move_attempt, move_job, move_money
+
+LONGEST_WAIT = timedelta(hours=1)
+"""Until a job is sent again whose submissions came to nothing."""
 
 _OWNER = Prepared(select(ATTEMPT.c.id).where(ATTEMPT.c.generation_id == bindparam("generation")))
 
@@ -140,6 +144,40 @@ def reject(
     return True
 
 
+def put_back(connection: Connection, attempt_id: int) -> bool:
+    """Queue a job again whose refusal turned out to be no fault of its own: it used up nothing.
+
+    Returns:
+        False when it is not failed by this very attempt any more.
+    """
+    row = attempt_row(connection, attempt_id)
+    refused = (
+        row is not None
+        and row.current_attempt == attempt_id
+        and row.state == AttemptState.REJECTED
+        and row.job_state == JobState.FAILED
+    )
+    return refused and move_job(
+        connection,
+        row.job_id,
+        "put_back",
+        JobState.QUEUED,
+        add={"attempts": -1},
+        error_kind=None,
+        error=None,
+        completed_at=None,
+        due_at=None,
+    )
+
+
+def any_taken(connection: Connection, attempt_ids: Sequence[int]) -> bool:
+    """Check whether any of some attempts turned out to have been taken by the provider."""
+    taken = select(ATTEMPT.c.id).where(
+        ATTEMPT.c.id.in_(attempt_ids), ATTEMPT.c.generation_id.is_not(None)
+    )
+    return connection.execute(taken.limit(1)).first() is not None
+
+
 def doubt(connection: Connection, attempt_id: int, reason: str, now: datetime) -> bool:
     """Nobody knows: the attempt keeps its hold, and the job waits until the doubt is settled.
 
@@ -184,13 +222,10 @@ def void(
     ):
         return False
     move_money(connection, row, held=-row.hold_micros)
-    voids = connection.execute(
-        select(func.count())
-        .select_from(ATTEMPT)
-        .where(ATTEMPT.c.job_id == row.job_id, ATTEMPT.c.state == AttemptState.VOID)
-    ).scalar_one()
+    voids = _voids(connection, row.job_id)
     if most is None or voids < most:
-        move_job(connection, row.job_id, "void", JobState.QUEUED, due_at=None)
+        due_at = _due_after_void(connection, row.job_id, attempt_id, now)
+        move_job(connection, row.job_id, "void", JobState.QUEUED, due_at=due_at)
         return True
     move_job(
         connection,
@@ -203,6 +238,48 @@ def void(
         **ASKED,
     )
     return True
+
+
+def _voids(connection: Connection, job_id: int) -> int:
+    """Count a job's voids, those between which nothing at all was accepted as one.
+
+    They tell of an outage, which is no fault of the job's: it must not be exhausted by one.
+    """
+    taken = ATTEMPT.alias()
+    last_taken = (
+        select(func.max(taken.c.id))
+        .where(taken.c.generation_id.is_not(None), taken.c.id < ATTEMPT.c.id)
+        .scalar_subquery()
+    )
+    return int(
+        connection.execute(
+            select(func.count(func.coalesce(last_taken, 0).distinct())).where(
+                ATTEMPT.c.job_id == job_id, ATTEMPT.c.state == AttemptState.VOID
+            )
+        ).scalar_one()
+    )
+
+
+def _due_after_void(
+    connection: Connection, job_id: int, attempt_id: int, now: datetime
+) -> datetime | None:
+    """Say when a job is sent again: from its second void on others go first.
+
+    One whose submissions are never answered must not take every try of an outage for itself. It
+    waits for as long as its doubts took to be settled, twice, three times … that.
+    """
+    voids = ATTEMPT.alias()
+    earlier, intent_at = connection.execute(
+        select(
+            select(func.count())
+            .select_from(voids)
+            .where(voids.c.job_id == job_id, voids.c.state == AttemptState.VOID)
+            .scalar_subquery(),
+            ATTEMPT.c.intent_at,
+        ).where(ATTEMPT.c.id == attempt_id)
+    ).one()
+    wait = (now - intent_at) * (earlier - 1)
+    return now + min(wait, LONGEST_WAIT) if wait > timedelta(0) else None
 
 
 def doubt_all_open(connection: Connection, now: datetime) -> int:

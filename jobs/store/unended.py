@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, select, text, update
+from sqlalchemy import Connection, and_, bindparam, case, func, or_, select, update
 
 from ..states import UNENDED, AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, JOB
@@ -20,8 +20,10 @@ _OF_BATCH = Prepared(
     select(ATTEMPT.c.id)
     .join(JOB, JOB.c.attempt_id == ATTEMPT.c.id)
     .where(
-        text("attempt.state = 'accepted'"),
-        ATTEMPT.c.overdue_at.is_not(None),
+        or_(
+            and_(ATTEMPT.c.state == AttemptState.ACCEPTED, ATTEMPT.c.overdue_at.is_not(None)),
+            ATTEMPT.c.state == AttemptState.ABANDONED,  # a person gave it up: it may still finish
+        ),
         JOB.c.batch_id == bindparam("batch"),
         JOB.c.state == JobState.FAILED,
     )
@@ -35,7 +37,7 @@ def is_unended(job: Any) -> bool:
 
 
 def any_unended(connection: Connection, batch_id: int) -> bool:
-    """Return whether a batch has such a job, so that a run of it has something to look at."""
+    """Return whether a batch has such a job, or one that was given up: a run has to look at it."""
     return _OF_BATCH.first(connection, batch=batch_id) is not None
 
 

@@ -126,11 +126,22 @@ def test_what_is_given_back_makes_room_under_the_cap(
 
 
 def test_a_provider_that_never_makes_anything_is_not_asked_for_ever(engine: Engine) -> None:
-    """Every POST of a row is dropped and nothing is ever made: five times, then it has failed."""
+    """Each POST of one row is dropped while others are taken: five times, then it has failed."""
     engine.provider.script = {"prompt of r0": ["late 1e9"] * 50}
-    engine.load([spec("r0"), *(spec(f"r{n}", row=n) for n in range(1, 20))])
-    assert engine.run(grace=30, rate=0.02).reason is Reason.FINISHED
+    engine.load([spec(f"r{i}", row=i) for i in range(40)])
+    assert engine.run(grace=30, max_in_flight=2).reason is Reason.FINISHED
     job = engine.jobs()["r0"]
     assert (job.state, job.error_kind, job.charged_micros) == ("failed", "system", 0)
-    assert len([sent for sent, _ in engine.provider.posts if sent == "prompt of r0"]) == 5
+    assert len([prompt for prompt, _ in engine.provider.posts if prompt == "prompt of r0"]) == 5
+    assert engine.budget("batch:1").held_micros == 0
+
+
+def test_a_provider_that_takes_nothing_is_not_asked_for_ever(engine: Engine) -> None:
+    """Every POST is dropped: after an hour the run ends, and the row has lost nothing by it."""
+    engine.provider.script = {"prompt of r0": ["late 1e9"] * 50}
+    engine.load([spec("r0")])
+    for _ in range(3):
+        assert engine.run(grace=30).reason is Reason.UNREACHABLE
+        assert engine.jobs()["r0"].state == "queued"
+    assert 3 <= len(engine.provider.posts) <= 15
     assert engine.budget("batch:1").held_micros == 0

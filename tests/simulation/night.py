@@ -343,33 +343,40 @@ class Night:
 
     async def _do(self, deed: str, store: Store, job: Any, chance: random.Random) -> None:
         now = self.clock.now()
-        if deed == "cancel":
-            store.write(lambda c: steering.cancel(c, [job.id], now))
-        elif deed == "retry":
-            store.write(lambda c: steering.retry(c, [job.id]))
-        elif deed == "pause":
-            store.write(lambda c: steering.set_paused(c, 1, paused=True))
-            try:
-                await asyncio.sleep(chance.uniform(1, 30))
-            finally:
-                store.write(lambda c: steering.set_paused(c, 1, paused=False))
-        elif deed == "load":
-            store.write(lambda c: self._load_specs(c, self.specs))
-        elif deed in ("edit", "hand"):
-            self._tidy(deed, store, job, chance)
-        elif deed == "cap":
-            old = store.read(lambda c: self.watcher.cap_of(c, batch_key(1)))
-            if old is not None:
-                store.write(lambda c: accounts.set_cap(c, batch_key(1), old + 200_000))
-        elif job.state == JobState.IN_DOUBT:
-            # a person who looked: the provider's page shows what was made, and what was not
-            made = self.watcher.made_by(store, job.attempt_id)
-            if made is not None and made.created_at <= self.account.now():
-                client = Client(self.account, self.clock)
-                await resolve_as(store, client, self.clock, job, made.id, force=False)
-            elif made is None and not self.watcher.under_way(store, job.attempt_id):
-                grace = timedelta(seconds=chance.choice([0.0, GRACE]))
-                resolve_never_made(store, self.clock, job, grace=grace, force=True)
+        match deed:
+            case "cancel":
+                store.write(lambda c: steering.cancel(c, [job.id], now))
+            case "retry":
+                store.write(lambda c: steering.retry(c, [job.id]))
+            case "pause":
+                store.write(lambda c: steering.set_paused(c, 1, paused=True))
+                try:
+                    await asyncio.sleep(chance.uniform(1, 30))
+                finally:
+                    store.write(lambda c: steering.set_paused(c, 1, paused=False))
+            case "load":
+                store.write(lambda c: self._load_specs(c, self.specs))
+            case "edit" | "hand":
+                self._tidy(deed, store, job, chance)
+            case "cap":
+                self._raise_cap(store)
+            case _ if job.state == JobState.IN_DOUBT:
+                await self._resolve(store, job, chance)
+
+    def _raise_cap(self, store: Store) -> None:
+        old = store.read(lambda c: self.watcher.cap_of(c, batch_key(1)))
+        if old is not None:
+            store.write(lambda c: accounts.set_cap(c, batch_key(1), old + 200_000))
+
+    async def _resolve(self, store: Store, job: Any, chance: random.Random) -> None:
+        """Settle a doubt as a person who looked: the provider's page shows what was made."""
+        made = self.watcher.made_by(store, job.attempt_id)
+        if made is not None and made.created_at <= self.account.now():
+            client = Client(self.account, self.clock)
+            await resolve_as(store, client, self.clock, job, made.id, force=False)
+        elif made is None and not self.watcher.under_way(store, job.attempt_id):
+            grace = timedelta(seconds=chance.choice([0.0, GRACE]))
+            resolve_never_made(store, self.clock, job, grace=grace, force=True)
 
     def _tidy(self, deed: str, store: Store, job: Any, chance: random.Random) -> None:
         if deed == "edit":

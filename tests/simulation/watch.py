@@ -18,6 +18,9 @@ ACCOUNT_BUDGET = select(BUDGET.c.charged_micros, BUDGET.c.held_micros).where(
     BUDGET.c.key == ACCOUNT_KEY
 )
 JOBS = select(JOB.c.id, JOB.c.state, JOB.c.error_kind)
+BY_ITSELF = (JobState.PENDING, JobState.PROCESSING, JobState.COMPLETED)
+"""Where a job goes whose video turns up after all."""
+
 ENDS = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 
 

@@ -5,6 +5,7 @@ the process that crashes.
 """
 
 import asyncio
+import json
 import random
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -12,7 +13,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from batchsora.runblob import models
+from support.loop import EPOCH
+
+from batchsora.runblob import adapter, models
+from batchsora.runblob.answers import Answer, Call, error_of
+from batchsora.runblob.errors import RunBlobError
 from batchsora.runblob.failures import failure_kind
 from batchsora.sandbox.answers import Reply, answer
 from batchsora.sandbox.echo import echoed
@@ -30,19 +35,14 @@ from jobs.provider import (
     InDoubt,
     Kind,
     ProviderError,
-    RefusalCause,
-    Refused,
-    Rejected,
     SubmitOutcome,
     Throttled,
     ThrottledError,
-    TokenRefusedError,
     UnknownGenerationError,
     UnreachableError,
     Unsent,
     WrongAddressError,
 )
-from jobs.states import FailureKind
 
 REQUEST_TIMEOUT = 6.0
 """Seconds after which the client gives a request up."""
@@ -62,37 +62,31 @@ MADE_AND_SPOILT: dict[Fault, SubmitOutcome | None] = {
 
 
 def outcome_of(reply: Reply) -> SubmitOutcome:
-    """Say what a POST came to that made nothing, as the adapter does by the status alone."""
-    said = str(reply.body)
-    match reply.status:
-        case 400 | 422:
-            return Rejected(FailureKind.VALIDATION, said)
-        case 401 | 403:
-            return Refused(RefusalCause.TOKEN, said)
-        case 402:
-            return Refused(RefusalCause.FUNDS, said)
-        case 404 | 405:
-            return Refused(RefusalCause.ADDRESS, said)
-        case 429:
-            return Throttled(None, said)
-    return InDoubt(f"{reply.status}")
+    """Say what a POST came to that made nothing, by the client's own tables."""
+    error = _error_of(reply, Call.GENERATE)
+    return (
+        InDoubt("the connection dropped")
+        if error is None
+        else adapter.outcome_of(error, with_image=False)
+    )
 
 
-def read_error(word: str, single: bool = False) -> ProviderError:  # noqa: FBT001, FBT002 - of a single status
-    """Say what a read met that was answered so, as the adapter does."""
+def read_error(word: str, *, single: bool = False) -> ProviderError:
+    """Say what a read met that was answered so, by the client's own tables."""
     reply = answer(word)
-    match reply.status:
-        case 401 | 403:
-            return TokenRefusedError(word)
-        case 404 if single:
-            return UnknownGenerationError(word)
-        case 404 | 405 | 200:
-            return WrongAddressError(word)
-        case 429:
-            return ThrottledError(word)
-        case status if status == 0 or status >= 500:
-            return UnreachableError(word)
-    return ProviderError(word)
+    if reply.status == 200:
+        return WrongAddressError(word)
+    error = _error_of(reply, Call.STATUS if single else Call.READ)
+    return UnreachableError(word) if error is None else adapter.read_error_of(error)
+
+
+def _error_of(reply: Reply, call: Call) -> RunBlobError | None:
+    """Read an answer as the client does; None where the connection drops instead."""
+    if reply.status == 0:
+        return None
+    body = reply.body if reply.is_page else json.dumps(reply.body)
+    said = Answer(reply.status, reply.headers, str(body).encode(), whole=True)
+    return error_of(said, call, "", lambda: EPOCH)
 
 
 @dataclass

@@ -19,6 +19,7 @@ from batchsora.runblob.client import RunBlobClient
 from jobs.money import Micros
 from jobs.provider import (
     Accepted,
+    ForbiddenError,
     GenerationPhase,
     GenerationRequest,
     ImageRef,
@@ -115,7 +116,7 @@ def test_no_body_breaks_the_reading_of_a_yes(body: bytes) -> None:
     ("status", "expected"),
     [
         (401, RefusalCause.TOKEN),
-        (403, RefusalCause.TOKEN),
+        (403, RefusalCause.ACCESS),
         (402, RefusalCause.FUNDS),
         (404, RefusalCause.ADDRESS),
         (405, RefusalCause.ADDRESS),
@@ -123,10 +124,10 @@ def test_no_body_breaks_the_reading_of_a_yes(body: bytes) -> None:
 )
 def test_refusals_stand_for_every_request(status: int, expected: RefusalCause) -> None:
     """Token, funds and address stop everything, and the API's own words are passed on."""
-    outcome = submit(reply(status, {"detail": "INSUFFICIENT_\x1b[31mCREDITS"}))
+    outcome = submit(reply(status, {"detail": "SOMETHING_\x1b[31mELSE"}))
     assert isinstance(outcome, Refused)
     assert outcome.cause is expected
-    assert "INSUFFICIENT_" in outcome.message
+    assert "SOMETHING_" in outcome.message
     assert "\x1b" not in outcome.message
 
 
@@ -203,7 +204,7 @@ def test_without_an_image_no_image_is_wrong() -> None:
 )
 def test_how_long_to_wait(headers: dict[str, str], expected: float | None) -> None:
     """``Retry-After`` is seconds or a date by the server's own clock; nonsense is no answer."""
-    assert submit(reply(429, {}, **headers)) == Throttled(expected)
+    assert submit(reply(429, {}, **headers)) == Throttled(expected, "too many requests (429)")
 
 
 def test_a_failure_of_the_transport_before_the_body_was_asked_for_is_unsent() -> None:
@@ -401,7 +402,6 @@ READS: list[Callable[[RunBlobProvider], Awaitable[Any]]] = [
     ("handler", "expected"),
     [
         (reply(401, {}), TokenRefusedError),
-        (reply(403, {}), TokenRefusedError),
         (reply(405, {}), WrongAddressError),
         (reply(302, {}, Location="https://x.example/"), WrongAddressError),
         (reply(200, b"<html>"), WrongAddressError),
@@ -423,6 +423,18 @@ def test_what_a_failed_read_means(
     """Every failed read is one of the engine's errors, and says whether waiting may help."""
     with pytest.raises(expected):
         run(handler, lambda client: read(RunBlobProvider(client)))
+
+
+def test_a_403_is_the_tokens_only_where_the_balance_says_so() -> None:
+    """One generation's or the list's may have a reason of its own: the engine asks the balance."""
+    status, listing, balance = READS
+    for read, expected in (
+        (status, ForbiddenError),
+        (listing, ForbiddenError),
+        (balance, TokenRefusedError),
+    ):
+        with pytest.raises(expected):
+            run(reply(403, {}), lambda client, read=read: read(RunBlobProvider(client)))
 
 
 def test_a_404_depends_on_what_was_asked() -> None:

@@ -1,0 +1,105 @@
+"""Whose fault a refused or failed submission is, read from the API's words and codes.
+
+Real APIs say "no money" and "suspended" under any status: what decides is the words. Each table is
+tried from its top; the first line that fits decides.
+
+=========  ========================================================================================
+funds      the account's money: credits, balance, billing, a payment
+account    the account itself: suspended, deactivated, a quota or a plan's limit that is used up
+busy       passing: too many at once, too many a minute
+=========  ========================================================================================
+
+Words about an account count only as a statement of fact ("your account has been suspended"). Then
+they win, also where moderation is mentioned beside them ("… for violating our content policy"): to
+stop costs nothing and harms no row. A warning ("violations may get your account suspended") is no
+such statement, and the refusal stays the row's. A line that names a field of the row first
+(``prompt: …``) tells of that row alone: it may quote anything.
+"""
+
+import re
+from collections.abc import Sequence
+from enum import Enum
+from typing import Final
+
+
+class Cause(Enum):
+    """What concerns every submission, not one row."""
+
+    FUNDS = "funds"
+    ACCOUNT = "account"
+    BUSY = "busy"
+
+
+_WHO = r"(?:accounts?|organi[sz]ations?|users?|projects?|api keys?|keys?|subscriptions?|teams?|workspaces?|tenants?|customers?|members?|plans?)"  # noqa: E501
+_STATE = r"(?:suspended|banned|deactivated|disabled|terminated|closed|locked|restricted|frozen|inactive|on hold|not active)"  # noqa: E501
+_IS = r"(?:is|was|has been|have been|are|currently|temporarily|permanently|now|status|id \S+|:|=)"
+_MONEY = r"(?:credits?|funds?|balances?|money|tokens? balance)"
+_LIMITED = r"(?:daily|monthly|weekly|yearly|account|plan|subscription|tier|usage|spending|spend|generations?|videos?|trial)"  # noqa: E501
+_USED_UP = r"(?:exceed(?:ed|s)?|reached|exhausted|used up|depleted|hit|over)"
+
+_TABLE: Final = (
+    (Cause.BUSY, r"\bconcurren\w+\b|\btoo many (?:concurrent|parallel|active|running)\b"),
+    (Cause.BUSY, r"\brate[- ]?limit\w*\b|\btoo many requests\b|\bper (?:second|minute)\b|\brpm\b"),
+    (Cause.FUNDS, rf"\binsufficient (?:\w+ )?(?:{_MONEY}|quota)\b"),
+    (
+        Cause.FUNDS,
+        rf"\b{_MONEY} (?:\w+ )?(?:is |are |was )?(?:too low|low|not enough|insufficient)\b",
+    ),
+    (Cause.FUNDS, rf"\b(?:not enough|no|out of|run out of|lack of|exhausted) (?:\w+ )?{_MONEY}\b"),
+    (Cause.FUNDS, rf"\b{_MONEY} (?:\w+ )?(?:exhausted|depleted|used up|exceeded)\b"),
+    (Cause.FUNDS, r"\bpayment (?:is )?(?:required|overdue|failed)\b|\bbilling\b|\bunpaid\b"),
+    (Cause.FUNDS, r"\btop[- ]?up\b|\brecharge\b|余额不足|欠费"),
+    (Cause.ACCOUNT, rf"\b{_WHO} (?:{_IS} ){{0,3}}{_STATE}\b"),
+    (Cause.ACCOUNT, rf"\b{_STATE} (?:{_WHO})\b"),
+    (Cause.ACCOUNT, rf"\bquotas?\b.{{0,40}}\b{_USED_UP}\b|\b{_USED_UP}\b.{{0,40}}\bquotas?\b"),
+    (Cause.ACCOUNT, rf"\b{_LIMITED} (?:\w+ )?limits?\b.{{0,20}}\b{_USED_UP}\b"),
+    (Cause.ACCOUNT, rf"\b{_USED_UP}\b.{{0,30}}\b{_LIMITED} (?:\w+ )?limits?\b"),
+)
+"""``(cause, what the API says)``, in lower case, with codes taken apart into words."""
+
+_FIELD = re.compile(
+    r"^(?:\w+\.)*(?:prompt|image\w*|duration|orientation|callback_?url)\b[^:]{0,20}:", re.IGNORECASE
+)
+_CALLBACK = re.compile(r"\b(?:callback|webhook)(?:[_ -]?ur[il])?\b", re.IGNORECASE)
+_OF_THE_ROW = re.compile(
+    r"\b(?:prompts?|images?(?:_\w+)?|pictures?|duration|seconds|orientation|aspect|ratio|content)\b",
+    re.IGNORECASE,
+)
+MODERATED: Final = re.compile(
+    r"\b(?:moderat\w+|content[ _-]polic\w+|usage polic\w+|community guidelines|guardrails?|nsfw|"
+    r"sexual\w*|nudity|violence|violent|unsafe|safety|harmful|copyright\w*|celebrit\w+|minors?)\b",
+    re.IGNORECASE,
+)
+"""What a refusal of one prompt or image says, under any status."""
+
+_WARNING = re.compile(rf"\b(?:may|might|could|will|risks?|lead to|result in)\b.{{0,60}}?{_STATE}\b")
+"""What may become of an account is no statement that it has."""
+
+_LONGEST_SEARCHED: Final = 2000
+
+
+def cause_of(lines: Sequence[str]) -> Cause | None:
+    """Return what the API's words tell of the account; None when they tell nothing of it."""
+    texts = [_WARNING.sub(" ", _spread(line)) for line in lines if not _FIELD.match(line)]
+    for cause, pattern in _TABLE:
+        if any(re.search(pattern, text) for text in texts):
+            return cause
+    return None
+
+
+def names_callback(lines: Sequence[str]) -> bool:
+    """Check whether it is the address for callbacks that was refused, and nothing else."""
+    text = " ".join(lines)
+    return bool(_CALLBACK.search(text)) and not _OF_THE_ROW.search(text)
+
+
+def names_row(lines: Sequence[str]) -> bool:
+    """Check whether the words name a field of the row, its content or its image."""
+    text = " ".join(lines).replace("_", " ")
+    return bool(_OF_THE_ROW.search(text) or MODERATED.search(text))
+
+
+def _spread(line: str) -> str:
+    """Take codes apart: ``INSUFFICIENT_CREDITS`` and ``accountSuspended`` are words too."""
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", line[:_LONGEST_SEARCHED])
+    return " ".join(re.sub(r"[_\-/.,;()\[\]'\"]+", " ", text).casefold().split())

@@ -1,0 +1,260 @@
+"""One generation's trouble stays its own, and no row pays for the account's: over real HTTP."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from support.api import BALANCE, LIST, POST, Answerer, OddServer, html
+
+from batchsora.cli import main
+from batchsora.sandbox.world import World
+
+QUICK = ("--poll-interval", "0.05", "--rate", "0", "--yes", "--no-download", "--grace", "0.2")
+ROWS = 6
+
+
+@dataclass
+class Shop:
+    """A provider whose answers a test replaces, and what a command said."""
+
+    answer: Answerer = lambda _: None
+    world: World = field(default_factory=lambda: World(time_scale=2000.0))
+    posts: int = 0
+    url: str = ""
+
+    def run(self, *more: str, rows: int = ROWS) -> int:
+        """Load the sheet and run it; gives the exit code."""
+        with Path("night.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(
+                [["id", "prompt"], *([f"r{i}", f"kite {i}"] for i in range(rows))]
+            )
+        return self.call("run", "night.csv", *QUICK, *more)
+
+    def call(self, *arguments: str) -> int:
+        """Run a command against the API."""
+        with pytest.raises(SystemExit) as ended:
+            main(("--base-url", self.url, *arguments))
+        return int(ended.value.code or 0)
+
+    def first(self, request: web.Request) -> web.StreamResponse | None:
+        """Answer what the test replaces."""
+        self.posts += request.path == POST
+        return self.answer(request)
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    """Work in an empty folder, with a token."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RUNBLOB_API_KEY", "whose-fault-token")
+    shop = Shop()
+    with OddServer(shop.world, shop.first) as server:
+        shop.url = server.url
+        yield shop
+
+
+@pytest.fixture
+def status(shop: Shop, capsys: pytest.CaptureFixture[str]) -> Callable[[], dict[str, Any]]:
+    """Read where the one batch stands."""
+
+    def read() -> dict[str, Any]:
+        capsys.readouterr()
+        shop.call("status", "--json")
+        batch: dict[str, Any] = json.loads(capsys.readouterr().out)["batches"][0]
+        return batch
+
+    return read
+
+
+def refusal(status: int, **fields: Any) -> web.Response:
+    return web.json_response(fields, status=status)
+
+
+ODD: dict[str, Callable[[], web.Response]] = {
+    "403": lambda: refusal(403, detail="Forbidden"),
+    "403 HTML": lambda: html(403),
+    "400": lambda: refusal(400, detail="bad id"),
+    "404": lambda: refusal(404, detail="not found"),
+    "410": lambda: refusal(410, detail="gone"),
+    "422": lambda: refusal(422, detail="unprocessable"),
+    "500": lambda: refusal(500, detail="boom"),
+    "HTML": lambda: html(200),
+    "another shape": lambda: web.json_response([1, 2]),
+    "another id": lambda: web.json_response({"generation_id": "other", "status": "failed"}),
+}
+
+
+class OneId:
+    """Answers oddly about the first generation that is asked for."""
+
+    def __init__(self, odd: Callable[[], web.Response], listing: web.Response | None) -> None:
+        self.odd = odd
+        self.fails_list = listing is not None
+        self.id = ""
+
+    def __call__(self, request: web.Request) -> web.StreamResponse | None:
+        asked = request.path.removeprefix(f"{LIST}/").strip("/")
+        if request.path == LIST and self.fails_list:
+            return refusal(500, detail="the list is broken")
+        if request.method == "GET" and request.path.startswith(f"{LIST}/"):
+            self.id = self.id or asked
+            return self.odd() if asked == self.id else None
+        return None
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_an_id_whose_status_fails_is_found_in_the_list(
+    shop: Shop, status: Callable[[], Any], odd: Callable[[], web.Response]
+) -> None:
+    """Nobody else is slowed down, and the one is seen where it is shown."""
+    shop.answer = OneId(odd, None)
+    assert shop.run(rows=2) == 0
+    assert status()["jobs"]["completed"] == 2
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_an_id_that_nothing_shows_stops_nobody(
+    shop: Shop, status: Callable[[], Any], odd: Callable[[], web.Response]
+) -> None:
+    """Its status and the list both fail: the others complete, the one is told as overdue."""
+    shop.answer = OneId(odd, html(500))
+    code = shop.run("--buy-again", "--generation-timeout", "2")
+    found = status()
+    assert found["jobs"]["completed"] == ROWS - 1
+    assert (code, found["failed_kinds"]) == (3, {"overdue": 1})
+    assert len(shop.world.made) == ROWS
+
+
+def test_a_list_that_fails_for_ever_keeps_no_video_back(
+    shop: Shop, status: Callable[[], Any]
+) -> None:
+    """Single looks find every video, and the broken list is not asked all the time."""
+    reads = 0
+
+    def answer(request: web.Request) -> web.StreamResponse | None:
+        nonlocal reads
+        if request.path != LIST:
+            return None
+        reads += 1
+        return refusal(500, detail="the list is broken")
+
+    shop.answer = answer
+    assert shop.run("--buy-again") == 0
+    assert status()["jobs"]["completed"] == ROWS
+    assert reads < 15
+
+
+def test_a_token_that_is_refused_everywhere_is_the_tokens(shop: Shop) -> None:
+    """403 also on the balance: exit 6, and nothing was sent."""
+    shop.answer = lambda _: refusal(403, detail="invalid key")
+    assert shop.run("--buy-again") == 6
+    assert shop.posts == 0
+
+
+def test_a_403_on_submissions_whose_balance_is_refused_too_is_the_tokens(shop: Shop) -> None:
+    """The token was revoked in the middle of the run."""
+    revoked = False
+
+    def answer(request: web.Request) -> web.StreamResponse | None:
+        nonlocal revoked
+        revoked |= request.path == POST
+        return refusal(403, detail="key revoked") if revoked else None
+
+    shop.answer = answer
+    assert shop.run("--buy-again") == 6
+
+
+REFUSED = [
+    (lambda: html(403), "access", "Attention required"),
+    (lambda: refusal(403, detail="Forbidden"), "access", "Forbidden"),
+    (lambda: refusal(400, detail="Insufficient balance"), "balance", "top up"),
+    (lambda: refusal(403, code="INSUFFICIENT_CREDITS"), "balance", "top up"),
+    (lambda: refusal(429, error={"code": "insufficient_quota"}), "balance", "top up"),
+    (lambda: refusal(422, message="Daily limit reached"), "the account", "Daily limit"),
+    (lambda: refusal(400, detail="Your account has been suspended"), "the account", "suspended"),
+    (lambda: refusal(429, detail="monthly quota exceeded"), "the account", "quota"),
+    (lambda: refusal(400, detail="Model sora-1 is retired"), "a change", "retired"),
+    (lambda: refusal(422, detail=[{"loc": ["body", "model"], "msg": "bad"}]), "a change", "model"),
+]
+
+
+@pytest.mark.parametrize(("odd", "waits", "words"), REFUSED, ids=[w for _, _, w in REFUSED])
+def test_what_concerns_the_account_or_the_run_stops_the_run(
+    shop: Shop,
+    status: Callable[[], Any],
+    capsys: pytest.CaptureFixture[str],
+    odd: Callable[[], web.Response],
+    waits: str,
+    words: str,
+) -> None:
+    """Exit 4 in the provider's words; every row is queued as if it had never been tried."""
+    shop.answer = lambda request: odd() if request.path == POST else None
+    assert shop.run("--buy-again", "--max-in-flight", "4") == 4
+    assert words in capsys.readouterr().err
+    found = status()
+    assert found["jobs"]["queued"] == ROWS
+    assert waits in found["waiting_for"]
+    assert shop.posts <= 7
+    capsys.readouterr()
+    shop.call("jobs", "--json")
+    jobs = json.loads(capsys.readouterr().out)
+    assert [(job["attempts"], job["error"]) for job in jobs] == [(0, None)] * ROWS
+    shop.answer = lambda _: None
+    assert shop.run("--buy-again") == 0
+    assert len(shop.world.made) == ROWS
+
+
+def test_a_500_that_speaks_of_the_quota_stops_the_run_and_stays_a_doubt(
+    shop: Shop, status: Callable[[], Any]
+) -> None:
+    """It may have been made all the same: the list settles it, and nothing more is sent."""
+    shop.answer = lambda request: (
+        refusal(500, detail="Quota exceeded for this account") if request.path == POST else None
+    )
+    assert shop.run("--buy-again", "--max-in-flight", "2") == 4
+    assert "Quota exceeded" in status()["waiting_for"]
+    assert status()["jobs"]["queued"] == ROWS
+    assert shop.posts <= 2
+
+
+def callback_refused(request: web.Request) -> web.StreamResponse | None:
+    detail = [{"loc": ["body", "callback_url"], "msg": "URL is not reachable"}]
+    return refusal(422, detail=detail) if request.path == POST else None
+
+
+def test_the_runs_own_callback_address_is_no_fault_of_the_rows(
+    shop: Shop, status: Callable[[], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run stops and names the flag."""
+    shop.answer = callback_refused
+    assert shop.run("--buy-again", "--callback-base", "https://hooks.example.com") == 4
+    assert "--callback-base" in capsys.readouterr().err
+    assert status()["jobs"]["queued"] == ROWS
+
+
+def test_a_rows_own_callback_address_is_its_fault(shop: Shop, status: Callable[[], Any]) -> None:
+    """The row that names it fails."""
+    shop.answer = callback_refused
+    Path("own.csv").write_text(
+        "id,prompt,callback_url\nr0,kite,https://hooks.example.com/x\n", encoding="utf-8"
+    )
+    assert shop.call("run", "own.csv", "--buy-again", *QUICK) == 3
+    assert status()["failed_kinds"] == {"validation": 1}
+
+
+def test_one_odd_balance_is_no_end(shop: Shop) -> None:
+    """A firewall in front of the balance alone, after the run began, stops nothing."""
+    reads = 0
+
+    def answer(request: web.Request) -> web.StreamResponse | None:
+        nonlocal reads
+        reads += request.path == BALANCE
+        return html(502) if request.path == BALANCE and reads > 1 else None
+
+    shop.answer = answer
+    assert shop.run("--buy-again") == 0

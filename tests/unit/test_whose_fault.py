@@ -1,0 +1,238 @@
+"""The tables by which it is decided whose fault a failed look or a refused submission is."""
+
+import random
+
+import pytest
+
+from batchsora.runblob.adapter import GATEWAY, outcome_of
+from batchsora.runblob.causes import Cause, cause_of, names_callback, names_row
+from batchsora.runblob.errors import InDoubtError
+from jobs.blame import Blame, same_words
+from jobs.gate import AFTER_DOUBTS, Gate, Patience
+from jobs.provider import (
+    About,
+    Accepted,
+    ForbiddenError,
+    InDoubt,
+    ProviderError,
+    RefusalCause,
+    Refused,
+    Rejected,
+    ThrottledError,
+    TokenRefusedError,
+    UnknownGenerationError,
+    UnreachableError,
+    WrongAddressError,
+)
+from jobs.states import FailureKind
+from jobs.troubles import RAREST, Trouble, Troubles, is_outage, trouble_of
+
+WORDS: list[tuple[str, Cause | None]] = [
+    ("INSUFFICIENT_CREDITS", Cause.FUNDS),
+    ("insufficientBalance", Cause.FUNDS),
+    ("Account balance not enough", Cause.FUNDS),
+    ("You have run out of credits", Cause.FUNDS),
+    ("Your credit balance is too low", Cause.FUNDS),
+    ("insufficient_quota: check your plan and billing details", Cause.FUNDS),
+    ("Payment required", Cause.FUNDS),
+    ("Please top up your account", Cause.FUNDS),
+    ("账户余额不足", Cause.FUNDS),
+    ("ACCOUNT_SUSPENDED", Cause.ACCOUNT),
+    ("Your account has been temporarily suspended", Cause.ACCOUNT),
+    ("The organization is deactivated.", Cause.ACCOUNT),
+    ("user banned", Cause.ACCOUNT),
+    ("This API key is disabled", Cause.ACCOUNT),
+    ("Quota exceeded for this month", Cause.ACCOUNT),
+    ("You exceeded your current quota", Cause.ACCOUNT),
+    ("Daily limit reached", Cause.ACCOUNT),
+    ("You have reached your monthly generation limit", Cause.ACCOUNT),
+    ("Your account has been suspended for violating our content policy", Cause.ACCOUNT),
+    ("Concurrency limit reached", Cause.BUSY),
+    ("Rate limit exceeded: 5 requests per minute", Cause.BUSY),
+    ("Content policy violation; violations may get your account suspended", None),
+    ("This prompt violates our content policy and was blocked", None),
+    ("prompt: a poster that says 'insufficient funds'", None),
+    ("A man suspended from a bridge is not allowed", None),
+    ("duration: Input should be 10 or 15", None),
+    ("The image is too large", None),
+    ("Internal server error", None),
+    ("", None),
+]
+
+
+@pytest.mark.parametrize(("words", "expected"), WORDS)
+def test_the_words_tell_whose_fault_it_is(words: str, expected: Cause | None) -> None:
+    """Under any status: money, the account, or passing; a prompt's own refusal is none of them."""
+    assert cause_of([words]) is expected
+
+
+@pytest.mark.parametrize(
+    ("words", "row", "callback"),
+    [
+        ("prompt: too long", True, False),
+        ("image_url: URL is not reachable", True, False),
+        ("callback_url: URL is not reachable", False, True),
+        ("The webhook URL must be https", False, True),
+        ("Your request was flagged by moderation", True, False),
+        ("Bad request", False, False),
+        ("model: unknown", False, False),
+    ],
+)
+def test_what_a_refusal_names(words: str, row: bool, callback: bool) -> None:  # noqa: FBT001 - a table's columns
+    """A field of the row, the address for callbacks, or nothing."""
+    assert (names_row([words]), names_callback([words])) == (row, callback)
+
+
+@pytest.mark.parametrize("status", [*GATEWAY, 500, 409, 418])
+def test_a_doubt_stays_one_whatever_its_words(status: int) -> None:
+    """The cause stops the run; it never turns a doubt into "not created"."""
+    error = InDoubtError("x", status=status, details=["Quota exceeded"])
+    expected = InDoubt("x", RefusalCause.ACCOUNT, gateway=status in GATEWAY)
+    assert outcome_of(error, with_image=False) == expected
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (TokenRefusedError("401"), Trouble.TOKEN),
+        (ThrottledError("429"), Trouble.EVERYBODY),
+        (UnreachableError("500"), Trouble.SILENCE),
+        (ForbiddenError("403"), Trouble.ITS_OWN),
+        (UnknownGenerationError("404"), Trouble.ITS_OWN),
+        (WrongAddressError("HTML"), Trouble.ITS_OWN),
+        (ProviderError("410"), Trouble.ITS_OWN),
+    ],
+)
+def test_whom_a_failed_look_concerns(error: ProviderError, expected: Trouble) -> None:
+    """Only 401 and 429 concern everybody by themselves."""
+    assert trouble_of(error) is expected
+
+
+GONE, SILENT, REFUSED = ProviderError("410"), UnreachableError("500"), ForbiddenError("403")
+
+
+@pytest.mark.parametrize(
+    ("errors", "answered", "expected"),
+    [
+        ([], False, False),
+        ([SILENT], False, True),
+        ([SILENT], True, False),
+        ([GONE], False, False),
+        ([GONE, GONE], False, False),
+        ([GONE] * 3, False, True),
+        ([GONE] * 3, True, False),
+        ([GONE, GONE, REFUSED], False, False),
+        ([GONE, SILENT, SILENT], False, False),
+    ],
+)
+def test_an_outage_is_what_fails_for_all(
+    errors: list[ProviderError],
+    answered: bool,  # noqa: FBT001 - a table's columns
+    expected: bool,  # noqa: FBT001
+) -> None:
+    """Silence towards all, or three that fail in the same way, and nothing that was answered."""
+    assert is_outage(errors, answered=answered) is expected
+
+
+def test_looks_at_one_in_trouble_grow_rare() -> None:
+    """Doubled, ten minutes at most, and forgotten when it is seen."""
+    troubles = Troubles()
+    delays = []
+    for _ in range(12):
+        troubles.note(7)
+        delays.append(troubles.delay(7, 5.0))
+    assert delays[:3] == [10.0, 20.0, 40.0]
+    assert delays[-1] == RAREST
+    troubles.clear(7)
+    assert 7 not in troubles
+
+
+def refused(words: str, about: About = About.UNKNOWN) -> Rejected:
+    return Rejected(FailureKind.VALIDATION, words, about)
+
+
+def test_the_third_equal_refusal_is_the_runs_and_puts_the_others_back() -> None:
+    """Ids and numbers in the words differ, what they say does not."""
+    blame = Blame()
+    outcomes = [
+        blame.judge(n, refused(f"request {n} is not valid"), own_callback=True) for n in range(5)
+    ]
+    assert [type(outcome) for outcome in outcomes] == [Rejected] * 2 + [Refused] * 3
+    assert blame.put_back() == [0, 1]
+    assert blame.put_back() == []
+
+
+def test_an_acceptance_or_other_words_begin_the_count_again() -> None:
+    """Two, an acceptance, two of it, two of another kind: every one is its row's."""
+    blame = Blame()
+    said = [refused("a"), refused("a"), Accepted("g", None), refused("a"), refused("a")]
+    said += [refused("b"), refused("b"), refused("prompt", About.ROW)]
+    judged = [blame.judge(n, outcome, own_callback=True) for n, outcome in enumerate(said)]
+    assert judged == said
+    assert blame.put_back() == []
+
+
+@pytest.mark.parametrize(("own", "kind"), [(True, Rejected), (False, Refused)])
+def test_the_callbacks_address_is_its_owners_fault(own: bool, kind: type) -> None:  # noqa: FBT001 - a table's column
+    """The row's own fails the row, the run's stops the run."""
+    judged = Blame().judge(1, refused("callback_url: bad", About.CALLBACK), own_callback=own)
+    assert isinstance(judged, kind)
+
+
+def test_words_without_what_varies() -> None:
+    """A request's id and a time make no other refusal."""
+    assert same_words("Invalid request 8f3a-22 at 12:30") == same_words(
+        "invalid  request b1 at 7:1"
+    )
+    assert same_words("bad model") != same_words("bad size")
+
+
+class ManualClock:
+    """A clock that stands."""
+
+    seconds = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+def test_doubts_in_a_row_shut_the_gate_for_submissions_alone() -> None:
+    """From the third on, ever longer; those under way together count once."""
+    clock = ManualClock()
+    gate = Gate(clock, random.Random(1))  # type: ignore[arg-type]
+    waits = []
+    for _ in range(6):
+        clock.seconds += gate.shut_for
+        waits.append(gate.doubted("x", gateway=False))
+        assert gate.closed_for == 0
+    assert waits[:2] == [0.0, 0.0]
+    assert all(
+        least <= wait <= 1.2 * least
+        for wait, least in zip(waits[2:], AFTER_DOUBTS[1:], strict=False)
+    )
+    assert gate.probing
+    gate.doubted("x", gateway=False)
+    assert gate.shut_for <= 1.2 * AFTER_DOUBTS[-1]
+    gate.served()
+    assert (gate.shut_for, gate.probing) == (0.0, False)
+
+
+@pytest.mark.parametrize(
+    ("failures", "now", "over"),
+    [
+        ([], 9999.0, False),
+        ([(0.0, 0.0)], 9999.0, False),  # nobody tried again since
+        ([(0.0, 0.0), (50.0, 0.0)], 99.0, False),
+        ([(0.0, 0.0), (50.0, 0.0)], 101.0, True),
+        ([(0.0, 500.0), (50.0, 0.0)], 501.0, False),  # it asked for that
+        ([(0.0, 500.0), (500.0, 900.0)], 561.0, True),  # once
+    ],
+)
+def test_patience(failures: list[tuple[float, float]], now: float, over: bool) -> None:  # noqa: FBT001 - a table's column
+    """A hundred seconds, or one longer wait that was asked for."""
+    patience = Patience(100.0)
+    for at, asked_until in failures:
+        patience.failed(at, asked_until)
+    assert patience.is_over(now) is over
+    patience.succeeded()
+    assert not patience.is_over(now)
