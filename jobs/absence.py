@@ -53,6 +53,7 @@ later by its lag. A list that loses entries, or stands still, looks the same as 
 so the balance must agree, always.
 """
 
+ADRIFT: Final = "its times were written by a clock that was set back since, so they prove nothing"
 NO_PROOF: Final = (
     "nothing newer of ours shows that the list is up to date; the next purchase may settle it"
 )
@@ -80,7 +81,10 @@ def settle_absence(
         if doubt.ripe and doubt.attempt_id not in result.unstable:
             result.contested[doubt.attempt_id] = tuple(near)
         return
-    if doubt.adrift or not doubt.ripe:
+    if not doubt.ripe:
+        return
+    if doubt.adrift:
+        result.unproven[doubt.attempt_id] = ADRIFT
         return
     if trouble := witness.trouble or _gap(doubt, reading, known):
         result.unproven[doubt.attempt_id] = trouble
