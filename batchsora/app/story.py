@@ -12,7 +12,7 @@ from batchsora.app import held
 from batchsora.app.views import candidate_text, iso, job_json, near, said_words
 from jobs.money import usd_text
 from jobs.states import AttemptState, JobState
-from jobs.store.latecomers import SURPLUS
+from jobs.store.latecomers import is_surplus
 
 _NEXT = {
     JobState.QUEUED: "'batchsora run' buys it",
@@ -150,7 +150,7 @@ def next_step(job: Any, attempts: Sequence[Any] = ()) -> str | None:
 def _unended(job: Any, attempts: Sequence[Any]) -> str | None:
     """Say what to do about a failed job of which something paid for may still finish."""
     key = shlex.quote(job.key)
-    late = [a for a in attempts if a.state == AttemptState.ABANDONED and a.error == SURPLUS]
+    late = [a for a in attempts if a.state == AttemptState.ABANDONED and is_surplus(a.error)]
     if late:
         return (
             f"'batchsora run' looks at generation {late[-1].generation_id} again: it is paid for, "

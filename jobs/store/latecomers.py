@@ -61,7 +61,7 @@ _TWICE = Prepared(
 _PAID_TWICE = Prepared(
     select(ATTEMPT.c.generation_id, ATTEMPT.c.price_micros, JOB.c.key)
     .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
-    .where(JOB.c.batch_id == bindparam("batch"), ATTEMPT.c.error == SURPLUS)
+    .where(JOB.c.batch_id == bindparam("batch"), text(f"attempt.error GLOB '{SURPLUS}*'"))
     .order_by(ATTEMPT.c.id)
 )
 _GIVEN_UP = Prepared(
@@ -184,6 +184,19 @@ def complete(connection: Connection, attempt: Any, video_url: str, now: datetime
         video_url=video_url,
         **(_CLEAN | {"completed_at": now}),
     )
+
+
+def failure_text(connection: Connection, attempt_id: int, message: str) -> str:
+    """Return why an attempt that was given up failed; what is paid for twice stays told so."""
+    told = connection.execute(
+        select(ATTEMPT.c.error).where(ATTEMPT.c.id == attempt_id)
+    ).scalar_one()
+    return f"{SURPLUS}; {message}" if is_surplus(told) else message
+
+
+def is_surplus(error: str | None) -> bool:
+    """Return whether an attempt's text says that it is paid for twice."""
+    return error is not None and error.startswith(SURPLUS)
 
 
 def twice_micros(connection: Connection) -> int:

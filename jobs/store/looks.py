@@ -304,8 +304,13 @@ def fail(
     otherwise.
     """
     row = attempt_row(connection, attempt_id)
-    if row is None or not move_attempt(
-        connection, attempt_id, "fail", AttemptState.FAILED, ended_at=now, error=message
+    if row is None:
+        return False
+    told = message
+    if row.state == AttemptState.ABANDONED:
+        told = latecomers.failure_text(connection, attempt_id, message)
+    if not move_attempt(
+        connection, attempt_id, "fail", AttemptState.FAILED, ended_at=now, error=told
     ):
         return False
     _refund(connection, row, kind)

@@ -140,6 +140,13 @@ def test_only_what_a_later_attempt_may_have_bought_is_paid_for_twice(
         job = engine.jobs()["r0"]
         assert (job.state, job.attempt_id) == ("pending", void.id)
     assert engine.store.write(lambda c: latecomers.reappear(c, void.id, "gen-0", now)) is None
+    if twice:  # it stays told, whatever becomes of it
+        kind = FailureKind.SYSTEM
+        engine.store.write(lambda c: looks.fail(c, void.id, kind, "broken", now, None))
+        assert engine.attempts()[0].error == f"{SURPLUS}; broken"
+        (told,) = engine.store.read(lambda c: latecomers.paid_twice(c, 1))
+        assert (told.key, told.generation_id) == ("r0", "gen-0")
+        assert engine.jobs()["r0"].state != "queued"
 
 
 def overdue(make: Make, takes: float = 10_000.0) -> Engine:

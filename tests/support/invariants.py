@@ -8,7 +8,7 @@ from sqlalchemy import Connection, case, func, select
 from jobs.ledger import Budget, keys_of, twice_key
 from jobs.states import JobState
 from jobs.store import views
-from jobs.store.latecomers import SURPLUS
+from jobs.store.latecomers import is_surplus
 from jobs.tables import ATTEMPT, JOB, TALLY
 
 HOLDING = ("open", "in_doubt")
@@ -76,7 +76,7 @@ class Invariants:
                     refunded[key] = refunded.get(key, 0) + attempt.refunded_micros
                 if attempt.state in CHARGED:
                     charged[key] = charged.get(key, 0) + attempt.price_micros
-            if attempt.error == SURPLUS:
+            if is_surplus(attempt.error):
                 twice = twice_key(attempt.batch_id)
                 charged[twice] = charged.get(twice, 0) + attempt.price_micros
         for key, budget in budgets.items():
