@@ -9,11 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, exists, select, text
 
 from ..states import AttemptState, JobState
 from ..tables import ATTEMPT, BATCH, JOB, PAID, QUEUED
 from .rows import ASKED, move_job
+
+
+UNCONFIRMED = text("attempt.state IN ('open', 'in_doubt')")  # the partial index's own words
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,7 @@ class Paid:
     """A generation that another batch paid for.
 
     Attributes:
+        generation_id: None while it is not known whether there is one.
         fingerprint: of what was asked for.
         batch: its name; a removed one's as well.
         at: when it was asked for.
@@ -29,7 +33,7 @@ class Paid:
     """
 
     attempt_id: int
-    generation_id: str
+    generation_id: str | None
     fingerprint: str
     batch: str
     at: datetime
@@ -50,6 +54,8 @@ def paid_elsewhere(
 ) -> dict[str, deque[Paid]]:
     """Map the requests that were paid for under other batches to what was bought, by fingerprint.
 
+    A submission whose outcome nobody knows may have been paid for, and counts as well.
+
     Finished ones come first, then the oldest. What failed is none, nor what a row of this batch has
     as its own already.
 
@@ -63,7 +69,7 @@ def paid_elsewhere(
     asked = select(asking.c.fingerprint).where(
         asking.c.batch_id == here, asking.c.state == JobState.QUEUED
     )
-    rows = connection.execute(
+    bought = (
         select(
             ATTEMPT.c.id,
             ATTEMPT.c.generation_id,
@@ -78,7 +84,6 @@ def paid_elsewhere(
         .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
         .join(BATCH, BATCH.c.id == JOB.c.batch_id)
         .where(
-            PAID,
             ATTEMPT.c.fingerprint.is_not(None),
             ATTEMPT.c.state != AttemptState.FAILED,
             JOB.c.batch_id != here,
@@ -86,6 +91,8 @@ def paid_elsewhere(
         )
         .order_by(ATTEMPT.c.id)
     )
+    # apart, so that each has its index
+    rows = [row for one in (PAID, UNCONFIRMED) for row in connection.execute(bought.where(one))]
     shared = _shared(connection, here)
     found: list[Paid] = []
     for row in rows:

@@ -1,19 +1,29 @@
-"""Six bugs to plant: each breaks a promise, so the nights must find each of them."""
+"""Bugs to plant: each breaks a promise, so the nights must find each of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from sqlalchemy import Connection, delete, update
+from sqlalchemy import Connection, delete, select, update
 
-from jobs import reconcile
-from jobs.provider import GenerationRequest, InDoubt, SubmitOutcome, Throttled
-from jobs.settling import Settlement, Suspect
-from jobs.states import JobState
-from jobs.store import claims, rows, steering
-from jobs.tables import ATTEMPT, JOB
+from jobs import earlier, reconcile
+from jobs.books import Books
+from jobs.provider import (
+    GenerationRequest,
+    InDoubt,
+    SubmitOutcome,
+    Throttled,
+    TokenRefusedError,
+)
+from jobs.retry import RetryPolicy
+from jobs.states import FailureKind, JobState
+from jobs.store import claims, handing, past, rows, steering
+from jobs.suspects import Settlement, Suspect
+from jobs.tables import ATTEMPT, BATCH, JOB
+from jobs.token import TokenCheck
+from jobs.witness import Witness
 from simulation.world import Client
 
 Mutant = Callable[[], Any]
@@ -132,6 +142,96 @@ def missing_state_guard() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def unknown_failure_retried() -> Iterator[None]:
+    """What is not understood is bought again, as the provider's own failures are."""
+    decide = RetryPolicy.decide
+
+    def hasty(self: RetryPolicy, kind: FailureKind, *more: Any) -> Any:
+        known = FailureKind.SYSTEM if kind == FailureKind.UNKNOWN else kind
+        return decide(self, known, *more)
+
+    with patch.object(RetryPolicy, "decide", hasty):
+        yield
+
+
+@contextmanager
+def absence_from_an_unfaithful_list() -> Iterator[None]:
+    """What the list does not show was never made, whatever else it does not show."""
+    settle = reconcile.settle
+
+    def trusting(suspects: Any, reading: Any, known: Any, witness: Witness, *more: Any) -> Any:
+        agrees = Books(fell=1, charged=1, unsettled=10**9)
+        sure = replace(witness, trouble="", lag=0.0, newest_attempt=10**9, books=agrees)
+        return settle(suspects, reading, known, sure, *more)
+
+    with patch.object(reconcile, "settle", trusting):
+        yield
+
+
+@contextmanager
+def short_page_as_the_end() -> Iterator[None]:
+    """A page that is not full is taken for the list's last."""
+
+    def short(page: Sequence[Any], fresh: Sequence[Any]) -> bool:
+        return len(page) < Client.list_limit or not fresh
+
+    with patch.object(earlier, "is_the_end", short):
+        yield
+
+
+@contextmanager
+def own_past_not_looked_at() -> Iterator[None]:
+    """What other batches of the database paid for is bought again."""
+    with patch.object(past, "paid_elsewhere", lambda *_, **__: {}):
+        yield
+
+
+@contextmanager
+def one_403_as_the_tokens() -> Iterator[None]:
+    """One generation's 403 counts as a refused token."""
+
+    async def refused(self: TokenCheck, *_: Any) -> TokenRefusedError:
+        del self
+        return TokenRefusedError("403")
+
+    with patch.object(TokenCheck, "refused", refused):
+        yield
+
+
+@contextmanager
+def a_batch_handed_over() -> Iterator[None]:
+    """A job that is handed to a run takes its whole batch along."""
+    hand_over = handing.hand_over
+
+    def generous(connection: Connection, job_ids: Any) -> Any:
+        found = hand_over(connection, job_ids)
+        batch_of = select(JOB.c.batch_id).where(JOB.c.id.in_(list(job_ids)))
+        connection.execute(update(BATCH).where(BATCH.c.id.in_(batch_of)).values(active=True))
+        return found
+
+    with patch.object(handing, "hand_over", generous):
+        yield
+
+
+@contextmanager
+def money_moved_by_the_rows_campaign() -> Iterator[None]:
+    """An attempt's money moves in the campaign that its row has by then."""
+    kept = rows._ATTEMPT
+
+    class ByTheRow:
+        @staticmethod
+        def first(connection: Connection, attempt: int) -> Any:
+            row = kept.first(connection, attempt=attempt)
+            if row is None:
+                return None
+            now = select(JOB.c.campaign).where(JOB.c.id == row.job_id)
+            return row._replace(campaign=connection.execute(now).scalar_one())
+
+    with patch.object(rows, "_ATTEMPT", ByTheRow):
+        yield
+
+
 MUTANTS = (
     intent_after_post,
     blind_retry_on_502,
@@ -139,4 +239,11 @@ MUTANTS = (
     adopting_foreign_ids,
     void_before_the_grace,
     missing_state_guard,
+    unknown_failure_retried,
+    absence_from_an_unfaithful_list,
+    short_page_as_the_end,
+    own_past_not_looked_at,
+    one_403_as_the_tokens,
+    a_batch_handed_over,
+    money_moved_by_the_rows_campaign,
 )

@@ -6,14 +6,14 @@ import shutil
 import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 from support.blank import blank
 from support.engine import spec
 from support.loop import EPOCH
@@ -30,8 +30,19 @@ from jobs.resolve import resolve_as, resolve_never_made
 from jobs.retry import RetryPolicy
 from jobs.runner import Owner, Runner
 from jobs.spec import JobSpec
-from jobs.states import JobState
-from jobs.store import Store, accounts, batches, handing, loading, steering, views
+from jobs.states import HeldBack, JobState
+from jobs.store import (
+    Store,
+    accounts,
+    batches,
+    handing,
+    holding,
+    loading,
+    past,
+    steering,
+    views,
+)
+from jobs.tables import JOB
 from simulation.mutants import STORES
 from simulation.process import Crash, SimClock, WatchedStore, live
 from simulation.watch import Watcher
@@ -55,8 +66,11 @@ LISTS = (
 )  # fmt: skip
 """Lists that lie, hide or break: none of them may buy anything twice."""
 
+HONEST = ("list=capped:2", "list=capped:7", "list=short-pages", "list=repeats-past-end")
+"""Those that show everything, in an unusual way."""
+
 ANSWERS = (
-    "failure=UNSAFE_CONTENT+INTERNAL_ERROR+frobnicated,fail=0.3", "failure=INVALID_IMAGE,fail=0.2",
+    "failure=UNSAFE_CONTENT+INTERNAL_ERROR+frobnicated,fail=0.4", "failure=INVALID_IMAGE,fail=0.2",
     "failure=SERVICE_UNAVAILABLE,fail=0.3,failure-form=object", "stuck=0.2", "sick=0.3",
     "status-completed=succeeded", "status-failed=cancelled,fail=0.2", "sick=0.3,sick-as=410",
     "status-processing=frobnicated,status-share=0.5", "odd-time=year9999:0.3", "odd-time=none:0.2",
@@ -213,14 +227,41 @@ class Night:
                 break
         with Store(self.path) as store:
             self._sum_up(store, ending)
+        if self.chance.random() < 0.4:
+            self._play_a_copy()
         return self.outcome
+
+    def _play_a_copy(self) -> None:
+        """Run the same rows once more, from a file of another name: what was paid for waits."""
+        with WatchedStore(self.path, self.watcher) as store:
+            store.write(self._load_copy)
+        store = WatchedStore(self.path, self.watcher)
+        STORES[:] = [store]
+        runner = self._runner(store, lambda _: None)
+        live(runner.run([3]), store, self.clock, dies_at=None, companions=list)
+
+    def _load_copy(self, connection: Connection) -> None:
+        now = self.clock.now()
+        batch = batches.open_batch(connection, None, "copy", "/m/copy.csv", ["id"], now)
+        kind = Client(self.account, self.clock).kind
+        loading.load(connection, batch, self.specs, lambda r: kind(r).key, now, held_back=None)
+        rows = connection.execute(
+            select(JOB.c.id, JOB.c.fingerprint).where(JOB.c.batch_id == batch)
+        )
+        asked = list(rows)
+        self.watcher.copies = {row.id for row in asked}
+        self.watcher.asked_for = Counter(row.fingerprint for row in asked)
+        found = past.find(connection, [batch])
+        by = {one.job_id: one.paid.generation_id for one in found}
+        holding.hold_back(connection, by, HeldBack.PAID_BEFORE)
 
     def _copy_or_restore(self) -> None:
         """Keep a copy of the database, or go on with the one that was kept: a backup, a move.
 
         Only where the list is honest: what a list that lies does not show, no look can find.
         """
-        if self.odd_list or self.account.twins or self.jumps or self.chance.random() < 0.6:
+        lies = self.odd_list and self.odd_list not in HONEST
+        if lies or self.account.twins or self.jumps or self.chance.random() < 0.4:
             return
         copy = self.path.with_suffix(".copy")
         if not copy.exists():
@@ -288,20 +329,23 @@ class Night:
                 if count == 0:
                     raise Crash
 
-        runner = Runner(
-            store,
-            Client(self.account, self.clock),
-            Owner("http://api.test", "secret"),
-            self.policy,
-            self.clock,
-            random.Random(chance.getrandbits(32)),
-            checkpoint,
-        )
+        runner = self._runner(store, checkpoint)
         ending: Ending | None = live(
             self._run(runner, store), store, self.clock, dies_at=at, companions=self._companions
         )
         assert runner.surplus == 0, "a generation turned up after its replacement was paid for"
         return ending
+
+    def _runner(self, store: Store, checkpoint: Callable[[str], None]) -> Runner:
+        return Runner(
+            store,
+            Client(self.account, self.clock),
+            Owner("http://api.test", "secret"),
+            self.policy,
+            self.clock,
+            random.Random(self.chance.getrandbits(32)),
+            checkpoint,
+        )
 
     async def _run(self, runner: Runner, store: Store) -> Ending | None:
         """Run, after a look at what there is already where a copy goes on; None: it failed."""

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import suppress
+from sqlite3 import IntegrityError
 
 import pytest
 
@@ -36,9 +37,9 @@ def test_the_promises_hold_in_every_night(part: int) -> None:
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_a_planted_bug_is_found(mutant: Mutant) -> None:
-    """The nights can fail: each of six ways to break a promise is seen within a few seeds."""
+    """The nights can fail: each way to break a promise is seen within a few seeds."""
     for seed in BUGGY:
-        with mutant(), suppress(AssertionError):
+        with mutant(), suppress(AssertionError, IntegrityError):
             play(seed)
             continue
         return  # found

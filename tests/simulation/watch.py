@@ -1,6 +1,6 @@
 """What must hold after every event of a simulated night, compared with what really happened."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -8,6 +8,7 @@ from support.invariants import Invariants
 
 from batchsora.sandbox.world import Made
 from jobs.ledger import ACCOUNT_KEY
+from jobs.retry import RETRIED
 from jobs.states import UNENDED, JobState
 from jobs.store import Store
 from jobs.tables import ATTEMPT, BUDGET, JOB
@@ -36,6 +37,8 @@ class Watcher:
         self.invariants = Invariants()
         self.touched: set[int] = set()
         self.handed: set[str] = set()
+        self.copies: set[int] = set()
+        self.asked_for: Mapping[str, int] = {}
         self._forgotten: set[str] = set()
         self._ours: dict[str, list[Made]] = {}
         self._jobs_of_keys: dict[str, int] = {}
@@ -51,6 +54,12 @@ class Watcher:
             assert made.prompt in self.handed, "nobody handed it over"
         kind = self._wanted_by_keys[made.key]
         now = self._account.now()
+        job = self._jobs_of_keys[made.key]
+        for key, others in self._ours.items():
+            for other in others if self._jobs_of_keys[key] == job else ():
+                again = job in self.touched or other.phase(now) != "failed"
+                kind_of_failure = self._account.view(other).failure
+                assert again or kind_of_failure in RETRIED, f"bought again after {other.failure!r}"
         # equal jobs can't be told apart, and need not be: together they may have one each
         unfailed = [
             other
@@ -60,6 +69,8 @@ class Watcher:
             if other.phase(now) != "failed"
         ]
         wanted = len({job for key, job in self._jobs_of_keys.items() if self._is(key, kind)})
+        if job in self.copies:  # the same rows in another file: what one manifest asks for
+            wanted = self.asked_for[kind]
         assert len(unfailed) < wanted, f"{made.prompt!r} is paid twice: {made.id}"
         self._ours.setdefault(made.key, []).append(made)
 
@@ -76,8 +87,8 @@ class Watcher:
 
     def _adopted_is_ours(self, attempts: Sequence[Any]) -> None:
         for attempt in attempts:
-            if attempt.generation_id is None:
-                continue
+            if attempt.generation_id is None or not attempt.idempotency_key:
+                continue  # what was taken over may be anybody's
             made = self._account.world.find(attempt.generation_id)
             assert made is not None, "a generation that does not exist"
             assert not made.foreign, f"attempt {attempt.id} has somebody else's {made.id}"
