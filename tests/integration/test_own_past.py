@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from support.shell import Shell
 
+from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import Made, Reply, World
 from jobs.clock import SystemClock
@@ -359,3 +360,18 @@ def test_variants_are_taken_over_in_their_order(call: Shell, world: World) -> No
     jobs = json.loads(call("--db", "lost.db", "jobs", "--json").out)
     assert [job["generation_id"] for job in jobs] == [made.id for made in world.made]
     assert len(world.made) == 3
+
+
+def test_what_may_have_been_paid_for_waits_too(
+    call: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A submission whose answer was lost may have been bought: its copy is not bought beside it."""
+    world = World(time_scale=2000.0)
+    faults = Faults.parse("list=altered:enhance,drop=1")
+    with SandboxServer(world, faults=faults) as server:
+        monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
+        sheet("first.csv", SIX[:1])
+        assert call(*RUN, "first.csv", "--grace", "0.3").code == 7
+        said = call(*RUN, sheet("again.csv", SIX[:1]), "--grace", "0.3")
+        assert said.code in (4, 7)
+        assert len(world.made) == 1

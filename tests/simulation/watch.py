@@ -57,7 +57,8 @@ class Watcher:
         job = self._jobs_of_keys[made.key]
         for key, others in self._ours.items():
             for other in others if self._jobs_of_keys[key] == job else ():
-                again = job in self.touched or other.phase(now) != "failed"
+                asked = job in self.touched or other.id in self._forgotten
+                again = asked or other.phase(now) != "failed"
                 kind_of_failure = self._account.view(other).failure
                 assert again or kind_of_failure in RETRIED, f"bought again after {other.failure!r}"
         # equal jobs can't be told apart, and need not be: together they may have one each
