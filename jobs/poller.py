@@ -300,13 +300,16 @@ class Poller:
     def _age(self, accepted_at: datetime, created_at: datetime | None, now: datetime) -> timedelta:
         """Say how old a generation is, by our clock and by the provider's, the lesser of the two.
 
-        A clock of ours that was set forward must not make a video of minutes overdue.
+        A clock of ours that was set forward must not make a video of minutes overdue; nor one that
+        was ahead when it was accepted a video that is never overdue.
         """
         ours, ahead = now - accepted_at, self._provider.clock_ahead
         if created_at is None or ahead is None:
             return ours - self._jumps.spread
         theirs = now + ahead - created_at
-        return min(ours, theirs) if theirs >= timedelta(0) else ours
+        if theirs < timedelta(0):
+            return ours
+        return theirs if ours < timedelta(0) else min(ours, theirs)
 
     def _next_look(
         self, accepted_at: datetime, seen: Generation | None, now: datetime, earliest: float = 0.0

@@ -30,7 +30,7 @@ from ..errors import LoadError
 from ..spec import JobSpec
 from ..states import AttemptState, HeldBack, JobState
 from ..tables import ATTEMPT, JOB, LIVE
-from . import incoming
+from . import holding, incoming
 from .incoming import INCOMING, NAMES, KindOf
 from .rows import ASKED, NEW, tally_new
 
@@ -270,14 +270,17 @@ class _Loader:
         return self._connection.execute(query.order_by(JOB.c.row, JOB.c.id)).all()
 
     def _recognise(self, missing: Sequence[Any]) -> list[Any]:
-        """Give paid rows their new key where the same video is asked for under another one.
+        """Give rows their new key where the same video is asked for under another one.
 
-        An id column that came, went or was renumbered buys nothing again.
+        An id column that came, went or was renumbered buys nothing again: what was paid for stays
+        known, and what was found about a row that waits keeps holding it back.
         """
         left: list[Any] = []
         for job in missing:
             asked = job.manifest_fingerprint or job.fingerprint
-            same = self._fresh(asked) if job.paid and self.report.added else []
+            kept_back = job.state == JobState.QUEUED and job.held_back in holding.FOUND
+            known = job.paid or kept_back
+            same = self._fresh(asked) if known and self.report.added else []
             if not same:
                 left.append(job)
                 continue

@@ -15,7 +15,6 @@ from ..states import AttemptState, JobState
 from ..tables import ATTEMPT, BATCH, JOB, PAID, QUEUED
 from .rows import ASKED, move_job
 
-
 UNCONFIRMED = text("attempt.state IN ('open', 'in_doubt')")  # the partial index's own words
 
 

@@ -76,7 +76,7 @@ ANSWERS = (
     "status-processing=frobnicated,status-share=0.5", "odd-time=year9999:0.3", "odd-time=none:0.2",
     "odd-time=year1:0.3", "odd-date=year1", "upper-ids", "address=relative", "address=none:30",
     "outage=20:80:posts:502", "outage=10:200", "outage=30:300:posts:hang-up", "outage=5:60:reads",
-    "sick=0.4,sick-as=403", "sick=0.4,sick-as=html", "balance=500", "odd-price=12.0:once",
+    "sick=0.4,sick-as=403", "sick=0.4,sick-as=html",
 )  # fmt: skip
 """Other ways of real providers."""
 
@@ -390,7 +390,7 @@ class Night:
         match deed:
             case "cancel":
                 store.write(lambda c: steering.cancel(c, [job.id], now))
-            case "retry":
+            case "retry" if job.held_back is None:  # else a person buys what was found, knowingly
                 store.write(lambda c: steering.retry(c, [job.id]))
             case "pause":
                 store.write(lambda c: steering.set_paused(c, 1, paused=True))

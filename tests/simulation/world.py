@@ -18,7 +18,6 @@ from support.loop import EPOCH
 from batchsora.runblob import adapter, models
 from batchsora.runblob.answers import Answer, Call, error_of
 from batchsora.runblob.errors import RunBlobError
-from batchsora.runblob.failures import failure_kind
 from batchsora.sandbox.answers import Reply, answer
 from batchsora.sandbox.echo import echoed
 from batchsora.sandbox.faults import Fault, Faults
@@ -30,7 +29,6 @@ from jobs.money import Micros, to_micros
 from jobs.provider import (
     Accepted,
     Generation,
-    GenerationPhase,
     GenerationRequest,
     InDoubt,
     Kind,
@@ -251,34 +249,24 @@ class Account:
         return self.view(made)
 
     def view(self, made: Made) -> Generation:
-        """Show a generation, its prompt echoed the way that this one is."""
+        """Show a generation, its prompt echoed the way that this one is, and read it as we do."""
         manners, seed = self.world.manners, self.world.seed
-        phase = GenerationPhase(made.phase(self.now()))
-        word = manners.state(seed, made.id, phase)
+        phase = made.phase(self.now())
         echo = (str.strip, lambda text: unicodedata.normalize("NFD", text), lambda text: f" {text}")
         ended = (self.now() - made.created_at).total_seconds() - made.takes
-        path = f"/{made.id}"
-        return Generation(
-            id=made.id.upper() if manners.upper_ids else made.id,
-            phase=phase if word == phase else GenerationPhase.UNKNOWN,
-            prompt=echoed(echo[len(made.prompt) % len(echo)](made.prompt), manners.echo),
-            created_at=self._created_at(made),
-            video_url=manners.address.write("http://videos", path, ended)
-            if phase is GenerationPhase.COMPLETED
-            else None,
-            percent=50 if phase is GenerationPhase.PROCESSING else None,
-            queue_position=2 if phase is GenerationPhase.PENDING else None,
-            failure=failure_kind(made.failure) if word == GenerationPhase.FAILED else None,
-            message=made.failure if phase is GenerationPhase.FAILED else None,
-            said_state=None if word == phase else word,
-        )
-
-    def _created_at(self, made: Made) -> datetime | None:
-        shown = self.world.manners.moment(self.world.seed, made, made.created_at)
-        if shown == made.created_at:
-            return made.created_at + self.skew
-        text = None if shown is None else shown.isoformat()
-        return models.info({"created_at": text}).created_at
+        address = manners.address.write("http://videos", f"/{made.id}", ended)
+        shown = manners.moment(seed, made, made.created_at + self.skew)
+        document = {
+            "generation_id": made.id.upper() if manners.upper_ids else made.id,
+            "status": manners.state(seed, made.id, phase),
+            "prompt": echoed(echo[len(made.prompt) % len(echo)](made.prompt), manners.echo),
+            "created_at": None if shown is None else shown.isoformat(),
+            "video_url": address if phase == "completed" else None,
+            "progress_pct": 50 if phase == "processing" else None,
+            "progress_pos_in_queue": 2 if phase == "pending" else None,
+        } | manners.reason(made.failure if phase == "failed" else None)
+        found = models.info(document, "", "http://videos")
+        return adapter.generation_of(found, found.generation_id)
 
 
 class Client:
