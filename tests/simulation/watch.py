@@ -1,5 +1,6 @@
 """What must hold after every event of a simulated night, compared with what really happened."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -40,6 +41,7 @@ class Watcher:
         self.copies: set[int] = set()
         self.asked_for: Mapping[str, int] = {}
         self._forgotten: set[str] = set()
+        self._rows: Counter[str] = Counter()
         self._ours: dict[str, list[Made]] = {}
         self._jobs_of_keys: dict[str, int] = {}
         self._wanted_by_keys: dict[str, str] = {}
@@ -70,6 +72,7 @@ class Watcher:
             if other.phase(now) != "failed"
         ]
         wanted = len({job for key, job in self._jobs_of_keys.items() if self._is(key, kind)})
+        wanted = max(wanted, self._rows[kind])
         if job in self.copies:  # the same rows in another file: what one manifest asks for
             wanted = self.asked_for[kind]
         assert len(unfailed) < wanted, f"{made.prompt!r} is paid twice: {made.id}"
@@ -130,6 +133,9 @@ class Watcher:
             for made in others
             if made.id not in known and key not in unsettled
         }
+        # which of equal rows has which generation is another matter in the older copy
+        asked = select(JOB.c.fingerprint).where(JOB.c.in_manifest)
+        self._rows = Counter(store.read(lambda c: c.execute(asked).scalars().all()))
         self._ends = {
             job.id: (job.state, job.error_kind)
             for job in store.read(lambda c: c.execute(JOBS).all())
