@@ -258,9 +258,9 @@ async def _unpacked(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     Raises:
         FetchError: it is damaged, or broke off.
     """
-    unpack = zlib.decompressobj(_GZIP)
+    unpack, came = zlib.decompressobj(_GZIP), False
     async for chunk in body:
-        left = chunk
+        left, came = chunk, True
         while left:
             if unpack.eof:  # several may follow each other in one file
                 unpack = zlib.decompressobj(_GZIP)
@@ -271,7 +271,7 @@ async def _unpacked(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
                 raise FetchError(message, expired=True) from error
             left = unpack.unconsumed_tail or unpack.unused_data
             yield block
-    if not unpack.eof:
+    if came and not unpack.eof:
         raise FetchError("the gzip'd file broke off")
 
 
