@@ -1,7 +1,8 @@
 """Fetching the files of completed jobs, in parallel, while a run goes on or afterwards.
 
-A download that fails never makes a job failed and never buys it again: the file stays wanted, is
-tried again by itself, and by every later run or ``batchsora download``.
+A download that fails never makes a job failed and never buys it again: the file stays wanted. It is
+tried again by itself, a few times soon and then slowly for as long as the run goes, once more at
+its end, and by every later run or ``batchsora download``.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ import httpx
 
 from batchsora.fetch import Fetched, FetchError, fetch_video
 from batchsora.fetch.pace import Pace
+from batchsora.fetch.renewal import fresh_address
 from batchsora.names import safe_name
 from jobs.clock import Clock
 from jobs.gate import Gate
@@ -35,6 +37,13 @@ PAGES = 20
 """Pages of one look: passing by a million files that can't be had is not all that a run does."""
 
 
+SOON = 2.0, 60.0
+"""Seconds before the next of the first tries: the first delay, and the longest."""
+
+SLOW = 120.0, 1800.0
+"""Seconds before a later try, once those are used up: the shortest delay, and the longest."""
+
+
 @dataclass(frozen=True, slots=True)
 class DownloadPolicy:
     """How files are fetched.
@@ -42,7 +51,7 @@ class DownloadPolicy:
     Attributes:
         folder: below which each batch has a folder of its own, unless ``flat``.
         parallel: downloads at the same time.
-        tries: of one file in one run.
+        tries: of one file soon after each other; more follow slowly while a run goes on.
         allow_private: take files from loopback and private addresses, as the sandbox's are.
         flat: put the files into the folder itself.
         rate: bytes a second, for all downloads together; 0 is no limit.
@@ -69,7 +78,7 @@ class Downloader:
 
     Args:
         store: the job table.
-        provider: asked for a fresh address when one has expired.
+        provider: asked for a fresh address when one does not lead to the file.
         http: a client without the token: that goes to the API's origin alone.
         policy: how.
         clock: time.
@@ -96,6 +105,7 @@ class Downloader:
         self._checkpoint = checkpoint
         self._tries: dict[int, int] = {}
         self._not_before: dict[int, float] = {}
+        self._renewed: dict[int, str] = {}
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._bell = Gate(clock, chance)
         self._pace = Pace(policy.rate, clock) if policy.rate else None
@@ -105,8 +115,15 @@ class Downloader:
         self.report = DownloadReport()
 
     def finish(self) -> None:
-        """Say that no more files will come than those that are wanted now."""
+        """Say that no more files will come than those that are wanted now.
+
+        Those that were given up get one last try.
+        """
         self._last = True
+        for attempt_id, tries in self._tries.items():
+            if tries >= self._policy.tries:
+                self._tries[attempt_id] = self._policy.tries - 1
+                self._not_before.pop(attempt_id, None)
         self._begin_pass()  # the one under way may have passed by what was completed since
         self._bell.wake()
 
@@ -147,7 +164,7 @@ class Downloader:
                 if len(self._under_way) >= self._policy.parallel:
                     return True
                 self._after = item.place
-                if self._tries.get(item.attempt_id, 0) >= self._policy.tries:
+                if self._last and self._tries.get(item.attempt_id, 0) >= self._policy.tries:
                     continue
                 self._left = True
                 due = self._not_before.get(item.attempt_id, 0.0) <= now
@@ -184,6 +201,8 @@ class Downloader:
             self._checkpoint("file-written")
             self.report.fetched += 1
             self.report.failed.pop(item.key, None)
+            for kept in (self._tries, self._not_before, self._renewed):
+                kept.pop(item.attempt_id, None)
         except (FetchError, ProviderError, OSError) as error:
             await self._failed(item, str(error))
         finally:
@@ -191,15 +210,32 @@ class Downloader:
 
     async def _get(self, item: WantedFile, target: Path) -> Fetched:
         target.parent.mkdir(parents=True, exist_ok=True)
+        url = self._renewed.get(item.attempt_id, item.video_url)
         try:
-            return await self._fetched(item.video_url, target)
+            return await self._fetched(url, target)
         except FetchError as error:
-            if not error.expired:
+            # what may pass by itself is waited for first; whatever happens again is not
+            if not error.expired and not self._tries.get(item.attempt_id):
                 raise
-        fresh = await self._provider.generation(item.generation_id)
-        if fresh.video_url is None:
-            raise FetchError("the address has expired and the API gives no fresh one", expired=True)
-        return await self._fetched(fresh.video_url, target)
+            url = await self._fresh(item, url, error)
+        self._renewed[item.attempt_id] = url
+        return await self._fetched(url, target)
+
+    async def _fresh(self, item: WantedFile, old: str, error: FetchError) -> str:
+        """Ask for another address than the old one.
+
+        Raises:
+            FetchError: there is none; what the old one answered is part of it.
+        """
+        try:
+            fresh = await fresh_address(self._provider, item.generation_id)
+        except ProviderError as problem:
+            raise FetchError(f"{error}; the API was asked for a fresh one: {problem}") from error
+        if fresh is None:
+            raise FetchError(f"{error}; the API names no fresh one") from error
+        if fresh == old:
+            raise error
+        return fresh
 
     async def _fetched(self, url: str, target: Path) -> Fetched:
         private = self._policy.allow_private
@@ -208,11 +244,18 @@ class Downloader:
     async def _failed(self, item: WantedFile, message: str) -> None:
         tries = self._tries.get(item.attempt_id, 0)
         self._tries[item.attempt_id] = tries + 1
-        delay = full_jitter(2.0, 60.0, tries, self._chance)
-        self._not_before[item.attempt_id] = self._clock.monotonic() + delay
+        self._not_before[item.attempt_id] = self._clock.monotonic() + self._delay(tries)
         self.report.failed[item.key] = message
         log.info("the file of %r could not be fetched: %s", item.key, message)
         await self._store.commit(lambda c: files.record_file_error(c, item, message))
+
+    def _delay(self, tries: int) -> float:
+        """Draw the seconds before the next try of a file that failed once more."""
+        slow = tries + 1 - self._policy.tries
+        if slow < 0:
+            return full_jitter(*SOON, tries, self._chance)
+        shortest, longest = SLOW
+        return shortest + full_jitter(shortest, longest - shortest, slow, self._chance)
 
     def _target(self, item: WantedFile) -> Path:
         """Choose where the file goes: named by its row, never over somebody else's file."""

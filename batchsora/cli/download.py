@@ -1,12 +1,16 @@
 """``batchsora download``: fetch files that are not here yet."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from batchsora.cli.common import Cli, global_options
 from batchsora.cli.completing import batches, jobs
 from batchsora.cli.rates import rate_option
+
+if TYPE_CHECKING:
+    from batchsora.download import DownloadReport
 
 
 @click.command("download", short_help="Fetch files that are missing, at no cost.")
@@ -63,6 +67,14 @@ def command(
         cli.say(f"the file of {key} is missing: {error}")
     cli.result(
         {"fetched": report.fetched, "failed": report.failed},
-        lambda: f"{report.fetched} file(s) fetched, {len(report.failed)} missing",
+        lambda: _summary(report),
     )
     return 3 if report.failed else 0
+
+
+def _summary(report: "DownloadReport") -> str:
+    """Report how much came, and what to type for the rest."""
+    counts = f"{report.fetched} file(s) fetched, {len(report.failed)} missing"
+    if not report.failed:
+        return counts
+    return f"{counts}: 'batchsora download' tries again, at no cost"

@@ -16,15 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
+from batchsora.fetch.boxes import BOX_HEAD, begins_video, first_box_fits, whole_video
+
 BLOCK: Final = 512 * 1024
 """Bytes that are written, hashed and marked at a time: what a killed process fetches again."""
 
 FORCE_EVERY: Final = 8 * 1024**2
 """Bytes after which what is there is forced to disk."""
-
-MP4_HEAD: Final = 12
-"""Bytes that tell an MP4: the length and name of its first box, and its brand."""
-
 
 Mark = tuple[int, str]
 """So many bytes from the beginning, and their SHA-256 in hexadecimal."""
@@ -34,7 +32,8 @@ class FetchError(Exception):
     """A file could not be fetched; what has come so far is kept for the next try.
 
     Attributes:
-        expired: the address no longer leads to the file (403, 404, 410): ask for a fresh one.
+        expired: the address answered something that is not the file, so ask for a fresh one at
+            once. False: the file may still come from there; ask when it fails again.
     """
 
     def __init__(self, message: str, *, expired: bool = False) -> None:
@@ -100,7 +99,7 @@ class Part:
 
     def __exit__(self, *_: object) -> None:
         try:
-            if not self._finished and self.size == 0:
+            if not self._finished and not (self.size and self.version):  # could not be resumed
                 self._path.unlink(missing_ok=True)
             elif not self._finished and self.size > min(self._noted, self._forced[0]):
                 self._write_note(force=True)
@@ -144,11 +143,10 @@ class Part:
         Raises:
             FetchError: the first ones are not those of an MP4.
         """
-        head = os.pread(self._handle, MP4_HEAD, 0) if self.size else b""
-        head = (head[: self.size] + block)[:MP4_HEAD]
-        if len(head) == MP4_HEAD and head[4:8] != b"ftyp":
+        head = (self._head() + block)[:BOX_HEAD]
+        if len(head) == BOX_HEAD and not begins_video(head):
             self.forget()
-            raise FetchError("what came is no MP4")
+            raise FetchError("what came is no MP4", expired=True)
         view = memoryview(block)
         while view:
             view = view[os.pwrite(self._handle, view, self.size + len(block) - len(view)) :]
@@ -156,6 +154,18 @@ class Part:
         self._hash.update(block)
         if mark:
             self._write_note(force=self.size - self._forced[0] >= FORCE_EVERY)
+
+    def begins_video(self) -> bool:
+        """Check whether what is here is long enough for a video, and for its first box."""
+        head = self._head()
+        return len(head) == BOX_HEAD and first_box_fits(head, self.size)
+
+    def whole_video(self) -> bool:
+        """Check whether what is here ends where a video may end."""
+        return whole_video(lambda count, at: os.pread(self._handle, count, at), self.size)
+
+    def _head(self) -> bytes:
+        return os.pread(self._handle, min(BOX_HEAD, self.size), 0)
 
     def restart(self, version: str = "") -> None:
         """Begin anew, with a file of this version."""

@@ -1,13 +1,16 @@
 """Fetching one video into a file: resumed where it broke off, renamed only when it is whole.
 
 The server's word is not taken for anything: its length, range, version, redirects and pace are
-checked, and the content must begin as an MP4.
+checked, and the content must begin as an MP4, whatever type it is said to have. Where nobody tells
+how long the file is, the file itself must show that it is whole.
 """
 
 import asyncio
 import contextlib
 import re
+import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urljoin
@@ -18,12 +21,19 @@ from batchsora._version import __version__
 from batchsora.fetch.addresses import ADDRESSES, Resolve, public_addresses, system_addresses
 from batchsora.fetch.beside import beside
 from batchsora.fetch.pace import Pace
-from batchsora.fetch.part import BLOCK, MP4_HEAD, Fetched, FetchError, Part
+from batchsora.fetch.part import BLOCK, Fetched, FetchError, Part
 
 LARGEST_FILE: Final = 2 * 1024**3
 MOST_REDIRECTS: Final = 5
 LONGEST: Final = 1800.0
 """Seconds for one try: a trickle must not keep a run alive. The next try goes on from its end."""
+
+_PASSING: Final = (408, 425, 429)
+_SERVER_ERRORS: Final = 500
+"""These, and all from this one on, may pass by themselves: no other address is needed at once."""
+
+_GZIP: Final = 31
+"""zlib's word for a gzip'd stream: its largest window, and 16."""
 
 _LONGEST_SAID: Final = 200
 _HEADERS: Final = {
@@ -31,7 +41,22 @@ _HEADERS: Final = {
     "Accept-Encoding": "identity",
     "User-Agent": f"batchsora/{__version__}",
 }
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """What an answer's head says of its body.
+
+    Attributes:
+        reach: bytes of the file that are here after it; None when nobody says.
+        last: its end, once it has come in order, is known to be the file's.
+        packed: sent gzip'd.
+    """
+
+    reach: int | None
+    last: bool
+    packed: bool = False
 
 
 async def fetch_video(
@@ -71,18 +96,20 @@ async def fetch_video(
                 asyncio.timeout(longest) as limit,
                 _answer(http, url, part, resolve, allow_private=allow_private) as response,
             ):
-                total = _begin(part, response)
-                if total is not None and total > largest:
-                    raise FetchError(f"the file has {total} bytes, more than {largest}")
-                paced = response.aiter_raw() if pace is None else _paced(response, pace, limit)
-                await _read(paced, part, largest, progress)
+                body = _begin(part, response)
+                if body.reach is not None and body.reach > largest:
+                    raise FetchError(f"the file has {body.reach} bytes, more than {largest}")
+                sent = response.aiter_raw() if pace is None else _paced(response, pace, limit)
+                await _read(_unpacked(sent) if body.packed else sent, part, largest, progress)
         except TimeoutError as error:
             raise FetchError(f"the file did not come within {longest:.0f} seconds") from error
-        if total is not None and part.size != total:
-            raise FetchError(f"the file broke off after {part.size} of {total} bytes")
-        if part.size < MP4_HEAD:
+        if body.reach is not None and part.size != body.reach:
+            raise FetchError(f"the file broke off after {part.size} of {body.reach} bytes")
+        if not part.begins_video():
             part.forget()
-            raise FetchError("what came is no MP4: it has almost no content")
+            raise FetchError("what came is no MP4: it has almost no content", expired=True)
+        if not body.last and not await beside(part.whole_video):
+            raise FetchError(f"the file broke off after {part.size} bytes (its length is unknown)")
         return await beside(part.finish)
 
 
@@ -104,7 +131,7 @@ async def _answer(
             headers |= {"Range": f"bytes={part.size}-", "If-Range": part.version}
         extensions = {} if allow_private else {ADDRESSES: await _checked(address, resolve)}
         if protected and address.scheme != "https":
-            raise FetchError("the address of the file redirects from https to http")
+            raise FetchError("the address of the file redirects from https to http", expired=True)
         try:
             async with http.stream(
                 "GET", address, headers=headers, follow_redirects=False, extensions=extensions
@@ -118,16 +145,15 @@ async def _answer(
                 location = response.headers.get("location")
                 if not response.is_redirect or location is None:
                     code = response.status_code
-                    raise FetchError(
-                        f"the address of the file answered {code}", expired=code in (403, 404, 410)
-                    )
+                    expired = code not in _PASSING and code < _SERVER_ERRORS
+                    raise FetchError(f"the address of the file answered {code}", expired=expired)
                 address = _redirected(address, location)
                 redirects += 1
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             # what a server sent may be quoted in it
             said = "".join(c if c.isprintable() else "?" for c in str(error)[:_LONGEST_SAID])
             raise FetchError(f"the file's server can't be read: {said}") from error
-    raise FetchError("the address of the file redirects too often")
+    raise FetchError("the address of the file redirects too often", expired=True)
 
 
 def _address(url: str) -> httpx.URL:
@@ -136,9 +162,11 @@ def _address(url: str) -> httpx.URL:
         found = httpx.URL(url)
         host = found.host
     except (httpx.InvalidURL, ValueError) as error:  # ValueError: a name that is no name
-        raise FetchError("the address of the file can't be read") from error
+        raise FetchError("the address of the file can't be read", expired=True) from error
     if found.scheme not in ("http", "https") or not host:
-        raise FetchError(f"the file has no web address, but one of the kind {found.scheme!r}")
+        raise FetchError(
+            f"the file has no web address, but one of the kind {found.scheme!r}", expired=True
+        )
     return found
 
 
@@ -147,41 +175,62 @@ def _redirected(before: httpx.URL, location: str) -> httpx.URL:
     try:
         return _address(urljoin(str(before), location))
     except ValueError as error:
-        raise FetchError("the address of the file redirects to none that can be read") from error
+        raise FetchError(
+            "the address of the file redirects to none that can be read", expired=True
+        ) from error
 
 
 async def _checked(address: httpx.URL, resolve: Resolve) -> Sequence[str]:
     """Find the addresses that a connection may go to."""
     found = await public_addresses(address, resolve)
     if found is None:
-        raise FetchError(f"the file's address leads into a private network ({address.host})")
+        raise FetchError(
+            f"the file's address leads into a private network ({address.host})", expired=True
+        )
     return found
 
 
-def _begin(part: Part, response: httpx.Response) -> int | None:
-    """Line the part up with the answer; returns the whole file's bytes, None when nobody says.
+def _begin(part: Part, response: httpx.Response) -> _Body:
+    """Line the part up with the answer.
 
     Raises:
-        FetchError: the answer can't be joined to what is here, or its end could not be known.
+        FetchError: the answer can't be unpacked, or joined to what is here.
     """
     headers = response.headers
-    if headers.get("content-encoding", "identity").strip().lower() != "identity":
-        raise FetchError("the file came in an encoding that was not asked for")
-    version = _version(headers)
+    encoding = headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity", "gzip", "x-gzip"):
+        raise FetchError("the file came in an encoding that was not asked for", expired=True)
+    packed = encoding.endswith("gzip")
     if response.status_code == 206:  # noqa: PLR2004 - partial content
-        match = _CONTENT_RANGE.fullmatch(headers.get("content-range", "").strip())
-        start, end, total = (int(number) for number in match.groups()) if match else (-1, 0, 0)
-        if start != part.size or not start <= end == total - 1 or version not in ("", part.version):
-            part.restart()
-            raise FetchError("the server resumed with something else; the next try begins anew")
-        return total
-    part.restart(version)
+        return _joined(part, headers, packed=packed)
+    # a part of what is packed can't be resumed: ranges would count the packed bytes
+    part.restart("" if packed else _version(headers))
+    if packed:
+        return _Body(None, last=True, packed=True)  # its own last bytes tell length and checksum
     length = headers.get("content-length", "")
     if re.fullmatch(r"\d{1,18}", length):
-        return int(length)
-    if "chunked" not in headers.get("transfer-encoding", "").lower():
-        raise FetchError("the server does not say how long the file is")
-    return None
+        return _Body(int(length), last=True)
+    return _Body(None, last="chunked" in headers.get("transfer-encoding", "").lower())
+
+
+def _joined(part: Part, headers: httpx.Headers, *, packed: bool) -> _Body:
+    """Join a part of the file to what is here, or begin with it.
+
+    Raises:
+        FetchError: it is not what follows, or of another version.
+    """
+    version = _version(headers)
+    match = _CONTENT_RANGE.fullmatch(headers.get("content-range", "").strip())
+    start, end = (int(match[1]), int(match[2])) if match else (-1, -1)
+    known = match is not None and match[3] != "*"
+    whole = match is not None and (not known or end == int(match[3]) - 1)
+    same = not part.size or version in ("", part.version)
+    if packed or not (whole and same and start == part.size and start <= end):
+        part.restart()
+        raise FetchError("the server resumed with something else; the next try begins again")
+    if not part.size:
+        part.restart(version)
+    return _Body(end + 1, last=known)
 
 
 def _version(headers: httpx.Headers) -> str:
@@ -201,6 +250,29 @@ async def _paced(
         if seconds:
             limit.reschedule((limit.when() or 0.0) + seconds)
             await pace.wait(seconds)
+
+
+async def _unpacked(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Unpack what came gzip'd, never more than a block at a time.
+
+    Raises:
+        FetchError: it is damaged, or broke off.
+    """
+    unpack, came = zlib.decompressobj(_GZIP), False
+    async for chunk in body:
+        left, came = chunk, True
+        while left:
+            if unpack.eof:  # several may follow each other in one file
+                unpack = zlib.decompressobj(_GZIP)
+            try:
+                block = unpack.decompress(left, BLOCK)
+            except zlib.error as error:
+                message = "what came is said to be gzip'd, and is not"
+                raise FetchError(message, expired=True) from error
+            left = unpack.unconsumed_tail or unpack.unused_data
+            yield block
+    if came and not unpack.eof:
+        raise FetchError("the gzip'd file broke off")
 
 
 async def _read(

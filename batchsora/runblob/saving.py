@@ -15,7 +15,12 @@ import httpx
 
 from batchsora.fetch import FetchError, fetch_video
 from batchsora.names import safe_name
-from batchsora.runblob.errors import DownloadError, GenerationFailedError, StillRunningError
+from batchsora.runblob.errors import (
+    DownloadError,
+    GenerationFailedError,
+    RunBlobError,
+    StillRunningError,
+)
 from batchsora.runblob.models import GenerationInfo
 from batchsora.runblob.waiting import Look, Sleep
 
@@ -23,7 +28,7 @@ Progress = Callable[[int, int | None], object]
 """Told the bytes that are here, and those of the whole file, None while nobody knows."""
 
 PAUSES: Final = (1.0, 4.0, 10.0)
-"""Seconds between the tries of one file; each goes on where the one before broke off."""
+"""Seconds between the tries of one address; each resumes where the one before broke off."""
 
 _TOTAL = re.compile(r"(?:bytes .*/)?(\d{1,18})")
 _PASSING = (408, 425, 429)
@@ -60,11 +65,10 @@ async def save_video(
         OSError: it can't be written.
     """
     generation_id, url = _named(video)
-    renewable = url is not None and generation_id is not None
     if url is None:
         url = await _address(generation_id, look)
     target = _target(path, generation_id or _name(url))
-    pauses = iter(PAUSES)
+    pauses, renewed = iter(PAUSES), False
     while True:
         seen = _Seen(transport)
         tell = None if progress is None else partial(_tell, progress, seen)
@@ -74,17 +78,16 @@ async def save_video(
                     http, url, target, allow_private=allow_private, progress=tell
                 )
         except FetchError as error:
-            renew = error.expired and renewable
-            pause = next(pauses, None) if seen.may_pass(error) else None
-            if pause is None and not renew:
-                raise DownloadError(f"the video can't be fetched: {error}") from error
+            problem = error
         else:
             return fetched.path
-        if renew:
-            renewable = False
-            url = await _address(generation_id, look)
-        elif pause is not None:
+        pause = next(pauses, None) if seen.may_pass(problem) else None
+        if pause is not None:
             await sleep(pause)
+            continue
+        # once, whatever the address answered
+        url = await _fresh(None if renewed else generation_id, url, look, problem)
+        renewed = True
 
 
 class _Seen(httpx.AsyncBaseTransport):
@@ -137,6 +140,24 @@ async def _address(generation_id: str | None, look: Look) -> str:
     if info.status == "completed":
         raise DownloadError(f"the API gives no address for the video of {generation_id}")
     raise StillRunningError(generation_id, info)
+
+
+async def _fresh(generation_id: str | None, old: str, look: Look, problem: FetchError) -> str:
+    """Ask the API for another address than the old one.
+
+    Raises:
+        DownloadError: there is none; what the old one answered is part of it.
+    """
+    message = f"the video can't be fetched: {problem}"
+    if generation_id is None:
+        raise DownloadError(message) from problem
+    try:
+        url = await _address(generation_id, look)
+    except RunBlobError as error:
+        raise DownloadError(f"{message}; the API was asked for a fresh one: {error}") from problem
+    if url == old:
+        raise DownloadError(message) from problem
+    return url
 
 
 def _name(url: str) -> str:

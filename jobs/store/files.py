@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, or_, select, text, update
+from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
 from ..tables import ARTIFACT, ATTEMPT, BATCH, JOB
 from .prepared import Prepared, as_list, one_of
@@ -173,11 +173,14 @@ def forget_file(connection: Connection, attempt_id: int, job_id: int | None = No
         .where(ARTIFACT.c.attempt_id == attempt_id)
         .values(sha256=None, error="the file is no longer where it was put")
     )
-    job = select(ARTIFACT.c.job_id).where(ARTIFACT.c.attempt_id == attempt_id)
+    owner = connection.execute(
+        select(ARTIFACT.c.job_id).where(ARTIFACT.c.attempt_id == attempt_id)
+    ).scalar()
     connection.execute(
         update(JOB)
         .where(
-            or_(JOB.c.id == job.scalar_subquery(), JOB.c.id == job_id),
+            # by their numbers: OR with a subquery reads every job
+            JOB.c.id.in_([number for number in (owner, job_id) if number is not None]),
             JOB.c.filed_attempt_id == attempt_id,
         )
         .values(filed_attempt_id=None)

@@ -2,8 +2,10 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -11,15 +13,23 @@ import pytest
 from support.at_once import run_at_once
 from support.engine import Engine, spec
 
-from batchsora.download import PAGE, Downloader, DownloadPolicy, DownloadReport
+from batchsora.download import PAGE, SLOW, Downloader, DownloadPolicy, DownloadReport
 from batchsora.fetch.pace import Pace, rate_of
 from jobs.context import nothing
+from jobs.provider import (
+    Generation,
+    ProviderError,
+    ThrottledError,
+    TokenRefusedError,
+    UnreachableError,
+)
 from jobs.store import files
 from jobs.store.prepared import driver
 
 SIZE = 300_000
 VIDEO = (b"\0\0\0\x18ftypmp42" + bytes(SIZE))[:SIZE]
 PIECE = 16_384
+Handler = Callable[[httpx.Request], httpx.Response]
 WANTED_AGAIN = "UPDATE job SET filed_attempt_id = NULL WHERE id = ?"
 
 
@@ -71,7 +81,7 @@ def completed(engine: Engine, count: int, batch: str = "night", number: int = 1)
     engine.run([number], max_in_flight=64, rate=0)
 
 
-def downloader(engine: Engine, server: Server, folder: Path, **policy: int) -> Downloader:
+def downloader(engine: Engine, server: Handler, folder: Path, **policy: int) -> Downloader:
     return Downloader(
         engine.store,
         engine.provider,
@@ -84,7 +94,7 @@ def downloader(engine: Engine, server: Server, folder: Path, **policy: int) -> D
 
 
 def fetch(
-    engine: Engine, server: Server, folder: Path, batches: tuple[int, ...] = (1,), **policy: int
+    engine: Engine, server: Handler, folder: Path, batches: tuple[int, ...] = (1,), **policy: int
 ) -> DownloadReport:
     async def main() -> DownloadReport:
         work = downloader(engine, server, folder, **policy)
@@ -180,6 +190,241 @@ def test_files_of_several_batches_are_fetched(engine: Engine, tmp_path: Path) ->
     assert fetch(engine, server, tmp_path / "v", batches=(3, 1)).fetched == 120
     assert sorted(path.name for path in (tmp_path / "v").iterdir()) == ["a", "c"]
     assert len(server.asked) == 120
+
+
+OLD, FRESH = "/gen-0.mp4", "/fresh.mp4"
+HTML = b"<!doctype html><title>Log in</title><p>Your link has expired."
+VIDEO_TYPE = {"Content-Type": "video/mp4"}
+Answer = tuple[int, dict[str, str], bytes]
+
+NOT_THE_FILE: dict[str, Answer] = {
+    "400": (400, {}, b""),
+    "401": (401, {}, b""),
+    "403": (403, {}, b""),
+    "404": (404, {}, b""),
+    "410": (410, {}, b""),
+    "418": (418, {}, b""),
+    "451": (451, {}, b""),
+    "204": (204, {}, b""),
+    "login": (302, {"Location": "http://videos/login"}, b""),
+    "other scheme": (302, {"Location": "ftp://videos/v.mp4"}, b""),
+    "circle": (302, {"Location": f"http://videos{OLD}"}, b""),
+    "nowhere": (302, {}, b""),
+    "HTML": (200, VIDEO_TYPE, HTML),
+    "JSON": (200, VIDEO_TYPE, b'{"detail": "expired"}'),
+    "XML": (200, VIDEO_TYPE, b"<?xml version='1.0'?><Error/>"),
+    "empty": (200, VIDEO_TYPE, b""),
+}
+"""What an address answers that does not lead to the file any more: a fresh one is asked for."""
+
+PASSES: dict[str, Answer | Exception] = {
+    "408": (408, {}, b""),
+    "429": (429, {}, b""),
+    "500": (500, {}, b""),
+    "503": (503, {}, b""),
+    "broken": httpx.ConnectError("no such host"),
+}
+"""What may pass by itself: once it is waited for, then a fresh address is asked for as well."""
+
+
+class Piece(httpx.AsyncByteStream):
+    """A body, all at once."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._body:
+            yield self._body
+
+
+class Moved:
+    """A file server at whose old address something else is; the API names another."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        answer: Answer | Exception,
+        fresh: str = "http://videos/fresh.mp4",
+    ) -> None:
+        self._engine = engine
+        self._answer = answer
+        self._generation, self._generations = (
+            engine.provider.generation,
+            engine.provider.generations,
+        )
+        self._good = Server()
+        self.fresh: str | None = fresh
+        self.asked: list[str] = []
+        self.looks: list[str] = []
+        self.single: Exception | None = None
+        engine.provider.generation = self.generation  # type: ignore[method-assign]
+        engine.provider.generations = self.generations  # type: ignore[method-assign]
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request.url.path)
+        if request.url.path == FRESH:
+            return self._good(request)
+        if request.url.path == "/login":
+            return httpx.Response(200, stream=Piece(HTML))
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        status, headers, body = self._answer
+        return httpx.Response(status, headers=headers, stream=Piece(body))
+
+    async def generation(self, generation_id: str) -> Generation:
+        self.looks.append("single")
+        if self.single is not None:
+            raise self.single
+        return replace(await self._generation(generation_id), video_url=self.fresh)
+
+    async def generations(self, limit: int, offset: int) -> Sequence[Generation]:
+        self.looks.append("list")
+        page = await self._generations(limit, offset)
+        return [replace(entry, video_url=self.fresh) for entry in page]
+
+
+def moved(engine: Engine, answer: Answer | Exception) -> Moved:
+    completed(engine, 1)
+    return Moved(engine, answer)
+
+
+@pytest.mark.parametrize("answer", NOT_THE_FILE.values(), ids=NOT_THE_FILE)
+def test_whatever_an_address_answers_but_a_file_a_fresh_one_is_asked_for(
+    answer: Answer, engine: Engine, tmp_path: Path
+) -> None:
+    """At once, in the same try."""
+    server = moved(engine, answer)
+    report = fetch(engine, server, tmp_path / "v", tries=1)
+    assert (report.fetched, report.failed) == (1, {})
+    assert server.looks == ["single"]
+    assert server.asked[-1] == FRESH
+    assert (tmp_path / "v" / "night" / "r0.mp4").read_bytes() == VIDEO
+
+
+@pytest.mark.parametrize("answer", PASSES.values(), ids=PASSES)
+def test_what_may_pass_is_waited_for_once(
+    answer: Answer | Exception, engine: Engine, tmp_path: Path
+) -> None:
+    """The second time a fresh address is asked for."""
+    server = moved(engine, answer)
+    assert fetch(engine, server, tmp_path / "v").fetched == 1
+    assert server.looks == ["single"]
+    assert server.asked == [OLD, OLD, FRESH]
+
+
+@pytest.mark.parametrize("problem", [UnreachableError("500"), TokenRefusedError("403")])
+def test_the_list_is_asked_where_the_generation_can_not_be_looked_at(
+    problem: ProviderError, engine: Engine, tmp_path: Path
+) -> None:
+    """One page of it, here."""
+    server = moved(engine, (403, {}, b""))
+    server.single = problem
+    assert fetch(engine, server, tmp_path / "v", tries=1).fetched == 1
+    assert server.looks == ["single", "list"]
+
+
+GIVEN_UP = {
+    "nowhere": (
+        None,
+        UnreachableError("down"),
+        ["single", "list", "list"],
+        "asked for a fresh one: down",
+    ),
+    "unnamed": (None, None, ["single", "list", "list"], "names no fresh one"),
+    "the same": (f"http://videos{OLD}", None, ["single"], "answered 400"),
+    "throttled": (None, ThrottledError("slow down"), ["single"], "slow down"),
+    "private": ("http://127.0.0.1/v.mp4", None, ["single"], "private network"),
+    "no web": ("file:///etc/passwd", None, ["single"], "no web address"),
+}
+
+
+@pytest.mark.parametrize(("fresh", "single", "looks", "says"), GIVEN_UP.values(), ids=GIVEN_UP)
+def test_a_fresh_address_that_can_not_be_had_is_reported(
+    fresh: str | None,
+    single: Exception | None,
+    looks: list[str],
+    says: str,
+    engine: Engine,
+    tmp_path: Path,
+) -> None:
+    """The number of looks is bounded, and a fresh address goes through the same checks."""
+    server = moved(engine, (400, {}, b""))
+    server.fresh, server.single = fresh, single
+
+    async def main() -> DownloadReport:
+        policy = DownloadPolicy(tmp_path / "v", tries=1)
+        http = httpx.AsyncClient(transport=httpx.MockTransport(server))
+        clock = engine.clock
+        work = Downloader(
+            engine.store, engine.provider, http, policy, clock, engine.chance, nothing
+        )
+        work.finish()
+        return await work.run(lambda: (1,))
+
+    report = run_at_once(main())
+    assert report.fetched == 0
+    assert says in report.failed["r0"]
+    assert server.looks == looks
+    assert FRESH not in server.asked
+
+
+def test_files_given_up_are_tried_for_as_long_as_the_run_goes_on(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """A few times soon, then slowly; a file that can be had after hours is here."""
+    completed(engine, 2)
+    begun = engine.clock.monotonic()
+    tried: list[float] = []
+
+    def refuses(path: str) -> bool:
+        if path == OLD:
+            tried.append(engine.clock.monotonic() - begun)
+            return tried[-1] < 6 * 3600
+        return False
+
+    server = Server(refuses)
+
+    async def main() -> DownloadReport:
+        work = downloader(engine, server, tmp_path / "v")
+        running = asyncio.create_task(work.run(lambda: (1,)))
+        await asyncio.sleep(7 * 3600)
+        work.finish()
+        return await running
+
+    report = run_at_once(main())
+    assert (report.fetched, report.failed) == (2, {})
+    pauses = [later - sooner for sooner, later in pairwise(tried)]
+    shortest, longest = SLOW
+    assert len(pauses) > 4 + 6 * 3600 / longest
+    assert all(pause < 61 + 1 for pause in pauses[:3])
+    assert all(shortest <= pause < longest + 2 for pause in pauses[3:])
+
+
+def test_what_was_given_up_gets_one_last_try_when_the_run_ends(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """At once, and no more than that; one that comes then is fetched."""
+    completed(engine, 2)
+    ended: list[int] = []
+    server = Server(lambda path: path == OLD or not ended)
+
+    async def main() -> DownloadReport:
+        work = downloader(engine, server, tmp_path / "v", tries=2)
+        running = asyncio.create_task(work.run(lambda: (1,)))
+        await until(lambda: server.asked.count(OLD) >= 2 and len(server.asked) >= 4)
+        await asyncio.sleep(5)
+        ended.append(len(server.asked))
+        work.finish()
+        before = engine.clock.monotonic()
+        report = await running
+        assert engine.clock.monotonic() - before < 10
+        return report
+
+    report = run_at_once(main())
+    assert report.fetched == 1
+    assert list(report.failed) == ["r0"]
+    assert sorted(server.asked[ended[0] :]) == [OLD, "/gen-1.mp4"]
 
 
 @pytest.mark.parametrize("keys", [(), ("r1", "r2")])

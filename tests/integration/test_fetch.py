@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gzip
 import hashlib
 import json
 import os
@@ -16,9 +17,11 @@ import pytest
 from batchsora.fetch import Fetched, FetchError, fetch_video
 from batchsora.fetch.part import BLOCK, FORCE_EVERY, Part
 from batchsora.runblob.transport import new_transport
+from batchsora.sandbox.mp4 import make_mp4
 
 VIDEO = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 12_000
 LONG = VIDEO * 4
+PACKED_PAGE = gzip.compress(b"<html>expired</html>", mtime=0)
 OTHER = b"\0\0\0\x18ftypisom" + b"\x07" * 100_000
 
 
@@ -318,25 +321,42 @@ def test_a_power_cut_leaves_what_was_forced_to_disk(damage: str, tmp_path: Path)
 @pytest.mark.parametrize(
     ("answer", "expired"),
     [
-        (head("403 Forbidden", Content_Length=0), True),
-        (head("404 Not Found", Content_Length=0), True),
-        (head("410 Gone", Content_Length=0), True),
-        (head("500 Error", Content_Length=0), False),
-        (head("204 No Content"), False),
-        (head("200 OK", Content_Length=18) + b"<html>expired</html>"[:18], False),
-        (head("200 OK", Content_Length=5) + b"short", False),
-        (head("200 OK", Content_Length=0), False),
+        *(
+            (head(f"{code} Refused", Content_Length=0), True)
+            for code in (400, 401, 402, 403, 404, 405, 406, 409, 410, 416, 418, 423, 451, 499)
+        ),
+        *(
+            (head(f"{code} Later", Content_Length=0), False)
+            for code in (408, 425, 429, 500, 502, 503, 504, 520, 530)
+        ),
+        (head("204 No Content"), True),
+        (head("304 Not Modified"), True),
+        (head("200 OK", Content_Length=18) + b"<html>expired</html>"[:18], True),
+        (head("200 OK", Content_Type="video/mp4") + b"<!doctype html><p>expired", True),
+        (head("200 OK", Content_Type="video/mp4") + b'{"detail": "expired"}', True),
+        (head("200 OK", Content_Type="video/mp4") + b"<?xml version='1.0'?><Error/>", True),
+        (head("200 OK", Content_Length=5) + b"short", True),
+        (head("200 OK", Content_Length=0), True),
+        (head("200 OK"), True),
         (head("200 OK") + VIDEO, False),
-        (head("200 OK", Content_Length=20, Content_Encoding="gzip") + VIDEO[:20], False),
-        (head("302 Found", Content_Length=0), False),
-        (head("302 Found", Content_Length=0, Location="file:///etc/passwd"), False),
+        (head("200 OK", Content_Length=20) + VIDEO[:20], True),
+        (head("200 OK", Content_Length=20, Content_Encoding="gzip") + VIDEO[:20], True),
+        (head("200 OK", Content_Encoding="gzip") + PACKED_PAGE, True),
+        (head("200 OK", Content_Encoding="gzip") + gzip.compress(OTHER, mtime=0)[:-1], False),
+        (head("200 OK", Content_Encoding="gzip"), True),
+        (head("200 OK", Content_Length=len(OTHER), Content_Encoding="br") + OTHER, True),
+        (head("302 Found", Content_Length=0), True),
+        (head("302 Found", Content_Length=0, Location="file:///etc/passwd"), True),
         (head("302 Found", Content_Length=0, Location="//"), False),
         (b"no HTTP at all\r\n\r\n", False),
         (b"", False),
     ],
 )
 def test_what_is_no_video_leaves_nothing(answer: bytes, expired: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a table's column
-    """Error pages, empty files and files of unknown length never get the video's name."""
+    """Error pages, empty files and files without an end never get the video's name.
+
+    What may pass by itself is told from what needs another address.
+    """
 
     async def main() -> None:
         async with serving(raw(answer)) as files:
@@ -361,6 +381,129 @@ def test_a_chunked_file_needs_no_length(tmp_path: Path) -> None:
             return await get(files, tmp_path / "v.mp4")
 
     assert asyncio.run(main()).sha256 == hashlib.sha256(OTHER).hexdigest()
+
+
+WHOLE = make_mp4("gen-1", "9:16", 10)
+PACKED = {"Content_Encoding": "gzip"}
+SENT = {
+    "gzip": (head("200 OK", **PACKED), gzip.compress(WHOLE)),
+    "x-gzip": (head("200 OK", Content_Encoding="X-GZip"), gzip.compress(WHOLE)),
+    "two gzips": (
+        head("200 OK", ETag='"v1"', **PACKED),
+        gzip.compress(WHOLE[:999]) + gzip.compress(WHOLE[999:]),
+    ),
+    "until closed": (head("200 OK", Connection="close"), WHOLE),
+    "HTTP/1.0": (b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n", WHOLE),
+    "a part without being asked": (
+        head("206 Partial", Content_Range=f"bytes 0-{len(WHOLE) - 1}/{len(WHOLE)}"),
+        WHOLE,
+    ),
+    "a part of an unknown total": (
+        head("206 Partial", Content_Range=f"bytes 0-{len(WHOLE) - 1}/*"),
+        WHOLE,
+    ),
+}
+
+
+@pytest.mark.parametrize("way", SENT)
+def test_a_whole_file_is_taken_however_it_is_sent(way: str, tmp_path: Path) -> None:
+    """Packed, or without a length; and one byte less of it is no file."""
+    start, body = SENT[way]
+
+    async def main() -> Fetched:
+        async with serving(raw(start + body[:-1]), raw(start + body)) as files:
+            with pytest.raises(FetchError) as caught:
+                await get(files, tmp_path / "v.mp4")
+            assert not caught.value.expired
+            assert not (tmp_path / "v.mp4").exists()
+            return await get(files, tmp_path / "v.mp4")
+
+    assert asyncio.run(main()).sha256 == hashlib.sha256(WHOLE).hexdigest()
+    assert left_in(tmp_path) == ["v.mp4"]
+
+
+def test_a_file_that_unpacks_without_end_is_not_kept(tmp_path: Path) -> None:
+    """A small answer may hold a disk full of zeros: the limit counts what comes out."""
+    bomb = gzip.compress(OTHER + bytes(50_000_000))
+    answer = head("200 OK", Content_Length=len(bomb), **PACKED) + bomb
+    seen: list[int] = []
+
+    async def main() -> None:
+        async with serving(raw(answer)) as files:
+            with pytest.raises(FetchError, match="more than 2000000"):
+                await get(files, tmp_path / "v.mp4", largest=2_000_000, progress=seen.append)
+
+    asyncio.run(main())
+    assert max(seen) <= 2_000_000
+    assert left_in(tmp_path) == []
+
+
+def test_what_came_packed_is_never_resumed(tmp_path: Path) -> None:
+    """Ranges would count packed bytes: what broke off begins again, even with the same tag."""
+    packed = gzip.compress(VIDEO, 0)
+    broken = head("200 OK", Content_Length=len(packed), ETag='"v1"', **PACKED) + packed[:2_000_000]
+
+    async def main() -> Files:
+        async with serving(raw(broken), whole()) as files:
+            with pytest.raises(FetchError):
+                await get(files, tmp_path / "v.mp4")
+            assert left_in(tmp_path) == []
+            await get(files, tmp_path / "v.mp4")
+            return files
+
+    assert "range" not in asyncio.run(main()).asked[1]
+    assert (tmp_path / "v.mp4").read_bytes() == VIDEO
+
+
+def test_a_part_is_not_joined_to_packed_bytes(tmp_path: Path) -> None:
+    """A server that packs what it resumes with: thrown away, and begun again."""
+    packed = gzip.compress(VIDEO[50_000:])
+    reach = f"bytes 50000-{len(VIDEO) - 1}/{len(VIDEO)}"
+    answer = head("206 Partial", Content_Range=reach, ETag='"v1"', **PACKED) + packed
+
+    async def main() -> Files:
+        await begun(tmp_path / "v.mp4", 50_000)
+        async with serving(raw(answer), whole()) as files:
+            with pytest.raises(FetchError, match="something else"):
+                await get(files, tmp_path / "v.mp4")
+            await get(files, tmp_path / "v.mp4")
+            return files
+
+    assert "range" not in asyncio.run(main()).asked[1]
+    assert (tmp_path / "v.mp4").read_bytes() == VIDEO
+
+
+@pytest.mark.parametrize("stops", [None, 60_000], ids=["at the end", "too early"])
+def test_a_resumption_with_an_unknown_total(stops: int | None, tmp_path: Path) -> None:
+    """The file itself shows whether it is whole; until then it is resumed again."""
+    video = WHOLE + box_of_zeros(200_000) + b"\0\0\0\x08free"
+    kept = len(WHOLE) + 10_000
+
+    def rest(until: int | None) -> Callable[[dict[str, str]], bytes]:
+        def step(asked: dict[str, str]) -> bytes:
+            start = int(asked["range"].removeprefix("bytes=").removesuffix("-"))
+            sent = video[start : None if until is None else start + until]
+            reach = f"bytes {start}-{start + len(sent) - 1}/*"
+            return head("206 Partial", Content_Range=reach, ETag='"v1"') + sent
+
+        return step
+
+    async def main() -> Fetched:
+        with Part.opened(tmp_path / "v.mp4") as part:
+            part.restart('"v1"')
+            part.add(video[:kept])
+        async with serving(rest(stops), rest(None)) as files:
+            if stops is not None:
+                with pytest.raises(FetchError, match="length is unknown") as caught:
+                    await get(files, tmp_path / "v.mp4")
+                assert not caught.value.expired
+            return await get(files, tmp_path / "v.mp4")
+
+    assert asyncio.run(main()).sha256 == hashlib.sha256(video).hexdigest()
+
+
+def box_of_zeros(count: int) -> bytes:
+    return (8 + count).to_bytes(4) + b"free" + bytes(count)
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["announced", "unannounced"])
