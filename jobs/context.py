@@ -35,6 +35,7 @@ class RunContext:
         checkpoint: called at named points; docs/development.md lists them.
         durations: how long generations took, as this run saw it.
         elsewhere: what others make on this account meanwhile.
+        run_id: names this run in the database: a later one there stops it.
     """
 
     store: Store
@@ -46,3 +47,4 @@ class RunContext:
     checkpoint: Checkpoint
     durations: Durations = field(default_factory=Durations)
     elsewhere: Elsewhere = field(default_factory=Elsewhere)
+    run_id: str = ""

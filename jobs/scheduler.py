@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from .context import RunContext
 from .ending import Ending, Situation, verdict
+from .fence import Fence
 from .funds import Funds
 from .money import usd_text
 from .pace import Pacer, look_delay
@@ -72,6 +73,7 @@ class Scheduler:
         self._checkpoint = context.checkpoint
         self._durations = context.durations
         self._elsewhere = context.elsewhere
+        self._fence = Fence(context.store, context.run_id)
         self._funds = funds
         self._reconciler = reconciler
         self._pacer = Pacer(context.policy.rate, context.clock)
@@ -161,7 +163,8 @@ class Scheduler:
         """Claim what may be claimed, and see in the same transaction what is left."""
         now = self._clock.now()
         result = ClaimResult()
-        if want:
+        lost = self._fence.breach(connection)
+        if want and not lost:
             terms = ClaimTerms(
                 window=self._policy.max_in_flight,
                 want=want,
@@ -178,6 +181,8 @@ class Scheduler:
         left = outstanding.outstanding(connection, now, self._policy.not_awaited)
         if not self._policy.buys:
             left = replace(left, ready=False, paused=False, next_due=None)
+        if lost:  # what another run has under way there is not waited for
+            left = replace(left, sending=len(self._sending))
         return result, Situation(
             outstanding=left,
             blocked=blocked,
@@ -189,6 +194,7 @@ class Scheduler:
             out_of_reach=gate.out_of_reach_for > self._policy.unreachable_patience,
             refusal=gate.refusal,
             refusal_message=gate.refusal_message,
+            lost=lost,
         )
 
     def _note_waits(self, connection: Connection, result: ClaimResult) -> None:

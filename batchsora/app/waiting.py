@@ -18,7 +18,7 @@ from batchsora.app.start import Teller, files_from
 from batchsora.download import DownloadPolicy
 from batchsora.settings import Settings
 from jobs.ending import Ending, Reason
-from jobs.errors import DatabaseLockedError
+from jobs.errors import DatabaseLockedError, DatabaseUnusableError
 from jobs.lock import current_runner
 from jobs.policy import RunPolicy
 from jobs.states import JobState
@@ -125,10 +125,17 @@ def serve(
     teller: Teller,
     done: Callable[[Connection], bool],
 ) -> RunResult:
-    """Run these jobs, and nothing else, until something is so; the runner's lock is held."""
+    """Run these jobs, and nothing else, until something is so; the runner's lock is held.
+
+    Raises:
+        jobs.errors.DatabaseUnusableError: the database is no longer this run's.
+    """
     store.write(lambda c: handing.hand_over(c, job_ids))
     until = Until(done, jobs_look(store, job_ids))
-    return run_batches(store, place, terms, [], hooks, teller.say, until)
+    result = run_batches(store, place, terms, [], hooks, teller.say, until)
+    if result.ending.reason is Reason.DATABASE:  # nothing can be read there of what was bought
+        raise DatabaseUnusableError(result.ending.message)
+    return result
 
 
 def watch(store: Store, job_ids: Sequence[int], settings: Settings, *, quiet: bool) -> None:

@@ -157,7 +157,7 @@ def _next_steps(result: RunResult, batches: list[BatchStatus]) -> Iterable[str]:
         yield f"{failed} job(s) failed: 'batchsora jobs --status failed' says why"
 
 
-def reason(ending: Ending, queued: int) -> Iterable[str]:
+def reason(ending: Ending, queued: int) -> Iterable[str]:  # noqa: C901 - one case a reason
     """Say why a run ended before everything was done, and what to do about it."""
     match ending.reason:
         case Reason.INTERRUPTED:
@@ -168,6 +168,8 @@ def reason(ending: Ending, queued: int) -> Iterable[str]:
             yield f"{ending.message}; renew the token, then run again"
         case Reason.ADDRESS:
             yield f"{ending.message}; check --base-url"
+        case Reason.DATABASE:
+            yield ending.message
         case Reason.FUNDS:
             yield f"not enough credits; {queued} job(s) left: top up the account, then run again"
         case Reason.BLOCKED:

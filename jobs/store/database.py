@@ -1,8 +1,9 @@
 """Opening the database: one connection that writes, others that only read."""
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
@@ -10,6 +11,7 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
 from .prepared import driver
+from .same_file import Change, OpenedFile
 from .writer import Writer, unusable
 
 T = TypeVar("T")
@@ -42,6 +44,7 @@ class Store:
             self._connection.close()
             raise
         self._writer = Writer(self._connection, path, observer)
+        self._opened = OpenedFile.at(path)
 
     def _connect(self, pragma: str) -> Connection:
         # An own pool-less engine each way: SQLite connections are cheap to keep, and ours are kept
@@ -120,6 +123,27 @@ class Store:
             if not self._reader.invalidated and self._reader.connection.in_transaction:
                 driver(self._reader).execute("COMMIT")
             self._reader.rollback()  # SQLAlchemy's own idea of a transaction
+
+    def change_of_file(self) -> Change | None:
+        """Return what became of the file since it was opened; None when it is still there."""
+        return self._opened.change()
+
+    def rescue(self, suffix: str) -> Path:
+        """Copy what was written into a file that is no longer there to a new one beside its name.
+
+        Args:
+            suffix: what to append to the name; an existing file is never overwritten.
+
+        Raises:
+            OSError, sqlite3.Error: it can't be written there.
+        """
+        path = self._opened.path
+        copy = path.with_name(f"{path.name}.{suffix}")
+        os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        self._writer.flush()
+        with closing(sqlite3.connect(copy)) as new:
+            driver(self._connection).backup(new)
+        return copy
 
     def close(self) -> None:
         """Write what is still queued, and close the connections."""
