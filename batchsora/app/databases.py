@@ -12,6 +12,7 @@ from batchsora.settings import SettingsError
 from jobs import schema
 from jobs.clock import Clock
 from jobs.lock import PATIENCE, runner_lock
+from jobs.mounts import refuse_network_drive
 from jobs.store import Store, accounts, steering
 from jobs.store.same_file import refuse_second_name
 
@@ -42,6 +43,7 @@ def working_store(
     folder = database.absolute().parent
     if not folder.is_dir():
         raise SettingsError(f"there is no folder {folder} for the database; make it, or use --db")
+    refuse_network_drive(database)  # before a lock file is made there
     refuse_second_name(database)
     with runner_lock(database, clock.now(), patience, brief=brief):
         schema.upgrade(database)

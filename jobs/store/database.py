@@ -10,6 +10,7 @@ from typing import Final, Self, TypeVar
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
+from ..mounts import refuse_network_drive
 from .prepared import driver
 from .same_file import Change, OpenedFile
 from .writer import Writer, unusable
@@ -45,6 +46,7 @@ class Store:
             raise
         self._writer = Writer(self._connection, path, observer)
         self._opened = OpenedFile.at(path)
+        self._may_write = False
 
     def _connect(self, pragma: str) -> Connection:
         # An own pool-less engine each way: SQLite connections are cheap to keep, and ours are kept
@@ -85,7 +87,14 @@ class Store:
             raise plain from error
 
     def write(self, work: Callable[[Connection], T]) -> T:
-        """Run work in a transaction of its own, durable on return."""
+        """Run work in a transaction of its own, durable on return.
+
+        Raises:
+            DatabaseUnusableError: it can't be written, or lies on a network drive.
+        """
+        if not self._may_write:  # a reader, which only looks, is let in
+            refuse_network_drive(self.path)
+            self._may_write = True
         return self._writer.run(work)
 
     def spool(self, work: Callable[[Connection], T]) -> T:
