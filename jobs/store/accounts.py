@@ -56,6 +56,11 @@ def take_over(connection: Connection) -> None:
     connection.execute(update(ACCOUNT).values(run_id=None))
 
 
+def keep_host(connection: Connection, host: str) -> None:
+    """Keep which machine buys from this database, as :func:`jobs.host.this_host` names it."""
+    connection.execute(update(ACCOUNT).values(host=host))
+
+
 def is_run(connection: Connection, run_id: str) -> bool:
     """Return whether this is still the run that buys; read in the transaction of every claim."""
     return bool(_RUN.scalar(connection) == run_id)

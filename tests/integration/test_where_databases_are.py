@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from support.shell import Said, Shell
 
+from batchsora.cli.common import Cli
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from jobs import mounts
@@ -82,3 +83,66 @@ def test_what_looks_is_let_in(
     on_a_network_drive(monkeypatch)
     said = call(*command)
     assert said.code == 0, said.err
+
+
+def used_elsewhere(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a row bought on another machine, and two left."""
+    monkeypatch.setenv("BATCHSORA_HOST", "desk-at-work")
+    assert call("run", "night.csv", "--first", "1", *QUICK).code == 0
+    monkeypatch.setenv("BATCHSORA_HOST", "laptop")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("run", "night.csv", *QUICK),
+        ("run", "night.csv", *QUICK, "--yes"),
+        ("generate", "a cat", "--budget", "1"),
+    ],
+    ids=" ".join,
+)
+def test_a_database_of_another_machine_waits_for_a_word(
+    command: tuple[str, ...], call: Call, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unattended it buys nothing, each time, and names the machine; ``--moved`` says it once."""
+    used_elsewhere(call, monkeypatch)
+    for _ in range(2):
+        said = call(*command)
+        assert said.code == 5, said.err
+        assert "last used on desk-at-work (" in said.words
+        assert "--moved" in said.words
+    assert [item.prompt for item in world.made] == ["a kite"]
+    assert call(*command, "--moved").code == 0
+    assert len(world.made) > 1
+    again = call("run", "night.csv", *QUICK)
+    assert again.code == 0, again.err
+
+
+def test_on_a_terminal_it_asks(call: Call, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No buys nothing; yes continues, and the machine is kept."""
+    used_elsewhere(call, monkeypatch)
+    asked: list[str] = []
+    answers = [False, True]
+
+    def confirm(_: Cli, question: str) -> bool:
+        asked.append(question)
+        return answers.pop(0)
+
+    monkeypatch.setattr(Cli, "can_ask", lambda _: True)
+    monkeypatch.setattr(Cli, "confirm", confirm)
+    assert call("run", "night.csv", *QUICK).code == 5
+    assert len(world.made) == 1
+    assert call("run", "night.csv", *QUICK).code == 0
+    assert len(world.made) == 3
+    assert call("run", "night.csv", *QUICK).code == 0
+    assert len(asked) == 2
+    assert all("last used on desk-at-work (" in question for question in asked)
+
+
+def test_what_buys_nothing_is_not_asked(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking, settling and waiting are safe on any machine, and leave the name as it is."""
+    used_elsewhere(call, monkeypatch)
+    assert call("status").code == 0
+    assert call("reconcile").code == 0
+    assert call("wait", "a").code == 0
+    assert call("run", *QUICK).code == 5

@@ -1,0 +1,47 @@
+"""A database that another machine used last: it may be a copy, and a run may be at work there."""
+
+import os
+from typing import Any
+
+from batchsora.app.earlier import Asker
+from jobs.errors import DatabaseUnusableError
+from jobs.host import is_same_host, this_host
+from jobs.store import Store, accounts
+
+
+def other_host(account: Any) -> str | None:
+    """Name the machine that used a database last, and when; None where it was this one, or none.
+
+    Args:
+        account: with ``host`` and ``run_at`` as they were before this run.
+    """
+    if account.host is None or is_same_host(account.host, this_host(os.environ)):
+        return None
+    when = "" if account.run_at is None else f" at {account.run_at:%Y-%m-%d %H:%M} UTC"
+    return f"{account.host}{when}"
+
+
+def settle_host(store: Store, teller: Asker, *, moved: bool) -> None:
+    """Make sure that no other machine buys from a copy of this database; keep whose it is now.
+
+    Args:
+        store: opened under the runner's lock, before a run began in it.
+        teller: asks, where somebody can answer.
+        moved: a person said already that it was moved here.
+
+    Raises:
+        DatabaseUnusableError: it was used elsewhere, and nobody said that this is no copy of it.
+    """
+    other = other_host(store.read(accounts.read_account))
+    if other is not None and not moved:
+        said = (
+            f"this database was last used on {other}; if a run there is still at work, both buy "
+            "the same rows"
+        )
+        if not (teller.can_ask() and teller.confirm(f"{said}. Continue here?")):
+            raise DatabaseUnusableError(
+                f"{said}, so nothing was bought. When nothing is at work there, 'batchsora run "
+                "--moved' continues here (a container keeps one name by BATCHSORA_HOST)"
+            )
+    here = this_host(os.environ)
+    store.write(lambda connection: accounts.keep_host(connection, here))
