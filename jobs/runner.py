@@ -195,7 +195,7 @@ class Runner:
     def _take_over(self) -> None:
         now = self._clock.now()
         self._store.write(lambda connection: self._fence.claim(connection, now))
-        self.recovery = recover(self._store, now)
+        self.recovery = recover(self._store, now, self._clock.boot())
 
     def _checked(self, ending: Ending) -> Ending:
         """Return how a run really ended: over a database that is not its own, it never finished."""
@@ -207,7 +207,7 @@ class Runner:
     def _leave(self, connection: Connection) -> None:
         self.served = outstanding.served_batches(connection)
         if self._fence.is_ours(connection):  # else it is the other run that serves and sends
-            outcomes.doubt_all_open(connection, self._clock.now())
+            outcomes.doubt_all_open(connection, self._clock.now(), self._clock.boot())
             steering.serve_none(connection)
 
     def _ending_before_start(self) -> Ending:

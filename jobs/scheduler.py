@@ -294,4 +294,4 @@ class Scheduler:
             case Unsent(reason):
                 outcomes.release(connection, attempt, reason, None)
             case InDoubt(reason):
-                outcomes.doubt(connection, attempt, reason, now)
+                outcomes.doubt(connection, attempt, reason, now, self._clock.boot())
