@@ -1,12 +1,13 @@
-"""A database that another machine used last: it may be a copy, and a run may be at work there."""
+"""What a database tells of where and when it was used: another machine, a clock that was wrong."""
 
 import os
+from datetime import datetime
 from typing import Any
 
 from batchsora.app.earlier import Asker
 from jobs.errors import DatabaseUnusableError
 from jobs.host import is_same_host, this_host
-from jobs.store import Store, accounts
+from jobs.store import Store, accounts, days
 
 
 def other_host(account: Any) -> str | None:
@@ -19,6 +20,22 @@ def other_host(account: Any) -> str | None:
         return None
     when = "" if account.run_at is None else f" at {account.run_at:%Y-%m-%d %H:%M} UTC"
     return f"{account.host}{when}"
+
+
+def settle_place(store: Store, now: datetime, teller: Asker, *, moved: bool) -> None:
+    """Settle on which machine this is, and say when the daily budget lies in the future.
+
+    Raises:
+        DatabaseUnusableError: see :func:`settle_host`.
+    """
+    settle_host(store, teller, moved=moved)
+    ahead = store.read(lambda connection: days.future_days(connection, now))
+    if ahead:
+        teller.say(
+            f"the daily budget is at {ahead[-1]}, which is in the future (a clock was wrong): all "
+            "that is bought until then counts under that day. 'batchsora doctor --reset-day' moves "
+            "it to today"
+        )
 
 
 def settle_host(store: Store, teller: Asker, *, moved: bool) -> None:

@@ -19,7 +19,7 @@ from batchsora.app.loading import (
     set_caps,
 )
 from batchsora.app.manifests import Source, fitted_folder
-from batchsora.app.moved import settle_host
+from batchsora.app.moved import settle_place
 from batchsora.app.picks import EVERY_ROW, Pick
 from batchsora.app.progress import statuses
 from batchsora.app.run import RunResult, RunTerms, run_batches
@@ -97,7 +97,7 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
         endpoint(settings) as place,
         working_store(settings.database, hooks.clock, patience) as store,
     ):
-        settle_host(store, teller, moved=request.moved)
+        settle_place(store, hooks.clock.now(), teller, moved=request.moved)
         skipped: list[RowProblem] = []
         if manifest is not None:
             batch_ids, skipped = _load(store, manifest, request, hooks, teller, consent=consent)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from batchsora.app.databases import existing_store, working_store
 from batchsora.app.exits import Exit, exit_of_jobs
 from batchsora.app.files import fetch_files
-from batchsora.app.moved import settle_host
+from batchsora.app.moved import settle_place
 from batchsora.app.progress import ENDS, Progress, jobs_look
 from batchsora.app.run import RunResult, RunTerms, Until, changes, run_batches
 from batchsora.app.session import Endpoint, Hooks, endpoint
@@ -135,7 +135,7 @@ def serve(
             another machine last and nobody said that it was ``moved`` here.
     """
     if terms.policy.buys:
-        settle_host(store, teller, moved=moved)
+        settle_place(store, hooks.clock.now(), teller, moved=moved)
     store.write(lambda c: handing.hand_over(c, job_ids))
     until = Until(done, jobs_look(store, job_ids))
     result = run_batches(store, place, terms, [], hooks, teller.say, until)
