@@ -3,10 +3,39 @@
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Protocol
 
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 """A provider's time outside of these is unreadable: arithmetic on year 1 or 9999 overflows."""
+
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+MOST_APART = timedelta(days=366)
+"""A wall clock that says that more has passed since a doubt was set meanwhile."""
+
+
+def passed_since(
+    then: str | None, now: str | None, wall_then: datetime, wall_now: datetime
+) -> timedelta | None:
+    """Return how much time has passed between two moments, in one or two processes.
+
+    Args:
+        then: :meth:`Clock.boot` at the first moment.
+        now: the same at the second.
+        wall_then: the wall clock at the first; used only where the machine was restarted since, or
+            a boot clock is not known.
+        wall_now: the same at the second.
+
+    Returns:
+        None where only the wall clock could tell, and it was set meanwhile.
+    """
+    if then is not None and now is not None:
+        (boot, _, began), (same, _, ends) = then.rpartition(":"), now.rpartition(":")
+        if boot == same:
+            return timedelta(seconds=float(ends) - float(began))
+    passed = wall_now - wall_then
+    return passed if timedelta(0) <= passed <= MOST_APART else None
 
 
 class Clock(Protocol):
@@ -18,6 +47,13 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Give seconds that only move forward, for durations."""
+        ...
+
+    def boot(self) -> str | None:
+        """Return ``BOOTID:SECONDS``, the seconds since the machine started, asleep or not.
+
+        It outlives a process, and nobody can set it; None where the system has no such clock.
+        """
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -62,6 +98,14 @@ class SystemClock:
     def monotonic(self) -> float:
         """Give the monotonic clock's seconds."""
         return time.monotonic()
+
+    def boot(self) -> str | None:
+        """Return the id of this start of the machine, and the seconds since."""
+        try:
+            boot_id = BOOT_ID.read_text(encoding="ascii").strip()
+            return f"{boot_id}:{time.clock_gettime(time.CLOCK_BOOTTIME):.3f}"
+        except (OSError, AttributeError):  # not Linux
+            return None
 
     async def sleep(self, seconds: float) -> None:
         """Sleep in the running event loop."""

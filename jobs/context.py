@@ -37,6 +37,7 @@ class RunContext:
         token: whether a 403 is the token's.
         durations: how long generations took, as this run saw it.
         elsewhere: what others make on this account meanwhile.
+        run_id: names this run in the database: a later one there stops it.
     """
 
     store: Store
@@ -49,3 +50,4 @@ class RunContext:
     token: TokenCheck
     durations: Durations = field(default_factory=Durations)
     elsewhere: Elsewhere = field(default_factory=Elsewhere)
+    run_id: str = ""

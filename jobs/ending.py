@@ -22,6 +22,7 @@ class Reason(StrEnum):
     ACCESS = "access"
     REQUEST = "request"
     BLOCKED = "blocked"
+    DATABASE = "database"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Ending:
     """How a run ended.
 
     Attributes:
-        message: the provider's own words, where it refused.
+        message: the provider's own words, where it refused; or what became of the database.
         blocked: per batch id what stands in the way of the rest.
     """
 
@@ -65,6 +66,7 @@ class Situation:
         waits_for_funds: True when the run waits for money instead of ending without it.
         hopeful: attempts in doubt that a look at the list may still settle.
         out_of_reach: True when the provider did not answer for longer than the run's patience.
+        lost: why this run may not go on with this database; empty when it may.
     """
 
     outstanding: Outstanding
@@ -77,6 +79,7 @@ class Situation:
     out_of_reach: bool
     refusal: RefusalCause | None
     refusal_message: str
+    lost: str = ""
 
     @property
     def money_may_come(self) -> bool:
@@ -85,17 +88,20 @@ class Situation:
         return self.waits_for_funds and any(Blocked.BALANCE in why for why in blocked)
 
 
-def verdict(now: Situation) -> Ending | None:  # noqa: PLR0911 - one line a reason, in order
+def verdict(now: Situation) -> Ending | None:  # noqa: C901, PLR0911 - one line a reason, in order
     """Say how the run is over, or None when it goes on.
 
     A submission under way is always waited for: its answer is worth money. What is paid for is
     polled to its end, and what is in doubt is looked for until it is settled or only a person can
-    tell, unless the token is refused, the person stops, or nobody answers. A batch that was paused
+    tell, unless the token is refused, the person stops, nobody answers, or the database is no
+    longer this run's. A batch that was paused
     is waited for: whoever paused it will let it go on.
     """
     left = now.outstanding
     if left.sending:
         return None
+    if now.lost:
+        return Ending(Reason.DATABASE, now.lost)
     if now.stopping:
         return Ending(Reason.INTERRUPTED)
     if now.refusal in AT_ONCE:

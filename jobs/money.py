@@ -3,7 +3,7 @@
 One USD is 1,000,000 micros: the provider quotes four decimals (``"0.1200"``), so six lose nothing.
 """
 
-from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
 from typing import NewType
 
 Micros = NewType("Micros", int)
@@ -23,6 +23,24 @@ def to_micros(usd: Decimal | str | int) -> Micros:
     Raises:
         ValueError: when it is no finite number, negative, or absurdly large.
     """
+    return _whole(usd, ROUND_CEILING)
+
+
+def cap_micros(usd: Decimal | str | int) -> Micros:
+    """Turn a limit that must not be passed into micros; what is finer is cut off.
+
+    Rounded up, a cap of $0.1199999 would let a video of $0.12 through.
+
+    Args:
+        usd: an amount in USD; a float is refused.
+
+    Raises:
+        ValueError: as :func:`to_micros`.
+    """
+    return _whole(usd, ROUND_FLOOR)
+
+
+def _whole(usd: Decimal | str | int, rounding: str) -> Micros:
     if isinstance(usd, float):
         raise TypeError("money is never a float")
     try:
@@ -31,7 +49,7 @@ def to_micros(usd: Decimal | str | int) -> Micros:
         raise ValueError(f"not an amount of money: {str(usd)[:40]!r}") from None
     if not amount.is_finite() or not 0 <= amount <= LARGEST_USD:
         raise ValueError(f"not an amount of money: {str(usd)[:40]!r}")
-    return Micros(int((amount * MICROS_PER_USD).to_integral_value(rounding=ROUND_CEILING)))
+    return Micros(int((amount * MICROS_PER_USD).to_integral_value(rounding=rounding)))
 
 
 def to_usd(micros: int) -> Decimal:

@@ -69,14 +69,14 @@ class Recovery:
     overdue: int
 
 
-def recover(store: Store, now: datetime) -> Recovery:
+def recover(store: Store, now: datetime, boot: str | None = None) -> Recovery:
     """Take over from a runner that ended in any way; the lock must be held."""
 
     def work(connection: Connection) -> Recovery:
         looks.heed_clock(connection, now, FARTHEST)
         unended.fold_ids(connection)
         return Recovery(
-            doubts=outcomes.doubt_all_open(connection, now),
+            doubts=outcomes.doubt_all_open(connection, now, boot),
             overdue=looks.look_again_at_overdue(connection, now),
         )
 

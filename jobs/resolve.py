@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from .account_list import read_back
-from .clock import Clock
+from .clock import Clock, passed_since
 from .echo import resembles
 from .errors import NotAllowedError
 from .provider import Generation, Provider, UnknownGenerationError
@@ -130,14 +130,24 @@ def resolve_never_made(
     """Settle a doubt by a person's word: nothing was created; the job is queued again.
 
     Raises:
-        NotAllowedError: the job is not in doubt, its grace is not over, or there are generations
-            that it could be.
+        NotAllowedError: the job is not in doubt, its grace is not known to be over, or there are
+            generations that it could be.
     """
     _must_be_in_doubt(job)
     now = clock.now()
     attempt = store.read(lambda connection: views.attempts_of(connection, job.id))[-1]
-    ends = max(attempt.doubt_since, attempt.send_before) + grace
-    if now < ends and not force:
+    # not by the wall clock where that can be helped: whoever corrects it must not shorten the grace
+    since = max(attempt.doubt_since, attempt.send_before)
+    passed = passed_since(attempt.doubt_clock, clock.boot(), since, now)
+    if passed is None and not force:
+        raise NotAllowedError(
+            f"this machine's clock says {now:%Y-%m-%d %H:%M} UTC, and the submission of "
+            f"{job.key!r} went in doubt at {since:%Y-%m-%d %H:%M}: one of both is wrong, so "
+            "nobody can tell whether it may still turn up. Look at the account's generations, "
+            "then say --force"
+        )
+    if passed is not None and passed < grace and not force:
+        ends = now + grace - passed
         raise NotAllowedError(
             f"the submission of {job.key!r} may still turn up until {ends:%H:%M:%S} UTC; "
             "look at the account's generations then, or say --force to pay again if it does"

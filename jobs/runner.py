@@ -17,6 +17,7 @@ from .context import Checkpoint, RunContext, nothing
 from .elsewhere import Elsewhere, since_when
 from .ending import REFUSED, Ending, Reason
 from .errors import DatabaseOwnerError
+from .fence import Fence
 from .funds import Funds
 from .gate import Gate
 from .policy import RunPolicy
@@ -87,6 +88,8 @@ class Runner:
             since_when(clock.now(), policy.looked_at), copies=policy.looked_at is not None
         )
         token = TokenCheck(provider, clock)
+        run_id = f"{chance.getrandbits(64):016x}"
+        self._fence = Fence(store, run_id)
         context = RunContext(
             store,
             provider,
@@ -97,6 +100,7 @@ class Runner:
             checkpoint,
             token,
             elsewhere=elsewhere,
+            run_id=run_id,
         )
         self._funds = Funds(context)
         self._reconciler = Reconciler(context)
@@ -130,7 +134,7 @@ class Runner:
             DatabaseUnusableError: the database can't be written any more.
         """
         wanted = list(batch_ids)
-        self.recovery = recover(self._store, self._clock.now())
+        self._take_over()
         if self.recovery.doubts:
             log.warning("%d submissions of an earlier run are in doubt", self.recovery.doubts)
         try:
@@ -144,8 +148,13 @@ class Runner:
         await self._look_at_latecomers()
         self._store.write(lambda connection: steering.serve(connection, wanted))
         try:
-            ending = await self._serve()
-            if ending.reason not in (Reason.INTERRUPTED, Reason.UNREACHABLE, Reason.TOKEN):
+            ending = self._checked(await self._serve())
+            if ending.reason not in (
+                Reason.DATABASE,
+                Reason.INTERRUPTED,
+                Reason.UNREACHABLE,
+                Reason.TOKEN,
+            ):
                 await self._funds.refresh()  # what the account holds now, for the status
             if ending.reason in WAITS_AFTER:
                 waits = WAITS_AFTER[ending.reason].format(ending.message)
@@ -176,7 +185,7 @@ class Runner:
             DatabaseOwnerError: the database belongs to another account or API.
             ProviderError: the provider does not take the token, or does not answer.
         """
-        self.recovery = recover(self._store, self._clock.now())
+        self._take_over()
         await check_owner(self._store, self._provider, self._owner)
         await self._bind()
         if wait:
@@ -216,10 +225,23 @@ class Runner:
                 task.cancel()
             await asyncio.gather(*tasks, *self._scheduler.sending, return_exceptions=True)
 
+    def _take_over(self) -> None:
+        now = self._clock.now()
+        self._store.write(lambda connection: self._fence.claim(connection, now))
+        self.recovery = recover(self._store, now, self._clock.boot())
+
+    def _checked(self, ending: Ending) -> Ending:
+        """Return how a run really ended: over a database that is not its own, it never finished."""
+        breach = self._store.read(self._fence.breach)
+        if not breach:
+            return ending
+        return Ending(Reason.DATABASE, self._fence.told(breach, self._clock.now()))
+
     def _leave(self, connection: Connection) -> None:
-        outcomes.doubt_all_open(connection, self._clock.now())
         self.served = outstanding.served_batches(connection)
-        steering.serve_none(connection)
+        if self._fence.is_ours(connection):  # else it is the other run that serves and sends
+            outcomes.doubt_all_open(connection, self._clock.now(), self._clock.boot())
+            steering.serve_none(connection)
 
     def _ending_before_start(self) -> Ending:
         if self.gate.stopping:

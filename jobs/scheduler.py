@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from .blame import Blame
 from .context import RunContext
 from .ending import Ending, Situation, verdict
+from .fence import Fence
 from .funds import Funds
 from .money import usd_text
 from .pace import Pacer, look_delay
@@ -73,6 +74,7 @@ class Scheduler:
         self._checkpoint = context.checkpoint
         self._durations = context.durations
         self._elsewhere = context.elsewhere
+        self._fence = Fence(context.store, context.run_id)
         self._funds = funds
         self._reconciler = reconciler
         self._token = context.token
@@ -190,7 +192,8 @@ class Scheduler:
         """Claim what may be claimed, and see in the same transaction what is left."""
         now = self._clock.now()
         result = ClaimResult()
-        if want:
+        lost = self._fence.breach(connection)
+        if want and not lost:
             terms = ClaimTerms(
                 window=self._policy.max_in_flight,
                 want=want,
@@ -210,6 +213,8 @@ class Scheduler:
         left = outstanding.outstanding(connection, now, self._policy.not_awaited)
         if not self._policy.buys:
             left = replace(left, ready=False, paused=False, next_due=None)
+        if lost:  # what another run has under way there is not waited for
+            left = replace(left, sending=len(self._sending))
         return result, Situation(
             outstanding=left,
             blocked=blocked,
@@ -221,6 +226,7 @@ class Scheduler:
             out_of_reach=gate.out_of_reach,
             refusal=gate.refusal,
             refusal_message=gate.refusal_message,
+            lost=lost,
         )
 
     @staticmethod
@@ -344,4 +350,4 @@ class Scheduler:
             case Unsent(reason):
                 outcomes.release(connection, attempt, reason, None)
             case InDoubt(reason):
-                outcomes.doubt(connection, attempt, reason, now)
+                outcomes.doubt(connection, attempt, reason, now, self._clock.boot())

@@ -5,12 +5,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy import Connection
+
 from batchsora.app.prices import ANNOUNCED
 from batchsora.settings import SettingsError
 from jobs import schema
 from jobs.clock import Clock
 from jobs.lock import PATIENCE, runner_lock
+from jobs.mounts import refuse_network_drive
 from jobs.store import Store, accounts, steering
+from jobs.store.same_file import refuse_second_name
 
 FOLDER: Final = ".batchsora"
 """Beside the database: what can be made again (posters, thumbnails), uploads, logs of runs."""
@@ -39,13 +43,25 @@ def working_store(
     folder = database.absolute().parent
     if not folder.is_dir():
         raise SettingsError(f"there is no folder {folder} for the database; make it, or use --db")
+    refuse_network_drive(database)  # before a lock file is made there
+    refuse_second_name(database)
     with runner_lock(database, clock.now(), patience, brief=brief):
         schema.upgrade(database)
         with Store(database) as store:
-            store.write(steering.serve_none)  # a runner that was killed could not do so
+            store.write(_take_over)
             prices = {price.kind: int(price.micros) for price in ANNOUNCED}
             store.write(lambda c: accounts.announce_prices(c, prices, clock.now()))
             yield store
+
+
+def _take_over(connection: Connection) -> None:
+    """Begin with no batch served: a runner that was killed could not see to that.
+
+    A runner that lives although its lock file was deleted stops by the same transaction; else it
+    would find nothing left to do, and call itself finished.
+    """
+    accounts.take_over(connection)
+    steering.serve_none(connection)
 
 
 @contextmanager

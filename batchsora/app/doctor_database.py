@@ -4,22 +4,30 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Final
 
 from batchsora.app.doctor import Check, fine, warn, wrong
 from batchsora.app.exits import Exit
+from batchsora.app.moved import other_host
 from batchsora.peek import peek
 from batchsora.settings import Settings, Token
 from jobs import schema
+from jobs.clock import SystemClock
 from jobs.lock import current_runner
+from jobs.mounts import network_drive
 from jobs.store import accounts
+from jobs.store.days import latest_begun
 
 _DAMAGED: Final = (
     "put it aside with its -wal file and take your newest copy, or begin a new one with --db and "
     "'batchsora run --adopt-existing', which finds in the account what was paid for"
 )
+_FIELDS: Final = ("api_origin", "token_salt", "token_hash", "host", "run_at")
+"""Of the account; a database of an older version has the first three."""
+
 _OTHER: Final = "name another database with --db"
 
 
@@ -31,6 +39,7 @@ class _Seen:
     version: str | None = None
     faults: tuple[str, ...] = ()
     account: SimpleNamespace | None = None
+    days: tuple[str, ...] = ()
 
 
 def look_at_database(settings: Settings, token: Token | None) -> Iterator[Check]:
@@ -45,6 +54,7 @@ def look_at_database(settings: Settings, token: Token | None) -> Iterator[Check]
     if not os.access(path, os.R_OK):
         yield wrong("database", f"{path} may not be read", "mend its rights", Exit.DATABASE)
         return
+    yield from _place(path)
     try:
         seen = peek(path, _look)
     except (sqlite3.Error, OSError) as error:
@@ -55,6 +65,8 @@ def look_at_database(settings: Settings, token: Token | None) -> Iterator[Check]
         yield _integrity(seen)
         if seen.account is not None:
             yield _owner(settings, token, seen.account)
+            yield from _host(seen.account)
+        yield from _days(seen.days)
     runner = current_runner(path)
     yield fine("runner", "none at work" if runner is None else f"at work: {runner}")
 
@@ -67,14 +79,54 @@ def _look(connection: sqlite3.Connection) -> _Seen:
     faults = tuple(str(fault) for (fault,) in connection.execute("PRAGMA quick_check(3)"))
     account = None
     if "account" in names:
-        fields = ("api_origin", "token_salt", "token_hash")
+        there = {name for _, name, *_ in connection.execute("PRAGMA table_info(account)")}
+        fields = [name for name in _FIELDS if name in there]
         found = connection.execute(f"SELECT {', '.join(fields)} FROM account").fetchone()  # noqa: S608 - our own words
         account = (
             None if found is None else SimpleNamespace(**dict(zip(fields, found, strict=True)))
         )
+    last: tuple[str, ...] = ()
+    if "budget" in names:
+        found = connection.execute(
+            "SELECT key FROM budget WHERE key >= 'day:' AND key < 'day;' ORDER BY key DESC LIMIT 1"
+        ).fetchone()
+        last = () if found is None else (str(found[0]).partition(":")[2],)
     return _Seen(
-        empty=False, version=None if row is None else str(row[0]), faults=faults, account=account
+        empty=False,
+        version=None if row is None else str(row[0]),
+        faults=faults,
+        account=account,
+        days=last,
     )
+
+
+def _place(path: Path) -> Iterator[Check]:
+    """Say where the file lies, where that is a problem."""
+    if (kind := network_drive(path)) is not None:
+        said = f"{path} is on a network drive ({kind}), where two machines could buy the same rows"
+        yield wrong("place", said, "copy it to a local disk, --db names it there", Exit.DATABASE)
+    if path.stat().st_nlink > 1:
+        said = f"{path} has a second name (a hard link), by which a second run could buy the same"
+        remedy = f"delete the other name ('find . -samefile {path}' names it)"
+        yield wrong("place", said, remedy, Exit.DATABASE)
+
+
+def _host(account: SimpleNamespace) -> Iterator[Check]:
+    """Say which machine used it last, where that was another one."""
+    if getattr(account, "host", None) is None:
+        return
+    if account.run_at is not None:
+        account.run_at = datetime.fromisoformat(account.run_at)
+    if (other := other_host(account)) is not None:
+        said = f"it was last used on {other}; two machines would buy the same rows"
+        yield warn("host", said, "when nothing is at work there, 'batchsora run --moved'")
+
+
+def _days(last: tuple[str, ...]) -> Iterator[Check]:
+    """Say that the day of the daily budget lies in the future."""
+    if last and last[0] > latest_begun(SystemClock().now()):
+        said = f"it is at {last[0]}, which is in the future: a clock was wrong"
+        yield warn("daily budget", said, "'batchsora doctor --reset-day' moves it to today")
 
 
 def _version(path: Path, seen: _Seen) -> Check:

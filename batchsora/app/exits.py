@@ -34,6 +34,14 @@ class Exit(IntEnum):
 
 STOPPED = (Reason.FUNDS, Reason.ACCOUNT, Reason.ACCESS, Reason.REQUEST, Reason.BLOCKED)
 """Why a run ends that leaves work for when a person has done something."""
+_WHATEVER_ELSE = {
+    Reason.DATABASE: Exit.DATABASE,
+    Reason.INTERRUPTED: Exit.INTERRUPTED,
+    Reason.UNREACHABLE: Exit.INTERRUPTED,
+    Reason.TOKEN: Exit.TOKEN,
+    Reason.ADDRESS: Exit.USAGE,
+}
+"""Endings that decide the exit alone, however the jobs stand."""
 
 
 def exit_of_error(error: EngineError) -> Exit:
@@ -50,7 +58,7 @@ def exit_of_error(error: EngineError) -> Exit:
 def exit_of_run(
     ending: Ending, batches: Iterable[BatchStatus], *, files_wanted: bool, surplus: int = 0
 ) -> Exit:
-    """Say which exit a run means; where several hold, 130, 6, 7, 4 and 3 in this order.
+    """Say which exit a run means; where several hold, 5, 130, 6, 7, 4 and 3 in this order.
 
     Args:
         ending: why the engine stopped.
@@ -59,12 +67,8 @@ def exit_of_run(
         surplus: generations that turned up after their replacement had been paid for.
     """
     seen = list(batches)
-    if ending.reason in (Reason.INTERRUPTED, Reason.UNREACHABLE):
-        return Exit.INTERRUPTED
-    if ending.reason is Reason.TOKEN:
-        return Exit.TOKEN
-    if ending.reason is Reason.ADDRESS:
-        return Exit.USAGE
+    if ending.reason in _WHATEVER_ELSE:
+        return _WHATEVER_ELSE[ending.reason]
     if surplus or any(batch.jobs[JobState.IN_DOUBT] for batch in seen):
         return Exit.IN_DOUBT
     paused = any(batch.paused and batch.jobs[JobState.QUEUED] for batch in seen)
@@ -79,10 +83,8 @@ def exit_of_jobs(ending: Ending, jobs: Iterable[Any], *, files_wanted: bool) -> 
     """Say which exit it means how some jobs stand, in the same order as for a run."""
     seen = list(jobs)
     states = {job.state for job in seen}
-    if ending.reason in (Reason.INTERRUPTED, Reason.UNREACHABLE):
-        return Exit.INTERRUPTED
-    if ending.reason in (Reason.TOKEN, Reason.ADDRESS):
-        return Exit.TOKEN if ending.reason is Reason.TOKEN else Exit.USAGE
+    if ending.reason in _WHATEVER_ELSE:
+        return _WHATEVER_ELSE[ending.reason]
     if JobState.IN_DOUBT in states:
         return Exit.IN_DOUBT
     stopped = ending.reason in STOPPED and JobState.CANCELLED in states

@@ -46,6 +46,7 @@ class GenerateRequest:
         terms: pace, patience and where the file goes.
         wait: wait for the video; False ends when it is bought.
         again: buy although the same is under way.
+        moved: the database was moved here from another machine.
     """
 
     prompt: str
@@ -54,6 +55,7 @@ class GenerateRequest:
     terms: RunTerms
     wait: bool
     again: bool = False
+    moved: bool = False
 
 
 def generate(
@@ -96,7 +98,9 @@ def _buy(
     done = over([job_id]) if request.wait else _bought(job_id)
     ending: Ending | None = None
     try:
-        ending = serve(store, [job_id], place, terms, hooks, teller, done).ending
+        ending = serve(
+            store, [job_id], place, terms, hooks, teller, done, moved=request.moved
+        ).ending
     finally:
         _give_up(store, job_id, ending, hooks, teller)
     return ending

@@ -15,7 +15,7 @@ from batchsora.manifest.read import Manifest
 from batchsora.runblob.kinds import kind_of
 from jobs.errors import LoadError
 from jobs.ledger import Refunds, batch_key, campaign_key, day_key
-from jobs.money import to_micros, usd_text
+from jobs.money import cap_micros, to_micros, usd_text
 from jobs.spec import SpecRow
 from jobs.states import HeldBack
 from jobs.store import Store, accounts, batches, incoming, loading, steering, views
@@ -214,7 +214,7 @@ def set_caps(
     caps, notes = _begin_with(connection, batch_id, caps, manifest, now)
 
     def keep(key: str, what: str, amount: Decimal) -> None:
-        new = to_micros(amount)
+        new = cap_micros(amount)
         old = accounts.set_cap(connection, key, new)
         if old is not None and old != new:
             notes.append(f"{what}: ${usd_text(new)} replaces ${usd_text(old)}")
@@ -247,15 +247,16 @@ def _begin_with(
     notes: list[str] = []
     counts: dict[str, Any] = {}
     for name, amount in caps.begin.items():
+        micros = to_micros(amount) if name == "min_balance" else cap_micros(amount)
         if name == "batch" and manifest is not None and manifest.budget is not None:
             continue
         kept = _kept(connection, batch_id, name, now)
         if kept is None:
             counts[name] = amount
-        elif kept != to_micros(amount):
+        elif kept != micros:
             option = _WORDS.get(name, name.replace("_", "-"))
             notes.append(
-                f"{option}: ${usd_text(kept)} is kept; the ${usd_text(to_micros(amount))} of the "
+                f"{option}: ${usd_text(kept)} is kept; the ${usd_text(micros)} of the "
                 f"configuration would count at the beginning (--{option} replaces it)"
             )
     return replace(caps, **counts), notes
@@ -288,7 +289,7 @@ def _keep_terms(connection: Connection, batch_id: int, caps: Caps) -> list[str]:
     """Keep what is no cap, and yet decides what may be spent."""
     notes: list[str] = []
     if caps.max_price is not None:
-        steering.set_max_price(connection, batch_id, to_micros(caps.max_price))
+        steering.set_max_price(connection, batch_id, cap_micros(caps.max_price))
     if caps.min_balance is not None:
         accounts.set_floor(connection, to_micros(caps.min_balance))
     if caps.refunds is not None:

@@ -12,7 +12,7 @@ from batchsora.app.prices import ANNOUNCED
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import Manifest
 from batchsora.runblob.kinds import kind_of
-from jobs.money import to_micros, usd_text
+from jobs.money import cap_micros, usd_text
 from jobs.spec import JobSpec
 from jobs.states import JobState
 from jobs.store import Store, accounts, batches, past, views
@@ -146,8 +146,8 @@ def make_plan(
     plan = Plan(batch=name or manifest.name, pace=pace)
     plan.warnings += [str(warning) for warning in manifest.warnings]
     plan.prices = {price.kind: int(price.micros) for price in ANNOUNCED}
-    plan.cap = None if manifest.budget is None else to_micros(manifest.budget)
-    plan.campaign_caps = {n: to_micros(usd) for n, usd in manifest.campaign_budgets.items()}
+    plan.cap = None if manifest.budget is None else cap_micros(manifest.budget)
+    plan.campaign_caps = {n: cap_micros(usd) for n, usd in manifest.campaign_budgets.items()}
     known = Known() if store is None else _known(plan, manifest, name, store)
     valid: list[int] = []
     last = 0

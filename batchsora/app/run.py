@@ -150,7 +150,8 @@ async def _run(
                 served.add(runner.served)
                 if stopping is not None and stopping.done():
                     stopping.result()
-                    ending = Ending(Reason.FINISHED)
+                    if ending.reason is not Reason.DATABASE:
+                        ending = Ending(Reason.FINISHED)
                 if downloader is not None:
                     downloader.finish()
                 report, ending = await _last_files(ending, downloading)

@@ -19,6 +19,7 @@ from batchsora.app.loading import (
     set_caps,
 )
 from batchsora.app.manifests import Source, fitted_folder
+from batchsora.app.moved import settle_place
 from batchsora.app.picks import EVERY_ROW, Pick
 from batchsora.app.progress import statuses
 from batchsora.app.run import RunResult, RunTerms, run_batches
@@ -64,6 +65,7 @@ class StartRequest:
         on_existing: what to do about prompts that exist in the account already.
         consent: True when spending needs no question.
         patient: wait for a runner that is at work to end.
+        moved: the database was moved here from another machine.
     """
 
     source: Source | None
@@ -75,6 +77,7 @@ class StartRequest:
     on_existing: OnExisting = OnExisting.ASK
     consent: bool = False
     patient: bool = False
+    moved: bool = False
 
 
 def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Teller) -> Exit:
@@ -94,6 +97,7 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
         endpoint(settings) as place,
         working_store(settings.database, hooks.clock, patience) as store,
     ):
+        settle_place(store, hooks.clock.now(), teller, moved=request.moved)
         skipped: list[RowProblem] = []
         if manifest is not None:
             batch_ids, skipped = _load(store, manifest, request, hooks, teller, consent=consent)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from batchsora.app.databases import existing_store, working_store
 from batchsora.app.exits import Exit, exit_of_jobs
 from batchsora.app.files import fetch_files
+from batchsora.app.moved import settle_place
 from batchsora.app.progress import ENDS, Progress, jobs_look
 from batchsora.app.run import RunResult, RunTerms, Until, changes, run_batches
 from batchsora.app.session import Endpoint, Hooks, endpoint
@@ -18,7 +19,7 @@ from batchsora.app.start import Teller, files_from
 from batchsora.download import DownloadPolicy
 from batchsora.settings import Settings
 from jobs.ending import Ending, Reason
-from jobs.errors import DatabaseLockedError
+from jobs.errors import DatabaseLockedError, DatabaseUnusableError
 from jobs.lock import current_runner
 from jobs.policy import RunPolicy
 from jobs.states import JobState
@@ -124,11 +125,23 @@ def serve(
     hooks: Hooks,
     teller: Teller,
     done: Callable[[Connection], bool],
+    *,
+    moved: bool = False,
 ) -> RunResult:
-    """Run these jobs, and nothing else, until something is so; the runner's lock is held."""
+    """Run these jobs, and nothing else, until something is so; the runner's lock is held.
+
+    Raises:
+        jobs.errors.DatabaseUnusableError: the database is no longer this run's, or was used on
+            another machine last and nobody said that it was ``moved`` here.
+    """
+    if terms.policy.buys:
+        settle_place(store, hooks.clock.now(), teller, moved=moved)
     store.write(lambda c: handing.hand_over(c, job_ids))
     until = Until(done, jobs_look(store, job_ids))
-    return run_batches(store, place, terms, [], hooks, teller.say, until)
+    result = run_batches(store, place, terms, [], hooks, teller.say, until)
+    if result.ending.reason is Reason.DATABASE:  # nothing can be read there of what was bought
+        raise DatabaseUnusableError(result.ending.message)
+    return result
 
 
 def watch(store: Store, job_ids: Sequence[int], settings: Settings, *, quiet: bool) -> None:

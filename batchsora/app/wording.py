@@ -178,6 +178,7 @@ _REASONS = {
     "again to resume",
     Reason.TOKEN: "{message}; renew the token, then run again",
     Reason.ADDRESS: "{message}; check --base-url",
+    Reason.DATABASE: "{message}",
     Reason.FUNDS: "not enough credits; {queued} job(s) left: top up the account, then run again",
     Reason.ACCOUNT: "{message}; {queued} job(s) stay queued, at no cost: settle it with the "
     "provider, then run again",

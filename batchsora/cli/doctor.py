@@ -29,14 +29,20 @@ PRECEDENCE: Final = ("flag", "environment", "manifest", "file", "default")
 
 @click.command("doctor", short_help="What could stand in the way, and what to do about it.")
 @click.argument("manifest", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--reset-day",
+    is_flag=True,
+    help="First move what was spent under a day in the future to today.",
+)
 @global_options
 @click.pass_obj
 @click.pass_context
-def command(context: click.Context, /, cli: Cli, manifest: Path | None) -> int:
+def command(context: click.Context, /, cli: Cli, manifest: Path | None, *, reset_day: bool) -> int:
     """Check token, API, clock, balance, database, disk, versions, terminal and settings.
 
-    Nothing is written or paid, and a run in another terminal is not disturbed. It works without
-    network, token and database. With MANIFEST the settings show what that says itself.
+    Nothing is written (but by --reset-day) or paid, and a run in another terminal is not disturbed.
+    It works without network, token and database. With MANIFEST the settings show what that says
+    itself.
 
     \b
     Examples:
@@ -45,6 +51,8 @@ def command(context: click.Context, /, cli: Cli, manifest: Path | None) -> int:
     """
     from batchsora.app.doctor import exit_of_checks
 
+    if reset_day:
+        _reset_day(cli)
     checks: list[Check] = []
     _check_configuration(cli, context, checks)
     settings, rows = _settings(cli, context, manifest, checks)
@@ -60,6 +68,20 @@ def command(context: click.Context, /, cli: Cli, manifest: Path | None) -> int:
     }
     cli.result(document, lambda: _text(checks, rows))
     return int(code)
+
+
+def _reset_day(cli: Cli) -> None:
+    """Put the daily budget right after a clock that was wrong."""
+    from batchsora.app.databases import working_store
+    from jobs.store import days
+
+    with working_store(cli.settings().database, cli.hooks.clock) as store:
+        gone = store.write(lambda c: days.reset_day(c, cli.hooks.clock.now()))
+    cli.say(
+        f"what was spent under {', '.join(gone)} counts today"
+        if gone
+        else "no day of the budget is in the future: nothing was changed"
+    )
 
 
 def _check_configuration(cli: Cli, context: click.Context, checks: "list[Check]") -> None:

@@ -7,7 +7,7 @@ import click
 
 from batchsora.cli.common import Cli, global_options
 from batchsora.cli.rates import rate_option
-from batchsora.cli.run import SECONDS, USD
+from batchsora.cli.run import SECONDS, USD, moved_option
 
 
 @click.command("generate", short_help="Buy one video: submit, and wait for it with --wait.")
@@ -37,6 +37,7 @@ from batchsora.cli.run import SECONDS, USD
     help="Seconds for which a submission in doubt is looked for.",
 )
 @click.option("--again", is_flag=True, help="Although the same video is under way.")
+@moved_option
 @click.option("--sandbox", is_flag=True, help="Rehearse on this machine: no money, a real file.")
 @global_options
 @click.pass_obj
@@ -72,6 +73,7 @@ def command(cli: Cli, /, prompt: str, **flags: Any) -> int:
         ),
         wait=flags["wait"] or folder is not None,
         again=flags["again"],
+        moved=flags["moved"],
     )
     code, job = generate(request, cli.settings(sandbox=rehearsal), cli.hooks, cli)
     cli.result(job_json(job), lambda: line(job))

@@ -67,6 +67,11 @@ def _zone(_: Any, __: Any, value: str | None) -> str | None:
 SECONDS = click.FloatRange(min=0.05, max=7 * 86400)
 
 
+moved_option = click.option(
+    "--moved", is_flag=True, help="Continue with a database that another machine used last."
+)
+
+
 @click.command("run", short_help="Load, submit, poll, download; run it again to resume.")
 @click.argument("manifest", required=False, type=click.Path(path_type=Path))
 @click.option("--name", help="Of the batch (default: the manifest's own, or its file's).")
@@ -169,6 +174,7 @@ SECONDS = click.FloatRange(min=0.05, max=7 * 86400)
 @click.option(
     "--wait-for-runner", is_flag=True, help="Begin when the runner that is at work has ended."
 )
+@moved_option
 @click.option("--yes", is_flag=True, help="Spend without asking.")
 @reading_options
 @global_options
@@ -217,6 +223,7 @@ def command(
         on_existing=on_existing,
         consent=flags["yes"],
         patient=flags["wait_for_runner"],
+        moved=flags["moved"],
     )
     return int(start(request, settings, cli.hooks, cli))
 

@@ -25,7 +25,7 @@ from batchsora.web.answers import desk_of
 from batchsora.web.desk import Desk
 from batchsora.web.uploads import Upload, keep, safe_file_name
 from jobs.errors import LoadError
-from jobs.money import to_micros
+from jobs.money import cap_micros
 from jobs.provider import ProviderError
 from jobs.store import batches
 
@@ -227,7 +227,7 @@ class Planner:
             return Planned(
                 plan,
                 list(limits(plan)),
-                None if manifest.budget is None else to_micros(manifest.budget),
+                None if manifest.budget is None else cap_micros(manifest.budget),
                 manifest.suspicious_columns,
                 exists,
                 name_problem,

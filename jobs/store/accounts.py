@@ -43,6 +43,29 @@ def _hash(salt: str, token: str) -> str:
     return hmac.new(bytes.fromhex(salt), token.encode(), hashlib.sha256).hexdigest()
 
 
+_RUN = Prepared(select(ACCOUNT.c.run_id))
+
+
+def take_over_by(connection: Connection, run_id: str, now: datetime) -> None:
+    """Write down which run buys from now on: every other one stops at its next turn."""
+    connection.execute(update(ACCOUNT).values(run_id=run_id, run_at=now))
+
+
+def take_over(connection: Connection) -> None:
+    """Take the database from whichever run has it: that one stops at its next turn."""
+    connection.execute(update(ACCOUNT).values(run_id=None))
+
+
+def keep_host(connection: Connection, host: str) -> None:
+    """Keep which machine buys from this database, as :func:`jobs.host.this_host` names it."""
+    connection.execute(update(ACCOUNT).values(host=host))
+
+
+def is_run(connection: Connection, run_id: str) -> bool:
+    """Return whether this is still the run that buys; read in the transaction of every claim."""
+    return bool(_RUN.scalar(connection) == run_id)
+
+
 def set_floor(connection: Connection, floor: int) -> None:
     """Keep what the account must not fall below (``--min-balance``), in micros."""
     connection.execute(update(ACCOUNT).values(floor_micros=floor))

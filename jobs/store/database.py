@@ -1,15 +1,18 @@
 """Opening the database: one connection that writes, others that only read."""
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
+from ..mounts import refuse_network_drive
 from .prepared import driver
+from .same_file import Change, OpenedFile
 from .writer import Writer, unusable
 
 T = TypeVar("T")
@@ -42,6 +45,8 @@ class Store:
             self._connection.close()
             raise
         self._writer = Writer(self._connection, path, observer)
+        self._opened = OpenedFile.at(path)
+        self._may_write = False
 
     def _connect(self, pragma: str) -> Connection:
         # An own pool-less engine each way: SQLite connections are cheap to keep, and ours are kept
@@ -82,7 +87,14 @@ class Store:
             raise plain from error
 
     def write(self, work: Callable[[Connection], T]) -> T:
-        """Run work in a transaction of its own, durable on return."""
+        """Run work in a transaction of its own, durable on return.
+
+        Raises:
+            DatabaseUnusableError: it can't be written, or lies on a network drive.
+        """
+        if not self._may_write:  # a reader, which only looks, is let in
+            refuse_network_drive(self.path)
+            self._may_write = True
         return self._writer.run(work)
 
     def spool(self, work: Callable[[Connection], T]) -> T:
@@ -120,6 +132,27 @@ class Store:
             if not self._reader.invalidated and self._reader.connection.in_transaction:
                 driver(self._reader).execute("COMMIT")
             self._reader.rollback()  # SQLAlchemy's own idea of a transaction
+
+    def change_of_file(self) -> Change | None:
+        """Return what became of the file since it was opened; None when it is still there."""
+        return self._opened.change()
+
+    def rescue(self, suffix: str) -> Path:
+        """Copy what was written into a file that is no longer there to a new one beside its name.
+
+        Args:
+            suffix: what to append to the name; an existing file is never overwritten.
+
+        Raises:
+            OSError, sqlite3.Error: it can't be written there.
+        """
+        path = self._opened.path
+        copy = path.with_name(f"{path.name}.{suffix}")
+        os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        self._writer.flush()
+        with closing(sqlite3.connect(copy)) as new:
+            driver(self._connection).backup(new)
+        return copy
 
     def close(self) -> None:
         """Write what is still queued, and close the connections."""

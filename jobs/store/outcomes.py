@@ -178,7 +178,9 @@ def any_taken(connection: Connection, attempt_ids: Sequence[int]) -> bool:
     return connection.execute(taken.limit(1)).first() is not None
 
 
-def doubt(connection: Connection, attempt_id: int, reason: str, now: datetime) -> bool:
+def doubt(
+    connection: Connection, attempt_id: int, reason: str, now: datetime, boot: str | None = None
+) -> bool:
     """Nobody knows: the attempt keeps its hold, and the job waits until the doubt is settled.
 
     Args:
@@ -187,10 +189,17 @@ def doubt(connection: Connection, attempt_id: int, reason: str, now: datetime) -
         reason: what happened, for people.
         now: the last moment at which the request could still have been under way; the grace
             counts from here.
+        boot: that moment by :meth:`jobs.clock.Clock.boot`.
     """
     row = attempt_row(connection, attempt_id)
     if row is None or not move_attempt(
-        connection, attempt_id, "doubt", AttemptState.IN_DOUBT, error=reason, doubt_since=now
+        connection,
+        attempt_id,
+        "doubt",
+        AttemptState.IN_DOUBT,
+        error=reason,
+        doubt_since=now,
+        doubt_clock=boot,
     ):
         return False
     move_job(connection, row.job_id, "doubt", JobState.IN_DOUBT)
@@ -282,7 +291,7 @@ def _due_after_void(
     return now + min(wait, LONGEST_WAIT) if wait > timedelta(0) else None
 
 
-def doubt_all_open(connection: Connection, now: datetime) -> int:
+def doubt_all_open(connection: Connection, now: datetime, boot: str | None = None) -> int:
     """Put every attempt that a crash left open in doubt; returns how many there were.
 
     Only a runner that holds the lock may call this: an open attempt of a living runner is no crash.
@@ -299,5 +308,6 @@ def doubt_all_open(connection: Connection, now: datetime) -> int:
             attempt.id,
             "the runner ended while the submission was under way",
             max(now, attempt.send_before),
+            boot,
         )
     return len(left)

@@ -17,6 +17,7 @@ from batchsora.app.exits import Exit
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from batchsora.settings import Settings, Token
+from jobs import mounts
 from jobs.clock import SystemClock
 from jobs.lock import runner_lock
 from jobs.schema import HEAD, KNOWN
@@ -298,3 +299,65 @@ def test_the_terminal_is_described() -> None:
     found = doctor.look_at_terminal({}).found
     assert "no terminal" in found
     assert "columns" in found
+
+
+@pytest.mark.usefixtures("api")
+def test_a_budget_day_in_the_future_is_told_and_moved(call: Call) -> None:
+    """Under it a day's cap would last for months; what was spent counts today afterwards."""
+    Path("night.csv").write_text("id,prompt\na,a kite\nb,a lamp\n")
+    assert call("run", "night.csv", *QUICK, "--day-budget", "0.24").code == 0
+    with closing(sqlite3.connect("batchsora.db")) as file, file:
+        file.execute("UPDATE budget SET key = 'day:2099-05-01' WHERE key LIKE 'day:%'")
+        file.execute("UPDATE attempt SET day = '2099-05-01'")
+    assert state(call("doctor", "--json"), "daily budget") == "warning"
+    Path("more.csv").write_text("id,prompt\nc,a boat\n")
+    said = call("run", "more.csv", *QUICK)
+    assert said.code == 4
+    assert said.words.count("2099-05-01, which is in the future") == 1
+
+    said = call("doctor", "--reset-day", "--json")
+    assert said.code == 0, said.err
+    assert "daily budget" not in checks(said)
+    assert "what was spent under 2099-05-01 counts today" in said.words
+    with closing(sqlite3.connect("batchsora.db")) as file:
+        query = "SELECT key, cap_micros, charged_micros FROM budget WHERE key LIKE 'day:%'"
+        ((key, cap, charged),) = file.execute(query)
+        days = {day for (day,) in file.execute("SELECT day FROM attempt")}
+    assert (cap, charged) == (240_000, 240_000)
+    assert days == {key.removeprefix("day:")}
+    assert "2099" not in key
+    again = call("doctor", "--reset-day")
+    assert "nothing was changed" in again.words
+
+
+@pytest.mark.usefixtures("api")
+def test_a_second_name_and_another_machine_are_told(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a run would stop at, before it does."""
+    Path("night.csv").write_text("id,prompt\na,a kite\n")
+    monkeypatch.setenv("BATCHSORA_HOST", "desk-at-work")
+    assert call("run", "night.csv", *QUICK).code == 0
+    assert {"place", "host"}.isdisjoint(checks(call("doctor", "--json")))
+    monkeypatch.setenv("BATCHSORA_HOST", "laptop")
+    os.link("batchsora.db", "second.db")
+    said = call("doctor", "--json")
+    assert said.code == 5
+    assert checks(said)["host"]["found"].startswith("it was last used on desk-at-work (")
+    assert state(said, "host") == "warning"
+    assert state(said, "place") == "problem"
+
+
+@pytest.mark.usefixtures("api")
+def test_a_network_drive_is_told(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What writes refuses it; what looks still shows what is there."""
+    Path("night.csv").write_text("id,prompt\na,a kite\n")
+    assert call("run", "night.csv", *QUICK).code == 0
+    table = tmp_path / "mountinfo"
+    table.write_text("28 1 0:1 / / rw,relatime shared:1 - cifs //nas/a rw\n")
+    monkeypatch.setattr(mounts, "MOUNTS", table)
+    said = call("doctor", "--json")
+    assert said.code == 5
+    assert "network drive (cifs)" in checks(said)["place"]["found"]

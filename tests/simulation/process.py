@@ -43,6 +43,9 @@ class SimClock:
     def now(self) -> datetime:
         return self.true_now() + self.error
 
+    def boot(self) -> str:
+        return f"simulated:{self.monotonic()}"
+
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 

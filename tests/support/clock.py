@@ -20,6 +20,9 @@ class HandClock:
     def monotonic(self) -> float:
         return (self.moment - START).total_seconds()
 
+    def boot(self) -> str:
+        return f"hand:{self.monotonic()}"
+
     async def sleep(self, seconds: float) -> None:
         self._on_sleep(seconds)
         await asyncio.sleep(0)

@@ -54,6 +54,9 @@ class VirtualClock:
     def now(self) -> datetime:
         return self.start + timedelta(seconds=self.monotonic()) + self.skew
 
+    def boot(self) -> str:
+        return f"virtual:{(self.start - EPOCH).total_seconds() + self.monotonic()}"
+
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 

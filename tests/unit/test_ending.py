@@ -81,6 +81,7 @@ def test_finished_means_that_nothing_is_left_to_buy(now: Situation) -> None:
     [
         ({}, Reason.FINISHED),
         ({"stopping": True}, Reason.INTERRUPTED),
+        ({"lost": "it was deleted", "stopping": True}, Reason.DATABASE),
         ({"refusal": RefusalCause.TOKEN}, Reason.TOKEN),
         ({"refusal": RefusalCause.FUNDS}, Reason.FUNDS),
         ({"out_of_reach": True}, Reason.UNREACHABLE),

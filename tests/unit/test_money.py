@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.money import to_micros, to_usd, usd_text
+from jobs.money import cap_micros, to_micros, to_usd, usd_text
 
 
 @given(st.integers(min_value=0, max_value=10**15))
@@ -17,6 +17,13 @@ def test_dollars_and_micros_turn_into_each_other_exactly(micros: int) -> None:
 def test_what_is_finer_than_a_micro_dollar_is_rounded_up() -> None:
     """A hold may be a hair too large, never too small."""
     assert to_micros("0.0000001") == 1
+
+
+@given(st.decimals(min_value=0, max_value=10**9, allow_nan=False, places=9))
+def test_a_cap_is_never_above_what_was_said(usd: Decimal) -> None:
+    """A limit is cut off, a price is rounded up, and they differ by less than a micro-dollar."""
+    assert to_usd(cap_micros(usd)) <= usd <= to_usd(to_micros(usd))
+    assert to_micros(usd) - cap_micros(usd) <= 1
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-1", "1e30", "", "ten", "0,12"])

@@ -25,6 +25,9 @@ class ManualClock:
     def monotonic(self) -> float:
         return self.seconds
 
+    def boot(self) -> str:
+        return f"manual:{self.seconds}"
+
     async def sleep(self, seconds: float) -> None:
         self.seconds += seconds
         await asyncio.sleep(0)

@@ -1,0 +1,74 @@
+"""Whether the name of a database still leads to the file that was opened.
+
+SQLite goes on writing into a file that was deleted or replaced, and two names of one file have two
+``-wal`` files: in either case what is bought would be written where no later run reads it.
+"""
+
+import os
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from ..errors import DatabaseUnusableError
+
+
+class Change(StrEnum):
+    """What became of a database's file under an open store."""
+
+    GONE = "was deleted or moved"
+    REPLACED = "was replaced by another file"
+    LINKED = "has a second name (a hard link)"
+
+
+def refuse_second_name(database: Path) -> None:
+    """Check that nobody can run on a database by two names at once: each has a lock of its own.
+
+    Raises:
+        DatabaseUnusableError: it has a second name (a hard link).
+    """
+    try:
+        links = database.stat().st_nlink
+    except OSError:
+        return  # none yet, or what opens it says why it can't
+    if links > 1:
+        raise DatabaseUnusableError(
+            f"the database {database} {Change.LINKED}: two runs, one by each name, would buy the "
+            "same rows, so nothing was bought. Delete the other name (find it with 'find . "
+            f"-samefile {database}'), or make this one a file of its own: 'cp {database} copy.db', "
+            "then --db copy.db"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedFile:
+    """The file that a path led to when it was opened.
+
+    Attributes:
+        path: absolute, so that no change of the working folder matters.
+    """
+
+    path: Path
+    device: int
+    inode: int
+
+    @classmethod
+    def at(cls, path: Path) -> "OpenedFile":
+        """Remember which file a path leads to.
+
+        Raises:
+            OSError: there is none.
+        """
+        found = path.stat()
+        return cls(path.absolute(), found.st_dev, found.st_ino)
+
+    def change(self) -> Change | None:
+        """Return what became of it; None when all is well or nothing can be seen just now."""
+        try:
+            found = os.stat(self.path)  # noqa: PTH116 - each turn: half the time of Path.stat
+        except (FileNotFoundError, NotADirectoryError):
+            return Change.GONE
+        except OSError:
+            return None  # no permission, a disk error: SQLite's own answer says more
+        if (found.st_dev, found.st_ino) != (self.device, self.inode):
+            return Change.REPLACED
+        return Change.LINKED if found.st_nlink > 1 else None
