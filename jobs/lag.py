@@ -40,7 +40,7 @@ class LagMeter:
                 continue
             least = max(0.0, (before - accepted).total_seconds())
             most = max(0.0, (began - accepted).total_seconds())
-            if most - least + wrong_by > self._coarsest:
+            if wrong_by > self._coarsest or not 0 <= most - least <= self._coarsest:
                 continue
             most += wrong_by
             if self.longest is None or most > self.longest:

@@ -41,13 +41,17 @@ def settle(
     result = Settlement()
     unknown = [g for g in reading.generations if g.id not in known]
     by_key: dict[str, list[Generation]] = {}
+    untimed: dict[str, list[Generation]] = {}
     for generation in unknown:
-        if generation.prompt is not None and generation.created_at is not None:
-            by_key.setdefault(prompt_key(generation.prompt), []).append(generation)
+        if generation.prompt is not None:
+            where = untimed if generation.created_at is None else by_key
+            where.setdefault(prompt_key(generation.prompt), []).append(generation)
     for key in dict.fromkeys(suspect.key for suspect in suspects):
         group = [suspect for suspect in suspects if suspect.key == key]
         if witness.echo is None:
             _contest(group, unknown, grace, result)
+        elif hidden := untimed.get(key, []):
+            _leave_open(group, [*by_key.get(key, []), *hidden], result)
         else:
             _settle_group(group, by_key.get(key, []), grace, stable, result)
     for suspect in suspects:
@@ -55,6 +59,15 @@ def settle(
             mine = by_key.get(suspect.key, ())
             settle_absence(suspect, reading, known, mine, unknown, witness, grace, result)
     return result
+
+
+def _leave_open(
+    group: Sequence[Suspect], candidates: Sequence[Generation], result: Settlement
+) -> None:
+    """Leave doubts to a person whose prompt an entry without a time shows: it may be theirs."""
+    for suspect in group:
+        if suspect.state == AttemptState.IN_DOUBT and suspect.ripe:
+            result.contested[suspect.attempt_id] = tuple(candidates)
 
 
 def _contest(

@@ -12,6 +12,7 @@ from batchsora.sandbox.faults import Fault, Faults
 from batchsora.sandbox.reading import Span
 from batchsora.sandbox.world import LONGEST, World
 from jobs.provider import (
+    ForbiddenError,
     GenerationPhase,
     InDoubt,
     ProviderError,
@@ -118,8 +119,8 @@ def test_a_lossy_list_loses_the_same_ones() -> None:
 
 ERRORS: list[tuple[str, type[ProviderError]]] = [
     ("401", TokenRefusedError),
-    ("403", TokenRefusedError),
-    ("html403", TokenRefusedError),
+    ("403", ForbiddenError),
+    ("html403", ForbiddenError),
     ("404", WrongAddressError),
     ("405", WrongAddressError),
     ("html", WrongAddressError),
@@ -162,7 +163,7 @@ def test_reads_meet_answers(word: str, error: type[ProviderError]) -> None:
         ("posts=418", InDoubt),
         ("posts=hang-up", InDoubt),
         ("throttled", Throttled),
-        ("quota=0:400", Rejected),
+        ("quota=0:400", Refused),
         ("outage=0:9:posts", InDoubt),
         ("outage=0:9:all:429", Throttled),
     ],

@@ -123,6 +123,14 @@ def test_two_windows_of_one_prompt_are_counted_apart() -> None:
     assert set(found.contested) == {1}
 
 
+def test_an_equal_prompt_without_a_time_leaves_it_to_a_person() -> None:
+    """One of both is ours, and which one the list hides."""
+    found = decide([doubt(ripe=True)], made("a", 0.5), made("b", None), witness=9)
+    assert not found.adopt
+    assert not found.void
+    assert [g.id for g in found.contested[1]] == ["a", "b"]
+
+
 def test_an_attempt_under_way_keeps_the_candidates_of_its_prompt() -> None:
     """Its answer may name the candidate a moment later."""
     found = decide([doubt(1), doubt(2, sent=2, state="open")], made("a", 0.5))

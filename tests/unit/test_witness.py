@@ -120,6 +120,15 @@ def test_how_late_a_list_is_is_measured_at_first_sight() -> None:
     assert meter.longest == 22
 
 
+def test_a_clock_that_was_set_back_measures_nothing() -> None:
+    """The reading before was a day ahead: what lies between both is no lag."""
+    meter = LagMeter(None, coarsest=20)
+    meter.heed(at(0), [], 0)
+    meter.heed(at(86_400), [], 86_400)
+    assert not meter.heed(at(30), [("a", at(24))], 86_400)
+    assert meter.longest is None
+
+
 def test_a_list_eight_minutes_late_is_measured_as_that() -> None:
     """No bound cuts it short: the grace of every doubt grows by it."""
     meter = LagMeter(None, coarsest=60)
