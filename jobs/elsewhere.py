@@ -15,6 +15,8 @@ from .text import prompt_key
 MARGIN = timedelta(seconds=30)
 """By how much the look before buying may have seen less than was made by then."""
 
+PRECISION = timedelta(seconds=2)
+"""How far a ``Date`` may be off, by which the clocks are compared."""
 
 SEVERAL = 3
 """Prompts that this run and others bought at the same time, from which on it is no chance."""
@@ -30,7 +32,7 @@ def since_when(began: datetime, looked_at: datetime | None) -> datetime:
         began: when the run began: without a look before, older ones are what a person accepted.
         looked_at: when the list was looked through before, if it was.
     """
-    return began if looked_at is None else looked_at - MARGIN
+    return began + PRECISION if looked_at is None else looked_at - MARGIN
 
 
 class Elsewhere:

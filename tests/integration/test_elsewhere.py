@@ -64,7 +64,9 @@ def test_two_copies_of_a_database_do_not_buy_it_all_twice(call: Shell, world: Wo
     """The overlap is at most what both had in flight before a page showed it, and both say so."""
     assert call("run", "night.csv", "--no-download").code == 2  # loaded, and nothing bought
     shutil.copy("batchsora.db", "copy.db")
-    both = [started(name, "--budget", "20") for name in ("batchsora.db", "copy.db")]
+    both = [
+        started(name, "--batch", "night", "--budget", "20") for name in ("batchsora.db", "copy.db")
+    ]
     said = [process.communicate(timeout=100)[0] for process in both]
     made = Counter(item.prompt for item in world.made)
     twice = sum(count - 1 for count in made.values())
@@ -79,12 +81,15 @@ def test_two_copies_of_a_database_do_not_buy_it_all_twice(call: Shell, world: Wo
     assert any("somebody else is buying" in text for text in said)
     # nothing is bought by itself from then on; a person takes the other's videos over
     count = len(world.made)
-    later = call("run", "--budget", "20", *PACE)
+    later = call("run", "--batch", "night", "--budget", "20", *PACE)
     assert (later.code, len(world.made)) == (4, count), later.err
     assert "somebody else is buying" in later.err
-    assert call("run", "--adopt-existing", "--budget", "20", *PACE).code in (0, 4)
+    assert call("run", "--batch", "night", "--adopt-existing", "--budget", "20", *PACE).code in (
+        0,
+        4,
+    )
     assert len(world.made) == count
-    last = call("run", "--buy-again", "--budget", "20", *PACE)
+    last = call("run", "--batch", "night", "--buy-again", "--budget", "20", *PACE)
     assert last.code == 0, last.err
     assert len({item.prompt for item in world.made}) == ROWS
 

@@ -259,7 +259,7 @@ def refuse_later(status: int, body: Any) -> Callable[[int, Reply], Reply]:
     ("listing", "code", "words"),
     [
         (refuse(401, {"detail": "Bad key"}), 6, "Bad key"),
-        (refuse(403, {"detail": "This key may not list"}), 6, "This key may not list"),
+        (refuse(403, {"detail": "This key may not list"}), 2, "This key may not list"),
         (refuse(404, {"detail": "Not Found"}), 2, "404"),
         (refuse(405, {"detail": "Method Not Allowed"}), 2, "405"),
         (refuse(422, {"detail": "limit is too large"}), 2, "limit is too large"),

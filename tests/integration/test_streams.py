@@ -241,7 +241,7 @@ def test_an_old_encoding_is_no_bug(encoding: str) -> None:
         ("jobs --config missing.toml --json", "missing.toml"),
         ("cancel --json", "say which"),
         ("jobs --json -v -q", "not both"),
-        ("run night.csv --name other --json", "nobody is here to ask"),
+        ("run night.csv --name other --buy-again --json", "nobody is here to ask"),
     ],
 )
 def test_a_script_always_gets_a_document(

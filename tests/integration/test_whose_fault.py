@@ -212,14 +212,14 @@ def test_what_concerns_the_account_or_the_run_stops_the_run(
 def test_a_500_that_speaks_of_the_quota_stops_the_run_and_stays_a_doubt(
     shop: Shop, status: Callable[[], Any]
 ) -> None:
-    """It may have been made all the same: the list settles it, and nothing more is sent."""
+    """It may have been made all the same: it keeps its hold, and nothing more is sent."""
     shop.answer = lambda request: (
         refusal(500, detail="Quota exceeded for this account") if request.path == POST else None
     )
-    assert shop.run("--buy-again", "--max-in-flight", "2") == 4
+    assert shop.run("--buy-again", "--max-in-flight", "2") == 7
     assert "Quota exceeded" in status()["waiting_for"]
-    assert status()["jobs"]["queued"] == ROWS
-    assert shop.posts <= 2
+    assert status()["jobs"]["queued"] == ROWS - shop.posts
+    assert status()["jobs"]["in_doubt"] == shop.posts <= 2
 
 
 def callback_refused(request: web.Request) -> web.StreamResponse | None:

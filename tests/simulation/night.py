@@ -264,6 +264,10 @@ class Night:
         if lies or self.account.twins or self.jumps or self.chance.random() < 0.4:
             return
         copy = self.path.with_suffix(".copy")
+        with Store(self.path) as store:
+            unsettled = store.read(accounts.has_unsettled)
+        if not copy.exists() and unsettled:
+            return  # which of equal rows an unconfirmed one was, an older copy can't know
         if not copy.exists():
             with closing(sqlite3.connect(self.path)) as old, closing(sqlite3.connect(copy)) as new:
                 old.backup(new)
@@ -353,7 +357,8 @@ class Night:
         """Run, after a look at what there is already where a copy goes on; None: it failed."""
         if self.outcome.restored:
             try:
-                work = await find_earlier(store, Client(self.account, self.clock), self.clock, [1])
+                client = Client(self.account, self.clock)
+                work = await find_earlier(store, client, self.clock, [1, 2])
             except ProviderError:
                 return None
             if self.chance.random() < 0.5:
