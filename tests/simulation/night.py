@@ -118,7 +118,10 @@ class Night:
         self.clock = SimClock(EPOCH)
         self.outcome = Outcome(seed)
         self.specs = self._manifest()
-        self.odd_list = self.chance.choice(LISTS) if self.chance.random() < 0.35 else ""
+        kind = self.chance.random()
+        self.odd_list = ""
+        if kind < 0.5:
+            self.odd_list = self.chance.choice(LISTS if kind < 0.35 else HONEST)
         odd = [self.odd_list] if self.odd_list else []
         odd += [self.chance.choice(ANSWERS)] if self.chance.random() < 0.35 else []
         self.outcome.manners = ",".join(odd)
@@ -213,6 +216,8 @@ class Night:
         blank(self.path)
         crashes = self.chance.choice([0, 1, 1, 2, 3, 4])
         self._load()
+        if self.chance.random() < 0.4:
+            self._copy_or_restore()
         for _ in range(crashes):
             if self._process(dying=True) is None:
                 self.outcome.crashes += 1
@@ -261,7 +266,7 @@ class Night:
         Only where the list is honest: what a list that lies does not show, no look can find.
         """
         lies = self.odd_list and self.odd_list not in HONEST
-        if lies or self.account.twins or self.jumps or self.chance.random() < 0.4:
+        if lies or self.account.twins or self.jumps or self.chance.random() < 0.3:
             return
         copy = self.path.with_suffix(".copy")
         with Store(self.path) as store:

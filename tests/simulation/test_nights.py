@@ -12,7 +12,7 @@ from simulation.night import play
 
 SEEDS = 150
 PARTS = 10
-BUGGY = range(12, 72)
+BUGGY = range(12, 172)
 """Seeds within which a planted bug must be found; these are as good as any, and find all early."""
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.elsewhere import MARGIN, Elsewhere, since_when
+from jobs.elsewhere import MARGIN, PRECISION, Elsewhere, since_when
 from jobs.matching import Clocks, Use, WantedRow, match, use_of
 from jobs.provider import Generation, GenerationPhase
 from jobs.text import prompt_key
@@ -163,4 +163,4 @@ def test_the_providers_clock_is_heeded() -> None:
 def test_since_when_others_are_news() -> None:
     """From the look before buying on, or from the run's beginning where there was none."""
     assert since_when(NOW, NOW - HOUR) == NOW - HOUR - MARGIN
-    assert since_when(NOW, None) == NOW
+    assert since_when(NOW, None) == NOW + PRECISION
