@@ -76,7 +76,9 @@ ANSWERS = (
     "status-processing=frobnicated,status-share=0.5", "odd-time=year9999:0.3", "odd-time=none:0.2",
     "odd-time=year1:0.3", "odd-date=year1", "upper-ids", "address=relative", "address=none:30",
     "outage=20:80:posts:502", "outage=10:200", "outage=30:300:posts:hang-up", "outage=5:60:reads",
-    "sick=0.4,sick-as=403", "sick=0.4,sick-as=html",
+    "sick=0.4,sick-as=403",
+    "sick=0.7,sick-as=403", "sick=0.7,sick-as=html403", "failure=GOOGLE_DECLINED,fail=0.5",
+    "sick=0.4,sick-as=html",
 )  # fmt: skip
 """Other ways of real providers."""
 
@@ -123,7 +125,7 @@ class Night:
         if kind < 0.5:
             self.odd_list = self.chance.choice(LISTS if kind < 0.35 else HONEST)
         odd = [self.odd_list] if self.odd_list else []
-        odd += [self.chance.choice(ANSWERS)] if self.chance.random() < 0.35 else []
+        odd += [self.chance.choice(ANSWERS)] if self.chance.random() < 0.5 else []
         self.outcome.manners = ",".join(odd)
         self.account = self._account()
         self.watcher = Watcher(self.account)
