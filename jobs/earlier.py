@@ -105,14 +105,22 @@ def _compared(
     """Compare the rows with what the list showed."""
     shown = {generation.id: generation for generation in look.generations}
     known = takeovers.known_ids(connection, shown)
+    doubtful = takeovers.doubtful_keys(connection)
+    nobodys = {name for name in shown if name not in known}
     found = match(
         takeovers.wanted_rows(connection, batch_ids),
-        [generation for name, generation in shown.items() if name not in known],
-        takeovers.doubtful_keys(connection),
+        [generation for name, generation in shown.items() if name in nobodys],
+        doubtful,
         clocks,
         keep_others=not look.whole,
     )
-    free = [row.job_id for row in found.others if not _stays(row, shown)]
+    # beside a doubt of its prompt a row was not compared: what it waits for is there, and nobody's
+    free = [
+        row.job_id
+        for row in found.others
+        if not _stays(row, shown)
+        and not (row.key in doubtful and (row.held_back_by or "") in nobodys)
+    ]
     return EarlierWork(
         matches=found.matches,
         looked=len(shown),

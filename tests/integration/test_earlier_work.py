@@ -17,6 +17,7 @@ from jobs.provider import (
     Generation,
     GenerationPhase,
     GenerationRequest,
+    InDoubt,
     ProviderError,
     Rejected,
     Throttled,
@@ -77,6 +78,19 @@ def test_two_rows_of_one_prompt_take_two_generations(engine: Engine) -> None:
 def stop_soon(engine: Engine, runner: Runner) -> None:
     """Stop a run as soon as something was sent: its doubts are left to the next."""
     engine.provider.on_post = lambda _: runner.stop()
+
+
+def test_what_is_held_back_stays_so_beside_a_doubt_of_its_prompt(engine: Engine) -> None:
+    """Its reason is still there, and nobody's: a doubt of an equal row frees nothing."""
+    engine.load([spec("r0", "prompt of a"), spec("r1", "prompt of a", row=1)])
+    hold_back(engine.store, look(engine))
+    held = {key: job.held_back_by for key, job in engine.jobs().items()}
+    assert held == {"r0": "old-a", "r1": None}
+    engine.provider.script = {"prompt of a": [InDoubt("the connection dropped")]}
+    engine.run(grace=20)
+    assert engine.jobs()["r1"].state == "in_doubt"
+    hold_back(engine.store, look(engine))
+    assert engine.jobs()["r0"].held_back_by == "old-a"
 
 
 def test_a_prompt_in_doubt_is_no_earlier_work(engine: Engine) -> None:

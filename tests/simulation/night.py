@@ -168,7 +168,9 @@ class Night:
         unique = [p for p, n in Counter(s.request.prompt for s in self.specs).items() if n == 1]
         fail = chance.choice([0.0, 0.0, 0.2])
         # what a retry meets in here within seconds, others' work of its prompt, takes hours in life
-        shared = chance.random() < 0.4 and not fail
+        # of two equal ones of the same seconds a list that lies may show the other's alone
+        plain = not self.odd_list or self.odd_list in HONEST
+        shared = chance.random() < 0.4 and not fail and plain
         twins = frozenset(chance.sample(unique, min(len(unique), 2)) if shared else ())
         odd = Faults.parse(self.outcome.manners)
         world = World(
