@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,8 @@ def stop_soon(engine: Engine, runner: Runner) -> None:
 
 def test_what_is_held_back_stays_so_beside_a_doubt_of_its_prompt(engine: Engine) -> None:
     """Its reason is still there, and nobody's: a doubt of an equal row frees nothing."""
+    for made in engine.provider.made:
+        made.created_at -= timedelta(days=1)
     engine.load([spec("r0", "prompt of a"), spec("r1", "prompt of a", row=1)])
     hold_back(engine.store, look(engine))
     held = {key: job.held_back_by for key, job in engine.jobs().items()}
