@@ -84,6 +84,7 @@ async def read_back(provider: Provider, clock: Clock, since: datetime) -> Readin
     found: dict[str, Generation] = {}
     whole, short, size, offset, overlap = True, False, 0, 0, 0
     last: str | None = None
+    repeated = False
     for _ in range(MOST_PAGES):
         try:
             page = await read_page(provider, clock, offset)
@@ -97,10 +98,14 @@ async def read_back(provider: Provider, clock: Clock, since: datetime) -> Readin
         # what the page before ended with must be here again, or something lies between them
         whole = whole and (last is None or any(generation.id == last for generation in page))
         if not fresh:
-            # the end: nothing is new; a full page of old entries is a list that heeds no offset
+            # nothing is new; a full page of old entries is a list that heeds no offset
             whole = whole and len(page) < overlap + OVERLAP // 2
-            return _reading(found, began, whole=whole, to_the_end=True)
-        whole = whole and not short  # a short page in the middle
+            if not page or repeated or not whole:
+                return _reading(found, began, whole=whole, to_the_end=True)
+            # a page that is shorter than the overlap hides what follows it: look behind it as well
+            repeated, offset, last, overlap = True, offset + len(page), None, 0
+            continue
+        whole = whole and not short and not repeated  # a short page in the middle
         size = size or len(page)
         short = len(page) < size
         found |= {generation.id: generation for generation in fresh}

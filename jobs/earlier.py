@@ -156,16 +156,21 @@ async def read_list(
     whole, offset, overlap = True, 0, 0
     first: str | None = None
     last: str | None = None
+    repeated = False
     for _ in range(MOST_PAGES):
         page = await read_page(provider, clock, offset)
         fresh = [generation for generation in page if generation.id not in found]
         # what the page before ended with must be here again, or something lies between them
         joined = last is None or any(generation.id == last for generation in page)
-        if is_the_end(page, fresh):
-            # one that begins as the first did belongs to a list that heeds no offset
-            again = len(page) > overlap and page[0].id == first
+        # one that begins as the first did belongs to a list that heeds no offset
+        again = len(page) > overlap and page[0].id == first
+        if is_the_end(page, fresh) and (not page or again or repeated):
             return ListLook(tuple(found.values()), whole=whole and joined and not again)
         whole = whole and joined
+        if repeated := not fresh:
+            # a page that is shorter than the overlap hides what follows it: look behind it as well
+            offset, last, overlap = offset + len(page), None, 0
+            continue
         found |= {generation.id: generation for generation in fresh}
         seen(len(fresh))
         overlap = min(OVERLAP, len(page) // 2)
