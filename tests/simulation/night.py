@@ -236,7 +236,7 @@ class Night:
                 break
         with Store(self.path) as store:
             self._sum_up(store, ending)
-        if self.chance.random() < 0.4 and not self.outcome.restored:
+        if self.chance.random() < 0.4 and not (self.outcome.restored or self.account.twins):
             self._play_a_copy()
         return self.outcome
 
