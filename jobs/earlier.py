@@ -164,7 +164,7 @@ async def read_list(
         joined = last is None or any(generation.id == last for generation in page)
         # one that begins as the first did belongs to a list that heeds no offset
         again = len(page) > overlap and page[0].id == first
-        if is_the_end(page, fresh) and (not page or again or repeated):
+        if is_the_end(page, fresh, sure=again or repeated):
             return ListLook(tuple(found.values()), whole=whole and joined and not again)
         whole = whole and joined
         if repeated := not fresh:
@@ -180,12 +180,17 @@ async def read_list(
     return ListLook(tuple(found.values()), whole=False)
 
 
-def is_the_end(page: Sequence[Generation], fresh: Sequence[Generation]) -> bool:
+def is_the_end(page: Sequence[Generation], fresh: Sequence[Generation], *, sure: bool) -> bool:
     """Check whether the list ends here: an empty page, or one that repeats what was seen.
 
     A short page never is the end: a provider may cap its pages, or leave entries out of them.
+
+    Args:
+        page: as it was read.
+        fresh: what of it was not seen before.
+        sure: whether one that shows nothing new can't hide what follows it.
     """
-    return not page or not fresh
+    return not page or (sure and not fresh)
 
 
 async def _with_addresses(provider: Provider, work: EarlierWork, now: datetime) -> EarlierWork:

@@ -174,7 +174,8 @@ def absence_from_an_unfaithful_list() -> Iterator[None]:
 def short_page_as_the_end() -> Iterator[None]:
     """A page that is not full is taken for the list's last."""
 
-    def short(page: Sequence[Any], fresh: Sequence[Any]) -> bool:
+    def short(page: Sequence[Any], fresh: Sequence[Any], *, sure: bool) -> bool:
+        del sure
         return len(page) < Client.list_limit or not fresh
 
     with patch.object(earlier, "is_the_end", short):

@@ -35,6 +35,7 @@ class Pages:
         self.grows_by = 0
         self.hidden: set[str] = set()
         self.heeds_offset = True
+        self.halves = False
         self.failures: list[Exception] = []
         self.reads = 0
 
@@ -47,6 +48,7 @@ class Pages:
         self.entries[:0] = [entry(newest + n) for n in reversed(range(self.grows_by))]
         first = offset if self.heeds_offset else 0
         page = self.entries[first : first + min(limit, self.cap)]
+        page = page[: (len(page) + 1) // 2] if self.halves else page
         return [generation for generation in page if generation.id not in self.hidden]
 
 
@@ -67,6 +69,16 @@ def test_the_whole_list_is_read_once_each(count: int, cap: int) -> None:
     assert reading.whole
     assert reading.to_the_end
     assert reading.covers(EPOCH - timedelta(days=900))
+
+
+@pytest.mark.parametrize("count", [3, 4, 5, 11, 90])
+def test_pages_shorter_than_their_overlap_prove_nothing(count: int) -> None:
+    """Each page gives half of what is left: what is absent may stand behind the last one."""
+    pages = Pages(count)
+    pages.halves = True
+    reading = read(pages)
+    assert [g.id for g in reading.generations[:3]] == [f"g{count - 1 - n}" for n in range(3)]
+    assert not reading.covers(EPOCH)
 
 
 def test_reading_stops_where_it_is_old_enough() -> None:
