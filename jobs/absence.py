@@ -41,12 +41,9 @@ class Evidence:
 PROOFS: Final[tuple[tuple[str, Callable[[Evidence], bool]], ...]] = (
     ("the list shows what was bought a grace later", lambda e: e.later_than_grace),
     ("it shows a later purchase, and its lag is known", lambda e: e.later and e.lag_known),
-    (
-        "two clean readings past its known lag, and a balance that moves",
-        lambda e: e.clean_twice and e.lag_known and e.money_moves,
-    ),
+    ("two clean readings past its known lag", lambda e: e.clean_twice and e.lag_known),
 )
-"""Each line proves that a doubt was never made, where the balance is clear; else it stays in doubt.
+"""Each line proves that a doubt was never made, where the balance moves and is clear.
 
 A request may still be accepted for a grace after its connection broke, and the list may show it
 later by its lag. A list that loses entries, or stands still, looks the same as one that is right:
@@ -59,6 +56,9 @@ NO_PROOF: Final = (
 )
 NO_MONEY: Final = (
     "the balance fell by more than is known, or can't be compared, so it may have been charged"
+)
+NOT_YET: Final = (
+    "the balance can't tell yet, because other generations were bought just now or have not ended"
 )
 
 
@@ -92,6 +92,9 @@ def settle_absence(
     evidence = evidence_of(doubt, witness, grace)
     if evidence.money is Money.OPEN:
         result.unproven[doubt.attempt_id] = NO_MONEY
+    elif evidence.money is Money.PASSING:
+        result.passing.append(doubt.attempt_id)
+        result.unproven[doubt.attempt_id] = NOT_YET
     elif proof_of(evidence) is not None:
         result.void.append(doubt.attempt_id)
     else:
@@ -114,7 +117,7 @@ def evidence_of(doubt: Suspect, witness: Witness, grace: timedelta) -> Evidence:
 
 def proof_of(evidence: Evidence) -> str | None:
     """Name what proves that a doubt was never made; None where nothing does."""
-    if evidence.money is Money.OPEN:
+    if evidence.money is not Money.CLEAR or not evidence.money_moves:
         return None
     return next((name for name, holds in PROOFS if holds(evidence)), None)
 

@@ -1,16 +1,23 @@
 """Whether the account's balance leaves room for a purchase that nobody knows of. Pure.
 
 The balance is the second witness beside the list: what was made was charged. It counts from the
-last *quiet* reading, while nothing was under way or in doubt, and only while it shows everything
-that we know was charged.
+last *quiet* reading, while nothing was under way or in doubt, and only while it shows what we know
+was charged, and nothing beside it: what moved it otherwise is not understood.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
 ROUNDING: Final = 10_000
 """Micros by which a balance may be off that the provider shows in whole cents."""
+
+REFUNDED_WITHIN: Final = timedelta(days=1)
+"""How long after a generation failed its price may still be given back."""
+
+SHOWN_WITHIN: Final = timedelta(minutes=3)
+"""How long after a purchase the balance may not show it: as the default grace."""
 
 
 class Money(StrEnum):
@@ -18,18 +25,29 @@ class Money(StrEnum):
 
     Attributes:
         CLEAR: it fell by no more than what is known: nothing was charged for the doubt.
+        PASSING: it can't be told yet: what was bought just now may not be shown, or what has not
+            ended may have been given back.
         OPEN: it fell by more, or it can't be told: the doubt may have been charged.
     """
 
     CLEAR = "clear"
+    PASSING = "passing"
     OPEN = "open"
 
 
-class GivesBack(StrEnum):
-    """Whether the provider gives back what a failed generation cost, as quiet readings showed."""
+@dataclass(frozen=True, slots=True)
+class BalanceReading:
+    """One reading of the account's balance.
 
-    NEVER = "never"
-    ALWAYS = "always"
+    Attributes:
+        balance: in micros.
+        mark: what had been charged in all before its request was made, in micros.
+        shown: what had been charged so long before that the balance must show it; None: unknown.
+    """
+
+    balance: int
+    mark: int
+    shown: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,53 +57,35 @@ class Books:
     Attributes:
         fell: by how much the balance fell from the first to the second.
         charged: what we know was charged to us meanwhile.
-        unsettled: what submissions under way or in doubt may have cost at most.
-        failed: the prices of generations of ours that failed meanwhile: perhaps given back.
-        foreign: what others' generations that the list shows since cost, at least and at most.
-        gives_back: whether the provider gives failures back, where that was seen.
+        loose: what may have made it fall by less than that, for good: the prices of failed
+            generations that may have been given back, and of what was perhaps charged before.
+        passing: the same, for as long as it goes on: what was bought just now and may not be shown
+            yet, and what has not ended as far as we see.
     """
 
     fell: int
     charged: int
-    unsettled: int
-    failed: int = 0
-    foreign: tuple[int, int] = (0, 0)
-    gives_back: GivesBack | None = None
+    loose: int = 0
+    passing: int = 0
 
     @property
     def moved(self) -> bool:
-        """Check whether a purchase of ours shows that the balance is alive."""
-        return self.charged > 0
+        """Check whether the balance is alive: it can't have stood still all the time."""
+        return self.charged - self.loose - self.passing > ROUNDING
+
+    @property
+    def unexplained(self) -> int:
+        """Return what was taken beside what we know at most, in micros; less than 0: paid in."""
+        return self.fell - self.charged + self.loose + self.passing
 
     def verdict(self, price: int) -> Money:
         """Decide whether a doubt that costs so much at least may be in what the balance lost.
 
-        What was taken beside what we know depends on whether failures were given back. A way that
-        leaves more than the doubts and the others could have cost, or less than nothing, is not
-        what happened: then money was paid in, or the balance lags behind. Where no way is left,
-        nothing can be told.
+        Only where the most that can have been taken beside what we know is nothing, it was not.
+        Less than nothing did not happen: then money was paid in, or the balance stands still.
         """
-        least, most = self.foreign
-        ways = [
-            taken
-            for taken in self._taken()
-            if -ROUNDING <= taken <= self.unsettled + most + ROUNDING
-        ]
-        if not ways or any(taken - least >= max(price // 2, 1) for taken in ways):
-            return Money.OPEN
-        return Money.CLEAR
-
-    def _taken(self) -> set[int]:
-        """Return what was taken beside what we know, for each way to deal with failures."""
-        kept, given = self.fell - self.charged, self.fell - self.charged + self.failed
-        ways = {GivesBack.NEVER: {kept}, GivesBack.ALWAYS: {given}}
-        return {kept, given} if self.gives_back is None else ways[self.gives_back]
-
-    def seen_giving_back(self) -> GivesBack | None:
-        """Tell from two quiet readings whether failures were given back; None where it can't be."""
-        if self.failed <= ROUNDING:
-            return None
-        kept = self.fell - self.charged
-        if abs(kept) <= ROUNDING:
-            return GivesBack.NEVER
-        return GivesBack.ALWAYS if abs(kept + self.failed) <= ROUNDING else None
+        if -ROUNDING <= self.unexplained < max(price // 2, 1):
+            return Money.CLEAR
+        if self.passing and replace(self, passing=0).verdict(price) is Money.CLEAR:
+            return Money.PASSING
+        return Money.OPEN

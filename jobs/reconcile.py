@@ -15,6 +15,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from .account_list import Reading, read_back, read_page
+from .balance import BalanceWitness
+from .books import BalanceReading, Books
 from .clock import JumpWatch
 from .context import RunContext
 from .echo import Echo
@@ -29,9 +31,19 @@ from .provider import (
 )
 from .settling import settle
 from .states import AttemptState
-from .store import Store, accounts, doubts, latecomers, looks, outcomes, takeovers, unended
+from .store import (
+    Store,
+    accounts,
+    doubts,
+    latecomers,
+    looks,
+    outcomes,
+    quiet,
+    takeovers,
+    unended,
+)
 from .store.latecomers import Appeared
-from .suspects import AHEAD, NARROW, WATCHED, WIDE, ClockOffset, Settlement, Suspect
+from .suspects import AHEAD, WATCHED, WIDE, ClockOffset, Settlement, Suspect
 from .watches import Watches, sent_until
 from .witness import Acceptance, Witness, judge
 
@@ -42,6 +54,10 @@ NAP = 1.0
 
 DATE_PRECISION = timedelta(seconds=2)
 """How far a ``Date`` may be off: it has whole seconds, and was on its way."""
+
+_NOT_FAILED = frozenset(
+    {GenerationPhase.PENDING, GenerationPhase.PROCESSING, GenerationPhase.COMPLETED}
+)
 
 FARTHEST = timedelta(days=8)
 """A look or a retry planned farther ahead than any flag allows: the clock was set back since."""
@@ -106,6 +122,7 @@ class Reconciler:
         kept = self._store.read(accounts.list_lag)
         self._lag = LagMeter(kept, context.policy.grace)
         self._watches = Watches(context.policy, self._lag)
+        self._balance = BalanceWitness(context.store, context.provider, context.clock)
         self._probes = 0
         self._probe_at = 0.0
         self._unstable = False
@@ -173,26 +190,19 @@ class Reconciler:
         if not found:
             return
         began = self._clock.monotonic()
+        self._balance.note()
         described = self._store.read(lambda c: self._described(c, found, began, Echo()))
+        ripe = any(s.ripe and s.state == AttemptState.IN_DOUBT for s in described)
+        # before the list: what that shows as under way was not given back when this was read
+        money = await self._balance.read(self._watches.over) if ripe else None
         reading = await read_back(
             self._provider, self._clock, min(suspect.wide_from for suspect in described)
         )
-        ripe = any(s.ripe and s.state == AttemptState.IN_DOUBT for s in described)
-        money = await self._money() if ripe else None
         self._note_others(reading.generations)
         self._checkpoint("list-read")
         await self._store.commit(lambda c: self._settle(c, reading, money, began))
         self._checkpoint("doubts-settled")
         self._gate.wake()
-
-    async def _money(self) -> tuple[int, int] | None:
-        """Read the balance, and what was charged before; None where it can't be had."""
-        mark = self._store.read(accounts.charged_so_far)
-        try:
-            return int(await self._provider.balance()), mark
-        except ProviderError as error:
-            log.info("the balance could not be read: %s", error)
-            return None
 
     def _wants_probe(self) -> bool:
         """Check whether the list is to be read only to see how far behind it is."""
@@ -267,7 +277,7 @@ class Reconciler:
         self,
         connection: Connection,
         reading: Reading,
-        money: tuple[int, int] | None,
+        money: BalanceReading | None,
         began: float,
     ) -> None:
         now = self._clock.now()
@@ -276,9 +286,7 @@ class Reconciler:
         rows = doubts.suspects(connection, now - WATCHED)
         witness = self._witness(connection, reading, known, rows)
         if money is not None:
-            others = self._others(connection, reading, known)
-            books = accounts.books_since_quiet(connection, *money, others)
-            witness = replace(witness, books=books)
+            witness = replace(witness, books=self._books(connection, money, reading, known))
         settlement = settle(
             self._described(connection, rows, began, witness.echo or Echo()),
             reading,
@@ -312,17 +320,21 @@ class Reconciler:
         tolerance = timedelta(seconds=max(self._policy.grace, lag or 0.0)) + self._jumps.spread
         return judge(reading, list(known.values()), expected, tolerance, lag)
 
-    def _others(
-        self, connection: Connection, reading: Reading, known: Mapping[str, Acceptance]
-    ) -> int:
-        """Count the generations of others that were surely bought since the quiet reading."""
-        quiet_at = accounts.read_account(connection).quiet_at
-        if quiet_at is None:
-            return 0
-        ahead = self._provider.clock_ahead
-        margin = NARROW if ahead is None else 2 * DATE_PRECISION
-        after = quiet_at + (ahead or timedelta(0)) + margin + self._jumps.spread
-        return sum(_was_bought(one, after) for one in reading.generations if one.id not in known)
+    def _books(
+        self,
+        connection: Connection,
+        money: BalanceReading,
+        reading: Reading,
+        known: Mapping[str, Acceptance],
+    ) -> Books | None:
+        """Compare the balance with the last quiet reading; the list tells what has not failed."""
+        others = [one for one in reading.generations if one.id not in known]
+        return quiet.books_since(
+            connection,
+            money,
+            alive={one.id for one in reading.generations if one.phase in _NOT_FAILED},
+            strangers=sum(one.phase is not GenerationPhase.COMPLETED for one in others),
+        )
 
     def _write(self, connection: Connection, settlement: Settlement, now: datetime) -> None:
         for number, generation in settlement.adopt:
@@ -386,9 +398,3 @@ class Reconciler:
         shown = [(name, ours.accepted_at) for name, ours in known.items() if ours.bought]
         if self._lag.heed(began, shown, self._jumps.spread.total_seconds()):
             accounts.keep_list_lag(connection, self._lag.longest)
-
-
-def _was_bought(generation: Generation, after: datetime) -> bool:
-    """Check whether somebody else surely paid for a generation since a time of the provider's."""
-    created = generation.created_at
-    return created is not None and created > after and generation.phase != GenerationPhase.FAILED

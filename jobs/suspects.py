@@ -116,6 +116,7 @@ class Settlement:
         void: doubts that are shown never to have been created.
         contested: doubts that can't be told apart from others' work, and their candidates.
         clean: doubts that a clean reading after their grace did not show, still without proof.
+        passing: doubts past their grace of which the balance can't tell yet: it will.
         unstable: doubts and voids whose candidates have not stood long enough yet.
         unproven: doubts past their grace that this reading can't settle, and why, for people.
     """
@@ -125,5 +126,6 @@ class Settlement:
     void: list[int] = field(default_factory=list)
     contested: dict[int, tuple[Generation, ...]] = field(default_factory=dict)
     clean: list[int] = field(default_factory=list)
+    passing: list[int] = field(default_factory=list)
     unstable: list[int] = field(default_factory=list)
     unproven: dict[int, str] = field(default_factory=dict)

@@ -34,7 +34,8 @@ class Account(Base, table=True):
     ``host`` and ``run_id`` name the machine and the run that last bought from it; ``list_lag`` is
     the longest time, in seconds, that the account's list took to show an acceptance of ours. The
     ``quiet`` reading of the balance is the last one while nothing was under way or in doubt;
-    ``gives_back`` is whether such readings showed failures given back (:mod:`jobs.books`).
+    ``steady_since`` is since when such readings moved by nothing but our purchases, and
+    ``refunded_until`` when all that had failed was last seen given back (:mod:`jobs.store.quiet`).
     """
 
     __tablename__ = "account"
@@ -58,7 +59,8 @@ class Account(Base, table=True):
     quiet_balance_micros: int | None = amount_column(default=None)
     quiet_charged_micros: int | None = amount_column(default=None)
     quiet_at: datetime | None = time_column()
-    gives_back: str | None = text_column()
+    steady_since: datetime | None = time_column()
+    refunded_until: datetime | None = time_column()
 
 
 class Batch(Base, table=True):

@@ -132,6 +132,8 @@ class Watches:
                 watch.clean_at = began
             if row.id in found.contested:
                 watch.fruitless += watch.age(began) >= self.over
+            elif row.id in found.passing:
+                watch.fruitless = 0  # time tells, so waiting has a point
             elif watch.had_its_chance(began, self.over, self._grace):
                 watch.fruitless += 1
             contested = row.id in found.contested

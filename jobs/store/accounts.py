@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, bindparam, func, insert, select, text, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
-from ..books import Books, GivesBack
 from ..ledger import ACCOUNT_KEY, Scope, day_key
 from ..tables import ACCOUNT, ATTEMPT, BUDGET, PRICE, UNSETTLED
+from . import quiet
 from .prepared import Prepared
 from .rows import ensure_budget
 
@@ -154,86 +154,7 @@ def record_balance(connection: Connection, balance: int, mark: int, now: datetim
     )
     set_cap(connection, ACCOUNT_KEY, mark + balance - floor)
     if charged_so_far(connection) == mark and not has_unsettled(connection):
-        _keep_quiet(connection, balance, mark, now)
-
-
-def _keep_quiet(connection: Connection, balance: int, mark: int, now: datetime) -> None:
-    """Keep a reading while nothing was under way or in doubt, and what it shows of refunds."""
-    before = books_since_quiet(connection, balance, mark)
-    seen = None if before is None else before.seen_giving_back()
-    connection.execute(
-        update(ACCOUNT).values(
-            quiet_balance_micros=balance,
-            quiet_charged_micros=mark,
-            quiet_at=now,
-            gives_back=ACCOUNT.c.gives_back if seen is None else seen,
-        )
-    )
-
-
-def books_since_quiet(
-    connection: Connection, balance: int, mark: int, others: int = 0
-) -> Books | None:
-    """Compare a reading of the balance with the last one while nothing was under way or in doubt.
-
-    Args:
-        connection: a snapshot.
-        balance: the reading, in micros.
-        mark: :func:`charged_so_far` as of just before the request was made.
-        others: generations of somebody else that were bought since.
-
-    Returns:
-        None where there was no quiet reading yet, or a price is only guessed.
-    """
-    account = read_account(connection)
-    if account.quiet_at is None:
-        return None
-    overbooked = _overbooked_since(connection, account.quiet_at)
-    if overbooked is None:
-        return None
-    cheapest, dearest = _PRICE_RANGE.first(connection)
-    return Books(
-        fell=account.quiet_balance_micros - balance,
-        charged=mark - account.quiet_charged_micros - overbooked,
-        unsettled=int(_UNSETTLED_HOLDS.scalar(connection)),
-        failed=int(_FAILED_SINCE.scalar(connection, since=account.quiet_at)),
-        foreign=(others * cheapest, others * dearest),
-        gives_back=None if account.gives_back is None else GivesBack(account.gives_back),
-    )
-
-
-def _overbooked_since(connection: Connection, since: datetime) -> int | None:
-    """Sum up by how much estimated prices exceed what their kinds cost; None: that is unknown."""
-    estimated = _ESTIMATED_SINCE.all(connection, since=since)
-    if any(row.last_micros is None for row in estimated):
-        return None
-    return sum(int(row.price_micros - row.last_micros) for row in estimated)
-
-
-_SINCE = bindparam("since", type_=ATTEMPT.c.accepted_at.type)
-_ESTIMATED_SINCE = Prepared(
-    select(ATTEMPT.c.price_micros, PRICE.c.last_micros)
-    .outerjoin(PRICE, PRICE.c.kind == ATTEMPT.c.kind)
-    .where(
-        text("attempt.price_estimated"),
-        ATTEMPT.c.accepted_at >= _SINCE,
-        ATTEMPT.c.idempotency_key != "",  # what was taken over was charged to somebody before
-    )
-)
-_FAILED_SINCE = Prepared(
-    select(func.coalesce(func.sum(ATTEMPT.c.price_micros), 0)).where(
-        text("attempt.state = 'failed'"), ATTEMPT.c.ended_at >= _SINCE
-    )
-)
-_UNSETTLED_HOLDS = Prepared(
-    select(func.coalesce(func.sum(ATTEMPT.c.hold_micros), 0)).where(UNSETTLED)
-)
-_PRICE_RANGE = Prepared(
-    select(
-        func.coalesce(func.min(PRICE.c.last_micros), 0).label("cheapest"),
-        func.coalesce(func.max(PRICE.c.highest_micros), 0).label("dearest"),
-    )
-)
+        quiet.keep(connection, balance, mark, now)
 
 
 def list_lag(connection: Connection) -> float | None:

@@ -138,7 +138,8 @@ def upgrade() -> None:
     op.add_column("account", sa.Column("quiet_balance_micros", sa.BigInteger(), nullable=True))
     op.add_column("account", sa.Column("quiet_charged_micros", sa.BigInteger(), nullable=True))
     op.add_column("account", sa.Column("quiet_at", sa.DateTime(), nullable=True))
-    op.add_column("account", sa.Column("gives_back", sa.Text(), nullable=True))
+    op.add_column("account", sa.Column("steady_since", sa.DateTime(), nullable=True))
+    op.add_column("account", sa.Column("refunded_until", sa.DateTime(), nullable=True))
     op.execute(PRICE)
     op.execute(
         "INSERT INTO price_0007 (kind, last_micros, highest_micros, source, seen_at)"

@@ -41,6 +41,9 @@ class ScriptedProvider:
     ``script[prompt]`` is a list used up one POST at a time: an outcome; ``"made"`` (created, the
     answer lost); ``"late 90"`` (created so many seconds after the connection broke);
     ``"unpriced"``; or None for a plain acceptance.
+
+    The balance shows a charge ``balance_late`` seconds after it was made, never one of ``free``
+    generations, and gives back those in ``gives_back`` so many seconds after they were made.
     """
 
     clock: Clock
@@ -62,6 +65,10 @@ class ScriptedProvider:
     skew: timedelta = timedelta(0)
     list_errors: list[Exception] = field(default_factory=list)
     hides: dict[str, float] = field(default_factory=dict)
+    rewrites: dict[str, str] = field(default_factory=dict)
+    balance_late: float = 0.0
+    gives_back: dict[str, float] = field(default_factory=dict)
+    free: set[str] = field(default_factory=set)
 
     def kind(self, request: GenerationRequest) -> Kind:
         return Kind("fake", "sora", request.duration, request.image is not None)
@@ -115,7 +122,7 @@ class ScriptedProvider:
         seen = Generation(
             made.id,
             GenerationPhase.PENDING,
-            prompt=made.prompt,
+            prompt=self.rewrites.get(made.id, made.prompt),
             created_at=made.created_at + self.skew,
         )
         age = self.clock.now() - made.created_at
@@ -163,4 +170,12 @@ class ScriptedProvider:
         await asyncio.sleep(self.latency)
         if self.balance_errors:
             raise self.balance_errors.pop(0)
-        return Micros(self.balance_micros - self.charged)
+        return Micros(
+            self.balance_micros - sum(made.price for made in self.made if self._paid(made))
+        )
+
+    def _paid(self, made: Made) -> bool:
+        """Check whether the balance shows a charge as of now."""
+        age = (self.clock.now() - made.created_at).total_seconds()
+        returned = age >= self.gives_back.get(made.id, float("inf"))
+        return age >= self.balance_late and made.id not in self.free and not returned
