@@ -1,16 +1,17 @@
 """What the parts of one run share, put together once by the runner."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from .clock import Clock
 from .elsewhere import Elsewhere
 from .gate import Gate
 from .pace import Durations
 from .policy import RunPolicy
-from .provider import Provider
-from .store import Store
+from .provider import Generation, Provider
+from .store import Store, takeovers
 from .token import TokenCheck
 
 Checkpoint = Callable[[str], None]
@@ -51,3 +52,8 @@ class RunContext:
     durations: Durations = field(default_factory=Durations)
     elsewhere: Elsewhere = field(default_factory=Elsewhere)
     run_id: str = ""
+
+    def note_others(self, seen: Sequence[Generation]) -> None:
+        """See in whatever was read of the list what somebody else buys meanwhile."""
+        known = partial(takeovers.known, self.store)
+        self.elsewhere.note(seen, self.provider.clock_ahead, known)

@@ -1,13 +1,12 @@
 """Looking at generations by the account's list: one page shows up to a hundred of them."""
 
-import functools
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from .context import RunContext
 from .pages import LIST_FROM, next_page
 from .provider import Generation, GenerationPhase, ProviderError, ThrottledError
-from .store import looks, takeovers
+from .store import looks
 from .store.looks import Due
 from .troubles import Troubles, backed_off
 
@@ -34,7 +33,7 @@ class ListLooks:
         self._policy = context.policy
         self._gate = context.gate
         self._token = context.token
-        self._elsewhere = context.elsewhere
+        self._note_others = context.note_others
         self._write = write
         self._pushed_down = 0
         self._failed = 0
@@ -127,8 +126,7 @@ class ListLooks:
         """Read a page, and strike off what it shows; returns whether the list ends there."""
         seen = await self._provider.generations(self._provider.list_limit, offset)
         self._gate.answered()
-        known = functools.partial(takeovers.known, self._store)
-        self._elsewhere.note(seen, self._provider.clock_ahead, known)
+        self._note_others(seen)
         await self._write(seen)
         for place, generation in enumerate(seen, offset):
             if generation.id in places:

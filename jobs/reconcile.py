@@ -5,7 +5,6 @@ settles what :func:`jobs.settling.settle` finds settled. Voids are watched on fo
 turns up after all is adopted, or written down as paid for nothing.
 """
 
-import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +21,6 @@ from .context import RunContext
 from .echo import Echo
 from .lag import LagMeter
 from .provider import (
-    Generation,
     GenerationPhase,
     ProviderError,
     RefusalCause,
@@ -39,7 +37,6 @@ from .store import (
     looks,
     outcomes,
     quiet,
-    takeovers,
     unended,
 )
 from .store.latecomers import Appeared
@@ -115,7 +112,7 @@ class Reconciler:
         self._policy = context.policy
         self._gate = context.gate
         self._checkpoint = context.checkpoint
-        self._elsewhere = context.elsewhere
+        self._note_others = context.note_others
         self._mark: int | None = None
         self._stable: dict[frozenset[str], float] = {}
         self._jumps = JumpWatch(context.clock)
@@ -162,6 +159,10 @@ class Reconciler:
     def hopeful(self, connection: Connection, *, everywhere: bool = False) -> int:
         """Count the doubts that may still settle by themselves, of active batches or of all."""
         return doubts.hopeful(connection, self._watches.hopeless(), everywhere=everywhere)
+
+    def given_up(self, connection: Connection) -> int:
+        """Count the doubts that wait for a person: they keep their money, and no slot."""
+        return doubts.given_up(connection, self._watches.hopeless())
 
     async def look_at_voids(self) -> None:
         """Look for what earlier runs took for never made, before it is bought again.
@@ -219,11 +220,6 @@ class Reconciler:
         self._note_others(page)
         names = [generation.id for generation in page]
         await self._store.commit(lambda c: self._measure(c, began, doubts.known(c, names)))
-
-    def _note_others(self, seen: Sequence[Generation]) -> None:
-        """See in whatever was read what somebody else buys meanwhile."""
-        known = functools.partial(takeovers.known, self._store)
-        self._elsewhere.note(seen, self._provider.clock_ahead, known)
 
     def _suspects(self) -> Sequence[Any]:
         watched_since = self._clock.now() - WATCHED

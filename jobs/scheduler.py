@@ -195,7 +195,8 @@ class Scheduler:
         lost = self._fence.breach(connection)
         if want and not lost:
             terms = ClaimTerms(
-                window=self._policy.max_in_flight,
+                # else one doubt would keep the only slot from the purchase that may settle it
+                window=self._policy.max_in_flight + self._reconciler.given_up(connection),
                 want=want,
                 ceiling=self._policy.price_ceiling,
                 patience=self._policy.send_within,

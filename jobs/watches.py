@@ -1,6 +1,6 @@
 """When the account's list is read for which doubt, and which doubts only a person can settle."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -97,9 +97,9 @@ class Watches:
         """Check whether it is time to read the list for any of them."""
         return any(watch.look_at <= at for watch in self._watches.values())
 
-    def hopeless(self) -> Iterable[int]:
+    def hopeless(self) -> frozenset[int]:
         """Return the attempts that wait for a person."""
-        return (number for number, watch in self._watches.items() if watch.hopeless)
+        return frozenset(number for number, watch in self._watches.items() if watch.hopeless)
 
     def is_ripe(self, number: int, began: float) -> bool:
         """Check whether a reading began after the grace of a suspect."""

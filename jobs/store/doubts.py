@@ -1,6 +1,6 @@
 """What settling doubts reads and writes: the suspects, their clocks, and their candidates."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -79,11 +79,17 @@ def suspects(connection: Connection, watched_since: datetime) -> Sequence[Any]:
     return [*_DOUBTS.all(connection), *_VOIDS.all(connection, since=watched_since)]
 
 
-def hopeful(connection: Connection, given_up: Iterable[int], *, everywhere: bool) -> int:
+def hopeful(connection: Connection, hopeless: Collection[int], *, everywhere: bool) -> int:
     """Count the doubts that a look at the list may still settle, of what is served or of all."""
     waiting = (_WAITING if everywhere else _WAITING_SERVED).all(connection)
-    hopeless = set(given_up)
     return sum(doubt.id not in hopeless for doubt in waiting)
+
+
+def given_up(connection: Connection, hopeless: Collection[int]) -> int:
+    """Count the doubts, of whichever batch, that only a person can settle as far as is seen."""
+    if not hopeless:
+        return 0
+    return sum(doubt.id in hopeless for doubt in _WAITING.all(connection))
 
 
 def clock_offset(connection: Connection, attempt_id: int) -> ClockOffset:

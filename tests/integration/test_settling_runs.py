@@ -150,14 +150,32 @@ def test_somebody_elses_generation_of_the_same_prompt_is_left_to_a_person(make: 
     assert len(posts(engine, "prompt of r0")) == 1
 
 
-def test_doubts_that_only_a_person_can_settle_occupy_slots(make: Make) -> None:
-    """As many as there are slots: nothing more is sent, and the run says so instead of hanging."""
+def test_doubts_occupy_slots_until_only_a_person_can_settle_them(make: Make) -> None:
+    """As many as there are slots: the rest is bought when waiting for them has no point."""
     engine = make()
     engine.provider.script = {f"prompt of r{i}": ["made"] for i in range(4)}
-    engine.provider.on_post = engine.provider.make
+    engine.provider.on_post = lambda request: (
+        engine.provider.make(request) if request.prompt in engine.provider.script else None
+    )
     engine.load([spec(f"r{i}", row=i) for i in range(8)])
-    assert engine.run(max_in_flight=4).reason is Reason.BLOCKED
-    assert len(engine.provider.posts) == 4
+    assert engine.run(max_in_flight=4).reason is Reason.FINISHED
+    assert len(engine.provider.posts) == 8
+    fourth, fifth = [a.intent_at for a in engine.attempts()][3:5]
+    assert fifth - fourth > timedelta(seconds=2 * 180)
+    assert engine.status().jobs["in_doubt"] == 4
+    assert engine.budget("batch:1").held_micros == 4 * 120_000
+
+
+@pytest.mark.parametrize("lost", ["r0", "r2"])
+@pytest.mark.parametrize("answer", ["made", DROPPED])
+def test_one_slot_and_a_doubt_in_it(make: Make, lost: str, answer: Any) -> None:
+    """The next purchase settles it, so that one must be made: every row ends, paid once."""
+    engine = make(takes=30.0)
+    engine.provider.script = {f"prompt of {lost}": [answer]}
+    engine.load([spec(f"r{i}", row=i) for i in range(5)])
+    assert engine.run(max_in_flight=1, grace=60).reason is Reason.FINISHED
+    assert engine.status().jobs["completed"] == 5
+    assert len(engine.provider.made) == 5
 
 
 def test_repeated_prompts_are_matched_by_count(make: Make) -> None:
