@@ -7,6 +7,7 @@ from functools import partial
 
 from .clock import Clock
 from .elsewhere import Elsewhere
+from .fence import Fence
 from .gate import Gate
 from .pace import Durations
 from .policy import RunPolicy
@@ -38,7 +39,7 @@ class RunContext:
         token: whether a 403 is the token's.
         durations: how long generations took, as this run saw it.
         elsewhere: what others make on this account meanwhile.
-        run_id: names this run in the database: a later one there stops it.
+        fence: whether the database is still this run's.
     """
 
     store: Store
@@ -49,9 +50,9 @@ class RunContext:
     chance: random.Random
     checkpoint: Checkpoint
     token: TokenCheck
+    fence: Fence
     durations: Durations = field(default_factory=Durations)
     elsewhere: Elsewhere = field(default_factory=Elsewhere)
-    run_id: str = ""
 
     def note_others(self, seen: Sequence[Generation]) -> None:
         """See in whatever was read of the list what somebody else buys meanwhile."""

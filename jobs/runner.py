@@ -88,8 +88,7 @@ class Runner:
             since_when(clock.now(), policy.looked_at), copies=policy.looked_at is not None
         )
         token = TokenCheck(provider, clock)
-        run_id = f"{chance.getrandbits(64):016x}"
-        self._fence = Fence(store, run_id)
+        self._fence = Fence(store, f"{chance.getrandbits(64):016x}")
         context = RunContext(
             store,
             provider,
@@ -99,8 +98,8 @@ class Runner:
             chance,
             checkpoint,
             token,
+            self._fence,
             elsewhere=elsewhere,
-            run_id=run_id,
         )
         self._funds = Funds(context)
         self._reconciler = Reconciler(context)

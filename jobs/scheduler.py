@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 from .blame import Blame
 from .context import RunContext
 from .ending import Ending, Situation, verdict
-from .fence import Fence
 from .funds import Funds
 from .money import usd_text
 from .pace import Pacer, look_delay
@@ -74,7 +73,7 @@ class Scheduler:
         self._checkpoint = context.checkpoint
         self._durations = context.durations
         self._elsewhere = context.elsewhere
-        self._fence = Fence(context.store, context.run_id)
+        self._fence = context.fence
         self._funds = funds
         self._reconciler = reconciler
         self._token = context.token
