@@ -46,7 +46,7 @@ from jobs.tables import JOB
 from simulation.mutants import STORES
 from simulation.process import Crash, SimClock, WatchedStore, live
 from simulation.watch import Watcher
-from simulation.world import Account, Client
+from simulation.world import Account, Client, Purse
 
 GRACE = 20.0
 LONGEST = 45.0
@@ -196,6 +196,16 @@ class Night:
             flaky=chance.choice([0.0, 0.0, 0.1, 0.3]),
             on_made=lambda _: None,
             twins=twins,
+            purse=self._purse(),
+        )
+
+    def _purse(self) -> Purse:
+        """Draw how the balance is shown; late within the grace."""
+        chance = random.Random(self.seed + 2)
+        return Purse(
+            late=chance.choice([0.0, 0.0, 0.0, 2.0, GRACE * 0.6]),
+            back=chance.choice([0.0, 0.0, 0.5, 1.0]),
+            back_after=chance.choice([0.0, 5.0, 60.0, 600.0]),
         )
 
     def _policy(self) -> RunPolicy:
