@@ -23,6 +23,7 @@ from batchsora.sandbox.manners import (
     read_file,
     read_form,
 )
+from batchsora.sandbox.purse import Refunds
 from batchsora.sandbox.reading import number, rate, seconds
 from batchsora.sandbox.table import ROWS
 
@@ -165,6 +166,8 @@ READERS: Final[Mapping[str, Callable[[str], dict[str, Any]]]] = {
     "callback-refused": _as("callback_refused", _switch),
     "posts": _as("posts", checked),
     "balance": _as("balance", checked),
+    "balance-late": _as("balance_late", seconds),
+    "refunds": _as("refunds", Refunds.read),
     "outage": _as("outages", Outage.read),
     "list": _as("listing", Listing.read),
     "echo": _as("echo", echoes),

@@ -32,6 +32,7 @@ class Listing:
         past_end: what a page past the end answers: a word of an answer, or ``repeats`` for the
             last page again; the empty page by default.
         echo: how prompts are altered, in the list alone.
+        echo_share: of how many of them.
         answer: what it always answers instead, as the word of an answer.
     """
 
@@ -45,6 +46,7 @@ class Listing:
     short: bool = False
     past_end: str = ""
     echo: tuple[Echo, ...] = ()
+    echo_share: float = 1.0
     answer: str = ""
 
     @classmethod
@@ -94,6 +96,11 @@ class Listing:
                 return False
         return self.lossy == 0 or chance(seed, "lossy", item.id) >= self.lossy
 
+    def echo_of(self, generation_id: str, seed: int) -> tuple[Echo, ...]:
+        """Return how the prompt of a generation is altered."""
+        drawn = self.echo_share >= 1 or chance(seed, "altered", generation_id) < self.echo_share
+        return self.echo if drawn else ()
+
     def page(self, found: Iterable[Made], limit: int, offset: int) -> list[Made] | str:
         """Cut a page; gives the word of an answer where the list answers something else."""
         if self.answer:
@@ -124,6 +131,7 @@ _MEASURED: Final[Mapping[str, Callable[[str], dict[str, Any]]]] = {
     "newest": lambda text: {"newest": count(text)},
     "capped": lambda text: {"capped": count(text)},
     "lossy": lambda text: {"lossy": rate(text)},
+    "some": lambda text: {"echo_share": rate(text)},
     "errors-past-end": lambda text: {"past_end": checked(text)},
 }
 

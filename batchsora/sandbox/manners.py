@@ -14,6 +14,7 @@ from batchsora.sandbox.chance import chance
 from batchsora.sandbox.echo import Echo
 from batchsora.sandbox.listing import Listing
 from batchsora.sandbox.made import Made
+from batchsora.sandbox.purse import Refunds
 from batchsora.sandbox.reading import Span, count, number, rate, seconds, span, words
 
 MOMENTS: Final[Mapping[str, datetime | None]] = {
@@ -200,6 +201,8 @@ class Manners:
         callback_refused: a POST that names a callback is 422.
         posts: every POST is answered so, as the word of an answer.
         balance: the same of the balance.
+        balance_late: seconds after which the balance shows a charge.
+        refunds: which failed generations are given back.
         outages: times in which nothing works.
         address: how a file's address is written.
         expiry: what it answers once it has expired.
@@ -232,6 +235,8 @@ class Manners:
     callback_refused: bool = False
     posts: str = ""
     balance: str = ""
+    balance_late: float = 0.0
+    refunds: Refunds = field(default_factory=Refunds)
     outages: tuple[Outage, ...] = ()
     address: Address = field(default_factory=Address)
     expiry: Expiry | None = None

@@ -67,6 +67,14 @@ GROUPS: Final = (
         ),
     ),
     (
+        "The money",
+        (
+            Row("balance-late=20", "the balance shows a charge after 20 s"),
+            Row("refunds=1", "failed generations are given back"),
+            Row("refunds=0.5:60", "a share of them, 60 s after their end"),
+        ),
+    ),
+    (
         "The list",
         (
             Row("lag=30", "generations appear after 30 s"),
@@ -85,6 +93,7 @@ GROUPS: Final = (
             Row("list=unordered", "in no order"),
             Row("list=oldest-first", "the oldest first"),
             Row("list=altered:cut:100", "the list alone alters prompts; ways as for echo"),
+            Row("list=altered:enhance+some:0.2", "of a share of the generations"),
             Row("list=403", "it always gives this ANSWER"),
             Row("list=capped:20+lossy:0.1", "several at once"),
         ),

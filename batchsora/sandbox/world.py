@@ -19,6 +19,7 @@ from batchsora.sandbox.checking import check, invalid
 from batchsora.sandbox.echo import echoed
 from batchsora.sandbox.made import Made
 from batchsora.sandbox.manners import Manners
+from batchsora.sandbox.purse import unseen
 from jobs.money import MICROS_PER_USD, Micros, to_micros, to_usd, usd_text
 
 PRICES: Mapping[tuple[int, bool], Micros] = {
@@ -55,7 +56,6 @@ class World:
         fail: share of generations that fail in the end.
         failures: scripted failures: error messages by prompt, used up one generation at a time,
             None for a success.
-        refund_failed: whether a failed generation is refunded.
         token: the one token taken; None takes any.
         honour_idempotency: whether a repeated key gives the first generation again.
         made: the generations so far, oldest first; those given at the start are charged too.
@@ -69,7 +69,6 @@ class World:
     prices: Mapping[tuple[int, bool], int] = field(default_factory=lambda: dict(PRICES))
     fail: float = 0.0
     failures: dict[str, list[str | None]] = field(default_factory=dict)
-    refund_failed: bool = False
     token: str | None = None
     honour_idempotency: bool = False
     made: list[Made] = field(default_factory=list)
@@ -184,14 +183,12 @@ class World:
         return self._tries.get(prompt, 0)
 
     def money_left(self, now: datetime) -> int:
-        """Say what the account holds, in micros."""
-        if not self.refund_failed:  # asked before every acceptance: don't walk what is made
-            return self.balance - self._spent
-        refunds = sum(item.price for item in self.made if self._refunded(item, now))
-        return self.balance - self._spent + refunds
+        """Return what the account holds, in micros."""
+        return self.balance - self._spent + self.manners.refunds.sum(self.made, self.seed, now)
 
-    def _refunded(self, item: Made, now: datetime) -> bool:
-        return self.refund_failed and item.phase(now) == "failed"
+    def money_shown(self, now: datetime) -> int:
+        """Return what it shows to hold, in micros: charges may show late."""
+        return self.money_left(now) + unseen(self.made, self.manners.balance_late, now)
 
     def status(self, generation_id: str, now: datetime, files: str) -> Reply:
         """Show one generation; ``files`` is the address below which videos are."""
@@ -219,7 +216,8 @@ class World:
             return answer(page)
         views = [self.view(item, now, files) for item in page]
         for view in views:
-            view["prompt"] = echoed(view["prompt"], listing.echo)
+            echo = listing.echo_of(view["generation_id"], self.seed)
+            view["prompt"] = echoed(view["prompt"], echo)
         return Reply(200, views)
 
     def view(self, item: Made, now: datetime, files: str) -> dict[str, Any]:
@@ -248,7 +246,7 @@ class World:
 
     def account(self, now: datetime) -> Reply:
         """Show the balance."""
-        return Reply(200, {"balance": str(to_usd(self.money_left(now)))})
+        return Reply(200, {"balance": str(to_usd(self.money_shown(now)))})
 
     def ledger(self, now: datetime) -> dict[str, Any]:
         """Tell what was really charged: the truth that tests compare with."""
@@ -261,7 +259,7 @@ class World:
                     "price": usd_text(item.price),
                     "idempotency_key": item.key,
                     "created_at": _naive(item.created_at),
-                    "refunded": self._refunded(item, now),
+                    "refunded": self.manners.refunds.covers(item, self.seed, now),
                     "status": item.phase(now),
                 }
                 for item in ours

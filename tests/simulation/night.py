@@ -46,7 +46,7 @@ from jobs.tables import JOB
 from simulation.mutants import STORES
 from simulation.process import Crash, SimClock, WatchedStore, live
 from simulation.watch import Watcher
-from simulation.world import Account, Client, Purse
+from simulation.world import Account, Client
 
 GRACE = 20.0
 LONGEST = 45.0
@@ -172,7 +172,7 @@ class Night:
         plain = not self.odd_list or self.odd_list in HONEST
         shared = chance.random() < 0.4 and not fail and plain
         twins = frozenset(chance.sample(unique, min(len(unique), 2)) if shared else ())
-        odd = Faults.parse(self.outcome.manners)
+        odd = Faults.parse(f"{self.outcome.manners},{self._money()}")
         world = World(
             seed=self.seed,
             time_scale=900.0 / LONGEST,
@@ -196,17 +196,15 @@ class Night:
             flaky=chance.choice([0.0, 0.0, 0.1, 0.3]),
             on_made=lambda _: None,
             twins=twins,
-            purse=self._purse(),
         )
 
-    def _purse(self) -> Purse:
+    def _money(self) -> str:
         """Draw how the balance is shown; late within the grace."""
         chance = random.Random(self.seed + 2)
-        return Purse(
-            late=chance.choice([0.0, 0.0, 0.0, 2.0, GRACE * 0.6]),
-            back=chance.choice([0.0, 0.0, 0.5, 1.0]),
-            back_after=chance.choice([0.0, 5.0, 60.0, 600.0]),
-        )
+        late = chance.choice([0.0, 0.0, 0.0, 2.0, GRACE * 0.6])
+        share = chance.choice([0.0, 0.0, 0.5, 1.0])
+        after = chance.choice([0.0, 5.0, 60.0, 600.0])
+        return f"balance-late={late},refunds={share}:{after}"
 
     def _policy(self) -> RunPolicy:
         chance = self.chance

@@ -99,36 +99,6 @@ class Letter:
     answer: "asyncio.Future[SubmitOutcome] | None" = None
 
 
-@dataclass(frozen=True, slots=True)
-class Purse:
-    """How the balance is shown.
-
-    Attributes:
-        late: seconds after which it shows a charge.
-        back: the share of failed generations that are given back.
-        back_after: seconds after their end at which they are.
-    """
-
-    late: float = 0.0
-    back: float = 0.0
-    back_after: float = 0.0
-
-    def shown(self, world: World, now: datetime) -> int:
-        """Return what the account shows to hold, in micros."""
-        if self == Purse():  # in nights of 100,000 jobs what is made is not walked
-            return world.money_left(now)
-        charged = [one for one in world.made if self._age(one.created_at, now) >= self.late]
-        return world.balance - sum(one.price for one in charged if not self._given_back(one, now))
-
-    def _given_back(self, one: Made, now: datetime) -> bool:
-        drawn = random.Random(one.id).random() < self.back
-        return drawn and one.phase(now - timedelta(seconds=self.back_after)) == "failed"
-
-    @staticmethod
-    def _age(created_at: datetime, now: datetime) -> float:
-        return (now - created_at).total_seconds()
-
-
 @dataclass
 class Account:
     """The provider and what it thinks, over any number of processes of ours.
@@ -154,7 +124,6 @@ class Account:
         refusals: times in which every POST is answered so, and makes nothing:
             ``((Span(60, 300), Refused(RefusalCause.FUNDS, "quota")),)``.
         cut_off: times in which nobody gets a connection.
-        purse: how the balance is shown.
     """
 
     world: World
@@ -173,7 +142,6 @@ class Account:
     since: datetime | None = None
     refusals: tuple[tuple[Span, SubmitOutcome], ...] = ()
     cut_off: tuple[Span, ...] = ()
-    purse: Purse = field(default_factory=Purse)
 
     def __post_init__(self) -> None:
         self.world.since = self.since or self.now()
@@ -267,7 +235,7 @@ class Account:
         if isinstance(page, str):
             raise read_error(page)
         return [
-            replace(view, prompt=echoed(view.prompt, listing.echo)) if listing.echo else view
+            replace(view, prompt=echoed(view.prompt, listing.echo_of(view.id, world.seed)))
             for view in map(self.view, page)
         ]
 
@@ -372,4 +340,4 @@ class Client:
         await self._read()
         if self._account.world.manners.balance:
             raise read_error(self._account.world.manners.balance)
-        return Micros(self._account.purse.shown(self._account.world, self._account.now()))
+        return Micros(self._account.world.money_shown(self._account.now()))

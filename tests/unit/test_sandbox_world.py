@@ -11,6 +11,8 @@ from batchsora.sandbox.chance import chance
 from batchsora.sandbox.checking import LARGEST_IMAGE, check
 from batchsora.sandbox.faults import Fault, Faults
 from batchsora.sandbox.made import Made
+from batchsora.sandbox.manners import Manners
+from batchsora.sandbox.purse import Refunds
 from batchsora.sandbox.world import FAILURES, LONGEST, SHORTEST, World
 from jobs.money import to_micros
 
@@ -89,10 +91,44 @@ def test_the_books_always_balance(orders: list[tuple[str, int, bool]], start: in
     ]
 
 
+def test_the_balance_may_show_a_charge_late() -> None:
+    """What is held against it is the truth all the same: nobody buys twice with one dollar."""
+    world = World(balance=to_micros("0.12"), manners=Faults.parse("balance-late=20").manners)
+    _buy(world)
+    shown = [world.account(_later(age)).body["balance"] for age in (0, 19, 20)]
+    assert shown == ["0.12", "0.12", "0"]
+    assert world.generate({"prompt": "an owl"}, None, NOW).status == 402
+
+
+def test_some_failures_may_be_given_back_after_a_while() -> None:
+    """By share, each so long after its end; the same ones whenever it is asked."""
+    parsed = Faults.parse("refunds=0.5:60,fail=1")
+    world = World(balance=to_micros("10"), fail=parsed.fail, manners=parsed.manners)
+    for number in range(40):
+        _buy(world, f"fox {number}")
+    ended = LONGEST
+    assert world.money_left(_later(SHORTEST + 59)) == to_micros("10") - 40 * to_micros("0.12")
+    given_back = world.money_left(_later(ended + 60)) - world.money_left(NOW)
+    assert 10 * to_micros("0.12") <= given_back <= 30 * to_micros("0.12")
+    assert world.money_left(_later(ended + 600)) - world.money_left(NOW) == given_back
+
+
+def test_a_list_may_rewrite_some_prompts_alone() -> None:
+    """The others come as they were sent."""
+    parsed = Faults.parse("list=altered:enhance+some:0.5")
+    world = World(manners=parsed.manners)
+    for number in range(40):
+        _buy(world, f"fox {number}")
+    shown = world.page(100, 0, NOW, FILES, 0.0).body
+    plain = sum(view["prompt"].startswith("fox") for view in shown)
+    assert 10 <= plain <= 30
+
+
 @pytest.mark.parametrize(("refund", "left"), [(False, to_micros("0.88")), (True, to_micros("1"))])
 def test_a_failure_is_refunded_only_where_the_provider_does(refund: bool, left: int) -> None:  # noqa: FBT001 - a parameter of the test
     """Both unknowns of the API can be rehearsed; nothing is refunded before the end."""
-    world = World(balance=to_micros("1"), failures={"a fox": ["no", None]}, refund_failed=refund)
+    manners = Manners(refunds=Refunds(float(refund)))
+    world = World(balance=to_micros("1"), failures={"a fox": ["no", None]}, manners=manners)
     item = _buy(world)
     assert world.money_left(_later(item.takes - 1)) == to_micros("0.88")
     assert world.money_left(_later(LONGEST)) == left
