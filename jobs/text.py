@@ -4,7 +4,7 @@ import hashlib
 import re
 import unicodedata
 
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}", re.IGNORECASE)
 
 
 def text_key(prompt: str) -> str:
@@ -23,5 +23,9 @@ def prompt_key(prompt: str) -> str:
 
 
 def folded_id(generation_id: str) -> str:
-    """Return an id as it is kept and compared: a UUID in lower case, any other as it is."""
+    """Return an id as it is kept and compared: a UUID in lower case, any other as it is.
+
+    With and without dashes it stays as it came: it is asked for by this name, and the provider may
+    know it by no other.
+    """
     return generation_id.lower() if _UUID.fullmatch(generation_id) else generation_id

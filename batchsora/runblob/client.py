@@ -217,9 +217,9 @@ class RunBlobClient:
         document = await self._wire.read(path, Call.STATUS)
         if not isinstance(document, dict):
             raise WrongAddressError("the answer to a status is no generation")
-        found = models.info({"generation_id": generation_id} | document, self._token, self.base_url)
-        if found.generation_id is None or found.generation_id.lower() != generation_id.lower():
-            raise UnreachableError("the API answered with another generation than was asked for")
+        found = models.looked_up(document, generation_id, self._token, self.base_url)
+        if found is None:  # an error of the request, told with a 200, is no end of the generation
+            raise UnreachableError("the answer does not name the generation that was asked for")
         return found
 
     async def list_generations(self, limit: int = 50, offset: int = 0) -> list[GenerationInfo]:

@@ -2,7 +2,8 @@
 
 What is decided here is whether the engine may buy the same again by itself: it does so for
 ``system`` and ``timeout`` alone. So these two are a whitelist: the provider says so in so many
-words, and *every* word beside them is one that we know. What is not understood is ``unknown``.
+words, and *everything* beside them is known to us: each word, figure, sign and field. What is not
+understood is ``unknown``.
 
 =========  ========================================================================================
 image      the start image is to blame: unreadable, of the wrong kind, or showing photorealistic
@@ -15,9 +16,10 @@ unknown    everything else: another language, a code of nobody knows what, or no
 """
 
 import re
+import unicodedata
 from typing import Final
 
-from batchsora.runblob.reasons import pieces, spelled
+from batchsora.runblob.reasons import Piece, said, spelled
 from jobs.states import FailureKind
 
 _PICTURE = r"\b(?:images?|pictures?|photos?)\b"
@@ -116,7 +118,18 @@ _ASIDES: Final = re.compile(
     r"(?:completed?|finish(?:ed)?|generated?|processed|rendered|created|charged)\b"
     r"|\bwill not be charged\b|\bcredits (?:were|was|will be|have been) (?:refunded|returned)\b"
 )
-_NUMBER: Final = re.compile(r"\d{1,12}(?:s|ms|sec|min)?")
+_SPAN: Final = re.compile(
+    r"\b[0-9]{1,9} ?(?:s|ms|secs?|seconds?|mins?|minutes?|h|hours?)\b", re.MULTILINE
+)
+_HTTP: Final = frozenset({"500", "502", "503", "504"})
+"""Figures that mean the same in every API: what HTTP calls the server's own fault. Every other one
+is a code of this provider's, whose meaning nobody told us, however plain the words beside it."""
+
+_ILLEGIBLE: Final = re.compile(
+    r"(?<!\w)[-\u2010-\u2015][0-9]|"
+    r"[^\w\s!-/:-@\[-`{-~\u2010-\u2015\u2018-\u201f\u2022\u2026\u00ab\u00b7\u00bb\u3001\u3002]"
+)
+"""What :func:`spelled` would drop, and may mean something all the same: emoji, a figure's minus."""
 
 
 def failure_kind(document: object) -> FailureKind:
@@ -125,13 +138,20 @@ def failure_kind(document: object) -> FailureKind:
     Args:
         document: the failed generation as the API shows it; anything but an object is the reason.
     """
-    said = pieces(document)
-    codes = "\n".join(filter(None, map(spelled, said)))
-    text = " ".join(said) + "\n" + codes.replace("\n", " ")
+    found = said(document)
+    codes = "\n".join(filter(None, (spelled(piece.text) for piece in found)))
+    text = " ".join(piece.text for piece in found) + "\n" + codes.replace("\n", " ")
     for kind, patterns in _TABLE:
         if all(re.search(pattern, text, re.IGNORECASE) for pattern in patterns):
             return kind
-    return _passing(codes) or FailureKind.UNKNOWN
+    passing = _passing(codes) if all(map(_is_legible, found)) else None
+    return passing or FailureKind.UNKNOWN
+
+
+def _is_legible(piece: Piece) -> bool:
+    """Check whether a piece stands in a field that we know, in nothing but words and figures."""
+    text = unicodedata.normalize("NFKC", piece.text)
+    return not piece.name and not _ILLEGIBLE.search(text)
 
 
 def _passing(codes: str) -> FailureKind | None:
@@ -141,9 +161,9 @@ def _passing(codes: str) -> FailureKind | None:
         codes: what is said, spelled, one piece a line.
     """
     found: FailureKind | None = None
-    beside = _ASIDES.sub(" ", codes)
+    beside = _SPAN.sub(" ", _ASIDES.sub(" ", codes))
     for kind, phrase in _PASSING:
         beside, times = re.subn(phrase, " ", beside, flags=re.MULTILINE)
         found = found or (kind if times else None)
-    understood = all(word in _WORDS or _NUMBER.fullmatch(word) for word in beside.split())
+    understood = all(word in _WORDS or word in _HTTP for word in beside.split())
     return found if understood else None

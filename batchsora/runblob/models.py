@@ -12,6 +12,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from batchsora.runblob import files, phases
+from batchsora.runblob.envelopes import erred, naming
 from batchsora.runblob.reasons import pieces
 from batchsora.runblob.words import clean, printable
 from jobs.clock import EARLIEST, LATEST
@@ -178,22 +179,46 @@ def created(document: object) -> GenerationCreated | None:
     return GenerationCreated.model_validate(fields)
 
 
-def info(document: object, secret: str = "", base_url: str = "") -> GenerationInfo:
+def looked_up(
+    answer: dict[str, object], generation_id: str, secret: str = "", base_url: str = ""
+) -> GenerationInfo | None:
+    """Read the answer to a look at one generation; None when it does not name that one itself.
+
+    Args:
+        answer: what came.
+        generation_id: which was asked for.
+        secret: the token, to be taken out of the API's words.
+        base_url: of the API, against which a video's address is resolved.
+    """
+    found = naming(answer, generation_id)
+    if found is None:
+        return None
+    return info({**found, "generation_id": generation_id}, secret, base_url, answer)
+
+
+def info(
+    document: object,
+    secret: str = "",
+    base_url: str = "",
+    whole: dict[str, object] | None = None,
+) -> GenerationInfo:
     """Read one generation; what is no object at all is one of which nothing is known.
 
     Args:
         document: the answer, or an entry of it.
         secret: the token, to be taken out of the API's words.
         base_url: of the API, against which a video's address is resolved.
+        whole: the answer that it stands in, which may say why it failed as well.
     """
     fields: dict[str, object] = _named(document) if isinstance(document, dict) else {}
-    told = phases.told(fields, secret)
+    said = dict(fields) if whole is None else whole
+    told = phases.told(fields, secret, said)
     fields["status"], fields["said_state"] = told.status, told.said
     fields["failure_kind"] = told.failure
     if told.status == "completed":
         fields["video_url"] = files.video_address(fields, base_url)
     if told.failure is not None:
-        fields["error_message"] = clean(": ".join(pieces(fields)), secret)
+        fields["error_message"] = clean(": ".join(pieces(said)), secret)
     elif isinstance(words := fields.get("error_message"), str):
         fields["error_message"] = clean(words, secret)
     return GenerationInfo.model_validate(fields)
@@ -207,7 +232,12 @@ def _named(document: dict[str, object]) -> dict[str, object]:
 
 
 def listed(document: object, secret: str = "", base_url: str = "") -> list[GenerationInfo] | None:
-    """Read a page of generations, bare or wrapped; None when it is no such page."""
+    """Read a page of generations, bare or wrapped; None when it is no such page.
+
+    A page inside an answer that failed is none: without entries it would be the end of the list.
+    """
+    if erred(document):
+        return None
     if isinstance(document, dict):
         for name in ("items", "generations", "data", "results"):
             if isinstance(document.get(name), list):
@@ -220,7 +250,9 @@ def listed(document: object, secret: str = "", base_url: str = "") -> list[Gener
 
 def balance(document: object) -> Decimal | None:
     """Read the account's money; less than zero is zero; None when it is no balance."""
-    value = document.get("balance") if isinstance(document, dict) else None
+    if not isinstance(document, dict) or erred(document):
+        return None
+    value = document.get("balance")
     if isinstance(value, str) and value.strip().startswith("-"):
         return None if amount(value.strip()[1:]) is None else Decimal(0)
     if isinstance(value, int | Decimal) and not isinstance(value, bool) and value < 0:

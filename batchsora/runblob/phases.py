@@ -31,8 +31,8 @@ _TABLE: Final = (
 _MEANINGS: Final = {
     word.replace("_", ""): meaning for meaning, words in _TABLE for word in words.split()
 }
-_ENDS: Final = ("refused", "stopped", "failed")
-_COMPATIBLE: Final = (_ENDS, ("processing", "pending"), ("completed",))
+ENDED_BADLY: Final = ("refused", "stopped", "failed")
+_COMPATIBLE: Final = (ENDED_BADLY, ("processing", "pending"), ("completed",))
 """Rows that do not contradict each other; of several the first one counts."""
 
 _PREFIX: Final = re.compile(
@@ -67,10 +67,12 @@ def meaning(word: str) -> str | None:
 def canonical(word: str) -> str:
     """Return the one word for a state, or the API's own in lower case."""
     found = meaning(word)
-    return "failed" if found in _ENDS else found or clean(word, longest=LONGEST).lower()
+    return "failed" if found in ENDED_BADLY else found or clean(word, longest=LONGEST).lower()
 
 
-def told(document: Mapping[str, Any], secret: str = "") -> Told:
+def told(
+    document: Mapping[str, Any], secret: str = "", whole: Mapping[str, Any] | None = None
+) -> Told:
     """Read where a generation stands.
 
     Fields that contradict each other tell nothing: one of them may be about the answer itself.
@@ -78,6 +80,7 @@ def told(document: Mapping[str, Any], secret: str = "") -> Told:
     Args:
         document: the generation as the API shows it.
         secret: the token, to be taken out of the API's words.
+        whole: the answer that it stands in, which may say why it failed as well.
     """
     words = [word for name in FIELDS if (word := _word(document.get(name), secret))]
     meanings = {found for word in words if (found := meaning(word))}
@@ -85,7 +88,7 @@ def told(document: Mapping[str, Any], secret: str = "") -> Told:
     if row is not None:
         found = next(one for one in row if one in meanings)
         said = next(word for word in words if meaning(word) == found)
-        failure = _failure(found, document) if found in _ENDS else None
+        failure = _failure(found, whole or document) if found in ENDED_BADLY else None
         return Told("failed" if failure else found, said, failure)
     said_all = ", ".join(dict.fromkeys(words)) or None
     return Told(said_all and said_all.lower(), said_all)

@@ -7,7 +7,8 @@ of it is read, in bounds, because a code in one field may contradict the words o
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
@@ -24,8 +25,49 @@ FIELDS: Final = frozenset(_FIELDS.split())
 """Names of fields with a reason, in lower case and without what joins their words."""
 
 _ID_FIELDS: Final = "id requestid taskid traceid logid jobid generationid operationid correlationid"
-_IDS: Final = frozenset(_ID_FIELDS.split())
-_CODES: Final = ("code", "status", "type")
+_IDS: Final = frozenset((_ID_FIELDS + " timestamp time date createdat").split())
+_AN_ID: Final = re.compile(r"(?=.*\d).{8,}")
+"""What stands in a field of these is no reason; a short word or figure may be a code, though."""
+
+_CODE_FIELDS: Final = (
+    "code status type errorcode errortype errcode failcode failurecode failuretype reasoncode "
+    "statuscode httpstatus httpcode httpstatuscode"
+)
+_CODES: Final = frozenset(_CODE_FIELDS.split())
+_KNOWN: Final = FIELDS | _CODES | {"", "title", "text", "description", "name"}
+"""Names, inside of a reason, of which we know what stands in them."""
+
+_STEMS: Final = re.compile(
+    r"^err|error|fail|reason|moderat|flag|block|nsfw|safe|polic|violat|filter|reject|refus|censor|"
+    r"sensitiv|warn|deny|denied|banned|risk|abus|explicit|cause|(?<!de)fault|issue|problem|explan|"
+    r"verdict|(?<!p)review|complian|^rai|substat|(?:codes?|messages?|msgs?)$"
+)
+"""What the name of a field has in it that may tell of a failure, beside those that we know."""
+
+_PLAIN: Final = (
+    r"(?:at|time|timestamp|date|ur[li]s?|(?:country|language|currency|promo|bar|qr)code)$"
+)
+_DESCRIPTIVE: Final = re.compile(
+    rf"{_PLAIN}|(?:id|prompt|price|cost|model|duration|seconds|pct|percent|orientation|codec|name|"
+    r"version|inputs?|request|params|parameters|settings|options|config)$|^progress|^taskstat"
+)
+"""Names of fields outside of a reason that describe the generation, whatever stands in them."""
+
+_STATES: Final = frozenset({"status", "state"})
+_FAILED: Final = re.compile(r"(?:(?:task|job) )?(?:stat\w+ )?(?:fail|err)\w*")
+"""What a state says that we know anyhow."""
+
+_FLAGS: Final = (
+    "error iserror haserror errored failed isfailed hasfailed done finished isfinished completed "
+    "iscompleted success ok refunded isrefunded retryable retriable isretryable transient "
+    "temporary istransient istemporary watermark haswatermark public ispublic hasimage hasaudio "
+    "audio sound archived deleted cached loop stream hd pro test sandbox charged ischarged visible"
+)
+_HARMLESS: Final = frozenset(_FLAGS.split())
+"""Flags that are true, and say nothing of why it failed."""
+
+_GOOD: Final = re.compile(r"\b(?:safe|pass(?:ed)?|approved?|allowed|permitted|compliant|valid)\b")
+"""What a flag says that is only bad news when it is false."""
 
 DEEPEST: Final = 6
 MOST: Final = 40
@@ -40,14 +82,43 @@ _BESIDE_CAPITALS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
 _JOINTS = re.compile(r"[\W_]+")
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One thing that is said.
+
+    Attributes:
+        text: words, a code, or the name of a flag.
+        name: of the field, where it is none of those that we know: then nobody can tell what its
+            text means, whatever the words.
+    """
+
+    text: str
+    name: str = ""
+
+    @property
+    def shown(self) -> str:
+        """Return it as a person reads it."""
+        return f"{self.name}: {self.text}" if self.name else self.text
+
+
 def pieces(document: object) -> list[str]:
+    """List what a failed generation says of its failure, each piece once, for people.
+
+    Args:
+        document: the generation as the API shows it; anything else is the reason itself.
+    """
+    return [piece.shown for piece in said(document)]
+
+
+def said(document: object) -> list[Piece]:
     """List what a failed generation says of its failure, each piece once.
 
     Args:
         document: the generation as the API shows it; anything else is the reason itself.
     """
-    found = dict.fromkeys(filter(None, _pieces(document)))
-    return [piece for piece in found if piece != UNREAD] + [UNREAD] * (UNREAD in found)
+    found = dict.fromkeys(piece for piece in _pieces(document) if piece.text)
+    unread = Piece(UNREAD)
+    return [piece for piece in found if piece != unread] + [unread] * (unread in found)
 
 
 def spelled(text: str) -> str:
@@ -56,48 +127,95 @@ def spelled(text: str) -> str:
     return " ".join(_JOINTS.sub(" ", plain).split()).lower()
 
 
-def _pieces(document: object) -> Iterator[str]:
+def _pieces(document: object) -> Iterator[Piece]:
     left = [MOST]
-    if not isinstance(document, Mapping):
+    if isinstance(document, Mapping):
+        yield from _around(document, "", DEEPEST, left)
+    else:
         yield from _walk(document, "", DEEPEST, left)
-        return
-    for name, value in document.items():
-        if _folded(name) in FIELDS:
-            yield from _walk(value, _folded(name), DEEPEST, left)
 
 
-def _walk(value: Any, name: str, depth: int, left: list[int]) -> Iterator[str]:
-    """Go through a value; ``left`` counts down how many pieces may still be read."""
-    if value is None or isinstance(value, bool) or name in _IDS:
+def _around(value: Any, name: str, depth: int, left: list[int]) -> Iterator[Piece]:
+    """Go through a generation, or what is wrapped in one: only what tells of the failure counts."""
+    folded = _folded(name)
+    if folded in FIELDS or (_STEMS.search(folded) and not re.search(_PLAIN, folded)):
+        yield from _walk(value, name, depth, left)
+    elif folded in _STATES:
+        told = isinstance(value, str) and not _FAILED.fullmatch(spelled(value))
+        if told and depth < DEEPEST - 1:  # the generation's own state is read elsewhere (phases)
+            yield from _walk(value, name, depth, left)
+    elif isinstance(value, Mapping | list | tuple):
+        if not _DESCRIPTIVE.search(folded):
+            yield from _inside(_around, value, name, depth, left)
+    elif isinstance(value, bool) and not _DESCRIPTIVE.search(folded):
+        yield from _flag(value, name, left)
+
+
+def _walk(value: Any, name: str, depth: int, left: list[int]) -> Iterator[Piece]:
+    """Go through a reason, all of which counts; ``left`` counts down how much may still be read."""
+    if value is None or _is_id(value, _folded(name)):
         return
-    if depth <= 0 or left[0] <= 0:
+    if isinstance(value, str) and (inner := _json(value)) is not None:
+        value = inner
+    if isinstance(value, bool):
+        yield from _flag(value, name, left)
+    elif isinstance(value, Mapping | list | tuple):
+        yield from _inside(_walk, value, name, depth, left)
+    elif depth <= 0 or left[0] <= 0:
         left[0] -= 1
-        yield UNREAD
-    elif isinstance(value, Mapping):
-        for key, part in value.items():
-            yield from _walk(part, _folded(key), depth - 1, left)
-            if left[0] < 0:
-                break
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from _walk(part, name, depth - 1, left)
-            if left[0] < 0:
-                break
-    elif isinstance(value, str) and (inner := _json(value)) is not None:
-        yield from _walk(inner, name, depth - 1, left)
+        yield Piece(UNREAD)
     else:
         left[0] -= 1
         yield from _piece(value, name)
 
 
-def _piece(value: Any, name: str) -> Iterator[str]:
+def _inside(
+    go: Callable[[Any, str, int, list[int]], Iterator[Piece]],
+    value: Mapping[Any, Any] | Sequence[Any],
+    name: str,
+    depth: int,
+    left: list[int],
+) -> Iterator[Piece]:
+    """Go through what is inside of a value, in bounds."""
+    if depth <= 0 or left[0] <= 0:
+        left[0] -= 1
+        yield Piece(UNREAD)
+        return
+    parts = value.items() if isinstance(value, Mapping) else ((name, part) for part in value)
+    for key, part in parts:
+        yield from go(part, str(key), depth - 1, left)
+        if left[0] < 0:
+            break
+
+
+def _is_id(value: object, folded: str) -> bool:
+    if folded not in _IDS or isinstance(value, Mapping | list | tuple):
+        return False
+    return folded != "id" or (isinstance(value, str) and bool(_AN_ID.fullmatch(value)))
+
+
+def _flag(value: bool, name: str, left: list[int]) -> Iterator[Piece]:  # noqa: FBT001 - it is the value
+    """Say what a flag tells: that it is true, or, of what should be, that it is not."""
+    told = spelled(name)
+    good = _GOOD.search(told) and not re.search(r"\b(?:not|never|no)\b", told)
+    bad = not value if good else value and _folded(name) not in _HARMLESS
+    if bad and told:
+        left[0] -= 1
+        yield Piece(told if value else f"not {told}", "flag")
+
+
+def _piece(value: Any, name: str) -> Iterator[Piece]:
+    folded = _folded(name)
+    strange = "" if folded in _KNOWN else name[:40]
     if isinstance(value, int | float | Decimal):
-        if value and name.endswith(_CODES):
-            yield f"code {str(value)[:20]}"
+        if value and folded in _CODES:
+            yield Piece(f"code {str(value)[:20]}")
+        elif value:
+            yield Piece(str(value)[:20], name[:40] or "number")
     elif isinstance(value, str):
-        yield " ".join(value[:LONGEST].split())
+        yield Piece(" ".join(value[:LONGEST].split()), strange)
         if len(value) > LONGEST or value.lstrip()[:1] == "{":
-            yield UNREAD  # JSON that is cut off may have said more
+            yield Piece(UNREAD)  # JSON that is cut off may have said more
 
 
 def _json(text: str) -> Any:

@@ -33,6 +33,9 @@ class Reply:
 _NAMED: Mapping[str, Reply] = {
     "html": Reply(200, PAGE.format("Sign in")),
     "shape": Reply(200, {"ok": True}),
+    "envelope": Reply(
+        200, {"status": "error", "message": "Internal server error, please try again"}
+    ),
     "json": Reply(200, {"detail": "Please sign in"}),
     "hang-up": Reply(0, None),
 }

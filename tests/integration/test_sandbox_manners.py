@@ -90,6 +90,8 @@ def said(reply: httpx.Response) -> tuple[int, str]:
     document = reply.json()
     if isinstance(document, dict) and set(document) == {"detail"}:
         return reply.status_code, "detail"
+    if isinstance(document, dict) and set(document) == {"status", "message"}:
+        return reply.status_code, "envelope"
     return reply.status_code, "shape" if document == {"ok": True} else "document"
 
 
@@ -107,6 +109,7 @@ ANSWERS = {
     "html": (200, "page"),
     "html403": (403, "page"),
     "shape": (200, "shape"),
+    "envelope": (200, "envelope"),
     "json": (200, "detail"),
 }
 

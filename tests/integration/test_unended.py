@@ -177,12 +177,13 @@ def test_a_time_kept_by_an_older_version_stops_nothing(make: Make, year: int) ->
 UPPER = "0B9F2C3D-1111-4222-8333-ABCDEFABCD0"
 
 
-def test_ids_kept_in_capitals_are_the_same_generations(make: Make) -> None:
+@pytest.mark.parametrize("start", [UPPER, UPPER.replace("-", "")], ids=["dashes", "none"])
+def test_ids_kept_in_capitals_are_the_same_generations(make: Make, start: str) -> None:
     """A run finds those of an older version in the list, and nobody else can have them."""
     engine = make()
     engine.load([spec("r0"), spec("r1", row=1), spec("r2", row=2)])
     engine.run()
-    names = [UPPER + "1", UPPER + "2", (UPPER + "2").lower()]
+    names = [start + "1", start + "2", (start + "2").lower()]
     for attempt, name in zip(engine.attempts(), names, strict=True):
         engine.store.write(
             lambda c, number=attempt.id, name=name: c.execute(

@@ -75,6 +75,12 @@ def refusal(status: int, **fields: Any) -> web.Response:
     return web.json_response(fields, status=status)
 
 
+def answered(document: Any) -> web.Response:
+    return web.json_response(document)
+
+
+ENVELOPE = {"status": "error", "message": "Internal server error, please try again"}
+ENDED = {"status": "failed", "error_message": "Internal error"}
 ODD: dict[str, Callable[[], web.Response]] = {
     "403": lambda: refusal(403, detail="Forbidden"),
     "403 HTML": lambda: html(403),
@@ -86,6 +92,13 @@ ODD: dict[str, Callable[[], web.Response]] = {
     "HTML": lambda: html(200),
     "another shape": lambda: web.json_response([1, 2]),
     "another id": lambda: web.json_response({"generation_id": "other", "status": "failed"}),
+    "an envelope": lambda: answered(ENVELOPE),
+    "an envelope of another id": lambda: answered({**ENVELOPE, "generation_id": "other"}),
+    "an envelope around another id": lambda: answered({**ENVELOPE, "data": {**ENDED, "id": "x"}}),
+    "an envelope around none": lambda: answered({**ENVELOPE, "data": ENDED}),
+    "no id": lambda: answered({**ENVELOPE, "generation_id": None}),
+    "an end of nobody": lambda: answered({"status": "canceled", "detail": "Request canceled"}),
+    "a video of nobody": lambda: answered({"status": "success", "video_url": "/v.mp4"}),
 }
 
 

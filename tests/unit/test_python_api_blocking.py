@@ -51,7 +51,9 @@ def account(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json=page)
     if "nobody" in request.url.path:
         return httpx.Response(404, json={"detail": "Generation not found"})
-    return httpx.Response(200, json={"status": "pending", "progress_pos_in_queue": 3})
+    name = request.url.path.rstrip("/").rpartition("/")[2]
+    seen = {"generation_id": name, "status": "pending", "progress_pos_in_queue": 3}
+    return httpx.Response(200, json=seen)
 
 
 async def no_time(seconds: float) -> None:

@@ -342,7 +342,7 @@ INFO = {
     "created_at": "2026-01-02T12:00:00",
     "progress_pct": 40,
     "progress_pos_in_queue": None,
-    "brand_new": {"kept": True},
+    "brand_new": {"kept": "whole"},
 }
 
 
@@ -358,7 +358,75 @@ def test_a_status_is_asked_for_as_documented() -> None:
     assert asked == ["GET https://platform.runblob.io/v1/sora/generations/gen-1/"]
     assert found.created_at == NOON
     assert found.progress_pct == 40
-    assert found.model_extra == {"brand_new": {"kept": True}}
+    assert found.model_extra == {"brand_new": {"kept": "whole"}}
+
+
+ENDED = {"status": "failed", "error_message": "Internal error"}
+NAMED = {"generation_id": "gen-1", **ENDED}
+
+
+@pytest.mark.parametrize(
+    ("document", "status", "kind"),
+    [
+        (NAMED, "failed", "system"),
+        ({"id": "gen-1", **ENDED}, "failed", "system"),
+        ({"id": "req-7", **NAMED}, "failed", "system"),
+        ({"data": NAMED}, "failed", "system"),
+        ({"status": "success", "data": {"id": "gen-1", **ENDED}}, "failed", "system"),
+        ({"status": "error", "generation": {**NAMED, "status": "queued"}}, "pending", None),
+        ({"result": {"data": {**NAMED, "status": "running"}}}, "processing", None),
+        ({"status": "error", "message": "oops", "data": {"id": "gen-1"}}, None, None),
+        ({"message": "Blocked by moderation", "data": NAMED}, "failed", "content"),
+        ({"message": "GOOGLE_DECLINED", "data": NAMED}, "failed", "unknown"),
+        ({"status": "queued", "id": "gen-1", "data": NAMED}, "failed", "system"),
+        (ENDED, None, "no id"),
+        ({"id": None, **ENDED}, None, "no id"),
+        ({**NAMED, "generation_id": "GEN-1"}, None, "no id"),
+        ({**NAMED, "generation_id": ["gen-1"]}, None, "no id"),
+        ({**NAMED, "generation_id": "gen-2", "id": "gen-1"}, None, "no id"),
+        ({"generation_id": "gen-2", "data": NAMED}, None, "no id"),
+        ({"status": "error", "data": ENDED}, None, "no id"),
+        ({"data": {**NAMED, "generation_id": "gen-2"}}, None, "no id"),
+        ({"data": [NAMED]}, None, "no id"),
+        ({"request": NAMED, "status": "error"}, None, "no id"),
+        ({"error": NAMED, "status": "error"}, None, "no id"),
+        ({"status": "completed", "video_url": "https://x.example/v.mp4"}, None, "no id"),
+    ],
+)
+def test_an_answer_counts_for_the_generation_that_it_names(
+    document: dict[str, Any], status: str | None, kind: str | None
+) -> None:
+    """What names no id, or another one, may be about the request alone: it is no end."""
+    if kind == "no id":
+        with pytest.raises(errors.UnreachableError, match="does not name"):
+            run(reply(200, document), lambda client: client.status("gen-1"))
+        return
+    found = run(reply(200, document), lambda client: client.status("gen-1"))
+    assert (found.generation_id, found.status, found.failure_kind) == ("gen-1", status, kind)
+
+
+ERRED = (
+    {"status": "error", "message": "Internal server error"},
+    {"success": False},
+    {"error": {"code": "internal"}},
+    {"errors": ["internal"]},
+    {"state": "FAILED"},
+)
+
+
+@pytest.mark.parametrize("envelope", ERRED)
+def test_an_error_around_a_list_or_a_balance_is_neither(envelope: dict[str, Any]) -> None:
+    """An empty page would be the end of the list, and a list without what was lost."""
+    for read, document in (
+        (lambda client: client.list_generations(), {"data": []}),
+        (lambda client: client.list_generations(), {"items": [INFO]}),
+        (lambda client: client.get_balance(), {"balance": 0}),
+    ):
+        with pytest.raises(errors.WrongAddressError):
+            run(reply(200, document | envelope), read)
+    fine = {"status": "success", "success": True, "error": None, "errors": [], "message": "ok"}
+    assert run(reply(200, fine | {"data": []}), lambda client: client.list_generations()) == []
+    assert run(reply(200, fine | {"balance": 1}), lambda client: client.get_balance()) == 1
 
 
 @pytest.mark.parametrize("wrapping", [None, "items", "generations", "data", "results"])

@@ -1,5 +1,6 @@
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -215,7 +216,7 @@ DOCUMENTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("image", {"message": "INVALID_IMAGE"}),
     ("system", {"error": {"code": "server_error", "message": "Internal error", "param": None}}),
     ("system", {"fail_reason": "INTERNAL"}),
-    ("system", {"error": {"code": "INTERNAL", "status": 13, "request_id": "req-a-prompt"}}),
+    ("system", {"error": {"code": "INTERNAL", "status": 500, "request_id": "req-a-prompt"}}),
     ("system", {"task_status_msg": "The service is temporarily unavailable"}),
     ("system", {"status_message": "server overloaded", "code": 503}),
     ("timeout", {"error_type": "request_timeout", "detail": "Request timed out"}),
@@ -224,6 +225,93 @@ DOCUMENTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("unknown", {"error": {"code": "server_error", "input": "a prompt of mine"}}),
     ("unknown", {"error": "internal error", "message": "\u5185\u5bb9\u8fdd\u89c4"}),
     ("unknown", {"error": '{"code": "internal_error"'}),
+)
+
+# what the provider may say beside "Internal error" that nobody told us the meaning of
+BESIDE: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("unknown", {"code": 1301}),
+    ("unknown", {"code": "1301"}),
+    ("unknown", {"code": "400"}),
+    ("unknown", {"code": 400}),
+    ("unknown", {"code": 13}),
+    ("unknown", {"code": -500}),
+    ("unknown", {"code": "-500"}),
+    ("unknown", {"code": 500.5}),
+    ("unknown", {"error_code": 451}),
+    ("unknown", {"errorCode": "451"}),
+    ("unknown", {"error_subcode": 33}),
+    ("unknown", {"error_subcode": 500}),
+    ("unknown", {"sub_code": "SYSTEM"}),
+    ("unknown", {"message": "code 1301"}),
+    ("unknown", {"message": "error 1301"}),
+    ("unknown", {"message": "\u0665\u0660\u0660"}),
+    ("unknown", {"moderation_status": "rejected"}),
+    ("unknown", {"moderation_status": "failed"}),
+    ("unknown", {"moderation_status": 2}),
+    ("content", {"moderation_status": "blocked"}),
+    ("content", {"moderation_status": "unsafe"}),
+    ("content", {"flagged": True}),
+    ("content", {"nsfw": True}),
+    ("content", {"is_nsfw": True}),
+    ("content", {"contentFiltered": True}),
+    ("content", {"moderation": {"sexual": True, "hate": False}}),
+    ("content", {"categories": [{"violence": True}]}),
+    ("unknown", {"quarantined": True}),
+    ("unknown", {"error_system": True}),
+    ("unknown", {"is_safe": False}),
+    ("unknown", {"result": {"passed": False}}),
+    ("content", {"not_allowed": True}),
+    ("unknown", {"result": {"reason": "weapons"}}),
+    ("content", {"result": {"reason": "sexual content"}}),
+    ("content", {"result": {"status": "blocked"}}),
+    ("unknown", {"output": {"state": "withheld"}}),
+    ("content", {"response": {"raiMediaFilteredReasons": ["Unsafe words"]}}),
+    ("unknown", {"response": {"raiMediaFilteredCount": 1}}),
+    ("unknown", {"response": {"candidates": [{"finishReason": "RECITATION"}]}}),
+    ("unknown", {"error": {"message": "Internal error", "param": "video"}}),
+    ("unknown", {"error": {"message": "Internal error", "score": 0.98}}),
+    ("unknown", {"error": {"message": "Internal error", "time": 503, "weight": 500}}),
+    ("unknown", {"error": {"id": "GOOGLE_DECLINED"}}),
+    ("unknown", {"error": {"id": {"reason": "declined"}}}),
+    ("unknown", {"error_name": "Declined"}),
+    ("unknown", {"message": "\u26d4"}),
+    ("unknown", {"message": "Internal error \U0001f51e"}),
+    ("unknown", {"message": "\u2764\ufe0f internal error"}),
+    ("unknown", {"message": "\ue000"}),
+    ("unknown", {"message": "\u2212500"}),
+    # understood, or no more than a description
+    ("system", {"code": 500}),
+    ("system", {"code": "503", "status_code": 502}),
+    ("system", {"error_code": 0, "error_subcode": None, "flagged": False, "nsfw": False}),
+    ("system", {"moderation_status": None, "result": None, "response": {}, "is_safe": True}),
+    ("system", {"success": False, "retryable": True, "refunded": True}),
+    ("system", {"message": "Internal error \u2026 please try again in 30 seconds"}),
+    ("system", {"message": "Internal error \u2013 we couldn\u2019t finish your video"}),
+    ("system", {"error": {"request_id": "req_451", "timestamp": 1767355200, "id": "req-12345678"}}),
+    ("system", {"id": 451, "prompt": "nsfw, 1301, \u26d4", "revised_prompt": "blocked"}),
+    ("system", {"video_url": None, "thumbnail_urls": ["https://x.example/451"], "failed_at": "x"}),
+    ("system", {"created_at": "2026-01-02", "completed_at": 1767355200, "price": "0.12"}),
+    ("system", {"model": "sora-2", "duration": 10, "progress_pct": 40, "progress": "40 %"}),
+    ("system", {"progress_pos_in_queue": 3, "orientation": "9:16", "aspect_ratio": "16:9"}),
+    ("system", {"input": {"prompt": "nsfw", "moderation": True}, "seed": 42, "quality": "hd"}),
+    ("system", {"width": 1280, "height": 720, "resolution": "720p", "default_codec": "h264"}),
+    ("system", {"country_code": "US", "preview": "x", "banner": "y", "user": {"name": "bob"}}),
+)
+SCALARS = st.one_of(
+    st.just(value=True),
+    st.integers().filter(lambda n: n not in (0, 500, 502, 503, 504)),
+    st.floats(allow_nan=False).filter(bool),
+    st.text(min_size=1).map("zq".__add__),
+    st.sampled_from(["\u26d4", "\U0001f51e", "1301", "-500", "451", "declined", "\u65e0"]),
+)
+PLACES: tuple[Callable[[str, Any], dict[str, Any]], ...] = (
+    lambda name, value: {"error": {"message": "Internal error", name: value}},
+    lambda name, value: {"error_message": "Internal error", "error": {"details": [{name: value}]}},
+    lambda name, value: {"error": "Internal error", "failure_reason": {"inner": {name: value}}},
+    lambda name, value: {"error": json.dumps({"code": "INTERNAL", name: value})},
+    lambda name, value: {"message": "timed out", "result": {"error": {name: value}}},
+    lambda name, value: {"message": "timed out", f"error_{name}": value},
+    lambda name, value: {"message": "timed out", "data": {"reason": {name: value}}},
 )
 
 
@@ -250,6 +338,38 @@ def test_the_table_of_documents(expected: str, document: dict[str, Any]) -> None
     """Every field that may hold a reason counts, and one that contradicts decides."""
     assert failure_kind({"status": "failed"} | document) == expected
     assert info({"status": "failed"} | document).failure_kind == expected
+
+
+@pytest.mark.parametrize(("expected", "document"), BESIDE)
+def test_what_stands_beside_the_providers_own_fault(
+    expected: str, document: dict[str, Any]
+) -> None:
+    """Codes, flags, signs and fields that we don't know keep the same from being bought again."""
+    whole = {"generation_id": "g", "status": "failed", "error_message": "Internal error"} | document
+    assert failure_kind(whole) == expected
+    assert info(whole).failure_kind == expected
+
+
+@given(
+    place=st.sampled_from(PLACES),
+    name=st.sampled_from(
+        ["param", "score", "label", "code", "type", "msg", "flag", "x", "blocked"]
+    ),
+    value=SCALARS,
+)
+def test_nothing_that_is_not_understood_is_bought_again(
+    place: Callable[[str, Any], dict[str, Any]], name: str, value: Any
+) -> None:
+    """Whatever its form and wherever it stands in what may be a reason."""
+    assert failure_kind({"status": "failed"} | place(name, value)) not in RETRIED
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_places_alone_are_understood(
+    place: Callable[[str, Any], dict[str, Any]],
+) -> None:
+    """Without the odd value the same answers are bought again: it is what decides."""
+    assert failure_kind({"status": "failed"} | place("param", None)) in RETRIED
 
 
 @pytest.mark.parametrize("reason", [None, 3, True, [], {}, [[[[[[[["internal error"]]]]]]]]])

@@ -257,7 +257,10 @@ UPPER = "0B9F2C3D-1111-4222-8333-ABCDEFABCDEF"
         (UPPER.lower(), UPPER.lower()),
         ("Gen-ABC", "Gen-ABC"),
         (UPPER[:-1], UPPER[:-1]),
-        (UPPER.replace("-", ""), UPPER.replace("-", "")),
+        (UPPER.replace("-", ""), UPPER.replace("-", "").lower()),
+        (UPPER.replace("-", "")[:-1], UPPER.replace("-", "")[:-1]),
+        (UPPER.replace("-", "", 1), UPPER.replace("-", "", 1)),
+        ("GEN" + UPPER.replace("-", "")[3:], "GEN" + UPPER.replace("-", "")[3:]),
         ("a/b", None),
     ],
 )
@@ -319,6 +322,9 @@ def answering(*documents: dict[str, Any]) -> Callable[[httpx.Request], httpx.Res
     )
 
 
+ITS = {"generation_id": "g"}
+
+
 def waited(*documents: dict[str, Any]) -> Any:
     """Wait for a generation whose looks show these documents, one after the other."""
 
@@ -331,7 +337,7 @@ def waited(*documents: dict[str, Any]) -> Any:
         async with RunBlobClient(
             "tok",
             base_url="http://127.0.0.1:1",
-            transport=httpx.MockTransport(answering(*documents)),
+            transport=httpx.MockTransport(answering(*({**each, **ITS} for each in documents))),
             monotonic=lambda: clock[0],
             sleep=sleep,
         ) as client:
@@ -354,12 +360,13 @@ def test_the_python_client_waits_by_the_same_tables() -> None:
         waited({"status": "Frobnicated"})
 
 
-def test_an_id_in_another_case_is_the_one_that_was_asked_for() -> None:
+@pytest.mark.parametrize("name", [UPPER, UPPER.replace("-", "")])
+def test_an_id_in_another_case_is_the_one_that_was_asked_for(name: str) -> None:
     """A UUID that comes back in capitals is no other generation."""
 
     async def main() -> Generation:
-        transport = httpx.MockTransport(answering({"generation_id": UPPER, "status": "done"}))
+        transport = httpx.MockTransport(answering({"generation_id": name, "status": "done"}))
         async with RunBlobClient("tok", transport=transport) as client:
-            return await RunBlobProvider(client).generation(UPPER.lower())
+            return await RunBlobProvider(client).generation(name.lower())
 
-    assert asyncio.run(main()).id == UPPER.lower()
+    assert asyncio.run(main()).id == name.lower()
