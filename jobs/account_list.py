@@ -71,50 +71,113 @@ async def read_page(provider: Provider, clock: Clock, offset: int) -> Sequence[G
     return await provider.generations(provider.list_limit, offset)
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the list, and how it goes with those before it.
+
+    Attributes:
+        entries: as it was read.
+        fresh: those of them that were not seen before.
+        joined: False where something may lie between it and the one before.
+        again: True where it begins as the first page did: a list that heeds no offset.
+        ends: True where the list ends here.
+        gap: True where the one before it showed nothing new, and this one does.
+    """
+
+    entries: Sequence[Generation]
+    fresh: Sequence[Generation]
+    joined: bool
+    again: bool
+    ends: bool
+    gap: bool
+
+
+class Walk:
+    """Goes through the list page by page, from its newest entry on.
+
+    Pages overlap, because others append at the top meanwhile, and a provider may give fewer entries
+    than it was asked for.
+    """
+
+    def __init__(self, provider: Provider, clock: Clock) -> None:
+        self._provider = provider
+        self._clock = clock
+        self._offset = self._overlap = 0
+        self._first: str | None = None
+        self._last: str | None = None
+        self._repeated = False
+        self.found: dict[str, Generation] = {}
+        """All that was seen, newest first, by id."""
+
+    async def turn(self) -> Page:
+        """Read the next page.
+
+        Raises:
+            ProviderError: it can't be read.
+        """
+        page = await read_page(self._provider, self._clock, self._offset)
+        fresh = [generation for generation in page if generation.id not in self.found]
+        # what the page before ended with must be here again, or something lies between them
+        joined = self._last is None or any(generation.id == self._last for generation in page)
+        again = len(page) > self._overlap and page[0].id == self._first
+        ends = is_the_end(page, fresh, sure=again or self._repeated)
+        gap = self._repeated and bool(fresh)  # something was hidden behind a page without news
+        self._repeated = not fresh
+        if fresh:
+            self.found |= {generation.id: generation for generation in fresh}
+            self._first = self._first or page[0].id
+            self._overlap = min(OVERLAP, len(page) // 2)
+            self._last = page[-1].id if self._overlap else None
+            self._offset += len(page) - self._overlap
+        else:
+            # a page that is shorter than the overlap hides what follows it: look behind it as well
+            self._offset, self._last, self._overlap = self._offset + len(page), None, 0
+        return Page(page, fresh, joined, again, ends, gap)
+
+
+def is_the_end(page: Sequence[Generation], fresh: Sequence[Generation], *, sure: bool) -> bool:
+    """Check whether the list ends here: an empty page, or one that repeats what was seen.
+
+    A short page never is the end: a provider may cap its pages, or leave entries out of them.
+
+    Args:
+        page: as it was read.
+        fresh: what of it was not seen before.
+        sure: whether one that shows nothing new can't hide what follows it.
+    """
+    return not page or (sure and not fresh)
+
+
 async def read_back(provider: Provider, clock: Clock, since: datetime) -> Reading:
     """Read the list until entries are older than a time of the provider's, or until its end.
 
-    A short page is no end: that is an empty page, or one that repeats what was seen. Where a later
-    page can't be read, what was read so far counts, and the end is not known.
+    Where a later page can't be read, what was read so far counts, and the end is not known.
 
     Raises:
         ProviderError: the list can't be read.
     """
-    began = clock.now()
-    found: dict[str, Generation] = {}
-    whole, short, size, offset, overlap = True, False, 0, 0, 0
-    last: str | None = None
-    repeated = False
+    began, walk = clock.now(), Walk(provider, clock)
+    whole, short, size = True, False, 0
     for _ in range(MOST_PAGES):
         try:
-            page = await read_page(provider, clock, offset)
+            page = await walk.turn()
         except TokenRefusedError:
             raise
         except ProviderError:
-            if not found:
+            if not walk.found:
                 raise
-            return _reading(found, began, whole=whole, to_the_end=False)
-        fresh = [generation for generation in page if generation.id not in found]
-        # what the page before ended with must be here again, or something lies between them
-        whole = whole and (last is None or any(generation.id == last for generation in page))
-        if not fresh:
-            # nothing is new; a full page of old entries is a list that heeds no offset
-            whole = whole and len(page) < overlap + OVERLAP // 2
-            if not page or repeated or not whole:
-                return _reading(found, began, whole=whole, to_the_end=True)
-            # a page that is shorter than the overlap hides what follows it: look behind it as well
-            repeated, offset, last, overlap = True, offset + len(page), None, 0
+            return _reading(walk.found, began, whole=whole, to_the_end=False)
+        whole = whole and page.joined
+        if page.ends:
+            return _reading(walk.found, began, whole=whole and not page.again, to_the_end=True)
+        if not page.fresh:
             continue
-        whole = whole and not short and not repeated  # a short page in the middle
-        size = size or len(page)
-        short = len(page) < size
-        found |= {generation.id: generation for generation in fresh}
-        if _past(list(found.values()), since):
-            return _reading(found, began, whole=whole, to_the_end=False)
-        overlap = min(OVERLAP, len(page) // 2)
-        last = page[-1].id if overlap else None
-        offset += len(page) - overlap
-    return _reading(found, began, whole=False, to_the_end=False)
+        whole = whole and not short and not page.gap  # a short page in the middle
+        size = size or len(page.entries)
+        short = len(page.entries) < size
+        if _past(list(walk.found.values()), since):
+            return _reading(walk.found, began, whole=whole, to_the_end=False)
+    return _reading(walk.found, began, whole=False, to_the_end=False)
 
 
 def _reading(

@@ -13,16 +13,13 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from .account_list import OVERLAP, read_page
+from .account_list import MOST_PAGES, Walk
 from .clock import Clock
 from .matching import Clocks, Match, WantedRow, match, use_of
 from .provider import Generation, GenerationPhase, Provider, ProviderError
 from .states import HeldBack
 from .store import Store, holding, takeovers
 from .text import text_key
-
-MOST_PAGES: Final = 1000
-"""Pages of the list that are looked through at most."""
 
 TOGETHER: Final = 8
 """Single looks at the same time."""
@@ -146,51 +143,18 @@ async def read_list(
 ) -> ListLook:
     """Read the account's list to its end.
 
-    Pages overlap, because others append at the top meanwhile, and a provider may give fewer entries
-    than it was asked for.
-
     Raises:
         ProviderError: a page can't be read, whichever it is.
     """
-    found: dict[str, Generation] = {}
-    whole, offset, overlap = True, 0, 0
-    first: str | None = None
-    last: str | None = None
-    repeated = False
+    walk, whole = Walk(provider, clock), True
     for _ in range(MOST_PAGES):
-        page = await read_page(provider, clock, offset)
-        fresh = [generation for generation in page if generation.id not in found]
-        # what the page before ended with must be here again, or something lies between them
-        joined = last is None or any(generation.id == last for generation in page)
-        # one that begins as the first did belongs to a list that heeds no offset
-        again = len(page) > overlap and page[0].id == first
-        if is_the_end(page, fresh, sure=again or repeated):
-            return ListLook(tuple(found.values()), whole=whole and joined and not again)
-        whole = whole and joined
-        if repeated := not fresh:
-            # a page that is shorter than the overlap hides what follows it: look behind it as well
-            offset, last, overlap = offset + len(page), None, 0
-            continue
-        found |= {generation.id: generation for generation in fresh}
-        seen(len(fresh))
-        overlap = min(OVERLAP, len(page) // 2)
-        first = first or page[0].id
-        last = page[-1].id if overlap else None
-        offset += len(page) - overlap
-    return ListLook(tuple(found.values()), whole=False)
-
-
-def is_the_end(page: Sequence[Generation], fresh: Sequence[Generation], *, sure: bool) -> bool:
-    """Check whether the list ends here: an empty page, or one that repeats what was seen.
-
-    A short page never is the end: a provider may cap its pages, or leave entries out of them.
-
-    Args:
-        page: as it was read.
-        fresh: what of it was not seen before.
-        sure: whether one that shows nothing new can't hide what follows it.
-    """
-    return not page or (sure and not fresh)
+        page = await walk.turn()
+        whole = whole and page.joined
+        if page.ends:
+            return ListLook(tuple(walk.found.values()), whole=whole and not page.again)
+        if page.fresh:
+            seen(len(page.fresh))
+    return ListLook(tuple(walk.found.values()), whole=False)
 
 
 async def _with_addresses(provider: Provider, work: EarlierWork, now: datetime) -> EarlierWork:

@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 from sqlalchemy import Connection, delete, select, update
 
-from jobs import earlier, reconcile
+from jobs import account_list, reconcile
 from jobs.books import Books
 from jobs.provider import (
     GenerationRequest,
@@ -178,7 +178,7 @@ def short_page_as_the_end() -> Iterator[None]:
         del sure
         return len(page) < Client.list_limit or not fresh
 
-    with patch.object(earlier, "is_the_end", short):
+    with patch.object(account_list, "is_the_end", short):
         yield
 
 
