@@ -12,12 +12,15 @@ names the callback's address, the run's   the run stops; the row stays queued
 names nothing of the row                  the row fails; the same three times running, without an
                                           acceptance between: the run stops, and these rows are put
                                           back in the queue
+speaks of money, under a status that does the row fails; three running, whatever their words: the
+not say so, while the balance suffices    run stops for want of money, and they are put back
 ========================================  ==========================================================
 """
 
 import re
 
 from .provider import About, Accepted, RefusalCause, Refused, Rejected, SubmitOutcome
+from .states import FailureKind
 
 RUNNING = 3
 """Equal refusals in a row that name nothing of the row: then it is not the rows' fault."""
@@ -58,7 +61,11 @@ class Blame:
                     f"{outcome.message}; the address is the run's own: check --callback-base",
                 )
             case Rejected(about=About.UNKNOWN):
-                return self._unexpected(attempt_id, outcome)
+                refused = Refused(RefusalCause.REQUEST, outcome.message)
+                return self._unexpected(attempt_id, same_words(outcome.message), outcome, refused)
+            case Refused(sure=False):  # the caller knows that the balance suffices
+                row = Rejected(FailureKind.VALIDATION, outcome.message, About.UNKNOWN)
+                return self._unexpected(attempt_id, str(outcome.cause), row, outcome)
         return outcome
 
     def put_back(self) -> list[int]:
@@ -66,16 +73,17 @@ class Blame:
         found, self._put_back = self._put_back, []
         return found
 
-    def _unexpected(self, attempt_id: int, outcome: Rejected) -> SubmitOutcome:
-        words = same_words(outcome.message)
+    def _unexpected(
+        self, attempt_id: int, words: str, of_the_row: Rejected, of_the_run: Refused
+    ) -> SubmitOutcome:
         if words != self._words:
             self._forget(words)
         self._refused.append(attempt_id)
         if len(self._refused) < RUNNING:
-            return outcome
+            return of_the_row
         if len(self._refused) == RUNNING:  # those of a longer streak were never failed
             self._put_back += self._refused[:-1]
-        return Refused(RefusalCause.REQUEST, outcome.message)
+        return of_the_run
 
     def _forget(self, words: str = "") -> None:
         self._words, self._refused = words, []

@@ -1,5 +1,6 @@
 """Reading the account's balance, before the first submission and again as the run goes."""
 
+import asyncio
 import logging
 
 from .context import RunContext
@@ -34,6 +35,8 @@ class Funds:
         self._clock = context.clock
         self._gate = context.gate
         self._read_at: float | None = None
+        self._began_at = float("-inf")
+        self._asking = asyncio.Lock()
 
     @property
     def age(self) -> float:
@@ -52,6 +55,7 @@ class Funds:
 
     async def refresh(self) -> bool:
         """Read the balance once and keep it; False when the provider did not give it."""
+        began_at = self._clock.monotonic()
         mark = self._store.read(accounts.charged_so_far)
         try:
             balance = await self._provider.balance()
@@ -74,6 +78,18 @@ class Funds:
             await self._store.commit(
                 lambda connection: accounts.record_balance(connection, balance, mark, now)
             )
-            self._read_at = self._clock.monotonic()
+            self._read_at, self._began_at = self._clock.monotonic(), began_at
             return True
         return False
+
+    async def suffice(self) -> bool | None:
+        """Check by a reading that begins now whether the money covers all that is held.
+
+        Returns:
+            None where the balance can't be read.
+        """
+        since = self._clock.monotonic()
+        async with self._asking:  # one reading answers all that were refused together
+            if self._began_at < since and not await self.refresh():
+                return None
+        return self._store.read(accounts.balance_covers_holds)

@@ -146,10 +146,15 @@ class Refused:
 
     401: token; 402: funds; 403: access; 404, 405: address; and whatever the provider says of the
     account in so many words (suspended, a quota that is used up).
+
+    Attributes:
+        sure: False where only words under another status speak of money: they may be about the
+            row, and the balance tells.
     """
 
     cause: RefusalCause
     message: str
+    sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)

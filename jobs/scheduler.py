@@ -298,6 +298,11 @@ class Scheduler:
         if isinstance(outcome, Refused) and outcome.cause is RefusalCause.ACCESS:
             refused = await self._token.refused()
             return outcome if refused is None else Refused(RefusalCause.TOKEN, str(refused))
+        if isinstance(outcome, Refused) and not outcome.sure and not await self._funds.suffice():
+            return replace(outcome, sure=True)
+        if isinstance(outcome, InDoubt) and outcome.cause is RefusalCause.FUNDS:
+            lacking = not await self._funds.suffice()
+            outcome = outcome if lacking else replace(outcome, cause=None)
         own = claim.request.callback_url is not None or self._policy.callback_url is None
         return self._blame.judge(claim.attempt_id, outcome, own_callback=own)
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from batchsora.runblob import errors
-from batchsora.runblob.causes import Cause, cause_of, names_callback, names_row
+from batchsora.runblob.causes import Cause, cause_of, names_callback, names_row, quotes
 from batchsora.runblob.client import RunBlobClient
 from batchsora.runblob.failures import failure_kind
 from batchsora.runblob.kinds import kind_of
@@ -89,7 +89,7 @@ class RunBlobProvider:
                 self._patience,
             )
         except errors.RunBlobError as error:
-            return outcome_of(error, with_image=request.image is not None)
+            return outcome_of(error, request.prompt, with_image=request.image is not None)
         return Accepted(made.generation_id, None if made.price is None else to_micros(made.price))
 
     async def generation(self, generation_id: str) -> Generation:
@@ -130,40 +130,45 @@ _REFUSALS: Final = (
 """Errors of ``generate`` that stand for every submission."""
 
 
-def outcome_of(error: errors.RunBlobError, *, with_image: bool) -> SubmitOutcome:
+_SURE: Final = frozenset({402, 429})
+"""Statuses of a refusal for want of money that is no reading of words, or passes for one row."""
+
+
+def outcome_of(error: errors.RunBlobError, prompt: str = "", *, with_image: bool) -> SubmitOutcome:
     """Say what an error of ``generate`` means for the engine: a whitelist, all else is in doubt."""
     message = str(error)
     for kind, cause in _REFUSALS:
         if isinstance(error, kind):
-            return Refused(cause, message)
+            sure = cause is not RefusalCause.FUNDS or error.status in _SURE
+            return Refused(cause, message, sure=sure)
     match error:
         case errors.ValidationError():
-            return _rejected(error, with_image=with_image)
+            return _rejected(error, prompt, with_image=with_image)
         case errors.RateLimitedError():
             return Throttled(error.retry_after, message)
         case errors.UnreachableError():
             return Unsent(message, unreachable=True)
         case errors.WithheldError():
             return Unsent(message, unreachable=False)
-    doubted_for = _CAUSES.get(cause_of(error.details))
+    doubted_for = _CAUSES.get(cause_of(error.details, prompt))
     return InDoubt(message, doubted_for, gateway=error.status in GATEWAY)
 
 
-def _rejected(error: errors.ValidationError, *, with_image: bool) -> Rejected:
+def _rejected(error: errors.ValidationError, prompt: str, *, with_image: bool) -> Rejected:
     message = str(error)
     if with_image and isinstance(error, errors.ImageError):
         return Rejected(FailureKind.IMAGE, message)
     if error.status == 403:  # noqa: PLR2004 - moderation, see batchsora.runblob.answers
         return Rejected(FailureKind.CONTENT, message)
-    return Rejected(FailureKind.VALIDATION, message, about_of(error))
+    return Rejected(FailureKind.VALIDATION, message, about_of(error, prompt))
 
 
-def about_of(error: errors.ValidationError) -> About:
+def about_of(error: errors.ValidationError, prompt: str = "") -> About:
     """Say what a refused request is refused for, by the API's words."""
     if names_callback(error.details):
         return About.CALLBACK
     # before anything was sent there is no status: then it is our own reading of the row's image
-    if error.status in (None, 413) or names_row(error.details):
+    if error.status in (None, 413) or names_row(error.details) or quotes(error.details, prompt):
         return About.ROW
     return About.UNKNOWN
 

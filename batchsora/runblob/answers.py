@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any, Final
 
-from batchsora.runblob.causes import MODERATED, Cause, cause_of
+from batchsora.runblob.causes import MODERATED, Cause, cause_of, quotes
 from batchsora.runblob.errors import (
     AccountError,
     BadTokenError,
@@ -101,7 +101,7 @@ def succeeded(answer: Answer, call: Call) -> bool:
 
 
 def error_of(  # noqa: C901, PLR0911 - a table: one return for each meaning
-    answer: Answer, call: Call, secret: str, now: Callable[[], datetime]
+    answer: Answer, call: Call, secret: str, now: Callable[[], datetime], prompt: str = ""
 ) -> RunBlobError:
     """Say which error an answer is that is no success.
 
@@ -110,12 +110,13 @@ def error_of(  # noqa: C901, PLR0911 - a table: one return for each meaning
         call: what was asked.
         secret: the token, to be taken out of the API's words.
         now: the time, for a ``Retry-After`` that is a date.
+        prompt: of a ``generate``, which the API's words may quote.
     """
     details = [clean(line, secret) for line in _details(answer)]
     said = f": {clean('; '.join(details), secret)}" if details else ""
     status = answer.status
     if call is Call.GENERATE and status in _BY_WORDS:
-        of_the_account = _of_the_account(answer, said, details, now)
+        of_the_account = _of_the_account(answer, said, details, now, prompt)
         if of_the_account is not None:
             return of_the_account
     match status:
@@ -129,7 +130,9 @@ def error_of(  # noqa: C901, PLR0911 - a table: one return for each meaning
             return BadTokenError(
                 f"the API refused the token ({status}){said}", status=status, details=details
             )
-        case 403 if call is Call.GENERATE and any(map(MODERATED.search, details)):
+        case 403 if call is Call.GENERATE and (
+            any(map(MODERATED.search, details)) or quotes(details, prompt)
+        ):
             return ValidationError(
                 f"the API refused the request ({status}){said}", status=status, details=details
             )
@@ -172,7 +175,7 @@ def error_of(  # noqa: C901, PLR0911 - a table: one return for each meaning
 
 
 def _of_the_account(
-    answer: Answer, said: str, details: list[str], now: Callable[[], datetime]
+    answer: Answer, said: str, details: list[str], now: Callable[[], datetime], prompt: str
 ) -> RunBlobError | None:
     """Return the error of a refusal that concerns every submission, by its words.
 
@@ -180,7 +183,7 @@ def _of_the_account(
     """
     status = answer.status
     wait = retry_after(answer.headers, now)
-    cause = cause_of(details)
+    cause = cause_of(details, prompt)
     if cause is Cause.FUNDS:
         return InsufficientCreditsError(
             f"the account has too little credit ({status}){said}", status=status, details=details

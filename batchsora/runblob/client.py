@@ -193,7 +193,8 @@ class RunBlobClient:
         fields = fields_of(prompt, orientation, duration, callback_url)
         place = self._room.place(size_of(image))
         if image is None:
-            return await self._wire.buy(Body(encoded(fields)), idempotency_key, may_send, place)
+            whole = Body(encoded(fields))
+            return await self._wire.buy(whole, idempotency_key, may_send, place, prompt)
         async with contextlib.AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(patience):
@@ -201,7 +202,7 @@ class RunBlobClient:
             except TimeoutError:
                 raise WithheldError("held back: other images were on their way") from None
             body = await stack.enter_async_context(with_image(fields, image))
-            return await self._wire.buy(body, idempotency_key, may_send, place)
+            return await self._wire.buy(body, idempotency_key, may_send, place, prompt)
 
     async def status(self, generation_id: str) -> GenerationInfo:
         """Look one generation up.

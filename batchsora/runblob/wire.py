@@ -96,7 +96,12 @@ class Wire:
         return document
 
     async def buy(
-        self, body: Body, idempotency_key: str | None, may_send: Callable[[], bool], place: Place
+        self,
+        body: Body,
+        idempotency_key: str | None,
+        may_send: Callable[[], bool],
+        place: Place,
+        prompt: str = "",
     ) -> GenerationCreated:
         """POST a body, once.
 
@@ -106,6 +111,7 @@ class Wire:
             may_send: asked once, when the connection stands and the request is about to be written;
                 False sends nothing.
             place: of its image, given back as soon as all of it is written.
+            prompt: what it asks for, which the API's words may quote.
 
         Raises:
             WithheldError: ``may_send`` said no.
@@ -138,7 +144,7 @@ class Wire:
             reason = once.broken or answer
             raise InDoubtError(f"no answer ({reason}); the generation may exist all the same")
         if not succeeded(answer, Call.GENERATE):
-            raise error_of(answer, Call.GENERATE, self._token, self._now)
+            raise error_of(answer, Call.GENERATE, self._token, self._now, prompt)
         made = models.created(document_of(answer, unique=True))
         if made is None:
             raise InDoubtError(

@@ -132,6 +132,17 @@ def charged_so_far(connection: Connection) -> int:
     )
 
 
+def balance_covers_holds(connection: Connection) -> bool:
+    """Check whether the last reading covers all that is held or was charged since it began.
+
+    The floor is our own: the provider knows nothing of it.
+    """
+    floor = connection.execute(select(ACCOUNT.c.floor_micros)).scalar_one()
+    account = connection.execute(select(BUDGET).where(BUDGET.c.key == ACCOUNT_KEY)).one()
+    known = account.cap_micros is not None
+    return known and account.cap_micros + floor >= account.charged_micros + account.held_micros
+
+
 def record_balance(connection: Connection, balance: int, mark: int, now: datetime) -> None:
     """Keep a reading of the balance.
 

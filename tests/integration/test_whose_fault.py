@@ -2,14 +2,14 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
-from support.api import BALANCE, LIST, POST, Answerer, OddServer, html
+from support.api import BALANCE, LIST, POST, Answered, Answerer, OddServer, html
 
 from batchsora.cli import main
 from batchsora.sandbox.world import World
@@ -27,11 +27,12 @@ class Shop:
     posts: int = 0
     url: str = ""
 
-    def run(self, *more: str, rows: int = ROWS) -> int:
+    def run(self, *more: str, rows: int = ROWS, prompts: Sequence[str] = ()) -> int:
         """Load the sheet and run it; gives the exit code."""
+        prompts = prompts or [f"kite {i}" for i in range(rows)]
         with Path("night.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows(
-                [["id", "prompt"], *([f"r{i}", f"kite {i}"] for i in range(rows))]
+                [["id", "prompt"], *([f"r{i}", prompt] for i, prompt in enumerate(prompts))]
             )
         return self.call("run", "night.csv", *QUICK, *more)
 
@@ -41,7 +42,7 @@ class Shop:
             main(("--base-url", self.url, *arguments))
         return int(ended.value.code or 0)
 
-    def first(self, request: web.Request) -> web.StreamResponse | None:
+    def first(self, request: web.Request) -> Answered | Awaitable[Answered]:
         """Answer what the test replaces."""
         self.posts += request.path == POST
         return self.answer(request)
@@ -220,6 +221,110 @@ def test_what_concerns_the_account_or_the_run_stops_the_run(
     shop.answer = lambda _: None
     assert shop.run("--buy-again") == 0
     assert len(shop.world.made) == ROWS
+
+
+OF_ONE_ROW = [
+    (400, "Recharge your life is not a permitted slogan"),
+    (400, 'The words "insufficient funds" are not permitted'),
+    (403, "Forbidden: 'Recharge your life'"),
+    (422, "Exceeded the plan limit of 20 MB"),
+    (400, "Video limit of 15 seconds exceeded"),
+    (400, "This one needs a top-up"),  # which the balance denies
+    (403, "Billing address in the scene"),
+    (422, "Payment required signs can't be shown"),
+]
+
+
+@pytest.mark.parametrize(("code", "words"), OF_ONE_ROW, ids=[w for _, w in OF_ONE_ROW])
+@pytest.mark.parametrize("place", [0, 3])
+def test_one_rows_refusal_ends_no_run(
+    shop: Shop,
+    status: Callable[[], Any],
+    capsys: pytest.CaptureFixture[str],
+    code: int,
+    words: str,
+    place: int,
+) -> None:
+    """It fails in the provider's words, and all others are bought, each once."""
+    prompts = [f"Recharge your life {i}" for i in range(ROWS)]
+    refused = prompts[place]
+
+    async def answer(request: web.Request) -> web.StreamResponse | None:
+        odd = request.path == POST and (await request.json())["prompt"] == refused
+        return refusal(code, detail=words) if odd else None
+
+    shop.answer = answer
+    assert shop.run("--buy-again", prompts=prompts) == 3
+    found = status()
+    assert (found["jobs"]["completed"], found["jobs"]["failed"]) == (ROWS - 1, 1)
+    shop.call("jobs", "--status", "failed", "--json")
+    (job,) = json.loads(capsys.readouterr().out)
+    assert job["job"] == f"r{place}"
+    assert words in job["error"]
+    assert shop.run("--buy-again", prompts=prompts) == 3
+    assert len(shop.world.made) == ROWS - 1
+
+
+def test_a_campaign_whose_prompts_speak_of_money_fails_row_by_row(
+    shop: Shop, status: Callable[[], Any]
+) -> None:
+    """Each of them is refused for its words: the run goes through, and the last one is bought."""
+    prompts = [*(f"Recharge your life {i}" for i in range(ROWS - 1)), "a kite"]
+
+    async def answer(request: web.Request) -> web.StreamResponse | None:
+        odd = request.path == POST and "life" in (await request.json())["prompt"]
+        return refusal(400, detail="Recharge your life is not permitted") if odd else None
+
+    shop.answer = answer
+    assert shop.run("--buy-again", prompts=prompts) == 3
+    assert status()["failed_kinds"] == {"validation": ROWS - 1}
+    assert len(shop.world.made) == 1
+
+
+@pytest.mark.parametrize("words", ["Recharge your life", "Billing scene could not be rendered"])
+def test_a_doubt_of_one_row_that_speaks_of_money_stops_no_other(
+    shop: Shop, status: Callable[[], Any], words: str
+) -> None:
+    """The doubt stays one, with its hold; the balance suffices, so the others are bought."""
+    prompts = [f"Recharge your life {i}" for i in range(ROWS)]
+
+    async def answer(request: web.Request) -> web.StreamResponse | None:
+        odd = request.path == POST and (await request.json())["prompt"] == prompts[0]
+        return refusal(500, detail=words) if odd else None
+
+    shop.answer = answer
+    shop.run("--buy-again", prompts=prompts)
+    assert status()["jobs"]["completed"] == ROWS - 1
+    assert len(shop.world.made) == ROWS - 1
+
+
+@pytest.mark.parametrize("shown", [{"balance": "0.05"}, {"ok": True}], ids=["little", "unreadable"])
+@pytest.mark.parametrize("code", [400, 403, 422])
+def test_no_money_in_so_many_words_is_believed_where_the_balance_says_so(
+    shop: Shop, status: Callable[[], Any], code: int, shown: dict[str, Any]
+) -> None:
+    """The balance is below the row's price, or says nothing: the run stops, the row is queued."""
+    spent = False
+
+    def answer(request: web.Request) -> web.StreamResponse | None:
+        nonlocal spent
+        spent |= request.path == POST
+        if request.path == BALANCE and spent:
+            return answered(shown)
+        return refusal(code, detail="Insufficient balance") if request.path == POST else None
+
+    shop.answer = answer
+    assert shop.run("--buy-again", rows=1) == 4
+    assert status()["jobs"]["queued"] == 1
+    assert "balance" in status()["waiting_for"]
+
+
+def test_a_402_is_believed_whatever_the_balance_says(shop: Shop, status: Callable[[], Any]) -> None:
+    """It is a status of its own."""
+    shop.answer = lambda request: refusal(402, detail="no") if request.path == POST else None
+    assert shop.run("--buy-again", rows=1) == 4
+    assert status()["jobs"]["queued"] == 1
+    assert shop.posts == 1
 
 
 def test_a_500_that_speaks_of_the_quota_stops_the_run_and_stays_a_doubt(

@@ -1,5 +1,6 @@
 """The sandbox, some of whose answers a test replaces: over real HTTP."""
 
+import inspect
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -7,7 +8,8 @@ from aiohttp import web
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 
-Answerer = Callable[[web.Request], web.StreamResponse | None]
+Answered = web.StreamResponse | None
+Answerer = Callable[[web.Request], Answered | Awaitable[Answered]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 POST = "/v1/sora/generate"
@@ -30,6 +32,8 @@ class OddServer(SandboxServer):
         @web.middleware
         async def first(request: web.Request, handler: Handler) -> web.StreamResponse:
             found = answer(request)
+            if inspect.isawaitable(found):
+                found = await found
             return await handler(request) if found is None else found
 
         def application() -> web.Application:

@@ -3,10 +3,12 @@
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batchsora.runblob.adapter import GATEWAY, outcome_of
-from batchsora.runblob.causes import Cause, cause_of, names_callback, names_row
-from batchsora.runblob.errors import InDoubtError
+from batchsora.runblob.causes import Cause, cause_of, names_callback, names_row, quotes
+from batchsora.runblob.errors import InDoubtError, InsufficientCreditsError
 from jobs.blame import Blame, same_words
 from jobs.gate import AFTER_DOUBTS, Gate, Patience
 from jobs.provider import (
@@ -64,6 +66,94 @@ WORDS: list[tuple[str, Cause | None]] = [
 def test_the_words_tell_whose_fault_it_is(words: str, expected: Cause | None) -> None:
     """Under any status: money, the account, or passing; a prompt's own refusal is none of them."""
     assert cause_of([words]) is expected
+
+
+PROMPT = "Recharge your life: he can't pay, out of money, and his account is suspended"
+OF_THE_ROW: list[tuple[str, Cause | None]] = [
+    ('The text "Recharge your life" is not allowed', None),
+    ("The text 'Recharge your life' is not allowed", None),
+    ("Not allowed: \u201cInsufficient funds\u201d", None),
+    ("Not allowed: \u00abTop up\u00bb and `billing`", None),
+    ("Not allowed: 'he can't get a top-up'", None),
+    ('Not allowed: "no credits, a quota that was exceeded, and mor\u2026', None),
+    ("Refused: Recharge your life: he can't pay, out of money, and his account is suspended", None),
+    ("Refused: RECHARGE YOUR LIFE, he can't pay", None),
+    ("Refused: recharge", None),
+    ("Refused: his account is suspended", None),
+    ("The image exceeds the plan limit of 20 MB", None),
+    ("Exceeded the plan limit of 20 MB", None),
+    ("Video limit of 15 seconds exceeded", None),
+    ("Your plan limit of 500 characters was exceeded", None),
+    ("prompt must not speak of billing", None),
+    ("The prompt mentions a payment required", None),
+    ("field 'prompt': top up", None),
+    ("[prompt] is about an unpaid bill", None),
+    # about the account all the same
+    ("Please recharge your account", None),  # the word stands in the prompt: others will tell
+    ("Please top up: 'Recharge your life' costs more", Cause.FUNDS),
+    ("Your account's balance is too low; it isn't enough", Cause.FUNDS),
+    ('"Insufficient balance"', Cause.FUNDS),
+    ("Insufficient balance for a video of 15 seconds", Cause.FUNDS),
+    ("Daily limit of 600 seconds reached", Cause.ACCOUNT),
+    ("Image generation quota exceeded", Cause.ACCOUNT),
+    ("This account is suspended", None),  # as above
+    ("Billing is not set up", Cause.FUNDS),
+    ("This organization is suspended", Cause.ACCOUNT),
+    ("Video limit of 15 exceeded", Cause.ACCOUNT),
+    ("Too many requests: 'Recharge your life'", Cause.BUSY),
+]
+
+
+@pytest.mark.parametrize(("words", "expected"), OF_THE_ROW)
+def test_what_quotes_or_measures_the_row_tells_nothing_of_the_account(
+    words: str, expected: Cause | None
+) -> None:
+    """Quoted text, the row's own words, its fields and its measures are left out first."""
+    assert cause_of([words], PROMPT) is expected
+
+
+OF_MONEY = (
+    "recharge insufficient funds balance is too low top-up account suspended quota exceeded "
+    "plan limit reached ' \" ` 20 MB your prompt: a kite no credits, may lead to"
+)
+SAID = st.lists(st.sampled_from(OF_MONEY.split()), max_size=12).map(" ".join)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("Forbidden: 'Recharge your life'", True),
+        ("Recharge your life is not a permitted slogan", True),
+        (f"Refused: {PROMPT}", True),
+        ('Not permitted: "suspended"', True),
+        ("Forbidden", False),
+        ('Not permitted: "to sell"', False),
+        ("his account is banned", True),
+        ("your account is banned", False),
+        ('Unknown value for "cat"', False),
+        ("", False),
+    ],
+)
+def test_what_quotes_the_prompt_is_about_the_row(words: str, expected: bool) -> None:  # noqa: FBT001 - a table's column
+    """In quotation marks, or three words of it in a row; without a prompt nothing quotes it."""
+    assert quotes([words], PROMPT) is expected
+    assert not quotes([words], "")
+
+
+@given(before=st.sampled_from(["Refused: ", "", "Not allowed ", "prompt: "]), prompt=SAID)
+def test_a_refusal_that_says_the_prompt_again_never_concerns_the_account(
+    before: str, prompt: str
+) -> None:
+    """Whatever the prompt speaks of, bare or quoted, whole or in other letters."""
+    for told in (prompt, prompt.upper(), f'"{prompt}"', f"\u201c{prompt}\u201d"):
+        assert cause_of([f"{before}{told}"], prompt) is None
+
+
+@given(st.text() | SAID, st.text() | SAID)
+def test_no_words_break_the_table_of_causes(words: str, prompt: str) -> None:
+    """Neither the words nor the prompt can be such that nothing is decided."""
+    assert cause_of([words], prompt) in {None, *Cause}
+    assert quotes([words], prompt) in {True, False}
 
 
 @pytest.mark.parametrize(
@@ -170,6 +260,32 @@ def test_an_acceptance_or_other_words_begin_the_count_again() -> None:
     judged = [blame.judge(n, outcome, own_callback=True) for n, outcome in enumerate(said)]
     assert judged == said
     assert blame.put_back() == []
+
+
+def test_money_that_the_balance_denies_is_the_rows_until_the_third_time() -> None:
+    """In whatever words; an acceptance between begins the count again."""
+    blame = Blame()
+    funds = [
+        Refused(RefusalCause.FUNDS, words, sure=False) for words in ("a", "top up", "no credit")
+    ]
+    judged = [blame.judge(n, one, own_callback=True) for n, one in enumerate([*funds, funds[0]])]
+    assert judged[:2] == [refused("a"), refused("top up")]
+    assert judged[2:] == [funds[2], funds[0]]
+    assert blame.put_back() == [0, 1]
+    blame = Blame()
+    said = [*funds[:2], Accepted("g", None), *funds[:2], refused("x"), funds[0]]
+    judged = [blame.judge(n, one, own_callback=True) for n, one in enumerate(said)]
+    assert {type(one) for one in judged} == {Rejected, Accepted}
+    assert blame.put_back() == []
+
+
+@pytest.mark.parametrize(
+    ("status", "sure"), [(402, True), (429, True), (400, False), (403, False), (422, False)]
+)
+def test_only_words_of_money_need_the_balance(status: int, sure: bool) -> None:  # noqa: FBT001 - a table's column
+    """A 402 says it by itself, and a 429 passes for no row's own."""
+    error = InsufficientCreditsError("x", status=status)
+    assert outcome_of(error, with_image=False) == Refused(RefusalCause.FUNDS, "x", sure=sure)
 
 
 @pytest.mark.parametrize(("own", "kind"), [(True, Rejected), (False, Refused)])
