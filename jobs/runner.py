@@ -31,7 +31,7 @@ from .provider import (
 )
 from .reconcile import Reconciler, Recovery, recover
 from .scheduler import Scheduler
-from .store import Store, accounts, doubts, outcomes, outstanding, steering
+from .store import Store, accounts, doubts, handing, outcomes, outstanding, steering
 from .store.claims import Blocked
 from .token import TokenCheck
 
@@ -108,6 +108,8 @@ class Runner:
         self.recovery = Recovery(0, 0)
         self.served: list[int] = []
         """Batches that it served, or of which jobs were handed to it; known when it has ended."""
+        self.handed: list[int] = []
+        """Jobs that were handed to it; known when it has ended."""
 
     @property
     def surplus(self) -> int:
@@ -238,6 +240,7 @@ class Runner:
 
     def _leave(self, connection: Connection) -> None:
         self.served = outstanding.served_batches(connection)
+        self.handed = handing.jobs(connection)
         if self._fence.is_ours(connection):  # else it is the other run that serves and sends
             outcomes.doubt_all_open(connection, self._clock.now(), self._clock.boot())
             steering.serve_none(connection)

@@ -1,6 +1,6 @@
 """Exit codes, in one place (design.md, *Exit codes*)."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import IntEnum
 from typing import Any
 
@@ -15,6 +15,7 @@ from jobs.errors import (
 )
 from jobs.provider import ThrottledError, TokenRefusedError, UnreachableError
 from jobs.states import JobState
+from jobs.store.claims import Blocked
 from jobs.store.views import BatchStatus
 
 
@@ -32,6 +33,8 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+ITS_OWN = frozenset({Blocked.PAUSED, Blocked.BATCH_CAP, Blocked.CAMPAIGN_CAP, Blocked.PRICE})
+"""What a batch itself has in the way of its jobs."""
 STOPPED = (Reason.FUNDS, Reason.ACCOUNT, Reason.ACCESS, Reason.REQUEST, Reason.BLOCKED)
 """Why a run ends that leaves work for when a person has done something."""
 _WHATEVER_ELSE = {
@@ -56,15 +59,22 @@ def exit_of_error(error: EngineError) -> Exit:
 
 
 def exit_of_run(
-    ending: Ending, batches: Iterable[BatchStatus], *, files_wanted: bool, surplus: int = 0
+    ending: Ending,
+    batches: Iterable[BatchStatus],
+    *,
+    files_wanted: bool,
+    surplus: int = 0,
+    guests: Collection[int] = (),
 ) -> Exit:
     """Say which exit a run means; where several hold, 5, 130, 6, 7, 4 and 3 in this order.
 
     Args:
         ending: why the engine stopped.
-        batches: as they stand afterwards.
+        batches: as they stand afterwards; of the guests those jobs alone that were handed over.
         files_wanted: False with ``--no-download``.
         surplus: generations that turned up after their replacement had been paid for.
+        guests: numbers of batches that the run was not started for. Whoever handed jobs of them
+            over was told of their caps, and a run has not failed because of these.
     """
     seen = list(batches)
     if ending.reason in _WHATEVER_ELSE:
@@ -72,11 +82,18 @@ def exit_of_run(
     if surplus or any(batch.jobs[JobState.IN_DOUBT] for batch in seen):
         return Exit.IN_DOUBT
     paused = any(batch.paused and batch.jobs[JobState.QUEUED] for batch in seen)
-    if paused or ending.reason in STOPPED:
+    if paused or _stopped(ending, guests):
         return Exit.STOPPED
     failed = any(batch.jobs[JobState.FAILED] for batch in seen)
     missing = files_wanted and any(batch.files_missing for batch in seen)
     return Exit.FAILED if failed or missing else Exit.DONE
+
+
+def _stopped(ending: Ending, guests: Collection[int]) -> bool:
+    """Check whether something stood in the way that was not only other batches' own."""
+    if ending.reason is not Reason.BLOCKED or not ending.blocked:
+        return ending.reason in STOPPED
+    return any(batch not in guests or why - ITS_OWN for batch, why in ending.blocked.items())
 
 
 def exit_of_jobs(ending: Ending, jobs: Iterable[Any], *, files_wanted: bool) -> Exit:
@@ -88,7 +105,7 @@ def exit_of_jobs(ending: Ending, jobs: Iterable[Any], *, files_wanted: bool) -> 
     if JobState.IN_DOUBT in states:
         return Exit.IN_DOUBT
     stopped = ending.reason in STOPPED and JobState.CANCELLED in states
-    if stopped or JobState.QUEUED in states:
+    if stopped or any(job.state == JobState.QUEUED and not job.served for job in seen):
         return Exit.STOPPED
     missing = any(job.state == JobState.COMPLETED and not job.sha256 for job in seen)
     bad = states & {JobState.FAILED, JobState.CANCELLED}

@@ -1,6 +1,6 @@
 """One video: a row of the batch ``adhoc``, bought under the same rules as any."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -8,15 +8,15 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from batchsora.app import wording
+from batchsora.app import held, wording
 from batchsora.app.databases import existing_store, working_store
 from batchsora.app.exits import Exit
 from batchsora.app.loading import ADHOC, Caps, set_caps
-from batchsora.app.progress import ENDS
+from batchsora.app.progress import ENDS, statuses
 from batchsora.app.run import RunTerms
 from batchsora.app.session import Endpoint, Hooks, endpoint
 from batchsora.app.start import Teller
-from batchsora.app.waiting import conclude, finish, over, serve
+from batchsora.app.waiting import conclude, find, finish, is_left, over, serve
 from batchsora.manifest.columns import understand
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.images import Images
@@ -26,10 +26,11 @@ from batchsora.runblob.kinds import kind_of
 from batchsora.settings import Settings, SettingsError
 from jobs.ending import Ending, Reason
 from jobs.errors import DatabaseLockedError, NotAllowedError
-from jobs.lock import current_runner
+from jobs.lock import current_runner, lasting_runner
 from jobs.spec import JobSpec
-from jobs.states import JobState
-from jobs.store import Store, batches, steering, views
+from jobs.states import HeldBack, JobState
+from jobs.store import Store, batches, handing, room, steering, views
+from jobs.store.claims import Blocked
 
 OPTIONS = ("image", "orientation", "duration", "campaign", "callback_url")
 """What may be said beside the prompt, as columns of a manifest and, with dashes, as options."""
@@ -112,18 +113,22 @@ def _give_up(
     """Cancel what could not be bought, so that no later run buys it; say so where it was."""
     now = hooks.clock.now()
     if store.write(lambda c: steering.cancel(c, [job_id], now)):
-        for line in () if ending is None else wording.reason(ending, 1):
+        for line in () if ending is None else _why(store, ending):
             teller.say(line)
         teller.say("nothing was bought")
+
+
+def _why(store: Store, ending: Ending) -> Iterable[str]:
+    return wording.reason(ending, statuses(store, list(ending.blocked)), 1, "batchsora generate")
 
 
 def _hand_over(
     spec: JobSpec, request: GenerateRequest, settings: Settings, hooks: Hooks, teller: Teller
 ) -> tuple[int, Ending]:
-    """Let the runner that is alive buy it, and wait for it if that is wanted.
+    """Let the runner that is alive buy it, where there is room, and wait for it if that is wanted.
 
-    When that runner ends before it has bought it, it is bought here. What it leaves because nobody
-    may buy it now, as in a paused batch, stays held back.
+    When that runner ends before it has bought it, it is bought here. What is waited for and can't
+    be bought is cancelled.
     """
     now = hooks.clock.now()
     with existing_store(settings.database) as store:
@@ -132,16 +137,48 @@ def _hand_over(
     try:
         for note in notes:
             teller.say(note)
-        teller.say(f"the runner buys it ({current_runner(settings.database)})")
-        if not request.wait:
-            ending = Ending(Reason.FINISHED)
-            return job_id, ending
-        ending = finish([job_id], request.terms.policy, request.terms, settings, hooks, teller)
+        done = over([job_id]) if request.wait else _bought(job_id)
+        hand = _hander(job_id, request, settings, hooks, teller)
+        ending = finish([job_id], request.terms, settings, hooks, teller, done=done, hand=hand)
         return job_id, ending
     finally:
-        if ending is None or ending.reason is not Reason.FINISHED:
-            with existing_store(settings.database) as store:
+        with existing_store(settings.database) as store:
+            (job,) = find(store, [job_id])
+            if ending is None or ending.reason is not Reason.FINISHED or is_left(job):
                 _give_up(store, job_id, ending, hooks, teller)
+
+
+def _hander(
+    job_id: int, request: GenerateRequest, settings: Settings, hooks: Hooks, teller: Teller
+) -> Callable[[Store], Ending | None]:
+    """Make what hands it to the runner that is alive, where it has room and nothing holds it back.
+
+    It gives an ending where there is nothing to wait for.
+    """
+    ceiling = int(request.terms.policy.price_ceiling)
+    told: set[str] = set()
+
+    def work(connection: Connection) -> dict[int, frozenset[Blocked]]:
+        found = room.in_the_way(connection, job_id, hooks.clock.now(), ceiling)
+        if not found:
+            handing.hand_over(connection, [job_id])
+        return found
+
+    def hand(store: Store) -> Ending | None:
+        (job,) = find(store, [job_id])
+        if held.reason_of(job) not in (None, HeldBack.UNASKED):
+            teller.say(f"{job.key} is {held.words_of(job)}")
+            return Ending(Reason.FINISHED)
+        if found := store.write(work):
+            return Ending(Reason.BLOCKED, blocked=found)
+        who = str(current_runner(settings.database))
+        if who not in told:
+            told.add(who)
+            teller.say(f"the runner buys it ({who})")
+        lasting = lasting_runner(settings.database) is not None  # a brief one may leave it over
+        return Ending(Reason.FINISHED) if lasting and not request.wait else None
+
+    return hand
 
 
 def _spec(request: GenerateRequest) -> JobSpec:
@@ -177,16 +214,21 @@ def _problem(problem: RowProblem) -> str:
 def _add(
     connection: Connection, spec: JobSpec, request: GenerateRequest, now: datetime
 ) -> tuple[int, list[str]]:
-    """Add the row to its batch, handed to the runner, and keep the caps.
+    """Add the row to its batch, and keep the caps.
 
     Returns:
         Its number, and notes about the caps.
 
     Raises:
-        NotAllowedError: the same video is under way already.
+        NotAllowedError: the same video is under way already, or the batch is paused.
     """
     columns = ["id", "prompt", *OPTIONS]
     batch_id = batches.open_batch(connection, ADHOC, ADHOC, None, columns, now)
+    if views.find_batches(connection, ADHOC)[0].paused:
+        raise NotAllowedError(
+            f"the batch {ADHOC!r} is paused, so nothing was bought: 'batchsora resume {ADHOC}', "
+            "then run this again"
+        )
     same = views.Wanted(
         ADHOC, [state for state in JobState if state not in ENDS], fingerprints=[spec.fingerprint]
     )

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -81,6 +81,9 @@ class RunResult:
     """How a run went.
 
     Attributes:
+        batches: those that it began with, and those of jobs that were handed to it.
+        judged: the same as far as the run answers for them: of the latter the handed jobs alone.
+        guests: numbers of the latter.
         surplus: generations that turned up after their replacement had been paid for.
         reappeared: generations that turned up late, and are their rows' videos.
         odd_prices: kinds of which a price was charged that is not believed yet.
@@ -88,6 +91,8 @@ class RunResult:
 
     ending: Ending
     batches: list[BatchStatus]
+    judged: list[BatchStatus]
+    guests: frozenset[int]
     downloads: DownloadReport
     surplus: int = 0
     reappeared: int = 0
@@ -160,13 +165,40 @@ async def _run(
             await _cancel(running, downloading, stopping, progress)
     if observed:
         progress.result()  # an observer that breaks is its program's bug, told when all is safe
+    batches = statuses(store, served())
+    judged = _judged(store, batches, batch_ids, runner.handed)
     return RunResult(
         ending,
-        statuses(store, served()),
+        batches,
+        judged,
+        frozenset(batch.id for batch in batches) - frozenset(batch_ids),
         report,
         runner.surplus,
         runner.reappeared,
         store.read(lambda c: prices.odd_since(c, began)),
+    )
+
+
+def _judged(
+    store: Store, batches: Sequence[BatchStatus], own: Sequence[int], handed: Sequence[int]
+) -> list[BatchStatus]:
+    """Leave of other batches what was handed to the run: it does not answer for their rest."""
+    parts = store.read(lambda c: outstanding.parts(c, handed))
+    return [
+        batch if batch.id in own else _part(batch, parts.get(batch.id, outstanding.Part()))
+        for batch in batches
+    ]
+
+
+def _part(batch: BatchStatus, part: outstanding.Part) -> BatchStatus:
+    return replace(
+        batch,
+        paused=False,
+        jobs=part.jobs,
+        failed_kinds={},
+        files_missing=part.files_missing,
+        doubts=(),
+        held_back=part.held_back,
     )
 
 

@@ -133,13 +133,14 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
         result = run_batches(store, place, terms, batch_ids, hooks, teller.say)
         code = exit_of_run(
             result.ending,
-            result.batches,
+            result.judged,
             files_wanted=request.terms.download is not None,
             surplus=result.surplus,
+            guests=result.guests,
         )
         tell_of_others(store, batch_ids, teller)
         if code is Exit.DONE:
-            code = _exit_of_left(result.batches, skipped)
+            code = _exit_of_left(result.judged, skipped)
         _tell(store, result, code, skipped, request, teller)
         if settings.sandbox:
             teller.say(f"that was a rehearsal: --db {settings.database} looks at it")

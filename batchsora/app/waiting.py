@@ -21,7 +21,6 @@ from batchsora.settings import Settings
 from jobs.ending import Ending, Reason
 from jobs.errors import DatabaseLockedError, DatabaseUnusableError
 from jobs.lock import current_runner
-from jobs.policy import RunPolicy
 from jobs.states import JobState
 from jobs.store import Store, handing, views
 
@@ -45,11 +44,16 @@ def over(job_ids: Sequence[int], *, elsewhere: bool = False) -> Callable[[Connec
 
     def done(connection: Connection) -> bool:
         return all(
-            job.state in ENDS or (elsewhere and job.state == JobState.QUEUED and not job.served)
+            job.state in ENDS or (elsewhere and is_left(job))
             for job in views.numbered(connection, job_ids)
         )
 
     return done
+
+
+def is_left(job: Any) -> bool:
+    """Check whether a job is queued, and nobody is at work who buys it."""
+    return bool(job.state == JobState.QUEUED and not job.served)
 
 
 def wait(
@@ -81,7 +85,8 @@ def wait(
     if not job_ids:
         teller.say("nothing is under way")
         return Exit.DONE, []
-    ending = finish(job_ids, replace(terms.policy, buys=False), terms, settings, hooks, teller)
+    looking = replace(terms, policy=replace(terms.policy, buys=False))
+    ending = finish(job_ids, looking, settings, hooks, teller)
     return conclude(ending, job_ids, terms.download, settings, hooks)
 
 
@@ -92,29 +97,50 @@ def _chosen(connection: Connection, keys: Sequence[str], batch: str | None) -> l
     return [job.id for job in views.jobs(connection, views.Wanted(batch, states))]
 
 
+Done = Callable[[Connection], bool]
+"""Says whether jobs are as far as somebody waits for."""
+
+
 def finish(
     job_ids: Sequence[int],
-    policy: RunPolicy,
     terms: RunTerms,
     settings: Settings,
     hooks: Hooks,
     teller: Teller,
+    *,
+    done: Done | None = None,
+    hand: Callable[[Store], Ending | None] | None = None,
 ) -> Ending:
-    """Bring jobs to their end, as a runner or beside the one that is alive."""
+    """Bring jobs to their end, as a runner or beside the one that is alive.
+
+    Args:
+        job_ids: numbers of jobs.
+        terms: to run them on.
+        settings: of the command.
+        hooks: time and chance.
+        teller: speaks to the person.
+        done: how far they are waited for; None is to their end.
+        hand: hands them to a runner that is alive, or returns why there is no more to wait for.
+            Without it that runner is watched, and what it does not buy is left.
+    """
+    done = over(job_ids) if done is None else done
     while True:
         try:
             with working_store(settings.database, hooks.clock, brief=True) as store:
-                mine = replace(terms, policy=policy, download=None)
+                mine = replace(terms, download=None)
                 with endpoint(settings) as place:
-                    done = over(job_ids)
                     return serve(store, job_ids, place, mine, hooks, teller, done).ending
         except DatabaseLockedError:
-            try:
-                with existing_store(settings.database) as store:
-                    watch(store, job_ids, settings, quiet=hooks.quiet)
-                return Ending(Reason.FINISHED)
-            except RunnerGoneError:
-                continue
+            with existing_store(settings.database) as store:
+                ending = None if hand is None else hand(store)
+                if ending is not None:
+                    return ending
+                try:
+                    watch(store, job_ids, done, settings, quiet=hooks.quiet)
+                except RunnerGoneError:
+                    continue
+                if hand is None or store.read(done):
+                    return Ending(Reason.FINISHED)
 
 
 def serve(
@@ -124,7 +150,7 @@ def serve(
     terms: RunTerms,
     hooks: Hooks,
     teller: Teller,
-    done: Callable[[Connection], bool],
+    done: Done,
     *,
     moved: bool = False,
 ) -> RunResult:
@@ -144,8 +170,10 @@ def serve(
     return result
 
 
-def watch(store: Store, job_ids: Sequence[int], settings: Settings, *, quiet: bool) -> None:
-    """Watch jobs that another terminal's runner works on, until they are over.
+def watch(
+    store: Store, job_ids: Sequence[int], done: Done, settings: Settings, *, quiet: bool
+) -> None:
+    """Watch jobs that another terminal's runner works on, until they are done or it leaves them.
 
     Raises:
         RunnerGoneError: the runner ended before.
@@ -154,7 +182,8 @@ def watch(store: Store, job_ids: Sequence[int], settings: Settings, *, quiet: bo
     async def main() -> None:
         shown = Progress(jobs_look(store, job_ids), quiet=quiet)
         progress = asyncio.create_task(shown.run())
-        watching = asyncio.create_task(changes(store, over(job_ids, elsewhere=True)))
+        left = over(job_ids, elsewhere=True)
+        watching = asyncio.create_task(changes(store, lambda c: done(c) or left(c)))
         try:
             while not watching.done():
                 await asyncio.wait({watching}, timeout=1.0)

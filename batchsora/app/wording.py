@@ -1,6 +1,7 @@
 """What a run says to a person: what was loaded, what it may cost, how it ended, what to do."""
 
 from collections.abc import Iterable, Sequence
+from shlex import quote
 
 from batchsora.app import held
 from batchsora.app.prices import odd_lines
@@ -119,7 +120,7 @@ def ended(
         yield f"{missing} file(s) still missing: 'batchsora download' fetches them at no cost"
     if skipped:
         yield f"{len(skipped)} problem(s) in rows that were left out; mend them and run again"
-    yield from _next_steps(result, batches)
+    yield from _next_steps(result)
 
 
 def _batch_line(batch: BatchStatus) -> str:
@@ -131,9 +132,10 @@ def _batch_line(batch: BatchStatus) -> str:
     return f"{batch.name}: {counts.replace('_', ' ')}; {spent}"
 
 
-def _next_steps(result: RunResult, batches: list[BatchStatus]) -> Iterable[str]:
+def _next_steps(result: RunResult) -> Iterable[str]:
+    batches = result.judged
     queued = sum(batch.jobs[JobState.QUEUED] - batch.held for batch in batches)
-    yield from reason(result.ending, queued)
+    yield from reason(result.ending, batches, queued)
     for batch in batches:
         yield from held.lines(batch)
     doubts = sum(batch.jobs[JobState.IN_DOUBT] for batch in batches)
@@ -166,9 +168,13 @@ def _next_steps(result: RunResult, batches: list[BatchStatus]) -> Iterable[str]:
 
 
 _WAYS_ON = {
-    Blocked.BATCH_CAP: "a higher --budget goes on from here",
-    Blocked.PRICE: "a price is above --max-price: 'batchsora prices' lists them; a higher "
-    "--max-price buys, and 'batchsora prices set KIND USD' corrects a wrong one",
+    Blocked.PAUSED: "'batchsora resume {name}' continues it",
+    Blocked.BATCH_CAP: "raise it to continue: '{command} --budget USD'",
+    Blocked.CAMPAIGN_CAP: "raise it to continue: 'batchsora run --batch {name} --cap CAMPAIGN=USD'",
+    Blocked.DAY_CAP: "run it again tomorrow, or raise the day's budget: 'batchsora run --batch "
+    "{name} --day-budget USD'",
+    Blocked.PRICE: "'batchsora prices' lists the prices. A higher --max-price buys, and "
+    "'batchsora prices set KIND USD' corrects a wrong one",
     Blocked.BALANCE: "top up the account, then run again; --wait-for-funds waits for it",
 }
 """What to type when something stands in the way."""
@@ -189,14 +195,51 @@ _REASONS = {
 }
 
 
-def reason(ending: Ending, queued: int) -> Iterable[str]:
-    """Say why a run ended before everything was done, and what to do about it."""
+def reason(
+    ending: Ending, batches: Sequence[BatchStatus], queued: int, command: str = ""
+) -> Iterable[str]:
+    """Say why a run ended before everything was done, and what to do about it.
+
+    Args:
+        ending: of the run.
+        batches: as far as the run answers for them.
+        queued: jobs that are left.
+        command: what goes on after a budget of a batch was raised; empty is a run of the batch.
+    """
     if ending.reason in _REASONS:
         if ending.message and ending.reason in (Reason.UNREACHABLE, Reason.FUNDS):
             yield ending.message
         yield _REASONS[ending.reason].format(message=ending.message, queued=queued)
+    elif ending.reason is Reason.BLOCKED and not ending.blocked:
+        yield f"{queued} job(s) left; unconfirmed attempts use every slot (--max-in-flight)"
     elif ending.reason is Reason.BLOCKED:
-        why = {cause for causes in ending.blocked.values() for cause in causes}
-        ways = ", ".join(sorted(why)) or "attempts in doubt occupy every slot"
-        yield f"{queued} job(s) left; in the way: {ways}"
-        yield from (text for cause, text in _WAYS_ON.items() if cause in why)
+        for batch in batches:
+            yield from _blocked(batch, sorted(ending.blocked.get(batch.id, ())), command)
+
+
+def _blocked(batch: BatchStatus, why: Sequence[Blocked], command: str) -> Iterable[str]:
+    """Say what stood in the way of one batch's rest, how full its budget is, and what to type."""
+    if not why:
+        return
+    left = max(1, batch.jobs[JobState.QUEUED] - batch.held)
+    ways = ", ".join(f"{cause}{_used(batch, cause)}" for cause in why)
+    yield f"{batch.name}: {left} job(s) left; in the way: {ways}"
+    name = quote(batch.name)
+    for cause, text in _WAYS_ON.items():
+        if cause in why:
+            yield text.format(name=name, command=command or f"batchsora run --batch {name}")
+
+
+def _used(batch: BatchStatus, cause: Blocked) -> str:
+    """Say how much of a budget is used; of campaigns, of the one or those that are the fullest."""
+    budgets = {"": batch.money} if cause is Blocked.BATCH_CAP else {}
+    if cause is Blocked.CAMPAIGN_CAP:
+        capped = {name: one for name, one in batch.campaigns.items() if one.room is not None}
+        least = min((one.room or 0 for one in capped.values()), default=0)
+        budgets = {f"{name!r}: ": one for name, one in capped.items() if one.room == least}
+    said = [
+        f"{name}${usd_text(one.used)} of ${usd_text(one.cap)}"
+        for name, one in budgets.items()
+        if one.cap is not None
+    ]
+    return f" ({'; '.join(said)} used)" if said else ""

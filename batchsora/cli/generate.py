@@ -44,8 +44,8 @@ from batchsora.cli.run import SECONDS, USD, moved_option
 def command(cli: Cli, /, prompt: str, **flags: Any) -> int:
     """Buy one video of PROMPT. It is a row of the batch 'adhoc', and as safe as any row.
 
-    Where a run goes on in another terminal, that run buys it. What can't be bought at once, for
-    want of money, is not bought later either.
+    Beside a run in another terminal, that run buys it: without --wait, handing it over is enough
+    to end with 0. What has no room under a budget is not bought later either.
 
     \b
     Examples:

@@ -43,6 +43,7 @@ MOST_TWINS = 200
 class Blocked(StrEnum):
     """Why a queued job can't be bought now."""
 
+    PAUSED = "the pause of the batch"
     BATCH_CAP = "budget of the batch"
     CAMPAIGN_CAP = "budget of a campaign"
     DAY_CAP = "budget of the day"
@@ -52,7 +53,7 @@ class Blocked(StrEnum):
     TWIN = "another job with the same prompt"
 
 
-_BY_SCOPE = {
+BY_SCOPE = {
     Scope.BATCH: Blocked.BATCH_CAP,
     Scope.CAMPAIGN: Blocked.CAMPAIGN_CAP,
     Scope.DAY: Blocked.DAY_CAP,
@@ -328,7 +329,7 @@ class _Picker:
         full = self._till.without_room(keys, hold)
         if full is not None:
             campaign = job.campaign if full.scope is Scope.CAMPAIGN else None
-            self._close(campaign, job.kind, _BY_SCOPE[full.scope])
+            self._close(campaign, job.kind, BY_SCOPE[full.scope])
             return None
         made = self._write_intent(job, hold, same)
         self._till.hold(keys, hold)
@@ -340,14 +341,12 @@ class _Picker:
 
     def _hold(self, kind: str) -> tuple[int | None, bool]:
         known = self._till.price_of(kind)
-        limit = self._batch.max_price_micros
-        if known is not None:
-            price: int = known.highest_micros
-            if limit is not None and price > limit:
-                self._close(None, kind, Blocked.PRICE)
-                return None, False
-            if not prices.known_of(known).is_questioned:
-                return price, False
+        hold = prices.hold_of(known, self._batch.max_price_micros, self._terms.ceiling)
+        if hold is None:
+            self._close(None, kind, Blocked.PRICE)
+            return None, False
+        if known is not None and not prices.known_of(known).is_questioned:
+            return hold, False
         asking = self._connection.execute(
             select(ATTEMPT.c.id).where(
                 LIVE, ATTEMPT.c.state == AttemptState.OPEN, ATTEMPT.c.kind == kind
@@ -356,13 +355,9 @@ class _Picker:
         if asking is not None:
             self._close(None, kind, Blocked.LEARNING)
             return None, False
-        if known is not None:
-            return known.highest_micros, True  # the last answer told another price: is it so?
-        if limit == 0:
-            self._close(None, kind, Blocked.PRICE)
-            return None, False
-        # one that ended in doubt told nothing: the kind stays unknown, and the next goes alone too
-        return (self._terms.ceiling if limit is None else limit), True
+        # the last answer told another price, is it so? Or none is known: one that ended in doubt
+        # told nothing, so that the kind stays unknown and the next goes alone too
+        return hold, True
 
     def _write_intent(self, job: Any, hold: int, same: str) -> Claim:
         key = self._replaced_key(job) or self._new_key()

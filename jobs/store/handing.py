@@ -38,6 +38,7 @@ _WAITS_NO_MORE = Prepared(
     )
     .values(waiting_for=None)
 )
+_ALL = Prepared(select(JOB.c.id).where(HANDED))
 _ANY = Prepared(select(JOB.c.id).where(HANDED).limit(1))
 _IN_STATE = Prepared(select(JOB.c.id).where(HANDED, JOB.c.state == bindparam("state")).limit(1))
 _OF_BATCH = Prepared(
@@ -67,6 +68,11 @@ def hand_over(connection: Connection, job_ids: Collection[int]) -> int:
 def take_back(connection: Connection) -> None:
     """Take everything out of the runner's hands: one has just begun, or ends."""
     connection.execute(update(JOB).where(HANDED).values(handed=False))
+
+
+def jobs(connection: Connection) -> list[int]:
+    """List what is in the runner's hands, finished jobs among it."""
+    return [job.id for job in _ALL.all(connection)]
 
 
 def anything(connection: Connection) -> bool:

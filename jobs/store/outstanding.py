@@ -1,16 +1,17 @@
 """What a runner still has to do: asked whenever it decides whether the run is over."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, or_, select, text
+from sqlalchemy import Connection, Select, bindparam, func, or_, select, text
 
-from ..states import JobState
+from ..states import HeldBack, JobState
 from ..tables import BATCH, BUYABLE, JOB, LATER, TALLY
 from . import handing
-from .prepared import Prepared
+from .files import UNFILED_JOB
+from .prepared import Prepared, as_list, one_of
 
 
 @dataclass(slots=True)
@@ -32,6 +33,21 @@ class Outstanding:
     pending: int = 0
     in_doubt: int = 0
     next_due: datetime | None = None
+
+
+@dataclass(slots=True)
+class Part:
+    """How some jobs of a batch stand.
+
+    Attributes:
+        jobs: how many are in each state, zeros included.
+        held_back: how many of the queued ones no runner buys, by reason.
+        files_missing: how many are completed and have no file here.
+    """
+
+    jobs: dict[str, int] = field(default_factory=lambda: dict.fromkeys(map(str, JobState), 0))
+    held_back: dict[HeldBack, int] = field(default_factory=dict)
+    files_missing: int = 0
 
 
 _BATCH = select(BATCH.c.id, BATCH.c.paused)
@@ -69,6 +85,32 @@ _OF_HANDED = _Queue(
     select(JOB.c.id).where(handing.IN_HAND, *_WANTED),
     select(JOB.c.due_at).where(text(f"+{handing.IN_HAND}"), *_WANTED),  # not by their own index
 )
+
+
+_PARTS = Prepared(
+    select(
+        JOB.c.batch_id,
+        JOB.c.state,
+        JOB.c.held_back,
+        func.count().label("jobs"),
+        func.count().filter(UNFILED_JOB).label("unfiled"),
+    )
+    .where(JOB.c.id.in_(one_of("jobs")))
+    .group_by(JOB.c.batch_id, JOB.c.state, JOB.c.held_back)
+)
+
+
+def parts(connection: Connection, job_ids: Collection[int]) -> dict[int, Part]:
+    """Count how some jobs stand, by batch."""
+    found: dict[int, Part] = {}
+    for row in _PARTS.all(connection, jobs=as_list(job_ids)):
+        part = found.setdefault(row.batch_id, Part())
+        part.jobs[row.state] += row.jobs
+        part.files_missing += row.unfiled
+        if row.held_back is not None and row.state == JobState.QUEUED:
+            reason = HeldBack(row.held_back)
+            part.held_back[reason] = part.held_back.get(reason, 0) + row.jobs
+    return found
 
 
 def served_batches(connection: Connection) -> list[int]:

@@ -19,6 +19,21 @@ def known_of(row: Any) -> Known:
     return Known(row.last_micros, row.highest_micros, row.seen_at, row.odd_micros, row.odd_at)
 
 
+def hold_of(known: Any, limit: int | None, ceiling: int) -> int | None:
+    """Return what to hold for one submission of a kind; None where it may not be bought.
+
+    Args:
+        known: its row of the price table; None where nothing is known of it.
+        limit: the batch's highest price for one video, in micros; None where there is none.
+        ceiling: micros to hold for a kind whose price nobody knows yet.
+    """
+    if known is None:
+        price = ceiling if limit is None else limit
+        return None if limit == 0 else price
+    highest: int = known.highest_micros
+    return None if limit is not None and highest > limit else highest
+
+
 def learn(connection: Connection, attempt: Any, price: int, now: datetime) -> None:
     """Learn from the price that an answer told.
 

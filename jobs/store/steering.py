@@ -95,9 +95,9 @@ def _cancel(connection: Connection, which: ColumnElement[bool], now: datetime) -
 
 
 def add(connection: Connection, batch_id: int, spec: JobSpec, kind: str, now: datetime) -> int:
-    """Add one job to a batch that is no manifest's, and hand it over; its key must be new.
+    """Add one job to a batch that is no manifest's; its key must be new.
 
-    It stays unasked: it is bought while it is handed over, and by no run that comes later.
+    It is unasked: it is bought while it is handed over, and by no run that comes later.
 
     Returns:
         Its number.
@@ -106,7 +106,6 @@ def add(connection: Connection, batch_id: int, spec: JobSpec, kind: str, now: da
     values |= {"held_back": HeldBack.UNASKED}
     number = int(connection.execute(insert(JOB).values(values)).inserted_primary_key[0])  # type: ignore[index]
     tally_new(connection, batch_id, 1)
-    handing.hand_over(connection, [number])
     return number
 
 

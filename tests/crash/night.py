@@ -31,7 +31,13 @@ def manifest(path: Path, rows: int, prompt: str = "a lantern on water") -> Path:
 
 
 class Running(subprocess.Popen[str]):
-    """A process that does not outlive its context, whatever a test found out in there."""
+    """A process that does not outlive its context, whatever a test found out in there.
+
+    Attributes:
+        said: on stderr, where a test has kept it.
+    """
+
+    said = ""
 
     def __exit__(self, *error: object) -> None:
         self.kill()

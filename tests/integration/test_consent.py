@@ -140,11 +140,21 @@ def test_what_is_handed_over_is_waited_for_whatever_becomes_of_it(engine: Engine
     }
 
 
+def add_late(engine: Engine) -> int:
+    """Add a row as ``generate`` does, and hand it over."""
+
+    def work(connection: Connection) -> int:
+        row = spec("late", row=99)
+        number = steering.add(connection, 2, row, "fake/sora/10", engine.clock.now())
+        handing.hand_over(connection, [number])
+        return number
+
+    return engine.store.write(work)
+
+
 def test_a_run_that_was_killed_leaves_nothing_in_the_next_ones_hands(engine: Engine) -> None:
     """The mark is the runner's: a new one forgets it, and the row is as it was before."""
-    number = engine.store.write(
-        lambda c: steering.add(c, 2, spec("late", row=99), "fake/sora/10", engine.clock.now())
-    )
+    number = add_late(engine)
     assert engine.jobs()["late"].handed
     engine.store.write(steering.serve_none)
     assert engine.run([1]).reason is Reason.FINISHED
@@ -159,9 +169,7 @@ def test_a_run_that_was_killed_leaves_nothing_in_the_next_ones_hands(engine: Eng
 def test_a_row_stays_unasked_until_it_is_known_to_be_bought(engine: Engine) -> None:
     """Killed between hold and answer, shown never made: nobody buys it by itself again."""
     engine.provider.script = {"prompt of late": [InDoubt("no answer in time")]}
-    engine.store.write(
-        lambda c: steering.add(c, 2, spec("late", row=99), "fake/sora/10", engine.clock.now())
-    )
+    add_late(engine)
 
     def take_back(connection: Connection) -> None:
         assert engine.jobs()["late"].state == JobState.IN_DOUBT

@@ -1,10 +1,11 @@
 """Beside a run that is alive: what other terminals ask for is bought, and nothing else of it."""
 
 import json
+import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,20 @@ import pytest
 from click.testing import CliRunner, Result
 from crash.night import TOKEN, Night, Running
 
-from batchsora.app.databases import existing_store
+from batchsora.app.databases import existing_store, working_store
 from batchsora.cli import group
 from batchsora.cli.common import Cli
 from batchsora.cli.failures import exit_of
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
+from jobs.clock import SystemClock
 from jobs.ledger import batch_key
-from jobs.store import accounts
+from jobs.lock import runner_lock
+from jobs.store import accounts, handing
 
 QUICK = ("--rate", "0", "--poll-interval", "0.05", "--retries", "0", "--no-download")
+REFUSED = "violates our content policy"
 LONG = "a train that takes all night"
 
 
@@ -82,7 +86,7 @@ def living(world: World, url: str, *more: str) -> Iterator[Running]:
             yield running
         finally:
             found[0].takes = 0.1
-        running.communicate(timeout=60)
+        running.said = running.communicate(timeout=60)[1]
 
 
 @pytest.fixture
@@ -192,43 +196,101 @@ def test_a_load_that_nobody_agreed_to_is_bought_by_nobody(world: World, api: San
     assert bought(world).total() == 12
 
 
-def test_generate_under_a_cap_too_small_is_bought_by_no_later_run(
-    world: World, api: SandboxServer
+@pytest.mark.parametrize("more", [(), ("--wait",)], ids=["submitted", "waited for"])
+def test_generate_without_room_beside_a_run_gives_up_at_once(
+    world: World, api: SandboxServer, more: tuple[str, ...]
 ) -> None:
-    """It was handed to a run that had no room for it; only who names it buys it later."""
+    """It says which budget is in the way and cancels its row; the run has no part in that."""
     with living(world, api.url) as running:
-        done = call("generate", "a sunset", "--budget", "0.05", "--poll-interval", "0.05")
-        assert (done.exit_code, "the runner buys it" in done.stderr) == (4, True)
-    assert running.returncode == 4
-    assert bought(world) == {}
-    assert status("adhoc")["held_back"] == {"unasked": 1}
-    assert "'batchsora retry adhoc-1' buys it" in call("show", "adhoc-1").stdout
-    for words in (("--budget", "9"), ("long.csv", "--budget", "9")):
-        assert call("run", *words, *QUICK).exit_code == 0
-    assert bought(world) == {}
+        done = call("generate", "a sunset", "--budget", "0.05", *more, "--poll-interval", "0.05")
+        assert done.exit_code == 4, done.exception
+        assert "budget of the batch" in done.stderr
+        assert "--budget" in done.stderr
+        assert "nothing was bought" in done.stderr
+        assert "buys it" not in done.stderr
+        assert document("show", "adhoc-1")["status"] == "cancelled"
+    assert running.returncode == 0
     assert call("run", "--batch", "adhoc", "--budget", "9", *QUICK).exit_code == 0
+    assert bought(world) == {}
+
+
+def test_generate_that_is_handed_over_has_succeeded(world: World, api: SandboxServer) -> None:
+    """Without --wait it ends at once with 0, also where the run has no slot free just now."""
+    with living(world, api.url, "--max-in-flight", "1") as running:
+        done = call("generate", "a sunset", "--poll-interval", "0.05")
+        assert done.exit_code == 0, done.exception
+        assert "the runner buys it" in done.stderr
+        assert "adhoc-1: queued" in done.stdout
+        assert "the runner that is alive buys it" in done.stdout
+        assert bought(world) == {}
+    assert running.returncode == 0
     assert bought(world) == {"a sunset": 1}
 
 
-def test_generate_that_waits_gives_up_when_there_is_no_room(
-    world: World, api: SandboxServer
-) -> None:
-    """The run that it was handed to ends; it tries itself, says why not, and cancels its row."""
-    night = Night(Path.cwd(), api.url)
-    with living(world, api.url):
-        waiting = night.start(
-            "generate", "a sunset", "--wait", "--budget", "0.05", "--poll-interval", "0.05"
-        )
+def test_generate_in_a_paused_batch_is_refused(world: World, api: SandboxServer) -> None:
+    """Nothing is left behind that a later resume would buy, and nothing hangs."""
+    assert call("generate", "a lake", "--wait", "--poll-interval", "0.05").exit_code == 0
+    assert call("pause", "adhoc").exit_code == 0
+    for beside in (False, True):
+        with living(world, api.url) if beside else nullcontext():
+            done = call("generate", "a sunset", "--wait", "--poll-interval", "0.05")
+            assert done.exit_code == 2
+            assert "'batchsora resume adhoc'" in str(done.exception)
+    assert bought(world) == {"a lake": 1}
+    assert [job["job"] for job in document("jobs", "--batch", "adhoc")] == ["adhoc-1"]
+
+
+@pytest.mark.usefixtures("api")
+def test_generate_whose_runner_lets_go_of_it_is_not_left_in_the_queue(world: World) -> None:
+    """A run that ends takes its marks back before it is gone: whoever waits goes on by itself."""
+    database = Path("batchsora.db")
+    with working_store(database, SystemClock()):
+        pass
+    night = Night(Path.cwd(), os.environ["BATCHSORA_BASE_URL"])
+    waiting = None
+    with runner_lock(database, SystemClock().now()):
+        waiting = night.start("generate", "a sunset", "--wait", "--poll-interval", "0.05")
         assert waiting.stderr is not None
         while "the runner buys it" not in waiting.stderr.readline():
             assert waiting.poll() is None
+        for _ in range(3):
+            with existing_store(database) as store:
+                while not store.read(handing.anything):
+                    assert waiting.poll() is None, waiting.communicate()
+                store.write(handing.take_back)
     with waiting:
-        said = waiting.communicate(timeout=60)[1]
-    assert waiting.returncode == 4
-    assert "nothing was bought" in said
-    assert document("show", "adhoc-1")["status"] == "cancelled"
-    assert call("run", "--batch", "adhoc", "--budget", "9", *QUICK).exit_code == 0
-    assert bought(world) == {}
+        said = waiting.communicate(timeout=60)
+    assert waiting.returncode == 0, said
+    assert bought(world) == {"a sunset": 1}
+
+
+@pytest.mark.usefixtures("tried")
+def test_a_run_does_not_answer_for_the_cap_of_another_batch(
+    world: World, api: SandboxServer
+) -> None:
+    """It did what it was started for; whose cap was in the way it says, and what to type."""
+    assert call("run", "trial.csv", "--budget", "0.12", *QUICK).exit_code == 4
+    with living(world, api.url) as running:
+        assert call("retry", "r0", "--yes").exit_code == 0
+    assert running.returncode == 0, running.said
+    assert "trial: 1 job(s) left" in running.said
+    assert "$0.12 of $0.12" in running.said
+    assert "'batchsora run --batch trial --budget USD'" in running.said
+    assert bought(world).total() == 1
+
+
+@pytest.mark.parametrize(("ends", "code"), [([], 0), ([REFUSED], 3)])
+def test_a_run_answers_for_the_jobs_that_were_handed_to_it_alone(
+    world: World, api: SandboxServer, ends: list[str], code: int
+) -> None:
+    """An earlier failure of their batch is none of its own; theirs is."""
+    world.failures |= {"a sunset": [REFUSED], "a lake": ends}
+    assert call("generate", "a sunset", "--wait", "--poll-interval", "0.05").exit_code == 3
+    with living(world, api.url) as running:
+        done = call("generate", "a lake", "--wait", "--poll-interval", "0.05")
+        assert done.exit_code == code
+    assert running.returncode == code, running.said
+    assert ("1 job(s) failed" in running.said) == bool(code)
 
 
 @pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside a run"])
@@ -279,12 +341,10 @@ def _is_there(night: Night, query: str) -> bool:
 def test_a_waiting_generate_that_is_stopped_takes_its_row_back(
     world: World, api: SandboxServer
 ) -> None:
-    """Ctrl-C beside a run that could not buy it yet: nobody buys it afterwards."""
+    """Ctrl-C beside a run that had no slot free for it yet: nobody buys it afterwards."""
     night = Night(Path.cwd(), api.url)
-    with living(world, api.url):
-        waiting = night.start(
-            "generate", "a sunset", "--wait", "--budget", "0.05", "--poll-interval", "0.05"
-        )
+    with living(world, api.url, "--max-in-flight", "1"):
+        waiting = night.start("generate", "a sunset", "--wait", "--poll-interval", "0.05")
         assert waiting.stderr is not None
         while "the runner buys it" not in waiting.stderr.readline():
             assert waiting.poll() is None
@@ -292,8 +352,7 @@ def test_a_waiting_generate_that_is_stopped_takes_its_row_back(
         with waiting:
             assert "nothing was bought" in waiting.communicate(timeout=60)[1]
         assert waiting.returncode == 130
-        # the cap is raised beside the run, by another single video
-        assert call("generate", "a lake", "--budget", "9", "--poll-interval", "0.05").exit_code
+        assert call("generate", "a lake", "--poll-interval", "0.05").exit_code == 0
     assert bought(world) == {"a lake": 1}
 
 
