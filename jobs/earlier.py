@@ -19,6 +19,7 @@ from .matching import Clocks, Match, WantedRow, match, use_of
 from .provider import Generation, GenerationPhase, Provider, ProviderError
 from .states import HeldBack
 from .store import Store, holding, takeovers
+from .store.holding import Sought
 from .text import text_key
 
 MOST_PAGES: Final = 1000
@@ -52,6 +53,7 @@ class EarlierWork:
         not_looked: jobs that were not found, and could be beyond what the list showed.
         released: jobs that were held back, and need not be any more.
         ahead: by how much the provider's clock is ahead of ours.
+        looked_for: whose rows were looked for in the whole list; None where it was not whole.
     """
 
     matches: Sequence[Match] = ()
@@ -60,6 +62,7 @@ class EarlierWork:
     not_looked: Sequence[int] = ()
     released: Sequence[int] = ()
     ahead: timedelta = timedelta(0)
+    looked_for: Sought | None = None
 
     @property
     def finished(self) -> int:
@@ -71,7 +74,7 @@ async def find_earlier(
     store: Store,
     provider: Provider,
     clock: Clock,
-    batch_ids: Sequence[int],
+    sought: Sought,
     seen: Callable[[int], object] = lambda _: None,
 ) -> EarlierWork:
     """Look through the account's list for the prompts of rows that may be bought.
@@ -83,24 +86,24 @@ async def find_earlier(
         store: the job table.
         provider: whose list is read.
         clock: time.
-        batch_ids: whose rows are looked for.
+        sought: the rows that are looked for.
         seen: told after each page how many more generations were seen.
 
     Raises:
         ProviderError: the list can't be read: nothing is known then, and nothing may be bought.
     """
-    jobs = store.read(lambda connection: takeovers.count_wanted(connection, batch_ids))
+    jobs = store.read(lambda connection: takeovers.count_wanted(connection, sought))
     if not jobs:
         return EarlierWork()
     look = await read_list(provider, clock, seen)
     ahead = provider.clock_ahead or timedelta(0)
     clocks = Clocks(clock.now() + ahead, ahead)
-    found = store.read(lambda connection: _compared(connection, batch_ids, look, clocks))
+    found = store.read(lambda connection: _compared(connection, sought, look, clocks))
     return await _with_addresses(provider, replace(found, jobs=jobs), clocks.now)
 
 
 def _compared(
-    connection: Connection, batch_ids: Sequence[int], look: ListLook, clocks: Clocks
+    connection: Connection, sought: Sought, look: ListLook, clocks: Clocks
 ) -> EarlierWork:
     """Compare the rows with what the list showed."""
     shown = {generation.id: generation for generation in look.generations}
@@ -108,7 +111,7 @@ def _compared(
     doubtful = takeovers.doubtful_keys(connection)
     nobodys = {name for name in shown if name not in known}
     found = match(
-        takeovers.wanted_rows(connection, batch_ids),
+        takeovers.wanted_rows(connection, sought),
         [generation for name, generation in shown.items() if name in nobodys],
         doubtful,
         clocks,
@@ -127,6 +130,7 @@ def _compared(
         not_looked=() if look.whole else free,
         released=free if look.whole else (),
         ahead=clocks.ahead,
+        looked_for=sought if look.whole else None,
     )
 
 
@@ -214,6 +218,8 @@ def hold_back(store: Store, work: EarlierWork) -> None:
     """Hold back what must wait, and release what need not wait any more, in one transaction."""
 
     def write(connection: Connection) -> None:
+        if work.looked_for is not None:
+            holding.looked_for(connection, work.looked_for)
         holding.release_jobs(connection, work.released)
         holding.hold_back(
             connection, {m.job_id: m.generation.id for m in work.matches}, HeldBack.EXISTS

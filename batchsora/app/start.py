@@ -32,8 +32,9 @@ from batchsora.settings import Settings
 from jobs.ending import Reason
 from jobs.errors import NotAllowedError, NotFoundError
 from jobs.lock import PATIENCE, current_runner
-from jobs.states import HeldBack, JobState
+from jobs.states import ASKED_BY_NAME, FOUND, HeldBack, JobState
 from jobs.store import Store, accounts, holding, steering, unended, views
+from jobs.store.holding import Sought
 from jobs.store.views import BatchStatus
 
 LONGEST_WAIT = 7 * 86400.0
@@ -117,7 +118,7 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
             settle_earlier(
                 store,
                 place,
-                batch_ids,
+                _sought(store, batch_ids, request),
                 request.on_existing,
                 hooks.clock,
                 teller,
@@ -161,7 +162,7 @@ def _load(
     if not request.pick.everything:
         options = replace(options, held_back=HeldBack.LEFT_OUT)
     elif consent or is_capped(store, manifest, options.name, request.caps):
-        options = replace(options, held_back=None)
+        options = replace(options, held_back=HeldBack.NOT_LOOKED)
     try:
         report, notes, skipped = load_manifest(store, manifest, options, request.caps, now)
     except RowsGoneError as gone:
@@ -220,15 +221,29 @@ def _paused(store: Store, batch_ids: list[int], teller: Teller) -> tuple[list[in
 
 def _unfinished(batch: BatchStatus, request: StartRequest) -> bool:
     files = request.terms.download is not None and batch.files_missing > 0
-    unasked = sum(batch.held_back.get(reason, 0) for reason in holding.ASKED_BY_NAME)
+    unasked = sum(batch.held_back.get(reason, 0) for reason in ASKED_BY_NAME)
     return bool(batch.left - unasked or files)
 
 
 def _exit_of_left(batches: list[BatchStatus], skipped: list[RowProblem]) -> Exit:
     """Say which exit it means what a finished run has left: what was found is for a person."""
-    if any(batch.held_back.get(reason) for batch in batches for reason in holding.FOUND):
+    if any(batch.held_back.get(reason) for batch in batches for reason in FOUND):
         return Exit.STOPPED
     return Exit.FAILED if skipped else Exit.DONE
+
+
+def _sought(store: Store, batch_ids: list[int], request: StartRequest) -> Sought:
+    """Name the rows that a run may buy: what else is queued is neither looked for nor changed."""
+
+    def picked(connection: Connection) -> dict[int, frozenset[int]]:
+        found = {number: _picked(connection, number, request.pick) for number in batch_ids}
+        return {number: rows for number, rows in found.items() if rows is not None}
+
+    return Sought(batch_ids, _named(request), store.read(picked))
+
+
+def _named(request: StartRequest) -> bool:
+    return request.source is not None or request.batch is not None
 
 
 def _overruled(request: StartRequest) -> tuple[HeldBack, ...]:
@@ -236,9 +251,8 @@ def _overruled(request: StartRequest) -> tuple[HeldBack, ...]:
 
     Who names a batch asks for what was left out of it before, or was loaded and never asked for.
     """
-    named = request.source is not None or request.batch is not None
     again = request.on_existing is OnExisting.BUY
-    return (holding.ASKED_BY_NAME if named else ()) + (holding.FOUND if again else ())
+    return (ASKED_BY_NAME if _named(request) else ()) + (FOUND if again else ())
 
 
 def _ask_for(connection: Connection, batch_ids: list[int], request: StartRequest) -> None:

@@ -366,10 +366,13 @@ def hand_over(store: Store, settings: Settings, job_ids: Sequence[int]) -> str:
 
 
 def ask_for(store: Store, job_ids: Sequence[int]) -> None:
-    """Hand jobs to the runner that is alive, also those that were held back."""
+    """Hand jobs to the runner that is alive, also those that nobody had asked for.
+
+    They were looked for; what was found is handed over to nobody.
+    """
 
     def work(connection: Connection, chunk: Sequence[int]) -> None:
-        holding.ask_for(connection, chunk)
+        holding.ask_by_name(connection, chunk)
         handing.hand_over(connection, chunk)
 
     for chunk in chunks(job_ids):

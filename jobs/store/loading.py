@@ -28,9 +28,9 @@ from sqlalchemy import (
 
 from ..errors import LoadError
 from ..spec import JobSpec
-from ..states import AttemptState, HeldBack, JobState
+from ..states import FOUND, AttemptState, HeldBack, JobState
 from ..tables import ATTEMPT, JOB, LIVE
-from . import holding, incoming
+from . import incoming
 from .incoming import INCOMING, NAMES, KindOf
 from .rows import ASKED, NEW, tally_new
 
@@ -146,7 +146,7 @@ class _Loader:
         held_back: HeldBack | None,
     ) -> None:
         self._connection = connection
-        self._asked = {"held_back": held_back, "held_back_by": None}
+        self._asked = {**ASKED, "held_back": held_back}
         self._queued = _QUEUED | self._asked
         self._batch_id = batch_id
         self._now = now
@@ -213,8 +213,10 @@ class _Loader:
         elif job.state == JobState.QUEUED:
             # it waits for a retry or was to be redone: nothing is sent; what was found about it or
             # agreed to was about another request, but what a pick left out stays left out
-            out = job.held_back == HeldBack.LEFT_OUT
-            self._update(job, values | ({} if out else self._asked))
+            out = HeldBack.LEFT_OUT in (job.held_back, job.held_beneath)
+            self._update(
+                job, values | self._asked | ({"held_back": HeldBack.LEFT_OUT} if out else {})
+            )
         elif not job.paid:
             queue = job.state == JobState.FAILED or not job.in_manifest
             self._update(job, values | (self._queued if queue else {}))
@@ -278,7 +280,7 @@ class _Loader:
         left: list[Any] = []
         for job in missing:
             asked = job.manifest_fingerprint or job.fingerprint
-            kept_back = job.state == JobState.QUEUED and job.held_back in holding.FOUND
+            kept_back = job.state == JobState.QUEUED and job.held_back in FOUND
             known = job.paid or kept_back
             same = self._fresh(asked) if known and self.report.added else []
             if not same:

@@ -64,7 +64,7 @@ def hold_back_copied(connection: Connection, elsewhere: Elsewhere) -> dict[int, 
         connection.execute(
             update(JOB)
             .where(BUYABLE, JOB.c.batch_id == batch_id)
-            .values(held_back=HeldBack.ELSEWHERE, held_back_by=generation)
+            .values(held_back=HeldBack.ELSEWHERE, held_back_by=generation, handed=False)
         )
     return held
 

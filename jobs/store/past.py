@@ -5,7 +5,7 @@ the same video are found by their fingerprint, and by count. Equal rows of one m
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, exists, select, text
 
 from ..states import AttemptState, JobState
 from ..tables import ATTEMPT, BATCH, JOB, PAID, QUEUED
+from .holding import Sought
 from .rows import ASKED, move_job
 
 UNCONFIRMED = text("attempt.state IN ('open', 'in_doubt')")  # the partial index's own words
@@ -119,20 +120,20 @@ def _shared(connection: Connection, batch_id: int) -> set[int]:
     return set(rows.scalars())
 
 
-def find(connection: Connection, batch_ids: Sequence[int]) -> list[PaidBefore]:
+def find(connection: Connection, sought: Sought) -> list[PaidBefore]:
     """Find the queued rows whose requests were paid for under another batch, by count.
 
     A row that has a paid generation of this request itself waits for a retry: it was asked about.
     """
     found: list[PaidBefore] = []
-    for batch_id in batch_ids:
+    for batch_id in sought.batch_ids:
         elsewhere = paid_elsewhere(connection, batch_id, only_queued=True)
         if elsewhere:
-            found += _matched(_asked_for(connection, batch_id), elsewhere)
+            found += _matched(_asked_for(connection, batch_id, sought), elsewhere)
     return found
 
 
-def _asked_for(connection: Connection, batch_id: int) -> Iterable[tuple[int, str]]:
+def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterable[tuple[int, str]]:
     own = exists().where(
         PAID, ATTEMPT.c.job_id == JOB.c.id, ATTEMPT.c.fingerprint == JOB.c.fingerprint
     )
@@ -140,6 +141,7 @@ def _asked_for(connection: Connection, batch_id: int) -> Iterable[tuple[int, str
         select(JOB.c.id, JOB.c.fingerprint)
         .where(
             QUEUED,
+            *sought.where,
             JOB.c.batch_id == batch_id,
             JOB.c.in_manifest,
             ~own,

@@ -15,7 +15,7 @@ from support.invariants import Invariants
 from jobs.ending import Reason
 from jobs.provider import Generation, GenerationPhase, InDoubt, Throttled
 from jobs.runner import Runner
-from jobs.states import FailureKind, HeldBack, JobState
+from jobs.states import ASKED_BY_NAME, FOUND, FailureKind, HeldBack, JobState
 from jobs.store import Store, handing, holding, outstanding, steering, views
 from jobs.tables import BATCH, JOB
 
@@ -226,41 +226,53 @@ def test_the_batches_of_handed_jobs_are_served(engine: Engine) -> None:
 
 
 ROWS = st.frozensets(st.integers(0, 5), max_size=6)
-START = st.lists(st.sampled_from([None, *HeldBack]), min_size=6, max_size=6)
+START = st.lists(
+    st.tuples(st.sampled_from([None, *ASKED_BY_NAME]), st.sampled_from([None, *FOUND])),
+    min_size=6,
+    max_size=6,
+)
 
 
 @settings(max_examples=60, deadline=None)
 @given(start=START, rows=ROWS, named=st.booleans())
 def test_a_pick_buys_its_rows_and_what_was_found_stays(
     tmp_path_factory: pytest.TempPathFactory,
-    start: list[HeldBack | None],
+    start: list[tuple[HeldBack | None, HeldBack | None]],
     rows: frozenset[int],
     named: bool,  # noqa: FBT001 - drawn
 ) -> None:
-    """``--first`` and ``--sample``, from whatever earlier commands have left."""
+    """``--first`` and ``--sample``, from whatever earlier commands have left.
+
+    What was found hides whether a row was asked for, and does not change it.
+    """
     path = tmp_path_factory.mktemp("pick") / "test.db"
     blank(path)
     engine = Engine(path.parent)
     engine.load([spec(f"r{i}", row=i) for i in range(6)])
     jobs = engine.jobs()
-    for row, reason in enumerate(start):
-        if reason is not None:
+    for row, reasons in enumerate(start):
+        for reason in filter(None, reasons):
             held = {jobs[f"r{row}"].id: None}
             engine.store.write(lambda c, h=held, r=reason: holding.hold_back(c, h, r))
-    reasons = holding.ASKED_BY_NAME if named else ()
-    engine.store.write(lambda c: holding.pick(c, 1, rows, reasons))
-    found = {job.row: job.held_back for job in engine.jobs().values()}
-    for row, reason in enumerate(start):
-        if reason in holding.FOUND:
-            assert found[row] == reason
-        elif row not in rows:
-            assert found[row] == HeldBack.LEFT_OUT
-        elif named or reason is None:
-            assert found[row] is None
+    overruled = ASKED_BY_NAME if named else ()
+    engine.store.write(lambda c: holding.pick(c, 1, rows, overruled))
+    after = {job.row: job for job in engine.jobs().values()}
+    engine.store.write(lambda c: holding.release(c, 1, FOUND))
+    released = {job.row: job.held_back for job in engine.jobs().values()}
+    for row, (asked, found) in enumerate(start):
+        unlooked = found is HeldBack.NOT_LOOKED and row not in rows
+        if found is not None and not unlooked:
+            assert after[row].held_back == found
         else:
-            assert found[row] == HeldBack.LEFT_OUT  # nobody asked for it by its batch's name
+            assert after[row].held_back == released[row]
+        if row not in rows:
+            assert released[row] == HeldBack.LEFT_OUT
+        elif named or asked is None:
+            assert released[row] is None
+        else:  # nobody asked for it by its batch's name
+            assert released[row] in ASKED_BY_NAME
     counted = engine.store.read(lambda c: holding.counts(c, 1))
-    assert sum(counted.values()) == sum(reason is not None for reason in found.values())
+    assert sum(counted.values()) == sum(reason is not None for reason in released.values())
     engine.store.close()
 
 
