@@ -119,7 +119,7 @@ def _compared(
     )
     # beside a doubt of its prompt a row was not compared: what it waits for is there, and nobody's
     free = [
-        row.job_id
+        row
         for row in found.others
         if not _stays(row, shown)
         and not (row.key in doubtful and (row.held_back_by or "") in nobodys)
@@ -127,8 +127,8 @@ def _compared(
     return EarlierWork(
         matches=found.matches,
         looked=len(shown),
-        not_looked=() if look.whole else free,
-        released=free if look.whole else (),
+        not_looked=[] if look.whole else [row.job_id for row in free if row.overruled_at is None],
+        released=[row.job_id for row in free] if look.whole else [],
         ahead=clocks.ahead,
         looked_for=sought if look.whole else None,
     )

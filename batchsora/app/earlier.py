@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -79,7 +80,7 @@ def settle_earlier(
     """
     batch_ids = sought.batch_ids
     if choice is OnExisting.BUY:
-        store.write(lambda connection: _release(connection, batch_ids))
+        store.write(lambda connection: _release(connection, sought, clock.now()))
         return frozenset()
     settle_past(store, sought, choice, clock, asker)
     work = _look(store, place, sought, clock, quiet=quiet)
@@ -87,8 +88,8 @@ def settle_earlier(
     if work.matches:
         _settle_found(store, work, choice, clock, asker)
     if work.not_looked:
-        _settle_not_looked(store, work, choice, asker)
-    _settle_elsewhere(store, batch_ids, choice, asker)
+        _settle_not_looked(store, work, choice, clock, asker)
+    _settle_elsewhere(store, sought, choice, clock, asker)
     return frozenset(store.read(lambda connection: takeovers.waiting(connection, batch_ids)))
 
 
@@ -109,15 +110,16 @@ def _held_elsewhere(connection: Connection, batch_ids: Sequence[int]) -> int:
 
 
 def _settle_elsewhere(
-    store: Store, batch_ids: Sequence[int], choice: OnExisting, asker: Asker
+    store: Store, sought: Sought, choice: OnExisting, clock: Clock, asker: Asker
 ) -> None:
     """Ask about rows that an earlier run held back because of what others bought meanwhile."""
 
     def release(connection: Connection) -> None:
-        for batch_id in batch_ids:
+        holding.overrule(connection, sought, clock.now(), HeldBack.ELSEWHERE)
+        for batch_id in sought.batch_ids:
             holding.release(connection, batch_id, [HeldBack.ELSEWHERE])
 
-    held = store.read(lambda c: _held_elsewhere(c, batch_ids))
+    held = store.read(lambda c: _held_elsewhere(c, sought.batch_ids))
     if held and choice is OnExisting.ASK and asker.can_ask():
         asker.say(
             f"{held} row(s) wait because somebody else bought the same rows on this account while "
@@ -127,8 +129,9 @@ def _settle_elsewhere(
             store.write(release)
 
 
-def _release(connection: Connection, batch_ids: Iterable[int]) -> None:
-    for batch_id in batch_ids:
+def _release(connection: Connection, sought: Sought, now: datetime) -> None:
+    holding.overrule(connection, sought, now)
+    for batch_id in sought.batch_ids:
         holding.release(connection, batch_id, FOUND)
 
 
@@ -149,7 +152,9 @@ def settle_past(
         asker.say(f"{taken} taken over")
         found = [one for one in found if one.paid.video_url is None]
         if found:
-            asker.say(f"{len(found)} of them are not finished yet, so they wait; {BUY_THEM}")
+            asker.say(
+                f"{len(found)} of them have no finished video to take, so they wait; {BUY_THEM}"
+            )
         return
     asker.say(f"They wait: {TAKE_THEM}, {BUY_THEM}")
 
@@ -252,7 +257,9 @@ def _not_taken(work: EarlierWork) -> Iterator[str]:
         )
 
 
-def _settle_not_looked(store: Store, work: EarlierWork, choice: OnExisting, asker: Asker) -> None:
+def _settle_not_looked(
+    store: Store, work: EarlierWork, choice: OnExisting, clock: Clock, asker: Asker
+) -> None:
     asker.say(
         f"only the newest {work.looked} generations of the account could be looked at: "
         f"{len(work.not_looked)} row(s) were not found there, and may be among the others"
@@ -262,6 +269,7 @@ def _settle_not_looked(store: Store, work: EarlierWork, choice: OnExisting, aske
         and asker.can_ask()
         and asker.confirm(f"Buy those {len(work.not_looked)} all the same?")
     ):
-        store.write(lambda connection: holding.release_jobs(connection, work.not_looked))
+        now = clock.now()
+        store.write(lambda connection: holding.buy_unlooked(connection, work.not_looked, now))
         return
     asker.say(f"They wait; {BUY_THEM}")

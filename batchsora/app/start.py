@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
@@ -112,13 +113,14 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
             code = Exit.STOPPED if paused else _exit_of_left(found, [])
             _give(store, found, code, Reason.FINISHED, teller)
             return code
+        sought = _sought(store, batch_ids, request)
         looks = request.on_existing is not OnExisting.BUY
         looked_at = hooks.clock.now() if looks else None
         if looks:  # else what was found is released once it is agreed that it may be bought
             settle_earlier(
                 store,
                 place,
-                _sought(store, batch_ids, request),
+                sought,
                 request.on_existing,
                 hooks.clock,
                 teller,
@@ -126,7 +128,8 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
             )
         if not consent and not _may_spend(store, batch_ids, request, teller):
             return Exit.USAGE
-        store.write(lambda c: _ask_for(c, batch_ids, request))  # not before what exists is known
+        # not before what exists is known
+        store.write(lambda c: _ask_for(c, sought, request, hooks.clock.now()))
         policy = replace(request.terms.policy, not_awaited=paused, looked_at=looked_at)
         terms = replace(request.terms, policy=policy)
         if terms.download is not None:
@@ -255,9 +258,11 @@ def _overruled(request: StartRequest) -> tuple[HeldBack, ...]:
     return (ASKED_BY_NAME if _named(request) else ()) + (FOUND if again else ())
 
 
-def _ask_for(connection: Connection, batch_ids: list[int], request: StartRequest) -> None:
+def _ask_for(connection: Connection, sought: Sought, request: StartRequest, now: datetime) -> None:
     """Write down with the rows what a person has asked for now, and what was left out."""
-    for batch_id in batch_ids:
+    if request.on_existing is OnExisting.BUY:
+        holding.overrule(connection, sought, now)
+    for batch_id in sought.batch_ids:
         rows = _picked(connection, batch_id, request.pick)
         if rows is None:
             holding.release(connection, batch_id, _overruled(request))

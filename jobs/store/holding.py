@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -106,12 +107,10 @@ _STILL_UNASKED = Prepared(
     .where(HELD_BACK, _BATCH, JOB.c.held_back == HeldBack.UNASKED)
     .values(held_back=HeldBack.LEFT_OUT, handed=False)
 )
-_ASK_FOR = Prepared(
-    update(JOB)
-    .where(HELD_BACK, QUEUED, JOB.c.id.in_(one_of("jobs")))
-    .values(**ASKED)
-    .returning(JOB.c.id)
-)
+_NAMED = (HELD_BACK, QUEUED, JOB.c.id.in_(one_of("jobs")))
+_ASK_FOR = Prepared(update(JOB).where(*_NAMED).values(**ASKED).returning(JOB.c.id))
+_AT = bindparam("at", type_=JOB.c.overruled_at.type)
+_OVERRULE = Prepared(update(JOB).where(*_NAMED, _IS_FOUND).values(overruled_at=_AT))
 _ASK_BY_NAME = Prepared(
     update(JOB)
     .where(HELD_BACK, QUEUED, JOB.c.id.in_(one_of("jobs")), _IS_ASKED_BY_NAME)
@@ -187,9 +186,35 @@ def pick(
     _STILL_UNASKED.run(connection, batch=batch_id)
 
 
-def ask_for(connection: Connection, job_ids: Collection[int]) -> list[int]:
-    """Let queued jobs be bought that were held back for any reason; returns which these were."""
-    return _ASK_FOR.column(connection, jobs=as_list(job_ids))
+def ask_for(
+    connection: Connection, job_ids: Collection[int], now: datetime | None = None
+) -> list[int]:
+    """Let queued jobs be bought that were held back for any reason; returns which these were.
+
+    Args:
+        connection: in a writing transaction.
+        job_ids: which.
+        now: what was found about them by then is overruled for good; None: until the next look.
+    """
+    jobs = as_list(job_ids)
+    if now is not None:
+        _OVERRULE.run(connection, jobs=jobs, at=now)
+    return _ASK_FOR.column(connection, jobs=jobs)
+
+
+def overrule(
+    connection: Connection, sought: Sought, now: datetime, reason: HeldBack | None = None
+) -> None:
+    """Write down with rows that a person wants them bought, whatever there is of them by now.
+
+    Args:
+        connection: in a writing transaction.
+        sought: which rows.
+        now: what turns up later is not meant.
+        reason: only rows that are held back for it.
+    """
+    held = () if reason is None else (HELD_BACK, JOB.c.held_back == reason)
+    connection.execute(update(JOB).where(*sought.where, *held).values(overruled_at=now))
 
 
 def ask_by_name(connection: Connection, job_ids: Collection[int]) -> int:
@@ -205,6 +230,18 @@ _RELEASE_ONE = Prepared(
 def release_jobs(connection: Connection, job_ids: Iterable[int]) -> int:
     """Let go of what was found about some jobs; count them."""
     return _RELEASE_ONE.run_each(connection, [{"job": number} for number in job_ids])
+
+
+_BUY_UNLOOKED = Prepared(
+    update(JOB)
+    .where(HELD_BACK, JOB.c.id == bindparam("job"))
+    .values(**_UNCOVERED, overruled_at=_AT)
+)
+
+
+def buy_unlooked(connection: Connection, job_ids: Iterable[int], now: datetime) -> int:
+    """Let jobs be bought that could not be looked for: a person said so; count them."""
+    return _BUY_UNLOOKED.run_each(connection, [{"job": number, "at": now} for number in job_ids])
 
 
 def counts(connection: Connection, batch_id: int) -> dict[HeldBack, int]:

@@ -75,6 +75,11 @@ _PAID = or_(
         ATTEMPT.c.state.not_in([AttemptState.REJECTED, AttemptState.VOID]),
     ),
 )
+HAS_VIDEO = or_(
+    JOB.c.state == JobState.COMPLETED, exists().where(LIVE, ATTEMPT.c.job_id == JOB.c.id)
+)
+"""Rows that have a video, or may still get one that is paid for."""
+
 _RESTING = (JobState.QUEUED, JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 
 
@@ -146,7 +151,8 @@ class _Loader:
         held_back: HeldBack | None,
     ) -> None:
         self._connection = connection
-        self._asked = {**ASKED, "held_back": held_back}
+        # whatever was agreed to, found or said was about another request, or another manifest
+        self._asked = {**ASKED, "held_back": held_back, "handed": False, "overruled_at": None}
         self._queued = _QUEUED | self._asked
         self._batch_id = batch_id
         self._now = now
@@ -245,6 +251,7 @@ class _Loader:
             whole: True cancels what is no longer in the manifest and unpaid.
         """
         missing = self._recognise(self._missing())
+        self._recognise(self._gone())
         vanished = [job for job in missing if job.paid and job.key_from_content]
         fresh = self._fresh() if vanished else []
         redone: set[int] = set()
@@ -262,6 +269,27 @@ class _Loader:
                 JOB.c.key.not_in(select(INCOMING.c.key)),
             )
             .order_by(JOB.c.row, JOB.c.id)
+        ).all()
+
+    def _gone(self) -> Sequence[Any]:
+        """List rows with a video that an earlier load parted with, and that this one asks for."""
+        if not self.report.added:
+            return []
+        asked = func.coalesce(JOB.c.manifest_fingerprint, JOB.c.fingerprint)
+        new = JOB.alias()
+        fresh = select(new.c.fingerprint).where(
+            new.c.batch_id == self._batch_id, new.c.id > self._last_id
+        )
+        return self._connection.execute(
+            select(JOB, _PAID.label("paid"))
+            .where(
+                JOB.c.batch_id == self._batch_id,
+                not_(JOB.c.in_manifest),
+                JOB.c.key.not_in(select(INCOMING.c.key)),
+                HAS_VIDEO,
+                asked.in_(fresh),
+            )
+            .order_by(JOB.c.id)
         ).all()
 
     def _fresh(self, fingerprint: str | None = None) -> Sequence[Any]:

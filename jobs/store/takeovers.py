@@ -47,7 +47,14 @@ def wanted_rows(connection: Connection, sought: Sought) -> Iterator[WantedRow]:
     """
     newest = _newest_known(connection, sought)
     found = connection.execute(
-        select(JOB.c.id, JOB.c.prompt, JOB.c.fingerprint, JOB.c.held_back, JOB.c.held_back_by)
+        select(
+            JOB.c.id,
+            JOB.c.prompt,
+            JOB.c.fingerprint,
+            JOB.c.held_back,
+            JOB.c.held_back_by,
+            JOB.c.overruled_at,
+        )
         .where(*_wanted(sought))
         .order_by(JOB.c.batch_id, JOB.c.row, JOB.c.id)
     )
@@ -56,7 +63,14 @@ def wanted_rows(connection: Connection, sought: Sought) -> Iterator[WantedRow]:
         since, created_since = newest.get((row.id, key), (None, None))
         found_before = None if row.held_back in _NOTHING_KNOWN else row.held_back
         yield WantedRow(
-            row.id, key, row.fingerprint, since, created_since, found_before, row.held_back_by
+            row.id,
+            key,
+            row.fingerprint,
+            since,
+            created_since,
+            found_before,
+            row.held_back_by,
+            row.overruled_at,
         )
 
 

@@ -157,6 +157,8 @@ def upgrade() -> None:
 def remake_job() -> None:
     op.execute(JOB)
     op.execute(f"INSERT INTO job_0007 ({COLUMNS}) SELECT {COLUMNS} FROM job")  # noqa: S608 - ours
+    # whether earlier versions have looked for them is not known
+    op.execute("UPDATE job_0007 SET held_back = 'not_looked' WHERE state = 'queued'")
     op.execute("DROP TABLE job")
     op.execute("ALTER TABLE job_0007 RENAME TO job")
     for statement in (*INDEXES, *TRIGGERS):

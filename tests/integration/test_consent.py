@@ -13,10 +13,10 @@ from support.engine import Engine, spec
 from support.invariants import Invariants
 
 from jobs.ending import Reason
-from jobs.provider import Generation, GenerationPhase, InDoubt, Throttled
+from jobs.provider import Generation, GenerationPhase, InDoubt, Rejected, Throttled
 from jobs.runner import Runner
 from jobs.states import ASKED_BY_NAME, FOUND, FailureKind, HeldBack, JobState
-from jobs.store import Store, handing, holding, outstanding, steering, views
+from jobs.store import Store, handing, holding, loading, outstanding, steering, views
 from jobs.tables import BATCH, JOB
 
 FAILED = Generation("", GenerationPhase.FAILED, failure=FailureKind.SYSTEM, message="broken")
@@ -318,3 +318,32 @@ def test_a_load_that_nobody_has_agreed_to(
         after is None
     )
     engine.store.close()
+
+
+@pytest.mark.parametrize("state", ["failed", "queued"])
+def test_an_edited_row_is_in_nobodys_hands(engine: Engine, state: str) -> None:
+    """It was handed over, and failed unpaid or waits; a load makes it another request."""
+    engine.provider.script = {"prompt of o3": [Rejected(FailureKind.VALIDATION, "no")]}
+    if state == "queued":
+        engine.provider.script = {"prompt of o3": [Throttled(9000.0)]}
+    engine.provider.takes = 600.0
+    hand = numbers(engine, "o3")
+    states: list[str] = []
+
+    def edit(connection: Connection) -> None:
+        states.append(engine.jobs()["o3"].state)
+        kind = lambda request: engine.provider.kind(request).key  # noqa: E731
+        rows = [spec(f"o{i}", "another prompt" if i == 3 else None, row=i) for i in range(12)]
+        now = engine.clock.now()
+        loading.load(connection, 2, rows, kind, now, held_back=HeldBack.UNASKED)
+
+    def during(runner: Runner) -> None:
+        beside(engine, lambda c: handing.hand_over(c, hand))(runner)
+        engine.first = engine.acting  # type: ignore[attr-defined]
+        beside(engine, edit, after=60.0)(runner)
+
+    assert engine.run([1], during=during).reason is Reason.FINISHED
+    assert states == [state]
+    assert bought(engine) == ["n0", "n1", "n2", "o3"]
+    job = engine.jobs()["o3"]
+    assert (job.state, job.held_back, job.prompt) == ("queued", "unasked", "another prompt")
