@@ -28,6 +28,7 @@ from batchsora.settings import read_settings
 from batchsora.terms import Terms, caps, check, pick, run_terms_of
 from jobs import schema
 from jobs.errors import NotAllowedError
+from jobs.states import HeldBack
 from jobs.store import views
 from jobs.store.loading import LoadReport
 from jobs.store.views import BatchStatus, Wanted
@@ -126,7 +127,7 @@ class Batch:
         with working_store(self._settings.database, hooks.clock) as store:
             options, given = self._options(terms), caps(terms)
             if is_capped(store, manifest, options.name, given):
-                options = replace(options, held_back=None)
+                options = replace(options, held_back=HeldBack.NOT_LOOKED)
             return load_manifest(store, manifest, options, given, hooks.clock.now())[0]
 
     def run(

@@ -9,6 +9,8 @@ from typing import Protocol
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 """A provider's time outside of these is unreadable: arithmetic on year 1 or 9999 overflows."""
 
+PRECISION = timedelta(seconds=2)
+"""How far a ``Date`` may be off, by which the provider's clock and ours are compared."""
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 MOST_APART = timedelta(days=366)

@@ -19,6 +19,7 @@ from .matching import Clocks, Match, WantedRow, match, use_of
 from .provider import Generation, GenerationPhase, Provider, ProviderError
 from .states import HeldBack
 from .store import Store, holding, takeovers
+from .store.holding import Sought
 from .text import text_key
 
 TOGETHER: Final = 8
@@ -49,6 +50,7 @@ class EarlierWork:
         not_looked: jobs that were not found, and could be beyond what the list showed.
         released: jobs that were held back, and need not be any more.
         ahead: by how much the provider's clock is ahead of ours.
+        looked_for: whose rows were looked for in the whole list; None where it was not whole.
     """
 
     matches: Sequence[Match] = ()
@@ -57,6 +59,7 @@ class EarlierWork:
     not_looked: Sequence[int] = ()
     released: Sequence[int] = ()
     ahead: timedelta = timedelta(0)
+    looked_for: Sought | None = None
 
     @property
     def finished(self) -> int:
@@ -68,7 +71,7 @@ async def find_earlier(
     store: Store,
     provider: Provider,
     clock: Clock,
-    batch_ids: Sequence[int],
+    sought: Sought,
     seen: Callable[[int], object] = lambda _: None,
 ) -> EarlierWork:
     """Look through the account's list for the prompts of rows that may be bought.
@@ -80,24 +83,24 @@ async def find_earlier(
         store: the job table.
         provider: whose list is read.
         clock: time.
-        batch_ids: whose rows are looked for.
+        sought: the rows that are looked for.
         seen: told after each page how many more generations were seen.
 
     Raises:
         ProviderError: the list can't be read: nothing is known then, and nothing may be bought.
     """
-    jobs = store.read(lambda connection: takeovers.count_wanted(connection, batch_ids))
+    jobs = store.read(lambda connection: takeovers.count_wanted(connection, sought))
     if not jobs:
         return EarlierWork()
     look = await read_list(provider, clock, seen)
     ahead = provider.clock_ahead or timedelta(0)
     clocks = Clocks(clock.now() + ahead, ahead)
-    found = store.read(lambda connection: _compared(connection, batch_ids, look, clocks))
+    found = store.read(lambda connection: _compared(connection, sought, look, clocks))
     return await _with_addresses(provider, replace(found, jobs=jobs), clocks.now)
 
 
 def _compared(
-    connection: Connection, batch_ids: Sequence[int], look: ListLook, clocks: Clocks
+    connection: Connection, sought: Sought, look: ListLook, clocks: Clocks
 ) -> EarlierWork:
     """Compare the rows with what the list showed."""
     shown = {generation.id: generation for generation in look.generations}
@@ -105,7 +108,7 @@ def _compared(
     doubtful = takeovers.doubtful_keys(connection)
     nobodys = {name for name in shown if name not in known}
     found = match(
-        takeovers.wanted_rows(connection, batch_ids),
+        takeovers.wanted_rows(connection, sought),
         [generation for name, generation in shown.items() if name in nobodys],
         doubtful,
         clocks,
@@ -113,7 +116,7 @@ def _compared(
     )
     # beside a doubt of its prompt a row was not compared: what it waits for is there, and nobody's
     free = [
-        row.job_id
+        row
         for row in found.others
         if not _stays(row, shown)
         and not (row.key in doubtful and (row.held_back_by or "") in nobodys)
@@ -121,9 +124,10 @@ def _compared(
     return EarlierWork(
         matches=found.matches,
         looked=len(shown),
-        not_looked=() if look.whole else free,
-        released=free if look.whole else (),
+        not_looked=[] if look.whole else [row.job_id for row in free if row.overruled_at is None],
+        released=[row.job_id for row in free] if look.whole else [],
         ahead=clocks.ahead,
+        looked_for=sought if look.whole else None,
     )
 
 
@@ -178,6 +182,8 @@ def hold_back(store: Store, work: EarlierWork) -> None:
     """Hold back what must wait, and release what need not wait any more, in one transaction."""
 
     def write(connection: Connection) -> None:
+        if work.looked_for is not None:
+            holding.looked_for(connection, work.looked_for)
         holding.release_jobs(connection, work.released)
         holding.hold_back(
             connection, {m.job_id: m.generation.id for m in work.matches}, HeldBack.EXISTS

@@ -9,14 +9,12 @@ bought were bought by others too, all that is left of their batches (:mod:`jobs.
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Sized
 from datetime import datetime, timedelta
 
+from .clock import PRECISION
 from .provider import Generation, GenerationPhase
 from .text import prompt_key
 
 MARGIN = timedelta(seconds=30)
 """By how much the look before buying may have seen less than was made by then."""
-
-PRECISION = timedelta(seconds=2)
-"""How far a ``Date`` may be off, by which the clocks are compared."""
 
 SEVERAL = 3
 """Prompts that this run and others bought at the same time, from which on it is no chance."""
@@ -46,7 +44,7 @@ class Elsewhere:
     def __init__(self, since: datetime | None = None, *, copies: bool = False) -> None:
         self._since = since
         self._copies = copies
-        self._made: dict[str, dict[str, None]] = {}
+        self._made: dict[str, dict[str, datetime]] = {}
         self._bought: dict[str, int] = {}
         self._both: dict[str, tuple[str, int]] = {}
 
@@ -65,13 +63,14 @@ class Elsewhere:
         """
         if self._since is None:
             return
-        since = self._since + (ahead or timedelta(0))
+        ahead = ahead or timedelta(0)
+        since = self._since + ahead
         news = [one for one in page if _is_news(one, since)]
         ours = known([one.id for one in news]) if news else ()
         for one in news:
-            if one.id not in ours and one.prompt is not None:
+            if one.id not in ours and one.prompt is not None and one.created_at is not None:
                 key = prompt_key(one.prompt)
-                self._made.setdefault(key, {})[one.id] = None
+                self._made.setdefault(key, {})[one.id] = one.created_at - ahead
                 if key in self._bought:
                     self._both[key] = (one.id, self._bought[key])
 
@@ -103,13 +102,18 @@ class Elsewhere:
         for key in list(keys):
             self._both.pop(key, None)
 
-    def made(self, key: str) -> Sequence[str]:
+    def made(self, key: str, after: datetime | None = None) -> Sequence[str]:
         """List the generations of a prompt that others have made, the first seen first.
 
         An acceptance of ours that was on its way meanwhile may be among them: whoever asks looks
         whether they are still nobody's.
+
+        Args:
+            key: of the prompt.
+            after: only later ones, by our clock: until then a person has overruled them.
         """
-        return tuple(self._made.get(key, ()))
+        made = self._made.get(key, {})
+        return tuple(n for n, at in made.items() if after is None or at > after + PRECISION)
 
 
 def _is_news(generation: Generation, since: datetime) -> bool:

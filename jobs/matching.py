@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from .clock import PRECISION
 from .provider import Generation, GenerationPhase
 from .text import text_key
 
@@ -29,6 +30,7 @@ class WantedRow:
         created_since: the same by the provider's clock, where that is known.
         held_back: why it is held back already.
         held_back_by: by which generation.
+        overruled_at: when a person said to buy it, whatever there was by then; by our clock.
     """
 
     job_id: int
@@ -38,6 +40,7 @@ class WantedRow:
     created_since: datetime | None = None
     held_back: str | None = None
     held_back_by: str | None = None
+    overruled_at: datetime | None = None
 
 
 class Use(StrEnum):
@@ -175,6 +178,8 @@ def _hand_out(
         own = next((one for one in offered if _later(one, row, clocks.ahead)), None)
         if own is None:
             left.append(row)
+            if alike and row.overruled_at is not None and offered:
+                offered.popleft()  # it was this row's, and is no other's now that it is bought
             continue
         offered.remove(own)
         if not alike:
@@ -184,7 +189,11 @@ def _hand_out(
 
 
 def _later(generation: Generation, row: WantedRow, ahead: timedelta) -> bool:
-    """Check whether a generation is newer than the one of its prompt that a row has already."""
+    """Check whether a generation is newer than what a row has already, or a person overruled."""
+    if row.overruled_at is not None:
+        made = generation.created_at
+        if made is None or made <= row.overruled_at + ahead + PRECISION:
+            return False
     if row.since is None or generation.created_at is None:
         return True
     return generation.created_at > (row.created_since or row.since + ahead)

@@ -12,8 +12,8 @@ from .clock import Clock, passed_since
 from .echo import resembles
 from .errors import NotAllowedError
 from .provider import Generation, Provider, UnknownGenerationError
-from .states import AttemptState, JobState
-from .store import Store, doubts, holding, outcomes, takeovers, views
+from .states import FOUND, AttemptState, JobState
+from .store import Store, doubts, outcomes, takeovers, views
 from .suspects import Suspect
 from .text import folded_id, prompt_key, same_text
 
@@ -44,7 +44,7 @@ async def resolve_as(
             its own.
         ProviderError: the provider did not answer.
     """
-    waits = job.state == JobState.QUEUED and job.held_back in holding.FOUND
+    waits = job.state == JobState.QUEUED and job.held_back in FOUND
     if not waits:
         _must_be_in_doubt(job)
     generation_id = folded_id(generation_id)

@@ -64,6 +64,13 @@ class HeldBack(StrEnum):
     NOT_LOOKED = "not_looked"
 
 
+ASKED_BY_NAME: Final = (HeldBack.UNASKED, HeldBack.LEFT_OUT)
+"""Who names a batch to a run without a pick asks for these rows of it."""
+
+FOUND: Final = tuple(reason for reason in HeldBack if reason not in ASKED_BY_NAME)
+"""Rows that something was found about, or that were not looked for; a person or a look decides."""
+
+
 JOB_TRANSITIONS: Final[tuple[tuple[JobState, str, JobState], ...]] = (
     (JobState.QUEUED, "claim", JobState.SUBMITTING),
     (JobState.QUEUED, "take_over", JobState.PENDING),

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlmodel import Field
 
 from .columns import Base, amount_column, sql_list, text_column, time_column
-from .states import LIVE_ATTEMPTS, AttemptState, FailureKind, HeldBack, JobState
+from .states import FOUND, LIVE_ATTEMPTS, AttemptState, FailureKind, HeldBack, JobState
 
 
 class Account(Base, table=True):
@@ -127,6 +127,7 @@ _JOB_STATES = sql_list([*JobState])
 _ATTEMPT_STATES = sql_list([*AttemptState])
 _KINDS = sql_list([*FailureKind])
 _HELD_BACK = sql_list([*HeldBack])
+_FOUND = sql_list(FOUND)
 LIVE = text(f"state IN {sql_list([*LIVE_ATTEMPTS])}")
 QUEUED = text("state = 'queued'")
 BUYABLE = text("state = 'queued' AND held_back IS NULL")
@@ -164,7 +165,9 @@ class Job(Base, table=True):
     """One wanted video; ``filed_attempt_id`` is the attempt whose file is here.
 
     ``held_back`` says why no runner buys it although it is queued, ``held_back_by`` which
-    generation or job is the reason; ``handed``: a person handed it to the runner that is alive.
+    generation or job is the reason. Where something was found about a row that nobody has asked
+    for, ``held_beneath`` keeps that it was not. ``overruled_at`` is when a person said to buy it
+    whatever there was by then; ``handed``: a person handed it to the runner that is alive.
     """
 
     __tablename__ = "job"
@@ -176,6 +179,7 @@ class Job(Base, table=True):
         CheckConstraint("state != 'completed' OR video_url IS NOT NULL", name="completed_has_url"),
         CheckConstraint("orientation IN ('9:16', '16:9')", name="orientation"),
         CheckConstraint(f"held_back IS NULL OR held_back IN {_HELD_BACK}", name="held_back"),
+        CheckConstraint(f"held_beneath IS NULL OR held_back IN {_FOUND}", name="held_beneath"),
         Index(  # the last columns answer what is left without a look at the rows
             "ix_job_queue", "batch_id", "retries", text("priority DESC"), "id",
             "in_manifest", "row", "due_at",
@@ -214,6 +218,8 @@ class Job(Base, table=True):
     due_at: datetime | None = time_column()
     held_back: str | None = text_column()
     held_back_by: str | None = text_column()
+    held_beneath: str | None = text_column()
+    overruled_at: datetime | None = time_column()
     handed: bool = Field(
         default=False, sa_column=Column(Boolean, nullable=False, server_default=text("0"))
     )

@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -19,8 +21,9 @@ from jobs.clock import Clock
 from jobs.earlier import EarlierWork, find_earlier, hold_back, take_over
 from jobs.provider import ProviderError, TokenRefusedError
 from jobs.runner import check_owner
-from jobs.states import HeldBack
+from jobs.states import FOUND, HeldBack
 from jobs.store import Store, holding, past, takeovers, views
+from jobs.store.holding import Sought
 from jobs.store.past import PaidBefore
 
 
@@ -48,7 +51,7 @@ class Asker(Protocol):
 def settle_earlier(
     store: Store,
     place: Endpoint,
-    batch_ids: list[int],
+    sought: Sought,
     choice: OnExisting,
     clock: Clock,
     asker: Asker,
@@ -62,7 +65,7 @@ def settle_earlier(
     Args:
         store: the job table.
         place: whose list is read.
-        batch_ids: whose rows may be bought.
+        sought: the rows that may be bought.
         choice: what a person said.
         clock: time.
         asker: who is told and asked.
@@ -75,17 +78,18 @@ def settle_earlier(
         jobs.provider.ProviderError: the account's list can't be read, so nothing may be bought.
         jobs.errors.DatabaseOwnerError: the database holds another account's generations.
     """
+    batch_ids = sought.batch_ids
     if choice is OnExisting.BUY:
-        store.write(lambda connection: _release(connection, batch_ids))
+        store.write(lambda connection: _release(connection, sought, clock.now()))
         return frozenset()
-    settle_past(store, batch_ids, choice, clock, asker)
-    work = _look(store, place, batch_ids, clock, quiet=quiet)
+    settle_past(store, sought, choice, clock, asker)
+    work = _look(store, place, sought, clock, quiet=quiet)
     hold_back(store, work)
     if work.matches:
         _settle_found(store, work, choice, clock, asker)
     if work.not_looked:
-        _settle_not_looked(store, work, choice, asker)
-    _settle_elsewhere(store, batch_ids, choice, asker)
+        _settle_not_looked(store, work, choice, clock, asker)
+    _settle_elsewhere(store, sought, choice, clock, asker)
     return frozenset(store.read(lambda connection: takeovers.waiting(connection, batch_ids)))
 
 
@@ -100,19 +104,22 @@ def tell_of_others(store: Store, batch_ids: list[int], asker: Asker) -> None:
         )
 
 
-def _held_elsewhere(connection: Connection, batch_ids: list[int]) -> int:
+def _held_elsewhere(connection: Connection, batch_ids: Sequence[int]) -> int:
     found = (holding.counts(connection, batch_id) for batch_id in batch_ids)
     return sum(counts.get(HeldBack.ELSEWHERE, 0) for counts in found)
 
 
-def _settle_elsewhere(store: Store, batch_ids: list[int], choice: OnExisting, asker: Asker) -> None:
+def _settle_elsewhere(
+    store: Store, sought: Sought, choice: OnExisting, clock: Clock, asker: Asker
+) -> None:
     """Ask about rows that an earlier run held back because of what others bought meanwhile."""
 
     def release(connection: Connection) -> None:
-        for batch_id in batch_ids:
+        holding.overrule(connection, sought, clock.now(), HeldBack.ELSEWHERE)
+        for batch_id in sought.batch_ids:
             holding.release(connection, batch_id, [HeldBack.ELSEWHERE])
 
-    held = store.read(lambda c: _held_elsewhere(c, batch_ids))
+    held = store.read(lambda c: _held_elsewhere(c, sought.batch_ids))
     if held and choice is OnExisting.ASK and asker.can_ask():
         asker.say(
             f"{held} row(s) wait because somebody else bought the same rows on this account while "
@@ -122,16 +129,17 @@ def _settle_elsewhere(store: Store, batch_ids: list[int], choice: OnExisting, as
             store.write(release)
 
 
-def _release(connection: Connection, batch_ids: Iterable[int]) -> None:
-    for batch_id in batch_ids:
-        holding.release(connection, batch_id, holding.FOUND)
+def _release(connection: Connection, sought: Sought, now: datetime) -> None:
+    holding.overrule(connection, sought, now)
+    for batch_id in sought.batch_ids:
+        holding.release(connection, batch_id, FOUND)
 
 
 def settle_past(
-    store: Store, batch_ids: Sequence[int], choice: OnExisting, clock: Clock, asker: Asker
+    store: Store, sought: Sought, choice: OnExisting, clock: Clock, asker: Asker
 ) -> None:
     """Hold back what was paid for under another batch of this database, or share its videos."""
-    found = store.write(lambda connection: _hold_paid(connection, batch_ids))
+    found = store.write(lambda connection: _hold_paid(connection, sought))
     if not found:
         return
     asker.say(paid_before([one.paid for one in found]))
@@ -144,21 +152,22 @@ def settle_past(
         asker.say(f"{taken} taken over")
         found = [one for one in found if one.paid.video_url is None]
         if found:
-            asker.say(f"{len(found)} of them are not finished yet, so they wait; {BUY_THEM}")
+            asker.say(
+                f"{len(found)} of them have no finished video to take, so they wait; {BUY_THEM}"
+            )
         return
     asker.say(f"They wait: {TAKE_THEM}, {BUY_THEM}")
 
 
-def _hold_paid(connection: Connection, batch_ids: Sequence[int]) -> list[PaidBefore]:
-    """Hold back what was paid for before; release what is no longer so."""
+def _hold_paid(connection: Connection, sought: Sought) -> list[PaidBefore]:
+    """Hold back what was paid for before; what is no longer so waits for the look at the list."""
     asked = [
         batch.id
         for batch in views.find_batches(connection)
-        if batch.id in batch_ids and batch.name != ADHOC
+        if batch.id in sought.batch_ids and batch.name != ADHOC
     ]
-    found = past.find(connection, asked)
-    for batch_id in batch_ids:
-        holding.release(connection, batch_id, [HeldBack.PAID_BEFORE])
+    found = past.find(connection, replace(sought, batch_ids=asked))
+    holding.look_again(connection, sought, HeldBack.PAID_BEFORE)
     by = {one.job_id: one.paid.generation_id for one in found}
     holding.hold_back(connection, by, HeldBack.PAID_BEFORE)
     return found
@@ -169,7 +178,7 @@ def _share(connection: Connection, found: Iterable[PaidBefore], clock: Clock) ->
 
 
 def _look(
-    store: Store, place: Endpoint, batch_ids: list[int], clock: Clock, *, quiet: bool
+    store: Store, place: Endpoint, sought: Sought, clock: Clock, *, quiet: bool
 ) -> EarlierWork:
     """Look through the account's list.
 
@@ -181,7 +190,7 @@ def _look(
         # another account's generations must not be written here
         await check_owner(store, provider, place.owner)
         with _counted(quiet=quiet) as bar:
-            return await find_earlier(store, provider, clock, batch_ids, bar.update)
+            return await find_earlier(store, provider, clock, sought, bar.update)
 
     try:
         return ask(place, find)
@@ -248,7 +257,9 @@ def _not_taken(work: EarlierWork) -> Iterator[str]:
         )
 
 
-def _settle_not_looked(store: Store, work: EarlierWork, choice: OnExisting, asker: Asker) -> None:
+def _settle_not_looked(
+    store: Store, work: EarlierWork, choice: OnExisting, clock: Clock, asker: Asker
+) -> None:
     asker.say(
         f"only the newest {work.looked} generations of the account could be looked at: "
         f"{len(work.not_looked)} row(s) were not found there, and may be among the others"
@@ -258,6 +269,7 @@ def _settle_not_looked(store: Store, work: EarlierWork, choice: OnExisting, aske
         and asker.can_ask()
         and asker.confirm(f"Buy those {len(work.not_looked)} all the same?")
     ):
-        store.write(lambda connection: holding.release_jobs(connection, work.not_looked))
+        now = clock.now()
+        store.write(lambda connection: holding.buy_unlooked(connection, work.not_looked, now))
         return
     asker.say(f"They wait; {BUY_THEM}")

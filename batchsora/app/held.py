@@ -4,8 +4,7 @@ from collections.abc import Collection, Iterator
 from shlex import quote
 from typing import Any, Final
 
-from jobs.states import HeldBack, JobState
-from jobs.store import holding
+from jobs.states import ASKED_BY_NAME, HeldBack, JobState
 from jobs.store.views import BatchStatus
 
 WHY: Final = {
@@ -14,7 +13,7 @@ WHY: Final = {
     HeldBack.EXISTS: "in the account already",
     HeldBack.PAID_BEFORE: "paid for before, in this database",
     HeldBack.ELSEWHERE: "bought elsewhere meanwhile",
-    HeldBack.NOT_LOOKED: "not looked for: the account's list could not be read so far back",
+    HeldBack.NOT_LOOKED: "not looked for in the account's list",
 }
 """What holds a row back, for people."""
 
@@ -36,8 +35,10 @@ def short_lines(batch: BatchStatus) -> Iterator[str]:
 
 def _way_on(reason: HeldBack, name: str) -> str:
     run = f"batchsora run --batch {quote(name)}"
-    if reason in holding.ASKED_BY_NAME:
+    if reason in ASKED_BY_NAME:
         return f"'{run}' buys them"
+    if reason is HeldBack.NOT_LOOKED:
+        return f"'{run}' looks for them; with --buy-again it buys them without a look"
     return f"'{run}' with --adopt-existing or --buy-again"
 
 

@@ -79,8 +79,8 @@ class LoadOptions:
         allow_unknown: load although a column looks like a misspelt one.
         ask_gone: load nothing while unpaid rows would be cancelled that left the manifest.
         quiet: show no progress.
-        held_back: why nobody buys the rows that this load queues, until a person says so; None: a
-            person has.
+        held_back: why nobody buys the rows that this load queues: a person has not asked for
+            them, or has, and they were not looked for yet.
     """
 
     name: str | None = None
@@ -89,7 +89,7 @@ class LoadOptions:
     on_change: OnChange = OnChange.STOP
     ask_gone: bool = False
     quiet: bool = False
-    held_back: HeldBack | None = HeldBack.UNASKED
+    held_back: HeldBack = HeldBack.UNASKED
 
 
 def valid_rows(

@@ -1,7 +1,7 @@
 """What a manifest would buy: rows, errors, cost, time; nothing is written and nothing paid."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from batchsora.manifest.read import Manifest
 from batchsora.runblob.kinds import kind_of
 from jobs.money import cap_micros, usd_text
 from jobs.spec import JobSpec
-from jobs.states import JobState
+from jobs.states import LIVE_ATTEMPTS, AttemptState, JobState
 from jobs.store import Store, accounts, batches, past, views
 from jobs.store.past import Paid
 from jobs.store.views import Wanted
@@ -150,6 +150,8 @@ def make_plan(
     plan.campaign_caps = {n: cap_micros(usd) for n, usd in manifest.campaign_budgets.items()}
     known = Known() if store is None else _known(plan, manifest, name, store)
     valid: list[int] = []
+    unclear: list[_Unclear] = []
+    keys: set[str] = set()
     last = 0
     for row in counted(manifest.rows()):
         if row.row != last:
@@ -160,20 +162,37 @@ def make_plan(
             continue
         if not valid or valid[-1] != row.row:
             valid.append(row.row)
-        kind, done, before = kind_of(row.request).key, known.done(row.key), known.before(row)
-        if before is not None:
-            plan.paid_before.append(before)
-        plan.all.add(kind, done=done, paid_before=before is not None)
-        if row.campaign is not None:
-            tally = plan.campaigns.setdefault(row.campaign, Tally())
-            tally.add(kind, done=done, paid_before=before is not None)
+        kind = kind_of(row.request).key
+        if row.key in known.settled:
+            keys.add(row.key)
+        if known.unclear(row):
+            unclear.append(_Unclear(row.key, row.fingerprint, kind, row.campaign))
+        else:
+            _count(plan, kind, row.campaign, done=known.done(row.key))
         if len(plan.samples) < SAMPLES:
             plan.samples.append(row)
+    known.recognise(unclear, keys)
+    for one in unclear:
+        before = known.before(one)
+        plan.paid_before += [] if before is None else [before]
+        done = known.done(one.key)
+        _count(plan, one.kind, one.campaign, done=done, paid_before=before is not None)
     plan.notes = list(manifest.notes)
     if pick is not None and not pick.everything:
         _add_picked(plan, manifest, pick.rows(sorted(set(valid))), known, counted)
     plan.seconds = pace.seconds(sum(plan.to_buy.values()))
     return plan
+
+
+def _count(
+    plan: Plan, kind: str, campaign: str | None, *, done: bool, paid_before: bool = False
+) -> None:
+    """Count a video, and in its campaign."""
+    tallies = [plan.all]
+    if campaign is not None:
+        tallies.append(plan.campaigns.setdefault(campaign, Tally()))
+    for tally in tallies:
+        tally.add(kind, done=done, paid_before=paid_before)
 
 
 def _add_picked(
@@ -194,6 +213,7 @@ def _add_picked(
                 plan.samples.append(row)
 
 
+_NEVER_MADE: Final = (AttemptState.REJECTED, AttemptState.VOID)
 MOST_SHOWN: Final = 20
 """Jobs that are shown of those that were picked."""
 
@@ -205,28 +225,67 @@ class Known:
     Attributes:
         settled: by key, whether a row of its batch is bought, on its way, or has failed for good.
         asked: keys of queued rows that were paid for once: they wait for a retry.
-        elsewhere: what other batches paid for, by what was asked for.
+        videos: the batch's paid rows, by what they ask for: their keys and attempts.
+        elsewhere: what was paid for and is no row's of the batch, by what was asked for.
         found: keys of the rows that :meth:`before` found.
     """
 
     settled: dict[str, bool] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)
+    videos: dict[str, deque[tuple[str, int | None]]] = field(default_factory=dict)
     elsewhere: dict[str, deque[Paid]] = field(default_factory=dict)
     found: set[str] = field(default_factory=set)
+
+    def unclear(self, row: JobSpec) -> bool:
+        """Return whether only the whole manifest tells if a row is to be bought."""
+        if self.done(row.key) or row.key in self.asked:
+            return False
+        new = row.key not in self.settled and row.fingerprint in self.videos
+        return new or row.fingerprint in self.elsewhere
+
+    def recognise(self, rows: Iterable["_Unclear"], keys: Container[str]) -> None:
+        """Find the rows that come back under another key, as a load does.
+
+        Args:
+            rows: unclear ones, in the manifest's order.
+            keys: those of the batch's rows that the manifest has.
+        """
+        for row in rows:
+            videos = self.videos.get(row.fingerprint, deque())
+            while row.key not in self.settled and videos:
+                key, attempt_id = videos.popleft()
+                if key in keys:
+                    continue
+                self.settled[row.key] = self.settled[key]
+                self.asked |= {row.key} if key in self.asked else set()
+                left = self.elsewhere.get(row.fingerprint, ())
+                self.elsewhere[row.fingerprint] = deque(
+                    paid for paid in left if paid.attempt_id != attempt_id
+                )
 
     def done(self, key: str) -> bool:
         """Return whether a row is not to be bought any more."""
         return self.settled.get(key, False)
 
-    def before(self, row: JobSpec) -> Paid | None:
-        """Return what another batch paid for that this row asks for; each is found once."""
-        if not self.elsewhere or self.done(row.key) or row.key in self.asked:
+    def before(self, row: "_Unclear") -> Paid | None:
+        """Return what was paid for before that this row asks for; each is found once."""
+        if self.done(row.key) or row.key in self.asked:
             return None
         paid = self.elsewhere.get(row.fingerprint)
         if not paid:
             return None
         self.found.add(row.key)
         return paid.popleft()
+
+
+@dataclass(frozen=True, slots=True)
+class _Unclear:
+    """A row that may be paid for already, as far as it is counted."""
+
+    key: str
+    fingerprint: str
+    kind: str
+    campaign: str | None
 
 
 def _known(plan: Plan, manifest: Manifest, name: str | None, store: Store) -> Known:
@@ -249,6 +308,11 @@ def _known(plan: Plan, manifest: Manifest, name: str | None, store: Store) -> Kn
         known = Known(elsewhere=past.paid_elsewhere(connection, batch.id))
         for job in views.jobs(connection, Wanted(batch=batch.name)):
             known.settled[job.key] = job.state not in (JobState.QUEUED, JobState.CANCELLED)
+            gone = job.state != JobState.COMPLETED and job.attempt_state not in LIVE_ATTEMPTS
+            if job.attempt_state in (None, *_NEVER_MADE) or (gone and not job.in_manifest):
+                continue
+            videos = known.videos.setdefault(job.manifest_fingerprint or job.fingerprint, deque())
+            (videos.appendleft if job.in_manifest else videos.append)((job.key, job.attempt_id))
             if job.charged_micros and job.state == JobState.QUEUED:
                 known.asked.add(job.key)
         return known

@@ -20,6 +20,7 @@ from jobs.money import usd_text
 from jobs.policy import RunPolicy
 from jobs.runner import Runner
 from jobs.store import Store, doubts, latecomers, views
+from jobs.store.holding import Sought
 
 SHOWN = 20
 
@@ -63,7 +64,7 @@ def reconcile(request: ReconcileRequest, settings: Settings, hooks: Hooks, telle
         found = asyncio.run(_reconcile(request, store, place, hooks))
         if request.adopt:
             batches = [batch.id for batch in store.read(views.find_batches)]
-            settle_earlier(store, place, batches, OnExisting.ADOPT, hooks.clock, teller)
+            settle_earlier(store, place, Sought(batches), OnExisting.ADOPT, hooks.clock, teller)
         left = _doubts(store)
         twice = _paid_twice(store)
         document = _document(found, before, left) | {"paid_twice": [_twice_json(o) for o in twice]}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
@@ -32,8 +33,9 @@ from batchsora.settings import Settings
 from jobs.ending import Reason
 from jobs.errors import NotAllowedError, NotFoundError
 from jobs.lock import PATIENCE, current_runner
-from jobs.states import HeldBack, JobState
+from jobs.states import ASKED_BY_NAME, FOUND, HeldBack, JobState
 from jobs.store import Store, accounts, holding, steering, unended, views
+from jobs.store.holding import Sought
 from jobs.store.views import BatchStatus
 
 LONGEST_WAIT = 7 * 86400.0
@@ -111,13 +113,14 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
             code = Exit.STOPPED if paused else _exit_of_left(found, [])
             _give(store, found, code, Reason.FINISHED, teller)
             return code
+        sought = _sought(store, batch_ids, request)
         looks = request.on_existing is not OnExisting.BUY
         looked_at = hooks.clock.now() if looks else None
         if looks:  # else what was found is released once it is agreed that it may be bought
             settle_earlier(
                 store,
                 place,
-                batch_ids,
+                sought,
                 request.on_existing,
                 hooks.clock,
                 teller,
@@ -125,7 +128,8 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
             )
         if not consent and not _may_spend(store, batch_ids, request, teller):
             return Exit.USAGE
-        store.write(lambda c: _ask_for(c, batch_ids, request))  # not before what exists is known
+        # not before what exists is known
+        store.write(lambda c: _ask_for(c, sought, request, hooks.clock.now()))
         policy = replace(request.terms.policy, not_awaited=paused, looked_at=looked_at)
         terms = replace(request.terms, policy=policy)
         if terms.download is not None:
@@ -162,7 +166,7 @@ def _load(
     if not request.pick.everything:
         options = replace(options, held_back=HeldBack.LEFT_OUT)
     elif consent or is_capped(store, manifest, options.name, request.caps):
-        options = replace(options, held_back=None)
+        options = replace(options, held_back=HeldBack.NOT_LOOKED)
     try:
         report, notes, skipped = load_manifest(store, manifest, options, request.caps, now)
     except RowsGoneError as gone:
@@ -221,15 +225,29 @@ def _paused(store: Store, batch_ids: list[int], teller: Teller) -> tuple[list[in
 
 def _unfinished(batch: BatchStatus, request: StartRequest) -> bool:
     files = request.terms.download is not None and batch.files_missing > 0
-    unasked = sum(batch.held_back.get(reason, 0) for reason in holding.ASKED_BY_NAME)
+    unasked = sum(batch.held_back.get(reason, 0) for reason in ASKED_BY_NAME)
     return bool(batch.left - unasked or files)
 
 
 def _exit_of_left(batches: list[BatchStatus], skipped: list[RowProblem]) -> Exit:
     """Say which exit it means what a finished run has left: what was found is for a person."""
-    if any(batch.held_back.get(reason) for batch in batches for reason in holding.FOUND):
+    if any(batch.held_back.get(reason) for batch in batches for reason in FOUND):
         return Exit.STOPPED
     return Exit.FAILED if skipped else Exit.DONE
+
+
+def _sought(store: Store, batch_ids: list[int], request: StartRequest) -> Sought:
+    """Name the rows that a run may buy: what else is queued is neither looked for nor changed."""
+
+    def picked(connection: Connection) -> dict[int, frozenset[int]]:
+        found = {number: _picked(connection, number, request.pick) for number in batch_ids}
+        return {number: rows for number, rows in found.items() if rows is not None}
+
+    return Sought(batch_ids, _named(request), store.read(picked))
+
+
+def _named(request: StartRequest) -> bool:
+    return request.source is not None or request.batch is not None
 
 
 def _overruled(request: StartRequest) -> tuple[HeldBack, ...]:
@@ -237,14 +255,15 @@ def _overruled(request: StartRequest) -> tuple[HeldBack, ...]:
 
     Who names a batch asks for what was left out of it before, or was loaded and never asked for.
     """
-    named = request.source is not None or request.batch is not None
     again = request.on_existing is OnExisting.BUY
-    return (holding.ASKED_BY_NAME if named else ()) + (holding.FOUND if again else ())
+    return (ASKED_BY_NAME if _named(request) else ()) + (FOUND if again else ())
 
 
-def _ask_for(connection: Connection, batch_ids: list[int], request: StartRequest) -> None:
+def _ask_for(connection: Connection, sought: Sought, request: StartRequest, now: datetime) -> None:
     """Write down with the rows what a person has asked for now, and what was left out."""
-    for batch_id in batch_ids:
+    if request.on_existing is OnExisting.BUY:
+        holding.overrule(connection, sought, now)
+    for batch_id in sought.batch_ids:
         rows = _picked(connection, batch_id, request.pick)
         if rows is None:
             holding.release(connection, batch_id, _overruled(request))

@@ -85,6 +85,7 @@ def retry(
     prompt: str | None = None,
     dry: bool,
     consent: bool,
+    clock: Clock,
     shown: str | None = None,
     give_up: Patience | None = None,
 ) -> Exit:
@@ -102,6 +103,7 @@ def retry(
         prompt: instead of the job's own.
         dry: only say what it would cost.
         consent: the person has agreed already.
+        clock: tells what there is when the person says so; what turns up later is held back.
         shown: :func:`digest` of the jobs that the person agreed to; others are not bought.
         give_up: attempts that will not end are given up first, on these terms (``--abandon``).
 
@@ -145,7 +147,7 @@ def retry(
         teller.result(document, lambda: text or "nothing to retry")
         return Exit.USAGE if refused else Exit.DONE
     agree(f"Buy {len(chosen)} job(s) again for {price}{stays}?", teller, consent=consent)
-    moved = _in_chunks(store, [job.id for job in chosen], teller, _mover(words, give_up))
+    moved = _in_chunks(store, [job.id for job in chosen], teller, _mover(words, give_up, clock))
     left = [job for job in chosen if job.id not in moved]  # something else was quicker
     refused += sort_out(store, left, lambda c, ids: standing.may_be_retried(c, ids, give_up))[1]
     document["retried"] = [job.key for job in chosen if job.id in moved]
@@ -170,20 +172,20 @@ def _prompt(text: str) -> str:
 
 
 def _mover(
-    words: str | None, give_up: Patience | None
+    words: str | None, give_up: Patience | None, clock: Clock
 ) -> Callable[[Connection, Sequence[int]], list[int]]:
     if words is None:
-        return lambda c, ids: steering.retry(c, ids, give_up)
+        return lambda c, ids: steering.retry(c, ids, give_up, now=clock.now())
     return lambda c, ids: [n for n in ids if steering.reword(c, n, words, give_up)]
 
 
-def redo(job: Any, settings: Settings, store: Store, teller: Teller) -> bool:
+def redo(job: Any, settings: Settings, store: Store, teller: Teller, clock: Clock) -> bool:
     """Queue a completed job for another attempt, whose cost the caller has told and asked about.
 
     Returns:
         False when the job is not completed any more, or its row left the manifest.
     """
-    if not store.write(lambda c: steering.redo(c, [job.id])):
+    if not store.write(lambda c: steering.redo(c, [job.id], clock.now())):
         return False
     taken = hand_over(store, settings, [job.id])
     teller.say(f"{job.key} is queued again; its first video stays in its history; {taken}")
@@ -366,10 +368,13 @@ def hand_over(store: Store, settings: Settings, job_ids: Sequence[int]) -> str:
 
 
 def ask_for(store: Store, job_ids: Sequence[int]) -> None:
-    """Hand jobs to the runner that is alive, also those that were held back."""
+    """Hand jobs to the runner that is alive, also those that nobody had asked for.
+
+    They were looked for; what was found is handed over to nobody.
+    """
 
     def work(connection: Connection, chunk: Sequence[int]) -> None:
-        holding.ask_for(connection, chunk)
+        holding.ask_by_name(connection, chunk)
         handing.hand_over(connection, chunk)
 
     for chunk in chunks(job_ids):

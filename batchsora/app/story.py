@@ -24,7 +24,7 @@ _NEXT = {
 }
 
 
-def story_json(job: Any, attempts: Sequence[Any]) -> dict[str, Any]:
+def story_json(job: Any, attempts: Sequence[Any], *, batch: bool = False) -> dict[str, Any]:
     """Show a job with its attempts for scripts."""
     return job_json(job) | {
         "attempts": [
@@ -46,16 +46,16 @@ def story_json(job: Any, attempts: Sequence[Any]) -> dict[str, Any]:
             }
             for attempt in attempts
         ],
-        "next": next_step(job, attempts),
+        "next": next_step(job, attempts, batch=batch),
     }
 
 
-def story_text(job: Any, attempts: Sequence[Any]) -> str:
-    """Tell a job's story."""
-    return "\n".join(_lines(job, attempts))
+def story_text(job: Any, attempts: Sequence[Any], *, batch: bool = False) -> str:
+    """Tell a job's story; what is typed next names its batch too where that was needed."""
+    return "\n".join(_lines(job, attempts, batch=batch))
 
 
-def _lines(job: Any, attempts: Sequence[Any]) -> Iterator[str]:
+def _lines(job: Any, attempts: Sequence[Any], *, batch: bool) -> Iterator[str]:
     yield f"{job.key} in {job.batch}, row {job.row}: {_state(job)}"
     if (why := held.words_of(job)) is not None:
         yield f"  bought       by nobody: {why}"
@@ -75,7 +75,7 @@ def _lines(job: Any, attempts: Sequence[Any]) -> Iterator[str]:
         yield f"  file         missing: {job.download_error}"
     for number, attempt in enumerate(attempts, 1):
         yield from _attempt(number, attempt, job.prompt)
-    if (what := next_step(job, attempts)) is not None:
+    if (what := next_step(job, attempts, batch=batch)) is not None:
         yield f"next: {what}"
 
 
@@ -127,29 +127,33 @@ def _state(job: Any) -> str:
     return words
 
 
-def next_step(job: Any, attempts: Sequence[Any] = ()) -> str | None:
-    """Say what to type next; None when nothing is left to do."""
+def next_step(job: Any, attempts: Sequence[Any] = (), *, batch: bool = False) -> str | None:
+    """Say what to type next; None when nothing is left to do.
+
+    Args:
+        job: as :func:`jobs.store.views.find_job` gives it.
+        attempts: of the job.
+        batch: name its batch too: other batches may have a job of the same name.
+    """
+    key = shlex.quote(job.key) + (f" --batch {shlex.quote(job.batch)}" if batch else "")
     if job.state == JobState.QUEUED and job.served:
         return "the runner that is alive buys it"
     if held.reason_of(job) is not None:
-        return f"'batchsora retry {shlex.quote(job.key)}' buys it"
+        return f"'batchsora retry {key}' buys it"
     if job.state == JobState.IN_DOUBT:
         return (
             "'batchsora run' or 'batchsora reconcile' looks for it; 'batchsora resolve "
-            f"{shlex.quote(job.key)}' settles it by your word"
+            f"{key}' settles it by your word"
         )
     if job.state == JobState.COMPLETED:
-        return (
-            None if job.sha256 else f"'batchsora download {shlex.quote(job.key)}' fetches the file"
-        )
-    if job.state == JobState.FAILED and (step := _unended(job, attempts)) is not None:
+        return None if job.sha256 else f"'batchsora download {key}' fetches the file"
+    if job.state == JobState.FAILED and (step := _unended(job, attempts, key)) is not None:
         return step
-    return _NEXT[JobState(job.state)].format(key=shlex.quote(job.key))
+    return _NEXT[JobState(job.state)].format(key=key)
 
 
-def _unended(job: Any, attempts: Sequence[Any]) -> str | None:
+def _unended(job: Any, attempts: Sequence[Any], key: str) -> str | None:
     """Say what to do about a failed job of which something paid for may still finish."""
-    key = shlex.quote(job.key)
     late = [a for a in attempts if a.state == AttemptState.ABANDONED and is_surplus(a.error)]
     if late:
         return (

@@ -80,8 +80,13 @@ def command(cli: Cli, /, prompt: str, **flags: Any) -> int:
     return int(code)
 
 
-def line(job: Any) -> str:
-    """Say in a line how a job ended, or what to type next."""
+def line(job: Any, *, batch: bool = False) -> str:
+    """Say in a line how a job ended, or what to type next.
+
+    Args:
+        job: as :func:`jobs.store.views.find_job` gives it.
+        batch: what is typed next names its batch too.
+    """
     from batchsora.app.story import next_step
     from batchsora.app.views import near
     from jobs.money import usd_text
@@ -97,5 +102,5 @@ def line(job: Any) -> str:
         return f"{said}\n  {near(job.file)}"
     if job.video_url:
         said += f"\n  {job.video_url}"
-    step = next_step(job)
+    step = next_step(job, batch=batch)
     return said if step is None else f"{said}\n  {step}"

@@ -80,6 +80,7 @@ def command(
                 prompt=prompt,
                 dry=dry_run,
                 consent=yes,
+                clock=cli.hooks.clock,
                 give_up=patience(cli.hooks.clock) if abandon else None,
             )
         )

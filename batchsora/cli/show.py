@@ -29,5 +29,7 @@ def command(cli: Cli, /, job: str, batch: str | None) -> int:
         found, attempts = store.read(
             lambda c: (found := views.find_job(c, job, batch), views.attempts_of(c, found.id))
         )
-    cli.result(story_json(found, attempts), lambda: story_text(found, attempts), IN_STORY)
+    named = batch is not None  # the next command may need it as well
+    document = story_json(found, attempts, batch=named)
+    cli.result(document, lambda: story_text(found, attempts, batch=named), IN_STORY)
     return 0

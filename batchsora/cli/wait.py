@@ -49,6 +49,10 @@ def command(
 
     terms = run_terms(folder, rehearsal=sandbox, poll_interval=poll_interval)
     settings = cli.settings(sandbox=sandbox)
+    # without a name of a job it was not told which of several is meant
+    named = batch is not None or not job
     code, found = wait(job, batch, terms, settings, cli.hooks, cli)
-    cli.result([job_json(one) for one in found], lambda: "\n".join(line(one) for one in found))
+    cli.result(
+        [job_json(one) for one in found], lambda: "\n".join(line(one, batch=named) for one in found)
+    )
     return int(code)

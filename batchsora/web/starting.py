@@ -25,6 +25,7 @@ from batchsora.web.answers import Said
 from batchsora.web.desk import Desk
 from batchsora.web.planning import Planned, Way
 from batchsora.web.uploads import Form
+from jobs.states import ASKED_BY_NAME
 from jobs.store import holding, views
 from jobs.store.loading import OnChange
 
@@ -248,13 +249,14 @@ def hand_over(desk: Desk, path: Path, wish: Wish) -> tuple[int, list[str]]:
     with endpoint(settings) as place, existing_store(settings.database) as store:
         report, notes, skipped = load_manifest(store, manifest, options, caps, desk.clock.now())
         lines = [*wording.loaded(manifest.path.name, report, skipped), *notes]
-        left_out = settle_earlier(store, place, [report.batch_id], wish.existing, desk.clock, said)
+        sought = holding.Sought([report.batch_id])
+        left_out = settle_earlier(store, place, sought, wish.existing, desk.clock, said)
         if left_out:
             lines.append(
                 f"{len(left_out)} prompt(s) exist already in this account, so nothing was handed "
                 "to the run: choose to buy them again, or start it when the run has ended"
             )
             return report.batch_id, lines
-        wanted = store.read(lambda c: views.queued_jobs(c, report.batch_id, holding.ASKED_BY_NAME))
+        wanted = store.read(lambda c: views.queued_jobs(c, report.batch_id, ASKED_BY_NAME))
         ask_for(store, [job.id for job in wanted])
     return report.batch_id, [*lines, "the run that is going on takes it up"]

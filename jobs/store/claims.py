@@ -157,7 +157,7 @@ MOST_ORDERED = 1000
 
 _COLUMNS = (
     "id", "batch_id", "key", "fingerprint", "kind", "prompt", "orientation", "duration", "image",
-    "callback_url", "campaign", "attempt_id",
+    "callback_url", "campaign", "attempt_id", "overruled_at",
 )  # fmt: skip
 _OPEN = (
     JOB.c.batch_id == bindparam("batch"),
@@ -318,7 +318,7 @@ class _Picker:
             self.blocked.add(Blocked.TWIN)
             return None
         if twin is None:
-            theirs = others.hold_back(self._connection, self._terms.elsewhere, job.id, same)
+            theirs = others.hold_back(self._connection, self._terms.elsewhere, job, same)
             if theirs is not None:
                 self.elsewhere.append(theirs)
                 return None

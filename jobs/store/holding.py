@@ -1,46 +1,120 @@
 """Holding queued rows back, so that no runner buys them before a person has said so (money.md)."""
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Final
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    column,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 
-from ..states import HeldBack
+from ..columns import sql_list
+from ..states import ASKED_BY_NAME, FOUND, HeldBack, JobState
 from ..tables import BUYABLE, HELD_BACK, JOB, QUEUED
 from .prepared import Prepared, as_list, one_of
 from .rows import ASKED
 
-ASKED_BY_NAME: Final = (HeldBack.UNASKED, HeldBack.LEFT_OUT)
-"""Who names a batch to a run without a pick asks for these rows of it."""
 
-FOUND: Final = tuple(reason for reason in HeldBack if reason not in ASKED_BY_NAME)
-"""Rows that something was found about; a person says what to do (``--buy-again`` …)."""
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Which queued rows a run may buy, once it is known what there is of them already.
 
-_HOLD = Prepared(
+    A look says nothing of other rows, and changes none of them.
+
+    Attributes:
+        batch_ids: whose rows.
+        named: a person named the batches, and so asks for all of them; else only for what was
+            asked for before.
+        rows: of the manifests, by batch, where only some were picked.
+    """
+
+    batch_ids: Sequence[int]
+    named: bool = True
+    rows: Mapping[int, Collection[int]] = field(default_factory=dict)
+
+    @property
+    def where(self) -> tuple[ColumnElement[bool], ...]:
+        """Say so in SQL."""
+        picked = [
+            or_(JOB.c.batch_id != batch, JOB.c.row.in_(_values(rows)))
+            for batch, rows in self.rows.items()
+        ]
+        asked = or_(
+            JOB.c.held_back.is_(None),
+            and_(JOB.c.held_back.in_(FOUND), JOB.c.held_beneath.is_(None)),
+        )
+        return (
+            JOB.c.state == JobState.QUEUED,
+            JOB.c.batch_id.in_(self.batch_ids),
+            *picked,
+            *(() if self.named else (asked,)),
+        )
+
+
+def _values(numbers: Collection[int]) -> Select[Any]:
+    return select(column("value")).select_from(func.json_each(as_list(numbers)))
+
+
+_UNCOVERED: Final = {"held_back": JOB.c.held_beneath, "held_back_by": None, "held_beneath": None}
+"""What becomes of a row when a reason is gone: whether it was asked for is as it was before."""
+
+_IS_ASKED_BY_NAME = text(f"held_back IN {sql_list(ASKED_BY_NAME)}")
+_IS_FOUND = text(f"held_back IN {sql_list(FOUND)}")
+_HOLD = (
     update(JOB)
     .where(QUEUED, JOB.c.id == bindparam("job"))
     .values(held_back=bindparam("reason"), held_back_by=bindparam("by"), handed=False)
 )
-_BATCH = JOB.c.batch_id == bindparam("batch")
-_IN_PICK = JOB.c.row.in_(one_of("rows"))
-_PICK = Prepared(
-    update(JOB)
-    .where(HELD_BACK, _BATCH, JOB.c.held_back.in_(one_of("reasons")), _IN_PICK)
-    .values(**ASKED)
+_HOLD_UNASKED = Prepared(_HOLD.values(held_beneath=None))
+_HOLD_FOUND = Prepared(
+    _HOLD.values(held_beneath=case((_IS_FOUND, JOB.c.held_beneath), else_=JOB.c.held_back))
 )
+_BATCH = JOB.c.batch_id == bindparam("batch")
+_OVERRULED = JOB.c.held_back.in_(one_of("reasons"))
+_OVERRULED_BENEATH = JOB.c.held_beneath.in_(one_of("reasons"))
+_ASK_BENEATH = update(JOB).where(HELD_BACK, _BATCH, _OVERRULED_BENEATH).values(held_beneath=None)
+_UNCOVER = update(JOB).where(HELD_BACK, _BATCH, _OVERRULED).values(**_UNCOVERED)
+_RELEASE = (Prepared(_ASK_BENEATH), Prepared(_UNCOVER))
+_IN_PICK = JOB.c.row.in_(one_of("rows"))
+_PICK = (Prepared(_ASK_BENEATH.where(_IN_PICK)), Prepared(_UNCOVER.where(_IN_PICK)))
 _LEAVE_OUT = Prepared(
     update(JOB).where(BUYABLE, _BATCH, ~_IN_PICK).values(held_back=HeldBack.LEFT_OUT, handed=False)
+)
+_LEAVE_OUT_UNLOOKED = Prepared(  # they are looked for when they are asked for
+    update(JOB)
+    .where(HELD_BACK, _BATCH, JOB.c.held_back == HeldBack.NOT_LOOKED, ~_IN_PICK)
+    .values(held_back=HeldBack.LEFT_OUT, held_beneath=None)
+)
+_LEAVE_OUT_FOUND = Prepared(
+    update(JOB)
+    .where(HELD_BACK, _BATCH, _IS_FOUND, ~_IN_PICK)
+    .values(held_beneath=HeldBack.LEFT_OUT)
 )
 _STILL_UNASKED = Prepared(
     update(JOB)
     .where(HELD_BACK, _BATCH, JOB.c.held_back == HeldBack.UNASKED)
     .values(held_back=HeldBack.LEFT_OUT, handed=False)
 )
-_ASK_FOR = Prepared(
+_NAMED = (HELD_BACK, QUEUED, JOB.c.id.in_(one_of("jobs")))
+_ASK_FOR = Prepared(update(JOB).where(*_NAMED).values(**ASKED).returning(JOB.c.id))
+_AT = bindparam("at", type_=JOB.c.overruled_at.type)
+_OVERRULE = Prepared(update(JOB).where(*_NAMED, _IS_FOUND).values(overruled_at=_AT))
+_ASK_BY_NAME = Prepared(
     update(JOB)
-    .where(HELD_BACK, QUEUED, JOB.c.id.in_(one_of("jobs")))
+    .where(HELD_BACK, QUEUED, JOB.c.id.in_(one_of("jobs")), _IS_ASKED_BY_NAME)
     .values(**ASKED)
-    .returning(JOB.c.id)
 )
 _COUNTS = Prepared(  # from the index alone: a million rows may be left out
     select(JOB.c.held_back, func.count().label("jobs"))
@@ -63,19 +137,34 @@ def hold_back(connection: Connection, jobs: Mapping[int, str | None], reason: He
     Returns:
         How many were queued, and are held back now.
     """
-    return _HOLD.run_each(
+    hold = _HOLD_FOUND if reason in FOUND else _HOLD_UNASKED
+    return hold.run_each(
         connection, [{"job": number, "reason": reason, "by": by} for number, by in jobs.items()]
     )
 
 
 def release(connection: Connection, batch_id: int, reasons: Iterable[HeldBack]) -> int:
     """Let the jobs of a batch be bought that were held back for some reasons; count them."""
-    done = connection.execute(
+    overruled = as_list(reasons)
+    return [one.run(connection, batch=batch_id, reasons=overruled) for one in _RELEASE][-1]
+
+
+def looked_for(connection: Connection, sought: Sought) -> None:
+    """Let rows be bought that waited for a look, and that the whole list does not show."""
+    connection.execute(
         update(JOB)
-        .where(HELD_BACK, JOB.c.batch_id == batch_id, JOB.c.held_back.in_(list(reasons)))
-        .values(**ASKED)
+        .where(HELD_BACK, *sought.where, JOB.c.held_back == HeldBack.NOT_LOOKED)
+        .values(**_UNCOVERED)
     )
-    return done.rowcount
+
+
+def look_again(connection: Connection, sought: Sought, reason: HeldBack) -> None:
+    """Let rows wait for a look that were held back for a reason: it may be gone."""
+    connection.execute(
+        update(JOB)
+        .where(HELD_BACK, *sought.where, JOB.c.held_back == reason)
+        .values(held_back=HeldBack.NOT_LOOKED, held_back_by=None)
+    )
 
 
 def pick(
@@ -89,22 +178,70 @@ def pick(
         rows: of its manifest.
         reasons: overruled for these rows; what else holds them back still does.
     """
-    _PICK.run(connection, batch=batch_id, rows=as_list(rows), reasons=as_list(reasons))
-    _LEAVE_OUT.run(connection, batch=batch_id, rows=as_list(rows))
+    picked, overruled = as_list(rows), as_list(reasons)
+    for one in _PICK:
+        one.run(connection, batch=batch_id, rows=picked, reasons=overruled)
+    for out in (_LEAVE_OUT, _LEAVE_OUT_UNLOOKED, _LEAVE_OUT_FOUND):
+        out.run(connection, batch=batch_id, rows=picked)
     _STILL_UNASKED.run(connection, batch=batch_id)
 
 
-def ask_for(connection: Connection, job_ids: Collection[int]) -> list[int]:
-    """Let queued jobs be bought that were held back for any reason; returns which these were."""
-    return _ASK_FOR.column(connection, jobs=as_list(job_ids))
+def ask_for(
+    connection: Connection, job_ids: Collection[int], now: datetime | None = None
+) -> list[int]:
+    """Let queued jobs be bought that were held back for any reason; returns which these were.
+
+    Args:
+        connection: in a writing transaction.
+        job_ids: which.
+        now: what was found about them by then is overruled for good; None: until the next look.
+    """
+    jobs = as_list(job_ids)
+    if now is not None:
+        _OVERRULE.run(connection, jobs=jobs, at=now)
+    return _ASK_FOR.column(connection, jobs=jobs)
 
 
-_RELEASE = Prepared(update(JOB).where(HELD_BACK, JOB.c.id == bindparam("job")).values(**ASKED))
+def overrule(
+    connection: Connection, sought: Sought, now: datetime, reason: HeldBack | None = None
+) -> None:
+    """Write down with rows that a person wants them bought, whatever there is of them by now.
+
+    Args:
+        connection: in a writing transaction.
+        sought: which rows.
+        now: what turns up later is not meant.
+        reason: only rows that are held back for it.
+    """
+    held = () if reason is None else (HELD_BACK, JOB.c.held_back == reason)
+    connection.execute(update(JOB).where(*sought.where, *held).values(overruled_at=now))
+
+
+def ask_by_name(connection: Connection, job_ids: Collection[int]) -> int:
+    """Let queued jobs be bought that nobody had asked for; what was found about others stays."""
+    return _ASK_BY_NAME.run(connection, jobs=as_list(job_ids))
+
+
+_RELEASE_ONE = Prepared(
+    update(JOB).where(HELD_BACK, JOB.c.id == bindparam("job")).values(**_UNCOVERED)
+)
 
 
 def release_jobs(connection: Connection, job_ids: Iterable[int]) -> int:
-    """Let some jobs be bought that were held back; count them."""
-    return _RELEASE.run_each(connection, [{"job": number} for number in job_ids])
+    """Let go of what was found about some jobs; count them."""
+    return _RELEASE_ONE.run_each(connection, [{"job": number} for number in job_ids])
+
+
+_BUY_UNLOOKED = Prepared(
+    update(JOB)
+    .where(HELD_BACK, JOB.c.id == bindparam("job"))
+    .values(**_UNCOVERED, overruled_at=_AT)
+)
+
+
+def buy_unlooked(connection: Connection, job_ids: Iterable[int], now: datetime) -> int:
+    """Let jobs be bought that could not be looked for: a person said so; count them."""
+    return _BUY_UNLOOKED.run_each(connection, [{"job": number, "at": now} for number in job_ids])
 
 
 def counts(connection: Connection, batch_id: int) -> dict[HeldBack, int]:

@@ -28,9 +28,9 @@ from sqlalchemy import (
 
 from ..errors import LoadError
 from ..spec import JobSpec
-from ..states import AttemptState, HeldBack, JobState
+from ..states import FOUND, AttemptState, HeldBack, JobState
 from ..tables import ATTEMPT, JOB, LIVE
-from . import holding, incoming
+from . import incoming
 from .incoming import INCOMING, NAMES, KindOf
 from .rows import ASKED, NEW, tally_new
 
@@ -75,6 +75,11 @@ _PAID = or_(
         ATTEMPT.c.state.not_in([AttemptState.REJECTED, AttemptState.VOID]),
     ),
 )
+HAS_VIDEO = or_(
+    JOB.c.state == JobState.COMPLETED, exists().where(LIVE, ATTEMPT.c.job_id == JOB.c.id)
+)
+"""Rows that have a video, or may still get one that is paid for."""
+
 _RESTING = (JobState.QUEUED, JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 
 
@@ -146,7 +151,8 @@ class _Loader:
         held_back: HeldBack | None,
     ) -> None:
         self._connection = connection
-        self._asked = {"held_back": held_back, "held_back_by": None}
+        # whatever was agreed to, found or said was about another request, or another manifest
+        self._asked = {**ASKED, "held_back": held_back, "handed": False, "overruled_at": None}
         self._queued = _QUEUED | self._asked
         self._batch_id = batch_id
         self._now = now
@@ -213,8 +219,10 @@ class _Loader:
         elif job.state == JobState.QUEUED:
             # it waits for a retry or was to be redone: nothing is sent; what was found about it or
             # agreed to was about another request, but what a pick left out stays left out
-            out = job.held_back == HeldBack.LEFT_OUT
-            self._update(job, values | ({} if out else self._asked))
+            out = HeldBack.LEFT_OUT in (job.held_back, job.held_beneath)
+            self._update(
+                job, values | self._asked | ({"held_back": HeldBack.LEFT_OUT} if out else {})
+            )
         elif not job.paid:
             queue = job.state == JobState.FAILED or not job.in_manifest
             self._update(job, values | (self._queued if queue else {}))
@@ -243,6 +251,7 @@ class _Loader:
             whole: True cancels what is no longer in the manifest and unpaid.
         """
         missing = self._recognise(self._missing())
+        self._recognise(self._gone())
         vanished = [job for job in missing if job.paid and job.key_from_content]
         fresh = self._fresh() if vanished else []
         redone: set[int] = set()
@@ -262,6 +271,27 @@ class _Loader:
             .order_by(JOB.c.row, JOB.c.id)
         ).all()
 
+    def _gone(self) -> Sequence[Any]:
+        """List rows with a video that an earlier load parted with, and that this one asks for."""
+        if not self.report.added:
+            return []
+        asked = func.coalesce(JOB.c.manifest_fingerprint, JOB.c.fingerprint)
+        new = JOB.alias()
+        fresh = select(new.c.fingerprint).where(
+            new.c.batch_id == self._batch_id, new.c.id > self._last_id
+        )
+        return self._connection.execute(
+            select(JOB, _PAID.label("paid"))
+            .where(
+                JOB.c.batch_id == self._batch_id,
+                not_(JOB.c.in_manifest),
+                JOB.c.key.not_in(select(INCOMING.c.key)),
+                HAS_VIDEO,
+                asked.in_(fresh),
+            )
+            .order_by(JOB.c.id)
+        ).all()
+
     def _fresh(self, fingerprint: str | None = None) -> Sequence[Any]:
         """List the rows that this load added, or the first one that asks for the same video."""
         query = select(JOB).where(JOB.c.batch_id == self._batch_id, JOB.c.id > self._last_id)
@@ -278,7 +308,7 @@ class _Loader:
         left: list[Any] = []
         for job in missing:
             asked = job.manifest_fingerprint or job.fingerprint
-            kept_back = job.state == JobState.QUEUED and job.held_back in holding.FOUND
+            kept_back = job.state == JobState.QUEUED and job.held_back in FOUND
             known = job.paid or kept_back
             same = self._fresh(asked) if known and self.report.added else []
             if not same:

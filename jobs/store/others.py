@@ -1,6 +1,7 @@
 """Holding rows back that somebody else is seen to buy (:mod:`jobs.elsewhere`)."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
@@ -16,23 +17,23 @@ _UNSETTLED_ID = Prepared(
 )
 
 
-def hold_back(connection: Connection, elsewhere: Elsewhere, job_id: int, key: str) -> str | None:
+def hold_back(connection: Connection, elsewhere: Elsewhere, job: Any, key: str) -> str | None:
     """Hold a job back when somebody else has made its prompt.
 
     Args:
         connection: in a writing transaction; no attempt of the prompt is unsettled in it.
         elsewhere: what others were seen to make.
-        job_id: of a queued job.
+        job: a queued one; what others had made when a person overruled it is none of it.
         key: of its prompt (:func:`jobs.text.prompt_key`).
 
     Returns:
         The generation that is the reason; None where there is none.
     """
-    made = elsewhere.made(key)
+    made = elsewhere.made(key, job.overruled_at)
     theirs = _not_ours(connection, made)
     if theirs is None:
         return None
-    holding.hold_back(connection, {job_id: theirs}, HeldBack.ELSEWHERE)
+    holding.hold_back(connection, {job.id: theirs}, HeldBack.ELSEWHERE)
     return theirs
 
 
@@ -64,7 +65,7 @@ def hold_back_copied(connection: Connection, elsewhere: Elsewhere) -> dict[int, 
         connection.execute(
             update(JOB)
             .where(BUYABLE, JOB.c.batch_id == batch_id)
-            .values(held_back=HeldBack.ELSEWHERE, held_back_by=generation)
+            .values(held_back=HeldBack.ELSEWHERE, held_back_by=generation, handed=False)
         )
     return held
 

@@ -1,26 +1,32 @@
-"""Our own past: requests that were paid for under another batch of this database.
+"""Our own past: requests that this database has paid for, and that no row of the batch has.
 
-Another file name, a copy, an export, a batch that was removed and loaded again: rows that ask for
-the same video are found by their fingerprint, and by count. Equal rows of one manifest are wanted.
+A row that left its manifest or was edited, another file name, a copy, an export, a batch that was
+removed and loaded again: rows that ask for the same video are found by their fingerprint, and by
+count. Equal rows of one manifest are wanted.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, exists, select, text
+from sqlalchemy import Connection, exists, not_, or_, select, text
 
 from ..states import AttemptState, JobState
 from ..tables import ATTEMPT, BATCH, JOB, PAID, QUEUED
+from .holding import Sought
 from .rows import ASKED, move_job
+
+_NOBODYS_HERE = or_(not_(JOB.c.in_manifest), ATTEMPT.c.fingerprint != JOB.c.fingerprint)
+"""Attempts whose row left the manifest, or asks for something else now."""
 
 UNCONFIRMED = text("attempt.state IN ('open', 'in_doubt')")  # the partial index's own words
 
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """A generation that another batch paid for.
+    """A generation that another batch paid for, or a row that is no longer the same.
 
     Attributes:
         generation_id: None while it is not known whether there is one.
@@ -51,7 +57,9 @@ class PaidBefore:
 def paid_elsewhere(
     connection: Connection, batch_id: int | None, *, only_queued: bool = False
 ) -> dict[str, deque[Paid]]:
-    """Map the requests that were paid for under other batches to what was bought, by fingerprint.
+    """Map the requests that were paid for, and are no row's of a batch, to what was bought.
+
+    Other batches count, and what of this one's own rows left the manifest or was edited since.
 
     A submission whose outcome nobody knows may have been paid for, and counts as well.
 
@@ -69,23 +77,13 @@ def paid_elsewhere(
         asking.c.batch_id == here, asking.c.state == JobState.QUEUED
     )
     bought = (
-        select(
-            ATTEMPT.c.id,
-            ATTEMPT.c.generation_id,
-            ATTEMPT.c.fingerprint,
-            ATTEMPT.c.intent_at,
-            BATCH.c.name,
-            JOB.c.state,
-            JOB.c.attempt_id,
-            JOB.c.video_url,
-            JOB.c.filed_attempt_id,
-        )
+        select(*_BOUGHT)
         .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
         .join(BATCH, BATCH.c.id == JOB.c.batch_id)
         .where(
             ATTEMPT.c.fingerprint.is_not(None),
             ATTEMPT.c.state != AttemptState.FAILED,
-            JOB.c.batch_id != here,
+            or_(JOB.c.batch_id != here, _NOBODYS_HERE),
             *([ATTEMPT.c.fingerprint.in_(asked)] if only_queued else []),
         )
         .order_by(ATTEMPT.c.id)
@@ -93,20 +91,31 @@ def paid_elsewhere(
     # apart, so that each has its index
     rows = [row for one in (PAID, UNCONFIRMED) for row in connection.execute(bought.where(one))]
     shared = _shared(connection, here)
-    found: list[Paid] = []
-    for row in rows:
-        if row.id in shared:
-            continue
-        finished = row.attempt_id == row.id and row.state == JobState.COMPLETED
-        filed = finished and row.filed_attempt_id == row.id
-        url = row.video_url if finished else None
-        found.append(
-            Paid(row.id, row.generation_id, row.fingerprint, row.name, row.intent_at, url, filed)
-        )
+    found = [_paid(row) for row in rows if row.id not in shared]
     by_request: dict[str, deque[Paid]] = {}
     for paid in sorted(found, key=lambda paid: paid.video_url is None):
         by_request.setdefault(paid.fingerprint, deque()).append(paid)
     return by_request
+
+
+_BOUGHT = (
+    ATTEMPT.c.id,
+    ATTEMPT.c.generation_id,
+    ATTEMPT.c.fingerprint,
+    ATTEMPT.c.intent_at,
+    BATCH.c.name,
+    JOB.c.state,
+    JOB.c.attempt_id,
+    JOB.c.video_url,
+    JOB.c.filed_attempt_id,
+)
+
+
+def _paid(row: Any) -> Paid:
+    finished = row.attempt_id == row.id and row.state == JobState.COMPLETED
+    filed = finished and row.filed_attempt_id == row.id
+    url = row.video_url if finished else None
+    return Paid(row.id, row.generation_id, row.fingerprint, row.name, row.intent_at, url, filed)
 
 
 def _shared(connection: Connection, batch_id: int) -> set[int]:
@@ -119,45 +128,74 @@ def _shared(connection: Connection, batch_id: int) -> set[int]:
     return set(rows.scalars())
 
 
-def find(connection: Connection, batch_ids: Sequence[int]) -> list[PaidBefore]:
-    """Find the queued rows whose requests were paid for under another batch, by count.
+def find(connection: Connection, sought: Sought) -> list[PaidBefore]:
+    """Find the queued rows whose requests were paid for, and are no other row's, by count.
 
     A row that has a paid generation of this request itself waits for a retry: it was asked about.
+    One that was edited, and edited back before it was bought, has its video.
     """
-    found: list[PaidBefore] = []
-    for batch_id in batch_ids:
+    found = _edited_back(connection, sought)
+    for batch_id in sought.batch_ids:
         elsewhere = paid_elsewhere(connection, batch_id, only_queued=True)
         if elsewhere:
-            found += _matched(_asked_for(connection, batch_id), elsewhere)
+            found += _matched(_asked_for(connection, batch_id, sought), elsewhere)
     return found
 
 
-def _asked_for(connection: Connection, batch_id: int) -> Iterable[tuple[int, str]]:
+def _edited_back(connection: Connection, sought: Sought) -> list[PaidBefore]:
+    """Find queued rows that have a video of what they ask for, and that nobody wants twice."""
+    rows = connection.execute(
+        select(JOB.c.id.label("job"), *_BOUGHT)
+        .join(ATTEMPT, ATTEMPT.c.job_id == JOB.c.id)
+        .join(BATCH, BATCH.c.id == JOB.c.batch_id)
+        .where(
+            *sought.where,
+            JOB.c.in_manifest,
+            JOB.c.attempt_id.is_not(None),
+            ATTEMPT.c.state == AttemptState.COMPLETED,
+            ATTEMPT.c.fingerprint == JOB.c.fingerprint,
+            or_(JOB.c.overruled_at.is_(None), JOB.c.overruled_at < ATTEMPT.c.intent_at),
+        )
+        .order_by(ATTEMPT.c.id)
+    )
+    return list({row.job: PaidBefore(row.job, _paid(row)) for row in rows}.values())
+
+
+def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterable[Any]:
     own = exists().where(
         PAID, ATTEMPT.c.job_id == JOB.c.id, ATTEMPT.c.fingerprint == JOB.c.fingerprint
     )
     rows = connection.execute(
-        select(JOB.c.id, JOB.c.fingerprint)
+        select(JOB.c.id, JOB.c.fingerprint, JOB.c.overruled_at)
         .where(
             QUEUED,
+            *sought.where,
             JOB.c.batch_id == batch_id,
             JOB.c.in_manifest,
             ~own,
         )
         .order_by(JOB.c.row, JOB.c.id)
     )
+    yield from rows
+
+
+def _matched(rows: Iterable[Any], elsewhere: Mapping[str, deque[Paid]]) -> list[PaidBefore]:
+    found: list[PaidBefore] = []
     for row in rows:
-        yield row.id, row.fingerprint
+        if not (paid := elsewhere.get(row.fingerprint)):
+            continue
+        one = next((one for one in paid if _counts(one, row.overruled_at)), None)
+        if one is None:
+            paid.popleft()  # it was this row's, and is no other's now that it is bought again
+        else:
+            paid.remove(one)
+            found.append(PaidBefore(row.id, one))
+    return found
 
 
-def _matched(
-    rows: Iterable[tuple[int, str]], elsewhere: Mapping[str, deque[Paid]]
-) -> list[PaidBefore]:
-    return [
-        PaidBefore(job_id, elsewhere[fingerprint].popleft())
-        for job_id, fingerprint in rows
-        if elsewhere.get(fingerprint)
-    ]
+def _counts(paid: Paid, overruled_at: datetime | None) -> bool:
+    """Check whether a purchase was not known when a person said to buy a row all the same."""
+    return overruled_at is None or paid.at > overruled_at
 
 
 def share(connection: Connection, found: PaidBefore, now: datetime) -> bool:

@@ -22,7 +22,9 @@ _NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 NEW = {"state": JobState.QUEUED, "attempts": 0, "retries": 0, "charged_micros": 0}
 """What a job begins with, beside what is wanted."""
 
-ASKED: Final[Mapping[str, Any]] = MappingProxyType({"held_back": None, "held_back_by": None})
+ASKED: Final[Mapping[str, Any]] = MappingProxyType(
+    {"held_back": None, "held_back_by": None, "held_beneath": None}
+)
 """What becomes of holding a job back when a person asks for it, or it leaves the queue for good."""
 
 

@@ -110,7 +110,11 @@ def add(connection: Connection, batch_id: int, spec: JobSpec, kind: str, now: da
 
 
 def retry(
-    connection: Connection, job_ids: Sequence[int], give_up: Patience | None = None
+    connection: Connection,
+    job_ids: Sequence[int],
+    give_up: Patience | None = None,
+    *,
+    now: datetime | None = None,
 ) -> list[int]:
     """Queue failed jobs for a new attempt, and cancelled ones for theirs.
 
@@ -122,6 +126,8 @@ def retry(
         connection: in a writing transaction.
         job_ids: which.
         give_up: attempts that will not end are given up first, on these terms.
+        now: what was found about held ones by then is overruled for good; None: until the next
+            look.
 
     Returns:
         Those that were moved.
@@ -133,16 +139,24 @@ def retry(
     return [
         *_queue(connection, free, "redo", JobState.FAILED),
         *_queue(connection, free, "restore", JobState.CANCELLED),
-        *holding.ask_for(connection, free),
+        *holding.ask_for(connection, free, now),
     ]
 
 
-def redo(connection: Connection, job_ids: Sequence[int]) -> list[int]:
+def redo(connection: Connection, job_ids: Sequence[int], now: datetime | None = None) -> list[int]:
     """Queue completed jobs for another attempt; gives those that were.
 
     What was made stays with its attempt, and its file where it is.
+
+    Args:
+        connection: in a writing transaction.
+        job_ids: which.
+        now: what they have by then is no reason to hold them back; None: it is.
     """
-    return _queue(connection, job_ids, "redo", JobState.COMPLETED)
+    moved = _queue(connection, job_ids, "redo", JobState.COMPLETED)
+    if now is not None and moved:
+        connection.execute(update(JOB).where(JOB.c.id.in_(moved)).values(overruled_at=now))
+    return moved
 
 
 def reword(
@@ -163,6 +177,7 @@ def reword(
             prompt=prompt,
             fingerprint=fingerprint(request),
             manifest_fingerprint=job.manifest_fingerprint or job.fingerprint,
+            overruled_at=None,  # that was about another request
         )
     )
     return True

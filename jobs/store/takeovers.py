@@ -9,68 +9,80 @@ from sqlalchemy.sql import ColumnElement
 
 from ..matching import WantedRow
 from ..provider import Generation
-from ..states import AttemptState, HeldBack, JobState
+from ..states import ASKED_BY_NAME, FOUND, AttemptState, HeldBack, JobState
 from ..tables import ATTEMPT, HELD_BACK, JOB, LIVE, QUEUED
 from ..text import prompt_key, text_key
 from . import accounts, latecomers
 from .database import Store
-from .holding import ASKED_BY_NAME, FOUND
+from .holding import Sought
 from .latecomers import Appeared
-from .looks import QUEUED_JOB
 from .prepared import Prepared, as_list, one_of
 from .rows import ASKED
 
+_NOTHING_KNOWN: Final = (*ASKED_BY_NAME, HeldBack.NOT_LOOKED)
+"""Reasons that say nothing of what the account has."""
 
-def _wanted(batch_ids: Sequence[int]) -> tuple[ColumnElement[bool], ...]:
-    """Return the queued rows that may be bought once they are asked for.
 
-    Rows that nobody has asked for yet are among them: they are looked for before they are free.
-    """
+def _wanted(sought: Sought) -> tuple[ColumnElement[bool], ...]:
+    """Return the queued rows that are looked for in the account's list."""
     return (
-        QUEUED_JOB,  # type: ignore[return-value]
-        JOB.c.batch_id.in_(batch_ids),
+        *sought.where,
         JOB.c.in_manifest,
         or_(JOB.c.held_back.is_(None), JOB.c.held_back != HeldBack.PAID_BEFORE),
     )
 
 
-def count_wanted(connection: Connection, batch_ids: Sequence[int]) -> int:
+def count_wanted(connection: Connection, sought: Sought) -> int:
     """Count the queued rows that a run may buy."""
     return connection.execute(
-        select(func.count()).select_from(JOB).where(*_wanted(batch_ids))
+        select(func.count()).select_from(JOB).where(*_wanted(sought))
     ).scalar_one()
 
 
-def wanted_rows(connection: Connection, batch_ids: Sequence[int]) -> Iterator[WantedRow]:
+def wanted_rows(connection: Connection, sought: Sought) -> Iterator[WantedRow]:
     """Stream the queued rows that a run may buy, in the manifests' order.
 
     Whatever became of their attempts, only a known generation of the same prompt counts as ours: a
     restored backup, or a 429 that was lost, leaves attempts that say nothing of what was made.
     """
-    newest = _newest_known(connection, batch_ids)
+    newest = _newest_known(connection, sought)
     found = connection.execute(
-        select(JOB.c.id, JOB.c.prompt, JOB.c.fingerprint, JOB.c.held_back, JOB.c.held_back_by)
-        .where(*_wanted(batch_ids))
+        select(
+            JOB.c.id,
+            JOB.c.prompt,
+            JOB.c.fingerprint,
+            JOB.c.held_back,
+            JOB.c.held_back_by,
+            JOB.c.overruled_at,
+        )
+        .where(*_wanted(sought))
         .order_by(JOB.c.batch_id, JOB.c.row, JOB.c.id)
     )
     for row in found:
         key = text_key(row.prompt)
         since, created_since = newest.get((row.id, key), (None, None))
-        found_before = None if row.held_back in ASKED_BY_NAME else row.held_back
+        found_before = None if row.held_back in _NOTHING_KNOWN else row.held_back
         yield WantedRow(
-            row.id, key, row.fingerprint, since, created_since, found_before, row.held_back_by
+            row.id,
+            key,
+            row.fingerprint,
+            since,
+            created_since,
+            found_before,
+            row.held_back_by,
+            row.overruled_at,
         )
 
 
 def _newest_known(
-    connection: Connection, batch_ids: Sequence[int]
+    connection: Connection, sought: Sought
 ) -> dict[tuple[int, str], tuple[datetime, datetime | None]]:
     """Read when the newest known generation of each row's prompt was accepted, and created."""
     rows = connection.execute(
         select(ATTEMPT.c.job_id, ATTEMPT.c.prompt, ATTEMPT.c.accepted_at, ATTEMPT.c.created_at)
         .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
         .where(
-            *_wanted(batch_ids), JOB.c.attempt_id.is_not(None), ATTEMPT.c.generation_id.is_not(None)
+            *_wanted(sought), JOB.c.attempt_id.is_not(None), ATTEMPT.c.generation_id.is_not(None)
         )
         .order_by(ATTEMPT.c.id)
     )
@@ -132,9 +144,7 @@ def take_over(
     else:
         _attach(connection, job_id, job, generation.id, now)
         landed = True
-    connection.execute(
-        update(JOB).where(JOB.c.id == job_id).values(held_back=None, held_back_by=None)
-    )
+    connection.execute(update(JOB).where(JOB.c.id == job_id).values(**ASKED))
     return landed
 
 

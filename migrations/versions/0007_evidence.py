@@ -39,6 +39,8 @@ CREATE TABLE job_0007 (
     due_at DATETIME,
     held_back TEXT,
     held_back_by TEXT,
+    held_beneath TEXT,
+    overruled_at DATETIME,
     handed BOOLEAN DEFAULT 0 NOT NULL,
     charged_micros BIGINT NOT NULL,
     video_url TEXT,
@@ -59,6 +61,8 @@ CREATE TABLE job_0007 (
     CONSTRAINT ck_job_orientation CHECK (orientation IN ('9:16', '16:9')),
     CONSTRAINT ck_job_held_back CHECK (held_back IS NULL OR held_back IN ('unasked', 'left_out',
         'exists', 'paid_before', 'elsewhere', 'not_looked')),
+    CONSTRAINT ck_job_held_beneath CHECK (held_beneath IS NULL OR held_back IN ('exists',
+        'paid_before', 'elsewhere', 'not_looked')),
     CONSTRAINT fk_job_batch_id FOREIGN KEY(batch_id) REFERENCES batch (id)
 )
 """
@@ -154,6 +158,8 @@ def upgrade() -> None:
 def remake_job() -> None:
     op.execute(JOB)
     op.execute(f"INSERT INTO job_0007 ({COLUMNS}) SELECT {COLUMNS} FROM job")  # noqa: S608 - ours
+    # whether earlier versions have looked for them is not known
+    op.execute("UPDATE job_0007 SET held_back = 'not_looked' WHERE state = 'queued'")
     op.execute("DROP TABLE job")
     op.execute("ALTER TABLE job_0007 RENAME TO job")
     for statement in (*INDEXES, *TRIGGERS):

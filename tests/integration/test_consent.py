@@ -13,10 +13,10 @@ from support.engine import Engine, spec
 from support.invariants import Invariants
 
 from jobs.ending import Reason
-from jobs.provider import Generation, GenerationPhase, InDoubt, Throttled
+from jobs.provider import Generation, GenerationPhase, InDoubt, Rejected, Throttled
 from jobs.runner import Runner
-from jobs.states import FailureKind, HeldBack, JobState
-from jobs.store import Store, handing, holding, outstanding, steering, views
+from jobs.states import ASKED_BY_NAME, FOUND, FailureKind, HeldBack, JobState
+from jobs.store import Store, handing, holding, loading, outstanding, steering, views
 from jobs.tables import BATCH, JOB
 
 FAILED = Generation("", GenerationPhase.FAILED, failure=FailureKind.SYSTEM, message="broken")
@@ -234,41 +234,53 @@ def test_the_batches_of_handed_jobs_are_served(engine: Engine) -> None:
 
 
 ROWS = st.frozensets(st.integers(0, 5), max_size=6)
-START = st.lists(st.sampled_from([None, *HeldBack]), min_size=6, max_size=6)
+START = st.lists(
+    st.tuples(st.sampled_from([None, *ASKED_BY_NAME]), st.sampled_from([None, *FOUND])),
+    min_size=6,
+    max_size=6,
+)
 
 
 @settings(max_examples=60, deadline=None)
 @given(start=START, rows=ROWS, named=st.booleans())
 def test_a_pick_buys_its_rows_and_what_was_found_stays(
     tmp_path_factory: pytest.TempPathFactory,
-    start: list[HeldBack | None],
+    start: list[tuple[HeldBack | None, HeldBack | None]],
     rows: frozenset[int],
     named: bool,  # noqa: FBT001 - drawn
 ) -> None:
-    """``--first`` and ``--sample``, from whatever earlier commands have left."""
+    """``--first`` and ``--sample``, from whatever earlier commands have left.
+
+    What was found hides whether a row was asked for, and does not change it.
+    """
     path = tmp_path_factory.mktemp("pick") / "test.db"
     blank(path)
     engine = Engine(path.parent)
     engine.load([spec(f"r{i}", row=i) for i in range(6)])
     jobs = engine.jobs()
-    for row, reason in enumerate(start):
-        if reason is not None:
+    for row, reasons in enumerate(start):
+        for reason in filter(None, reasons):
             held = {jobs[f"r{row}"].id: None}
             engine.store.write(lambda c, h=held, r=reason: holding.hold_back(c, h, r))
-    reasons = holding.ASKED_BY_NAME if named else ()
-    engine.store.write(lambda c: holding.pick(c, 1, rows, reasons))
-    found = {job.row: job.held_back for job in engine.jobs().values()}
-    for row, reason in enumerate(start):
-        if reason in holding.FOUND:
-            assert found[row] == reason
-        elif row not in rows:
-            assert found[row] == HeldBack.LEFT_OUT
-        elif named or reason is None:
-            assert found[row] is None
+    overruled = ASKED_BY_NAME if named else ()
+    engine.store.write(lambda c: holding.pick(c, 1, rows, overruled))
+    after = {job.row: job for job in engine.jobs().values()}
+    engine.store.write(lambda c: holding.release(c, 1, FOUND))
+    released = {job.row: job.held_back for job in engine.jobs().values()}
+    for row, (asked, found) in enumerate(start):
+        unlooked = found is HeldBack.NOT_LOOKED and row not in rows
+        if found is not None and not unlooked:
+            assert after[row].held_back == found
         else:
-            assert found[row] == HeldBack.LEFT_OUT  # nobody asked for it by its batch's name
+            assert after[row].held_back == released[row]
+        if row not in rows:
+            assert released[row] == HeldBack.LEFT_OUT
+        elif named or asked is None:
+            assert released[row] is None
+        else:  # nobody asked for it by its batch's name
+            assert released[row] in ASKED_BY_NAME
     counted = engine.store.read(lambda c: holding.counts(c, 1))
-    assert sum(counted.values()) == sum(reason is not None for reason in found.values())
+    assert sum(counted.values()) == sum(reason is not None for reason in released.values())
     engine.store.close()
 
 
@@ -314,3 +326,32 @@ def test_a_load_that_nobody_has_agreed_to(
         after is None
     )
     engine.store.close()
+
+
+@pytest.mark.parametrize("state", ["failed", "queued"])
+def test_an_edited_row_is_in_nobodys_hands(engine: Engine, state: str) -> None:
+    """It was handed over, and failed unpaid or waits; a load makes it another request."""
+    engine.provider.script = {"prompt of o3": [Rejected(FailureKind.VALIDATION, "no")]}
+    if state == "queued":
+        engine.provider.script = {"prompt of o3": [Throttled(9000.0)]}
+    engine.provider.takes = 600.0
+    hand = numbers(engine, "o3")
+    states: list[str] = []
+
+    def edit(connection: Connection) -> None:
+        states.append(engine.jobs()["o3"].state)
+        kind = lambda request: engine.provider.kind(request).key  # noqa: E731
+        rows = [spec(f"o{i}", "another prompt" if i == 3 else None, row=i) for i in range(12)]
+        now = engine.clock.now()
+        loading.load(connection, 2, rows, kind, now, held_back=HeldBack.UNASKED)
+
+    def during(runner: Runner) -> None:
+        beside(engine, lambda c: handing.hand_over(c, hand))(runner)
+        engine.first = engine.acting  # type: ignore[attr-defined]
+        beside(engine, edit, after=60.0)(runner)
+
+    assert engine.run([1], during=during).reason is Reason.FINISHED
+    assert states == [state]
+    assert bought(engine) == ["n0", "n1", "n2", "o3"]
+    job = engine.jobs()["o3"]
+    assert (job.state, job.held_back, job.prompt) == ("queued", "unasked", "another prompt")

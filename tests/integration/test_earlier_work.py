@@ -27,6 +27,7 @@ from jobs.provider import (
 from jobs.runner import Runner
 from jobs.states import FailureKind, HeldBack
 from jobs.store import holding, outcomes, steering
+from jobs.store.holding import Sought
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def engine(tmp_path: Path):
 
 def look(engine: Engine):
     """Look for earlier work of the first batch."""
-    return run_virtual(find_earlier(engine.store, engine.provider, engine.clock, [1]))
+    return run_virtual(find_earlier(engine.store, engine.provider, engine.clock, Sought([1])))
 
 
 def test_rows_that_exist_are_found_and_left_out(engine: Engine) -> None:

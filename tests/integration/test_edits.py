@@ -13,6 +13,8 @@ from jobs.provider import Generation, GenerationPhase
 from jobs.retry import RetryPolicy
 from jobs.spec import JobSpec
 from jobs.states import FailureKind
+from jobs.store import holding, past, steering
+from jobs.store.holding import Sought
 from jobs.store.loading import OnChange
 
 
@@ -129,3 +131,99 @@ def test_a_row_that_left_the_manifest_is_not_retried(engine: Engine) -> None:
     engine.run()
     assert bought(engine) == ["old", "another"]
     assert engine.jobs()["a"].state == "cancelled"
+
+
+def waiting(engine: Engine) -> dict[str, str | None]:
+    """Map the rows that were paid for already, by a look at our own past, to the reason."""
+    found = engine.store.read(lambda c: past.find(c, Sought([1])))
+    keys = {job.id: job.key for job in engine.jobs().values()}
+    return {keys[one.job_id]: one.paid.generation_id for one in found}
+
+
+@pytest.mark.parametrize("back", [named, unnamed, lambda p, n: spec(f"x-{n}", p, row=n)])
+@pytest.mark.parametrize("first", [named, unnamed])
+@pytest.mark.parametrize("loads", [1, 3])
+def test_a_row_that_leaves_and_comes_back_buys_nothing(
+    engine: Engine,
+    first: Callable[[str, int], JobSpec],
+    back: Callable[[str, int], JobSpec],
+    loads: int,
+) -> None:
+    """Under whatever id, and after any number of loads without it."""
+    engine.load([first(f"p{n}", n) for n in range(3)])
+    engine.run()
+    for _ in range(loads):
+        engine.load([first("p0", 0)])
+    report = engine.load([first("p0", 0), back("p1", 1), back("p2", 2)])
+    assert report.added == 0
+    engine.run()
+    assert sorted(bought(engine)) == ["p0", "p1", "p2"]
+    jobs = engine.jobs().values()
+    assert [job.state for job in jobs if job.in_manifest] == ["completed"] * 3
+
+
+def test_rows_that_come_back_are_counted(engine: Engine) -> None:
+    """Two left, three equal ones come: one is new. What failed is no video."""
+    engine.provider.ends = {"q": [BROKEN]}
+    engine.load([named("p", 0), named("p", 1), named("q", 2)])
+    engine.run(retry=RetryPolicy(0))
+    engine.load([])
+    report = engine.load([spec(f"x-{n}", p, row=n) for n, p in enumerate("pppq")])
+    assert report.added == 2
+    engine.run()
+    assert sorted(bought(engine)) == ["p", "p", "p", "q", "q"]
+
+
+def test_a_row_under_way_that_leaves_and_comes_back_buys_nothing(engine: Engine) -> None:
+    """It is paid for, and not finished yet."""
+    runners: list[Any] = []
+    engine.provider.on_post = lambda _: runners[0].stop()
+    engine.load([named("p", 0)])
+    engine.run(during=runners.append)
+    assert engine.jobs()["id-0"].state == "pending"
+    engine.load([])
+    assert engine.load([spec("x", "p")]).added == 0
+    engine.run(during=runners.append)
+    assert bought(engine) == ["p"]
+    assert engine.jobs()["x"].state == "completed"
+
+
+def test_swapped_ids_are_paid_for(engine: Engine) -> None:
+    """With ``--redo-changed`` each row asks for what the other one has."""
+    engine.load([named("p", 0), named("q", 1)])
+    engine.run()
+    made = {prompt: a.generation_id for a in engine.attempts() for prompt in [a.prompt]}
+    engine.load([spec("id-0", "q"), spec("id-1", "p", row=1)], on_change=OnChange.REDO)
+    assert waiting(engine) == {"id-0": made["q"], "id-1": made["p"]}
+
+
+def test_a_row_that_is_edited_back_before_it_is_bought_has_its_video(engine: Engine) -> None:
+    """Nor is it bought where another row took its place, or a person wants it twice."""
+    engine.load([named("p", 0)])
+    engine.run()
+    made = engine.attempts()[0].generation_id
+    engine.load([named("q", 0)], on_change=OnChange.REDO)
+    assert waiting(engine) == {}
+    engine.load([named("p", 0)])
+    assert waiting(engine) == {"id-0": made}
+    engine.store.write(lambda c: holding.overrule(c, Sought([1]), engine.clock.now()))
+    assert waiting(engine) == {}
+
+
+def test_an_unfinished_redo_by_hand_is_bought(engine: Engine) -> None:
+    """A person wants another video of the same row."""
+    engine.load([named("p", 0)])
+    engine.run()
+    engine.store.write(lambda c: steering.redo(c, [1], engine.clock.now()))
+    assert waiting(engine) == {}
+
+
+def test_kept_rows_that_were_edited_back_are_paid_for(engine: Engine) -> None:
+    """Rows without ids: the first text comes back by another edit."""
+    engine.load([unnamed("p", 0)])
+    engine.run()
+    engine.load([unnamed("q", 0)], on_change=OnChange.REDO)
+    engine.run()
+    made = engine.attempts()[0].generation_id
+    engine.load([unnamed("q", 0), named("p", 1)])
+    assert waiting(engine) == {"id-1": made}

@@ -1,5 +1,6 @@
 """Two copies of a database buy on one account at the same time: both notice, and stop."""
 
+import asyncio
 import csv
 import os
 import shutil
@@ -20,6 +21,7 @@ from batchsora.sandbox.world import World
 from jobs.clock import SystemClock
 from jobs.ending import Reason
 from jobs.provider import GenerationRequest
+from jobs.store import steering
 
 ROWS, TOGETHER = 60, 4
 PACE = ("--poll-interval", "0.05", "--rate", "0", "--no-download", "--max-in-flight", f"{TOGETHER}")
@@ -131,6 +133,27 @@ def test_what_somebody_else_buys_is_held_back(engine: Engine) -> None:
     assert jobs["r10"].held_back_by in {made.id for made in engine.provider.made}
     assert len(posts) == 11
     assert {job.state for key, job in jobs.items() if key != "r10"} == {"completed"}
+
+
+def test_a_row_that_a_person_names_is_bought_by_the_same_run(engine: Engine) -> None:
+    """Although the run has seen that others bought it; once more, and it is held back again."""
+    engine.load([spec(f"r{n}", row=n) for n in range(12)])
+    posts = engine.provider.posts
+
+    def named() -> None:
+        number = engine.jobs()["r10"].id
+        engine.store.write(lambda c: steering.retry(c, [number], now=engine.clock.now()))
+
+    def meanwhile(request: GenerationRequest) -> None:
+        if len(posts) == 2:
+            others(engine, "prompt of r10")
+        if request.prompt == "prompt of r11":
+            assert engine.jobs()["r10"].held_back == "elsewhere"
+            asyncio.get_running_loop().call_later(5.0, named)
+
+    engine.provider.on_post = meanwhile
+    assert run(engine) is Reason.FINISHED
+    assert sorted(prompt for prompt, _ in posts) == sorted(f"prompt of r{n}" for n in range(12))
 
 
 @pytest.mark.parametrize(("copies", "left"), [(2, 0), (3, 1)])

@@ -20,7 +20,7 @@ from batchsora.cli.common import Cli
 from batchsora.cli.failures import exit_of
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
-from batchsora.sandbox.world import World
+from batchsora.sandbox.world import Reply, World
 from jobs.clock import SystemClock
 from jobs.ledger import batch_key
 from jobs.lock import runner_lock
@@ -370,3 +370,46 @@ def test_a_sample_stays_a_sample(world: World, api: SandboxServer) -> None:
     assert bought(world).total() <= 5
     assert call("run", "trial.csv", "--yes", *QUICK).exit_code == 0
     assert bought(world) == {f"a trial of kite {n}": 1 for n in range(12)}
+
+
+NO_LIST = Reply(404, {"detail": "no list here"})
+
+
+@pytest.mark.parametrize("consent", [("--budget", "9"), ("--yes",)], ids=["a cap", "a word"])
+def test_rows_that_were_not_looked_for_are_handed_to_nobody(
+    world: World, api: SandboxServer, monkeypatch: pytest.MonkeyPatch, consent: tuple[str, ...]
+) -> None:
+    """A run whose look fails leaves them so; the next run of everything looks, and buys."""
+    world.failures.clear()
+    with monkeypatch.context() as deaf:
+        deaf.setattr(world, "page", lambda *_: NO_LIST)
+        assert call("run", "trial.csv", *consent, *QUICK).exit_code == 2
+    assert status("trial")["held_back"] == {"not_looked": 12}
+    with living(world, api.url):
+        said = call("resume", "trial").output
+        assert "0 video(s) left to buy" in said
+        assert "12 held back (not looked for in the account's list)" in said
+    assert bought(world) == {}
+    assert call("run", *consent, *QUICK).exit_code == 0
+    assert bought(world).total() == 12
+
+
+def test_new_and_edited_rows_of_a_paused_batch_are_looked_for_first(
+    world: World, api: SandboxServer
+) -> None:
+    """A load into it is bought by no hand-over; what was asked for before is."""
+    world.failures.clear()
+    assert call("run", "trial.csv", "--budget", "0.12", *QUICK).exit_code == 4
+    assert call("pause", "trial").exit_code == 0
+    text = Path("trial.csv").read_text().replace("kite 5", "red kite 5")
+    Path("trial.csv").write_text(f"{text}\nr12,a trial of kite 12")
+    for prompt in ("a trial of red kite 5", "a trial of kite 12"):
+        world.add_foreign(prompt, datetime.now(UTC))
+    assert call("run", "trial.csv", "--budget", "9", *QUICK).exit_code == 4
+    assert status("trial")["held_back"] == {"not_looked": 2}
+    with living(world, api.url):
+        assert "10 video(s) left to buy" in call("resume", "trial").output
+    assert bought(world) == {f"a trial of kite {n}": 1 for n in range(12) if n != 5}
+    assert call("run", *QUICK).exit_code == 4
+    assert status("trial")["held_back"] == {"exists": 2}
+    assert bought(world).total() == 11

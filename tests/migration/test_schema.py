@@ -15,6 +15,7 @@ from sqlalchemy import create_engine, select
 from jobs import schema
 from jobs.columns import Base
 from jobs.errors import DatabaseUnusableError, DatabaseVersionError
+from jobs.states import HeldBack
 from jobs.store import Store, doubts, views
 from jobs.tables import ATTEMPT
 from jobs.text import prompt_key
@@ -152,6 +153,32 @@ def test_a_night_that_an_older_version_left_is_taken_over_whole(tmp_path: Path) 
         status = store.read(lambda c: views.batch_status(c, batch))
         assert (status.jobs["completed"], status.jobs["in_doubt"], status.total) == (2, 1, 3)
         assert status.files_missing == 1  # of the two, one has its file
+
+
+def test_what_an_older_version_left_queued_is_looked_for_first(tmp_path: Path) -> None:
+    """It kept no word of a look; the next run looks, and nobody buys the row before."""
+    path = tmp_path / "a.db"
+    config = Config()
+    config.set_main_option("script_location", str(schema.migrations_folder()))
+    config.attributes["database"] = path
+    command.upgrade(config, "0006")
+    at = "2026-01-05 20:00:00.000000"
+    with closing(sqlite3.connect(path)) as file, file:
+        row(file, "batch", id=1, name="night", columns="[]", active=0, paused=0, created_at=at)
+        for number, state in enumerate(("queued", "cancelled"), 1):
+            row(
+                file, "job", id=number, batch_id=1, key=f"r{number}", key_from_content=0,
+                row=number, fingerprint=f"print {number}", kind="k", prompt="p",
+                orientation="9:16", duration=10, priority=0, in_manifest=1, cells="{}",
+                state=state, attempts=0, retries=0, charged_micros=0, created_at=at,
+            )  # fmt: skip
+            row(file, "tally", batch_id=1, state=state, error_kind="", jobs=1)
+    schema.upgrade(path)
+    with Store(path) as store:
+        (batch,) = store.read(views.find_batches)
+        status = store.read(lambda c: views.batch_status(c, batch))
+        assert status.held_back == {HeldBack.NOT_LOOKED: 1}
+        assert store.read(lambda c: views.queued_jobs(c, 1)) == []
 
 
 def row(file: sqlite3.Connection, table: str, **values: object) -> None:

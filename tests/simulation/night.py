@@ -268,7 +268,7 @@ class Night:
         asked = list(rows)
         self.watcher.copies = {row.id for row in asked}
         self.watcher.asked_for = Counter(row.fingerprint for row in asked)
-        found = past.find(connection, [batch])
+        found = past.find(connection, holding.Sought([batch]))
         by = {one.job_id: one.paid.generation_id for one in found}
         holding.hold_back(connection, by, HeldBack.PAID_BEFORE)
 
@@ -375,7 +375,7 @@ class Night:
         if self.outcome.restored:
             try:
                 client = Client(self.account, self.clock)
-                work = await find_earlier(store, client, self.clock, [1, 2])
+                work = await find_earlier(store, client, self.clock, holding.Sought([1, 2]))
             except ProviderError:
                 return None
             if self.chance.random() < 0.5:

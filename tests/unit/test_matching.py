@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.elsewhere import MARGIN, PRECISION, Elsewhere, since_when
+from jobs.clock import PRECISION
+from jobs.elsewhere import MARGIN, Elsewhere, since_when
 from jobs.matching import Clocks, Use, WantedRow, match, use_of
 from jobs.provider import Generation, GenerationPhase
 from jobs.text import prompt_key
@@ -111,6 +112,31 @@ def test_a_row_that_waits_for_a_retry_looks_for_newer_ones_alone(
     assert [m.job_id for m in found.matches] == ([1] if waits else [])
 
 
+# rows (True: overruled two hours ago) and generations, by their age in hours → job: generation
+OVERRULED = [
+    ([True], [3], {}),
+    ([True], [None], {}),  # nothing says that it is news, and a person has said to buy it
+    ([True], [2 - 1 / 3600], {}),  # as precise as clocks are
+    ([True], [1], {0: 1}),
+    ([True], [3, 1], {0: 1}),
+    ([True, False], [3], {}),  # the one that there was is the first row's, whatever it does
+    ([False, True], [3], {0: 3}),
+    ([True, False], [4, 3], {1: 3}),
+    ([True, True], [3, 1], {0: 1}),
+]
+
+
+@pytest.mark.parametrize(("rows", "ages", "expected"), OVERRULED)
+def test_a_persons_word_covers_what_there_was(
+    rows: list[bool], ages: list[float | None], expected: dict[int, float]
+) -> None:
+    """What turned up later does not count as overruled."""
+    word = NOW - 2 * HOUR
+    wanted = [row(n, overruled_at=word if said else None) for n, said in enumerate(rows)]
+    found = match(wanted, [made(str(age), age) for age in ages], set(), Clocks(NOW))
+    assert {m.job_id: float(m.generation.id) for m in found.matches} == expected
+
+
 def test_a_prompt_in_doubt_is_left_to_its_doubt() -> None:
     """What is shown of it may belong to the doubt."""
     found = match([row(1)], [made("g")], {"p"}, Clocks(NOW))
@@ -164,3 +190,12 @@ def test_since_when_others_are_news() -> None:
     """From the look before buying on, or from the run's beginning where there was none."""
     assert since_when(NOW, NOW - HOUR) == NOW - HOUR - MARGIN
     assert since_when(NOW, None) == NOW + PRECISION
+
+
+def test_what_others_had_made_when_a_person_overruled_it_is_no_news() -> None:
+    """By our clock, whatever the provider's says; what they make later is."""
+    elsewhere = Elsewhere(NOW - HOUR)
+    elsewhere.note([made("a", -0.5), made("b", -1.5)], HOUR, lambda _: ())
+    assert elsewhere.made(prompt_key("p")) == ("a", "b")
+    assert elsewhere.made(prompt_key("p"), NOW - HOUR / 2) == ("b",)
+    assert elsewhere.made(prompt_key("p"), NOW + HOUR / 2) == ()

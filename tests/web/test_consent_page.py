@@ -9,6 +9,7 @@ import httpx
 import pytest
 from support.site import Site, soon
 
+from jobs.clock import SystemClock
 from jobs.store import views
 from jobs.store.views import BatchStatus
 
@@ -147,3 +148,19 @@ def test_what_is_handed_over_without_a_dialog_is_only_what_was_queued(
         (batch,) = site.read(lambda c: views.find_batches(c, "trial"))
         assert not batch.active
     assert bought(site) == {f"r{n}": 1 for n in range(6)}
+
+
+def test_go_on_hands_over_nothing_that_the_account_has(
+    http: httpx.Client, site: Site, trial: BatchStatus, request: pytest.FixtureRequest
+) -> None:
+    """It looks before it hands rows over, as a run does before it buys."""
+    there = f"/batches/{trial.id}/run"
+    with living(site, request):
+        site.folder.api.world.add_foreign(f"{request.node.name} 3", SystemClock().now())
+        asked = http.get(there).text
+        assert "5 jobs left to buy" in asked
+        given = {"budget": "9", "shown": shown_of(asked)}
+        assert http.post(there, data=given).status_code == 204
+    assert bought(site) == {f"r{n}": 1 for n in (0, 1, 2, 4, 5)}
+    assert sum(item.foreign for item in site.folder.api.world.made) == 1
+    assert batch_named(site, "trial").held_back == {"exists": 1}

@@ -139,7 +139,9 @@ async def _ask_redo(request: Request) -> Response:
 
 async def _redo(request: Request) -> Response:
     desk, job, said = desk_of(request), job_of(request), Said()
-    if not await desk.with_store(lambda store: steer.redo(job, desk.settings, store, said)):
+    if not await desk.with_store(
+        lambda store: steer.redo(job, desk.settings, store, said, desk.clock)
+    ):
         return refused(NotAllowedError(f"{job.key} is not completed: nothing to buy again"))
     return done(" ".join(said.lines))
 

@@ -1,9 +1,10 @@
 """Going on with a batch: after its cap was raised, or where nothing works on it."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection
 from starlette.requests import Request
@@ -11,15 +12,23 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from batchsora.app import held, wording
+from batchsora.app.databases import existing_store
+from batchsora.app.earlier import OnExisting, settle_earlier
 from batchsora.app.loading import Caps, set_caps
+from batchsora.app.session import endpoint
 from batchsora.app.steer import ask_for, digest
 from batchsora.manifest.errors import CellError
-from batchsora.web.answers import batch_of, desk_of, done
+from batchsora.settings import SettingsError
+from batchsora.web.answers import Said, batch_of, desk_of, done, refused
 from batchsora.web.desk import Desk
 from batchsora.web.rendering import render
 from batchsora.web.starting import in_words, money, started_run
 from batchsora.web.uploads import received
-from jobs.store import Store, accounts, holding, views
+from jobs.errors import EngineError
+from jobs.provider import ProviderError
+from jobs.states import ASKED_BY_NAME, FOUND, HeldBack
+from jobs.store import accounts, views
+from jobs.store.holding import Sought
 
 
 async def _ask_run(request: Request) -> Response:
@@ -42,8 +51,7 @@ async def _go_on(request: Request) -> Response:
         return _ask_cap(request, text, {"shown": "The jobs have changed since. Look again."})
     there = f"/batches/{batch.id}"
     if desk.goes_on():
-        notes = await desk.with_store(lambda store: _hand_over(store, batch.id, left, budget, desk))
-        return done("; ".join([*notes, "the run that is going on takes it up"]), go=there)
+        return await _handed(desk, batch.id, left, budget)
     if any(one.code is None for one in desk.launcher.about(batch.name)):
         return done("It goes on already.", go=there)
     command = ["run", f"--batch={batch.name}", "--yes", "--wait-for-runner"]
@@ -51,6 +59,14 @@ async def _go_on(request: Request) -> Response:
     command += [] if budget is None else [f"--budget={budget}"]
     started_run(desk, command, batch.name)
     return done(f"{batch.name} goes on.", go=there)
+
+
+async def _handed(desk: Desk, batch_id: int, left: "_Left", budget: Decimal | None) -> Response:
+    try:
+        lines = await asyncio.to_thread(_hand_over, desk, batch_id, left, budget)
+    except (SettingsError, EngineError, ProviderError) as error:
+        return refused(error)
+    return done("; ".join(lines), go=f"/batches/{batch_id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,26 +91,44 @@ class _Left:
         return digest(map(str, self.jobs))
 
 
+_LEFT: Final = (*ASKED_BY_NAME, HeldBack.NOT_LOOKED)
+"""Reasons that going on with a batch overrules, once it is known what there is already."""
+
+
 def _left(connection: Connection, batch: Any) -> _Left:
     known = accounts.known_prices(connection)
-    jobs = views.queued_jobs(connection, batch.id, holding.ASKED_BY_NAME)
+    jobs = views.queued_jobs(connection, batch.id, _LEFT)
     cost = sum(known[job.kind].last_micros for job in jobs if job.kind in known)
     unpriced = sum(job.kind not in known for job in jobs)
     status = views.batch_status(connection, batch)
-    lines = tuple(held.lines(status, holding.FOUND))
+    lines = tuple(held.lines(status, [one for one in FOUND if one not in _LEFT]))
     return _Left(
         [job.id for job in jobs], wording.cost_text(cost, unpriced), status.money.cap, lines
     )
 
 
-def _hand_over(
-    store: Store, batch_id: int, left: _Left, budget: Decimal | None, desk: Desk
-) -> list[str]:
-    """Hand what was shown, and nothing else of the batch, to the run that goes on."""
-    now = desk.clock.now()
-    notes = store.write(lambda c: set_caps(c, batch_id, Caps(batch=budget), None, now))
-    ask_for(store, left.jobs)
-    return notes
+def _hand_over(desk: Desk, batch_id: int, left: _Left, budget: Decimal | None) -> list[str]:
+    """Hand what was shown, and nothing else of the batch, to the run that goes on.
+
+    First it is looked for, as a run does before it buys: what exists already is not handed over.
+
+    Returns:
+        What is to be told.
+
+    Raises:
+        SettingsError: there is no token.
+        jobs.provider.ProviderError: it could not be looked for, so nothing was handed over.
+    """
+    now, said = desk.clock.now(), Said()
+    # a store of its own: other pages' changes don't wait for the look
+    with endpoint(desk.settings) as place, existing_store(desk.settings.database) as store:
+        notes = store.write(lambda c: set_caps(c, batch_id, Caps(batch=budget), None, now))
+        if left.jobs:
+            settle_earlier(store, place, Sought([batch_id]), OnExisting.ASK, desk.clock, said)
+        free = store.read(lambda c: {j.id for j in views.queued_jobs(c, batch_id, ASKED_BY_NAME)})
+        ask_for(store, [number for number in left.jobs if number in free])
+    taken = "the run that is going on takes it up"
+    return [*notes, *said.lines, *([taken] if free or not left.jobs else [])]
 
 
 def _ask_cap(request: Request, budget: str, problems: dict[str, str]) -> Response:

@@ -42,7 +42,7 @@ async def _retry_job(request: Request) -> Response:
     return await _told(
         request,
         lambda store, said: steer.retry(
-            _of_job(job), desk.settings, store, said, dry=False, consent=True
+            _of_job(job), desk.settings, store, said, dry=False, consent=True, clock=desk.clock
         ),
     )
 
@@ -95,7 +95,9 @@ async def _ask_retry(request: Request) -> Response:
     desk, batch, said = desk_of(request), batch_of(request), Said()
     wanted = _wanted(request, batch)
     await desk.with_store(
-        lambda store: steer.retry(wanted, desk.settings, store, said, dry=True, consent=True)
+        lambda store: steer.retry(
+            wanted, desk.settings, store, said, dry=True, consent=True, clock=desk.clock
+        )
     )
     return render(
         request,
@@ -115,7 +117,14 @@ async def _retry(request: Request) -> Response:
     return await _told(
         request,
         lambda store, said: steer.retry(
-            wanted, desk.settings, store, said, dry=False, consent=True, shown=shown
+            wanted,
+            desk.settings,
+            store,
+            said,
+            dry=False,
+            consent=True,
+            clock=desk.clock,
+            shown=shown,
         ),
     )
 
