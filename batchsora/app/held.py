@@ -38,6 +38,8 @@ def _way_on(reason: HeldBack, name: str) -> str:
     run = f"batchsora run --batch {quote(name)}"
     if reason in holding.ASKED_BY_NAME:
         return f"'{run}' buys them"
+    if reason is HeldBack.NOT_LOOKED:  # nothing was found that could be taken over
+        return f"'{run}' looks again; with --buy-again it buys them without a look"
     return f"'{run}' with --adopt-existing or --buy-again"
 
 

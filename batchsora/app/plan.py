@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from batchsora.app.picks import Pick
 from batchsora.app.prices import ANNOUNCED
+from batchsora.app.progress import ENDS
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import Manifest
 from batchsora.runblob.kinds import kind_of
@@ -63,6 +64,7 @@ class Plan:
         campaigns: the same by campaign.
         picked: the same of the rows that were picked, where some were.
         paid_before: what other batches paid for already that rows of this one ask for.
+        edited: keys of rows that were edited after they were paid for.
         prices: the price of each kind in micros, where it is known.
         paid: the kinds whose price is what was paid last; the others' is announced.
         notes: what was done to pictures.
@@ -83,6 +85,7 @@ class Plan:
     campaigns: dict[str, Tally] = field(default_factory=dict)
     picked: Tally | None = None
     paid_before: list[Paid] = field(default_factory=list)
+    edited: list[str] = field(default_factory=list)
     prices: dict[str, int] = field(default_factory=dict)
     paid: set[str] = field(default_factory=set)
     cap: int | None = None
@@ -163,6 +166,8 @@ def make_plan(
         kind, done, before = kind_of(row.request).key, known.done(row.key), known.before(row)
         if before is not None:
             plan.paid_before.append(before)
+        if known.paid.get(row.key, row.fingerprint) != row.fingerprint:
+            plan.edited.append(row.key)
         plan.all.add(kind, done=done, paid_before=before is not None)
         if row.campaign is not None:
             tally = plan.campaigns.setdefault(row.campaign, Tally())
@@ -204,12 +209,14 @@ class Known:
 
     Attributes:
         settled: by key, whether a row of its batch is bought, on its way, or has failed for good.
+        paid: by key, what the manifest asked for when a row at its end was paid for.
         asked: keys of queued rows that were paid for once: they wait for a retry.
         elsewhere: what other batches paid for, by what was asked for.
         found: keys of the rows that :meth:`before` found.
     """
 
     settled: dict[str, bool] = field(default_factory=dict)
+    paid: dict[str, str] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)
     elsewhere: dict[str, deque[Paid]] = field(default_factory=dict)
     found: set[str] = field(default_factory=set)
@@ -251,6 +258,8 @@ def _known(plan: Plan, manifest: Manifest, name: str | None, store: Store) -> Kn
             known.settled[job.key] = job.state not in (JobState.QUEUED, JobState.CANCELLED)
             if job.charged_micros and job.state == JobState.QUEUED:
                 known.asked.add(job.key)
+            elif job.charged_micros and job.state in ENDS:
+                known.paid[job.key] = job.manifest_fingerprint or job.fingerprint
         return known
 
     return store.read(work)
@@ -292,6 +301,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         },
         "already_done": plan.already_done,
         "paid_before": len(plan.paid_before),
+        "edited": len(plan.edited),
         "remaining_cost": _usd(plan.cost(plan.all.open)),
         "picked": None
         if plan.picked is None

@@ -137,14 +137,15 @@ def retry(
     }
     price = wording.cost_text(cost, unpriced)
     stays = spent_text(chosen)
+    again = again_text(chosen)
     if dry or not chosen:
         tell_refused(refused, teller)
         room = _room(store, chosen)
-        said = f"{len(chosen)} job(s) would be bought again for {price}{stays}{room}"
+        said = f"{len(chosen)} job(s) would be bought{again} for {price}{stays}{room}"
         text = said if chosen else ""
         teller.result(document, lambda: text or "nothing to retry")
         return Exit.USAGE if refused else Exit.DONE
-    agree(f"Buy {len(chosen)} job(s) again for {price}{stays}?", teller, consent=consent)
+    agree(f"Buy {len(chosen)} job(s){again} for {price}{stays}?", teller, consent=consent)
     moved = _in_chunks(store, [job.id for job in chosen], teller, _mover(words, give_up))
     left = [job for job in chosen if job.id not in moved]  # something else was quicker
     refused += sort_out(store, left, lambda c, ids: standing.may_be_retried(c, ids, give_up))[1]
@@ -280,6 +281,14 @@ def spent_text(chosen: Sequence[Any]) -> str:
     if not unended:
         return ""
     return f"; ${usd_text(spent)} for {len(unended)} that may still finish stays spent"
+
+
+def again_text(chosen: Sequence[Any]) -> str:
+    """Say that jobs are bought again, or how many of them: only what was paid for once is."""
+    paid = sum(job.charged_micros > 0 for job in chosen)
+    if paid == len(chosen):
+        return " again"
+    return f" ({paid} of them again)" if paid else ""
 
 
 def _meant(job: Any, wanted: Wanted) -> bool:

@@ -20,6 +20,7 @@ SHOWN = 5
 """How many keys are named before the rest is counted."""
 
 BUY_THEM = "--buy-again buys them again"
+REDO_THEM = "--redo-changed buys them again"
 TAKE_THEM = "--adopt-existing takes those videos at no cost"
 
 
@@ -56,7 +57,7 @@ def loaded(name: str, report: LoadReport, skipped: list[RowProblem]) -> list[str
     if report.edited:
         lines.append(
             f"edited after they were paid for, so left as they are: {keys_text(report.edited)}; "
-            "--redo-changed buys them anew"
+            f"{REDO_THEM}"
         )
     if report.busy:
         lines.append(
@@ -173,7 +174,7 @@ _WAYS_ON = {
     Blocked.CAMPAIGN_CAP: "raise it to continue: 'batchsora run --batch {name} --cap CAMPAIGN=USD'",
     Blocked.DAY_CAP: "run it again tomorrow, or raise the day's budget: 'batchsora run --batch "
     "{name} --day-budget USD'",
-    Blocked.PRICE: "'batchsora prices' lists the prices. A higher --max-price buys, and "
+    Blocked.PRICE: "'batchsora prices' lists them. A higher --max-price buys, and "
     "'batchsora prices set KIND USD' corrects a wrong one",
     Blocked.BALANCE: "top up the account, then run again; --wait-for-funds waits for it",
 }
