@@ -1,7 +1,8 @@
 """What a run says to a person: what was loaded, what it may cost, how it ended, what to do."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from shlex import quote
+from typing import Any
 
 from batchsora.app import held
 from batchsora.app.prices import odd_lines
@@ -73,12 +74,25 @@ def loaded(name: str, report: LoadReport, skipped: list[RowProblem]) -> list[str
 def paid_before(found: Sequence[Paid]) -> str:
     """Say how many rows were paid for already, and where."""
     names = {paid.batch: paid.at for paid in sorted(found, key=lambda paid: paid.at)}
-    batches = [f"{name!r} ({at:%Y-%m-%d})" for name, at in list(names.items())[:SHOWN]]
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    batches = keys_text([f"{name!r} ({at:%Y-%m-%d})" for name, at in names.items()])
     several = "batches" if len(names) > 1 else "batch"
-    return (
-        f"{len(found)} of these rows were paid for already as {several} {', '.join(batches)}{more}"
-    )
+    return f"{len(found)} of these rows were paid for already as {several} {batches}"
+
+
+def priced(jobs: Iterable[Any], known: Mapping[str, Any]) -> tuple[int, int]:
+    """Sum up what jobs cost, in micros, and count those whose price nobody knows yet.
+
+    Args:
+        jobs: with their price kinds.
+        known: prices by kind (:func:`jobs.store.accounts.known_prices`).
+    """
+    cost = unpriced = 0
+    for job in jobs:
+        if job.kind in known:
+            cost += known[job.kind].last_micros
+        else:
+            unpriced += 1
+    return cost, unpriced
 
 
 def cost_text(cost: int, unpriced: int) -> str:
