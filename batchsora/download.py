@@ -115,7 +115,7 @@ class Downloader:
         self.report = DownloadReport()
 
     def finish(self) -> None:
-        """Say that no more files will come than those that are wanted now.
+        """Let :meth:`run` end once the files wanted by then are fetched or given up for good.
 
         Those that were given up get one last try.
         """

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import Connection
+
 from batchsora.app import wording
 from batchsora.app.exits import Exit
 from batchsora.app.start import Teller
-from batchsora.app.steer import agree, find, refused_json, sort_out, tell_refused
-from jobs.again import Patience
+from batchsora.app.steer import agree, find, in_chunks, refused_json, sort_out, tell_refused
+from jobs.again import Patience, WhyNot
 from jobs.clock import Clock
 from jobs.money import usd_text
 from jobs.policy import RunPolicy
@@ -42,10 +44,13 @@ def abandon(
         NotAllowedError: nobody agreed.
     """
     terms = patience(clock)
-    found = find(store, wanted, JobState.FAILED)
-    chosen, refused = sort_out(store, found, lambda c, ids: standing.may_be_given_up(c, ids, terms))
+
+    def rule(connection: Connection, ids: Sequence[int]) -> dict[int, WhyNot | None]:
+        return standing.may_be_given_up(connection, ids, terms)
+
+    chosen, refused = sort_out(store, find(store, wanted, JobState.FAILED), rule)
     spent = sum(job.attempt_price or 0 for job in chosen)
-    price = _cost_again(store, chosen)
+    price = wording.cost_text(*wording.priced(chosen, store.read(accounts.known_prices)))
     document: dict[str, Any] = {
         "abandoned": [job.key for job in chosen],
         "refused": [refused_json(one) for one in refused],
@@ -59,18 +64,13 @@ def abandon(
         teller.result(document, lambda: text or "nothing to give up")
         return Exit.USAGE if refused else Exit.DONE
     agree(f"Give up {len(chosen)} attempt(s)? {costs}.", teller, consent=consent)
-    moved = set(store.write(lambda c: standing.give_up(c, [job.id for job in chosen], terms)))
+    ids = [job.id for job in chosen]
+    moved = in_chunks(store, ids, teller, lambda c, some: standing.give_up(c, some, terms))
     left = [job for job in chosen if job.id not in moved]  # something else was quicker
-    refused += sort_out(store, left, lambda c, ids: standing.may_be_given_up(c, ids, terms))[1]
+    refused += sort_out(store, left, rule)[1]
     document["abandoned"] = [job.key for job in chosen if job.id in moved]
     document["refused"] = [refused_json(one) for one in refused]
     tell_refused(refused, teller)
     said = f"{len(moved)} attempt(s) given up: {costs}, with 'batchsora retry'"
     teller.result(document, lambda: said)
     return Exit.USAGE if refused else Exit.DONE
-
-
-def _cost_again(store: Store, chosen: Sequence[Any]) -> str:
-    known = store.read(accounts.known_prices)
-    cost = sum(known[job.kind].last_micros for job in chosen if job.kind in known)
-    return wording.cost_text(cost, sum(job.kind not in known for job in chosen))

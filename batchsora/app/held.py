@@ -37,7 +37,7 @@ def _way_on(reason: HeldBack, name: str) -> str:
     run = f"batchsora run --batch {quote(name)}"
     if reason in ASKED_BY_NAME:
         return f"'{run}' buys them"
-    if reason is HeldBack.NOT_LOOKED:
+    if reason is HeldBack.NOT_LOOKED:  # nothing was found that could be taken over
         return f"'{run}' looks for them; with --buy-again it buys them without a look"
     return f"'{run}' with --adopt-existing or --buy-again"
 

@@ -66,9 +66,7 @@ class ToResume:
 def to_resume(connection: Connection, batch: Any) -> ToResume:
     """See what a resume of a batch lets be bought."""
     found = views.queued_jobs(connection, batch.id)
-    known = accounts.known_prices(connection)
-    cost = sum(known[job.kind].last_micros for job in found if job.kind in known)
-    price = wording.cost_text(cost, sum(job.kind not in known for job in found))
+    price = wording.cost_text(*wording.priced(found, accounts.known_prices(connection)))
     lines = tuple(held.lines(views.batch_status(connection, batch)))
     return ToResume(batch.active, [job.id for job in found], price, lines)
 

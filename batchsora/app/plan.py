@@ -1,12 +1,13 @@
 """What a manifest would buy: rows, errors, cost, time; nothing is written and nothing paid."""
 
-from collections import Counter, deque
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from batchsora.app.known import Known, Unclear
 from batchsora.app.picks import Pick
 from batchsora.app.prices import ANNOUNCED
 from batchsora.manifest.errors import RowProblem
@@ -14,7 +15,6 @@ from batchsora.manifest.read import Manifest
 from batchsora.runblob.kinds import kind_of
 from jobs.money import cap_micros, usd_text
 from jobs.spec import JobSpec
-from jobs.states import LIVE_ATTEMPTS, AttemptState, JobState
 from jobs.store import Store, accounts, batches, past, views
 from jobs.store.past import Paid
 from jobs.store.views import Wanted
@@ -63,6 +63,7 @@ class Plan:
         campaigns: the same by campaign.
         picked: the same of the rows that were picked, where some were.
         paid_before: what other batches paid for already that rows of this one ask for.
+        edited: keys of rows that were edited after they were paid for.
         prices: the price of each kind in micros, where it is known.
         paid: the kinds whose price is what was paid last; the others' is announced.
         notes: what was done to pictures.
@@ -83,6 +84,7 @@ class Plan:
     campaigns: dict[str, Tally] = field(default_factory=dict)
     picked: Tally | None = None
     paid_before: list[Paid] = field(default_factory=list)
+    edited: list[str] = field(default_factory=list)
     prices: dict[str, int] = field(default_factory=dict)
     paid: set[str] = field(default_factory=set)
     cap: int | None = None
@@ -150,7 +152,7 @@ def make_plan(
     plan.campaign_caps = {n: cap_micros(usd) for n, usd in manifest.campaign_budgets.items()}
     known = Known() if store is None else _known(plan, manifest, name, store)
     valid: list[int] = []
-    unclear: list[_Unclear] = []
+    unclear: list[Unclear] = []
     keys: set[str] = set()
     last = 0
     for row in counted(manifest.rows()):
@@ -163,10 +165,10 @@ def make_plan(
         if not valid or valid[-1] != row.row:
             valid.append(row.row)
         kind = kind_of(row.request).key
-        if row.key in known.settled:
-            keys.add(row.key)
+        keys |= {row.key} if row.key in known.settled else set()
+        plan.edited += [row.key] if known.is_edited(row) else []
         if known.unclear(row):
-            unclear.append(_Unclear(row.key, row.fingerprint, kind, row.campaign))
+            unclear.append(Unclear(row.key, row.fingerprint, kind, row.campaign))
         else:
             _count(plan, kind, row.campaign, done=known.done(row.key))
         if len(plan.samples) < SAMPLES:
@@ -199,7 +201,7 @@ def _add_picked(
     plan: Plan,
     manifest: Manifest,
     rows: frozenset[int],
-    known: "Known",
+    known: Known,
     counted: Callable[[Rows], Rows],
 ) -> None:
     """Read the rows that were picked once more, to count them alone."""
@@ -213,79 +215,8 @@ def _add_picked(
                 plan.samples.append(row)
 
 
-_NEVER_MADE: Final = (AttemptState.REJECTED, AttemptState.VOID)
 MOST_SHOWN: Final = 20
 """Jobs that are shown of those that were picked."""
-
-
-@dataclass(slots=True)
-class Known:
-    """What the database knows of a manifest's rows.
-
-    Attributes:
-        settled: by key, whether a row of its batch is bought, on its way, or has failed for good.
-        asked: keys of queued rows that were paid for once: they wait for a retry.
-        videos: the batch's paid rows, by what they ask for: their keys and attempts.
-        elsewhere: what was paid for and is no row's of the batch, by what was asked for.
-        found: keys of the rows that :meth:`before` found.
-    """
-
-    settled: dict[str, bool] = field(default_factory=dict)
-    asked: set[str] = field(default_factory=set)
-    videos: dict[str, deque[tuple[str, int | None]]] = field(default_factory=dict)
-    elsewhere: dict[str, deque[Paid]] = field(default_factory=dict)
-    found: set[str] = field(default_factory=set)
-
-    def unclear(self, row: JobSpec) -> bool:
-        """Return whether only the whole manifest tells if a row is to be bought."""
-        if self.done(row.key) or row.key in self.asked:
-            return False
-        new = row.key not in self.settled and row.fingerprint in self.videos
-        return new or row.fingerprint in self.elsewhere
-
-    def recognise(self, rows: Iterable["_Unclear"], keys: Container[str]) -> None:
-        """Find the rows that come back under another key, as a load does.
-
-        Args:
-            rows: unclear ones, in the manifest's order.
-            keys: those of the batch's rows that the manifest has.
-        """
-        for row in rows:
-            videos = self.videos.get(row.fingerprint, deque())
-            while row.key not in self.settled and videos:
-                key, attempt_id = videos.popleft()
-                if key in keys:
-                    continue
-                self.settled[row.key] = self.settled[key]
-                self.asked |= {row.key} if key in self.asked else set()
-                left = self.elsewhere.get(row.fingerprint, ())
-                self.elsewhere[row.fingerprint] = deque(
-                    paid for paid in left if paid.attempt_id != attempt_id
-                )
-
-    def done(self, key: str) -> bool:
-        """Return whether a row is not to be bought any more."""
-        return self.settled.get(key, False)
-
-    def before(self, row: "_Unclear") -> Paid | None:
-        """Return what was paid for before that this row asks for; each is found once."""
-        if self.done(row.key) or row.key in self.asked:
-            return None
-        paid = self.elsewhere.get(row.fingerprint)
-        if not paid:
-            return None
-        self.found.add(row.key)
-        return paid.popleft()
-
-
-@dataclass(frozen=True, slots=True)
-class _Unclear:
-    """A row that may be paid for already, as far as it is counted."""
-
-    key: str
-    fingerprint: str
-    kind: str
-    campaign: str | None
 
 
 def _known(plan: Plan, manifest: Manifest, name: str | None, store: Store) -> Known:
@@ -306,15 +237,7 @@ def _known(plan: Plan, manifest: Manifest, name: str | None, store: Store) -> Kn
             if budget.cap is not None:
                 plan.campaign_caps.setdefault(campaign, budget.cap)
         known = Known(elsewhere=past.paid_elsewhere(connection, batch.id))
-        for job in views.jobs(connection, Wanted(batch=batch.name)):
-            known.settled[job.key] = job.state not in (JobState.QUEUED, JobState.CANCELLED)
-            gone = job.state != JobState.COMPLETED and job.attempt_state not in LIVE_ATTEMPTS
-            if job.attempt_state in (None, *_NEVER_MADE) or (gone and not job.in_manifest):
-                continue
-            videos = known.videos.setdefault(job.manifest_fingerprint or job.fingerprint, deque())
-            (videos.appendleft if job.in_manifest else videos.append)((job.key, job.attempt_id))
-            if job.charged_micros and job.state == JobState.QUEUED:
-                known.asked.add(job.key)
+        known.read(views.jobs(connection, Wanted(batch=batch.name)))
         return known
 
     return store.read(work)
@@ -356,6 +279,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         },
         "already_done": plan.already_done,
         "paid_before": len(plan.paid_before),
+        "edited": len(plan.edited),
         "remaining_cost": _usd(plan.cost(plan.all.open)),
         "picked": None
         if plan.picked is None

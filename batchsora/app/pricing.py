@@ -41,8 +41,8 @@ class Change:
         if not self.dry:
             agree(f"{said}?", self.teller, consent=self.consent)
             self.store.write(write)
-        outcome = "nothing was changed: this was a dry run" if self.dry else "done"
-        self.teller.result(document | {"dry_run": self.dry}, lambda: f"{said}: {outcome}")
+        outcome = "This was a dry run, and nothing was changed." if self.dry else "Done."
+        self.teller.result(document | {"dry_run": self.dry}, lambda: f"{said}. {outcome}")
 
 
 def list_prices(store: Store, teller: Teller) -> None:
@@ -68,7 +68,7 @@ def set_price(kind: str, usd: str, change: Change) -> None:
     _known(change.store, kind)
     now = change.clock.now()
     change.make(
-        f"{kind}: ${usd_text(micros)} a video, until an answer tells otherwise",
+        f"Set the price of {kind} to ${usd_text(micros)} until an answer tells otherwise",
         lambda c: prices.put(c, kind, micros, now),
         {"kind": kind, "price": usd_text(micros)},
     )
@@ -84,7 +84,7 @@ def forget_price(kind: str, change: Change) -> None:
     if not any(row.kind == kind for row in _known(change.store, kind)):
         raise NotFoundError(f"no price of {kind} is known, so there is nothing to forget")
     change.make(
-        f"{kind}: forget its price; the next video of it is bought alone, to learn it",
+        f"Forget the price of {kind} and buy the next video of it alone to learn it",
         lambda c: prices.forget(c, kind),
         {"kind": kind, "price": None},
     )

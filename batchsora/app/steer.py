@@ -110,23 +110,23 @@ def retry(
     Raises:
         SettingsError: nothing can be bought by that prompt.
         jobs.errors.NotFoundError: there is no such batch or job.
-        NotAllowedError: nobody agreed.
+        NotAllowedError: nobody agreed, or these are no longer the jobs that were shown.
     """
     words = None if prompt is None else _prompt(prompt)
     found = find(store, wanted, JobState.FAILED)
     meant = [job for job in found if _meant(job, wanted)]
-    chosen, refused = sort_out(
-        store, meant, lambda c, ids: standing.may_be_retried(c, ids, give_up)
-    )
+
+    def rule(connection: Connection, ids: Sequence[int]) -> dict[int, WhyNot | None]:
+        return standing.may_be_retried(connection, ids, give_up)
+
+    chosen, refused = sort_out(store, meant, rule)
     if shown is not None and shown != digest(job.key for job in chosen):
         raise NotAllowedError(CHANGED)
     for job in chosen:
         if (why := held.words_of(job)) is not None:
             teller.say(f"{job.key} is {why}")
     others = Counter(job.error_kind for job in found if not _meant(job, wanted))
-    known = store.read(accounts.known_prices)
-    cost = sum(known[job.kind].last_micros for job in chosen if job.kind in known)
-    unpriced = sum(job.kind not in known for job in chosen)
+    cost, unpriced = wording.priced(chosen, store.read(accounts.known_prices))
     for kind, count in sorted(others.items()):
         would = f"would fail again, so left alone; --kind {kind} retries them"
         teller.say(f"{count} failed by {kind} {_LEFT_ALONE.get(kind, would)}")
@@ -139,17 +139,17 @@ def retry(
     }
     price = wording.cost_text(cost, unpriced)
     stays = spent_text(chosen)
+    again = again_text(chosen)
     if dry or not chosen:
         tell_refused(refused, teller)
         room = _room(store, chosen)
-        said = f"{len(chosen)} job(s) would be bought again for {price}{stays}{room}"
-        text = said if chosen else ""
-        teller.result(document, lambda: text or "nothing to retry")
+        said = f"{len(chosen)} job(s) would be bought{again} for {price}{stays}{room}"
+        teller.result(document, lambda: said if chosen else "nothing to retry")
         return Exit.USAGE if refused else Exit.DONE
-    agree(f"Buy {len(chosen)} job(s) again for {price}{stays}?", teller, consent=consent)
-    moved = _in_chunks(store, [job.id for job in chosen], teller, _mover(words, give_up, clock))
+    agree(f"Buy {len(chosen)} job(s){again} for {price}{stays}?", teller, consent=consent)
+    moved = in_chunks(store, [job.id for job in chosen], teller, _mover(words, give_up, clock))
     left = [job for job in chosen if job.id not in moved]  # something else was quicker
-    refused += sort_out(store, left, lambda c, ids: standing.may_be_retried(c, ids, give_up))[1]
+    refused += sort_out(store, left, rule)[1]
     document["retried"] = [job.key for job in chosen if job.id in moved]
     document["refused"] = [refused_json(one) for one in refused]
     tell_refused(refused, teller)
@@ -205,7 +205,7 @@ def cancel(wanted: Wanted, store: Store, clock: Clock, teller: Teller, *, consen
     if found:
         agree(f"Cancel {len(found)} queued job(s)?", teller, consent=consent)
     now = clock.now()
-    moved = _in_chunks(
+    moved = in_chunks(
         store, [job.id for job in found], teller, lambda c, ids: steering.cancel(c, ids, now)
     )
     left = [job.id for job in found if job.id not in moved]
@@ -284,6 +284,14 @@ def spent_text(chosen: Sequence[Any]) -> str:
     return f"; ${usd_text(spent)} for {len(unended)} that may still finish stays spent"
 
 
+def again_text(chosen: Sequence[Any]) -> str:
+    """Say that jobs are bought again, or how many of them: only what was paid for once is."""
+    paid = sum(job.charged_micros > 0 for job in chosen)
+    if paid == len(chosen):
+        return " again"
+    return f" ({paid} of them again)" if paid else ""
+
+
 def _meant(job: Any, wanted: Wanted) -> bool:
     """Say whether a failure is meant that the person did not name."""
     return bool(wanted.keys or wanted.kinds) or job.error_kind in PASSING
@@ -337,12 +345,17 @@ def _room(store: Store, jobs: Sequence[Any]) -> str:
     return f"; the caps leave {', '.join(rooms)}" if rooms else ""
 
 
-def _in_chunks(
+def in_chunks(
     store: Store,
     ids: Sequence[int],
     teller: Teller,
     move: Callable[[Connection, Sequence[int]], list[int]],
 ) -> set[int]:
+    """Move jobs, some in each transaction; returns those that were moved, and says so when stopped.
+
+    Raises:
+        KeyboardInterrupt: stopped; what was moved stays moved.
+    """
     moved: set[int] = set()
     try:
         for chunk in chunks(ids):

@@ -1,7 +1,8 @@
 """What a run says to a person: what was loaded, what it may cost, how it ended, what to do."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from shlex import quote
+from typing import Any
 
 from batchsora.app import held
 from batchsora.app.prices import odd_lines
@@ -20,6 +21,7 @@ SHOWN = 5
 """How many keys are named before the rest is counted."""
 
 BUY_THEM = "--buy-again buys them again"
+REDO_THEM = "--redo-changed buys them again"
 TAKE_THEM = "--adopt-existing takes those videos at no cost"
 
 
@@ -56,7 +58,7 @@ def loaded(name: str, report: LoadReport, skipped: list[RowProblem]) -> list[str
     if report.edited:
         lines.append(
             f"edited after they were paid for, so left as they are: {keys_text(report.edited)}; "
-            "--redo-changed buys them anew"
+            f"{REDO_THEM}"
         )
     if report.busy:
         lines.append(
@@ -72,12 +74,25 @@ def loaded(name: str, report: LoadReport, skipped: list[RowProblem]) -> list[str
 def paid_before(found: Sequence[Paid]) -> str:
     """Say how many rows were paid for already, and where."""
     names = {paid.batch: paid.at for paid in sorted(found, key=lambda paid: paid.at)}
-    batches = [f"{name!r} ({at:%Y-%m-%d})" for name, at in list(names.items())[:SHOWN]]
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    batches = keys_text([f"{name!r} ({at:%Y-%m-%d})" for name, at in names.items()])
     several = "batches" if len(names) > 1 else "batch"
-    return (
-        f"{len(found)} of these rows were paid for already as {several} {', '.join(batches)}{more}"
-    )
+    return f"{len(found)} of these rows were paid for already as {several} {batches}"
+
+
+def priced(jobs: Iterable[Any], known: Mapping[str, Any]) -> tuple[int, int]:
+    """Sum up what jobs cost, in micros, and count those whose price nobody knows yet.
+
+    Args:
+        jobs: with their price kinds.
+        known: prices by kind (:func:`jobs.store.accounts.known_prices`).
+    """
+    cost = unpriced = 0
+    for job in jobs:
+        if job.kind in known:
+            cost += known[job.kind].last_micros
+        else:
+            unpriced += 1
+    return cost, unpriced
 
 
 def cost_text(cost: int, unpriced: int) -> str:
@@ -173,7 +188,7 @@ _WAYS_ON = {
     Blocked.CAMPAIGN_CAP: "raise it to continue: 'batchsora run --batch {name} --cap CAMPAIGN=USD'",
     Blocked.DAY_CAP: "run it again tomorrow, or raise the day's budget: 'batchsora run --batch "
     "{name} --day-budget USD'",
-    Blocked.PRICE: "'batchsora prices' lists the prices. A higher --max-price buys, and "
+    Blocked.PRICE: "'batchsora prices' lists them. A higher --max-price buys, and "
     "'batchsora prices set KIND USD' corrects a wrong one",
     Blocked.BALANCE: "top up the account, then run again; --wait-for-funds waits for it",
 }

@@ -148,12 +148,15 @@ _NUMBERS = ("videos", "price", "cost", "cap")
 
 
 def _money(plan: "Plan") -> Iterator[str]:
-    from batchsora.app.wording import BUY_THEM, TAKE_THEM, paid_before
+    from batchsora.app.wording import BUY_THEM, REDO_THEM, TAKE_THEM, keys_text, paid_before
 
     yield f"cost      {_cost(plan, plan.all.kinds)}"
     if plan.already_done:
         rest = _cost(plan, plan.all.open)
         yield f"done      {plan.already_done} already paid for; the rest costs {rest}"
+    if plan.edited:
+        yield f"edited    {len(plan.edited)} edited after they were paid for, so left as they are:"
+        yield f"          {keys_text(plan.edited)}; {REDO_THEM}"
     if plan.paid_before:
         rest = _cost(plan, plan.all.open)
         yield f"before    {paid_before(plan.paid_before)}; the rest costs {rest}"

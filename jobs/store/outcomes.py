@@ -85,6 +85,7 @@ def _accepted(
         next_look_at=now + first_look,
         error=None,
         candidates=None,
+        unproven=None,
     )
     if not landed:
         return False
@@ -228,6 +229,7 @@ def void(
         error=reason,
         ended_at=now,
         candidates=None,
+        unproven=None,
     ):
         return False
     move_money(connection, row, held=-row.hold_micros)

@@ -11,6 +11,7 @@ from support.invariants import Invariants
 from support.loop import run_virtual
 from support.provider import Made
 
+from batchsora.app import held
 from jobs import earlier
 from jobs.earlier import find_earlier, hold_back, read_list, take_over
 from jobs.ending import Reason
@@ -223,6 +224,9 @@ def test_beyond_the_bound_rows_wait(engine: Engine, monkeypatch: pytest.MonkeyPa
     engine.run()
     assert engine.provider.posts == []
     assert engine.jobs()["x"].held_back == "not_looked"
+    (said,) = held.lines(engine.status())
+    assert "with --buy-again it buys them without a look" in said
+    assert "--adopt-existing" not in said  # nothing was found that could be taken over
     monkeypatch.undo()
     hold_back(engine.store, look(engine))
     engine.run()

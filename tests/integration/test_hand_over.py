@@ -154,6 +154,10 @@ def test_a_row_that_was_left_out_can_be_asked_for_by_name(world: World, api: San
     assert "held back: left out by --first or --sample" in shown
     assert "'batchsora retry r5' buys it" in shown
     assert "11 left out by --first or --sample" in call("status").stdout
+    assert "2 job(s) would be bought (1 of them again) for about $0.24" in (
+        call("retry", "r0", "r5", "--dry-run").stdout
+    )
+    assert "1 job(s) would be bought for about $0.12" in call("retry", "r5", "--dry-run").stdout
     with living(world, api.url):
         assert document("retry", "r5", "--yes")["retried"] == ["r5"]
     assert bought(world) == {"a trial of kite 0": 1, "a trial of kite 5": 1}

@@ -56,6 +56,22 @@ def test_a_plan_says_what_it_costs_and_where_the_price_is_from(call: Shell, worl
     assert len(world.made) == 2
 
 
+def test_a_plan_names_paid_rows_that_were_edited(call: Shell, world: World) -> None:
+    """They are left as they are, and so does the run; what buys them again is said."""
+    assert call("run", manifest(2), *QUICK).code == 0
+    assert "edited" not in call("plan", manifest(3)).out
+    edited = Path(manifest(3))
+    edited.write_text(edited.read_text().replace("dune 1", "dune one").replace("dune 2", "a bay"))
+    said = call("plan", "kites.csv")
+    assert "edited    1 edited after they were paid for" in said.out
+    assert "r1; --redo-changed buys them again" in said.out
+    assert max(map(len, said.out.splitlines())) <= 80
+    planned = call("plan", "kites.csv", "--json").json
+    assert (planned["edited"], planned["already_done"], planned["remaining_cost"]) == (1, 2, "0.12")
+    assert call("run", "kites.csv", *QUICK).code == 0
+    assert len(world.made) == 3
+
+
 @pytest.mark.usefixtures("world")
 def test_a_plan_for_people_is_a_table(call: Shell) -> None:
     """Everything that decides whether to say yes, within 80 columns."""

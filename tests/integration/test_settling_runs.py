@@ -1,16 +1,18 @@
 """Doubts settled from the list, by whole runs on virtual time."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 from support.engine import Engine, spec
 from support.invariants import Invariants
 
 from jobs.ending import Reason
 from jobs.provider import InDoubt, ThrottledError, UnreachableError
+from jobs.store import outcomes
 from jobs.store.claims import Blocked
 
 Make = Callable[..., Engine]
@@ -71,6 +73,28 @@ def test_a_lone_doubt_without_anything_known_waits_for_a_person(make: Make) -> N
     assert attempt.state == "in_doubt"
     assert "knows" in attempt.unproven
     assert len(engine.provider.posts) == 1
+
+
+@pytest.mark.parametrize(
+    "settle",
+    [
+        lambda c, number, now: outcomes.void(c, number, "by word", now),
+        lambda c, number, now: outcomes.adopt(c, number, "gen-late", now),
+    ],
+    ids=["void", "adopt"],
+)
+def test_a_doubt_that_is_settled_no_longer_says_why_it_was_not(
+    make: Make, settle: Callable[[Connection, int, datetime], bool]
+) -> None:
+    """The reason is about the doubt: nothing shows it of an attempt that has left it."""
+    engine = make()
+    engine.provider.script = {"prompt of r0": [DROPPED]}
+    engine.load([spec("r0")])
+    engine.run(grace=60)
+    (attempt,) = engine.attempts()
+    assert attempt.unproven
+    assert engine.store.write(lambda c: settle(c, attempt.id, engine.clock.now()))
+    assert engine.attempts()[0].unproven is None
 
 
 def test_the_last_doubt_is_void_by_two_clean_looks_at_a_known_lag(make: Make) -> None:

@@ -96,15 +96,11 @@ _LEFT: Final = (*ASKED_BY_NAME, HeldBack.NOT_LOOKED)
 
 
 def _left(connection: Connection, batch: Any) -> _Left:
-    known = accounts.known_prices(connection)
     jobs = views.queued_jobs(connection, batch.id, _LEFT)
-    cost = sum(known[job.kind].last_micros for job in jobs if job.kind in known)
-    unpriced = sum(job.kind not in known for job in jobs)
+    price = wording.cost_text(*wording.priced(jobs, accounts.known_prices(connection)))
     status = views.batch_status(connection, batch)
     lines = tuple(held.lines(status, [one for one in FOUND if one not in _LEFT]))
-    return _Left(
-        [job.id for job in jobs], wording.cost_text(cost, unpriced), status.money.cap, lines
-    )
+    return _Left([job.id for job in jobs], price, status.money.cap, lines)
 
 
 def _hand_over(desk: Desk, batch_id: int, left: _Left, budget: Decimal | None) -> list[str]:
