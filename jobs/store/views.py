@@ -342,7 +342,8 @@ def queued_by_kind(
 
 def to_buy(batch_id: int, held_back: Collection[HeldBack] = ()) -> tuple[ColumnElement[bool], ...]:
     """Say in SQL which jobs of a batch may be bought where some reasons are overruled."""
-    free = or_(JOB.c.held_back.is_(None), JOB.c.held_back.in_(held_back))
+    beneath = or_(JOB.c.held_beneath.is_(None), JOB.c.held_beneath.in_(held_back))
+    free = or_(JOB.c.held_back.is_(None), and_(JOB.c.held_back.in_(held_back), beneath))
     return (JOB.c.batch_id == batch_id, JOB.c.state == JobState.QUEUED, JOB.c.in_manifest, free)
 
 

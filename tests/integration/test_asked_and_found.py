@@ -87,6 +87,8 @@ def test_what_was_found_does_not_ask_for_a_row(call: Shell, world: World) -> Non
     call(*RUN, "trial.csv", "--first", "2")
     for item in world.made:
         item.foreign = False  # they count as bought from now on
+    declined = call("run", "--buy-again", "--quiet")
+    assert "1 video(s) for" in declined.words, declined.err
     assert call(*RUN, "--buy-again").code == 0
     assert bought(world) == {"heron 0": 1, "heron 1": 2, "heron 2": 1}
     assert held(call) == {"left_out": 1}

@@ -74,6 +74,15 @@ def test_nothing_is_bought_without_a_cap_or_a_word(world: World) -> None:
 
 
 @pytest.mark.usefixtures("api")
+def test_rows_that_are_loaded_under_a_cap_are_looked_for_first(world: World) -> None:
+    """Nobody buys them before; a run looks, and does."""
+    batch().load(budget="5.00")
+    assert batch().status()["held_back"] == {"not_looked": 4}
+    assert batch().run(**QUICK).done
+    assert (batch().status()["held_back"], len(world.made)) == ({}, 4)
+
+
+@pytest.mark.usefixtures("api")
 @pytest.mark.parametrize(
     ("terms", "error", "says"),
     [
