@@ -55,10 +55,11 @@ NO_PROOF: Final = (
     "nothing newer of ours shows that the list is up to date; the next purchase may settle it"
 )
 NO_MONEY: Final = (
-    "the balance fell by more than is known, or can't be compared, so it may have been charged"
+    "the balance did not fall by what is known alone, or can't be compared, so it may have been "
+    "charged"
 )
 NOT_YET: Final = (
-    "the balance can't tell yet, because other generations were bought just now or have not ended"
+    "the balance can't tell yet: it may be late, or others that were bought have not ended"
 )
 
 
@@ -92,7 +93,7 @@ def settle_absence(
     evidence = evidence_of(doubt, witness, grace)
     if evidence.money is Money.OPEN:
         result.unproven[doubt.attempt_id] = NO_MONEY
-    elif evidence.money is Money.PASSING:
+    elif evidence.money is Money.PASSING or not doubt.shown:
         result.passing.append(doubt.attempt_id)
         result.unproven[doubt.attempt_id] = NOT_YET
     elif proof_of(evidence) is not None:

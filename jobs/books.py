@@ -1,11 +1,11 @@
 """Whether the account's balance leaves room for a purchase that nobody knows of. Pure.
 
 The balance is the second witness beside the list: what was made was charged. It counts from the
-last *quiet* reading, while nothing was under way or in doubt, and only while it shows what we know
-was charged, and nothing beside it: what moved it otherwise is not understood.
+last *quiet* reading, while nothing was under way or in doubt, and only where it fell by what we
+bought, and nothing can have moved it beside that: two movements that net to nothing look like none.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
@@ -16,6 +16,9 @@ ROUNDING: Final = 10_000
 REFUNDED_WITHIN: Final = timedelta(days=1)
 """How long after a generation failed its price may still be given back."""
 
+GIVEN_UP_WITHIN: Final = timedelta(days=30)
+"""How long after it was bought the price of one may be given back that never ended."""
+
 SHOWN_WITHIN: Final = timedelta(minutes=3)
 """How long after a purchase the balance may not show it: as the default grace."""
 
@@ -24,10 +27,11 @@ class Money(StrEnum):
     """What the balance says of a doubt.
 
     Attributes:
-        CLEAR: it fell by no more than what is known: nothing was charged for the doubt.
+        CLEAR: it fell by what is known, and nothing else moved it: the doubt was not charged.
         PASSING: it can't be told yet: what was bought just now may not be shown, or what has not
             ended may have been given back.
-        OPEN: it fell by more, or it can't be told: the doubt may have been charged.
+        OPEN: it fell by more, or by less, or something may have been given back: the doubt may
+            have been charged.
     """
 
     CLEAR = "clear"
@@ -52,40 +56,39 @@ class BalanceReading:
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Two readings of the balance, and what happened between them as far as we know. In micros.
+    """Two readings of the balance, and what happened between them as far as we know.
 
     Attributes:
-        fell: by how much the balance fell from the first to the second.
-        charged: what we know was charged to us meanwhile.
-        loose: what may have made it fall by less than that, for good: the prices of failed
-            generations that may have been given back, and of what was perhaps charged before.
+        fell: by how much the balance fell from the first to the second, in micros.
+        charged: what was charged to us meanwhile, at the least that it can have been, in micros.
+        loose: how many things may have moved it besides, for good: generations, ours and others',
+            that may have been given back, and what was perhaps charged before.
         passing: the same, for as long as it goes on: what was bought just now and may not be shown
             yet, and what has not ended as far as we see.
+        under_way: what submissions under way may have cost already, in micros.
     """
 
     fell: int
     charged: int
     loose: int = 0
     passing: int = 0
+    under_way: int = 0
 
     @property
     def moved(self) -> bool:
-        """Check whether the balance is alive: it can't have stood still all the time."""
-        return self.charged - self.loose - self.passing > ROUNDING
-
-    @property
-    def unexplained(self) -> int:
-        """Return what was taken beside what we know at most, in micros; less than 0: paid in."""
-        return self.fell - self.charged + self.loose + self.passing
+        """Check whether a purchase of ours shows that the balance is alive."""
+        return self.charged > ROUNDING
 
     def verdict(self, price: int) -> Money:
-        """Decide whether a doubt that costs so much at least may be in what the balance lost.
+        """Decide whether a doubt that costs so much may be in what the balance lost.
 
-        Only where the most that can have been taken beside what we know is nothing, it was not.
-        Less than nothing did not happen: then money was paid in, or the balance stands still.
+        A price that is not known (0), or as small as what rounding hides, is looked for to the
+        micro.
         """
-        if -ROUNDING <= self.unexplained < max(price // 2, 1):
-            return Money.CLEAR
-        if self.passing and replace(self, passing=0).verdict(price) is Money.CLEAR:
+        beside = self.fell - self.charged
+        limit = ROUNDING if price > 2 * ROUNDING else 0
+        if self.loose or beside > limit + self.under_way:
+            return Money.OPEN
+        if self.passing or self.under_way:
             return Money.PASSING
-        return Money.OPEN
+        return Money.CLEAR if beside >= -ROUNDING else Money.OPEN

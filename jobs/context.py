@@ -3,10 +3,11 @@
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 
 from .clock import Clock
-from .elsewhere import Elsewhere
+from .elsewhere import Elsewhere, Strangers
 from .fence import Fence
 from .gate import Gate
 from .pace import Durations
@@ -39,6 +40,7 @@ class RunContext:
         token: whether a 403 is the token's.
         durations: how long generations took, as this run saw it.
         elsewhere: what others make on this account meanwhile.
+        strangers: their generations that may be given back.
         fence: whether the database is still this run's.
     """
 
@@ -53,8 +55,11 @@ class RunContext:
     fence: Fence
     durations: Durations = field(default_factory=Durations)
     elsewhere: Elsewhere = field(default_factory=Elsewhere)
+    strangers: Strangers = field(default_factory=Strangers)
 
     def note_others(self, seen: Sequence[Generation]) -> None:
         """See in whatever was read of the list what somebody else buys meanwhile."""
         known = partial(takeovers.known, self.store)
-        self.elsewhere.note(seen, self.provider.clock_ahead, known)
+        ahead = self.provider.clock_ahead
+        self.elsewhere.note(seen, ahead, known)
+        self.strangers.note(seen, self.clock.now() + (ahead or timedelta(0)), known)

@@ -19,6 +19,9 @@ MARGIN = timedelta(seconds=30)
 SEVERAL = 3
 """Prompts that this run and others bought at the same time, from which on it is no chance."""
 
+REFUNDED_WITHIN = timedelta(days=2)
+"""How long after it was made the price of one that failed may be given back."""
+
 REMEMBERED = 10_000
 """Purchases of a run that are compared with what others buy."""
 
@@ -114,6 +117,50 @@ class Elsewhere:
         """
         made = self._made.get(key, {})
         return tuple(n for n, at in made.items() if after is None or at > after + PRECISION)
+
+
+class Strangers:
+    """Remembers generations of others that have not ended well: they may be given back."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+        self._uncounted = False
+
+    def note(
+        self,
+        page: Iterable[Generation],
+        now: datetime,
+        known: Callable[[Sequence[str]], Container[str]],
+    ) -> None:
+        """Remember whose end is not seen on a page of the list, or who failed lately.
+
+        Args:
+            page: or any part of it.
+            now: by the provider's clock.
+            known: tells which of some generation ids attempts of ours have.
+        """
+        page = list(page)
+        over = {one.id for one in page if _is_over(one, now - REFUNDED_WITHIN)}
+        self._seen -= over
+        open_ends = [one.id for one in page if one.id not in over]
+        ours = known(open_ends) if open_ends else ()
+        self._seen |= {name for name in open_ends if name not in ours}
+        self._uncounted = self._uncounted or len(self._seen) > REMEMBERED
+
+    def count(self, known: Callable[[Sequence[str]], Container[str]]) -> int:
+        """Count those that are still nobody's of ours."""
+        ours = known(list(self._seen)) if self._seen else ()
+        self._seen = {name for name in self._seen if name not in ours}
+        return len(self._seen) + self._uncounted
+
+
+def _is_over(generation: Generation, since: datetime) -> bool:
+    """Check whether a generation's price can't be given back any more."""
+    created = generation.created_at
+    long_failed = (
+        generation.phase is GenerationPhase.FAILED and created is not None and created < since
+    )
+    return long_failed or generation.phase is GenerationPhase.COMPLETED
 
 
 def _is_news(generation: Generation, since: datetime) -> bool:

@@ -113,6 +113,7 @@ class Reconciler:
         self._gate = context.gate
         self._checkpoint = context.checkpoint
         self._note_others = context.note_others
+        self._strangers = context.strangers
         self._mark: int | None = None
         self._stable: dict[frozenset[str], float] = {}
         self._jumps = JumpWatch(context.clock)
@@ -123,6 +124,9 @@ class Reconciler:
         self._probes = 0
         self._probe_at = 0.0
         self._unstable = False
+        self.polls = True
+        """Whether somebody looks at what has not ended meanwhile."""
+
         self.surplus = 0
         """Voids whose generation turned up when their replacement had been paid for too."""
 
@@ -160,9 +164,9 @@ class Reconciler:
         """Count the doubts that may still settle by themselves, of active batches or of all."""
         return doubts.hopeful(connection, self._watches.hopeless(), everywhere=everywhere)
 
-    def given_up(self, connection: Connection) -> int:
-        """Count the doubts that wait for a person: they keep their money, and no slot."""
-        return doubts.given_up(connection, self._watches.hopeless())
+    def young(self, connection: Connection) -> int:
+        """Count the doubts that take a slot: later they keep their money, and no slot."""
+        return doubts.young(connection, self._watches.past_grace(self._clock.monotonic()))
 
     async def look_at_voids(self) -> None:
         """Look for what earlier runs took for never made, before it is bought again.
@@ -252,6 +256,7 @@ class Reconciler:
             sent_until=sent_until(row),
             offset=self._offset(connection, row.id),
             ripe=self._watches.is_ripe(row.id, began),
+            shown=self._watches.is_shown(row.id, began),
             clean_before=self._watches.was_clean(row.id, began),
             adrift=row.intent_at > self._clock.now() + AHEAD,
             price=row.price or 0,
@@ -282,7 +287,7 @@ class Reconciler:
         rows = doubts.suspects(connection, now - WATCHED)
         witness = self._witness(connection, reading, known, rows)
         if money is not None:
-            witness = replace(witness, books=self._books(connection, money, reading, known))
+            witness = replace(witness, books=self._books(connection, money, reading))
         settlement = settle(
             self._described(connection, rows, began, witness.echo or Echo()),
             reading,
@@ -317,19 +322,16 @@ class Reconciler:
         return judge(reading, list(known.values()), expected, tolerance, lag)
 
     def _books(
-        self,
-        connection: Connection,
-        money: BalanceReading,
-        reading: Reading,
-        known: Mapping[str, Acceptance],
+        self, connection: Connection, money: BalanceReading, reading: Reading
     ) -> Books | None:
         """Compare the balance with the last quiet reading; the list tells what has not failed."""
-        others = [one for one in reading.generations if one.id not in known]
         return quiet.books_since(
             connection,
             money,
+            self._clock.now(),
             alive={one.id for one in reading.generations if one.phase in _NOT_FAILED},
-            strangers=sum(one.phase is not GenerationPhase.COMPLETED for one in others),
+            strangers=self._strangers.count(lambda ids: doubts.known(connection, ids)),
+            polled=self.polls,
         )
 
     def _write(self, connection: Connection, settlement: Settlement, now: datetime) -> None:

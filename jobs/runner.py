@@ -189,6 +189,7 @@ class Runner:
         self._take_over()
         await check_owner(self._store, self._provider, self._owner)
         await self._bind()
+        self._reconciler.polls = False
         if wait:
             await self._reconciler.look_at_voids()
         self._reconciler.notice()

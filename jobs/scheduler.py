@@ -194,8 +194,8 @@ class Scheduler:
         lost = self._fence.breach(connection)
         if want and not lost:
             terms = ClaimTerms(
-                # else one doubt would keep the only slot from the purchase that may settle it
-                window=self._policy.max_in_flight + self._reconciler.given_up(connection),
+                # past its grace a doubt takes no slot: the next purchase may be what settles it
+                window=self._policy.max_in_flight - self._reconciler.young(connection),
                 want=want,
                 ceiling=self._policy.price_ceiling,
                 patience=self._policy.send_within,

@@ -60,6 +60,7 @@ class Suspect:
         sent_until: the last moment at which its request could have been under way, by our clock.
         offset: of the provider's clock at that time.
         ripe: True when the reading began after its grace and the longest lag of the list.
+        shown: True when another grace has passed, in which the balance shows what was charged.
         clean_before: True when an earlier clean reading, a grace ago, did not show it either.
         adrift: True when its times were written by a clock that has been set back since: they tell
             nothing, and any generation of its prompt may be its own.
@@ -77,6 +78,7 @@ class Suspect:
     sent_until: datetime
     offset: ClockOffset = ClockOffset()
     ripe: bool = False
+    shown: bool = False
     clean_before: bool = False
     price: int = 0
     adrift: bool = False

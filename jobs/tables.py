@@ -33,9 +33,8 @@ class Account(Base, table=True):
 
     ``host`` and ``run_id`` name the machine and the run that last bought from it; ``list_lag`` is
     the longest time, in seconds, that the account's list took to show an acceptance of ours. The
-    ``quiet`` reading of the balance is the last one while nothing was under way or in doubt;
-    ``steady_since`` is since when such readings moved by nothing but our purchases, and
-    ``refunded_until`` when all that had failed was last seen given back (:mod:`jobs.store.quiet`).
+    ``quiet`` reading of the balance is the last one while nothing was under way or in doubt
+    (:mod:`jobs.store.quiet`).
     """
 
     __tablename__ = "account"
@@ -59,8 +58,6 @@ class Account(Base, table=True):
     quiet_balance_micros: int | None = amount_column(default=None)
     quiet_charged_micros: int | None = amount_column(default=None)
     quiet_at: datetime | None = time_column()
-    steady_since: datetime | None = time_column()
-    refunded_until: datetime | None = time_column()
 
 
 class Batch(Base, table=True):
@@ -273,6 +270,7 @@ class Attempt(Base, table=True):
         Index("ix_attempt_void", "ended_at", sqlite_where=VOID),
         Index("ix_attempt_fingerprint", "fingerprint", sqlite_where=PAID),
         Index("ix_attempt_failed", "ended_at", sqlite_where=text("state = 'failed'")),
+        Index("ix_attempt_given_up", "accepted_at", sqlite_where=text("state = 'abandoned'")),
         Index("ix_attempt_estimated", "accepted_at", sqlite_where=text("price_estimated")),
     )  # fmt: skip
 

@@ -106,6 +106,15 @@ class Watches:
         watch = self._watches.get(number)
         return watch is not None and watch.age(began) >= self.over
 
+    def is_shown(self, number: int, began: float) -> bool:
+        """Check whether the balance must show a suspect: it may be a grace late as well."""
+        watch = self._watches.get(number)
+        return watch is not None and watch.age(began) >= self.over + self._grace
+
+    def past_grace(self, at: float) -> frozenset[int]:
+        """Return the suspects that were not just sent, as far as this process knows."""
+        return frozenset(n for n, watch in self._watches.items() if watch.age(at) >= self.over)
+
     def was_clean(self, number: int, began: float) -> bool:
         """Check whether an earlier clean reading, a grace ago, did not show a suspect."""
         watch = self._watches.get(number)

@@ -79,7 +79,7 @@ class ClaimTerms:
     """The terms on which jobs may be claimed.
 
     Attributes:
-        window: unsettled attempts at most, over all batches (``--max-in-flight``).
+        window: unfinished generations at most, over all batches (``--max-in-flight``).
         want: claims at most now (what the pace allows).
         ceiling: micros to hold for a kind whose price nobody knows yet.
         patience: how long after the intent its POST may still leave.
@@ -141,12 +141,12 @@ def claim(
 _UNDER_WAY = Prepared(
     select(TALLY.c.state, func.sum(TALLY.c.jobs).label("jobs"))
     .where(
-        text("tally.state IN ('submitting', 'in_doubt', 'pending', 'processing')"),
+        text("tally.state IN ('submitting', 'pending', 'processing')"),
         TALLY.c.jobs > 0,
     )
     .group_by(TALLY.c.state)
 )
-"""Their attempts are the ones that are not settled; an overdue one's job has failed."""
+"""Their attempts may be under way at the provider; an overdue one's job has failed."""
 
 _TERMS = select(BATCH.c.id, BATCH.c.max_price_micros).where(not_(BATCH.c.paused))
 _SERVED = Prepared(_TERMS.where(BATCH.c.active).order_by(BATCH.c.id))

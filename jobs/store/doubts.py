@@ -85,11 +85,9 @@ def hopeful(connection: Connection, hopeless: Collection[int], *, everywhere: bo
     return sum(doubt.id not in hopeless for doubt in waiting)
 
 
-def given_up(connection: Connection, hopeless: Collection[int]) -> int:
-    """Count the doubts, of whichever batch, that only a person can settle as far as is seen."""
-    if not hopeless:
-        return 0
-    return sum(doubt.id in hopeless for doubt in _WAITING.all(connection))
+def young(connection: Connection, past_grace: Collection[int]) -> int:
+    """Count the doubts of what is served that may be under way at the provider as well."""
+    return sum(doubt.id not in past_grace for doubt in _WAITING_SERVED.all(connection))
 
 
 def clock_offset(connection: Connection, attempt_id: int) -> ClockOffset:

@@ -4,11 +4,22 @@ from collections.abc import Container
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, func, select, text, update
+from sqlalchemy import Connection, bindparam, func, select, text, update
 
-from ..books import REFUNDED_WITHIN, ROUNDING, SHOWN_WITHIN, BalanceReading, Books
-from ..tables import ACCOUNT, ATTEMPT, JOB, PRICE
+from ..books import (
+    GIVEN_UP_WITHIN,
+    REFUNDED_WITHIN,
+    ROUNDING,
+    SHOWN_WITHIN,
+    BalanceReading,
+    Books,
+)
+from ..suspects import AHEAD
+from ..tables import ACCOUNT, ATTEMPT, PRICE
 from .prepared import Prepared
+
+NEWEST: Final = 1000
+"""Attempts among which one that was accepted just now is looked for."""
 
 _ACCOUNT = Prepared(select(ACCOUNT))
 _TIME = ATTEMPT.c.accepted_at.type
@@ -19,11 +30,7 @@ def _at(name: str) -> Any:
 
 
 _ESTIMATED = Prepared(
-    select(
-        ATTEMPT.c.price_micros,
-        PRICE.c.last_micros,
-        ATTEMPT.c.intent_at,
-    )
+    select(ATTEMPT.c.price_micros, ATTEMPT.c.hold_micros, PRICE.c.last_micros, ATTEMPT.c.intent_at)
     .outerjoin(PRICE, PRICE.c.kind == ATTEMPT.c.kind)
     .where(
         text("attempt.price_estimated"),
@@ -31,9 +38,6 @@ _ESTIMATED = Prepared(
         ATTEMPT.c.idempotency_key != "",  # what was taken over was charged to somebody before
     )
 )
-NEWEST: Final = 1000
-"""Attempts among which one that was accepted just now is looked for."""
-
 _BOUGHT_SINCE = Prepared(
     select(ATTEMPT.c.id)
     .where(
@@ -43,130 +47,106 @@ _BOUGHT_SINCE = Prepared(
     .limit(1)
 )
 _UNENDED = Prepared(
-    select(ATTEMPT.c.generation_id, ATTEMPT.c.price_micros, ATTEMPT.c.overdue_at).where(
-        text("attempt.state = 'accepted'")
-    )
-)
-_ITS_LAST = and_(JOB.c.id == ATTEMPT.c.job_id, JOB.c.attempt_id == ATTEMPT.c.id)
-_KEPT_KINDS = Prepared(
-    select(JOB.c.error_kind)
-    .distinct()
-    .select_from(ATTEMPT.join(JOB, _ITS_LAST))
-    .where(
-        text("attempt.state = 'failed'"),
-        ATTEMPT.c.ended_at.between(_at("since"), _at("until")),
-        JOB.c.error_kind.is_not(None),
-    )
+    select(ATTEMPT.c.generation_id, ATTEMPT.c.overdue_at).where(text("attempt.state = 'accepted'"))
 )
 _FAILED = Prepared(
-    select(func.sum(ATTEMPT.c.price_micros).label("price"), JOB.c.error_kind)
-    .select_from(ATTEMPT.outerjoin(JOB, _ITS_LAST))
+    select(ATTEMPT.c.id)
     .where(text("attempt.state = 'failed'"), ATTEMPT.c.ended_at >= _at("since"))
-    .group_by(JOB.c.error_kind)
+    .limit(1)
 )
-_DEAREST = Prepared(select(func.coalesce(func.max(PRICE.c.highest_micros), 0)))
+_GIVEN_UP = Prepared(
+    select(ATTEMPT.c.id)
+    .where(text("attempt.state = 'abandoned'"), ATTEMPT.c.accepted_at >= _at("since"))
+    .limit(1)
+)
+_UNDER_WAY = Prepared(
+    select(func.coalesce(func.sum(ATTEMPT.c.hold_micros), 0)).where(
+        text("attempt.state IN ('open', 'in_doubt')"),  # the partial index's own words
+        text("attempt.state = 'open'"),
+    )
+)
 
 
 def keep(connection: Connection, balance: int, mark: int, now: datetime) -> None:
-    """Keep a reading while nothing was under way or in doubt, and what it shows of refunds.
+    """Keep a reading while nothing was under way or in doubt.
 
-    One that may not show what was bought just now is none. Where the balance moved by nothing but
-    our purchases since the last one, what failed was kept by the provider so far; where it fell by
-    less, and by just what failed, all of that was given back.
+    One that may not show what was bought just now is none.
     """
     account = _ACCOUNT.first(connection)
-    beside = _moved_beside(connection, account, balance, mark)
-    steady = beside is not None and abs(beside) <= ROUNDING
+    if account.quiet_at is not None:
+        fell = account.quiet_balance_micros - balance
+        steady = abs(fell - _charged(connection, account, mark)) <= ROUNDING
+    else:
+        steady = False
     if not steady and _BOUGHT_SINCE.first(connection, lately=now - SHOWN_WITHIN) is not None:
         return
-    refunded = (
-        beside is not None
-        and not steady
-        and (abs(beside + _refundable(connection, account)) <= ROUNDING)
-    )
     connection.execute(
         update(ACCOUNT).values(
-            quiet_balance_micros=balance,
-            quiet_charged_micros=mark,
-            quiet_at=now,
-            steady_since=(account.steady_since if steady else None) or now,
-            refunded_until=now if refunded else account.refunded_until,
+            quiet_balance_micros=balance, quiet_charged_micros=mark, quiet_at=now
         )
     )
-
-
-def _moved_beside(connection: Connection, account: Any, balance: int, mark: int) -> int | None:
-    """Return by how much the balance fell beside what we bought; None where that is unknown."""
-    if account.quiet_at is None:
-        return None
-    overbooked = _overbooked(connection, account.quiet_at)
-    if overbooked is None:
-        return None
-    charged = mark - account.quiet_charged_micros - overbooked
-    return int(account.quiet_balance_micros - balance - charged)
 
 
 def books_since(
     connection: Connection,
     reading: BalanceReading,
+    now: datetime,
     *,
     alive: Container[str],
     strangers: int,
+    polled: bool,
 ) -> Books | None:
     """Compare a reading of the balance with the last quiet one.
 
     Args:
         connection: a snapshot.
         reading: of the balance.
+        now: the time.
         alive: generations that the list, read after the balance, shows as not failed.
-        strangers: generations of others that the list shows, and that may be given back.
+        strangers: generations of others that are known, and that may be given back.
+        polled: whether what has not ended is looked at meanwhile.
 
     Returns:
-        None where there was no quiet reading yet, or a price is only guessed.
+        None where there was no quiet reading yet, or a clock was wrong when it was taken.
     """
     account = _ACCOUNT.first(connection)
-    beside = _moved_beside(connection, account, reading.balance, reading.mark)
-    if beside is None:
+    quiet_at = account.quiet_at
+    if quiet_at is None or quiet_at > now + AHEAD:
         return None
     shown = max(reading.shown or 0, account.quiet_charged_micros)
-    early = sum(
-        row.price_micros
-        for row in _ESTIMATED.all(connection, since=account.quiet_at)
-        if row.intent_at < account.quiet_at  # adopted late: perhaps it was charged before
-    )
     unended = [row for row in _UNENDED.all(connection) if row.generation_id not in alive]
-    overdue = sum(row.price_micros for row in unended if row.overdue_at is not None)
-    passing = reading.mark - shown + sum(row.price_micros for row in unended) - overdue
-    fell = account.quiet_balance_micros - reading.balance
+    live = sum(row.overdue_at is None for row in unended) if polled else 0
+    adopted = _ESTIMATED.all(connection, since=quiet_at)
+    loose = (
+        strangers,
+        len(unended) - live,
+        sum(row.intent_at < quiet_at for row in adopted),  # perhaps they were charged before
+        _any(_FAILED, connection, quiet_at - REFUNDED_WITHIN),
+        _any(_GIVEN_UP, connection, quiet_at - GIVEN_UP_WITHIN),
+    )
     return Books(
-        fell=fell,
-        charged=fell - beside,
-        loose=early
-        + overdue
-        + _refundable(connection, account)
-        + strangers * int(_DEAREST.scalar(connection)),
-        passing=passing,
+        fell=account.quiet_balance_micros - reading.balance,
+        charged=_charged(connection, account, reading.mark),
+        loose=sum(loose),
+        passing=live + (reading.mark > shown),
+        under_way=int(_UNDER_WAY.scalar(connection)),
     )
 
 
-def _overbooked(connection: Connection, since: datetime) -> int | None:
-    """Sum up by how much estimated prices exceed what their kinds cost; None: that is unknown."""
-    estimated = _ESTIMATED.all(connection, since=since)
-    if any(row.last_micros is None for row in estimated):
-        return None
-    return sum(int(row.price_micros - row.last_micros) for row in estimated)
+def _any(query: Prepared, connection: Connection, since: datetime) -> bool:
+    return query.first(connection, since=since) is not None
 
 
-def _refundable(connection: Connection, account: Any) -> int:
-    """Sum up what failed and may have been given back since the last quiet reading, in micros.
+def _charged(connection: Connection, account: Any, mark: int) -> int:
+    """Return what was charged since the quiet reading, at the least that it can have been.
 
-    Not what a quiet reading showed given back, nor failures of a kind of which one was watched for
-    as long as refunds may take, and nothing was given back.
+    What was adopted is booked at the most: it may have cost what its kind cost when it was sent, or
+    what it costs now, or nobody knows what.
     """
-    settled = account.quiet_at - REFUNDED_WITHIN
-    kept: set[str] = set()
-    if account.steady_since is not None and account.steady_since < settled:
-        kept = set(_KEPT_KINDS.column(connection, since=account.steady_since, until=settled))
-    since = max(settled, account.refunded_until or settled)
-    failed = _FAILED.all(connection, since=since)
-    return sum(int(row.price) for row in failed if row.error_kind not in kept)
+    adopted = _ESTIMATED.all(connection, since=account.quiet_at)
+    most = sum(int(row.price_micros) for row in adopted)
+    least = sum(
+        min(int(row.price_micros), int(row.hold_micros), int(row.last_micros or 0))
+        for row in adopted
+    )
+    return int(mark - account.quiet_charged_micros - (most - least))

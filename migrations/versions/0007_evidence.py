@@ -142,8 +142,6 @@ def upgrade() -> None:
     op.add_column("account", sa.Column("quiet_balance_micros", sa.BigInteger(), nullable=True))
     op.add_column("account", sa.Column("quiet_charged_micros", sa.BigInteger(), nullable=True))
     op.add_column("account", sa.Column("quiet_at", sa.DateTime(), nullable=True))
-    op.add_column("account", sa.Column("steady_since", sa.DateTime(), nullable=True))
-    op.add_column("account", sa.Column("refunded_until", sa.DateTime(), nullable=True))
     op.execute(PRICE)
     op.execute(
         "INSERT INTO price_0007 (kind, last_micros, highest_micros, source, seen_at)"
@@ -186,6 +184,12 @@ def keep_budgets() -> None:
     )
     op.create_index(
         "ix_attempt_failed", "attempt", ["ended_at"], sqlite_where=sa.text("state = 'failed'")
+    )
+    op.create_index(
+        "ix_attempt_given_up",
+        "attempt",
+        ["accepted_at"],
+        sqlite_where=sa.text("state = 'abandoned'"),
     )
     op.create_index(
         "ix_attempt_estimated", "attempt", ["accepted_at"], sqlite_where=sa.text("price_estimated")

@@ -123,7 +123,7 @@ def void_before_the_grace() -> Iterator[None]:
     settle = reconcile.settle
 
     def impatient(suspects: Any, reading: Any, known: Any, witness: Witness, *more: Any) -> Any:
-        ripe = [replace(suspect, ripe=True, clean_before=True) for suspect in suspects]
+        ripe = [replace(suspect, ripe=True, shown=True, clean_before=True) for suspect in suspects]
         agrees = Books(fell=10**9, charged=10**9)
         return settle(ripe, reading, known, replace(witness, lag=0.0, books=agrees), *more)
 
