@@ -27,6 +27,7 @@ from batchsora.settings import Settings, SettingsError
 from jobs.ending import Ending, Reason
 from jobs.errors import DatabaseLockedError, NotAllowedError
 from jobs.lock import current_runner, lasting_runner
+from jobs.schema import is_behind
 from jobs.spec import JobSpec
 from jobs.states import HeldBack, JobState
 from jobs.store import Store, batches, handing, room, steering, views
@@ -72,18 +73,34 @@ def generate(
         jobs.errors.EngineError: nothing was bought.
     """
     spec = _spec(request)
-    now = hooks.clock.now()
     with endpoint(settings) as place:
-        try:
-            with working_store(settings.database, hooks.clock, brief=True) as store:
-                job_id, notes = store.write(lambda c: _add(c, spec, request, now))
-                for note in notes:
-                    teller.say(note)
-                ending = _buy(store, job_id, place, request, hooks, teller)
-        except DatabaseLockedError:
-            job_id, ending = _hand_over(spec, request, settings, hooks, teller)
+        bought: tuple[int, Ending] | None = None
+        while bought is None:
+            bought = _try(spec, request, settings, place, hooks, teller)
+    job_id, ending = bought
     code, (job,) = conclude(ending, [job_id], request.terms.download, settings, hooks)
     return code, job
+
+
+def _try(
+    spec: JobSpec,
+    request: GenerateRequest,
+    settings: Settings,
+    place: Endpoint,
+    hooks: Hooks,
+    teller: Teller,
+) -> tuple[int, Ending] | None:
+    """Buy it, or hand it over; None while the runner that is alive still makes its database."""
+    try:
+        with working_store(settings.database, hooks.clock, brief=True) as store:
+            job_id, notes = store.write(lambda c: _add(c, spec, request, hooks.clock.now()))
+            for note in notes:
+                teller.say(note)
+            return job_id, _buy(store, job_id, place, request, hooks, teller)
+    except DatabaseLockedError:  # after a while: this does not spin
+        if is_behind(settings.database):
+            return None
+        return _hand_over(spec, request, settings, hooks, teller)
 
 
 def _buy(

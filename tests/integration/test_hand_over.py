@@ -4,7 +4,7 @@ import json
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from crash.night import TOKEN, Night, Running
 
+from batchsora.app import generate as generating
 from batchsora.app.databases import existing_store, working_store
 from batchsora.cli import group
 from batchsora.cli.common import Cli
@@ -21,6 +22,7 @@ from batchsora.cli.failures import exit_of
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import Reply, World
+from jobs import schema
 from jobs.clock import SystemClock
 from jobs.ledger import batch_key
 from jobs.lock import runner_lock
@@ -313,7 +315,7 @@ def test_generate_that_is_killed_before_it_bought_is_bought_by_nobody(
                 running.kill()
                 running.wait(60)
             waits = [night.start(*words)]
-            until_queued(night)
+            until_queued(night, waits)
             for process in (running, *waits):
                 process.kill()
                 process.communicate(timeout=60)
@@ -327,14 +329,36 @@ def test_generate_that_is_killed_before_it_bought_is_bought_by_nobody(
         assert bought(world) == {"a sunset": 1}
 
 
-def until_queued(night: Night) -> None:
-    """Wait until a single video was submitted once, and released."""
+def test_generate_waits_for_a_run_that_still_makes_the_database(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both begin at once: the run has its lock, and no database yet."""
+    database = Path("batchsora.db")
+    behind: list[bool] = []
+
+    def makes(path: Path) -> bool:
+        behind.append(schema.is_behind(path))
+        if behind[-1]:
+            schema.upgrade(path)
+        return behind[-1]
+
+    monkeypatch.setattr(generating, "is_behind", makes)
+    with runner_lock(database, SystemClock().now()):
+        done = call("generate", "a sunset")
+        assert (done.exit_code, behind) == (0, [True, False]), done.output
+        with existing_store(database) as store:
+            assert store.read(handing.anything)
+    assert bought(world) == {}
+
+
+def until_queued(night: Night, waits: Sequence[Running]) -> None:
+    """Wait until a single video was submitted once, and released; whoever waits for it is alive."""
     query = (
         "SELECT job.id FROM job JOIN attempt ON attempt.job_id = job.id"
         " WHERE job.key = 'adhoc-1' AND job.state = 'queued' AND attempt.state = 'rejected'"
     )
     while not (night.database.exists() and _is_there(night, query)):
-        pass
+        assert all(process.poll() is None for process in waits)
 
 
 def _is_there(night: Night, query: str) -> bool:
