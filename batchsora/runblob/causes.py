@@ -38,9 +38,11 @@ _MONEY = r"(?:credits?|funds?|balances?|money|tokens? balance)"
 _LIMITED = r"(?:daily|monthly|weekly|yearly|account|plan|subscription|tier|usage|spending|spend|generations?|videos?|trial)"  # noqa: E501
 _USED_UP = r"(?:exceed(?:ed|s)?|reached|exhausted|used up|depleted|hit|over)"
 
+_ASKED: Final = r"requests?|calls?|submissions?|generations?|jobs?|tasks?|times|once"
 _TABLE: Final = (
     (Cause.BUSY, r"\bconcurren\w+\b|\btoo many (?:concurrent|parallel|active|running)\b"),
-    (Cause.BUSY, r"\brate[- ]?limit\w*\b|\btoo many requests\b|\bper (?:second|minute)\b|\brpm\b"),
+    (Cause.BUSY, r"\brate[- ]?limit\w*\b|\btoo many requests\b|\brpm\b"),
+    (Cause.BUSY, rf"\b(?:{_ASKED})\b.{{0,30}}\bper (?:second|minute)\b"),
     (Cause.FUNDS, rf"\binsufficient (?:\w+ )?(?:{_MONEY}|quota)\b"),
     (
         Cause.FUNDS,

@@ -13,6 +13,23 @@ from jobs.text import folded_id
 WRAPPERS: Final = ("data", "generation", "result", "response", "video", "task", "job")
 """Fields in which an API may put the generation that was asked for."""
 
+PAGES: Final = ("items", "generations", "data", "results")
+"""Fields in which an API may put a page of the list."""
+
+_PAGING: Final = frozenset({"limit", "offset", "page", "per_page", "page_size", "size", "object"})
+_NO_MORE: Final = frozenset(
+    {"total", "count", "has_more", "has_next", "next", "next_cursor", "error", "errors"}
+)
+_WELL: Final[Mapping[str, tuple[object, ...]]] = {
+    "success": (True,),
+    "ok": (True,),
+    "code": (0, 200, "0", "200"),
+    "status": ("success", "ok", 200),
+    "message": ("success", "ok", "OK", "Success", ""),
+    "msg": ("success", "ok", "OK", "Success", ""),
+}
+"""Fields beside a page without entries, and what they say at the end of a list."""
+
 _DEEPEST: Final = 3
 
 
@@ -40,7 +57,36 @@ def erred(document: object) -> bool:
         return False
     words = [word for name in FIELDS if isinstance(word := document.get(name), str)]
     said = any(meaning(word) in ENDED_BADLY for word in words)
-    return said or document.get("success") is False or any(map(document.get, ("error", "errors")))
+    refused = any(document.get(name) is False for name in ("success", "ok"))
+    codes = (document.get(name) for name in ("code", "status", "status_code", "statusCode"))
+    failed = any(_is_failure(code) for code in codes)
+    return said or refused or failed or any(map(document.get, ("error", "errors")))
+
+
+def is_plain_end(document: Mapping[str, Any], page: str) -> bool:
+    """Check whether an answer whose page has no entries is the end of a list, and nothing else.
+
+    Args:
+        document: the answer.
+        page: the field with the page.
+
+    Returns:
+        False where it has a field that we don't know, or one that speaks of more entries.
+    """
+    rest = {name: value for name, value in document.items() if name != page and value is not None}
+    return all(
+        name in _PAGING
+        or (name in _NO_MORE and not value)
+        or (name in _WELL and value in _WELL[name])
+        for name, value in rest.items()
+    )
+
+
+def _is_failure(code: object) -> bool:
+    """Check whether a figure is one of HTTP's for a request that failed."""
+    if isinstance(code, str) and code.isdecimal() and len(code) == len("404"):
+        code = int(code)
+    return isinstance(code, int) and not isinstance(code, bool) and 400 <= code <= 599  # noqa: PLR2004 - HTTP's
 
 
 def _objects(document: Mapping[str, Any], depth: int) -> Iterator[Mapping[str, Any]]:

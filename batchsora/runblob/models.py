@@ -12,7 +12,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from batchsora.runblob import files, phases
-from batchsora.runblob.envelopes import erred, naming
+from batchsora.runblob.envelopes import PAGES, erred, is_plain_end, naming
 from batchsora.runblob.reasons import pieces
 from batchsora.runblob.words import clean, printable
 from jobs.clock import EARLIEST, LATEST
@@ -29,6 +29,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DIGITS = re.compile(r"\d{9,13}(?:\.\d{1,9})?")
 _MILLISECONDS = 10**11
 """From here on a number of seconds would be in the year 5138: it counts milliseconds."""
+_TOO_LARGE = 10**15
 
 
 def usable_id(value: object) -> str | None:
@@ -71,6 +72,8 @@ def _time(value: object) -> datetime | None:
 
 def _since_1970(number: float | Decimal) -> datetime | None:
     try:
+        if not -_TOO_LARGE < number < _TOO_LARGE:  # int() of 1e999999 takes half a minute
+            return None
         seconds = number / 1000 if number >= _MILLISECONDS else number
         return _EPOCH + timedelta(microseconds=int(seconds * 10**6))
     except (ValueError, ArithmeticError):
@@ -239,10 +242,10 @@ def listed(document: object, secret: str = "", base_url: str = "") -> list[Gener
     if erred(document):
         return None
     if isinstance(document, dict):
-        for name in ("items", "generations", "data", "results"):
-            if isinstance(document.get(name), list):
-                document = document[name]
-                break
+        wrapped = next((name for name in PAGES if isinstance(document.get(name), list)), None)
+        if wrapped is None or (not document[wrapped] and not is_plain_end(document, wrapped)):
+            return None
+        document = document[wrapped]
     if not isinstance(document, list):
         return None
     return [info(entry, secret, base_url) for entry in document]

@@ -4,7 +4,7 @@ A word that is in no row is kept as the API says it, and nothing final is conclu
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,6 +32,8 @@ _MEANINGS: Final = {
     word.replace("_", ""): meaning for meaning, words in _TABLE for word in words.split()
 }
 ENDED_BADLY: Final = ("refused", "stopped", "failed")
+_LIVE: Final = ("processing", "pending", "completed")
+_DEEPEST: Final = 3
 _COMPATIBLE: Final = (ENDED_BADLY, ("processing", "pending"), ("completed",))
 """Rows that do not contradict each other; of several the first one counts."""
 
@@ -88,16 +90,33 @@ def told(
     if row is not None:
         found = next(one for one in row if one in meanings)
         said = next(word for word in words if meaning(word) == found)
-        failure = _failure(found, whole or document) if found in ENDED_BADLY else None
-        return Told("failed" if failure else found, said, failure)
+        if found not in ENDED_BADLY:
+            return Told(found, said)
+        inner = [word for word in _inside(document, _DEEPEST) if meaning(word) in _LIVE]
+        if not inner:
+            strange = len(words) > sum(meaning(word) is not None for word in words)
+            failure = _failure(found, whole or document, strange=strange)
+            return Told("failed", said, failure)
+        words += inner
     said_all = ", ".join(dict.fromkeys(words)) or None
     return Told(said_all and said_all.lower(), said_all)
 
 
-def _failure(found: str, document: Mapping[str, Any]) -> FailureKind:
-    """Return why it failed: what was cancelled is nobody's fault that passes by itself."""
+def _inside(document: Mapping[str, Any], depth: int) -> Iterator[str]:
+    """List the states that stand inside of a generation: one may say that it has not ended."""
+    for part in document.values() if depth else ():
+        if isinstance(part, Mapping):
+            yield from (word for name in FIELDS if (word := _word(part.get(name), "")))
+            yield from _inside(part, depth - 1)
+
+
+def _failure(found: str, document: Mapping[str, Any], *, strange: bool) -> FailureKind:
+    """Return why it failed: what was cancelled is nobody's fault that passes by itself.
+
+    Nor is what another state says ``strange`` things about.
+    """
     kind = failure_kind(document)
-    if found == "failed" or kind in _REASON:
+    if (found == "failed" and not strange) or kind in _REASON:
         return kind
     return FailureKind.CONTENT if found == "refused" else FailureKind.UNKNOWN
 

@@ -49,11 +49,16 @@ _PLAIN: Final = (
 )
 _DESCRIPTIVE: Final = re.compile(
     rf"{_PLAIN}|(?:id|prompt|price|cost|model|duration|seconds|pct|percent|orientation|codec|name|"
-    r"version|inputs?|request|params|parameters|settings|options|config)$|^progress|^taskstat"
+    r"version|size|seed|width|height|quality|style|ratio|resolution|fps|frames|format|provider|"
+    r"engine|priority|credits|amount|currency|region|queue|position|count|object|plan|hash|index|"
+    r"elapsed|eta|retries|attempts|source|tier)$|^progress|^type$"
 )
-"""Names of fields outside of a reason that describe the generation, whatever stands in them."""
+"""Names of fields outside of a reason that describe the generation: texts and figures in them say
+nothing of why it failed. Every other one may."""
 
-_STATES: Final = frozenset({"status", "state"})
+_STATES: Final = frozenset({"status", "state", "taskstatus"})
+"""Of the generation itself they are read elsewhere (:mod:`batchsora.runblob.phases`)."""
+
 _FAILED: Final = re.compile(r"(?:(?:task|job) )?(?:stat\w+ )?(?:fail|err)\w*")
 """What a state says that we know anyhow."""
 
@@ -66,8 +71,16 @@ _FLAGS: Final = (
 _HARMLESS: Final = frozenset(_FLAGS.split())
 """Flags that are true, and say nothing of why it failed."""
 
-_GOOD: Final = re.compile(r"\b(?:safe|pass(?:ed)?|approved?|allowed|permitted|compliant|valid)\b")
+_GOOD: Final = re.compile(
+    r"\b(?:safe|pass(?:ed)?|approved?|allowed|permitted|compliant|valid|retry|retr[iy]able|transient|"
+    r"temporary|recoverable)\b"
+)
 """What a flag says that is only bad news when it is false."""
+
+_VIDEOS: Final = frozenset(
+    {"video", "videourl", "output", "outputurl", "result", "resulturl", "downloadurl"}
+)
+"""Where a video stands: one that failed has none."""
 
 DEEPEST: Final = 6
 MOST: Final = 40
@@ -140,15 +153,17 @@ def _around(value: Any, name: str, depth: int, left: list[int]) -> Iterator[Piec
     folded = _folded(name)
     if folded in FIELDS or (_STEMS.search(folded) and not re.search(_PLAIN, folded)):
         yield from _walk(value, name, depth, left)
+    elif isinstance(value, Mapping | list | tuple):
+        yield from _inside(_around, value, name, depth, left)
+    elif isinstance(value, bool):
+        yield from _flag(value, name, left)
     elif folded in _STATES:
         told = isinstance(value, str) and not _FAILED.fullmatch(spelled(value))
-        if told and depth < DEEPEST - 1:  # the generation's own state is read elsewhere (phases)
+        if told and depth < DEEPEST - 1:
             yield from _walk(value, name, depth, left)
-    elif isinstance(value, Mapping | list | tuple):
-        if not _DESCRIPTIVE.search(folded):
-            yield from _inside(_around, value, name, depth, left)
-    elif isinstance(value, bool) and not _DESCRIPTIVE.search(folded):
-        yield from _flag(value, name, left)
+    elif value and (folded in _VIDEOS or not (_DESCRIPTIVE.search(folded) or folded in _IDS)):
+        left[0] -= 1
+        yield Piece(" ".join(str(value)[:LONGEST].split()), name[:40] or "item")
 
 
 def _walk(value: Any, name: str, depth: int, left: list[int]) -> Iterator[Piece]:

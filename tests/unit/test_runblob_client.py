@@ -429,6 +429,26 @@ def test_an_error_around_a_list_or_a_balance_is_neither(envelope: dict[str, Any]
     assert run(reply(200, fine | {"balance": 1}), lambda client: client.get_balance()) == 1
 
 
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"code": 500}, {"status": 500}, {"status_code": "502"}, {"ok": False}, {"success": "false"},
+        {"code": "INTERNAL_ERROR"}, {"error_code": 7}, {"error_message": "busy"},
+        {"detail": "try later"}, {"message": "Internal error"}, {"has_error": True},
+        {"status": "unavailable"}, {"meta": {"status": "error"}}, {"total": 37}, {"has_more": True},
+        {"next_cursor": "abc"}, {"brand_new": 1},
+    ],
+)  # fmt: skip
+def test_a_page_without_entries_is_the_end_only_where_nothing_else_is_said(
+    beside: dict[str, Any],
+) -> None:
+    """Else what stands in the account is bought again."""
+    with pytest.raises(errors.WrongAddressError):
+        run(reply(200, {"data": [], **beside}), lambda client: client.list_generations())
+    for end in ([], {"items": []}, {"data": [], "total": 0, "has_more": False, "limit": 100}):
+        assert run(reply(200, end), lambda client: client.list_generations()) == []
+
+
 @pytest.mark.parametrize("wrapping", [None, "items", "generations", "data", "results"])
 def test_a_list_comes_bare_or_wrapped(wrapping: str | None) -> None:
     """The usual wrappings are the same page."""
@@ -532,7 +552,13 @@ def test_a_throttled_read_says_how_long() -> None:
         ({"status": " Processing "}, GenerationPhase.PROCESSING, None),
         ({"status": "completed"}, GenerationPhase.COMPLETED, None),
         ({"status": "failed"}, GenerationPhase.FAILED, FailureKind.UNKNOWN),
-        ({"status": "failed", "error_message": "timed out"}, GenerationPhase.FAILED, "timeout"),
+        (
+            {"status": "failed", "error_message": "timed out", "brand_new": None},
+            GenerationPhase.FAILED,
+            "timeout",
+        ),
+        # beside a field that nobody knows
+        ({"status": "failed", "error_message": "timed out"}, GenerationPhase.FAILED, "unknown"),
         ({"status": "succeeded"}, GenerationPhase.COMPLETED, None),
         ({"status": 3}, GenerationPhase.UNKNOWN, None),
     ],

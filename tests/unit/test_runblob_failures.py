@@ -293,9 +293,9 @@ BESIDE: tuple[tuple[str, dict[str, Any]], ...] = (
     ("system", {"created_at": "2026-01-02", "completed_at": 1767355200, "price": "0.12"}),
     ("system", {"model": "sora-2", "duration": 10, "progress_pct": 40, "progress": "40 %"}),
     ("system", {"progress_pos_in_queue": 3, "orientation": "9:16", "aspect_ratio": "16:9"}),
-    ("system", {"input": {"prompt": "nsfw", "moderation": True}, "seed": 42, "quality": "hd"}),
+    ("content", {"input": {"prompt": "nsfw", "moderation": True}, "seed": 42, "quality": "hd"}),
     ("system", {"width": 1280, "height": 720, "resolution": "720p", "default_codec": "h264"}),
-    ("system", {"country_code": "US", "preview": "x", "banner": "y", "user": {"name": "bob"}}),
+    ("unknown", {"country_code": "US", "preview": "x", "banner": "y", "user": {"name": "bob"}}),
 )
 SCALARS = st.one_of(
     st.just(value=True),
@@ -338,6 +338,53 @@ def test_the_table_of_documents(expected: str, document: dict[str, Any]) -> None
     """Every field that may hold a reason counts, and one that contradicts decides."""
     assert failure_kind({"status": "failed"} | document) == expected
     assert info({"status": "failed"} | document).failure_kind == expected
+
+
+NOT_ALL_UNDERSTOOD: tuple[dict[str, Any], ...] = (
+    {"retryable": False}, {"retryable": "no"}, {"can_retry": False},
+    {"error": {"retryable": False}},
+    {"category": "x17"}, {"categories": ["x17"]}, {"category_scores": {"x17": 0.98}},
+    {"label": "x17"}, {"decision": "BLOCK"}, {"action": "block"}, {"outcome": "X17"},
+    {"audit_result": "reject"}, {"logs": "x17 detected"}, {"hint": "another one"}, {"note": "x17"},
+    {"invalid_prompt": True}, {"bad_request": True}, {"input": {"flagged": True}},
+    {"state": "WEIRD"}, {"task_status": "retrying"}, {"stage": "retrying"}, {"job_status": "x"},
+    {"video_url": "https://cdn.example/v.mp4"}, {"output": "https://cdn.example/v.mp4"},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("beside", NOT_ALL_UNDERSTOOD)
+def test_a_field_that_nobody_knows_makes_it_unknown(beside: dict[str, Any]) -> None:
+    """However plain the words are that stand beside it: paid once, never bought again by itself."""
+    plain = {"generation_id": "g", "status": "failed", "error_message": "Internal error"}
+    assert info(plain).failure_kind == FailureKind.SYSTEM
+    assert info(plain | beside).failure_kind in (FailureKind.UNKNOWN, FailureKind.CONTENT)
+
+
+@given(
+    name=st.text("abcdefghijklmnopqrstuvwxyz_", max_size=12).map(lambda text: f"zz{text}q"),
+    value=st.sampled_from(["x17", 17, True, ["x17"], {"x17": "y"}]),
+)
+def test_an_unknown_field_never_passes(name: str, value: Any) -> None:
+    """Its name is none of those that describe a generation."""
+    plain = {"generation_id": "g", "status": "failed", "error_message": "Internal error"}
+    assert info(plain | {name: value}).failure_kind not in (FailureKind.SYSTEM, "timeout")
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        {"data": {"generation_id": "g", "status": "processing"}},
+        {"data": {"status": "rendering"}},
+        {"error": {"status": "processing"}},
+        {"task": {"state": "in_progress"}},
+    ],
+)
+def test_what_goes_on_inside_has_not_ended(inner: dict[str, Any]) -> None:
+    """An error around a generation that is under way is no end of it."""
+    outer = {"generation_id": "g", "status": "error", "message": "Internal server error"}
+    found = info(outer | inner)
+    assert found.failure_kind is None
+    assert found.status not in ("failed", "completed")
 
 
 @pytest.mark.parametrize(("expected", "document"), BESIDE)

@@ -51,6 +51,8 @@ WORDS: list[tuple[str, Cause | None]] = [
     ("Your account has been suspended for violating our content policy", Cause.ACCOUNT),
     ("Concurrency limit reached", Cause.BUSY),
     ("Rate limit exceeded: 5 requests per minute", Cause.BUSY),
+    ("Slow down: at most 5 videos once per minute", Cause.BUSY),
+    ("Only 24 frames per second are supported", None),
     ("Content policy violation; violations may get your account suspended", None),
     ("This prompt violates our content policy and was blocked", None),
     ("prompt: a poster that says 'insufficient funds'", None),
