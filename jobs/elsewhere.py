@@ -19,8 +19,11 @@ MARGIN = timedelta(seconds=30)
 SEVERAL = 3
 """Prompts that this run and others bought at the same time, from which on it is no chance."""
 
-REFUNDED_WITHIN = timedelta(days=2)
-"""How long after it was made the price of one that failed may be given back."""
+FAILED_WITHIN, STUCK_WITHIN = timedelta(days=2), timedelta(days=30)
+"""How long after it was made the price of one that failed, or never ended, may be given back."""
+
+FAR = FAILED_WITHIN + timedelta(hours=26)
+"""How far back the list is read for others' failures; a wrong clock or zone is in it."""
 
 REMEMBERED = 10_000
 """Purchases of a run that are compared with what others buy."""
@@ -140,7 +143,7 @@ class Strangers:
             known: tells which of some generation ids attempts of ours have.
         """
         page = list(page)
-        over = {one.id for one in page if _is_over(one, now - REFUNDED_WITHIN)}
+        over = {one.id for one in page if _is_over(one, now)}
         self._seen -= over
         open_ends = [one.id for one in page if one.id not in over]
         ours = known(open_ends) if open_ends else ()
@@ -154,13 +157,12 @@ class Strangers:
         return len(self._seen) + self._uncounted
 
 
-def _is_over(generation: Generation, since: datetime) -> bool:
+def _is_over(generation: Generation, now: datetime) -> bool:
     """Check whether a generation's price can't be given back any more."""
-    created = generation.created_at
-    long_failed = (
-        generation.phase is GenerationPhase.FAILED and created is not None and created < since
-    )
-    return long_failed or generation.phase is GenerationPhase.COMPLETED
+    failed = generation.phase is GenerationPhase.FAILED
+    since = now - (FAILED_WITHIN if failed else STUCK_WITHIN)
+    old = generation.created_at is not None and generation.created_at < since
+    return old or generation.phase is GenerationPhase.COMPLETED
 
 
 def _is_news(generation: Generation, since: datetime) -> bool:

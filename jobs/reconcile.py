@@ -19,6 +19,7 @@ from .books import BalanceReading, Books
 from .clock import JumpWatch
 from .context import RunContext
 from .echo import Echo
+from .elsewhere import FAR
 from .lag import LagMeter
 from .provider import (
     GenerationPhase,
@@ -51,10 +52,6 @@ NAP = 1.0
 
 DATE_PRECISION = timedelta(seconds=2)
 """How far a ``Date`` may be off: it has whole seconds, and was on its way."""
-
-_NOT_FAILED = frozenset(
-    {GenerationPhase.PENDING, GenerationPhase.PROCESSING, GenerationPhase.COMPLETED}
-)
 
 FARTHEST = timedelta(days=8)
 """A look or a retry planned farther ahead than any flag allows: the clock was set back since."""
@@ -121,6 +118,7 @@ class Reconciler:
         self._lag = LagMeter(kept, context.policy.grace)
         self._watches = Watches(context.policy, self._lag)
         self._balance = BalanceWitness(context.store, context.provider, context.clock)
+        self._looked_far = False
         self._probes = 0
         self._probe_at = 0.0
         self._unstable = False
@@ -200,9 +198,12 @@ class Reconciler:
         ripe = any(s.ripe and s.state == AttemptState.IN_DOUBT for s in described)
         # before the list: what that shows as under way was not given back when this was read
         money = await self._balance.read(self._watches.over) if ripe else None
-        reading = await read_back(
-            self._provider, self._clock, min(suspect.wide_from for suspect in described)
-        )
+        since = min(suspect.wide_from for suspect in described)
+        far = self._clock.now() - FAR  # once a run: what others bought, and may be given back
+        if money is not None and not self._looked_far:
+            since = min(since, far)
+        reading = await read_back(self._provider, self._clock, since)
+        self._looked_far |= reading.covers(far)
         self._note_others(reading.generations)
         self._checkpoint("list-read")
         await self._store.commit(lambda c: self._settle(c, reading, money, began))
@@ -329,8 +330,10 @@ class Reconciler:
             connection,
             money,
             self._clock.now(),
-            alive={one.id for one in reading.generations if one.phase in _NOT_FAILED},
-            strangers=self._strangers.count(lambda ids: doubts.known(connection, ids)),
+            # one under way may be given back a moment before its state says so
+            alive={one.id for one in reading.generations if one.phase is GenerationPhase.COMPLETED},
+            strangers=self._strangers.count(lambda ids: doubts.known(connection, ids))
+            + (not self._looked_far),
             polled=self.polls,
         )
 

@@ -60,12 +60,6 @@ def version(database: Path) -> str | None:
     return None if row is None else str(row[0])
 
 
-def is_behind(database: Path) -> bool:
-    """Check whether a database is not there yet, or of an older version: a runner makes it so."""
-    found = version(database)
-    return found is None or (found != HEAD and found in KNOWN)
-
-
 def check_version(database: Path) -> None:
     """Make sure that this program can read the database as it is.
 

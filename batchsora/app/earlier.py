@@ -116,10 +116,9 @@ def _settle_elsewhere(
 
     def release(connection: Connection) -> None:
         holding.overrule(connection, sought, clock.now(), HeldBack.ELSEWHERE)
-        for batch_id in sought.batch_ids:
-            holding.release(connection, batch_id, [HeldBack.ELSEWHERE])
+        holding.release(connection, sought, [HeldBack.ELSEWHERE])
 
-    held = store.read(lambda c: _held_elsewhere(c, sought.batch_ids))
+    held = store.read(lambda c: holding.count(c, sought, HeldBack.ELSEWHERE))
     if held and choice is OnExisting.ASK and asker.can_ask():
         asker.say(
             f"{held} row(s) wait because somebody else bought the same rows on this account while "
@@ -131,8 +130,7 @@ def _settle_elsewhere(
 
 def _release(connection: Connection, sought: Sought, now: datetime) -> None:
     holding.overrule(connection, sought, now)
-    for batch_id in sought.batch_ids:
-        holding.release(connection, batch_id, FOUND)
+    holding.release(connection, sought, FOUND)
 
 
 def settle_past(

@@ -27,7 +27,7 @@ from batchsora.settings import Settings, SettingsError
 from jobs.ending import Ending, Reason
 from jobs.errors import DatabaseLockedError, NotAllowedError
 from jobs.lock import current_runner, lasting_runner
-from jobs.schema import is_behind
+from jobs.schema import version
 from jobs.spec import JobSpec
 from jobs.states import HeldBack, JobState
 from jobs.store import Store, batches, handing, room, steering, views
@@ -98,7 +98,7 @@ def _try(
                 teller.say(note)
             return job_id, _buy(store, job_id, place, request, hooks, teller)
     except DatabaseLockedError:  # after a while: this does not spin
-        if is_behind(settings.database):
+        if version(settings.database) is None:
             return None
         return _hand_over(spec, request, settings, hooks, teller)
 

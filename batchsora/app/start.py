@@ -263,11 +263,10 @@ def _ask_for(connection: Connection, sought: Sought, request: StartRequest, now:
     """Write down with the rows what a person has asked for now, and what was left out."""
     if request.on_existing is OnExisting.BUY:
         holding.overrule(connection, sought, now)
+    holding.release(connection, sought, _overruled(request))
     for batch_id in sought.batch_ids:
         rows = _picked(connection, batch_id, request.pick)
-        if rows is None:
-            holding.release(connection, batch_id, _overruled(request))
-        else:
+        if rows is not None:
             holding.pick(connection, batch_id, rows, _overruled(request))
 
 

@@ -86,7 +86,6 @@ _OVERRULED = JOB.c.held_back.in_(one_of("reasons"))
 _OVERRULED_BENEATH = JOB.c.held_beneath.in_(one_of("reasons"))
 _ASK_BENEATH = update(JOB).where(HELD_BACK, _BATCH, _OVERRULED_BENEATH).values(held_beneath=None)
 _UNCOVER = update(JOB).where(HELD_BACK, _BATCH, _OVERRULED).values(**_UNCOVERED)
-_RELEASE = (Prepared(_ASK_BENEATH), Prepared(_UNCOVER))
 _IN_PICK = JOB.c.row.in_(one_of("rows"))
 _PICK = (Prepared(_ASK_BENEATH.where(_IN_PICK)), Prepared(_UNCOVER.where(_IN_PICK)))
 _LEAVE_OUT = Prepared(
@@ -143,10 +142,20 @@ def hold_back(connection: Connection, jobs: Mapping[int, str | None], reason: He
     )
 
 
-def release(connection: Connection, batch_id: int, reasons: Iterable[HeldBack]) -> int:
-    """Let the jobs of a batch be bought that were held back for some reasons; count them."""
-    overruled = as_list(reasons)
-    return [one.run(connection, batch=batch_id, reasons=overruled) for one in _RELEASE][-1]
+def release(connection: Connection, sought: Sought, reasons: Iterable[HeldBack]) -> None:
+    """Let rows be bought that were held back for some reasons; others than sought stay so."""
+    overruled = list(reasons)
+    held = update(JOB).where(HELD_BACK, *sought.where)
+    connection.execute(held.where(JOB.c.held_beneath.in_(overruled)).values(held_beneath=None))
+    connection.execute(held.where(JOB.c.held_back.in_(overruled)).values(**_UNCOVERED))
+
+
+def count(connection: Connection, sought: Sought, reason: HeldBack) -> int:
+    """Count the rows that are held back for a reason, of those that are sought."""
+    rows = select(func.count()).select_from(JOB)
+    return connection.execute(
+        rows.where(HELD_BACK, *sought.where, JOB.c.held_back == reason)
+    ).scalar_one()
 
 
 def looked_for(connection: Connection, sought: Sought) -> None:

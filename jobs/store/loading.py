@@ -308,7 +308,8 @@ class _Loader:
         left: list[Any] = []
         for job in missing:
             asked = job.manifest_fingerprint or job.fingerprint
-            kept_back = job.state == JobState.QUEUED and job.held_back in FOUND
+            found = job.held_back in FOUND and job.held_back != HeldBack.NOT_LOOKED
+            kept_back = job.state == JobState.QUEUED and found
             known = job.paid or kept_back
             same = self._fresh(asked) if known and self.report.added else []
             if not same:

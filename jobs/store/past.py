@@ -119,11 +119,18 @@ def _paid(row: Any) -> Paid:
 
 
 def _shared(connection: Connection, batch_id: int) -> set[int]:
-    """List the attempts of other batches' rows that rows of a batch have as their own."""
+    """List the attempts of other batches' rows that rows of a batch have as their videos.
+
+    A row that was edited since and waits in the queue has it no more.
+    """
     rows = connection.execute(
         select(JOB.c.attempt_id)
         .join(ATTEMPT, ATTEMPT.c.id == JOB.c.attempt_id)
-        .where(JOB.c.batch_id == batch_id, ATTEMPT.c.job_id != JOB.c.id)
+        .where(
+            JOB.c.batch_id == batch_id,
+            JOB.c.state == JobState.COMPLETED,
+            ATTEMPT.c.job_id != JOB.c.id,
+        )
     )
     return set(rows.scalars())
 

@@ -319,6 +319,34 @@ def test_a_clock_that_was_hours_ahead_when_the_balance_was_quiet(make: Make) -> 
     assert waits(engine)
 
 
+def test_a_stranger_of_before_that_no_page_of_this_run_reaches(make: Make) -> None:
+    """150 rows of ours lie between; it fails and is given back in the next run."""
+    engine = make(rows=0, list_limit=20, takes=30.0)
+    other = engine.provider.make(Request("a colleague's", "9:16", 10))
+    other.takes = 10**7
+    engine.load([spec(f"e{n}", row=n) for n in range(150)], batch="early")
+    engine.run([2], rate=0.5)
+    engine.clock.start += timedelta(minutes=40)
+    hide(engine)
+    engine.load([spec(f"r{n}", row=n) for n in range(12)], batch="later")
+    other.takes = (engine.clock.now() - other.created_at).total_seconds() + 150
+    engine.provider.ends = {other.prompt: [failed(FailureKind.SYSTEM)]}
+    engine.provider.gives_back = {other.id: other.takes}
+    engine.run([3], rate=0.05)
+    assert waits(engine)
+
+
+@pytest.mark.parametrize("ahead", [30.0, 60.0, 120.0])
+def test_one_is_given_back_a_moment_before_its_state_says_failed(make: Make, ahead: float) -> None:
+    """The list shows it under way, and its price is back already."""
+    engine = make(takes=600.0)
+    engine.provider.ends = {"prompt of r7": [failed(FailureKind.SYSTEM)]}
+    engine.provider.gives_back = {"gen-7": 600.0 - ahead}
+    hide(engine)
+    engine.run(rate=0.05, grace=20)
+    assert waits(engine)
+
+
 NEVER_MADE = {"answer": DROPPED}
 
 

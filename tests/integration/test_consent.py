@@ -17,6 +17,7 @@ from jobs.provider import Generation, GenerationPhase, InDoubt, Rejected, Thrott
 from jobs.runner import Runner
 from jobs.states import ASKED_BY_NAME, FOUND, FailureKind, HeldBack, JobState
 from jobs.store import Store, handing, holding, loading, outstanding, steering, views
+from jobs.store.holding import Sought
 from jobs.tables import BATCH, JOB
 
 FAILED = Generation("", GenerationPhase.FAILED, failure=FailureKind.SYSTEM, message="broken")
@@ -117,7 +118,7 @@ def test_no_run_of_a_batch_buys_what_is_held_back(engine: Engine, reason: HeldBa
     assert engine.run([1]).reason is Reason.FINISHED
     assert bought(engine) == ["n0", "n2"]
     assert engine.status().held_back == {reason: 1}
-    engine.store.write(lambda c: holding.release(c, 1, [reason]))
+    engine.store.write(lambda c: holding.release(c, Sought([1]), [reason]))
     assert engine.run([1]).reason is Reason.FINISHED
     assert bought(engine) == ["n0", "n1", "n2"]
     assert engine.status().held_back == {}
@@ -127,7 +128,7 @@ def test_what_is_handed_over_is_waited_for_whatever_becomes_of_it(engine: Engine
     """A throttled, a failed and a lost submission of handed jobs hold the run until they end."""
     engine.provider.script = {
         "prompt of o1": [Throttled(3.0)],
-        "prompt of o2": [InDoubt("no answer in time")],
+        "prompt of o2": ["made"],
     }
     engine.provider.ends["prompt of o3"] = [FAILED]
     hand = numbers(engine, "o1", "o2", "o3")
@@ -265,7 +266,7 @@ def test_a_pick_buys_its_rows_and_what_was_found_stays(
     overruled = ASKED_BY_NAME if named else ()
     engine.store.write(lambda c: holding.pick(c, 1, rows, overruled))
     after = {job.row: job for job in engine.jobs().values()}
-    engine.store.write(lambda c: holding.release(c, 1, FOUND))
+    engine.store.write(lambda c: holding.release(c, Sought([1]), FOUND))
     released = {job.row: job.held_back for job in engine.jobs().values()}
     for row, (asked, found) in enumerate(start):
         unlooked = found is HeldBack.NOT_LOOKED and row not in rows

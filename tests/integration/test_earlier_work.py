@@ -307,7 +307,7 @@ def test_rows_of_one_prompt_that_differ_are_left_to_a_person(engine: Engine) -> 
     assert {job.held_back for job in engine.jobs().values()} == {"exists"}
     engine.run()
     assert engine.provider.posts == []
-    engine.store.write(lambda c: holding.release(c, 1, [HeldBack.EXISTS]))
+    engine.store.write(lambda c: holding.release(c, Sought([1]), [HeldBack.EXISTS]))
     engine.run()
     assert len(engine.provider.posts) == 2
 

@@ -334,18 +334,18 @@ def test_generate_waits_for_a_run_that_still_makes_the_database(
 ) -> None:
     """Both begin at once: the run has its lock, and no database yet."""
     database = Path("batchsora.db")
-    behind: list[bool] = []
+    seen: list[str | None] = []
 
-    def makes(path: Path) -> bool:
-        behind.append(schema.is_behind(path))
-        if behind[-1]:
+    def makes(path: Path) -> str | None:
+        seen.append(schema.version(path))
+        if seen[-1] is None:
             schema.upgrade(path)
-        return behind[-1]
+        return seen[-1]
 
-    monkeypatch.setattr(generating, "is_behind", makes)
+    monkeypatch.setattr(generating, "version", makes)
     with runner_lock(database, SystemClock().now()):
         done = call("generate", "a sunset")
-        assert (done.exit_code, behind) == (0, [True, False]), done.output
+        assert (done.exit_code, seen) == (0, [None, schema.HEAD]), done.output
         with existing_store(database) as store:
             assert store.read(handing.anything)
     assert bought(world) == {}

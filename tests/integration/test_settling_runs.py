@@ -11,7 +11,7 @@ from support.engine import Engine, spec
 from support.invariants import Invariants
 
 from jobs.ending import Reason
-from jobs.provider import InDoubt, ThrottledError, UnreachableError
+from jobs.provider import GenerationRequest, InDoubt, ThrottledError, UnreachableError
 from jobs.store import outcomes
 from jobs.store.claims import Blocked
 
@@ -251,13 +251,18 @@ def test_what_waits_for_its_twin_is_said(make: Make) -> None:
 
 def test_a_void_that_turns_up_before_its_replacement_is_adopted(make: Make) -> None:
     """The cap was lowered meanwhile, so nothing was sent: the late generation is the job's."""
-    engine = make(caps=False, takes=900.0)
-    engine.provider.script = {"prompt of r0": ["late 400"]}
+    engine = make(caps=False, takes=30.0)
+    engine.provider.script = {"prompt of r0": [DROPPED]}
     engine.load([spec("r0"), *(spec(f"r{i}", row=i) for i in range(1, 4))])
     engine.provider.on_post = lambda request: (
         engine.cap(360_000) if request.prompt == "prompt of r3" else None
     )
     engine.run(rate=1, grace=60)
+    (attempt,) = [a for a in engine.attempts() if a.prompt == "prompt of r0"]
+    assert attempt.state == "void"
+    engine.clock.start += timedelta(seconds=300)
+    engine.provider.make(GenerationRequest("prompt of r0", "9:16", 10))
+    engine.run(grace=60)
     (attempt,) = [a for a in engine.attempts() if a.prompt == "prompt of r0"]
     assert attempt.state == "completed"
     assert attempt.price_micros == 120_000
@@ -266,9 +271,9 @@ def test_a_void_that_turns_up_before_its_replacement_is_adopted(make: Make) -> N
 
 def test_a_void_that_turns_up_after_its_replacement_is_charged_and_told(make: Make) -> None:
     """A list that hid it, and as much money paid in: the surplus counts against the caps."""
-    engine = make(takes=900.0)
+    engine = make(takes=30.0)
     engine.provider.script = {"prompt of r0": ["made"]}
-    engine.provider.hides = {"gen-0": 400.0}
+    engine.provider.hides = {"gen-0": 600.0}
     engine.load([spec(f"r{i}", row=i) for i in range(3)])
     runners: list[Any] = []
     engine.provider.on_post = lambda _: paid_in()
@@ -278,7 +283,9 @@ def test_a_void_that_turns_up_after_its_replacement_is_charged_and_told(make: Ma
             engine.provider.balance_micros += 120_000
 
     engine.run(grace=60, during=runners.append)
-    assert runners[0].surplus == 1
+    engine.clock.start += timedelta(seconds=600)
+    engine.run(grace=60, during=runners.append)
+    assert [runner.surplus for runner in runners] == [0, 1]
     first, second = [a for a in engine.attempts() if a.prompt == "prompt of r0"]
     assert (first.state, second.state) == ("abandoned", "completed")
     assert engine.budget("batch:1").charged_micros == engine.provider.charged == 4 * 120_000
