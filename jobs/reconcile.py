@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from .account_list import Reading, read_back, read_page
 from .balance import BalanceWitness
 from .books import BalanceReading, Books
-from .clock import JumpWatch
+from .clock import PRECISION, JumpWatch
 from .context import RunContext
 from .echo import Echo
 from .elsewhere import FAR
@@ -49,9 +49,6 @@ log = logging.getLogger(__name__)
 
 NAP = 1.0
 """Seconds between two looks at the table for new doubts."""
-
-DATE_PRECISION = timedelta(seconds=2)
-"""How far a ``Date`` may be off: it has whole seconds, and was on its way."""
 
 FARTHEST = timedelta(days=8)
 """A look or a retry planned farther ahead than any flag allows: the clock was set back since."""
@@ -272,7 +269,7 @@ class Reconciler:
         offset = doubts.clock_offset(connection, attempt_id)
         ahead = self._provider.clock_ahead
         if ahead is not None:
-            offset = offset.widened(ahead - DATE_PRECISION, ahead + DATE_PRECISION)
+            offset = offset.widened(ahead - PRECISION, ahead + PRECISION)
         return offset.loosened(self._jumps.spread)
 
     def _settle(
