@@ -47,7 +47,7 @@ def test_jobs_are_filtered_searched_and_opened(page: Page) -> None:
     page.get_by_label("Search").fill("snow")
     page.keyboard.press("Enter")
     expect(page.locator("tbody tr")).to_have_count(2)
-    assert re.search(r"\?q=snow&state=completed$", page.url)
+    expect(page).to_have_url(re.compile(r"\?q=snow&state=completed$"))
     page.get_by_role("link", name="fox", exact=True).click()
     expect(page.get_by_role("heading", name="fox")).to_be_visible()
     expect(page.locator(".prompt.whole")).to_have_text("a fox <b>in</b> the & snow")
