@@ -9,6 +9,7 @@ bought were bought by others too, all that is left of their batches (:mod:`jobs.
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Sized
 from datetime import datetime, timedelta
 
+from .books import GIVEN_UP_WITHIN, REFUNDED_WITHIN
 from .clock import PRECISION
 from .provider import Generation, GenerationPhase
 from .text import prompt_key
@@ -19,8 +20,8 @@ MARGIN = timedelta(seconds=30)
 SEVERAL = 3
 """Prompts that this run and others bought at the same time, from which on it is no chance."""
 
-FAILED_WITHIN, STUCK_WITHIN = timedelta(days=2), timedelta(days=30)
-"""How long after it was made the price of one that failed, or never ended, may be given back."""
+FAILED_WITHIN = REFUNDED_WITHIN + timedelta(days=1)
+"""How long after it was made the price of one that failed may be given back: it may end late."""
 
 FAR = FAILED_WITHIN + timedelta(hours=26)
 """How far back the list is read for others' failures; a wrong clock or zone is in it."""
@@ -160,7 +161,7 @@ class Strangers:
 def _is_over(generation: Generation, now: datetime) -> bool:
     """Check whether a generation's price can't be given back any more."""
     failed = generation.phase is GenerationPhase.FAILED
-    since = now - (FAILED_WITHIN if failed else STUCK_WITHIN)
+    since = now - (FAILED_WITHIN if failed else GIVEN_UP_WITHIN)
     old = generation.created_at is not None and generation.created_at < since
     return old or generation.phase is GenerationPhase.COMPLETED
 

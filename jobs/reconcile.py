@@ -193,7 +193,7 @@ class Reconciler:
         self._balance.note()
         described = self._store.read(lambda c: self._described(c, found, began, Echo()))
         ripe = any(s.ripe and s.state == AttemptState.IN_DOUBT for s in described)
-        # before the list: what that shows as under way was not given back when this was read
+        # before the list: what that shows as completed was not given back when this was read
         money = await self._balance.read(self._watches.over) if ripe else None
         since = min(suspect.wide_from for suspect in described)
         far = self._clock.now() - FAR  # once a run: what others bought, and may be given back
@@ -328,7 +328,7 @@ class Reconciler:
             money,
             self._clock.now(),
             # one under way may be given back a moment before its state says so
-            alive={one.id for one in reading.generations if one.phase is GenerationPhase.COMPLETED},
+            done={one.id for one in reading.generations if one.phase is GenerationPhase.COMPLETED},
             strangers=self._strangers.count(lambda ids: doubts.known(connection, ids))
             + (not self._looked_far),
             polled=self.polls,

@@ -1,6 +1,6 @@
 """Quiet readings of the balance, and what may have moved it since (:mod:`jobs.books`)."""
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -73,11 +73,11 @@ def keep(connection: Connection, balance: int, mark: int, now: datetime) -> None
     One that may not show what was bought just now is none.
     """
     account = _ACCOUNT.first(connection)
+    steady = False
     if account.quiet_at is not None:
         fell = account.quiet_balance_micros - balance
-        steady = abs(fell - _charged(connection, account, mark)) <= ROUNDING
-    else:
-        steady = False
+        adopted = _ESTIMATED.all(connection, since=account.quiet_at)
+        steady = abs(fell - _charged(account, mark, adopted)) <= ROUNDING
     if not steady and _BOUGHT_SINCE.first(connection, lately=now - SHOWN_WITHIN) is not None:
         return
     connection.execute(
@@ -92,7 +92,7 @@ def books_since(
     reading: BalanceReading,
     now: datetime,
     *,
-    alive: Container[str],
+    done: Container[str],
     strangers: int,
     polled: bool,
 ) -> Books | None:
@@ -102,7 +102,7 @@ def books_since(
         connection: a snapshot.
         reading: of the balance.
         now: the time.
-        alive: generations that the list, read after the balance, shows as not failed.
+        done: generations that the list, read after the balance, shows as completed.
         strangers: generations of others that are known, and that may be given back.
         polled: whether what has not ended is looked at meanwhile.
 
@@ -114,7 +114,7 @@ def books_since(
     if quiet_at is None or quiet_at > now + AHEAD:
         return None
     shown = max(reading.shown or 0, account.quiet_charged_micros)
-    unended = [row for row in _UNENDED.all(connection) if row.generation_id not in alive]
+    unended = [row for row in _UNENDED.all(connection) if row.generation_id not in done]
     live = sum(row.overdue_at is None for row in unended) if polled else 0
     adopted = _ESTIMATED.all(connection, since=quiet_at)
     loose = (
@@ -126,7 +126,7 @@ def books_since(
     )
     return Books(
         fell=account.quiet_balance_micros - reading.balance,
-        charged=_charged(connection, account, reading.mark),
+        charged=_charged(account, reading.mark, adopted),
         loose=sum(loose),
         passing=live + (reading.mark > shown),
         under_way=int(_UNDER_WAY.scalar(connection)),
@@ -137,13 +137,12 @@ def _any(query: Prepared, connection: Connection, since: datetime) -> bool:
     return query.first(connection, since=since) is not None
 
 
-def _charged(connection: Connection, account: Any, mark: int) -> int:
+def _charged(account: Any, mark: int, adopted: Sequence[Any]) -> int:
     """Return what was charged since the quiet reading, at the least that it can have been.
 
-    What was adopted is booked at the most: it may have cost what its kind cost when it was sent, or
-    what it costs now, or nobody knows what.
+    What was ``adopted`` since is booked at the most: it may have cost what its kind cost when it
+    was sent, or what it costs now, or nobody knows what.
     """
-    adopted = _ESTIMATED.all(connection, since=account.quiet_at)
     most = sum(int(row.price_micros) for row in adopted)
     least = sum(
         min(int(row.price_micros), int(row.hold_micros), int(row.last_micros or 0))
