@@ -6,7 +6,7 @@ turns up after all is adopted, or written down as paid for nothing.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -155,13 +155,13 @@ class Reconciler:
             await self._store.commit(lambda c: doubts.note_unproven(c, why))
             self._gate.wake()
 
-    def hopeful(self, connection: Connection, *, everywhere: bool = False) -> int:
-        """Count the doubts that may still settle by themselves, of active batches or of all."""
-        return doubts.hopeful(connection, self._watches.hopeless(), everywhere=everywhere)
+    def hopeful(self, waiting: Collection[int]) -> int:
+        """Count the doubts that may still settle by themselves, of those that wait."""
+        return len(set(waiting) - self._watches.hopeless())
 
-    def young(self, connection: Connection) -> int:
+    def young(self, waiting: Collection[int]) -> int:
         """Count the doubts that take a slot: later they keep their money, and no slot."""
-        return doubts.young(connection, self._watches.past_grace(self._clock.monotonic()))
+        return len(set(waiting) - self._watches.past_grace(self._clock.monotonic()))
 
     async def look_at_voids(self) -> None:
         """Look for what earlier runs took for never made, before it is bought again.

@@ -27,7 +27,7 @@ from .provider import (
     Unsent,
 )
 from .reconcile import Reconciler
-from .store import accounts, claims, looks, outcomes, outstanding, steering
+from .store import accounts, claims, doubts, looks, outcomes, outstanding, steering
 from .store.claims import Blocked, Claim, ClaimResult, ClaimTerms
 
 log = logging.getLogger(__name__)
@@ -192,10 +192,11 @@ class Scheduler:
         now = self._clock.now()
         result = ClaimResult()
         lost = self._fence.breach(connection)
+        waiting = doubts.waiting(connection)
         if want and not lost:
             terms = ClaimTerms(
                 # past its grace a doubt takes no slot: the next purchase may be what settles it
-                window=self._policy.max_in_flight - self._reconciler.young(connection),
+                window=self._policy.max_in_flight - self._reconciler.young(waiting),
                 want=want,
                 ceiling=self._policy.price_ceiling,
                 patience=self._policy.send_within,
@@ -219,7 +220,7 @@ class Scheduler:
             outstanding=left,
             blocked=blocked,
             overdue_looks=looks.overdue_due(connection, now),
-            hopeful=self._reconciler.hopeful(connection),
+            hopeful=self._reconciler.hopeful(waiting),
             crowded=result.crowded,
             waits_for_funds=self._policy.wait_for_funds,
             stopping=gate.stopping,

@@ -1,6 +1,6 @@
 """What settling doubts reads and writes: the suspects, their clocks, and their candidates."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -79,15 +79,9 @@ def suspects(connection: Connection, watched_since: datetime) -> Sequence[Any]:
     return [*_DOUBTS.all(connection), *_VOIDS.all(connection, since=watched_since)]
 
 
-def hopeful(connection: Connection, hopeless: Collection[int], *, everywhere: bool) -> int:
-    """Count the doubts that a look at the list may still settle, of what is served or of all."""
-    waiting = (_WAITING if everywhere else _WAITING_SERVED).all(connection)
-    return sum(doubt.id not in hopeless for doubt in waiting)
-
-
-def young(connection: Connection, past_grace: Collection[int]) -> int:
-    """Count the doubts of what is served that may be under way at the provider as well."""
-    return sum(doubt.id not in past_grace for doubt in _WAITING_SERVED.all(connection))
+def waiting(connection: Connection, *, everywhere: bool = False) -> list[int]:
+    """List the attempts in doubt of what is served, or of all."""
+    return (_WAITING if everywhere else _WAITING_SERVED).column(connection)
 
 
 def clock_offset(connection: Connection, attempt_id: int) -> ClockOffset:
