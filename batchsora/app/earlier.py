@@ -1,7 +1,7 @@
 """Asking what to do about rows that are paid for already: in this database, or in the account."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -95,18 +95,13 @@ def settle_earlier(
 
 def tell_of_others(store: Store, batch_ids: list[int], asker: Asker) -> None:
     """Tell whose rows were held back because somebody else is buying the same."""
-    elsewhere = store.read(lambda c: _held_elsewhere(c, batch_ids))
+    elsewhere = store.read(lambda c: holding.count(c, Sought(batch_ids), HeldBack.ELSEWHERE))
     if elsewhere:
         asker.say(
             f"{elsewhere} row(s) were not bought: somebody else is buying the same rows on this "
             "account. 'batchsora run --adopt-existing' takes their videos at no cost, "
             "--buy-again buys them again"
         )
-
-
-def _held_elsewhere(connection: Connection, batch_ids: Sequence[int]) -> int:
-    found = (holding.counts(connection, batch_id) for batch_id in batch_ids)
-    return sum(counts.get(HeldBack.ELSEWHERE, 0) for counts in found)
 
 
 def _settle_elsewhere(

@@ -126,7 +126,7 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
                 teller,
                 quiet=hooks.quiet,
             )
-        if not consent and not _may_spend(store, batch_ids, request, teller):
+        if not consent and not _may_spend(store, sought, request, teller):
             return Exit.USAGE
         # not before what exists is known
         store.write(lambda c: _ask_for(c, sought, request, hooks.clock.now()))
@@ -238,10 +238,10 @@ def _exit_of_left(batches: list[BatchStatus], skipped: list[RowProblem]) -> Exit
 
 def _sought(store: Store, batch_ids: list[int], request: StartRequest) -> Sought:
     """Name the rows that a run may buy: what else is queued is neither looked for nor changed."""
+    tried = () if request.pick.everything else batch_ids
 
     def picked(connection: Connection) -> dict[int, frozenset[int]]:
-        found = {number: _picked(connection, number, request.pick) for number in batch_ids}
-        return {number: rows for number, rows in found.items() if rows is not None}
+        return {n: request.pick.rows(steering.rows_of(connection, n)) for n in tried}
 
     return Sought(batch_ids, _named(request), store.read(picked))
 
@@ -264,15 +264,13 @@ def _ask_for(connection: Connection, sought: Sought, request: StartRequest, now:
     if request.on_existing is OnExisting.BUY:
         holding.overrule(connection, sought, now)
     holding.release(connection, sought, _overruled(request))
-    for batch_id in sought.batch_ids:
-        rows = _picked(connection, batch_id, request.pick)
-        if rows is not None:
-            holding.pick(connection, batch_id, rows, _overruled(request))
+    for batch_id, rows in sought.rows.items():
+        holding.pick(connection, batch_id, rows)
 
 
-def _may_spend(store: Store, batch_ids: list[int], request: StartRequest, teller: Teller) -> bool:
+def _may_spend(store: Store, sought: Sought, request: StartRequest, teller: Teller) -> bool:
     """Ask before money is spent, unless a cap already allows it."""
-    jobs, cost, capped = store.read(lambda c: _to_be_spent(c, batch_ids, request))
+    jobs, cost, capped = store.read(lambda c: _to_be_spent(c, sought, request))
     if not jobs or capped:
         return True
     if not teller.can_ask():
@@ -285,15 +283,15 @@ def _may_spend(store: Store, batch_ids: list[int], request: StartRequest, teller
 
 
 def _to_be_spent(
-    connection: Connection, batch_ids: list[int], request: StartRequest
+    connection: Connection, sought: Sought, request: StartRequest
 ) -> tuple[int, str, bool]:
     """Say how many jobs would be bought, what for, and whether each batch of them has a cap."""
     known = accounts.known_prices(connection)
     jobs, cost, unpriced, capped = 0, 0, 0, True
     for batch in views.find_batches(connection):
-        if batch.id not in batch_ids:
+        if batch.id not in sought.batch_ids:
             continue
-        picked = _picked(connection, batch.id, request.pick)
+        picked = sought.rows.get(batch.id)
         counts = views.queued_by_kind(connection, batch.id, picked, _overruled(request))
         for kind, count in counts.items():
             jobs += count
@@ -304,11 +302,6 @@ def _to_be_spent(
         if counts and views.batch_status(connection, batch).money.cap is None:
             capped = False
     return jobs, wording.cost_text(cost, unpriced), capped
-
-
-def _picked(connection: Connection, batch_id: int, pick: Pick) -> frozenset[int] | None:
-    """List the rows that a run is tried with; None is all of them."""
-    return None if pick.everything else pick.rows(steering.rows_of(connection, batch_id))
 
 
 def files_from(download: DownloadPolicy, place: Endpoint) -> DownloadPolicy:

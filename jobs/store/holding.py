@@ -82,12 +82,7 @@ _HOLD_FOUND = Prepared(
     _HOLD.values(held_beneath=case((_IS_FOUND, JOB.c.held_beneath), else_=JOB.c.held_back))
 )
 _BATCH = JOB.c.batch_id == bindparam("batch")
-_OVERRULED = JOB.c.held_back.in_(one_of("reasons"))
-_OVERRULED_BENEATH = JOB.c.held_beneath.in_(one_of("reasons"))
-_ASK_BENEATH = update(JOB).where(HELD_BACK, _BATCH, _OVERRULED_BENEATH).values(held_beneath=None)
-_UNCOVER = update(JOB).where(HELD_BACK, _BATCH, _OVERRULED).values(**_UNCOVERED)
 _IN_PICK = JOB.c.row.in_(one_of("rows"))
-_PICK = (Prepared(_ASK_BENEATH.where(_IN_PICK)), Prepared(_UNCOVER.where(_IN_PICK)))
 _LEAVE_OUT = Prepared(
     update(JOB).where(BUYABLE, _BATCH, ~_IN_PICK).values(held_back=HeldBack.LEFT_OUT, handed=False)
 )
@@ -176,20 +171,12 @@ def look_again(connection: Connection, sought: Sought, reason: HeldBack) -> None
     )
 
 
-def pick(
-    connection: Connection, batch_id: int, rows: Collection[int], reasons: Iterable[HeldBack]
-) -> None:
-    """Let only some rows of a batch be bought (``--first``, ``--sample``), and leave out the rest.
+def pick(connection: Connection, batch_id: int, rows: Collection[int]) -> None:
+    """Leave out all rows of a batch but some of its manifest (``--first``, ``--sample``).
 
-    Args:
-        connection: in a writing transaction.
-        batch_id: of the batch.
-        rows: of its manifest.
-        reasons: overruled for these rows; what else holds them back still does.
+    What holds those back still does: :func:`release` comes first.
     """
-    picked, overruled = as_list(rows), as_list(reasons)
-    for one in _PICK:
-        one.run(connection, batch=batch_id, rows=picked, reasons=overruled)
+    picked = as_list(rows)
     for out in (_LEAVE_OUT, _LEAVE_OUT_UNLOOKED, _LEAVE_OUT_FOUND):
         out.run(connection, batch=batch_id, rows=picked)
     _STILL_UNASKED.run(connection, batch=batch_id)

@@ -264,7 +264,8 @@ def test_a_pick_buys_its_rows_and_what_was_found_stays(
             held = {jobs[f"r{row}"].id: None}
             engine.store.write(lambda c, h=held, r=reason: holding.hold_back(c, h, r))
     overruled = ASKED_BY_NAME if named else ()
-    engine.store.write(lambda c: holding.pick(c, 1, rows, overruled))
+    engine.store.write(lambda c: holding.release(c, Sought([1], rows={1: rows}), overruled))
+    engine.store.write(lambda c: holding.pick(c, 1, rows))
     after = {job.row: job for job in engine.jobs().values()}
     engine.store.write(lambda c: holding.release(c, Sought([1]), FOUND))
     released = {job.row: job.held_back for job in engine.jobs().values()}

@@ -102,7 +102,7 @@ def test_a_prompt_in_doubt_is_no_earlier_work(engine: Engine) -> None:
     """What may belong to a doubt of ours is left to that doubt."""
     engine.provider.script = {"prompt of x": ["made"]}
     engine.load([spec(f"x{i}", prompt="prompt of x", row=i) for i in range(2)])
-    engine.store.write(lambda c: holding.pick(c, 1, [0], ()))
+    engine.store.write(lambda c: holding.pick(c, 1, [0]))
     engine.run(during=lambda runner: stop_soon(engine, runner))
     assert engine.jobs()["x0"].state == "in_doubt"
     assert look(engine).matches == ()

@@ -439,7 +439,7 @@ def test_only_the_first_rows_are_bought_when_asked(make: Make) -> None:
     """``--first N`` ends with everything else still queued, and a later run leaves it so."""
     engine = make()
     engine.load([spec(f"r{i}", row=i) for i in range(10)])
-    engine.store.write(lambda c: holding.pick(c, 1, range(3), ()))
+    engine.store.write(lambda c: holding.pick(c, 1, range(3)))
     assert engine.run().reason is Reason.FINISHED
     assert engine.run().reason is Reason.FINISHED
     assert sorted(k for k, job in engine.jobs().items() if job.state == "completed") == [
