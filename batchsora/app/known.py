@@ -60,12 +60,12 @@ class Known:
 
     def is_edited(self, row: JobSpec) -> bool:
         """Return whether a row asks for something else than what was paid for."""
-        return self.paid.get(row.key, row.fingerprint) != row.fingerprint
+        return row.key in self.paid and self.paid[row.key] != row.fingerprint
 
     def unclear(self, row: JobSpec) -> bool:
         """Return whether only the whole manifest tells if a row is to be bought."""
-        if self.done(row.key) or row.key in self.asked:
-            return False
+        if self.done(row.key) or row.key in self.asked or not (self.videos or self.elsewhere):
+            return False  # without a fingerprint, which takes its time
         new = row.key not in self.settled and row.fingerprint in self.videos
         return new or row.fingerprint in self.elsewhere
 
