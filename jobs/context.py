@@ -4,7 +4,6 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 
 from .clock import Clock
 from .elsewhere import Elsewhere, Strangers
@@ -59,7 +58,7 @@ class RunContext:
 
     def note_others(self, seen: Sequence[Generation]) -> None:
         """See in whatever was read of the list what somebody else buys meanwhile."""
-        known = partial(takeovers.known, self.store)
+        known = takeovers.known(self.store, [one.id for one in seen])
         ahead = self.provider.clock_ahead
         self.elsewhere.note(seen, ahead, known)
         self.strangers.note(seen, self.clock.now() + (ahead or timedelta(0)), known)

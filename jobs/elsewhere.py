@@ -59,23 +59,22 @@ class Elsewhere:
         self,
         page: Iterable[Generation],
         ahead: timedelta | None,
-        known: Callable[[Sequence[str]], Container[str]],
+        known: Container[str],
     ) -> None:
         """Remember what is on a page that is news and nobody's of ours.
 
         Args:
             page: of the account's list, or any part of it.
             ahead: by how much the provider's clock is ahead of ours; None: not known.
-            known: tells which of some generation ids attempts of ours have.
+            known: generation ids on it that attempts of ours have.
         """
         if self._since is None:
             return
         ahead = ahead or timedelta(0)
         since = self._since + ahead
-        news = [one for one in page if _is_news(one, since)]
-        ours = known([one.id for one in news]) if news else ()
+        news = [one for one in page if one.id not in known and _is_news(one, since)]
         for one in news:
-            if one.id not in ours and one.prompt is not None and one.created_at is not None:
+            if one.prompt is not None and one.created_at is not None:
                 key = prompt_key(one.prompt)
                 self._made.setdefault(key, {})[one.id] = one.created_at - ahead
                 if key in self._bought:
@@ -134,21 +133,19 @@ class Strangers:
         self,
         page: Iterable[Generation],
         now: datetime,
-        known: Callable[[Sequence[str]], Container[str]],
+        known: Container[str],
     ) -> None:
         """Remember whose end is not seen on a page of the list, or who failed lately.
 
         Args:
             page: or any part of it.
             now: by the provider's clock.
-            known: tells which of some generation ids attempts of ours have.
+            known: generation ids on it that attempts of ours have.
         """
         page = list(page)
         over = {one.id for one in page if _is_over(one, now)}
         self._seen -= over
-        open_ends = [one.id for one in page if one.id not in over]
-        ours = known(open_ends) if open_ends else ()
-        self._seen |= {name for name in open_ends if name not in ours}
+        self._seen |= {one.id for one in page if one.id not in over and one.id not in known}
         self._uncounted = self._uncounted or len(self._seen) > REMEMBERED
 
     def count(self, known: Callable[[Sequence[str]], Container[str]]) -> int:

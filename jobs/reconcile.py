@@ -38,6 +38,7 @@ from .store import (
     looks,
     outcomes,
     quiet,
+    takeovers,
     unended,
 )
 from .store.latecomers import Appeared
@@ -329,7 +330,7 @@ class Reconciler:
             self._clock.now(),
             # one under way may be given back a moment before its state says so
             done={one.id for one in reading.generations if one.phase is GenerationPhase.COMPLETED},
-            strangers=self._strangers.count(lambda ids: doubts.known(connection, ids))
+            strangers=self._strangers.count(lambda ids: takeovers.known_ids(connection, ids))
             + (not self._looked_far),
             polled=self.polls,
         )

@@ -172,7 +172,7 @@ def test_nothing_is_given_to_two(fingerprints: list[str], count: int) -> None:
 def test_what_others_make_is_noticed(generation: Generation, *, noted: bool) -> None:
     """Only what is newer than the run, alive, and nobody's of ours."""
     elsewhere = Elsewhere(NOW)
-    elsewhere.note([generation], None, lambda ids: {"ours"} & set(ids))
+    elsewhere.note([generation], None, {"ours"})
     assert elsewhere.made(prompt_key(" p\n")) == ((generation.id,) if noted else ())
     assert elsewhere.made(prompt_key("q")) == ()
 
@@ -180,9 +180,9 @@ def test_what_others_make_is_noticed(generation: Generation, *, noted: bool) -> 
 def test_the_providers_clock_is_heeded() -> None:
     """A provider an hour ahead shows an old generation with a time that only looks new."""
     elsewhere = Elsewhere(NOW)
-    elsewhere.note([made("old", -0.5)], HOUR, lambda _: ())
+    elsewhere.note([made("old", -0.5)], HOUR, ())
     assert elsewhere.made(prompt_key("p")) == ()
-    elsewhere.note([made("new", -1.5)], HOUR, lambda _: ())
+    elsewhere.note([made("new", -1.5)], HOUR, ())
     assert elsewhere.made(prompt_key("p")) == ("new",)
 
 
@@ -195,7 +195,7 @@ def test_since_when_others_are_news() -> None:
 def test_what_others_had_made_when_a_person_overruled_it_is_no_news() -> None:
     """By our clock, whatever the provider's says; what they make later is."""
     elsewhere = Elsewhere(NOW - HOUR)
-    elsewhere.note([made("a", -0.5), made("b", -1.5)], HOUR, lambda _: ())
+    elsewhere.note([made("a", -0.5), made("b", -1.5)], HOUR, ())
     assert elsewhere.made(prompt_key("p")) == ("a", "b")
     assert elsewhere.made(prompt_key("p"), NOW - HOUR / 2) == ("b",)
     assert elsewhere.made(prompt_key("p"), NOW + HOUR / 2) == ()
