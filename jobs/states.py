@@ -70,6 +70,9 @@ ASKED_BY_NAME: Final = (HeldBack.UNASKED, HeldBack.LEFT_OUT)
 FOUND: Final = tuple(reason for reason in HeldBack if reason not in ASKED_BY_NAME)
 """Rows that something was found about, or that were not looked for; a person or a look decides."""
 
+NOTHING_FOUND: Final = (*ASKED_BY_NAME, HeldBack.NOT_LOOKED)
+"""Reasons that say nothing of what there is already: a look that succeeds goes over them."""
+
 
 JOB_TRANSITIONS: Final[tuple[tuple[JobState, str, JobState], ...]] = (
     (JobState.QUEUED, "claim", JobState.SUBMITTING),

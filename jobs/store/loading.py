@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from ..errors import LoadError
 from ..spec import JobSpec
-from ..states import FOUND, AttemptState, HeldBack, JobState
+from ..states import NOTHING_FOUND, AttemptState, HeldBack, JobState
 from ..tables import ATTEMPT, JOB, LIVE
 from . import incoming
 from .incoming import INCOMING, NAMES, KindOf
@@ -308,7 +308,7 @@ class _Loader:
         left: list[Any] = []
         for job in missing:
             asked = job.manifest_fingerprint or job.fingerprint
-            found = job.held_back in FOUND and job.held_back != HeldBack.NOT_LOOKED
+            found = job.held_back not in (None, *NOTHING_FOUND)
             kept_back = job.state == JobState.QUEUED and found
             known = job.paid or kept_back
             same = self._fresh(asked) if known and self.report.added else []

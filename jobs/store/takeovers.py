@@ -9,7 +9,7 @@ from sqlalchemy.sql import ColumnElement
 
 from ..matching import WantedRow
 from ..provider import Generation
-from ..states import ASKED_BY_NAME, FOUND, AttemptState, HeldBack, JobState
+from ..states import FOUND, NOTHING_FOUND, AttemptState, HeldBack, JobState
 from ..tables import ATTEMPT, HELD_BACK, JOB, LIVE, QUEUED
 from ..text import prompt_key, text_key
 from . import accounts, latecomers
@@ -18,9 +18,6 @@ from .holding import Sought
 from .latecomers import Appeared
 from .prepared import Prepared, as_list, one_of
 from .rows import ASKED
-
-_NOTHING_KNOWN: Final = (*ASKED_BY_NAME, HeldBack.NOT_LOOKED)
-"""Reasons that say nothing of what the account has."""
 
 
 def _wanted(sought: Sought) -> tuple[ColumnElement[bool], ...]:
@@ -61,7 +58,7 @@ def wanted_rows(connection: Connection, sought: Sought) -> Iterator[WantedRow]:
     for row in found:
         key = text_key(row.prompt)
         since, created_since = newest.get((row.id, key), (None, None))
-        found_before = None if row.held_back in _NOTHING_KNOWN else row.held_back
+        found_before = None if row.held_back in NOTHING_FOUND else row.held_back
         yield WantedRow(
             row.id,
             key,

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection
 from starlette.requests import Request
@@ -26,7 +26,7 @@ from batchsora.web.starting import in_words, money, started_run
 from batchsora.web.uploads import received
 from jobs.errors import EngineError
 from jobs.provider import ProviderError
-from jobs.states import ASKED_BY_NAME, FOUND, HeldBack
+from jobs.states import ASKED_BY_NAME, FOUND, NOTHING_FOUND
 from jobs.store import accounts, views
 from jobs.store.holding import Sought
 
@@ -91,15 +91,11 @@ class _Left:
         return digest(map(str, self.jobs))
 
 
-_LEFT: Final = (*ASKED_BY_NAME, HeldBack.NOT_LOOKED)
-"""Reasons that going on with a batch overrules, once it is known what there is already."""
-
-
 def _left(connection: Connection, batch: Any) -> _Left:
-    jobs = views.queued_jobs(connection, batch.id, _LEFT)
+    jobs = views.queued_jobs(connection, batch.id, NOTHING_FOUND)
     price = wording.cost_text(*wording.priced(jobs, accounts.known_prices(connection)))
     status = views.batch_status(connection, batch)
-    lines = tuple(held.lines(status, [one for one in FOUND if one not in _LEFT]))
+    lines = tuple(held.lines(status, [one for one in FOUND if one not in NOTHING_FOUND]))
     return _Left([job.id for job in jobs], price, status.money.cap, lines)
 
 
