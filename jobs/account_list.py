@@ -25,6 +25,9 @@ LONGEST_WAIT = 60.0
 OVERLAP = 10
 """Entries that two neighbouring pages share at least, so that nothing slips through between."""
 
+THE_SAME = 3
+"""How often running a page without news must be the same one, to be the last of its list."""
+
 MOST_PAGES = 1000
 """Pages that one reading has at most: ninety thousand generations."""
 
@@ -81,7 +84,7 @@ class Page:
         joined: False where something may lie between it and the one before.
         again: True where it begins as the first page did: a list that heeds no offset.
         ends: True where the list ends here.
-        gap: True where the one before it showed nothing new, and this one does.
+        gap: True where one before it showed nothing new, and this one does.
     """
 
     entries: Sequence[Generation]
@@ -105,7 +108,7 @@ class Walk:
         self._offset = self._overlap = 0
         self._first: str | None = None
         self._last: str | None = None
-        self._repeated = False
+        self._stale: list[Sequence[str]] = []  # the pages without news since the last news, as ids
         self.found: dict[str, Generation] = {}
         """All that was seen, newest first, by id."""
 
@@ -120,9 +123,9 @@ class Walk:
         # what the page before ended with must be here again, or something lies between them
         joined = self._last is None or any(generation.id == self._last for generation in page)
         again = len(page) > self._overlap and page[0].id == self._first
-        ends = is_the_end(page, fresh, sure=again or self._repeated)
-        gap = self._repeated and bool(fresh)  # something was hidden behind a page without news
-        self._repeated = not fresh
+        gap = bool(self._stale and fresh)  # something was hidden behind a page without news
+        self._stale = [] if fresh else [*self._stale, [generation.id for generation in page]]
+        ends = is_the_end(page, fresh, sure=again or self._stands())
         if fresh:
             self.found |= {generation.id: generation for generation in fresh}
             self._first = self._first or page[0].id
@@ -134,9 +137,17 @@ class Walk:
             self._offset, self._last, self._overlap = self._offset + len(page), None, 0
         return Page(page, fresh, joined, again, ends, gap)
 
+    def _stands(self) -> bool:
+        """Check whether the list gives its last page again, however far behind it one looks.
+
+        A list that grows meanwhile shows other entries each time, or goes on.
+        """
+        last = self._stale[-THE_SAME:]
+        return len(last) == THE_SAME and all(page == last[0] for page in last)
+
 
 def is_the_end(page: Sequence[Generation], fresh: Sequence[Generation], *, sure: bool) -> bool:
-    """Check whether the list ends here: an empty page, or one that repeats what was seen.
+    """Check whether the list ends here: an empty page, or one that it gives again and again.
 
     A short page never is the end: a provider may cap its pages, or leave entries out of them.
 

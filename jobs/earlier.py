@@ -153,7 +153,7 @@ async def read_list(
     walk, whole = Walk(provider, clock), True
     for _ in range(MOST_PAGES):
         page = await walk.turn()
-        whole = whole and page.joined
+        whole = whole and page.joined and not page.gap
         if page.ends:
             return ListLook(tuple(walk.found.values()), whole=whole and not page.again)
         if page.fresh:

@@ -6,6 +6,7 @@ import pytest
 from support.loop import EPOCH, VirtualClock, run_virtual
 
 from jobs.account_list import Reading, read_back
+from jobs.earlier import read_list
 from jobs.provider import (
     Generation,
     GenerationPhase,
@@ -127,6 +128,49 @@ def test_a_list_that_heeds_no_offset_proves_nothing() -> None:
     pages = Pages(400)
     pages.heeds_offset = False
     assert not read(pages).whole
+
+
+@pytest.mark.parametrize("cap", [1, 2, 3, 5, 9, 10, 100])
+@pytest.mark.parametrize("spurts", [1, 2, 3, 4])
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_a_list_that_grows_by_a_page_or_more_is_no_shorter(
+    cap: int, spurts: int, after: int
+) -> None:
+    """Pages without news, one after another, only say that others made as much meanwhile."""
+    pages = Pages(40)
+    pages.cap = cap
+    whole = pages.generations
+
+    async def grows(limit: int, offset: int) -> Sequence[Generation]:
+        pages.grows_by = cap + offset % 2 if after <= pages.reads < after + spurts else 0
+        return await whole(limit, offset)
+
+    pages.generations = grows  # type: ignore[method-assign]
+    reading = read(pages)
+    found = {generation.id for generation in reading.generations}
+    assert not reading.whole or {f"g{n}" for n in range(40)} <= found
+    look = run_virtual(read_list(pages, VirtualClock()))  # type: ignore[arg-type]
+    found = {generation.id for generation in look.generations}
+    assert not look.whole or {f"g{n}" for n in range(40)} <= found
+
+
+@pytest.mark.parametrize("count", [3, 11, 100, 101, 105, 250])
+@pytest.mark.parametrize("cap", [10, 100])
+def test_a_list_that_gives_its_last_page_again_ends_there(count: int, cap: int) -> None:
+    """However far behind its end one looks; it is asked three times."""
+    pages = Pages(count)
+    pages.cap = cap
+    whole = pages.generations
+
+    async def clamped(limit: int, offset: int) -> Sequence[Generation]:
+        return await whole(limit, min(offset, (count - 1) // cap * cap))
+
+    pages.generations = clamped  # type: ignore[method-assign]
+    reading = read(pages)
+    assert {g.id for g in reading.generations} == {f"g{n}" for n in range(count)}
+    assert reading.to_the_end
+    assert reading.whole == (count > cap)  # with one page it could be a list that heeds no offset
+    assert pages.reads < 7 + count / (cap / 2)
 
 
 def test_a_list_out_of_order_proves_nothing() -> None:
