@@ -168,6 +168,8 @@ READERS: Final[Mapping[str, Callable[[str], dict[str, Any]]]] = {
     "balance": _as("balance", checked),
     "balance-late": _as("balance_late", seconds),
     "refunds": _as("refunds", Refunds.read),
+    "discount": _as("discount", rate),
+    "reserves": _as("reserves", seconds),
     "outage": _as("outages", Outage.read),
     "list": _as("listing", Listing.read),
     "echo": _as("echo", echoes),

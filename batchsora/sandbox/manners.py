@@ -203,6 +203,8 @@ class Manners:
         balance: the same of the balance.
         balance_late: seconds after which the balance shows a charge.
         refunds: which failed generations are given back.
+        discount: the share of every price told that the balance does not fall by.
+        reserves: seconds for which purchases that come to nothing are charged; 0: never.
         outages: times in which nothing works.
         address: how a file's address is written.
         expiry: what it answers once it has expired.
@@ -237,6 +239,8 @@ class Manners:
     balance: str = ""
     balance_late: float = 0.0
     refunds: Refunds = field(default_factory=Refunds)
+    discount: float = 0.0
+    reserves: float = 0.0
     outages: tuple[Outage, ...] = ()
     address: Address = field(default_factory=Address)
     expiry: Expiry | None = None

@@ -1,7 +1,7 @@
-"""How the balance is shown: late, and with failures given back, all, some or after a while."""
+"""How the balance is shown: late, at a discount, and with what is given back, at once or later."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from batchsora.sandbox.chance import chance
@@ -38,6 +38,22 @@ class Refunds:
         if not self.share:  # asked before every acceptance: don't walk what is made
             return 0
         return sum(item.price for item in made if self.covers(item, seed, now))
+
+
+@dataclass(slots=True)
+class Reserved:
+    """What purchases that came to nothing were charged at first, until it is given back.
+
+    Attributes:
+        charges: when each was charged, and how much, in micros.
+    """
+
+    charges: list[tuple[datetime, int]] = field(default_factory=list)
+
+    def sum(self, after: float, now: datetime) -> int:
+        """Sum up what has not been given back, which happens some seconds after the charge."""
+        since = now - timedelta(seconds=after)
+        return sum(price for charged_at, price in self.charges if charged_at > since)
 
 
 def unseen(made: Iterable[Made], late: float, now: datetime) -> int:

@@ -119,6 +119,7 @@ class Sandbox:
         turn = self._posts[prompt] = self._posts.get(prompt, 0) + 1
         fault = self._faults.of_submission(self._world.seed, prompt, turn)
         if fault in (Fault.LOST, Fault.BROKEN, Fault.THROTTLE):
+            self._world.reserve(body, self._now())
             return self._not_created(request, fault, turn)
         reply = self._create(body, request.headers.get("X-Idempotency-Key"), prompt, turn)
         if reply.status == 201:  # noqa: PLR2004 - created

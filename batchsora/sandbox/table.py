@@ -72,6 +72,8 @@ GROUPS: Final = (
             Row("balance-late=20", "the balance shows a charge after 20 s"),
             Row("refunds=1", "failed generations are given back"),
             Row("refunds=0.5:60", "a share of them, 60 s after their end"),
+            Row("discount=0.1", "the balance falls by so much less than the prices told"),
+            Row("reserves=60", "what is refused, lost or broken is charged for 60 s"),
         ),
     ),
     (

@@ -19,7 +19,7 @@ from batchsora.sandbox.checking import check, invalid
 from batchsora.sandbox.echo import echoed
 from batchsora.sandbox.made import Made
 from batchsora.sandbox.manners import Manners
-from batchsora.sandbox.purse import unseen
+from batchsora.sandbox.purse import Reserved, unseen
 from jobs.money import MICROS_PER_USD, Micros, to_micros, to_usd, usd_text
 
 PRICES: Mapping[tuple[int, bool], Micros] = {
@@ -81,6 +81,7 @@ class World:
         self._by_id: dict[str, Made] = {}
         self._tries: dict[str, int] = {}
         self._spent = 0
+        self._reserved = Reserved()
         earlier, self.made = self.made, []
         for item in earlier:
             self.add(item)
@@ -93,31 +94,37 @@ class World:
     def generate(self, body: Any, key: str | None, now: datetime) -> Reply:
         """Create a generation and charge it, or say why not."""
         wrong = check(body)
-        if wrong is None:
-            wrong = self.manners.refusal(body, self._accepted)
         if wrong is not None:
             return wrong
+        refused = self.manners.refusal(body, self._accepted)
+        if refused is not None:
+            self.reserve(body, now)
+            return refused
         if self.honour_idempotency and key is not None:
             for item in self.made:
                 if item.key == key:
                     return self._created(item)
-        image = body.get("image_url") is not None or body.get("image_base64") is not None
-        duration = body.get("duration", 10)
-        price = self._price(duration, image=image)
+        price = self._price(body)
         if price > self.money_left(now):
             return Reply(402, {"detail": "INSUFFICIENT_CREDITS"})
-        item = self._make(
-            body["prompt"], body.get("orientation", "9:16"), duration, price, key, now
-        )
+        orientation, duration = body.get("orientation", "9:16"), body.get("duration", 10)
+        item = self._make(body["prompt"], orientation, duration, price, key, now)
         self.add(item)
         self._accepted += 1
         return self._created(item)
 
-    def _price(self, duration: int, *, image: bool) -> int:
+    def reserve(self, body: Any, now: datetime) -> None:
+        """Charge a purchase that comes to nothing, for a while, where that is the manner."""
+        if self.manners.reserves and check(body) is None:
+            price = min(self._price(body), self.money_left(now))
+            self._reserved.charges.append((now, price))
+
+    def _price(self, body: Any) -> int:
         odd = self.manners.odd_price
         if odd is not None and odd.turn in (None, self._accepted + 1):
             return to_micros(odd.usd)
-        return self.prices[duration, image]
+        image = body.get("image_url") is not None or body.get("image_base64") is not None
+        return self.prices[body.get("duration", 10), image]
 
     def _created(self, item: Made) -> Reply:
         told = self.manners.price
@@ -184,7 +191,10 @@ class World:
 
     def money_left(self, now: datetime) -> int:
         """Return what the account holds, in micros."""
-        return self.balance - self._spent + self.manners.refunds.sum(self.made, self.seed, now)
+        manners = self.manners
+        refunded = manners.refunds.sum(self.made, self.seed, now)
+        reserved = self._reserved.sum(manners.reserves, now)
+        return self.balance - round(self._spent * (1 - manners.discount)) + refunded - reserved
 
     def money_shown(self, now: datetime) -> int:
         """Return what it shows to hold, in micros: charges may show late."""

@@ -204,7 +204,9 @@ class Night:
         late = chance.choice([0.0, 0.0, 0.0, 2.0, GRACE * 0.6])
         share = chance.choice([0.0, 0.0, 0.5, 1.0])
         after = chance.choice([0.0, 5.0, 60.0, 600.0])
-        return f"balance-late={late},refunds={share}:{after}"
+        off = chance.choice([0.0, 0.0, 0.0, 0.1, 0.5])
+        back = chance.choice([0.0, 0.0, 0.0, 30.0, 600.0])
+        return f"balance-late={late},refunds={share}:{after},discount={off},reserves={back}"
 
     def _policy(self) -> RunPolicy:
         chance = self.chance

@@ -186,6 +186,7 @@ class Account:
         self.letters.remove(letter)
         refused = NOT_MADE.get(letter.fault) or self._refusal()
         if refused is not None:
+            self.world.reserve(letter.body, letter.arrives_at)
             return refused
         reply = self._make(letter)
         if reply.status != 201:

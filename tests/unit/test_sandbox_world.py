@@ -91,6 +91,24 @@ def test_the_books_always_balance(orders: list[tuple[str, int, bool]], start: in
     ]
 
 
+def test_a_discount_shows_in_the_balance_alone() -> None:
+    """It falls by less than the prices that are told."""
+    world = World(balance=to_micros("1"), manners=Faults.parse("discount=0.25").manners)
+    told = [world.generate({"prompt": "a fox"}, None, NOW).body["price"] for _ in range(2)]
+    assert told == ["0.1200", "0.1200"]
+    assert world.account(NOW).body == {"balance": "0.82"}
+
+
+def test_what_came_to_nothing_may_be_charged_for_a_while() -> None:
+    """A refused purchase takes its price, and gives it back; one that can't be read takes none."""
+    manners = Faults.parse("reserves=60,suspended").manners
+    world = World(balance=to_micros("1"), manners=manners)
+    assert world.generate({"prompt": "a fox"}, None, NOW).status == 403
+    assert world.generate({"prompt": ""}, None, NOW).status == 422
+    shown = [world.account(_later(age)).body["balance"] for age in (0, 59, 60)]
+    assert shown == ["0.88", "0.88", "1"]
+
+
 def test_the_balance_may_show_a_charge_late() -> None:
     """What is held against it is the truth all the same: nobody buys twice with one dollar."""
     world = World(balance=to_micros("0.12"), manners=Faults.parse("balance-late=20").manners)
