@@ -1,5 +1,6 @@
 """Opening databases: for a runner under its lock, or as they are for everyone else."""
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from jobs.lock import PATIENCE, runner_lock
 from jobs.mounts import refuse_network_drive
 from jobs.store import Store, accounts, steering
 from jobs.store.same_file import refuse_second_name
+from jobs.tables import JOB
 
 FOLDER: Final = ".batchsora"
 """Beside the database: what can be made again (posters, thumbnails), uploads, logs of runs."""
@@ -62,6 +64,23 @@ def _take_over(connection: Connection) -> None:
     """
     accounts.take_over(connection)
     steering.serve_none(connection)
+
+
+@contextmanager
+def scratch_store(store: Store | None) -> Iterator[Store]:
+    """Open a copy of a database, or a new one, to try there what a run would do; it is forgotten.
+
+    Raises:
+        jobs.errors.DatabaseUnusableError: there is no room for it.
+    """
+    with tempfile.TemporaryDirectory(prefix="batchsora-") as folder:
+        copy = Path(folder) / "copy.db"
+        if store is not None:
+            store.copy_to(copy)
+        with Store(copy) as scratch:
+            if store is None:
+                scratch.write(JOB.metadata.create_all)  # in no time, as the migrations would
+            yield scratch
 
 
 @contextmanager

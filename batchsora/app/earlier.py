@@ -132,7 +132,7 @@ def settle_past(
     store: Store, sought: Sought, choice: OnExisting, clock: Clock, asker: Asker
 ) -> None:
     """Hold back what was paid for under another batch of this database, or share its videos."""
-    found = store.write(lambda connection: _hold_paid(connection, sought))
+    found = store.write(lambda connection: hold_paid(connection, sought))
     if not found:
         return
     asker.say(paid_before([one.paid for one in found]))
@@ -152,7 +152,7 @@ def settle_past(
     asker.say(f"They wait: {TAKE_THEM}, {BUY_THEM}")
 
 
-def _hold_paid(connection: Connection, sought: Sought) -> list[PaidBefore]:
+def hold_paid(connection: Connection, sought: Sought) -> list[PaidBefore]:
     """Hold back what was paid for before; what is no longer so waits for the look at the list."""
     asked = [
         batch.id

@@ -126,19 +126,67 @@ def load_manifest(
         jobs.errors.LoadError: it can't be told which batch it is, edits need a word, or a cap is
             for a campaign that no row has.
     """
-    if ADHOC in (options.name, options.name or manifest.name):
+    check_columns(manifest, allow_unknown=options.allow_unknown)
+    store.read(lambda c: check_name(c, manifest, options.name))  # before rows are read for long
+    problems = spool_manifest(store, manifest, options)
+    report, notes = merge_manifest(store, manifest, options, caps, now, whole=not problems)
+    return report, notes, problems
+
+
+def check_name(connection: Connection, manifest: Manifest, name: str | None) -> None:
+    """Make sure that it can be told which batch a manifest is.
+
+    Raises:
+        jobs.errors.LoadError: it can't.
+    """
+    if ADHOC in (name, name or manifest.name):
         raise LoadError(
             f"the batch {ADHOC!r} is that of 'batchsora generate'; give this one another name "
             "with --name"
         )
-    check_columns(manifest, allow_unknown=options.allow_unknown)
-    problems: list[RowProblem] = []
+    batches.batch_of(connection, name, manifest.name, manifest.source)
 
+
+def spool_manifest(store: Store, manifest: Manifest, options: LoadOptions) -> list[RowProblem]:
+    """Read the rows into the temporary table beside a database; returns what is wrong with others.
+
+    Raises:
+        InvalidRowsError, ManifestError: as :func:`load_manifest` does.
+    """
+    problems: list[RowProblem] = []
     read = counted("reading", quiet=options.quiet)
 
     def spool(connection: Connection) -> None:
         rows = valid_rows(manifest, problems, skip_invalid=options.skip_invalid)
         incoming.fill(connection, ctrl_c.between(read(rows)))
+
+    with heeded_between_steps() as ctrl_c:
+        store.spool(spool)
+    return problems
+
+
+def merge_manifest(
+    store: Store,
+    manifest: Manifest,
+    options: LoadOptions,
+    caps: Caps,
+    now: datetime,
+    *,
+    whole: bool,
+) -> tuple[LoadReport, list[str]]:
+    """Bring the rows that were read last into their batch, and keep the caps.
+
+    Args:
+        store: where the rows were read to.
+        manifest: whose they are.
+        options: how to load.
+        caps: that a person gave.
+        now: the time.
+        whole: no row was left out.
+
+    Raises:
+        RowsGoneError, jobs.errors.LoadError: as :func:`load_manifest` does.
+    """
 
     def work(connection: Connection) -> tuple[LoadReport, list[str]]:
         batch_id = batches.open_batch(
@@ -155,7 +203,7 @@ def load_manifest(
             batch_id,
             now,
             options.on_change,
-            whole=not problems,
+            whole=whole,
             held_back=options.held_back,
         )
         ctrl_c.heed()
@@ -164,11 +212,7 @@ def load_manifest(
         return report, set_caps(connection, batch_id, caps, manifest, now)
 
     with heeded_between_steps() as ctrl_c:
-        # before rows are read for long
-        store.read(lambda c: batches.batch_of(c, options.name, manifest.name, manifest.source))
-        store.spool(spool)
-        report, notes = store.write(work)
-    return report, notes, problems
+        return store.write(work)
 
 
 def is_capped(store: Store, manifest: Manifest, name: str | None, caps: Caps) -> bool:

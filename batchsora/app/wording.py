@@ -11,7 +11,7 @@ from batchsora.download import DownloadPolicy
 from batchsora.manifest.errors import RowProblem
 from jobs.ending import Ending, Reason
 from jobs.money import usd_text
-from jobs.states import JobState
+from jobs.states import HeldBack, JobState
 from jobs.store.claims import Blocked
 from jobs.store.loading import LoadReport
 from jobs.store.past import Paid
@@ -77,6 +77,30 @@ def paid_before(found: Sequence[Paid]) -> str:
     batches = keys_text([f"{name!r} ({at:%Y-%m-%d})" for name, at in names.items()])
     several = "batches" if len(names) > 1 else "batch"
     return f"{len(found)} of these rows were paid for already as {several} {batches}"
+
+
+_ELSEWISE = {
+    "cancelled": "cancelled",
+    "failed": "failed",
+    "unconfirmed": "unconfirmed, so perhaps paid for",
+    "paused": "paused",
+}
+_ON = {
+    HeldBack.EXISTS: f"{TAKE_THEM}, {BUY_THEM}",
+    HeldBack.ELSEWHERE: f"{TAKE_THEM}, {BUY_THEM}",
+    "cancelled": "'batchsora retry JOB' puts them back",
+    "failed": "'batchsora retry' buys them again",
+    "unconfirmed": "the run looks for them first; 'batchsora status' shows them",
+    "paused": "'batchsora resume {name}' lets them go on",
+}
+
+
+def waiting(reasons: Mapping[str, int], batch: str) -> Iterable[tuple[str, str]]:
+    """Say what of a plan a run would not buy, and what to type, but for what it says elsewhere."""
+    for reason, way_on in _ON.items():
+        if reasons.get(reason):
+            why = held.WHY[reason] if isinstance(reason, HeldBack) else _ELSEWISE[reason]
+            yield f"{reasons[reason]} {why}:", way_on.format(name=quote(batch))
 
 
 def priced(jobs: Iterable[Any], known: Mapping[str, Any]) -> tuple[int, int]:
