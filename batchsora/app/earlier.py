@@ -15,7 +15,7 @@ from batchsora.app.ask import ask
 from batchsora.app.loading import ADHOC
 from batchsora.app.progress import PATIENCE
 from batchsora.app.session import Endpoint
-from batchsora.app.wording import BUY_THEM, SHOWN, TAKE_THEM, paid_before
+from batchsora.app.wording import BUY_THEM, SHOWN, paid_before, wait_or_take
 from batchsora.runblob.adapter import RunBlobProvider
 from jobs.clock import Clock
 from jobs.earlier import EarlierWork, find_earlier, hold_back, take_over
@@ -149,7 +149,7 @@ def settle_past(
                 f"{len(found)} of them have no finished video to take, so they wait; {BUY_THEM}"
             )
         return
-    asker.say(f"They wait: {TAKE_THEM}, {BUY_THEM}")
+    asker.say(wait_or_take([one.paid for one in found]))
 
 
 def hold_paid(connection: Connection, sought: Sought) -> list[PaidBefore]:

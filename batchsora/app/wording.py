@@ -79,6 +79,19 @@ def paid_before(found: Sequence[Paid]) -> str:
     return f"{len(found)} of these rows were paid for already as {several} {batches}"
 
 
+def wait_or_take(found: Sequence[Paid]) -> str:
+    """Say what can be done about rows that were paid for: where nothing is finished, less."""
+    finished = sum(paid.video_url is not None for paid in found)
+    if not finished:
+        return f"They have no finished video to take, so they wait; {BUY_THEM}"
+    if finished < len(found):
+        return (
+            f"They wait: --adopt-existing takes the {finished} finished video(s) at no cost, "
+            f"{BUY_THEM}"
+        )
+    return f"They wait: {TAKE_THEM}, {BUY_THEM}"
+
+
 _ELSEWISE = {
     "cancelled": "cancelled",
     "failed": "failed",
@@ -86,8 +99,8 @@ _ELSEWISE = {
     "paused": "paused",
 }
 _ON = {
-    HeldBack.EXISTS: f"{TAKE_THEM}, {BUY_THEM}",
-    HeldBack.ELSEWHERE: f"{TAKE_THEM}, {BUY_THEM}",
+    HeldBack.EXISTS: f"--adopt-existing takes what is finished, {BUY_THEM}",
+    HeldBack.ELSEWHERE: f"--adopt-existing takes what is finished, {BUY_THEM}",
     "cancelled": "'batchsora retry JOB' puts them back",
     "failed": "'batchsora retry' buys them again",
     "unconfirmed": "the run looks for them first; 'batchsora status' shows them",

@@ -1,5 +1,6 @@
 """``batchsora plan``: what would run."""
 
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,11 +148,10 @@ _NUMBERS = ("videos", "price", "cost", "cap")
 
 def _money(plan: "Plan") -> Iterator[str]:
     from batchsora.app.wording import (
-        BUY_THEM,
         REDO_THEM,
-        TAKE_THEM,
         keys_text,
         paid_before,
+        wait_or_take,
         waiting,
     )
 
@@ -163,7 +163,8 @@ def _money(plan: "Plan") -> Iterator[str]:
         yield f"          {keys_text(plan.edited)}; {REDO_THEM}"
     if plan.paid_before:
         yield f"before    {paid_before(plan.paid_before)}"
-        yield f"          {TAKE_THEM}, {BUY_THEM}"
+        for part in textwrap.wrap(wait_or_take(plan.paid_before), 70):
+            yield f"          {part}"
     for line, (said, way_on) in enumerate(waiting(plan.waiting, plan.batch)):
         yield f"{'' if line else 'waits':<9} {said}"
         yield f"          {way_on}"

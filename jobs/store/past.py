@@ -33,7 +33,8 @@ class Paid:
         fingerprint: of what was asked for.
         batch: its name; a removed one's as well.
         at: when it was asked for.
-        video_url: where the video is; None where it is not known to be finished.
+        video_url: where the video is, whatever became of the row that paid for it; None where it
+            is not known to be finished.
         filed: whether its file is here.
     """
 
@@ -103,19 +104,18 @@ _BOUGHT = (
     ATTEMPT.c.generation_id,
     ATTEMPT.c.fingerprint,
     ATTEMPT.c.intent_at,
+    ATTEMPT.c.video_url,
     BATCH.c.name,
-    JOB.c.state,
-    JOB.c.attempt_id,
-    JOB.c.video_url,
     JOB.c.filed_attempt_id,
 )
 
 
 def _paid(row: Any) -> Paid:
-    finished = row.attempt_id == row.id and row.state == JobState.COMPLETED
-    filed = finished and row.filed_attempt_id == row.id
-    url = row.video_url if finished else None
-    return Paid(row.id, row.generation_id, row.fingerprint, row.name, row.intent_at, url, filed)
+    # the attempt's own address: its row may have been edited, redone or swapped since
+    filed = row.filed_attempt_id == row.id
+    return Paid(
+        row.id, row.generation_id, row.fingerprint, row.name, row.intent_at, row.video_url, filed
+    )
 
 
 def _shared(connection: Connection, batch_id: int) -> set[int]:
@@ -163,7 +163,7 @@ def _edited_back(connection: Connection, sought: Sought) -> list[PaidBefore]:
             ATTEMPT.c.fingerprint == JOB.c.fingerprint,
             or_(JOB.c.overruled_at.is_(None), JOB.c.overruled_at < ATTEMPT.c.intent_at),
         )
-        .order_by(ATTEMPT.c.id)
+        .order_by(ATTEMPT.c.video_url.is_not(None), ATTEMPT.c.id)
     )
     return list({row.job: PaidBefore(row.job, _paid(row)) for row in rows}.values())
 
