@@ -1,5 +1,6 @@
 """Opening databases: for a runner under its lock, or as they are for everyone else."""
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,12 +49,18 @@ def working_store(
     refuse_network_drive(database)  # before a lock file is made there
     refuse_second_name(database)
     with runner_lock(database, clock.now(), patience, brief=brief):
-        schema.upgrade(database)
+        schema.upgrade(database, _tell)
         with Store(database) as store:
             store.write(_take_over)
             prices = {price.kind: int(price.micros) for price in ANNOUNCED}
             store.write(lambda c: accounts.announce_prices(c, prices, clock.now()))
             yield store
+
+
+def _tell(text: str) -> None:
+    """Tell whoever started this what it is at: beside what a command gives."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 def _take_over(connection: Connection) -> None:
