@@ -1,6 +1,6 @@
 """From a manifest to the job table: read, refuse or leave out what is wrong, load, set the caps."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from batchsora.app.interrupts import heeded_between_steps
+from batchsora.app.interrupts import Interrupts, heeded_between_steps
 from batchsora.app.progress import counted
 from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.read import Manifest
@@ -128,8 +128,10 @@ def load_manifest(
     """
     check_columns(manifest, allow_unknown=options.allow_unknown)
     store.read(lambda c: check_name(c, manifest, options.name))  # before rows are read for long
-    problems = spool_manifest(store, manifest, options)
-    report, notes = merge_manifest(store, manifest, options, caps, now, whole=not problems)
+    with heeded_between_steps() as ctrl_c:
+        problems = spool_manifest(store, manifest, options, ctrl_c)
+        work = merging(manifest, options, caps, now, whole=not problems, ctrl_c=ctrl_c)
+        report, notes = store.write(work)
     return report, notes, problems
 
 
@@ -147,7 +149,9 @@ def check_name(connection: Connection, manifest: Manifest, name: str | None) -> 
     batches.batch_of(connection, name, manifest.name, manifest.source)
 
 
-def spool_manifest(store: Store, manifest: Manifest, options: LoadOptions) -> list[RowProblem]:
+def spool_manifest(
+    store: Store, manifest: Manifest, options: LoadOptions, ctrl_c: Interrupts
+) -> list[RowProblem]:
     """Read the rows into the temporary table beside a database; returns what is wrong with others.
 
     Raises:
@@ -160,32 +164,30 @@ def spool_manifest(store: Store, manifest: Manifest, options: LoadOptions) -> li
         rows = valid_rows(manifest, problems, skip_invalid=options.skip_invalid)
         incoming.fill(connection, ctrl_c.between(read(rows)))
 
-    with heeded_between_steps() as ctrl_c:
-        store.spool(spool)
+    store.spool(spool)
     return problems
 
 
-def merge_manifest(
-    store: Store,
+def merging(
     manifest: Manifest,
     options: LoadOptions,
     caps: Caps,
     now: datetime,
     *,
     whole: bool,
-) -> tuple[LoadReport, list[str]]:
-    """Bring the rows that were read last into their batch, and keep the caps.
+    ctrl_c: Interrupts,
+) -> Callable[[Connection], tuple[LoadReport, list[str]]]:
+    """Make the work that brings the rows that were read last into their batch, and keeps the caps.
+
+    It raises RowsGoneError and jobs.errors.LoadError, as :func:`load_manifest` does.
 
     Args:
-        store: where the rows were read to.
         manifest: whose they are.
         options: how to load.
         caps: that a person gave.
         now: the time.
         whole: no row was left out.
-
-    Raises:
-        RowsGoneError, jobs.errors.LoadError: as :func:`load_manifest` does.
+        ctrl_c: is heeded before anything is kept.
     """
 
     def work(connection: Connection) -> tuple[LoadReport, list[str]]:
@@ -211,8 +213,7 @@ def merge_manifest(
             raise RowsGoneError(report.cancelled)
         return report, set_caps(connection, batch_id, caps, manifest, now)
 
-    with heeded_between_steps() as ctrl_c:
-        return store.write(work)
+    return work
 
 
 def is_capped(store: Store, manifest: Manifest, name: str | None, caps: Caps) -> bool:

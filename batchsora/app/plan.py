@@ -14,11 +14,12 @@ from sqlalchemy import Connection
 
 from batchsora.app.databases import scratch_store
 from batchsora.app.earlier import hold_paid
+from batchsora.app.interrupts import heeded_between_steps
 from batchsora.app.loading import (
     Caps,
     LoadOptions,
     check_name,
-    merge_manifest,
+    merging,
     spool_manifest,
 )
 from batchsora.app.picks import EVERY_ROW, Pick
@@ -163,28 +164,21 @@ def make_plan(
     options = LoadOptions(name, skip_invalid=True, allow_unknown=True, quiet=quiet)
     now = SystemClock().now()
     with scratch_store(store) as scratch:
-        plan.problems = spool_manifest(scratch, manifest, options)
+        with heeded_between_steps() as ctrl_c:
+            plan.problems = spool_manifest(scratch, manifest, options, ctrl_c)
+            work = merging(manifest, options, Caps(), now, whole=not plan.problems, ctrl_c=ctrl_c)
+            try:
+                scratch.read(lambda c: check_name(c, manifest, name))
+                report, _ = scratch.write(work)
+            except LoadError as error:
+                plan.stops, report = str(error), None
         plan.notes = list(manifest.notes)
-        report = _loaded(scratch, manifest, options, plan, now)
         scratch.spool(lambda c: _count_wanted(c, plan, pick, report))
         if report is not None:
             plan.edited, plan.gone = report.edited, report.cancelled
             _count_open(plan, scratch, report.batch_id, pick, now)
     plan.seconds = pace.seconds(sum(plan.to_buy.values()))
     return plan
-
-
-def _loaded(
-    scratch: Store, manifest: Manifest, options: LoadOptions, plan: Plan, now: datetime
-) -> LoadReport | None:
-    """Load a manifest as a run does; None where that would stop there."""
-    try:
-        scratch.read(lambda c: check_name(c, manifest, options.name))
-        report, _ = merge_manifest(scratch, manifest, options, Caps(), now, whole=not plan.problems)
-    except LoadError as error:
-        plan.stops = str(error)
-        return None
-    return report
 
 
 @dataclass(slots=True)

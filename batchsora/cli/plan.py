@@ -46,7 +46,8 @@ def command(
 ) -> int:
     """Show what MANIFEST would buy: rows, errors, cost, time, balance. Nothing is written or paid.
 
-    Works without token, network and database. Ends with 2 when a row is invalid.
+    Works without token, network and database. Ends with 2 when a row is invalid, or where
+    a run would stop before it buys.
 
     \b
     Examples:

@@ -16,13 +16,27 @@ from support.shell import Said, Shell
 
 from batchsora.app.databases import existing_store
 from batchsora.sandbox.server import SandboxServer
-from batchsora.sandbox.world import World
+from batchsora.sandbox.world import Reply, World
 from jobs.states import HeldBack
 from jobs.store import holding
 
 QUICK = ("--poll-interval", "0.05", "--rate", "0", "--no-download", "--quiet")
 PROMPTS = ("heron", "swan", "crane", "gull", "refused")
 Rows = list[tuple[int, str, str]]
+
+
+class Provider(World):
+    """A provider whose list may refuse to answer.
+
+    Attributes:
+        blind: it does.
+    """
+
+    blind = False
+
+    def page(self, *words: Any) -> Reply:
+        """Show a page of the list."""
+        return Reply(403, {"detail": "not now"}) if self.blind else super().page(*words)
 
 
 class Account:
@@ -33,7 +47,7 @@ class Account:
         world: of the sandbox that sells.
     """
 
-    def __init__(self, call: Shell, world: World) -> None:
+    def __init__(self, call: Shell, world: Provider) -> None:
         self.call = call
         self.world = world
         world.failures = {"refused": ["The prompt violates the content policy"] * 50}
@@ -104,7 +118,7 @@ class Account:
 @contextmanager
 def opened(capfd: pytest.CaptureFixture[str]) -> Iterator[Account]:
     """Make a folder, and an account whose videos take a tenth of a second."""
-    world = World(time_scale=10_000.0)
+    world = Provider(time_scale=10_000.0)
     with (
         tempfile.TemporaryDirectory() as folder,
         chdir(folder),
@@ -229,6 +243,7 @@ STEPS = st.one_of(
     st.tuples(st.just("elsewhere"), KEYS),
     st.tuples(st.just("others"), st.sampled_from(PROMPTS[:-1])),
     st.tuples(st.just("rm"), SHEETS),
+    st.tuples(st.sampled_from(["blind_run", "pause", "resume"]), SHEETS),
 )
 PICKS = st.sampled_from([(), (), (), ("--first", "1"), ("--first", "2"), ("--sample", "2")])
 
@@ -286,6 +301,18 @@ class History:
 
     def others(self, prompt: str) -> None:
         self.account.world.add_foreign(prompt, datetime.now(UTC))
+
+    def blind_run(self, sheet: str) -> None:
+        """Run while the account's list can't be read: rows stay as they were loaded."""
+        self.account.world.blind = True
+        self.account.run(sheet)
+        self.account.world.blind = False
+
+    def pause(self, sheet: str) -> None:
+        self.account.call("pause", sheet)
+
+    def resume(self, sheet: str) -> None:
+        self.account.call("resume", sheet)
 
     def rm(self, sheet: str) -> None:
         self.account.call("rm", sheet, "--yes")
