@@ -73,6 +73,8 @@ class Plan:
         edited: keys of rows that were edited after they were paid for.
         gone: keys of unpaid rows that left the manifest.
         stops: why a run would load and buy nothing, in its words; None where it would.
+        needs: options without which it would not either, as there are invalid rows or columns that
+            look misspelt: the figures are with them.
         prices: the price of each kind in micros, where it is known.
         paid: the kinds whose price is what was paid last; the others' is announced.
         notes: what was done to pictures.
@@ -98,6 +100,7 @@ class Plan:
     edited: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     stops: str | None = None
+    needs: list[str] = field(default_factory=list)
     prices: dict[str, int] = field(default_factory=dict)
     paid: set[str] = field(default_factory=set)
     cap: int | None = None
@@ -173,6 +176,8 @@ def make_plan(
             except LoadError as error:
                 plan.stops, report = str(error), None
         plan.notes = list(manifest.notes)
+        plan.needs += ["--skip-invalid"] if plan.problems else []
+        plan.needs += ["--allow-unknown"] if manifest.suspicious_columns else []
         scratch.spool(lambda c: _count_wanted(c, plan, pick, report))
         if report is not None:
             plan.edited, plan.gone = report.edited, report.cancelled
@@ -340,6 +345,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "edited": len(plan.edited),
         "gone": len(plan.gone),
         "stops": plan.stops,
+        "needs": plan.needs,
         "list_looked_at": False,
         "remaining_cost": _usd(plan.cost(plan.all.open)),
         "picked": None

@@ -80,6 +80,11 @@ def command(
     for warning in plan.warnings:
         cli.say(f"warning: {warning}")
     cli.result(plan_json(plan), lambda: Painted("\n".join(_lines(plan))))
+    if plan.needs:
+        cli.say(
+            "a run would buy nothing of this as it stands: fix it, or say "
+            f"{' and '.join(plan.needs)}; the figures are with that"
+        )
     if plan.stops is not None:
         cli.say(f"a run would stop here: {plan.stops}")
     return 2 if plan.problems or plan.stops is not None else 0

@@ -208,6 +208,27 @@ def test_what_stops_the_run_stops_the_plan(account: Account) -> None:
     assert plan["to_buy"] == 0
 
 
+@pytest.mark.parametrize(
+    ("text", "needs"),
+    [
+        ("id,prompt,duration\nr0,heron,10\nr1,swan,12\n", ["--skip-invalid"]),
+        ("id,prompt,durration\nr0,heron,10\n", ["--allow-unknown"]),
+    ],
+)
+def test_a_plan_names_the_options_that_its_figures_need(
+    account: Account, text: str, needs: list[str]
+) -> None:
+    """Without them the run buys nothing; with them what the plan says."""
+    Path("night.csv").write_text(text)
+    plan = account.call("plan", "night.csv", "--json").json
+    assert (plan["to_buy"], plan["needs"]) == (1, needs)
+    assert f"or say {needs[0]}" in account.call("plan", "night.csv").words
+    assert account.run("night").code == 2
+    assert account.spent() == Counter()
+    account.run("night", *needs)
+    assert account.spent() == {120_000: 1}
+
+
 def test_a_plan_says_that_it_looks_at_no_list(account: Account) -> None:
     """What only the account's list shows is found by the run."""
     account.world.add_foreign("heron", datetime.now(UTC))
