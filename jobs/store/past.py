@@ -150,9 +150,12 @@ def find(connection: Connection, sought: Sought) -> list[PaidBefore]:
 
 
 def _edited_back(connection: Connection, sought: Sought) -> list[PaidBefore]:
-    """Find queued rows that have a video of what they ask for, and that nobody wants twice."""
+    """Find queued rows that have a video of what they ask for, and that nobody wants twice.
+
+    One that another row of the batch has by now is that row's: equal rows are wanted.
+    """
     rows = connection.execute(
-        select(JOB.c.id.label("job"), *_BOUGHT)
+        select(JOB.c.id.label("job"), JOB.c.batch_id.label("batch"), *_BOUGHT)
         .join(ATTEMPT, ATTEMPT.c.job_id == JOB.c.id)
         .join(BATCH, BATCH.c.id == JOB.c.batch_id)
         .where(
@@ -164,8 +167,10 @@ def _edited_back(connection: Connection, sought: Sought) -> list[PaidBefore]:
             or_(JOB.c.overruled_at.is_(None), JOB.c.overruled_at < ATTEMPT.c.intent_at),
         )
         .order_by(ATTEMPT.c.video_url.is_not(None), ATTEMPT.c.id)
-    )
-    return list({row.job: PaidBefore(row.job, _paid(row)) for row in rows}.values())
+    ).all()
+    taken = {batch: _shared(connection, batch) for batch in {row.batch for row in rows}}
+    own = [row for row in rows if row.id not in taken[row.batch]]
+    return list({row.job: PaidBefore(row.job, _paid(row)) for row in own}.values())
 
 
 def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterable[Any]:

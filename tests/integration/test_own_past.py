@@ -271,6 +271,19 @@ def test_a_row_that_was_edited_back_takes_its_own_video(call: Shell, world: Worl
     assert len(world.made) == 2
 
 
+def test_a_video_is_not_taken_for_two_equal_rows(call: Shell, world: World) -> None:
+    """Its first row wants it back, and another one of the sheet has it: two were asked for."""
+    assert call(*RUN, sheet("night.csv", PAIR)).code == 0
+    assert (
+        call(*RUN, sheet("night.csv", PAIR[::-1]), "--redo-changed", "--adopt-existing").code == 0
+    )
+    assert len(world.made) == 2
+    said = call(*RUN, sheet("night.csv", [PAIR[0], PAIR[0]]), "--redo-changed", "--adopt-existing")
+    assert (said.code, len(world.made)) == (0, 3), said.err
+    names = [job["generation_id"] for job in call("jobs", "--json").json]
+    assert names == [world.made[2].id, world.made[0].id]
+
+
 def test_a_row_bought_anew_leaves_its_first_video_to_others(call: Shell, world: World) -> None:
     """An edit that was paid for has taken its place in the row."""
     assert call(*RUN, sheet("night.csv", PAIR[:1])).code == 0
