@@ -95,13 +95,15 @@ async def find_earlier(
     look = await read_list(provider, clock, seen)
     ahead = provider.clock_ahead or timedelta(0)
     clocks = Clocks(clock.now() + ahead, ahead)
-    found = store.read(lambda connection: _compared(connection, sought, look, clocks))
+    found = store.read(lambda connection: compared(connection, sought, look, clocks))
     return await _with_addresses(provider, replace(found, jobs=jobs), clocks.now)
 
 
-def _compared(
-    connection: Connection, sought: Sought, look: ListLook, clocks: Clocks
-) -> EarlierWork:
+NOTHING_SHOWN: Final = ListLook((), whole=True)
+"""A list that shows nothing: what a plan reckons with, which looks at none."""
+
+
+def compared(connection: Connection, sought: Sought, look: ListLook, clocks: Clocks) -> EarlierWork:
     """Compare the rows with what the list showed."""
     shown = {generation.id: generation for generation in look.generations}
     known = takeovers.known_ids(connection, shown)
@@ -180,17 +182,18 @@ async def _with_addresses(provider: Provider, work: EarlierWork, now: datetime) 
 
 def hold_back(store: Store, work: EarlierWork) -> None:
     """Hold back what must wait, and release what need not wait any more, in one transaction."""
+    store.write(lambda connection: write_held(connection, work))
 
-    def write(connection: Connection) -> None:
-        if work.looked_for is not None:
-            holding.looked_for(connection, work.looked_for)
-        holding.release_jobs(connection, work.released)
-        holding.hold_back(
-            connection, {m.job_id: m.generation.id for m in work.matches}, HeldBack.EXISTS
-        )
-        holding.hold_back(connection, dict.fromkeys(work.not_looked), HeldBack.NOT_LOOKED)
 
-    store.write(write)
+def write_held(connection: Connection, work: EarlierWork) -> None:
+    """Write down with the rows what must wait, and what need not wait any more."""
+    if work.looked_for is not None:
+        holding.looked_for(connection, work.looked_for)
+    holding.release_jobs(connection, work.released)
+    holding.hold_back(
+        connection, {m.job_id: m.generation.id for m in work.matches}, HeldBack.EXISTS
+    )
+    holding.hold_back(connection, dict.fromkeys(work.not_looked), HeldBack.NOT_LOOKED)
 
 
 def take_over(store: Store, work: EarlierWork, now: datetime) -> int:

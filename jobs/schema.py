@@ -6,8 +6,11 @@ version, and refuse another one with the remedy.
 
 import os
 import sqlite3
-from contextlib import closing
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Final
 
 from .errors import DatabaseUnusableError, DatabaseVersionError
 
@@ -17,6 +20,9 @@ HEAD = "0008"
 KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", HEAD)
 """Every revision that this program can upgrade from, oldest first."""
 
+
+PATIENCE: Final = 2.0
+"""Seconds after which a person is told that an upgrade goes on."""
 
 _NOT_ALLOWED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
 
@@ -82,8 +88,12 @@ def check_version(database: Path) -> None:
     raise DatabaseVersionError(_newer(database, found))
 
 
-def upgrade(database: Path) -> Path | None:
+def upgrade(database: Path, say: Callable[[str], object] = lambda _: None) -> Path | None:
     """Create the database, or bring it to this program's version; the runner's lock must be held.
+
+    Args:
+        database: the file.
+        say: tells a person what it is at, when that takes longer than :data:`PATIENCE`.
 
     Returns:
         The copy that was made before an upgrade, or None when none was needed.
@@ -97,7 +107,41 @@ def upgrade(database: Path) -> Path | None:
         return None
     if found is not None and found not in KNOWN:
         raise DatabaseVersionError(_newer(database, found))
-    copy = None if found is None else _copy(database, found)
+    if found is None:
+        _migrate(database)
+        return None
+    copy = database.with_name(f"{database.name}.before-{HEAD}-from-{found}")
+    size = database.stat().st_size / 1e6
+    with _told_when_slow(
+        f"upgrading the database {database} ({size:.0f} MB, version {found}): about a minute for "
+        f"a million rows. Nothing is bought meanwhile, and a copy as it was is at {copy}. Ctrl-C "
+        "leaves it as it was",
+        say,
+    ):
+        _copy(database, copy)
+        _migrate(database)
+    return copy
+
+
+@contextmanager
+def _told_when_slow(text: str, say: Callable[[str], object]) -> Iterator[None]:
+    """Tell a person what takes long, while it goes on."""
+    timer = threading.Timer(PATIENCE, say, [text])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+def _migrate(database: Path) -> None:
+    """Run the migrations that a database lacks, in one transaction; makes the file.
+
+    Raises:
+        DatabaseUnusableError: it can't be written.
+    """
     try:
         # 0600 from its first moment: prompts and URLs are nobody else's business
         os.close(os.open(database, os.O_CREAT | os.O_RDWR, 0o600))
@@ -114,15 +158,13 @@ def upgrade(database: Path) -> Path | None:
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     config.attributes["database"] = database
     command.upgrade(config, "head")
-    return copy
 
 
-def _copy(database: Path, found: str) -> Path:
-    copy = database.with_name(f"{database.name}.before-{HEAD}-from-{found}")
+def _copy(database: Path, copy: Path) -> None:
+    """Copy a database as it is, for nobody else to read."""
     os.close(os.open(copy, os.O_CREAT | os.O_RDWR, 0o600))
     with closing(sqlite3.connect(database)) as old, closing(sqlite3.connect(copy)) as new:
         old.backup(new)
-    return copy
 
 
 def _newer(database: Path, found: str) -> str:

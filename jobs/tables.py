@@ -239,7 +239,8 @@ class Attempt(Base, table=True):
     ``batch_id`` and ``campaign`` are those under whose budgets it was reserved, whatever becomes of
     its job; ``said_state`` is the provider's own word where we know none for it; ``doubt_clock`` is
     when it went in doubt by the machine's boot clock (:meth:`jobs.clock.Clock.boot`); ``unproven``
-    is why the list could not settle it so far.
+    is why the list could not settle it so far; ``video_url`` is where its video was when it was
+    finished, whatever became of its job.
     """
 
     __tablename__ = "attempt"
@@ -309,6 +310,7 @@ class Attempt(Base, table=True):
     said_state: str | None = text_column()
     doubt_clock: str | None = text_column()
     unproven: str | None = text_column()
+    video_url: str | None = text_column()
 
 
 class Artifact(Base, table=True):

@@ -1,5 +1,7 @@
 """Opening databases: for a runner under its lock, or as they are for everyone else."""
 
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,7 @@ from jobs.lock import PATIENCE, runner_lock
 from jobs.mounts import refuse_network_drive
 from jobs.store import Store, accounts, steering
 from jobs.store.same_file import refuse_second_name
+from jobs.tables import JOB
 
 FOLDER: Final = ".batchsora"
 """Beside the database: what can be made again (posters, thumbnails), uploads, logs of runs."""
@@ -46,12 +49,18 @@ def working_store(
     refuse_network_drive(database)  # before a lock file is made there
     refuse_second_name(database)
     with runner_lock(database, clock.now(), patience, brief=brief):
-        schema.upgrade(database)
+        schema.upgrade(database, _tell)
         with Store(database) as store:
             store.write(_take_over)
             prices = {price.kind: int(price.micros) for price in ANNOUNCED}
             store.write(lambda c: accounts.announce_prices(c, prices, clock.now()))
             yield store
+
+
+def _tell(text: str) -> None:
+    """Tell whoever started this what it is at: beside what a command gives."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 def _take_over(connection: Connection) -> None:
@@ -62,6 +71,23 @@ def _take_over(connection: Connection) -> None:
     """
     accounts.take_over(connection)
     steering.serve_none(connection)
+
+
+@contextmanager
+def scratch_store(store: Store | None) -> Iterator[Store]:
+    """Open a copy of a database, or a new one, to try there what a run would do; it is forgotten.
+
+    Raises:
+        jobs.errors.DatabaseUnusableError: there is no room for it.
+    """
+    with tempfile.TemporaryDirectory(prefix="batchsora-") as folder:
+        copy = Path(folder) / "copy.db"
+        if store is not None:
+            store.copy_to(copy)
+        with Store(copy) as scratch:
+            if store is None:
+                scratch.write(JOB.metadata.create_all)  # in no time, as the migrations would
+            yield scratch
 
 
 @contextmanager

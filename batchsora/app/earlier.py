@@ -15,7 +15,7 @@ from batchsora.app.ask import ask
 from batchsora.app.loading import ADHOC
 from batchsora.app.progress import PATIENCE
 from batchsora.app.session import Endpoint
-from batchsora.app.wording import BUY_THEM, SHOWN, TAKE_THEM, paid_before
+from batchsora.app.wording import BUY_THEM, SHOWN, paid_before, wait_or_take
 from batchsora.runblob.adapter import RunBlobProvider
 from jobs.clock import Clock
 from jobs.earlier import EarlierWork, find_earlier, hold_back, take_over
@@ -132,7 +132,7 @@ def settle_past(
     store: Store, sought: Sought, choice: OnExisting, clock: Clock, asker: Asker
 ) -> None:
     """Hold back what was paid for under another batch of this database, or share its videos."""
-    found = store.write(lambda connection: _hold_paid(connection, sought))
+    found = store.write(lambda connection: hold_paid(connection, sought))
     if not found:
         return
     asker.say(paid_before([one.paid for one in found]))
@@ -149,10 +149,10 @@ def settle_past(
                 f"{len(found)} of them have no finished video to take, so they wait; {BUY_THEM}"
             )
         return
-    asker.say(f"They wait: {TAKE_THEM}, {BUY_THEM}")
+    asker.say(wait_or_take([one.paid for one in found]))
 
 
-def _hold_paid(connection: Connection, sought: Sought) -> list[PaidBefore]:
+def hold_paid(connection: Connection, sought: Sought) -> list[PaidBefore]:
     """Hold back what was paid for before; what is no longer so waits for the look at the list."""
     asked = [
         batch.id

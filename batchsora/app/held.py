@@ -39,6 +39,8 @@ def _way_on(reason: HeldBack, name: str) -> str:
         return f"'{run}' buys them"
     if reason is HeldBack.NOT_LOOKED:  # nothing was found that could be taken over
         return f"'{run}' looks for them; with --buy-again it buys them without a look"
+    if reason is HeldBack.PAID_BEFORE:  # perhaps nothing is finished yet
+        return f"'{run}' with --adopt-existing takes what is finished, --buy-again buys them again"
     return f"'{run}' with --adopt-existing or --buy-again"
 
 

@@ -1,6 +1,6 @@
 """From a manifest to the job table: read, refuse or leave out what is wrong, load, set the caps."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from batchsora.app.interrupts import heeded_between_steps
+from batchsora.app.interrupts import Interrupts, heeded_between_steps
 from batchsora.app.progress import counted
 from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.read import Manifest
@@ -126,19 +126,69 @@ def load_manifest(
         jobs.errors.LoadError: it can't be told which batch it is, edits need a word, or a cap is
             for a campaign that no row has.
     """
-    if ADHOC in (options.name, options.name or manifest.name):
+    check_columns(manifest, allow_unknown=options.allow_unknown)
+    store.read(lambda c: check_name(c, manifest, options.name))  # before rows are read for long
+    with heeded_between_steps() as ctrl_c:
+        problems = spool_manifest(store, manifest, options, ctrl_c)
+        work = merging(manifest, options, caps, now, whole=not problems, ctrl_c=ctrl_c)
+        report, notes = store.write(work)
+    return report, notes, problems
+
+
+def check_name(connection: Connection, manifest: Manifest, name: str | None) -> None:
+    """Make sure that it can be told which batch a manifest is.
+
+    Raises:
+        jobs.errors.LoadError: it can't.
+    """
+    if ADHOC in (name, name or manifest.name):
         raise LoadError(
             f"the batch {ADHOC!r} is that of 'batchsora generate'; give this one another name "
             "with --name"
         )
-    check_columns(manifest, allow_unknown=options.allow_unknown)
-    problems: list[RowProblem] = []
+    batches.batch_of(connection, name, manifest.name, manifest.source)
 
+
+def spool_manifest(
+    store: Store, manifest: Manifest, options: LoadOptions, ctrl_c: Interrupts
+) -> list[RowProblem]:
+    """Read the rows into the temporary table beside a database; returns what is wrong with others.
+
+    Raises:
+        InvalidRowsError, ManifestError: as :func:`load_manifest` does.
+    """
+    problems: list[RowProblem] = []
     read = counted("reading", quiet=options.quiet)
 
     def spool(connection: Connection) -> None:
         rows = valid_rows(manifest, problems, skip_invalid=options.skip_invalid)
         incoming.fill(connection, ctrl_c.between(read(rows)))
+
+    store.spool(spool)
+    return problems
+
+
+def merging(
+    manifest: Manifest,
+    options: LoadOptions,
+    caps: Caps,
+    now: datetime,
+    *,
+    whole: bool,
+    ctrl_c: Interrupts,
+) -> Callable[[Connection], tuple[LoadReport, list[str]]]:
+    """Make the work that brings the rows that were read last into their batch, and keeps the caps.
+
+    It raises RowsGoneError and jobs.errors.LoadError, as :func:`load_manifest` does.
+
+    Args:
+        manifest: whose they are.
+        options: how to load.
+        caps: that a person gave.
+        now: the time.
+        whole: no row was left out.
+        ctrl_c: is heeded before anything is kept.
+    """
 
     def work(connection: Connection) -> tuple[LoadReport, list[str]]:
         batch_id = batches.open_batch(
@@ -155,7 +205,7 @@ def load_manifest(
             batch_id,
             now,
             options.on_change,
-            whole=not problems,
+            whole=whole,
             held_back=options.held_back,
         )
         ctrl_c.heed()
@@ -163,12 +213,7 @@ def load_manifest(
             raise RowsGoneError(report.cancelled)
         return report, set_caps(connection, batch_id, caps, manifest, now)
 
-    with heeded_between_steps() as ctrl_c:
-        # before rows are read for long
-        store.read(lambda c: batches.batch_of(c, options.name, manifest.name, manifest.source))
-        store.spool(spool)
-        report, notes = store.write(work)
-    return report, notes, problems
+    return work
 
 
 def is_capped(store: Store, manifest: Manifest, name: str | None, caps: Caps) -> bool:

@@ -1,23 +1,41 @@
-"""What a manifest would buy: rows, errors, cost, time; nothing is written and nothing paid."""
+"""What a manifest would buy: rows, errors, cost, time; nothing is written and nothing paid.
+
+A plan is a rehearsal: in a copy of the database it loads the manifest, looks at our own past and
+asks for the rows by the functions that a run does it by, and counts what could then be bought.
+"""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from batchsora.app.known import Known, Unclear
-from batchsora.app.picks import Pick
+from batchsora.app.databases import scratch_store
+from batchsora.app.earlier import hold_paid
+from batchsora.app.interrupts import heeded_between_steps
+from batchsora.app.loading import (
+    Caps,
+    LoadOptions,
+    check_name,
+    merging,
+    spool_manifest,
+)
+from batchsora.app.picks import EVERY_ROW, Pick
 from batchsora.app.prices import ANNOUNCED
+from batchsora.app.sought import ask_for, rows_sought
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import Manifest
-from batchsora.runblob.kinds import kind_of
+from jobs.clock import SystemClock
+from jobs.earlier import NOTHING_SHOWN, compared, write_held
+from jobs.errors import LoadError
+from jobs.matching import Clocks
 from jobs.money import cap_micros, usd_text
-from jobs.spec import JobSpec
-from jobs.store import Store, accounts, batches, past, views
+from jobs.states import JobState
+from jobs.store import Store, accounts, incoming, steering, views
+from jobs.store.loading import LoadReport
 from jobs.store.past import Paid
-from jobs.store.views import Wanted
 
 TYPICAL_SECONDS: Final = 600.0
 """A generation takes 5 to 15 minutes (docs/api.md); the middle is what a plan reckons with."""
@@ -27,24 +45,10 @@ SAMPLES: Final = 3
 
 @dataclass(slots=True)
 class Tally:
-    """How many videos of each price kind, and how many of them are still to be bought.
-
-    Attributes:
-        paid_before: those that another batch of the database has paid for, and that wait for a
-            word; they are not to be bought.
-    """
+    """How many videos of each price kind, and how many of them are still to be bought."""
 
     kinds: Counter[str] = field(default_factory=Counter)
     open: Counter[str] = field(default_factory=Counter)
-    paid_before: int = 0
-
-    def add(self, kind: str, *, done: bool, paid_before: bool = False) -> None:
-        """Count a video."""
-        self.kinds[kind] += 1
-        if paid_before:
-            self.paid_before += 1
-        elif not done:
-            self.open[kind] += 1
 
     @property
     def jobs(self) -> int:
@@ -62,8 +66,15 @@ class Plan:
         all: the valid jobs after expansion.
         campaigns: the same by campaign.
         picked: the same of the rows that were picked, where some were.
-        paid_before: what other batches paid for already that rows of this one ask for.
+        already_done: how many jobs are paid for: completed, or under way.
+        waiting: jobs that a run would neither buy nor has bought, by the reason: one of
+            :class:`jobs.states.HeldBack`, ``cancelled``, ``failed``, ``unconfirmed``, ``paused``.
+        paid_before: what was paid for already that rows of this batch ask for.
         edited: keys of rows that were edited after they were paid for.
+        gone: keys of unpaid rows that left the manifest.
+        stops: why a run would load and buy nothing, in its words; None where it would.
+        needs: options without which it would not either, as there are invalid rows or columns that
+            look misspelt: the figures are with them.
         prices: the price of each kind in micros, where it is known.
         paid: the kinds whose price is what was paid last; the others' is announced.
         notes: what was done to pictures.
@@ -71,7 +82,7 @@ class Plan:
         used: what the batch has spent or holds.
         balance: in micros; None when it was not asked or not told.
         seconds: an estimate of the time that the rest takes.
-        samples: jobs as they will be sent.
+        samples: jobs as they will be sent, as rows of :data:`jobs.store.incoming.INCOMING`.
     """
 
     batch: str
@@ -83,8 +94,13 @@ class Plan:
     all: Tally = field(default_factory=Tally)
     campaigns: dict[str, Tally] = field(default_factory=dict)
     picked: Tally | None = None
+    already_done: int = 0
+    waiting: Counter[str] = field(default_factory=Counter)
     paid_before: list[Paid] = field(default_factory=list)
     edited: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    stops: str | None = None
+    needs: list[str] = field(default_factory=list)
     prices: dict[str, int] = field(default_factory=dict)
     paid: set[str] = field(default_factory=set)
     cap: int | None = None
@@ -92,18 +108,13 @@ class Plan:
     campaign_caps: dict[str, int] = field(default_factory=dict)
     balance: int | None = None
     seconds: float = 0.0
-    samples: list[JobSpec] = field(default_factory=list)
+    samples: list[Any] = field(default_factory=list)
 
     def cost(self, kinds: Mapping[str, int]) -> int | None:
         """Sum up what jobs cost; None where a price is not known yet."""
         if any(kind not in self.prices for kind in kinds):
             return None
         return sum(self.prices[kind] * count for kind, count in kinds.items())
-
-    @property
-    def already_done(self) -> int:
-        """Count the jobs that were paid for already."""
-        return self.all.jobs - self.all.open.total() - self.all.paid_before
 
     @property
     def to_buy(self) -> Mapping[str, int]:
@@ -124,7 +135,8 @@ class Pace:
         return max(sending, -(-videos // self.max_in_flight) * TYPICAL_SECONDS)
 
 
-Rows = Iterable[JobSpec | RowProblem]
+MOST_SHOWN: Final = 20
+"""Jobs that are shown of those that were picked."""
 
 
 def make_plan(
@@ -132,8 +144,9 @@ def make_plan(
     name: str | None,
     store: Store | None,
     pace: Pace,
-    pick: Pick | None = None,
-    counted: Callable[[Rows], Rows] = iter,
+    pick: Pick = EVERY_ROW,
+    *,
+    quiet: bool = True,
 ) -> Plan:
     """Read a whole manifest, and see what is left of it to buy.
 
@@ -143,104 +156,152 @@ def make_plan(
         store: the database, where there is one.
         pace: for the estimate of the time.
         pick: the rows that a run would be tried with.
-        counted: shows how many rows were read, as they are.
+        quiet: show no progress.
     """
     plan = Plan(batch=name or manifest.name, pace=pace)
     plan.warnings += [str(warning) for warning in manifest.warnings]
     plan.prices = {price.kind: int(price.micros) for price in ANNOUNCED}
     plan.cap = None if manifest.budget is None else cap_micros(manifest.budget)
     plan.campaign_caps = {n: cap_micros(usd) for n, usd in manifest.campaign_budgets.items()}
-    known = Known() if store is None else _known(plan, manifest, name, store)
-    valid: list[int] = []
-    unclear: list[Unclear] = []
-    keys: set[str] = set()
-    last = 0
-    for row in counted(manifest.rows()):
-        if row.row != last:
-            plan.rows += 1
-            last = row.row or 0
-        if isinstance(row, RowProblem):
-            plan.problems.append(row)
-            continue
-        if not valid or valid[-1] != row.row:
-            valid.append(row.row)
-        kind = kind_of(row.request).key
-        keys |= {row.key} if row.key in known.settled else set()
-        plan.edited += [row.key] if known.is_edited(row) else []
-        if known.unclear(row):
-            unclear.append(Unclear(row.key, row.fingerprint, kind, row.campaign))
-        else:
-            _count(plan, kind, row.campaign, done=known.done(row.key))
-        if len(plan.samples) < SAMPLES:
-            plan.samples.append(row)
-    known.recognise(unclear, keys)
-    for one in unclear:
-        before = known.before(one)
-        plan.paid_before += [] if before is None else [before]
-        done = known.done(one.key)
-        _count(plan, one.kind, one.campaign, done=done, paid_before=before is not None)
-    plan.notes = list(manifest.notes)
-    if pick is not None and not pick.everything:
-        _add_picked(plan, manifest, pick.rows(sorted(set(valid))), known, counted)
+    # nobody is asked for invalid columns and rows: they are told
+    options = LoadOptions(name, skip_invalid=True, allow_unknown=True, quiet=quiet)
+    now = SystemClock().now()
+    with scratch_store(store) as scratch:
+        with heeded_between_steps() as ctrl_c:
+            plan.problems = spool_manifest(scratch, manifest, options, ctrl_c)
+            work = merging(manifest, options, Caps(), now, whole=not plan.problems, ctrl_c=ctrl_c)
+            try:
+                scratch.read(lambda c: check_name(c, manifest, name))
+                report, _ = scratch.write(work)
+            except LoadError as error:
+                plan.stops, report = str(error), None
+        plan.notes = list(manifest.notes)
+        plan.needs += ["--skip-invalid"] if plan.problems else []
+        plan.needs += ["--allow-unknown"] if manifest.suspicious_columns else []
+        scratch.spool(lambda c: _count_wanted(c, plan, pick, report))
+        if report is not None:
+            plan.edited, plan.gone = report.edited, report.cancelled
+            _count_open(plan, scratch, report.batch_id, pick, now)
     plan.seconds = pace.seconds(sum(plan.to_buy.values()))
     return plan
 
 
-def _count(
-    plan: Plan, kind: str, campaign: str | None, *, done: bool, paid_before: bool = False
+@dataclass(slots=True)
+class Rehearsed:
+    """What a run would find.
+
+    Attributes:
+        open: what it would buy, by price kind.
+        campaigns: the same by campaign.
+        done: how many jobs are paid for.
+        waiting: as in :class:`Plan`.
+        paid_before: what was paid for already that rows ask for.
+    """
+
+    open: Counter[str] = field(default_factory=Counter)
+    campaigns: dict[str, Counter[str]] = field(default_factory=dict)
+    done: int = 0
+    waiting: Counter[str] = field(default_factory=Counter)
+    paid_before: list[Paid] = field(default_factory=list)
+
+
+def rehearse(
+    connection: Connection, batch_id: int, pick: Pick, now: datetime, *, paused: bool
+) -> Rehearsed:
+    """Do what a run does before its first purchase, and count what it would buy.
+
+    The account's list is taken to show nothing.
+
+    Args:
+        connection: of a copy of the database, with the manifest loaded.
+        batch_id: the manifest's.
+        pick: the rows that the run would be tried with.
+        now: the time.
+        paused: a person paused the batch.
+    """
+    sought = rows_sought(connection, [batch_id], pick, named=True)
+    found = hold_paid(connection, sought)
+    write_held(connection, compared(connection, sought, NOTHING_SHOWN, Clocks(now)))
+    ask_for(connection, sought, now, again=False)
+    seen = Rehearsed(paid_before=[one.paid for one in found])
+    for row in views.wanted_counts(connection, batch_id):
+        reason = _why_it_waits(row.state, row.held_back, paused=paused)
+        if reason is not None:
+            seen.waiting[reason] += row.jobs
+        elif row.state != JobState.QUEUED:
+            seen.done += row.jobs
+        else:
+            seen.open[row.kind] += row.jobs
+            if row.campaign is not None:
+                seen.campaigns.setdefault(row.campaign, Counter())[row.kind] += row.jobs
+    return seen
+
+
+_WAITS: Final = {
+    JobState.CANCELLED: "cancelled",
+    JobState.FAILED: "failed",
+    JobState.IN_DOUBT: "unconfirmed",
+}
+
+
+def _why_it_waits(state: str, held_back: str | None, *, paused: bool) -> str | None:
+    """Name why a job is neither bought nor would be; None where it is, or would be."""
+    if state != JobState.QUEUED:
+        return _WAITS.get(JobState(state))
+    if held_back is not None:
+        return str(held_back)
+    return "paused" if paused else None
+
+
+def _count_open(plan: Plan, scratch: Store, batch_id: int, pick: Pick, now: datetime) -> None:
+    """Count what a run would buy: of all rows, and then of those picked: others may wait then."""
+    paused = scratch.read(lambda c: _look_at_batch(c, plan, batch_id))
+    found = scratch.rehearse(lambda c: rehearse(c, batch_id, EVERY_ROW, now, paused=paused))
+    plan.all.open = found.open
+    for campaign, kinds in found.campaigns.items():
+        plan.campaigns.setdefault(campaign, Tally()).open = kinds
+    if plan.picked is not None:
+        found = scratch.rehearse(lambda c: rehearse(c, batch_id, pick, now, paused=paused))
+        plan.picked.open = found.open
+    plan.already_done, plan.waiting = found.done, found.waiting
+    plan.paid_before = found.paid_before
+
+
+def _count_wanted(
+    connection: Connection, plan: Plan, pick: Pick, report: LoadReport | None
 ) -> None:
-    """Count a video, and in its campaign."""
-    tallies = [plan.all]
-    if campaign is not None:
-        tallies.append(plan.campaigns.setdefault(campaign, Tally()))
-    for tally in tallies:
-        tally.add(kind, done=done, paid_before=paid_before)
+    """Count what the manifest asks for, bought or not, and take samples of it."""
+    numbers = incoming.row_numbers(connection)
+    plan.rows = len({*numbers, *(problem.row or 0 for problem in plan.problems)})
+    for found in incoming.counts(connection):
+        plan.all.kinds[found.kind] += found.jobs
+        if found.campaign is not None:
+            plan.campaigns.setdefault(found.campaign, Tally()).kinds[found.kind] += found.jobs
+    picked: Collection[int] | None = None
+    if not pick.everything:
+        if report is not None:
+            numbers = steering.rows_of(connection, report.batch_id)
+        picked = pick.rows(numbers)
+        plan.picked = Tally()
+        for found in incoming.counts(connection, picked):
+            plan.picked.kinds[found.kind] += found.jobs
+    most = SAMPLES if picked is None else MOST_SHOWN
+    plan.samples = list(incoming.first(connection, most, picked))
 
 
-def _add_picked(
-    plan: Plan,
-    manifest: Manifest,
-    rows: frozenset[int],
-    known: Known,
-    counted: Callable[[Rows], Rows],
-) -> None:
-    """Read the rows that were picked once more, to count them alone."""
-    plan.picked = Tally()
-    plan.samples.clear()
-    for row in counted(manifest.rows()):
-        if isinstance(row, JobSpec) and row.row in rows:
-            kind, before = kind_of(row.request).key, row.key in known.found
-            plan.picked.add(kind, done=known.done(row.key), paid_before=before)
-            if len(plan.samples) < MOST_SHOWN:
-                plan.samples.append(row)
-
-
-MOST_SHOWN: Final = 20
-"""Jobs that are shown of those that were picked."""
-
-
-def _known(plan: Plan, manifest: Manifest, name: str | None, store: Store) -> Known:
-    """Find which rows of the manifest were paid for, and what the database knows."""
-
-    def work(connection: Connection) -> Known:
-        for kind, price in accounts.known_prices(connection).items():
-            plan.prices[kind] = price.last_micros
-            plan.paid.add(kind)
-        batch = batches.find_batch(connection, name, manifest.source)
-        if batch is None:
-            return Known(elsewhere=past.paid_elsewhere(connection, None))
-        plan.batch = batch.name
-        status = views.batch_status(connection, batch)
-        plan.cap = status.money.cap if plan.cap is None else plan.cap
-        plan.used = status.money.used
-        for campaign, budget in status.campaigns.items():
-            if budget.cap is not None:
-                plan.campaign_caps.setdefault(campaign, budget.cap)
-        known = Known(elsewhere=past.paid_elsewhere(connection, batch.id))
-        known.read(views.jobs(connection, Wanted(batch=batch.name)))
-        return known
-
-    return store.read(work)
+def _look_at_batch(connection: Connection, plan: Plan, batch_id: int) -> bool:
+    """Read prices, and the batch's caps as they would be; returns whether it is paused."""
+    for kind, price in accounts.known_prices(connection).items():
+        plan.prices[kind] = price.last_micros
+        plan.paid.add(kind)
+    batch = next(one for one in views.find_batches(connection) if one.id == batch_id)
+    plan.batch = batch.name
+    status = views.batch_status(connection, batch)
+    plan.cap, plan.used = status.money.cap, status.money.used
+    for campaign, budget in status.campaigns.items():
+        if budget.cap is not None:
+            plan.campaign_caps.setdefault(campaign, budget.cap)
+    return status.paused
 
 
 def limits(plan: Plan) -> Iterator[str]:
@@ -277,9 +338,15 @@ def plan_json(plan: Plan) -> dict[str, Any]:
             name: {"jobs": tally.jobs, "cost": _usd(plan.cost(tally.kinds))}
             for name, tally in sorted(plan.campaigns.items())
         },
+        "to_buy": sum(plan.to_buy.values()),
         "already_done": plan.already_done,
+        "waiting": dict(sorted(plan.waiting.items())),
         "paid_before": len(plan.paid_before),
         "edited": len(plan.edited),
+        "gone": len(plan.gone),
+        "stops": plan.stops,
+        "needs": plan.needs,
+        "list_looked_at": False,
         "remaining_cost": _usd(plan.cost(plan.all.open)),
         "picked": None
         if plan.picked is None
@@ -301,16 +368,15 @@ def price_source(plan: Plan, kind: str) -> str | None:
     return "paid" if kind in plan.paid else "announced"
 
 
-def _sample_json(job: JobSpec) -> dict[str, Any]:
+def _sample_json(job: Any) -> dict[str, Any]:
     """Show a job as it will be sent."""
-    request = job.request
     return {
         "job": job.key,
         "row": job.row,
-        "prompt": request.prompt,
-        "orientation": request.orientation,
-        "duration": request.duration,
-        "image": None if request.image is None else request.image.source,
+        "prompt": job.prompt,
+        "orientation": job.orientation,
+        "duration": job.duration,
+        "image": None if job.image is None else job.image["source"],
         "campaign": job.campaign,
     }
 

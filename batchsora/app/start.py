@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
@@ -25,6 +24,7 @@ from batchsora.app.picks import EVERY_ROW, Pick
 from batchsora.app.progress import statuses
 from batchsora.app.run import RunResult, RunTerms, run_batches
 from batchsora.app.session import Endpoint, Hooks, endpoint
+from batchsora.app.sought import ask_for, overruled, rows_sought
 from batchsora.app.views import status_json
 from batchsora.download import DownloadPolicy
 from batchsora.manifest.errors import RowProblem
@@ -34,7 +34,7 @@ from jobs.ending import Reason
 from jobs.errors import NotAllowedError, NotFoundError
 from jobs.lock import PATIENCE, current_runner
 from jobs.states import ASKED_BY_NAME, FOUND, HeldBack, JobState
-from jobs.store import Store, accounts, holding, steering, unended, views
+from jobs.store import Store, accounts, unended, views
 from jobs.store.holding import Sought
 from jobs.store.views import BatchStatus
 
@@ -113,7 +113,8 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
             code = Exit.STOPPED if paused else _exit_of_left(found, [])
             _give(store, found, code, Reason.FINISHED, teller)
             return code
-        sought = _sought(store, batch_ids, request)
+        named = request.source is not None or request.batch is not None
+        sought = store.read(lambda c: rows_sought(c, batch_ids, request.pick, named=named))
         looks = request.on_existing is not OnExisting.BUY
         looked_at = hooks.clock.now() if looks else None
         if looks:  # else what was found is released once it is agreed that it may be bought
@@ -129,7 +130,7 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
         if not consent and not _may_spend(store, sought, request, teller):
             return Exit.USAGE
         # not before what exists is known
-        store.write(lambda c: _ask_for(c, sought, request, hooks.clock.now()))
+        store.write(lambda c: ask_for(c, sought, hooks.clock.now(), again=not looks))
         policy = replace(request.terms.policy, not_awaited=paused, looked_at=looked_at)
         terms = replace(request.terms, policy=policy)
         if terms.download is not None:
@@ -236,38 +237,6 @@ def _exit_of_left(batches: list[BatchStatus], skipped: list[RowProblem]) -> Exit
     return Exit.FAILED if skipped else Exit.DONE
 
 
-def _sought(store: Store, batch_ids: list[int], request: StartRequest) -> Sought:
-    """Name the rows that a run may buy: what else is queued is neither looked for nor changed."""
-    tried = () if request.pick.everything else batch_ids
-
-    def picked(connection: Connection) -> dict[int, frozenset[int]]:
-        return {n: request.pick.rows(steering.rows_of(connection, n)) for n in tried}
-
-    return Sought(batch_ids, _named(request), store.read(picked))
-
-
-def _named(request: StartRequest) -> bool:
-    return request.source is not None or request.batch is not None
-
-
-def _overruled(request: StartRequest) -> tuple[HeldBack, ...]:
-    """List the reasons for holding rows back that a run overrules.
-
-    Who names a batch asks for what was left out of it before, or was loaded and never asked for.
-    """
-    again = request.on_existing is OnExisting.BUY
-    return (ASKED_BY_NAME if _named(request) else ()) + (FOUND if again else ())
-
-
-def _ask_for(connection: Connection, sought: Sought, request: StartRequest, now: datetime) -> None:
-    """Write down with the rows what a person has asked for now, and what was left out."""
-    if request.on_existing is OnExisting.BUY:
-        holding.overrule(connection, sought, now)
-    holding.release(connection, sought, _overruled(request))
-    for batch_id, rows in sought.rows.items():
-        holding.pick(connection, batch_id, rows)
-
-
 def _may_spend(store: Store, sought: Sought, request: StartRequest, teller: Teller) -> bool:
     """Ask before money is spent, unless a cap already allows it."""
     jobs, cost, capped = store.read(lambda c: _to_be_spent(c, sought, request))
@@ -292,7 +261,8 @@ def _to_be_spent(
         if batch.id not in sought.batch_ids:
             continue
         picked = sought.rows.get(batch.id)
-        counts = views.queued_by_kind(connection, batch.id, picked, _overruled(request))
+        again = request.on_existing is OnExisting.BUY
+        counts = views.queued_by_kind(connection, batch.id, picked, overruled(sought, again=again))
         for kind, count in counts.items():
             jobs += count
             if kind in known:

@@ -11,7 +11,7 @@ from batchsora.download import DownloadPolicy
 from batchsora.manifest.errors import RowProblem
 from jobs.ending import Ending, Reason
 from jobs.money import usd_text
-from jobs.states import JobState
+from jobs.states import HeldBack, JobState
 from jobs.store.claims import Blocked
 from jobs.store.loading import LoadReport
 from jobs.store.past import Paid
@@ -77,6 +77,43 @@ def paid_before(found: Sequence[Paid]) -> str:
     batches = keys_text([f"{name!r} ({at:%Y-%m-%d})" for name, at in names.items()])
     several = "batches" if len(names) > 1 else "batch"
     return f"{len(found)} of these rows were paid for already as {several} {batches}"
+
+
+def wait_or_take(found: Sequence[Paid]) -> str:
+    """Say what can be done about rows that were paid for: where nothing is finished, less."""
+    finished = sum(paid.video_url is not None for paid in found)
+    if not finished:
+        return f"They have no finished video to take, so they wait; {BUY_THEM}"
+    if finished < len(found):
+        return (
+            f"They wait: --adopt-existing takes the {finished} finished video(s) at no cost, "
+            f"{BUY_THEM}"
+        )
+    return f"They wait: {TAKE_THEM}, {BUY_THEM}"
+
+
+_ELSEWISE = {
+    "cancelled": "cancelled",
+    "failed": "failed",
+    "unconfirmed": "unconfirmed, so perhaps paid for",
+    "paused": "paused",
+}
+_ON = {
+    HeldBack.EXISTS: f"--adopt-existing takes what is finished, {BUY_THEM}",
+    HeldBack.ELSEWHERE: f"--adopt-existing takes what is finished, {BUY_THEM}",
+    "cancelled": "'batchsora retry JOB' puts them back",
+    "failed": "'batchsora retry' buys them again",
+    "unconfirmed": "the run looks for them first; 'batchsora status' shows them",
+    "paused": "'batchsora resume {name}' lets them go on",
+}
+
+
+def waiting(reasons: Mapping[str, int], batch: str) -> Iterable[tuple[str, str]]:
+    """Say what of a plan a run would not buy, and what to type, but for what it says elsewhere."""
+    for reason, way_on in _ON.items():
+        if reasons.get(reason):
+            why = held.WHY[reason] if isinstance(reason, HeldBack) else _ELSEWISE[reason]
+            yield f"{reasons[reason]} {why}:", way_on.format(name=quote(batch))
 
 
 def priced(jobs: Iterable[Any], known: Mapping[str, Any]) -> tuple[int, int]:

@@ -1,8 +1,9 @@
 """``batchsora plan``: what would run."""
 
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from batchsora.app.manifests import Source
     from batchsora.app.plan import Plan
     from batchsora.settings import Settings
-    from jobs.spec import JobSpec
 
 
 @click.command("plan", short_help="What a manifest would buy, and what it costs.")
@@ -46,7 +46,8 @@ def command(
 ) -> int:
     """Show what MANIFEST would buy: rows, errors, cost, time, balance. Nothing is written or paid.
 
-    Works without token, network and database. Ends with 2 when a row is invalid.
+    Works without token, network and database. Ends with 2 when a row is invalid, or where
+    a run would stop before it buys.
 
     \b
     Examples:
@@ -56,7 +57,6 @@ def command(
     """
     from batchsora.app.databases import existing_store
     from batchsora.app.plan import Pace, limits, make_plan, plan_json
-    from batchsora.app.progress import counted
     from batchsora.app.wording import some
     from jobs.schema import version
 
@@ -64,12 +64,10 @@ def command(
     pace, pick = Pace(max_in_flight, rate), pick_of(first, sample, seed)
     with source(manifest).looked_at() as opened:
         if version(settings.database) is None:
-            plan = make_plan(opened, name, None, pace, pick, counted("reading", quiet=cli.quiet))
+            plan = make_plan(opened, name, None, pace, pick, quiet=cli.quiet)
         else:
             with existing_store(settings.database) as store:
-                plan = make_plan(
-                    opened, name, store, pace, pick, counted("reading", quiet=cli.quiet)
-                )
+                plan = make_plan(opened, name, store, pace, pick, quiet=cli.quiet)
     if not sandbox:
         _ask_balance(plan, settings)
     plan.warnings += limits(plan)
@@ -82,7 +80,14 @@ def command(
     for warning in plan.warnings:
         cli.say(f"warning: {warning}")
     cli.result(plan_json(plan), lambda: Painted("\n".join(_lines(plan))))
-    return 2 if plan.problems else 0
+    if plan.needs:
+        cli.say(
+            "a run would buy nothing of this as it stands: fix it, or say "
+            f"{' and '.join(plan.needs)}; the figures are with that"
+        )
+    if plan.stops is not None:
+        cli.say(f"a run would stop here: {plan.stops}")
+    return 2 if plan.problems or plan.stops is not None else 0
 
 
 def _ask_balance(plan: "Plan", settings: "Settings") -> None:
@@ -148,21 +153,37 @@ _NUMBERS = ("videos", "price", "cost", "cap")
 
 
 def _money(plan: "Plan") -> Iterator[str]:
-    from batchsora.app.wording import BUY_THEM, REDO_THEM, TAKE_THEM, keys_text, paid_before
+    from batchsora.app.wording import (
+        REDO_THEM,
+        keys_text,
+        paid_before,
+        wait_or_take,
+        waiting,
+    )
 
     yield f"cost      {_cost(plan, plan.all.kinds)}"
     if plan.already_done:
-        rest = _cost(plan, plan.all.open)
-        yield f"done      {plan.already_done} already paid for; the rest costs {rest}"
+        yield f"done      {plan.already_done} already paid for"
     if plan.edited:
         yield f"edited    {len(plan.edited)} edited after they were paid for, so left as they are:"
         yield f"          {keys_text(plan.edited)}; {REDO_THEM}"
     if plan.paid_before:
-        rest = _cost(plan, plan.all.open)
-        yield f"before    {paid_before(plan.paid_before)}; the rest costs {rest}"
-        yield f"          {TAKE_THEM}, {BUY_THEM}"
+        yield f"before    {paid_before(plan.paid_before)}"
+        for part in textwrap.wrap(wait_or_take(plan.paid_before), 70):
+            yield f"          {part}"
+    for line, (said, way_on) in enumerate(waiting(plan.waiting, plan.batch)):
+        yield f"{'' if line else 'waits':<9} {said}"
+        yield f"          {way_on}"
+    if plan.gone:
+        yield f"gone      {len(plan.gone)} unpaid left the manifest, so the run cancels them:"
+        yield f"          {keys_text(plan.gone)}"
+    if plan.all.open.total() != plan.all.jobs:
+        yield f"rest      {plan.all.open.total()} to buy, which cost {_cost(plan, plan.all.open)}"
     if plan.picked is not None:
         yield f"picked    {plan.picked.jobs} of them, which cost {_cost(plan, plan.picked.open)}"
+    if plan.to_buy:
+        yield "list      the account's list is not looked at: the run does so first, and rows"
+        yield "          that it shows wait"
     used = f", of which {_usd(plan.used)} is used" if plan.used and plan.cap is not None else ""
     yield f"cap       {_usd(plan.cap, 'none')}{used}"
     yield f"balance   {_usd(plan.balance, 'not known')}"
@@ -177,12 +198,11 @@ def _cost(plan: "Plan", kinds: "Mapping[str, int]") -> str:
     return cost_text(plan.cost(known) or 0, sum(kinds.values()) - sum(known.values()))
 
 
-def _sample(job: "JobSpec") -> list[str]:
-    request = job.request
-    image = "" if request.image is None else f"{request.image.source[:40]}: "
-    shown = " ".join(request.prompt.split())
+def _sample(job: Any) -> list[str]:
+    image = "" if job.image is None else f"{job.image['source'][:40]}: "
+    shown = " ".join(job.prompt.split())
     cut = shown if len(shown) <= LONGEST_SHOWN else f"{shown[: LONGEST_SHOWN - 1]}…"
-    return [job.key, f"{request.duration} s", request.orientation, image + cut]
+    return [job.key, f"{job.duration} s", job.orientation, image + cut]
 
 
 LONGEST_SHOWN = 160

@@ -97,6 +97,10 @@ class Store:
             self._may_write = True
         return self._writer.run(work)
 
+    def rehearse(self, work: Callable[[Connection], T]) -> T:
+        """Run work in a transaction of its own, and take back what it wrote."""
+        return self._writer.rehearse(work)
+
     def spool(self, work: Callable[[Connection], T]) -> T:
         """Fill temporary tables for a later :meth:`write`, however long it takes: without a lock.
 
@@ -153,6 +157,15 @@ class Store:
         with closing(sqlite3.connect(copy)) as new:
             driver(self._connection).backup(new)
         return copy
+
+    def copy_to(self, path: Path) -> None:
+        """Copy the last commit to a new file, beside whoever writes meanwhile.
+
+        Raises:
+            DatabaseUnusableError: it can't be read, or there is no room for it.
+        """
+        with self._in_words("copied"), closing(sqlite3.connect(path)) as new:
+            driver(self._reader).backup(new)
 
     def close(self) -> None:
         """Write what is still queued, and close the connections."""

@@ -3,16 +3,14 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Select,
     and_,
     bindparam,
     case,
-    column,
     func,
     or_,
     select,
@@ -23,7 +21,7 @@ from sqlalchemy import (
 from ..columns import sql_list
 from ..states import ASKED_BY_NAME, FOUND, HeldBack, JobState
 from ..tables import BUYABLE, HELD_BACK, JOB, QUEUED
-from .prepared import Prepared, as_list, one_of
+from .prepared import Prepared, as_list, one_of, values_in
 from .rows import ASKED
 
 
@@ -48,7 +46,7 @@ class Sought:
     def where(self) -> tuple[ColumnElement[bool], ...]:
         """Say so in SQL."""
         picked = [
-            or_(JOB.c.batch_id != batch, JOB.c.row.in_(_values(rows)))
+            or_(JOB.c.batch_id != batch, JOB.c.row.in_(values_in(rows)))
             for batch, rows in self.rows.items()
         ]
         asked = or_(
@@ -61,10 +59,6 @@ class Sought:
             *picked,
             *(() if self.named else (asked,)),
         )
-
-
-def _values(numbers: Collection[int]) -> Select[Any]:
-    return select(column("value")).select_from(func.json_each(as_list(numbers)))
 
 
 _UNCOVERED: Final = {"held_back": JOB.c.held_beneath, "held_back_by": None, "held_beneath": None}

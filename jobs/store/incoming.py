@@ -4,15 +4,28 @@ It is filled without a lock on the database, however long reading takes: a run i
 goes on. What is in it when a process ends is gone.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any, Final
 
-from sqlalchemy import JSON, Boolean, Column, Connection, Integer, MetaData, Table, Text
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    func,
+    select,
+    text,
+)
 
 from ..provider import GenerationRequest
 from ..spec import JobSpec, SpecRow, spec_row
-from .prepared import driver
+from .prepared import driver, values_in
 
 KindOf = Callable[[GenerationRequest], str]
 TOGETHER: Final = 100
@@ -70,6 +83,37 @@ def fill(connection: Connection, rows: Iterable[SpecRow]) -> int:
             database.executemany(_INSERT_ONE, together)
         count += len(together)
     return count
+
+
+def counts(connection: Connection, rows: Collection[int] | None = None) -> Sequence[Any]:
+    """Count the wanted videos by price kind and campaign, in the order in which they begin.
+
+    Args:
+        connection: whose temporary table.
+        rows: count only these.
+    """
+    counted = select(INCOMING.c.kind, INCOMING.c.campaign, func.count().label("jobs"))
+    return connection.execute(
+        counted.where(*_among(rows))
+        .group_by(INCOMING.c.kind, INCOMING.c.campaign)
+        .order_by(func.min(text("incoming.rowid")))
+    ).all()
+
+
+def row_numbers(connection: Connection) -> list[int]:
+    """List the rows of the manifest that are wanted in ascending order, each once."""
+    numbers = select(INCOMING.c.row).distinct().order_by(INCOMING.c.row)
+    return list(connection.execute(numbers).scalars())
+
+
+def first(connection: Connection, most: int, rows: Collection[int] | None = None) -> Sequence[Any]:
+    """Read the first wanted videos: of all rows, or of some."""
+    wanted = select(INCOMING).where(*_among(rows)).order_by(text("incoming.rowid")).limit(most)
+    return connection.execute(wanted).all()
+
+
+def _among(rows: Collection[int] | None) -> tuple[ColumnElement[bool], ...]:
+    return () if rows is None else (INCOMING.c.row.in_(values_in(rows)),)
 
 
 def values_of(row: Any) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from ..spec import JobSpec
 from ..states import NOTHING_FOUND, AttemptState, HeldBack, JobState
 from ..tables import ATTEMPT, JOB, LIVE
 from . import incoming
+from .fresh import FreshRows
 from .incoming import INCOMING, NAMES, KindOf
 from .rows import ASKED, NEW, tally_new
 
@@ -157,7 +158,7 @@ class _Loader:
         self._batch_id = batch_id
         self._now = now
         self._on_change = on_change
-        self._last_id = connection.execute(select(func.max(JOB.c.id))).scalar_one() or 0
+        self._fresh = FreshRows(connection, batch_id)
         self.report = LoadReport(batch_id=batch_id)
 
     def take(self) -> None:
@@ -253,7 +254,7 @@ class _Loader:
         missing = self._recognise(self._missing())
         self._recognise(self._gone())
         vanished = [job for job in missing if job.paid and job.key_from_content]
-        fresh = self._fresh() if vanished else []
+        fresh = self._fresh.rows() if vanished else []
         redone: set[int] = set()
         if fresh:
             redone = self._maybe_edits(vanished, fresh)
@@ -276,10 +277,6 @@ class _Loader:
         if not self.report.added:
             return []
         asked = func.coalesce(JOB.c.manifest_fingerprint, JOB.c.fingerprint)
-        new = JOB.alias()
-        fresh = select(new.c.fingerprint).where(
-            new.c.batch_id == self._batch_id, new.c.id > self._last_id
-        )
         return self._connection.execute(
             select(JOB, _PAID.label("paid"))
             .where(
@@ -287,17 +284,10 @@ class _Loader:
                 not_(JOB.c.in_manifest),
                 JOB.c.key.not_in(select(INCOMING.c.key)),
                 HAS_VIDEO,
-                asked.in_(fresh),
+                asked.in_(self._fresh.asked),
             )
             .order_by(JOB.c.id)
         ).all()
-
-    def _fresh(self, fingerprint: str | None = None) -> Sequence[Any]:
-        """List the rows that this load added, or the first one that asks for the same video."""
-        query = select(JOB).where(JOB.c.batch_id == self._batch_id, JOB.c.id > self._last_id)
-        if fingerprint is not None:
-            query = query.where(JOB.c.fingerprint == fingerprint).limit(1)
-        return self._connection.execute(query.order_by(JOB.c.row, JOB.c.id)).all()
 
     def _recognise(self, missing: Sequence[Any]) -> list[Any]:
         """Give rows their new key where the same video is asked for under another one.
@@ -311,12 +301,12 @@ class _Loader:
             found = job.held_back not in (None, *NOTHING_FOUND)
             kept_back = job.state == JobState.QUEUED and found
             known = job.paid or kept_back
-            same = self._fresh(asked) if known and self.report.added else []
-            if not same:
+            same = self._fresh.take(asked) if known and self.report.added else None
+            if same is None:
                 left.append(job)
                 continue
             kept = {name: getattr(job, name) for name in _BY_HAND if job.manifest_fingerprint}
-            self._replace(job, same[0], kept)
+            self._replace(job, same, kept)
             self.report.unchanged += 1
         return left
 

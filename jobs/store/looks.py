@@ -264,7 +264,12 @@ def complete(
         created_at: the provider's own time of the generation, if it is to be kept.
     """
     row = attempt_row(connection, attempt_id)
-    done: dict[str, Any] = {"ended_at": now, "percent": 100, "said_state": None}
+    done: dict[str, Any] = {
+        "ended_at": now,
+        "percent": 100,
+        "said_state": None,
+        "video_url": video_url,
+    }
     if created_at is not None:
         done["created_at"] = created_at
     if row is None or not move_attempt(

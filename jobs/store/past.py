@@ -33,7 +33,8 @@ class Paid:
         fingerprint: of what was asked for.
         batch: its name; a removed one's as well.
         at: when it was asked for.
-        video_url: where the video is; None where it is not known to be finished.
+        video_url: where the video is, whatever became of the row that paid for it; None where it
+            is not known to be finished.
         filed: whether its file is here.
     """
 
@@ -103,19 +104,18 @@ _BOUGHT = (
     ATTEMPT.c.generation_id,
     ATTEMPT.c.fingerprint,
     ATTEMPT.c.intent_at,
+    ATTEMPT.c.video_url,
     BATCH.c.name,
-    JOB.c.state,
-    JOB.c.attempt_id,
-    JOB.c.video_url,
     JOB.c.filed_attempt_id,
 )
 
 
 def _paid(row: Any) -> Paid:
-    finished = row.attempt_id == row.id and row.state == JobState.COMPLETED
-    filed = finished and row.filed_attempt_id == row.id
-    url = row.video_url if finished else None
-    return Paid(row.id, row.generation_id, row.fingerprint, row.name, row.intent_at, url, filed)
+    # the attempt's own address: its row may have been edited, redone or swapped since
+    filed = row.filed_attempt_id == row.id
+    return Paid(
+        row.id, row.generation_id, row.fingerprint, row.name, row.intent_at, row.video_url, filed
+    )
 
 
 def _shared(connection: Connection, batch_id: int) -> set[int]:
@@ -150,9 +150,12 @@ def find(connection: Connection, sought: Sought) -> list[PaidBefore]:
 
 
 def _edited_back(connection: Connection, sought: Sought) -> list[PaidBefore]:
-    """Find queued rows that have a video of what they ask for, and that nobody wants twice."""
+    """Find queued rows that have a video of what they ask for, and that nobody wants twice.
+
+    One that another row of the batch has by now is that row's: equal rows are wanted.
+    """
     rows = connection.execute(
-        select(JOB.c.id.label("job"), *_BOUGHT)
+        select(JOB.c.id.label("job"), JOB.c.batch_id.label("batch"), *_BOUGHT)
         .join(ATTEMPT, ATTEMPT.c.job_id == JOB.c.id)
         .join(BATCH, BATCH.c.id == JOB.c.batch_id)
         .where(
@@ -163,9 +166,11 @@ def _edited_back(connection: Connection, sought: Sought) -> list[PaidBefore]:
             ATTEMPT.c.fingerprint == JOB.c.fingerprint,
             or_(JOB.c.overruled_at.is_(None), JOB.c.overruled_at < ATTEMPT.c.intent_at),
         )
-        .order_by(ATTEMPT.c.id)
-    )
-    return list({row.job: PaidBefore(row.job, _paid(row)) for row in rows}.values())
+        .order_by(ATTEMPT.c.video_url.is_not(None), ATTEMPT.c.id)
+    ).all()
+    taken = {batch: _shared(connection, batch) for batch in {row.batch for row in rows}}
+    own = [row for row in rows if row.id not in taken[row.batch]]
+    return list({row.job: PaidBefore(row.job, _paid(row)) for row in own}.values())
 
 
 def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterable[Any]:

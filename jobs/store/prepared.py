@@ -33,6 +33,11 @@ def as_list(values: Iterable[str | int]) -> str:
     return json.dumps(list(values))
 
 
+def values_in(values: Iterable[str | int]) -> Select[Any]:
+    """Make a subquery of the values of a list that is there already."""
+    return select(column("value")).select_from(func.json_each(as_list(values)))
+
+
 class Prepared:
     """A statement that is run again and again.
 

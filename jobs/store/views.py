@@ -347,6 +347,16 @@ def to_buy(batch_id: int, held_back: Collection[HeldBack] = ()) -> tuple[ColumnE
     return (JOB.c.batch_id == batch_id, JOB.c.state == JobState.QUEUED, JOB.c.in_manifest, free)
 
 
+def wanted_counts(connection: Connection, batch_id: int) -> Sequence[Any]:
+    """Count the jobs of a batch's manifest by state, reason to hold back, kind and campaign."""
+    columns = (JOB.c.state, JOB.c.held_back, JOB.c.kind, JOB.c.campaign)
+    return connection.execute(
+        select(*columns, func.count().label("jobs"))
+        .where(JOB.c.batch_id == batch_id, JOB.c.in_manifest)
+        .group_by(*columns)
+    ).all()
+
+
 def queued_jobs(
     connection: Connection, batch_id: int, held_back: Collection[HeldBack] = ()
 ) -> Sequence[Any]:

@@ -66,6 +66,15 @@ class Writer:
         """
         return self._within("BEGIN IMMEDIATE", work, self._observer)
 
+    def rehearse(self, work: Callable[[Connection], T]) -> T:
+        """Run work now, and take back what it wrote."""
+        self.flush()
+        self._execute("BEGIN IMMEDIATE")
+        try:
+            return work(self._connection)
+        finally:
+            self._rollback()
+
     def spool(self, work: Callable[[Connection], T]) -> T:
         """Run work on temporary tables alone: nobody waits for it, and nothing of it is kept."""
         return self._within("BEGIN", work, None)

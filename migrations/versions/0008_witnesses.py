@@ -1,5 +1,8 @@
 """What the balance and the list were seen to do before, kept with the account and the attempt."""
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0008"
 down_revision = "0007"
 branch_labels = None
@@ -8,3 +11,24 @@ depends_on = None
 
 def upgrade() -> None:
     """Add the columns."""
+    keep_addresses()
+    ask_for_single_videos()
+
+
+def keep_addresses() -> None:
+    """Keep with each finished attempt where its video is, as far as a job still tells."""
+    op.add_column("attempt", sa.Column("video_url", sa.Text(), nullable=True))
+    op.execute(
+        "UPDATE attempt SET video_url = job.video_url FROM job"
+        " WHERE job.attempt_id = attempt.id AND job.state = 'completed'"
+        " AND attempt.state = 'completed'"
+    )
+
+
+def ask_for_single_videos() -> None:
+    """Let nobody but a person buy what ``generate`` left queued: 0007 let the next run do so."""
+    op.execute(
+        "UPDATE job SET held_back = 'unasked', held_beneath = NULL"
+        " WHERE state = 'queued' AND held_back = 'not_looked'"
+        " AND batch_id IN (SELECT id FROM batch WHERE name = 'adhoc')"
+    )

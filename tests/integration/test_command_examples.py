@@ -31,6 +31,8 @@ CODES = {
     "batchsora cancel sunset-03": 2,  # the same
     "batchsora rm last-week": 2,  # the same
     "batchsora wait sunset-03 --download films": 3,  # it failed
+    "batchsora plan prompts.xlsx": 2,  # a run would stop: another folder's file is that batch
+    "batchsora plan prompts.csv --sample 5 --json": 2,  # the same
 }
 """What an example ends with, when it is not 0."""
 

@@ -229,6 +229,73 @@ def test_a_shared_file_that_is_gone_is_fetched_again(call: Shell, world: World) 
     assert len(world.made) == 1
 
 
+PAIR = ["a heron at dawn", "a swan at dusk"]
+
+
+def test_swapped_prompts_are_taken_over(call: Shell, world: World) -> None:
+    """Each row has the other one's video and file, whatever became of the row that paid for it."""
+    assert call(*RUN, sheet("night.csv", PAIR)).code == 0
+    files = [Path(job["file"]).read_bytes() for job in call("jobs", "--json").json]
+    assert files[0] != files[1]
+    said = call(*RUN, sheet("night.csv", PAIR[::-1]), "--redo-changed")
+    assert (said.code, len(world.made)) == (4, 2), said.err
+    assert "--adopt-existing takes those videos at no cost" in said.words
+    said = call(*RUN, "night.csv", "--adopt-existing")
+    assert (said.code, len(world.made)) == (0, 2), said.err
+    jobs = call("jobs", "--json").json
+    assert [job["generation_id"] for job in jobs] == [world.made[1].id, world.made[0].id]
+    assert [Path(job["file"]).read_bytes() for job in jobs] == files[::-1]
+    assert call(*RUN, "night.csv").code == 0
+    # and back again: each has its own once more
+    assert call(*RUN, sheet("night.csv", PAIR), "--redo-changed", "--adopt-existing").code == 0
+    jobs = call("jobs", "--json").json
+    assert [job["generation_id"] for job in jobs] == [made.id for made in world.made]
+    assert [Path(job["file"]).read_bytes() for job in jobs] == files
+    assert len(world.made) == 2
+
+
+def test_a_row_that_was_edited_back_takes_its_own_video(call: Shell, world: World) -> None:
+    """There was no money for the edit, and then the first text was the better one."""
+    assert call(*RUN, sheet("night.csv", PAIR)).code == 0
+    money, world.balance = world.balance, 0
+    assert call(*RUN, sheet("night.csv", [PAIR[0], "a crane"]), "--redo-changed").code == 4
+    world.balance = money
+    said = call(*RUN, sheet("night.csv", PAIR))
+    assert said.code == 4
+    assert "--adopt-existing takes those videos at no cost" in said.words
+    assert "--adopt-existing takes those videos" in " ".join(call("plan", "night.csv").out.split())
+    assert call(*RUN, "night.csv", "--adopt-existing").code == 0
+    jobs = call("jobs", "--json").json
+    assert [job["generation_id"] for job in jobs] == [made.id for made in world.made]
+    assert all(Path(job["file"]).is_file() for job in jobs)
+    assert len(world.made) == 2
+
+
+def test_a_video_is_not_taken_for_two_equal_rows(call: Shell, world: World) -> None:
+    """Its first row wants it back, and another one of the sheet has it: two were asked for."""
+    assert call(*RUN, sheet("night.csv", PAIR)).code == 0
+    assert (
+        call(*RUN, sheet("night.csv", PAIR[::-1]), "--redo-changed", "--adopt-existing").code == 0
+    )
+    assert len(world.made) == 2
+    said = call(*RUN, sheet("night.csv", [PAIR[0], PAIR[0]]), "--redo-changed", "--adopt-existing")
+    assert (said.code, len(world.made)) == (0, 3), said.err
+    names = [job["generation_id"] for job in call("jobs", "--json").json]
+    assert names == [world.made[2].id, world.made[0].id]
+
+
+def test_a_row_bought_anew_leaves_its_first_video_to_others(call: Shell, world: World) -> None:
+    """An edit that was paid for has taken its place in the row."""
+    assert call(*RUN, sheet("night.csv", PAIR[:1])).code == 0
+    assert call(*RUN, sheet("night.csv", PAIR[1:]), "--redo-changed").code == 0
+    assert call(*RUN, sheet("night.csv", PAIR[::-1])).code == 4
+    assert call(*RUN, "night.csv", "--adopt-existing").code == 0
+    jobs = call("jobs", "--json").json
+    assert [job["generation_id"] for job in jobs] == [world.made[1].id, world.made[0].id]
+    assert len({Path(job["file"]).read_bytes() for job in jobs}) == 2
+    assert len(world.made) == 2
+
+
 def test_a_restored_backup_buys_nothing_again(call: Shell, world: World) -> None:
     """What was throttled in the backup was bought since: the account shows it."""
     sheet("night.csv", SIX)
@@ -375,3 +442,7 @@ def test_what_may_have_been_paid_for_waits_too(
         said = call(*RUN, sheet("again.csv", SIX[:1]), "--grace", "0.3")
         assert said.code in (4, 7)
         assert len(world.made) == 1
+        # there is no finished video that could be taken
+        assert "They have no finished video to take, so they wait" in said.words
+        assert "--adopt-existing takes those videos" not in said.words
+        assert "--adopt-existing" not in call("plan", "again.csv").out

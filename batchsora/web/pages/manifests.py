@@ -123,6 +123,7 @@ def _figures(planned: Planned) -> dict[str, Any]:
         "source_of": lambda kind: _SOURCES[price_source(plan, kind)],
         "kind_words": _kind_words,
         "cost_words": lambda kinds: wording.cost_text(*planned.cost_of(kinds)),
+        "waiting": list(wording.waiting(plan.waiting, plan.batch)),
         "button": _button(planned),
         "agreed": f"{planned.jobs}/{planned.cost}/{planned.unpriced}",
     }
