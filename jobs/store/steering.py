@@ -29,6 +29,7 @@ def serve(connection: Connection, batch_ids: Iterable[int]) -> None:
 
 def serve_none(connection: Connection) -> None:
     """Forget what was served and handed over: a runner has just begun, or ends."""
+    handing.set_serving(connection, serving=False)
     connection.execute(update(BATCH).where(BATCH.c.active).values(active=False))
     handing.take_back(connection)
 

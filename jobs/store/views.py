@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, not_, or_, select
 from ..errors import NotFoundError
 from ..ledger import Budget, Scope, batch_key, twice_key
 from ..states import HeldBack, JobState
-from ..tables import ARTIFACT, ATTEMPT, BATCH, BUDGET, JOB, TALLY
+from ..tables import ACCOUNT, ARTIFACT, ATTEMPT, BATCH, BUDGET, JOB, TALLY
 from ..text import folded_id
 from . import doubts, files, handing, holding
 
@@ -146,6 +146,7 @@ _JOB_VIEW = (
         and_(
             not_(BATCH.c.paused),
             or_(and_(BATCH.c.active, JOB.c.held_back.is_(None)), JOB.c.handed),
+            select(ACCOUNT.c.serving).scalar_subquery(),
         ).label("served"),
         ATTEMPT.c.state.label("attempt_state"),
         ATTEMPT.c.generation_id,
