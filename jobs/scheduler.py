@@ -83,6 +83,7 @@ class Scheduler:
         self._sending: set[asyncio.Task[None]] = set()
         self._waits: dict[int, str] = {}
         self._serving = False
+        self._told_of_doubts = False
         self._lacks_money = False
         self._warned = False
         self._money_pace = MONEY_FIRST
@@ -231,7 +232,7 @@ class Scheduler:
             outstanding=left,
             blocked=blocked,
             overdue_looks=looks.overdue_due(connection, now),
-            hopeful=self._reconciler.hopeful(waiting),
+            hopeful=self._hopeful(connection, waiting),
             crowded=result.crowded,
             waits_for_funds=self._policy.wait_for_funds,
             stopping=gate.stopping,
@@ -245,11 +246,24 @@ class Scheduler:
             self._note_serving(connection, serving=again or serves(situation))
         return result, situation, again
 
-    def _note_serving(self, connection: Connection, *, serving: bool) -> None:
-        """Say to others, in the transaction that finds so, whether what they hand over is bought.
+    def _hopeful(self, connection: Connection, waiting: Collection[int]) -> int:
+        """Count the doubts to wait for, other batches' too: what was bought here may settle them.
 
-        A turn that ends the run saw all that was handed over before; nothing is after it.
+        They are settled, and nothing of those batches is bought.
         """
+        everywhere = doubts.waiting(connection, everywhere=True)
+        hopeful = self._reconciler.hopeful(everywhere)
+        own = self._reconciler.hopeful(waiting)
+        if hopeful > own and not self._told_of_doubts:
+            self._told_of_doubts = True
+            log.warning(
+                "%d unconfirmed submission(s) of other batches are looked for before this run ends",
+                hopeful - own,
+            )
+        return hopeful
+
+    def _note_serving(self, connection: Connection, *, serving: bool) -> None:
+        """Write down in the turn itself, which saw all that was handed over, whether more is."""
         serving = serving and self._policy.buys
         if serving != self._serving:
             handing.set_serving(connection, serving=serving)
