@@ -110,7 +110,7 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
         if not batch_ids:
             teller.say("nothing is left to do" + (" but what is paused" if paused else ""))
             found = statuses(store, sorted(loaded))
-            code = Exit.STOPPED if paused else _exit_of_left(found, [])
+            code = Exit.STOPPED if paused else _exit_of_left(store, loaded, [])
             _give(store, found, code, Reason.FINISHED, teller)
             return code
         sought = _sought(store, batch_ids, request)
@@ -144,7 +144,7 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
         )
         tell_of_others(store, batch_ids, teller)
         if code is Exit.DONE:
-            code = _exit_of_left(result.judged, skipped)
+            code = _exit_of_left(store, batch_ids, skipped)
         _tell(store, result, code, skipped, request, teller)
         if settings.sandbox:
             teller.say(f"that was a rehearsal: --db {settings.database} looks at it")
@@ -229,9 +229,12 @@ def _unfinished(batch: BatchStatus, request: StartRequest) -> bool:
     return bool(batch.left - unasked or files)
 
 
-def _exit_of_left(batches: list[BatchStatus], skipped: list[RowProblem]) -> Exit:
-    """Say which exit it means what a finished run has left: what was found is for a person."""
-    if any(batch.held_back.get(reason) for batch in batches for reason in FOUND):
+def _exit_of_left(store: Store, batch_ids: list[int], skipped: list[RowProblem]) -> Exit:
+    """Return which exit it means what a finished run has left.
+
+    What was found about rows that were asked for is for a person; about others it says nothing.
+    """
+    if any(store.read(lambda c, n=n: holding.count_found(c, n)) for n in batch_ids):  # type: ignore[misc]
         return Exit.STOPPED
     return Exit.FAILED if skipped else Exit.DONE
 

@@ -240,6 +240,16 @@ def buy_unlooked(connection: Connection, job_ids: Iterable[int], now: datetime) 
     return _BUY_UNLOOKED.run_each(connection, [{"job": number, "at": now} for number in job_ids])
 
 
+_AWAITED = Prepared(
+    select(func.count()).where(HELD_BACK, QUEUED, _BATCH, _IS_FOUND, JOB.c.held_beneath.is_(None))
+)
+
+
+def count_found(connection: Connection, batch_id: int) -> int:
+    """Count the rows of a batch that were asked for, and wait because of what was found."""
+    return int(_AWAITED.scalar(connection, batch=batch_id))
+
+
 def counts(connection: Connection, batch_id: int) -> dict[HeldBack, int]:
     """Count the queued jobs of a batch that are held back, by reason."""
     found = {

@@ -89,7 +89,7 @@ def test_what_was_found_does_not_ask_for_a_row(call: Shell, world: World) -> Non
         item.foreign = False  # they count as bought from now on
     declined = call("run", "--buy-again", "--quiet")
     assert "1 video(s) for" in declined.words, declined.err
-    assert call(*RUN, "--buy-again").code == 4
+    assert call(*RUN, "--buy-again").code == 0  # what it was not asked for stops no run
     assert bought(world) == {"heron 0": 1, "heron 1": 2, "heron 2": 1}
     assert held(call) == {"exists": 1}  # over left_out: that word was not about it
     assert call(*RUN, "--batch", "trial").code == 4
@@ -104,9 +104,24 @@ def test_rows_that_nobody_asked_for_are_not_asked_for_by_a_look(call: Shell, wor
     held_back = held(call)
     assert held_back["unasked"] + held_back.get("exists", 0) == 3
     assert call(*RUN, "more.csv").code == 4
-    assert call(*RUN, "--buy-again").code == 4
+    assert call(*RUN, "--buy-again").code == 0  # what it was not asked for stops no run
     assert bought(world) == {"swan 0": 1, "heron 1": 1}
     assert held(call) == held_back  # its word was not about them
+
+
+def test_what_was_found_about_rows_that_nobody_asks_for_stops_no_run(
+    call: Shell, world: World
+) -> None:
+    """Neither outside of the pick, nor in batches that nobody has asked for."""
+    exists(world, "heron 1", "heron 2")
+    assert call(*RUN, "trial.csv").code == 4
+    picked = call(*RUN, "trial.csv", "--first", "1")
+    assert (picked.code, held(call)) == (0, {"exists": 2}), picked.err
+    assert call(*RUN).code == 0  # nothing of it is asked for any more
+    sheet("more.csv", "swan 0", "swan 1")
+    assert call(*RUN, "more.csv", "--first", "1").code == 0
+    assert call(*RUN, "--batch", "trial").code == 4
+    assert bought(world) == {"heron 0": 1, "swan 0": 1}
 
 
 FINDS = ("in the account", "in this database")
