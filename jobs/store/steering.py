@@ -89,7 +89,7 @@ def _cancel(connection: Connection, which: ColumnElement[bool], now: datetime) -
     moved = connection.execute(
         update(JOB)
         .where(which, JOB.c.state.in_(sources("cancel")))
-        .values(state=JobState.CANCELLED, completed_at=now, handed=False, **ASKED)
+        .values(state=JobState.CANCELLED, completed_at=now, handed=False, named=False, **ASKED)
         .returning(JOB.c.id)
     )
     return list(moved.scalars())
@@ -206,6 +206,7 @@ def _queue(
             error_kind=None,
             error=None,
             completed_at=None,
+            named=True,
             **ASKED,
         )
         .returning(JOB.c.id)

@@ -328,13 +328,13 @@ def queued_by_kind(
     Args:
         connection: to read from.
         batch_id: of the batch.
-        rows: of the manifest; None is all of them.
+        rows: of the manifest, beside those that were asked for by name; None is all of them.
         held_back: reasons that don't count, because they are overruled.
     """
     queued = to_buy(batch_id, held_back)
     if rows is not None:
-        found = connection.execute(select(JOB.c.kind, JOB.c.row).where(*queued))
-        return Counter(job.kind for job in found if job.row in rows)
+        found = connection.execute(select(JOB.c.kind, JOB.c.row, JOB.c.named).where(*queued))
+        return Counter(job.kind for job in found if job.row in rows or job.named)
     counted = connection.execute(
         select(JOB.c.kind, func.count()).where(*queued).group_by(JOB.c.kind)
     )

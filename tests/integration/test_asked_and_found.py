@@ -154,6 +154,66 @@ def test_a_retry_by_name_is_kept(call: Shell, world: World, where: str) -> None:
 
 
 @pytest.mark.parametrize("where", FINDS)
+def test_a_retry_by_name_is_kept_under_another_id(call: Shell, world: World, where: str) -> None:
+    """An id column that is renumbered, or goes, is no edit: the word was about the video."""
+    find(call, world, where)
+    before = bought(world)
+    assert call("retry", "r1", "--batch", "trial", "--yes").code == 0
+    sheet("trial.csv", "heron 0", "heron 1", "heron 2", ids="x")
+    assert call(*RUN, "trial.csv").code == 4
+    assert bought(world) - before == {"heron 1": 1}
+    assert sum(held(call).values()) == 1
+
+
+def test_buy_again_is_kept_under_another_id(call: Shell, world: World) -> None:
+    """The run had no money for it."""
+    find(call, world, "in the account")
+    money, world.balance = world.balance, 0
+    assert call(*RUN, "--batch", "trial", "--buy-again").code == 4
+    world.balance = money
+    sheet("trial.csv", "heron 0", "heron 1", "heron 2", ids="x")
+    assert call(*RUN, "trial.csv").code == 0
+    assert bought(world) == {"heron 0": 1, "heron 1": 1, "heron 2": 1}
+
+
+@pytest.mark.parametrize("found", [True, False], ids=["found", "left out"])
+def test_a_pick_leaves_no_row_out_that_was_asked_for_by_name(
+    call: Shell, world: World, *, found: bool
+) -> None:
+    """It is bought with the picked ones, is counted in the question, and is looked for."""
+    if found:
+        exists(world, "heron 1", "heron 2")
+        assert call(*RUN, "trial.csv").code == 4
+    else:
+        assert call(*RUN, "trial.csv", "--first", "1").code == 0
+    assert call("retry", "r1", "--yes").code == 0
+    asked = call("run", "trial.csv", "--first", "1", "--quiet")
+    assert "1 video(s) for about $0.12" in asked.words
+    assert call(*RUN, "trial.csv", "--first", "1").code == 0
+    assert bought(world) == {"heron 0": 1, "heron 1": 1}
+
+
+def test_a_row_asked_for_by_name_is_looked_for_beside_a_pick(call: Shell, world: World) -> None:
+    """What appeared since the word holds it back; nor does a cancelled row keep the word."""
+    assert call(*RUN, "trial.csv", "--first", "1").code == 0
+    assert call("retry", "r1", "r2", "--yes").code == 0
+    assert call("cancel", "r2", "--yes").code == 0
+    exists(world, "heron 1")
+    assert call(*RUN, "trial.csv", "--first", "1").code == 4
+    assert held(call) == {"exists": 1}
+    assert bought(world) == {"heron 0": 1}
+
+
+def test_a_failed_row_that_is_retried_is_bought_beside_a_pick(call: Shell, world: World) -> None:
+    """``retry`` says that a run buys it, and so does one of the first row alone."""
+    world.failures["heron 2"] = ["internal error"]
+    assert call(*RUN, "trial.csv", "--retries", "0").code == 3
+    assert call("retry", "r2", "--yes").code == 0
+    assert call(*RUN, "trial.csv", "--first", "1").code == 0
+    assert bought(world)["heron 2"] == 2
+
+
+@pytest.mark.parametrize("where", FINDS)
 def test_buy_again_is_kept_when_the_run_could_not_buy(
     call: Shell, world: World, where: str
 ) -> None:
