@@ -88,6 +88,13 @@ class Situation:
         return self.waits_for_funds and any(Blocked.BALANCE in why for why in blocked)
 
 
+def serves(now: Situation) -> bool:
+    """Check whether a run would buy what is handed to it now, and bring it to its end."""
+    waits = now.refusal is RefusalCause.FUNDS and now.waits_for_funds
+    shut = now.stopping or now.out_of_reach or (now.refusal is not None and not waits)
+    return not shut and verdict(now) is None
+
+
 def verdict(now: Situation) -> Ending | None:  # noqa: C901, PLR0911 - one line a reason, in order
     """Say how the run is over, or None when it goes on.
 

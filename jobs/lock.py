@@ -128,7 +128,7 @@ def current_runner(database: Path) -> RunnerInfo | None:
 
 
 def lasting_runner(database: Path) -> RunnerInfo | None:
-    """Tell who runs and takes up what is handed over, to its end."""
+    """Tell who runs for more than some jobs of its own, and serves what it took up to its end."""
     runner = current_runner(database)
     return None if runner is None or runner.brief else runner
 

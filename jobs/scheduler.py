@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from .blame import Blame
 from .context import RunContext
-from .ending import Ending, Situation, verdict
+from .ending import Ending, Situation, serves, verdict
 from .funds import Funds
 from .money import usd_text
 from .pace import Pacer, look_delay
@@ -27,7 +27,7 @@ from .provider import (
     Unsent,
 )
 from .reconcile import Reconciler
-from .store import accounts, claims, doubts, looks, outcomes, outstanding, steering
+from .store import accounts, claims, doubts, handing, looks, outcomes, outstanding, steering
 from .store.claims import Blocked, Claim, ClaimResult, ClaimTerms
 
 log = logging.getLogger(__name__)
@@ -82,6 +82,8 @@ class Scheduler:
         self._pacer = Pacer(context.policy.rate, context.clock)
         self._sending: set[asyncio.Task[None]] = set()
         self._waits: dict[int, str] = {}
+        self._serving = False
+        self._told_of_doubts = False
         self._lacks_money = False
         self._warned = False
         self._money_pace = MONEY_FIRST
@@ -99,18 +101,15 @@ class Scheduler:
             elif stale and self._may_submit():
                 await self._funds.refresh()
             want = self._wanted() if self._may_submit() else 0
-            result, situation = await self._store.commit(
+            result, situation, again = await self._store.commit(
                 lambda connection, want=want: self._turn(connection, want)  # type: ignore[misc]
             )
             if result.claims:
                 self._pacer.take(len(result.claims))
                 self._send(result.claims)
                 continue
-            self._lacks_money = self._policy.wait_for_funds and (
-                self._gate.refusal is RefusalCause.FUNDS or self._balance_blocks(result)
-            )
-            stale = self._funds.age > FRESH and not self._lacks_money
-            if stale and self._balance_blocks(result) and self._may_submit():
+            self._lacks_money = self._awaits_money(result)
+            if again:
                 await self._funds.refresh()
                 continue
             if situation.outstanding.ready and self._gate.takes_nothing:
@@ -139,6 +138,15 @@ class Scheduler:
             ready = paced and left.ready and self._may_submit()
             if due or late or ready or self._store.change_mark() != mark:
                 return
+
+    def _awaits_money(self, result: ClaimResult) -> bool:
+        lacking = self._gate.refusal is RefusalCause.FUNDS or self._balance_blocks(result)
+        return self._policy.wait_for_funds and lacking
+
+    def _wants_reading(self, result: ClaimResult) -> bool:
+        """Check whether the balance stands in the way as it was read some time ago."""
+        stale = self._funds.age > FRESH and not self._awaits_money(result)
+        return stale and self._balance_blocks(result) and self._may_submit()
 
     async def _look_for_money(self) -> None:
         """Read the balance, ever more rarely, until it suffices: the next claim decides that."""
@@ -187,8 +195,12 @@ class Scheduler:
             self._sending.discard(task)
             task.result()  # a bug must end the run, not vanish in a task
 
-    def _turn(self, connection: Connection, want: int) -> tuple[ClaimResult, Situation]:
-        """Claim what may be claimed, and see in the same transaction what is left."""
+    def _turn(self, connection: Connection, want: int) -> tuple[ClaimResult, Situation, bool]:
+        """Claim what may be claimed, and see in the same transaction what is left.
+
+        Returns:
+            What was claimed, how the run stands, and whether the balance is to be read first.
+        """
         now = self._clock.now()
         result = ClaimResult()
         lost = self._fence.breach(connection)
@@ -216,11 +228,11 @@ class Scheduler:
             left = replace(left, ready=False, paused=False, next_due=None)
         if lost:  # what another run has under way there is not waited for
             left = replace(left, sending=len(self._sending))
-        return result, Situation(
+        situation = Situation(
             outstanding=left,
             blocked=blocked,
             overdue_looks=looks.overdue_due(connection, now),
-            hopeful=self._reconciler.hopeful(waiting),
+            hopeful=self._hopeful(connection, waiting),
             crowded=result.crowded,
             waits_for_funds=self._policy.wait_for_funds,
             stopping=gate.stopping,
@@ -229,6 +241,33 @@ class Scheduler:
             refusal_message=gate.refusal_message,
             lost=lost,
         )
+        again = self._wants_reading(result)
+        if not lost:  # else it is the other run that says so
+            self._note_serving(connection, serving=again or serves(situation))
+        return result, situation, again
+
+    def _hopeful(self, connection: Connection, waiting: Collection[int]) -> int:
+        """Count the doubts to wait for, other batches' too: what was bought here may settle them.
+
+        They are settled, and nothing of those batches is bought.
+        """
+        everywhere = doubts.waiting(connection, everywhere=True)
+        hopeful = self._reconciler.hopeful(everywhere)
+        own = self._reconciler.hopeful(waiting)
+        if hopeful > own and not self._told_of_doubts:
+            self._told_of_doubts = True
+            log.warning(
+                "%d unconfirmed submission(s) of other batches are looked for before this run ends",
+                hopeful - own,
+            )
+        return hopeful
+
+    def _note_serving(self, connection: Connection, *, serving: bool) -> None:
+        """Write down in the turn itself, which saw all that was handed over, whether more is."""
+        serving = serving and self._policy.buys
+        if serving != self._serving:
+            handing.set_serving(connection, serving=serving)
+            self._serving = serving
 
     @staticmethod
     def _blocks(connection: Connection, result: ClaimResult) -> dict[int, str]:

@@ -34,7 +34,8 @@ class Account(Base, table=True):
     ``host`` and ``run_id`` name the machine and the run that last bought from it; ``list_lag`` is
     the longest time, in seconds, that the account's list took to show an acceptance of ours. The
     ``quiet`` reading of the balance is the last one while nothing was under way or in doubt
-    (:mod:`jobs.store.quiet`).
+    (:mod:`jobs.store.quiet`). ``serving`` while a runner takes up what is handed over
+    (:mod:`jobs.store.handing`).
     """
 
     __tablename__ = "account"
@@ -58,6 +59,9 @@ class Account(Base, table=True):
     quiet_balance_micros: int | None = amount_column(default=None)
     quiet_charged_micros: int | None = amount_column(default=None)
     quiet_at: datetime | None = time_column()
+    serving: bool = Field(
+        default=False, sa_column=Column(Boolean, nullable=False, server_default=text("0"))
+    )
 
 
 class Batch(Base, table=True):
@@ -129,6 +133,7 @@ LIVE = text(f"state IN {sql_list([*LIVE_ATTEMPTS])}")
 QUEUED = text("state = 'queued'")
 BUYABLE = text("state = 'queued' AND held_back IS NULL")
 HANDED = text("handed")
+NAMED = text("named")
 HELD_BACK = text("held_back IS NOT NULL")
 LATER = text("state = 'queued' AND due_at IS NOT NULL")
 UNSETTLED = text("state IN ('open', 'in_doubt')")
@@ -164,7 +169,8 @@ class Job(Base, table=True):
     ``held_back`` says why no runner buys it although it is queued, ``held_back_by`` which
     generation or job is the reason. Where something was found about a row that nobody has asked
     for, ``held_beneath`` keeps that it was not. ``overruled_at`` is when a person said to buy it
-    whatever there was by then; ``handed``: a person handed it to the runner that is alive.
+    whatever there was by then; ``handed``: a person handed it to the runner that is alive;
+    ``named``: a person asked for it by name, so that no pick leaves it out.
     """
 
     __tablename__ = "job"
@@ -228,6 +234,9 @@ class Job(Base, table=True):
     submitted_at: datetime | None = time_column()
     completed_at: datetime | None = time_column()
     filed_attempt_id: int | None = None
+    named: bool = Field(
+        default=False, sa_column=Column(Boolean, nullable=False, server_default=text("0"))
+    )
 
 
 class Attempt(Base, table=True):

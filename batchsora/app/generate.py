@@ -1,5 +1,6 @@
 """One video: a row of the batch ``adhoc``, bought under the same rules as any."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,12 +27,19 @@ from batchsora.runblob.kinds import kind_of
 from batchsora.settings import Settings, SettingsError
 from jobs.ending import Ending, Reason
 from jobs.errors import DatabaseLockedError, NotAllowedError
-from jobs.lock import current_runner, lasting_runner
+from jobs.lock import current_runner
+from jobs.money import usd_text
 from jobs.schema import version
 from jobs.spec import JobSpec
 from jobs.states import HeldBack, JobState
 from jobs.store import Store, batches, handing, room, steering, views
 from jobs.store.claims import Blocked
+
+PATIENT = 60.0
+"""Seconds for which a runner that takes nothing up is waited for, without ``--wait``."""
+
+SOON = 5.0
+"""Seconds within which a runner buys what it took up, unless it has no slot free."""
 
 OPTIONS = ("image", "orientation", "duration", "campaign", "callback_url")
 """What may be said beside the prompt, as columns of a manifest and, with dashes, as options."""
@@ -132,7 +140,10 @@ def _give_up(
     if store.write(lambda c: steering.cancel(c, [job_id], now)):
         for line in () if ending is None else _why(store, ending):
             teller.say(line)
-        teller.say("nothing was bought")
+        (job,) = find(store, [job_id])
+        spent = usd_text(job.charged_micros)
+        failed = f"${spent} was spent on a video that failed; it is not bought again"
+        teller.say(failed if job.charged_micros else "nothing was bought")
 
 
 def _why(store: Store, ending: Ending) -> Iterable[str]:
@@ -144,8 +155,9 @@ def _hand_over(
 ) -> tuple[int, Ending]:
     """Let the runner that is alive buy it, where there is room, and wait for it if that is wanted.
 
-    When that runner ends before it has bought it, it is bought here. What is waited for and can't
-    be bought is cancelled.
+    Without ``--wait`` that is until it is bought, or seen to stay in the hands of a run that has no
+    slot free. When that runner ends before it has bought it, or takes nothing up, it is bought
+    here. What can't be bought is cancelled.
     """
     now = hooks.clock.now()
     with existing_store(settings.database) as store:
@@ -156,7 +168,10 @@ def _hand_over(
             teller.say(note)
         done = over([job_id]) if request.wait else _bought(job_id)
         hand = _hander(job_id, request, settings, hooks, teller)
-        ending = finish([job_id], request.terms, settings, hooks, teller, done=done, hand=hand)
+        enough = None if request.wait else SOON
+        ending = finish(
+            [job_id], request.terms, settings, hooks, teller, done=done, hand=hand, enough=enough
+        )
         return job_id, ending
     finally:
         with existing_store(settings.database) as store:
@@ -170,30 +185,41 @@ def _hander(
 ) -> Callable[[Store], Ending | None]:
     """Make what hands it to the runner that is alive, where it has room and nothing holds it back.
 
-    It gives an ending where there is nothing to wait for.
+    It gives an ending where there is nothing to wait for. A runner that takes nothing up is waited
+    for, without ``--wait`` for a while.
     """
     ceiling = int(request.terms.policy.price_ceiling)
     told: set[str] = set()
+    until = math.inf if request.wait else hooks.clock.monotonic() + PATIENT
 
-    def work(connection: Connection) -> dict[int, frozenset[Blocked]]:
+    def work(connection: Connection) -> tuple[dict[int, frozenset[Blocked]], bool]:
         found = room.in_the_way(connection, job_id, hooks.clock.now(), ceiling)
-        if not found:
-            handing.hand_over(connection, [job_id])
-        return found
+        return found, not found and handing.offer(connection, [job_id])
+
+    def tell(words: str) -> None:
+        if words not in told:
+            told.add(words)
+            teller.say(words)
 
     def hand(store: Store) -> Ending | None:
         (job,) = find(store, [job_id])
         if held.reason_of(job) not in (None, HeldBack.UNASKED):
             teller.say(f"{job.key} is {held.words_of(job)}")
             return Ending(Reason.FINISHED)
-        if found := store.write(work):
+        found, taken = store.write(work)
+        if found:
             return Ending(Reason.BLOCKED, blocked=found)
-        who = str(current_runner(settings.database))
-        if who not in told:
-            told.add(who)
-            teller.say(f"the runner buys it ({who})")
-        lasting = lasting_runner(settings.database) is not None  # a brief one may leave it over
-        return Ending(Reason.FINISHED) if lasting and not request.wait else None
+        who = str(current_runner(settings.database) or "just ended")
+        if taken:
+            tell(f"the runner buys it ({who})")
+            return None
+        idle = f"another runner works on {settings.database} and takes nothing up now ({who})"
+        tell(f"{idle}: this waits for it")
+        if hooks.clock.monotonic() >= until:
+            raise DatabaseLockedError(
+                f"{idle}, so nothing was bought: run this again when it has ended, or with --wait"
+            )
+        return None
 
     return hand
 

@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import Connection
 
 from batchsora.app import held, wording
+from batchsora.app.handover import hand_over
 from batchsora.app.start import Teller
-from batchsora.app.steer import CHANGED, digest, hand_over
+from batchsora.app.steer import CHANGED, digest
 from batchsora.settings import Settings
 from jobs.errors import NotAllowedError
 from jobs.states import JobState

@@ -33,8 +33,8 @@ from batchsora.settings import Settings
 from jobs.ending import Reason
 from jobs.errors import NotAllowedError, NotFoundError
 from jobs.lock import PATIENCE, current_runner
-from jobs.states import ASKED_BY_NAME, FOUND, HeldBack, JobState
-from jobs.store import Store, accounts, unended, views
+from jobs.states import ASKED_BY_NAME, HeldBack, JobState
+from jobs.store import Store, accounts, holding, unended, views
 from jobs.store.holding import Sought
 from jobs.store.views import BatchStatus
 
@@ -110,7 +110,7 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
         if not batch_ids:
             teller.say("nothing is left to do" + (" but what is paused" if paused else ""))
             found = statuses(store, sorted(loaded))
-            code = Exit.STOPPED if paused else _exit_of_left(found, [])
+            code = Exit.STOPPED if paused else _exit_of_left(store, loaded, [])
             _give(store, found, code, Reason.FINISHED, teller)
             return code
         named = request.source is not None or request.batch is not None
@@ -145,7 +145,7 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
         )
         tell_of_others(store, batch_ids, teller)
         if code is Exit.DONE:
-            code = _exit_of_left(result.judged, skipped)
+            code = _exit_of_left(store, batch_ids, skipped)
         _tell(store, result, code, skipped, request, teller)
         if settings.sandbox:
             teller.say(f"that was a rehearsal: --db {settings.database} looks at it")
@@ -230,9 +230,12 @@ def _unfinished(batch: BatchStatus, request: StartRequest) -> bool:
     return bool(batch.left - unasked or files)
 
 
-def _exit_of_left(batches: list[BatchStatus], skipped: list[RowProblem]) -> Exit:
-    """Say which exit it means what a finished run has left: what was found is for a person."""
-    if any(batch.held_back.get(reason) for batch in batches for reason in FOUND):
+def _exit_of_left(store: Store, batch_ids: list[int], skipped: list[RowProblem]) -> Exit:
+    """Return which exit it means what a finished run has left.
+
+    What was found about rows that were asked for is for a person; about others it says nothing.
+    """
+    if any(store.read(lambda c, n=n: holding.count_found(c, n)) for n in batch_ids):  # type: ignore[misc]
         return Exit.STOPPED
     return Exit.FAILED if skipped else Exit.DONE
 

@@ -4,7 +4,7 @@ Each is a guarded change of the job table; a runner that is alive takes it up wi
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from batchsora.app import held, wording
 from batchsora.app.exits import Exit
+from batchsora.app.handover import chunks, hand_over
 from batchsora.app.start import Teller
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError
@@ -20,14 +21,10 @@ from batchsora.settings import Settings, SettingsError
 from jobs.again import Patience, WhyNot
 from jobs.clock import Clock
 from jobs.errors import NotAllowedError
-from jobs.lock import lasting_runner
 from jobs.money import usd_text
 from jobs.states import AttemptState, FailureKind, JobState
-from jobs.store import Store, accounts, handing, holding, standing, steering, views
+from jobs.store import Store, accounts, standing, steering, views
 from jobs.store.views import Wanted
-
-CHUNK = 500
-"""Jobs that one transaction moves, so that a runner never waits for long."""
 
 PASSING = (FailureKind.SYSTEM, FailureKind.TIMEOUT)
 """Failures that another attempt may get past; the others' requests would fail again."""
@@ -364,37 +361,3 @@ def in_chunks(
         teller.say(f"stopped when {len(moved)} of {len(ids)} jobs had been moved; those stay so")
         raise
     return moved
-
-
-def hand_over(store: Store, settings: Settings, job_ids: Sequence[int]) -> str:
-    """Hand jobs, and nothing else of their batches, to the runner that is alive, if there is one.
-
-    Returns:
-        Who buys them.
-    """
-    runner = lasting_runner(settings.database)
-    if runner is None:
-        return "'batchsora run' goes on from there"
-    for chunk in chunks(job_ids):
-        store.write(lambda c, chunk=chunk: handing.hand_over(c, chunk))  # type: ignore[misc]
-    return f"the runner takes it up ({runner})"
-
-
-def ask_for(store: Store, job_ids: Sequence[int]) -> None:
-    """Hand jobs to the runner that is alive, also those that nobody had asked for.
-
-    They were looked for; what was found is handed over to nobody.
-    """
-
-    def work(connection: Connection, chunk: Sequence[int]) -> None:
-        holding.ask_by_name(connection, chunk)
-        handing.hand_over(connection, chunk)
-
-    for chunk in chunks(job_ids):
-        store.write(lambda c, chunk=chunk: work(c, chunk))  # type: ignore[misc]
-
-
-def chunks(job_ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Cut a list of jobs into what one transaction changes."""
-    for start in range(0, len(job_ids), CHUNK):
-        yield job_ids[start : start + CHUNK]

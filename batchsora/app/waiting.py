@@ -1,6 +1,7 @@
 """Waiting for jobs: by running what they need, or by watching the runner that does."""
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from batchsora.download import DownloadPolicy
 from batchsora.settings import Settings
 from jobs.ending import Ending, Reason
 from jobs.errors import DatabaseLockedError, DatabaseUnusableError
-from jobs.lock import current_runner
+from jobs.lock import current_runner, lasting_runner
 from jobs.states import JobState
 from jobs.store import Store, handing, views
 
@@ -110,6 +111,7 @@ def finish(
     *,
     done: Done | None = None,
     hand: Callable[[Store], Ending | None] | None = None,
+    enough: float | None = None,
 ) -> Ending:
     """Bring jobs to their end, as a runner or beside the one that is alive.
 
@@ -120,8 +122,9 @@ def finish(
         hooks: time and chance.
         teller: speaks to the person.
         done: how far they are waited for; None is to their end.
-        hand: hands them to a runner that is alive, or returns why there is no more to wait for.
-            Without it that runner is watched, and what it does not buy is left.
+        hand: hands them to a runner that is alive and serves, or returns why there is no more to
+            wait for. Without it that runner is watched, and what it does not buy is left.
+        enough: seconds after which what a lasting runner still has in hand is waited for no more.
     """
     done = over(job_ids) if done is None else done
     while True:
@@ -135,11 +138,15 @@ def finish(
                 ending = None if hand is None else hand(store)
                 if ending is not None:
                     return ending
+                left = over(job_ids, elsewhere=True)
+                if hand is not None and store.read(left) and not store.read(done):
+                    continue  # that runner takes nothing up: it is tried again, after a while
+                limit = enough if lasting_runner(settings.database) is not None else None
                 try:
-                    watch(store, job_ids, done, settings, quiet=hooks.quiet)
+                    watch(store, job_ids, done, settings, quiet=hooks.quiet, limit=limit)
                 except RunnerGoneError:
                     continue
-                if hand is None or store.read(done):
+                if hand is None or store.read(done) or not store.read(left):
                     return Ending(Reason.FINISHED)
 
 
@@ -171,9 +178,23 @@ def serve(
 
 
 def watch(
-    store: Store, job_ids: Sequence[int], done: Done, settings: Settings, *, quiet: bool
+    store: Store,
+    job_ids: Sequence[int],
+    done: Done,
+    settings: Settings,
+    *,
+    quiet: bool,
+    limit: float | None = None,
 ) -> None:
     """Watch jobs that another terminal's runner works on, until they are done or it leaves them.
+
+    Args:
+        store: for reading.
+        job_ids: their numbers.
+        done: how far they are waited for.
+        settings: of the command.
+        quiet: show no progress.
+        limit: seconds after which they are watched no more.
 
     Raises:
         RunnerGoneError: the runner ended before.
@@ -184,12 +205,15 @@ def watch(
         progress = asyncio.create_task(shown.run())
         left = over(job_ids, elsewhere=True)
         watching = asyncio.create_task(changes(store, lambda c: done(c) or left(c)))
+        now = asyncio.get_running_loop().time
+        until = math.inf if limit is None else now() + limit
         try:
-            while not watching.done():
-                await asyncio.wait({watching}, timeout=1.0)
+            while not watching.done() and now() < until:
+                await asyncio.wait({watching}, timeout=min(1.0, until - now()))
                 if not watching.done() and current_runner(settings.database) is None:
                     raise RunnerGoneError
-            watching.result()
+            if watching.done():
+                watching.result()
         finally:
             for task in (watching, progress):
                 task.cancel()

@@ -44,8 +44,10 @@ from batchsora.cli.run import SECONDS, USD, moved_option
 def command(cli: Cli, /, prompt: str, **flags: Any) -> int:
     """Buy one video of PROMPT. It is a row of the batch 'adhoc', and as safe as any row.
 
-    Beside a run in another terminal, that run buys it: without --wait, handing it over is enough
-    to end with 0. What has no room under a budget is not bought later either.
+    Beside a run in another terminal, that run buys it: without --wait, it is enough to end with 0
+    that the run has it in hand. A run that takes nothing up (it still looks for earlier work, or
+    only fetches its last files) is waited for, without --wait for a minute. What has no room under
+    a budget is not bought later either.
 
     \b
     Examples:

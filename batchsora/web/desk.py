@@ -21,7 +21,7 @@ from batchsora.settings import Settings
 from batchsora.web.launch import Launcher
 from jobs import schema
 from jobs.lock import RunnerInfo, current_runner, lasting_runner
-from jobs.store import Store
+from jobs.store import Store, handing
 
 T = TypeVar("T")
 
@@ -137,8 +137,8 @@ class Desk:
         return current_runner(self.settings.database)
 
     def goes_on(self) -> bool:
-        """Say whether a run is alive that takes up what is handed to it, to its end."""
-        return lasting_runner(self.settings.database) is not None
+        """Check whether a run is alive that takes up what is handed to it, to its end."""
+        return lasting_runner(self.settings.database) is not None and self.read(handing.is_served)
 
 
 MOST_KEPT: Final = 256

@@ -15,10 +15,10 @@ from starlette.exceptions import HTTPException
 from batchsora.app import wording
 from batchsora.app.databases import existing_store
 from batchsora.app.earlier import OnExisting, settle_earlier
+from batchsora.app.handover import ask_for
 from batchsora.app.loading import LoadOptions, load_manifest
 from batchsora.app.manifests import Source, fitted_folder
 from batchsora.app.session import endpoint
-from batchsora.app.steer import ask_for
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError
 from batchsora.web.answers import Said
@@ -214,6 +214,10 @@ def started_run(desk: Desk, command: list[str], name: str) -> str:
         ) from None
 
 
+ENDED_MEANWHILE: Final = "the run has ended meanwhile, so this is not bought yet: press Go on again"
+"""What is told when nobody is there any more to take jobs up."""
+
+
 def hand_over(desk: Desk, path: Path, wish: Wish) -> tuple[int, list[str]]:
     """Load a manifest, and hand its jobs to the run that is going on; called in a thread.
 
@@ -258,5 +262,6 @@ def hand_over(desk: Desk, path: Path, wish: Wish) -> tuple[int, list[str]]:
             )
             return report.batch_id, lines
         wanted = store.read(lambda c: views.queued_jobs(c, report.batch_id, ASKED_BY_NAME))
-        ask_for(store, [job.id for job in wanted])
-    return report.batch_id, [*lines, "the run that is going on takes it up"]
+        served = ask_for(store, [job.id for job in wanted])
+    taken = "the run that is going on takes it up" if served else ENDED_MEANWHILE
+    return report.batch_id, [*lines, taken]

@@ -4,6 +4,10 @@ A batch is served only by the run that was started for it. Whatever else a perso
 a living run (retry, resume, ``generate``, a button of the page) is handed over job by job, so that
 nothing else of their batches is bought (docs/decisions/0014-consent-is-state-of-the-row.md). The
 mark lasts as long as the runner: :func:`take_back`, at the start and the end of each.
+
+A runner takes up what is handed over only while it serves (:func:`set_serving`): not in its look
+before it buys, nor once it submits no more. It stops serving in the transaction in which it finds
+nothing left to do, so that what was handed over before is seen, and nothing is handed over after.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -11,7 +15,7 @@ from collections.abc import Collection, Iterable, Sequence
 from sqlalchemy import Connection, bindparam, select, text, update
 
 from ..states import JobState
-from ..tables import BATCH, HANDED, JOB
+from ..tables import ACCOUNT, BATCH, HANDED, JOB
 from .prepared import Prepared, as_list, one_of
 
 IN_HAND = text("handed AND state = 'queued' AND (held_back IS NULL OR held_back = 'unasked')")
@@ -38,6 +42,8 @@ _WAITS_NO_MORE = Prepared(
     )
     .values(waiting_for=None)
 )
+_SERVING = Prepared(select(ACCOUNT.c.serving))
+_SET_SERVING = Prepared(update(ACCOUNT).values(serving=bindparam("to")))
 _ALL = Prepared(select(JOB.c.id).where(HANDED))
 _ANY = Prepared(select(JOB.c.id).where(HANDED).limit(1))
 _IN_STATE = Prepared(select(JOB.c.id).where(HANDED, JOB.c.state == bindparam("state")).limit(1))
@@ -63,6 +69,24 @@ def hand_over(connection: Connection, job_ids: Collection[int]) -> int:
     jobs = as_list(job_ids)
     _WAITS_NO_MORE.run(connection, jobs=jobs)  # of before; the runner says what it waits for now
     return _HAND.run(connection, jobs=jobs)
+
+
+def set_serving(connection: Connection, *, serving: bool) -> None:
+    """Write down whether the runner takes up what is handed over from now on."""
+    _SET_SERVING.run(connection, to=serving)
+
+
+def is_served(connection: Connection) -> bool:
+    """Check whether the runner takes up what is handed over; a killed one may have left it so."""
+    return bool(_SERVING.scalar(connection))
+
+
+def offer(connection: Connection, job_ids: Collection[int]) -> bool:
+    """Hand jobs over where the runner takes them up; False leaves them as they are."""
+    served = is_served(connection)
+    if served:
+        hand_over(connection, job_ids)
+    return served
 
 
 def take_back(connection: Connection) -> None:

@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from ..columns import sql_list
 from ..states import ASKED_BY_NAME, FOUND, HeldBack, JobState
-from ..tables import BUYABLE, HELD_BACK, JOB, QUEUED
+from ..tables import BUYABLE, HELD_BACK, JOB, NAMED, QUEUED
 from .prepared import Prepared, as_list, one_of, values_in
 from .rows import ASKED
 
@@ -35,7 +35,8 @@ class Sought:
         batch_ids: whose rows.
         named: a person named the batches, and so asks for all of them; else only for what was
             asked for before.
-        rows: of the manifests, by batch, where only some were picked.
+        rows: of the manifests, by batch, where only some were picked; what was asked for by name
+            is sought all the same.
     """
 
     batch_ids: Sequence[int]
@@ -46,7 +47,7 @@ class Sought:
     def where(self) -> tuple[ColumnElement[bool], ...]:
         """Say so in SQL."""
         picked = [
-            or_(JOB.c.batch_id != batch, JOB.c.row.in_(values_in(rows)))
+            or_(JOB.c.batch_id != batch, JOB.c.row.in_(values_in(rows)), NAMED)
             for batch, rows in self.rows.items()
         ]
         asked = or_(
@@ -76,7 +77,7 @@ _HOLD_FOUND = Prepared(
     _HOLD.values(held_beneath=case((_IS_FOUND, JOB.c.held_beneath), else_=JOB.c.held_back))
 )
 _BATCH = JOB.c.batch_id == bindparam("batch")
-_IN_PICK = JOB.c.row.in_(one_of("rows"))
+_IN_PICK = or_(JOB.c.row.in_(one_of("rows")), NAMED)
 _LEAVE_OUT = Prepared(
     update(JOB).where(BUYABLE, _BATCH, ~_IN_PICK).values(held_back=HeldBack.LEFT_OUT, handed=False)
 )
@@ -96,7 +97,7 @@ _STILL_UNASKED = Prepared(
     .values(held_back=HeldBack.LEFT_OUT, handed=False)
 )
 _NAMED = (HELD_BACK, QUEUED, JOB.c.id.in_(one_of("jobs")))
-_ASK_FOR = Prepared(update(JOB).where(*_NAMED).values(**ASKED).returning(JOB.c.id))
+_ASK_FOR = Prepared(update(JOB).where(*_NAMED).values(**ASKED, named=True).returning(JOB.c.id))
 _AT = bindparam("at", type_=JOB.c.overruled_at.type)
 _OVERRULE = Prepared(update(JOB).where(*_NAMED, _IS_FOUND).values(overruled_at=_AT))
 _ASK_BY_NAME = Prepared(
@@ -168,6 +169,8 @@ def look_again(connection: Connection, sought: Sought, reason: HeldBack) -> None
 def pick(connection: Connection, batch_id: int, rows: Collection[int]) -> None:
     """Leave out all rows of a batch but some of its manifest (``--first``, ``--sample``).
 
+    What a person asked for by name is not left out.
+
     What holds those back still does: :func:`release` comes first.
     """
     picked = as_list(rows)
@@ -232,6 +235,16 @@ _BUY_UNLOOKED = Prepared(
 def buy_unlooked(connection: Connection, job_ids: Iterable[int], now: datetime) -> int:
     """Let jobs be bought that could not be looked for: a person said so; count them."""
     return _BUY_UNLOOKED.run_each(connection, [{"job": number, "at": now} for number in job_ids])
+
+
+_AWAITED = Prepared(
+    select(func.count()).where(HELD_BACK, QUEUED, _BATCH, _IS_FOUND, JOB.c.held_beneath.is_(None))
+)
+
+
+def count_found(connection: Connection, batch_id: int) -> int:
+    """Count the rows of a batch that were asked for, and wait because of what was found."""
+    return int(_AWAITED.scalar(connection, batch=batch_id))
 
 
 def counts(connection: Connection, batch_id: int) -> dict[HeldBack, int]:

@@ -153,7 +153,7 @@ class _Loader:
     ) -> None:
         self._connection = connection
         # whatever was agreed to, found or said was about another request, or another manifest
-        self._asked = {**ASKED, "held_back": held_back, "handed": False, "overruled_at": None}
+        self._asked = {**_UNSAID, "held_back": held_back}
         self._queued = _QUEUED | self._asked
         self._batch_id = batch_id
         self._now = now
@@ -293,14 +293,14 @@ class _Loader:
         """Give rows their new key where the same video is asked for under another one.
 
         An id column that came, went or was renumbered buys nothing again: what was paid for stays
-        known, and what was found about a row that waits keeps holding it back.
+        known, and so does what was found or said about a row that waits.
         """
         left: list[Any] = []
         for job in missing:
             asked = job.manifest_fingerprint or job.fingerprint
             found = job.held_back not in (None, *NOTHING_FOUND)
-            kept_back = job.state == JobState.QUEUED and found
-            known = job.paid or kept_back
+            said = job.named or job.overruled_at is not None
+            known = job.paid or (job.state == JobState.QUEUED and (found or said))
             same = self._fresh.take(asked) if known and self.report.added else None
             if same is None:
                 left.append(job)
@@ -330,7 +330,7 @@ class _Loader:
             self._connection.execute(
                 update(JOB)
                 .where(JOB.c.id == job.id, JOB.c.state == JobState.QUEUED)
-                .values(state=JobState.CANCELLED, completed_at=self._now, handed=False, **ASKED)
+                .values(state=JobState.CANCELLED, completed_at=self._now, **_UNSAID)
             )
             self.report.cancelled.append(job.key)
 
@@ -358,6 +358,7 @@ class _Loader:
         return redone
 
 
+_UNSAID = {**ASKED, "handed": False, "named": False, "overruled_at": None}
 _COPIED = (*NAMES, "manifest_fingerprint", "in_manifest")
 _BY_HAND = ("prompt", "fingerprint", "manifest_fingerprint")
 _QUEUED = {

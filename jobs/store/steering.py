@@ -29,6 +29,7 @@ def serve(connection: Connection, batch_ids: Iterable[int]) -> None:
 
 def serve_none(connection: Connection) -> None:
     """Forget what was served and handed over: a runner has just begun, or ends."""
+    handing.set_serving(connection, serving=False)
     connection.execute(update(BATCH).where(BATCH.c.active).values(active=False))
     handing.take_back(connection)
 
@@ -88,7 +89,7 @@ def _cancel(connection: Connection, which: ColumnElement[bool], now: datetime) -
     moved = connection.execute(
         update(JOB)
         .where(which, JOB.c.state.in_(sources("cancel")))
-        .values(state=JobState.CANCELLED, completed_at=now, handed=False, **ASKED)
+        .values(state=JobState.CANCELLED, completed_at=now, handed=False, named=False, **ASKED)
         .returning(JOB.c.id)
     )
     return list(moved.scalars())
@@ -205,6 +206,7 @@ def _queue(
             error_kind=None,
             error=None,
             completed_at=None,
+            named=True,
             **ASKED,
         )
         .returning(JOB.c.id)

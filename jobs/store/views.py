@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, not_, or_, select
 from ..errors import NotFoundError
 from ..ledger import Budget, Scope, batch_key, twice_key
 from ..states import HeldBack, JobState
-from ..tables import ARTIFACT, ATTEMPT, BATCH, BUDGET, JOB, TALLY
+from ..tables import ACCOUNT, ARTIFACT, ATTEMPT, BATCH, BUDGET, JOB, TALLY
 from ..text import folded_id
 from . import doubts, files, handing, holding
 
@@ -146,6 +146,7 @@ _JOB_VIEW = (
         and_(
             not_(BATCH.c.paused),
             or_(and_(BATCH.c.active, JOB.c.held_back.is_(None)), JOB.c.handed),
+            select(ACCOUNT.c.serving).scalar_subquery(),
         ).label("served"),
         ATTEMPT.c.state.label("attempt_state"),
         ATTEMPT.c.generation_id,
@@ -327,13 +328,13 @@ def queued_by_kind(
     Args:
         connection: to read from.
         batch_id: of the batch.
-        rows: of the manifest; None is all of them.
+        rows: of the manifest, beside those that were asked for by name; None is all of them.
         held_back: reasons that don't count, because they are overruled.
     """
     queued = to_buy(batch_id, held_back)
     if rows is not None:
-        found = connection.execute(select(JOB.c.kind, JOB.c.row).where(*queued))
-        return Counter(job.kind for job in found if job.row in rows)
+        found = connection.execute(select(JOB.c.kind, JOB.c.row, JOB.c.named).where(*queued))
+        return Counter(job.kind for job in found if job.row in rows or job.named)
     counted = connection.execute(
         select(JOB.c.kind, func.count()).where(*queued).group_by(JOB.c.kind)
     )

@@ -13,6 +13,7 @@ def upgrade() -> None:
     """Add the columns."""
     keep_addresses()
     ask_for_single_videos()
+    keep_what_is_asked_for()
 
 
 def keep_addresses() -> None:
@@ -31,4 +32,14 @@ def ask_for_single_videos() -> None:
         "UPDATE job SET held_back = 'unasked', held_beneath = NULL"
         " WHERE state = 'queued' AND held_back = 'not_looked'"
         " AND batch_id IN (SELECT id FROM batch WHERE name = 'adhoc')"
+    )
+
+
+def keep_what_is_asked_for() -> None:
+    """Keep whether the runner serves what is handed to it, and which rows were asked for by name."""
+    op.add_column(
+        "account", sa.Column("serving", sa.Boolean(), nullable=False, server_default=sa.text("0"))
+    )
+    op.add_column(
+        "job", sa.Column("named", sa.Boolean(), nullable=False, server_default=sa.text("0"))
     )

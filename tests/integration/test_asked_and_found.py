@@ -89,7 +89,7 @@ def test_what_was_found_does_not_ask_for_a_row(call: Shell, world: World) -> Non
         item.foreign = False  # they count as bought from now on
     declined = call("run", "--buy-again", "--quiet")
     assert "1 video(s) for" in declined.words, declined.err
-    assert call(*RUN, "--buy-again").code == 4
+    assert call(*RUN, "--buy-again").code == 0  # what it was not asked for stops no run
     assert bought(world) == {"heron 0": 1, "heron 1": 2, "heron 2": 1}
     assert held(call) == {"exists": 1}  # over left_out: that word was not about it
     assert call(*RUN, "--batch", "trial").code == 4
@@ -104,9 +104,24 @@ def test_rows_that_nobody_asked_for_are_not_asked_for_by_a_look(call: Shell, wor
     held_back = held(call)
     assert held_back["unasked"] + held_back.get("exists", 0) == 3
     assert call(*RUN, "more.csv").code == 4
-    assert call(*RUN, "--buy-again").code == 4
+    assert call(*RUN, "--buy-again").code == 0  # what it was not asked for stops no run
     assert bought(world) == {"swan 0": 1, "heron 1": 1}
     assert held(call) == held_back  # its word was not about them
+
+
+def test_what_was_found_about_rows_that_nobody_asks_for_stops_no_run(
+    call: Shell, world: World
+) -> None:
+    """Neither outside of the pick, nor in batches that nobody has asked for."""
+    exists(world, "heron 1", "heron 2")
+    assert call(*RUN, "trial.csv").code == 4
+    picked = call(*RUN, "trial.csv", "--first", "1")
+    assert (picked.code, held(call)) == (0, {"exists": 2}), picked.err
+    assert call(*RUN).code == 0  # nothing of it is asked for any more
+    sheet("more.csv", "swan 0", "swan 1")
+    assert call(*RUN, "more.csv", "--first", "1").code == 0
+    assert call(*RUN, "--batch", "trial").code == 4
+    assert bought(world) == {"heron 0": 1, "swan 0": 1}
 
 
 FINDS = ("in the account", "in this database")
@@ -136,6 +151,66 @@ def test_a_retry_by_name_is_kept(call: Shell, world: World, where: str) -> None:
     # it was bought; what comes of it is looked at as ever
     assert call(*RUN, "trial.csv").code == 4
     assert bought(world) - before == {"heron 1": 1}
+
+
+@pytest.mark.parametrize("where", FINDS)
+def test_a_retry_by_name_is_kept_under_another_id(call: Shell, world: World, where: str) -> None:
+    """An id column that is renumbered, or goes, is no edit: the word was about the video."""
+    find(call, world, where)
+    before = bought(world)
+    assert call("retry", "r1", "--batch", "trial", "--yes").code == 0
+    sheet("trial.csv", "heron 0", "heron 1", "heron 2", ids="x")
+    assert call(*RUN, "trial.csv").code == 4
+    assert bought(world) - before == {"heron 1": 1}
+    assert sum(held(call).values()) == 1
+
+
+def test_buy_again_is_kept_under_another_id(call: Shell, world: World) -> None:
+    """The run had no money for it."""
+    find(call, world, "in the account")
+    money, world.balance = world.balance, 0
+    assert call(*RUN, "--batch", "trial", "--buy-again").code == 4
+    world.balance = money
+    sheet("trial.csv", "heron 0", "heron 1", "heron 2", ids="x")
+    assert call(*RUN, "trial.csv").code == 0
+    assert bought(world) == {"heron 0": 1, "heron 1": 1, "heron 2": 1}
+
+
+@pytest.mark.parametrize("found", [True, False], ids=["found", "left out"])
+def test_a_pick_leaves_no_row_out_that_was_asked_for_by_name(
+    call: Shell, world: World, *, found: bool
+) -> None:
+    """It is bought with the picked ones, is counted in the question, and is looked for."""
+    if found:
+        exists(world, "heron 1", "heron 2")
+        assert call(*RUN, "trial.csv").code == 4
+    else:
+        assert call(*RUN, "trial.csv", "--first", "1").code == 0
+    assert call("retry", "r1", "--yes").code == 0
+    asked = call("run", "trial.csv", "--first", "1", "--quiet")
+    assert "1 video(s) for about $0.12" in asked.words
+    assert call(*RUN, "trial.csv", "--first", "1").code == 0
+    assert bought(world) == {"heron 0": 1, "heron 1": 1}
+
+
+def test_a_row_asked_for_by_name_is_looked_for_beside_a_pick(call: Shell, world: World) -> None:
+    """What appeared since the word holds it back; nor does a cancelled row keep the word."""
+    assert call(*RUN, "trial.csv", "--first", "1").code == 0
+    assert call("retry", "r1", "r2", "--yes").code == 0
+    assert call("cancel", "r2", "--yes").code == 0
+    exists(world, "heron 1")
+    assert call(*RUN, "trial.csv", "--first", "1").code == 4
+    assert held(call) == {"exists": 1}
+    assert bought(world) == {"heron 0": 1}
+
+
+def test_a_failed_row_that_is_retried_is_bought_beside_a_pick(call: Shell, world: World) -> None:
+    """``retry`` says that a run buys it, and so does one of the first row alone."""
+    world.failures["heron 2"] = ["internal error"]
+    assert call(*RUN, "trial.csv", "--retries", "0").code == 3
+    assert call("retry", "r2", "--yes").code == 0
+    assert call(*RUN, "trial.csv", "--first", "1").code == 0
+    assert bought(world)["heron 2"] == 2
 
 
 @pytest.mark.parametrize("where", FINDS)

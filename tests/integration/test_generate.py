@@ -1,6 +1,7 @@
 """``generate`` and ``wait``: one video from the command line, against the sandbox over HTTP."""
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -223,3 +224,20 @@ def test_waiting_with_nothing_under_way_ends_at_once() -> None:
     said("generate", "a sunset", "--wait", *QUICK)
     done = call("wait")
     assert (done.exit_code, "nothing is under way" in done.stderr) == (0, True)
+
+
+def test_ctrl_c_after_a_paid_failure_says_what_was_spent(world: World, api: SandboxServer) -> None:
+    """The row waits for its retry when it is stopped: what failed was charged all the same."""
+    world.failures["a sunset"] = ["internal error"] * 3
+    night = Night(Path.cwd(), api.url)
+    failed = "SELECT id FROM job WHERE state = 'queued' AND charged_micros > 0"
+    with night.start("generate", "a sunset", "--wait", *QUICK) as asking:
+        while not (world.made and night.rows(failed)):
+            assert asking.poll() is None
+        asking.send_signal(signal.SIGINT)
+        said = asking.communicate(timeout=60)[1]
+        assert asking.returncode == 130
+    assert "nothing was bought" not in said
+    assert "$0.12 was spent on a video that failed; it is not bought again" in said
+    call("run", "--budget", "9", "--rate", "0", *QUICK, "--no-download")
+    assert len(world.made) == 1

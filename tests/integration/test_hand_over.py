@@ -220,8 +220,11 @@ def test_generate_without_room_beside_a_run_gives_up_at_once(
     assert bought(world) == {}
 
 
-def test_generate_that_is_handed_over_has_succeeded(world: World, api: SandboxServer) -> None:
-    """Without --wait it ends at once with 0, also where the run has no slot free just now."""
+def test_generate_that_is_handed_over_has_succeeded(
+    world: World, api: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without --wait it ends soon with 0, also where the run has no slot free just now."""
+    monkeypatch.setattr(generating, "SOON", 0.2)
     with living(world, api.url, "--max-in-flight", "1") as running:
         done = call("generate", "a sunset", "--poll-interval", "0.05")
         assert done.exit_code == 0, done.exception
@@ -252,6 +255,8 @@ def test_generate_whose_runner_lets_go_of_it_is_not_left_in_the_queue(world: Wor
     database = Path("batchsora.db")
     with working_store(database, SystemClock()):
         pass
+    with existing_store(database) as store:
+        store.write(lambda c: handing.set_serving(c, serving=True))
     night = Night(Path.cwd(), os.environ["BATCHSORA_BASE_URL"])
     waiting = None
     with runner_lock(database, SystemClock().now()):
@@ -340,9 +345,12 @@ def test_generate_waits_for_a_run_that_still_makes_the_database(
         seen.append(schema.version(path))
         if seen[-1] is None:
             schema.upgrade(path)
+            with existing_store(path) as store:
+                store.write(lambda c: handing.set_serving(c, serving=True))
         return seen[-1]
 
     monkeypatch.setattr(generating, "version", makes)
+    monkeypatch.setattr(generating, "SOON", 0.2)
     with runner_lock(database, SystemClock().now()):
         done = call("generate", "a sunset")
         assert (done.exit_code, seen) == (0, [None, schema.HEAD]), done.output

@@ -109,6 +109,47 @@ def test_the_last_doubt_is_void_by_two_clean_looks_at_a_known_lag(make: Make) ->
     assert engine.status().jobs["completed"] == 6
 
 
+def night_with_a_last_doubt(make: Make, **provider: Any) -> Engine:
+    """Have a night end with a doubt that nothing newer of ours can settle."""
+    engine = make(**provider)
+    engine.provider.script = {"prompt of r3": [DROPPED]}
+    engine.load([spec(f"r{i}", row=i) for i in range(4)])
+    engine.run(max_in_flight=1, rate=0.2, grace=60)
+    assert engine.jobs()["r3"].state == "in_doubt"
+    return engine
+
+
+def test_the_last_doubt_of_a_night_is_settled_by_a_short_night_of_another_batch(
+    make: Make,
+) -> None:
+    """What that buys shows that the list goes on; the row is then free, and not bought by it."""
+    engine = night_with_a_last_doubt(make)
+    engine.load([spec(f"o{i}", row=i) for i in range(2)], batch="other")
+    assert engine.run([2], grace=60).reason is Reason.FINISHED
+    assert engine.status(2).jobs["completed"] == 2
+    (doubt,) = [a for a in engine.attempts() if a.prompt == "prompt of r3"]
+    assert (doubt.state, engine.jobs()["r3"].state) == ("void", "queued")
+    assert engine.budget("batch:1").held_micros == 0
+    assert len(posts(engine, "prompt of r3")) == 1
+    assert engine.run([1], grace=60).reason is Reason.FINISHED
+    assert engine.status().jobs["completed"] == 4
+    assert len(posts(engine, "prompt of r3")) == 2
+
+
+def test_a_doubt_of_another_batch_that_may_have_been_charged_is_not_waited_for_long(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It stays for a person: the run says what it waits for, and ends after two graces."""
+    engine = night_with_a_last_doubt(make)
+    engine.provider.balance_micros -= 120_000
+    engine.load([spec("o0")], batch="other")
+    began = engine.clock.now()
+    assert engine.run([2], grace=60).reason is Reason.FINISHED
+    assert engine.jobs()["r3"].state == "in_doubt"
+    assert engine.clock.now() - began < timedelta(minutes=10)
+    assert "1 unconfirmed submission(s) of other batches" in caplog.text
+
+
 def test_a_balance_that_fell_by_more_keeps_the_doubt(make: Make) -> None:
     """The list never shows it, but it was charged: it stays in doubt, whatever else is shown."""
     engine = make()

@@ -14,15 +14,16 @@ from starlette.routing import Route
 from batchsora.app import held, wording
 from batchsora.app.databases import existing_store
 from batchsora.app.earlier import OnExisting, settle_earlier
+from batchsora.app.handover import ask_for
 from batchsora.app.loading import Caps, set_caps
 from batchsora.app.session import endpoint
-from batchsora.app.steer import ask_for, digest
+from batchsora.app.steer import digest
 from batchsora.manifest.errors import CellError
 from batchsora.settings import SettingsError
 from batchsora.web.answers import Said, batch_of, desk_of, done, refused
 from batchsora.web.desk import Desk
 from batchsora.web.rendering import render
-from batchsora.web.starting import in_words, money, started_run
+from batchsora.web.starting import ENDED_MEANWHILE, in_words, money, started_run
 from batchsora.web.uploads import received
 from jobs.errors import EngineError
 from jobs.provider import ProviderError
@@ -118,8 +119,8 @@ def _hand_over(desk: Desk, batch_id: int, left: _Left, budget: Decimal | None) -
         if left.jobs:
             settle_earlier(store, place, Sought([batch_id]), OnExisting.ASK, desk.clock, said)
         free = store.read(lambda c: {j.id for j in views.queued_jobs(c, batch_id, ASKED_BY_NAME)})
-        ask_for(store, [number for number in left.jobs if number in free])
-    taken = "the run that is going on takes it up"
+        served = ask_for(store, [number for number in left.jobs if number in free])
+    taken = "the run that is going on takes it up" if served else ENDED_MEANWHILE
     return [*notes, *said.lines, *([taken] if free or not left.jobs else [])]
 
 
