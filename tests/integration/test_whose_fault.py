@@ -144,6 +144,36 @@ def test_an_id_that_nothing_shows_stops_nobody(
     assert len(shop.world.made) == ROWS
 
 
+@pytest.mark.parametrize(
+    ("code", "words", "kind"),
+    [
+        (200, "Sora is overloaded right now", "system"),
+        (0, "internal error", "system"),
+        (1301, "internal error", "unknown"),
+        (200, "success", "unknown"),
+        (200, "Internal error: blocked by moderation", "content"),
+    ],
+)
+def test_an_envelope_that_went_well_hides_no_reason(
+    shop: Shop, status: Callable[[], Any], code: int, words: str, kind: str
+) -> None:
+    """Only the generation's own words tell why it failed, and an unknown code keeps it waiting."""
+
+    def answer(request: web.Request) -> web.StreamResponse | None:
+        if request.method != "GET" or not request.path.startswith(f"{LIST}/"):
+            return None
+        asked = request.path.removeprefix(f"{LIST}/").strip("/")
+        inner = {"generation_id": asked, "status": "failed", "error": words}
+        return answered({"code": code, "msg": "success", "data": inner})
+
+    shop.answer = answer
+    assert shop.run("--buy-again", "--retries", "0", rows=1) == 3
+    assert status()["failed_kinds"] == {kind: 1}
+    assert len(shop.world.made) == 1
+    assert shop.call("retry", "--yes") == 0  # what is not meant is left alone
+    assert status()["jobs"]["queued"] == (kind == "system")
+
+
 def test_a_list_that_fails_for_ever_keeps_no_video_back(
     shop: Shop, status: Callable[[], Any]
 ) -> None:
