@@ -6,24 +6,40 @@ One answer alone can't always tell, but several can:
 ========================================  ==========================================================
 the answer                                what it means
 ========================================  ==========================================================
-names a field, the content or the image   the row fails
+says what is wrong with the row           the row fails, however often it comes
 names the callback's address, the row's   the row fails
 names the callback's address, the run's   the run stops; the row stays queued
 names nothing of the row                  the row fails; the same three times running, without an
                                           acceptance between: the run stops, and these rows are put
                                           back in the queue
-speaks of money, under a status that does the row fails; three running, whatever their words: the
-not say so, while the balance suffices    run stops for want of money, and they are put back
+names something of the row, and not what  the same, once three different requests heard it: videos
+is wrong with it                          of one prompt are refused alike
+speaks of the account or its money, or    the row fails; three running, whatever their words: the
+refuses access, under a status for wrong  run stops for that cause, and they are put back
+requests too (and the balance suffices)
 ========================================  ==========================================================
 """
 
 import re
+from collections.abc import Hashable
+from dataclasses import replace
 
-from .provider import About, Accepted, RefusalCause, Refused, Rejected, SubmitOutcome
+from .provider import (
+    About,
+    Accepted,
+    GenerationRequest,
+    RefusalCause,
+    Refused,
+    Rejected,
+    SubmitOutcome,
+)
 from .states import FailureKind
 
 RUNNING = 3
-"""Equal refusals in a row that name nothing of the row: then it is not the rows' fault."""
+"""Equal refusals in a row that may not be the rows' fault: then they are not."""
+
+_OF_THE_ACCOUNT = ""
+"""Stands for the words of all that speak of the account: these need not be equal."""
 
 _VARYING = re.compile(r"\b(?=[\w-]*\d)[\w-]+\b")
 """Numbers, ids and times, which differ from answer to answer."""
@@ -35,21 +51,28 @@ def same_words(message: str) -> str:
 
 
 class Blame:
-    """Remembers the refusals that name nothing of their rows, until something is accepted."""
+    """Remembers the refusals that may be the run's, until something is accepted."""
 
     def __init__(self) -> None:
-        self._words = ""
-        self._refused: list[int] = []
+        self._words: str | None = None
+        self._heard_by: set[Hashable] = set()
+        self._failed: list[int] = []
         self._put_back: list[int] = []
 
     def judge(
-        self, attempt_id: int, outcome: SubmitOutcome, *, own_callback: bool
+        self,
+        attempt_id: int,
+        outcome: SubmitOutcome,
+        request: GenerationRequest,
+        *,
+        own_callback: bool,
     ) -> SubmitOutcome:
         """Return the outcome as it is to be booked: on the row, or on the run.
 
         Args:
             attempt_id: whose answer it is.
             outcome: as the provider gave it.
+            request: what it was asked for.
             own_callback: True when the row names its own address for callbacks.
         """
         match outcome:
@@ -60,12 +83,18 @@ class Blame:
                     RefusalCause.REQUEST,
                     f"{outcome.message}; the address is the run's own: check --callback-base",
                 )
-            case Rejected(about=About.UNKNOWN):
+            case Rejected(about=About.UNKNOWN | About.UNCLEAR):
+                one = (
+                    attempt_id
+                    if outcome.about is About.UNKNOWN
+                    else replace(request, callback_url=None)
+                )
                 refused = Refused(RefusalCause.REQUEST, outcome.message)
-                return self._unexpected(attempt_id, same_words(outcome.message), outcome, refused)
+                words = same_words(outcome.message)
+                return self._unexpected(attempt_id, words, one, outcome, refused)
             case Refused(sure=False):  # the caller knows that the balance suffices
                 row = Rejected(FailureKind.VALIDATION, outcome.message, About.UNKNOWN)
-                return self._unexpected(attempt_id, str(outcome.cause), row, outcome)
+                return self._unexpected(attempt_id, _OF_THE_ACCOUNT, attempt_id, row, outcome)
         return outcome
 
     def put_back(self) -> list[int]:
@@ -74,16 +103,31 @@ class Blame:
         return found
 
     def _unexpected(
-        self, attempt_id: int, words: str, of_the_row: Rejected, of_the_run: Refused
+        self,
+        attempt_id: int,
+        words: str,
+        one: Hashable,
+        of_the_row: Rejected,
+        of_the_run: Refused,
     ) -> SubmitOutcome:
+        """Book a refusal on the row until three have heard these words.
+
+        Args:
+            attempt_id: whose answer it is.
+            words: without what varies.
+            one: what makes it another one than those before.
+            of_the_row: the outcome while it may be the row's.
+            of_the_run: the outcome from then on.
+        """
         if words != self._words:
             self._forget(words)
-        self._refused.append(attempt_id)
-        if len(self._refused) < RUNNING:
+        self._heard_by.add(one)
+        if len(self._heard_by) < RUNNING:
+            self._failed.append(attempt_id)
             return of_the_row
-        if len(self._refused) == RUNNING:  # those of a longer streak were never failed
-            self._put_back += self._refused[:-1]
+        self._put_back += self._failed
+        self._failed = []
         return of_the_run
 
-    def _forget(self, words: str = "") -> None:
-        self._words, self._refused = words, []
+    def _forget(self, words: str | None = None) -> None:
+        self._words, self._heard_by, self._failed = words, set(), []

@@ -86,6 +86,7 @@ class About(StrEnum):
 
     ROW = "row"
     CALLBACK = "callback"
+    UNCLEAR = "unclear"
     UNKNOWN = "unknown"
 
 
@@ -94,8 +95,9 @@ class Rejected:
     """Known not created, and the same request would be refused again (400, 413, 415, 422).
 
     Attributes:
-        about: ``row``: its content, its image or a field of it; ``callback``: the address for
-            callbacks; ``unknown``: the words name nothing of the row.
+        about: ``row``: its content, its image or a field of it is wrong; ``callback``: the address
+            for callbacks; ``unclear``: something of the row is named, and not what is wrong with
+            it; ``unknown``: the words name nothing of the row.
     """
 
     kind: FailureKind
@@ -148,8 +150,8 @@ class Refused:
     account in so many words (suspended, a quota that is used up).
 
     Attributes:
-        sure: False where only words under another status speak of money: they may be about the
-            row, and the balance tells.
+        sure: False where the status is one for wrong requests too (400, 403, 422): the words may
+            be about this row alone. Of money the balance tells.
     """
 
     cause: RefusalCause

@@ -334,17 +334,21 @@ class Scheduler:
         return replace(request, callback_url=self._policy.callback_url)
 
     async def _judged(self, claim: Claim, outcome: SubmitOutcome) -> SubmitOutcome:
-        """Say whose fault a refusal is: the row's, the run's, or, of a 403, the token's."""
-        if isinstance(outcome, Refused) and outcome.cause is RefusalCause.ACCESS:
-            refused = await self._token.refused()
-            return outcome if refused is None else Refused(RefusalCause.TOKEN, str(refused))
-        if isinstance(outcome, Refused) and not outcome.sure and not await self._funds.suffice():
-            return replace(outcome, sure=True)
-        if isinstance(outcome, InDoubt) and outcome.cause is RefusalCause.FUNDS:
-            lacking = not await self._funds.suffice()
-            outcome = outcome if lacking else replace(outcome, cause=None)
-        own = claim.request.callback_url is not None or self._policy.callback_url is None
-        return self._blame.judge(claim.attempt_id, outcome, own_callback=own)
+        """Say whose fault a refusal is: the row's, the run's, or the token's."""
+        match outcome:
+            case Refused(RefusalCause.ACCESS) | Refused(RefusalCause.ACCOUNT, sure=False):
+                refused = await self._token.refused()
+                if refused is not None:
+                    return Refused(RefusalCause.TOKEN, str(refused))
+            case Refused(RefusalCause.FUNDS, sure=False):
+                if not await self._funds.suffice():
+                    return replace(outcome, sure=True)
+            case InDoubt(_, RefusalCause.FUNDS):
+                lacking = not await self._funds.suffice()
+                outcome = outcome if lacking else replace(outcome, cause=None)
+        asked = claim.request
+        own = asked.callback_url is not None or self._policy.callback_url is None
+        return self._blame.judge(claim.attempt_id, outcome, asked, own_callback=own)
 
     def _heed(self, claim: Claim, outcome: SubmitOutcome) -> None:
         """Draw the conclusions that concern every submission."""

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from batchsora.runblob import errors
-from batchsora.runblob.causes import Cause, cause_of, names_callback, names_row, quotes
+from batchsora.runblob.causes import Cause, cause_of, is_the_rows, names_callback, names_row
 from batchsora.runblob.client import RunBlobClient
 from batchsora.runblob.failures import failure_kind
 from batchsora.runblob.kinds import kind_of
@@ -130,8 +130,8 @@ _REFUSALS: Final = (
 """Errors of ``generate`` that stand for every submission."""
 
 
-_SURE: Final = frozenset({402, 429})
-"""Statuses of a refusal for want of money that is no reading of words, or passes for one row."""
+_ASKS_WORDS: Final = frozenset({400, 403, 422})
+"""Statuses that leave it to the words what was refused: they may be about this one row."""
 
 
 def outcome_of(error: errors.RunBlobError, prompt: str = "", *, with_image: bool) -> SubmitOutcome:
@@ -139,8 +139,7 @@ def outcome_of(error: errors.RunBlobError, prompt: str = "", *, with_image: bool
     message = str(error)
     for kind, cause in _REFUSALS:
         if isinstance(error, kind):
-            sure = cause is not RefusalCause.FUNDS or error.status in _SURE
-            return Refused(cause, message, sure=sure)
+            return Refused(cause, message, sure=error.status not in _ASKS_WORDS)
     match error:
         case errors.ValidationError():
             return _rejected(error, prompt, with_image=with_image)
@@ -155,12 +154,12 @@ def outcome_of(error: errors.RunBlobError, prompt: str = "", *, with_image: bool
 
 
 def _rejected(error: errors.ValidationError, prompt: str, *, with_image: bool) -> Rejected:
-    message = str(error)
+    message, about = str(error), about_of(error, prompt)
     if with_image and isinstance(error, errors.ImageError):
-        return Rejected(FailureKind.IMAGE, message)
+        return Rejected(FailureKind.IMAGE, message, about)
     if error.status == 403:  # noqa: PLR2004 - moderation, see batchsora.runblob.answers
-        return Rejected(FailureKind.CONTENT, message)
-    return Rejected(FailureKind.VALIDATION, message, about_of(error, prompt))
+        return Rejected(FailureKind.CONTENT, message, about)
+    return Rejected(FailureKind.VALIDATION, message, about)
 
 
 def about_of(error: errors.ValidationError, prompt: str = "") -> About:
@@ -168,9 +167,9 @@ def about_of(error: errors.ValidationError, prompt: str = "") -> About:
     if names_callback(error.details):
         return About.CALLBACK
     # before anything was sent there is no status: then it is our own reading of the row's image
-    if error.status in (None, 413) or names_row(error.details) or quotes(error.details, prompt):
+    if error.status in (None, 413) or is_the_rows(error.details, prompt):
         return About.ROW
-    return About.UNKNOWN
+    return About.UNCLEAR if names_row(error.details) else About.UNKNOWN
 
 
 _READ_ERRORS: Final = (

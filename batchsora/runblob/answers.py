@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any, Final
 
-from batchsora.runblob.causes import MODERATED, Cause, cause_of, quotes
+from batchsora.runblob.causes import Cause, cause_of, names_row, quotes
 from batchsora.runblob.errors import (
     AccountError,
     BadTokenError,
@@ -130,9 +130,7 @@ def error_of(  # noqa: C901, PLR0911 - a table: one return for each meaning
             return BadTokenError(
                 f"the API refused the token ({status}){said}", status=status, details=details
             )
-        case 403 if call is Call.GENERATE and (
-            any(map(MODERATED.search, details)) or quotes(details, prompt)
-        ):
+        case 403 if call is Call.GENERATE and (names_row(details) or quotes(details, prompt)):
             return ValidationError(
                 f"the API refused the request ({status}){said}", status=status, details=details
             )

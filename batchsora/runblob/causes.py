@@ -15,6 +15,11 @@ stop costs nothing and harms no row. A warning ("violations may get your account
 such statement, and the refusal stays the row's. What is said of one row tells nothing of the
 account, whatever its words: a line that begins with a field of the row (``prompt: …``), quoted
 text, what the row's own prompt says, and limits that have a row's measure ("20 MB", "15 seconds").
+
+What the table leaves open is asked the other way round: is it said of the row, in words that we
+know, and of no account (:func:`is_the_rows`)? Only that is the row's however often it comes.
+Whatever else names a field or moderation ("Image generation failed", "under review for policy
+violations") is the run's when three different rows hear the same.
 """
 
 import re
@@ -31,8 +36,8 @@ class Cause(Enum):
     BUSY = "busy"
 
 
-_WHO = r"(?:accounts?|organi[sz]ations?|users?|projects?|api keys?|keys?|subscriptions?|teams?|workspaces?|tenants?|customers?|members?|plans?)"  # noqa: E501
-_STATE = r"(?:suspended|banned|deactivated|disabled|terminated|closed|locked|restricted|frozen|inactive|on hold|not active)"  # noqa: E501
+_WHO = r"(?:accounts?|organi[sz]ations?|users?|projects?|api keys?|keys?|subscriptions?|teams?|workspaces?|tenants?|customers?|members?|memberships?|plans?|trials?|access)"  # noqa: E501
+_STATE = r"(?:suspended|banned|deactivated|disabled|terminated|closed|locked|restricted|frozen|inactive|revoked|expired|on hold|not active)"  # noqa: E501
 _IS = r"(?:is|was|has been|have been|are|currently|temporarily|permanently|now|status|id \S+|:|=)"
 _MONEY = r"(?:credits?|funds?|balances?|money|tokens? balance)"
 _LIMITED = r"(?:daily|monthly|weekly|yearly|account|plan|subscription|tier|usage|spending|spend|generations?|videos?|trial)"  # noqa: E501
@@ -53,20 +58,29 @@ _TABLE: Final = (
     (Cause.FUNDS, r"\bpayment (?:is )?(?:required|overdue|failed)\b|\bbilling\b|\bunpaid\b"),
     (Cause.FUNDS, r"\btop[- ]?up\b|\brecharge\b|余额不足|欠费"),
     (Cause.ACCOUNT, rf"\b{_WHO} (?:{_IS} ){{0,3}}{_STATE}\b"),
-    (Cause.ACCOUNT, rf"\b{_STATE} (?:{_WHO})\b"),
+    (Cause.ACCOUNT, rf"\b{_STATE} (?:(?:your|this|the) )?(?:{_WHO})\b"),
+    (Cause.ACCOUNT, r"\byou (?:have been|were|are) (?:\w+ly )?(?:suspended|banned|deactivated)\b"),
     (Cause.ACCOUNT, rf"\bquotas?\b.{{0,40}}\b{_USED_UP}\b|\b{_USED_UP}\b.{{0,40}}\bquotas?\b"),
     (Cause.ACCOUNT, rf"\b{_LIMITED} (?:\w+ )?limits?\b.{{0,20}}\b{_USED_UP}\b"),
     (Cause.ACCOUNT, rf"\b{_USED_UP}\b.{{0,30}}\b{_LIMITED} (?:\w+ )?limits?\b"),
 )
 """``(cause, what the API says)``, in lower case, with codes taken apart into words."""
 
-_FIELD = re.compile(
+_FIELD = (
     r"^\W*(?:(?:the|your|this|an?|invalid|bad|unsupported|field|parameter|property|body)\b\W*)*"
     r"(?:\w+\.)*(?:prompts?|images?(?:_\w+)?|picture|photo|duration|orientation|callback_?url)\b"
-    r"(?:[^:]{0,20}:|\W+(?:(?:file|size|length|text|field|value)\W+)?(?:is|are|was|has|have|must|may|"
-    r"can|should|does|do|contains?|exceeds?|mentions?|needs?)\b)",
+    r"(?:\W+(?:file|size|length|text|field|value|\d+)\b)?"
+)
+_IN_FIELD = re.compile(rf"{_FIELD}[^:\w]{{0,20}}:", re.IGNORECASE)
+"""``prompt: …``, ``field 'image': …``, but not ``Image generation failed: …``."""
+
+_OF_FIELD = re.compile(
+    rf"{_FIELD}\W+(?:is|are|was|has|have|must|may|can|should|does|do|contains?|exceeds?|mentions?|"
+    r"needs?)\b",
     re.IGNORECASE,
 )
+"""``The prompt contains …``"""
+
 _QUOTED = re.compile(
     r"\"[^\"]*(?:\"|$)|\u201c[^\u201d]*(?:\u201d|$)|\u201e[^\u201c\u201d]*(?:[\u201c\u201d]|$)|"
     r"\u00ab[^\u00bb]*(?:\u00bb|$)|`[^`]*(?:`|$)|\u300c[^\u300d]*(?:\u300d|$)|"
@@ -89,15 +103,53 @@ _OF_THE_ROW = re.compile(
     r"\b(?:prompts?|images?(?:_\w+)?|pictures?|duration|seconds|orientation|aspect|ratio|content)\b",
     re.IGNORECASE,
 )
-MODERATED: Final = re.compile(
+_MODERATED: Final = re.compile(
     r"\b(?:moderat\w+|content[ _-]polic\w+|usage polic\w+|community guidelines|guardrails?|nsfw|"
-    r"sexual\w*|nudity|violence|violent|unsafe|safety|harmful|copyright\w*|celebrit\w+|minors?)\b",
+    r"sexual\w*|nud(?:e|ity)|violence|violent|unsafe|safety|harmful|copyright\w*|celebrit\w+|"
+    r"minors?|violat\w+|terms of (?:use|service)|inappropriate|offensive|sensitive|prohibited|"
+    r"explicit)\b|verstö(?:ß|ss)t|infringe|enfreint|違反|违规|违反|敏感|наруша",
     re.IGNORECASE,
 )
 """What a refusal of one prompt or image says, under any status."""
 
-_WARNING = re.compile(rf"\b(?:may|might|could|will|risks?|lead to|result in)\b.{{0,60}}?{_STATE}\b")
+_WRONG: Final = re.compile(
+    r"\b(?:violat\w+|breach\w*|flagged|blocked|rejected|refused|denied|declined|prohibited|"
+    r"forbidden|disallowed|banned|detected|depicts?|contains?|inappropriate|offensive|harmful|"
+    r"unsafe|explicit|sexual\w*|nsfw|nud(?:e|ity)|violen\w+|copyright\w*|celebrit\w+|minors?|"
+    r"sensitive|not (?:allowed|permitted|accepted|supported|appropriate|reachable|found|valid)|"
+    r"not be (?:decoded|read|downloaded|fetched|loaded|opened|used|shown)|exceeds|empty|blank|"
+    r"too (?:long|short|large|small|big)|at (?:most|least)|must|should|invalid|unsupported|"
+    r"malformed|corrupt\w*|unreadable|missing)\b|"
+    r"verstösst|infringe|enfreint|違反|违规|违反|敏感|наруша"
+)
+"""What is wrong with a prompt, an image or another field, in words that we know."""
+
+_ACCOUNTS: Final = re.compile(
+    r"\b(?:accounts?|subscriptions?|memberships?|plans?|tiers?|trials?|credits?|quotas?|billing|"
+    r"balances?|funds|pay\w*|paid|api|organi[sz]ations?|workspaces?|licen[cs]es?|upgrade\w*|access|"
+    r"revoked|deactivated|terminated|expired|deprecated|retired|today|day|daily|monthly|weekly|"
+    r"country|region|verif\w+|accept|agree|enabled?|content type|headers?|json)\b|"
+    r"(?:^|\b(?:been|was|were|is|are) )(?:suspended|disabled|banned)\b|"
+    r"账户|账号|余额|封禁|\bkonto|gesperrt|guthaben|\bcuenta|suspendid|\bsaldo|\bcompte|suspendu|"
+    r"\bsolde|аккаунт|заблокирован|アカウント"
+)
+"""With these in the same sentence nobody can tell: it may be the account that was refused, or the
+request as such."""
+
+_WARNING = re.compile(
+    r"\b(?:may|might|could|will|risks?|leads? to|results? in)\b.{0,60}?"
+    rf"\b(?:{_STATE}|suspension|termination|deactivation|bans?)\b"
+)
 """What may become of an account is no statement that it has."""
+
+_ASIDE: Final = re.compile(
+    rf"\b(?:accounts?|you|{_MONEY}) (?:was |were |has |have |will )?(?:not|never) (?:be |been )?"
+    rf"(?:charged|deducted|used|billed)\b|\bno {_MONEY} (?:was|were|have been) \w+\b|"
+    r"\b(?:users|members|customers|accounts) are (?:\w+ly )?\w+ from \w+ing\b"
+)
+"""Beside a row's refusal: that it cost nothing, and what is so for all accounts alike."""
+
+_SENTENCES: Final = re.compile(r"(?<=[.!?;])\s+|\u3002|\uff01|\uff1f")
 
 _LONGEST_SEARCHED: Final = 2000
 
@@ -111,9 +163,9 @@ def cause_of(lines: Sequence[str], prompt: str = "") -> Cause | None:
     """
     own = _bare(_spread(prompt, None))
     texts = [
-        _WARNING.sub(" ", _without(own, _spread(_without_quotes(line))))
+        _without(own, _stated(line))
         for line in lines
-        if not _FIELD.match(line)
+        if not (_IN_FIELD.match(line) or _OF_FIELD.match(line))
     ]
     for cause, pattern in _TABLE:
         for text in texts:
@@ -177,7 +229,34 @@ def names_callback(lines: Sequence[str]) -> bool:
 def names_row(lines: Sequence[str]) -> bool:
     """Check whether the words name a field of the row, its content or its image."""
     text = " ".join(lines).replace("_", " ")
-    return bool(_OF_THE_ROW.search(text) or MODERATED.search(text))
+    return bool(_OF_THE_ROW.search(text) or _MODERATED.search(text))
+
+
+def is_the_rows(lines: Sequence[str], prompt: str = "") -> bool:
+    """Check whether the words tell what is wrong with the row, and nothing of an account.
+
+    Args:
+        lines: the API's words.
+        prompt: of the row that they are about, which they may quote.
+    """
+    return (
+        any(map(_IN_FIELD.match, lines))
+        or quotes(lines, prompt)
+        or any(_blames_row(part) for line in lines for part in _SENTENCES.split(line))
+    )
+
+
+def _blames_row(sentence: str) -> bool:
+    text = _stated(sentence)
+    if not names_row([sentence]) or not _WRONG.search(text):
+        return False
+    of_its_size = _OF_FIELD.match(sentence) and _MEASURED.search(text)
+    return bool(not _ACCOUNTS.search(text) or (of_its_size and not _BY_TIME.search(text)))
+
+
+def _stated(line: str) -> str:
+    """Leave out quotations, warnings, and what is said of every account."""
+    return _ASIDE.sub(" ", _WARNING.sub(" ", _spread(_without_quotes(line))))
 
 
 def _spread(line: str, longest: int | None = _LONGEST_SEARCHED) -> str:

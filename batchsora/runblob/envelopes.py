@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from batchsora.runblob.phases import ENDED_BADLY, FIELDS, meaning
+from batchsora.runblob.reasons import spelled
 from jobs.text import folded_id
 
 WRAPPERS: Final = ("data", "generation", "result", "response", "video", "task", "job")
@@ -30,6 +31,15 @@ _WELL: Final[Mapping[str, tuple[object, ...]]] = {
 }
 """Fields beside a page without entries, and what they say at the end of a list."""
 
+_CODES: Final = frozenset(
+    {"code", "status", "status code", "err code", "errcode", "error code", "ret"}
+)
+_WORDS: Final = frozenset(
+    {"message", "msg", "err msg", "errmsg", "error msg", "error message", "code", "status"}
+)
+_ANSWERED: Final = frozenset({"success", "succeed", "succeeded", "successful", "ok", ""})
+"""Fields *around* a generation, and what they say where the request itself went well."""
+
 _DEEPEST: Final = 3
 
 
@@ -49,6 +59,41 @@ def naming(document: Mapping[str, Any], generation_id: str) -> Mapping[str, Any]
         return None
     named += [part for part in found if _same(part.get("id"), generation_id)]
     return named[0] if named else None
+
+
+def reasons_in(document: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an answer without what only says that the request went well, around a generation.
+
+    Inside of the generation the same words would be about its failure, and stay.
+
+    Args:
+        document: the answer to a look at one generation.
+        found: the object in it that names the generation, as :func:`naming` returned it.
+    """
+    return _unwrapped(document, found, _DEEPEST) or dict(document)
+
+
+def _unwrapped(
+    document: Mapping[str, Any], found: Mapping[str, Any], depth: int
+) -> dict[str, Any] | None:
+    """Leave such fields out on the way to the generation; None where there is no way."""
+    if document is found:
+        return dict(document)
+    for name in WRAPPERS if depth else ():
+        if isinstance(part := document.get(name), Mapping):
+            inner = _unwrapped(part, found, depth - 1)
+            if inner is not None:
+                rest = {key: value for key, value in document.items() if not _is_well(key, value)}
+                return rest | {name: inner}
+    return None
+
+
+def _is_well(name: str, value: object) -> bool:
+    name = spelled(name)
+    if isinstance(value, str) and not value.isdecimal():
+        return name in _WORDS and value.strip(" .!").casefold() in _ANSWERED
+    is_code = name in _CODES and not isinstance(value, bool)
+    return is_code and value in (0, 200, "0", "200")
 
 
 def erred(document: object) -> bool:

@@ -60,7 +60,7 @@ _TABLE: Final = (
 )
 """``(kind, what the reason says)``: the first row of which everything is found decides."""
 
-_OWN: Final = r"(?:servers?|services?|systems?|backend)"
+_OWN: Final = r"(?:servers?|services?|systems?|backend|sora)"
 _PASSING: Final = (
     (FailureKind.TIMEOUT, r"\btimed? ?outs?\b|\btook too long\b|\bdeadline (?:was )?exceeded\b"),
     (FailureKind.TIMEOUT, r"\btime limit (?:was |has been )?(?:exceeded|reached)\b"),
@@ -82,7 +82,7 @@ _PASSING: Final = (
     (
         FailureKind.SYSTEM,
         (
-            rf"\b{_OWN} (?:is |are |was )?(?:currently |temporarily )*"
+            rf"\b{_OWN} (?:is |are |was )?(?:currently |temporarily |too |very )*"
             r"(?:unavailable|overloaded|busy|down|at capacity)\b"
         ),
     ),
@@ -90,18 +90,18 @@ _PASSING: Final = (
     (FailureKind.SYSTEM, r"\b(?:high|heavy) (?:system |server )?(?:load|demand|traffic)\b"),
     (
         FailureKind.SYSTEM,
-        rf"\b(?:under|undergoing|for|scheduled|{_OWN}) maintenance\b|^maintenance$",
+        rf"\b(?:under|undergoing|for|scheduled|{_OWN}) (?:scheduled )?maintenance\b|^maintenance$",
     ),
 )
 """``(kind, the provider's own fault in so many words)``, of what :func:`spelled` makes of it."""
 
 _BESIDE: Final = (
-    "a an the this that it its is are was were has have had be been we our us you your to of "
+    "a an the this that it its is are was were has have had be been we our us your to of "
     "on in at by for from with while during due because and or as after before until when if "
     "please sorry there here some few moment moments minute minutes second seconds hour hours "
-    "now soon shortly currently temporarily temporary too very again later back about "
+    "now soon shortly currently temporarily temporary too very again later back about oops "
     "error errors exception failure failures failed fail fault errored internal unavailable "
-    "server servers service services system systems backend platform provider upstream model "
+    "server servers service services system systems backend platform provider upstream model api "
     "engine worker workers node gpu cluster capacity gateway sora openai runblob experiencing "
     "task job request generation generating generate generated prediction inference "
     "video videos render rendering rendered processing process processed creating create "
@@ -114,9 +114,12 @@ _BESIDE: Final = (
 
 _WORDS: Final = frozenset(_BESIDE.split())
 _ASIDES: Final = re.compile(
-    r"\b(?:could|can|was|were|has|have)(?:n t| not)(?: been| be)? "
+    r"\b(?:you )?(?:could|can|was|were|has|have)(?:n t| not)(?: been| be)? "
     r"(?:completed?|finish(?:ed)?|generated?|processed|rendered|created|charged)\b"
-    r"|\bwill not be charged\b|\bcredits (?:were|was|will be|have been) (?:refunded|returned)\b"
+    r"|\b(?:sora 2(?: pro)?|open ai|run blob)\b|\bwe (?:re|ve|ll)\b|\bright now\b"
+    r"|\bon our (?:side|end)\b|\bthank you for your patience\b"
+    r"|\b(?:you )?will not be charged\b"
+    r"|\bcredits (?:were|was|will be|have been) (?:refunded|returned)\b"
 )
 _SPAN: Final = re.compile(
     r"\b[0-9]{1,9} ?(?:s|ms|secs?|seconds?|mins?|minutes?|h|hours?)\b", re.MULTILINE

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from batchsora.runblob import files, phases
-from batchsora.runblob.envelopes import PAGES, erred, is_plain_end, naming
+from batchsora.runblob.envelopes import PAGES, erred, is_plain_end, naming, reasons_in
 from batchsora.runblob.reasons import pieces
 from batchsora.runblob.words import clean, printable
 from jobs.clock import EARLIEST, LATEST
@@ -196,7 +196,9 @@ def looked_up(
     found = naming(answer, generation_id)
     if found is None:
         return None
-    return info({**found, "generation_id": generation_id}, secret, base_url, answer)
+    return info(
+        {**found, "generation_id": generation_id}, secret, base_url, reasons_in(answer, found)
+    )
 
 
 def info(

@@ -144,6 +144,36 @@ def test_an_id_that_nothing_shows_stops_nobody(
     assert len(shop.world.made) == ROWS
 
 
+@pytest.mark.parametrize(
+    ("code", "words", "kind"),
+    [
+        (200, "Sora is overloaded right now", "system"),
+        (0, "internal error", "system"),
+        (1301, "internal error", "unknown"),
+        (200, "success", "unknown"),
+        (200, "Internal error: blocked by moderation", "content"),
+    ],
+)
+def test_an_envelope_that_went_well_hides_no_reason(
+    shop: Shop, status: Callable[[], Any], code: int, words: str, kind: str
+) -> None:
+    """Only the generation's own words tell why it failed, and an unknown code keeps it waiting."""
+
+    def answer(request: web.Request) -> web.StreamResponse | None:
+        if request.method != "GET" or not request.path.startswith(f"{LIST}/"):
+            return None
+        asked = request.path.removeprefix(f"{LIST}/").strip("/")
+        inner = {"generation_id": asked, "status": "failed", "error": words}
+        return answered({"code": code, "msg": "success", "data": inner})
+
+    shop.answer = answer
+    assert shop.run("--buy-again", "--retries", "0", rows=1) == 3
+    assert status()["failed_kinds"] == {kind: 1}
+    assert len(shop.world.made) == 1
+    assert shop.call("retry", "--yes") == 0  # what is not meant is left alone
+    assert status()["jobs"]["queued"] == (kind == "system")
+
+
 def test_a_list_that_fails_for_ever_keeps_no_video_back(
     shop: Shop, status: Callable[[], Any]
 ) -> None:
@@ -183,6 +213,7 @@ def test_a_403_on_submissions_whose_balance_is_refused_too_is_the_tokens(shop: S
     assert shop.run("--buy-again") == 6
 
 
+SUSPENDED = "Your account was suspended due to violations of our content policy"
 REFUSED = [
     (lambda: html(403), "access", "Attention required"),
     (lambda: refusal(403, detail="Forbidden"), "access", "Forbidden"),
@@ -194,6 +225,16 @@ REFUSED = [
     (lambda: refusal(429, detail="monthly quota exceeded"), "the account", "quota"),
     (lambda: refusal(400, detail="Model sora-1 is retired"), "a change", "retired"),
     (lambda: refusal(422, detail=[{"loc": ["body", "model"], "msg": "bad"}]), "a change", "model"),
+    (
+        lambda: refusal(400, detail="Image generation failed: insufficient credits"),
+        "balance",
+        "top",
+    ),
+    (lambda: refusal(422, detail="Prompt quota exceeded"), "the account", "Prompt quota"),
+    (lambda: refusal(403, detail=SUSPENDED), "the account", "violations"),
+    (lambda: refusal(400, error={"code": "image_generation_failed"}), "a change", "image_gen"),
+    (lambda: refusal(400, detail="15 seconds need a Pro plan"), "a change", "Pro plan"),
+    (lambda: refusal(403, detail="Images are not enabled for you"), "a change", "not enabled"),
 ]
 
 
@@ -232,6 +273,13 @@ OF_ONE_ROW = [
     (400, "This one needs a top-up"),  # which the balance denies
     (403, "Billing address in the scene"),
     (422, "Payment required signs can't be shown"),
+    (400, "users are banned from depicting minors"),
+    (422, "a Pro plan is required for 15 seconds"),
+    (403, "a Pro plan is required for 15 seconds"),
+    (400, "Your subscription has expired"),
+    (400, "The user is suspended"),
+    (403, "Not allowed"),
+    (403, "Attention required"),
 ]
 
 
@@ -279,6 +327,48 @@ def test_a_campaign_whose_prompts_speak_of_money_fails_row_by_row(
     assert shop.run("--buy-again", prompts=prompts) == 3
     assert status()["failed_kinds"] == {"validation": ROWS - 1}
     assert len(shop.world.made) == 1
+
+
+@pytest.mark.parametrize("code", [400, 403, 422])
+def test_a_sheet_that_moderation_refuses_fails_row_by_row(
+    shop: Shop, status: Callable[[], Any], code: int
+) -> None:
+    """All in the same words, which are about the prompt: the last row is bought, nothing else."""
+    words = "Your prompt violates our content policy. Repeated violations may get you banned."
+
+    async def answer(request: web.Request) -> web.StreamResponse | None:
+        odd = request.path == POST and "kite" not in (await request.json())["prompt"]
+        return refusal(code, detail=words) if odd else None
+
+    shop.answer = answer
+    prompts = [*(f"dune {i}" for i in range(20)), "a kite"]
+    assert shop.run("--buy-again", "--max-in-flight", "4", prompts=prompts) == 3
+    kind = "content" if code == 403 else "validation"
+    assert status()["failed_kinds"] == {kind: 20}
+    assert len(shop.world.made) == 1
+    posts = shop.posts
+    assert shop.run("--buy-again", prompts=prompts) == 3
+    assert shop.posts == posts  # nor is any of them sent again by itself
+
+
+def test_two_rows_that_the_account_refused_are_not_lost(
+    shop: Shop, status: Callable[[], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Too few to tell: they fail in the provider's words, and are retried when they are named."""
+    shop.answer = lambda request: (
+        refusal(400, detail="Your account has been suspended") if request.path == POST else None
+    )
+    assert shop.run("--buy-again", rows=2) == 3
+    assert status()["failed_kinds"] == {"validation": 2}
+    capsys.readouterr()
+    shop.call("jobs", "--json")
+    assert {job["error"].split(": ")[-1] for job in json.loads(capsys.readouterr().out)} == {
+        "Your account has been suspended"
+    }
+    shop.answer = lambda _: None
+    assert shop.call("retry", "--kind", "validation", "--yes") == 0
+    assert shop.call("run", *QUICK) == 0
+    assert len(shop.world.made) == 2
 
 
 @pytest.mark.parametrize("words", ["Recharge your life", "Billing scene could not be rendered"])

@@ -15,6 +15,7 @@ from jobs.provider import (
     About,
     Accepted,
     ForbiddenError,
+    GenerationRequest,
     InDoubt,
     ProviderError,
     RefusalCause,
@@ -239,6 +240,9 @@ def test_looks_at_one_in_trouble_grow_rare() -> None:
     assert 7 not in troubles
 
 
+REQUEST = GenerationRequest("a kite", "9:16", 10)
+
+
 def refused(words: str, about: About = About.UNKNOWN) -> Rejected:
     return Rejected(FailureKind.VALIDATION, words, about)
 
@@ -247,7 +251,8 @@ def test_the_third_equal_refusal_is_the_runs_and_puts_the_others_back() -> None:
     """Ids and numbers in the words differ, what they say does not."""
     blame = Blame()
     outcomes = [
-        blame.judge(n, refused(f"request {n} is not valid"), own_callback=True) for n in range(5)
+        blame.judge(n, refused(f"request {n} is not valid"), REQUEST, own_callback=True)
+        for n in range(5)
     ]
     assert [type(outcome) for outcome in outcomes] == [Rejected] * 2 + [Refused] * 3
     assert blame.put_back() == [0, 1]
@@ -259,7 +264,7 @@ def test_an_acceptance_or_other_words_begin_the_count_again() -> None:
     blame = Blame()
     said = [refused("a"), refused("a"), Accepted("g", None), refused("a"), refused("a")]
     said += [refused("b"), refused("b"), refused("prompt", About.ROW)]
-    judged = [blame.judge(n, outcome, own_callback=True) for n, outcome in enumerate(said)]
+    judged = [blame.judge(n, outcome, REQUEST, own_callback=True) for n, outcome in enumerate(said)]
     assert judged == said
     assert blame.put_back() == []
 
@@ -270,13 +275,15 @@ def test_money_that_the_balance_denies_is_the_rows_until_the_third_time() -> Non
     funds = [
         Refused(RefusalCause.FUNDS, words, sure=False) for words in ("a", "top up", "no credit")
     ]
-    judged = [blame.judge(n, one, own_callback=True) for n, one in enumerate([*funds, funds[0]])]
+    judged = [
+        blame.judge(n, one, REQUEST, own_callback=True) for n, one in enumerate([*funds, funds[0]])
+    ]
     assert judged[:2] == [refused("a"), refused("top up")]
     assert judged[2:] == [funds[2], funds[0]]
     assert blame.put_back() == [0, 1]
     blame = Blame()
     said = [*funds[:2], Accepted("g", None), *funds[:2], refused("x"), funds[0]]
-    judged = [blame.judge(n, one, own_callback=True) for n, one in enumerate(said)]
+    judged = [blame.judge(n, one, REQUEST, own_callback=True) for n, one in enumerate(said)]
     assert {type(one) for one in judged} == {Rejected, Accepted}
     assert blame.put_back() == []
 
@@ -293,7 +300,9 @@ def test_only_words_of_money_need_the_balance(status: int, sure: bool) -> None: 
 @pytest.mark.parametrize(("own", "kind"), [(True, Rejected), (False, Refused)])
 def test_the_callbacks_address_is_its_owners_fault(own: bool, kind: type) -> None:  # noqa: FBT001 - a table's column
     """The row's own fails the row, the run's stops the run."""
-    judged = Blame().judge(1, refused("callback_url: bad", About.CALLBACK), own_callback=own)
+    judged = Blame().judge(
+        1, refused("callback_url: bad", About.CALLBACK), REQUEST, own_callback=own
+    )
     assert isinstance(judged, kind)
 
 

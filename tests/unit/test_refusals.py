@@ -1,0 +1,199 @@
+"""The table of refusals: words, status and how many running, and who is to blame in the end.
+
+Everything between the HTTP answer and the books is asked: the meaning of the answer, what it says
+of whom, and what the refusals before it make of it. The balance suffices and the token works.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchsora.runblob.adapter import outcome_of
+from batchsora.runblob.answers import Answer, Call, error_of
+from jobs.blame import Blame
+from jobs.provider import GenerationRequest, Refused, Rejected, SubmitOutcome
+from jobs.retry import RETRIED
+
+BY_WORDS = (400, 403, 422)
+"""Statuses that say "refused", and leave it to the words what for."""
+
+# the row's, however often they come: moderation and mistakes of prompt, image and fields
+ROW = (
+    "Your prompt violates our content policy",
+    "Your prompt violates our content policy.",
+    "This content may violate our usage policies",
+    "This request violates our terms of service",
+    "Your request was rejected as a result of our safety system",
+    "Your request was flagged by moderation",
+    "Blocked by our content moderation system",
+    "The prompt was rejected: it depicts minors",
+    "content_policy_violation",
+    "MODERATION_BLOCKED",
+    "moderation_blocked: sexual content detected",
+    "Content policy violation; violations may get your account suspended",
+    "Your prompt violates our content policy. More of this may result in account suspension.",
+    "This prompt was blocked by our guardrails. You have not been charged.",
+    "Prompt flagged as unsafe. Your account was not charged and no credits were deducted.",
+    "Image contains photorealistic people, which is not allowed",
+    "Image generation failed: the prompt violates our content policy",
+    "Image generation blocked: nudity detected",
+    "You are not allowed to generate images of celebrities",
+    "Users are banned from depicting minors",
+    "Accounts are restricted from creating sexual content",
+    "The prompt contains banned words",
+    "Copyrighted content may not be used without permission",
+    "This content can't be generated: violence",
+    "Prompt is too long",
+    "prompt: String should have at most 2000 characters",
+    "duration: Input should be 10 or 15",
+    "orientation must be portrait or landscape",
+    "image_url: URL is not reachable",
+    "Invalid image: could not be decoded",
+    "The image exceeds the plan limit of 20 MB",
+    "Unsupported image format",
+    "prompt: quota exceeded",
+    "Der Inhalt verst\u00f6\u00dft gegen unsere Richtlinien",
+    "El contenido infringe nuestras pol\u00edticas",
+    "Le contenu enfreint nos r\u00e8gles",
+    "\u63d0\u793a\u8bcd\u5305\u542b\u654f\u611f\u5185\u5bb9",
+    "\u5185\u5bb9\u8fdd\u89c4\uff0c\u8bf7\u4fee\u6539",
+    "\u041f\u0440\u043e\u043c\u043f\u0442 \u043d\u0430\u0440\u0443\u0448\u0430\u0435\u0442",
+    "\u30dd\u30ea\u30b7\u30fc\u306b\u9055\u53cd",
+)
+
+# the run's at the third time running, whatever field or policy they name
+RUN = (
+    "Image generation failed: insufficient credits",
+    "Image generation failed: insufficient_quota",
+    "Your account was suspended due to violations of our content policy",
+    "Suspended due to violations of our content policy",
+    "You have been banned for violating our content policy",
+    "We have suspended your account for sexual content",
+    "Your access was revoked after repeated content policy violations",
+    "API access is restricted because of moderation violations on your account",
+    "Your account is under review for content policy violations",
+    "Your subscription has expired; image generation is not available",
+    "Your trial expired, so prompts are refused",
+    "Prompt quota exceeded",
+    "Image quota exceeded",
+    "Content quota for this month is exhausted",
+    "Prompt credits are exhausted",
+    "a Pro plan is required for 15 seconds",
+    "15 seconds require a Pro plan",
+    "Upgrade to Pro to generate 15 seconds videos",
+    "Your plan does not include image to video",
+    "Image generation is not enabled for your account",
+    "Images are disabled for your account",
+    "Prompts are limited to 10 a day on your plan",
+    "Image generation failed",
+    "The content moderation service is unavailable",
+    "Safety check could not be completed",
+    "Image service is down for maintenance",
+    "Identity verification is required to generate content with people",
+    "Content generation is blocked in your country",
+    "You must accept the terms of service before you generate content",
+    "Content-Type must be application/json",
+    "Too many images today",
+    "The images endpoint is deprecated: use a supported one",
+    "Image could not be generated",
+    "User blocked",
+    "Organization has been disabled for policy violations",
+    "insufficient balance",
+    "Please top up",
+    "Your account has been suspended",
+    "ACCOUNT_SUSPENDED",
+    "Daily limit reached",
+    "Monthly video limit exceeded",
+    "Model sora-1 is retired",
+    "Bad request",
+    "Forbidden",
+    "Access denied",
+    "Not authorized for this resource",
+    "\u8d26\u6237\u4f59\u989d\u4e0d\u8db3",
+    "\u8d26\u53f7\u56e0\u8fdd\u89c4\u5df2\u88ab\u5c01\u7981",
+    "Ihr Konto wurde wegen Verst\u00f6\u00dfen gegen die Richtlinien gesperrt",
+    "Su cuenta fue suspendida por infringir nuestras pol\u00edticas",
+    "Votre compte a \u00e9t\u00e9 suspendu: contenu interdit",
+    "\u0410\u043a\u043a\u0430\u0443\u043d\u0442 \u043d\u0430\u0440\u0443\u0448\u0430\u0435\u0442",
+)
+
+# the run's at once: the status speaks for itself
+AT_ONCE = (
+    (401, "Your prompt violates our content policy"),
+    (402, "Your prompt violates our content policy"),
+    (402, "no"),
+    (404, "Not found"),
+    (429, "Monthly quota exceeded"),
+    (429, "insufficient_quota"),
+    (429, "Your account has been suspended"),
+)
+PROMPTS = ("a kite", "two dunes at dawn", "a red lighthouse", "snow over Oslo", "an old tram")
+
+
+def answers(words: str, status: int, prompts: Sequence[str] = PROMPTS) -> list[SubmitOutcome]:
+    """Refuse a row each, one after the other, and say how each is booked."""
+    blame, found = Blame(), []
+    for number, prompt in enumerate(prompts):
+        answer = Answer(status, {}, json.dumps({"detail": words}).encode(), whole=True)
+        error = error_of(answer, Call.GENERATE, "", lambda: datetime.now(UTC), prompt)
+        request = GenerationRequest(prompt, "9:16", 10)
+        outcome = outcome_of(error, prompt, with_image=False)
+        found.append(blame.judge(number, outcome, request, own_callback=True))
+        first = isinstance(found[-1], Refused) and all(
+            isinstance(one, Rejected) for one in found[:-1]
+        )
+        assert blame.put_back() == (list(range(number)) if first else [])
+    return found
+
+
+def test_the_table_is_large_enough_to_mean_something() -> None:
+    """Both sides have many rows, and none stands on both."""
+    assert min(len(set(ROW)), len(set(RUN))) >= 40
+    assert not set(ROW) & set(RUN)
+
+
+@pytest.mark.parametrize("status", BY_WORDS)
+@pytest.mark.parametrize("words", ROW)
+def test_what_is_said_of_a_row_never_stops_the_run(words: str, status: int) -> None:
+    """Fifty rows that are refused in the same words fail one by one, at no cost."""
+    assert {type(one) for one in answers(words, status, PROMPTS * 10)} == {Rejected}
+
+
+@pytest.mark.parametrize("status", BY_WORDS)
+@pytest.mark.parametrize("words", RUN)
+def test_what_is_said_of_the_account_stops_the_run_at_the_third_time(
+    words: str, status: int
+) -> None:
+    """One or two rows fail in these words, at no cost; then the run ends, and they are put back."""
+    found = answers(words, status)
+    assert [type(one) for one in found] == [Rejected] * 2 + [Refused] * 3
+    assert all(words in one.message for one in found if isinstance(one, Rejected | Refused))
+    assert not {one.kind for one in found if isinstance(one, Rejected)} & RETRIED
+
+
+@pytest.mark.parametrize(("status", "words"), AT_ONCE)
+def test_a_status_that_speaks_for_itself_stops_the_run_at_once(status: int, words: str) -> None:
+    """Its words are not asked."""
+    assert isinstance(answers(words, status)[0], Refused)
+
+
+@pytest.mark.parametrize("status", BY_WORDS)
+@pytest.mark.parametrize(
+    "words", ["Image generation failed", "Safety check could not be completed"]
+)
+def test_unclear_words_for_one_prompt_are_no_sign_of_more(words: str, status: int) -> None:
+    """Videos of one prompt (``count``) that are refused alike: nobody else was asked."""
+    assert {type(one) for one in answers(words, status, ["a kite"] * 9)} == {Rejected}
+    mixed = answers(words, status, ["a kite"] * 4 + list(PROMPTS[1:4]))
+    assert [type(one) for one in mixed] == [Rejected] * 5 + [Refused] * 2
+
+
+@given(words=st.sampled_from(ROW), number=st.integers(0, 10**9), status=st.sampled_from(BY_WORDS))
+def test_ids_and_figures_beside_them_change_nothing(words: str, number: int, status: int) -> None:
+    """A request's number behind a moderation refusal leaves it the row's."""
+    said = f"{words} (request id: {number}-ab)"
+    assert {type(one) for one in answers(said, status)} == {Rejected}
