@@ -256,10 +256,8 @@ class Scheduler:
         own = self._reconciler.hopeful(waiting)
         if hopeful > own and not self._told_of_doubts:
             self._told_of_doubts = True
-            log.warning(
-                "%d unconfirmed submission(s) of other batches are looked for before this run ends",
-                hopeful - own,
-            )
+            words = "of other batches are looked for before this run ends"
+            log.warning("%d unconfirmed submission(s) %s", hopeful - own, words)
         return hopeful
 
     def _note_serving(self, connection: Connection, *, serving: bool) -> None:
