@@ -6,9 +6,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import httpx
 import openpyxl
@@ -18,10 +20,10 @@ from playwright.sync_api import Page, expect
 from support.site import Folder, Site, serving, soon
 
 from batchsora.app.loading import Caps
-from batchsora.web.pages import manifests
+from batchsora.web.pages import going_on, manifests
 from jobs.ledger import day_key
 from jobs.lock import runner_lock
-from jobs.store import accounts, steering, views
+from jobs.store import accounts, handing, steering, views
 
 LATE = 60_000
 """Milliseconds: a process of its own is started."""
@@ -403,10 +405,19 @@ def test_a_manifest_of_the_same_name_asks_for_one(http: httpx.Client, site: Site
     assert site.desk.launcher.all() == []
 
 
+@contextmanager
+def a_runner(site: Site) -> Iterator[None]:
+    """Have a runner hold the database, and serve, as far as anybody can see."""
+    with runner_lock(site.desk.settings.database, datetime.now(UTC)):
+        site.write(lambda c: handing.set_serving(c, serving=True))
+        yield
+        site.write(lambda c: handing.set_serving(c, serving=False))
+
+
 @pytest.fixture
 def running(site: Site) -> Iterator[None]:
-    """A runner holds the database, as far as anybody can see."""
-    with runner_lock(site.desk.settings.database, datetime.now(UTC)):
+    """A runner serves meanwhile."""
+    with a_runner(site):
         yield
 
 
@@ -476,7 +487,7 @@ def test_what_the_account_has_already_is_not_handed_over(http: httpx.Client, sit
     """Loaded, and left to a person's word: never bought twice."""
     assert site.folder.call("--db", "other.db", "generate", "a tram one", "--wait") == 0
     address = upload(http, "m.csv", ROWS.format("a tram"))
-    with runner_lock(site.desk.settings.database, datetime.now(UTC)):
+    with a_runner(site):
         answer = http.post(f"{address}/start", data=form_of(http, address, budget="3"))
         assert answer.status_code == 204, answer.text
         assert "exist already in this account" in answer.headers["HX-Trigger"]
@@ -513,11 +524,32 @@ def test_a_batch_goes_on_under_a_new_cap(
     assert batch.money.cap == 1_000_000
 
 
+def test_a_run_that_ends_during_the_look_is_handed_nothing(
+    http: httpx.Client,
+    site: Site,
+    stopped: views.BatchStatus,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The page says so, and what buys it; no row is said to be taken up that nobody buys."""
+    look = going_on.settle_earlier
+
+    def long_look(*arguments: Any) -> Any:
+        site.write(lambda c: handing.set_serving(c, serving=False))
+        return look(*arguments)
+
+    monkeypatch.setattr(going_on, "settle_earlier", long_look)
+    with a_runner(site):
+        answer = http.post(f"/batches/{stopped.id}/run", data={"budget": "0.36"})
+    assert "takes it up" not in answer.headers["HX-Trigger"]
+    assert "not bought yet: press Go on again" in answer.headers["HX-Trigger"]
+    assert not site.read(handing.anything)
+
+
 def test_a_batch_is_handed_to_the_run(
     http: httpx.Client, site: Site, stopped: views.BatchStatus
 ) -> None:
     """With its new cap, where one goes on."""
-    with runner_lock(site.desk.settings.database, datetime.now(UTC)):
+    with a_runner(site):
         answer = http.post(f"/batches/{stopped.id}/run", data={"budget": "0.36"})
     assert "takes it up" in answer.headers["HX-Trigger"]
     batch = batch_named(site, "hills")
