@@ -1,5 +1,8 @@
 """What the balance and the list were seen to do before, kept with the account and the attempt."""
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0008"
 down_revision = "0007"
 branch_labels = None
@@ -8,3 +11,27 @@ depends_on = None
 
 def upgrade() -> None:
     """Add the columns."""
+    keep_agreement()
+
+
+def keep_agreement() -> None:
+    """Keep how far the balance has agreed; the last quiet reading of before says too little."""
+    op.add_column("account", sa.Column("quiet_theirs", sa.DateTime(), nullable=True))
+    op.add_column("account", sa.Column("quiet_attempt", sa.Integer(), nullable=True))
+    op.add_column("account", sa.Column("quiet_mishaps", sa.Integer(), nullable=True))
+    for name in ("agreed_micros", "drift_micros"):
+        zero = sa.Column(name, sa.BigInteger(), nullable=False, server_default="0")
+        op.add_column("account", zero)
+    op.add_column("account", sa.Column("unsteady_at", sa.DateTime(), nullable=True))
+    op.execute(
+        "UPDATE account SET quiet_balance_micros = NULL, quiet_charged_micros = NULL,"
+        " quiet_at = NULL"
+    )
+    op.add_column(
+        "attempt",
+        sa.Column("void_on_word", sa.Boolean(), nullable=False, server_default=sa.text("0")),
+    )
+    op.execute(
+        "UPDATE attempt SET void_on_word = 1"
+        " WHERE state = 'void' AND error = 'a person said that it was never made'"
+    )
