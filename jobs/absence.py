@@ -55,8 +55,8 @@ NO_PROOF: Final = (
     "nothing newer of ours shows that the list is up to date; the next purchase may settle it"
 )
 NO_MONEY: Final = (
-    "the balance did not fall by what is known alone, or can't be compared, so it may have been "
-    "charged"
+    "the balance did not fall by what is known alone, has not agreed with purchases before, or "
+    "can't be compared, so it may have been charged"
 )
 NOT_YET: Final = (
     "the balance can't tell yet: it may be late, or others that were bought have not ended"

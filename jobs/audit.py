@@ -53,8 +53,8 @@ async def audit(store: Store, provider: Provider, clock: Clock) -> Audit:
     """
     mark = store.read(accounts.charged_so_far)
     balance = await provider.balance()
-    now = clock.now()
-    await store.commit(lambda c: accounts.record_balance(c, balance, mark, now))
+    now, ahead = clock.now(), provider.clock_ahead
+    await store.commit(lambda c: accounts.record_balance(c, balance, mark, now, ahead))
     since = store.read(doubts.oldest_intent)
     shown: Sequence[Generation] = ()
     whole = True

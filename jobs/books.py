@@ -3,6 +3,7 @@
 The balance is the second witness beside the list: what was made was charged. It counts from the
 last *quiet* reading, while nothing was under way or in doubt, and only where it fell by what we
 bought, and nothing can have moved it beside that: two movements that net to nothing look like none.
+It must have fallen by the prices told before: a discount would make up for a doubt.
 """
 
 from dataclasses import dataclass
@@ -55,6 +56,24 @@ class BalanceReading:
 
 
 @dataclass(frozen=True, slots=True)
+class Agreement:
+    """How far the balance has fallen by the prices told, from one quiet reading to the next.
+
+    Attributes:
+        charged: what was charged to us in readings that agreed, in micros.
+        drift: by how much more it fell meanwhile, in micros: never more than rounding hides.
+    """
+
+    charged: int = 0
+    drift: int = 0
+
+    def after(self, fell: int, charged: int) -> "Agreement | None":
+        """Return it after another quiet reading; None where that does not agree."""
+        drift = self.drift + fell - charged
+        return Agreement(self.charged + charged, drift) if abs(drift) <= ROUNDING else None
+
+
+@dataclass(frozen=True, slots=True)
 class Books:
     """Two readings of the balance, and what happened between them as far as we know.
 
@@ -66,6 +85,7 @@ class Books:
         passing: the same, for as long as it goes on: what was bought just now and may not be shown
             yet, and what has not ended as far as we see.
         under_way: what submissions under way may have cost already, in micros.
+        agreed: how far the balance had agreed before the first.
     """
 
     fell: int
@@ -73,6 +93,7 @@ class Books:
     loose: int = 0
     passing: int = 0
     under_way: int = 0
+    agreed: Agreement = Agreement()
 
     @property
     def moved(self) -> bool:
@@ -80,15 +101,19 @@ class Books:
         return self.charged > ROUNDING
 
     def verdict(self, price: int) -> Money:
-        """Decide whether a doubt that costs so much may be in what the balance lost.
-
-        A price that is not known (0), or as small as what rounding hides, is looked for to the
-        micro.
-        """
+        """Decide whether a doubt that costs so much may be in what the balance lost."""
         beside = self.fell - self.charged
-        limit = ROUNDING if price > 2 * ROUNDING else 0
-        if self.loose or beside > limit + self.under_way:
+        if self.loose or beside > ROUNDING + self.under_way or not self._would_show(price):
             return Money.OPEN
         if self.passing or self.under_way:
             return Money.PASSING
         return Money.CLEAR if beside >= -ROUNDING else Money.OPEN
+
+    def _would_show(self, price: int) -> bool:
+        """Check whether the balance, as it was seen to move before, would show such a charge.
+
+        For each dollar that was charged it may have fallen by as much less as rounding hid while it
+        agreed. A price that is not known (0), or as small as what rounding hides, never shows.
+        """
+        hidden = (ROUNDING - self.agreed.drift) * (self.charged + price)
+        return (price - 2 * ROUNDING) * self.agreed.charged > hidden

@@ -74,9 +74,9 @@ class Funds:
             self._gate.unreachable(str(error))
         else:
             self._gate.answered()
-            now = self._clock.now()
+            now, ahead = self._clock.now(), self._provider.clock_ahead
             await self._store.commit(
-                lambda connection: accounts.record_balance(connection, balance, mark, now)
+                lambda connection: accounts.record_balance(connection, balance, mark, now, ahead)
             )
             self._read_at, self._began_at = self._clock.monotonic(), began_at
             return True

@@ -161,7 +161,7 @@ def resolve_never_made(
         )
     landed = store.write(
         lambda connection: outcomes.void(
-            connection, job.attempt_id, "a person said that it was never made", now
+            connection, job.attempt_id, "a person said that it was never made", now, on_word=True
         )
     )
     _must_have_landed(job, landed=landed)

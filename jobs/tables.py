@@ -34,7 +34,11 @@ class Account(Base, table=True):
     ``host`` and ``run_id`` name the machine and the run that last bought from it; ``list_lag`` is
     the longest time, in seconds, that the account's list took to show an acceptance of ours. The
     ``quiet`` reading of the balance is the last one while nothing was under way or in doubt
-    (:mod:`jobs.store.quiet`). ``serving`` while a runner takes up what is handed over
+    (:mod:`jobs.store.quiet`): by our clock and by theirs, with the newest attempt by then and how
+    many there were that may be given back. ``agreed`` is what was charged while quiet readings fell
+    by just that, up to ``drift``; ``unsteady_at`` is by when, by the provider's clock, something
+    had moved it, or might, that the purchases do not explain.
+    ``serving`` while a runner takes up what is handed over
     (:mod:`jobs.store.handing`).
     """
 
@@ -62,6 +66,16 @@ class Account(Base, table=True):
     serving: bool = Field(
         default=False, sa_column=Column(Boolean, nullable=False, server_default=text("0"))
     )
+    quiet_theirs: datetime | None = time_column()
+    quiet_attempt: int | None = None
+    quiet_mishaps: int | None = None
+    agreed_micros: int = Field(
+        default=0, sa_column=Column(BigInteger, nullable=False, server_default="0")
+    )
+    drift_micros: int = Field(
+        default=0, sa_column=Column(BigInteger, nullable=False, server_default="0")
+    )
+    unsteady_at: datetime | None = time_column()
 
 
 class Batch(Base, table=True):
@@ -249,7 +263,7 @@ class Attempt(Base, table=True):
     its job; ``said_state`` is the provider's own word where we know none for it; ``doubt_clock`` is
     when it went in doubt by the machine's boot clock (:meth:`jobs.clock.Clock.boot`); ``unproven``
     is why the list could not settle it so far; ``video_url`` is where its video was when it was
-    finished, whatever became of its job.
+    finished, whatever became of its job; ``void_on_word``: a person said that it was never made.
     """
 
     __tablename__ = "attempt"
@@ -320,6 +334,9 @@ class Attempt(Base, table=True):
     doubt_clock: str | None = text_column()
     unproven: str | None = text_column()
     video_url: str | None = text_column()
+    void_on_word: bool = Field(
+        default=False, sa_column=Column(Boolean, nullable=False, server_default=text("0"))
+    )
 
 
 class Artifact(Base, table=True):

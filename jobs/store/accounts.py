@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -143,7 +143,9 @@ def balance_covers_holds(connection: Connection) -> bool:
     return known and account.cap_micros + floor >= account.charged_micros + account.held_micros
 
 
-def record_balance(connection: Connection, balance: int, mark: int, now: datetime) -> None:
+def record_balance(
+    connection: Connection, balance: int, mark: int, now: datetime, ahead: timedelta | None = None
+) -> None:
     """Keep a reading of the balance.
 
     What was charged since the reading began, and all that is held, may or may not be in it already:
@@ -155,6 +157,7 @@ def record_balance(connection: Connection, balance: int, mark: int, now: datetim
         balance: the reading, in micros.
         mark: :func:`charged_so_far` as of just before the request was made.
         now: when the answer came.
+        ahead: by how much the provider's clock is ahead of ours; None: not known.
     """
     floor = connection.execute(select(ACCOUNT.c.floor_micros)).scalar_one()
     connection.execute(update(ACCOUNT).values(balance_micros=balance, balance_at=now))
@@ -165,7 +168,7 @@ def record_balance(connection: Connection, balance: int, mark: int, now: datetim
     )
     set_cap(connection, ACCOUNT_KEY, mark + balance - floor)
     if charged_so_far(connection) == mark and not has_unsettled(connection):
-        quiet.keep(connection, balance, mark, now)
+        quiet.keep(connection, balance, mark, now, None if ahead is None else now + ahead)
 
 
 def list_lag(connection: Connection) -> float | None:

@@ -208,7 +208,13 @@ def doubt(
 
 
 def void(
-    connection: Connection, attempt_id: int, reason: str, now: datetime, most: int | None = None
+    connection: Connection,
+    attempt_id: int,
+    reason: str,
+    now: datetime,
+    most: int | None = None,
+    *,
+    on_word: bool = False,
 ) -> bool:
     """Settle a doubt: shown never created. The hold is released and the job queued again.
 
@@ -219,6 +225,7 @@ def void(
         now: when it was settled.
         most: after so many voids the job fails instead: a provider that answers none of its
             submissions is not asked for ever.
+        on_word: a person said so, and nothing shows it: it may have been made, and be given back.
     """
     row = attempt_row(connection, attempt_id)
     if row is None or not move_attempt(
@@ -230,6 +237,7 @@ def void(
         ended_at=now,
         candidates=None,
         unproven=None,
+        void_on_word=on_word,
     ):
         return False
     move_money(connection, row, held=-row.hold_micros)

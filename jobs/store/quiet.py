@@ -1,4 +1,8 @@
-"""Quiet readings of the balance, and what may have moved it since (:mod:`jobs.books`)."""
+"""Quiet readings of the balance, and what may have moved it since (:mod:`jobs.books`).
+
+Nothing here goes by our own clock, which may have been wrong: what happened since a reading is told
+by numbers, and time passes by the provider's clock (the ``Date`` of its answers), or not at all.
+"""
 
 from collections.abc import Container, Sequence
 from datetime import datetime
@@ -9,11 +13,12 @@ from sqlalchemy import Connection, bindparam, func, select, text, update
 from ..books import (
     GIVEN_UP_WITHIN,
     REFUNDED_WITHIN,
-    ROUNDING,
     SHOWN_WITHIN,
+    Agreement,
     BalanceReading,
     Books,
 )
+from ..clock import EARLIEST, LATEST
 from ..suspects import AHEAD
 from ..tables import ACCOUNT, ATTEMPT, PRICE
 from .prepared import Prepared
@@ -21,20 +26,18 @@ from .prepared import Prepared
 NEWEST: Final = 1000
 """Attempts among which one that was accepted just now is looked for."""
 
+FOLLOWING: Final = 100
+"""Attempts after one, of which the provider's times tell how old it is at least."""
+
 _ACCOUNT = Prepared(select(ACCOUNT))
+_NEWEST = Prepared(select(func.coalesce(func.max(ATTEMPT.c.id), 0)))
 _TIME = ATTEMPT.c.accepted_at.type
-
-
-def _at(name: str) -> Any:
-    return bindparam(name, type_=_TIME)
-
-
 _ESTIMATED = Prepared(
-    select(ATTEMPT.c.price_micros, ATTEMPT.c.hold_micros, PRICE.c.last_micros, ATTEMPT.c.intent_at)
+    select(ATTEMPT.c.price_micros, ATTEMPT.c.hold_micros, PRICE.c.last_micros)
     .outerjoin(PRICE, PRICE.c.kind == ATTEMPT.c.kind)
     .where(
         text("attempt.price_estimated"),
-        ATTEMPT.c.accepted_at >= _at("since"),
+        ATTEMPT.c.id > bindparam("last"),
         ATTEMPT.c.idempotency_key != "",  # what was taken over was charged to somebody before
     )
 )
@@ -42,22 +45,47 @@ _BOUGHT_SINCE = Prepared(
     select(ATTEMPT.c.id)
     .where(
         ATTEMPT.c.id > select(func.max(ATTEMPT.c.id) - NEWEST).scalar_subquery(),
-        ATTEMPT.c.accepted_at >= _at("lately"),
+        ATTEMPT.c.accepted_at >= bindparam("lately", type_=_TIME),
+    )
+    .limit(1)
+)
+_NOT_MADE = Prepared(
+    select(ATTEMPT.c.id)
+    .where(
+        ATTEMPT.c.id > bindparam("last"),
+        # the provider refused it for good; one that has to wait (429) is sent again
+        text("(attempt.state = 'void' OR attempt.state = 'rejected' AND ended_at IS NOT NULL)"),
     )
     .limit(1)
 )
 _UNENDED = Prepared(
     select(ATTEMPT.c.generation_id, ATTEMPT.c.overdue_at).where(text("attempt.state = 'accepted'"))
 )
-_FAILED = Prepared(
-    select(ATTEMPT.c.id)
-    .where(text("attempt.state = 'failed'"), ATTEMPT.c.ended_at >= _at("since"))
-    .limit(1)
+_FAILED = Prepared(select(func.count(ATTEMPT.c.id)).where(text("attempt.state = 'failed'")))
+_TURNED_UP = Prepared(
+    select(func.count(ATTEMPT.c.id)).where(
+        text("attempt.price_estimated"),
+        ATTEMPT.c.id <= bindparam("last"),
+        ATTEMPT.c.idempotency_key != "",
+    )
 )
-_GIVEN_UP = Prepared(
-    select(ATTEMPT.c.id)
-    .where(text("attempt.state = 'abandoned'"), ATTEMPT.c.accepted_at >= _at("since"))
-    .limit(1)
+_OTHER = ATTEMPT.alias("other")
+_RECENT = ~(
+    select(_OTHER.c.id)
+    .where(
+        _OTHER.c.id.between(ATTEMPT.c.id, ATTEMPT.c.id + FOLLOWING),
+        _OTHER.c.created_at.between(EARLIEST, bindparam("since", type_=_TIME)),
+        _OTHER.c.price_estimated.is_(False),  # else it may be older than its attempt
+    )
+    .exists()
+)
+_FORGONE = (
+    Prepared(select(ATTEMPT.c.id).where(text("attempt.state = 'abandoned'"), _RECENT).limit(1)),
+    Prepared(
+        select(ATTEMPT.c.id)
+        .where(text("attempt.state = 'void'"), ATTEMPT.c.void_on_word, _RECENT)
+        .limit(1)
+    ),
 )
 _UNDER_WAY = Prepared(
     select(func.coalesce(func.sum(ATTEMPT.c.hold_micros), 0)).where(
@@ -67,22 +95,43 @@ _UNDER_WAY = Prepared(
 )
 
 
-def keep(connection: Connection, balance: int, mark: int, now: datetime) -> None:
+def keep(
+    connection: Connection, balance: int, mark: int, now: datetime, theirs: datetime | None
+) -> None:
     """Keep a reading while nothing was under way or in doubt.
 
-    One that may not show what was bought just now is none.
+    One that may not show what was bought just now is none. What it shows that nobody understands,
+    and failures since the one before, count for a day: what was charged may be given back.
+
+    Args:
+        connection: in a writing transaction.
+        balance: the reading, in micros.
+        mark: what had been charged in all, in micros.
+        now: the time.
+        theirs: by the provider's clock; None: unknown.
     """
     account = _ACCOUNT.first(connection)
-    steady = False
-    if account.quiet_at is not None:
-        fell = account.quiet_balance_micros - balance
-        adopted = _ESTIMATED.all(connection, since=account.quiet_at)
-        steady = abs(fell - _charged(account, mark, adopted)) <= ROUNDING
-    if not steady and _BOUGHT_SINCE.first(connection, lately=now - SHOWN_WITHIN) is not None:
+    first = account.quiet_at is None
+    agreed = None if first else _agreement(connection, account, balance, mark)
+    if agreed is None and _BOUGHT_SINCE.first(connection, lately=now - SHOWN_WITHIN) is not None:
         return
+    newest = int(_NEWEST.scalar(connection))
+    unsteady = account.unsteady_at
+    if _has_mishaps(connection, account) or (agreed is None and not first):
+        unsteady = LATEST
+    agreed = agreed or Agreement()
     connection.execute(
         update(ACCOUNT).values(
-            quiet_balance_micros=balance, quiet_charged_micros=mark, quiet_at=now
+            quiet_balance_micros=balance,
+            quiet_charged_micros=mark,
+            quiet_at=now,
+            quiet_theirs=theirs,
+            quiet_attempt=newest,
+            quiet_mishaps=_mishaps(connection, newest),
+            agreed_micros=agreed.charged,
+            drift_micros=agreed.drift,
+            # at the latest: when it was seen, or the first time that is known after that
+            unsteady_at=unsteady and min(unsteady, theirs or LATEST),
         )
     )
 
@@ -110,42 +159,85 @@ def books_since(
         None where there was no quiet reading yet, or a clock was wrong when it was taken.
     """
     account = _ACCOUNT.first(connection)
-    quiet_at = account.quiet_at
-    if quiet_at is None or quiet_at > now + AHEAD:
+    if account.quiet_at is None or account.quiet_at > now + AHEAD:
         return None
     shown = max(reading.shown or 0, account.quiet_charged_micros)
     unended = [row for row in _UNENDED.all(connection) if row.generation_id not in done]
     live = sum(row.overdue_at is None for row in unended) if polled else 0
-    adopted = _ESTIMATED.all(connection, since=quiet_at)
+    adopted = _ESTIMATED.all(connection, last=account.quiet_attempt)
     loose = (
         strangers,
         len(unended) - live,
-        sum(row.intent_at < quiet_at for row in adopted),  # perhaps they were charged before
-        _any(_FAILED, connection, quiet_at - REFUNDED_WITHIN),
-        _any(_GIVEN_UP, connection, quiet_at - GIVEN_UP_WITHIN),
+        _has_mishaps(connection, account),
+        _is_unsteady(account),
+        _has_forgone(connection, account),
     )
     return Books(
         fell=account.quiet_balance_micros - reading.balance,
-        charged=_charged(account, reading.mark, adopted),
+        charged=reading.mark - account.quiet_charged_micros - _unsure(adopted),
         loose=sum(loose),
         passing=live + (reading.mark > shown),
         under_way=int(_UNDER_WAY.scalar(connection)),
+        agreed=Agreement(account.agreed_micros, account.drift_micros),
     )
 
 
-def _any(query: Prepared, connection: Connection, since: datetime) -> bool:
-    return query.first(connection, since=since) is not None
+def _agreement(connection: Connection, account: Any, balance: int, mark: int) -> Agreement | None:
+    """Return how far the balance has agreed, with this reading; None where this one does not.
+
+    What counts as not made may have been charged, and make up for a discount: then it begins anew.
+    """
+    last = account.quiet_attempt
+    if _unsure(_ESTIMATED.all(connection, last=last)):
+        return None
+    fell, charged = account.quiet_balance_micros - balance, mark - account.quiet_charged_micros
+    agreed = Agreement(account.agreed_micros, account.drift_micros).after(fell, charged)
+    if agreed is not None and _NOT_MADE.first(connection, last=last) is not None:
+        return Agreement()
+    return agreed
 
 
-def _charged(account: Any, mark: int, adopted: Sequence[Any]) -> int:
-    """Return what was charged since the quiet reading, at the least that it can have been.
+def _mishaps(connection: Connection, last: int) -> int:
+    """Count what may be given back, or was charged before: what failed, and voids that turned up.
 
-    What was ``adopted`` since is booked at the most: it may have cost what its kind cost when it
-    was sent, or what it costs now, or nobody knows what.
+    It never becomes less. Among the attempts up to a quiet reading nothing was in doubt then, so
+    one whose price is estimated since is a void that turned up.
+    """
+    return int(_FAILED.scalar(connection)) + int(_TURNED_UP.scalar(connection, last=last))
+
+
+def _has_mishaps(connection: Connection, account: Any) -> bool:
+    """Check whether there were any since the last quiet reading."""
+    return _mishaps(connection, account.quiet_attempt or 0) != (account.quiet_mishaps or 0)
+
+
+def _is_unsteady(account: Any) -> bool:
+    """Check whether the rest may follow of what moved the balance before the quiet reading."""
+    if account.unsteady_at is None:
+        return False
+    at = account.quiet_theirs
+    return at is None or at - account.unsteady_at < REFUNDED_WITHIN
+
+
+def _has_forgone(connection: Connection, account: Any) -> bool:
+    """Check whether anything may be given back that nobody waits for.
+
+    How old it is, an attempt tells that was sent later and that the provider says it made before.
+    """
+    at = account.quiet_theirs
+    since = EARLIEST if at is None else at - GIVEN_UP_WITHIN
+    return any(query.first(connection, since=since) is not None for query in _FORGONE)
+
+
+def _unsure(adopted: Sequence[Any]) -> int:
+    """Return by how much less what was adopted may have been charged than it is booked at.
+
+    That is at the most: it may have cost what its kind cost when it was sent, or what it costs now,
+    or nobody knows what.
     """
     most = sum(int(row.price_micros) for row in adopted)
     least = sum(
         min(int(row.price_micros), int(row.hold_micros), int(row.last_micros or 0))
         for row in adopted
     )
-    return int(mark - account.quiet_charged_micros - (most - least))
+    return most - least

@@ -14,6 +14,7 @@ def upgrade() -> None:
     keep_addresses()
     ask_for_single_videos()
     keep_what_is_asked_for()
+    keep_agreement()
 
 
 def keep_addresses() -> None:
@@ -42,4 +43,27 @@ def keep_what_is_asked_for() -> None:
     )
     op.add_column(
         "job", sa.Column("named", sa.Boolean(), nullable=False, server_default=sa.text("0"))
+    )
+
+
+def keep_agreement() -> None:
+    """Keep how far the balance has agreed; the last quiet reading of before says too little."""
+    op.add_column("account", sa.Column("quiet_theirs", sa.DateTime(), nullable=True))
+    op.add_column("account", sa.Column("quiet_attempt", sa.Integer(), nullable=True))
+    op.add_column("account", sa.Column("quiet_mishaps", sa.Integer(), nullable=True))
+    for name in ("agreed_micros", "drift_micros"):
+        zero = sa.Column(name, sa.BigInteger(), nullable=False, server_default="0")
+        op.add_column("account", zero)
+    op.add_column("account", sa.Column("unsteady_at", sa.DateTime(), nullable=True))
+    op.execute(
+        "UPDATE account SET quiet_balance_micros = NULL, quiet_charged_micros = NULL,"
+        " quiet_at = NULL"
+    )
+    op.add_column(
+        "attempt",
+        sa.Column("void_on_word", sa.Boolean(), nullable=False, server_default=sa.text("0")),
+    )
+    op.execute(
+        "UPDATE attempt SET void_on_word = 1"
+        " WHERE state = 'void' AND error = 'a person said that it was never made'"
     )

@@ -14,10 +14,11 @@ from support.loop import run_virtual
 from jobs.again import Patience
 from jobs.money import Micros
 from jobs.policy import RunPolicy
-from jobs.provider import FailureKind, Generation, GenerationPhase, InDoubt
+from jobs.provider import FailureKind, Generation, GenerationPhase, InDoubt, Rejected
 from jobs.provider import GenerationRequest as Request
+from jobs.resolve import resolve_never_made
 from jobs.runner import Runner
-from jobs.store import steering, takeovers
+from jobs.store import steering, takeovers, views
 
 Make = Callable[..., Engine]
 LOST = "prompt of r4"
@@ -33,9 +34,13 @@ def failed(kind: FailureKind, message: str = "no") -> Generation:
 def make(tmp_path: Path) -> Make:
     """Make an engine at known prices whose fifth answer is lost, though it was made."""
 
-    def engine(rows: int = 12, answer: Any = "made", **provider: Any) -> Engine:
+    def engine(
+        rows: int = 12, answer: Any = "made", *, agreed: bool = True, **provider: Any
+    ) -> Engine:
         made = Engine(tmp_path, Invariants(), **provider)
         made.announce(s10=PRICE)
+        if agreed:
+            made.agreed()
         made.provider.script = {LOST: [answer]}
         made.load([spec(f"r{n}", row=n) for n in range(rows)])
         return made
@@ -347,6 +352,168 @@ def test_one_is_given_back_a_moment_before_its_state_says_failed(make: Make, ahe
     assert waits(engine)
 
 
+@pytest.mark.parametrize(("discount", "rows"), [(0.1, 10), (0.125, 8), (0.05, 20)])
+def test_a_discount_that_no_answer_tells(make: Make, discount: float, rows: int) -> None:
+    """As many purchases as it takes to make up for the lost one."""
+    engine = make(rows=rows, agreed=False, discount=discount)
+    hide(engine)
+    engine.run(rate=0.05)
+    assert waits(engine)
+
+
+@pytest.mark.parametrize("before", [1, 2])
+def test_a_discount_so_small_that_few_purchases_do_not_show_it(make: Make, before: int) -> None:
+    """Within the rounding of the night before, and twenty of them make up for the lost one."""
+    engine = make(rows=before, agreed=False, discount=0.05)
+    engine.run()
+    engine.clock.start += timedelta(hours=20)
+    hide(engine)
+    engine.load([spec(f"r{n}", row=n) for n in range(4, 24)], batch="later")
+    engine.run([2], rate=0.05, balance_interval=10_000)
+    assert waits(engine)
+
+
+def charge_also(engine: Engine, prompt: str, given_back: float) -> None:
+    """Refuse a row, charge it all the same, and give that back so many seconds later."""
+
+    def also(request: Request) -> None:
+        if request.prompt == prompt:
+            fee = engine.provider.make(Request("a fee", "9:16", 10))
+            engine.provider.hides[fee.id] = 10**9
+            engine.provider.gives_back[fee.id] = given_back
+
+    engine.provider.script[prompt] = [Rejected(FailureKind.CONTENT, "no")]
+    engine.provider.on_post = also
+
+
+def give_back_later(engine: Engine, number: int) -> None:
+    """Load a night in which the balance agrees anew, before it gives that back and one is lost."""
+    hide(engine)
+    early = [spec(f"e{n}", row=n) for n in range(6)]
+    engine.load([*early, *(spec(f"r{n}", row=n + 2) for n in range(4, 12))], batch="later")
+    made = engine.provider.made[number]
+    age = (engine.clock.now() - made.created_at).total_seconds()
+    engine.provider.gives_back = {made.id: age + 200.0}
+
+
+@pytest.mark.parametrize("hours", [1, 20])
+def test_a_refused_one_was_charged_and_is_given_back(make: Make, hours: int) -> None:
+    """The balance fell by more than is known, and that comes back while the lost one is charged."""
+    engine = make(rows=4, clock_ahead=timedelta(0))
+    charge_also(engine, "prompt of r2", 10**9)
+    engine.run()
+    engine.clock.start += timedelta(hours=hours)
+    give_back_later(engine, 2)
+    engine.run([2], rate=0.05)
+    assert waits(engine)
+
+
+def test_a_refused_one_that_is_charged_makes_up_for_a_discount(make: Make) -> None:
+    """Both together look as if the balance had agreed; the next night the lost one does."""
+    engine = make(rows=4, agreed=False, discount=0.1)
+    engine.load([spec(f"e{n}", row=n) for n in range(10)], batch="early")
+    charge_also(engine, "prompt of e3", 10**9)
+    engine.run([2])
+    engine.clock.start += timedelta(hours=20)
+    hide(engine)
+    engine.load([spec(f"r{n}", row=n) for n in range(4, 14)], batch="later")
+    engine.run([3], rate=0.05, balance_interval=10_000)
+    assert waits(engine)
+
+
+@pytest.mark.parametrize(
+    ("failed_by", "bought_by"),
+    [(timedelta(hours=-26), timedelta(0)), (timedelta(0), timedelta(hours=30))],
+)
+def test_a_failure_that_is_old_by_a_wrong_clock_alone(
+    make: Make, failed_by: timedelta, bought_by: timedelta
+) -> None:
+    """It was an hour ago; our clock was behind when it was written down, or is ahead now."""
+    engine = make(rows=4, takes=20.0)
+    engine.provider.ends = {"prompt of r2": [failed(FailureKind.CONTENT)]}
+    engine.clock.skew, engine.provider.clock_ahead = failed_by, -failed_by
+    engine.run()
+    engine.clock.skew, engine.provider.clock_ahead = bought_by, -bought_by
+    engine.clock.start += timedelta(hours=1)
+    for made in engine.provider.made:
+        made.created_at += bought_by - failed_by  # the provider's clock was right all the time
+    age = (engine.clock.now() - engine.provider.made[2].created_at).total_seconds()
+    engine.provider.gives_back = {"gen-2": age + 150.0}
+    hide(engine)
+    engine.load([spec(f"r{n}", row=n) for n in range(4, 12)], batch="later")
+    engine.run([2], rate=0.05)
+    assert waits(engine)
+
+
+def resolve(engine: Engine, key: str) -> None:
+    """Say that it was never made."""
+    job = engine.store.read(lambda c: views.find_job(c, key))
+    resolve_never_made(engine.store, engine.clock, job, grace=timedelta(0), force=True)
+
+
+@pytest.mark.parametrize("days", [1, 20])
+def test_what_a_person_called_never_made_is_given_back(make: Make, days: int) -> None:
+    """It was made, and its price comes back while another one is charged."""
+    engine = make(rows=4, agreed=False, clock_ahead=timedelta(0))
+    hide(engine)
+    engine.provider.script["prompt of r3"] = ["made"]
+    make_one = engine.provider.make
+
+    def hidden(request: Request, key: str = "foreign") -> Any:
+        made = make_one(request, key)
+        if request.prompt == "prompt of r3":
+            engine.provider.hides.setdefault("gen-3", 10**9)
+        return made
+
+    engine.provider.make = hidden  # type: ignore[method-assign]
+    engine.run()
+    resolve(engine, "r3")
+    engine.run()
+    engine.clock.start += timedelta(days=days, hours=2)
+    engine.run()
+    give_back_later(engine, 3)
+    engine.run([2], rate=0.05)
+    assert waits(engine)
+
+
+def test_a_database_that_has_not_seen_the_balance_agree_voids_nothing(make: Make) -> None:
+    """All at once in its first night: a person says what became of it."""
+    engine = make(agreed=False, answer=DROPPED)
+    engine.run()
+    assert engine.jobs()["r4"].state == "in_doubt"
+
+
+@pytest.mark.parametrize("ahead", [timedelta(0), None])
+def test_a_failure_counts_until_the_provider_says_that_a_day_has_passed(
+    make: Make, ahead: timedelta | None
+) -> None:
+    """Two days later by our own clock; where no answer has a ``Date`` nobody knows."""
+    engine = make(rows=4, takes=20.0, clock_ahead=ahead)
+    engine.provider.ends = {"prompt of r0": [failed(FailureKind.CONTENT)]}
+    engine.run()
+    engine.clock.start += timedelta(hours=48)
+    engine.provider.script = {LOST: [DROPPED]}
+    engine.load([spec(f"r{n}", row=n) for n in range(4, 12)], batch="later")
+    engine.run([2], rate=0.05)
+    assert bought_again(engine) is (ahead is not None)
+
+
+@pytest.mark.parametrize(("days", "again"), [(29, False), (32, True)])
+def test_a_persons_word_counts_for_a_month(make: Make, days: int, *, again: bool) -> None:
+    """Then what was not made after all can't be given back any more."""
+    engine = make(rows=4, agreed=False, clock_ahead=timedelta(0))
+    engine.provider.script = {"prompt of r1": [DROPPED]}
+    engine.run()
+    resolve(engine, "r1")
+    engine.run()
+    engine.clock.start += timedelta(days=days)
+    engine.load([spec(f"n{n}", LOST if n == 6 else None, row=n) for n in range(9)], batch="later")
+    engine.provider.script = {LOST: [DROPPED]}
+    engine.run([2], rate=0.05)
+    states = [a.state for a in engine.attempts() if a.prompt == LOST]
+    assert states == (["void", "completed"] if again else ["in_doubt"])
+
+
 NEVER_MADE = {"answer": DROPPED}
 
 
@@ -387,7 +554,7 @@ def test_a_failure_of_the_last_day_leaves_it_to_a_person(
 
 def test_a_failure_of_the_night_before_stands_in_nobodys_way(make: Make) -> None:
     """A day later it is not given back any more."""
-    engine = make(rows=4, takes=20.0)
+    engine = make(rows=4, takes=20.0, clock_ahead=timedelta(0))
     engine.provider.ends = {"prompt of r0": [failed(FailureKind.CONTENT)]}
     engine.run()
     engine.clock.start += timedelta(hours=26)

@@ -26,6 +26,7 @@ def make(tmp_path: Path) -> Make:
     def engine(*, caps: bool = True, **provider: Any) -> Engine:
         made = Engine(tmp_path, Invariants(caps=caps), **provider)
         made.announce(s10=120_000, s15=180_000)
+        made.agreed()
         return made
 
     return engine

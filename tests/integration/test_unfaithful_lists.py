@@ -35,11 +35,13 @@ class OneIsLost(Faults):
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A provider whose videos take two seconds, and a manifest of eight rows."""
+    """A provider whose videos take two seconds, a manifest of eight rows, and one of before."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RUNBLOB_API_KEY", "list-test")
     rows = [{"id": f"r{n}", "prompt": LOST.replace("number 1", f"number {n}")} for n in range(ROWS)]
     (tmp_path / "night.json").write_text(json.dumps(rows))
+    before = [{"id": f"b{n}", "prompt": f"A harbour, {n} boats"} for n in range(3)]
+    (tmp_path / "before.json").write_text(json.dumps(before))
     return World(time_scale=400.0)
 
 
@@ -122,10 +124,12 @@ def test_failures_that_are_given_back_hide_no_purchase(world: World, money: str,
 def test_what_was_never_made_is_bought_again_by_an_honest_list(world: World, manner: str) -> None:
     """The list shows all that it must, and the balance agrees: the row is sent again, once."""
     with SandboxServer(world, faults=faulty(manner, Fault.LOST)) as api:
+        code, said = call(api, "run", "before.json", *QUICK, "--buy-again")
+        assert code == 0, said
         code, said = call(api, "run", "night.json", *QUICK, "--buy-again")
         assert code == 0, said
         assert set(bought(world).values()) == {1}
-        assert len(bought(world)) == ROWS
+        assert len(bought(world)) == ROWS + 3
 
 
 @pytest.mark.parametrize("manner", ["list=frozen:1", "list=altered:escape", "list=lossy:0.4"])

@@ -43,7 +43,8 @@ class ScriptedProvider:
     ``"unpriced"``; or None for a plain acceptance.
 
     The balance shows a charge ``balance_late`` seconds after it was made, never one of ``free``
-    generations, and gives back those in ``gives_back`` so many seconds after they were made.
+    generations, and gives back those in ``gives_back`` so many seconds after they were made. It
+    falls by ``discount`` less than the prices told.
     """
 
     clock: Clock
@@ -69,6 +70,7 @@ class ScriptedProvider:
     balance_late: float = 0.0
     gives_back: dict[str, float] = field(default_factory=dict)
     free: set[str] = field(default_factory=set)
+    discount: float = 0.0
 
     def kind(self, request: GenerationRequest) -> Kind:
         return Kind("fake", "sora", request.duration, request.image is not None)
@@ -170,9 +172,8 @@ class ScriptedProvider:
         await asyncio.sleep(self.latency)
         if self.balance_errors:
             raise self.balance_errors.pop(0)
-        return Micros(
-            self.balance_micros - sum(made.price for made in self.made if self._paid(made))
-        )
+        paid = sum(made.price for made in self.made if self._paid(made))
+        return Micros(self.balance_micros - round(paid * (1 - self.discount)))
 
     def _paid(self, made: Made) -> bool:
         """Check whether the balance shows a charge as of now."""
