@@ -4,7 +4,17 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, DateTime, Dialect, MetaData, Text, TypeDecorator
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    MetaData,
+    Text,
+    TypeDecorator,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 NAMING = {
@@ -59,6 +69,17 @@ def text_column(*, required: bool = False) -> Any:
 def amount_column(**default: int | None) -> Any:
     """Declare an amount in micros; with ``default=None`` it may be absent."""
     return Field(sa_column=Column(BigInteger, nullable=None in default.values()), **default)  # type: ignore[call-overload]
+
+
+def added_amount_column() -> Any:
+    """Declare an amount in micros that earlier versions did not have: 0 in their rows."""
+    return Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
+
+
+def flag_column() -> Any:
+    """Declare a yes or no that earlier versions did not have: no in their rows."""
+    no = text("0")
+    return Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=no))
 
 
 class Base(SQLModel):

@@ -10,8 +10,6 @@ from typing import Any
 from sqlalchemy import (
     DDL,
     JSON,
-    BigInteger,
-    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -24,7 +22,15 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
-from .columns import Base, amount_column, sql_list, text_column, time_column
+from .columns import (
+    Base,
+    added_amount_column,
+    amount_column,
+    flag_column,
+    sql_list,
+    text_column,
+    time_column,
+)
 from .states import FOUND, LIVE_ATTEMPTS, AttemptState, FailureKind, HeldBack, JobState
 
 
@@ -63,18 +69,12 @@ class Account(Base, table=True):
     quiet_balance_micros: int | None = amount_column(default=None)
     quiet_charged_micros: int | None = amount_column(default=None)
     quiet_at: datetime | None = time_column()
-    serving: bool = Field(
-        default=False, sa_column=Column(Boolean, nullable=False, server_default=text("0"))
-    )
+    serving: bool = flag_column()
     quiet_theirs: datetime | None = time_column()
     quiet_attempt: int | None = None
     quiet_mishaps: int | None = None
-    agreed_micros: int = Field(
-        default=0, sa_column=Column(BigInteger, nullable=False, server_default="0")
-    )
-    drift_micros: int = Field(
-        default=0, sa_column=Column(BigInteger, nullable=False, server_default="0")
-    )
+    agreed_micros: int = added_amount_column()
+    drift_micros: int = added_amount_column()
     unsteady_at: datetime | None = time_column()
 
 
@@ -237,9 +237,7 @@ class Job(Base, table=True):
     held_back_by: str | None = text_column()
     held_beneath: str | None = text_column()
     overruled_at: datetime | None = time_column()
-    handed: bool = Field(
-        default=False, sa_column=Column(Boolean, nullable=False, server_default=text("0"))
-    )
+    handed: bool = flag_column()
     charged_micros: int = amount_column(default=0)
     video_url: str | None = text_column()
     error_kind: str | None = text_column()
@@ -248,9 +246,7 @@ class Job(Base, table=True):
     submitted_at: datetime | None = time_column()
     completed_at: datetime | None = time_column()
     filed_attempt_id: int | None = None
-    named: bool = Field(
-        default=False, sa_column=Column(Boolean, nullable=False, server_default=text("0"))
-    )
+    named: bool = flag_column()
 
 
 class Attempt(Base, table=True):
@@ -325,18 +321,14 @@ class Attempt(Base, table=True):
     candidates: list[dict[str, Any]] | None = Field(
         sa_column=Column(JSON(none_as_null=True), nullable=True)
     )
-    refunded_micros: int = Field(
-        default=0, sa_column=Column(BigInteger, nullable=False, server_default="0")
-    )
+    refunded_micros: int = added_amount_column()
     batch_id: int | None = None
     campaign: str | None = text_column()
     said_state: str | None = text_column()
     doubt_clock: str | None = text_column()
     unproven: str | None = text_column()
     video_url: str | None = text_column()
-    void_on_word: bool = Field(
-        default=False, sa_column=Column(Boolean, nullable=False, server_default=text("0"))
-    )
+    void_on_word: bool = flag_column()
 
 
 class Artifact(Base, table=True):
