@@ -37,7 +37,7 @@ _ESTIMATED = Prepared(
     .outerjoin(PRICE, PRICE.c.kind == ATTEMPT.c.kind)
     .where(
         text("attempt.price_estimated"),
-        ATTEMPT.c.id > bindparam("last"),
+        ATTEMPT.c.id + text("0") > bindparam("last"),  # by their index: few are estimated
         ATTEMPT.c.idempotency_key != "",  # what was taken over was charged to somebody before
     )
 )
@@ -65,7 +65,7 @@ _FAILED = Prepared(select(func.count(ATTEMPT.c.id)).where(text("attempt.state = 
 _TURNED_UP = Prepared(
     select(func.count(ATTEMPT.c.id)).where(
         text("attempt.price_estimated"),
-        ATTEMPT.c.id <= bindparam("last"),
+        ATTEMPT.c.id + text("0") <= bindparam("last"),  # the same
         ATTEMPT.c.idempotency_key != "",
     )
 )
