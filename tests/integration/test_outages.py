@@ -33,6 +33,7 @@ def engine(tmp_path: Path) -> Engine:
     """An engine at known prices, whose invariants are checked at every commit."""
     made = Engine(tmp_path, Invariants())
     made.announce(s10=120_000)
+    made.agreed()
     return made
 
 

@@ -9,7 +9,7 @@ from unittest.mock import patch
 from sqlalchemy import Connection, delete, select, update
 
 from jobs import account_list, reconcile
-from jobs.books import Books
+from jobs.books import Agreement, Books
 from jobs.provider import (
     GenerationRequest,
     InDoubt,
@@ -124,7 +124,7 @@ def void_before_the_grace() -> Iterator[None]:
 
     def impatient(suspects: Any, reading: Any, known: Any, witness: Witness, *more: Any) -> Any:
         ripe = [replace(suspect, ripe=True, shown=True, clean_before=True) for suspect in suspects]
-        agrees = Books(fell=10**9, charged=10**9)
+        agrees = Books(10**9, 10**9, agreed=Agreement(10**12))
         return settle(ripe, reading, known, replace(witness, lag=0.0, books=agrees), *more)
 
     with patch.object(reconcile, "settle", impatient):
@@ -162,7 +162,7 @@ def absence_from_an_unfaithful_list() -> Iterator[None]:
     settle = reconcile.settle
 
     def trusting(suspects: Any, reading: Any, known: Any, witness: Witness, *more: Any) -> Any:
-        agrees = Books(fell=10**9, charged=10**9)
+        agrees = Books(10**9, 10**9, agreed=Agreement(10**12))
         sure = replace(witness, trouble="", lag=0.0, newest_attempt=10**9, books=agrees)
         return settle(suspects, reading, known, sure, *more)
 
