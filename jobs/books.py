@@ -6,6 +6,7 @@ bought, and nothing can have moved it beside that: two movements that net to not
 It must have fallen by the prices told before: a discount would make up for a doubt.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -73,6 +74,24 @@ class Agreement:
         return Agreement(self.charged + charged, drift) if abs(drift) <= ROUNDING else None
 
 
+class Loose(StrEnum):
+    """What may have moved the balance beside our purchases, for good: nobody will ever tell.
+
+    Attributes:
+        OTHERS: generations of others, which cost, or may be given back.
+        UNENDED: one of ours that has not ended in time.
+        FAILED: one of ours failed, or was charged at a price that nobody told.
+        UNSTEADY: it moved lately in a way that our purchases do not explain.
+        FORGONE: what a person gave up, or called never made.
+    """
+
+    OTHERS = "others"
+    UNENDED = "unended"
+    FAILED = "failed"
+    UNSTEADY = "unsteady"
+    FORGONE = "forgone"
+
+
 @dataclass(frozen=True, slots=True)
 class Books:
     """Two readings of the balance, and what happened between them as far as we know.
@@ -80,8 +99,7 @@ class Books:
     Attributes:
         fell: by how much the balance fell from the first to the second, in micros.
         charged: what was charged to us meanwhile, at the least that it can have been, in micros.
-        loose: how many things may have moved it besides, for good: generations, ours and others',
-            that may have been given back, and what was perhaps charged before.
+        loose: what may have moved it besides, for good.
         passing: the same, for as long as it goes on: what was bought just now and may not be shown
             yet, and what has not ended as far as we see.
         under_way: what submissions under way may have cost already, in micros.
@@ -90,7 +108,7 @@ class Books:
 
     fell: int
     charged: int
-    loose: int = 0
+    loose: Collection[Loose] = ()
     passing: int = 0
     under_way: int = 0
     agreed: Agreement = Agreement()
@@ -103,13 +121,13 @@ class Books:
     def verdict(self, price: int) -> Money:
         """Decide whether a doubt that costs so much may be in what the balance lost."""
         beside = self.fell - self.charged
-        if self.loose or beside > ROUNDING + self.under_way or not self._would_show(price):
+        if self.loose or beside > ROUNDING + self.under_way or not self.would_show(price):
             return Money.OPEN
         if self.passing or self.under_way:
             return Money.PASSING
         return Money.CLEAR if beside >= -ROUNDING else Money.OPEN
 
-    def _would_show(self, price: int) -> bool:
+    def would_show(self, price: int) -> bool:
         """Check whether the balance, as it was seen to move before, would show such a charge.
 
         For each dollar that was charged it may have fallen by as much less as rounding hid while it

@@ -17,6 +17,7 @@ from ..books import (
     Agreement,
     BalanceReading,
     Books,
+    Loose,
 )
 from ..clock import EARLIEST, LATEST
 from ..suspects import AHEAD
@@ -165,17 +166,17 @@ def books_since(
     unended = [row for row in _UNENDED.all(connection) if row.generation_id not in done]
     live = sum(row.overdue_at is None for row in unended) if polled else 0
     adopted = _ESTIMATED.all(connection, last=account.quiet_attempt)
-    loose = (
-        strangers,
-        len(unended) - live,
-        _has_mishaps(connection, account),
-        _is_unsteady(account),
-        _has_forgone(connection, account),
-    )
+    loose = {
+        Loose.OTHERS: strangers > 0,
+        Loose.UNENDED: len(unended) > live,
+        Loose.FAILED: _has_mishaps(connection, account),
+        Loose.UNSTEADY: _is_unsteady(account),
+        Loose.FORGONE: _has_forgone(connection, account),
+    }
     return Books(
         fell=account.quiet_balance_micros - reading.balance,
         charged=reading.mark - account.quiet_charged_micros - _unsure(adopted),
-        loose=sum(loose),
+        loose=[what for what, is_so in loose.items() if is_so],
         passing=live + (reading.mark > shown),
         under_way=int(_UNDER_WAY.scalar(connection)),
         agreed=Agreement(account.agreed_micros, account.drift_micros),
