@@ -127,6 +127,19 @@ def current_runner(database: Path) -> RunnerInfo | None:
     return who
 
 
+def is_held(database: Path) -> bool:
+    """Check by the lock itself whether somebody runs: for those who wait for that, not for readers.
+
+    A process that was killed may look alive: until its parent has heard of it, where another one
+    got its number, or from a container of another name.
+    """
+    try:
+        with FileLock(_beside(database, ".lock"), mode=0o600, timeout=0):
+            return False
+    except (Timeout, OSError):
+        return True
+
+
 def lasting_runner(database: Path) -> RunnerInfo | None:
     """Tell who runs for more than some jobs of its own, and serves what it took up to its end."""
     runner = current_runner(database)

@@ -102,7 +102,9 @@ def exit_of_jobs(ending: Ending, jobs: Iterable[Any], *, files_wanted: bool) -> 
     states = {job.state for job in seen}
     if ending.reason in _WHATEVER_ELSE:
         return _WHATEVER_ELSE[ending.reason]
-    if JobState.IN_DOUBT in states:
+    # what a runner was sending that is gone, or ends, may be paid for or not
+    unknown = any(job.state == JobState.SUBMITTING and not job.served for job in seen)
+    if unknown or JobState.IN_DOUBT in states:
         return Exit.IN_DOUBT
     stopped = ending.reason in STOPPED and JobState.CANCELLED in states
     if stopped or any(job.state == JobState.QUEUED and not job.served for job in seen):

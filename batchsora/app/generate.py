@@ -215,7 +215,7 @@ def _hander(
             return None
         idle = f"another runner works on {settings.database} and takes nothing up now ({who})"
         tell(f"{idle}: this waits for it")
-        if hooks.clock.monotonic() >= until:
+        if job.state == JobState.QUEUED and hooks.clock.monotonic() >= until:
             raise DatabaseLockedError(
                 f"{idle}, so nothing was bought: run this again when it has ended, or with --wait"
             )

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from batchsora.settings import Settings
-from jobs.lock import current_runner, lasting_runner
+from jobs.lock import current_runner, is_held, lasting_runner
 from jobs.store import Store, handing, holding
 
 CHUNK: Final = 500
@@ -30,12 +30,17 @@ def hand_over(store: Store, settings: Settings, job_ids: Sequence[int]) -> str:
         Who buys them.
     """
     runner = lasting_runner(settings.database)
-    if runner is not None and all(
-        store.write(lambda c, chunk=chunk: handing.offer(c, chunk))  # type: ignore[misc]
-        for chunk in chunks(job_ids) or [()]
+    held = is_held(settings.database)
+    if (
+        runner is not None
+        and held
+        and all(
+            store.write(lambda c, chunk=chunk: handing.offer(c, chunk))  # type: ignore[misc]
+            for chunk in chunks(job_ids) or [()]
+        )
     ):
         return f"the runner takes it up ({runner})"
-    runner = current_runner(settings.database)
+    runner = current_runner(settings.database) if held else None
     later = "" if runner is None else f" when the runner has ended that works just now ({runner})"
     return f"'batchsora run' goes on from there{later}"
 

@@ -21,7 +21,7 @@ from batchsora.download import DownloadPolicy
 from batchsora.settings import Settings
 from jobs.ending import Ending, Reason
 from jobs.errors import DatabaseLockedError, DatabaseUnusableError
-from jobs.lock import current_runner, lasting_runner
+from jobs.lock import is_held, lasting_runner
 from jobs.states import JobState
 from jobs.store import Store, handing, views
 
@@ -210,7 +210,7 @@ def watch(
         try:
             while not watching.done() and now() < until:
                 await asyncio.wait({watching}, timeout=min(1.0, until - now()))
-                if not watching.done() and current_runner(settings.database) is None:
+                if not watching.done() and not is_held(settings.database):
                     raise RunnerGoneError
             if watching.done():
                 watching.result()

@@ -181,14 +181,24 @@ def _money(plan: "Plan") -> Iterator[str]:
         yield f"rest      {plan.all.open.total()} to buy, which cost {_cost(plan, plan.all.open)}"
     if plan.picked is not None:
         yield f"picked    {plan.picked.jobs} of them, which cost {_cost(plan, plan.picked.open)}"
-    if plan.to_buy:
-        yield "list      the account's list is not looked at: the run does so first, and rows"
-        yield "          that it shows wait"
+    yield from _list(plan)
     used = f", of which {_usd(plan.used)} is used" if plan.used and plan.cap is not None else ""
     yield f"cap       {_usd(plan.cap, 'none')}{used}"
     yield f"balance   {_usd(plan.balance, 'not known')}"
     together = plan.pace.max_in_flight
     yield f"time      about {_time_text(plan.seconds)}, with {together} at the same time"
+
+
+def _list(plan: "Plan") -> Iterator[str]:
+    """Say what of the account's list a run looks at, and a plan does not."""
+    from jobs.states import HeldBack
+
+    if plan.to_buy:
+        yield "list      the account's list is not looked at: the run does so first, and rows"
+        yield "          that it shows wait"
+    if plan.waiting[HeldBack.EXISTS] or plan.waiting[HeldBack.ELSEWHERE]:
+        yield f"{'' if plan.to_buy else 'list':<9} rows that wait for what it showed are bought"
+        yield "          where that has failed since"
 
 
 def _cost(plan: "Plan", kinds: "Mapping[str, int]") -> str:

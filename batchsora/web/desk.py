@@ -20,7 +20,7 @@ from batchsora.app.session import Hooks
 from batchsora.settings import Settings
 from batchsora.web.launch import Launcher
 from jobs import schema
-from jobs.lock import RunnerInfo, current_runner, lasting_runner
+from jobs.lock import RunnerInfo, current_runner, is_held, lasting_runner
 from jobs.store import Store, handing
 
 T = TypeVar("T")
@@ -138,7 +138,9 @@ class Desk:
 
     def goes_on(self) -> bool:
         """Check whether a run is alive that takes up what is handed to it, to its end."""
-        return lasting_runner(self.settings.database) is not None and self.read(handing.is_served)
+        database = self.settings.database
+        serves = lasting_runner(database) is not None and self.read(handing.is_served)
+        return serves and is_held(database)  # one that was killed may look alive
 
 
 MOST_KEPT: Final = 256

@@ -1,13 +1,21 @@
-"""The rows that a load added: which of them an older row that was paid for may really be."""
+"""The rows that a load added: which of them an older row that was paid for may really be.
+
+And the rows that it edited: which of them ask for the video of a row that kept its own.
+"""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
-from ..tables import JOB
+from ..errors import LoadError
+from ..states import JobState
+from ..tables import ATTEMPT, JOB, LIVE
+
+QUOTED = 40
+"""Characters of a prompt that a message quotes."""
 
 
 class FreshRows:
@@ -54,3 +62,70 @@ class FreshRows:
         if not ids:
             return None
         return self._connection.execute(select(JOB).where(JOB.c.id == ids.popleft())).one()
+
+
+class Moves:
+    """What the edits of a load ask for, and whose edits are not followed.
+
+    Args:
+        connection: in a writing transaction.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._kept: list[Any] = []
+        self._asking: dict[str, str] = {}
+
+    def note(self, job: Any, values: Mapping[str, Any], *, followed: bool) -> None:
+        """Note an edit.
+
+        Args:
+            job: as it was.
+            values: as the manifest has them.
+            followed: False where the row keeps what it has, as that is paid for.
+        """
+        if followed:
+            self._asking.setdefault(values["fingerprint"], values["key"])
+        else:
+            self._kept.append(job)
+
+    def check(self, fresh: Sequence[Any], busy: Collection[str]) -> None:
+        """Make sure that no row asks for the video of one whose own edit is not followed.
+
+        Rows moved under their ids then: what they had would be bought again, and what is new never.
+
+        Args:
+            fresh: rows that were added.
+            busy: keys of those whose edits are not followed because they are under way.
+
+        Raises:
+            LoadError: one does.
+        """
+        asking = self._asking | {row.fingerprint: row.key for row in fresh}
+        moved = [job for job in self._kept if job.fingerprint in asking and self._has_video(job)]
+        if not moved:
+            return
+        first, taker = moved[0], asking[moved[0].fingerprint]
+        under_way = any(job.key in busy for job in moved)
+        follow = "load it again when they have finished" if under_way else "say --redo-changed"
+        raise LoadError(
+            f"{len(moved)} row(s) that were paid for ask for another video now, and rows that were "
+            f"not ask for theirs (what {first.key} has, {taker} asks for: {short(first.prompt)}), "
+            f"as if rows had moved under their ids. If so, {follow}: the videos are found then, "
+            "and not bought again. If they shall be bought again, say --keep-both. Nothing was "
+            "changed."
+        )
+
+    def _has_video(self, job: Any) -> bool:
+        return job.state == JobState.COMPLETED or is_live(self._connection, job.id)
+
+
+def is_live(connection: Connection, job_id: int) -> bool:
+    """Check whether an attempt of a job is under way, in doubt, or may still end."""
+    found = select(ATTEMPT.c.id).where(LIVE, ATTEMPT.c.job_id == job_id)
+    return connection.execute(found).first() is not None
+
+
+def short(text: str) -> str:
+    """Quote the beginning of a prompt."""
+    return repr(text if len(text) <= QUOTED else text[: QUOTED - 1] + "…")

@@ -31,12 +31,10 @@ from ..spec import JobSpec
 from ..states import NOTHING_FOUND, AttemptState, HeldBack, JobState
 from ..tables import ATTEMPT, JOB, LIVE
 from . import incoming
-from .fresh import FreshRows
+from .fresh import FreshRows, Moves, is_live, short
 from .incoming import INCOMING, NAMES, KindOf
 from .rows import ASKED, NEW, tally_new
 
-QUOTED = 40
-"""Characters of a prompt that a message quotes."""
 _JSON = ("image", "cells")
 
 
@@ -159,6 +157,7 @@ class _Loader:
         self._now = now
         self._on_change = on_change
         self._fresh = FreshRows(connection, batch_id)
+        self._moves = Moves(connection)
         self.report = LoadReport(batch_id=batch_id)
 
     def take(self) -> None:
@@ -215,7 +214,13 @@ class _Loader:
             self._update(job, values)
 
     def _edit(self, job: Any, values: dict[str, Any]) -> None:
-        if job.state not in _RESTING or _live(self._connection, job.id):
+        before = len(self.report.busy) + len(self.report.edited)
+        self._follow_edit(job, values)
+        followed = len(self.report.busy) + len(self.report.edited) == before
+        self._moves.note(job, values, followed=followed)
+
+    def _follow_edit(self, job: Any, values: dict[str, Any]) -> None:
+        if job.state not in _RESTING or is_live(self._connection, job.id):
             self.report.busy.append(job.key)
         elif job.state == JobState.QUEUED:
             # it waits for a retry or was to be redone: nothing is sent; what was found about it or
@@ -255,6 +260,8 @@ class _Loader:
         self._recognise(self._gone())
         vanished = [job for job in missing if job.paid and job.key_from_content]
         fresh = self._fresh.rows() if vanished else []
+        if self._on_change is not OnChange.KEEP:
+            self._moves.check(self._fresh.rows(), self.report.busy)
         redone: set[int] = set()
         if fresh:
             redone = self._maybe_edits(vanished, fresh)
@@ -324,7 +331,7 @@ class _Loader:
                 [{"gone": job.id} for job in missing],
             )
         for job in missing:
-            if job.state != JobState.QUEUED or _live(self._connection, job.id):
+            if job.state != JobState.QUEUED or is_live(self._connection, job.id):
                 continue
             # what was paid for before and waits for a retry is not bought again either
             self._connection.execute(
@@ -340,8 +347,8 @@ class _Loader:
             first, new = vanished[0], fresh[0]
             raise LoadError(
                 f"{len(vanished)} row(s) that were paid for are no longer in the manifest (row "
-                f"{first.row}: {_short(first.prompt)}), and {len(fresh)} new row(s) "
-                f"came (row {new.row}: {_short(new.prompt)}). If these are edits and the "
+                f"{first.row}: {short(first.prompt)}), and {len(fresh)} new row(s) "
+                f"came (row {new.row}: {short(new.prompt)}). If these are edits and the "
                 "videos shall be bought anew, say --redo-changed; if they are other videos, say "
                 "--keep-both. An id column keeps edits apart from new rows. Nothing was changed."
             )
@@ -349,7 +356,7 @@ class _Loader:
         if self._on_change is OnChange.KEEP:
             return redone
         for job, new in zip(vanished, fresh, strict=False):
-            if job.state not in _RESTING or _live(self._connection, job.id):
+            if job.state not in _RESTING or is_live(self._connection, job.id):
                 self.report.busy.append(job.key)
                 continue
             self._replace(job, new, self._queued)
@@ -370,12 +377,3 @@ _QUEUED = {
     "error": None,
     "completed_at": None,
 }
-
-
-def _live(connection: Connection, job_id: int) -> bool:
-    found = select(ATTEMPT.c.id).where(LIVE, ATTEMPT.c.job_id == job_id)
-    return connection.execute(found).first() is not None
-
-
-def _short(prompt: str) -> str:
-    return repr(prompt if len(prompt) <= QUOTED else prompt[: QUOTED - 1] + "…")

@@ -227,3 +227,41 @@ def test_kept_rows_that_were_edited_back_are_paid_for(engine: Engine) -> None:
     made = engine.attempts()[0].generation_id
     engine.load([unnamed("q", 0), named("p", 1)])
     assert waiting(engine) == {"id-1": made}
+
+
+def moved_down(engine: Engine) -> list[JobSpec]:
+    """Buy three rows, and put a new one before them: the ids stay where they were."""
+    engine.load([named(f"p{n}", n) for n in range(3)])
+    engine.run()
+    return [named(prompt, n) for n, prompt in enumerate(["new", "p0", "p1", "p2"])]
+
+
+def test_rows_that_moved_under_their_ids_stop_the_load(engine: Engine) -> None:
+    """The last one would be bought again under the new id, and the new one by nobody."""
+    rows = moved_down(engine)
+    with pytest.raises(LoadError, match="--redo-changed"):
+        engine.load(rows)
+    assert len(engine.jobs()) == 3
+    engine.load(rows, on_change=OnChange.REDO)
+    assert sorted(waiting(engine)) == ["id-1", "id-2", "id-3"]
+
+
+def test_rows_that_moved_are_bought_again_by_a_word(engine: Engine) -> None:
+    """Once: the same sheet again asks nothing."""
+    rows = moved_down(engine)
+    for _ in range(2):
+        engine.load(rows, on_change=OnChange.KEEP)
+        engine.run()
+    engine.load(rows)
+    engine.run()
+    assert bought(engine) == ["p0", "p1", "p2", "p2"]
+
+
+def test_an_unpaid_row_is_not_edited_into_what_another_has(engine: Engine) -> None:
+    """The rows swapped their prompts, and one of them is paid for."""
+    engine.load([named("p0", 0)])
+    engine.run()
+    engine.load([named("p0", 0), named("p1", 1)])
+    with pytest.raises(LoadError, match="moved under their ids"):
+        engine.load([named("p1", 0), named("p0", 1)])
+    assert engine.jobs()["id-1"].prompt == "p1"

@@ -105,12 +105,16 @@ class Account:
         # plan says that it looks at no list: what only the list shows is the one difference
         found = held["exists"] - plan["waiting"].get("exists", 0)
         assert found == 0 or "exist already in this account" in said.words, shown
+        # one that was made a moment ago also says that somebody is at it just now
+        others = held["elsewhere"] - plan["waiting"].get("elsewhere", 0)
+        assert others == 0 or (found and "somebody else is buying" in said.words), shown
+        found += others
         assert bought.total() + found == plan["to_buy"], shown
         remaining = (plan["picked"] or plan)["remaining_cost"]
         if not found and remaining is not None:  # else a price that the first tells
             cost = sum(price * count for price, count in bought.items())
             assert round(float(remaining) * 1_000_000) == cost, shown
-        for reason in ("paid_before", "elsewhere", "left_out", "unasked"):
+        for reason in ("paid_before", "left_out", "unasked"):
             assert held[reason] == plan["waiting"].get(reason, 0), shown
         return plan
 
@@ -173,6 +177,18 @@ def test_rows_that_the_account_has_wait(account: Account) -> None:
     plan = account.check("night")
     assert (plan["to_buy"], plan["waiting"]) == (0, {"exists": 1})
     assert "1 in the account already" in account.call("plan", "night.csv").out
+
+
+def test_a_plan_says_that_what_was_found_may_have_failed_since(account: Account) -> None:
+    """The run sees that in the list, and buys the row."""
+    account.world.add_foreign("heron", datetime.now(UTC))
+    account.write("night", rows("heron"))
+    assert account.run("night").code == 4
+    account.world.made[0].failure = "internal error"
+    said = " ".join(account.call("plan", "night.csv").out.split())
+    assert "rows that wait for what it showed are bought where that has failed since" in said
+    assert account.run("night").code == 0
+    assert account.spent() == {120_000: 1}
 
 
 def test_rows_that_were_cancelled_or_failed_wait(account: Account) -> None:

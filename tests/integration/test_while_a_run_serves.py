@@ -145,6 +145,30 @@ def is_refused(
         yield running, go_on
 
 
+@contextmanager
+def killed(
+    world: World, night: Night, patch: pytest.MonkeyPatch, then: Callable[[], object]
+) -> Iterator[Running]:
+    """Have a run that is killed as it sends the row of ``generate``; its parent hears nothing."""
+    take = world.generate
+    words = ("--first", "1", "--budget", "9", *QUICK, "--no-download")
+    with night.start("run", "long.csv", *words) as running:
+        while not (found := [item for item in world.made if item.prompt == LONG]):
+            assert running.poll() is None
+        found[0].takes = 10.0**6
+
+        def kill(body: Any, *more: Any) -> Reply:
+            if body["prompt"] != "a sunset":
+                return take(body, *more)
+            patch.setattr(world, "generate", take)
+            running.send_signal(signal.SIGKILL)
+            then()
+            return take(body, *more)
+
+        patch.setattr(world, "generate", kill)
+        yield running
+
+
 MOMENTS = (looks, fetches, stops, is_refused)
 Begin = Callable[..., AbstractContextManager[tuple[Running, Go]]]
 
@@ -216,3 +240,56 @@ def test_generate_at_any_moment_of_a_run_is_bought_when_it_ends_with_0(
         running.communicate(timeout=60)
     assert asked
     assert bought(world) == dict.fromkeys(asked, 1)
+
+
+def test_generate_goes_on_by_itself_when_a_run_was_killed_that_still_looks_alive(
+    world: World, api: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number of a process is nobody else's before its parent has heard that it is gone."""
+    night = Night(Path.cwd(), api.url)
+    with (
+        killed(world, night, monkeypatch, lambda: None),
+        night.start("generate", "a sunset", "--wait", *QUICK[2:4]) as asking,
+    ):
+        said = asking.communicate(timeout=60)
+        assert asking.returncode == 0, said
+    assert bought(world) == {"a sunset": 1}
+
+
+def test_what_a_killed_run_was_sending_is_not_called_done(
+    world: World, api: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run took the lock at once, and looks: whether it is paid for is not known yet."""
+    night = Night(Path.cwd(), api.url)
+    Path("other.csv").write_text(f"id,prompt\nother,{LONG} and year\n")
+    moment = Moment(world.page)
+    words = ("--budget", "9", "--wait-for-runner", *QUICK, "--no-download")
+    with (
+        killed(world, night, monkeypatch, lambda: monkeypatch.setattr(world, "page", moment)),
+        night.start("run", "other.csv", *words) as other,
+    ):
+        until_said(other, "waits until")
+        with night.start("generate", "a sunset", *QUICK[2:4]) as asking:
+            assert moment.came.wait(60)
+            said = asking.communicate(timeout=60)
+            assert asking.returncode == 7, said
+        moment.over.set()
+
+
+def test_a_retry_is_not_handed_to_a_run_that_was_killed(
+    world: World, api: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It left word that it serves, and its process is still listed."""
+    night = Night(Path.cwd(), api.url)
+    assert call("run", "trial.csv", "--yes", *QUICK).exit_code == 3
+    with killed(world, night, monkeypatch, lambda: None):
+        with night.start("generate", "a sunset", *QUICK[2:4]) as asking:
+            until_said(asking, "the runner buys it")
+            while world.generate.__name__ == "kill":
+                assert asking.poll() is None
+            asking.kill()
+        assert night.rows("SELECT serving FROM account") == [(1,)]
+        said = call("retry", "r0", "--yes")
+        assert said.exit_code == 0
+        assert "takes it up" not in said.output
+        assert "'batchsora run' goes on from there" in said.output
