@@ -217,6 +217,15 @@ def test_inside_of_the_generation_such_words_are_its_own(beside: dict[str, Any])
     )
 
 
+@pytest.mark.parametrize("name", ["rejected_at", "moderatedAt", "flagged_time", "banned_date"])
+def test_a_time_at_which_it_was_judged_is_a_reason(name: str) -> None:
+    """Where it is empty it was not judged; when it failed or erred is no reason."""
+    inner = FAILED | {"error": "internal error", "failed_at": "2026-01-02T03:04:05Z"}
+    assert kind(inner | {name: None}) in RETRIED
+    assert kind(inner | {name: "2026-01-02T03:04:05Z"}) not in RETRIED
+    assert kind({"code": 200, name: 1767323045, "data": inner}) not in RETRIED
+
+
 @pytest.mark.parametrize("word", ["processing", "RUNNING", "queued", "in_progress", "pending"])
 @pytest.mark.parametrize("name", ["status", "state", "task_status"])
 def test_what_goes_on_around_a_failure_has_not_failed(word: str, name: str) -> None:
