@@ -58,20 +58,29 @@ class Reading:
         return self.to_the_end or _past(self.generations, since)
 
 
-async def read_page(provider: Provider, clock: Clock, offset: int) -> Sequence[Generation]:
+async def read_page(
+    provider: Provider, clock: Clock, offset: int, limit: int | None = None
+) -> Sequence[Generation]:
     """Read one page; a provider that stumbles is asked again, a little later each time.
+
+    Args:
+        provider: whose list it is.
+        clock: time.
+        offset: entries before it.
+        limit: entries that it has at most; None for as many as the provider gives.
 
     Raises:
         ProviderError: it went on to fail.
     """
+    limit = limit or provider.list_limit
     for wait in WAITS:
         try:
-            return await provider.generations(provider.list_limit, offset)
+            return await provider.generations(limit, offset)
         except ThrottledError as error:
             await clock.sleep(min(error.retry_after or wait, LONGEST_WAIT))
         except UnreachableError:
             await clock.sleep(wait)
-    return await provider.generations(provider.list_limit, offset)
+    return await provider.generations(limit, offset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +91,8 @@ class Page:
         entries: as it was read.
         fresh: those of them that were not seen before.
         joined: False where something may lie between it and the one before.
-        again: True where it begins as the first page did: a list that heeds no offset.
+        again: True where it begins as the first page did, or never changes and is not the tail of
+            the list: one that heeds no offset, or none beyond some bound.
         ends: True where the list ends here.
         gap: True where one before it showed nothing new, and this one does.
     """
@@ -106,6 +116,7 @@ class Walk:
         self._provider = provider
         self._clock = clock
         self._offset = self._overlap = 0
+        self._longest = 0
         self._first: str | None = None
         self._last: str | None = None
         self._stale: list[Sequence[str]] = []  # the pages without news since the last news, as ids
@@ -121,11 +132,16 @@ class Walk:
         page = await read_page(self._provider, self._clock, self._offset)
         fresh = [generation for generation in page if generation.id not in self.found]
         # what the page before ended with must be here again, or something lies between them
-        joined = self._last is None or any(generation.id == self._last for generation in page)
+        # (a page of one entry shares none with the next)
+        joined = any(generation.id == self._last for generation in page)
+        joined = joined or (self._last is None and not (self.found and fresh))
         again = len(page) > self._overlap and page[0].id == self._first
         gap = bool(self._stale and fresh)  # something was hidden behind a page without news
         self._stale = [] if fresh else [*self._stale, [generation.id for generation in page]]
-        ends = is_the_end(page, fresh, sure=again or self._stands())
+        stands = self._stands()
+        ends = is_the_end(page, fresh, sure=again or stands)
+        again = again or (stands and not await self._is_the_tail(page))
+        self._longest = max(self._longest, len(page))
         if fresh:
             self.found |= {generation.id: generation for generation in fresh}
             self._first = self._first or page[0].id
@@ -144,6 +160,17 @@ class Walk:
         """
         last = self._stale[-THE_SAME:]
         return len(last) == THE_SAME and all(page == last[0] for page in last)
+
+    async def _is_the_tail(self, page: Sequence[Generation]) -> bool:
+        """Check that a page which is given again and again ends the list.
+
+        A provider that looks no further back than some offset gives one again and again, too. When
+        fewer entries are asked for, the end of the list is its last ones, and that is the first.
+        """
+        if len(page) == 1:
+            return self._longest > 1
+        half = await read_page(self._provider, self._clock, self._offset, len(page) // 2)
+        return 0 < len(half) < len(page) and half[-1].id == page[-1].id
 
 
 def is_the_end(page: Sequence[Generation], fresh: Sequence[Generation], *, sure: bool) -> bool:

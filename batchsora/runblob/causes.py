@@ -128,17 +128,23 @@ _ACCOUNTS: Final = re.compile(
     r"\b(?:accounts?|subscriptions?|memberships?|plans?|tiers?|trials?|credits?|quotas?|billing|"
     r"balances?|funds|pay\w*|paid|api|organi[sz]ations?|workspaces?|licen[cs]es?|upgrade\w*|access|"
     r"revoked|deactivated|terminated|expired|deprecated|retired|today|day|daily|monthly|weekly|"
-    r"country|region|verif\w+|accept|agree|enabled?|content type|headers?|json)\b|"
+    r"country|region|verif\w+|accept|agree|enabled?|content (?:type|length|encoding)|headers?|json|"
+    r"keys?|token|credentials|users?|guests?|customers?|teams?|projects?|tenants?|members?|"
+    r"e ?mail|phone|kyc|ip|log(?:ged)? in|sign(?:ed)?|points|coins|purchas\w+|contract|hours?|"
+    r"unavailable|bucket|service is|too often|(?:repeated|too many) (?:\w+ ){0,2}violat\w+)\b|"
+    r"\byou (?:must (?:be|complete|confirm|first|have|register)|"
+    r"(?:have been|were|are) (?:\w+ly )?(?:blocked|restricted|limited|locked))\b|"
     r"(?:^|\b(?:been|was|were|is|are) )(?:suspended|disabled|banned)\b|"
     r"账户|账号|余额|封禁|\bkonto|gesperrt|guthaben|\bcuenta|suspendid|\bsaldo|\bcompte|suspendu|"
-    r"\bsolde|аккаунт|заблокирован|アカウント"
+    r"\bsolde|аккаунт|заблокирован|アカウント|积分|用户(?!输入|提示|上传|内容)|ユーザー(?=[はが])|"
+    r"пользовател|доступ|лимит|\bzugang|\busuario|\butilisateur"
 )
 """With these in the same sentence nobody can tell: it may be the account that was refused, or the
 request as such."""
 
 _WARNING = re.compile(
     r"\b(?:may|might|could|will|risks?|leads? to|results? in)\b.{0,60}?"
-    rf"\b(?:{_STATE}|suspension|termination|deactivation|bans?)\b"
+    rf"\b(?:{_STATE}|suspension|termination|deactivation|closure|restrictions?|bans?)\b"
 )
 """What may become of an account is no statement that it has."""
 
@@ -148,6 +154,8 @@ _ASIDE: Final = re.compile(
     r"\b(?:users|members|customers|accounts) are (?:\w+ly )?\w+ from \w+ing\b"
 )
 """Beside a row's refusal: that it cost nothing, and what is so for all accounts alike."""
+
+_THEIRS: Final = re.compile(rf"\b(?:your|this|the) (?:\w+ )?(?:{_WHO}|e ?mail)\b")
 
 _SENTENCES: Final = re.compile(r"(?<=[.!?;])\s+|\u3002|\uff01|\uff1f")
 
@@ -242,8 +250,21 @@ def is_the_rows(lines: Sequence[str], prompt: str = "") -> bool:
     return (
         any(map(_IN_FIELD.match, lines))
         or quotes(lines, prompt)
-        or any(_blames_row(part) for line in lines for part in _SENTENCES.split(line))
+        or any(map(_first_blames_row, lines))
     )
+
+
+def _first_blames_row(line: str) -> bool:
+    """Check the sentences of a line until one speaks of the customer's account: it is the reason.
+
+    "Your account is under review. Content is blocked."
+    """
+    for sentence in _SENTENCES.split(line):
+        if _blames_row(sentence):
+            return True
+        if _THEIRS.search(_stated(sentence)):
+            return False
+    return False
 
 
 def _blames_row(sentence: str) -> bool:

@@ -84,6 +84,7 @@ _PASSING: Final = (
         (
             rf"\b{_OWN} (?:is |are |was )?(?:currently |temporarily |too |very )*"
             r"(?:unavailable|overloaded|busy|down|at capacity)\b"
+            r"(?! (?:for|to|with|on|in) (?:your|this|these|that|the)\b)"
         ),
     ),
     (FailureKind.SYSTEM, r"\boverload(?:ed)?\b|\b(?:at|over|out of) capacity\b"),
@@ -96,7 +97,7 @@ _PASSING: Final = (
 """``(kind, the provider's own fault in so many words)``, of what :func:`spelled` makes of it."""
 
 _BESIDE: Final = (
-    "a an the this that it its is are was were has have had be been we our us your to of "
+    "a an the this that it its is are was were has have had be been we our us to of "
     "on in at by for from with while during due because and or as after before until when if "
     "please sorry there here some few moment moments minute minutes second seconds hour hours "
     "now soon shortly currently temporarily temporary too very again later back about oops "
@@ -108,19 +109,24 @@ _BESIDE: Final = (
     "created creation complete completed finish finished queue waiting time s ms sec min "
     "try trying retry code type status message reason http "
     "occurred occur happened encountered unexpected unexpectedly something went wrong unable "
-    "could issue problem persists contact support help center through can will"
+    "could issue problem persists contact support help center through can"
 )
 """What may stand beside such words. Whatever could name a cause in the row is missing."""
 
 _WORDS: Final = frozenset(_BESIDE.split())
 _ASIDES: Final = re.compile(
     r"\b(?:you )?(?:could|can|was|were|has|have)(?:n t| not)(?: been| be)? "
-    r"(?:completed?|finish(?:ed)?|generated?|processed|rendered|created|charged)\b"
+    r"(?:completed?|finish(?:ed)?|generated?|processed|rendered|created)\b"
+    r"|\b(?:you )?(?:was|were|has|have)(?:n t| not)(?: been| be)? charged\b"
     r"|\b(?:sora 2(?: pro)?|open ai|run blob)\b|\bwe (?:re|ve|ll)\b|\bright now\b"
     r"|\bon our (?:side|end)\b|\bthank you for your patience\b"
     r"|\b(?:you )?will not be charged\b"
-    r"|\bcredits (?:were|was|will be|have been) (?:refunded|returned)\b"
+    r"|\bwill be back\b"
+    r"|\b(?:your )?credits (?:were|was|will be|have been) (?:refunded|returned)\b"
 )
+_YOURS: Final = re.compile(r"\byour (?:request|video|generation|task|job|prediction)\b")
+"""What of the customer's may be named; nothing of theirs is down, at capacity or over a limit."""
+
 _SPAN: Final = re.compile(
     r"\b[0-9]{1,9} ?(?:s|ms|secs?|seconds?|mins?|minutes?|h|hours?)\b", re.MULTILINE
 )
@@ -168,5 +174,6 @@ def _passing(codes: str) -> FailureKind | None:
     for kind, phrase in _PASSING:
         beside, times = re.subn(phrase, " ", beside, flags=re.MULTILINE)
         found = found or (kind if times else None)
-    understood = all(word in _WORDS or word in _HTTP for word in beside.split())
+    words = _YOURS.sub(" ", beside).split()
+    understood = all(word in _WORDS or word in _HTTP for word in words)
     return found if understood else None

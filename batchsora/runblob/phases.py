@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from batchsora.runblob.failures import failure_kind
+from batchsora.runblob.files import video_address
 from batchsora.runblob.reasons import spelled
 from batchsora.runblob.words import clean
 from jobs.states import FailureKind
@@ -78,6 +79,7 @@ def told(
     """Read where a generation stands.
 
     Fields that contradict each other tell nothing: one of them may be about the answer itself.
+    The same holds for what stands around the generation, or beside it, and says that it goes on.
 
     Args:
         document: the generation as the API shows it.
@@ -93,10 +95,14 @@ def told(
         if found not in ENDED_BADLY:
             return Told(found, said)
         inner = [word for word in _inside(document, _DEEPEST) if meaning(word) in _LIVE]
+        whole = whole or document
+        beside = [word for word in _states(whole, 2 * _DEEPEST) if meaning(word) in _LIVE]
+        inner += [word for word in beside if meaning(word) != "completed"]
         if not inner:
             strange = len(words) > sum(meaning(word) is not None for word in words)
-            failure = _failure(found, whole or document, strange=strange)
-            return Told("failed", said, failure)
+            # what is said to be done, or has a video, may be there all the same
+            strange = strange or bool(beside) or any(map(video_address, (document, whole)))
+            return Told("failed", said, _failure(found, whole, strange=strange))
         words += inner
     said_all = ", ".join(dict.fromkeys(words)) or None
     return Told(said_all and said_all.lower(), said_all)
@@ -106,8 +112,13 @@ def _inside(document: Mapping[str, Any], depth: int) -> Iterator[str]:
     """List the states that stand inside of a generation: one may say that it has not ended."""
     for part in document.values() if depth else ():
         if isinstance(part, Mapping):
-            yield from (word for name in FIELDS if (word := _word(part.get(name), "")))
-            yield from _inside(part, depth - 1)
+            yield from _states(part, depth - 1)
+
+
+def _states(document: Mapping[str, Any], depth: int) -> Iterator[str]:
+    """List the states of an object, and those that stand inside of it."""
+    yield from (word for name in FIELDS if (word := _word(document.get(name), "")))
+    yield from _inside(document, depth)
 
 
 def _failure(found: str, document: Mapping[str, Any], *, strange: bool) -> FailureKind:

@@ -56,6 +56,9 @@ _DESCRIPTIVE: Final = re.compile(
 """Names of fields outside of a reason that describe the generation: texts and figures in them say
 nothing of why it failed. Every other one may."""
 
+_JUDGED: Final = re.compile(r"moderat|flagged|block|reject|refus|censor|denied|banned|violat")
+"""With these in its name a time or an address says that it was judged: ``rejected_at``."""
+
 _STATES: Final = frozenset({"status", "state", "taskstatus"})
 """Of the generation itself they are read elsewhere (:mod:`batchsora.runblob.phases`)."""
 
@@ -151,7 +154,8 @@ def _pieces(document: object) -> Iterator[Piece]:
 def _around(value: Any, name: str, depth: int, left: list[int]) -> Iterator[Piece]:
     """Go through a generation, or what is wrapped in one: only what tells of the failure counts."""
     folded = _folded(name)
-    if folded in FIELDS or (_STEMS.search(folded) and not re.search(_PLAIN, folded)):
+    plain = re.search(_PLAIN, folded) and not _JUDGED.search(folded)
+    if folded in FIELDS or (_STEMS.search(folded) and not plain):
         yield from _walk(value, name, depth, left)
     elif isinstance(value, Mapping | list | tuple):
         yield from _inside(_around, value, name, depth, left)

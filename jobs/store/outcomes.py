@@ -148,8 +148,11 @@ def reject(
 def put_back(connection: Connection, attempt_id: int) -> bool:
     """Queue a job again whose refusal turned out to be no fault of its own: it used up nothing.
 
+    A row of no manifest (a single video) stays failed: its person was told so at once, and may have
+    ordered it anew.
+
     Returns:
-        False when it is not failed by this very attempt any more.
+        False when it is not failed by this very attempt any more, or stays so.
     """
     row = attempt_row(connection, attempt_id)
     refused = (
@@ -157,6 +160,7 @@ def put_back(connection: Connection, attempt_id: int) -> bool:
         and row.current_attempt == attempt_id
         and row.state == AttemptState.REJECTED
         and row.job_state == JobState.FAILED
+        and row.source is not None
     )
     return refused and move_job(
         connection,

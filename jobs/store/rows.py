@@ -14,7 +14,7 @@ from ..ledger import ACCOUNT_KEY, Budget, keys_of
 from ..provider import GenerationRequest, ImageRef
 from ..spec import JobSpec
 from ..states import AttemptState, JobState, attempt_sources, sources
-from ..tables import ATTEMPT, BUDGET, JOB, PRICE, TALLY
+from ..tables import ATTEMPT, BATCH, BUDGET, JOB, PRICE, TALLY
 from .prepared import Prepared
 
 _NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
@@ -143,6 +143,7 @@ _ATTEMPT = Prepared(
         JOB.c.error_kind,
         JOB.c.retries,
         JOB.c.key.label("job_key"),
+        BATCH.c.source,
         PRICE.c.last_micros,
         PRICE.c.highest_micros,
         PRICE.c.source.label("price_source"),
@@ -151,6 +152,7 @@ _ATTEMPT = Prepared(
         PRICE.c.odd_at,
     )
     .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
+    .join(BATCH, BATCH.c.id == JOB.c.batch_id)
     .outerjoin(PRICE, PRICE.c.kind == ATTEMPT.c.kind)
     .where(ATTEMPT.c.id == bindparam("attempt"))
 )

@@ -13,7 +13,15 @@ from support.engine import Engine, spec
 from support.invariants import Invariants
 
 from jobs.ending import Reason
-from jobs.provider import Generation, GenerationPhase, InDoubt, Rejected, Throttled
+from jobs.provider import (
+    Generation,
+    GenerationPhase,
+    InDoubt,
+    RefusalCause,
+    Refused,
+    Rejected,
+    Throttled,
+)
 from jobs.runner import Runner
 from jobs.states import ASKED_BY_NAME, FOUND, FailureKind, HeldBack, JobState
 from jobs.store import Store, handing, holding, loading, outstanding, steering, views
@@ -221,6 +229,37 @@ def test_handed_jobs_go_first_and_in_order(engine: Engine) -> None:
     engine.run([1], max_in_flight=1)
     prompts = [prompt.removeprefix("prompt of ") for prompt, _ in engine.provider.posts]
     assert prompts == ["o5", "o2", "o1", "n0", "n1", "n2"]
+
+
+@pytest.mark.parametrize("waits", [True, False])
+@pytest.mark.parametrize("single", [True, False])
+def test_a_single_video_that_was_told_as_failed_is_not_bought_later(
+    engine: Engine, *, single: bool, waits: bool
+) -> None:
+    """Three refusals put rows back in the queue; that of ``generate`` has ended for its person."""
+    (hand,) = numbers(engine, "o3")
+    if single:
+        engine.store.write(
+            lambda c: c.execute(update(BATCH).values(source=None).where(BATCH.c.id == 2))
+        )
+        engine.store.write(
+            lambda c: c.execute(
+                update(JOB).values(held_back=HeldBack.UNASKED).where(JOB.c.batch_id == 2)
+            )
+        )
+    broke = Refused(RefusalCause.FUNDS, "insufficient credits", sure=False)
+    engine.provider.script = {f"prompt of {key}": [broke] for key in ("n0", "n1", "o3")}
+    engine.store.write(lambda c: handing.hand_over(c, [hand]))
+    engine.run([1], max_in_flight=1, wait_for_funds=waits)
+    posts = [prompt.removeprefix("prompt of ") for prompt, _ in engine.provider.posts]
+    assert posts[:3] == ["o3", "n0", "n1"]
+    if not waits:
+        engine.run([1, 2], max_in_flight=1)
+        posts = [prompt.removeprefix("prompt of ") for prompt, _ in engine.provider.posts]
+    job = engine.jobs()["o3"]
+    assert posts.count("o3") == (1 if single else 2)
+    assert job.state == (JobState.FAILED if single else JobState.COMPLETED)
+    assert {engine.jobs()[f"n{i}"].state for i in range(3)} == {JobState.COMPLETED}
 
 
 def test_the_batches_of_handed_jobs_are_served(engine: Engine) -> None:

@@ -163,14 +163,54 @@ def test_a_list_that_gives_its_last_page_again_ends_there(count: int, cap: int) 
     whole = pages.generations
 
     async def clamped(limit: int, offset: int) -> Sequence[Generation]:
-        return await whole(limit, min(offset, (count - 1) // cap * cap))
+        size = min(limit, cap)
+        return await whole(limit, min(offset, (count - 1) // size * size))
 
     pages.generations = clamped  # type: ignore[method-assign]
     reading = read(pages)
     assert {g.id for g in reading.generations} == {f"g{n}" for n in range(count)}
     assert reading.to_the_end
     assert reading.whole == (count > cap)  # with one page it could be a list that heeds no offset
-    assert pages.reads < 7 + count / (cap / 2)
+    assert pages.reads < 8 + count / (cap / 2)
+
+
+@pytest.mark.parametrize("cap", [1, 2, 10, 20, 100])
+@pytest.mark.parametrize("furthest", [1, 30, 95, 150])
+@pytest.mark.parametrize("hidden", [0, 1])
+def test_a_list_that_looks_no_further_back_than_so_far_proves_nothing(
+    cap: int, furthest: int, hidden: int
+) -> None:
+    """Past some offset its page is always the same, and is not the last one."""
+    pages = Pages(400)
+    pages.cap = cap
+    pages.hidden = {f"g{398 - furthest}"} if hidden and cap > 2 else set()
+    whole = pages.generations
+
+    async def clamped(limit: int, offset: int) -> Sequence[Generation]:
+        return await whole(limit, min(offset, furthest))
+
+    pages.generations = clamped  # type: ignore[method-assign]
+    assert not read(pages).whole
+    assert not run_virtual(read_list(pages, VirtualClock())).whole  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("after", range(1, 12))
+@pytest.mark.parametrize("deleted", [1, 3])
+def test_pages_of_one_entry_do_not_join(after: int, deleted: int) -> None:
+    """They share none: what moved up between them was not seen."""
+    pages = Pages(12)
+    pages.cap = 1
+    whole = pages.generations
+
+    async def shrinks(limit: int, offset: int) -> Sequence[Generation]:
+        if pages.reads == after:
+            del pages.entries[:deleted]
+        return await whole(limit, offset)
+
+    pages.generations = shrinks  # type: ignore[method-assign]
+    assert not read(pages).whole
+    pages.reads, pages.entries = 0, Pages(12).entries
+    assert not run_virtual(read_list(pages, VirtualClock())).whole  # type: ignore[arg-type]
 
 
 def test_a_list_out_of_order_proves_nothing() -> None:

@@ -53,6 +53,13 @@ AGAIN = (
     "GPU workers are overloaded",
     "Sora is temporarily unavailable",
     "Sora 2 Pro is at capacity",
+    "Your request timed out",
+    "Your generation failed due to an internal error",
+    "Your video could not be completed: the server is overloaded",
+    "Processing of your task took too long",
+    "The service is under maintenance and will be back soon",
+    "The server is unavailable to process your request",
+    "Internal error. Your credits will be refunded.",
 )
 
 # everything else is a person's
@@ -92,6 +99,20 @@ NOT_AGAIN = (
     "Request timed out: no longer supported",
     "\u7cfb\u7edf\u7e41\u5fd9",
     "success: internal error",
+    "You could not be charged: internal error",
+    "Could not be charged. Service unavailable.",
+    "Your request timed out; it will complete later",
+    "Timed out; the video will be created in a few minutes",
+    "The server is busy: your generation will finish soon",
+    "Your server timed out",
+    "Request to your server timed out",
+    "Your service is unavailable",
+    "Your API is at capacity",
+    "Your queue is at capacity",
+    "Your time limit was reached",
+    "Service unavailable for your request",
+    "The service is temporarily unavailable to your API",
+    "Service is unavailable for this video",
 )
 
 ENVELOPES: tuple[dict[str, Any], ...] = (
@@ -194,6 +215,54 @@ def test_inside_of_the_generation_such_words_are_its_own(beside: dict[str, Any])
     assert kind({"code": 200, "data": inner | {"error": beside | {"x": "internal error"}}}) is (
         FailureKind.UNKNOWN
     )
+
+
+@pytest.mark.parametrize("name", ["rejected_at", "moderatedAt", "flagged_time", "banned_date"])
+def test_a_time_at_which_it_was_judged_is_a_reason(name: str) -> None:
+    """Where it is empty it was not judged; when it failed or erred is no reason."""
+    inner = FAILED | {"error": "internal error", "failed_at": "2026-01-02T03:04:05Z"}
+    assert kind(inner | {name: None}) in RETRIED
+    assert kind(inner | {name: "2026-01-02T03:04:05Z"}) not in RETRIED
+    assert kind({"code": 200, name: 1767323045, "data": inner}) not in RETRIED
+
+
+@pytest.mark.parametrize("word", ["processing", "RUNNING", "queued", "in_progress", "pending"])
+@pytest.mark.parametrize("name", ["status", "state", "task_status"])
+def test_what_goes_on_around_a_failure_has_not_failed(word: str, name: str) -> None:
+    """An API that tries again by itself: one of its tries failed, or another object is live."""
+    inner = FAILED | {"error": "internal error"}
+    for answer in (
+        {name: word, "data": inner},
+        {name: word, "data": {"task": inner}},
+        {"code": 200, "data": inner, "generation": {"generation_id": ID, name: word}},
+        {"code": 200, "data": {"task": inner, "job": {"id": ID, name: word}}},
+    ):
+        found = looked_up(answer, ID)
+        assert found is not None
+        assert found.status not in ("failed", "completed")
+        assert found.failure_kind is None
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"status": "completed"},
+        {"state": "done"},
+        {"task": {"id": ID, "status": "completed"}},
+        {"response": {"status": "succeeded"}},
+        {"video": {"url": "https://cdn.example/v.mp4"}},
+        {"result": {"video_url": "https://cdn.example/v.mp4"}},
+    ],
+)
+def test_a_failure_beside_which_a_video_may_be_there_is_a_persons(beside: dict[str, Any]) -> None:
+    """It may have been made all the same; nothing is bought again by itself."""
+    inner = FAILED | {"error": "internal error"}
+    assert kind({"code": 200, "data": inner}) in RETRIED
+    assert kind({"code": 200, "data": inner} | beside) is FailureKind.UNKNOWN
+    if "video" in beside:
+        assert kind({"code": 200, "data": inner | beside}) is FailureKind.UNKNOWN
+    blocked = {"code": 200, "data": FAILED | {"error": "blocked by moderation"}} | beside
+    assert kind(blocked) is FailureKind.CONTENT
 
 
 VALUES = st.one_of(

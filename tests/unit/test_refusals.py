@@ -63,6 +63,12 @@ ROW = (
     "\u5185\u5bb9\u8fdd\u89c4\uff0c\u8bf7\u4fee\u6539",
     "\u041f\u0440\u043e\u043c\u043f\u0442 \u043d\u0430\u0440\u0443\u0448\u0430\u0435\u0442",
     "\u30dd\u30ea\u30b7\u30fc\u306b\u9055\u53cd",
+    "Prompt blocked. Your account has 3 strikes left.",
+    "Repeated violations will lead to account closure. Prompt rejected: nudity",
+    "This prompt was blocked: it names a celebrity. Upgrade your plan for support.",
+    "Too many faces detected in the image",
+    "Your prompt was flagged by Website as violating content policies.",
+    "\u7528\u6237\u8f93\u5165\u5305\u542b\u654f\u611f\u5185\u5bb9",
 )
 
 # the run's at the third time running, whatever field or policy they name
@@ -119,6 +125,30 @@ RUN = (
     "Su cuenta fue suspendida por infringir nuestras pol\u00edticas",
     "Votre compte a \u00e9t\u00e9 suspendu: contenu interdit",
     "\u0410\u043a\u043a\u0430\u0443\u043d\u0442 \u043d\u0430\u0440\u0443\u0448\u0430\u0435\u0442",
+    "You must confirm your e-mail before generating images",
+    "You must complete KYC before generating content",
+    "You must be logged in to generate images",
+    "You must sign our usage policy",
+    "Your key is not allowed to generate images",
+    "Your project is not allowed to generate images",
+    "Your IP is blocked from generating content",
+    "This user is not allowed to create content",
+    "Guests are not allowed to create content",
+    "Image uploads are not supported for free users",
+    "Image generation must be purchased separately",
+    "Please verify your e-mail. Content blocked.",
+    "Your account is under review. Content generation is blocked.",
+    "You have violated our usage policies too often and can't generate content",
+    "Too many content policy violations: generation is blocked for 24 hours",
+    "You have been blocked due to repeated violations of our content policy",
+    "You have been temporarily blocked for policy violations",
+    "User is blocked: violations",
+    "Safety system is unavailable: request rejected",
+    "Invalid token for image service",
+    "Our image provider rejected our credentials",
+    "Insufficient coins: content generation refused",
+    "Content-Length missing",
+    "\u8be5\u7528\u6237\u5df2\u88ab\u7981\u7528\uff0c\u8fdd\u89c4",
 )
 
 # the run's at once: the status speaks for itself

@@ -378,7 +378,7 @@ NAMED = {"generation_id": "gen-1", **ENDED}
         ({"status": "error", "message": "oops", "data": {"id": "gen-1"}}, None, None),
         ({"message": "Blocked by moderation", "data": NAMED}, "failed", "content"),
         ({"message": "GOOGLE_DECLINED", "data": NAMED}, "failed", "unknown"),
-        ({"status": "queued", "id": "gen-1", "data": NAMED}, "failed", "system"),
+        ({"status": "queued", "id": "gen-1", "data": NAMED}, "failed, queued", None),
         (ENDED, None, "no id"),
         ({"id": None, **ENDED}, None, "no id"),
         ({**NAMED, "generation_id": "GEN-1"}, None, "no id"),
