@@ -219,11 +219,12 @@ def rehearse(
         now: the time.
         paused: a person paused the batch.
     """
-    sought = rows_sought(connection, [batch_id], pick, named=True)
-    found = hold_paid(connection, sought)
-    write_held(connection, compared(connection, sought, NOTHING_SHOWN, Clocks(now)))
-    ask_for(connection, sought, now, again=False)
-    seen = Rehearsed(paid_before=[one.paid for one in found])
+    seen = Rehearsed()
+    if not paused:  # else a run ends before it asks for anything
+        sought = rows_sought(connection, [batch_id], pick, named=True)
+        seen.paid_before = [one.paid for one in hold_paid(connection, sought)]
+        write_held(connection, compared(connection, sought, NOTHING_SHOWN, Clocks(now)))
+        ask_for(connection, sought, now, again=False)
     for row in views.wanted_counts(connection, batch_id):
         reason = _why_it_waits(row.state, row.held_back, paused=paused)
         if reason is not None:
