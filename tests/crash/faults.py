@@ -14,12 +14,18 @@ import tempfile
 import threading
 from collections import Counter
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from support.blank import blank, let_agree
 
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import Made, World
+from jobs.store import Store
 
 PRICE = 120_000
 ALONE = (
@@ -88,6 +94,9 @@ def play(name: str, folder: Path, *, rows: int, kills: int, rate: float, seed: i
     lines = ["id,prompt", *(f"r{n},a heron in reeds number {n}" for n in range(rows))]
     (folder / "night.csv").write_text("\n".join(lines))
     world = Bell(seed=seed, time_scale=3000.0)
+    blank(folder / "batchsora.db")
+    with Store(folder / "batchsora.db") as store:
+        let_agree(store, datetime.now(UTC))  # as after some nights: it is no new database
     codes: list[int] = []
     done = 0
     with SandboxServer(world, faults=faults_of(name, rate)) as api:

@@ -7,18 +7,21 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from click.testing import CliRunner
+from support.blank import blank, let_agree
 
 from batchsora.cli import group
 from batchsora.cli.common import Cli
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
+from jobs.store import Store
 
 DYING = Path(__file__).with_name("dying.py")
 SAMPLES = Path(__file__).parents[2] / "sample_manifests"
@@ -41,6 +44,13 @@ def sandbox() -> Iterator[SandboxServer]:
     """A sandbox whose videos take half a second or less."""
     with SandboxServer(World(time_scale=1500.0)) as server:
         yield server
+
+
+def used_before(folder: Path) -> None:
+    """Lay down a database in which the balance has agreed with purchases."""
+    blank(folder / "batchsora.db")
+    with Store(folder / "batchsora.db") as store:
+        let_agree(store, datetime.now(UTC))
 
 
 class Campaign:
@@ -120,7 +130,11 @@ class Campaign:
 
 @pytest.fixture
 def campaign(tmp_path: Path, sandbox: SandboxServer) -> Campaign:
-    """The sample campaign, whose prompts all differ, so that a prompt names its row."""
+    """The sample campaign, whose prompts all differ, so that a prompt names its row.
+
+    Its database was bought with before: what never left is bought again by itself.
+    """
+    used_before(tmp_path)
     return Campaign(tmp_path, sandbox, SAMPLES / "campaign.csv")
 
 

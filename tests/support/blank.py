@@ -1,15 +1,27 @@
 """A migrated database without rows; made once in each process, for tests that need hundreds."""
 
 import tempfile
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
+from sqlalchemy import update
+
 from jobs import schema
+from jobs.store import Store
+from jobs.tables import ACCOUNT
 
 
 def blank(path: Path) -> None:
     """Write an empty database of the newest schema, as ``schema.upgrade`` makes it."""
     path.write_bytes(_blank())
+
+
+def let_agree(store: Store, now: datetime, balance: int = 100_000_000) -> None:
+    """Let the balance of a blank database have agreed with $10, as it has after some nights."""
+    quiet = {"quiet_at": now, "quiet_balance_micros": balance, "quiet_charged_micros": 0}
+    numbers = {"quiet_attempt": 0, "quiet_mishaps": 0, "agreed_micros": 10_000_000}
+    store.write(lambda c: c.execute(update(ACCOUNT).values(**quiet, **numbers)))
 
 
 @cache

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
 from jobs.context import nothing
 from jobs.ending import Ending
@@ -15,8 +15,8 @@ from jobs.provider import GenerationRequest
 from jobs.runner import Owner, Runner
 from jobs.spec import JobSpec
 from jobs.store import Store, accounts, batches, loading, steering, views
-from jobs.tables import ACCOUNT, ATTEMPT, BUDGET, JOB
-from support.blank import blank
+from jobs.tables import ATTEMPT, BUDGET, JOB
+from support.blank import blank, let_agree
 from support.loop import VirtualClock, run_virtual
 from support.provider import ScriptedProvider
 
@@ -63,12 +63,9 @@ class Engine:
         kinds = {f"fake/sora/{name[1:]}": micros for name, micros in prices.items()}
         self.store.write(lambda c: accounts.announce_prices(c, kinds, self.clock.now()))
 
-    def agreed(self, micros: int = 10_000_000) -> None:
-        """Let the balance have agreed with as much, as it has after nights of purchases."""
-        balance = self.provider.balance_micros
-        quiet = {"quiet_balance_micros": balance, "quiet_charged_micros": 0, "quiet_attempt": 0}
-        now = {"quiet_at": self.clock.now(), "quiet_mishaps": 0, "agreed_micros": micros}
-        self.store.write(lambda c: c.execute(update(ACCOUNT).values(**quiet, **now)))
+    def agreed(self) -> None:
+        """Let the balance have agreed with purchases of earlier nights."""
+        let_agree(self.store, self.clock.now(), self.provider.balance_micros)
 
     def load(self, specs: Iterable[JobSpec], batch: str = "night", **options: Any) -> Any:
         """Load rows as a batch."""
