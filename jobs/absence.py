@@ -54,10 +54,8 @@ ADRIFT: Final = "its times were written by a clock that was set back since, so t
 NO_PROOF: Final = (
     "nothing newer of ours shows that the list is up to date; the next purchase may settle it"
 )
-NO_MONEY: Final = (
-    "the balance did not fall by what is known alone, has not agreed with purchases before, or "
-    "can't be compared, so it may have been charged"
-)
+NO_QUIET: Final = "no earlier reading to compare with"
+NO_MONEY: Final = "the balance can't show that it was not charged: {}"
 NOT_YET: Final = (
     "the balance can't tell yet: it may be late, or others that were bought have not ended"
 )
@@ -92,7 +90,8 @@ def settle_absence(
         return
     evidence = evidence_of(doubt, witness, grace)
     if evidence.money is Money.OPEN:
-        result.unproven[doubt.attempt_id] = NO_MONEY
+        why = NO_QUIET if witness.books is None else witness.books.why_open()
+        result.unproven[doubt.attempt_id] = NO_MONEY.format(why)
     elif evidence.money is Money.PASSING or not doubt.shown:
         result.passing.append(doubt.attempt_id)
         result.unproven[doubt.attempt_id] = NOT_YET

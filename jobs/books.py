@@ -86,6 +86,7 @@ class Books:
             yet, and what has not ended as far as we see.
         under_way: what submissions under way may have cost already, in micros.
         agreed: how far the balance had agreed before the first.
+        why_loose: what may have moved it, for people.
     """
 
     fell: int
@@ -94,6 +95,7 @@ class Books:
     passing: int = 0
     under_way: int = 0
     agreed: Agreement = Agreement()
+    why_loose: str = ""
 
     @property
     def moved(self) -> bool:
@@ -108,6 +110,17 @@ class Books:
         if self.passing or self.under_way:
             return Money.PASSING
         return Money.CLEAR if beside >= -ROUNDING else Money.OPEN
+
+    def why_open(self) -> str:
+        """Return what stands in the way of a verdict that is open, for people."""
+        beside = self.fell - self.charged
+        if beside > ROUNDING + self.under_way:
+            return "it fell by more than the known purchases"
+        if self.loose:
+            return self.why_loose
+        if beside < -ROUNDING:
+            return "it fell by less than the known purchases"
+        return "it has matched too few purchases before to show a single one"
 
     def _would_show(self, price: int) -> bool:
         """Check whether the balance, as it was seen to move before, would show such a charge.

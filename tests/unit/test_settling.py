@@ -352,6 +352,21 @@ def test_no_discount_hides_a_charged_doubt(
     assert seen.verdict(price) is not Money.CLEAR
 
 
+@pytest.mark.parametrize(
+    ("books", "why"),
+    [
+        (Books(2 * PRICE, PRICE, agreed=AGREED), "fell by more"),
+        (Books(0, PRICE, agreed=AGREED), "fell by less"),
+        (Books(PRICE, PRICE), "too few purchases"),
+        (Books(PRICE, PRICE, 1, agreed=AGREED, why_loose="a video failed"), "a video failed"),
+        (None, "no earlier reading"),
+    ],
+)
+def test_people_are_told_what_the_balance_lacks(books: Books | None, why: str) -> None:
+    """Each reason is its own: none is said that is not so."""
+    assert why in decide([doubt(ripe=True)], witness=9, books=books).unproven[1]
+
+
 MOVES = ("buy", "fail", "refused and charged", "wrongly called never made", "pay in", "give back")
 
 
