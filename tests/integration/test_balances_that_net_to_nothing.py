@@ -452,7 +452,7 @@ def test_one_that_was_refused_comes_back_as_the_next_is_charged(make: Make) -> N
     charge_also(engine, "prompt of s3", 10**9)
     engine.provider.gives_back |= back
     engine.provider.script["prompt of s1"] = ["made"]
-    engine.provider.hides = {f"gen-{len(engine.provider.made) + 1}": 60.0}  # adopted in the end
+    engine.provider.hides = {f"gen-{len(engine.provider.made) + 1}": 240.0}  # adopted in the end
     engine.load([spec(f"s{n}", row=n) for n in range(6)], batch="second")
     engine.run([2], rate=0.5)
     fees = [n for n, made in enumerate(engine.provider.made) if made.prompt == "a fee"]
