@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from .account_list import DISORDER, Reading
-from .books import Books, Loose, Money
+from .books import Money
 from .echo import resembles
 from .provider import Generation
 from .suspects import Settlement, Suspect
@@ -54,28 +54,8 @@ ADRIFT: Final = "its times were written by a clock that was set back since, so t
 NO_PROOF: Final = (
     "nothing newer of ours shows that the list is up to date; the next purchase may settle it"
 )
-NO_BALANCE: Final = (
-    "the balance was not read before it, while nothing was under way, so it may have been charged"
-)
-NO_AGREEMENT: Final = (
-    "the balance has not been seen yet to fall by just what was bought, so it may have been charged"
-)
-NO_MATCH: Final = (
-    "the balance did not fall by just what else was bought, so it may have been charged"
-)
-MOVED: Final = {
-    Loose.OTHERS: "others use the account too, so the balance can't tell whether it was charged",
-    Loose.UNENDED: "the balance can't tell whether it was charged: a generation that has not ended "
-    "in time may have been given back",
-    Loose.FAILED: "the balance can't tell whether it was charged: a generation that failed within "
-    "a day may have been given back",
-    Loose.UNSTEADY: "the balance can't tell whether it was charged: within a day it moved in a way "
-    "that nothing explains",
-    Loose.FORGONE: "the balance can't tell whether it was charged: what was given up, or called "
-    "never made, may have been given back",
-}
-"""Why the balance says nothing, for people."""
-
+NO_QUIET: Final = "no earlier reading to compare with"
+NO_MONEY: Final = "the balance can't show that it was not charged: {}"
 NOT_YET: Final = (
     "the balance can't tell yet: it may be late, or others that were bought have not ended"
 )
@@ -110,7 +90,8 @@ def settle_absence(
         return
     evidence = evidence_of(doubt, witness, grace)
     if evidence.money is Money.OPEN:
-        result.unproven[doubt.attempt_id] = _why(witness.books, doubt.price)
+        why = NO_QUIET if witness.books is None else witness.books.why_open()
+        result.unproven[doubt.attempt_id] = NO_MONEY.format(why)
     elif evidence.money is Money.PASSING or not doubt.shown:
         result.passing.append(doubt.attempt_id)
         result.unproven[doubt.attempt_id] = NOT_YET
@@ -139,15 +120,6 @@ def proof_of(evidence: Evidence) -> str | None:
     if evidence.money is not Money.CLEAR or not evidence.money_moves:
         return None
     return next((name for name, holds in PROOFS if holds(evidence)), None)
-
-
-def _why(books: Books | None, price: int) -> str:
-    """Say why the balance does not show that a doubt was not charged."""
-    if books is None:
-        return NO_BALANCE
-    if books.loose:
-        return MOVED[next(iter(books.loose))]
-    return NO_MATCH if books.would_show(price) else NO_AGREEMENT
 
 
 def _alike(

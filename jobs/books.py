@@ -6,7 +6,6 @@ bought, and nothing can have moved it beside that: two movements that net to not
 It must have fallen by the prices told before: a discount would make up for a doubt.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -74,24 +73,6 @@ class Agreement:
         return Agreement(self.charged + charged, drift) if abs(drift) <= ROUNDING else None
 
 
-class Loose(StrEnum):
-    """What may have moved the balance beside our purchases, for good: nobody will ever tell.
-
-    Attributes:
-        OTHERS: generations of others, which cost, or may be given back.
-        UNENDED: one of ours that has not ended in time.
-        FAILED: one of ours failed, or was charged at a price that nobody told.
-        UNSTEADY: it moved lately in a way that our purchases do not explain.
-        FORGONE: what a person gave up, or called never made.
-    """
-
-    OTHERS = "others"
-    UNENDED = "unended"
-    FAILED = "failed"
-    UNSTEADY = "unsteady"
-    FORGONE = "forgone"
-
-
 @dataclass(frozen=True, slots=True)
 class Books:
     """Two readings of the balance, and what happened between them as far as we know.
@@ -99,19 +80,22 @@ class Books:
     Attributes:
         fell: by how much the balance fell from the first to the second, in micros.
         charged: what was charged to us meanwhile, at the least that it can have been, in micros.
-        loose: what may have moved it besides, for good.
+        loose: how many things may have moved it besides, for good: generations, ours and others',
+            that may have been given back, and what was perhaps charged before.
         passing: the same, for as long as it goes on: what was bought just now and may not be shown
             yet, and what has not ended as far as we see.
         under_way: what submissions under way may have cost already, in micros.
         agreed: how far the balance had agreed before the first.
+        why_loose: what may have moved it, for people.
     """
 
     fell: int
     charged: int
-    loose: Collection[Loose] = ()
+    loose: int = 0
     passing: int = 0
     under_way: int = 0
     agreed: Agreement = Agreement()
+    why_loose: str = ""
 
     @property
     def moved(self) -> bool:
@@ -121,13 +105,24 @@ class Books:
     def verdict(self, price: int) -> Money:
         """Decide whether a doubt that costs so much may be in what the balance lost."""
         beside = self.fell - self.charged
-        if self.loose or beside > ROUNDING + self.under_way or not self.would_show(price):
+        if self.loose or beside > ROUNDING + self.under_way or not self._would_show(price):
             return Money.OPEN
         if self.passing or self.under_way:
             return Money.PASSING
         return Money.CLEAR if beside >= -ROUNDING else Money.OPEN
 
-    def would_show(self, price: int) -> bool:
+    def why_open(self) -> str:
+        """Return what stands in the way of a verdict that is open, for people."""
+        beside = self.fell - self.charged
+        if beside > ROUNDING + self.under_way:
+            return "it fell by more than the known purchases"
+        if self.loose:
+            return self.why_loose
+        if beside < -ROUNDING:
+            return "it fell by less than the known purchases"
+        return "it has matched too few purchases before to show a single one"
+
+    def _would_show(self, price: int) -> bool:
         """Check whether the balance, as it was seen to move before, would show such a charge.
 
         For each dollar that was charged it may have fallen by as much less as rounding hid while it

@@ -192,10 +192,10 @@ class Reconciler:
             return
         began = self._clock.monotonic()
         self._balance.note()
-        described = self._store.read(lambda c: self._described(c, found, began, Echo()))
-        ripe = any(s.ripe and s.state == AttemptState.IN_DOUBT for s in described)
+        ripe = self._watches.any_ripe(found, began)
         # before the list: what that shows as completed was not given back when this was read
         money = await self._balance.read(self._watches.over) if ripe else None
+        described = self._store.read(lambda c: self._described(c, found, began, Echo()))
         since = min(suspect.wide_from for suspect in described)
         far = self._clock.now() - FAR  # once a run: what others bought, and may be given back
         if money is not None and not self._looked_far:
@@ -221,8 +221,8 @@ class Reconciler:
         began = self._clock.now()
         page = await read_page(self._provider, self._clock, 0)
         self._note_others(page)
-        names = [generation.id for generation in page]
-        await self._store.commit(lambda c: self._measure(c, began, doubts.known(c, names)))
+        ids = [one.id for one in page]
+        await self._store.commit(lambda c: self._measure(c, began, doubts.known(c, ids)))
 
     def _suspects(self) -> Sequence[Any]:
         watched_since = self._clock.now() - WATCHED

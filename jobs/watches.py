@@ -106,6 +106,11 @@ class Watches:
         watch = self._watches.get(number)
         return watch is not None and watch.age(began) >= self.over
 
+    def any_ripe(self, suspects: Sequence[Any], began: float) -> bool:
+        """Check whether a reading began after the grace of any of some suspects in doubt."""
+        doubtful = (row.id for row in suspects if row.state == AttemptState.IN_DOUBT)
+        return any(self.is_ripe(number, began) for number in doubtful)
+
     def is_shown(self, number: int, began: float) -> bool:
         """Check whether the balance must show a suspect: it may be a grace late as well."""
         watch = self._watches.get(number)

@@ -95,7 +95,7 @@ class RunBlobClient:
 
     @property
     def clock_ahead(self) -> timedelta | None:
-        """Say by how much the API's clock is ahead of ours, as its last answer told."""
+        """Return by how much the API's clock is ahead of ours, as a ``Date`` told just now."""
         return self._wire.clock_ahead
 
     def __repr__(self) -> str:

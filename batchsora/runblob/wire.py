@@ -33,6 +33,9 @@ only when it stands still for the timeout."""
 LONGEST_CONNECT: Final = 20.0
 """Seconds for a connection; shorter than the whole, so that running out of it is known unsent."""
 
+DATE_LASTS: Final = timedelta(minutes=1)
+"""How long after an answer its ``Date`` tells the clocks: then ours may have been set."""
+
 
 class Wire:
     """Sends requests, each once, and makes one error of whatever comes back but a success.
@@ -46,7 +49,6 @@ class Wire:
 
     Attributes:
         times: the time-outs of one request.
-        clock_ahead: by how much the API's clock is ahead of ours, as its last answer told.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class Wire:
         self._transport = transport
         self._now = now
         self._last_date = ""
-        self.clock_ahead: timedelta | None = None
+        self._compared: tuple[datetime, timedelta] | None = None
         connect = min(timeout / 2, LONGEST_CONNECT)
         self.times = httpx.Timeout(timeout, connect=connect, pool=connect)
         self._headers = {
@@ -167,7 +169,19 @@ class Wire:
         self._last_date = date
         told = http_date(date)
         if told is not None:
-            self.clock_ahead = told - self._now()
+            now = self._now()
+            self._compared = now, told - now
+
+    @property
+    def clock_ahead(self) -> timedelta | None:
+        """Return by how much the API's clock is ahead of ours, as a ``Date`` told just now.
+
+        None where the last one is older, or our clock was set since: then it tells nothing.
+        """
+        if self._compared is None:
+            return None
+        at, ahead = self._compared
+        return ahead if abs(self._now() - at) <= DATE_LASTS else None
 
 
 def _prolong(limit: asyncio.Timeout, seconds: float) -> None:

@@ -33,7 +33,8 @@ _SUSPECT = (
     ATTEMPT.c.ended_at,
     ATTEMPT.c.candidates,
     ATTEMPT.c.unproven,
-    select(PRICE.c.last_micros)
+    # a price that rose since says nothing of what this one cost
+    select(func.min(PRICE.c.last_micros, ATTEMPT.c.hold_micros))
     .where(PRICE.c.kind == ATTEMPT.c.kind)
     .scalar_subquery()
     .label("price"),

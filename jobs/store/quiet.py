@@ -8,7 +8,7 @@ from collections.abc import Container, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, func, select, text, update
+from sqlalchemy import Connection, and_, bindparam, func, select, text, update
 
 from ..books import (
     GIVEN_UP_WITHIN,
@@ -17,7 +17,6 @@ from ..books import (
     Agreement,
     BalanceReading,
     Books,
-    Loose,
 )
 from ..clock import EARLIEST, LATEST
 from ..suspects import AHEAD
@@ -30,6 +29,16 @@ NEWEST: Final = 1000
 FOLLOWING: Final = 100
 """Attempts after one, of which the provider's times tell how old it is at least."""
 
+OTHERS: Final = "somebody else's videos may be refunded"
+OVERDUE: Final = "a video that has not ended may be refunded"
+FAILED: Final = "a video that failed may be refunded"
+UNSTEADY: Final = (
+    "the balance moved without explanation, or a video failed that may be refunded, and by the "
+    "provider's clock that is not a day ago"
+)
+FORGONE: Final = "a video given up, or called never made, in the last 30 days may be refunded"
+"""What may hide a charge in the balance, for people."""
+
 _ACCOUNT = Prepared(select(ACCOUNT))
 _NEWEST = Prepared(select(func.coalesce(func.max(ATTEMPT.c.id), 0)))
 _TIME = ATTEMPT.c.accepted_at.type
@@ -38,7 +47,7 @@ _ESTIMATED = Prepared(
     .outerjoin(PRICE, PRICE.c.kind == ATTEMPT.c.kind)
     .where(
         text("attempt.price_estimated"),
-        ATTEMPT.c.id + text("0") > bindparam("last"),  # by their index: few are estimated
+        ATTEMPT.c.id + text("0") > bindparam("last"),  # the same
         ATTEMPT.c.idempotency_key != "",  # what was taken over was charged to somebody before
     )
 )
@@ -59,14 +68,11 @@ _NOT_MADE = Prepared(
     )
     .limit(1)
 )
-_UNENDED = Prepared(
-    select(ATTEMPT.c.generation_id, ATTEMPT.c.overdue_at).where(text("attempt.state = 'accepted'"))
-)
 _FAILED = Prepared(select(func.count(ATTEMPT.c.id)).where(text("attempt.state = 'failed'")))
 _TURNED_UP = Prepared(
     select(func.count(ATTEMPT.c.id)).where(
         text("attempt.price_estimated"),
-        ATTEMPT.c.id + text("0") <= bindparam("last"),  # the same
+        ATTEMPT.c.id + text("0") <= bindparam("last"),  # by their index: few are estimated
         ATTEMPT.c.idempotency_key != "",
     )
 )
@@ -79,6 +85,13 @@ _RECENT = ~(
         _OTHER.c.price_estimated.is_(False),  # else it may be older than its attempt
     )
     .exists()
+)
+_UNENDED = Prepared(
+    select(
+        ATTEMPT.c.generation_id,
+        ATTEMPT.c.overdue_at,
+        and_(ATTEMPT.c.overdue_at.is_not(None), ~_RECENT).label("forgotten"),
+    ).where(text("attempt.state = 'accepted'"))
 )
 _FORGONE = (
     Prepared(select(ATTEMPT.c.id).where(text("attempt.state = 'abandoned'"), _RECENT).limit(1)),
@@ -118,7 +131,11 @@ def keep(
         return
     newest = int(_NEWEST.scalar(connection))
     unsteady = account.unsteady_at
-    if _has_mishaps(connection, account) or (agreed is None and not first):
+    # it may have been charged: unseen before the first reading, or just as what was odd came back
+    refused = _NOT_MADE.first(connection, last=account.quiet_attempt or 0) is not None
+    unseen = first or (_is_long(account, theirs) and _is_unsteady(account))
+    odd = (refused and unseen) or (agreed is None and not first)
+    if odd or _has_mishaps(connection, account):
         unsteady = LATEST
     agreed = agreed or Agreement()
     connection.execute(
@@ -163,20 +180,25 @@ def books_since(
     if account.quiet_at is None or account.quiet_at > now + AHEAD:
         return None
     shown = max(reading.shown or 0, account.quiet_charged_micros)
-    unended = [row for row in _UNENDED.all(connection) if row.generation_id not in done]
+    unended = [
+        row
+        for row in _UNENDED.all(connection, since=_forgotten_since(account))
+        if row.generation_id not in done and not row.forgotten
+    ]
     live = sum(row.overdue_at is None for row in unended) if polled else 0
     adopted = _ESTIMATED.all(connection, last=account.quiet_attempt)
     loose = {
-        Loose.OTHERS: strangers > 0,
-        Loose.UNENDED: len(unended) > live,
-        Loose.FAILED: _has_mishaps(connection, account),
-        Loose.UNSTEADY: _is_unsteady(account),
-        Loose.FORGONE: _has_forgone(connection, account),
+        OTHERS: strangers,
+        OVERDUE: len(unended) - live,
+        FAILED: _has_mishaps(connection, account),
+        UNSTEADY: _is_unsteady(account),
+        FORGONE: _has_forgone(connection, account),
     }
     return Books(
         fell=account.quiet_balance_micros - reading.balance,
         charged=reading.mark - account.quiet_charged_micros - _unsure(adopted),
-        loose=[what for what, is_so in loose.items() if is_so],
+        loose=sum(loose.values()),
+        why_loose="; ".join(why for why, number in loose.items() if number),
         passing=live + (reading.mark > shown),
         under_way=int(_UNDER_WAY.scalar(connection)),
         agreed=Agreement(account.agreed_micros, account.drift_micros),
@@ -220,14 +242,28 @@ def _is_unsteady(account: Any) -> bool:
     return at is None or at - account.unsteady_at < REFUNDED_WITHIN
 
 
+def _is_long(account: Any, theirs: datetime | None) -> bool:
+    """Check whether so much time has passed since the quiet reading that much may have happened.
+
+    Else an account that has some rows refused each night would be unsteady for ever.
+    """
+    at = account.quiet_theirs
+    return at is None or theirs is None or theirs - at > SHOWN_WITHIN
+
+
 def _has_forgone(connection: Connection, account: Any) -> bool:
     """Check whether anything may be given back that nobody waits for.
 
     How old it is, an attempt tells that was sent later and that the provider says it made before.
     """
-    at = account.quiet_theirs
-    since = EARLIEST if at is None else at - GIVEN_UP_WITHIN
+    since = _forgotten_since(account)
     return any(query.first(connection, since=since) is not None for query in _FORGONE)
+
+
+def _forgotten_since(account: Any) -> datetime:
+    """Return before when what was sent, and never ended, is not given back any more."""
+    at: datetime | None = account.quiet_theirs
+    return EARLIEST if at is None else at - GIVEN_UP_WITHIN
 
 
 def _unsure(adopted: Sequence[Any]) -> int:

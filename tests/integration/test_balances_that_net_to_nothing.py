@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from support.engine import Engine, spec
 from support.invariants import Invariants
 from support.loop import run_virtual
@@ -19,6 +20,7 @@ from jobs.provider import GenerationRequest as Request
 from jobs.resolve import resolve_never_made
 from jobs.runner import Runner
 from jobs.store import steering, takeovers, views
+from jobs.tables import ACCOUNT
 
 Make = Callable[..., Engine]
 LOST = "prompt of r4"
@@ -373,6 +375,22 @@ def test_a_discount_so_small_that_few_purchases_do_not_show_it(make: Make, befor
     assert waits(engine)
 
 
+def test_a_price_that_rose_since_says_nothing_of_the_lost_one(make: Make) -> None:
+    """A discount hides the old price among purchases that would have shown the new one."""
+    engine = make(rows=2, agreed=False, clock_ahead=timedelta(0), discount=0.04)
+    engine.run()
+    hide(engine)
+
+    def rise(request: Request) -> None:
+        if request.prompt == "prompt of r6":
+            engine.provider.prices[engine.provider.kind(request).key] = 300_000
+
+    engine.provider.on_post = rise
+    engine.load([spec(f"r{n}", row=n) for n in range(4, 16)], batch="later")
+    engine.run([2], rate=0.05, balance_interval=10_000)
+    assert waits(engine)
+
+
 def charge_also(engine: Engine, prompt: str, given_back: float) -> None:
     """Refuse a row, charge it all the same, and give that back so many seconds later."""
 
@@ -405,6 +423,43 @@ def test_a_refused_one_was_charged_and_is_given_back(make: Make, hours: int) -> 
     engine.clock.start += timedelta(hours=hours)
     give_back_later(engine, 2)
     engine.run([2], rate=0.05)
+    assert waits(engine)
+
+
+def test_a_refused_one_was_charged_before_the_first_quiet_reading(make: Make) -> None:
+    """The upgrade forgets the reading of before, so nobody sees that the balance fell for it."""
+    engine = make(rows=4, agreed=False, clock_ahead=timedelta(0))
+    charge_also(engine, "prompt of r2", 10**9)
+    engine.run()
+    names = ("balance_micros", "charged_micros", "at", "theirs", "attempt", "mishaps")
+    forgotten = {f"quiet_{name}": None for name in names} | {"unsteady_at": None}
+    engine.store.write(lambda c: c.execute(update(ACCOUNT).values(**forgotten, agreed_micros=0)))
+    engine.clock.start += timedelta(hours=1)
+    give_back_later(engine, 2)
+    engine.run([2], rate=0.05)
+    assert waits(engine)
+
+
+def test_one_that_was_refused_comes_back_as_the_next_is_charged(make: Make) -> None:
+    """In one step of the second night, so that it looks right; the third gives that one back."""
+    engine = make(rows=4, clock_ahead=timedelta(0))
+    charge_also(engine, "prompt of r2", 10**9)
+    engine.run()
+    (fee,) = (made for made in engine.provider.made if made.prompt == "a fee")
+    engine.clock.start += timedelta(hours=20)
+    back = {fee.id: (engine.clock.now() - fee.created_at).total_seconds() + 5.0}
+    engine.provider.gives_back = dict(back)
+    charge_also(engine, "prompt of s3", 10**9)
+    engine.provider.gives_back |= back
+    engine.provider.script["prompt of s1"] = ["made"]
+    engine.provider.hides = {f"gen-{len(engine.provider.made) + 1}": 240.0}  # adopted in the end
+    engine.load([spec(f"s{n}", row=n) for n in range(6)], batch="second")
+    engine.run([2], rate=0.5)
+    fees = [n for n, made in enumerate(engine.provider.made) if made.prompt == "a fee"]
+    engine.clock.start += timedelta(hours=10)
+    give_back_later(engine, fees[1])
+    engine.provider.gives_back |= back
+    engine.run([3], rate=0.05)
     assert waits(engine)
 
 
@@ -512,6 +567,27 @@ def test_a_persons_word_counts_for_a_month(make: Make, days: int, *, again: bool
     engine.run([2], rate=0.05)
     states = [a.state for a in engine.attempts() if a.prompt == LOST]
     assert states == (["void", "completed"] if again else ["in_doubt"])
+
+
+@pytest.mark.parametrize(("days", "again"), [(28, False), (32, True)])
+def test_one_that_never_ends_counts_for_a_month(make: Make, days: int, *, again: bool) -> None:
+    """It stays unfinished for ever, and is given back after so long no more."""
+    engine = make(rows=4, clock_ahead=timedelta(0), takes=60.0)
+
+    def stick(request: Request) -> None:
+        engine.provider.takes = 10.0**10 if request.prompt == "prompt of r1" else 60.0
+
+    engine.provider.on_post = stick
+    engine.run(generation_timeout=900.0)
+    engine.clock.start += timedelta(days=days)
+    engine.load([spec(f"e{n}", row=n) for n in range(8)], batch="early")
+    engine.run([2])
+    engine.provider.script = {LOST: [DROPPED]}
+    engine.load([spec(f"r{n}", row=n) for n in range(4, 12)], batch="later")
+    engine.run([3], rate=0.05)
+    assert bought_again(engine) is again
+    why = next(a.unproven for a in engine.attempts() if a.prompt == LOST)
+    assert again or "a video that has not ended may be refunded" in why
 
 
 NEVER_MADE = {"answer": DROPPED}

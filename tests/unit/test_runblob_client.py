@@ -3,7 +3,7 @@ import hashlib
 import json
 import re
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -661,3 +661,24 @@ def test_the_error_tree_answers_what_a_caller_asks() -> None:
         run(reply(500, {}), lambda client: client.generate("x"))
     assert doubt.value.in_doubt
     assert not doubt.value.retryable
+
+
+@pytest.mark.parametrize("later", ["", "Fri, 02 Jan 2026 15:00:00 GMT"])
+def test_a_clock_that_is_set_leaves_no_date_of_before(later: str) -> None:
+    """The last answer has no ``Date``, or a cache's: it says nothing of the clock as it is now."""
+    moment, dates = NOON, ["Fri, 02 Jan 2026 15:00:00 GMT", later]
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=[], headers={"Date": dates.pop(0)})
+
+    async def main() -> tuple[timedelta | None, timedelta | None]:
+        nonlocal moment
+        transport = httpx.MockTransport(answer)
+        async with RunBlobClient("tok", transport=transport, now=lambda: moment) as client:
+            await client.list_generations()
+            before = client.clock_ahead
+            moment += timedelta(hours=30)
+            await client.list_generations()
+            return before, client.clock_ahead
+
+    assert asyncio.run(main()) == (timedelta(hours=3), None)
