@@ -128,6 +128,7 @@ def test_what_is_given_back_makes_room_under_the_cap(
 
 def test_a_provider_that_never_makes_anything_is_not_asked_for_ever(engine: Engine) -> None:
     """Each POST of one row is dropped while others are taken: five times, then it has failed."""
+    engine.agreed()
     engine.provider.script = {"prompt of r0": ["late 1e9"] * 50}
     engine.load([spec(f"r{i}", row=i) for i in range(40)])
     assert engine.run(grace=30, max_in_flight=2).reason is Reason.FINISHED
