@@ -8,7 +8,7 @@ from collections.abc import Container, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, func, select, text, update
+from sqlalchemy import Connection, and_, bindparam, func, or_, select, text, update
 
 from ..books import (
     GIVEN_UP_WITHIN,
@@ -19,6 +19,7 @@ from ..books import (
     Books,
 )
 from ..clock import EARLIEST, LATEST
+from ..states import AttemptState
 from ..suspects import AHEAD
 from ..tables import ACCOUNT, ATTEMPT, PRICE
 from .prepared import Prepared
@@ -63,8 +64,11 @@ _NOT_MADE = Prepared(
     select(ATTEMPT.c.id)
     .where(
         ATTEMPT.c.id > bindparam("last"),
-        # the provider refused it for good; one that has to wait (429) is sent again
-        text("(attempt.state = 'void' OR attempt.state = 'rejected' AND ended_at IS NOT NULL)"),
+        or_(
+            and_(ATTEMPT.c.state == AttemptState.VOID, ATTEMPT.c.void_on_word),
+            # refused for good; one that has to wait (429) is sent again
+            and_(ATTEMPT.c.state == AttemptState.REJECTED, ATTEMPT.c.ended_at.is_not(None)),
+        ),
     )
     .limit(1)
 )
@@ -208,7 +212,8 @@ def books_since(
 def _agreement(connection: Connection, account: Any, balance: int, mark: int) -> Agreement | None:
     """Return how far the balance has agreed, with this reading; None where this one does not.
 
-    What counts as not made may have been charged, and make up for a discount: then it begins anew.
+    What was refused, or is not made by a person's word, may have been charged, and make up for a
+    discount: then it begins anew.
     """
     last = account.quiet_attempt
     if _unsure(_ESTIMATED.all(connection, last=last)):

@@ -177,6 +177,7 @@ def test_a_run_that_was_killed_leaves_nothing_in_the_next_ones_hands(engine: Eng
 
 def test_a_row_stays_unasked_until_it_is_known_to_be_bought(engine: Engine) -> None:
     """Killed between hold and answer, shown never made: nobody buys it by itself again."""
+    engine.agreed()
     engine.provider.script = {"prompt of late": [InDoubt("no answer in time")]}
     add_late(engine)
 

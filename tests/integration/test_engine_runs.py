@@ -310,6 +310,7 @@ def test_missing_credits_stop_submitting_but_not_polling(make: Make) -> None:
 def test_an_id_that_is_known_already_is_an_alarm_not_an_acceptance(make: Make) -> None:
     """A 201 with another attempt's generation goes in doubt, and charges nothing by itself."""
     engine = make()
+    engine.agreed()
     engine.provider.script = {"prompt of r1": [Accepted("gen-0", Micros(120_000))]}
     engine.load([spec("r0"), spec("r1", row=1)])
     engine.run(max_in_flight=2, rate=1)
