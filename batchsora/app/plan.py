@@ -32,7 +32,7 @@ from jobs.earlier import NOTHING_SHOWN, compared, write_held
 from jobs.errors import LoadError
 from jobs.matching import Clocks
 from jobs.money import cap_micros, usd_text
-from jobs.states import JobState
+from jobs.states import ASKED_BY_NAME, JobState
 from jobs.store import Store, accounts, incoming, steering, views
 from jobs.store.loading import LoadReport
 from jobs.store.past import Paid
@@ -249,9 +249,9 @@ def _why_it_waits(state: str, held_back: str | None, *, paused: bool) -> str | N
     """Name why a job is neither bought nor would be; None where it is, or would be."""
     if state != JobState.QUEUED:
         return _WAITS.get(JobState(state))
-    if held_back is not None:
-        return str(held_back)
-    return "paused" if paused else None
+    if paused and (held_back is None or held_back in ASKED_BY_NAME):
+        return "paused"  # a run of it asks for nothing
+    return held_back
 
 
 def _count_open(plan: Plan, scratch: Store, batch_id: int, pick: Pick, now: datetime) -> None:

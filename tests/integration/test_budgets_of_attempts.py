@@ -54,6 +54,7 @@ def moved_meanwhile(engine: Engine, answer: Any) -> None:
 def test_a_row_that_changes_its_campaign_leaves_nothing_reserved(make: Make, answer: Any) -> None:
     """Adopted or void, its first attempt's money moves in the campaign that reserved it."""
     engine = make()
+    engine.agreed()
     moved_meanwhile(engine, answer)
     assert engine.status().jobs["completed"] == 8
     again = answer is DROPPED  # the second attempt is reserved where the row is then

@@ -23,7 +23,7 @@ from batchsora.sandbox.world import Reply, World
 
 QUICK = ("--rate", "0", "--poll-interval", "0.05", "--retries", "0")
 LONG = "a train that takes all night"
-SUSPENDED = Reply(403, {"detail": "Your account has been suspended. Contact support."})
+NO_CREDIT = Reply(402, {"detail": "INSUFFICIENT_CREDITS"})
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def is_refused(
     take = world.generate
 
     def refuse(body: Any, *more: Any) -> Reply:
-        return take(body, *more) if body["prompt"] == LONG else SUSPENDED
+        return take(body, *more) if body["prompt"] == LONG else NO_CREDIT
 
     def go_on() -> None:
         patch.setattr(world, "generate", take)
@@ -139,7 +139,7 @@ def is_refused(
         (item,) = found
         item.takes = 10.0**6
         assert "takes it up" in call("retry", "more", "--yes").output
-        refused = "SELECT id FROM attempt WHERE state = 'rejected' AND error LIKE '%suspended%'"
+        refused = "SELECT id FROM attempt WHERE state = 'rejected' AND error LIKE 'funds: %'"
         while not night.rows(refused):
             assert running.poll() is None
         yield running, go_on
