@@ -119,7 +119,7 @@ class Walk:
         self._longest = 0
         self._first: str | None = None
         self._last: str | None = None
-        self._stale: list[Sequence[str]] = []  # the pages without news since the last news, as ids
+        self._stale: list[Sequence[str]] = []  # the last pages without news, as ids
         self.found: dict[str, Generation] = {}
         """All that was seen, newest first, by id."""
 
@@ -137,7 +137,8 @@ class Walk:
         joined = joined or (self._last is None and not (self.found and fresh))
         again = len(page) > self._overlap and page[0].id == self._first
         gap = bool(self._stale and fresh)  # something was hidden behind a page without news
-        self._stale = [] if fresh else [*self._stale, [generation.id for generation in page]]
+        ids = [generation.id for generation in page]
+        self._stale = [] if fresh else [*self._stale, ids][-THE_SAME:]
         stands = self._stands()
         ends = is_the_end(page, fresh, sure=again or stands)
         again = again or (stands and not await self._is_the_tail(page))
@@ -158,8 +159,7 @@ class Walk:
 
         A list that grows meanwhile shows other entries each time, or goes on.
         """
-        last = self._stale[-THE_SAME:]
-        return len(last) == THE_SAME and all(page == last[0] for page in last)
+        return len(self._stale) == THE_SAME and all(page == self._stale[0] for page in self._stale)
 
     async def _is_the_tail(self, page: Sequence[Generation]) -> bool:
         """Check that a page which is given again and again ends the list.

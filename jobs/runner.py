@@ -205,7 +205,7 @@ class Runner:
             await asyncio.gather(looking, return_exceptions=True)
 
     def _is_hopeful(self, connection: Connection) -> int:
-        return self._reconciler.hopeful(doubts.waiting(connection, everywhere=True))
+        return self._reconciler.hopeful(doubts.waiting(connection))
 
     async def _serve(self) -> Ending:
         scheduling = asyncio.create_task(self._scheduler.run(), name="scheduler")

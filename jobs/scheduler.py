@@ -205,10 +205,11 @@ class Scheduler:
         result = ClaimResult()
         lost = self._fence.breach(connection)
         waiting = doubts.waiting(connection)
+        own = [number for number, is_served in waiting.items() if is_served]
         if want and not lost:
             terms = ClaimTerms(
                 # past its grace a doubt takes no slot: the next purchase may be what settles it
-                window=self._policy.max_in_flight - self._reconciler.young(waiting),
+                window=self._policy.max_in_flight - self._reconciler.young(own),
                 want=want,
                 ceiling=self._policy.price_ceiling,
                 patience=self._policy.send_within,
@@ -232,7 +233,7 @@ class Scheduler:
             outstanding=left,
             blocked=blocked,
             overdue_looks=looks.overdue_due(connection, now),
-            hopeful=self._hopeful(connection, waiting),
+            hopeful=self._hopeful(waiting, own),
             crowded=result.crowded,
             waits_for_funds=self._policy.wait_for_funds,
             stopping=gate.stopping,
@@ -246,18 +247,17 @@ class Scheduler:
             self._note_serving(connection, serving=again or serves(situation))
         return result, situation, again
 
-    def _hopeful(self, connection: Connection, waiting: Collection[int]) -> int:
+    def _hopeful(self, waiting: Collection[int], own: Collection[int]) -> int:
         """Count the doubts to wait for, other batches' too: what was bought here may settle them.
 
         They are settled, and nothing of those batches is bought.
         """
-        everywhere = doubts.waiting(connection, everywhere=True)
-        hopeful = self._reconciler.hopeful(everywhere)
-        own = self._reconciler.hopeful(waiting)
-        if hopeful > own and not self._told_of_doubts:
+        hopeful = self._reconciler.hopeful(waiting)
+        others = hopeful - self._reconciler.hopeful(own)
+        if others and not self._told_of_doubts:
             self._told_of_doubts = True
             words = "of other batches are looked for before this run ends"
-            log.warning("%d unconfirmed submission(s) %s", hopeful - own, words)
+            log.warning("%d unconfirmed submission(s) %s", others, words)
         return hopeful
 
     def _note_serving(self, connection: Connection, *, serving: bool) -> None:

@@ -60,14 +60,12 @@ _VOIDS = Prepared(
     .where(VOID, ATTEMPT.c.ended_at > bindparam("since", type_=ATTEMPT.c.ended_at.type))
     .order_by(_BY_ID)
 )
-_IN_DOUBT_ATTEMPTS = (
-    select(ATTEMPT.c.id)
+_WAITING = Prepared(
+    select(ATTEMPT.c.id, or_(BATCH.c.active, JOB.c.handed).label("served"))
     .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
     .join(BATCH, BATCH.c.id == JOB.c.batch_id)
     .where(*_IN_DOUBT)
 )
-_WAITING = Prepared(_IN_DOUBT_ATTEMPTS)
-_WAITING_SERVED = Prepared(_IN_DOUBT_ATTEMPTS.where(or_(BATCH.c.active, JOB.c.handed)))
 
 
 def suspects(connection: Connection, watched_since: datetime) -> Sequence[Any]:
@@ -80,9 +78,9 @@ def suspects(connection: Connection, watched_since: datetime) -> Sequence[Any]:
     return [*_DOUBTS.all(connection), *_VOIDS.all(connection, since=watched_since)]
 
 
-def waiting(connection: Connection, *, everywhere: bool = False) -> list[int]:
-    """List the attempts in doubt of what is served, or of all."""
-    return (_WAITING if everywhere else _WAITING_SERVED).column(connection)
+def waiting(connection: Connection) -> dict[int, bool]:
+    """Map all attempts in doubt to whether their job is served."""
+    return {row.id: bool(row.served) for row in _WAITING.all(connection)}
 
 
 def clock_offset(connection: Connection, attempt_id: int) -> ClockOffset:

@@ -46,10 +46,7 @@ class Sought:
     @property
     def where(self) -> tuple[ColumnElement[bool], ...]:
         """Say so in SQL."""
-        picked = [
-            or_(JOB.c.batch_id != batch, JOB.c.row.in_(values_in(rows)), NAMED)
-            for batch, rows in self.rows.items()
-        ]
+        picked = [or_(JOB.c.batch_id != batch, in_pick(rows)) for batch, rows in self.rows.items()]
         asked = or_(
             JOB.c.held_back.is_(None),
             and_(JOB.c.held_back.in_(FOUND), JOB.c.held_beneath.is_(None)),
@@ -60,6 +57,11 @@ class Sought:
             *picked,
             *(() if self.named else (asked,)),
         )
+
+
+def in_pick(rows: Collection[int]) -> ColumnElement[bool]:
+    """Say in SQL which jobs a pick of rows leaves: what was asked for by name is in each."""
+    return or_(JOB.c.row.in_(values_in(rows)), NAMED)
 
 
 _UNCOVERED: Final = {"held_back": JOB.c.held_beneath, "held_back_by": None, "held_beneath": None}

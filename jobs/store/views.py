@@ -1,7 +1,6 @@
 """What people and the application want to know: read-only questions, answered from one snapshot."""
 
 import re
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -333,8 +332,7 @@ def queued_by_kind(
     """
     queued = to_buy(batch_id, held_back)
     if rows is not None:
-        found = connection.execute(select(JOB.c.kind, JOB.c.row, JOB.c.named).where(*queued))
-        return Counter(job.kind for job in found if job.row in rows or job.named)
+        queued = (*queued, holding.in_pick(rows))
     counted = connection.execute(
         select(JOB.c.kind, func.count()).where(*queued).group_by(JOB.c.kind)
     )

@@ -1,22 +1,19 @@
 """``abandon`` and ``retry --abandon``: a way out of what does not end; dry runs tell the truth."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, insert, update
 from support.blank import blank
 from support.loop import EPOCH
+from support.shell import call
 
-from batchsora.cli import group
-from batchsora.cli.common import Cli
-from batchsora.cli.failures import exit_of
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from jobs.again import Patience
@@ -35,20 +32,6 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setenv("RUNBLOB_API_KEY", "abandon-test")
     Path("night.csv").write_text("id,prompt\nr0,a red kite\nr1,a red boat\n")
     return World(time_scale=1.0)
-
-
-@pytest.fixture
-def api(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxServer]:
-    """The provider, at the address in the environment."""
-    with SandboxServer(world) as server:
-        monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
-        yield server
-
-
-def call(*arguments: str) -> Result:
-    done = CliRunner().invoke(group, list(arguments), obj=Cli(), standalone_mode=False)
-    done.exit_code = exit_of(done.exception) if done.exception else int(done.return_value or 0)
-    return done
 
 
 def document(*arguments: str, code: int = 0) -> Any:

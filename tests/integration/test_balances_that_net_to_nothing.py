@@ -538,15 +538,15 @@ def test_a_database_that_has_not_seen_the_balance_agree_voids_nothing(make: Make
     assert engine.jobs()["r4"].state == "in_doubt"
 
 
-@pytest.mark.parametrize("ahead", [timedelta(0), None])
+@pytest.mark.parametrize(("hours", "ahead"), [(26, timedelta(0)), (48, timedelta(0)), (48, None)])
 def test_a_failure_counts_until_the_provider_says_that_a_day_has_passed(
-    make: Make, ahead: timedelta | None
+    make: Make, hours: int, ahead: timedelta | None
 ) -> None:
-    """Two days later by our own clock; where no answer has a ``Date`` nobody knows."""
+    """Then it stands in nobody's way; where no answer has a ``Date`` nobody knows."""
     engine = make(rows=4, takes=20.0, clock_ahead=ahead)
     engine.provider.ends = {"prompt of r0": [failed(FailureKind.CONTENT)]}
     engine.run()
-    engine.clock.start += timedelta(hours=48)
+    engine.clock.start += timedelta(hours=hours)
     engine.provider.script = {LOST: [DROPPED]}
     engine.load([spec(f"r{n}", row=n) for n in range(4, 12)], batch="later")
     engine.run([2], rate=0.05)
@@ -626,18 +626,6 @@ def test_a_failure_of_the_last_day_leaves_it_to_a_person(
     (attempt,) = [a for a in engine.attempts() if a.prompt == LOST]
     assert attempt.state == "in_doubt"
     assert "balance" in attempt.unproven
-
-
-def test_a_failure_of_the_night_before_stands_in_nobodys_way(make: Make) -> None:
-    """A day later it is not given back any more."""
-    engine = make(rows=4, takes=20.0, clock_ahead=timedelta(0))
-    engine.provider.ends = {"prompt of r0": [failed(FailureKind.CONTENT)]}
-    engine.run()
-    engine.clock.start += timedelta(hours=26)
-    engine.provider.script = {LOST: [DROPPED]}
-    engine.load([spec(f"r{n}", row=n) for n in range(4, 12)], batch="later")
-    engine.run([2], rate=0.05)
-    assert bought_again(engine)
 
 
 def test_reconcile_ends_although_nobody_looks_at_what_has_not_ended(make: Make) -> None:

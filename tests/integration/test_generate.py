@@ -2,17 +2,13 @@
 
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from crash.night import Night, manifest
+from support.shell import call
 
-from batchsora.cli import group
-from batchsora.cli.common import Cli
-from batchsora.cli.failures import exit_of
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
@@ -32,21 +28,6 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RUNBLOB_API_KEY", "generate-test")
     return World(time_scale=2000.0)
-
-
-@pytest.fixture
-def api(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxServer]:
-    """The provider, at the address in the environment."""
-    with SandboxServer(world) as server:
-        monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
-        yield server
-
-
-def call(*arguments: str) -> Result:
-    """Run a command in this process; its exit code is the process's."""
-    done = CliRunner().invoke(group, list(arguments), obj=Cli(), standalone_mode=False)
-    done.exit_code = exit_of(done.exception) if done.exception else int(done.return_value or 0)
-    return done
 
 
 def said(*arguments: str) -> Any:

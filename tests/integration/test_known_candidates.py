@@ -9,14 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from support.engine import Engine, spec
 from support.invariants import Invariants
 from support.loop import run_virtual
+from support.shell import call
 
-from batchsora.cli import group
-from batchsora.cli.common import Cli
-from batchsora.cli.failures import exit_of
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
@@ -51,12 +48,6 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
             yield server
 
     return serve
-
-
-def call(*arguments: str) -> Result:
-    done = CliRunner().invoke(group, list(arguments), obj=Cli(), standalone_mode=False)
-    done.exit_code = exit_of(done.exception) if done.exception else int(done.return_value or 0)
-    return done
 
 
 def test_never_made_with_candidates_known_asks_for_force(

@@ -6,13 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from support.engine import Engine, spec
 from support.invariants import Invariants
+from support.shell import call
 
-from batchsora.cli import group
-from batchsora.cli.common import Cli
-from batchsora.cli.failures import exit_of
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from jobs.ending import Reason
@@ -129,12 +126,6 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxServ
     with SandboxServer(World(time_scale=2000.0)) as server:
         monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
         yield server
-
-
-def call(*arguments: str) -> Result:
-    done = CliRunner().invoke(group, list(arguments), obj=Cli(), standalone_mode=False)
-    done.exit_code = exit_of(done.exception) if done.exception else int(done.return_value or 0)
-    return done
 
 
 def listed() -> dict[str, Any]:

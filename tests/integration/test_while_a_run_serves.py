@@ -10,13 +10,10 @@ from threading import Event
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from crash.night import TOKEN, Night, Running
+from support.shell import call
 
 from batchsora.app import generate as generating
-from batchsora.cli import group
-from batchsora.cli.common import Cli
-from batchsora.cli.failures import exit_of
 from batchsora.sandbox import files
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import Reply, World
@@ -34,21 +31,6 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     Path("long.csv").write_text(f"id,prompt\nlong,{LONG}\nmore,{LONG} and day\n")
     Path("trial.csv").write_text("id,prompt\nr0,a kite\n")
     return World(time_scale=2000.0, failures={"a kite": ["internal error"]})
-
-
-@pytest.fixture
-def api(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxServer]:
-    """The provider, at the address in the environment."""
-    with SandboxServer(world) as server:
-        monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
-        yield server
-
-
-def call(*arguments: str) -> Result:
-    """Run a command in this process; its exit code is the process's."""
-    done = CliRunner().invoke(group, list(arguments), obj=Cli(), standalone_mode=False)
-    done.exit_code = exit_of(done.exception) if done.exception else int(done.return_value or 0)
-    return done
 
 
 def bought(world: World) -> Counter[str]:

@@ -12,10 +12,13 @@ from typing import Any
 
 import keyring
 import pytest
+from click.testing import CliRunner, Result
 from keyring.backend import KeyringBackend
 from keyring.errors import PasswordDeleteError
 
-from batchsora.cli import main
+from batchsora.cli import group, main
+from batchsora.cli.common import Cli
+from batchsora.cli.failures import exit_of
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,13 @@ class Shell:
             main(arguments)
         said = self._capture.readouterr()
         return Said(int(ended.value.code or 0), said.out, said.err)
+
+
+def call(*arguments: str) -> Result:
+    """Run a command in this process; its exit code is the process's."""
+    done = CliRunner().invoke(group, list(arguments), obj=Cli(), standalone_mode=False)
+    done.exit_code = exit_of(done.exception) if done.exception else int(done.return_value or 0)
+    return done
 
 
 class MemoryKeyring(KeyringBackend):
