@@ -6,7 +6,6 @@ thread, which may own what they touch (a database connection, a window), and whe
 """
 
 import asyncio
-import contextlib
 import functools
 import inspect
 import threading
@@ -14,7 +13,7 @@ import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import datetime
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -26,8 +25,7 @@ from batchsora.runblob.waiting import Sleep
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Errand = tuple[Callable[[], object], asyncio.Future[None]]
-Errands = SimpleQueue[Errand | None]
+Errands = SimpleQueue[tuple[Callable[[], object], asyncio.Future[None]] | None]
 """What is to be called in the caller's thread, and whom to tell then; None is the end."""
 
 
@@ -157,7 +155,7 @@ class _Stage:
             raise RuntimeError("an asynchronous callback can't wait for a client without async")
         try:  # Ctrl-C may come at once
             sent = self._send(functools.partial(self._begin, coroutine, errands, begun))
-            while sent and (errand := _next_errand(errands)) is not None:
+            while sent and (errand := errands.get()) is not None:
                 callback, done = errand
                 answer = callback()
                 if inspect.isawaitable(answer):
@@ -234,13 +232,6 @@ def _relayed(value: object, errands: Errands) -> object:
         return done
 
     return relay
-
-
-def _next_errand(errands: Errands) -> Errand | None:
-    """Wait for the next errand; a Ctrl-C that comes just before a wait is heard within a second."""
-    while True:
-        with contextlib.suppress(Empty):
-            return errands.get(timeout=1.0)
 
 
 def _finish(done: asyncio.Future[None]) -> None:

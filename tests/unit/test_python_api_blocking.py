@@ -180,6 +180,15 @@ def test_threads_share_a_client() -> None:
         assert [item.generation_id for item in made] == [f"kite-{n}" for n in range(40)]
 
 
+@pytest.fixture
+def _heeds_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C interrupt, also where the tests were started in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_heeds_ctrl_c")
 def test_ctrl_c_ends_a_call_and_leaves_the_client_usable() -> None:
     """The wait is given up in order; the next call works."""
     main = threading.main_thread().ident
