@@ -99,11 +99,20 @@ class Night:
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Read a copy of the database as it is, so that looking changes nothing."""
         with TemporaryDirectory() as folder:
-            for name in ("batchsora.db", "batchsora.db-wal"):
-                if (self._seen_as / name).exists():
-                    shutil.copyfile(self._seen_as / name, Path(folder, name))
+            while not self._copy_to(Path(folder)):
+                pass
             with closing(sqlite3.connect(Path(folder, "batchsora.db"))) as file:
                 return file.execute(query).fetchall()
+
+    def _copy_to(self, folder: Path) -> bool:
+        """Copy the database; False where its WAL was taken into it meanwhile, and is gone."""
+        for name in ("batchsora.db", "batchsora.db-wal"):
+            if (self._seen_as / name).exists():
+                try:
+                    shutil.copyfile(self._seen_as / name, folder / name)
+                except FileNotFoundError:
+                    return False
+        return True
 
     def states(self) -> Counter[str]:
         """Count the jobs by state."""
