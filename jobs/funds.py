@@ -36,12 +36,24 @@ class Funds:
         self._gate = context.gate
         self._read_at: float | None = None
         self._began_at = float("-inf")
+        self._wanted = False
         self._asking = asyncio.Lock()
 
     @property
     def age(self) -> float:
         """Give the seconds since the last reading; infinite before the first."""
         return float("inf") if self._read_at is None else self._clock.monotonic() - self._read_at
+
+    def want(self) -> None:
+        """Ask for a reading before the next submission: a doubt is seen to be charged best alone.
+
+        What is bought meanwhile may make up for it, where that costs less than is told.
+        """
+        self._wanted = True
+
+    def due(self, interval: float) -> bool:
+        """Check whether a reading is due before more is bought, every so many seconds at least."""
+        return self._wanted or self.age > interval
 
     async def first_reading(self) -> bool:
         """Read the balance before anything is bought; False when that was not to be had."""
@@ -55,7 +67,7 @@ class Funds:
 
     async def refresh(self) -> bool:
         """Read the balance once and keep it; False when the provider did not give it."""
-        began_at = self._clock.monotonic()
+        began_at, self._wanted = self._clock.monotonic(), False
         mark = self._store.read(accounts.charged_so_far)
         try:
             balance = await self._provider.balance()

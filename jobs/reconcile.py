@@ -286,6 +286,7 @@ class Reconciler:
         rows = doubts.suspects(connection, now - WATCHED)
         witness = self._witness(connection, reading, known, rows)
         if money is not None:
+            quiet.watch(connection, money.balance, accounts.charged_so_far(connection))
             witness = replace(witness, books=self._books(connection, money, reading))
         settlement = settle(
             self._described(connection, rows, began, witness.echo or Echo()),

@@ -95,7 +95,7 @@ class Scheduler:
             self._reap()
             if self._lacks_money:
                 await self._look_for_money()
-            stale = self._funds.age > self._policy.balance_interval and not self._lacks_money
+            stale = self._funds.due(self._policy.balance_interval) and not self._lacks_money
             if self._gate.probing:
                 await self._look_before_probe()
             elif stale and self._may_submit():
@@ -341,9 +341,8 @@ class Scheduler:
             case Refused(RefusalCause.FUNDS, sure=False):
                 if not await self._funds.suffice():
                     return replace(outcome, sure=True)
-            case InDoubt(_, RefusalCause.FUNDS):
-                lacking = not await self._funds.suffice()
-                outcome = outcome if lacking else replace(outcome, cause=None)
+            case InDoubt(_, RefusalCause.FUNDS) if await self._funds.suffice():
+                outcome = replace(outcome, cause=None)
         asked = claim.request
         own = asked.callback_url is not None or self._policy.callback_url is None
         return self._blame.judge(claim.attempt_id, outcome, asked, own_callback=own)
@@ -367,6 +366,7 @@ class Scheduler:
                 seconds = self._gate.doubted(reason, gateway=outcome.gateway)
                 self._gate.not_served()
                 self._doubted.append(claim.attempt_id)
+                self._funds.want()
                 log.info("a submission is in doubt: %s: the next waits %.0f s", reason, seconds)
                 if cause is not None:
                     self._gate.refuse(cause, reason)

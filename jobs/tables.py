@@ -42,10 +42,10 @@ class Account(Base, table=True):
     ``quiet`` reading of the balance is the last one while nothing was under way or in doubt
     (:mod:`jobs.store.quiet`): by our clock and by theirs, with the newest attempt by then and how
     many there were that may be given back. ``agreed`` is what was charged while quiet readings fell
-    by just that, up to ``drift``; ``unsteady_at`` is by when, by the provider's clock, something
-    had moved it, or might, that the purchases do not explain.
-    ``serving`` while a runner takes up what is handed over
-    (:mod:`jobs.store.handing`).
+    by just that, up to ``drift``; ``unsteady`` is by when, by their clock and by ours, something
+    had moved it, or might, that the purchases do not explain; ``exceeded``: a reading since the
+    quiet one fell by more than what was known. ``serving`` while a runner takes up what is handed
+    over (:mod:`jobs.store.handing`).
     """
 
     __tablename__ = "account"
@@ -76,6 +76,8 @@ class Account(Base, table=True):
     agreed_micros: int = added_amount_column()
     drift_micros: int = added_amount_column()
     unsteady_at: datetime | None = time_column()
+    unsteady_ours: datetime | None = time_column()
+    exceeded: bool = flag_column()
 
 
 class Batch(Base, table=True):

@@ -167,7 +167,9 @@ def record_balance(
         .values(first_balance_micros=balance, first_balance_at=now, first_charged_micros=mark)
     )
     set_cap(connection, ACCOUNT_KEY, mark + balance - floor)
-    if charged_so_far(connection) == mark and not has_unsettled(connection):
+    charged = charged_so_far(connection)
+    quiet.watch(connection, balance, charged)
+    if charged == mark and not has_unsettled(connection):
         quiet.keep(connection, balance, mark, now, None if ahead is None else now + ahead)
 
 

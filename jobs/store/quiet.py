@@ -1,7 +1,7 @@
 """Quiet readings of the balance, and what may have moved it since (:mod:`jobs.books`).
 
-Nothing here goes by our own clock, which may have been wrong: what happened since a reading is told
-by numbers, and time passes by the provider's clock (the ``Date`` of its answers), or not at all.
+What happened since a reading is told by numbers. A day has passed when both clocks say so, ours and
+the provider's (the ``Date`` of its answers): either may be wrong, or be set.
 """
 
 from collections.abc import Container, Sequence
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, and_, bindparam, func, or_, select, text, upd
 from ..books import (
     GIVEN_UP_WITHIN,
     REFUNDED_WITHIN,
+    ROUNDING,
     SHOWN_WITHIN,
     Agreement,
     BalanceReading,
@@ -35,8 +36,10 @@ OVERDUE: Final = "a video that has not ended may be refunded"
 FAILED: Final = "a video that failed may be refunded"
 UNSTEADY: Final = (
     "the balance moved without explanation, or a video failed that may be refunded, and by the "
-    "provider's clock that is not a day ago"
+    "provider's clock, or by this machine's, that is not a day ago"
 )
+UNTOLD: Final = "a video whose price no answer told may not have been charged"
+EXCEEDED: Final = "at one time it had fallen by more than the known purchases"
 FORGONE: Final = "a video given up, or called never made, in the last 30 days may be refunded"
 """What may hide a charge in the balance, for people."""
 
@@ -81,14 +84,17 @@ _TURNED_UP = Prepared(
     )
 )
 _OTHER = ATTEMPT.alias("other")
-_RECENT = ~(
-    select(_OTHER.c.id)
-    .where(
-        _OTHER.c.id.between(ATTEMPT.c.id, ATTEMPT.c.id + FOLLOWING),
-        _OTHER.c.created_at.between(EARLIEST, bindparam("since", type_=_TIME)),
-        _OTHER.c.price_estimated.is_(False),  # else it may be older than its attempt
-    )
-    .exists()
+_RECENT = or_(
+    ATTEMPT.c.intent_at > bindparam("ours", type_=_TIME),
+    ~(
+        select(_OTHER.c.id)
+        .where(
+            _OTHER.c.id.between(ATTEMPT.c.id, ATTEMPT.c.id + FOLLOWING),
+            _OTHER.c.created_at.between(EARLIEST, bindparam("since", type_=_TIME)),
+            _OTHER.c.price_estimated.is_(False),  # else it may be older than its attempt
+        )
+        .exists()
+    ),
 )
 _UNENDED = Prepared(
     select(
@@ -97,13 +103,26 @@ _UNENDED = Prepared(
         and_(ATTEMPT.c.overdue_at.is_not(None), ~_RECENT).label("forgotten"),
     ).where(text("attempt.state = 'accepted'"))
 )
+_GIVEN_UP = Prepared(
+    select(ATTEMPT.c.id).where(text("attempt.state = 'abandoned'"), _RECENT).limit(1)
+)
 _FORGONE = (
-    Prepared(select(ATTEMPT.c.id).where(text("attempt.state = 'abandoned'"), _RECENT).limit(1)),
+    _GIVEN_UP,
     Prepared(
         select(ATTEMPT.c.id)
         .where(text("attempt.state = 'void'"), ATTEMPT.c.void_on_word, _RECENT)
         .limit(1)
     ),
+)
+_CONFIRM = Prepared(
+    update(ATTEMPT)
+    .where(
+        ATTEMPT.c.id > bindparam("last"),
+        text("attempt.state = 'void'"),
+        ATTEMPT.c.void_on_word,
+        ATTEMPT.c.hold_micros > 2 * ROUNDING,
+    )
+    .values(void_on_word=False)
 )
 _UNDER_WAY = Prepared(
     select(func.coalesce(func.sum(ATTEMPT.c.hold_micros), 0)).where(
@@ -137,10 +156,13 @@ def keep(
     unsteady = account.unsteady_at
     # it may have been charged: unseen before the first reading, or just as what was odd came back
     refused = _NOT_MADE.first(connection, last=account.quiet_attempt or 0) is not None
-    unseen = first or (_is_long(account, theirs) and _is_unsteady(account))
+    unseen = first or _is_unsteady(account)
     odd = (refused and unseen) or (agreed is None and not first)
+    ours = account.unsteady_ours
     if odd or _has_mishaps(connection, account):
-        unsteady = LATEST
+        unsteady = ours = LATEST
+    if agreed is not None and not odd and _is_plain(connection, account, now):
+        _CONFIRM.run(connection, last=account.quiet_attempt)
     agreed = agreed or Agreement()
     connection.execute(
         update(ACCOUNT).values(
@@ -154,8 +176,28 @@ def keep(
             drift_micros=agreed.drift,
             # at the latest: when it was seen, or the first time that is known after that
             unsteady_at=unsteady and min(unsteady, theirs or LATEST),
+            unsteady_ours=ours and min(ours, now),
+            exceeded=False,
         )
     )
+
+
+def watch(connection: Connection, balance: int, charged: int) -> None:
+    """Note a reading that fell by more than all that may be known to have been charged by then.
+
+    Something was charged that nobody knows of: that stays so, whatever makes up for it later.
+
+    Args:
+        connection: in a writing transaction.
+        balance: the reading, in micros.
+        charged: in all, as of after the reading, in micros.
+    """
+    account = _ACCOUNT.first(connection)
+    if account.quiet_at is None or account.exceeded:
+        return
+    known = charged - account.quiet_charged_micros + int(_UNDER_WAY.scalar(connection))
+    if account.quiet_balance_micros - balance > known + ROUNDING:
+        connection.execute(update(ACCOUNT).values(exceeded=True))
 
 
 def books_since(
@@ -186,21 +228,22 @@ def books_since(
     shown = max(reading.shown or 0, account.quiet_charged_micros)
     unended = [
         row
-        for row in _UNENDED.all(connection, since=_forgotten_since(account))
+        for row in _UNENDED.all(connection, **_forgotten_since(account))
         if row.generation_id not in done and not row.forgotten
     ]
     live = sum(row.overdue_at is None for row in unended) if polled else 0
-    adopted = _ESTIMATED.all(connection, last=account.quiet_attempt)
     loose = {
         OTHERS: strangers,
         OVERDUE: len(unended) - live,
         FAILED: _has_mishaps(connection, account),
         UNSTEADY: _is_unsteady(account),
+        UNTOLD: len(_ESTIMATED.all(connection, last=account.quiet_attempt)),
+        EXCEEDED: account.exceeded,
         FORGONE: _has_forgone(connection, account),
     }
     return Books(
         fell=account.quiet_balance_micros - reading.balance,
-        charged=reading.mark - account.quiet_charged_micros - _unsure(adopted),
+        charged=reading.mark - account.quiet_charged_micros,
         loose=sum(loose.values()),
         why_loose="; ".join(why for why, number in loose.items() if number),
         passing=live + (reading.mark > shown),
@@ -239,36 +282,52 @@ def _has_mishaps(connection: Connection, account: Any) -> bool:
     return _mishaps(connection, account.quiet_attempt or 0) != (account.quiet_mishaps or 0)
 
 
+def _is_plain(connection: Connection, account: Any, now: datetime) -> bool:
+    """Check whether nothing can have made up for a charge between two quiet readings.
+
+    Then one that agrees shows that what a person called never made was not charged.
+    """
+    reasons = (
+        account.exceeded,
+        _is_unsteady(account),
+        _has_mishaps(connection, account),
+        _ESTIMATED.all(connection, last=account.quiet_attempt),
+        _BOUGHT_SINCE.first(connection, lately=now - SHOWN_WITHIN),
+        _UNENDED.all(connection, **_forgotten_since(account)),
+        _GIVEN_UP.first(connection, **_forgotten_since(account)),
+    )
+    return not any(reasons)
+
+
 def _is_unsteady(account: Any) -> bool:
     """Check whether the rest may follow of what moved the balance before the quiet reading."""
     if account.unsteady_at is None:
         return False
-    at = account.quiet_theirs
-    return at is None or at - account.unsteady_at < REFUNDED_WITHIN
-
-
-def _is_long(account: Any, theirs: datetime | None) -> bool:
-    """Check whether so much time has passed since the quiet reading that much may have happened.
-
-    Else an account that has some rows refused each night would be unsteady for ever.
-    """
-    at = account.quiet_theirs
-    return at is None or theirs is None or theirs - at > SHOWN_WITHIN
+    theirs, ours = account.quiet_theirs, account.quiet_at
+    return (
+        theirs is None
+        or theirs - account.unsteady_at < REFUNDED_WITHIN
+        or ours - account.unsteady_ours < REFUNDED_WITHIN
+    )
 
 
 def _has_forgone(connection: Connection, account: Any) -> bool:
     """Check whether anything may be given back that nobody waits for.
 
-    How old it is, an attempt tells that was sent later and that the provider says it made before.
+    How old it is, our clock tells, and an attempt that was sent later and that the provider says it
+    made before.
     """
-    since = _forgotten_since(account)
-    return any(query.first(connection, since=since) is not None for query in _FORGONE)
+    times = _forgotten_since(account)
+    return any(query.first(connection, **times) is not None for query in _FORGONE)
 
 
-def _forgotten_since(account: Any) -> datetime:
+def _forgotten_since(account: Any) -> dict[str, datetime]:
     """Return before when what was sent, and never ended, is not given back any more."""
-    at: datetime | None = account.quiet_theirs
-    return EARLIEST if at is None else at - GIVEN_UP_WITHIN
+    theirs: datetime | None = account.quiet_theirs
+    return {
+        "since": EARLIEST if theirs is None else theirs - GIVEN_UP_WITHIN,
+        "ours": account.quiet_at - GIVEN_UP_WITHIN,
+    }
 
 
 def _unsure(adopted: Sequence[Any]) -> int:

@@ -500,6 +500,92 @@ def test_a_failure_that_is_old_by_a_wrong_clock_alone(
     assert waits(engine)
 
 
+def test_one_that_is_found_was_never_charged(make: Make) -> None:
+    """Another one of the same outage was, and the list hides it: both together look right."""
+    engine = make()
+    hide(engine)
+    engine.provider.script["prompt of r3"] = ["made"]
+    make_one = engine.provider.make
+
+    def free(request: Request, key: str = "foreign") -> Any:
+        made = make_one(request, key)
+        engine.provider.free |= {made.id} if request.prompt == "prompt of r3" else set()
+        return made
+
+    engine.provider.make = free  # type: ignore[method-assign]
+    engine.run(rate=0.05)
+    assert waits(engine)
+
+
+def cheaper(engine: Engine, off: float, duration: int) -> None:
+    """Charge less than is told for one kind of video, from now on."""
+    make_one = engine.provider.make
+
+    def discounted(request: Request, key: str = "foreign") -> Any:
+        made = make_one(request, key)
+        if request.duration == duration:
+            made.price = round(made.price * (1 - off))
+        return made
+
+    engine.provider.make = discounted  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("off", [0.1, 0.5])
+@pytest.mark.parametrize("duration", [10, 15])
+def test_a_discount_that_begins_after_the_balance_has_agreed(
+    make: Make, off: float, duration: int
+) -> None:
+    """On all videos, or on one kind: what was charged for the lost one had been seen before."""
+    engine = make(rows=2, clock_ahead=timedelta(0))
+    engine.announce(s15=PRICE)
+    engine.run()
+    cheaper(engine, off, duration)
+    hide(engine)
+    later = [spec(f"r{n}", row=n, duration=duration) for n in range(4, 4 + round(1 / off))]
+    engine.load(later, batch="later")
+    engine.run([2], rate=0.05)
+    assert waits(engine)
+
+
+@pytest.mark.parametrize("days_behind", [2, 40])
+def test_the_providers_date_is_behind_when_a_failure_is_seen(make: Make, days_behind: int) -> None:
+    """One machine of theirs answered with it; an hour later a day seems to have passed."""
+    engine = make(rows=4, takes=20.0)
+    engine.provider.ends = {"prompt of r2": [failed(FailureKind.CONTENT)]}
+    engine.provider.clock_ahead = timedelta(days=-days_behind)
+    engine.run()
+    engine.provider.clock_ahead = timedelta(0)
+    engine.clock.start += timedelta(hours=1)
+    age = (engine.clock.now() - engine.provider.made[2].created_at).total_seconds()
+    engine.provider.gives_back = {"gen-2": age + 150.0}
+    hide(engine)
+    engine.load([spec(f"r{n}", row=n) for n in range(4, 12)], batch="later")
+    engine.run([2], rate=0.05)
+    assert waits(engine)
+
+
+def test_refusals_are_charged_in_a_chain(make: Make) -> None:
+    """The first comes back as the second is charged, a minute after a quiet reading."""
+    engine = make(rows=4, clock_ahead=timedelta(0))
+    charge_also(engine, "prompt of r2", 10**9)
+    engine.run()
+    (fee,) = (made for made in engine.provider.made if made.prompt == "a fee")
+    engine.clock.start += timedelta(hours=20)
+    charge_also(engine, "prompt of s3", 10**9)
+    back = {fee.id: (engine.clock.now() - fee.created_at).total_seconds() + 5.0}
+    engine.provider.gives_back |= back
+    engine.provider.script["prompt of s1"] = ["made"]
+    engine.provider.hides = {f"gen-{len(engine.provider.made) + 1}": 60.0}
+    engine.load([spec(f"s{n}", row=n) for n in range(6)], batch="second")
+    engine.run([2], rate=0.5)
+    fees = [n for n, made in enumerate(engine.provider.made) if made.prompt == "a fee"]
+    engine.clock.start += timedelta(hours=10)
+    give_back_later(engine, fees[1])
+    engine.provider.gives_back |= back
+    engine.run([3], rate=0.05)
+    assert waits(engine)
+
+
 def resolve(engine: Engine, key: str) -> None:
     """Say that it was never made."""
     job = engine.store.read(lambda c: views.find_job(c, key))
@@ -555,8 +641,9 @@ def test_a_failure_counts_until_the_provider_says_that_a_day_has_passed(
 
 @pytest.mark.parametrize(("days", "again"), [(29, False), (32, True)])
 def test_a_persons_word_counts_for_a_month(make: Make, days: int, *, again: bool) -> None:
-    """Then what was not made after all can't be given back any more."""
-    engine = make(rows=4, agreed=False, clock_ahead=timedelta(0))
+    """Where another video of its night failed: that may be given back for it, until then."""
+    engine = make(rows=4, agreed=False, clock_ahead=timedelta(0), takes=20.0)
+    engine.provider.ends = {"prompt of r2": [failed(FailureKind.CONTENT)]}
     engine.provider.script = {"prompt of r1": [DROPPED]}
     engine.run()
     resolve(engine, "r1")
@@ -567,6 +654,26 @@ def test_a_persons_word_counts_for_a_month(make: Make, days: int, *, again: bool
     engine.run([2], rate=0.05)
     states = [a.state for a in engine.attempts() if a.prompt == LOST]
     assert states == (["void", "completed"] if again else ["in_doubt"])
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_a_persons_word_that_the_balance_agrees_with_counts_no_longer(
+    make: Make, *, made: bool
+) -> None:
+    """One clean night later; not where it was charged after all."""
+    engine = make(rows=4, agreed=False, clock_ahead=timedelta(0))
+    engine.provider.script = {"prompt of r1": ["made" if made else DROPPED]}
+    engine.provider.hides = {"gen-1": 10**9} if made else {}
+    engine.run(generation_timeout=3000.0)
+    resolve(engine, "r1")
+    engine.clock.start += timedelta(days=2)
+    engine.run()
+    engine.clock.start += timedelta(days=2)
+    engine.load([spec(f"n{n}", LOST if n == 6 else None, row=n) for n in range(9)], batch="later")
+    engine.provider.script = {LOST: [DROPPED]}
+    engine.run([2], rate=0.05)
+    states = [a.state for a in engine.attempts() if a.prompt == LOST]
+    assert states == (["in_doubt"] if made else ["void", "completed"])
 
 
 @pytest.mark.parametrize(("days", "again"), [(28, False), (32, True)])

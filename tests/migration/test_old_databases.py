@@ -78,7 +78,9 @@ class Old:
         """Add a job and its attempts, the oldest first."""
         self.jobs += 1
         number, campaign = self.jobs, ("spring", None)[self.jobs % 2]
-        for one in attempts:
+        done = state == JobState.COMPLETED
+        address = f"http://x/{number}.mp4" if done else None
+        for place, one in enumerate(attempts, 1):
             self.attempts += 1
             created = one in CREATED
             self.add(
@@ -90,12 +92,12 @@ class Old:
                 next_look_at=AT if one == "accepted" else None, fingerprint=f"print {number}",
                 ended_at=AT if one in ("completed", "failed", "void") else None,
                 batch_id=batch, campaign=campaign, refunded_micros=0,
+                video_url=address if place == len(attempts) else None,
             )  # fmt: skip
             keys = [f"batch:{batch}", "day:2026-01-05", "account"]
             for key in keys + ([f"campaign:{batch}:{campaign}"] if campaign else []):
                 held = one in ("open", "in_doubt")
                 self.budgets[key][0 if held else 1] += PRICE if held or created else 0
-        done = state == JobState.COMPLETED
         values: dict[str, Any] = {
             "id": number, "batch_id": batch, "key": f"r{number}", "key_from_content": 0,
             "row": number, "fingerprint": f"print {number}", "kind": "k", "prompt": f"p{number}",
@@ -103,7 +105,7 @@ class Old:
             "cells": '{"note": "n"}', "state": state, "campaign": campaign,
             "attempt_id": self.attempts if attempts else None, "attempts": len(attempts),
             "retries": 0, "charged_micros": PRICE * sum(one in CREATED for one in attempts),
-            "created_at": AT, "video_url": f"http://x/{number}.mp4" if done else None,
+            "created_at": AT, "video_url": address,
             "completed_at": AT if done else None, "handed": 0,
             "error_kind": FailureKind.SYSTEM if state == JobState.FAILED else None,
             "filed_attempt_id": self.attempts if done else None,
@@ -174,7 +176,7 @@ def test_an_upgrade_keeps_everything(tmp_path: Path, revision: str) -> None:
     """Rows, attempts, money, files and counts; and it is a whole database afterwards."""
     path = tmp_path / "a.db"
     at_revision(path, revision)
-    fill(path, held_back=revision == "0007")
+    fill(path, held_back=revision >= "0007")
     before = contents(path)
     schema.upgrade(path)
     after = contents(path)
