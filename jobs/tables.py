@@ -261,7 +261,8 @@ class Attempt(Base, table=True):
     its job; ``said_state`` is the provider's own word where we know none for it; ``doubt_clock`` is
     when it went in doubt by the machine's boot clock (:meth:`jobs.clock.Clock.boot`); ``unproven``
     is why the list could not settle it so far; ``video_url`` is where its video was when it was
-    finished, whatever became of its job; ``void_on_word``: a person said that it was never made.
+    finished, whatever became of its job; ``void_on_word``: a person said that it was never made;
+    ``cut_off``: our own end, not the provider's answer, left it in doubt.
     """
 
     __tablename__ = "attempt"
@@ -331,6 +332,7 @@ class Attempt(Base, table=True):
     unproven: str | None = text_column()
     video_url: str | None = text_column()
     void_on_word: bool = flag_column()
+    cut_off: bool = flag_column()
 
 
 class Artifact(Base, table=True):

@@ -184,7 +184,13 @@ def any_taken(connection: Connection, attempt_ids: Sequence[int]) -> bool:
 
 
 def doubt(
-    connection: Connection, attempt_id: int, reason: str, now: datetime, boot: str | None = None
+    connection: Connection,
+    attempt_id: int,
+    reason: str,
+    now: datetime,
+    boot: str | None = None,
+    *,
+    cut_off: bool = False,
 ) -> bool:
     """Nobody knows: the attempt keeps its hold, and the job waits until the doubt is settled.
 
@@ -195,6 +201,7 @@ def doubt(
         now: the last moment at which the request could still have been under way; the grace
             counts from here.
         boot: that moment by :meth:`jobs.clock.Clock.boot`.
+        cut_off: we ended before the provider could answer.
     """
     row = attempt_row(connection, attempt_id)
     if row is None or not move_attempt(
@@ -205,6 +212,7 @@ def doubt(
         error=reason,
         doubt_since=now,
         doubt_clock=boot,
+        cut_off=cut_off,
     ):
         return False
     move_job(connection, row.job_id, "doubt", JobState.IN_DOUBT)
@@ -323,5 +331,6 @@ def doubt_all_open(connection: Connection, now: datetime, boot: str | None = Non
             "the runner ended while the submission was under way",
             max(now, attempt.send_before),
             boot,
+            cut_off=True,
         )
     return len(left)

@@ -47,7 +47,7 @@ _ACCOUNT = Prepared(select(ACCOUNT))
 _NEWEST = Prepared(select(func.coalesce(func.max(ATTEMPT.c.id), 0)))
 _TIME = ATTEMPT.c.accepted_at.type
 _ESTIMATED = Prepared(
-    select(ATTEMPT.c.price_micros, ATTEMPT.c.hold_micros, PRICE.c.last_micros)
+    select(ATTEMPT.c.price_micros, ATTEMPT.c.hold_micros, PRICE.c.last_micros, ATTEMPT.c.cut_off)
     .outerjoin(PRICE, PRICE.c.kind == ATTEMPT.c.kind)
     .where(
         text("attempt.price_estimated"),
@@ -130,6 +130,13 @@ _UNDER_WAY = Prepared(
         text("attempt.state = 'open'"),
     )
 )
+_CUT_OFF = Prepared(
+    select(func.coalesce(func.sum(ATTEMPT.c.hold_micros), 0)).where(
+        text("attempt.state IN ('open', 'in_doubt')"),
+        text("attempt.state = 'in_doubt'"),
+        ATTEMPT.c.cut_off,
+    )
+)
 
 
 def keep(
@@ -195,7 +202,9 @@ def watch(connection: Connection, balance: int, charged: int) -> None:
     account = _ACCOUNT.first(connection)
     if account.quiet_at is None or account.exceeded:
         return
-    known = charged - account.quiet_charged_micros + int(_UNDER_WAY.scalar(connection))
+    known = charged - account.quiet_charged_micros
+    # what our own end cut off is as good as under way: it is adopted soon, or is seen in the end
+    known += int(_UNDER_WAY.scalar(connection)) + int(_CUT_OFF.scalar(connection))
     if account.quiet_balance_micros - balance > known + ROUNDING:
         connection.execute(update(ACCOUNT).values(exceeded=True))
 
@@ -232,18 +241,20 @@ def books_since(
         if row.generation_id not in done and not row.forgotten
     ]
     live = sum(row.overdue_at is None for row in unended) if polled else 0
+    untold = _ESTIMATED.all(connection, last=account.quiet_attempt)
     loose = {
         OTHERS: strangers,
         OVERDUE: len(unended) - live,
         FAILED: _has_mishaps(connection, account),
         UNSTEADY: _is_unsteady(account),
-        UNTOLD: len(_ESTIMATED.all(connection, last=account.quiet_attempt)),
+        # what our own end cut off says nothing of the provider's faults: it counts at the least
+        UNTOLD: sum(not row.cut_off for row in untold),
         EXCEEDED: account.exceeded,
         FORGONE: _has_forgone(connection, account),
     }
     return Books(
         fell=account.quiet_balance_micros - reading.balance,
-        charged=reading.mark - account.quiet_charged_micros,
+        charged=reading.mark - account.quiet_charged_micros - _unsure(untold),
         loose=sum(loose.values()),
         why_loose="; ".join(why for why, number in loose.items() if number),
         passing=live + (reading.mark > shown),

@@ -31,6 +31,9 @@ PRICE = 120_000
 ALONE = (
     "drop", "lost", "error", "broken", "late", "throttle", "garbled", "flaky", "foreign", "fail",
 )  # fmt: skip
+LOSE_ANSWERS = ("drop", "broken", "late", "garbled")
+"""Faults whose generations are made all the same, and found in the list."""
+
 TOGETHER = "all together"
 ENDS = ("completed", "failed")
 MOST_RUNS = 6
@@ -72,9 +75,10 @@ class Result:
     def good(self) -> bool:
         """Say whether the promises held."""
         over = self.charged > self.cap or self.real > self.cap
-        # all together others buy, failures may be given back and nothing is bought later: what was
-        # lost then can't be shown absent, and rightly waits for a person
-        stuck = self.left_in_doubt and self.fault != TOGETHER
+        # all together others buy, failures may be given back and nothing is bought later; beside a
+        # lost answer that is found another one may have been charged: what a kill kept from
+        # leaving can't be shown absent then, and rightly waits for a person
+        stuck = self.left_in_doubt and self.fault not in (TOGETHER, *LOSE_ANSWERS)
         return not (self.twice or self.lost or over or stuck)
 
 
