@@ -90,7 +90,8 @@ class Page:
     Attributes:
         entries: as it was read.
         fresh: those of them that were not seen before.
-        joined: False where something may lie between it and the one before.
+        joined: False where something may lie between it and the one before, or, where the list
+            ends, behind the last entry that was seen.
         again: True where it begins as the first page did, or never changes and is not the tail of
             the list: one that heeds no offset, or none beyond some bound.
         ends: True where the list ends here.
@@ -117,6 +118,7 @@ class Walk:
         self._clock = clock
         self._offset = self._overlap = 0
         self._longest = 0
+        self._had_room = True  # on the page of the last entry, for what might follow it
         self._first: str | None = None
         self._last: str | None = None
         self._stale: list[Sequence[str]] = []  # the last pages without news, as ids
@@ -133,8 +135,8 @@ class Walk:
         fresh = [generation for generation in page if generation.id not in self.found]
         # what the page before ended with must be here again, or something lies between them
         # (a page of one entry shares none with the next)
-        joined = any(generation.id == self._last for generation in page)
-        joined = joined or (self._last is None and not (self.found and fresh))
+        shared = any(generation.id == self._last for generation in page)
+        joined = shared or (self._last is None and not (self.found and fresh))
         again = len(page) > self._overlap and page[0].id == self._first
         gap = bool(self._stale and fresh)  # something was hidden behind a page without news
         ids = [generation.id for generation in page]
@@ -143,6 +145,10 @@ class Walk:
         ends = is_the_end(page, fresh, sure=again or stands)
         again = again or (stands and not await self._is_the_tail(page))
         self._longest = max(self._longest, len(page))
+        if fresh or shared:
+            self._had_room = len(page) < self._longest
+        if not page:
+            joined = joined and (self._had_room or await self._is_all())
         if fresh:
             self.found |= {generation.id: generation for generation in fresh}
             self._first = self._first or page[0].id
@@ -153,6 +159,17 @@ class Walk:
             # a page that is shorter than the overlap hides what follows it: look behind it as well
             self._offset, self._last, self._overlap = self._offset + len(page), None, 0
         return Page(page, fresh, joined, again, ends, gap)
+
+    async def _is_all(self) -> bool:
+        """Check that the list had no entry but the one that was seen, when its next page was empty.
+
+        The list may have shrunk between the two. Where that entry is there still, alone, it was
+        alone then.
+        """
+        if len(self.found) > 1:
+            return False
+        page = await read_page(self._provider, self._clock, 0)
+        return [generation.id for generation in page] == list(self.found)
 
     def _stands(self) -> bool:
         """Check whether the list gives its last page again, however far behind it one looks.

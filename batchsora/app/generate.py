@@ -192,8 +192,8 @@ def _hander(
     told: set[str] = set()
     until = math.inf if request.wait else hooks.clock.monotonic() + PATIENT
 
-    def work(connection: Connection) -> tuple[dict[int, frozenset[Blocked]], bool]:
-        found = room.in_the_way(connection, job_id, hooks.clock.now(), ceiling)
+    def work(connection: Connection) -> tuple[Mapping[int, frozenset[Blocked]], bool]:
+        found = room.in_the_way(connection, [job_id], hooks.clock.now(), ceiling).blocked
         return found, not found and handing.offer(connection, [job_id])
 
     def tell(words: str) -> None:

@@ -44,6 +44,12 @@ def _way_on(reason: HeldBack, name: str) -> str:
     return f"'{run}' with --adopt-existing or --buy-again"
 
 
+def paused(name: str) -> str:
+    """Say what it means for its rows that a batch is paused, and what to type."""
+    resume = f"'batchsora resume {quote(name)}'"
+    return f"{name} is paused, so nothing of it is bought: {resume} continues it"
+
+
 def reason_of(job: Any) -> HeldBack | None:
     """Say why a job is held back; None where it is not."""
     held_back = job.held_back is not None and job.state == JobState.QUEUED

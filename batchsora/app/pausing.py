@@ -12,6 +12,7 @@ from batchsora.app.handover import hand_over
 from batchsora.app.start import Teller
 from batchsora.app.steer import CHANGED, digest
 from batchsora.settings import Settings
+from jobs.clock import Clock
 from jobs.errors import NotAllowedError
 from jobs.states import JobState
 from jobs.store import Store, accounts, steering, views
@@ -73,7 +74,13 @@ def to_resume(connection: Connection, batch: Any) -> ToResume:
 
 
 def resume(
-    name: str, settings: Settings, store: Store, teller: Teller, *, shown: str | None = None
+    name: str,
+    settings: Settings,
+    store: Store,
+    teller: Teller,
+    clock: Clock,
+    *,
+    shown: str | None = None,
 ) -> None:
     """Resume a batch: a runner that is alive is handed what is queued at this moment.
 
@@ -84,6 +91,7 @@ def resume(
         settings: of the command.
         store: for writing.
         teller: speaks to the person.
+        clock: decides which day's budget counts.
         shown: digest of the jobs that the person agreed to; others are not handed over.
 
     Raises:
@@ -99,7 +107,7 @@ def resume(
         return steering.set_paused(connection, batch.id, paused=False), found
 
     changed, found = store.write(work)
-    taken = hand_over(store, settings, () if found.active else found.jobs)
+    taken = hand_over(store, settings, found.jobs, clock.now(), serves_batch=found.active)
     for line in found.held:
         teller.say(line)
     teller.result(

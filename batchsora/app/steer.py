@@ -150,7 +150,7 @@ def retry(
     document["retried"] = [job.key for job in chosen if job.id in moved]
     document["refused"] = [refused_json(one) for one in refused]
     tell_refused(refused, teller)
-    taken = hand_over(store, settings, sorted(moved))
+    taken = hand_over(store, settings, sorted(moved), clock.now())
     teller.result(document, lambda: f"{len(moved)} job(s) queued again for {price}; {taken}")
     return Exit.USAGE if refused else Exit.DONE
 
@@ -184,7 +184,7 @@ def redo(job: Any, settings: Settings, store: Store, teller: Teller, clock: Cloc
     """
     if not store.write(lambda c: steering.redo(c, [job.id], clock.now())):
         return False
-    taken = hand_over(store, settings, [job.id])
+    taken = hand_over(store, settings, [job.id], clock.now())
     teller.say(f"{job.key} is queued again; its first video stays in its history; {taken}")
     return True
 
@@ -326,20 +326,23 @@ def agree(question: str, teller: Teller, *, consent: bool) -> None:
 
 
 def _room(store: Store, jobs: Sequence[Any]) -> str:
-    """Say what the caps of the batches leave."""
+    """Say what the caps of the batches leave, and which are paused."""
     names = {job.batch for job in jobs}
 
-    def work(connection: Connection) -> list[str]:
-        rooms = []
+    def work(connection: Connection) -> tuple[list[str], list[str]]:
+        rooms, paused = [], []
         for batch in views.find_batches(connection):
             if batch.name in names:
                 money = views.batch_status(connection, batch).money
                 if money.cap is not None:
                     rooms.append(f"${usd_text(max(0, money.cap - money.used))} in {batch.name}")
-        return rooms
+                if batch.paused:
+                    paused.append(held.paused(batch.name))
+        return rooms, paused
 
-    rooms = store.read(work)
-    return f"; the caps leave {', '.join(rooms)}" if rooms else ""
+    rooms, paused = store.read(work)
+    left = [f"the caps leave {', '.join(rooms)}"] if rooms else []
+    return "".join(f"; {words}" for words in [*left, *wording.some(paused)])
 
 
 def in_chunks(

@@ -15,7 +15,6 @@ from jobs.states import AttemptState, JobState
 from jobs.store.latecomers import is_surplus
 
 _NEXT = {
-    JobState.QUEUED: "'batchsora run' buys it",
     JobState.SUBMITTING: "its answer is on the way, or 'batchsora run' finds out what became of it",
     JobState.PENDING: "'batchsora wait {key}' waits for it",
     JobState.PROCESSING: "'batchsora wait {key}' waits for it",
@@ -136,10 +135,8 @@ def next_step(job: Any, attempts: Sequence[Any] = (), *, batch: bool = False) ->
         batch: name its batch too: other batches may have a job of the same name.
     """
     key = shlex.quote(job.key) + (f" --batch {shlex.quote(job.batch)}" if batch else "")
-    if job.state == JobState.QUEUED and job.served:
-        return "the runner that is alive buys it"
-    if held.reason_of(job) is not None:
-        return f"'batchsora retry {key}' buys it"
+    if job.state == JobState.QUEUED:
+        return _queued(job, key)
     if job.state == JobState.IN_DOUBT:
         return (
             "'batchsora run' or 'batchsora reconcile' looks for it; 'batchsora resolve "
@@ -150,6 +147,15 @@ def next_step(job: Any, attempts: Sequence[Any] = (), *, batch: bool = False) ->
     if job.state == JobState.FAILED and (step := _unended(job, attempts, key)) is not None:
         return step
     return _NEXT[JobState(job.state)].format(key=key)
+
+
+def _queued(job: Any, key: str) -> str:
+    if job.served:
+        return "the runner that is alive buys it"
+    if job.paused:
+        return held.paused(job.batch)
+    retried = held.reason_of(job) is not None
+    return f"'batchsora retry {key}' buys it" if retried else "'batchsora run' buys it"
 
 
 def _unended(job: Any, attempts: Sequence[Any], key: str) -> str | None:

@@ -1,6 +1,6 @@
 """What a run says to a person: what was loaded, what it may cost, how it ended, what to do."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from shlex import quote
 from typing import Any
 
@@ -274,8 +274,22 @@ def _blocked(batch: BatchStatus, why: Sequence[Blocked], command: str) -> Iterab
     if not why:
         return
     left = max(1, batch.jobs[JobState.QUEUED] - batch.held)
-    ways = ", ".join(f"{cause}{_used(batch, cause)}" for cause in why)
-    yield f"{batch.name}: {left} job(s) left; in the way: {ways}"
+    yield f"{batch.name}: {left} job(s) left; in the way: {_causes(batch, why)}"
+    yield from _ways_on(batch, why, command)
+
+
+def stuck(batch: BatchStatus, why: Collection[Blocked]) -> str:
+    """Say why rows of a batch that were asked for are bought by no run, and what to type."""
+    if Blocked.PAUSED in why:
+        return held.paused(batch.name)
+    return "; ".join([f"in the way of {batch.name}: {_causes(batch, why)}", *_ways_on(batch, why)])
+
+
+def _causes(batch: BatchStatus, why: Collection[Blocked]) -> str:
+    return ", ".join(f"{cause}{_used(batch, cause)}" for cause in sorted(why))
+
+
+def _ways_on(batch: BatchStatus, why: Collection[Blocked], command: str = "") -> Iterable[str]:
     name = quote(batch.name)
     for cause, text in _WAYS_ON.items():
         if cause in why:

@@ -24,5 +24,5 @@ def command(cli: Cli, /, batch: str) -> int:
 
     settings = cli.settings()
     with existing_store(settings.database) as store:
-        resume(batch, settings, store, cli)
+        resume(batch, settings, store, cli, cli.hooks.clock)
     return 0

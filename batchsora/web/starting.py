@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from batchsora.app import wording
 from batchsora.app.databases import existing_store
 from batchsora.app.earlier import OnExisting, settle_earlier
-from batchsora.app.handover import ask_for
+from batchsora.app.handover import Handed, ask_for
 from batchsora.app.loading import LoadOptions, load_manifest
 from batchsora.app.manifests import Source, fitted_folder
 from batchsora.app.session import endpoint
@@ -218,6 +218,13 @@ ENDED_MEANWHILE: Final = "the run has ended meanwhile, so this is not bought yet
 """What is told when nobody is there any more to take jobs up."""
 
 
+def taken_up(handed: Handed) -> str:
+    """Say who buys what was handed over, and what is in the way of it."""
+    if not handed.served:
+        return ENDED_MEANWHILE
+    return handed.words("the run that is going on takes it up")
+
+
 def hand_over(desk: Desk, path: Path, wish: Wish) -> tuple[int, list[str]]:
     """Load a manifest, and hand its jobs to the run that is going on; called in a thread.
 
@@ -262,6 +269,5 @@ def hand_over(desk: Desk, path: Path, wish: Wish) -> tuple[int, list[str]]:
             )
             return report.batch_id, lines
         wanted = store.read(lambda c: views.queued_jobs(c, report.batch_id, ASKED_BY_NAME))
-        served = ask_for(store, [job.id for job in wanted])
-    taken = "the run that is going on takes it up" if served else ENDED_MEANWHILE
-    return report.batch_id, [*lines, taken]
+        handed = ask_for(store, [job.id for job in wanted], desk.clock.now())
+    return report.batch_id, [*lines, taken_up(handed)]

@@ -12,7 +12,7 @@ nothing left to do, so that what was handed over before is seen, and nothing is 
 
 from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy import Connection, bindparam, not_, select, text, update
 
 from ..states import JobState
 from ..tables import ACCOUNT, BATCH, HANDED, JOB
@@ -34,6 +34,11 @@ UNFINISHED = (
 )
 
 _HAND = Prepared(update(JOB).where(JOB.c.id.in_(one_of("jobs"))).values(handed=True))
+_NOT_PAUSED = Prepared(
+    select(JOB.c.id)
+    .join(BATCH, BATCH.c.id == JOB.c.batch_id)
+    .where(JOB.c.id.in_(one_of("jobs")), not_(BATCH.c.paused))
+)
 _WAITS_NO_MORE = Prepared(
     update(BATCH)
     .where(
@@ -82,10 +87,13 @@ def is_served(connection: Connection) -> bool:
 
 
 def offer(connection: Connection, job_ids: Collection[int]) -> bool:
-    """Hand jobs over where the runner takes them up; False leaves them as they are."""
+    """Hand jobs over where the runner takes them up; False leaves them as they are.
+
+    Those of a paused batch are handed over by its resume: no run waits for that until then.
+    """
     served = is_served(connection)
     if served:
-        hand_over(connection, job_ids)
+        hand_over(connection, _NOT_PAUSED.column(connection, jobs=as_list(job_ids)))
     return served
 
 

@@ -1,20 +1,32 @@
 """Holding rows back that somebody else is seen to buy (:mod:`jobs.elsewhere`)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
 from ..elsewhere import Elsewhere
 from ..states import HeldBack
-from ..tables import ATTEMPT, BUYABLE, JOB, UNSETTLED
+from ..tables import ATTEMPT, BATCH, BUYABLE, HELD_BACK, JOB, QUEUED, UNSETTLED
 from . import holding
-from .prepared import Prepared
+from .prepared import Prepared, as_list, one_of
 from .takeovers import known_ids
 
 _UNSETTLED_ID = Prepared(
     select(ATTEMPT.c.id).where(UNSETTLED, ATTEMPT.c.prompt_key == bindparam("prompt_key")).limit(1)
 )
+
+_AWAITED = Prepared(  # by batch, for its index
+    select(JOB.c.held_back_by, JOB.c.fingerprint).where(
+        HELD_BACK,
+        QUEUED,
+        JOB.c.in_manifest,
+        JOB.c.batch_id.in_(select(BATCH.c.id).where(BATCH.c.removed_at.is_(None))),
+        JOB.c.held_back == HeldBack.EXISTS,
+        JOB.c.held_back_by.in_(one_of("generations")),
+    )
+)
+"""Generations that a look before buying has matched to a row, which waits for them."""
 
 
 def hold_back(connection: Connection, elsewhere: Elsewhere, job: Any, key: str) -> str | None:
@@ -23,14 +35,15 @@ def hold_back(connection: Connection, elsewhere: Elsewhere, job: Any, key: str) 
     Args:
         connection: in a writing transaction; no attempt of the prompt is unsettled in it.
         elsewhere: what others were seen to make.
-        job: a queued one; what others had made when a person overruled it is none of it.
+        job: a queued one; what others had made when a person overruled it is none of it, nor is
+            what an equal row waits for.
         key: of its prompt (:func:`jobs.text.prompt_key`).
 
     Returns:
         The generation that is the reason; None where there is none.
     """
     made = elsewhere.made(key, job.overruled_at)
-    theirs = _not_ours(connection, made)
+    theirs = _not_ours(connection, made, job.fingerprint)
     if theirs is None:
         return None
     holding.hold_back(connection, {job.id: theirs}, HeldBack.ELSEWHERE)
@@ -50,7 +63,8 @@ def hold_back_copied(connection: Connection, elsewhere: Elsewhere) -> dict[int, 
     if not elsewhere.suspicious:
         return {}
     both = elsewhere.both()
-    ours = known_ids(connection, [generation for generation, _ in both.values()])
+    seen = [generation for generation, _ in both.values()]
+    ours = known_ids(connection, seen) | {row.held_back_by for row in _awaited(connection, seen)}
     elsewhere.forget(key for key, (generation, _) in both.items() if generation in ours)
     theirs = {
         key: found
@@ -70,7 +84,16 @@ def hold_back_copied(connection: Connection, elsewhere: Elsewhere) -> dict[int, 
     return held
 
 
-def _not_ours(connection: Connection, made: Iterable[str]) -> str | None:
-    made = list(made)
+def _not_ours(connection: Connection, made: Sequence[str], fingerprint: str) -> str | None:
+    """Return the first generation that is no attempt's, and that no equal row waits for."""
     ours = known_ids(connection, made) if made else set()
-    return next((one for one in made if one not in ours), None)
+    theirs = [one for one in made if one not in ours]
+    if not theirs:
+        return None
+    awaited = _awaited(connection, theirs)
+    matched = {row.held_back_by for row in awaited if row.fingerprint == fingerprint}
+    return next((one for one in theirs if one not in matched), None)
+
+
+def _awaited(connection: Connection, generations: Iterable[str]) -> Sequence[Any]:
+    return _AWAITED.all(connection, generations=as_list(generations))

@@ -1,50 +1,74 @@
-"""Whether a job that is handed to a living runner has room, as that runner's claim will see it."""
+"""Whether jobs that are asked for have room, as the claim of a runner will see it."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, select
 
 from ..ledger import ACCOUNT_KEY, keys_of
 from ..tables import BATCH, JOB, QUEUED
 from . import accounts, prices
 from .claims import BY_SCOPE, Blocked
-from .prepared import Prepared
+from .prepared import Prepared, as_list, one_of
 from .till import Till
 
-_JOB: Final = Prepared(
+_LIKE: Final = Prepared(
     select(JOB.c.batch_id, JOB.c.kind, JOB.c.campaign, BATCH.c.paused, BATCH.c.max_price_micros)
+    .distinct()
     .join(BATCH, BATCH.c.id == JOB.c.batch_id)
-    .where(QUEUED, JOB.c.id == bindparam("job"))
+    .where(QUEUED, JOB.c.id.in_(one_of("jobs")))
 )
 
 
-def in_the_way(
-    connection: Connection, job_id: int, now: datetime, ceiling: int
-) -> dict[int, frozenset[Blocked]]:
-    """Find what its batch, campaign and day have in the way of a job, before anybody waits for it.
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Whether jobs can be bought.
+
+    Attributes:
+        some: True when one of them can, or none is queued any more.
+        blocked: what is in the way of others, by the number of their batch, as a run tells it.
+    """
+
+    some: bool
+    blocked: Mapping[int, frozenset[Blocked]]
+
+    def __or__(self, other: "Room") -> "Room":
+        """Add what is in the way of other jobs."""
+        blocked = dict(self.blocked)
+        for batch_id, why in other.blocked.items():
+            blocked[batch_id] = blocked.get(batch_id, frozenset()) | why
+        return Room(self.some or other.some, blocked)
+
+
+def in_the_way(connection: Connection, job_ids: Sequence[int], now: datetime, ceiling: int) -> Room:
+    """Find what batches, campaigns and the day have in the way of jobs, before anybody waits.
 
     The balance is left out: what is known of it is as old as the runner's last reading, and the
-    runner may wait for money. So is what passes by itself.
+    runner may wait for money. So is what passes by itself, and what jobs take from each other.
 
     Args:
         connection: in a writing transaction.
-        job_id: of a job; one that has left the queue has room.
+        job_ids: of jobs; one that has left the queue has room.
         now: decides which day's budget counts.
         ceiling: micros to hold for a kind whose price nobody knows yet.
-
-    Returns:
-        The reason, by the number of its batch, as a run tells it; empty where there is room.
     """
-    job = _JOB.first(connection, job=job_id)
-    if job is None:
-        return {}
+    till, day = Till(connection), accounts.current_day(connection, now)
+    found = _LIKE.all(connection, jobs=as_list(job_ids))
+    room = Room(some=not found, blocked={})
+    for one in found:
+        why = _why_not(till, one, day, ceiling)
+        room |= Room(why is None, {} if why is None else {one.batch_id: frozenset({why})})
+    return room
+
+
+def _why_not(till: Till, job: Any, day: str, ceiling: int) -> Blocked | None:
     if job.paused:
-        return {job.batch_id: frozenset({Blocked.PAUSED})}
-    till = Till(connection)
+        return Blocked.PAUSED
     hold = prices.hold_of(till.price_of(job.kind), job.max_price_micros, ceiling)
     if hold is None:
-        return {job.batch_id: frozenset({Blocked.PRICE})}
-    keys = keys_of(job.batch_id, job.campaign, accounts.current_day(connection, now))
+        return Blocked.PRICE
+    keys = keys_of(job.batch_id, job.campaign, day)
     full = till.without_room([key for key in keys if key != ACCOUNT_KEY], hold)
-    return {} if full is None else {job.batch_id: frozenset({BY_SCOPE[full.scope]})}
+    return None if full is None else BY_SCOPE[full.scope]

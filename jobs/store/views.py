@@ -142,6 +142,7 @@ _JOB_VIEW = (
     select(
         JOB,
         BATCH.c.name.label("batch"),
+        BATCH.c.paused,
         and_(
             not_(BATCH.c.paused),
             or_(and_(BATCH.c.active, JOB.c.held_back.is_(None)), JOB.c.handed),

@@ -14,14 +14,18 @@ from pathlib import Path
 import pytest
 from support.engine import Engine, spec
 from support.invariants import Invariants
+from support.loop import run_virtual
 from support.shell import Shell
 
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from jobs.clock import SystemClock
+from jobs.earlier import find_earlier, hold_back
 from jobs.ending import Reason
 from jobs.provider import GenerationRequest
-from jobs.store import steering
+from jobs.states import HeldBack
+from jobs.store import holding, steering
+from jobs.store.holding import Sought
 
 ROWS, TOGETHER = 60, 4
 PACE = ("--poll-interval", "0.05", "--rate", "0", "--no-download", "--max-in-flight", f"{TOGETHER}")
@@ -212,3 +216,74 @@ def test_a_time_before_the_run_is_no_news_over_http(call: Shell, world: World) -
     assert (first.code, len(world.made)) == (4, ROWS)
     again = call("run", "night.csv", "--budget", "20", "--first", "8", "--buy-again", *PACE)
     assert len(world.made) == ROWS + 8, again.err
+
+
+def looked_for(engine: Engine) -> None:
+    """Look for earlier work, and hold back what was found, as a run does before it buys."""
+    hold_back(
+        engine.store,
+        run_virtual(find_earlier(engine.store, engine.provider, engine.clock, Sought([1]))),
+    )
+
+
+def test_what_the_look_before_matched_to_a_row_holds_no_equal_row_back(engine: Engine) -> None:
+    """Made a moment before the look: one row waits for it, and its twin is bought."""
+    rows = [spec(f"r{n}", row=n) for n in range(10)]
+    engine.load([*rows, *(spec(f"t{n}", "twins", row=n) for n in (10, 11, 12))])
+    others(engine, "twins")
+    looked_for(engine)
+    assert run(engine) is Reason.FINISHED
+    jobs = engine.jobs()
+    assert (jobs["t10"].held_back, jobs["t11"].held_back) == ("exists", None)
+    assert {job.state for key, job in jobs.items() if key != "t10"} == {"completed"}
+    assert len(engine.provider.posts) == 12
+
+
+def test_twins_whose_matches_a_page_shows_again_alarm_nobody(engine: Engine) -> None:
+    """Four prompts of which others made one video each before the look: no copy buys in step."""
+    twins = [spec(f"t{n}", f"twins {n % 4}", row=n) for n in range(8)]
+    engine.load([*twins, *(spec(f"r{n}", row=n) for n in range(8, 30))])
+    others(engine, *(f"twins {n}" for n in range(4)))
+    looked_for(engine)
+    assert run(engine) is Reason.FINISHED
+    assert Counter(job.held_back for job in engine.jobs().values()) == {"exists": 4, None: 26}
+    assert len(engine.provider.posts) == 26
+
+
+@pytest.mark.parametrize(
+    ("waits", "changes", "held"),
+    [
+        (True, {}, False),
+        (True, {"duration": 15}, True),  # it may be either's
+        (False, {}, True),
+    ],
+)
+def test_a_match_of_a_later_look_counts_for_its_row_alone(
+    engine: Engine, *, waits: bool, changes: dict[str, int], held: bool
+) -> None:
+    """The page's *Go on* looks beside a run that has seen the generation already."""
+    engine.announce(s10=120_000, s15=120_000)
+    engine.load(
+        [
+            *(spec(f"r{n}", row=n) for n in range(10)),
+            spec("a", "twins", row=10, priority=-1),
+            spec("b", "twins", row=11, priority=-1, **changes),
+        ]
+    )
+    posts = engine.provider.posts
+
+    def meanwhile(_: GenerationRequest) -> None:
+        if len(posts) == 2:
+            others(engine, "twins")
+            number, made = engine.jobs()["a"].id, engine.provider.made[-1].id
+            reason = HeldBack.EXISTS if waits else HeldBack.LEFT_OUT
+            engine.store.write(
+                lambda c: holding.hold_back(c, {number: made if waits else None}, reason)
+            )
+
+    engine.provider.on_post = meanwhile
+    assert run(engine) is Reason.FINISHED
+    jobs = engine.jobs()
+    assert (jobs["b"].state, jobs["b"].held_back) == (
+        ("queued", "elsewhere") if held else ("completed", None)
+    )

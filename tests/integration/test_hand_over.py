@@ -4,7 +4,7 @@ import json
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from crash.night import TOKEN, Night, Running
+from sqlalchemy import Connection
 from support.shell import call
 
 from batchsora.app import generate as generating
@@ -23,7 +24,7 @@ from jobs import schema
 from jobs.clock import SystemClock
 from jobs.ledger import batch_key
 from jobs.lock import runner_lock
-from jobs.store import accounts, handing
+from jobs.store import accounts, handing, steering
 
 QUICK = ("--rate", "0", "--poll-interval", "0.05", "--retries", "0", "--no-download")
 REFUSED = "violates our content policy"
@@ -270,6 +271,103 @@ def test_a_run_does_not_answer_for_the_cap_of_another_batch(
     assert "$0.12 of $0.12" in running.said
     assert "'batchsora run --batch trial --budget USD'" in running.said
     assert bought(world).total() == 1
+
+
+PAUSED = "trial is paused, so nothing of it is bought: 'batchsora resume trial' continues it"
+NO_ROOM = (
+    "in the way of trial: budget of the batch ($0.12 of $0.12 used); raise it to continue: "
+    "'batchsora run --batch trial --budget USD'"
+)
+TOO_DEAR = "in the way of trial: price above --max-price"
+
+
+def of_the_trial(change: Callable[[Connection], object]) -> None:
+    """Change something of the batch beside whatever runs."""
+    with existing_store(Path("batchsora.db")) as store:
+        store.write(change)
+
+
+def pause(*, to: bool = True) -> None:
+    """Pause the trial, or end that."""
+    of_the_trial(lambda c: steering.set_paused(c, 1, paused=to))
+
+
+def cap(micros: int | None = 120_000) -> None:
+    """Set the budget of the trial."""
+    of_the_trial(lambda c: accounts.set_cap(c, batch_key(1), micros))
+
+
+def max_price(micros: int | None = 10_000) -> None:
+    """Set the highest price of the trial."""
+    of_the_trial(lambda c: steering.set_max_price(c, 1, micros))
+
+
+@pytest.mark.usefixtures("tried")
+@pytest.mark.parametrize("beside", [True, False], ids=["beside a run", "alone"])
+@pytest.mark.parametrize(
+    ("close", "reopen", "words"),
+    [
+        (pause, lambda: pause(to=False), PAUSED),
+        (cap, lambda: cap(9_000_000), NO_ROOM),
+        (max_price, lambda: max_price(9_000_000), TOO_DEAR),
+    ],
+)
+def test_a_retry_that_no_run_buys_says_what_is_in_its_way(
+    world: World,
+    api: SandboxServer,
+    close: Callable[[], None],
+    reopen: Callable[[], None],
+    words: str,
+    beside: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    """Not that a run takes it up, or that the next one does; it is bought once the way is free."""
+    close()
+    with living(world, api.url) if beside else nullcontext():
+        said = call("retry", "r0", "--yes").output
+        assert words in said
+        assert "takes it up" not in said
+        assert "goes on from there" not in said
+    assert bought(world) == {"a trial of kite 0": 1}  # a run beside it has ended without it
+    reopen()
+    assert call("run", "--budget", "9", *QUICK).exit_code == 0
+    assert bought(world) == {"a trial of kite 0": 2}
+
+
+@pytest.mark.usefixtures("tried")
+def test_a_retry_of_two_batches_names_the_one_that_is_paused(
+    world: World, api: SandboxServer
+) -> None:
+    """The other one is taken up."""
+    Path("second.csv").write_text("id,prompt\ns0,a second kite\n")
+    world.failures |= {"a second kite": ["internal error"]}
+    assert call("run", "second.csv", "--yes", *QUICK).exit_code == 3
+    pause()
+    with living(world, api.url):
+        dry = call("retry", "--dry-run").stdout
+        assert "2 job(s) would be bought again" in dry
+        assert PAUSED in dry
+        said = call("retry", "--yes").stdout
+        assert "the runner takes it up" in said
+        assert said.strip().endswith(PAUSED)
+        shown = call("show", "r0").stdout
+        assert PAUSED in shown
+        assert "buys it" not in shown
+    assert bought(world) == {"a trial of kite 0": 1, "a second kite": 2}
+
+
+@pytest.mark.usefixtures("tried")
+def test_a_resume_without_room_says_so(world: World, api: SandboxServer) -> None:
+    """The pause is gone, and the budget is used up."""
+    pause()
+    cap()
+    assert call("retry", "r0", "--yes").exit_code == 0
+    with living(world, api.url) as running:
+        said = call("resume", "trial").stdout
+        assert "trial is resumed: 1 video(s) left to buy" in said
+        assert NO_ROOM in said
+        assert "takes it up" not in said
+    assert running.returncode == 0
+    assert bought(world) == {"a trial of kite 0": 1}
 
 
 @pytest.mark.parametrize(("ends", "code"), [([], 0), ([REFUSED], 3)])

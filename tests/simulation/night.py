@@ -173,10 +173,13 @@ class Night:
         shared = chance.random() < 0.4 and not fail and plain
         twins = frozenset(chance.sample(unique, min(len(unique), 2)) if shared else ())
         odd = Faults.parse(f"{self.outcome.manners},{self._money()}")
+        balance = chance.choice([100_000_000, 100_000_000, 1_500_000])
+        if balance < 100_000_000:  # one that is refused without our hearing of it has no generation
+            twins = frozenset()
         world = World(
             seed=self.seed,
             time_scale=900.0 / LONGEST,
-            balance=chance.choice([100_000_000, 100_000_000, 1_500_000]),
+            balance=balance,
             fail=max(fail, odd.fail),
             manners=odd.manners,
         )
@@ -242,13 +245,20 @@ class Night:
         for _ in range(RUNS):
             ending = self._process(dying=False)
             self.clock.leave(LONGEST * 2)
-            if ending is not None and ending.reason in OVER:
+            if ending is not None and ending.reason in OVER and not self._settled_late():
                 break
         with Store(self.path) as store:
             self._sum_up(store, ending)
         if self.chance.random() < 0.4 and not (self.outcome.restored or self.account.twins):
             self._play_a_copy()
         return self.outcome
+
+    def _settled_late(self) -> bool:
+        """Check whether a person adopted a generation just as a run ended: the next looks at it."""
+        if not self.operators:
+            return False
+        with Store(self.path) as store:
+            return any(job.state == JobState.PENDING for job in store.read(views.jobs))
 
     def _play_a_copy(self) -> None:
         """Run the same rows once more, from a file of another name: what was paid for waits."""

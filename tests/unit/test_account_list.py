@@ -1,8 +1,11 @@
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from support.loop import EPOCH, VirtualClock, run_virtual
 
 from jobs.account_list import Reading, read_back
@@ -211,6 +214,90 @@ def test_pages_of_one_entry_do_not_join(after: int, deleted: int) -> None:
     assert not read(pages).whole
     pages.reads, pages.entries = 0, Pages(12).entries
     assert not run_virtual(read_list(pages, VirtualClock())).whole  # type: ignore[arg-type]
+
+
+@dataclass
+class Moving:
+    """A list to which others add, and from which they delete, before each of its pages is read.
+
+    Attributes:
+        entries: the numbers of its entries, newest first.
+        cap: entries on a page, at most.
+        moves: before each page, how many are added, and which places are deleted then.
+    """
+
+    entries: list[int]
+    cap: int
+    moves: list[tuple[int, list[int]]]
+    list_limit: int = 100
+
+    def __post_init__(self) -> None:
+        self.stayed = set(self.entries)
+
+    async def generations(self, limit: int, offset: int) -> Sequence[Generation]:
+        added, deleted = self.moves.pop(0) if self.moves else (0, [])
+        newest = max(self.entries, default=500) + 1
+        self.entries[:0] = reversed(range(newest, newest + added))
+        gone = {self.entries[place] for place in deleted if place < len(self.entries)}
+        self.entries = [number for number in self.entries if number not in gone]
+        self.stayed -= gone
+        return [entry(number) for number in self.entries[offset : offset + min(limit, self.cap)]]
+
+
+def misses(count: int, cap: int, moves: list[tuple[int, list[int]]]) -> tuple[bool, bool]:
+    """Return whether each way to read called itself whole though an entry that stayed is not in it.
+
+    Args:
+        count: entries that the list has at first.
+        cap: on a page.
+        moves: what happens to it before each page.
+    """
+    at_first = list(reversed(range(count)))
+    back = Moving(list(at_first), cap, list(moves))
+    reading = run_virtual(
+        read_back(back, VirtualClock(), EPOCH - timedelta(days=1))  # type: ignore[arg-type]
+    )
+    through = Moving(list(at_first), cap, list(moves))
+    look = run_virtual(read_list(through, VirtualClock()))  # type: ignore[arg-type]
+    return (
+        reading.whole and not back.stayed <= {int(g.id[1:]) for g in reading.generations},
+        look.whole and not through.stayed <= {int(g.id[1:]) for g in look.generations},
+    )
+
+
+@pytest.mark.parametrize("cap", [1, 2, 3, 4, 5, 10])
+def test_no_deletion_between_two_pages_hides_an_entry_from_a_whole_list(cap: int) -> None:
+    """Whatever the length of the list, when it happens, and how many are added before it."""
+    for count in range(1, 3 * cap + 3):
+        for before in range(1, 7):
+            for added in range(3):
+                for deleted in range(1, 4):
+                    moves = [(0, [])] * before + [(added, []), (0, list(range(deleted)))]
+                    assert misses(count, cap, moves) == (False, False), (count, moves)
+                    moves = [(0, [])] * before + [(added, list(range(deleted)))]
+                    assert misses(count, cap, moves) == (False, False), (count, moves)
+
+
+MOVES = st.lists(st.tuples(st.integers(0, 4), st.lists(st.integers(0, 12), max_size=4)), max_size=9)
+
+
+@given(count=st.integers(0, 14), cap=st.integers(1, 6), moves=MOVES)
+@example(count=2, cap=1, moves=[(0, []), (0, [0])])  # the page after the deletion is empty
+@example(count=4, cap=2, moves=[(0, []), (0, []), (1, []), (0, [0])])  # a full page without news
+def test_a_reading_that_missed_an_entry_is_never_whole(
+    count: int, cap: int, moves: list[tuple[int, list[int]]]
+) -> None:
+    """Whatever is added and deleted between the pages, and however many entries a page has."""
+    assert misses(count, cap, moves) == (False, False)
+
+
+@pytest.mark.parametrize("cap", [1, 2, 3, 10])
+def test_a_list_of_one_entry_that_stays_is_whole(cap: int) -> None:
+    """After a trial of one video the others are bought: its page is read again at the end."""
+    pages = Pages(1)
+    pages.cap = cap
+    assert read(pages).whole
+    assert run_virtual(read_list(pages, VirtualClock())).whole  # type: ignore[arg-type]
 
 
 def test_a_list_out_of_order_proves_nothing() -> None:

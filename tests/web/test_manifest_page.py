@@ -438,6 +438,23 @@ def test_a_run_that_goes_on_takes_it_over(http: httpx.Client, site: Site) -> Non
     assert site.desk.launcher.all() == []
 
 
+@pytest.mark.usefixtures("running")
+def test_rows_of_a_paused_batch_are_taken_up_by_nobody(http: httpx.Client, site: Site) -> None:
+    """The page says so, and what ends the pause; a second budget leaves no room either."""
+    address = upload(http, "m.csv", ROWS.format("a tram"))
+    assert http.post(f"{address}/start", data=form_of(http, address, budget="3")).status_code == 204
+    batch = batch_named(site, "m")
+    site.write(lambda c: steering.set_paused(c, batch.id, paused=True))
+    answer = http.post(f"/batches/{batch.id}/run", data={"budget": "3"})
+    assert answer.status_code == 204
+    assert "takes it up" not in answer.headers["HX-Trigger"]
+    assert "m is paused, so nothing of it is bought" in answer.headers["HX-Trigger"]
+    site.write(lambda c: steering.set_paused(c, batch.id, paused=False))
+    answer = http.post(f"/batches/{batch.id}/run", data={"budget": "0.01"})
+    assert "takes it up" not in answer.headers["HX-Trigger"]
+    assert "budget of the batch" in answer.headers["HX-Trigger"]
+
+
 def test_a_manifest_waits_for_a_single_video(http: httpx.Client, site: Site) -> None:
     """What buys one video alone takes no manifest over: a run of its own begins after it."""
     with runner_lock(site.desk.settings.database, datetime.now(UTC), brief=True):

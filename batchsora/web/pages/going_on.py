@@ -23,7 +23,7 @@ from batchsora.settings import SettingsError
 from batchsora.web.answers import Said, batch_of, desk_of, done, refused
 from batchsora.web.desk import Desk
 from batchsora.web.rendering import render
-from batchsora.web.starting import ENDED_MEANWHILE, in_words, money, started_run
+from batchsora.web.starting import in_words, money, started_run, taken_up
 from batchsora.web.uploads import received
 from jobs.errors import EngineError
 from jobs.provider import ProviderError
@@ -119,9 +119,8 @@ def _hand_over(desk: Desk, batch_id: int, left: _Left, budget: Decimal | None) -
         if left.jobs:
             settle_earlier(store, place, Sought([batch_id]), OnExisting.ASK, desk.clock, said)
         free = store.read(lambda c: {j.id for j in views.queued_jobs(c, batch_id, ASKED_BY_NAME)})
-        served = ask_for(store, [number for number in left.jobs if number in free])
-    taken = "the run that is going on takes it up" if served else ENDED_MEANWHILE
-    return [*notes, *said.lines, *([taken] if free or not left.jobs else [])]
+        handed = ask_for(store, [n for n in left.jobs if n in free], desk.clock.now())
+    return [*notes, *said.lines, *([taken_up(handed)] if free or not left.jobs else [])]
 
 
 def _ask_cap(request: Request, budget: str, problems: dict[str, str]) -> Response:

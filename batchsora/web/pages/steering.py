@@ -161,7 +161,11 @@ async def _ask_resume(request: Request) -> Response:
     """Say what a run would buy, and ask."""
     desk, batch = desk_of(request), batch_of(request)
     found = desk.read(lambda c: pausing.to_resume(c, batch))
-    buys = "The run buys them at once." if desk.goes_on() else "The next run buys them."
+    buys = (
+        "The run buys them at once, where there is room."
+        if desk.goes_on()
+        else "The next run buys them."
+    )
     return render(
         request,
         "_ask.html",
@@ -177,7 +181,9 @@ async def _resume(request: Request) -> Response:
     desk, batch, shown = desk_of(request), batch_of(request), request.query_params.get("shown")
     return await _told(
         request,
-        lambda store, said: pausing.resume(batch.name, desk.settings, store, said, shown=shown),
+        lambda store, said: pausing.resume(
+            batch.name, desk.settings, store, said, desk.clock, shown=shown
+        ),
     )
 
 
