@@ -13,6 +13,7 @@ from typing import Final
 
 from .clock import PRECISION
 from .provider import Generation, GenerationPhase
+from .suspects import UNMEASURED
 from .text import text_key
 
 STUCK: Final = timedelta(hours=24)
@@ -119,7 +120,7 @@ class Matched:
 def match(
     rows: Iterable[WantedRow],
     unknown: Iterable[Generation],
-    doubtful: set[str],
+    doubtful: Mapping[str, datetime],
     clocks: Clocks,
     *,
     keep_others: bool = True,
@@ -132,18 +133,21 @@ def match(
     Args:
         rows: in the manifests' order.
         unknown: generations that are nobody's.
-        doubtful: prompts of attempts in doubt, folded: what is shown of them may be theirs.
+        doubtful: when a prompt's first attempt in doubt was sent, by our clock, by the prompt,
+            folded: only what is older by far is surely not theirs.
         clocks: ours and the provider's.
         keep_others: False drops unmatched rows that nothing holds back: there may be a million.
     """
     by_key: dict[str, list[Generation]] = {}
     for generation in unknown:
         if generation.prompt and use_of(generation, clocks.now) is not Use.NOTHING:
-            by_key.setdefault(text_key(generation.prompt), []).append(generation)
+            key = text_key(generation.prompt)
+            if key not in doubtful or _is_before(generation, doubtful[key] + clocks.ahead):
+                by_key.setdefault(key, []).append(generation)
     groups: dict[str, list[WantedRow]] = {}
     others: list[WantedRow] = []
     for row in rows:
-        if row.key in by_key and row.key not in doubtful:
+        if row.key in by_key:
             groups.setdefault(row.key, []).append(row)
         elif keep_others or row.held_back is not None:
             others.append(row)
@@ -154,6 +158,11 @@ def match(
         matches += made
         others += left
     return Matched(tuple(matches), tuple(others))
+
+
+def _is_before(generation: Generation, sent: datetime) -> bool:
+    """Check whether a generation is too old to be one sent then, by the provider's clock."""
+    return generation.created_at is not None and generation.created_at < sent - UNMEASURED
 
 
 _LAST: Final = datetime.max.replace(tzinfo=UTC)

@@ -8,6 +8,7 @@ import logging
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -23,6 +24,7 @@ from .gate import Gate
 from .policy import RunPolicy
 from .poller import Poller
 from .provider import (
+    Generation,
     Provider,
     ProviderError,
     RefusalCause,
@@ -106,10 +108,17 @@ class Runner:
         self._scheduler = Scheduler(context, self._funds, self._reconciler)
         self._poller = Poller(context)
         self.recovery = Recovery(0, 0)
+        self._elsewhere = elsewhere
+        self.expect(policy.beside)
         self.served: list[int] = []
         """Batches that it served, or of which jobs were handed to it; known when it has ended."""
         self.handed: list[int] = []
         """Jobs that were handed to it; known when it has ended."""
+
+    def expect(self, beside: Sequence[Generation]) -> None:
+        """Heed what stands in the account beside generations of ours that have not ended."""
+        ahead = self._provider.clock_ahead or timedelta(0)
+        self._elsewhere.expect(beside, ahead, self._clock.now())
 
     @property
     def surplus(self) -> int:

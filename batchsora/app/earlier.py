@@ -1,12 +1,12 @@
 """Asking what to do about rows that are paid for already: in this database, or in the account."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection
 from tqdm import tqdm
@@ -19,7 +19,7 @@ from batchsora.app.wording import BUY_THEM, SHOWN, paid_before, wait_or_take
 from batchsora.runblob.adapter import RunBlobProvider
 from jobs.clock import Clock
 from jobs.earlier import EarlierWork, find_earlier, hold_back, take_over
-from jobs.provider import ProviderError, TokenRefusedError
+from jobs.provider import Generation, ProviderError, TokenRefusedError
 from jobs.runner import check_owner
 from jobs.states import FOUND, HeldBack
 from jobs.store import Store, holding, past, takeovers, views
@@ -48,6 +48,18 @@ class Asker(Protocol):
         """Ask yes or no."""
 
 
+class Earlier(NamedTuple):
+    """What was found before anything is bought.
+
+    Attributes:
+        waiting: the jobs that wait, because nobody said that they may be bought.
+        beside: as :attr:`jobs.earlier.EarlierWork.beside`.
+    """
+
+    waiting: frozenset[int] = frozenset()
+    beside: Sequence[Generation] = ()
+
+
 def settle_earlier(
     store: Store,
     place: Endpoint,
@@ -57,7 +69,7 @@ def settle_earlier(
     asker: Asker,
     *,
     quiet: bool = True,
-) -> frozenset[int]:
+) -> Earlier:
     """Look for earlier work before anything is bought, and do what was said about it.
 
     What must wait is held back in its row, so that no runner buys it.
@@ -72,7 +84,7 @@ def settle_earlier(
         quiet: show no progress.
 
     Returns:
-        The jobs that wait, because nobody said that they may be bought.
+        What waits, and what stands beside generations of ours that have not ended.
 
     Raises:
         jobs.provider.ProviderError: the account's list can't be read, so nothing may be bought.
@@ -81,7 +93,7 @@ def settle_earlier(
     batch_ids = sought.batch_ids
     if choice is OnExisting.BUY:
         store.write(lambda connection: _release(connection, sought, clock.now()))
-        return frozenset()
+        return Earlier()
     settle_past(store, sought, choice, clock, asker)
     work = _look(store, place, sought, clock, quiet=quiet)
     hold_back(store, work)
@@ -90,7 +102,8 @@ def settle_earlier(
     if work.not_looked:
         _settle_not_looked(store, work, choice, clock, asker)
     _settle_elsewhere(store, sought, choice, clock, asker)
-    return frozenset(store.read(lambda connection: takeovers.waiting(connection, batch_ids)))
+    waiting = store.read(lambda connection: takeovers.waiting(connection, batch_ids))
+    return Earlier(frozenset(waiting), work.beside)
 
 
 def tell_of_others(store: Store, batch_ids: list[int], asker: Asker) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from batchsora.app import held, wording
 from batchsora.app.databases import working_store
-from batchsora.app.earlier import OnExisting, settle_earlier, tell_of_others
+from batchsora.app.earlier import Earlier, OnExisting, settle_earlier, tell_of_others
 from batchsora.app.exits import Exit, exit_of_run
 from batchsora.app.loading import (
     Caps,
@@ -109,16 +109,17 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
         batch_ids, paused = _paused(store, batch_ids, teller)
         if not batch_ids:
             teller.say("nothing is left to do" + (" but what is paused" if paused else ""))
-            found = statuses(store, sorted(loaded))
+            batches = statuses(store, sorted(loaded))
             code = Exit.STOPPED if paused else _exit_of_left(store, loaded, [])
-            _give(store, found, code, Reason.FINISHED, teller)
+            _give(store, batches, code, Reason.FINISHED, teller)
             return code
         named = request.source is not None or request.batch is not None
         sought = store.read(lambda c: rows_sought(c, batch_ids, request.pick, named=named))
         looks = request.on_existing is not OnExisting.BUY
         looked_at = hooks.clock.now() if looks else None
+        found = Earlier()
         if looks:  # else what was found is released once it is agreed that it may be bought
-            settle_earlier(
+            found = settle_earlier(
                 store,
                 place,
                 sought,
@@ -131,7 +132,9 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
             return Exit.USAGE
         # not before what exists is known
         store.write(lambda c: ask_for(c, sought, hooks.clock.now(), again=not looks))
-        policy = replace(request.terms.policy, not_awaited=paused, looked_at=looked_at)
+        policy = replace(
+            request.terms.policy, not_awaited=paused, looked_at=looked_at, beside=found.beside
+        )
         terms = replace(request.terms, policy=policy)
         if terms.download is not None:
             terms = replace(terms, download=files_from(terms.download, place))

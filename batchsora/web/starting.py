@@ -261,7 +261,7 @@ def hand_over(desk: Desk, path: Path, wish: Wish) -> tuple[int, list[str]]:
         report, notes, skipped = load_manifest(store, manifest, options, caps, desk.clock.now())
         lines = [*wording.loaded(manifest.path.name, report, skipped), *notes]
         sought = holding.Sought([report.batch_id])
-        left_out = settle_earlier(store, place, sought, wish.existing, desk.clock, said)
+        left_out = settle_earlier(store, place, sought, wish.existing, desk.clock, said).waiting
         if left_out:
             lines.append(
                 f"{len(left_out)} prompt(s) exist already in this account, so nothing was handed "

@@ -90,14 +90,24 @@ def _newest_known(
     }
 
 
-def doubtful_keys(connection: Connection) -> set[str]:
-    """List the prompts of attempts whose generation may be in the account unknown to us, folded."""
+def doubtful_keys(connection: Connection) -> dict[str, datetime]:
+    """Read when each prompt, folded, was first sent whose generation may be there unknown to us."""
     rows = connection.execute(
-        select(ATTEMPT.c.prompt).where(
-            LIVE, ATTEMPT.c.state.in_([AttemptState.OPEN, AttemptState.IN_DOUBT])
-        )
+        select(ATTEMPT.c.prompt, ATTEMPT.c.intent_at)
+        .where(LIVE, ATTEMPT.c.state.in_([AttemptState.OPEN, AttemptState.IN_DOUBT]))
+        .order_by(ATTEMPT.c.intent_at.desc())
     )
-    return {text_key(prompt) for prompt in rows.scalars()}
+    return {text_key(row.prompt): row.intent_at for row in rows}
+
+
+def live_keys(connection: Connection) -> dict[str, tuple[datetime, datetime | None]]:
+    """Read what has not ended: when each prompt, folded, was accepted last, and created."""
+    rows = connection.execute(
+        select(ATTEMPT.c.prompt, ATTEMPT.c.accepted_at, ATTEMPT.c.created_at)
+        .where(LIVE, ATTEMPT.c.state == AttemptState.ACCEPTED, ATTEMPT.c.accepted_at.is_not(None))
+        .order_by(ATTEMPT.c.id)
+    )
+    return {text_key(row.prompt): (row.accepted_at, row.created_at) for row in rows}
 
 
 _KNOWN = Prepared(

@@ -20,9 +20,10 @@ from support.shell import Shell
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from jobs.clock import SystemClock
-from jobs.earlier import find_earlier, hold_back
+from jobs.earlier import EarlierWork, find_earlier, hold_back
 from jobs.ending import Reason
-from jobs.provider import GenerationRequest
+from jobs.provider import FailureKind, Generation, GenerationPhase, GenerationRequest
+from jobs.retry import RetryPolicy
 from jobs.states import HeldBack
 from jobs.store import holding, steering
 from jobs.store.holding import Sought
@@ -218,12 +219,39 @@ def test_a_time_before_the_run_is_no_news_over_http(call: Shell, world: World) -
     assert len(world.made) == ROWS + 8, again.err
 
 
-def looked_for(engine: Engine) -> None:
+def looked_for(engine: Engine) -> EarlierWork:
     """Look for earlier work, and hold back what was found, as a run does before it buys."""
-    hold_back(
-        engine.store,
-        run_virtual(find_earlier(engine.store, engine.provider, engine.clock, Sought([1]))),
+    work = run_virtual(find_earlier(engine.store, engine.provider, engine.clock, Sought([1])))
+    hold_back(engine.store, work)
+    return work
+
+
+def failed(kind: FailureKind) -> Generation:
+    return Generation("", GenerationPhase.FAILED, failure=kind, message="no")
+
+
+@pytest.mark.parametrize("queued", [True, False])
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_row_that_fails_yet_is_not_bought_again_beside_a_newer_one(
+    engine: Engine, *, beside: bool, queued: bool
+) -> None:
+    """A backup was restored: there its row had failed, and been bought again, since."""
+    engine.load([spec("r0"), *([spec("r1", row=1)] if queued else [])])
+    engine.provider.ends = {"prompt of r0": [failed(FailureKind.SYSTEM)]}
+    engine.provider.takes = 600.0
+    engine.run(
+        during=lambda runner: asyncio.get_running_loop().call_later(60, runner.stop), rate=0.005
     )
+    assert engine.jobs()["r0"].state in ("pending", "processing")
+    if beside:
+        others(engine, "prompt of r0")
+    work = looked_for(engine)
+    engine.run(looked_at=engine.clock.now(), beside=work.beside, retry=RetryPolicy(2, 1.0, 2.0))
+    job = engine.jobs()["r0"]
+    assert (job.state, job.held_back) == (
+        ("queued", "elsewhere") if beside else ("completed", None)
+    )
+    assert [prompt for prompt, _ in engine.provider.posts].count("prompt of r0") == (2 - beside)
 
 
 def test_what_the_look_before_matched_to_a_row_holds_no_equal_row_back(engine: Engine) -> None:

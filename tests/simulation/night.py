@@ -393,6 +393,7 @@ class Night:
             if self.chance.random() < 0.5:
                 take_over(store, work, self.clock.now())
             hold_back(store, work)
+            runner.expect(work.beside)
         return await runner.run([1])
 
     def _companions(self) -> list[Coroutine[Any, Any, Any]]:

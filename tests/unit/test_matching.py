@@ -88,7 +88,7 @@ def test_rows_are_matched_by_the_whole_request(
 ) -> None:
     """The list shows prompts alone: where that does not tell rows apart, a person must."""
     wanted = [row(number, fingerprint) for number, fingerprint in enumerate(rows)]
-    found = match(wanted, generations, set(), Clocks(NOW))
+    found = match(wanted, generations, {}, Clocks(NOW))
     assert {m.job_id: (m.generation.id, m.takeable) for m in found.matches} == expected
     assert {one.job_id for one in found.others} == set(range(len(rows))) - expected.keys()
 
@@ -108,7 +108,7 @@ def test_a_row_that_waits_for_a_retry_looks_for_newer_ones_alone(
 ) -> None:
     """What was made before its own generation is somebody else's, and was there when it began."""
     one = row(1, since=since, created_since=created_since)
-    found = match([one], [made("g", 1)], set(), Clocks(NOW + ahead, ahead))
+    found = match([one], [made("g", 1)], {}, Clocks(NOW + ahead, ahead))
     assert [m.job_id for m in found.matches] == ([1] if waits else [])
 
 
@@ -133,14 +133,21 @@ def test_a_persons_word_covers_what_there_was(
     """What turned up later does not count as overruled."""
     word = NOW - 2 * HOUR
     wanted = [row(n, overruled_at=word if said else None) for n, said in enumerate(rows)]
-    found = match(wanted, [made(str(age), age) for age in ages], set(), Clocks(NOW))
+    found = match(wanted, [made(str(age), age) for age in ages], {}, Clocks(NOW))
     assert {m.job_id: float(m.generation.id) for m in found.matches} == expected
 
 
 def test_a_prompt_in_doubt_is_left_to_its_doubt() -> None:
     """What is shown of it may belong to the doubt."""
-    found = match([row(1)], [made("g")], {"p"}, Clocks(NOW))
+    found = match([row(1)], [made("g")], {"p": NOW}, Clocks(NOW))
     assert (found.matches, [one.job_id for one in found.others]) == ((), [1])
+
+
+@pytest.mark.parametrize(("age", "found"), [(3, []), (25, []), (28, [1]), (400, [1])])
+def test_beside_a_doubt_what_is_older_by_far_is_not_the_doubts(age: int, found: list[int]) -> None:
+    """By a day and two hours: so much may two clocks differ that nothing has compared."""
+    matched = match([row(1)], [made("g", age)], {"p": NOW}, Clocks(NOW)).matches
+    assert [one.job_id for one in matched] == found
 
 
 @given(st.lists(st.sampled_from("fg"), max_size=6), st.integers(0, 6))
@@ -148,7 +155,7 @@ def test_nothing_is_given_to_two(fingerprints: list[str], count: int) -> None:
     """Whatever is taken over is taken over once; equal rows beyond the count are bought."""
     generations = [made(f"g{n}", n + 1) for n in range(count)]
     rows = [row(number, one) for number, one in enumerate(fingerprints)]
-    found = match(rows, generations, set(), Clocks(NOW))
+    found = match(rows, generations, {}, Clocks(NOW))
     taken = [m.generation.id for m in found.matches if m.takeable]
     assert len(taken) == len(set(taken))
     alike = len(set(fingerprints)) <= 1
