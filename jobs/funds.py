@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from .context import RunContext
+from .gate import Patience
 from .provider import (
     ForbiddenError,
     ProviderError,
@@ -21,6 +22,9 @@ _CAUSES = {WrongAddressError: RefusalCause.ADDRESS, ForbiddenError: RefusalCause
 FIRST_TRIES = 3
 """How often the first reading is tried before a run gives up: nothing is under way yet."""
 
+TRIES_AFTER_DOUBT = 3
+"""How often the one after a doubt is tried where the balance is refused: then purchases go on."""
+
 
 class Funds:
     """Keeps the account's budget in step with what the provider says it holds.
@@ -37,6 +41,8 @@ class Funds:
         self._read_at: float | None = None
         self._began_at = float("-inf")
         self._wanted = False
+        self._refused = 0
+        self._failing = Patience(context.policy.unreachable_patience)
         self._asking = asyncio.Lock()
 
     @property
@@ -49,11 +55,19 @@ class Funds:
 
         What is bought meanwhile may make up for it, where that costs less than is told.
         """
-        self._wanted = True
+        self._wanted, self._refused = True, 0
 
     def due(self, interval: float) -> bool:
         """Check whether a reading is due before more is bought, every so many seconds at least."""
         return self._wanted or self.age > interval
+
+    @property
+    def unread(self) -> bool:
+        """Check whether it could not be read for longer than the run's patience.
+
+        Nothing is bought meanwhile, though the list and single looks are answered.
+        """
+        return self._failing.is_over(self._clock.monotonic())
 
     async def first_reading(self) -> bool:
         """Read the balance before anything is bought; False when that was not to be had."""
@@ -67,7 +81,7 @@ class Funds:
 
     async def refresh(self) -> bool:
         """Read the balance once and keep it; False when the provider did not give it."""
-        began_at, self._wanted = self._clock.monotonic(), False
+        began_at, wanted, self._wanted = self._clock.monotonic(), self._wanted, False
         mark = self._store.read(accounts.charged_so_far)
         try:
             balance = await self._provider.balance()
@@ -78,14 +92,22 @@ class Funds:
                 self._gate.refuse(_CAUSES[type(error)], str(error))
             else:
                 log.warning("the balance could not be read: %s", error)
+                self._refused += 1
+                if wanted and self._refused < TRIES_AFTER_DOUBT:  # else it would stop the run
+                    self._wanted = True
+                    self._gate.unreachable(str(error))
         except ThrottledError as error:
+            self._wanted |= wanted  # a doubt's reading is made up for before more is bought
             seconds = self._gate.heed(error)
             log.warning("the API asks to be left alone for %.0f s", seconds)
         except ProviderError as error:
             log.warning("the balance could not be read: %s", error)
+            self._wanted |= wanted
+            self._failing.failed(self._clock.monotonic())
             self._gate.unreachable(str(error))
         else:
             self._gate.answered()
+            self._failing.succeeded()
             now, ahead = self._clock.now(), self._provider.clock_ahead
             await self._store.commit(
                 lambda connection: accounts.record_balance(connection, balance, mark, now, ahead)

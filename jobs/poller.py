@@ -69,6 +69,7 @@ class Poller:
         self._durations = context.durations
         self._list = ListLooks(context, self._write)
         self._jumps = JumpWatch(context.clock)
+        self._from_the_future: dict[int, float] = {}
         self._token = context.token
         self._troubles = Troubles()
         self._announcements = Announcements()
@@ -238,7 +239,8 @@ class Poller:
                 },
             )
             for item in unknown:
-                if not self._give_up(connection, item.attempt_id, now - item.accepted_at, now):
+                age = self._waited(item.attempt_id, item.accepted_at, now)
+                if not self._give_up(connection, item.attempt_id, age, now):
                     looks.postpone(connection, item.attempt_id, self._next_try(item, now))
 
         if seen or unknown:
@@ -264,7 +266,7 @@ class Poller:
         elif not self._give_up(
             connection,
             attempt.id,
-            self._age(attempt.accepted_at, seen.created_at, now),
+            self._age(attempt, seen.created_at, now),
             now,
             seen,
             again=attempt.overdue_at is not None,
@@ -297,19 +299,30 @@ class Poller:
         unended.overdue(connection, attempt_id, given_up(seen, patience, now + OVERDUE_EVERY), now)
         return True
 
-    def _age(self, accepted_at: datetime, created_at: datetime | None, now: datetime) -> timedelta:
+    def _age(self, attempt: Any, created_at: datetime | None, now: datetime) -> timedelta:
         """Say how old a generation is, by our clock and by the provider's, the lesser of the two.
 
         A clock of ours that was set forward must not make a video of minutes overdue; nor one that
         was ahead when it was accepted a video that is never overdue.
         """
-        ours, ahead = now - accepted_at, self._provider.clock_ahead
+        ours = self._waited(attempt.id, attempt.accepted_at, now)
+        ahead = self._provider.clock_ahead
         if created_at is None or ahead is None:
             return ours - self._jumps.spread
         theirs = now + ahead - created_at
         if theirs < timedelta(0):
             return ours
-        return theirs if ours < timedelta(0) else min(ours, theirs)
+        return theirs if attempt.accepted_at > now else min(ours, theirs)
+
+    def _waited(self, attempt_id: int, accepted_at: datetime, now: datetime) -> timedelta:
+        """Say how long ago one was accepted; where that is in our future, how long we have known.
+
+        Then our clock was ahead when it was written down, and was set back since.
+        """
+        if accepted_at <= now:
+            return now - accepted_at
+        known_since = self._from_the_future.setdefault(attempt_id, self._clock.monotonic())
+        return timedelta(seconds=self._clock.monotonic() - known_since)
 
     def _next_look(
         self, accepted_at: datetime, seen: Generation | None, now: datetime, earliest: float = 0.0

@@ -112,7 +112,7 @@ class Scheduler:
             if again:
                 await self._funds.refresh()
                 continue
-            if situation.outstanding.ready and self._gate.takes_nothing:
+            if situation.outstanding.ready and (self._gate.takes_nothing or self._funds.unread):
                 self._stop_submitting()
             ending = verdict(situation)
             if ending is not None:

@@ -75,6 +75,15 @@ _NOT_MADE = Prepared(
     )
     .limit(1)
 )
+_REFUSED = Prepared(
+    select(ATTEMPT.c.id)
+    .where(
+        ATTEMPT.c.id > bindparam("last"),
+        ATTEMPT.c.state == AttemptState.REJECTED,
+        ATTEMPT.c.ended_at.is_not(None),
+    )
+    .limit(1)
+)
 _FAILED = Prepared(select(func.count(ATTEMPT.c.id)).where(text("attempt.state = 'failed'")))
 _TURNED_UP = Prepared(
     select(func.count(ATTEMPT.c.id)).where(
@@ -162,7 +171,8 @@ def keep(
     newest = int(_NEWEST.scalar(connection))
     unsteady = account.unsteady_at
     # it may have been charged: unseen before the first reading, or just as what was odd came back
-    refused = _NOT_MADE.first(connection, last=account.quiet_attempt or 0) is not None
+    # (what a person called never made counts for 30 days then: it is not confirmed below)
+    refused = _REFUSED.first(connection, last=account.quiet_attempt or 0) is not None
     unseen = first or _is_unsteady(account)
     odd = (refused and unseen) or (agreed is None and not first)
     ours = account.unsteady_ours

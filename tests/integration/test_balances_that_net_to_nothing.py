@@ -15,7 +15,15 @@ from support.loop import run_virtual
 from jobs.again import Patience
 from jobs.money import Micros
 from jobs.policy import RunPolicy
-from jobs.provider import FailureKind, Generation, GenerationPhase, InDoubt, Rejected
+from jobs.provider import (
+    FailureKind,
+    ForbiddenError,
+    Generation,
+    GenerationPhase,
+    InDoubt,
+    Rejected,
+    UnreachableError,
+)
 from jobs.provider import GenerationRequest as Request
 from jobs.resolve import resolve_never_made
 from jobs.runner import Runner
@@ -547,6 +555,24 @@ def test_a_discount_that_begins_after_the_balance_has_agreed(
     assert waits(engine)
 
 
+@pytest.mark.parametrize("error", [UnreachableError("no"), ForbiddenError("no")])
+def test_the_reading_after_a_doubt_fails_once(make: Make, error: Exception) -> None:
+    """It is made up for before more is bought: else a discount hides what the doubt cost."""
+    engine = make(rows=2, clock_ahead=timedelta(0))
+    engine.run()
+    cheaper(engine, 0.5, 10)
+    hide(engine)
+
+    def fail(request: Request) -> None:
+        if request.prompt == LOST:
+            engine.provider.balance_errors = [error]
+
+    engine.provider.on_post = fail
+    engine.load([spec(f"r{n}", row=n) for n in range(4, 6)], batch="later")
+    engine.run([2], rate=0.05)
+    assert waits(engine)
+
+
 @pytest.mark.parametrize("days_behind", [2, 40])
 def test_the_providers_date_is_behind_when_a_failure_is_seen(make: Make, days_behind: int) -> None:
     """One machine of theirs answered with it; an hour later a day seems to have passed."""
@@ -654,6 +680,24 @@ def test_a_persons_word_counts_for_a_month(make: Make, days: int, *, again: bool
     engine.run([2], rate=0.05)
     states = [a.state for a in engine.attempts() if a.prompt == LOST]
     assert states == (["void", "completed"] if again else ["in_doubt"])
+
+
+def test_words_of_nights_in_a_row_after_a_failure_count_for_a_month_too(make: Make) -> None:
+    """Each of them counts for 30 days, and none makes the balance unsteady for ever."""
+    engine = make(rows=4, agreed=False, clock_ahead=timedelta(0), takes=20.0)
+    engine.provider.ends = {"prompt of r2": [failed(FailureKind.CONTENT)]}
+    engine.provider.script = {"prompt of r1": [DROPPED], "prompt of s1": [DROPPED]}
+    engine.run()
+    resolve(engine, "r1")
+    engine.clock.start += timedelta(days=1)
+    engine.load([spec(f"s{n}", row=n) for n in range(4)], batch="second")
+    engine.run([2])
+    resolve(engine, "s1")
+    engine.clock.start += timedelta(days=32)
+    engine.load([spec(f"n{n}", LOST if n == 6 else None, row=n) for n in range(9)], batch="later")
+    engine.provider.script = {LOST: [DROPPED]}
+    engine.run([3], rate=0.05)
+    assert bought_again(engine)
 
 
 @pytest.mark.parametrize("made", [False, True])

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -207,3 +208,17 @@ def test_a_changed_token_is_known_by_another_generation_or_the_list(engine: Engi
     refused |= {made.id for made in engine.provider.made}
     engine.owner = Owner("http://api.test", "renewed again")
     assert engine.run().reason is Reason.FINISHED
+
+
+def test_a_balance_that_fails_for_ever_ends_the_run_although_the_list_answers(
+    engine: Engine,
+) -> None:
+    """The list is read for a doubt; nothing is bought meanwhile, so waiting has no point."""
+    engine.provider.script = {"prompt of r1": [InDoubt("no answer")]}
+    rows(engine, 4)
+    engine.provider.on_post = lambda _: engine.provider.balance_errors.extend(
+        [UnreachableError("no")] * 10_000
+    )
+    ending = engine.run(rate=0.02)
+    assert ending.reason is Reason.UNREACHABLE
+    assert engine.clock.now() - engine.attempts()[0].intent_at < timedelta(hours=2)

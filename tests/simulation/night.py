@@ -245,7 +245,7 @@ class Night:
         for _ in range(RUNS):
             ending = self._process(dying=False)
             self.clock.leave(LONGEST * 2)
-            if ending is not None and ending.reason in OVER and not self._settled_late():
+            if ending is not None and ending.reason in OVER and not self._left_late(ending):
                 break
         with Store(self.path) as store:
             self._sum_up(store, ending)
@@ -253,12 +253,15 @@ class Night:
             self._play_a_copy()
         return self.outcome
 
-    def _settled_late(self) -> bool:
-        """Check whether a person adopted a generation just as a run ended: the next looks at it."""
-        if not self.operators:
+    def _left_late(self, ending: Ending) -> bool:
+        """Check whether a person did something just as a run ended: the next one sees it."""
+        if not self.operators or ending.reason is not Reason.FINISHED:
             return False
         with Store(self.path) as store:
-            return any(job.state == JobState.PENDING for job in store.read(views.jobs))
+            return any(
+                job.state == JobState.PENDING or _is_free(job)
+                for job in store.read(lambda c: list(views.jobs(c)))
+            )
 
     def _play_a_copy(self) -> None:
         """Run the same rows once more, from a file of another name: what was paid for waits."""
@@ -503,10 +506,15 @@ class Night:
             assert job.state not in ("submitting", "pending", "processing") or (
                 ending.reason in CUT_SHORT
             ), job
-            free = job.state == JobState.QUEUED and job.held_back is None and job.batch != "second"
-            if free and job.in_manifest:
+            if _is_free(job):
                 assert ending.reason in (Reason.BLOCKED, Reason.FUNDS, *CUT_SHORT), job
         self.watcher.nothing_is_lost(store)
+
+
+def _is_free(job: Any) -> bool:
+    """Check whether a run of the first batch buys a job."""
+    queued = job.state == JobState.QUEUED and job.held_back is None
+    return bool(queued and job.batch != "second" and job.in_manifest)
 
 
 OVER = (Reason.FINISHED, Reason.BLOCKED, Reason.FUNDS)
