@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+UNMEASURED = timedelta(hours=26)
+"""By how much two clocks may differ that nothing has compared: a misread zone and more."""
+
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 """A provider's time outside of these is unreadable: arithmetic on year 1 or 9999 overflows."""
 

@@ -11,9 +11,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from .clock import PRECISION
+from .clock import PRECISION, UNMEASURED
 from .provider import Generation, GenerationPhase
-from .suspects import UNMEASURED
 from .text import text_key
 
 STUCK: Final = timedelta(hours=24)

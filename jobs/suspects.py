@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from .clock import UNMEASURED
 from .provider import Generation
 from .states import AttemptState
 
@@ -11,9 +12,6 @@ NARROW = timedelta(seconds=30)
 
 WIDE = timedelta(minutes=10)
 """How far before its window a reading must look before it proves absence."""
-
-UNMEASURED = timedelta(hours=26)
-"""The same where no acceptance of ours tells how far the clocks differ: a misread zone and more."""
 
 WATCHED = timedelta(hours=1)
 """How long a void is watched for a generation that turns up after all."""

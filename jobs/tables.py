@@ -43,9 +43,8 @@ class Account(Base, table=True):
     (:mod:`jobs.store.quiet`): by our clock and by theirs, with the newest attempt by then and how
     many there were that may be given back. ``agreed`` is what was charged while quiet readings fell
     by just that, up to ``drift``; ``unsteady`` is by when, by their clock and by ours, something
-    had moved it, or might, that the purchases do not explain; ``exceeded``: a reading since the
-    quiet one fell by more than what was known. ``serving`` while a runner takes up what is handed
-    over (:mod:`jobs.store.handing`).
+    had moved it, or might, that the purchases do not explain; ``exceeded``: a reading since fell
+    by more than was known. ``serving``: a runner takes up what is handed over.
     """
 
     __tablename__ = "account"
@@ -262,7 +261,7 @@ class Attempt(Base, table=True):
     when it went in doubt by the machine's boot clock (:meth:`jobs.clock.Clock.boot`); ``unproven``
     is why the list could not settle it so far; ``video_url`` is where its video was when it was
     finished, whatever became of its job; ``void_on_word``: a person said that it was never made;
-    ``cut_off``: our own end, not the provider's answer, left it in doubt.
+    ``cut_off``: our own end left it in doubt; ``seen_charged``: the balance fell for it alone.
     """
 
     __tablename__ = "attempt"
@@ -333,6 +332,7 @@ class Attempt(Base, table=True):
     video_url: str | None = text_column()
     void_on_word: bool = flag_column()
     cut_off: bool = flag_column()
+    seen_charged: bool = flag_column()
 
 
 class Artifact(Base, table=True):

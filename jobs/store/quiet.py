@@ -47,7 +47,12 @@ _ACCOUNT = Prepared(select(ACCOUNT))
 _NEWEST = Prepared(select(func.coalesce(func.max(ATTEMPT.c.id), 0)))
 _TIME = ATTEMPT.c.accepted_at.type
 _ESTIMATED = Prepared(
-    select(ATTEMPT.c.price_micros, ATTEMPT.c.hold_micros, PRICE.c.last_micros, ATTEMPT.c.cut_off)
+    select(
+        ATTEMPT.c.price_micros,
+        ATTEMPT.c.hold_micros,
+        PRICE.c.last_micros,
+        or_(ATTEMPT.c.cut_off, ATTEMPT.c.seen_charged).label("is_sure"),
+    )
     .outerjoin(PRICE, PRICE.c.kind == ATTEMPT.c.kind)
     .where(
         text("attempt.price_estimated"),
@@ -139,12 +144,14 @@ _UNDER_WAY = Prepared(
         text("attempt.state = 'open'"),
     )
 )
-_CUT_OFF = Prepared(
-    select(func.coalesce(func.sum(ATTEMPT.c.hold_micros), 0)).where(
+_DOUBTS = Prepared(
+    select(ATTEMPT.c.id, ATTEMPT.c.hold_micros, ATTEMPT.c.cut_off, ATTEMPT.c.seen_charged).where(
         text("attempt.state IN ('open', 'in_doubt')"),
         text("attempt.state = 'in_doubt'"),
-        ATTEMPT.c.cut_off,
     )
+)
+_SEE_CHARGED = Prepared(
+    update(ATTEMPT).where(ATTEMPT.c.id == bindparam("attempt")).values(seen_charged=True)
 )
 
 
@@ -202,7 +209,8 @@ def keep(
 def watch(connection: Connection, balance: int, charged: int) -> None:
     """Note a reading that fell by more than all that may be known to have been charged by then.
 
-    Something was charged that nobody knows of: that stays so, whatever makes up for it later.
+    Something was charged that nobody knows of: that stays so, whatever makes up for it later. Where
+    it can be but one doubt, and is just its price, it was that: then it says nothing of others.
 
     Args:
         connection: in a writing transaction.
@@ -212,10 +220,19 @@ def watch(connection: Connection, balance: int, charged: int) -> None:
     account = _ACCOUNT.first(connection)
     if account.quiet_at is None or account.exceeded:
         return
-    known = charged - account.quiet_charged_micros
+    doubts = _DOUBTS.all(connection)
+    under_way = int(_UNDER_WAY.scalar(connection))
+    known = charged - account.quiet_charged_micros + under_way
     # what our own end cut off is as good as under way: it is adopted soon, or is seen in the end
-    known += int(_UNDER_WAY.scalar(connection)) + int(_CUT_OFF.scalar(connection))
-    if account.quiet_balance_micros - balance > known + ROUNDING:
+    known += sum(doubt.hold_micros for doubt in doubts if doubt.cut_off or doubt.seen_charged)
+    beside = account.quiet_balance_micros - balance - known
+    if beside <= ROUNDING:
+        return
+    unseen = [doubt for doubt in doubts if not doubt.cut_off and not doubt.seen_charged]
+    alone = len(unseen) == 1 and not under_way and not any(doubt.cut_off for doubt in doubts)
+    if alone and abs(beside - unseen[0].hold_micros) <= ROUNDING:
+        _SEE_CHARGED.run(connection, attempt=unseen[0].id)
+    else:
         connection.execute(update(ACCOUNT).values(exceeded=True))
 
 
@@ -258,8 +275,8 @@ def books_since(
         FAILED: _has_mishaps(connection, account),
         UNSTEADY: _is_unsteady(account),
         # what our own end cut off says nothing of the provider's faults: it counts at the least
-        UNTOLD: sum(not row.cut_off for row in untold),
-        EXCEEDED: account.exceeded,
+        UNTOLD: sum(not row.is_sure for row in untold),
+        EXCEEDED: account.exceeded + sum(doubt.seen_charged for doubt in _DOUBTS.all(connection)),
         FORGONE: _has_forgone(connection, account),
     }
     return Books(
@@ -312,7 +329,7 @@ def _is_plain(connection: Connection, account: Any, now: datetime) -> bool:
         account.exceeded,
         _is_unsteady(account),
         _has_mishaps(connection, account),
-        _ESTIMATED.all(connection, last=account.quiet_attempt),
+        [row for row in _ESTIMATED.all(connection, last=account.quiet_attempt) if not row.is_sure],
         _BOUGHT_SINCE.first(connection, lately=now - SHOWN_WITHIN),
         _UNENDED.all(connection, **_forgotten_since(account)),
         _GIVEN_UP.first(connection, **_forgotten_since(account)),

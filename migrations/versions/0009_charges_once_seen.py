@@ -15,7 +15,7 @@ def upgrade() -> None:
     op.add_column(
         "account", sa.Column("exceeded", sa.Boolean(), nullable=False, server_default=sa.text("0"))
     )
-    op.add_column(
-        "attempt", sa.Column("cut_off", sa.Boolean(), nullable=False, server_default=sa.text("0"))
-    )
+    for name in ("cut_off", "seen_charged"):
+        flag = sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.text("0"))
+        op.add_column("attempt", flag)
     op.execute("UPDATE account SET unsteady_ours = quiet_at WHERE unsteady_at IS NOT NULL")

@@ -525,6 +525,19 @@ def test_one_that_is_found_was_never_charged(make: Make) -> None:
     assert waits(engine)
 
 
+@pytest.mark.parametrize(("found", "again"), [("prompt of r2", True), ("prompt of r6", False)])
+def test_beside_one_that_is_found_what_was_never_made_is_bought_again(
+    make: Make, found: str, *, again: bool
+) -> None:
+    """Where the balance fell for that before the other was sent; else it may be either's charge."""
+    engine = make(answer=DROPPED)
+    engine.provider.script[found] = ["made"]
+    engine.provider.hides = {f"gen-{2 if again else 5}": 200.0}
+    engine.run(rate=0.05)
+    assert bought_again(engine) is again
+    assert [a.seen_charged for a in engine.attempts() if a.prompt == found] == [again]
+
+
 def cheaper(engine: Engine, off: float, duration: int) -> None:
     """Charge less than is told for one kind of video, from now on."""
     make_one = engine.provider.make

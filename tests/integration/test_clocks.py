@@ -1,5 +1,6 @@
 """A wall clock that was corrected shortens no grace and hides no budget."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from support.engine import Engine, spec
 
 from jobs.errors import NotAllowedError
-from jobs.provider import InDoubt
+from jobs.provider import Generation, GenerationRequest, InDoubt, UnknownGenerationError
 from jobs.resolve import resolve_never_made
 from jobs.store import views
 
@@ -71,6 +72,30 @@ def test_after_a_restart_a_plausible_clock_is_believed(
         never_made(engine)
     engine.clock.start += GRACE
     assert never_made(engine) == "queued"
+
+
+def test_a_video_that_was_accepted_in_our_future_is_given_up_in_time(tmp_path: Path) -> None:
+    """The clock was a day ahead then; nobody hears of it any more, nor does the list show it."""
+    engine = Engine(tmp_path)
+    engine.announce(s10=120_000)
+    engine.clock.skew = DAY
+    engine.provider.takes = 10.0**10
+    engine.provider.hides = {"gen-0": 10.0**10}
+    began = engine.clock.now() - DAY
+
+    def set_back(_: GenerationRequest) -> None:
+        asyncio.get_running_loop().call_later(5, setattr, engine.clock, "skew", timedelta(0))
+
+    async def gone(generation_id: str) -> Generation:
+        raise UnknownGenerationError(generation_id)
+
+    engine.provider.on_post = set_back
+    engine.provider.generation = gone  # type: ignore[method-assign]
+    engine.load([spec("r0")])
+    engine.run(generation_timeout=600.0)
+    assert engine.jobs()["r0"].error_kind == "overdue"
+    assert timedelta(seconds=600) < engine.clock.now() - began < timedelta(seconds=1500)
+    engine.store.close()
 
 
 def test_a_crash_leaves_the_same_clock(tmp_path: Path) -> None:
