@@ -90,7 +90,7 @@ class Blame:
                     else replace(request, callback_url=None)
                 )
                 refused = Refused(RefusalCause.REQUEST, outcome.message)
-                words = same_words(outcome.message)
+                words = same_words(outcome.gist or outcome.message)
                 return self._unexpected(attempt_id, words, one, outcome, refused)
             case Refused(sure=False):  # the caller knows that the balance suffices
                 row = Rejected(FailureKind.VALIDATION, outcome.message, About.UNKNOWN)

@@ -264,6 +264,27 @@ def test_what_concerns_the_account_or_the_run_stops_the_run(
     assert len(shop.world.made) == ROWS
 
 
+@pytest.mark.parametrize("told", ["Your subscription has expired: {}", "A Pro plan makes '{}'"])
+@pytest.mark.parametrize("code", [400, 403, 422])
+def test_the_accounts_refusal_that_quotes_each_prompt_stops_the_run(
+    shop: Shop, status: Callable[[], Any], code: int, told: str
+) -> None:
+    """No row pays for it, and all are bought when it is settled."""
+
+    async def answer(request: web.Request) -> web.StreamResponse | None:
+        if request.path != POST:
+            return None
+        return refusal(code, detail=told.format((await request.json())["prompt"]))
+
+    shop.answer = answer
+    prompts = [f"{thing} in the rain" for thing in ("kite", "tram", "dune", "fox", "lamp", "sea")]
+    assert shop.run("--buy-again", prompts=prompts) == 4
+    assert status()["jobs"]["queued"] == ROWS
+    shop.answer = lambda _: None
+    assert shop.run("--buy-again", prompts=prompts) == 0
+    assert len(shop.world.made) == ROWS
+
+
 OF_ONE_ROW = [
     (400, "Recharge your life is not a permitted slogan"),
     (400, 'The words "insufficient funds" are not permitted'),

@@ -131,7 +131,9 @@ SAID = st.lists(st.sampled_from(OF_MONEY.split()), max_size=12).map(" ".join)
         ('Not permitted: "suspended"', True),
         ("Forbidden", False),
         ('Not permitted: "to sell"', False),
-        ("his account is banned", True),
+        ("his account is banned", False),  # nobody can tell: others will
+        (f"Your plan does not include: {PROMPT}", False),
+        ("Your account is suspended: 'Recharge your life'", False),
         ("your account is banned", False),
         ('Unknown value for "cat"', False),
         ("", False),
