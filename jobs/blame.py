@@ -17,12 +17,16 @@ is wrong with it                          of one prompt are refused alike
 speaks of the account or its money, or    the row fails; three running, whatever their words: the
 refuses access, under a status for wrong  run stops for that cause, and they are put back
 requests too (and the balance suffices)
+any of the last three, and its row has    the row fails, and stops nobody: the others were taken, it
+heard the same before, and other rows     was refused, twice
+were accepted since
 ========================================  ==========================================================
 """
 
 import re
 from collections.abc import Hashable
 from dataclasses import replace
+from enum import Enum, auto
 
 from .provider import (
     About,
@@ -50,6 +54,22 @@ def same_words(message: str) -> str:
     return " ".join(_VARYING.sub("#", message.casefold()).split())
 
 
+class Heard(Enum):
+    """Whether a row has heard before what it hears now."""
+
+    NEVER = auto()
+    BEFORE = auto()
+    AND_OTHERS_TAKEN = auto()
+
+
+def open_words(outcome: SubmitOutcome) -> str | None:
+    """Return the words of a refusal that leaves open whose fault it is; None of any other."""
+    match outcome:
+        case Rejected(about=About.UNKNOWN | About.UNCLEAR) | Refused(sure=False):
+            return outcome.message
+    return None
+
+
 class Blame:
     """Remembers the refusals that may be the run's, until something is accepted."""
 
@@ -66,6 +86,7 @@ class Blame:
         request: GenerationRequest,
         *,
         own_callback: bool,
+        heard: Heard = Heard.NEVER,
     ) -> SubmitOutcome:
         """Return the outcome as it is to be booked: on the row, or on the run.
 
@@ -74,6 +95,7 @@ class Blame:
             outcome: as the provider gave it.
             request: what it was asked for.
             own_callback: True when the row names its own address for callbacks.
+            heard: whether the row has heard this before.
         """
         match outcome:
             case Accepted():
@@ -84,16 +106,20 @@ class Blame:
                     f"{outcome.message}; the address is the run's own: check --callback-base",
                 )
             case Rejected(about=About.UNKNOWN | About.UNCLEAR):
+                if heard is Heard.AND_OTHERS_TAKEN:
+                    return outcome
                 one = (
                     attempt_id
                     if outcome.about is About.UNKNOWN
                     else replace(request, callback_url=None)
                 )
-                refused = Refused(RefusalCause.REQUEST, outcome.message)
+                refused = Refused(RefusalCause.REQUEST, outcome.message, sure=False)
                 words = same_words(outcome.gist or outcome.message)
                 return self._unexpected(attempt_id, words, one, outcome, refused)
             case Refused(sure=False):  # the caller knows that the balance suffices
                 row = Rejected(FailureKind.VALIDATION, outcome.message, About.UNKNOWN)
+                if heard is Heard.AND_OTHERS_TAKEN:
+                    return row
                 return self._unexpected(attempt_id, _OF_THE_ACCOUNT, attempt_id, row, outcome)
         return outcome
 
