@@ -47,6 +47,10 @@ class Judge:
         """Return, once, the attempts whose rows failed before it was clear whose fault it is."""
         return self._blame.put_back()
 
+    def cut_off(self) -> tuple[list[int], Refused | None]:
+        """Return, once, the attempts that a run which ends now puts back, and why."""
+        return self._blame.cut_off()
+
     def _heard(self, claim: Claim, outcome: SubmitOutcome) -> Heard:
         words = open_words(outcome)
         if words is None:

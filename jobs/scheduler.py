@@ -10,7 +10,7 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from .context import RunContext
-from .ending import Ending, Situation, serves, verdict
+from .ending import Ending, Reason, Situation, serves, verdict
 from .funds import Funds
 from .judge import Judge
 from .money import usd_text
@@ -115,8 +115,21 @@ class Scheduler:
                 self._stop_submitting()
             ending = verdict(situation)
             if ending is not None:
-                return ending
+                return await self._cut_off(ending)
             await self._rest(situation, paced=not want)
+
+    async def _cut_off(self, ending: Ending) -> Ending:
+        """Put back what was refused last and may not be the rows' fault, and end for it."""
+        attempts, refused = self._judge.cut_off()
+        if refused is None or ending.reason is Reason.DATABASE:
+            return ending
+        put_back = await self._store.commit(
+            lambda connection: [outcomes.put_back(connection, number) for number in attempts]
+        )
+        if ending.reason is not Reason.FINISHED or not any(put_back):
+            return ending
+        of_the_account = refused.cause is RefusalCause.ACCOUNT
+        return Ending(Reason.ACCOUNT if of_the_account else Reason.UNDECIDED, refused.message)
 
     def _wanted(self) -> int:
         """Say how many submissions may start; some together, so that they share a transaction."""

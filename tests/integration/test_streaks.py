@@ -10,6 +10,7 @@ import pytest
 from support.engine import Engine, spec
 from support.invariants import Invariants
 
+from jobs.blame import open_words
 from jobs.ending import Reason
 from jobs.provider import About, GenerationRequest, RefusalCause, Refused, Rejected, SubmitOutcome
 from jobs.states import FailureKind
@@ -29,6 +30,8 @@ class Refusing(Engine):
     Attributes:
         refused: keys of the rows that are refused.
         answer: what they hear.
+        after: seconds until they hear it.
+        others: what single rows hear instead.
         asked: keys of the rows that were sent, in order.
     """
 
@@ -36,6 +39,8 @@ class Refusing(Engine):
         super().__init__(folder, Invariants())
         self.refused: Collection[str] = ()
         self.answer: SubmitOutcome = STRANGE
+        self.after = 0.2
+        self.others: dict[str, SubmitOutcome] = {}
         self.asked: list[str] = []
         self._usual = self.provider.submit
         self.provider.submit = self._submit  # type: ignore[method-assign]
@@ -45,8 +50,8 @@ class Refusing(Engine):
         self.asked.append(row)
         if row not in self.refused:
             return await self._usual(request, key, may)
-        await asyncio.sleep(0.2)
-        return self.answer
+        await asyncio.sleep(self.after)
+        return self.others.get(row, self.answer)
 
     def states(self) -> Counter[str]:
         """Count the rows by their state."""
@@ -157,3 +162,76 @@ def test_rows_put_back_go_behind_those_of_other_batches(engine: Refusing) -> Non
     assert engine.run([1, 2], rate=1).reason is Reason.FINISHED
     assert engine.asked[3:] == second + first
     assert engine.failed() == dict.fromkeys(first, "validation")
+
+
+@pytest.mark.parametrize("answer", EVERY, ids=IDS)
+def test_the_last_rows_that_were_refused_wait_for_the_next_run(
+    engine: Refusing, answer: SubmitOutcome
+) -> None:
+    """Too few to tell whose fault it is, and nothing was accepted after them: they stay queued."""
+    keys = rows(engine, 6)
+    engine.refused, engine.answer = keys[4:], answer
+    ending = engine.run(rate=1)
+    assert ending.reason is (Reason.ACCOUNT if answer is NO_PLAN else Reason.UNDECIDED)
+    assert ending.message == open_words(answer)
+    assert {(job.state, job.attempts) for job in engine.jobs().values()} == {
+        ("completed", 1),
+        ("queued", 0),
+    }
+    engine.refused = ()
+    assert engine.run().reason is Reason.FINISHED
+    assert engine.states() == {"completed": 6}
+    assert len(engine.provider.made) == 6
+
+
+@pytest.mark.parametrize("answer", EVERY, ids=IDS)
+def test_the_last_rows_fail_when_they_hear_it_again(
+    engine: Refusing, answer: SubmitOutcome
+) -> None:
+    """Unless it speaks of the account: then they wait until that is settled. No run asks twice."""
+    keys = rows(engine, 6)
+    engine.refused, engine.answer = keys[4:], answer
+    engine.run(rate=1)
+    engine.run(rate=1)
+    assert engine.asked == [*keys, *keys[4:]]
+    failed = {} if answer is NO_PLAN else dict.fromkeys(keys[4:], "validation")
+    assert engine.failed() == failed
+    assert engine.states()["queued"] == 2 - len(failed)
+
+
+@pytest.mark.parametrize("answer", EVERY, ids=IDS)
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_sheet_of_one_or_two_rows_fails_at_once(
+    engine: Refusing, answer: SubmitOutcome, count: int
+) -> None:
+    """Nothing shows that anything is accepted, and its person is there; but for the account's."""
+    engine.refused, engine.answer = rows(engine, count), answer
+    ending = engine.run(rate=1)
+    if answer is NO_PLAN:
+        assert (ending.reason, engine.states()) == (Reason.ACCOUNT, {"queued": count})
+    else:
+        assert (ending.reason, engine.states()) == (Reason.FINISHED, {"failed": count})
+    assert len(engine.asked) == count
+
+
+@pytest.mark.parametrize("answer", EVERY, ids=IDS)
+def test_what_was_accepted_of_those_sent_later_makes_it_the_rows_own(
+    engine: Refusing, answer: SubmitOutcome
+) -> None:
+    """Also where its answer came last."""
+    keys = rows(engine, 6)
+    engine.refused, engine.answer, engine.after = keys[:2], answer, 5.0
+    assert engine.run(rate=100, max_in_flight=50).reason is Reason.FINISHED
+    assert engine.failed() == dict.fromkeys(keys[:2], "validation")
+
+
+@pytest.mark.parametrize("answer", EVERY, ids=IDS)
+def test_a_refusal_that_is_sure_puts_back_the_rows_before_it(
+    engine: Refusing, answer: SubmitOutcome
+) -> None:
+    """No money in the end: what the rows before heard may have been the same."""
+    keys = rows(engine, 6)
+    engine.refused, engine.answer = keys[3:], answer
+    engine.others = {keys[5]: Refused(RefusalCause.FUNDS, "402")}
+    assert engine.run(rate=1).reason is Reason.FUNDS
+    assert engine.states() == {"completed": 3, "queued": 3}
