@@ -17,12 +17,18 @@ is wrong with it                          of one prompt are refused alike
 speaks of the account or its money, or    the row fails; three running, whatever their words: the
 refuses access, under a status for wrong  run stops for that cause, and they are put back
 requests too (and the balance suffices)
+any of the last three, and its row has    the row fails, and stops nobody: the others were taken, it
+heard the same before, and other rows     was refused, twice
+were accepted since
+any of the three, fewer than three        the rows are put back: what speaks of the account always,
+running when the run ends                 the others once, where the run had any accepted before
 ========================================  ==========================================================
 """
 
 import re
 from collections.abc import Hashable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import Enum, auto
 
 from .provider import (
     About,
@@ -50,13 +56,39 @@ def same_words(message: str) -> str:
     return " ".join(_VARYING.sub("#", message.casefold()).split())
 
 
+class Heard(Enum):
+    """Whether a row has heard before what it hears now."""
+
+    NEVER = auto()
+    BEFORE = auto()
+    AND_OTHERS_TAKEN = auto()
+
+
+def open_words(outcome: SubmitOutcome) -> str | None:
+    """Return the words of a refusal that leaves open whose fault it is; None of any other."""
+    match outcome:
+        case Rejected(about=About.UNKNOWN | About.UNCLEAR) | Refused(sure=False):
+            return outcome.message
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """An attempt whose row failed, and what the run is refused for where it is not the row's."""
+
+    attempt_id: int
+    of_the_run: Refused
+    heard: Heard
+
+
 class Blame:
     """Remembers the refusals that may be the run's, until something is accepted."""
 
     def __init__(self) -> None:
         self._words: str | None = None
         self._heard_by: set[Hashable] = set()
-        self._failed: list[int] = []
+        self._failed: list[_Failed] = []
+        self._taken = 0  # the newest attempt that was accepted
         self._put_back: list[int] = []
 
     def judge(
@@ -66,6 +98,7 @@ class Blame:
         request: GenerationRequest,
         *,
         own_callback: bool,
+        heard: Heard = Heard.NEVER,
     ) -> SubmitOutcome:
         """Return the outcome as it is to be booked: on the row, or on the run.
 
@@ -74,9 +107,11 @@ class Blame:
             outcome: as the provider gave it.
             request: what it was asked for.
             own_callback: True when the row names its own address for callbacks.
+            heard: whether the row has heard this before.
         """
         match outcome:
             case Accepted():
+                self._taken = max(self._taken, attempt_id)
                 self._forget()
             case Rejected(about=About.CALLBACK) if not own_callback:
                 return Refused(
@@ -84,17 +119,22 @@ class Blame:
                     f"{outcome.message}; the address is the run's own: check --callback-base",
                 )
             case Rejected(about=About.UNKNOWN | About.UNCLEAR):
+                if heard is Heard.AND_OTHERS_TAKEN:
+                    return outcome
                 one = (
                     attempt_id
                     if outcome.about is About.UNKNOWN
                     else replace(request, callback_url=None)
                 )
-                refused = Refused(RefusalCause.REQUEST, outcome.message)
-                words = same_words(outcome.message)
-                return self._unexpected(attempt_id, words, one, outcome, refused)
+                refused = Refused(RefusalCause.REQUEST, outcome.message, sure=False)
+                words = same_words(outcome.gist or outcome.message)
+                return self._unexpected(words, one, outcome, _Failed(attempt_id, refused, heard))
             case Refused(sure=False):  # the caller knows that the balance suffices
                 row = Rejected(FailureKind.VALIDATION, outcome.message, About.UNKNOWN)
-                return self._unexpected(attempt_id, _OF_THE_ACCOUNT, attempt_id, row, outcome)
+                if heard is Heard.AND_OTHERS_TAKEN:
+                    return row
+                failed = _Failed(attempt_id, outcome, heard)
+                return self._unexpected(_OF_THE_ACCOUNT, attempt_id, row, failed)
         return outcome
 
     def put_back(self) -> list[int]:
@@ -102,32 +142,50 @@ class Blame:
         found, self._put_back = self._put_back, []
         return found
 
+    def cut_off(self) -> tuple[list[int], Refused | None]:
+        """Return, once, the attempts that a run which ends now puts back, and why.
+
+        Nothing that was sent after them was accepted, so that they may have been the first of a
+        streak. What speaks of the account is never taken for the rows' own by that; what nobody
+        understands is, where nothing was accepted before either (a sheet of a row or two), or the
+        row has heard it before: else it would be sent by every run, and never fail.
+        """
+        left = [
+            one
+            for one in self._failed
+            if one.attempt_id > self._taken
+            and (
+                _speaks_of_the_account(one.of_the_run) or (self._taken and one.heard is Heard.NEVER)
+            )
+        ]
+        self._failed = []
+        why = sorted((one.of_the_run for one in left), key=_speaks_of_the_account)
+        return [one.attempt_id for one in left], why[-1] if why else None
+
     def _unexpected(
-        self,
-        attempt_id: int,
-        words: str,
-        one: Hashable,
-        of_the_row: Rejected,
-        of_the_run: Refused,
+        self, words: str, one: Hashable, of_the_row: Rejected, failed: _Failed
     ) -> SubmitOutcome:
         """Book a refusal on the row until three have heard these words.
 
         Args:
-            attempt_id: whose answer it is.
             words: without what varies.
             one: what makes it another one than those before.
             of_the_row: the outcome while it may be the row's.
-            of_the_run: the outcome from then on.
+            failed: what is remembered while it may be the run's.
         """
         if words != self._words:
             self._forget(words)
         self._heard_by.add(one)
         if len(self._heard_by) < RUNNING:
-            self._failed.append(attempt_id)
+            self._failed.append(failed)
             return of_the_row
-        self._put_back += self._failed
+        self._put_back += [earlier.attempt_id for earlier in self._failed]
         self._failed = []
-        return of_the_run
+        return failed.of_the_run
 
     def _forget(self, words: str | None = None) -> None:
         self._words, self._heard_by, self._failed = words, set(), []
+
+
+def _speaks_of_the_account(refused: Refused) -> bool:
+    return refused.cause is RefusalCause.ACCOUNT

@@ -21,6 +21,7 @@ class Reason(StrEnum):
     ACCOUNT = "account"
     ACCESS = "access"
     REQUEST = "request"
+    UNDECIDED = "undecided"
     BLOCKED = "blocked"
     DATABASE = "database"
 

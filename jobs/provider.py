@@ -7,7 +7,7 @@ what is *known* to have created nothing is :class:`Unsent`, :class:`Throttled`, 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -98,11 +98,14 @@ class Rejected:
         about: ``row``: its content, its image or a field of it is wrong; ``callback``: the address
             for callbacks; ``unclear``: something of the row is named, and not what is wrong with
             it; ``unknown``: the words name nothing of the row.
+        gist: the words without what they quote of the prompt, to compare refusals by; empty: the
+            message is what is compared.
     """
 
     kind: FailureKind
     message: str
     about: About = About.ROW
+    gist: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

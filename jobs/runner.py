@@ -45,6 +45,7 @@ WAITS_AFTER = {
     Reason.ACCOUNT: "the account ({})",
     Reason.ACCESS: "access to the API ({})",
     Reason.REQUEST: "a change of the run's settings ({})",
+    Reason.UNDECIDED: "another run, which tells whose fault it is ({})",
     Reason.UNREACHABLE: "the API",
 }
 """What the batches of a run wait for after it ended."""

@@ -9,10 +9,10 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from .blame import Blame
 from .context import RunContext
-from .ending import Ending, Situation, serves, verdict
+from .ending import Ending, Reason, Situation, serves, verdict
 from .funds import Funds
+from .judge import Judge
 from .money import usd_text
 from .pace import Pacer, look_delay
 from .provider import (
@@ -27,7 +27,7 @@ from .provider import (
     Unsent,
 )
 from .reconcile import Reconciler
-from .store import accounts, claims, doubts, handing, looks, outcomes, outstanding, steering
+from .store import accounts, claims, doubts, handing, looks, outcomes, outstanding, queues, steering
 from .store.claims import Blocked, Claim, ClaimResult, ClaimTerms
 
 log = logging.getLogger(__name__)
@@ -76,8 +76,7 @@ class Scheduler:
         self._fence = context.fence
         self._funds = funds
         self._reconciler = reconciler
-        self._token = context.token
-        self._blame = Blame()
+        self._judge = Judge(context, funds)
         self._doubted: list[int] = []
         self._pacer = Pacer(context.policy.rate, context.clock)
         self._sending: set[asyncio.Task[None]] = set()
@@ -116,8 +115,21 @@ class Scheduler:
                 self._stop_submitting()
             ending = verdict(situation)
             if ending is not None:
-                return ending
+                return await self._cut_off(ending)
             await self._rest(situation, paced=not want)
+
+    async def _cut_off(self, ending: Ending) -> Ending:
+        """Put back what was refused last and may not be the rows' fault, and end for it."""
+        attempts, refused = self._judge.cut_off()
+        if refused is None or ending.reason is Reason.DATABASE:
+            return ending
+        put_back = await self._store.commit(
+            lambda connection: [outcomes.put_back(connection, number) for number in attempts]
+        )
+        if ending.reason is not Reason.FINISHED or not any(put_back):
+            return ending
+        of_the_account = refused.cause is RefusalCause.ACCOUNT
+        return Ending(Reason.ACCOUNT if of_the_account else Reason.UNDECIDED, refused.message)
 
     def _wanted(self) -> int:
         """Say how many submissions may start; some together, so that they share a transaction."""
@@ -317,7 +329,7 @@ class Scheduler:
             request = self._announced(claim.request)
             outcome = await self._provider.submit(request, claim.idempotency_key, may_send)
             self._checkpoint("answer-read")
-            outcome = await self._judged(claim, outcome)
+            outcome = await self._judge.judged(claim, outcome)
             self._heed(claim, outcome)
             await self._store.commit(lambda connection: self._settle(connection, claim, outcome))
             self._checkpoint("outcome-written")
@@ -330,22 +342,6 @@ class Scheduler:
         if self._policy.callback_url is None or request.callback_url is not None:
             return request
         return replace(request, callback_url=self._policy.callback_url)
-
-    async def _judged(self, claim: Claim, outcome: SubmitOutcome) -> SubmitOutcome:
-        """Say whose fault a refusal is: the row's, the run's, or the token's."""
-        match outcome:
-            case Refused(RefusalCause.ACCESS) | Refused(RefusalCause.ACCOUNT, sure=False):
-                refused = await self._token.refused()
-                if refused is not None:
-                    return Refused(RefusalCause.TOKEN, str(refused))
-            case Refused(RefusalCause.FUNDS, sure=False):
-                if not await self._funds.suffice():
-                    return replace(outcome, sure=True)
-            case InDoubt(_, RefusalCause.FUNDS) if await self._funds.suffice():
-                outcome = replace(outcome, cause=None)
-        asked = claim.request
-        own = asked.callback_url is not None or self._policy.callback_url is None
-        return self._blame.judge(claim.attempt_id, outcome, asked, own_callback=own)
 
     def _heed(self, claim: Claim, outcome: SubmitOutcome) -> None:
         """Draw the conclusions that concern every submission."""
@@ -390,9 +386,10 @@ class Scheduler:
                 outcomes.reject(connection, attempt, kind, message, now)
             case Throttled(_, words):
                 outcomes.release(connection, attempt, words or "429 too many requests", None)
-            case Refused(cause, message):
-                outcomes.release(connection, attempt, f"{cause}: {message}", None)
-                for number in self._blame.put_back():
+            case Refused(cause, message, sure):
+                due_at = None if sure else queues.BEHIND  # as those that are put back
+                outcomes.release(connection, attempt, f"{cause}: {message}", due_at)
+                for number in self._judge.put_back():
                     outcomes.put_back(connection, number)
             case Unsent(reason):
                 outcomes.release(connection, attempt, reason, None)

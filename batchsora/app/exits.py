@@ -35,7 +35,14 @@ class Exit(IntEnum):
 
 ITS_OWN = frozenset({Blocked.PAUSED, Blocked.BATCH_CAP, Blocked.CAMPAIGN_CAP, Blocked.PRICE})
 """What a batch itself has in the way of its jobs."""
-STOPPED = (Reason.FUNDS, Reason.ACCOUNT, Reason.ACCESS, Reason.REQUEST, Reason.BLOCKED)
+STOPPED = (
+    Reason.FUNDS,
+    Reason.ACCOUNT,
+    Reason.ACCESS,
+    Reason.REQUEST,
+    Reason.UNDECIDED,
+    Reason.BLOCKED,
+)
 """Why a run ends that leaves work for when a person has done something."""
 _WHATEVER_ELSE = {
     Reason.DATABASE: Exit.DATABASE,

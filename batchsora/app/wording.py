@@ -244,6 +244,9 @@ _REASONS = {
     "it is a firewall or a missing permission: settle it, then run again",
     Reason.REQUEST: "{message}; every submission is refused like this, so it is no fault of the "
     "rows: {queued} job(s) stay queued, at no cost. Fix it, then run again",
+    Reason.UNDECIDED: "{message}; the last rows were refused like this, and whether it is their "
+    "fault or the account's can't be told: {queued} job(s) stay queued, at no cost. If it is the "
+    "account's, settle it; then run again: rows that are refused in the same words fail then",
 }
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from batchsora.runblob import errors
-from batchsora.runblob.causes import Cause, cause_of, is_the_rows, names_callback, names_row
+from batchsora.runblob.causes import Cause, cause_of, gist, is_the_rows, names_callback, names_row
 from batchsora.runblob.client import RunBlobClient
 from batchsora.runblob.failures import failure_kind
 from batchsora.runblob.kinds import kind_of
@@ -154,12 +154,12 @@ def outcome_of(error: errors.RunBlobError, prompt: str = "", *, with_image: bool
 
 
 def _rejected(error: errors.ValidationError, prompt: str, *, with_image: bool) -> Rejected:
-    message, about = str(error), about_of(error, prompt)
+    kind = FailureKind.VALIDATION
     if with_image and isinstance(error, errors.ImageError):
-        return Rejected(FailureKind.IMAGE, message, about)
-    if error.status == 403:  # noqa: PLR2004 - moderation, see batchsora.runblob.answers
-        return Rejected(FailureKind.CONTENT, message, about)
-    return Rejected(FailureKind.VALIDATION, message, about)
+        kind = FailureKind.IMAGE
+    elif error.status == 403:  # noqa: PLR2004 - moderation, see batchsora.runblob.answers
+        kind = FailureKind.CONTENT
+    return Rejected(kind, str(error), about_of(error, prompt), gist(error.details, prompt))
 
 
 def about_of(error: errors.ValidationError, prompt: str = "") -> About:

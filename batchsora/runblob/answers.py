@@ -42,6 +42,7 @@ _BY_WORDS: Final = frozenset({400, 402, 403, 422, 429})
 account and not the row."""
 
 _MOST_DETAILS = 20
+_LONGEST_DETAIL = 6000  # what stands behind a quoted prompt tells whose fault it is
 _TITLE = re.compile(rb"<title[^>]*>([^<]*)", re.IGNORECASE)
 _IMAGE_FIELD = re.compile(r"\bimage(?:_url|_base64|s)?\b", re.IGNORECASE)
 _OK = (200,)
@@ -112,7 +113,7 @@ def error_of(  # noqa: C901, PLR0911 - a table: one return for each meaning
         now: the time, for a ``Retry-After`` that is a date.
         prompt: of a ``generate``, which the API's words may quote.
     """
-    details = [clean(line, secret) for line in _details(answer)]
+    details = [clean(line, secret, _LONGEST_DETAIL) for line in _details(answer)]
     said = f": {clean('; '.join(details), secret)}" if details else ""
     status = answer.status
     if call is Call.GENERATE and status in _BY_WORDS:

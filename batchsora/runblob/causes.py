@@ -27,6 +27,17 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Final
 
+from batchsora.runblob.quoting import (
+    says_again,
+    spread,
+    unquoted,
+    within,
+    without_marked,
+    without_prompt,
+    without_runs,
+    words_of,
+)
+
 
 class Cause(Enum):
     """What concerns every submission, not one row."""
@@ -81,22 +92,12 @@ _OF_FIELD = re.compile(
 )
 """``The prompt contains …``"""
 
-_QUOTED = re.compile(
-    r"\"[^\"]*(?:\"|$)|\u201c[^\u201d]*(?:\u201d|$)|\u201e[^\u201c\u201d]*(?:[\u201c\u201d]|$)|"
-    r"\u00ab[^\u00bb]*(?:\u00bb|$)|`[^`]*(?:`|$)|\u300c[^\u300d]*(?:\u300d|$)|"
-    r"(?<!\w)['\u2018](?:[^'\u2019]|(?<=\w)['\u2019](?=\w))*(?:['\u2019](?!\w)|$)"
-)
-"""Text in quotation marks, also one that was cut before its end; an apostrophe is none."""
-
 _MEASURED = re.compile(
     r"\b\d[\d., ]*(?:[kmg]i?b|(?:kilo|mega|giga)?bytes?|s|secs?|seconds?|min|minutes?|px|pixels?|"
     r"characters?|chars?|words?|fps)\b"
 )
 _BY_TIME = re.compile(r"\b(?:dai|week|month|year)ly\b|\bquotas?\b")
 """What an account has so much of in a time: measures beside it are the account's."""
-
-_RUN = 3
-"""Words in a row that stand in the row's prompt as well: they are from there."""
 
 _CALLBACK = re.compile(r"\b(?:callback|webhook)(?:[_ -]?ur[il])?\b", re.IGNORECASE)
 _OF_THE_ROW = re.compile(
@@ -159,8 +160,6 @@ _THEIRS: Final = re.compile(rf"\b(?:your|this|the) (?:\w+ )?(?:{_WHO}|e ?mail)\b
 
 _SENTENCES: Final = re.compile(r"(?<=[.!?;])\s+|\u3002|\uff01|\uff1f")
 
-_LONGEST_SEARCHED: Final = 2000
-
 
 def cause_of(lines: Sequence[str], prompt: str = "") -> Cause | None:
     """Return what the API's words tell of the account; None when they tell nothing of it.
@@ -169,9 +168,9 @@ def cause_of(lines: Sequence[str], prompt: str = "") -> Cause | None:
         lines: the API's words.
         prompt: of the row that they are about, which they may quote.
     """
-    own = _bare(_spread(prompt, None))
+    own = words_of(prompt)
     texts = [
-        _without(own, _stated(line))
+        without_runs(own, _stated(line))
         for line in lines
         if not (_IN_FIELD.match(line) or _OF_FIELD.match(line))
     ]
@@ -180,52 +179,25 @@ def cause_of(lines: Sequence[str], prompt: str = "") -> Cause | None:
             of_a_row = cause is Cause.ACCOUNT and _MEASURED.search(text)
             if of_a_row and not _BY_TIME.search(text):
                 continue
-            if any(not _within(found[0], own) for found in re.finditer(pattern, text)):
+            if any(not within(found[0], own) for found in re.finditer(pattern, text)):
                 return cause
     return None
 
 
 def quotes(lines: Sequence[str], prompt: str) -> bool:
-    """Check whether the words quote the row's prompt, or a part of it: then they are about it."""
-    own = _bare(_spread(prompt, None))
-    said = [_bare(_spread(line)) for line in lines]
-    quoted = [_spread(found[0]) for line in lines for found in _QUOTED.finditer(line)]
-    return any(_without(own, text) != text for text in said) or any(
-        _within(text, own) for text in quoted
+    """Check whether the words quote the row's prompt, and speak of no account: it is the row's.
+
+    What was certainly quoted may speak of anything. Words that merely stand in the prompt as well
+    ("his account is banned") are the API's own where they speak of an account.
+    """
+    return any(says_again(line, prompt) for line in lines) and not any(
+        _ACCOUNTS.search(_meant(without_prompt(line, prompt))) for line in lines
     )
 
 
-def _bare(text: str) -> str:
-    """Leave out all but words: what quotes a prompt may write other signs between them."""
-    return " ".join(re.findall(r"\w+", text))
-
-
-def _within(text: str, own: str) -> bool:
-    """Check whether words stand in the row's prompt; not all scripts have spaces between them."""
-    bare = _bare(text)
-    return bool(bare) and (f" {bare} " in f" {own} " or (not bare.isascii() and bare in own))
-
-
-def _without_quotes(line: str) -> str:
-    """Leave out quoted text, unless there is nothing else."""
-    left = _QUOTED.sub(" ", line)
-    return left if re.search(r"\w", left) else line
-
-
-def _without(own: str, text: str) -> str:
-    """Leave out the words that stand in the row's prompt in the same order, three at least."""
-    if not own:
-        return text
-    words, kept, at = text.split(), [], 0
-    while at < len(words):
-        end = at
-        while end < len(words) and _within(" ".join(words[at : end + 1]), own):
-            end += 1
-        if end - at < _RUN:
-            kept.append(words[at])
-            end = at + 1
-        at = end
-    return " ".join(kept)
+def gist(lines: Sequence[str], prompt: str) -> str:
+    """Return the API's words without what they quote of the prompt, to compare refusals by."""
+    return "; ".join(filter(None, (unquoted(line, prompt) for line in lines)))
 
 
 def names_callback(lines: Sequence[str]) -> bool:
@@ -247,10 +219,11 @@ def is_the_rows(lines: Sequence[str], prompt: str = "") -> bool:
         lines: the API's words.
         prompt: of the row that they are about, which they may quote.
     """
+    left = [without_prompt(line, prompt) for line in lines]
     return (
-        any(map(_IN_FIELD.match, lines))
+        any(map(_IN_FIELD.match, left))
         or quotes(lines, prompt)
-        or any(map(_first_blames_row, lines))
+        or any(map(_first_blames_row, left))
     )
 
 
@@ -276,11 +249,10 @@ def _blames_row(sentence: str) -> bool:
 
 
 def _stated(line: str) -> str:
-    """Leave out quotations, warnings, and what is said of every account."""
-    return _ASIDE.sub(" ", _WARNING.sub(" ", _spread(_without_quotes(line))))
+    """Leave out text in quotation marks, warnings, and what is said of every account."""
+    return _meant(without_marked(line))
 
 
-def _spread(line: str, longest: int | None = _LONGEST_SEARCHED) -> str:
-    """Take codes apart: ``INSUFFICIENT_CREDITS`` and ``accountSuspended`` are words too."""
-    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", line[:longest])
-    return " ".join(re.sub(r"[_\-/.,;()\[\]'\"]+", " ", text).casefold().split())
+def _meant(line: str) -> str:
+    """Leave out warnings, and what is said of every account."""
+    return _ASIDE.sub(" ", _WARNING.sub(" ", spread(line)))

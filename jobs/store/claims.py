@@ -4,7 +4,7 @@ Everything that may forbid a purchase is looked at here, inside the transaction,
 pause, edits and caps come from other processes too.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,7 +13,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Select,
     and_,
     bindparam,
     func,
@@ -29,10 +28,11 @@ from ..elsewhere import Elsewhere
 from ..ledger import Scope, keys_of
 from ..provider import GenerationRequest
 from ..states import AttemptState, JobState
-from ..tables import ATTEMPT, BATCH, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
+from ..tables import ATTEMPT, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
 from ..text import prompt_key
 from . import accounts, handing, others, prices
 from .prepared import Prepared
+from .queues import Queue, queues
 from .rows import request_of
 from .till import Till
 
@@ -113,7 +113,8 @@ def claim(
 ) -> ClaimResult:
     """Claim as many due jobs as terms, caps and prices allow.
 
-    What a person handed over goes first, then the batches that the runner was started for.
+    What a person handed over goes first, then the batches that the runner was started for, and
+    last what a run has put back.
     """
     result = ClaimResult()
     under_way = {row.state: row.jobs for row in _UNDER_WAY.all(connection)}
@@ -124,7 +125,7 @@ def claim(
     day = accounts.current_day(connection, now)
     result.elsewhere += others.hold_back_copied(connection, terms.elsewhere).values()
     till = Till(connection)
-    for batch, queue in _queues(connection):
+    for batch, queue in queues(connection):
         if want <= 0:
             break
         picker = _Picker(connection, now, terms, day, batch, queue, new_key, till)
@@ -147,62 +148,6 @@ _UNDER_WAY = Prepared(
     .group_by(TALLY.c.state)
 )
 """Their attempts may be under way at the provider; an overdue one's job has failed."""
-
-_TERMS = select(BATCH.c.id, BATCH.c.max_price_micros).where(not_(BATCH.c.paused))
-_SERVED = Prepared(_TERMS.where(BATCH.c.active).order_by(BATCH.c.id))
-_HANDED_OF = Prepared(_TERMS.where(BATCH.c.id == bindparam("batch")))
-
-MOST_ORDERED = 1000
-"""Handed jobs of a batch that are put in order at a time: no index has them in it."""
-
-_COLUMNS = (
-    "id", "batch_id", "key", "fingerprint", "kind", "prompt", "orientation", "duration", "image",
-    "callback_url", "campaign", "attempt_id", "overruled_at",
-)  # fmt: skip
-_OPEN = (
-    JOB.c.batch_id == bindparam("batch"),
-    JOB.c.in_manifest,
-    or_(JOB.c.due_at.is_(None), JOB.c.due_at <= bindparam("now", type_=JOB.c.due_at.type)),
-)
-_NEXT = (
-    select(*(JOB.c[name] for name in _COLUMNS))
-    .order_by(JOB.c.retries, text("priority DESC"), JOB.c.id)
-    .limit(bindparam("most"))
-)
-
-
-def _of_batch(*more: ColumnElement[bool]) -> Select[Any]:
-    """Ask for the jobs of a batch that nobody holds back."""
-    return _NEXT.where(BUYABLE, *_OPEN, *more)
-
-
-def _of_handed(*more: ColumnElement[bool]) -> Select[Any]:
-    """Ask for the jobs of a batch that were handed over, in order among the first of them."""
-    first = select(JOB.c.id).where(handing.IN_HAND, *_OPEN, *more).limit(MOST_ORDERED)
-    return _NEXT.where(JOB.c.id.in_(first))
-
-
-@dataclass(frozen=True, slots=True)
-class _Queue:
-    """Where jobs come from: the question, as it is asked first, and with what has closed since."""
-
-    ask: Callable[..., Select[Any]]
-    prepared: Prepared
-
-
-_BATCH_QUEUE = _Queue(_of_batch, Prepared(_of_batch()))
-_HANDED_QUEUE = _Queue(_of_handed, Prepared(_of_handed()))
-
-
-def _queues(connection: Connection) -> Iterator[tuple[Any, _Queue]]:
-    """List the batches that are not paused, with what may be bought of each."""
-    if handing.anything(connection):
-        for number in handing.batches(connection, [JobState.QUEUED]):
-            if (batch := _HANDED_OF.first(connection, batch=number)) is not None:
-                yield batch, _HANDED_QUEUE
-    for batch in _SERVED.all(connection):
-        yield batch, _BATCH_QUEUE
-
 
 _UNSETTLED_TWIN = Prepared(
     select(ATTEMPT.c.fingerprint)
@@ -247,7 +192,7 @@ class _Picker:
         terms: ClaimTerms,
         day: str,
         batch: Any,
-        queue: _Queue,
+        queue: Queue,
         new_key: Callable[[], str],
         till: Till,
     ) -> None:

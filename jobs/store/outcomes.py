@@ -14,6 +14,7 @@ from ..states import AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, LIVE
 from . import prices
 from .prepared import Prepared
+from .queues import BEHIND
 from .rows import ASKED, attempt_row, estimate, move_attempt, move_job, move_money
 
 LONGEST_WAIT = timedelta(hours=1)
@@ -148,6 +149,7 @@ def reject(
 def put_back(connection: Connection, attempt_id: int) -> bool:
     """Queue a job again whose refusal turned out to be no fault of its own: it used up nothing.
 
+    It goes behind the others, so that the next run begins with rows that were not tried yet.
     A row of no manifest (a single video) stays failed: its person was told so at once, and may have
     ordered it anew.
 
@@ -171,7 +173,7 @@ def put_back(connection: Connection, attempt_id: int) -> bool:
         error_kind=None,
         error=None,
         completed_at=None,
-        due_at=None,
+        due_at=BEHIND,
     )
 
 

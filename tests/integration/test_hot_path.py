@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from support.engine import Engine, spec
 
 from jobs.ending import Reason
-from jobs.provider import Generation, GenerationPhase, InDoubt
+from jobs.provider import About, Generation, GenerationPhase, InDoubt, Rejected
 from jobs.states import FailureKind, HeldBack
 from jobs.store import handing, views
 from jobs.store.database import LARGEST_WAL
@@ -86,6 +86,33 @@ def test_what_may_be_bought_comes_from_the_queue_in_order(engine: Traced) -> Non
     with closing(sqlite3.connect(engine.path)) as raw:
         plan = [row[3] for row in raw.execute("EXPLAIN QUERY PLAN " + query)]
     assert plan == ["SEARCH job USING INDEX ix_job_queue (batch_id=?)"]
+
+
+def test_what_was_put_back_is_found_without_reading_its_batch(engine: Traced) -> None:
+    """Behind a million that wait for something, and what it has heard before by its job."""
+    strange = Rejected(FailureKind.VALIDATION, "nope", About.UNKNOWN)
+    engine.provider.script = {f"prompt of r{i}": [strange, strange] for i in range(3)}
+    engine.load([spec(f"r{i}", row=i) for i in range(9)])
+    assert engine.run(rate=1).reason is Reason.REQUEST
+    engine.statements.clear()
+    assert engine.run(rate=1).reason is Reason.FINISHED
+    assert [job.state for job in engine.jobs().values()].count("failed") == 3
+    behind = {s for s in engine.statements if "due_at <= '1970" in s and s.startswith("SELECT")}
+    before = {s for s in engine.statements if "+state = 'rejected'" in s}
+    taken = {s for s in engine.statements if "+generation_id IS NOT NULL" in s}
+    front = {s for s in engine.statements if "due_at IS NOT '1970" in s}
+    with closing(sqlite3.connect(engine.path)) as raw:
+        for statements, step in [
+            (behind, "SEARCH job USING INDEX ix_job_later (batch_id=? AND due_at>? AND due_at<?)"),
+            (front, "SEARCH job USING INDEX ix_job_batch_state (batch_id=? AND state=?)"),
+            (before, "SEARCH attempt USING INDEX ix_attempt_job_id (job_id=? AND rowid<?)"),
+            (taken, "SEARCH attempt USING INTEGER PRIMARY KEY (rowid>?)"),
+        ]:
+            assert statements
+            for statement in statements:
+                plan = [row[3] for row in raw.execute("EXPLAIN QUERY PLAN " + statement)]
+                assert step in plan, (statement, plan)
+                assert not [one for one in plan if WHOLE_TABLES.search(one)]
 
 
 def test_what_was_handed_over_is_found_without_reading_its_batch(engine: Traced) -> None:

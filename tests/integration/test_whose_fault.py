@@ -264,6 +264,27 @@ def test_what_concerns_the_account_or_the_run_stops_the_run(
     assert len(shop.world.made) == ROWS
 
 
+@pytest.mark.parametrize("told", ["Your subscription has expired: {}", "A Pro plan makes '{}'"])
+@pytest.mark.parametrize("code", [400, 403, 422])
+def test_the_accounts_refusal_that_quotes_each_prompt_stops_the_run(
+    shop: Shop, status: Callable[[], Any], code: int, told: str
+) -> None:
+    """No row pays for it, and all are bought when it is settled."""
+
+    async def answer(request: web.Request) -> web.StreamResponse | None:
+        if request.path != POST:
+            return None
+        return refusal(code, detail=told.format((await request.json())["prompt"]))
+
+    shop.answer = answer
+    prompts = [f"{thing} in the rain" for thing in ("kite", "tram", "dune", "fox", "lamp", "sea")]
+    assert shop.run("--buy-again", prompts=prompts) == 4
+    assert status()["jobs"]["queued"] == ROWS
+    shop.answer = lambda _: None
+    assert shop.run("--buy-again", prompts=prompts) == 0
+    assert len(shop.world.made) == ROWS
+
+
 OF_ONE_ROW = [
     (400, "Recharge your life is not a permitted slogan"),
     (400, 'The words "insufficient funds" are not permitted'),
@@ -351,24 +372,41 @@ def test_a_sheet_that_moderation_refuses_fails_row_by_row(
     assert shop.posts == posts  # nor is any of them sent again by itself
 
 
-def test_two_rows_that_the_account_refused_are_not_lost(
+def test_two_rows_that_the_account_refused_stay_queued(
     shop: Shop, status: Callable[[], Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Too few to tell: they fail in the provider's words, and are retried when they are named."""
-    shop.answer = lambda request: (
-        refusal(400, detail="Your account has been suspended") if request.path == POST else None
-    )
-    assert shop.run("--buy-again", rows=2) == 3
-    assert status()["failed_kinds"] == {"validation": 2}
-    capsys.readouterr()
-    shop.call("jobs", "--json")
-    assert {job["error"].split(": ")[-1] for job in json.loads(capsys.readouterr().out)} == {
-        "Your account has been suspended"
-    }
+    """Too few for a streak: the run ends for the account, and the next one buys them."""
+    words = "Your account has been suspended"
+    shop.answer = lambda request: refusal(400, detail=words) if request.path == POST else None
+    assert shop.run("--buy-again", rows=2) == 4
+    assert f"{words}; 2 job(s) stay queued" in capsys.readouterr().err
+    assert status()["jobs"]["queued"] == 2
+    assert words in status()["waiting_for"]
+    assert shop.posts == 2
+    shop.answer = lambda _: None
+    assert shop.call("run", *QUICK) == 0
+    assert len(shop.world.made) == 2
+
+
+def test_the_last_row_in_words_that_nobody_understands_fails_in_the_second_run(
+    shop: Shop, status: Callable[[], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first one says what it can't tell and what to do; then 'retry' is offered."""
+
+    async def answer(request: web.Request) -> web.StreamResponse | None:
+        odd = request.path == POST and (await request.json())["prompt"] == "kite 2"
+        return refusal(400, detail="nope") if odd else None
+
+    shop.answer = answer
+    assert shop.run("--buy-again", "--max-in-flight", "1", rows=3) == 4
+    assert "can't be told: 1 job(s) stay queued, at no cost" in capsys.readouterr().err
+    assert "nope" in status()["waiting_for"]
+    assert shop.run("--buy-again", rows=3) == 3
+    assert status()["failed_kinds"] == {"validation": 1}
     shop.answer = lambda _: None
     assert shop.call("retry", "--kind", "validation", "--yes") == 0
     assert shop.call("run", *QUICK) == 0
-    assert len(shop.world.made) == 2
+    assert len(shop.world.made) == 3
 
 
 @pytest.mark.parametrize("words", ["Recharge your life", "Billing scene could not be rendered"])

@@ -165,10 +165,17 @@ PROMPTS = ("a kite", "two dunes at dawn", "a red lighthouse", "snow over Oslo", 
 
 
 def answers(words: str, status: int, prompts: Sequence[str] = PROMPTS) -> list[SubmitOutcome]:
-    """Refuse a row each, one after the other, and say how each is booked."""
+    """Refuse a row each, one after the other, and say how each is booked.
+
+    Args:
+        words: of the API; ``PROMPT`` in them stands for the row's.
+        status: of its answers.
+        prompts: of the rows.
+    """
     blame, found = Blame(), []
     for number, prompt in enumerate(prompts):
-        answer = Answer(status, {}, json.dumps({"detail": words}).encode(), whole=True)
+        told = words.replace("PROMPT", prompt)
+        answer = Answer(status, {}, json.dumps({"detail": told}).encode(), whole=True)
         error = error_of(answer, Call.GENERATE, "", lambda: datetime.now(UTC), prompt)
         request = GenerationRequest(prompt, "9:16", 10)
         outcome = outcome_of(error, prompt, with_image=False)
@@ -209,6 +216,76 @@ def test_what_is_said_of_the_account_stops_the_run_at_the_third_time(
 def test_a_status_that_speaks_for_itself_stops_the_run_at_once(status: int, words: str) -> None:
     """Its words are not asked."""
     assert isinstance(answers(words, status)[0], Refused)
+
+
+# the account's, although they say the row's prompt again
+QUOTING_RUN = (
+    'Your subscription has expired: "PROMPT"',
+    "Your subscription has expired: PROMPT",
+    "Your subscription has expired (prompt: 'PROMPT')",
+    "\u201cPROMPT\u201d was refused: a Pro plan is required",
+    "PROMPT: your key is not allowed to do this",
+    "Refused: PROMPT; upgrade to continue",
+    "Access denied for \u00abPROMPT\u00bb",
+    '"PROMPT" could not be created: your account is under review',
+    "Your account has been suspended: PROMPT",
+    "\u60a8\u7684\u8d26\u6237\u65e0\u6743\u9650\uff1a\u201cPROMPT\u201d",
+)
+# the row's, because of what it says again
+QUOTING_ROW = (
+    'Not allowed: "PROMPT"',
+    "Refused: PROMPT",
+    "Not allowed: 'PROMPT'. Your account was not charged.",
+    "We can't show \u201cPROMPT\u201d",
+    "Forbidden: `PROMPT`",
+)
+QUOTED = (
+    *PROMPTS,
+    "kite",
+    "\u4e00\u53ea\u98ce\u7b5d\u5728\u5929\u4e0a\u98de",
+    'the sign says "Sale", and it\'s raining & cold',
+    " ".join(f"scene {number} of a very long film" for number in range(100)),
+    "a banner: your account is suspended",
+)
+
+
+@pytest.mark.parametrize("status", BY_WORDS)
+@pytest.mark.parametrize("words", QUOTING_RUN)
+def test_the_accounts_refusal_stays_its_own_when_it_quotes_the_prompt(
+    words: str, status: int
+) -> None:
+    """Rows of all lengths: the quotation blames none, and hides no refusal that is the same."""
+    found = answers(words, status, QUOTED)
+    assert [type(one) for one in found] == [Rejected] * 2 + [Refused] * (len(QUOTED) - 2)
+
+
+@pytest.mark.parametrize("status", BY_WORDS)
+@pytest.mark.parametrize("words", QUOTING_ROW)
+def test_a_refusal_that_quotes_the_prompt_and_no_account_is_the_rows(
+    words: str, status: int
+) -> None:
+    """However often it comes, and whatever the prompt speaks of."""
+    assert {type(one) for one in answers(words, status, QUOTED)} == {Rejected}
+
+
+@pytest.mark.parametrize("cut", ["\u2026", "..."])
+@pytest.mark.parametrize("status", BY_WORDS)
+def test_a_quotation_that_was_cut_is_one(status: int, cut: str) -> None:
+    """Its last word is a part of the prompt's, in quotation marks or at the end of the words."""
+    prompts = ["three kites over the sea", "two old trams in Lisbon", "one red lighthouse at dawn"]
+    for row, told in [(True, "Refused: {}"), (False, "Your subscription has expired: {}")]:
+        for marks in ("{}", '"{}"', "'{}' (code 7)"):
+            blame = Blame()
+            judged = []
+            for number, prompt in enumerate(prompts):
+                words = told.format(marks.format(prompt[:-3] + cut))
+                body = json.dumps({"detail": words}).encode()
+                answer = Answer(status, {}, body, whole=True)
+                error = error_of(answer, Call.GENERATE, "", lambda: datetime.now(UTC), prompt)
+                outcome = outcome_of(error, prompt, with_image=False)
+                request = GenerationRequest(prompt, "9:16", 10)
+                judged.append(blame.judge(number, outcome, request, own_callback=True))
+            assert isinstance(judged[-1], Rejected) is row, (told, marks)
 
 
 @pytest.mark.parametrize("status", BY_WORDS)

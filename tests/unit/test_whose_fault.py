@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from batchsora.runblob.adapter import GATEWAY, outcome_of
 from batchsora.runblob.causes import Cause, cause_of, names_callback, names_row, quotes
 from batchsora.runblob.errors import InDoubtError, InsufficientCreditsError
-from jobs.blame import Blame, same_words
+from jobs.blame import Blame, Heard, same_words
 from jobs.gate import AFTER_DOUBTS, Gate, Patience
 from jobs.provider import (
     About,
@@ -21,6 +21,7 @@ from jobs.provider import (
     RefusalCause,
     Refused,
     Rejected,
+    SubmitOutcome,
     ThrottledError,
     TokenRefusedError,
     UnknownGenerationError,
@@ -131,7 +132,9 @@ SAID = st.lists(st.sampled_from(OF_MONEY.split()), max_size=12).map(" ".join)
         ('Not permitted: "suspended"', True),
         ("Forbidden", False),
         ('Not permitted: "to sell"', False),
-        ("his account is banned", True),
+        ("his account is banned", False),  # nobody can tell: others will
+        (f"Your plan does not include: {PROMPT}", False),
+        ("Your account is suspended: 'Recharge your life'", False),
         ("your account is banned", False),
         ('Unknown value for "cat"', False),
         ("", False),
@@ -286,6 +289,30 @@ def test_money_that_the_balance_denies_is_the_rows_until_the_third_time() -> Non
     judged = [blame.judge(n, one, REQUEST, own_callback=True) for n, one in enumerate(said)]
     assert {type(one) for one in judged} == {Rejected, Accepted}
     assert blame.put_back() == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        refused("a"),
+        refused("a", About.UNCLEAR),
+        *(Refused(cause, "a", sure=False) for cause in RefusalCause),
+    ],
+)
+@pytest.mark.parametrize("heard", Heard)
+def test_a_row_that_hears_it_again_after_others_were_taken_is_to_blame(
+    said: SubmitOutcome, heard: Heard
+) -> None:
+    """However many do, and it counts in no streak; what was only heard before counts as ever."""
+    blame = Blame()
+    asked = [GenerationRequest(f"a kite {n}", "9:16", 10) for n in range(9)]
+    judged = [
+        blame.judge(n, said, one, own_callback=True, heard=heard) for n, one in enumerate(asked)
+    ]
+    last = Rejected if heard is Heard.AND_OTHERS_TAKEN else Refused
+    assert [type(one) for one in judged] == [Rejected] * 2 + [last] * 7
+    assert blame.put_back() == ([] if last is Rejected else [0, 1])
+    assert {one.kind for one in judged if isinstance(one, Rejected)} == {FailureKind.VALIDATION}
 
 
 @pytest.mark.parametrize(

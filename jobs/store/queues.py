@@ -1,0 +1,108 @@
+"""Where claims find the jobs that may be bought, and in which order.
+
+==================================  ================================================================
+first                               what a person handed over
+then                                the batches that the runner was started for, in their order
+last, when all of its batch that    what a run has put back (:data:`BEHIND`): what becomes of the
+went before has been answered       others tells whose fault its refusal was
+==================================  ================================================================
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, not_, or_, select, text
+
+from ..states import JobState
+from ..tables import BATCH, BUYABLE, JOB, LATER
+from . import handing
+from .prepared import Prepared
+
+BEHIND: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""When a job is due that a run has put back: long since, and behind all others."""
+
+MOST_ORDERED = 1000
+"""Jobs of a batch that are put in order at a time where no index has them in it."""
+
+_TERMS = select(BATCH.c.id, BATCH.c.max_price_micros).where(not_(BATCH.c.paused))
+_SERVED = Prepared(_TERMS.where(BATCH.c.active).order_by(BATCH.c.id))
+_HANDED_OF = Prepared(_TERMS.where(BATCH.c.id == bindparam("batch")))
+
+_COLUMNS = (
+    "id", "batch_id", "key", "fingerprint", "kind", "prompt", "orientation", "duration", "image",
+    "callback_url", "campaign", "attempt_id", "overruled_at",
+)  # fmt: skip
+_WANTED = (JOB.c.batch_id == bindparam("batch"), JOB.c.in_manifest)
+_DUE = JOB.c.due_at <= bindparam("now", type_=JOB.c.due_at.type)
+_NEXT = (
+    select(*(JOB.c[name] for name in _COLUMNS))
+    .order_by(JOB.c.retries, text("priority DESC"), JOB.c.id)
+    .limit(bindparam("most"))
+)
+
+
+def _of_batch(*more: ColumnElement[bool]) -> Select[Any]:
+    """Ask for the jobs of a batch that nobody holds back, but for those behind the others."""
+    due = or_(JOB.c.due_at.is_(None), _DUE & (JOB.c.due_at > BEHIND))
+    return _NEXT.where(BUYABLE, *_WANTED, due, *more)
+
+
+def _of_handed(*more: ColumnElement[bool]) -> Select[Any]:
+    """Ask for the jobs of a batch that were handed over, in order among the first of them."""
+    due = or_(JOB.c.due_at.is_(None), _DUE)
+    first = select(JOB.c.id).where(handing.IN_HAND, *_WANTED, due, *more).limit(MOST_ORDERED)
+    return _NEXT.where(JOB.c.id.in_(first))
+
+
+def _of_put_back(*more: ColumnElement[bool]) -> Select[Any]:
+    """Ask for the jobs of a batch that are behind the others, in order among the first of them."""
+    first = (
+        select(JOB.c.id)
+        .where(LATER, text("+held_back IS NULL"), JOB.c.due_at <= BEHIND, *_WANTED, *more)
+        .order_by(JOB.c.due_at)  # by the index that has it, whatever else is queued
+        .limit(MOST_ORDERED)
+    )
+    return _NEXT.where(JOB.c.id.in_(first))
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Where jobs come from: the question, as it is asked first, and with what has closed since."""
+
+    ask: Callable[..., Select[Any]]
+    prepared: Prepared
+
+
+_BATCH_QUEUE = Queue(_of_batch, Prepared(_of_batch()))
+_HANDED_QUEUE = Queue(_of_handed, Prepared(_of_handed()))
+_PUT_BACK_QUEUE = Queue(_of_put_back, Prepared(_of_put_back()))
+
+_IN_FRONT = Prepared(
+    select(JOB.c.id)
+    .where(
+        JOB.c.batch_id == bindparam("batch"),
+        text(f"state = '{JobState.SUBMITTING}'"),
+        JOB.c.due_at.is_distinct_from(BEHIND),
+    )
+    .limit(1)
+)
+"""A job that was not behind the others and waits for its answer."""
+
+
+def queues(connection: Connection) -> Iterator[tuple[Any, Queue]]:
+    """List the batches that are not paused, with what may be bought of each, in order.
+
+    Asked step by step: what was claimed of the queues before is under way then.
+    """
+    if handing.anything(connection):
+        for number in handing.batches(connection, [JobState.QUEUED]):
+            if (batch := _HANDED_OF.first(connection, batch=number)) is not None:
+                yield batch, _HANDED_QUEUE
+    served = _SERVED.all(connection)
+    for batch in served:
+        yield batch, _BATCH_QUEUE
+    for batch in served:
+        if _IN_FRONT.first(connection, batch=batch.id) is None:
+            yield batch, _PUT_BACK_QUEUE

@@ -1,0 +1,237 @@
+"""Refusals that nobody understands: whose fault they are comes out over several runs."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.engine import Engine, spec
+from support.invariants import Invariants
+
+from jobs.blame import open_words
+from jobs.ending import Reason
+from jobs.provider import About, GenerationRequest, RefusalCause, Refused, Rejected, SubmitOutcome
+from jobs.states import FailureKind
+
+STRANGE = Rejected(FailureKind.VALIDATION, "the API refused the request (400): nope", About.UNKNOWN)
+UNCLEAR = Rejected(FailureKind.VALIDATION, "Image generation failed (7)", About.UNCLEAR)
+NO_ACCESS = Refused(RefusalCause.ACCESS, "Forbidden", sure=False)
+NO_PLAN = Refused(RefusalCause.ACCOUNT, "your plan has expired", sure=False)
+DENIED = Refused(RefusalCause.FUNDS, "this one needs a top-up", sure=False)
+EVERY = [STRANGE, UNCLEAR, NO_ACCESS, NO_PLAN, DENIED]
+IDS = ["strange", "unclear", "access", "account", "funds"]
+
+
+class Refusing(Engine):
+    """An engine whose provider refuses some rows.
+
+    Attributes:
+        refused: keys of the rows that are refused.
+        answer: what they hear.
+        after: seconds until they hear it.
+        others: what single rows hear instead.
+        asked: keys of the rows that were sent, in order.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, Invariants())
+        self.refused: Collection[str] = ()
+        self.answer: SubmitOutcome = STRANGE
+        self.after = 0.2
+        self.others: dict[str, SubmitOutcome] = {}
+        self.asked: list[str] = []
+        self._usual = self.provider.submit
+        self.provider.submit = self._submit  # type: ignore[method-assign]
+
+    async def _submit(self, request: GenerationRequest, key: str, may: Callable[[], bool]) -> Any:
+        row = request.prompt.rpartition(" ")[2]
+        self.asked.append(row)
+        if row not in self.refused:
+            return await self._usual(request, key, may)
+        await asyncio.sleep(self.after)
+        return self.others.get(row, self.answer)
+
+    def states(self) -> Counter[str]:
+        """Count the rows by their state."""
+        return Counter(job.state for job in self.jobs().values())
+
+    def failed(self) -> dict[str, str]:
+        """Return the kinds of the rows that failed."""
+        return {key: job.error_kind for key, job in self.jobs().items() if job.state == "failed"}
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Refusing:
+    """An engine at known prices, whose invariants are checked at every commit."""
+    made = Refusing(tmp_path)
+    made.announce(s10=120_000)
+    made.agreed()
+    return made
+
+
+def rows(engine: Engine, count: int, batch: str = "night") -> list[str]:
+    keys = [f"{batch[0]}{i}" for i in range(count)]
+    engine.load([spec(key, row=i) for i, key in enumerate(keys)], batch)
+    return keys
+
+
+@pytest.mark.parametrize("answer", EVERY, ids=IDS)
+def test_rows_at_the_top_that_nobody_understands_stop_one_run_only(
+    engine: Refusing, answer: SubmitOutcome
+) -> None:
+    """The next one begins with the others; these are accepted, and then it was the rows' own."""
+    keys = rows(engine, 10)
+    engine.refused, engine.answer = keys[:3], answer
+    assert engine.run(rate=1).reason is not Reason.FINISHED
+    assert engine.states() == {"queued": 10}
+    assert engine.asked == keys[:3]
+    assert engine.run(rate=1).reason is Reason.FINISHED
+    assert engine.asked[3:] == keys[3:] + keys[:3]
+    assert engine.failed() == dict.fromkeys(keys[:3], "validation")
+    assert engine.states()["completed"] == len(engine.provider.made) == 7
+    assert engine.run(rate=1).reason is Reason.FINISHED
+    assert len(engine.asked) == 13  # nothing is sent again by itself
+
+
+@pytest.mark.parametrize(("window", "bad"), [(1, 3), (1, 8), (4, 5), (4, 8), (50, 3), (50, 8)])
+def test_every_row_comes_to_its_end_after_a_few_runs(
+    engine: Refusing, window: int, bad: int
+) -> None:
+    """However many are sent together, and in whatever order their answers come."""
+    keys = rows(engine, 12)
+    engine.refused = keys[:bad]
+    for _ in range(4):
+        engine.run(rate=100, max_in_flight=window)
+    assert engine.failed() == dict.fromkeys(keys[:bad], "validation")
+    assert engine.states()["completed"] == len(engine.provider.made) == 12 - bad
+
+
+@pytest.mark.parametrize("answer", EVERY, ids=IDS)
+def test_no_row_pays_for_an_account_that_stays_refused(
+    engine: Refusing, answer: SubmitOutcome
+) -> None:
+    """Each run tries three others, none fails, and all are bought when it is settled."""
+    keys = rows(engine, 8)
+    engine.refused, engine.answer = keys, answer
+    for _ in range(5):
+        assert engine.run(rate=1).reason is not Reason.FINISHED
+        assert {(job.state, job.attempts) for job in engine.jobs().values()} == {("queued", 0)}
+    assert engine.asked[:9] == [*keys, keys[0]]
+    assert len(engine.asked) == 15
+    engine.refused = ()
+    assert engine.run().reason is Reason.FINISHED
+    assert engine.states() == {"completed": 8}
+    assert len(engine.provider.made) == 8
+
+
+def test_other_words_than_before_are_counted_anew(engine: Refusing) -> None:
+    """The account is suspended when the others were bought: in other words, so nobody fails."""
+    keys = rows(engine, 6)
+    engine.refused = keys[:3]
+    engine.run(rate=1)
+    engine.answer = NO_PLAN
+    assert engine.run(rate=1).reason is Reason.ACCOUNT
+    assert engine.states() == {"completed": 3, "queued": 3}
+    engine.refused = ()
+    assert engine.run(rate=1).reason is Reason.FINISHED
+    assert engine.states() == {"completed": 6}
+
+
+def test_an_edited_row_was_not_refused_before(engine: Refusing) -> None:
+    """Its new request has heard nothing yet."""
+    keys = rows(engine, 6)
+    engine.refused = keys[:3]
+    engine.run(rate=1)
+    changed = [spec(key, f"another {key}" if i < 3 else None, row=i) for i, key in enumerate(keys)]
+    engine.load(changed)
+    assert engine.run(rate=1).reason is Reason.REQUEST
+    assert engine.states() == {"completed": 3, "queued": 3}
+    engine.refused = ()
+    assert engine.run(rate=1).reason is Reason.FINISHED
+    assert engine.states() == {"completed": 6}
+
+
+def test_rows_put_back_go_behind_those_of_other_batches(engine: Refusing) -> None:
+    """What another batch buys tells as well that it was the rows' own."""
+    first = rows(engine, 3)
+    second = rows(engine, 2, "other")
+    engine.refused = first
+    engine.run([1, 2], rate=1)
+    assert engine.run([1, 2], rate=1).reason is Reason.FINISHED
+    assert engine.asked[3:] == second + first
+    assert engine.failed() == dict.fromkeys(first, "validation")
+
+
+@pytest.mark.parametrize("answer", EVERY, ids=IDS)
+def test_the_last_rows_that_were_refused_wait_for_the_next_run(
+    engine: Refusing, answer: SubmitOutcome
+) -> None:
+    """Too few to tell whose fault it is, and nothing was accepted after them: they stay queued."""
+    keys = rows(engine, 6)
+    engine.refused, engine.answer = keys[4:], answer
+    ending = engine.run(rate=1)
+    assert ending.reason is (Reason.ACCOUNT if answer is NO_PLAN else Reason.UNDECIDED)
+    assert ending.message == open_words(answer)
+    assert {(job.state, job.attempts) for job in engine.jobs().values()} == {
+        ("completed", 1),
+        ("queued", 0),
+    }
+    engine.refused = ()
+    assert engine.run().reason is Reason.FINISHED
+    assert engine.states() == {"completed": 6}
+    assert len(engine.provider.made) == 6
+
+
+@pytest.mark.parametrize("answer", EVERY, ids=IDS)
+def test_the_last_rows_fail_when_they_hear_it_again(
+    engine: Refusing, answer: SubmitOutcome
+) -> None:
+    """Unless it speaks of the account: then they wait until that is settled. No run asks twice."""
+    keys = rows(engine, 6)
+    engine.refused, engine.answer = keys[4:], answer
+    engine.run(rate=1)
+    engine.run(rate=1)
+    assert engine.asked == [*keys, *keys[4:]]
+    failed = {} if answer is NO_PLAN else dict.fromkeys(keys[4:], "validation")
+    assert engine.failed() == failed
+    assert engine.states()["queued"] == 2 - len(failed)
+
+
+@pytest.mark.parametrize("answer", EVERY, ids=IDS)
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_sheet_of_one_or_two_rows_fails_at_once(
+    engine: Refusing, answer: SubmitOutcome, count: int
+) -> None:
+    """Nothing shows that anything is accepted, and its person is there; but for the account's."""
+    engine.refused, engine.answer = rows(engine, count), answer
+    ending = engine.run(rate=1)
+    if answer is NO_PLAN:
+        assert (ending.reason, engine.states()) == (Reason.ACCOUNT, {"queued": count})
+    else:
+        assert (ending.reason, engine.states()) == (Reason.FINISHED, {"failed": count})
+    assert len(engine.asked) == count
+
+
+@pytest.mark.parametrize("answer", EVERY, ids=IDS)
+def test_what_was_accepted_of_those_sent_later_makes_it_the_rows_own(
+    engine: Refusing, answer: SubmitOutcome
+) -> None:
+    """Also where its answer came last."""
+    keys = rows(engine, 6)
+    engine.refused, engine.answer, engine.after = keys[:2], answer, 5.0
+    assert engine.run(rate=100, max_in_flight=50).reason is Reason.FINISHED
+    assert engine.failed() == dict.fromkeys(keys[:2], "validation")
+
+
+@pytest.mark.parametrize("answer", EVERY, ids=IDS)
+def test_a_refusal_that_is_sure_puts_back_the_rows_before_it(
+    engine: Refusing, answer: SubmitOutcome
+) -> None:
+    """No money in the end: what the rows before heard may have been the same."""
+    keys = rows(engine, 6)
+    engine.refused, engine.answer = keys[3:], answer
+    engine.others = {keys[5]: Refused(RefusalCause.FUNDS, "402")}
+    assert engine.run(rate=1).reason is Reason.FUNDS
+    assert engine.states() == {"completed": 3, "queued": 3}
