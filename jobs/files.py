@@ -1,4 +1,4 @@
-"""Files of ours that come to be where somebody else may write too: no link of theirs is followed."""
+"""Files of ours where somebody else may write as well: no link of theirs is followed."""
 
 import errno
 import os

@@ -156,6 +156,7 @@ class Cli:
                 sandbox=sandbox,
                 json=self.json,
                 found_address="base-url" in found and file is not None and not file.named,
+                configuration=file.path if file is not None and file.named else None,
             )
         except SettingsError as error:
             if file is None or not found:

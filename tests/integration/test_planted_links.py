@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 
 from batchsora.app.exporting import export_in_place
 from batchsora.app.loading import Caps, LoadOptions, load_manifest
@@ -103,9 +105,6 @@ def test_the_copy_before_an_upgrade_follows_no_link(
 
 def _old(database: Path) -> None:
     """Make a database of the first version."""
-    from alembic import command
-    from alembic.config import Config
-
     config = Config()
     config.set_main_option("script_location", str(schema.migrations_folder()))
     config.attributes["database"] = database
