@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from batchsora.cli.colours import painted, wanted
 from batchsora.cli.configured import GLOBAL_KEYS, check_found
 from batchsora.cli.text import Painted, clean, folded, printable_json
+from batchsora.cli.undecoded import decode
 
 if TYPE_CHECKING:
     import re
@@ -329,6 +330,8 @@ def global_options(function: F) -> F:
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         context = click.get_current_context()
+        decode(context)
+        kwargs |= {name: context.params[name] for name in kwargs if name in context.params}
         cli = context.ensure_object(Cli)
         for name in GLOBALS:
             cli.take(name, kwargs.pop(name), context.get_parameter_source(name))
