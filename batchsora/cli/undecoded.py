@@ -11,6 +11,9 @@ import click
 PATHS: Final = ("db",)
 """Options that are paths, and are not declared as such: they may be an address too."""
 
+LONGEST_SHOWN: Final = 60
+"""Characters of a text that is refused: enough to know it again."""
+
 
 def decode(context: click.Context) -> None:
     """Read what is left of a command's texts as UTF-8, whatever the locale says.
@@ -38,7 +41,7 @@ def _decoded(value: Any, param: click.Parameter, context: click.Context) -> Any:
             # the bytes as they were typed, in what nearly every terminal writes
             return value.encode("utf-8", "surrogateescape").decode()
         except UnicodeError:
-            shown = value.encode("ascii", "backslashreplace").decode()
+            shown = value[:LONGEST_SHOWN].encode("ascii", "backslashreplace").decode()
             raise click.BadParameter(
                 f"{shown} is not UTF-8. Type it again, or set the terminal's encoding to UTF-8.",
                 ctx=context,

@@ -94,11 +94,11 @@ def test_a_run_of_the_page_shows_nothing_and_gets_what_it_needs(
 
 
 def test_arguments_of_any_size_arrive(folder: Path, api: SandboxServer) -> None:
-    """More than a pipe holds, and names that are no Unicode: nobody waits, nothing is lost."""
-    long = ["status", "--batch", "ä\udce4" + "x" * 300_000]
+    """More than a pipe holds, and bytes of paths that are no Unicode: nobody waits for them."""
+    long = ["export", "--batch", "ä☃" + "x" * 300_000, "-o", "\udce4.csv"]
     begun = time.monotonic()
     settings = read_settings(database=str(folder / "night.db"), base_url=api.url)
-    started = Launcher(settings, folder / "said", SystemClock()).start(long, "status")
+    started = Launcher(settings, folder / "said", SystemClock()).start(long, "export")
     assert time.monotonic() - begun < PATIENCE / 3
     started.process.wait(PATIENCE)
     assert started.code == 5, started.said()
