@@ -23,7 +23,7 @@ help:
 	@echo 'make format   mend what ruff can mend'
 	@echo 'make pictures the pictures of docs/web.md, from a real run'
 	@echo 'make docs     redraw docs/design.md from jobs/states.py, docs/commands.md and docs/sandbox.md'
-	@echo 'make lock     renew requirements/dev.txt (needs uv)'
+	@echo 'make lock     renew requirements/dev.txt and user.txt (needs uv)'
 	@echo 'make clean    remove caches, builds and the demo'
 
 demo: $(INSTALLED)
@@ -54,13 +54,15 @@ MINUTES ?= 5
 fuzz: $(INSTALLED)
 	PYTHONPATH=tests $(BIN)/python -m simulation.readers --minutes $(MINUTES)
 
-# The lock names no index, so that it installs from whichever one pip is configured for.
+# The locks name no index, so that they install from whichever one pip is configured for.
+LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --custom-compile-command 'make lock' $(LOCKFLAGS)
 lock:
 	@command -v $(UV) >/dev/null || { \
 	  echo 'make lock needs uv: $(BIN)/pip install uv' >&2; exit 1; }
-	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --custom-compile-command 'make lock' $(LOCKFLAGS) \
-	  --group dev pyproject.toml --output-file requirements/dev.txt
+	$(LOCK) --group dev pyproject.toml --output-file requirements/dev.txt
+	$(LOCK) --all-extras --constraints requirements/dev.txt pyproject.toml \
+	  --output-file requirements/user.txt
 
 pictures: $(INSTALLED)
 	$(BIN)/python tests/pictures.py

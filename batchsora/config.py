@@ -36,35 +36,58 @@ class Kind(StrEnum):
     RATE = 'bytes a second, like "2M" or 500000'
 
 
+class Found(StrEnum):
+    """What a key may do in a file that was merely found, which may be anybody's.
+
+    The value says what the key could do to whoever runs a command in that folder.
+    """
+
+    COUNTS = "nothing: it only narrows, paces or waits"
+    LOGIN = "it gets a token only if 'batchsora login' kept one for it"  # Settings.strange
+    INSIDE = "it leads out of the folder"
+    CALLS = "it would tell whoever is there of your videos"
+    ACCOUNT = "it would spend from, and show your prompts to, whosever token that is"
+    CONSENT = "it would be your consent to spend that much"
+    LIMITS = "it would let more be spent than your budget says"
+    DOUBTS = "submissions would sooner count as never made, and be made again"
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What a key takes, and for which commands it counts when it stands at the top; None: all."""
+    """A key of the file.
+
+    Attributes:
+        kind: what it takes.
+        found: what it may do in a file that nobody named.
+        commands: for which it counts when it stands at the top; None: all.
+    """
 
     kind: Kind
+    found: Found
     commands: tuple[str, ...] | None = ("run",)
 
 
 KEYS: Final[Mapping[str, Key]] = {
-    "db": Key(Kind.PATH, None),
-    "base-url": Key(Kind.TEXT, None),
-    "token-file": Key(Kind.PATH, None),
-    "budget": Key(Kind.USD),
-    "day-budget": Key(Kind.USD),
-    "time-zone": Key(Kind.TEXT),
-    "max-price": Key(Kind.USD, ("run", "generate")),
-    "min-balance": Key(Kind.USD, ("run", "generate")),
-    "refunds": Key(Kind.TEXT),
-    "wait-for-funds": Key(Kind.FLAG),
-    "max-in-flight": Key(Kind.WHOLE, ("run", "plan")),
-    "rate": Key(Kind.NUMBER, ("run", "plan")),
-    "poll-interval": Key(Kind.NUMBER, ("run", "generate", "wait")),
-    "request-timeout": Key(Kind.NUMBER),
-    "generation-timeout": Key(Kind.NUMBER),
-    "grace": Key(Kind.NUMBER, ("run", "generate", "reconcile", "resolve")),
-    "retries": Key(Kind.WHOLE),
-    "callback-base": Key(Kind.TEXT),
-    "download": Key(Kind.PATH, ("run", "download")),
-    "download-rate": Key(Kind.RATE, ("run", "download", "generate")),
+    "db": Key(Kind.PATH, Found.INSIDE, None),
+    "base-url": Key(Kind.TEXT, Found.LOGIN, None),
+    "token-file": Key(Kind.PATH, Found.ACCOUNT, None),
+    "budget": Key(Kind.USD, Found.CONSENT),
+    "day-budget": Key(Kind.USD, Found.COUNTS),
+    "time-zone": Key(Kind.TEXT, Found.LIMITS),
+    "max-price": Key(Kind.USD, Found.COUNTS, ("run", "generate")),
+    "min-balance": Key(Kind.USD, Found.COUNTS, ("run", "generate")),
+    "refunds": Key(Kind.TEXT, Found.LIMITS),
+    "wait-for-funds": Key(Kind.FLAG, Found.COUNTS),
+    "max-in-flight": Key(Kind.WHOLE, Found.COUNTS, ("run", "plan")),
+    "rate": Key(Kind.NUMBER, Found.COUNTS, ("run", "plan")),
+    "poll-interval": Key(Kind.NUMBER, Found.COUNTS, ("run", "generate", "wait")),
+    "request-timeout": Key(Kind.NUMBER, Found.COUNTS),
+    "generation-timeout": Key(Kind.NUMBER, Found.COUNTS),
+    "grace": Key(Kind.NUMBER, Found.DOUBTS, ("run", "generate", "reconcile", "resolve")),
+    "retries": Key(Kind.WHOLE, Found.COUNTS),
+    "callback-base": Key(Kind.TEXT, Found.CALLS),
+    "download": Key(Kind.PATH, Found.INSIDE, ("run", "download")),
+    "download-rate": Key(Kind.RATE, Found.COUNTS, ("run", "download", "generate")),
 }
 """What may stand in the file: what is worth keeping, and never a consent given in passing."""
 
@@ -101,6 +124,41 @@ class Configuration:
         table = f"[{command}] " if key in self.tables.get(command, {}) else ""
         found = _shown(self.values(command)[key])
         return SettingsError(f"{self.path}: {table}{key} = {found}: {problem}")
+
+    def check_found(self, command: str, key: str, *, agreed: bool = False) -> None:
+        """Make sure that a person stands behind what counts of this file, where that matters.
+
+        Args:
+            command: for which it counts.
+            key: what counts: neither flag nor environment say otherwise.
+            agreed: the person has agreed to spend, or no money can be.
+
+        Raises:
+            SettingsError: nobody named this file, and the key could be used against its reader.
+        """
+        if self.named:
+            return
+        found = KEYS[key].found
+        if found in (Found.COUNTS, Found.LOGIN) or (found is Found.CONSENT and agreed):
+            return
+        if found is Found.INSIDE and self._inside(self.values(command)[key]):
+            return
+        raise self.refused(
+            command,
+            key,
+            f"nobody named this file, it only lay in the folder; {found}. Nothing was done. If you "
+            f"know the file, name it, with --config {self.path} or in BATCHSORA_CONFIG; or give "
+            f"--{key} yourself, or remove the line",
+        )
+
+    def _inside(self, value: str) -> bool:
+        """Check whether a path stays, by no link either, in the folder of this file."""
+        try:
+            return "://" not in value and Path(value).resolve().is_relative_to(
+                self.path.absolute().parent.resolve()
+            )
+        except (OSError, RuntimeError):  # links that go round in circles
+            return False
 
 
 def find_configuration(named: str | None, commands: Collection[str]) -> Configuration | None:

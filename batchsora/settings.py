@@ -35,6 +35,7 @@ class Settings:
         token_file: where the token is when the environment has none.
         sandbox: rehearse on a local sandbox instead of the API.
         json: one JSON document on stdout.
+        configuration: the configuration file that a person named, if any.
         token: as a program gave it; None looks for one.
         found_address: the address stands in a configuration that merely lay in the working folder.
             It may be anybody's, so that only a token kept for that very API goes there.
@@ -46,6 +47,7 @@ class Settings:
     sandbox: bool = False
     json: bool = False
     found_address: bool = False
+    configuration: Path | None = None
     token: str | None = field(default=None, repr=False)
 
     @property
@@ -75,6 +77,7 @@ def read_settings(
     sandbox: bool = False,
     json: bool = False,
     found_address: bool = False,
+    configuration: Path | None = None,
     token: str | None = None,
 ) -> Settings:
     """Check what flags, environment and configuration say.
@@ -93,6 +96,7 @@ def read_settings(
         sandbox=sandbox,
         json=json,
         found_address=found_address,
+        configuration=configuration,
         token=token,
     )
 

@@ -19,6 +19,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from jobs.files import refuse_foreign_link
+
 RESULT_COLUMNS: Final = (
     "status",
     "generation_id",
@@ -209,6 +211,7 @@ def replacing(target: Path, encoding: str | None = None) -> Iterator[Any]:
         encoding: of a text, in which line ends are not translated and what it has no sign for is
             ``?``; None opens it for bytes.
     """
+    refuse_foreign_link(target)
     final = target.resolve()  # a link keeps leading to the file that it led to
     draft = final.with_name(f".{uuid.uuid4().hex}.part")
     # "x", and not tempfile: the file gets the rights that the person's umask gives to any other

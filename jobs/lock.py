@@ -17,6 +17,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from .errors import DatabaseLockedError, DatabaseUnusableError
+from .files import replaced
 
 PATIENCE = 0.5
 """Seconds for which a runner that ends just now is waited for."""
@@ -98,9 +99,8 @@ def _introduce(database: Path, now: datetime, *, brief: bool) -> None:
         "brief": brief,
     }
     try:
-        flags = os.O_CREAT | os.O_WRONLY | os.O_TRUNC
-        with os.fdopen(os.open(_beside(database, ".runner"), flags, 0o600), "w") as file:
-            json.dump(who, file)
+        with replaced(_beside(database, ".runner")) as draft:
+            draft.write_text(json.dumps(who))
     except OSError:
         _forget(database)
 

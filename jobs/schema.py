@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from .errors import DatabaseUnusableError, DatabaseVersionError
+from .files import replaced
 
 HEAD = "0009"
 """The newest revision in ``migrations/versions`` (a test holds it)."""
@@ -162,8 +163,11 @@ def _migrate(database: Path) -> None:
 
 def _copy(database: Path, copy: Path) -> None:
     """Copy a database as it is, for nobody else to read."""
-    os.close(os.open(copy, os.O_CREAT | os.O_RDWR, 0o600))
-    with closing(sqlite3.connect(database)) as old, closing(sqlite3.connect(copy)) as new:
+    with (
+        replaced(copy) as draft,
+        closing(sqlite3.connect(database)) as old,
+        closing(sqlite3.connect(draft)) as new,
+    ):
         old.backup(new)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from batchsora.app.databases import side_folder
+from batchsora.app.databases import made_side_folder, side_folder
 from batchsora.settings import Settings, SettingsError, is_here
 
 FILE: Final = "webhook"
@@ -29,7 +29,7 @@ def callback_path(database: Path) -> str:
     """
     path = side_folder(database) / FILE
     try:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
+        made_side_folder(database)
         try:
             secret = _make(path)
         except FileExistsError:

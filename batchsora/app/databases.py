@@ -13,6 +13,7 @@ from batchsora.app.prices import ANNOUNCED
 from batchsora.settings import SettingsError
 from jobs import schema
 from jobs.clock import Clock
+from jobs.files import refuse_foreign_link
 from jobs.lock import PATIENCE, runner_lock
 from jobs.mounts import refuse_network_drive
 from jobs.store import Store, accounts, steering
@@ -26,6 +27,18 @@ FOLDER: Final = ".batchsora"
 def side_folder(database: Path) -> Path:
     """Name the folder for what the page keeps; whoever writes there makes it first."""
     return database.absolute().parent / FOLDER
+
+
+def made_side_folder(database: Path) -> Path:
+    """Give the folder for what the page keeps; made, for its owner alone, when it is missing.
+
+    Raises:
+        OSError: it can't be made, or is a link that another user planted.
+    """
+    folder = side_folder(database)
+    refuse_foreign_link(folder)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 @contextmanager

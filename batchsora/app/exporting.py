@@ -115,15 +115,27 @@ def export_in_place(store: Store, batch: str | None, now: datetime) -> Exported:
             )
     stamp = f"{now:%Y%m%d-%H%M%S}"
     done.backup = manifest.path.with_name(f"{manifest.path.stem}.{stamp}{manifest.path.suffix}")
-    if done.backup.exists():
-        raise TableError(f"{done.backup} exists already; try again in a second.")
-    shutil.copy2(manifest.path, done.backup)
+    _copy(manifest.path, done.backup)
     try:
         _write_into(store, found[0].name, manifest, done)
     except BaseException:
         done.backup.unlink()  # the manifest is as it was
         raise
     return done
+
+
+def _copy(path: Path, backup: Path) -> None:
+    """Copy a file under a new name: "x" follows no link, and none that leads to nothing either.
+
+    Raises:
+        TableError: the name is taken.
+    """
+    try:
+        with path.open("rb") as old, backup.open("xb") as new:
+            shutil.copyfileobj(old, new)
+    except FileExistsError:
+        raise TableError(f"{backup} exists already; try again in a second.") from None
+    shutil.copystat(path, backup)
 
 
 def _manifest(batch: Any, done: Exported) -> Manifest | None:

@@ -1,11 +1,13 @@
 """The composition root: settings become a provider, a store, a clock; nothing is global."""
 
+import logging
 import os
 import random
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from batchsora.settings import (
     TOKEN_VARIABLE,
@@ -19,6 +21,8 @@ from jobs.clock import Clock, SystemClock
 from jobs.context import nothing
 from jobs.runner import Owner
 from jobs.store.views import BatchStatus
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,5 +126,15 @@ def no_token(settings: Settings) -> str:
 
 
 def api_endpoint(base_url: str, token: str) -> Endpoint:
-    """Describe an API; files of a local one may come from this machine."""
+    """Describe an API; files of a local one may come from this machine.
+
+    A token that would travel unencrypted beyond this machine is warned of, and not kept back: who
+    named such an address may have a tunnel there (docs/decisions/0021).
+    """
+    if urlsplit(base_url).scheme != "https" and not is_here(base_url):
+        log.warning(
+            "%s is not encrypted: whoever is on the way there can read the token and spend with "
+            "it. Use the https:// address if there is one (--base-url)",
+            origin_of(base_url),
+        )
     return Endpoint(base_url, token, origin_of(base_url), private_files=is_here(base_url))

@@ -10,6 +10,7 @@ from batchsora.app.ask import read_balance
 from batchsora.app.session import api_endpoint, no_token
 from batchsora.keychain import KeychainError
 from batchsora.settings import LONGEST_TOKEN, Settings, SettingsError, token_of
+from jobs.files import refuse_foreign_link
 from jobs.money import Micros
 
 
@@ -70,8 +71,9 @@ def forget(settings: Settings) -> str | None:
 
 def _write(path: Path, token: str) -> None:
     """Write a token's file in one step, 0600 from its first moment."""
-    target = path.resolve()
     try:
+        refuse_foreign_link(path)
+        target = path.resolve()
         if target.exists():
             _must_be_a_token(target)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -11,7 +11,9 @@ import click
 from click.core import ParameterSource
 
 from batchsora.cli.colours import painted, wanted
+from batchsora.cli.configured import GLOBAL_KEYS, check_found
 from batchsora.cli.text import Painted, clean, folded, printable_json
+from batchsora.cli.undecoded import decode
 
 if TYPE_CHECKING:
     import re
@@ -45,6 +47,7 @@ class Cli:
     Attributes:
         answered: the one JSON document has been given.
         last_said: to a person.
+        command: its name, once it is known.
         configuration: the file that counts, once a command has read it.
         configuration_error: why it can't be used, where a command goes on all the same.
     """
@@ -55,6 +58,7 @@ class Cli:
         self._held_back: list[str] = []
         self.answered = False
         self.last_said = ""
+        self.command = ""
         self.configuration: Configuration | None = None
         self.configuration_error: Exception | None = None
 
@@ -116,6 +120,7 @@ class Cli:
         root = context.find_root()
         if context is root or not isinstance(root.command, click.Group):
             return  # the command's own context reads it, after --help
+        self.command = context.command.name or ""
         try:
             found = find_configuration(self.option("config"), root.command.list_commands(root))
             self.configuration = found
@@ -136,10 +141,14 @@ class Cli:
         from batchsora.settings import SettingsError, read_settings
 
         file = self.configuration
-        found = {
-            name: file is not None and self.source(name) is ParameterSource.DEFAULT_MAP
-            for name in ("db", "base_url")
-        }
+        found = [
+            key
+            for key, name in GLOBAL_KEYS.items()
+            if self.source(name) is ParameterSource.DEFAULT_MAP
+        ]
+        if file is not None:
+            for key in found:
+                file.check_found(self.command, key)
         try:
             return read_settings(
                 database=self.option("db"),
@@ -147,10 +156,11 @@ class Cli:
                 token_file=self.option("token_file"),
                 sandbox=sandbox,
                 json=self.json,
-                found_address=found["base_url"] and file is not None and not file.named,
+                found_address="base-url" in found and file is not None and not file.named,
+                configuration=file.path if file is not None and file.named else None,
             )
         except SettingsError as error:
-            if file is None or not any(found.values()):
+            if file is None or not found:
                 raise
             raise SettingsError(f"{error} (it stands in {file.path})") from error
 
@@ -320,10 +330,13 @@ def global_options(function: F) -> F:
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         context = click.get_current_context()
+        decode(context)
+        kwargs |= {name: context.params[name] for name in kwargs if name in context.params}
         cli = context.ensure_object(Cli)
         for name in GLOBALS:
             cli.take(name, kwargs.pop(name), context.get_parameter_source(name))
         cli.start()
+        check_found(cli.configuration, context)
         return function(*args, **kwargs)
 
     return wrapper  # type: ignore[return-value]

@@ -40,6 +40,34 @@ def defaults(
     return found
 
 
+def check_found(
+    configuration: "Configuration | None", context: click.Context, *, agreed: bool = False
+) -> None:
+    """Make sure that a person stands behind what a found file says about a command's own options.
+
+    Args:
+        configuration: the file, if any.
+        context: of the command, as it was parsed.
+        agreed: a person has agreed to spend already.
+
+    Raises:
+        SettingsError: something of it needs to be confirmed; the text says how.
+    """
+    if configuration is None:
+        return
+    name = context.command.name or ""
+    agreed = agreed or any(context.params.get(word) for word in ("yes", "sandbox"))
+    for key in configuration.values(name):
+        param = option_of(context.command, key)
+        source = None if param is None else context.get_parameter_source(param.name or "")
+        if source is ParameterSource.DEFAULT_MAP and key not in GLOBAL_KEYS:
+            configuration.check_found(name, key, agreed=agreed)
+
+
+GLOBAL_KEYS: Final = {"db": "db", "base-url": "base_url", "token-file": "token_file"}
+"""Keys of the options that all commands share, and may stand before the command's name."""
+
+
 _CAPS: Final = {
     "batch": "budget",
     "day": "day_budget",

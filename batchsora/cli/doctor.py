@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from batchsora.cli.common import GLOBALS, Cli, global_options
-from batchsora.cli.configured import defaults, option_of
+from batchsora.cli.configured import check_found, defaults, option_of
 from batchsora.cli.text import Painted
 
 if TYPE_CHECKING:
@@ -134,6 +134,7 @@ def _settings(
     asked = click.Context(run, info_name="run", parent=root)
     try:
         run.parse_args(asked, [])
+        check_found(cli.configuration, asked)
     except (SettingsError, click.UsageError) as error:
         checks.append(wrong("settings", str(error), "run would stop at it"))
     known = {

@@ -77,7 +77,7 @@ def command(
         ) from error
 
     settings = cli.settings()
-    browser, standing = not no_browser, _standing()
+    browser, standing = not no_browser, _standing(cli)
     terms = WebTerms(
         host,
         port,
@@ -92,10 +92,17 @@ def command(
     return 0
 
 
-def _standing() -> "Caps":
-    """Read the caps that 'run' takes from environment and configuration, as one without flags."""
+def _standing(cli: Cli) -> "Caps":
+    """Read the caps that 'run' takes from environment and configuration, as one without flags.
+
+    Raises:
+        SettingsError: the runs that are started here would refuse the configuration.
+    """
     from batchsora.cli import run
+    from batchsora.cli.configured import check_found
 
     context = click.get_current_context()
     with run.command.make_context("run", [], parent=context.parent) as bare:
+        # whoever starts a run on the page has agreed to its cap, and the page names the folder
+        check_found(cli.configuration, bare, agreed=True)
         return run.caps_of(bare.params, bare)

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from batchsora.sandbox.made import Made
+from jobs.files import refuse_foreign_link
 
 
 class Journal:
@@ -19,6 +20,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        refuse_foreign_link(path)
         self._path = path
 
     def read(self) -> Iterator[Made]:

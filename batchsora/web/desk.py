@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
 
-from batchsora.app.databases import existing_store, side_folder, working_store
+from batchsora.app.databases import existing_store, made_side_folder, working_store
 from batchsora.app.loading import Caps
 from batchsora.app.session import Hooks
 from batchsora.settings import Settings
@@ -77,9 +77,7 @@ class Desk:
     @cached_property
     def folder(self) -> Path:
         """Give the folder beside the database for what the page keeps; made when it is missing."""
-        folder = side_folder(self.settings.database)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        return folder
+        return made_side_folder(self.settings.database)
 
     @cached_property
     def manifest_folder(self) -> Path:

@@ -4,15 +4,14 @@ What such a process says goes to a file, from which the page shows how it ended.
 """
 
 import os
-import subprocess
-import sys
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from batchsora import children
 from batchsora.settings import Settings
 from jobs.clock import Clock
 
@@ -39,7 +38,7 @@ class Started:
     about: str
     log: Path
     at: datetime
-    process: "subprocess.Popen[bytes]"
+    process: children.Process
 
     @property
     def code(self) -> int | None:
@@ -73,20 +72,13 @@ class Launcher:
         self._clock = clock
         self._started: dict[str, Started] = {}
 
-    def start(
-        self,
-        words: Sequence[str],
-        purpose: str,
-        about: str = "",
-        more: Mapping[str, str] | None = None,
-    ) -> Started:
+    def start(self, words: Sequence[str], purpose: str, about: str = "") -> Started:
         """Start a command.
 
         Args:
             words: the command and its arguments, such as ``["run", "--batch", "summer", "--yes"]``.
             purpose: in a few words.
             about: which batch or manifest it is for.
-            more: settings of the environment: what is no business of the list of processes.
 
         Raises:
             OSError: no process, or no file for what it says, can be made.
@@ -95,16 +87,8 @@ class Launcher:
         name = uuid.uuid4().hex
         now = self._clock.now()
         log = self._folder / f"{now:%Y%m%d-%H%M%S}-{name[:8]}.log"
-        command = [sys.executable, "-m", "batchsora", *self._globals(), *words]
         with os.fdopen(os.open(log, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb") as file:
-            process = subprocess.Popen(  # noqa: S603 - our own program, no shell
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=file,
-                env={**os.environ, **(more or {})},
-                start_new_session=True,  # a Ctrl-C for the page is none for the run
-            )
+            process = children.start([*self._globals(), *words], words[0], file)
         while len(self._started) >= REMEMBERED:
             del self._started[next(iter(self._started))]
         started = Started(name, purpose, about, log, now, process)
@@ -128,6 +112,5 @@ class Launcher:
         words = ["--db", str(settings.database.absolute())]
         if not settings.found_address:
             words += ["--base-url", settings.base_url]
-        if settings.token_file is not None:
-            words += ["--token-file", str(settings.token_file.absolute())]
-        return words
+        words += children.named(settings.configuration, "--config")
+        return words + children.named(settings.token_file, "--token-file")

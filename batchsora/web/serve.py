@@ -3,7 +3,6 @@
 import ipaddress
 import os
 import socket
-import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import uvicorn
 from batchsora.app.callbacks import WEBHOOK_SECRET, api_is_here, callback_path, webhook_secret
 from batchsora.app.loading import Caps
 from batchsora.app.session import Hooks
+from batchsora.children import open_browser
 from batchsora.settings import LOOPBACK, Settings, SettingsError
 from batchsora.web.app import create_app
 from batchsora.web.desk import opened
@@ -92,7 +92,7 @@ def serve(settings: Settings, terms: WebTerms, hooks: Hooks, say: Callable[[str]
         if not local:
             say("put a server with TLS in front of it: here the password travels as it is")
         if terms.browser:
-            webbrowser.open(address)
+            open_browser(address)
         config = uvicorn.Config(
             app,
             log_config=None,

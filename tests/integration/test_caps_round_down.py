@@ -60,7 +60,7 @@ def test_no_cap_lets_more_through_than_it_says(
 def test_a_budget_of_the_configuration_is_cut_off_too(call: Call, world: World) -> None:
     """The file's budget is a cap like any."""
     Path("batchsora.toml").write_text(f"budget = {HAIR}\n")
-    said = call("run", "night.csv", *QUICK)
+    said = call("--config", "batchsora.toml", "run", "night.csv", *QUICK)
     assert said.code == 4, said.err
     assert world.made == []
 

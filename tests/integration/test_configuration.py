@@ -106,7 +106,7 @@ def test_the_budget_that_counts_is_the_one_that_is_kept(
     counts: str,
 ) -> None:
     """Each source is as good a consent as a flag, and is the cap of what is bought."""
-    configure("budget = 0.30\n")
+    monkeypatch.setenv("BATCHSORA_CONFIG", str(configure("budget = 0.30\n")))
     if in_environment:
         monkeypatch.setenv("BATCHSORA_RUN_BUDGET", in_environment)
     flags = ("--budget", flag) if flag else ()
@@ -116,11 +116,14 @@ def test_the_budget_that_counts_is_the_one_that_is_kept(
 
 
 @pytest.mark.usefixtures("api")
-def test_a_cap_that_is_kept_is_not_raised_by_the_file(call: Shell) -> None:
+def test_a_cap_that_is_kept_is_not_raised_by_the_file(
+    call: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What a flag or a manifest once said stays with the batch; a note says why the file waits."""
     path = manifest(5)
     assert call("run", path, "--budget", "0.12", "--max-price", "0.20", *QUICK).code == 4
-    configure("budget = 5\nmax-price = 1\nday-budget = 9\nmin-balance = 2\n")
+    path = str(configure("budget = 5\nmax-price = 1\nday-budget = 9\nmin-balance = 2\n"))
+    monkeypatch.setenv("BATCHSORA_CONFIG", path)
     said = call("run", *QUICK)
     assert said.code == 4
     assert "budget: $0.12 is kept; the $5.00 of the configuration" in said.words
@@ -258,7 +261,7 @@ def test_a_file_that_lay_there_can_not_send_the_token_elsewhere(
     backend = MemoryKeyring()
     with using(backend), SandboxServer(world) as server:
         (tmp_path / "token").write_text(TOKEN)
-        configure(f'base-url = "{server.url}"\ntoken-file = "token"\n')
+        configure(f'base-url = "{server.url}"\n')
         for command in (("balance",), ("login",), ("--token-file", "token", "balance")):
             said = call(*command)
             assert said.code == 2

@@ -127,7 +127,7 @@ def test_its_caps_hold_and_are_kept(world: World) -> None:
     assert "budget: $0.24 replaces $0.20" in raised.stderr
     # the file says what a batch begins with, and never raises it
     Path("batchsora.toml").write_text("[generate]\nbudget = 9\n")
-    kept = call("generate", "three", "--wait", *QUICK)
+    kept = call("--config", "batchsora.toml", "generate", "three", "--wait", *QUICK)
     assert "budget: $0.24 is kept; the $9.00 of the configuration" in kept.stderr
     assert kept.exit_code == 4
     assert len(world.made) == 2

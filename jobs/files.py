@@ -1,0 +1,45 @@
+"""Files of ours where somebody else may write as well: no link of theirs is followed."""
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replaced(target: Path) -> Iterator[Path]:
+    """Make a new file, for its owner alone, that takes a name's place once it is complete.
+
+    Whatever has the name, a link as well, is replaced and not written through. The file is made
+    under a name that nobody guesses, so that nothing can wait there.
+
+    Args:
+        target: the name.
+
+    Yields:
+        The empty file to write.
+    """
+    draft = target.with_name(f".{secrets.token_hex(16)}.part")
+    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    try:
+        yield draft
+        draft.replace(target)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def refuse_foreign_link(path: Path) -> None:
+    """Make sure that a name is no link that another user made; one's own leads where it leads.
+
+    Raises:
+        OSError: it is one.
+    """
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    if path.is_symlink() and found.st_uid not in (0, os.geteuid()):
+        raise OSError(errno.ELOOP, "it is a link that another user made", str(path))
