@@ -45,7 +45,7 @@ _PLACES = (
     (r"[;\t\r\n] *", rf"['\" ]*[{_SIGN}]"),
     (r"[,|]", rf"['\"]*[{_SIGN}]"),
 )
-"""Where a cell may begin for somebody, and what would be a formula there; marks of ours included."""
+"""Where a cell may begin for somebody, and what would be a formula there, behind marks of ours."""
 _FORMULA = re.compile("|".join(f"{begin}(?={formula})" for begin, formula in _PLACES))
 _MARKED = re.compile("|".join(f"({begin})'(?={formula})" for begin, formula in _PLACES))
 _MARKED_AT_FIRST = re.compile(rf"'+[{_SIGN}\t\r\n]")

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -73,13 +73,14 @@ class ApartError(Exception):
     """A task cost more than it may, or its library broke; the text says which, for a person."""
 
 
-def ask(task: str, given: Mapping[str, Any], bounds: Bounds) -> Spool:
+def ask(task: str, given: Mapping[str, Any], bounds: Bounds, files: Collection[int] = ()) -> Spool:
     """Have a task done in a process apart.
 
     Args:
         task: as ``module:function``; see :mod:`batchsora.apart.serving`.
         given: what it is told, as JSON.
         bounds: what it may cost.
+        files: numbers of open files that it gets under the same numbers.
 
     Returns:
         Its answer: lines of JSON.
@@ -102,6 +103,7 @@ def ask(task: str, given: Mapping[str, Any], bounds: Bounds) -> Spool:
         env={name: value for name, value in os.environ.items() if name in KEPT}
         | {"OPENBLAS_NUM_THREADS": "1"},  # numpy, where openpyxl finds it, reserves gigabytes
         bufsize=0,
+        pass_fds=files,
         process_group=0,  # a Ctrl-C is for us; we end it
     ) as process:
         try:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from support import bombs
 
 from batchsora.apart import ApartError, Bounds, ask, asking
@@ -95,6 +96,37 @@ def test_a_sheet_beside_is_read_as_ever(tmp_path: Path) -> None:
         found = measured(bombs.package(tmp_path / name, make(parts)))
         assert found["said"] == "rows: 1"
         assert float(found["mb"]) < ROOM / 2
+
+
+FITTER = """
+import json, resource, sys
+from pathlib import Path
+from batchsora.manifest.fitting import CellError, Fitter
+try:
+    said = Fitter(Path(sys.argv[1]).parent / "fitted").fit(Path(sys.argv[1]))[1]
+except CellError as error:
+    said = str(error)
+own, apart = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+print(json.dumps({"said": said, "own": own.ru_maxrss // 1024, "mb": apart.ru_maxrss // 1024}))
+"""
+
+
+def test_a_picture_of_one_colour_takes_what_its_bytes_justify(tmp_path: Path) -> None:
+    """A hundred million pixels in 130 KB took over a gigabyte, in the process of the page."""
+    Image.new("P", (9999, 9999)).save(tmp_path / "bomb.gif")
+    Image.new("P", (2000, 2000)).save(tmp_path / "fox.gif")
+    found = {}
+    for name in ("bomb.gif", "fox.gif"):
+        command = [sys.executable, "-P", "-c", FITTER, str(tmp_path / name)]
+        done = subprocess.run(
+            ["/bin/sh", "-c", '"$@"; exit $?', "sh", *command],
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        found[name] = json.loads(done.stdout)
+    assert "memory" in found["bomb.gif"]["said"]
+    assert found["bomb.gif"]["mb"] < 450
+    assert found["bomb.gif"]["own"] < 100
+    assert "made a JPEG" in found["fox.gif"]["said"]
 
 
 def test_problems_name_the_file_as_it_was_given(

@@ -252,8 +252,9 @@ def test_no_export_runs_in_a_spreadsheet(tmp_path: Path) -> None:
 
 
 INSIDE = [
-    "x;=1+1", "x; =1+1", 'x;"=1+1"', "x;'=1", ";=1", "x\n=1+1", "x\r\n-1+cmd", "x\t@SUM(1)", "x;\t=1",
-    "x,=1+1", 'x,"=1', "x|+1", "x;\uff1d1", " =1+1", '"=1+1', "x;;=1", "x;=1;=2", "x\n\n=1", "-5;=1",
+    "x;=1+1", "x; =1+1", 'x;"=1+1"', "x;'=1", ";=1", "x\n=1+1", "x\r\n-1+cmd",
+    "x\t@SUM(1)", "x;\t=1", "x,=1+1", 'x,"=1', "x|+1", "x;\uff1d1", " =1+1",
+    '"=1+1', "x;;=1", "x;=1;=2", "x\n\n=1", "-5;=1",
 ]  # fmt: skip
 SEPARATORS = ",;\t|"
 
@@ -290,7 +291,7 @@ def test_no_export_runs_where_cells_are_separated_otherwise(name: str, tmp_path:
 
 
 def test_a_persons_own_apostrophes_stay(tmp_path: Path) -> None:
-    """In a table that is no export of ours only the mark in front is one, as Excel's users write."""
+    """In a table that is no export of ours only the mark in front is one."""
     said = "the sign says;'-50% off'\n'@home'"
     (tmp_path / "m.csv").write_text(f'prompt\n"{said}"\n\'=A\n')
     rows = [row for row in open_csv(tmp_path / "m.csv").rows() if isinstance(row, RawRow)]

@@ -3,10 +3,13 @@
 import ctypes
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from batchsora.manifest import fitting
 
 Work = Callable[[], Iterator[Any]]
 
@@ -91,3 +94,9 @@ def tell_and_hang(given: Any) -> Work:
         yield
 
     return work
+
+
+def fit_without_pillow(given: Any) -> Work:
+    """Convert a picture where Pillow is not installed."""
+    sys.modules["PIL"] = None  # type: ignore[assignment]
+    return fitting.prepare(given)
