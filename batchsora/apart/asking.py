@@ -15,7 +15,7 @@ from typing import Any, Final
 from batchsora.apart.spool import Spool
 
 MB: Final = 1024**2
-LEAST_SECONDS: Final = 8
+LEAST_SECONDS: Final = 5
 """Of processor time, for the smallest file; a sheet of 1,000 rows takes a third of one."""
 SECONDS_A_MB: Final = 20
 """More for each MB of the file, as packed: a million cells of a workbook take 10 to 20."""

@@ -79,11 +79,14 @@ class Pictures:
             return await asyncio.to_thread(self._make, path, name, shown)
 
     def _make(self, path: Path, name: str, shown: Path) -> Path | None:
-        image = None
+        image = b""
         try:
             given = {"kind": name.partition("/")[0], "file": str(shown.absolute())}
             (line,) = ask(TASK, given | {"sha256": path.stem}, BOUNDS).lines()
-            image = base64.b64decode(json.loads(line))
+            said = json.loads(line)
+            image = base64.b64decode(said.get("jpeg", ""))
+            if "why" in said:
+                log.info("no picture of %s: %s", path.name, said["why"])
         except (ApartError, OSError) as error:
             log.info("no picture of %s: %s", path.name, error)
         if not image:
@@ -99,10 +102,10 @@ class Pictures:
         return path
 
 
-def prepare(given: Mapping[str, str]) -> Callable[[], Iterator[str]]:
+def prepare(given: Mapping[str, str]) -> Callable[[], Iterator[dict[str, str]]]:
     """Import what makes a picture, in the process apart; what is returned makes it.
 
-    It gives a JPEG in base64, or nothing when there is none to be had.
+    It gives a JPEG in base64, which is empty when there is none to be had, or says why.
     """
     with suppress(ImportError):  # then there is none
         import PIL.Image  # noqa: PLC0415 - a library that may be missing
@@ -111,18 +114,21 @@ def prepare(given: Mapping[str, str]) -> Callable[[], Iterator[str]]:
         if given["kind"] == "posters":
             import av  # noqa: F401, PLC0415 - as below
 
-    def work() -> Iterator[str]:
-        image = None
-        # PyAV's and Pillow's errors of bad data are among them
-        with suppress(ImportError, OSError, ValueError, ArithmeticError):
+    def work() -> Iterator[dict[str, str]]:
+        target = io.BytesIO()
+        try:
             if given["kind"] == "posters":
                 image = _frame(Path(given["file"]))
             else:
                 image = _small(Path(given["file"]), given["sha256"])
-        target = io.BytesIO()
-        if image is not None:
-            image.save(target, "JPEG", quality=80)
-        yield base64.b64encode(target.getvalue()).decode("ascii")
+            if image is not None:
+                image.save(target, "JPEG", quality=80)
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - damaged files make decoders raise anything
+            yield {"why": f"{type(error).__name__}: {error}"}
+        else:
+            yield {"jpeg": base64.b64encode(target.getvalue()).decode("ascii")}
 
     return work
 

@@ -18,6 +18,8 @@ LARGEST: Final = 512 * 1024**2
 MOST_PARTS: Final = 10_000
 STEEPEST: Final = 500
 """How many times larger a part may become; text of one letter packs to a thousandth."""
+STEEPEST_TREE: Final = 60
+"""The same of a part that is held as a tree, which is larger again; sheets pack to a twentieth."""
 SMALL: Final = 16 * 1024**2
 """Bytes below which a part may be packed as tightly as it likes."""
 
@@ -108,8 +110,15 @@ def part(package: ZipFile, name: str) -> etree._Element:
     """Parse a part by its name.
 
     Raises:
-        WorkbookError: it is no XML.
+        WorkbookError: it is no XML, or far larger than its file can justify.
     """
+    one = package.getinfo(name)
+    if one.file_size > SMALL and one.file_size > STEEPEST_TREE * max(1, one.compress_size):
+        raise WorkbookError(
+            f"the workbook's part {name!r} unpacks to {one.file_size // 1024**2} MB, far more than "
+            "is usual for its size",
+            "Copy the table alone into a new workbook.",
+        )
     return parsed(package.read(name))
 
 

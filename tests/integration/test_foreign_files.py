@@ -1,5 +1,8 @@
 """Small files that ask for gigabytes or minutes: refused within bounds, in a process that ends."""
 
+import asyncio
+import hashlib
+import io
 import json
 import os
 import signal
@@ -17,7 +20,8 @@ from support import bombs
 from batchsora.apart import ApartError, Bounds, ask, asking
 from batchsora.manifest.apart_table import TASK
 from batchsora.manifest.read import ManifestError, open_manifest
-from batchsora.workbook import WorkbookError, check_package
+from batchsora.web.posters import Pictures
+from batchsora.workbook import WorkbookError, annotate, check_package
 
 ROOM = 300
 """MB that a small file may take, Python included."""
@@ -28,7 +32,7 @@ READER = """
 import json, resource, sys
 from pathlib import Path
 from batchsora.manifest.read import ManifestError, open_manifest
-from batchsora.workbook import WorkbookError, check_package
+from batchsora.workbook import WorkbookError, annotate, check_package
 try:
     count = sum(1 for _ in open_manifest(Path(sys.argv[1])).spec_rows(lambda request: "kind"))
     said = f"rows: {count}"
@@ -76,6 +80,15 @@ def test_what_is_small_takes_little(name: str, tmp_path: Path) -> None:
     assert str(tmp_path / name) in str(found["said"])
     assert str(found["said"]).rstrip().endswith((".", ".xlsx"))
     assert float(found["mb"]) < ROOM
+    assert float(found["seconds"]) < SECONDS
+
+
+def test_a_library_that_never_ends_is_ended(tmp_path: Path) -> None:
+    """The end of a row is missing, and calamine looks for it for ever; the fuzzer found it."""
+    parts = bombs.ods_parts(bombs.ods_row("A"))
+    parts["content.xml"] = parts["content.xml"].partition("</table:table>")[0]
+    found = measured(bombs.package(tmp_path / "m.ods", parts))
+    assert "s to read" in str(found["said"])
     assert float(found["seconds"]) < SECONDS
 
 
@@ -335,3 +348,23 @@ def test_numbers_in_a_text_are_texts(tmp_path: Path) -> None:
         'table:number-columns-repeated="2"',
     )
     check_package(bombs.package(tmp_path / "m.ods", bombs.ods_parts(row)))
+
+
+def test_a_picture_that_breaks_its_decoder_has_no_thumbnail(tmp_path: Path) -> None:
+    """A PNG cut in the middle of its pixels makes Pillow raise a SyntaxError, of all things."""
+    path = bombs.png_of_one_colour(tmp_path / "a.png", 64)
+    data = path.read_bytes()
+    place = data.index(b"IDAT") - 4
+    length = int.from_bytes(data[place : place + 4], "big") - 20
+    path.write_bytes(data[:place] + length.to_bytes(4, "big") + data[place + 4 :])
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    pictures = Pictures(tmp_path / "made")
+    assert asyncio.run(pictures.thumbnail(path, sha256)) is None
+
+
+def test_results_are_not_written_into_a_sheet_that_unpacks_without_end(tmp_path: Path) -> None:
+    """An export holds the sheet as a tree; some 100 KB would have become hundreds of MB."""
+    rows = "".join(f'<row r="{number}"/>' for number in range(1000, 1900)) * 2_000
+    path = bombs.package(tmp_path / "m.xlsx", bombs.xlsx_parts(rows))
+    with pytest.raises(WorkbookError, match="xml' unpacks to 25 MB"):
+        annotate(path, io.BytesIO(), "S", 1, ["prompt"], {}, [], ["status"])

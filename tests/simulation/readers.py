@@ -5,6 +5,7 @@ included. Run as a script it goes on for minutes, and prints figures: ``make fuz
 """
 
 import argparse
+import hashlib
 import io
 import json
 import os
@@ -33,6 +34,7 @@ from batchsora.manifest.errors import CellError
 from batchsora.manifest.fitting import Fitter
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import READERS, ManifestError, open_manifest
+from batchsora.web.posters import Pictures
 
 MEMORY: Final = 300 * 1024**2
 """Bytes that whoever reads a file may take, as address space."""
@@ -169,6 +171,10 @@ def read(path: Path, reading: Reading) -> str:
             manifest = open_manifest(path, reading=reading)
             return "read" if all(1 for _ in manifest.rows()) else "none"
         Fitter(path.parent / "fitted").fit(path)
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        thumb = path.parent / "thumbs" / f"{sha256}.jpg"
+        if Pictures(path.parent)._make(thumb, f"thumbs/{sha256}", path) is None:
+            return "none"
     except ManifestError as error:
         problem = error.problem
         if not (problem.problem and problem.remedy):
