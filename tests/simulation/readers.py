@@ -1,7 +1,8 @@
 """Damages files and reads them: each is understood or refused, within bounds, and breaks nothing.
 
-Every file is read in a process of its own that may take 300 MB and 10 s of processor time,
-whatever it starts included. Run as a script it goes on for minutes, and prints figures: ``make fuzz MINUTES=30``.
+Every file is read in a process of its own that may take 300 MB and 10 s of processor time, whatever
+it starts included. Run as a script it goes on for minutes, and prints figures:
+``make fuzz MINUTES=30``.
 """
 
 import argparse
