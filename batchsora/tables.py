@@ -3,8 +3,8 @@
 A table is written beside its target and renamed over it, so that nobody ever sees half of one.
 
 CSV is UTF-8 with a byte order mark (without it Excel takes UTF-8 for something else; the manifest
-reader takes both) and CRLF line ends (RFC 4180). A cell that a spreadsheet would take for a formula
-gets a ``'`` in front, and :func:`restored` takes exactly that one away again on loading.
+reader takes both) and CRLF line ends (RFC 4180). What a spreadsheet would take for a formula gets a
+``'`` in front, and :func:`restored` takes exactly that one away again on loading.
 """
 
 import csv
@@ -35,11 +35,22 @@ RESULT_COLUMNS: Final = (
 )
 """The columns of an export after the manifest's own; loading a manifest ignores them."""
 
-# What a spreadsheet may take for a formula, behind any number of our own marks; those of East Asia
-# read the wide signs (U+FF1D, U+FF0B, U+FF0D, U+FF20) like the others.
-_BEGINNING = r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
-_FORMULA = re.compile(f"'*{_BEGINNING}")
-_MARKED_FORMULA = re.compile(f"'+{_BEGINNING}")
+# What a spreadsheet may take for a formula; those of East Asia read the wide signs (U+FF1D, U+FF0B,
+# U+FF0D, U+FF20) like the others. It stands at the beginning of a cell, and spreadsheets differ in
+# where that is: many countries separate cells by ";", LibreOffice splits at several signs at once,
+# and then the quotes around a text count as part of it, and a line break ends the row. A comma or a
+# bar splits only a table that is not separated by it, else the cell is quoted; prose has a space
+# behind them.
+_SIGN = r"=+\-@\uff1d\uff0b\uff0d\uff20"
+_PLACES = (
+    (r"\A *", rf"['\" ]*[{_SIGN}\t\r\n]"),
+    (r"[;\t\r\n] *", rf"['\" ]*[{_SIGN}]"),
+    (r"[,|]", rf"['\"]*[{_SIGN}]"),
+)
+"""Where a cell may begin for somebody, and what would be a formula there, behind marks of ours."""
+_FORMULA = re.compile("|".join(f"{begin}(?={formula})" for begin, formula in _PLACES))
+_MARKED = re.compile("|".join(f"({begin})'(?={formula})" for begin, formula in _PLACES))
+_MARKED_AT_FIRST = re.compile(rf"'+[{_SIGN}\t\r\n]")
 _PLAIN_NUMBER = re.compile(r"[+-][0-9]+(?:[.,][0-9]+)?")
 
 
@@ -50,19 +61,29 @@ class TableError(Exception):
     """The table can't be written there, or not in that format; the text says what to do."""
 
 
-def neutralised(text: str) -> str:
-    """Mark a text that a spreadsheet would run as a formula; plain numbers stay as they are.
+def neutralised(text: str, *, first: bool = False) -> str:
+    """Mark what a spreadsheet would run as a formula, wherever it sees a cell begin.
 
     ``restored(neutralised(text)) == text`` for every text.
+
+    Args:
+        text: of a cell.
+        first: it is the first of its row. Plain numbers stay as they are in other cells; there
+            somebody who separates by ``;`` sees a number and all that follows it as one cell.
     """
-    if _FORMULA.match(text) and not _PLAIN_NUMBER.fullmatch(text):
-        return f"'{text}"
-    return text
+    if not first and _PLAIN_NUMBER.fullmatch(text):
+        return text
+    return _FORMULA.sub(r"\g<0>'", text)
 
 
 def restored(text: str) -> str:
-    """Take away the mark that :func:`neutralised` set."""
-    return text[1:] if _MARKED_FORMULA.match(text) else text
+    """Take away the marks that :func:`neutralised` set."""
+    return _MARKED.sub(lambda found: found[found.lastindex or 0], text)
+
+
+def restored_at_first(text: str) -> str:
+    """Take away the mark at the beginning alone: elsewhere a person's own apostrophe stays."""
+    return text[1:] if _MARKED_AT_FIRST.match(text) else text
 
 
 def write_table(target: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
@@ -136,9 +157,12 @@ def _write_csv(
     delimiter: str = ",",
 ) -> None:
     writer = csv.writer(file, delimiter=delimiter, lineterminator="\r\n")
-    writer.writerow([neutralised(column) for column in columns])
-    for row in rows:
-        writer.writerow([neutralised(_text(row.get(column))) for column in columns])
+    writer.writerow(_marked(columns))
+    writer.writerows(_marked([_text(row.get(column)) for column in columns]) for row in rows)
+
+
+def _marked(cells: Sequence[str]) -> list[str]:
+    return [neutralised(cell, first=not place) for place, cell in enumerate(cells)]
 
 
 def _write_jsonl(

@@ -6,7 +6,7 @@ middle of a cell, refuses the file: guessing would glue rows together, and pay f
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
@@ -21,7 +21,7 @@ from batchsora.manifest.raw import (
     encoding_of,
     unreadable,
 )
-from batchsora.tables import restored
+from batchsora.tables import RESULT_COLUMNS, restored, restored_at_first
 
 LONGEST_LINE: Final = 16 * 1024**2
 """Characters; the largest image as a data URI has 14 million."""
@@ -85,6 +85,7 @@ class CsvTable:
         """
         with _opened(self.path, self.dialect.encoding) as file:
             records = _records(self.path, file, self.dialect)
+            original = _original(self.headers)
             _, cells = next(records, (0, []))
             if _header(cells) != self.headers:
                 raise refused(
@@ -92,7 +93,7 @@ class CsvTable:
                 )
             for row, cells in records:
                 if "'" in "".join(cells):  # cheaper than a look at every cell
-                    cells = [restored(cell) for cell in cells]  # noqa: PLW2901 - the same cells
+                    cells = [original(cell) for cell in cells]  # noqa: PLW2901 - the same cells
                 yield RawRow(row, cells)
 
 
@@ -146,7 +147,14 @@ def _dialect(path: Path, file: TextIO, encoding: str, delimiter: str | None) -> 
 def _header(cells: list[str]) -> tuple[str, ...]:
     """Give the headers without the empty ones that spreadsheets leave at the end."""
     last = max((place for place, cell in enumerate(cells, 1) if cell.strip()), default=0)
-    return tuple(restored(cell) for cell in cells[:last])
+    headers = tuple(restored_at_first(cell) for cell in cells[:last])
+    original = _original(headers)
+    return tuple(original(cell) for cell in cells[:last])
+
+
+def _original(headers: Collection[str]) -> Callable[[str], str]:
+    """Say how cells become again what they were before an export; a person's own stay theirs."""
+    return restored if set(RESULT_COLUMNS) <= {*headers} else restored_at_first
 
 
 def _records(path: Path, file: TextIO, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:

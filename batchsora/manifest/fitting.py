@@ -5,28 +5,41 @@ the next load sends the same bytes, the row stays the same row, and nothing is b
 but the picture itself goes into it: no place, no camera, no comment.
 
 A picture may come from anybody. One parser is offered each file, the one that its first bytes name;
-bytes, pixels and passes are counted before anything is decoded.
+bytes, pixels and passes are counted before anything is decoded; that is done in a process apart.
 """
 
+import base64
 import hashlib
 import io
+import json
 import os
 import uuid
 import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from batchsora.apart import ApartError, Bounds, ask
 from batchsora.manifest.errors import CellError
 from batchsora.manifest.images import LARGEST_IMAGE, media_type, opened
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+TASK: Final = "batchsora.manifest.fitting:prepare"
+MB: Final = 1024**2
 LARGEST_READ: Final = 500 * 1024**2
 """Bytes of an original."""
 MOST_PIXELS: Final = 100_000_000
 """Of an original; decoded they take four bytes each, and some of them twice."""
+LEAST_MEMORY: Final = 384 * MB
+"""Bytes to decode and convert the smallest file in: some 30 million pixels of one colour."""
+MEMORY_A_BYTE: Final = 100
+"""More for each byte of the file; photographs have one to eight pixels for each."""
+MOST_MEMORY: Final = 1536 * MB
+MOST_SECONDS: Final = 300
 MOST_PASSES: Final = 2000
 """A progressive JPEG has ten; one with a hundred thousand keeps a machine busy for an hour."""
 QUALITIES: Final = (90, 80, 70)
@@ -88,7 +101,7 @@ class Fitter:
                 what = f"a {_SUFFIXES[earlier.suffix]} that was made of it is used"
                 return earlier, f"{what}, {_size(earlier.stat().st_size)}"
             file.seek(0)
-            made = _converted(file, kind)
+            made = _converted_apart(file, kind, before.st_size)
             after = os.fstat(file.fileno())
             if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
                 raise CellError("the image changed while it was read", "Start the command again.")
@@ -170,6 +183,48 @@ def _fingerprint(file: BinaryIO, kind: str) -> str:
     if kind == "JPEG" and passes > MOST_PASSES:
         raise CellError(f"the image is a JPEG of more than {MOST_PASSES} passes", _SAVE_AGAIN)
     return digest.hexdigest()
+
+
+def _converted_apart(file: BinaryIO, kind: str, size: int) -> _Made:
+    """Convert a picture in a process apart; it gets the file that was opened, whatever its name.
+
+    Raises:
+        CellError: as :func:`_converted`, or it costs more than it may.
+    """
+    bounds = Bounds(
+        min(MOST_SECONDS, 30 + 4 * size // MB),
+        min(MOST_MEMORY, LEAST_MEMORY + MEMORY_A_BYTE * size),
+        2 * LARGEST_IMAGE,
+    )
+    given = {"file": file.fileno(), "kind": kind}
+    try:
+        answer = ask(TASK, given, bounds, [file.fileno()])
+    except ApartError as error:
+        raise CellError(f"the image can't be converted: {error}", _SAVE_AGAIN) from error
+    (line,) = answer.lines()
+    said = json.loads(line)
+    if "problem" in said:
+        raise CellError(**said)
+    return _Made(base64.b64decode(said["data"]), said["suffix"], said["note"])
+
+
+def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
+    """Import what converts a picture, in the process apart; what is returned does it."""
+    with suppress(ImportError):  # told by whoever converts
+        from PIL import Image, ImageCms, ImageOps  # noqa: F401, PLC0415
+
+        Image.init()
+
+    def work() -> Iterator[Any]:
+        try:
+            with os.fdopen(given["file"], "rb") as file:
+                made = _converted(file, given["kind"])
+            data = base64.b64encode(made.data).decode("ascii")
+            yield {"data": data, "suffix": made.suffix, "note": made.note}
+        except CellError as error:
+            yield {"problem": error.problem, "remedy": error.remedy}
+
+    return work
 
 
 def _converted(file: BinaryIO, kind: str) -> _Made:

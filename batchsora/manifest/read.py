@@ -17,6 +17,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from batchsora.manifest.apart_table import open_apart
 from batchsora.manifest.columns import Columns, understand
 from batchsora.manifest.csv_reader import open_csv
 from batchsora.manifest.defaults import with_defaults
@@ -24,12 +25,11 @@ from batchsora.manifest.errors import ManifestError, RowProblem, refused
 from batchsora.manifest.fitting import Fitter
 from batchsora.manifest.folder_reader import open_folder
 from batchsora.manifest.images import Images, Unread
-from batchsora.manifest.json_reader import open_json, open_jsonl
+from batchsora.manifest.json_reader import open_jsonl
 from batchsora.manifest.raw import PLAIN, RawRow, RawTable, Reading
 from batchsora.manifest.rows import RowReader
-from batchsora.manifest.sheet_reader import EXCEL, OTHERS, open_sheet
+from batchsora.manifest.sheet_reader import EXCEL, OTHERS
 from batchsora.manifest.whole_columns import ColumnReader
-from batchsora.manifest.yaml_reader import open_yaml
 from jobs.provider import GenerationRequest
 from jobs.spec import JobSpec, SpecRow, spec_row
 
@@ -40,14 +40,17 @@ READERS: Final[Mapping[str, Callable[[Path, Reading], RawTable]]] = {
     ".tsv": open_csv,
     ".tab": open_csv,
     ".txt": open_csv,
-    ".yaml": open_yaml,
-    ".yml": open_yaml,
-    ".json": open_json,
+    ".yaml": open_apart,
+    ".yml": open_apart,
+    ".json": open_apart,
     ".jsonl": open_jsonl,
     ".ndjson": open_jsonl,
-    **dict.fromkeys((*EXCEL, *OTHERS), open_sheet),
+    **dict.fromkeys((*EXCEL, *OTHERS), open_apart),
 }
-"""The formats, by suffix. A new one is a module beside these and a line here."""
+"""The formats, by suffix. A new one is a module beside these and a line here.
+
+What is read as a stream, with bounds of its own, is read here; the rest in a process apart.
+"""
 
 T = TypeVar("T", bound=JobSpec | RowProblem | SpecRow)
 
@@ -236,7 +239,7 @@ def open_manifest(
             f"a manifest can't be read from {path.suffix or 'a file without suffix'!r}",
             f"Save it as .xlsx or CSV UTF-8. Known are {', '.join(READERS)}.",
         )
-    if reading.sheet is not None and reader is not open_sheet:
+    if reading.sheet is not None and path.suffix.lower() not in (*EXCEL, *OTHERS):
         raise refused(file, "only a workbook has sheets", "Leave --sheet out.")
     table = reader(path, reading)
     said = reading.columns

@@ -1,17 +1,24 @@
 """Pictures of videos and images, made once: a telling frame by PyAV, thumbnails by Pillow.
 
-Both libraries bring their decoders. What can't be decoded, or is not worth the memory that it asks
-for, has no picture; nobody waits for it twice.
+Both libraries bring their decoders, which work in a process apart (:mod:`batchsora.apart`). What
+can't be decoded, or is not worth the memory that it asks for, has no picture; nobody waits for it
+twice.
 """
 
 import asyncio
+import base64
 import hashlib
+import io
+import json
 import logging
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
+
+from batchsora.apart import ApartError, Bounds, ask
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +36,10 @@ LONGEST_LOOK: Final = 60
 
 DARK: Final = 12.0
 """Mean brightness, of 255, below which a frame tells nothing."""
+
+TASK: Final = "batchsora.web.posters:prepare"
+BOUNDS: Final = Bounds(seconds=30, memory=640 * 1024**2, answer=4 * 1024**2)
+"""Of a picture: a frame of the most pixels takes 160 MB, and decoders keep several."""
 
 AT_ONCE: Final = 2
 FAILED: Final = 500
@@ -49,13 +60,13 @@ class Pictures:
 
     async def poster(self, video: Path, sha256: str) -> Path | None:
         """Give a JPEG of a frame of a video; None when there is none to be had."""
-        return await self._made("posters", sha256, lambda: _frame(video))
+        return await self._made("posters", video, sha256)
 
     async def thumbnail(self, image: Path, sha256: str) -> Path | None:
         """Give a small JPEG of an image whose content is still that; None when it is not."""
-        return await self._made("thumbs", sha256, lambda: _small(image, sha256))
+        return await self._made("thumbs", image, sha256)
 
-    async def _made(self, kind: str, sha256: str, make: Callable[[], Any]) -> Path | None:
+    async def _made(self, kind: str, shown: Path, sha256: str) -> Path | None:
         path = self._folder / kind / f"{sha256}.jpg"
         if path.exists():
             return path
@@ -65,16 +76,20 @@ class Pictures:
         async with self._turns:
             if path.exists():  # made while we waited
                 return path
-            return await asyncio.to_thread(self._make, path, name, make)
+            return await asyncio.to_thread(self._make, path, name, shown)
 
-    def _make(self, path: Path, name: str, make: Callable[[], Any]) -> Path | None:
+    def _make(self, path: Path, name: str, shown: Path) -> Path | None:
+        image = b""
         try:
-            image = make()
-        except (ImportError, OSError, ValueError, ArithmeticError, MemoryError) as error:
-            # PyAV's and Pillow's errors of bad data are among them
+            given = {"kind": name.partition("/")[0], "file": str(shown.absolute())}
+            (line,) = ask(TASK, given | {"sha256": path.stem}, BOUNDS).lines()
+            said = json.loads(line)
+            image = base64.b64decode(said.get("jpeg", ""))
+            if "why" in said:
+                log.info("no picture of %s: %s", path.name, said["why"])
+        except (ApartError, OSError) as error:
             log.info("no picture of %s: %s", path.name, error)
-            image = None
-        if image is None:
+        if not image:
             if len(self._failed) >= FAILED:
                 self._failed.clear()
             self._failed[name] = None
@@ -82,9 +97,40 @@ class Pictures:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = path.with_suffix(f".{secrets.token_hex(8)}")
         with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-            image.save(file, "JPEG", quality=80)
+            file.write(image)
         draft.replace(path)
         return path
+
+
+def prepare(given: Mapping[str, str]) -> Callable[[], Iterator[dict[str, str]]]:
+    """Import what makes a picture, in the process apart; what is returned makes it.
+
+    It gives a JPEG in base64, which is empty when there is none to be had, or says why.
+    """
+    with suppress(ImportError):  # then there is none
+        import PIL.Image  # noqa: PLC0415 - a library that may be missing
+
+        PIL.Image.init()
+        if given["kind"] == "posters":
+            import av  # noqa: F401, PLC0415 - as below
+
+    def work() -> Iterator[dict[str, str]]:
+        target = io.BytesIO()
+        try:
+            if given["kind"] == "posters":
+                image = _frame(Path(given["file"]))
+            else:
+                image = _small(Path(given["file"]), given["sha256"])
+            if image is not None:
+                image.save(target, "JPEG", quality=80)
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - damaged files make decoders raise anything
+            yield {"why": f"{type(error).__name__}: {error}"}
+        else:
+            yield {"jpeg": base64.b64encode(target.getvalue()).decode("ascii")}
+
+    return work
 
 
 def _frame(video: Path) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, Final
 
 from batchsora.workbook.annotate import MOST_LINKS, USUAL_WIDTH, WIDTHS
 from batchsora.workbook.cells import Link, legal, letters
-from batchsora.workbook.package import WorkbookError
+from batchsora.workbook.problems import WorkbookError
 from batchsora.workbook.styles import BLUE, RED
 
 MOST_ROWS: Final = 1_048_575

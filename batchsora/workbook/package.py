@@ -10,13 +10,16 @@ from zipfile import BadZipFile, ZipFile
 
 from lxml import etree
 
+from batchsora.workbook.markup import check_markup, check_repeats
+from batchsora.workbook.problems import WorkbookError
+
 LARGEST: Final = 512 * 1024**2
 """Bytes of all parts, unpacked: a sheet of a million rows has some 200 MB."""
 MOST_PARTS: Final = 10_000
 STEEPEST: Final = 500
 """How many times larger a part may become; text of one letter packs to a thousandth."""
-HEAD: Final = 4096
-"""Bytes of a part in which a document type would stand."""
+STEEPEST_TREE: Final = 60
+"""The same of a part that is held as a tree, which is larger again; sheets pack to a twentieth."""
 SMALL: Final = 16 * 1024**2
 """Bytes below which a part may be packed as tightly as it likes."""
 
@@ -26,20 +29,6 @@ _OLE: Final = b"\xd0\xcf\x11\xe0"
 MAIN: Final = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 LINKS: Final = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 PACKAGE_LINKS: Final = "http://schemas.openxmlformats.org/package/2006/relationships"
-
-
-class WorkbookError(Exception):
-    """A workbook can't be used.
-
-    Attributes:
-        problem: what is wrong.
-        remedy: what to do about it.
-    """
-
-    def __init__(self, problem: str, remedy: str) -> None:
-        super().__init__(f"{problem}. {remedy}")
-        self.problem = problem
-        self.remedy = remedy
 
 
 def check_package(path: Path) -> None:
@@ -77,7 +66,8 @@ def package_of(path: Path) -> Iterator[ZipFile]:
     try:
         with package:
             _check_size(package)
-            _check_types(package)
+            check_markup(package)
+            check_repeats(package)
             yield package
     except _DAMAGED as error:
         raise WorkbookError(
@@ -96,17 +86,6 @@ def _check_size(package: ZipFile) -> None:
             f"the workbook unpacks to more than {LARGEST // 1024**2} MB, or far more than is usual",
             "Save what is needed of it as CSV UTF-8.",
         )
-
-
-def _check_types(package: ZipFile) -> None:
-    """Refuse document types, and with them entities, whoever parses the parts then."""
-    for one in package.infolist():
-        if one.filename.endswith((".xml", ".rels")):
-            with package.open(one) as file:
-                if b"<!DOCTYPE" in file.read(HEAD):
-                    raise WorkbookError(
-                        "the workbook has a document type, as none needs", "Save it again as .xlsx."
-                    )
 
 
 def parsed(content: bytes) -> etree._Element:
@@ -131,8 +110,15 @@ def part(package: ZipFile, name: str) -> etree._Element:
     """Parse a part by its name.
 
     Raises:
-        WorkbookError: it is no XML.
+        WorkbookError: it is no XML, or far larger than its file can justify.
     """
+    one = package.getinfo(name)
+    if one.file_size > SMALL and one.file_size > STEEPEST_TREE * max(1, one.compress_size):
+        raise WorkbookError(
+            f"the workbook's part {name!r} unpacks to {one.file_size // 1024**2} MB, far more than "
+            "is usual for its size",
+            "Copy the table alone into a new workbook.",
+        )
     return parsed(package.read(name))
 
 

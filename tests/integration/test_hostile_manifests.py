@@ -1,11 +1,14 @@
 """Manifests that mean harm: to memory, files and terminals, and to whoever opens an export."""
 
 import csv
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -13,13 +16,15 @@ import yaml
 
 from batchsora.cli import main
 from batchsora.manifest import yaml_tree
+from batchsora.manifest.csv_reader import open_csv
 from batchsora.manifest.errors import CellError, ManifestError, RowProblem
 from batchsora.manifest.images import Images
+from batchsora.manifest.raw import RawRow
 from batchsora.manifest.read import Manifest, open_manifest
 from batchsora.names import safe_name
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from batchsora.tables import restored, write_table
+from batchsora.tables import RESULT_COLUMNS, restored, write_table
 from jobs.spec import JobSpec
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
@@ -244,6 +249,53 @@ def test_no_export_runs_in_a_spreadsheet(tmp_path: Path) -> None:
         assert not re.match("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]", cell)
     assert cells[1 + len(DANGEROUS) :] == SAFE
     assert [restored(cell) for cell in cells[1:]] == texts
+
+
+INSIDE = [
+    "x;=1+1", "x; =1+1", 'x;"=1+1"', "x;'=1", ";=1", "x\n=1+1", "x\r\n-1+cmd",
+    "x\t@SUM(1)", "x;\t=1", "x,=1+1", 'x,"=1', "x|+1", "x;\uff1d1", " =1+1",
+    '"=1+1', "x;;=1", "x;=1;=2", "x\n\n=1", "-5;=1",
+]  # fmt: skip
+SEPARATORS = ",;\t|"
+
+
+def cells_as_others_see_them(text: str) -> Iterator[str]:
+    """Split a table as spreadsheets do: at one sign or several, with quotes heeded or not."""
+    for count in range(1, len(SEPARATORS) + 1):
+        for signs in combinations(SEPARATORS, count):
+            bare = re.compile(f"[{re.escape(''.join(signs))}\r\n]")
+            for cell in bare.split(text):
+                yield cell.strip(' "')
+    for sign in SEPARATORS:
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=sign):
+            yield from (cell.strip(' "') for cell in row)
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.tsv"])
+def test_no_export_runs_where_cells_are_separated_otherwise(name: str, tmp_path: Path) -> None:
+    """Where ";" separates, "x;=1+1" has a formula; so has "-5,2+cmd" in the first two cells."""
+    texts = [*DANGEROUS, *INSIDE]
+    columns = ["id", "prompt", *RESULT_COLUMNS]
+    rows = [dict(zip(columns, ["-5", "2+cmd"], strict=False))]
+    rows += [{"id": f"i{n}", "prompt": text, "error": text} for n, text in enumerate(texts)]
+    rows += [{"id": text, "prompt": text} for text in texts]
+    write_table(tmp_path / name, columns, rows)
+    text = (tmp_path / name).read_text(encoding="utf-8-sig")
+    begins = re.compile("[=+\\-@\uff1d\uff0b\uff0d\uff20]")
+    found = [cell for cell in cells_as_others_see_them(text) if begins.match(cell)]
+    assert found == []
+    back = list(open_csv(tmp_path / name).rows())
+    assert [row.cells[:2] for row in back if isinstance(row, RawRow)] == [
+        [row["id"], row["prompt"]] for row in rows
+    ]
+
+
+def test_a_persons_own_apostrophes_stay(tmp_path: Path) -> None:
+    """In a table that is no export of ours only the mark in front is one."""
+    said = "the sign says;'-50% off'\n'@home'"
+    (tmp_path / "m.csv").write_text(f'prompt\n"{said}"\n\'=A\n')
+    rows = [row for row in open_csv(tmp_path / "m.csv").rows() if isinstance(row, RawRow)]
+    assert [row.cells for row in rows] == [[said], ["=A"]]
 
 
 @pytest.mark.parametrize("suffix", [".json", ".jsonl"])

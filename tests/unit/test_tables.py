@@ -182,6 +182,9 @@ def test_the_person_s_rights_and_links_are_kept(tmp_path: Path) -> None:
         ("'hello'", "'hello'"),
         ("", ""),
         ("1=1", "1=1"),
+        ("x;=1", "x;'=1"),
+        ("x; '=1", "x; ''=1"),
+        ("two foxes, -ly; x", "two foxes, -ly; x"),
     ],
 )
 def test_formulas_are_marked(text: str, written: str) -> None:
@@ -190,7 +193,7 @@ def test_formulas_are_marked(text: str, written: str) -> None:
     assert restored(written) == text
 
 
-@given(st.text() | st.text("'=+-@\t\r\n5.a"))
+@given(st.text() | st.text("'=+-@\t\r\n5.a;,| \""))
 def test_the_mark_is_reversible(text: str) -> None:
     """Whatever a cell says, it says the same after export and load."""
     assert restored(neutralised(text)) == text

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,7 +18,8 @@ import openpyxl
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
-from support.site import Folder, Site, serving, soon
+from support import bombs
+from support.site import Folder, Site, client, serving, soon
 
 from batchsora.app.loading import Caps
 from batchsora.web.pages import going_on, manifests
@@ -241,6 +243,22 @@ def test_a_refused_file_says_where_and_what_to_do(http: httpx.Client) -> None:
     assert "It can't be read" in answer.text
     assert "prompt" in answer.text
     assert "start-form" not in answer.text
+
+
+def test_the_page_stays_quick_while_a_hostile_sheet_is_read(
+    http: httpx.Client, site: Site, tmp_path: Path
+) -> None:
+    """It takes seconds to find out that a sheet is one; others are answered meanwhile."""
+    content = bombs.xlsx_of_unused_strings(tmp_path / "m.xlsx").read_bytes()
+    address = upload(http, "m.xlsx", content)
+    answered = 0
+    with ThreadPoolExecutor(1) as pool, client(site.url) as other:
+        plan = pool.submit(http.get, f"{address}?part", timeout=90)
+        while not plan.done():
+            assert other.get("/").status_code == 200
+            answered += 1
+    assert "MB of memory to read" in plan.result().text
+    assert answered > 20  # within the seconds that the other process needs to run out of memory
 
 
 def test_uploads_are_never_over_one_another(http: httpx.Client, site: Site) -> None:

@@ -1,0 +1,167 @@
+"""Having a task done in a process apart: what it may cost, and what it says when it costs more."""
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from batchsora.apart.spool import Spool
+
+MB: Final = 1024**2
+LEAST_SECONDS: Final = 5
+"""Of processor time, for the smallest file; a sheet of 1,000 rows takes a third of one."""
+SECONDS_A_MB: Final = 20
+"""More for each MB of the file, as packed: a million cells of a workbook take 10 to 20."""
+MOST_SECONDS: Final = 900
+LEAST_MEMORY: Final = 192 * MB
+"""Bytes beyond what Python and the library take; with them less than 300 MB."""
+MEMORY_A_BYTE: Final = 40
+"""More for each byte of the file: a YAML tree has some 30."""
+MOST_MEMORY: Final = 3 * 1024 * MB
+LEAST_ANSWER: Final = 64 * MB
+ANSWER_A_BYTE: Final = 50
+"""More for each byte of the file; packed tables of honest texts unpack to 20 times as much."""
+MOST_ANSWER: Final = 2 * 1024 * MB
+PATIENCE: Final = 4
+"""How many times longer than its processor time a task may take by the clock."""
+
+KEPT: Final = frozenset(
+    {"HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH", "TMPDIR"}
+)
+"""What Python needs of the environment to find its libraries; no token, no password."""
+_BLOCK: Final = 256 * 1024
+_NO_MEMORY: Final = 3
+_BUG: Final = 4
+_LONGEST_BUG: Final = 16 * 1024
+_START: Final = (
+    "import sys; sys.path.append({root!r}); from batchsora.apart.serving import main; main()"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a task may cost.
+
+    Attributes:
+        seconds: of processor time.
+        memory: bytes, beyond those of Python and its libraries.
+        answer: bytes of what it says.
+    """
+
+    seconds: int
+    memory: int
+    answer: int
+
+
+def bounds_for(size: int) -> Bounds:
+    """Say what reading a file of so many bytes may cost."""
+    return Bounds(
+        min(MOST_SECONDS, LEAST_SECONDS + SECONDS_A_MB * size // MB),
+        min(MOST_MEMORY, LEAST_MEMORY + MEMORY_A_BYTE * size),
+        min(MOST_ANSWER, LEAST_ANSWER + ANSWER_A_BYTE * size),
+    )
+
+
+class ApartError(Exception):
+    """A task cost more than it may, or its library broke; the text says which, for a person."""
+
+
+def ask(task: str, given: Mapping[str, Any], bounds: Bounds, files: Collection[int] = ()) -> Spool:
+    """Have a task done in a process apart.
+
+    Args:
+        task: as ``module:function``; see :mod:`batchsora.apart.serving`.
+        given: what it is told, as JSON.
+        bounds: what it may cost.
+        files: numbers of open files that it gets under the same numbers.
+
+    Returns:
+        Its answer: lines of JSON.
+
+    Raises:
+        ApartError: it cost more, or broke.
+        OSError: no process can be started, or no room for the answer.
+        RuntimeError: a bug of ours; the text is the other process's traceback.
+    """
+    root = str(Path(__file__).resolve().parents[2])
+    order = {"task": task, "given": given, "seconds": bounds.seconds, "memory": bounds.memory}
+    end = time.monotonic() + PATIENCE * bounds.seconds
+    # -P and the root folder: nothing that lies where a person works is imported
+    with subprocess.Popen(  # noqa: S603 - our own program, no shell
+        [sys.executable, "-P", "-c", _START.format(root=root)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        env={name: value for name, value in os.environ.items() if name in KEPT}
+        | {"OPENBLAS_NUM_THREADS": "1"},  # numpy, where openpyxl finds it, reserves gigabytes
+        bufsize=0,
+        pass_fds=files,
+        process_group=0,  # a Ctrl-C is for us; we end it
+    ) as process:
+        try:
+            answer = _answer(process, json.dumps(order).encode() + b"\n", bounds, end)
+            code = process.wait(max(1.0, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            raise _too_slow(bounds) from None
+        finally:
+            process.kill()  # where it has ended, nothing happens
+    _check(code, bounds, answer)
+    return answer
+
+
+def _answer(process: "subprocess.Popen[bytes]", order: bytes, bounds: Bounds, end: float) -> Spool:
+    """Read what it says, up to its bounds; its end of the input stays open until then."""
+    answer, size = Spool(), 0
+    to, out = process.stdin, process.stdout
+    if to is None or out is None:
+        raise ValueError("a process to ask has both pipes")
+    try:
+        to.write(order)
+    except BrokenPipeError:  # it did not come so far; its exit code says why
+        return answer
+    with selectors.DefaultSelector() as ready:
+        ready.register(out, selectors.EVENT_READ)
+        while ready.select(max(0.0, end - time.monotonic())):
+            block = os.read(out.fileno(), _BLOCK)
+            if not block:
+                return answer
+            size += len(block)
+            if size > bounds.answer:
+                raise ApartError(
+                    f"it holds more than {bounds.answer // MB} MB of text, far more than is usual "
+                    "for its size"
+                )
+            answer.write(block)
+    raise _too_slow(bounds)
+
+
+def _too_slow(bounds: Bounds) -> ApartError:
+    return ApartError(
+        f"it takes more than {bounds.seconds} s to read, far more than is usual for its size"
+    )
+
+
+def _check(code: int, bounds: Bounds, answer: Spool) -> None:
+    """Tell from its exit code how it ended."""
+    if code == 0:
+        return
+    if code == -signal.SIGXCPU:
+        raise _too_slow(bounds)
+    if code in (_NO_MEMORY, -signal.SIGABRT, -signal.SIGKILL):  # Rust aborts without memory
+        raise ApartError(
+            f"it takes more than {bounds.memory // MB} MB of memory to read, far more than is "
+            "usual for its size"
+        )
+    if code == _BUG:
+        *_, last = answer.lines()
+        raise RuntimeError(json.loads(last[-_LONGEST_BUG:])["bug"])
+    name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    raise ApartError(f"the library that reads it broke ({name})")

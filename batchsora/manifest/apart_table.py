@@ -1,0 +1,148 @@
+"""Manifests that a library reads, or that are held as a whole: read in a process apart, once.
+
+The process reads the file from its head to its last row, and what it says is kept: the rows can be
+read again without the file. Lines of the answer are the head, then a list for each row, or a
+problem; a refusal ends it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from decimal import Decimal
+from importlib import import_module, util
+from json import loads
+from pathlib import Path
+from typing import Any, Final
+
+from batchsora.apart import ApartError, Spool, ask, bounds_for
+from batchsora.manifest.errors import ManifestError, RowProblem, refused
+from batchsora.manifest.raw import PLAIN, RawRow, RawTable, Reading, Settings, check_regular
+
+TASK: Final = "batchsora.manifest.apart_table:prepare"
+
+_SHEET: Final = "batchsora.manifest.sheet_reader:open_sheet"
+_YAML: Final = "batchsora.manifest.yaml_reader:open_yaml"
+_JSON: Final = "batchsora.manifest.json_reader:open_json"
+_READERS: Final[Mapping[str, str]] = {".yaml": _YAML, ".yml": _YAML, ".json": _JSON}
+"""Where the readers are; whatever else is a workbook."""
+_LIBRARIES: Final[Mapping[str, str]] = {
+    **dict.fromkeys((".yaml", ".yml", ".json"), ""),
+    **dict.fromkeys((".ods", ".xls", ".xlsb"), "python_calamine"),
+}
+"""What a reader imports only when it reads; whatever else needs openpyxl."""
+_SPLIT: Final = "Copy the table alone into a new file, split it, or save it as CSV UTF-8."
+
+
+@dataclass(frozen=True, slots=True)
+class ApartTable:
+    """A manifest that was read in a process apart.
+
+    Attributes:
+        path: as given; so are errors.
+        headers: as written.
+        header_row: where they stand, where they have a place of their own.
+        sheet: of a workbook.
+        settings: what the file says beside its rows.
+    """
+
+    path: Path
+    headers: tuple[str, ...]
+    header_row: int | None
+    sheet: str | None
+    settings: Settings
+    _answer: Spool
+
+    def rows(self) -> Iterator[RawRow | RowProblem]:
+        """Give the rows as they were read.
+
+        Raises:
+            ManifestError: the file could not be read to its end.
+        """
+        lines = self._answer.lines()
+        next(lines)
+        for line in lines:
+            said = loads(line)
+            if isinstance(said, list):
+                yield RawRow(*said)
+            else:
+                yield _problem(self.path, said)
+
+
+def open_apart(path: Path, reading: Reading = PLAIN) -> ApartTable:
+    """Read a manifest in a process apart.
+
+    Raises:
+        ManifestError: it is refused, or reading it costs more than its size can justify.
+    """
+    check_regular(path)
+    given = {"path": str(path.absolute()), "reading": reading.as_json()}
+    try:
+        answer = ask(TASK, given, bounds_for(path.stat().st_size))
+    except ApartError as error:
+        raise refused(str(path), f"the file can't be read: {error}", _SPLIT) from error
+    except OSError as error:
+        raise refused(
+            str(path),
+            f"there is no process or no room to read it in: {error.strerror}",
+            "Free some memory, and some space in the folder for temporary files.",
+        ) from error
+    said = loads(next(answer.lines()))
+    if "head" not in said:
+        raise ManifestError(_problem(path, said))
+    head = said["head"]
+    budgets = {name: Decimal(budget) for name, budget in head["campaign_budgets"].items()}
+    budget = None if head["budget"] is None else Decimal(head["budget"])
+    settings = Settings(head["batch"], budget, budgets)
+    headers = tuple(head["headers"])
+    return ApartTable(path, headers, head["header_row"], head["sheet"], settings, answer)
+
+
+def _problem(path: Path, said: Mapping[str, Any]) -> RowProblem:
+    """Read a problem of a row; the file is called as it was here.
+
+    Raises:
+        ManifestError: it is one of the whole file.
+    """
+    whole = "refused" in said
+    problem = replace(RowProblem(**said["refused" if whole else "problem"]), file=str(path))
+    if whole:
+        raise ManifestError(problem)
+    return problem
+
+
+def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
+    """Import what reads a manifest, in the process apart; what is returned reads it."""
+    path = Path(given["path"])
+    suffix = path.suffix.lower()
+    module, _, name = _READERS.get(suffix, _SHEET).partition(":")
+    read: Callable[[Path, Reading], RawTable] = getattr(import_module(module), name)
+    library = _LIBRARIES.get(suffix, "openpyxl")
+    if library and util.find_spec(library) is not None:  # whoever lacks it is told by the reader
+        import_module(library)
+    return lambda: _told(path, read, Reading(**given["reading"]))
+
+
+def _told(path: Path, read: Callable[[Path, Reading], RawTable], reading: Reading) -> Iterator[Any]:
+    """Tell a table: its head, its rows, or why it is refused."""
+    try:
+        table = read(path, reading)
+        yield {"head": _head(table)}
+        for item in table.rows():
+            if isinstance(item, RowProblem):
+                yield {"problem": asdict(item)}
+            else:
+                yield [item.row, item.cells]
+    except ManifestError as error:
+        yield {"refused": asdict(error.problem)}
+
+
+def _head(table: RawTable) -> dict[str, Any]:
+    said = table.settings
+    budgets = {name: str(budget) for name, budget in said.campaign_budgets.items()}
+    return {
+        "headers": table.headers,
+        "header_row": table.header_row,
+        "sheet": table.sheet,
+        "batch": said.batch,
+        "budget": None if said.budget is None else str(said.budget),
+        "campaign_budgets": budgets,
+    }

@@ -1,0 +1,15 @@
+"""What is wrong with a workbook, for whoever opened it."""
+
+
+class WorkbookError(Exception):
+    """A workbook can't be used.
+
+    Attributes:
+        problem: what is wrong.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem}. {remedy}")
+        self.problem = problem
+        self.remedy = remedy
