@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -23,6 +23,7 @@ LARGEST: Final = 16 * 1024**2
 """Bytes of handed arguments: far more than the longest prompt, the options and their quoting."""
 
 Process = subprocess.Popen[bytes]
+TimeoutExpired = subprocess.TimeoutExpired
 
 _NEEDED: Final = re.compile(
     # where things are, and whose
@@ -40,6 +41,10 @@ _OURS: Final = re.compile(r"RUNBLOB_API_KEY|BATCHSORA_(?!WEB_|WEBHOOK_)\w+")
 
 _DESKTOP: Final = re.compile(r"DISPLAY|WAYLAND_DISPLAY|XAUTHORITY|BROWSER|DESKTOP_\w+|GNOME_\w+"
                              r"|KDE_\w+|WSL\w*")  # fmt: skip
+
+
+_LIBRARIES: Final = re.compile(r"HOME|LANG|LC_ALL|LC_CTYPE|LD_LIBRARY_PATH|PYTHONHOME|TMPDIR")
+"""What Python needs to find its libraries; no token, no password."""
 
 
 def environment(ours: Mapping[str, str]) -> dict[str, str]:
@@ -80,6 +85,30 @@ def start(arguments: Sequence[str], command: str, said: IO[bytes]) -> Process:
             env=environment(os.environ),
             start_new_session=True,  # a Ctrl-C for the page is none for the run
         )
+
+
+def apart(code: str, files: Collection[int] = ()) -> Process:
+    """Start Python for a library that reads what strangers sent; its input and output are pipes.
+
+    Args:
+        code: what it runs.
+        files: numbers of open files that it gets under the same numbers.
+
+    Raises:
+        OSError: no process can be started.
+    """
+    return subprocess.Popen(  # noqa: S603 - our own program, no shell
+        [sys.executable, "-P", "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        # numpy, where openpyxl finds it, reserves gigabytes
+        env=_chosen(os.environ, _LIBRARIES) | {"OPENBLAS_NUM_THREADS": "1"},
+        bufsize=0,
+        pass_fds=files,
+        process_group=0,  # a Ctrl-C is for us; we end it
+    )
 
 
 def handed_arguments(words: Sequence[str]) -> list[str] | None:

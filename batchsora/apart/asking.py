@@ -4,14 +4,13 @@ import json
 import os
 import selectors
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from batchsora import children
 from batchsora.apart.spool import Spool
 
 MB: Final = 1024**2
@@ -32,10 +31,6 @@ MOST_ANSWER: Final = 2 * 1024 * MB
 PATIENCE: Final = 4
 """How many times longer than its processor time a task may take by the clock."""
 
-KEPT: Final = frozenset(
-    {"HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH", "TMPDIR"}
-)
-"""What Python needs of the environment to find its libraries; no token, no password."""
 _BLOCK: Final = 256 * 1024
 _NO_MEMORY: Final = 3
 _BUG: Final = 4
@@ -93,23 +88,12 @@ def ask(task: str, given: Mapping[str, Any], bounds: Bounds, files: Collection[i
     root = str(Path(__file__).resolve().parents[2])
     order = {"task": task, "given": given, "seconds": bounds.seconds, "memory": bounds.memory}
     end = time.monotonic() + PATIENCE * bounds.seconds
-    # -P and the root folder: nothing that lies where a person works is imported
-    with subprocess.Popen(  # noqa: S603 - our own program, no shell
-        [sys.executable, "-P", "-c", _START.format(root=root)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        env={name: value for name, value in os.environ.items() if name in KEPT}
-        | {"OPENBLAS_NUM_THREADS": "1"},  # numpy, where openpyxl finds it, reserves gigabytes
-        bufsize=0,
-        pass_fds=files,
-        process_group=0,  # a Ctrl-C is for us; we end it
-    ) as process:
+    # the root folder alone: nothing that lies where a person works is imported
+    with children.apart(_START.format(root=root), files) as process:
         try:
             answer = _answer(process, json.dumps(order).encode() + b"\n", bounds, end)
             code = process.wait(max(1.0, end - time.monotonic()))
-        except subprocess.TimeoutExpired:
+        except children.TimeoutExpired:
             raise _too_slow(bounds) from None
         finally:
             process.kill()  # where it has ended, nothing happens
@@ -117,7 +101,7 @@ def ask(task: str, given: Mapping[str, Any], bounds: Bounds, files: Collection[i
     return answer
 
 
-def _answer(process: "subprocess.Popen[bytes]", order: bytes, bounds: Bounds, end: float) -> Spool:
+def _answer(process: children.Process, order: bytes, bounds: Bounds, end: float) -> Spool:
     """Read what it says, up to its bounds; its end of the input stays open until then."""
     answer, size = Spool(), 0
     to, out = process.stdin, process.stdout
