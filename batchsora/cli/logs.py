@@ -3,6 +3,8 @@
 import json
 import logging
 import os
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +15,10 @@ from batchsora.settings import SettingsError
 from jobs.files import refuse_foreign_link
 
 OURS: Final = ("batchsora", "jobs")
+MOST_FOREIGN: Final = 60
+"""Records of the libraries' loggers that are written in a minute."""
+
+MINUTE: Final = 60.0
 SAID: Final = "said"
 """Marks a record of what a person was told already: it goes to the file alone."""
 
@@ -37,6 +43,30 @@ class _JsonLine(logging.Formatter):
         if record.exc_info:
             line["exception"] = clean(self.formatException(record.exc_info))
         return json.dumps(line)
+
+
+class Scarce(logging.Filter):
+    """Lets what strangers can cause be said only so often: what a server says of their requests.
+
+    Args:
+        monotonic: time, in seconds.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        super().__init__()
+        self._monotonic = monotonic
+        self._began = float("-inf")
+        self._said = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Pass what is ours, and of all else :data:`MOST_FOREIGN` records in a minute."""
+        if record.name.split(".")[0] in OURS:
+            return True
+        now = self._monotonic()
+        if now - self._began > MINUTE:
+            self._began, self._said = now, 0
+        self._said += 1
+        return self._said <= MOST_FOREIGN
 
 
 class _FileHandler(logging.StreamHandler[TextIO]):
@@ -78,6 +108,8 @@ def configure_logging(*, verbose: bool, file: str | None) -> None:
     handlers: list[logging.Handler] = [screen]
     if file is not None:
         handlers.append(_open(Path(file)))
+    for handler in handlers:
+        handler.addFilter(Scarce(time.monotonic))
     logging.basicConfig(handlers=handlers, level=logging.WARNING, force=True)
     for name in OURS:
         ours = logging.INFO if verbose or file is not None else logging.NOTSET

@@ -8,9 +8,8 @@ only they know), and nothing of ours may be framed, sniffed or scripted from els
 import asyncio
 import hashlib
 import hmac
-import re
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -19,9 +18,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from batchsora.web.login import Door
+from batchsora.web.login import DEVICE, Door
 
 COOKIE: Final = "batchsora"
+REMEMBERED: Final = 365 * 86_400
+"""Seconds for which a browser keeps that it had the password."""
+
 CSRF_HEADER: Final = "x-csrf-token"
 SAFE: Final = ("GET", "HEAD", "OPTIONS")
 PUBLIC: Final = ("/static/", "/login", "/healthz")
@@ -97,17 +99,22 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        session = _session(headers)
-        fresh = session is None
-        scope["session"] = session = session or secrets.token_urlsafe(32)
-        scope["csrf"] = self._token(session)
-        send = _Answering(send, session if fresh else None, _is_secure(scope))
+        cookies = _cookies(headers)
+        name = _cookie_name(headers)
+        given = cookies.get(name, "")
+        session = given if self._door.made(given) else self._door.new_session()
+        scope["session"], scope["csrf"], scope["inside"] = session, self._token(session), False
+        address = (scope.get("client") or ("",))[0]
+        scope["guesser"] = self._door.guesser(address, cookies.get(f"{name}-{DEVICE}", ""))
+        send = _Answering(send, scope, name, given)
         try:
             refused = self._refusal(scope, headers)
             if refused is not None:
                 await refused(scope, receive, send)
                 return
             limited = _Limited(receive, headers, self._limit(scope["path"]), self._patience)
+            if not scope["inside"]:
+                limited.hurry()
             await self._app(scope, limited, send)
         except TooLargeError:
             if not send.began:
@@ -128,7 +135,7 @@ class Guard:
         if _host(headers.get("host", "")) not in self._hosts:
             return PlainTextResponse(
                 "This address is not one of the page's own. Behind a proxy or under another "
-                "name, say so: batchsora web --allow-host NAME\n",
+                "name, say so: batchsora web --allow-host NAME, with a password\n",
                 421,
             )
         if method not in SAFE:
@@ -144,9 +151,14 @@ class Guard:
     def _at_the_door(self, scope: Scope, headers: Headers) -> ASGIApp | None:
         """Ask for the password, where there is one."""
         path = scope["path"]
-        if self._door.is_open(scope["session"]) or path.startswith(PUBLIC):
+        session, door = scope["session"], self._door
+        scope["inside"] = door.is_open(session)
+        scope["may_stay"] = lambda: door.is_open(session)
+        if scope["inside"] or path.startswith(PUBLIC):
             return None
-        if self._door.knows(headers.get("authorization", "")):
+        if door.knows(headers.get("authorization", ""), scope["guesser"]):
+            scope["inside"] = True
+            scope["may_stay"] = lambda: True
             return None
         if scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
             return RedirectResponse("/login", 303)
@@ -167,15 +179,21 @@ class _Limited:
         self._patience = patience
         self._left = limit
         self._whole = False
+        self._until: float | None = None
         announced = headers.get("content-length", "0")
         if not announced.isdecimal() or len(announced) > LONGEST_NUMBER or int(announced) > limit:
             raise TooLargeError
+
+    def hurry(self) -> None:
+        """Give the whole body no more time than each of its pieces: a stranger sends it."""
+        self._until = asyncio.get_running_loop().time() + self._patience
 
     async def __call__(self) -> Message:
         if self._whole:  # from here on it only waits for the connection to end
             return await self._receive()
         try:
-            async with asyncio.timeout(self._patience):
+            now = asyncio.get_running_loop().time()
+            async with asyncio.timeout_at(self._until or now + self._patience):
                 message = await self._receive()
         except TimeoutError as error:
             raise TooSlowError from error
@@ -187,7 +205,6 @@ class _Limited:
         return message
 
 
-_SESSION: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 LONGEST_NUMBER: Final = 15
 """Digits of a length that is believed to be one."""
 
@@ -195,10 +212,11 @@ LONGEST_NUMBER: Final = 15
 class _Answering:
     """Adds to the beginning of an answer what each has to say."""
 
-    def __init__(self, send: Send, session: str | None, secure: bool) -> None:  # noqa: FBT001 - one caller
+    def __init__(self, send: Send, scope: Scope, name: str, given: str) -> None:
         self._send = send
-        self._session = session
-        self._secure = secure
+        self._scope = scope
+        self._name = name
+        self._given = given
         self.began = False
 
     async def __call__(self, message: Message) -> None:
@@ -208,19 +226,34 @@ class _Answering:
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
             headers.setdefault("Cache-Control", "no-store")
-            if self._session is not None:
-                flags = "; Secure" if self._secure else ""
-                cookie = f"{COOKIE}={self._session}; Path=/; HttpOnly; SameSite=Strict{flags}"
+            for cookie in self._cookies():
                 headers.append("Set-Cookie", cookie)
         await self._send(message)
 
+    def _cookies(self) -> Iterator[str]:
+        flags = "Path=/; HttpOnly; SameSite=Strict" + (
+            "; Secure" if _is_secure(self._scope) else ""
+        )
+        if self._scope["session"] != self._given:
+            yield f"{self._name}={self._scope['session']}; {flags}"
+        if device := self._scope.get("device"):
+            yield f"{self._name}-{DEVICE}={device}; Max-Age={REMEMBERED}; {flags}"
 
-def _session(headers: Headers) -> str | None:
+
+def _cookies(headers: Headers) -> dict[str, str]:
     try:
-        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        return {one.key: one.value for one in SimpleCookie(headers.get("cookie", "")).values()}
     except CookieError:
-        return None
-    return found.value if found is not None and _SESSION.fullmatch(found.value) else None
+        return {}
+
+
+def _cookie_name(headers: Headers) -> str:
+    """Name the session's cookie: cookies don't tell ports apart, and each has a page of its own."""
+    try:
+        port = urlsplit(f"//{headers.get('host', '')}").port
+    except ValueError:
+        port = None
+    return COOKIE if port is None else f"{COOKIE}-{port}"
 
 
 def _host(given: str) -> str:

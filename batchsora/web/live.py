@@ -8,7 +8,7 @@ more than one.
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any, Final
 
@@ -66,23 +66,33 @@ class Live:
             self._ended = True
             self._changed.notify_all()
 
-    def _is_new(self, seen: tuple[Any, ...] | None) -> bool:
-        return self._ended or self._state != seen
+    async def look_round(self) -> None:
+        """Let those pages go whose person has left."""
+        async with self._changed:
+            self._changed.notify_all()
 
-    async def events(self) -> AsyncIterator[str]:
-        """Give an event at once, and one after each change, as server-sent events are written."""
+    def _is_new(self, seen: tuple[Any, ...] | None, may_stay: Callable[[], bool]) -> bool:
+        return self._ended or self._state != seen or not may_stay()
+
+    async def events(self, may_stay: Callable[[], bool]) -> AsyncIterator[str]:
+        """Give an event at once, and one after each change, as server-sent events are written.
+
+        Args:
+            may_stay: whether who listens may still come in.
+        """
         self.pages += 1
         try:
             seen: tuple[Any, ...] | None = None
             while True:
                 try:
                     async with asyncio.timeout(PING), self._changed:
-                        await self._changed.wait_for(partial(self._is_new, seen))
+                        await self._changed.wait_for(partial(self._is_new, seen, may_stay))
                         seen = self._state
                 except TimeoutError:
-                    yield ": still here\n\n"
+                    if may_stay():
+                        yield ": still here\n\n"
                     continue
-                if self._ended:
+                if self._ended or not may_stay():
                     return
                 yield f"event: changed\ndata: {json.dumps({'boot': self.boot})}\n\n"
                 await asyncio.sleep(CALM)
@@ -95,7 +105,8 @@ async def _events(request: Request) -> Response:
     if live.pages >= MOST_PAGES:
         return PlainTextResponse("Too many pages are open.\n", 503, {"Retry-After": "30"})
     headers = {"X-Accel-Buffering": "no"}  # a proxy in front would wait for more
-    return StreamingResponse(live.events(), media_type="text/event-stream", headers=headers)
+    may_stay: Callable[[], bool] = request.scope["may_stay"]
+    return StreamingResponse(live.events(may_stay), media_type="text/event-stream", headers=headers)
 
 
 routes = [Route("/events", _events)]

@@ -1,29 +1,48 @@
 """The door: beyond loopback nobody comes in without the password.
 
-It is compared in constant time, and only so often a minute, whoever asks: guessing takes for ever.
+It is compared in constant time, and only so often a minute from one guesser: guessing takes for
+ever, and keeps nobody else out.
 """
 
 import hashlib
 import hmac
+import secrets
 from collections import OrderedDict
-from typing import Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from batchsora.web.rendering import render
+from batchsora.web.throttle import Throttle, network_of
 from jobs.clock import Clock
 
-TRIES: Final = 10
-"""Wrong passwords in a row that are answered at once."""
-
-REST: Final = 6.0
-"""Seconds until another one is answered."""
+if TYPE_CHECKING:
+    from batchsora.web.live import Live
 
 MOST_SESSIONS: Final = 1000
 SHORTEST: Final = 12
 """Characters of a password."""
+
+IDLE: Final = 12 * 3600.0
+"""Seconds after which a session that asked for nothing ends."""
+
+LONGEST: Final = 7 * 86_400.0
+"""Seconds after which any session ends."""
+
+DEVICE: Final = "known"
+"""Marks, in a cookie's name, a browser that had the password once: strangers who guess wrong from
+the same address do not keep it waiting."""
+
+
+@dataclass(slots=True)
+class _Inside:
+    """A session that was let in, by the monotonic clock."""
+
+    since: float
+    seen: float
 
 
 class Door:
@@ -37,45 +56,79 @@ class Door:
     def __init__(self, password: str | None, clock: Clock) -> None:
         self._digest = None if password is None else _digest(password)
         self._clock = clock
-        self._inside: OrderedDict[str, None] = OrderedDict()
-        self._tries = float(TRIES)
-        self._at = clock.monotonic()
+        self._secret = secrets.token_bytes(32)
+        self._inside: OrderedDict[str, _Inside] = OrderedDict()
+        self._throttle = Throttle(clock)
 
     @property
     def locked(self) -> bool:
         """Say whether a password is asked for."""
         return self._digest is not None
 
+    def new_session(self) -> str:
+        """Make the id of a session, which only this server can have made."""
+        return self._signed("session", secrets.token_urlsafe(16))
+
+    def made(self, session: str) -> bool:
+        """Check whether an id is one of :meth:`new_session`."""
+        return self._is_signed("session", session)
+
+    def new_device(self) -> str:
+        """Make the mark of a browser that had the password."""
+        return self._signed("device", secrets.token_urlsafe(16))
+
+    def guesser(self, address: str, device: str) -> str:
+        """Name whose wrong guesses count together: a known browser's own, else an address'."""
+        return device if self._is_signed("device", device) else network_of(address)
+
     def is_open(self, session: str) -> bool:
         """Say whether a session may come in."""
-        return self._digest is None or session in self._inside
+        if self._digest is None:
+            return True
+        found, now = self._inside.get(session), self._clock.monotonic()
+        if found is None:
+            return False
+        if now - found.seen > IDLE or now - found.since > LONGEST:
+            del self._inside[session]
+            return False
+        found.seen = now
+        return True
 
-    def knows(self, authorization: str) -> bool:
+    def knows(self, authorization: str, guesser: str) -> bool:
         """Take the password from a program: ``Authorization: Bearer …``."""
         scheme, _, given = authorization.partition(" ")
-        return scheme.lower() == "bearer" and self.fits(given) is True
+        return scheme.lower() == "bearer" and self.fits(given, guesser) is True
 
-    def fits(self, password: str) -> bool | None:
+    def fits(self, password: str, guesser: str) -> bool | None:
         """Compare a password; None when it is too soon to say."""
-        now = self._clock.monotonic()
-        self._tries = min(float(TRIES), self._tries + (now - self._at) / REST)
-        self._at = now
-        if self._tries < 1:
+        if not self._throttle.may(guesser):
             return None
         if self._digest is not None and hmac.compare_digest(_digest(password), self._digest):
             return True
-        self._tries -= 1
+        self._throttle.failed(guesser)
         return False
 
-    def let_in(self, session: str) -> None:
-        """Let a session in until it leaves, or the server ends."""
-        self._inside[session] = None
+    def let_in(self) -> str:
+        """Let somebody in; gives a session's new id: the one of before may be known to others."""
+        now, session = self._clock.monotonic(), self.new_session()
+        self._inside[session] = _Inside(now, now)
         if len(self._inside) > MOST_SESSIONS:
             self._inside.popitem(last=False)
+        return session
 
     def let_out(self, session: str) -> None:
         """Ask a session for the password again."""
         self._inside.pop(session, None)
+
+    def _signed(self, what: str, name: str) -> str:
+        return f"{name}.{self._mark(what, name)}"
+
+    def _is_signed(self, what: str, given: str) -> bool:
+        name, _, mark = given.partition(".")
+        return bool(mark) and hmac.compare_digest(mark.encode(), self._mark(what, name).encode())
+
+    def _mark(self, what: str, name: str) -> str:
+        return hmac.new(self._secret, f"{what} {name}".encode(), hashlib.sha256).hexdigest()
 
 
 def _digest(password: str) -> bytes:
@@ -89,9 +142,10 @@ async def _show(request: Request) -> Response:
 async def _enter(request: Request) -> Response:
     door: Door = request.app.state.door
     form = await request.form(max_files=0, max_fields=5)
-    fits = door.fits(str(form.get("password", "")))
+    fits = door.fits(str(form.get("password", "")), request.scope["guesser"])
     if fits:
-        door.let_in(request.scope["session"])
+        request.scope["session"] = door.let_in()
+        request.scope["device"] = door.new_device()
         return Response(status_code=204, headers={"HX-Redirect": "/"})
     problem = "That is not the password."
     if fits is None:
@@ -101,7 +155,10 @@ async def _enter(request: Request) -> Response:
 
 async def _leave(request: Request) -> Response:
     door: Door = request.app.state.door
+    live: Live = request.app.state.live
     door.let_out(request.scope["session"])
+    request.scope["session"] = door.new_session()
+    await live.look_round()  # its open pages are told nothing more
     if request.headers.get("hx-request"):
         return Response(status_code=204, headers={"HX-Redirect": "/login"})
     return RedirectResponse("/login", 303)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from batchsora.app.callbacks import WEBHOOK_SECRET, api_is_here, callback_path, webhook_secret
 from batchsora.app.loading import Caps
@@ -15,6 +17,7 @@ from batchsora.app.session import Hooks
 from batchsora.children import open_browser
 from batchsora.settings import LOOPBACK, Settings, SettingsError
 from batchsora.web.app import create_app
+from batchsora.web.connections import BACKLOG, bounded
 from batchsora.web.desk import opened
 from batchsora.web.login import SHORTEST
 from batchsora.web.webhooks import Webhooks
@@ -67,6 +70,12 @@ def serve(settings: Settings, terms: WebTerms, hooks: Hooks, say: Callable[[str]
             f"one of {SHORTEST} characters or more into {PASSWORD}, or into a file that "
             "--password-file names"
         )
+    if terms.names and password is None:
+        raise SettingsError(
+            f"--allow-host {terms.names[0]} lets the page be reached under a name of other "
+            f"machines, so it needs a password: put one of {SHORTEST} characters or more into "
+            f"{PASSWORD}, or into a file that --password-file names"
+        )
     if terms.webhooks and password is None and not api_is_here(settings):
         raise SettingsError(
             "--webhooks is for callbacks from outside, so that the page may be reached from there "
@@ -93,17 +102,32 @@ def serve(settings: Settings, terms: WebTerms, hooks: Hooks, say: Callable[[str]
             say("put a server with TLS in front of it: here the password travels as it is")
         if terms.browser:
             open_browser(address)
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=SILENCE,
-            timeout_graceful_shutdown=FAREWELL,
-            h11_max_incomplete_event_size=64 * 1024,
-        )
+        config = configured(app)
         server = _Server(config, app.state.live.end)
         server.run(sockets=[listener])
+
+
+def configured(
+    app: ASGIApp, farewell: int = FAREWELL, http: type[H11Protocol] | None = None
+) -> uvicorn.Config:
+    """Say how uvicorn serves the pages.
+
+    Args:
+        app: the pages.
+        farewell: seconds that requests under way are waited for when the server stops.
+        http: of :func:`batchsora.web.connections.bounded`, with other bounds.
+    """
+    return uvicorn.Config(
+        app,
+        http=http or bounded(),
+        backlog=BACKLOG,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=SILENCE,
+        timeout_graceful_shutdown=farewell,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
 
 
 class _Server(uvicorn.Server):

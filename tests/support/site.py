@@ -29,6 +29,7 @@ from batchsora.sandbox.server import SandboxServer
 from batchsora.settings import read_settings
 from batchsora.web.app import create_app
 from batchsora.web.desk import Desk, opened
+from batchsora.web.serve import configured
 from batchsora.web.webhooks import Webhooks
 
 T = TypeVar("T")
@@ -123,6 +124,7 @@ def serving(
     folder: Folder,
     password: str | None = None,
     webhooks: Mapping[str, Any] | None = None,
+    http: Any = None,
     **options: Any,
 ) -> Iterator[Site]:
     """Serve the pages on a port of their own, by uvicorn in a thread.
@@ -131,6 +133,7 @@ def serving(
         folder: whose pages they are.
         password: asked for.
         webhooks: take callbacks, on these terms.
+        http: a protocol with other bounds.
         options: of the application.
     """
     with pytest.MonkeyPatch.context() as patch:
@@ -141,7 +144,7 @@ def serving(
             taking = None if webhooks is None else Webhooks(desk, path, **webhooks)
             app = create_app(desk, password=password, webhooks=taking, **options)
             listener = socket.create_server(("127.0.0.1", 0))
-            server = _Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
+            server = _Server(configured(app, 1, http))
             loop = asyncio.new_event_loop()
             thread = threading.Thread(
                 target=loop.run_until_complete, args=(server.serve(sockets=[listener]),)

@@ -143,7 +143,7 @@ def test_what_is_no_picture_is_refused(http: httpx.Client, site: Site, data: byt
 def test_a_form_buys_once(http: httpx.Client, site: Site) -> None:
     """A double click, back and reload lead to the same process; an unknown form buys nothing."""
     url = f"{site.url}/generate"
-    cookie = {"Cookie": f"batchsora={http.cookies['batchsora']}"}
+    cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in http.cookies.items())}
     headers = {**dict(http.headers), **cookie}
     given = fields(http)
     with ThreadPoolExecutor(6) as clicks:

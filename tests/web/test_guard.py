@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from support.clock import HandClock
 from support.site import Folder, Site, client, serving
+
+from batchsora.web.login import IDLE, Door
 
 PASSWORD = "a-password-of-the-tests"
 CHANGE = "/batches/1/pause"
@@ -148,13 +151,9 @@ def test_beyond_the_door_nobody_comes_in_without_the_password(world: Folder) -> 
         assert http.get("/batches/1", headers={"Accept": "text/html"}).status_code == 303
         for path in ("/", "/batches/1", "/batches/1/jobs?part", "/jobs/1", "/events"):
             assert http.get(path).status_code == 401, path
-        page = http.get("/login")
-        token = re.search(r'X-CSRF-Token": "(\w+)"', page.text)
-        assert token is not None
-        http.headers.update({"X-CSRF-Token": token[1], "Origin": site.url})
-        assert http.post("/login", data={"password": "wrong"}).status_code == 403
+        assert log_in(http, "wrong") == 403
         assert http.get("/").status_code == 401
-        assert http.post("/login", data={"password": PASSWORD}).status_code == 204
+        assert log_in(http) == 204
         assert http.get("/").status_code == 200
         assert http.post("/logout", headers={"HX-Request": "true"}).status_code == 204
         assert http.get("/").status_code == 401
@@ -162,27 +161,98 @@ def test_beyond_the_door_nobody_comes_in_without_the_password(world: Folder) -> 
         assert http.get("/", headers=programs).status_code == 200
 
 
+def log_in(http: httpx.Client, password: str = PASSWORD) -> int:
+    """Type a password as a browser does; gives the answer's status."""
+    page = http.get("/login")
+    token = re.search(r'X-CSRF-Token": "(\w+)"', page.text)
+    assert token is not None
+    http.headers.update({"X-CSRF-Token": token[1], "Origin": str(http.base_url).rstrip("/")})
+    status = http.post("/login", data={"password": password}).status_code
+    if status == 204:  # a new session, whose pages have a token of their own
+        again = re.search(r'X-CSRF-Token": "(\w+)"', http.get("/").text)
+        assert again is not None
+        http.headers["X-CSRF-Token"] = again[1]
+    return status
+
+
 def test_guessing_takes_for_ever(world: Folder) -> None:
-    """After some wrong passwords even the right one has to wait."""
+    """After some wrong passwords even the right one has to wait, from the same address."""
     with serving(world, PASSWORD) as site, httpx.Client(base_url=site.url) as http:
-        page = http.get("/login")
-        token = re.search(r'X-CSRF-Token": "(\w+)"', page.text)
-        assert token is not None
-        http.headers.update({"X-CSRF-Token": token[1], "Origin": site.url})
-        said = [http.post("/login", data={"password": str(n)}).status_code for n in range(12)]
+        said = [log_in(http, str(n)) for n in range(12)]
         assert said.count(403) <= 11
         assert said[-1] == 429
-        assert http.post("/login", data={"password": PASSWORD}).status_code == 429
+        assert log_in(http) == 429
         wrong = {"Authorization": f"Bearer {PASSWORD}"}
         assert http.get("/", headers=wrong).status_code == 401
+
+
+def test_who_guesses_keeps_the_owner_not_out(world: Folder) -> None:
+    """Behind a proxy all come from one address: a browser that had the password is known again."""
+    with (
+        serving(world, PASSWORD) as site,
+        httpx.Client(base_url=site.url) as owner,
+        httpx.Client(base_url=site.url) as guesser,
+    ):
+        assert log_in(owner) == 204
+        assert owner.get("/").status_code == 200
+        assert [log_in(guesser, str(n)) for n in range(12)][-1] == 429
+        assert owner.get("/").status_code == 200
+        assert owner.post("/logout", headers={"HX-Request": "true"}).status_code == 204
+        assert log_in(owner, "wrong") == 403
+        assert log_in(owner) == 204
+        forged = dict.fromkeys(owner.cookies, "x" * 22 + "." + "0" * 64)
+        with httpx.Client(base_url=site.url, cookies=forged) as other:
+            assert log_in(other) == 429
+
+
+def test_a_session_is_the_servers_own(world: Folder) -> None:
+    """An id that it never made is replaced; who logs in gets a new one, and the old one nothing."""
+    with serving(world, PASSWORD) as site, httpx.Client(base_url=site.url) as http:
+        name = f"batchsora-{site.url.rpartition(':')[2]}"
+        made = httpx.get(f"{site.url}/login", cookies={name: "x" * 43}).cookies[name]
+        assert made != "x" * 43
+        http.get("/login")
+        before = http.cookies[name]
+        assert log_in(http) == 204
+        inside = http.cookies[name]
+        assert inside != before
+        for old in (before, "x" * 43, inside[:-1] + ("0" if inside[-1] != "0" else "1")):
+            assert httpx.get(site.url, cookies={name: old}).status_code == 401
+        assert httpx.get(site.url, cookies={name: inside}).status_code == 200
+        with httpx.stream("GET", f"{site.url}/events", cookies={name: inside}) as events:
+            lines = events.iter_lines()
+            assert next(lines) == "event: changed"
+            assert http.post("/logout", headers={"HX-Request": "true"}).status_code == 204
+            assert all("event" not in line for line in list(lines)[2:]), "it hears no more"
+        assert httpx.get(site.url, cookies={name: inside}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("waits", "is_in"),
+    [
+        ((IDLE - 1,) * 5, True),
+        ((IDLE + 1,), False),
+        ((IDLE / 2,) * 27, True),
+        ((IDLE / 2,) * 29, False),
+    ],
+)
+def test_a_session_ends(waits: tuple[float, ...], *, is_in: bool) -> None:
+    """Twelve hours after it was used last, and after a week in any case."""
+    clock = HandClock()
+    door = Door(PASSWORD, clock)
+    session = door.let_in()
+    for wait in waits:
+        clock.advance(wait)
+        seen = door.is_open(session)
+    assert seen is is_in
 
 
 def test_two_gigabytes_are_not_taken(http: httpx.Client, site: Site) -> None:
     """Announced, they are refused unread; unannounced, what goes beyond the limit is dropped."""
     head = (
-        f"POST /manifests HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n"
+        f"POST /manifests HTTP/1.1\r\nHost: {site.url[7:]}\r\nOrigin: {site.url}\r\n"
         f"X-CSRF-Token: {http.headers['X-CSRF-Token']}\r\n"
-        f"Cookie: batchsora={http.cookies['batchsora']}\r\n"
+        f"Cookie: {'; '.join(f'{name}={value}' for name, value in http.cookies.items())}\r\n"
         "Content-Type: multipart/form-data; boundary=b\r\n"
     )
     announced = f"{head}Content-Length: {2 * 1024**3}\r\n\r\n"

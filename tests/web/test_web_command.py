@@ -105,11 +105,18 @@ def test_without_its_extra_it_says_what_to_install(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["videos.example", "VIDEOS.example"])
 def test_a_further_name_is_taken(tmp_path: Path, name: str) -> None:
-    """As a proxy in front sends it."""
-    with started(tmp_path, "--port", "0", "--allow-host", name) as process:
+    """As a proxy in front sends it: with a password, like all that comes from elsewhere."""
+    words = ("--port", "0", "--allow-host", name)
+    with started(tmp_path, *words) as process:
+        said, _ = process.communicate(timeout=60)
+        assert process.returncode == 2
+        assert "BATCHSORA_WEB_PASSWORD" in said
+    with started(tmp_path, *words, BATCHSORA_WEB_PASSWORD=PASSWORD) as process:
         url = address(process)
-        assert httpx.get(url, headers={"Host": "videos.example"}).status_code == 200
-        assert httpx.get(url, headers={"Host": "other.example"}).status_code == 421
+        known = {"Authorization": f"Bearer {PASSWORD}"}
+        for host, status in (("videos.example", 200), ("other.example", 421)):
+            assert httpx.get(url, headers={"Host": host, **known}).status_code == status
+        assert httpx.get(url, headers={"Host": "videos.example"}).status_code == 401
 
 
 def test_the_caps_of_a_run_without_flags_are_read(

@@ -181,12 +181,12 @@ def test_a_slow_sender_is_let_go(world: Folder) -> None:
     with serving(world, webhooks={"patience": 0.5}, patience=0.5) as site:
         with client(site.url) as http:
             token = http.headers["X-CSRF-Token"]
-            cookie = f"batchsora={http.cookies['batchsora']}"
+            (cookie,) = (f"{name}={value}" for name, value in http.cookies.items())
         for path in (path_of(site), "/generate"):
             with socket.create_connection(("127.0.0.1", int(site.url.rpartition(":")[2]))) as wire:
                 wire.settimeout(20)
                 head = (
-                    f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
+                    f"POST {path} HTTP/1.1\r\nHost: {site.url[7:]}\r\nContent-Length: 1000\r\n"
                     f"X-CSRF-Token: {token}\r\nCookie: {cookie}\r\n"
                     "Content-Type: application/x-www-form-urlencoded\r\n\r\n"
                 )

@@ -1,0 +1,90 @@
+"""Connections that ask for nothing: they are let go, and keep nobody out."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+
+import httpx
+import pytest
+from support.site import Folder, Site, client, serving
+
+from batchsora.web.connections import bounded
+
+HALF = b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
+
+
+def wire(site: Site) -> socket.socket:
+    """Connect, and wait for nothing longer than a minute."""
+    host, port = site.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=60)
+
+
+def is_let_go(connection: socket.socket) -> bool:
+    """Wait until the other side ends a connection without an answer."""
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+@contextmanager
+def crowd(site: Site, count: int, said: bytes = HALF) -> Iterator[list[socket.socket]]:
+    """Open many connections that begin a request, and end none."""
+    with ExitStack() as stack:
+        found = [stack.enter_context(wire(site)) for _ in range(count)]
+        for one in found:
+            one.sendall(said)
+        yield found
+
+
+@pytest.mark.parametrize("said", [b"", HALF, b"GET / HTTP/1.1\r\n"])
+def test_a_head_that_does_not_come_is_not_waited_for(world: Folder, said: bytes) -> None:
+    """Nothing, or some of it; also after an answer, on the same connection."""
+    with serving(world, http=bounded(head_within=0.3)) as site, wire(site) as connection:
+        connection.sendall(said)
+        assert is_let_go(connection)
+
+
+def test_bytes_that_drip_don_t_prolong_it(world: Folder) -> None:
+    """One a moment keeps no connection open."""
+    with serving(world, http=bounded(head_within=0.5)) as site, wire(site) as connection:
+        connection.sendall(HALF)
+        connection.settimeout(0.05)
+        for _ in range(1000):
+            with suppress(TimeoutError):
+                assert is_let_go(connection)
+                return
+            with suppress(OSError):  # it was let go meanwhile: the next look tells
+                connection.sendall(b"x")
+        raise AssertionError("it is still open")
+
+
+def test_a_head_after_an_answer_is_not_waited_for_either(world: Folder) -> None:
+    """A connection that was kept alive, and begins another request."""
+    with serving(world, http=bounded(head_within=0.3)) as site, wire(site) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answer = b""
+        while not answer.endswith(b"}"):
+            answer += connection.recv(65536)
+        connection.sendall(HALF)
+        assert is_let_go(connection)
+
+
+def test_strangers_make_room(world: Folder) -> None:
+    """More than there may be: the oldest go, and a person's page answers on its old connection."""
+    with (
+        serving(world, http=bounded(most=20)) as site,
+        client(site.url) as http,
+        wire(site) as kept,
+    ):
+        request = f"GET /batches/1 HTTP/1.1\r\nHost: {site.url[7:]}\r\n\r\n".encode()
+        kept.sendall(request)
+        answer = b""
+        while not answer.rstrip().endswith(b"</html>"):
+            answer += kept.recv(65536)
+        with crowd(site, 60) as strangers:
+            assert all(is_let_go(one) for one in strangers[:40])
+            assert http.get("/batches/1").status_code == 200
+            assert httpx.get(site.url).status_code == 200
+            kept.sendall(request)
+            assert kept.recv(65536).startswith(b"HTTP/1.1 200 ")
