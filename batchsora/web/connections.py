@@ -44,6 +44,7 @@ class _Bounded(H11Protocol):
     most: int
     head_within: float
     _deadline: asyncio.TimerHandle | None = None
+    _was_inside = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count it, and let the oldest stranger go where there are too many."""
@@ -70,11 +71,18 @@ class _Bounded(H11Protocol):
         else:
             self._expect_nothing()
 
+    def on_response_complete(self) -> None:
+        """Remember whose request that was: the next one begins as a stranger's does."""
+        self._was_inside = self.is_inside
+        super().on_response_complete()
+
     @property
     def is_inside(self) -> bool:
-        """Check whether its last request came from somebody who is logged in."""
+        """Check whether its last request that was looked at came from somebody who is logged in."""
         cycle = self._cycle
-        return cycle is not None and bool(cycle.scope.get("inside"))
+        return (
+            self._was_inside if cycle is None else bool(cycle.scope.get("inside", self._was_inside))
+        )
 
     @property
     def _cycle(self) -> RequestResponseCycle | None:
