@@ -28,6 +28,7 @@ from batchsora.web.once import once_of
 from batchsora.web.rendering import render, usd
 from batchsora.web.uploads import Form, Upload, keep, received
 from jobs.errors import NotFoundError
+from jobs.ledger import batch_key
 from jobs.policy import PRICE_CEILING
 from jobs.provider import GenerationRequest, ImageRef
 from jobs.spec import JobSpec
@@ -130,7 +131,7 @@ async def _send(request: Request) -> Response:
             error = FormError("prompt", "this form is from before a restart; send it once more")
             return _shown(request, form.fields, error)
         try:
-            words, prompt = _words(form)
+            words, prompt = _words(form, desk.read(_cap))
         except FormError as error:
             return _shown(request, form.fields, error)
     # asked only now: a second click may have come while the picture was read
@@ -140,6 +141,18 @@ async def _send(request: Request) -> Response:
         _remember(request, sent)
         once.used(token, address)
     return Response(status_code=204, headers={"HX-Redirect": address})
+
+
+UNCAPPED: Final = "There is no cap yet. Give one, above which nothing is bought one by one."
+
+
+def _cap(connection: Connection) -> int | None:
+    """Read the cap of what is made one by one; None where there is none."""
+    try:
+        (batch,) = views.find_batches(connection, ADHOC)
+    except NotFoundError:
+        return None
+    return accounts.cap(connection, batch_key(batch.id))
 
 
 def _sent(request: Request) -> dict[str, Sent]:
@@ -160,8 +173,12 @@ def _start(desk: Desk, words: list[str], prompt: str) -> Sent:
     return Sent(desk.launcher.start([*command, "--", prompt], "generate", ADHOC), newest, prompt)
 
 
-def _words(form: Form) -> tuple[list[str], str]:
+def _words(form: Form, cap: int | None) -> tuple[list[str], str]:
     """Understand the form; gives the options of the command, and the prompt.
+
+    Args:
+        form: as it came.
+        cap: the kept one; None: the form must give one.
 
     Raises:
         FormError: a field can't be used.
@@ -185,6 +202,8 @@ def _words(form: Form) -> tuple[list[str], str]:
             words += ["--budget", str(values.money(budget))]
         except CellError as error:
             raise FormError("budget", f"{error.problem}. {error.remedy}") from error
+    elif cap is None:
+        raise FormError("budget", UNCAPPED)
     if form.text("again") == "yes":
         words.append("--again")
     return words, read.request.prompt
