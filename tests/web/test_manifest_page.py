@@ -257,8 +257,9 @@ def test_the_page_stays_quick_while_a_hostile_sheet_is_read(
         while not plan.done():
             assert other.get("/").status_code == 200
             answered += 1
-    assert "MB of memory to read" in plan.result().text
-    assert answered > 20  # within the seconds that the other process needs to run out of memory
+    # out of memory or out of time, whichever this machine reaches first
+    assert "far more than is usual for its size" in plan.result().text
+    assert answered > 20  # within the seconds that the other process needs for that
 
 
 def test_uploads_are_never_over_one_another(http: httpx.Client, site: Site) -> None:
