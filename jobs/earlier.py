@@ -96,7 +96,7 @@ async def find_earlier(
         ProviderError: the list can't be read: nothing is known then, and nothing may be bought.
     """
     jobs = store.read(lambda connection: takeovers.count_wanted(connection, sought))
-    if not jobs and not store.read(takeovers.live_keys):
+    if not jobs and not store.read(takeovers.any_live):
         return EarlierWork()
     try:
         look = await read_list(provider, clock, seen)

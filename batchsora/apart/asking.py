@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from batchsora import children
+from batchsora.apart.serving import BUG, NO_MEMORY
 from batchsora.apart.spool import Spool
 
 MB: Final = 1024**2
@@ -32,8 +33,6 @@ PATIENCE: Final = 4
 """How many times longer than its processor time a task may take by the clock."""
 
 _BLOCK: Final = 256 * 1024
-_NO_MEMORY: Final = 3
-_BUG: Final = 4
 _LONGEST_BUG: Final = 16 * 1024
 _START: Final = (
     "import sys; sys.path.append({root!r}); from batchsora.apart.serving import main; main()"
@@ -139,12 +138,12 @@ def _check(code: int, bounds: Bounds, answer: Spool) -> None:
         return
     if code == -signal.SIGXCPU:
         raise _too_slow(bounds)
-    if code in (_NO_MEMORY, -signal.SIGABRT, -signal.SIGKILL):  # Rust aborts without memory
+    if code in (NO_MEMORY, -signal.SIGABRT, -signal.SIGKILL):  # Rust aborts without memory
         raise ApartError(
             f"it takes more than {bounds.memory // MB} MB of memory to read, far more than is "
             "usual for its size"
         )
-    if code == _BUG:
+    if code == BUG:
         *_, last = answer.lines()
         raise RuntimeError(json.loads(last[-_LONGEST_BUG:])["bug"])
     name = signal.Signals(-code).name if code < 0 else f"exit code {code}"

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-_NO_MEMORY: Final = 3
-_BUG: Final = 4
+NO_MEMORY: Final = 3
+BUG: Final = 4
+"""Exit codes, for the process that asked (:mod:`batchsora.apart.asking`)."""
 
 
 def main() -> None:
@@ -29,13 +30,13 @@ def main() -> None:
         _serve(order)
         os._exit(0)  # without taking apart what it holds
     except MemoryError:
-        os._exit(_NO_MEMORY)  # at once: there may be no memory for anything else
+        os._exit(NO_MEMORY)  # at once: there may be no memory for anything else
     except BrokenPipeError:
         os._exit(1)  # nobody listens any more
     except Exception:  # noqa: BLE001 - told to the process that asked
         told = json.dumps({"bug": traceback.format_exc()[-8000:]})
         os.write(1, f"\n{told}\n".encode())
-        os._exit(_BUG)
+        os._exit(BUG)
 
 
 def _serve(order: Any) -> None:

@@ -6,9 +6,7 @@ only they know), and nothing of ours may be framed, sniffed or scripted from els
 """
 
 import asyncio
-import hashlib
 import hmac
-import secrets
 from collections.abc import Collection, Iterator, Sequence
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, Final
@@ -91,7 +89,6 @@ class Guard:
         self._roomy = tuple(roomy)
         self._patience = patience
         self._hooks = hooks
-        self._secret = secrets.token_bytes(32)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or refuse it."""
@@ -103,7 +100,11 @@ class Guard:
         name = _cookie_name(headers)
         given = cookies.get(name, "")
         session = given if self._door.made(given) else self._door.new_session()
-        scope["session"], scope["csrf"], scope["inside"] = session, self._token(session), False
+        scope["session"], scope["csrf"], scope["inside"] = (
+            session,
+            self._door.csrf_token(session),
+            False,
+        )
         address = (scope.get("client") or ("",))[0]
         scope["guesser"] = self._door.guesser(address, cookies.get(f"{name}-{DEVICE}", ""))
         send = _Answering(send, scope, name, given)
@@ -163,9 +164,6 @@ class Guard:
         if scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
             return RedirectResponse("/login", 303)
         return PlainTextResponse("Log in first.\n", 401)
-
-    def _token(self, session: str) -> str:
-        return hmac.new(self._secret, session.encode(), hashlib.sha256).hexdigest()
 
     def _limit(self, path: str) -> int:
         return next((size for prefix, size in self._roomy if path.startswith(prefix)), LARGEST)

@@ -77,6 +77,10 @@ class Door:
         """Make the mark of a browser that had the password."""
         return self._signed("device", secrets.token_urlsafe(16))
 
+    def csrf_token(self, session: str) -> str:
+        """Return what a change in this session must carry: only our own pages know it."""
+        return self._mark("csrf", session)
+
     def guesser(self, address: str, device: str) -> str:
         """Name whose wrong guesses count together: a known browser's own, else an address'."""
         return device if self._is_signed("device", device) else network_of(address)

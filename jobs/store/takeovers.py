@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import Connection, func, insert, or_, select, text, update
 from sqlalchemy.sql import ColumnElement
 
 from ..matching import WantedRow
@@ -98,6 +98,14 @@ def doubtful_keys(connection: Connection) -> dict[str, datetime]:
         .order_by(ATTEMPT.c.intent_at.desc())
     )
     return {text_key(row.prompt): row.intent_at for row in rows}
+
+
+_ANY_LIVE = Prepared(select(ATTEMPT.c.id).where(LIVE, text("state = 'accepted'")).limit(1))
+
+
+def any_live(connection: Connection) -> bool:
+    """Check whether any generation of ours has not ended."""
+    return _ANY_LIVE.first(connection) is not None
 
 
 def live_keys(connection: Connection) -> dict[str, tuple[datetime, datetime | None]]:
