@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from .clock import JumpWatch
 from .context import RunContext
+from .gate import Patience
 from .list_looks import ListLooks
 from .pace import Announcements, look_delay
 from .patience import given_up
@@ -72,6 +73,7 @@ class Poller:
         self._from_the_future: dict[int, float] = {}
         self._token = context.token
         self._troubles = Troubles()
+        self._unseen = Patience(context.policy.unreachable_patience)
         self._announcements = Announcements()
         self._looked: dict[int, float] = {}
         self._mark: int | None = None
@@ -172,10 +174,14 @@ class Poller:
                 except ProviderError as error:
                     return error
 
+        if listed:
+            self._unseen.succeeded()
         if not due:
             return
         answers = await asyncio.gather(*(one(item) for item in due))
         seen = [answer for answer in answers if isinstance(answer, Generation)]
+        if seen:
+            self._unseen.succeeded()
         for item, answer in zip(due, answers, strict=True):
             if isinstance(answer, Generation):
                 self._troubles.clear(item.attempt_id)
@@ -209,7 +215,10 @@ class Poller:
             few = len(errors) < CROWD  # one whose look breaks the API's server is no outage
             answered = few and await self._token.balance_answers()
             if not answered:
-                raise UnreachableError(str(errors[0]))
+                self._unseen.failed(self._clock.monotonic())
+                if not self._unseen.is_over(self._clock.monotonic()):
+                    raise UnreachableError(str(errors[0]))
+                # something else is answered, or the run would be over: this is their own trouble
         await self._write((), [item for item, _ in failed])
         if answered:
             self._gate.answered()

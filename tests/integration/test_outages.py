@@ -18,9 +18,11 @@ from jobs.provider import (
     Generation,
     GenerationRequest,
     InDoubt,
+    ProviderError,
     Rejected,
     SubmitOutcome,
     Throttled,
+    ThrottledError,
     UnreachableError,
 )
 from jobs.runner import Owner
@@ -222,3 +224,57 @@ def test_a_balance_that_fails_for_ever_ends_the_run_although_the_list_answers(
     ending = engine.run(rate=0.02)
     assert ending.reason is Reason.UNREACHABLE
     assert engine.clock.now() - engine.attempts()[0].intent_at < timedelta(hours=2)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "overdue"),
+    [
+        (UnreachableError("502"), Reason.FINISHED, 4),
+        (ForbiddenError("403"), Reason.FINISHED, 4),
+        (ThrottledError("429"), Reason.UNREACHABLE, 0),
+    ],
+    ids=["502", "403", "429"],
+)
+def test_looks_that_all_fail_while_the_balance_answers_end_after_patience(
+    engine: Engine, error: ProviderError, reason: Reason, overdue: int
+) -> None:
+    """An hour is an outage's; then each is its own trouble, and overdue as any other is."""
+    engine.provider.takes = 99 * HOUR
+
+    async def refuse(*_: Any) -> Any:
+        raise error
+
+    rows(engine, 5)
+    engine.provider.script = {"prompt of r4": [InDoubt("lost")]}  # so that the balance is read
+    engine.provider.generation = refuse  # type: ignore[method-assign]
+    engine.provider.generations = refuse  # type: ignore[method-assign]
+    began = engine.clock.now()
+    assert engine.run(generation_timeout=HOUR / 2).reason is reason
+    assert engine.clock.now() - began < timedelta(hours=3)
+    kinds = Counter(job.error_kind for job in engine.jobs().values())
+    assert kinds[FailureKind.OVERDUE] == overdue
+    del engine.provider.generation, engine.provider.generations
+    engine.clock.start += timedelta(hours=99)
+    assert engine.run().reason is Reason.FINISHED
+    assert len(engine.provider.made) == 4
+    assert engine.status().jobs["completed"] == 4
+
+
+def test_an_outage_of_looks_that_ends_in_time_gives_nothing_up(engine: Engine) -> None:
+    """Half an hour without a look that is answered: nothing is overdue for it."""
+    engine.provider.takes = HOUR / 3
+    usual, usual_list = engine.provider.generation, engine.provider.generations
+
+    def failing(real: Callable[..., Any]) -> Callable[..., Any]:
+        async def read(*given: Any) -> Any:
+            if 60 < asyncio.get_running_loop().time() < 60 + HOUR / 2:
+                raise UnreachableError("502")
+            return await real(*given)
+
+        return read
+
+    rows(engine, 4)
+    engine.provider.generation = failing(usual)  # type: ignore[method-assign]
+    engine.provider.generations = failing(usual_list)  # type: ignore[method-assign]
+    assert engine.run(generation_timeout=HOUR / 4).reason is Reason.FINISHED
+    assert engine.status().jobs["completed"] == 4
