@@ -47,7 +47,7 @@ class Funds:
 
     @property
     def age(self) -> float:
-        """Give the seconds since the last reading; infinite before the first."""
+        """Give the seconds since the last reading, or its refusal; infinite before the first."""
         return float("inf") if self._read_at is None else self._clock.monotonic() - self._read_at
 
     def want(self) -> None:
@@ -92,6 +92,7 @@ class Funds:
                 self._gate.refuse(_CAUSES[type(error)], str(error))
             else:
                 log.warning("the balance could not be read: %s", error)
+                self._read_at = self._clock.monotonic()  # asked again no sooner than one that was
                 self._refused += 1
                 if wanted and self._refused < TRIES_AFTER_DOUBT:  # else it would stop the run
                     self._wanted = True

@@ -1,6 +1,7 @@
 """Outages and refusals that last: on virtual time, whole runs."""
 
 import asyncio
+import itertools
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -278,3 +279,28 @@ def test_an_outage_of_looks_that_ends_in_time_gives_nothing_up(engine: Engine) -
     engine.provider.generations = failing(usual_list)  # type: ignore[method-assign]
     assert engine.run(generation_timeout=HOUR / 4).reason is Reason.FINISHED
     assert engine.status().jobs["completed"] == 4
+
+
+@pytest.mark.parametrize("balance", [100_000_000, 500_000], ids=["enough", "too little"])
+def test_a_balance_that_is_refused_after_the_first_reading_is_not_asked_for_all_the_time(
+    engine: Engine, balance: int
+) -> None:
+    """What it said is what is known; it is asked again in its turn, and the run ends as ever."""
+    engine.provider.balance_micros = balance
+    asked: list[float] = []
+    usual = engine.provider.balance
+
+    async def read() -> Any:
+        asked.append(asyncio.get_running_loop().time())
+        assert len(asked) < 200, asked
+        if len(asked) > 1:
+            await asyncio.sleep(0.2)
+            raise ForbiddenError("403")
+        return await usual()
+
+    engine.provider.balance = read  # type: ignore[method-assign]
+    rows(engine, 20)
+    ending = engine.run(rate=0.05, balance_interval=60.0)
+    assert ending.reason in (Reason.FINISHED, Reason.BLOCKED)
+    assert len(engine.provider.made) == min(20, balance // 120_000)
+    assert all(b - a > 10 for a, b in itertools.pairwise(asked)), asked
