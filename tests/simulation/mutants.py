@@ -19,7 +19,7 @@ from jobs.provider import (
 )
 from jobs.retry import RetryPolicy
 from jobs.states import FailureKind, JobState
-from jobs.store import claims, handing, past, rows, steering
+from jobs.store import claims, handing, outcomes, past, rows, steering
 from jobs.suspects import Settlement
 from jobs.tables import ATTEMPT, BATCH, JOB
 from jobs.token import TokenCheck
@@ -234,6 +234,13 @@ def money_moved_by_the_rows_campaign() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def rows_pay_for_the_account() -> Iterator[None]:
+    """Rows that were refused before it came out that the account is refused stay failed."""
+    with patch.object(outcomes, "put_back", lambda *_: False):
+        yield
+
+
 MUTANTS = (
     intent_after_post,
     blind_retry_on_502,
@@ -248,4 +255,5 @@ MUTANTS = (
     one_403_as_the_tokens,
     a_batch_handed_over,
     money_moved_by_the_rows_campaign,
+    rows_pay_for_the_account,
 )

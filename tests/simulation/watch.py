@@ -10,7 +10,7 @@ from support.invariants import Invariants
 from batchsora.sandbox.world import Made
 from jobs.ledger import ACCOUNT_KEY
 from jobs.retry import RETRIED
-from jobs.states import UNENDED, JobState
+from jobs.states import UNENDED, FailureKind, JobState
 from jobs.store import Store
 from jobs.tables import ATTEMPT, BUDGET, JOB
 from jobs.text import same_text
@@ -22,6 +22,9 @@ ACCOUNT_BUDGET = select(BUDGET.c.charged_micros, BUDGET.c.held_micros).where(
 JOBS = select(JOB.c.id, JOB.c.state, JOB.c.error_kind)
 BY_ITSELF = (JobState.PENDING, JobState.PROCESSING, JobState.COMPLETED)
 """Where a job goes whose video turns up after all."""
+
+PUT_BACK = (JobState.FAILED, FailureKind.VALIDATION, JobState.QUEUED)
+"""Where a row goes of which it came out that the account was refused; nothing had been made."""
 
 ENDS = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 
@@ -117,7 +120,9 @@ class Watcher:
             before = self._ends.get(job.id)
             if before is not None and before[0] != job.state and job.id not in self.touched:
                 late = before[0] == JobState.FAILED and before[1] in UNENDED
-                assert late, f"job {job.id} left {before} for {job.state} by itself"
+                assert late or (*before, job.state) == PUT_BACK, (
+                    f"job {job.id} left {before} for {job.state} by itself"
+                )
             if job.state in ENDS:
                 ends[job.id] = (job.state, job.error_kind)
         return ends
