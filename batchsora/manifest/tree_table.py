@@ -61,28 +61,44 @@ class TreeTable:
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
         """Give the jobs as rows; empty ones are left out."""
+        last = 0
         for job in read_jobs(str(self.path), self.jobs):
-            yield job if isinstance(job, RowProblem) else self._row(*job)
+            if isinstance(job, RowProblem):
+                yield job
+            else:
+                last = job[0]
+                yield self._row(*job)
         for line, cells in self.matrix.jobs():
-            yield self._row(line, cells)
+            yield self._row(max(line, last + 1), cells)
 
     def _row(self, line: int, job: Cells) -> RawRow:
         said = self.defaults.under(job)
         return RawRow(line, [said.get(name, "") for name in self.names])
 
 
-def read_jobs(file: str, nodes: Iterable[Node]) -> Iterator[tuple[int, Cells] | RowProblem]:
-    """Read jobs as written: where each begins and what it says, or what is wrong with it."""
+def numbered(nodes: Iterable[Node]) -> Iterator[tuple[int, Node]]:
+    """Give the jobs that are not blank, each with its row, which no other job of the list has.
+
+    That is the line on which it begins; of several on one line, as programs write JSON, each takes
+    the next.
+    """
+    row = 0
     for node in nodes:
-        if blank(node):
-            continue
+        if not blank(node):
+            row = max(node.line, row + 1)
+            yield row, node
+
+
+def read_jobs(file: str, nodes: Iterable[Node]) -> Iterator[tuple[int, Cells] | RowProblem]:
+    """Read jobs as written: the row of each and what it says, or what is wrong with it."""
+    for row, node in numbered(nodes):
         problems = list(_problems(file, node))
         if problems:
             yield from problems
         elif isinstance(node, Scalar):
-            yield node.line, {"prompt": node.text}
+            yield row, {"prompt": node.text}
         elif isinstance(node, Mapping):
-            yield node.line, {name: as_cell(value) for name, _, value in named(node)}
+            yield row, {name: as_cell(value) for name, _, value in named(node)}
 
 
 def _problems(file: str, node: Node) -> Iterator[RowProblem]:

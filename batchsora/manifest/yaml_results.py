@@ -8,6 +8,7 @@ again before anything is written, and refused when it does not say exactly the s
 import json
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +19,7 @@ import yaml
 from batchsora.manifest import tree
 from batchsora.manifest.errors import CellError, ManifestError
 from batchsora.manifest.raw import RawRow, encoding_of
-from batchsora.manifest.tree_table import TreeTable
+from batchsora.manifest.tree_table import TreeTable, numbered
 from batchsora.manifest.values import count
 from batchsora.manifest.yaml_places import BLOCK_HEADER, BREAK, Place, line_end, places_of
 from batchsora.manifest.yaml_reader import open_yaml
@@ -82,20 +83,17 @@ def _by_job(
     table: TreeTable, results: Mapping[int, Sequence[Mapping[str, object]]]
 ) -> dict[int, _Results]:
     """Sort results by the job's place among the jobs of the manifest."""
-    lines: dict[int, list[tuple[int, RawRow]]] = {}
-    for index, raw in _readable(table):
-        lines.setdefault(raw.row, []).append((index, raw))
+    rows = {raw.row: (index, raw) for index, raw in _readable(table)}
+    sharing = Counter(job.line for job in table.jobs)
     wanted = {}
-    for line, found in results.items():
-        jobs = lines.get(line, [])
-        if not jobs:
-            raise _unsafe(f"it has no job on line {line} any more")
-        sizes = [len(found)] if len(jobs) == 1 else [_count(table, raw) for _, raw in jobs]
-        if sum(sizes) != len(found):
-            raise _unsafe(f"line {line} has several jobs, whose results can't be told apart")
-        rest = iter(found)
-        for (index, _), size in zip(jobs, sizes, strict=True):
-            wanted[index] = _columns([next(rest) for _ in range(size)])
+    for number, found in results.items():
+        if number not in rows:
+            raise _unsafe(f"it has no job on line {number} any more")
+        index, raw = rows[number]
+        # older versions gave all jobs of a line its number
+        if sharing[table.jobs[index].line] > 1 and _count(table, raw) != len(found):
+            raise _unsafe(f"line {number} has several jobs, whose results can't be told apart")
+        wanted[index] = _columns(found)
     return wanted
 
 
@@ -103,9 +101,9 @@ def _readable(table: TreeTable) -> Iterator[tuple[int, RawRow]]:
     """Give the rows of a manifest with the place of each among the jobs."""
     rows = (raw for raw in table.rows() if isinstance(raw, RawRow))
     row = next(rows, None)
-    for index, job in enumerate(table.jobs):
-        blank = job.null if isinstance(job, tree.Scalar) else job.weight == 1
-        if row is not None and row.row == job.line and not blank:
+    written = [index for index, job in enumerate(table.jobs) if not tree.blank(job)]
+    for index, (number, _) in zip(written, numbered(table.jobs), strict=True):
+        if row is not None and row.row == number:
             yield index, row
             row = next(rows, None)
 

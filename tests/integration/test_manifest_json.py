@@ -63,7 +63,7 @@ FULL = """\
 
 
 def test_a_manifest_with_everything(tmp_path: Path) -> None:
-    """It has the shape of one in YAML; values stay as written, and rows are lines."""
+    """It has the shape of one in YAML; values stay as written, and rows are lines, each once."""
     found = manifest(tmp_path, FULL)
     assert (found.name, found.budget) == ("autumn", Decimal("12.50"))
     assert str(found.budget) == "12.50"
@@ -75,7 +75,7 @@ def test_a_manifest_with_everything(tmp_path: Path) -> None:
     assert (fox.key, fox.row, fox.campaign, fox.cells["title"]) == ("007", 6, "spring", "false")
     assert (fox.request.orientation, fox.request.duration) == ("16:9", 15)
     assert (cat.request.prompt, cat.row, cat.request.duration) == ("A cat", 8, 15)
-    assert (dog.request.prompt, dog.row) == ("A dog: 🐶\nruns", 8)
+    assert (dog.request.prompt, dog.row) == ("A dog: 🐶\nruns", 9)
     assert (dog.request.duration, dog.campaign) == (10, None)
     assert dog.cells["tags"] == '["a", 1.50, true, null, {"b": 1E3}]'
     assert dog.cells["title"] == "-0"
@@ -92,9 +92,9 @@ def test_json_is_read_as_yaml_would_be(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_rows_are_lines_as_editors_count_them(tmp_path: Path, end: str) -> None:
-    """Whatever the line ends are; a job begins at its brace."""
+    """Whatever the line ends are; a job begins at its brace, two on a line on two rows."""
     text = end.join(["", "[", '"A"', "", ",{", ' "prompt"', ': "B"}', ',"C", "D" ]'])
-    assert [job.row for job in jobs(manifest(tmp_path, text))] == [3, 5, 8, 8]
+    assert [job.row for job in jobs(manifest(tmp_path, text))] == [3, 5, 8, 9]
     lines = end.join(["", '"A"', "", ' {"prompt": "B"} ', '"C"'])
     assert [job.row for job in jobs(manifest(tmp_path, lines, "m.ndjson"))] == [2, 4, 5]
 
