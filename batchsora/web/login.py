@@ -1,7 +1,8 @@
-"""The door: beyond loopback nobody comes in without the password.
+"""The door: who is inside, and how one comes in with the password.
 
-It is compared in constant time, and only so often a minute from one guesser: guessing takes for
-ever, and keeps nobody else out.
+It is asked for beyond loopback, and wherever it was set; else one comes in by
+:mod:`batchsora.web.entering`. It is compared in constant time, and only so often a minute from one
+guesser: guessing takes for ever, and keeps nobody else out.
 """
 
 import hashlib
@@ -22,6 +23,7 @@ from jobs.clock import Clock
 if TYPE_CHECKING:
     from batchsora.web.live import Live
 
+LOGIN: Final = "/login"
 MOST_SESSIONS: Final = 1000
 SHORTEST: Final = 12
 """Characters of a password."""
@@ -49,7 +51,7 @@ class Door:
     """Knows who may come in.
 
     Args:
-        password: None lets everybody in: on loopback.
+        password: None lets nobody in by one.
         clock: time.
     """
 
@@ -87,8 +89,6 @@ class Door:
 
     def is_open(self, session: str) -> bool:
         """Say whether a session may come in."""
-        if self._digest is None:
-            return True
         found, now = self._inside.get(session), self._clock.monotonic()
         if found is None:
             return False
@@ -121,7 +121,7 @@ class Door:
         return session
 
     def let_out(self, session: str) -> None:
-        """Ask a session for the password again."""
+        """End a session."""
         self._inside.pop(session, None)
 
     def _signed(self, what: str, name: str) -> str:
@@ -163,13 +163,11 @@ async def _leave(request: Request) -> Response:
     door.let_out(request.scope["session"])
     request.scope["session"] = door.new_session()
     await live.look_round()  # its open pages are told nothing more
+    to = LOGIN if door.locked else "/"
     if request.headers.get("hx-request"):
-        return Response(status_code=204, headers={"HX-Redirect": "/login"})
-    return RedirectResponse("/login", 303)
+        return Response(status_code=204, headers={"HX-Redirect": to})
+    return RedirectResponse(to, 303)
 
 
-routes = [
-    Route("/login", _show),
-    Route("/login", _enter, methods=["POST"]),
-    Route("/logout", _leave, methods=["POST"]),
-]
+routes = [Route(LOGIN, _show), Route(LOGIN, _enter, methods=["POST"])]
+leaving = [Route("/logout", _leave, methods=["POST"])]
