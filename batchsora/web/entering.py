@@ -64,14 +64,19 @@ def came_from_elsewhere(request: Request) -> bool:
     return request.headers.get("sec-fetch-site") == "cross-site"
 
 
-def onward(request: Request, to: str) -> Response:
+def onward(request: Request, to: str, key: str = "") -> Response:
     """Let the browser ask by itself for a path of ours: then it sends the cookie.
 
     A redirect would not do: to a browser it is still a request of the site that led here.
+
+    Args:
+        request: what is answered.
+        to: the path.
+        key: what changes must carry from now on; the browser is to keep it.
     """
     # two slashes, or their like, would lead to another host
     to = "/" + to.lstrip("/\\")
-    return render(request, "onward.html", to=to, headers=QUIET)
+    return render(request, "onward.html", to=to, key=key, headers=QUIET)
 
 
 def closed(request: Request, status_code: int = 401, *, used: bool = False) -> Response:
@@ -94,8 +99,9 @@ async def _enter(request: Request) -> Response:
     if request.scope["inside"]:
         return onward(request, "/")
     if tickets.take(request.path_params["ticket"]):
-        request.scope["session"], request.scope["inside"] = door.let_in(), True
-        return onward(request, "/")
+        session = door.let_in()
+        request.scope["session"], request.scope["inside"] = session, True
+        return onward(request, "/", door.csrf_token(session))
     if came_from_elsewhere(request):
         return onward(request, "/")
     return closed(request, 403, used=True)

@@ -113,6 +113,7 @@ class Guard:
             self._door.csrf_token(session),
             False,
         )
+        scope["holds_key"] = self._door.is_open(session)
         scope["logs_in"] = self._door.locked and scope["path"] == LOGIN
         address = (scope.get("client") or ("",))[0]
         scope["guesser"] = self._door.guesser(address, cookies.get(f"{name}-{DEVICE}", ""))
@@ -154,7 +155,9 @@ class Guard:
             given = headers.get(CSRF_HEADER, "")
             if not hmac.compare_digest(given.encode(), scope["csrf"].encode()):
                 return PlainTextResponse(
-                    "This page is from before a restart: reload it, and try again.\n", 403
+                    "Nothing was changed: the server was restarted, or you logged in elsewhere. "
+                    "Reload the page; if that is not enough, log out and log in again.\n",
+                    403,
                 )
         return self._at_the_door(scope, headers)
 

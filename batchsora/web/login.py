@@ -7,6 +7,7 @@ guesser: guessing takes for ever, and keeps nobody else out.
 
 import hashlib
 import hmac
+import json
 import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -80,7 +81,12 @@ class Door:
         return self._signed("device", secrets.token_urlsafe(16))
 
     def csrf_token(self, session: str) -> str:
-        """Return what a change in this session must carry: only our own pages know it."""
+        """Return what a change in this session must carry: only our own pages know it.
+
+        A browser gets it once, when it comes in, and keeps it for this host and port. No page that
+        is shown to somebody inside carries it: browsers send cookies to every port of a host, and
+        whoever listens on another one could ask for that page, and then spend.
+        """
         return self._mark("csrf", session)
 
     def guesser(self, address: str, device: str) -> str:
@@ -150,7 +156,8 @@ async def _enter(request: Request) -> Response:
     if fits:
         request.scope["session"] = door.let_in()
         request.scope["device"] = door.new_device()
-        return Response(status_code=204, headers={"HX-Redirect": "/"})
+        key = json.dumps({"entered": {"key": door.csrf_token(request.scope["session"])}})
+        return Response(status_code=204, headers={"HX-Trigger": key, "HX-Redirect": "/"})
     problem = "That is not the password."
     if fits is None:
         problem = "Too many tries: wait some seconds, and try again."

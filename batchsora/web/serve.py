@@ -93,8 +93,8 @@ def serve(
             names.add(terms.host)
         address = f"http://{_shown(terms.host)}:{listener.getsockname()[1]}/"
         if password is None:
-            say("the page runs until Ctrl-C, and runs that it starts go on without it")
-            say("open it by the newest address below; each works once")
+            say("the page is served until Ctrl-C; runs that it starts go on without it")
+            say("open this address, which works once; then the next one is shown below it:")
         else:
             say(f"the page is at {address}; stop it with Ctrl-C, runs go on without it")
         opening = Opening(address, show, readable_folder(), browser=terms.browser)

@@ -1,5 +1,6 @@
 """Without a password: an address that works once lets its reader in, and nobody else comes in."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from batchsora.web import opening
 from batchsora.web.opening import PREFIX, Opening
 
 HTML = {"Accept": "text/html"}
+PASSWORD = "a-password-of-the-tests"
 ELSEWHERE = {**HTML, "Sec-Fetch-Site": "cross-site"}
 
 
@@ -158,6 +160,42 @@ def test_every_route_is_closed(site: Site, stranger: httpx.Client) -> None:
     assert site.folder.bought() == []
 
 
+@pytest.mark.parametrize("password", [None, PASSWORD])
+def test_a_cookie_alone_changes_nothing(world: Folder, password: str | None) -> None:
+    """Browsers send it to every port of the host: whoever listens on another one only reads."""
+    with (
+        serving(world, password, webhooks={}) as site,
+        httpx.Client(base_url=site.url) as owner,
+        httpx.Client(base_url=site.url) as thief,
+    ):
+        if password is None:
+            enter(owner, site.entrance)
+        else:
+            owner.headers["X-CSRF-Token"] = re.findall(
+                r'X-CSRF-Token": "(\w+)"', owner.get("/login").text
+            )[0]
+            said = owner.post("/login", data={"password": password}).headers["HX-Trigger"]
+            owner.headers["X-CSRF-Token"] = json.loads(said)["entered"]["key"]
+        key = owner.headers["X-CSRF-Token"]
+        thief.cookies.update(owner.cookies)
+        thief.headers.update(HTML)
+        assert "prompts" in thief.get("/").text
+        reads = [path for method, path in routes_of(site.app) if method == "GET"]
+        for path in (*reads, "/nothing", "/static/nothing", "/batches/1?part=head", "/enter/x"):
+            with thief.stream("GET", path) as answer:
+                if path != "/events":
+                    answer.read()
+                    assert key not in answer.text, path
+                assert key not in str(answer.headers.raw)
+        for path in ("/hooks/nothing", "/batches/1/pause", "/login", "/logout", "/generate"):
+            answer = thief.post(path, headers={"Origin": site.url})
+            assert answer.status_code in (403, 404), path
+            assert "X-CSRF" not in answer.text
+            assert key not in answer.text
+        assert owner.post("/batches/1/pause").status_code == 204
+        assert site.folder.bought() == []
+
+
 def test_logging_out_ends_the_session(site: Site, stranger: httpx.Client) -> None:
     """Then the page says how to come in again: by the address that was told last."""
     enter(stranger, site.entrance)
@@ -187,7 +225,7 @@ def test_a_link_on_another_site_costs_no_session(site: Site, stranger: httpx.Cli
 
 def test_with_a_password_there_is_no_such_address(world: Folder) -> None:
     """None is told, and none works; a link on another site costs no session there either."""
-    with serving(world, "a-password-of-the-tests") as site:
+    with serving(world, PASSWORD) as site:
         assert site.tickets == []
         assert httpx.get(f"{site.url}/enter/", headers=HTML).headers["location"] == "/login"
         assert httpx.get(f"{site.url}/enter/").status_code == 401
@@ -246,12 +284,12 @@ def test_a_terminal_that_is_gone_stops_nobody(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def fresh(browser: Browser) -> Iterator[Callable[[], Page]]:
+def fresh(browser: Browser, site: Site) -> Iterator[Callable[[], Page]]:
     """Make pages of browsers that were never here."""
     contexts = []
 
     def make() -> Page:
-        contexts.append(browser.new_context())
+        contexts.append(browser.new_context(base_url=site.url))
         return contexts[-1].new_page()
 
     yield make
@@ -267,6 +305,10 @@ def test_a_browser_comes_in_by_the_address(site: Site, fresh: Callable[[], Page]
     expect(page.locator("#link")).to_have_attribute("data-state", "live")
     page.reload()
     expect(page.locator("#link")).to_have_attribute("data-state", "live")
+    assert page.evaluate("document.body.getAttribute('hx-headers')") is None
+    page.goto("/batches/1")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
     page.goto(address)
     page.wait_for_url(f"{site.url}/")
     second = fresh()
@@ -287,3 +329,18 @@ def test_a_browser_comes_in_by_the_file(
     page.goto(opened[0])
     page.wait_for_url(f"{site.url}/")
     expect(page.locator("#link")).to_have_attribute("data-state", "live")
+
+
+def test_a_browser_logs_in_with_the_password(world: Folder, browser: Browser) -> None:
+    """What it is given then is kept as well: changes are done, after a reload too."""
+    with serving(world, PASSWORD) as site:
+        context = browser.new_context(base_url=site.url)
+        page = context.new_page()
+        page.goto("/")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_url(f"{site.url}/")
+        page.goto("/batches/1")
+        page.get_by_role("button", name="Pause").click()
+        expect(page.get_by_role("button", name="Resume")).to_be_visible()
+        context.close()

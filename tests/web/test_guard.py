@@ -1,5 +1,6 @@
 """Who may ask the pages for what: foreign hosts and origins, tokens, sizes, the door."""
 
+import json
 import re
 import socket
 from collections.abc import Iterator
@@ -178,12 +179,10 @@ def log_in(http: httpx.Client, password: str = PASSWORD) -> int:
     token = re.search(r'X-CSRF-Token": "(\w+)"', page.text)
     assert token is not None
     http.headers.update({"X-CSRF-Token": token[1], "Origin": str(http.base_url).rstrip("/")})
-    status = http.post("/login", data={"password": password}).status_code
-    if status == 204:  # a new session, whose pages have a token of their own
-        again = re.search(r'X-CSRF-Token": "(\w+)"', http.get("/").text)
-        assert again is not None
-        http.headers["X-CSRF-Token"] = again[1]
-    return status
+    answer = http.post("/login", data={"password": password})
+    if answer.status_code == 204:  # a new session, whose browser gets a key of its own
+        http.headers["X-CSRF-Token"] = json.loads(answer.headers["HX-Trigger"])["entered"]["key"]
+    return answer.status_code
 
 
 def test_guessing_takes_for_ever(world: Folder) -> None:
