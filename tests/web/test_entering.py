@@ -5,9 +5,11 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
@@ -316,6 +318,37 @@ def test_a_browser_comes_in_by_the_address(site: Site, fresh: Callable[[], Page]
     expect(second.get_by_role("heading", name="This address no longer works")).to_be_visible()
     second.goto(site.url)
     expect(second.get_by_role("heading", name="You are not logged in")).to_be_visible()
+
+
+def test_an_open_page_says_that_its_session_ended(site: Site, fresh: Callable[[], Page]) -> None:
+    """By *Log out* in another tab: it does not try for ever to be told of changes."""
+    page = fresh()
+    page.goto(site.entrance)
+    page.wait_for_url(f"{site.url}/")
+    expect(page.locator("#link")).to_have_attribute("data-state", "live")
+    other = page.context.new_page()
+    other.goto("/")
+    other.get_by_role("button", name="Log out").click()
+    for one in (other, page):
+        expect(one.get_by_role("heading", name="You are not logged in")).to_be_visible(
+            timeout=20_000
+        )
+
+
+@pytest.mark.parametrize("path", ["/", "/enter/used"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_strangers_see_is_for_everybody(
+    fresh: Callable[[], Page], path: str, scheme: Literal["light", "dark"]
+) -> None:
+    """axe-core finds nothing, and a phone never scrolls sideways."""
+    page = fresh()
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": 360, "height": 780})
+    page.goto(path)
+    expect(page.get_by_role("heading")).to_be_visible()
+    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 def test_a_browser_comes_in_by_the_file(
