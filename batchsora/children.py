@@ -134,7 +134,11 @@ _OPENER: Final = "import sys, webbrowser; webbrowser.open(sys.stdin.read())"
 
 
 def open_browser(address: str) -> None:
-    """Show an address in a browser, which gets neither token nor password; without waiting."""
+    """Show an address in a browser, which gets neither token nor password; without waiting.
+
+    Args:
+        address: must be no secret: a browser is started with it as an argument, which all can see.
+    """
     words = {
         "args": [sys.executable, "-P", "-c", _OPENER],
         "input": address.encode(),

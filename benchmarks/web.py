@@ -28,6 +28,8 @@ from rig import (
 )
 
 MANY, FEW = 100_000, 100
+PASSWORD = "a password of benchmarks"  # noqa: S105 - on loopback, for a minute
+INSIDE = {"Authorization": f"Bearer {PASSWORD}"}
 ROUNDS = 3
 LOOKS = 20
 PAGES = 50
@@ -52,7 +54,8 @@ def served(folder: Path, core: int) -> Iterator[str]:
     program = str(Path(sys.executable).with_name("batchsora"))
     process = subprocess.Popen(
         pinned([program, "web", "--no-browser", "--port", "0"], core),
-        cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        cwd=folder, env={**environment(), "BATCHSORA_WEB_PASSWORD": PASSWORD},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     try:
         assert process.stdout is not None  # noqa: S101 - for the types
@@ -89,7 +92,10 @@ def _sizes(many: int) -> None:
                 str(jobs * 9 // 10),
             ]
             subprocess.run([*made, *words], check=True)
-            with served(folder, SERVER_CORE) as url, httpx.Client(base_url=url) as http:
+            with (
+                served(folder, SERVER_CORE) as url,
+                httpx.Client(base_url=url, headers=INSIDE) as http,
+            ):
                 token = re.search(r'X-CSRF-Token": "(\w+)"', http.get("/").text)
                 assert token is not None  # noqa: S101 - for the types
                 http.headers.update({"X-CSRF-Token": token[1], "Origin": url})
@@ -113,7 +119,7 @@ def _median(http: httpx.Client, path: str) -> float:
 async def watch(url: str) -> None:
     """Be fifty open pages for ever: told of each change, each asks for its parts."""
     limits = httpx.Limits(max_connections=None)
-    async with httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as http:
+    async with httpx.AsyncClient(base_url=url, headers=INSIDE, timeout=60, limits=limits) as http:
 
         async def one() -> None:
             async with http.stream("GET", "/events") as events:

@@ -95,7 +95,10 @@ def main() -> None:
                     context = browser.new_context(
                         color_scheme=scheme, viewport={"width": width, "height": 900}
                     )
-                    take(context.new_page(), site.url, suffix)
+                    page = context.new_page()
+                    page.goto(site.entrance)
+                    page.wait_for_url(f"{site.url}/")
+                    take(page, site.url, suffix)
                     context.close()
                 browser.close()
             run.wait(120)

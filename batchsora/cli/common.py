@@ -192,6 +192,10 @@ class Cli:
         else:
             tell(text)
 
+    def show(self, line: str) -> None:
+        """Show a line that lets its reader in: on stderr, with ``-q`` too, and in no log."""
+        _write(line)
+
     def speak_up(self) -> None:
         """Tell what ``-q`` held back: it explains why the command did not end well."""
         for text in self._held_back:

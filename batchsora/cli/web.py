@@ -60,6 +60,8 @@ def command(
     It reads the same database as a run in another terminal, and is never in its way. Runs that are
     started on the page are processes of their own: they go on when it is closed.
 
+    Without a password the page opens by an address that works once; the terminal shows the next.
+
     \b
     Examples:
       batchsora web
@@ -88,7 +90,7 @@ def command(
         webhooks=webhooks,
         standing=standing,
     )
-    serve(settings, terms, cli.hooks, cli.say)
+    serve(settings, terms, cli.hooks, cli.say, cli.show)
     return 0
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -14,9 +14,10 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from batchsora.settings import LOOPBACK
-from batchsora.web import live, login, media, metrics
+from batchsora.web import entering, live, login, media, metrics
 from batchsora.web.answers import refused
 from batchsora.web.desk import Desk
+from batchsora.web.entering import Tickets
 from batchsora.web.guard import HOOKS, SLOWEST, Guard
 from batchsora.web.live import Live
 from batchsora.web.login import Door
@@ -37,15 +38,18 @@ def create_app(
     password: str | None = None,
     webhooks: Webhooks | None = None,
     patience: float = SLOWEST,
+    *,
+    tell: Callable[[str], None],
 ) -> Starlette:
     """Make the application.
 
     Args:
         desk: what the pages work with.
         hosts: names under which it may be asked for.
-        password: asked for, where the page can be reached from elsewhere.
+        password: asked for; without one, people come in by tickets.
         webhooks: takes the provider's callbacks, where they are wanted.
         patience: seconds without a byte of a body that is announced.
+        tell: called with each ticket, where there is no password; the first one at once.
     """
     door = Door(password, desk.clock)
     routes: list[BaseRoute] = [
@@ -58,7 +62,8 @@ def create_app(
         *media.routes,
         *metrics.routes,
         *live.routes,
-        *login.routes,
+        *(login.routes if door.locked else entering.routes),
+        *login.leaving,
         *([] if webhooks is None else [webhooks.route()]),
         Mount("/static", _Static(directory=STATIC), name="static"),
     ]
@@ -81,6 +86,9 @@ def create_app(
     app.state.pictures = Pictures(desk.folder)
     app.state.sent = {}
     app.state.webhooks = webhooks
+    app.state.tickets = Tickets(tell)
+    if not door.locked:
+        app.state.tickets.renew()
     return app
 
 

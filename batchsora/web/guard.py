@@ -13,10 +13,12 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from batchsora.web.login import DEVICE, Door
+from batchsora.web.entering import ENTER, came_from_elsewhere, closed, onward
+from batchsora.web.login import DEVICE, LOGIN, Door
 
 COOKIE: Final = "batchsora"
 REMEMBERED: Final = 365 * 86_400
@@ -24,8 +26,14 @@ REMEMBERED: Final = 365 * 86_400
 
 CSRF_HEADER: Final = "x-csrf-token"
 SAFE: Final = ("GET", "HEAD", "OPTIONS")
-PUBLIC: Final = ("/static/", "/login", "/healthz")
-"""What is served before anybody has said who they are, where that is asked."""
+PUBLIC: Final = ("/static/", "/healthz")
+"""What is served before anybody has said who they are, beside the way in."""
+
+STRANGER: Final = (
+    "Not logged in. Open the newest address that 'batchsora web' shows in its terminal. Programs, "
+    "such as Prometheus, need a password: set BATCHSORA_WEB_PASSWORD for 'batchsora web', and send "
+    "'Authorization: Bearer PASSWORD'.\n"
+)
 
 HOOKS: Final = "/hooks/"
 """Callbacks come from the provider, through whatever leads here from outside: they have neither
@@ -67,7 +75,7 @@ class Guard:
     Args:
         app: the pages.
         hosts: names under which the page may be asked for, without port; others are refused.
-        door: asks for a password, where there is one.
+        door: knows who is inside, and whether a password is asked for.
         roomy: paths whose bodies have limits of their own, in bytes.
         patience: seconds without a byte of a body that is announced.
         hooks: let callbacks through.
@@ -105,6 +113,8 @@ class Guard:
             self._door.csrf_token(session),
             False,
         )
+        scope["holds_key"] = self._door.is_open(session)
+        scope["logs_in"] = self._door.locked and scope["path"] == LOGIN
         address = (scope.get("client") or ("",))[0]
         scope["guesser"] = self._door.guesser(address, cookies.get(f"{name}-{DEVICE}", ""))
         send = _Answering(send, scope, name, given)
@@ -145,25 +155,30 @@ class Guard:
             given = headers.get(CSRF_HEADER, "")
             if not hmac.compare_digest(given.encode(), scope["csrf"].encode()):
                 return PlainTextResponse(
-                    "This page is from before a restart: reload it, and try again.\n", 403
+                    "Nothing was changed: the server was restarted, or you logged in elsewhere. "
+                    "Reload the page; if that is not enough, log out and log in again.\n",
+                    403,
                 )
         return self._at_the_door(scope, headers)
 
     def _at_the_door(self, scope: Scope, headers: Headers) -> ASGIApp | None:
-        """Ask for the password, where there is one."""
-        path = scope["path"]
+        """Refuse whoever is not inside; say how to come in."""
         session, door = scope["session"], self._door
         scope["inside"] = door.is_open(session)
         scope["may_stay"] = lambda: door.is_open(session)
-        if scope["inside"] or path.startswith(PUBLIC):
-            return None
-        if door.knows(headers.get("authorization", ""), scope["guesser"]):
+        if not scope["inside"] and door.knows(headers.get("authorization", ""), scope["guesser"]):
             scope["inside"] = True
             scope["may_stay"] = lambda: True
+        way_in = LOGIN if door.locked else ENTER
+        if scope["inside"] or scope["path"].startswith((*PUBLIC, way_in)):
             return None
-        if scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
-            return RedirectResponse("/login", 303)
-        return PlainTextResponse("Log in first.\n", 401)
+        if scope["method"] != "GET" or "text/html" not in headers.get("accept", ""):
+            return PlainTextResponse("Log in first.\n" if door.locked else STRANGER, 401)
+        request = Request(scope)
+        if came_from_elsewhere(request):
+            query = scope["query_string"].decode("latin-1")
+            return onward(request, scope["raw_path"].decode("latin-1") + (query and f"?{query}"))
+        return RedirectResponse(LOGIN, 303) if door.locked else closed(request)
 
     def _limit(self, path: str) -> int:
         return next((size for prefix, size in self._roomy if path.startswith(prefix)), LARGEST)
@@ -232,7 +247,10 @@ class _Answering:
         flags = "Path=/; HttpOnly; SameSite=Strict" + (
             "; Secure" if _is_secure(self._scope) else ""
         )
-        if self._scope["session"] != self._given:
+        # strangers have no use for one but to log in; whoever comes by another site's link seems to
+        # be one, and must not lose the own
+        lasts = self._scope["inside"] or self._scope["logs_in"]
+        if lasts and self._scope["session"] != self._given:
             yield f"{self._name}={self._scope['session']}; {flags}"
         if device := self._scope.get("device"):
             yield f"{self._name}-{DEVICE}={device}; Max-Age={REMEMBERED}; {flags}"

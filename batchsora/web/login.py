@@ -1,11 +1,13 @@
-"""The door: beyond loopback nobody comes in without the password.
+"""The door: who is inside, and how one comes in with the password.
 
-It is compared in constant time, and only so often a minute from one guesser: guessing takes for
-ever, and keeps nobody else out.
+It is asked for beyond loopback, and wherever it was set; else one comes in by
+:mod:`batchsora.web.entering`. It is compared in constant time, and only so often a minute from one
+guesser: guessing takes for ever, and keeps nobody else out.
 """
 
 import hashlib
 import hmac
+import json
 import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from jobs.clock import Clock
 if TYPE_CHECKING:
     from batchsora.web.live import Live
 
+LOGIN: Final = "/login"
 MOST_SESSIONS: Final = 1000
 SHORTEST: Final = 12
 """Characters of a password."""
@@ -49,7 +52,7 @@ class Door:
     """Knows who may come in.
 
     Args:
-        password: None lets everybody in: on loopback.
+        password: None lets nobody in by one.
         clock: time.
     """
 
@@ -78,7 +81,12 @@ class Door:
         return self._signed("device", secrets.token_urlsafe(16))
 
     def csrf_token(self, session: str) -> str:
-        """Return what a change in this session must carry: only our own pages know it."""
+        """Return what a change in this session must carry: only our own pages know it.
+
+        A browser gets it once, when it comes in, and keeps it for this host and port. No page that
+        is shown to somebody inside carries it: browsers send cookies to every port of a host, and
+        whoever listens on another one could ask for that page, and then spend.
+        """
         return self._mark("csrf", session)
 
     def guesser(self, address: str, device: str) -> str:
@@ -87,8 +95,6 @@ class Door:
 
     def is_open(self, session: str) -> bool:
         """Say whether a session may come in."""
-        if self._digest is None:
-            return True
         found, now = self._inside.get(session), self._clock.monotonic()
         if found is None:
             return False
@@ -121,7 +127,7 @@ class Door:
         return session
 
     def let_out(self, session: str) -> None:
-        """Ask a session for the password again."""
+        """End a session."""
         self._inside.pop(session, None)
 
     def _signed(self, what: str, name: str) -> str:
@@ -150,7 +156,8 @@ async def _enter(request: Request) -> Response:
     if fits:
         request.scope["session"] = door.let_in()
         request.scope["device"] = door.new_device()
-        return Response(status_code=204, headers={"HX-Redirect": "/"})
+        key = json.dumps({"entered": {"key": door.csrf_token(request.scope["session"])}})
+        return Response(status_code=204, headers={"HX-Trigger": key, "HX-Redirect": "/"})
     problem = "That is not the password."
     if fits is None:
         problem = "Too many tries: wait some seconds, and try again."
@@ -163,13 +170,11 @@ async def _leave(request: Request) -> Response:
     door.let_out(request.scope["session"])
     request.scope["session"] = door.new_session()
     await live.look_round()  # its open pages are told nothing more
+    to = LOGIN if door.locked else "/"
     if request.headers.get("hx-request"):
-        return Response(status_code=204, headers={"HX-Redirect": "/login"})
-    return RedirectResponse("/login", 303)
+        return Response(status_code=204, headers={"HX-Redirect": to})
+    return RedirectResponse(to, 303)
 
 
-routes = [
-    Route("/login", _show),
-    Route("/login", _enter, methods=["POST"]),
-    Route("/logout", _leave, methods=["POST"]),
-]
+routes = [Route(LOGIN, _show), Route(LOGIN, _enter, methods=["POST"])]
+leaving = [Route("/logout", _leave, methods=["POST"])]

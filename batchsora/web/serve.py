@@ -1,9 +1,10 @@
 """Serving the pages until somebody stops it."""
 
+import contextlib
 import ipaddress
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from batchsora.web.app import create_app
 from batchsora.web.connections import BACKLOG, bounded
 from batchsora.web.desk import opened
 from batchsora.web.login import SHORTEST
+from batchsora.web.opening import Opening, readable_folder
 from batchsora.web.webhooks import Webhooks
 
 PASSWORD = "BATCHSORA_WEB_PASSWORD"  # noqa: S105 - its name
@@ -55,36 +57,32 @@ class WebTerms:
     standing: Caps
 
 
-def serve(settings: Settings, terms: WebTerms, hooks: Hooks, say: Callable[[str], None]) -> None:
+def serve(
+    settings: Settings,
+    terms: WebTerms,
+    hooks: Hooks,
+    say: Callable[[str], None],
+    show: Callable[[str], None],
+) -> None:
     """Serve until Ctrl-C.
+
+    Args:
+        settings: whose database and API.
+        terms: how to serve.
+        hooks: time and chance.
+        say: tells a person something.
+        show: shows a line that lets its reader in: always, and in no log.
 
     Raises:
         SettingsError: it can't listen there, or is to be reached from elsewhere without a password.
         jobs.errors.EngineError: the database can't be used.
     """
     password = _password(terms)
-    local = _is_local(terms.host)
-    if not local and password is None:
-        raise SettingsError(
-            f"--host {terms.host} is reached by other machines, so the page needs a password: put "
-            f"one of {SHORTEST} characters or more into {PASSWORD}, or into a file that "
-            "--password-file names"
-        )
-    if terms.names and password is None:
-        raise SettingsError(
-            f"--allow-host {terms.names[0]} lets the page be reached under a name of other "
-            f"machines, so it needs a password: put one of {SHORTEST} characters or more into "
-            f"{PASSWORD}, or into a file that --password-file names"
-        )
-    if terms.webhooks and password is None and not api_is_here(settings):
-        raise SettingsError(
-            "--webhooks is for callbacks from outside, so that the page may be reached from there "
-            f"too: it needs a password; put one of {SHORTEST} characters or more into {PASSWORD}, "
-            "or into a file that --password-file names"
-        )
+    _check_password(settings, terms, password)
     with (
         opened(settings, hooks, terms.download, terms.standing) as desk,
         _listening(terms) as listener,
+        contextlib.ExitStack() as put_away,
     ):
         webhooks = None
         if terms.webhooks:
@@ -93,18 +91,27 @@ def serve(settings: Settings, terms: WebTerms, hooks: Hooks, say: Callable[[str]
         names = {*LOOPBACK, *terms.names}
         if terms.host not in ("", "0.0.0.0", "::"):  # noqa: S104 - compared, not listened on
             names.add(terms.host)
-        app = create_app(desk, names, password, webhooks)
         address = f"http://{_shown(terms.host)}:{listener.getsockname()[1]}/"
-        say(f"the page is at {address}; stop it with Ctrl-C, runs go on without it")
+        if password is None:
+            say("the page is served until Ctrl-C; runs that it starts go on without it")
+            say("open this address, which works once; then the next one is shown below it:")
+        else:
+            say(f"the page is at {address}; stop it with Ctrl-C, runs go on without it")
+        opening = Opening(address, show, readable_folder(), browser=terms.browser)
+        put_away.callback(opening.close)
+        app = create_app(desk, names, password, webhooks, tell=opening)
         if webhooks is not None:
             _tell(webhooks, settings, say)
-        if not local:
+        if not _is_local(terms.host):
             say("put a server with TLS in front of it: here the password travels as it is")
-        if terms.browser:
+        if terms.browser and password is not None:
             open_browser(address)
-        config = configured(app)
-        server = _Server(config, app.state.live.end)
-        server.run(sockets=[listener])
+
+        async def farewell() -> None:
+            opening.close()  # after a signal the process may end without coming back here
+            await app.state.live.end()
+
+        _Server(configured(app), farewell).run(sockets=[listener])
 
 
 def configured(
@@ -133,15 +140,41 @@ def configured(
 class _Server(uvicorn.Server):
     """Lets open pages go before it waits for requests under way."""
 
-    def __init__(self, config: uvicorn.Config, farewell: Callable[[], object]) -> None:
+    def __init__(self, config: uvicorn.Config, farewell: Callable[[], Awaitable[None]]) -> None:
         super().__init__(config)
         self._farewell = farewell
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        said = self._farewell()
-        if hasattr(said, "__await__"):
-            await said
+        await self._farewell()
         await super().shutdown(sockets)
+
+
+def _check_password(settings: Settings, terms: WebTerms, password: str | None) -> None:
+    """Check that there is a password where the page can be reached from elsewhere.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    if password is not None:
+        return
+    if not _is_local(terms.host):
+        raise SettingsError(
+            f"--host {terms.host} is reached by other machines, so the page needs a password: put "
+            f"one of {SHORTEST} characters or more into {PASSWORD}, or into a file that "
+            "--password-file names"
+        )
+    if terms.names:
+        raise SettingsError(
+            f"--allow-host {terms.names[0]} lets the page be reached under a name of other "
+            f"machines, so it needs a password: put one of {SHORTEST} characters or more into "
+            f"{PASSWORD}, or into a file that --password-file names"
+        )
+    if terms.webhooks and not api_is_here(settings):
+        raise SettingsError(
+            "--webhooks is for callbacks from outside, so that the page may be reached from there "
+            f"too: it needs a password; put one of {SHORTEST} characters or more into {PASSWORD}, "
+            "or into a file that --password-file names"
+        )
 
 
 def _tell(webhooks: Webhooks, settings: Settings, say: Callable[[str], None]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -102,9 +103,10 @@ def using(backend: KeyringBackend) -> Iterator[None]:
 
 @contextmanager
 def started(folder: Path, *words: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """Start the command in a folder; ends it whatever happens."""
+    """Start the command in a folder, with a browser where one is named; ends it in any case."""
+    browser = [] if "BROWSER" in environment else ["--no-browser"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "batchsora", "web", "--no-browser", *words],
+        [sys.executable, "-m", "batchsora", "web", *browser, *words],
         cwd=folder,
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
@@ -117,3 +119,13 @@ def started(folder: Path, *words: str, **environment: str) -> Iterator[subproces
     finally:
         process.kill()
         process.communicate()
+
+
+def entrance(process: subprocess.Popen[str]) -> str:
+    """Read what it says up to the next address that lets somebody in: a line of its own."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "/enter/" in line:
+            assert re.fullmatch(r"http://\S+/enter/[\w-]{43}\n", line)
+            return line.strip()
+    raise AssertionError("it said no address")

@@ -17,6 +17,7 @@ import pytest
 import uvicorn
 from click.testing import CliRunner
 from sqlalchemy import Connection
+from starlette.applications import Starlette
 
 from batchsora.app.callbacks import callback_path
 from batchsora.app.databases import existing_store
@@ -29,6 +30,7 @@ from batchsora.sandbox.server import SandboxServer
 from batchsora.settings import read_settings
 from batchsora.web.app import create_app
 from batchsora.web.desk import Desk, opened
+from batchsora.web.entering import ENTER
 from batchsora.web.serve import configured
 from batchsora.web.webhooks import Webhooks
 
@@ -90,11 +92,21 @@ class Site:
     Attributes:
         url: without a slash at its end.
         desk: what the pages work with.
+        folder: whose pages they are.
+        tickets: those that were told, the newest last.
+        app: the application that is served.
     """
 
     url: str
     desk: Desk
     folder: Folder
+    tickets: list[str]
+    app: Starlette
+
+    @property
+    def entrance(self) -> str:
+        """Return the newest address that lets somebody in; without a password."""
+        return f"{self.url}{ENTER}{self.tickets[-1]}"
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Ask the database something, by a connection of this thread's own."""
@@ -142,7 +154,10 @@ def serving(
         with opened(settings, Hooks(quiet=True), Path("videos")) as desk:
             path = callback_path(settings.database)
             taking = None if webhooks is None else Webhooks(desk, path, **webhooks)
-            app = create_app(desk, password=password, webhooks=taking, **options)
+            tickets: list[str] = []
+            app = create_app(
+                desk, password=password, webhooks=taking, tell=tickets.append, **options
+            )
             listener = socket.create_server(("127.0.0.1", 0))
             server = _Server(configured(app, 1, http))
             loop = asyncio.new_event_loop()
@@ -153,7 +168,7 @@ def serving(
             assert server.ready.wait(20)
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             try:
-                yield Site(url, desk, folder)
+                yield Site(url, desk, folder, tickets, app)
             finally:
                 asyncio.run_coroutine_threadsafe(app.state.live.end(), loop).result(10)
                 server.should_exit = True
@@ -166,14 +181,20 @@ def serving(
 
 
 @contextmanager
-def client(url: str) -> Iterator[httpx.Client]:
-    """Make such a client."""
-    with httpx.Client(base_url=url, timeout=30) as found:
-        page = found.get("/", headers={"Accept": "text/html"})
-        token = re.search(r'X-CSRF-Token": "(\w+)"', page.text)
-        assert token is not None
-        found.headers.update({"X-CSRF-Token": token[1], "Origin": url, "HX-Request": "true"})
+def client(site: Site) -> Iterator[httpx.Client]:
+    """Make a client as a page of ours is one, inside: with its cookie, its token and its origin."""
+    with httpx.Client(base_url=site.url, timeout=30) as found:
+        enter(found, site.entrance)
         yield found
+
+
+def enter(http: httpx.Client, entrance: str) -> None:
+    """Come in as a browser does, and keep the key."""
+    page = http.get(entrance)
+    token = re.search(r'data-key="(\w+)"', page.text)
+    assert token is not None
+    origin = str(http.base_url).rstrip("/")
+    http.headers.update({"X-CSRF-Token": token[1], "Origin": origin, "HX-Request": "true"})
 
 
 def soon(condition: Callable[[], bool]) -> bool:

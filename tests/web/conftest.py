@@ -74,7 +74,7 @@ def site(world: Folder) -> Iterator[Site]:
 @pytest.fixture
 def http(site: Site) -> Iterator[httpx.Client]:
     """A client as a page of ours is one: with its cookie, its token and its origin."""
-    with client(site.url) as found:
+    with client(site) as found:
         yield found
 
 
@@ -123,6 +123,8 @@ def page(browser: Browser, site: Site) -> Iterator[Page]:
 
     found.on("console", heard)
     found.on("pageerror", broke)
+    found.goto(site.entrance)
+    found.wait_for_url(site.url + "/")
     yield found
     context.close()
     assert wrong == []

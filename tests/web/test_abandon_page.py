@@ -17,7 +17,7 @@ def test_what_does_not_end_is_given_up_by_a_button(
     run = ("run", "stuck.csv", "--yes", "--no-download", "--generation-timeout", "0.2")
     assert site.folder.call(*run, *QUICK) == 3
     job = site.read(lambda c: views.find_job(c, "stuck"))
-    with client(site.url) as browser:
+    with client(site) as browser:
         page = browser.get(f"/jobs/{job.id}").text
         assert f'hx-get="/jobs/{job.id}/abandon"' in page
         assert f'hx-post="/jobs/{job.id}/retry"' not in page

@@ -74,10 +74,12 @@ def test_strangers_make_room(world: Folder) -> None:
     """More than there may be: the oldest go, and a person's page answers on its old connection."""
     with (
         serving(world, http=bounded(most=20)) as site,
-        client(site.url) as http,
+        client(site) as http,
         wire(site) as kept,
     ):
-        request = f"GET /batches/1 HTTP/1.1\r\nHost: {site.url[7:]}\r\n\r\n".encode()
+        cookie = "; ".join(f"{name}={value}" for name, value in http.cookies.items())
+        head = f"GET /batches/1 HTTP/1.1\r\nHost: {site.url[7:]}\r\nCookie: {cookie}\r\n\r\n"
+        request = head.encode()
         kept.sendall(request)
         answer = b""
         while not answer.rstrip().endswith(b"</html>"):
@@ -85,6 +87,6 @@ def test_strangers_make_room(world: Folder) -> None:
         with crowd(site, 60) as strangers:
             assert all(is_let_go(one) for one in strangers[:40])
             assert http.get("/batches/1").status_code == 200
-            assert httpx.get(site.url).status_code == 200
+            assert httpx.get(site.url + "/healthz").status_code == 200
             kept.sendall(request)
             assert kept.recv(65536).startswith(b"HTTP/1.1 200 ")

@@ -1,5 +1,6 @@
 """Who may ask the pages for what: foreign hosts and origins, tokens, sizes, the door."""
 
+import json
 import re
 import socket
 from collections.abc import Iterator
@@ -13,6 +14,11 @@ from batchsora.web.login import IDLE, Door
 
 PASSWORD = "a-password-of-the-tests"
 CHANGE = "/batches/1/pause"
+
+
+def cookies(http: httpx.Client) -> str:
+    """Write the cookies of a client as a header's value."""
+    return "; ".join(f"{name}={value}" for name, value in http.cookies.items())
 
 
 def raw(site: Site, request: bytes) -> bytes:
@@ -34,7 +40,9 @@ def test_a_foreign_host_is_refused(site: Site, host: str) -> None:
 def test_the_own_names_are_served(site: Site, name: str) -> None:
     """By whichever name of this machine."""
     port = site.url.rpartition(":")[2]
-    head = raw(site, f"GET / HTTP/1.1\r\nHost: {name}:{port}\r\nConnection: close\r\n\r\n".encode())
+    head = raw(
+        site, f"GET /healthz HTTP/1.1\r\nHost: {name}:{port}\r\nConnection: close\r\n\r\n".encode()
+    )
     assert head.split()[1] == b"200", head
 
 
@@ -65,7 +73,7 @@ def test_a_change_comes_from_our_own_pages(
     answer.headers["Host"] = site.url.removeprefix("http://")
     answer.headers["Content-Length"] = "0"
     assert http.send(answer).status_code == 403
-    with client(site.url) as again:
+    with client(site) as again:
         assert "paused" not in again.get("/batches/1?part=head").text
 
 
@@ -138,10 +146,14 @@ def test_a_length_that_is_none_is_refused(site: Site, length: str) -> None:
         "/jobs/99999999999999999999999",
     ],
 )
-def test_no_path_leads_out(site: Site, path: str) -> None:
+def test_no_path_leads_out(http: httpx.Client, site: Site, path: str) -> None:
     """Static files are those of the package's folder, and numbers are numbers."""
     host = site.url.removeprefix("http://")
-    head = raw(site, f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+    head = raw(
+        site,
+        f"GET {path} HTTP/1.1\r\nHost: {host}\r\nCookie: {cookies(http)}\r\n"
+        "Connection: close\r\n\r\n".encode(),
+    )
     assert head.split()[1] in (b"404", b"400"), head
 
 
@@ -167,12 +179,10 @@ def log_in(http: httpx.Client, password: str = PASSWORD) -> int:
     token = re.search(r'X-CSRF-Token": "(\w+)"', page.text)
     assert token is not None
     http.headers.update({"X-CSRF-Token": token[1], "Origin": str(http.base_url).rstrip("/")})
-    status = http.post("/login", data={"password": password}).status_code
-    if status == 204:  # a new session, whose pages have a token of their own
-        again = re.search(r'X-CSRF-Token": "(\w+)"', http.get("/").text)
-        assert again is not None
-        http.headers["X-CSRF-Token"] = again[1]
-    return status
+    answer = http.post("/login", data={"password": password})
+    if answer.status_code == 204:  # a new session, whose browser gets a key of its own
+        http.headers["X-CSRF-Token"] = json.loads(answer.headers["HX-Trigger"])["entered"]["key"]
+    return answer.status_code
 
 
 def test_guessing_takes_for_ever(world: Folder) -> None:
@@ -252,7 +262,7 @@ def test_two_gigabytes_are_not_taken(http: httpx.Client, site: Site) -> None:
     head = (
         f"POST /manifests HTTP/1.1\r\nHost: {site.url[7:]}\r\nOrigin: {site.url}\r\n"
         f"X-CSRF-Token: {http.headers['X-CSRF-Token']}\r\n"
-        f"Cookie: {'; '.join(f'{name}={value}' for name, value in http.cookies.items())}\r\n"
+        f"Cookie: {cookies(http)}\r\n"
         "Content-Type: multipart/form-data; boundary=b\r\n"
     )
     announced = f"{head}Content-Length: {2 * 1024**3}\r\n\r\n"

@@ -23,6 +23,8 @@ def test_nothing_that_is_shown_runs(hostile: Path, page: Page) -> None:
         with serving(folder) as site:
             dialogs: list[str] = []
             page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+            page.goto(site.entrance)
+            page.wait_for_url(f"{site.url}/")
             paths = ["/", "/batches/1", "/batches/1/jobs", "/batches/1/jobs?state=failed"]
             paths += [f"/jobs/{number}" for number in range(1, 9)]
             for path in paths:
@@ -66,7 +68,7 @@ def test_an_id_of_a_generation_is_no_way_in(http: httpx.Client) -> None:
 
 def test_a_header_says_one_thing(site: Site) -> None:
     """A text in a header can't begin another one."""
-    with client(site.url) as http:
+    with client(site) as http:
         answer = http.post("/jobs/4/retry")
         assert answer.status_code == 204
         assert answer.headers["hx-trigger"].isascii()

@@ -252,7 +252,7 @@ def test_the_page_stays_quick_while_a_hostile_sheet_is_read(
     content = bombs.xlsx_of_unused_strings(tmp_path / "m.xlsx").read_bytes()
     address = upload(http, "m.xlsx", content)
     answered = 0
-    with ThreadPoolExecutor(1) as pool, client(site.url) as other:
+    with ThreadPoolExecutor(1) as pool, client(site) as other:
         plan = pool.submit(http.get, f"{address}?part", timeout=90)
         while not plan.done():
             assert other.get("/").status_code == 200

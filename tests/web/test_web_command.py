@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 from click.testing import CliRunner
-from support.shell import started
+from support.shell import entrance, started
+from support.site import enter
 
 from batchsora.cli import group
 from batchsora.cli.common import Cli
@@ -33,13 +34,14 @@ def address(process: subprocess.Popen[str]) -> str:
 def test_it_serves_until_ctrl_c(tmp_path: Path) -> None:
     """In an empty folder it makes the database, serves the empty list, and ends with 130 or 0."""
     with started(tmp_path, "--port", "0") as process:
-        url = address(process)
-        page = httpx.get(url)
-        assert "No batch yet" in page.text
-        with httpx.stream("GET", f"{url}/events") as events:
-            assert next(events.iter_lines()) == "event: changed"
-            process.send_signal(signal.SIGINT)
-            said, _ = process.communicate(timeout=30)
+        way_in = entrance(process)
+        with httpx.Client(base_url=way_in.partition("/enter/")[0]) as http:
+            enter(http, way_in)
+            assert "No batch yet" in http.get("/").text
+            with http.stream("GET", "/events") as events:
+                assert next(events.iter_lines()) == "event: changed"
+                process.send_signal(signal.SIGINT)
+                said, _ = process.communicate(timeout=30)
         assert process.returncode in (0, 130), said
         assert "Traceback" not in said
     assert (tmp_path / "batchsora.db").stat().st_mode & 0o777 == 0o600

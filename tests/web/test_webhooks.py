@@ -69,7 +69,8 @@ def is_hinted(site: Site, name: str) -> bool:
 
 def counted(site: Site, what: str) -> float:
     """Read a counter of callbacks."""
-    text = httpx.get(f"{site.url}/metrics").text
+    with client(site) as http:
+        text = http.get("/metrics").text
     found = re.search(rf'batchsora_callbacks_total{{what="{what}"}} (\S+)', text)
     assert found is not None
     return float(found[1])
@@ -130,7 +131,7 @@ def test_without_webhooks_there_is_no_such_path(world: Folder) -> None:
     with serving(world) as site:
         headers = {"Host": "videos.example"}
         assert httpx.post(site.url + path_of(site), json={}, headers=headers).status_code == 421
-        with client(site.url) as http:
+        with client(site) as http:
             assert http.post(path_of(site), json={}).status_code == 404
 
 
@@ -167,19 +168,19 @@ def test_a_signature_is_checked(world: Folder) -> None:
 
 def test_a_flood_is_told_to_come_later(world: Folder) -> None:
     """More than it reads in a second gets 429; the pages are served meanwhile, and others after."""
-    with serving(world, webhooks={"rate": 5.0}) as site, httpx.Client() as http:
+    with serving(world, webhooks={"rate": 5.0}) as site, client(site) as http:
         url = site.url + path_of(site)
         said = [http.post(url, json={"generation_id": "x"}).status_code for _ in range(200)]
         assert set(said) == {204, 429}
         assert said.count(429) > 100
-        assert http.get(site.url).status_code == 200
+        assert http.get("/").status_code == 200
         assert soon(lambda: http.post(url, json={"generation_id": "x"}).status_code == 204)
 
 
 def test_a_slow_sender_is_let_go(world: Folder) -> None:
     """A body that comes byte by byte is 408 and its connection closed, on callbacks and pages."""
     with serving(world, webhooks={"patience": 0.5}, patience=0.5) as site:
-        with client(site.url) as http:
+        with client(site) as http:
             token = http.headers["X-CSRF-Token"]
             (cookie,) = (f"{name}={value}" for name, value in http.cookies.items())
         for path in (path_of(site), "/generate"):

@@ -30,7 +30,25 @@
       region.textContent = "";
     }, trouble ? 15000 : 7000));
   };
-  window.batchsora = { say, localise };
+
+  // --- what changes must carry ------------------------------------------------------------------
+  // A browser that is inside got it when it came in; else the page says it. No cookie: those go to
+  // every port of this host.
+  const KEY = "batchsora-key";
+  const headers = () => {
+    const said = document.body.getAttribute("hx-headers");
+    if (said) return JSON.parse(said);
+    try { return { "X-CSRF-Token": localStorage.getItem(KEY) ?? "" }; } catch { return {}; }
+  };
+  document.addEventListener("htmx:configRequest", (event) => {
+    Object.assign(event.detail.headers, headers());
+  });
+  document.addEventListener("entered", (event) => {
+    try {
+      localStorage.setItem(KEY, event.detail.key);
+    } catch { /* it keeps nothing: pages are shown, and a change says what to do */ }
+  });
+  window.batchsora = { say, localise, headers };
 
   // --- parts that follow the database -----------------------------------------------------------
   // A part is asked for again when something changed, one request at a time, and only what differs
@@ -118,17 +136,26 @@
   // --- the link to the server ---------------------------------------------------------------------
   let boot = null;
   let wait = 1000;
+  let outside = false;
   const link = (state, text) => {
     const shown = byId("link");
     if (!shown || shown.dataset.state === state) return;
     shown.dataset.state = state;
     shown.querySelector(".link-words").textContent = text;
   };
+  // strangers are told less: whoever was let in is not any more, or the server was restarted
+  const isOutside = async () => {
+    try {
+      const answer = await fetch("/healthz");
+      return answer.ok && !("database" in await answer.json());
+    } catch { return false; }
+  };
   const connect = () => {
     const events = new EventSource("/events");
     events.addEventListener("changed", (event) => {
       const now = JSON.parse(event.data).boot;
       wait = 1000;
+      outside = false;
       link("live", "live");
       if (boot !== null && boot !== now) {
         // another start of the server: this page's token is of the last one
@@ -140,9 +167,17 @@
       boot = now;
       refreshAll();
     });
-    events.addEventListener("error", () => {
+    events.addEventListener("error", async () => {
       link("lost", "no connection; trying again");
       events.close();
+      if (boot !== null && await isOutside()) {
+        link("lost", "not logged in");
+        if (!document.querySelector("[data-keeps]")) { location.reload(); return; }
+        if (!outside) {
+          say("You are logged out. Log in again in another tab, then go on here.", true);
+        }
+        outside = true;
+      }
       setTimeout(connect, wait);
       wait = Math.min(wait * 2, 15000);
     });

@@ -9,7 +9,6 @@
   const buttons = () => [...grid.querySelectorAll(".open")];
   let shown = null;
 
-  const headers = () => JSON.parse(document.body.getAttribute("hx-headers"));
   const tile = (button) => button.closest(".tile");
   const part = (name) => player.querySelector(name);
 
@@ -46,7 +45,7 @@
     const old = tile(button).dataset.verdict;
     const said = old === verdict ? "none" : verdict;
     const answer = await fetch(`/jobs/${button.dataset.job}/verdict`, {
-      method: "POST", headers: headers(), body: new URLSearchParams({ verdict: said }),
+      method: "POST", headers: window.batchsora.headers(), body: new URLSearchParams({ verdict: said }),
     }).catch(() => null);
     if (!answer || !answer.ok) {
       window.batchsora.say(answer ? await answer.text() : "The server can't be reached.", true);
