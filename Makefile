@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 UV ?= $(or $(wildcard $(BIN)/uv),uv)
 export PIP_ROOT_USER_ACTION = ignore
 
-.PHONY: help demo test check bench soak night fuzz lock docs pictures format clean
+.PHONY: help demo test check bench soak night fuzz siege lock docs pictures format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo 'make soak     simulated nights: make soak SEEDS=20000'
 	@echo 'make night    24 hours on a virtual clock: make night JOBS=100000'
 	@echo 'make fuzz     damaged manifests for the readers: make fuzz MINUTES=30'
+	@echo 'make siege    2,000 bad connections against the page: make siege CONNECTIONS=2000 SECONDS=120'
 	@echo 'make format   mend what ruff can mend'
 	@echo 'make pictures the pictures of docs/web.md, from a real run'
 	@echo 'make docs     redraw docs/design.md from jobs/states.py, docs/commands.md and docs/sandbox.md'
@@ -53,6 +54,11 @@ night: $(INSTALLED)
 MINUTES ?= 5
 fuzz: $(INSTALLED)
 	PYTHONPATH=tests $(BIN)/python -m simulation.readers --minutes $(MINUTES)
+
+CONNECTIONS ?= 2000
+SECONDS ?= 120
+siege: $(INSTALLED)
+	PYTHONPATH=tests $(BIN)/python -m web.siege --connections $(CONNECTIONS) --seconds $(SECONDS)
 
 # The locks name no index, so that they install from whichever one pip is configured for.
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \

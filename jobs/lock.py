@@ -74,13 +74,9 @@ def runner_lock(
             "wait for it, or stop it with Ctrl-C in its terminal: what is loaded there is safe"
         ) from None
     except OSError as error:
-        remedy = (
-            "free some space on its disk"
-            if error.errno in _NO_SPACE
-            else "make its folder writable, or name another database with --db"
-        )
         raise DatabaseUnusableError(
-            f"the database {database} can't be locked for a run ({error.strerror}); {remedy}"
+            f"the database {database} can't be locked for a run ({error.strerror}); "
+            f"{_remedy(database, error)}"
         ) from error
     try:
         _introduce(database, now, brief=brief)
@@ -88,6 +84,18 @@ def runner_lock(
     finally:
         _forget(database)
         lock.release()
+
+
+def _remedy(database: Path, error: OSError) -> str:
+    """Return what to do about a lock that can't be taken."""
+    lock = _beside(database, ".lock")
+    if error.errno in _NO_SPACE:
+        return "free some space on its disk"
+    if lock.is_symlink():
+        return f"{lock} is a link, which is not followed: see who made it, then remove it"
+    if lock.exists() and not lock.is_file():
+        return f"{lock} is not a regular file: remove it"
+    return "make its folder writable, or name another database with --db"
 
 
 def _introduce(database: Path, now: datetime, *, brief: bool) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -26,13 +27,14 @@ from batchsora.manifest.rows import RowReader
 from batchsora.runblob.kinds import kind_of
 from batchsora.settings import Settings, SettingsError
 from jobs.ending import Ending, Reason
-from jobs.errors import DatabaseLockedError, NotAllowedError
+from jobs.errors import DatabaseLockedError, NotAllowedError, NotFoundError
+from jobs.ledger import batch_key
 from jobs.lock import current_runner
 from jobs.money import usd_text
 from jobs.schema import version
 from jobs.spec import JobSpec
 from jobs.states import HeldBack, JobState
-from jobs.store import Store, batches, handing, room, steering, views
+from jobs.store import Store, accounts, batches, handing, room, steering, views
 from jobs.store.claims import Blocked
 
 PATIENT = 60.0
@@ -57,6 +59,7 @@ class GenerateRequest:
         wait: wait for the video; False ends when it is bought.
         again: buy although the same is under way.
         moved: the database was moved here from another machine.
+        consent: True when spending needs no question.
     """
 
     prompt: str
@@ -66,6 +69,7 @@ class GenerateRequest:
     wait: bool
     again: bool = False
     moved: bool = False
+    consent: bool = False
 
 
 def generate(
@@ -81,6 +85,8 @@ def generate(
         jobs.errors.EngineError: nothing was bought.
     """
     spec = _spec(request)
+    if settings.sandbox:
+        request = replace(request, consent=True)
     with endpoint(settings) as place:
         bought: tuple[int, Ending] | None = None
         while bought is None:
@@ -101,6 +107,7 @@ def _try(
     """Buy it, or hand it over; None while the runner that is alive still makes its database."""
     try:
         with working_store(settings.database, hooks.clock, brief=True) as store:
+            _agree(store, spec, request, teller)
             job_id, notes = store.write(lambda c: _add(c, spec, request, hooks.clock.now()))
             for note in notes:
                 teller.say(note)
@@ -161,6 +168,7 @@ def _hand_over(
     """
     now = hooks.clock.now()
     with existing_store(settings.database) as store:
+        _agree(store, spec, request, teller)
         job_id, notes = store.write(lambda c: _add(c, spec, request, now))
     ending: Ending | None = None
     try:
@@ -254,19 +262,46 @@ def _problem(problem: RowProblem) -> str:
     return f"{name}: {problem.problem}{found}. {problem.remedy}"
 
 
-def _add(
-    connection: Connection, spec: JobSpec, request: GenerateRequest, now: datetime
-) -> tuple[int, list[str]]:
-    """Add the row to its batch, and keep the caps.
+def _agree(store: Store, spec: JobSpec, request: GenerateRequest, teller: Teller) -> None:
+    """Ask before money is spent, unless a budget already allows it.
 
-    Returns:
-        Its number, and notes about the caps.
+    Raises:
+        NotAllowedError: nobody agreed, or the video would be refused whatever the answer.
+    """
+    price, capped = store.read(lambda c: _to_be_spent(c, spec, request))
+    if request.consent or capped:
+        return
+    if not teller.can_ask():
+        raise NotAllowedError(wording.no_consent_for_one())
+    if not teller.confirm(wording.question_for_one(price)):
+        raise NotAllowedError("nothing was bought")
+
+
+def _to_be_spent(
+    connection: Connection, spec: JobSpec, request: GenerateRequest
+) -> tuple[int | None, bool]:
+    """Return the price in micros, None when it is not known, and whether a budget covers it.
+
+    Raises:
+        NotAllowedError: as :func:`_add`.
+    """
+    found = accounts.known_prices(connection).get(kind_of(spec.request).key)
+    price = None if found is None else found.last_micros
+    capped = request.caps.batch is not None or "batch" in request.caps.begin
+    with suppress(NotFoundError):  # before the first single video there is no such batch
+        _check_free(connection, spec, request)
+        (batch,) = views.find_batches(connection, ADHOC)
+        capped = capped or accounts.cap(connection, batch_key(batch.id)) is not None
+    return price, capped
+
+
+def _check_free(connection: Connection, spec: JobSpec, request: GenerateRequest) -> None:
+    """Check that the batch takes this video.
 
     Raises:
         NotAllowedError: the same video is under way already, or the batch is paused.
+        NotFoundError: there is no such batch yet.
     """
-    columns = ["id", "prompt", *OPTIONS]
-    batch_id = batches.open_batch(connection, ADHOC, ADHOC, None, columns, now)
     if views.find_batches(connection, ADHOC)[0].paused:
         raise NotAllowedError(
             f"the batch {ADHOC!r} is paused, so nothing was bought: 'batchsora resume {ADHOC}', "
@@ -280,6 +315,22 @@ def _add(
             f"the same video is under way already, as {job.key} ({job.state}): "
             f"'batchsora wait {job.key}' waits for it, and --again buys another one"
         )
+
+
+def _add(
+    connection: Connection, spec: JobSpec, request: GenerateRequest, now: datetime
+) -> tuple[int, list[str]]:
+    """Add the row to its batch, and keep the caps.
+
+    Returns:
+        Its number, and notes about the caps.
+
+    Raises:
+        NotAllowedError: the same video is under way already, or the batch is paused.
+    """
+    columns = ["id", "prompt", *OPTIONS]
+    batch_id = batches.open_batch(connection, ADHOC, ADHOC, None, columns, now)
+    _check_free(connection, spec, request)
     number = views.last_row(connection, batch_id) + 1
     key = f"{ADHOC}-{number}"
     row = replace(

@@ -156,6 +156,24 @@ def no_consent(jobs: int, cost: str) -> str:
     )
 
 
+def question_for_one(price: int | None) -> str:
+    """Ask before a single video is bought without a budget.
+
+    Args:
+        price: in micros; None when nobody knows it yet.
+    """
+    cost = "" if price is None else f" for about ${usd_text(price)}"
+    return f"Buy this video{cost}? There is no budget for single videos yet."
+
+
+def no_consent_for_one() -> str:
+    """Explain why a single video was not bought without a terminal."""
+    return (
+        "nothing was bought: there is no budget for single videos, and no terminal to confirm on. "
+        "Use --budget USD, which is kept, or --yes"
+    )
+
+
 def ended(
     result: RunResult, skipped: list[RowProblem], download: DownloadPolicy | None
 ) -> Iterable[str]:

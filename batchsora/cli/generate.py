@@ -37,6 +37,7 @@ from batchsora.cli.run import SECONDS, USD, moved_option
     help="Seconds for which a submission in doubt is looked for.",
 )
 @click.option("--again", is_flag=True, help="Although the same video is under way.")
+@click.option("--yes", is_flag=True, help="Spend without asking.")
 @moved_option
 @click.option("--sandbox", is_flag=True, help="Rehearse on this machine: no money, a real file.")
 @global_options
@@ -49,9 +50,12 @@ def command(cli: Cli, /, prompt: str, **flags: Any) -> int:
     only fetches its last files) is waited for, without --wait for a minute. What has no room under
     a budget is not bought later either.
 
+    Without a budget (--budget is kept for later ones) it asks first; without a terminal it needs
+    --budget or --yes.
+
     \b
     Examples:
-      batchsora generate "a sunset over the sea" --wait
+      batchsora generate "a sunset over the sea" --wait --budget 5
       batchsora generate "the cat wakes up" --image cat.jpg --duration 15 --download .
     """
     from batchsora.app.generate import OPTIONS, GenerateRequest, generate
@@ -76,6 +80,7 @@ def command(cli: Cli, /, prompt: str, **flags: Any) -> int:
         wait=flags["wait"] or folder is not None,
         again=flags["again"],
         moved=flags["moved"],
+        consent=flags["yes"],
     )
     code, job = generate(request, cli.settings(sandbox=rehearsal), cli.hooks, cli)
     cli.result(job_json(job), lambda: line(job))

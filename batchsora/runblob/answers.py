@@ -43,7 +43,9 @@ account and not the row."""
 
 _MOST_DETAILS = 20
 _LONGEST_DETAIL = 6000  # what stands behind a quoted prompt tells whose fault it is
-_TITLE = re.compile(rb"<title[^>]*>([^<]*)", re.IGNORECASE)
+_TITLE = re.compile(rb"<title[^<>]*>([^<]*)", re.IGNORECASE)  # no "<": each byte is read once
+_LONGEST_HEAD: Final = 64 * 1024
+"""Bytes of an HTML page in which its title is looked for."""
 _IMAGE_FIELD = re.compile(r"\bimage(?:_url|_base64|s)?\b", re.IGNORECASE)
 _OK = (200,)
 _CREATED = (200, 201, 202)
@@ -261,7 +263,7 @@ def _details(answer: Answer) -> list[str]:
 
 def _plain(body: bytes) -> list[str]:
     """Take the words of an answer that is no JSON: its title, or a short text."""
-    if title := _TITLE.search(body):
+    if title := _TITLE.search(body, 0, _LONGEST_HEAD):
         return [title[1].decode("utf-8", "replace").strip()]
     text = body[: LONGEST + 1].decode("utf-8", "replace").strip()
     return [text] if text[:1].isalpha() and len(body) <= LONGEST else []

@@ -77,8 +77,9 @@ _TABLE: Final = (
 )
 """``(cause, what the API says)``, in lower case, with codes taken apart into words."""
 
+# the first repetition is possessive: else "a.a.a." is split between it and the next in every way
 _FIELD = (
-    r"^\W*(?:(?:the|your|this|an?|invalid|bad|unsupported|field|parameter|property|body)\b\W*)*"
+    r"^\W*(?:(?:the|your|this|an?|invalid|bad|unsupported|field|parameter|property|body)\b\W*)*+"
     r"(?:\w+\.)*(?:prompts?|images?(?:_\w+)?|picture|photo|duration|orientation|callback_?url)\b"
     r"(?:\W+(?:file|size|length|text|field|value|\d+)\b)?"
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
@@ -79,7 +79,11 @@ def create_app(
                 hooks=webhooks is not None,
             ),
         ],
-        exception_handlers={HTTPException: _http_error, EngineError: _engine_error},
+        exception_handlers={
+            HTTPException: _http_error,
+            EngineError: _engine_error,
+            ClientDisconnect: _gone,
+        },
         lifespan=_lifespan,
     )
     app.state.desk, app.state.door, app.state.live = desk, door, Live(desk)
@@ -120,6 +124,12 @@ async def _http_error(request: Request, error: Exception) -> Response:
     if request.headers.get("hx-request") or "text/html" not in request.headers.get("accept", ""):
         return PlainTextResponse(text, status)
     return render(request, "error.html", status_code=status, title=text or "Not found", code=status)
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    """Answer nobody: whoever sent a part of a form has left, which is no fault of ours to log."""
+    del request, error
+    return Response(status_code=400)
 
 
 async def _engine_error(request: Request, error: Exception) -> Response:

@@ -28,6 +28,10 @@ PASSWORD = "BATCHSORA_WEB_PASSWORD"  # noqa: S105 - its name
 SILENCE = 75
 """Seconds after which a connection without a request is closed."""
 
+WAITING = 2048
+"""Connections that wait to be accepted: beyond them the system drops a beginning, which its sender
+repeats after 1 s and 3 s."""
+
 FAREWELL = 2
 """Seconds that requests under way are waited for when the server stops."""
 
@@ -143,6 +147,11 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, farewell: Callable[[], Awaitable[None]]) -> None:
         super().__init__(config)
         self._farewell = farewell
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or []:
+            listener.listen(WAITING)  # asyncio's backlog is also how many it accepts in one go
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self._farewell()

@@ -62,7 +62,7 @@ def _deed(chance: random.Random, sheet: Path, rows: int) -> int:
             ("pause", "night"),
             ("resume", "night"),
             ("resolve", job, "--never-made", "--grace", "1.5"),
-            ("generate", f"a heron no. {chance.randrange(3)}", "--grace", "1.5"),
+            ("generate", f"a heron no. {chance.randrange(3)}", "--grace", "1.5", "--yes"),
             ("run", "night.csv", *RUN),  # an edit, and a second runner: refused beside the first
         ]
     )

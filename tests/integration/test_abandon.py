@@ -119,7 +119,7 @@ def test_a_late_video_is_found_by_a_later_run(world: World) -> None:
 @pytest.mark.usefixtures("api")
 def test_what_is_young_or_unpaid_is_not_given_up(world: World) -> None:
     """A video that takes its usual time is no way to buy two."""
-    assert call("generate", "a swan").exit_code == 0
+    assert call("generate", "a swan", "--yes").exit_code == 0
     (young,) = document("abandon", "adhoc-1", "--yes", code=2)["refused"]
     assert "not older than a run waits" in young["reason"]
     assert states() == {"adhoc-1": "pending"}

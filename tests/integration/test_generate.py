@@ -15,7 +15,7 @@ from batchsora.sandbox.world import World
 from jobs.clock import SystemClock
 from jobs.lock import runner_lock
 
-QUICK = ("--poll-interval", "0.05", "--grace", "1")
+QUICK = ("--poll-interval", "0.05", "--grace", "1", "--yes")
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d494844520000000100000001080600000"
     "01f15c4890000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
@@ -222,3 +222,54 @@ def test_ctrl_c_after_a_paid_failure_says_what_was_spent(world: World, api: Sand
     assert "$0.12 was spent on a video that failed; it is not bought again" in said
     call("run", "--budget", "9", "--rate", "0", *QUICK, "--no-download")
     assert len(world.made) == 1
+
+
+@pytest.mark.parametrize("words", [(), ("--wait",), ("--max-price", "0.20"), ("--json",)])
+@pytest.mark.usefixtures("api")
+def test_without_a_terminal_nothing_is_bought_without_a_budget(
+    world: World, words: tuple[str, ...]
+) -> None:
+    """It says what to type, and leaves no row behind; a day's or a price's limit is no budget."""
+    done = call("generate", "a sunset", "--poll-interval", "0.05", *words)
+    assert done.exit_code == 2
+    assert "Use --budget USD, which is kept, or --yes" in str(done.exception)
+    assert not world.made
+    assert call("jobs", "--json").stdout in ("", "[]\n")
+
+
+@pytest.mark.usefixtures("api")
+def test_a_budget_that_is_kept_or_configured_allows_the_next_video(world: World) -> None:
+    """Whoever gave one is not asked again; a configuration that somebody named counts as well."""
+    Path("batchsora.toml").write_text("[generate]\nbudget = 0.20\n")
+    quick = ("--wait", "--poll-interval", "0.05", "--grace", "1")
+    found = call("generate", "one", *quick)
+    assert found.exit_code == 2  # nobody named that file
+    assert "budget" in str(found.exception)
+    assert not world.made
+    said("--config", "batchsora.toml", "generate", "one", *quick)
+    Path("batchsora.toml").unlink()
+    assert call("generate", "two", *quick).exit_code == 4
+    said("generate", "two", "--budget", "1", *quick)
+    said("generate", "three", *quick)
+    assert len(world.made) == 3
+
+
+@pytest.mark.usefixtures("api")
+def test_beside_a_run_nothing_is_handed_over_without_a_budget_either(
+    world: World, tmp_path: Path
+) -> None:
+    """A living run would buy what it is handed: the question comes before."""
+    said("generate", "one", "--wait", *QUICK)  # there is a database
+    with runner_lock(tmp_path / "batchsora.db", SystemClock().now()):
+        done = call("generate", "two", "--poll-interval", "0.05")
+    assert done.exit_code == 2
+    assert "no budget for single videos" in str(done.exception)
+    assert [job["status"] for job in said("jobs")] == ["completed"]
+    assert len(world.made) == 1
+
+
+@pytest.mark.usefixtures("api")
+def test_a_rehearsal_costs_nothing_so_nobody_is_asked(world: World) -> None:
+    """``--sandbox`` needs neither a budget nor a yes, as with ``run``."""
+    assert call("generate", "a sunset", "--sandbox", "--poll-interval", "0.05").exit_code == 0
+    assert not world.made

@@ -209,7 +209,7 @@ def test_generate_that_is_handed_over_has_succeeded(
     """Without --wait it ends soon with 0, also where the run has no slot free just now."""
     monkeypatch.setattr(generating, "SOON", 0.2)
     with living(world, api.url, "--max-in-flight", "1") as running:
-        done = call("generate", "a sunset", "--poll-interval", "0.05")
+        done = call("generate", "a sunset", "--yes", "--poll-interval", "0.05")
         assert done.exit_code == 0, done.exception
         assert "the runner buys it" in done.stderr
         assert "adhoc-1: queued" in done.stdout
@@ -221,11 +221,11 @@ def test_generate_that_is_handed_over_has_succeeded(
 
 def test_generate_in_a_paused_batch_is_refused(world: World, api: SandboxServer) -> None:
     """Nothing is left behind that a later resume would buy, and nothing hangs."""
-    assert call("generate", "a lake", "--wait", "--poll-interval", "0.05").exit_code == 0
+    assert call("generate", "a lake", "--wait", "--yes", "--poll-interval", "0.05").exit_code == 0
     assert call("pause", "adhoc").exit_code == 0
     for beside in (False, True):
         with living(world, api.url) if beside else nullcontext():
-            done = call("generate", "a sunset", "--wait", "--poll-interval", "0.05")
+            done = call("generate", "a sunset", "--wait", "--yes", "--poll-interval", "0.05")
             assert done.exit_code == 2
             assert "'batchsora resume adhoc'" in str(done.exception)
     assert bought(world) == {"a lake": 1}
@@ -243,7 +243,7 @@ def test_generate_whose_runner_lets_go_of_it_is_not_left_in_the_queue(world: Wor
     night = Night(Path.cwd(), os.environ["BATCHSORA_BASE_URL"])
     waiting = None
     with runner_lock(database, SystemClock().now()):
-        waiting = night.start("generate", "a sunset", "--wait", "--poll-interval", "0.05")
+        waiting = night.start("generate", "a sunset", "--wait", "--yes", "--poll-interval", "0.05")
         assert waiting.stderr is not None
         while "the runner buys it" not in waiting.stderr.readline():
             assert waiting.poll() is None
@@ -376,9 +376,9 @@ def test_a_run_answers_for_the_jobs_that_were_handed_to_it_alone(
 ) -> None:
     """An earlier failure of their batch is none of its own; theirs is."""
     world.failures |= {"a sunset": [REFUSED], "a lake": ends}
-    assert call("generate", "a sunset", "--wait", "--poll-interval", "0.05").exit_code == 3
+    assert call("generate", "a sunset", "--wait", "--yes", "--poll-interval", "0.05").exit_code == 3
     with living(world, api.url) as running:
-        done = call("generate", "a lake", "--wait", "--poll-interval", "0.05")
+        done = call("generate", "a lake", "--wait", "--yes", "--poll-interval", "0.05")
         assert done.exit_code == code
     assert running.returncode == code, running.said
     assert ("1 job(s) failed" in running.said) == bool(code)
@@ -394,7 +394,7 @@ def test_generate_that_is_killed_before_it_bought_is_bought_by_nobody(
     night_of = Path.cwd()
     with SandboxServer(world, faults=Faults(throttle=1.0)) as deaf:
         night = Night(night_of, deaf.url)
-        words = ["generate", "a sunset", "--wait", "--poll-interval", "0.05"]
+        words = ["generate", "a sunset", "--wait", "--yes", "--poll-interval", "0.05"]
         with night.start("run", "long.csv", "--budget", "9", *QUICK) as running:
             if not beside:
                 running.kill()
@@ -432,7 +432,7 @@ def test_generate_waits_for_a_run_that_still_makes_the_database(
     monkeypatch.setattr(generating, "version", makes)
     monkeypatch.setattr(generating, "SOON", 0.2)
     with runner_lock(database, SystemClock().now()):
-        done = call("generate", "a sunset")
+        done = call("generate", "a sunset", "--yes")
         assert (done.exit_code, seen) == (0, [None, schema.HEAD]), done.output
         with existing_store(database) as store:
             assert store.read(handing.anything)
@@ -460,7 +460,7 @@ def test_a_waiting_generate_that_is_stopped_takes_its_row_back(
     """Ctrl-C beside a run that had no slot free for it yet: nobody buys it afterwards."""
     night = Night(Path.cwd(), api.url)
     with living(world, api.url, "--max-in-flight", "1"):
-        waiting = night.start("generate", "a sunset", "--wait", "--poll-interval", "0.05")
+        waiting = night.start("generate", "a sunset", "--wait", "--yes", "--poll-interval", "0.05")
         assert waiting.stderr is not None
         while "the runner buys it" not in waiting.stderr.readline():
             assert waiting.poll() is None
@@ -468,7 +468,7 @@ def test_a_waiting_generate_that_is_stopped_takes_its_row_back(
         with waiting:
             assert "nothing was bought" in waiting.communicate(timeout=60)[1]
         assert waiting.returncode == 130
-        assert call("generate", "a lake", "--poll-interval", "0.05").exit_code == 0
+        assert call("generate", "a lake", "--yes", "--poll-interval", "0.05").exit_code == 0
     assert bought(world) == {"a lake": 1}
 
 

@@ -3,8 +3,10 @@
 import asyncio
 import gzip
 import json
+import signal
 import tracemalloc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import pytest
@@ -226,3 +228,85 @@ def test_no_read_is_redirected(status: int) -> None:
     assert len(api.heads) == 3
     assert all(TOKEN in head for head in api.heads)
     assert elsewhere.connections == 0
+
+
+@contextmanager
+def little_time(seconds: float = 20.0) -> Iterator[None]:
+    """Break off what takes more processor time: without a bound these answers take an hour."""
+
+    def stop(*_: object) -> None:
+        raise AssertionError(f"more than {seconds} s of processor time")
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def filled(piece: bytes, size: int = LARGEST_ANSWER - 1000) -> bytes:
+    """Repeat something up to almost the largest answer that is read."""
+    return piece * (size // len(piece))
+
+
+SLOW = {
+    "titles without end": filled(b"<title"),
+    "titles with a space": filled(b"<title "),
+    "one title": b"<title" + filled(b"a"),
+    "brackets": filled(b"["),
+    "braces": filled(b'{"a":'),
+    "many lists": b"[" + filled(b"[],", 2_000_000) + b"1]",
+    "digits": b'{"price": ' + filled(b"9") + b"}",
+    "one name again and again": b"{" + filled(b'"a":1,', 2_000_000) + b'"a":1}',
+    "sentences": json.dumps({"detail": ["a. " * 20_000] * 20}).encode(),
+    "dots": json.dumps({"detail": ["a." * 20_000] * 20}).encode(),
+    "quotations": json.dumps({"detail": ['"a red kite" ' * 5_000] * 20}).encode(),
+    "halves of pairs": b'{"detail": "' + filled(b"\\ud800", 2_000_000) + b'"}',
+    "NUL": b'{"detail": "' + filled(b"\\u0000", 2_000_000) + b'"}',
+    "bare NUL": filled(b"\0"),
+}
+
+
+@pytest.mark.parametrize("body", SLOW.values(), ids=SLOW)
+def test_no_answer_takes_more_time_than_its_size_justifies(body: bytes) -> None:
+    """Everything else of a run would wait: as a refusal, as an error, and as an acceptance."""
+    with little_time():
+        for status in ("201 Created", "400 No", "403 No", "422 No", "500 Oh"):
+            outcome = submit(reply(body, status=status))
+            assert not isinstance(outcome, Accepted)
+    with little_time():
+        for call in READS.values():
+            with pytest.raises(ProviderError):
+                asked(reply(body, status="500 Oh"), call)
+
+
+NUMBERS = ["1e999999", "1e99999999", "-1e99999999", "1e-99999999", '"1e99999999"', "9" * 4000]
+MEASURES = [
+    "price",
+    "balance",
+    "created_at",
+    "completed_at",
+    "progress_pct",
+    "progress_pos_in_queue",
+]
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number[:12])
+def test_a_number_beyond_all_measure_is_never_written_out(number: str) -> None:
+    """``int(Decimal("1e99999999"))`` has a hundred million digits, and takes minutes."""
+    fields = ", ".join(f'"{name}": {number}' for name in MEASURES)
+    body = f'{{"generation_id": "gen-1", "status": "processing", {fields}}}'.encode()
+    with little_time():
+        outcome = submit(reply(body, status="201 Created"))
+        assert isinstance(outcome, Accepted)
+        assert outcome.price is None or outcome.price <= 1
+        checked(asked(reply(body), lambda provider: provider.generation("gen-1")))
+        for item in asked(reply(b"[" + body + b"]"), lambda provider: provider.generations(9, 0)):
+            checked(item)
+        with suppress(ProviderError):
+            assert asked(reply(body), lambda provider: provider.balance()) <= 1
+    wait = f"Retry-After: {number.strip(chr(34))}"
+    with little_time():
+        submit(reply(b"{}", wait, status="429 Too Many Requests"))

@@ -21,6 +21,7 @@ from batchsora.manifest.errors import CellError, ManifestError, RowProblem
 from batchsora.manifest.images import Images
 from batchsora.manifest.raw import RawRow
 from batchsora.manifest.read import Manifest, open_manifest
+from batchsora.manifest.yaml_reader import open_yaml
 from batchsora.names import safe_name
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
@@ -159,8 +160,12 @@ def test_both_yaml_parsers_refuse_half_a_character(
 ) -> None:
     """Where the C parser is missing, the other one lets surrogates through: no table holds them."""
     for parser in (yaml_tree._PARSER, yaml.SafeLoader):
-        monkeypatch.setattr(yaml_tree, "_PARSER", parser)
-        refusal(tmp_path, 'jobs:\n- {prompt: A, title: "\\ud83d"}\n', "m.yaml")
+        monkeypatch.setattr(yaml_tree, "_PARSER", parser)  # of this process: no other one reads
+        path = tmp_path / "m.yaml"
+        path.write_text('jobs:\n- {prompt: A, title: "\\ud83d"}\n')
+        with pytest.raises(ManifestError) as refused:
+            open_yaml(path)
+        assert refused.value.problem.row == 2
 
 
 @pytest.mark.parametrize("name", ["m.csv", "m.yaml"])

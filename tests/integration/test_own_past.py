@@ -198,7 +198,7 @@ def test_what_failed_is_no_earlier_work(call: Shell, world: World) -> None:
 
 def test_a_single_video_counts_for_manifests_and_not_for_itself(call: Shell, world: World) -> None:
     """``generate`` buys what it was asked for, again and again."""
-    quick = ("--poll-interval", "0.05", "--quiet")
+    quick = ("--poll-interval", "0.05", "--quiet", "--yes")
     assert call("generate", "a kite", *quick).code == 0
     assert call("generate", "a kite", "--again", *quick).code == 0
     assert len(world.made) == 2

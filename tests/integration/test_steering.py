@@ -188,7 +188,7 @@ def test_a_removed_batch_is_in_no_list_and_what_was_paid_stays_known(world: Worl
 def test_a_batch_with_something_under_way_is_not_removed(world: World) -> None:
     """What is paid for must be fetched first."""
     world.time_scale = 1.0
-    assert call("generate", "a kite").exit_code == 0
+    assert call("generate", "a kite", "--yes").exit_code == 0
     done = call("rm", "adhoc", "--yes")
     assert done.exit_code == 2
     assert "under way" in str(done.exception)

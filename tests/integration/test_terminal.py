@@ -176,12 +176,29 @@ def test_ctrl_c_and_a_resize_in_the_middle_lose_nothing(tmp_path: Path, world: W
 @pytest.mark.usefixtures("api")
 def test_one_video_is_watched(tmp_path: Path) -> None:
     """The bar shows the place in the queue, the percent, and the end."""
-    terminal = Terminal(tmp_path, 80, "generate", "a sunset", "--wait", "--poll-interval", "0.05")
+    words = ("generate", "a sunset", "--wait", "--poll-interval", "0.05", "--yes")
+    terminal = Terminal(tmp_path, 80, *words)
     assert terminal.ends() == 0
     text = " ".join(terminal.lines)
     assert "adhoc-1 completed" in text
     assert "100/100" in text
     assert all(len(line) <= 80 for line in terminal.lines), terminal.lines
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n", 2), ("", 2), ("y", 0)])
+def test_one_video_without_a_budget_is_asked_about(
+    tmp_path: Path, world: World, api: SandboxServer, answer: str, code: int
+) -> None:
+    """Its price is named, and Enter alone is a no."""
+    assert api.url
+    terminal = Terminal(tmp_path, 100, "generate", "a sunset", "--poll-interval", "0.05")
+    terminal.until("[y/N]")
+    assert "Buy this video for about $0.12? There is no budget" in " ".join(terminal.lines)
+    assert not world.made
+    terminal.type(f"{answer}\n")
+    assert terminal.ends() == code
+    assert ("nothing was bought" in " ".join(terminal.lines)) is (code != 0)
+    assert len(world.made) == (code == 0)
 
 
 @pytest.mark.usefixtures("api")

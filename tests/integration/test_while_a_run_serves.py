@@ -169,7 +169,7 @@ def test_generate_waits_for_a_run_that_takes_nothing_up(
     assert call("run", "trial.csv", "--yes", *QUICK).exit_code == 3
     with (
         begin(world, night, monkeypatch) as (running, go_on),
-        night.start("generate", "a sunset", *more, *QUICK[2:4]) as asking,
+        night.start("generate", "a sunset", "--yes", *more, *QUICK[2:4]) as asking,
     ):
         until_said(asking, "takes nothing up now")
         assert asking.poll() is None
@@ -189,7 +189,7 @@ def test_what_is_asked_for_beside_a_run_that_takes_nothing_up_is_not_handed_to_i
     assert call("run", "trial.csv", "--yes", *QUICK).exit_code == 3
     monkeypatch.setattr(generating, "PATIENT", 0.0)
     with begin(world, night, monkeypatch) as (running, go_on):
-        done = call("generate", "a sunset", *QUICK[2:4])
+        done = call("generate", "a sunset", "--yes", *QUICK[2:4])
         assert done.exit_code == 5, done.output
         assert "takes nothing up now" in done.stderr
         assert "nothing was bought" in done.stderr
@@ -216,7 +216,7 @@ def test_generate_at_any_moment_of_a_run_is_bought_when_it_ends_with_0(
     with night.start("run", "long.csv", "--budget", "9", *QUICK) as running:
         while running.poll() is None:
             prompt = f"lake {len(asked)}"
-            if call("generate", prompt, *QUICK[2:4]).exit_code == 0:
+            if call("generate", prompt, "--yes", *QUICK[2:4]).exit_code == 0:
                 asked.append(prompt)
         running.communicate(timeout=60)
     assert asked
@@ -230,7 +230,7 @@ def test_generate_goes_on_by_itself_when_a_run_was_killed_that_still_looks_alive
     night = Night(Path.cwd(), api.url)
     with (
         killed(world, night, monkeypatch, lambda: None),
-        night.start("generate", "a sunset", "--wait", *QUICK[2:4]) as asking,
+        night.start("generate", "a sunset", "--wait", "--yes", *QUICK[2:4]) as asking,
     ):
         said = asking.communicate(timeout=60)
         assert asking.returncode == 0, said
@@ -250,7 +250,7 @@ def test_what_a_killed_run_was_sending_is_not_called_done(
         night.start("run", "other.csv", *words) as other,
     ):
         until_said(other, "waits until")
-        with night.start("generate", "a sunset", *QUICK[2:4]) as asking:
+        with night.start("generate", "a sunset", "--yes", *QUICK[2:4]) as asking:
             assert moment.came.wait(60)
             said = asking.communicate(timeout=60)
             assert asking.returncode == 7, said
@@ -264,7 +264,7 @@ def test_a_retry_is_not_handed_to_a_run_that_was_killed(
     night = Night(Path.cwd(), api.url)
     assert call("run", "trial.csv", "--yes", *QUICK).exit_code == 3
     with killed(world, night, monkeypatch, lambda: None):
-        with night.start("generate", "a sunset", *QUICK[2:4]) as asking:
+        with night.start("generate", "a sunset", "--yes", *QUICK[2:4]) as asking:
             until_said(asking, "the runner buys it")
             while world.generate.__name__ == "kill":
                 assert asking.poll() is None

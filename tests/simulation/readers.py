@@ -31,10 +31,12 @@ from openpyxl.worksheet.worksheet import Worksheet
 from PIL import Image
 from support import bombs
 
+from batchsora.config import find_configuration
 from batchsora.manifest.errors import CellError
 from batchsora.manifest.fitting import Fitter
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import READERS, ManifestError, open_manifest
+from batchsora.settings import SettingsError
 from batchsora.web.posters import Pictures
 
 MEMORY: Final = 300 * 1024**2
@@ -69,6 +71,18 @@ JSON = """\
  "jobs": [{"id": "a", "prompt": "A \\u00e9", "count": 2}, "B"]}
 """
 LINES = '{"prompt": "A", "x": [1, {"y": null}]}\n\n"B"\n{"prompt": "C", "duration": 15.0}\n'
+CONFIGURATION = """\
+budget = 6.00
+time-zone = "Europe/Berlin"
+rate = 2.5
+wait-for-funds = true
+[generate]
+max-price = 0.15
+[run]
+download = "videos"
+download-rate = "2M"
+"""
+COMMANDS: Final = ("run", "generate")
 WORDS: tuple[bytes, ...] = (
     b'"', b"'", b"\n", b"\r", b",", b";", b"\t", b"\0", b"{", b"}", b"[", b"]", b": ", b"- ", b"#",
     b"&a ", b"*a", b"<<", b"!!python/object:os.system", b"\xff\xfe", b"\xef\xbb\xbf", b"\xc3",
@@ -121,6 +135,9 @@ def seeds() -> Mapping[str, bytes]:
     return {
         "csv": TABLE.encode(),
         "tsv": TABLE.replace(",", "\t").encode("utf-16"),
+        "txt": b"sep=;\r\n" + TABLE.replace(",", ";").replace("\n", "\r\n").encode("cp1252"),
+        "tab": TABLE.replace(",", "\t").encode("utf-16-be"),  # without a mark at its beginning
+        "toml": CONFIGURATION.encode(),
         "yaml": YAML.encode(),
         "json": JSON.encode(),
         "jsonl": LINES.encode(),
@@ -170,6 +187,8 @@ def damaged_package(content: bytes, chance: random.Random) -> bytes:
 def read(path: Path, reading: Reading) -> str:
     """Read a file to its end; says whether it was understood."""
     try:
+        if path.suffix == ".toml":
+            return "none" if find_configuration(str(path), COMMANDS) is None else "read"
         if path.suffix in READERS:
             manifest = open_manifest(path, reading=reading)
             return "read" if all(1 for _ in manifest.rows()) else "none"
@@ -183,7 +202,7 @@ def read(path: Path, reading: Reading) -> str:
         if not (problem.problem and problem.remedy):
             raise AssertionError("a refusal without words") from error
         return "refused"
-    except CellError:
+    except (CellError, SettingsError):
         return "refused"
     return "read"
 
@@ -259,6 +278,8 @@ def fuzz(
         Reading(),
         Reading(defaults={"duration": "15"}),
         Reading(columns={"note": "campaign"}),
+        Reading(encoding="cp1252"),
+        Reading(encoding="utf-16-be"),
     ]
     for number in range(most):
         if not go_on():

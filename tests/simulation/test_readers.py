@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-FILES = 12 * 12
-"""Twelve formats, as often each."""
+FORMATS = 15
+FILES = FORMATS * 12
+"""Each format as often."""
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -28,7 +29,7 @@ def test_no_reader_breaks(tmp_path: Path, project: Path, seed: int) -> None:
     *lines, last = done.stdout.splitlines()
     assert last == f"seed {seed}: {FILES} files"
     found = [json.loads(line) for line in lines]
-    assert len(found) == 12
+    assert len(found) == FORMATS
     assert sum(line.get("read", 0) for line in found) > 20
     assert sum(line.get("refused", 0) for line in found) > 20
     assert all(line["most_mb"] < 300 for line in found)

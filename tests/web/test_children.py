@@ -53,7 +53,8 @@ def api() -> Iterator[SandboxServer]:
 def launched(folder: Path, api: SandboxServer, *words: str) -> Started:
     settings = read_settings(database=str(folder / "night.db"), base_url=api.url)
     launcher = Launcher(settings, folder / "said", SystemClock())
-    return launcher.start(["generate", *words, "--wait", "--", PROMPT], "generate", "adhoc")
+    arguments = ["generate", *words, "--budget", "5", "--wait", "--", PROMPT]
+    return launcher.start(arguments, "generate", "adhoc")
 
 
 def shown(pid: int, name: str) -> list[str]:

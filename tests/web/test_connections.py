@@ -1,5 +1,6 @@
 """Connections that ask for nothing: they are let go, and keep nobody out."""
 
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -90,3 +91,25 @@ def test_strangers_make_room(world: Folder) -> None:
             assert httpx.get(site.url + "/healthz").status_code == 200
             kept.sendall(request)
             assert kept.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_form_that_breaks_off_is_no_error_of_the_page(
+    world: Folder, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A stranger who leaves in the middle of the login's form writes nothing into the log."""
+    with serving(world, password="a-password-of-the-tests") as site:
+        seen = httpx.get(f"{site.url}/login")
+        csrf = re.search(r'X-CSRF-Token": "(\w+)"', seen.text)
+        assert csrf is not None
+        head = (
+            f"POST /login HTTP/1.1\r\nHost: {site.url[7:]}\r\nX-CSRF-Token: {csrf[1]}\r\n"
+            f"Cookie: {seen.headers['set-cookie'].partition(';')[0]}\r\nContent-Length: 99\r\n"
+            "Content-Type: application/x-www-form-urlencoded\r\n\r\npassword="
+        )
+        for _ in range(3):
+            with wire(site) as connection:
+                connection.sendall(head.encode())
+                connection.shutdown(socket.SHUT_WR)
+                connection.recv(65536)
+        assert httpx.get(f"{site.url}/healthz").status_code == 200
+    assert "Traceback" not in caplog.text

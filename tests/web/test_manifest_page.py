@@ -521,7 +521,7 @@ def test_what_a_run_could_not_keep_is_refused(
 
 def test_what_the_account_has_already_is_not_handed_over(http: httpx.Client, site: Site) -> None:
     """Loaded, and left to a person's word: never bought twice."""
-    assert site.folder.call("--db", "other.db", "generate", "a tram one", "--wait") == 0
+    assert site.folder.call("--db", "other.db", "generate", "a tram one", "--wait", "--yes") == 0
     address = upload(http, "m.csv", ROWS.format("a tram"))
     with a_runner(site):
         answer = http.post(f"{address}/start", data=form_of(http, address, budget="3"))
