@@ -70,7 +70,7 @@ def finished(site: Site) -> str:
 
 def batch_named(site: Site, name: str) -> views.BatchStatus:
     """Sum a batch up."""
-    return site.desk.read(lambda c: views.batch_status(c, *views.find_batches(c, name)))
+    return site.read(lambda c: views.batch_status(c, *views.find_batches(c, name)))
 
 
 def workbook() -> bytes:
@@ -335,7 +335,7 @@ def test_a_mistake_stands_beside_its_field(
     assert "autofocus" in marked[0]
     assert f'value="{value}"' in marked[0]
     assert site.desk.launcher.all() == []
-    assert "m" not in [batch.name for batch in site.desk.read(views.find_batches)]
+    assert "m" not in [batch.name for batch in site.read(views.find_batches)]
 
 
 def test_a_column_that_looks_misspelt_must_be_meant(http: httpx.Client, site: Site) -> None:
@@ -516,7 +516,7 @@ def test_what_a_run_could_not_keep_is_refused(
     answer = http.post(f"{address}/start", data=given)
     assert answer.status_code == 422
     assert f'id="{field}-problem"' in answer.text
-    assert "m" not in [batch.name for batch in site.desk.read(views.find_batches)]
+    assert "m" not in [batch.name for batch in site.read(views.find_batches)]
 
 
 def test_what_the_account_has_already_is_not_handed_over(http: httpx.Client, site: Site) -> None:
