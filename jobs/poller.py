@@ -70,7 +70,7 @@ class Poller:
         self._durations = context.durations
         self._list = ListLooks(context, self._write)
         self._jumps = JumpWatch(context.clock)
-        self._from_the_future: dict[int, float] = {}
+        self._known_since: dict[int, float] = {}
         self._token = context.token
         self._troubles = Troubles()
         self._unseen = Patience(context.policy.unreachable_patience)
@@ -248,7 +248,7 @@ class Poller:
                 },
             )
             for item in unknown:
-                age = self._waited(item.attempt_id, item.accepted_at, now)
+                age = max(self._known_for(item.attempt_id), now - item.accepted_at)
                 if not self._give_up(connection, item.attempt_id, age, now):
                     looks.postpone(connection, item.attempt_id, self._next_try(item, now))
 
@@ -312,26 +312,22 @@ class Poller:
         """Say how old a generation is, by our clock and by the provider's, the lesser of the two.
 
         A clock of ours that was set forward must not make a video of minutes overdue; nor one that
-        was ahead when it was accepted a video that is never overdue.
+        was ahead when it was accepted, or a time that moves, a video that is never overdue.
         """
-        ours = self._waited(attempt.id, attempt.accepted_at, now)
+        ours: timedelta = now - attempt.accepted_at
+        known = self._known_for(attempt.id)
         ahead = self._provider.clock_ahead
         if created_at is None or ahead is None:
-            return ours - self._jumps.spread
+            return max(known, ours - self._jumps.spread)
         theirs = now + ahead - created_at
         if theirs < timedelta(0):
-            return ours
-        return theirs if attempt.accepted_at > now else min(ours, theirs)
+            return max(known, ours)
+        return max(known, theirs if ours < timedelta(0) else min(ours, theirs))
 
-    def _waited(self, attempt_id: int, accepted_at: datetime, now: datetime) -> timedelta:
-        """Say how long ago one was accepted; where that is in our future, how long we have known.
-
-        Then our clock was ahead when it was written down, and was set back since.
-        """
-        if accepted_at <= now:
-            return now - accepted_at
-        known_since = self._from_the_future.setdefault(attempt_id, self._clock.monotonic())
-        return timedelta(seconds=self._clock.monotonic() - known_since)
+    def _known_for(self, attempt_id: int) -> timedelta:
+        """Say for how long this run has looked at one: so old it is at least, by any clock."""
+        since = self._known_since.setdefault(attempt_id, self._clock.monotonic())
+        return timedelta(seconds=self._clock.monotonic() - since)
 
     def _next_look(
         self, accepted_at: datetime, seen: Generation | None, now: datetime, earliest: float = 0.0

@@ -36,6 +36,7 @@ from jobs.spec import JobSpec
 from jobs.states import HeldBack, JobState
 from jobs.store import Store, accounts, batches, handing, room, steering, views
 from jobs.store.claims import Blocked
+from jobs.store.unended import is_unended
 
 PATIENT = 60.0
 """Seconds for which a runner that takes nothing up is waited for, without ``--wait``."""
@@ -307,14 +308,19 @@ def _check_free(connection: Connection, spec: JobSpec, request: GenerateRequest)
             f"the batch {ADHOC!r} is paused, so nothing was bought: 'batchsora resume {ADHOC}', "
             "then run this again"
         )
-    same = views.Wanted(
-        ADHOC, [state for state in JobState if state not in ENDS], fingerprints=[spec.fingerprint]
-    )
+    same = views.Wanted(ADHOC, fingerprints=[spec.fingerprint])
     for job in () if request.again else views.jobs(connection, same):
-        raise NotAllowedError(
-            f"the same video is under way already, as {job.key} ({job.state}): "
-            f"'batchsora wait {job.key}' waits for it, and --again buys another one"
-        )
+        if job.state not in ENDS:
+            raise NotAllowedError(
+                f"the same video is under way already, as {job.key} ({job.state}): "
+                f"'batchsora wait {job.key}' waits for it, and --again buys another one"
+            )
+        if is_unended(job):
+            raise NotAllowedError(
+                f"the same video was paid for, as {job.key} ({job.error_kind}), and may still "
+                f"finish: 'batchsora run' looks again, 'batchsora abandon {job.key}' gives it up, "
+                "and --again buys another one"
+            )
 
 
 def _add(
