@@ -161,6 +161,8 @@ async def _enter(request: Request) -> Response:
     problem = "That is not the password."
     if fits is None:
         problem = "Too many tries: wait some seconds, and try again."
+    if request.headers.get("hx-request"):  # the page takes this for its form, filled in wrong
+        return render(request, "_login_form.html", problem=problem, status_code=422)
     return render(request, "login.html", problem=problem, status_code=429 if fits is None else 403)
 
 

@@ -365,11 +365,16 @@ def test_a_browser_comes_in_by_the_file(
 
 
 def test_a_browser_logs_in_with_the_password(world: Folder, browser: Browser) -> None:
-    """What it is given then is kept as well: changes are done, after a reload too."""
+    """A wrong one is told in the form. What it is given then is kept: changes are done."""
     with serving(world, PASSWORD) as site:
         context = browser.new_context(base_url=site.url)
         page = context.new_page()
         page.goto("/")
+        expect(page.get_by_role("link", name="Generate")).to_have_count(0)
+        page.get_by_label("Password").fill("another one")
+        page.get_by_role("button", name="Log in").click()
+        expect(page.locator("#problem")).to_have_text("That is not the password.")
+        expect(page.locator("#trouble")).to_have_text("")
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Log in").click()
         page.wait_for_url(f"{site.url}/")

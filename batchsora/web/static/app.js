@@ -213,5 +213,5 @@
   });
 
   localise(document);
-  connect();
+  if (byId("link")) connect();
 })();
