@@ -55,6 +55,16 @@ WORDS: list[tuple[str, Cause | None]] = [
     ("Rate limit exceeded: 5 requests per minute", Cause.BUSY),
     ("Slow down: at most 5 videos once per minute", Cause.BUSY),
     ("Only 24 frames per second are supported", None),
+    ("Too many concurrent requests. Limit: 1 concurrent requests", Cause.BUSY),  # Anthropic
+    ("request reached max concurrency: 1, please try again after 1 seconds", Cause.BUSY),  # Kimi
+    ("parallel task over resource pack limit", Cause.BUSY),  # Kling
+    ("Maximum allowed number of concurrent jobs", Cause.BUSY),  # Midjourney
+    ("Rate limit reached, try again in 20 seconds", Cause.BUSY),
+    ("Concurrent camera movements are not supported", None),
+    ("Frame rate limit exceeded", None),
+    ("Frame rate limit of 30 fps exceeded", None),
+    ("Rate limit of 30 fps exceeded", None),
+    ("Too many active subjects in one scene", None),
     ("Content policy violation; violations may get your account suspended", None),
     ("This prompt violates our content policy and was blocked", None),
     ("prompt: a poster that says 'insufficient funds'", None),
