@@ -20,6 +20,10 @@ requests too (and the balance suffices)
 any of the last three, and its row has    the row fails, and stops nobody: the others were taken, it
 heard the same before, and other rows     was refused, twice
 were accepted since
+the same, three running, and each of      these rows fail, and stop nobody; but for what speaks of
+these rows heard it an hour ago or        the account, which stops the run as ever
+more, a day at most after others were
+accepted
 any of the three, fewer than three        the rows are put back: what speaks of the account always,
 running when the run ends                 the others once, where the run had any accepted before
 ========================================  ==========================================================
@@ -57,10 +61,18 @@ def same_words(message: str) -> str:
 
 
 class Heard(Enum):
-    """Whether a row has heard before what it hears now."""
+    """Whether a row has heard before what it hears now, and when others were accepted.
+
+    Attributes:
+        NEVER: it has not.
+        BEFORE: it has, and nothing was accepted since.
+        AFTER_OTHERS: the same, an hour ago or more, and others were accepted in the day before.
+        AND_OTHERS_TAKEN: it has, and others were accepted since.
+    """
 
     NEVER = auto()
     BEFORE = auto()
+    AFTER_OTHERS = auto()
     AND_OTHERS_TAKEN = auto()
 
 
@@ -88,6 +100,7 @@ class Blame:
         self._words: str | None = None
         self._heard_by: set[Hashable] = set()
         self._failed: list[_Failed] = []
+        self._lasting = True  # every row of the streak was refused at another hour as well
         self._taken = 0  # the newest attempt that was accepted
         self._put_back: list[int] = []
 
@@ -165,7 +178,7 @@ class Blame:
     def _unexpected(
         self, words: str, one: Hashable, of_the_row: Rejected, failed: _Failed
     ) -> SubmitOutcome:
-        """Book a refusal on the row until three have heard these words.
+        """Book a refusal on the row until three have heard these words, one of them newly.
 
         Args:
             words: without what varies.
@@ -176,7 +189,8 @@ class Blame:
         if words != self._words:
             self._forget(words)
         self._heard_by.add(one)
-        if len(self._heard_by) < RUNNING:
+        self._lasting &= _twice_refused(failed)
+        if len(self._heard_by) < RUNNING or self._lasting:
             self._failed.append(failed)
             return of_the_row
         self._put_back += [earlier.attempt_id for earlier in self._failed]
@@ -184,7 +198,12 @@ class Blame:
         return failed.of_the_run
 
     def _forget(self, words: str | None = None) -> None:
-        self._words, self._heard_by, self._failed = words, set(), []
+        self._words, self._heard_by, self._failed, self._lasting = words, set(), [], True
+
+
+def _twice_refused(failed: _Failed) -> bool:
+    """Check whether it was asked again what an account refused that had taken others that day."""
+    return failed.heard is Heard.AFTER_OTHERS and not _speaks_of_the_account(failed.of_the_run)
 
 
 def _speaks_of_the_account(refused: Refused) -> bool:

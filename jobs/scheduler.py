@@ -27,7 +27,7 @@ from .provider import (
     Unsent,
 )
 from .reconcile import Reconciler
-from .store import accounts, claims, doubts, handing, looks, outcomes, outstanding, queues, steering
+from .store import accounts, claims, doubts, handing, haste, looks, outcomes, outstanding, steering
 from .store.claims import Blocked, Claim, ClaimResult, ClaimTerms
 
 log = logging.getLogger(__name__)
@@ -382,16 +382,16 @@ class Scheduler:
                 landed = outcomes.accept(connection, attempt, generation_id, price, now, first_look)
                 if not landed:
                     log.error("the acceptance of %s as %s was not expected", attempt, generation_id)
+                haste.let_forward(connection)
             case Rejected(kind, message):
                 outcomes.reject(connection, attempt, kind, message, now)
             case Throttled(_, words):
-                outcomes.release(connection, attempt, words or "429 too many requests", None)
+                haste.throttle(connection, attempt, words, now)
             case Refused(cause, message, sure):
-                due_at = None if sure else queues.BEHIND  # as those that are put back
-                outcomes.release(connection, attempt, f"{cause}: {message}", due_at)
+                outcomes.release(connection, attempt, f"{cause}: {message}", behind=not sure)
                 for number in self._judge.put_back():
                     outcomes.put_back(connection, number)
             case Unsent(reason):
-                outcomes.release(connection, attempt, reason, None)
+                outcomes.release(connection, attempt, reason)
             case InDoubt(reason):
                 outcomes.doubt(connection, attempt, reason, now, self._clock.boot())

@@ -6,7 +6,7 @@ tried from its top; the first line that fits decides.
 =========  ========================================================================================
 funds      the account's money: credits, balance, billing, a payment
 account    the account itself: suspended, deactivated, a quota or a plan's limit that is used up
-busy       passing: too many at once, too many a minute
+busy       passing: too many at once, too many a minute, where it is said of requests
 =========  ========================================================================================
 
 Words about an account count only as a statement of fact ("your account has been suspended"). Then
@@ -16,10 +16,11 @@ such statement, and the refusal stays the row's. What is said of one row tells n
 account, whatever its words: a line that begins with a field of the row (``prompt: …``), quoted
 text, what the row's own prompt says, and limits that have a row's measure ("20 MB", "15 seconds").
 
-What the table leaves open is asked the other way round: is it said of the row, in words that we
-know, and of no account (:func:`is_the_rows`)? Only that is the row's however often it comes.
-Whatever else names a field or moderation ("Image generation failed", "under review for policy
-violations") is the run's when three different rows hear the same.
+What the table leaves open is asked the other way round: is it said of the row, in forms that we
+know, and of no account (:func:`is_the_rows`)? Only that is the row's however often it comes: that a
+word for moderation and a word for a refusal stand side by side is not enough. Whatever else names a
+field or moderation ("Image generation failed", "under review for policy violations") is the run's
+when three different rows hear the same.
 """
 
 import re
@@ -54,17 +55,23 @@ _MONEY = r"(?:credits?|funds?|balances?|money|tokens? balance)"
 _LIMITED = r"(?:daily|monthly|weekly|yearly|account|plan|subscription|tier|usage|spending|spend|generations?|videos?|trial)"  # noqa: E501
 _USED_UP = r"(?:exceed(?:ed|s)?|reached|exhausted|used up|depleted|hit|over)"
 
-_ASKED: Final = r"requests?|calls?|submissions?|generations?|jobs?|tasks?|times|once"
+_REQUESTS: Final = r"requests?|calls?|submissions?|generations?|videos?|jobs?|tasks?"
+_ASKED: Final = rf"{_REQUESTS}|times|once"
 _TABLE: Final = (
-    (Cause.BUSY, r"\bconcurren\w+\b|\btoo many (?:concurrent|parallel|active|running)\b"),
-    (Cause.BUSY, r"\brate[- ]?limit\w*\b|\btoo many requests\b|\brpm\b"),
+    (Cause.BUSY, rf"\b(?:concurren\w+|parallel) (?:\w+ )?(?:limits?|limited|{_REQUESTS})\b"),
+    (Cause.BUSY, rf"\b(?:max\w*|(?:{_REQUESTS})(?: \w+)?) concurren\w+\b"),
+    (Cause.BUSY, rf"\btoo many (?:\w+ )?(?:{_REQUESTS})\b|\brpm\b"),
+    (Cause.BUSY, r"(?<!frame )(?<!bit )(?<!sample )\brate ?limit\w*\b"),
     (Cause.BUSY, rf"\b(?:{_ASKED})\b.{{0,30}}\bper (?:second|minute)\b"),
     (Cause.FUNDS, rf"\binsufficient (?:\w+ )?(?:{_MONEY}|quota)\b"),
     (
         Cause.FUNDS,
         rf"\b{_MONEY} (?:\w+ )?(?:is |are |was )?(?:too low|low|not enough|insufficient)\b",
     ),
-    (Cause.FUNDS, rf"\b(?:not enough|no|out of|run out of|lack of|exhausted) (?:\w+ )?{_MONEY}\b"),
+    (
+        Cause.FUNDS,
+        rf"\b(?:not (?:have )?enough|no|out of|run out of|lack of|exhausted) (?:\w+ )?{_MONEY}\b",
+    ),
     (Cause.FUNDS, rf"\b{_MONEY} (?:\w+ )?(?:exhausted|depleted|used up|exceeded)\b"),
     (Cause.FUNDS, r"\bpayment (?:is )?(?:required|overdue|failed)\b|\bbilling\b|\bunpaid\b"),
     (Cause.FUNDS, r"\btop[- ]?up\b|\brecharge\b|余额不足|欠费"),
@@ -80,7 +87,7 @@ _TABLE: Final = (
 # the first repetition is possessive: else "a.a.a." is split between it and the next in every way
 _FIELD = (
     r"^\W*(?:(?:the|your|this|an?|invalid|bad|unsupported|field|parameter|property|body)\b\W*)*+"
-    r"(?:\w+\.)*(?:prompts?|images?(?:_\w+)?|picture|photo|duration|orientation|callback_?url)\b"
+    r"(?:\w+\.)*(?:prompts?|prompt_?text|images?(?:_\w+)?|picture|photo|duration|orientation|callback_?url)\b"
     r"(?:\W+(?:file|size|length|text|field|value|\d+)\b)?"
 )
 _IN_FIELD = re.compile(rf"{_FIELD}[^:\w]{{0,20}}:", re.IGNORECASE)
@@ -97,12 +104,18 @@ _MEASURED = re.compile(
     r"\b\d[\d., ]*(?:[kmg]i?b|(?:kilo|mega|giga)?bytes?|s|secs?|seconds?|min|minutes?|px|pixels?|"
     r"characters?|chars?|words?|fps)\b"
 )
+_WAIT = re.compile(
+    r"\b(?:in|after|every|wait|within|per) \d[\d ]*(?:s|secs?|seconds?|min|minutes?)\b"
+)
+"""How long to wait, which measures no row."""
+
 _BY_TIME = re.compile(r"\b(?:dai|week|month|year)ly\b|\bquotas?\b")
 """What an account has so much of in a time: measures beside it are the account's."""
 
 _CALLBACK = re.compile(r"\b(?:callback|webhook)(?:[_ -]?ur[il])?\b", re.IGNORECASE)
 _OF_THE_ROW = re.compile(
-    r"\b(?:prompts?|images?(?:_\w+)?|pictures?|duration|seconds|orientation|aspect|ratio|content)\b",
+    r"\b(?:prompts?(?:text)?|images?(?:_\w+)?|pictures?|duration|seconds|orientation|aspect|ratio|"
+    r"content)\b",
     re.IGNORECASE,
 )
 _MODERATED: Final = re.compile(
@@ -114,17 +127,56 @@ _MODERATED: Final = re.compile(
 )
 """What a refusal of one prompt or image says, under any status."""
 
-_WRONG: Final = re.compile(
-    r"\b(?:violat\w+|breach\w*|flagged|blocked|rejected|refused|denied|declined|prohibited|"
-    r"forbidden|disallowed|banned|detected|depicts?|contains?|inappropriate|offensive|harmful|"
-    r"unsafe|explicit|sexual\w*|nsfw|nud(?:e|ity)|violen\w+|copyright\w*|celebrit\w+|minors?|"
-    r"sensitive|not (?:allowed|permitted|accepted|supported|appropriate|reachable|found|valid)|"
-    r"not be (?:decoded|read|downloaded|fetched|loaded|opened|used|shown)|exceeds|empty|blank|"
-    r"too (?:long|short|large|small|big)|at (?:most|least)|must|should|invalid|unsupported|"
-    r"malformed|corrupt\w*|unreadable|missing)\b|"
+_REFUSED = r"(?:flagged|blocked|rejected|refused|denied|declined|filtered|moderated|violat\w+)"
+_BAD = r"(?:inappropriate|offensive|harmful|unsafe|explicit|sensitive|prohibited)"
+_BROKEN = r"(?:invalid|unsupported|malformed|corrupt\w*|unreadable|missing|empty|blank)"
+_WRONG = (
+    rf"(?:{_REFUSED}|{_BAD}|{_BROKEN}|breach\w*|forbidden|disallowed|banned|depicts?|"
+    r"contain(?:s|ed)?|not (?:allowed|permitted|accepted|supported|appropriate|reachable|found|"
+    r"valid)|not be (?:decoded|read|downloaded|fetched|loaded|opened|used|shown)|exceeds|"
+    r"too (?:long|short|large|small|big)|at (?:most|least)|must|should)"
+)
+_ONE = (
+    r"(?:prompt|image|picture|photo|duration|orientation|aspect ratio|content)"
+    r"(?: (?:text|url|base64|file|format|size|length|dimensions?|resolution|value))?"
+)
+_JOINT = (
+    r"(?:is|was|be|been|has|have|had|may|might|can|could|will|would|does|did|of|in|with|that|which|"
+    r"and|or|you|it|appears|seems|potentially|likely|too|not)"
+)
+_RULES = (
+    r"(?:content (?:\w+ )?(?:polic\w+|filters?|moderation|rules|guidelines|check\w*)|"
+    r"usage polic\w+|usage guidelines|community guidelines|guardrails?|moderation|safety|"
+    r"terms of (?:use|service))"
+)
+_THIS = r"(?:request|input|text|submission|video|media|this|it)"
+_KINDS = (
+    r"(?:sexual\w*|nsfw|nud(?:e|ity)|violence|violent|celebrit\w+|minors|copyright\w*|"
+    rf"{_BAD} (?:\w+ )?(?:content|words?|material|imagery|elements?|information))"
+)
+_BLAMES: Final = re.compile(
+    rf"(?<!ing )\b{_ONE}(?: {_JOINT}(?: \w+){{0,8}}?)? {_WRONG}\b|"
+    rf"\b{_THIS}(?: {_JOINT}(?: \w+){{0,4}}?)? {_REFUSED}(?: \w+){{0,8}}? {_RULES}\b|"
+    rf"\b{_REFUSED}(?: \w+){{0,3}}? (?:by|of|to)(?: \w+){{0,8}}? {_RULES}\b|"
+    rf"(?<!ing )\b(?:content polic\w+|moderation|safety|{_ONE}) (?:violation|{_REFUSED})\b|"
+    rf"\b(?:{_BROKEN}|{_BAD}) {_ONE}(?: {_JOINT}\b|:|$)|"
+    rf"\b(?:detected|found|present|depicted) in (?:the|your|this) {_ONE}\b|\b{_KINDS}\b|"
     r"verstösst|infringe|enfreint|違反|违规|违反|敏感|наруша"
 )
-"""What is wrong with a prompt, an image or another field, in words that we know."""
+"""What is wrong with this row, in words that we know, in one of these forms:
+
+===================================================  ===============================================
+*its* prompt, image, content … *is wrong*            The prompt contains …; your prompt was flagged
+*wrong* prompt, image …                              Invalid image: …; unsupported image format
+this request *is refused* … *a rule for content*     Your request was rejected by the safety system
+*refused* by, due to, as a result of *such a rule*   Blocked by our content moderation system
+*such a rule* or its prompt … violation, blocked     content_policy_violation; MODERATION_BLOCKED
+a kind of content                                    nudity; sensitive words
+===================================================  ===============================================
+
+A row has one prompt and one image: prompts and images are more than it. What follows the name must
+be what is said of it: "image service", "content generation", "prompt upsampling" are none of it.
+"""
 
 _ACCOUNTS: Final = re.compile(
     r"\b(?:accounts?|subscriptions?|memberships?|plans?|tiers?|trials?|credits?|quotas?|billing|"
@@ -159,7 +211,7 @@ _ASIDE: Final = re.compile(
 
 _THEIRS: Final = re.compile(rf"\b(?:your|this|the) (?:\w+ )?(?:{_WHO}|e ?mail)\b")
 
-_SENTENCES: Final = re.compile(r"(?<=[.!?;])\s+|\u3002|\uff01|\uff1f")
+_SENTENCES: Final = re.compile(r"(?<=[.!?;])\s+|\s[(\[]|\u3002|\uff01|\uff1f")
 
 
 def cause_of(lines: Sequence[str], prompt: str = "") -> Cause | None:
@@ -177,7 +229,7 @@ def cause_of(lines: Sequence[str], prompt: str = "") -> Cause | None:
     ]
     for cause, pattern in _TABLE:
         for text in texts:
-            of_a_row = cause is Cause.ACCOUNT and _MEASURED.search(text)
+            of_a_row = cause is not Cause.FUNDS and _MEASURED.search(_WAIT.sub(" ", text))
             if of_a_row and not _BY_TIME.search(text):
                 continue
             if any(not within(found[0], own) for found in re.finditer(pattern, text)):
@@ -243,7 +295,7 @@ def _first_blames_row(line: str) -> bool:
 
 def _blames_row(sentence: str) -> bool:
     text = _stated(sentence)
-    if not names_row([sentence]) or not _WRONG.search(text):
+    if not _BLAMES.search(text):
         return False
     of_its_size = _OF_FIELD.match(sentence) and _MEASURED.search(text)
     return bool(not _ACCOUNTS.search(text) or (of_its_size and not _BY_TIME.search(text)))

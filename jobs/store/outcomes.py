@@ -104,8 +104,23 @@ def _accepted(
     return True
 
 
-def release(connection: Connection, attempt_id: int, reason: str, due_at: datetime | None) -> bool:
-    """Known not created, and worth sending again: the hold is released, the job queued again."""
+def release(
+    connection: Connection,
+    attempt_id: int,
+    reason: str,
+    due_at: datetime | None = None,
+    *,
+    behind: bool = False,
+) -> bool:
+    """Known not created, and worth sending again: the hold is released, the job queued again.
+
+    Args:
+        connection: in a writing transaction.
+        attempt_id: of an open attempt.
+        reason: for people.
+        due_at: when it may be sent again; None: at once.
+        behind: it goes behind the others instead, as those that are put back.
+    """
     row = attempt_row(connection, attempt_id)
     if row is None or not move_attempt(
         connection, attempt_id, "release", AttemptState.REJECTED, error=reason
@@ -117,7 +132,7 @@ def release(connection: Connection, attempt_id: int, reason: str, due_at: dateti
         "release",
         JobState.QUEUED,
         add={"attempts": -1},  # nothing was bought, nothing was refused for its content
-        due_at=due_at,
+        due_at=BEHIND if behind else due_at,
     )
     move_money(connection, row, held=-row.hold_micros)
     return True

@@ -1,10 +1,11 @@
 """Where claims find the jobs that may be bought, and in which order.
 
 ==================================  ================================================================
-first                               what a person handed over
+first                               what a person handed over, but for what is behind the others
 then                                the batches that the runner was started for, in their order
-last, when all of its batch that    what a run has put back (:data:`BEHIND`): what becomes of the
-went before has been answered       others tells whose fault its refusal was
+last, when all of its batch that    what a run has put back (:data:`BEHIND`), or was throttled again
+went before has been answered       and again (:mod:`jobs.store.haste`): what becomes of the others
+                                    tells whose fault its refusal was; what was handed over begins
 ==================================  ================================================================
 """
 
@@ -22,6 +23,9 @@ from .prepared import Prepared
 
 BEHIND: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """When a job is due that a run has put back: long since, and behind all others."""
+
+FRONT: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""What is due before this is behind the others."""
 
 MOST_ORDERED = 1000
 """Jobs of a batch that are put in order at a time where no index has them in it."""
@@ -45,13 +49,22 @@ _NEXT = (
 
 def _of_batch(*more: ColumnElement[bool]) -> Select[Any]:
     """Ask for the jobs of a batch that nobody holds back, but for those behind the others."""
-    due = or_(JOB.c.due_at.is_(None), _DUE & (JOB.c.due_at > BEHIND))
+    due = or_(JOB.c.due_at.is_(None), _DUE & (JOB.c.due_at >= FRONT))
     return _NEXT.where(BUYABLE, *_WANTED, due, *more)
 
 
 def _of_handed(*more: ColumnElement[bool]) -> Select[Any]:
     """Ask for the jobs of a batch that were handed over, in order among the first of them."""
-    due = or_(JOB.c.due_at.is_(None), _DUE)
+    due = or_(JOB.c.due_at.is_(None), _DUE & (JOB.c.due_at >= FRONT))
+    return _in_hand(due, *more)
+
+
+def _of_handed_behind(*more: ColumnElement[bool]) -> Select[Any]:
+    """Ask for those of the handed ones that are behind the others, in the same order."""
+    return _in_hand(JOB.c.due_at < FRONT, *more)
+
+
+def _in_hand(due: ColumnElement[bool], *more: ColumnElement[bool]) -> Select[Any]:
     first = select(JOB.c.id).where(handing.IN_HAND, *_WANTED, due, *more).limit(MOST_ORDERED)
     return _NEXT.where(JOB.c.id.in_(first))
 
@@ -60,7 +73,7 @@ def _of_put_back(*more: ColumnElement[bool]) -> Select[Any]:
     """Ask for the jobs of a batch that are behind the others, in order among the first of them."""
     first = (
         select(JOB.c.id)
-        .where(LATER, text("+held_back IS NULL"), JOB.c.due_at <= BEHIND, *_WANTED, *more)
+        .where(LATER, text("+held_back IS NULL"), JOB.c.due_at < FRONT, *_WANTED, *more)
         .order_by(JOB.c.due_at)  # by the index that has it, whatever else is queued
         .limit(MOST_ORDERED)
     )
@@ -77,6 +90,7 @@ class Queue:
 
 _BATCH_QUEUE = Queue(_of_batch, Prepared(_of_batch()))
 _HANDED_QUEUE = Queue(_of_handed, Prepared(_of_handed()))
+_HANDED_BEHIND_QUEUE = Queue(_of_handed_behind, Prepared(_of_handed_behind()))
 _PUT_BACK_QUEUE = Queue(_of_put_back, Prepared(_of_put_back()))
 
 _IN_FRONT = Prepared(
@@ -84,7 +98,7 @@ _IN_FRONT = Prepared(
     .where(
         JOB.c.batch_id == bindparam("batch"),
         text(f"state = '{JobState.SUBMITTING}'"),
-        JOB.c.due_at.is_distinct_from(BEHIND),
+        or_(JOB.c.due_at.is_(None), JOB.c.due_at >= FRONT),
     )
     .limit(1)
 )
@@ -96,13 +110,18 @@ def queues(connection: Connection) -> Iterator[tuple[Any, Queue]]:
 
     Asked step by step: what was claimed of the queues before is under way then.
     """
+    handed = []
     if handing.anything(connection):
-        for number in handing.batches(connection, [JobState.QUEUED]):
-            if (batch := _HANDED_OF.first(connection, batch=number)) is not None:
-                yield batch, _HANDED_QUEUE
+        numbers = handing.batches(connection, [JobState.QUEUED])
+        found = (_HANDED_OF.first(connection, batch=number) for number in numbers)
+        handed = [batch for batch in found if batch is not None]
+    for batch in handed:
+        yield batch, _HANDED_QUEUE
     served = _SERVED.all(connection)
     for batch in served:
         yield batch, _BATCH_QUEUE
+    for batch in handed:
+        yield batch, _HANDED_BEHIND_QUEUE
     for batch in served:
         if _IN_FRONT.first(connection, batch=batch.id) is None:
             yield batch, _PUT_BACK_QUEUE

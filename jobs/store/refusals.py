@@ -1,5 +1,7 @@
 """What a row has heard before: its earlier attempts are kept with the provider's words."""
 
+from datetime import timedelta
+
 from sqlalchemy import Connection, bindparam, select, text
 
 from ..blame import Heard, same_words
@@ -10,11 +12,20 @@ from .prepared import Prepared
 MOST_LOOKED_AT = 50
 """Earlier attempts of a job that are compared, the newest first."""
 
+SAME_NIGHT = timedelta(days=1)
+"""What was accepted so long before a refusal shows that the account took submissions then."""
+
+LASTING = timedelta(hours=1)
+"""A row that hears the same so long after the first time has not merely met a bad hour of the
+account: rows that are refused and an account that is look the same for a while."""
+
 _THIS = Prepared(
-    select(ATTEMPT.c.job_id, ATTEMPT.c.fingerprint).where(ATTEMPT.c.id == bindparam("attempt"))
+    select(ATTEMPT.c.job_id, ATTEMPT.c.fingerprint, ATTEMPT.c.intent_at).where(
+        ATTEMPT.c.id == bindparam("attempt")
+    )
 )
 _EARLIER = Prepared(
-    select(ATTEMPT.c.id, ATTEMPT.c.error)
+    select(ATTEMPT.c.id, ATTEMPT.c.error, ATTEMPT.c.intent_at)
     .where(
         ATTEMPT.c.job_id == bindparam("job"),
         ATTEMPT.c.id < bindparam("attempt"),
@@ -24,14 +35,13 @@ _EARLIER = Prepared(
     .order_by(ATTEMPT.c.id.desc())
     .limit(MOST_LOOKED_AT)
 )
-_TAKEN_SINCE = Prepared(
-    select(ATTEMPT.c.id)
-    # what was taken over from the list held nothing, and shows nothing of submissions
-    .where(
-        ATTEMPT.c.id > bindparam("attempt"),
-        text("+generation_id IS NOT NULL"),
-        ATTEMPT.c.hold_micros > 0,
-    )
+# what was taken over from the list held nothing, and shows nothing of submissions
+_TAKEN = select(ATTEMPT.c.id).where(text("+generation_id IS NOT NULL"), ATTEMPT.c.hold_micros > 0)
+_TAKEN_SINCE = Prepared(_TAKEN.where(ATTEMPT.c.id > bindparam("attempt")).limit(1))
+_TAKEN_BEFORE = Prepared(
+    _TAKEN.with_only_columns(ATTEMPT.c.intent_at)
+    .where(ATTEMPT.c.id < bindparam("attempt"))
+    .order_by(ATTEMPT.c.id.desc())
     .limit(1)
 )
 
@@ -49,9 +59,13 @@ def heard(connection: Connection, attempt_id: int, message: str) -> Heard:
     earlier = _EARLIER.all(
         connection, job=this.job_id, attempt=attempt_id, fingerprint=this.fingerprint
     )
-    alike = [one.id for one in earlier if same_words(one.error or "").endswith(words)]
+    alike = [one for one in earlier if same_words(one.error or "").endswith(words)]
     if not alike:
         return Heard.NEVER
-    # the oldest: what was accepted since is no less so because it was refused again
-    taken = _TAKEN_SINCE.first(connection, attempt=min(alike))
-    return Heard.BEFORE if taken is None else Heard.AND_OTHERS_TAKEN
+    oldest = alike[-1]  # what was accepted since is no less so because it was refused again
+    if _TAKEN_SINCE.first(connection, attempt=oldest.id) is not None:
+        return Heard.AND_OTHERS_TAKEN
+    taken_at = _TAKEN_BEFORE.scalar(connection, attempt=oldest.id)
+    same_night = taken_at is not None and oldest.intent_at - taken_at <= SAME_NIGHT
+    lasts = this.intent_at - oldest.intent_at >= LASTING
+    return Heard.AFTER_OTHERS if same_night and lasts else Heard.BEFORE

@@ -97,13 +97,15 @@ def test_what_was_put_back_is_found_without_reading_its_batch(engine: Traced) ->
     engine.statements.clear()
     assert engine.run(rate=1).reason is Reason.FINISHED
     assert [job.state for job in engine.jobs().values()].count("failed") == 3
-    behind = {s for s in engine.statements if "due_at <= '1970" in s and s.startswith("SELECT")}
+    behind = {s for s in engine.statements if "due_at < '2000" in s and s.startswith("SELECT")}
     before = {s for s in engine.statements if "+state = 'rejected'" in s}
     taken = {s for s in engine.statements if "+generation_id IS NOT NULL" in s}
-    front = {s for s in engine.statements if "due_at IS NOT '1970" in s}
+    front = {s for s in engine.statements if "state = 'submitting'" in s and "due_at >= '2000" in s}
+    forward = {s for s in engine.statements if "due_at < '2000" in s and s.startswith("UPDATE")}
     with closing(sqlite3.connect(engine.path)) as raw:
         for statements, step in [
             (behind, "SEARCH job USING INDEX ix_job_later (batch_id=? AND due_at>? AND due_at<?)"),
+            (forward, "SEARCH job USING INDEX ix_job_later (batch_id=? AND due_at>? AND due_at<?)"),
             (front, "SEARCH job USING INDEX ix_job_batch_state (batch_id=? AND state=?)"),
             (before, "SEARCH attempt USING INDEX ix_attempt_job_id (job_id=? AND rowid<?)"),
             (taken, "SEARCH attempt USING INTEGER PRIMARY KEY (rowid>?)"),

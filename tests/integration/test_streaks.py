@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,14 @@ class Refusing(Engine):
     def failed(self) -> dict[str, str]:
         """Return the kinds of the rows that failed."""
         return {key: job.error_kind for key, job in self.jobs().items() if job.state == "failed"}
+
+    def all_are_bought(self) -> None:
+        """See that every row is bought, each once, as soon as none is refused any more."""
+        self.refused = ()
+        assert self.run(rate=1).reason is Reason.FINISHED
+        count = len(self.jobs())
+        assert self.states() == {"completed": count}
+        assert len(self.provider.made) == count
 
 
 @pytest.fixture
@@ -120,10 +129,54 @@ def test_no_row_pays_for_an_account_that_stays_refused(
         assert {(job.state, job.attempts) for job in engine.jobs().values()} == {("queued", 0)}
     assert engine.asked[:9] == [*keys, keys[0]]
     assert len(engine.asked) == 15
-    engine.refused = ()
-    assert engine.run().reason is Reason.FINISHED
-    assert engine.states() == {"completed": 8}
-    assert len(engine.provider.made) == 8
+    engine.all_are_bought()
+
+
+@pytest.mark.parametrize("answer", EVERY, ids=IDS)
+@pytest.mark.parametrize("bad", [3, 7])
+@pytest.mark.parametrize("window", [1, 50])
+def test_the_last_rows_of_a_sheet_do_not_stop_every_run(
+    engine: Refusing, answer: SubmitOutcome, bad: int, window: int
+) -> None:
+    """Three or more are refused after the others: each is asked again at another hour, and fails.
+
+    But for what speaks of the account: no number of refusals makes that the rows' own.
+    """
+    keys = rows(engine, 6 + bad)
+    engine.refused, engine.answer = keys[6:], answer
+    for _ in range(5):
+        engine.run(rate=10, max_in_flight=window)
+        engine.clock.start += timedelta(hours=6)
+    failed = {} if answer is NO_PLAN else dict.fromkeys(keys[6:], "validation")
+    assert engine.failed() == failed
+    assert engine.states()["completed"] == len(engine.provider.made) == 6
+    assert engine.run().reason is (Reason.ACCOUNT if answer is NO_PLAN else Reason.FINISHED)
+
+
+@pytest.mark.parametrize("answer", EVERY, ids=IDS)
+def test_rows_pay_for_no_bad_hour_of_an_account_that_took_others(
+    engine: Refusing, answer: SubmitOutcome
+) -> None:
+    """However many runs are tried in it: then all are bought."""
+    keys = rows(engine, 10)
+    engine.refused, engine.answer = keys[6:], answer
+    for _ in range(9):
+        assert engine.run(rate=10).reason is not Reason.FINISHED
+        assert engine.states() == {"completed": 6, "queued": 4}
+        engine.clock.start += timedelta(minutes=6)
+    engine.all_are_bought()
+
+
+def test_an_account_that_took_others_long_ago_may_be_refused_itself(engine: Refusing) -> None:
+    """What was bought days before the first refusal tells nothing: no row fails."""
+    rows(engine, 6)
+    engine.run()
+    engine.clock.start += timedelta(days=3)
+    engine.refused = rows(engine, 4, "other")
+    for _ in range(4):
+        assert engine.run([2], rate=10).reason is Reason.REQUEST
+        engine.clock.start += timedelta(hours=6)
+    assert engine.states() == {"completed": 6, "queued": 4}
 
 
 def test_other_words_than_before_are_counted_anew(engine: Refusing) -> None:
@@ -134,9 +187,7 @@ def test_other_words_than_before_are_counted_anew(engine: Refusing) -> None:
     engine.answer = NO_PLAN
     assert engine.run(rate=1).reason is Reason.ACCOUNT
     assert engine.states() == {"completed": 3, "queued": 3}
-    engine.refused = ()
-    assert engine.run(rate=1).reason is Reason.FINISHED
-    assert engine.states() == {"completed": 6}
+    engine.all_are_bought()
 
 
 def test_an_edited_row_was_not_refused_before(engine: Refusing) -> None:
@@ -148,9 +199,7 @@ def test_an_edited_row_was_not_refused_before(engine: Refusing) -> None:
     engine.load(changed)
     assert engine.run(rate=1).reason is Reason.REQUEST
     assert engine.states() == {"completed": 3, "queued": 3}
-    engine.refused = ()
-    assert engine.run(rate=1).reason is Reason.FINISHED
-    assert engine.states() == {"completed": 6}
+    engine.all_are_bought()
 
 
 def test_rows_put_back_go_behind_those_of_other_batches(engine: Refusing) -> None:
@@ -178,10 +227,7 @@ def test_the_last_rows_that_were_refused_wait_for_the_next_run(
         ("completed", 1),
         ("queued", 0),
     }
-    engine.refused = ()
-    assert engine.run().reason is Reason.FINISHED
-    assert engine.states() == {"completed": 6}
-    assert len(engine.provider.made) == 6
+    engine.all_are_bought()
 
 
 @pytest.mark.parametrize("answer", EVERY, ids=IDS)

@@ -2,6 +2,10 @@
 
 Everything between the HTTP answer and the books is asked: the meaning of the answer, what it says
 of whom, and what the refusals before it make of it. The balance suffices and the token works.
+
+``ROW``, ``RUN`` and ``QUOTING_…`` are invented, by what APIs of this kind may say. The tables whose
+names begin with ``REAL`` were looked up: they are what APIs of videos and pictures, and what stands
+between them and their customers, were seen to answer (who says it stands beside it).
 """
 
 import json
@@ -56,6 +60,7 @@ ROW = (
     "The image exceeds the plan limit of 20 MB",
     "Unsupported image format",
     "prompt: quota exceeded",
+    "promptText: String must contain at most 1000 character(s)",
     "Der Inhalt verst\u00f6\u00dft gegen unsere Richtlinien",
     "El contenido infringe nuestras pol\u00edticas",
     "Le contenu enfreint nos r\u00e8gles",
@@ -151,6 +156,128 @@ RUN = (
     "\u8be5\u7528\u6237\u5df2\u88ab\u7981\u7528\uff0c\u8fdd\u89c4",
 )
 
+# no row's, although they name content and a refusal: the service's, the account's, the request's
+RUN += (
+    "Content moderation failed: invalid response",
+    "Image moderation returned an invalid response",
+    "Moderation service rejected our request",
+    "Prompt upsampling failed: invalid response from upstream",
+    "Invalid signature for image request",
+    "Content generation blocked due to unusual activity",
+    "Generating content is forbidden from your location",
+    "Because of prior violations content generation is blocked",
+    "Fair usage policy violated: content generation blocked",
+    "Use of automated tools violates our terms of service",
+    "VPN use violates our terms of service",
+    "Your usage violates our terms of service",
+    "Terms of Service not accepted",
+    "Too many flagged prompts. Content generation is blocked",
+    "Image processing was refused by the upstream provider",
+    "The prompt service returned an invalid answer",
+    "Moderation timed out, request rejected",
+    "Prompts are blocked at the moment",
+    "Sharing of videos violates our usage policy",
+)
+
+# the row's
+REAL_ROW = (
+    # OpenAI
+    (
+        "Your request was rejected as a result of our safety system. Your prompt may contain text "
+        "that is not allowed by our safety system."
+    ),
+    "Your request was rejected by the safety system. [moderation_blocked]",
+    (
+        "Invalid prompt: your prompt was flagged as potentially violating our usage policy. Please "
+        "try again with a different prompt: https://platform.openai.com/docs/guides/reasoning"
+        "#advice-on-prompting [invalid_prompt]"
+    ),
+    # Azure OpenAI
+    "This request has been blocked by our content filters.",
+    (
+        "The response was filtered due to the prompt triggering Azure OpenAI's content management "
+        "policy. Please modify your prompt and retry."
+    ),
+    # Veo on Vertex AI
+    (
+        "Veo could not generate videos because the input image violates Vertex AI's usage "
+        "guidelines. If you think this was an error, send feedback."
+    ),
+    (
+        "The prompt could not be submitted. This prompt contains sensitive words that violate "
+        "Google's Responsible AI practices. Try rephrasing your prompt, or contact your Google "
+        "representative to request allowlisting. Support codes: 58061214"
+    ),
+    # Luma
+    "prompt not allowed because advanced moderation failed",
+    # fal
+    "prompt: The content was flagged by a content checker.",
+    # Replicate, Seedance, and proxies before them
+    "All generated images contained NSFW content",
+    "The request failed because the output image may contain sensitive information.",
+    "input contains sensitive words: [test] [sensitive_words_detected]",
+    "prompt is too long [prompt_too_long]",
+    # Zhipu: unsafe or sensitive content was found in what was entered or made
+    (
+        "\u7cfb\u7edf\u68c0\u6d4b\u5230\u8f93\u5165\u6216\u751f\u6210\u5185\u5bb9\u53ef\u80fd\u5305\u542b"
+        "\u4e0d\u5b89\u5168\u6216\u654f\u611f\u5185\u5bb9"
+    ),
+)
+
+# the account's, or everybody's
+REAL_RUN = (
+    # fal
+    "User is locked. Reason: Exhausted balance. Top up your balance at fal.ai/dashboard/billing.",
+    "User is locked. Reason: Admin lock. Please contact support@fal.ai.",
+    # OpenAI
+    (
+        "Your access was terminated due to violation of our policies, please check your email for "
+        "more information. If you believe this is in error and would like to appeal, please "
+        "contact support@openai.com."
+    ),
+    "Country, region, or territory not supported [unsupported_country_region_territory]",
+    (
+        "Hmmm something didn't look right with your request. Please try again later or visit "
+        "https://help.openai.com if this issue persists. [sentinel_block]"
+    ),
+    "Invalid value: '10'. Supported values are: '4', '8', and '12'. [invalid_value]",
+    # Google
+    "User location is not supported for the API use.",
+    "Invalid resource field value in the request.",
+    # Anthropic, Runway, Z-Image, a proxy
+    (
+        "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing "
+        "to upgrade or purchase credits."
+    ),
+    "You do not have enough credits to run this task.",
+    "Insufficient credits. Please top up.",
+    "user quota is not enough [insufficient_user_quota]",
+    # Kiro
+    (
+        "Due to suspicious activity, we are imposing temporary limits on how frequently your "
+        "account can send a request"
+    ),
+    # Zhipu: the account broke the rules and is locked; its use is not fair use
+    "\u8d26\u6237\u5b58\u8fdd\u89c4\u884c\u4e3a\uff0c\u8d26\u53f7\u5df2\u88ab\u9501\u5b9a",
+    (
+        "\u60a8\u7684\u8d26\u6237\u5f53\u524d\u4f7f\u7528\u6a21\u5f0f\u4e0d\u7b26\u5408\u516c\u5e73\u4f7f\u7528"
+        "\u7b56\u7565"
+    ),
+)
+
+# the row's in truth, which nobody can know from the words: they stop a run once, and then they fail
+REAL_OPEN = (
+    "Failure to pass the risk control system",  # Kling
+    (
+        "Veo could not generate 1 videos based on the prompt provided. You will not be charged for "
+        "this request. Try rephrasing the prompt. Support codes: 42237218"
+    ),
+    "Could not generate images with the given prompts and images.",  # fal
+    "An error happened, please make sure your request is SFW",
+    "\u8f93\u5165\u5185\u5bb9\u6d89\u654f",  # MiniMax: what was entered is sensitive
+    "Cannot provide both image_base64 and image_url",  # RunBlob
+)
+
 # the run's at once: the status speaks for itself
 AT_ONCE = (
     (401, "Your prompt violates our content policy"),
@@ -190,18 +317,18 @@ def answers(words: str, status: int, prompts: Sequence[str] = PROMPTS) -> list[S
 def test_the_table_is_large_enough_to_mean_something() -> None:
     """Both sides have many rows, and none stands on both."""
     assert min(len(set(ROW)), len(set(RUN))) >= 40
-    assert not set(ROW) & set(RUN)
+    assert not {*ROW, *REAL_ROW} & {*RUN, *REAL_RUN, *REAL_OPEN}
 
 
 @pytest.mark.parametrize("status", BY_WORDS)
-@pytest.mark.parametrize("words", ROW)
+@pytest.mark.parametrize("words", ROW + REAL_ROW)
 def test_what_is_said_of_a_row_never_stops_the_run(words: str, status: int) -> None:
     """Fifty rows that are refused in the same words fail one by one, at no cost."""
     assert {type(one) for one in answers(words, status, PROMPTS * 10)} == {Rejected}
 
 
 @pytest.mark.parametrize("status", BY_WORDS)
-@pytest.mark.parametrize("words", RUN)
+@pytest.mark.parametrize("words", RUN + REAL_RUN + REAL_OPEN)
 def test_what_is_said_of_the_account_stops_the_run_at_the_third_time(
     words: str, status: int
 ) -> None:
@@ -299,7 +426,11 @@ def test_unclear_words_for_one_prompt_are_no_sign_of_more(words: str, status: in
     assert [type(one) for one in mixed] == [Rejected] * 5 + [Refused] * 2
 
 
-@given(words=st.sampled_from(ROW), number=st.integers(0, 10**9), status=st.sampled_from(BY_WORDS))
+@given(
+    words=st.sampled_from(ROW + REAL_ROW),
+    number=st.integers(0, 10**9),
+    status=st.sampled_from(BY_WORDS),
+)
 def test_ids_and_figures_beside_them_change_nothing(words: str, number: int, status: int) -> None:
     """A request's number behind a moderation refusal leaves it the row's."""
     said = f"{words} (request id: {number}-ab)"

@@ -55,6 +55,16 @@ WORDS: list[tuple[str, Cause | None]] = [
     ("Rate limit exceeded: 5 requests per minute", Cause.BUSY),
     ("Slow down: at most 5 videos once per minute", Cause.BUSY),
     ("Only 24 frames per second are supported", None),
+    ("Too many concurrent requests. Limit: 1 concurrent requests", Cause.BUSY),  # Anthropic
+    ("request reached max concurrency: 1, please try again after 1 seconds", Cause.BUSY),  # Kimi
+    ("parallel task over resource pack limit", Cause.BUSY),  # Kling
+    ("Maximum allowed number of concurrent jobs", Cause.BUSY),  # Midjourney
+    ("Rate limit reached, try again in 20 seconds", Cause.BUSY),
+    ("Concurrent camera movements are not supported", None),
+    ("Frame rate limit exceeded", None),
+    ("Frame rate limit of 30 fps exceeded", None),
+    ("Rate limit of 30 fps exceeded", None),
+    ("Too many active subjects in one scene", None),
     ("Content policy violation; violations may get your account suspended", None),
     ("This prompt violates our content policy and was blocked", None),
     ("prompt: a poster that says 'insufficient funds'", None),
@@ -303,16 +313,33 @@ def test_money_that_the_balance_denies_is_the_rows_until_the_third_time() -> Non
 def test_a_row_that_hears_it_again_after_others_were_taken_is_to_blame(
     said: SubmitOutcome, heard: Heard
 ) -> None:
-    """However many do, and it counts in no streak; what was only heard before counts as ever."""
+    """However many do, and it counts in no streak; what was only heard before counts as ever.
+
+    But for rows that all heard it long after the account had taken others: they are to blame too,
+    unless it speaks of the account.
+    """
     blame = Blame()
     asked = [GenerationRequest(f"a kite {n}", "9:16", 10) for n in range(9)]
     judged = [
         blame.judge(n, said, one, own_callback=True, heard=heard) for n, one in enumerate(asked)
     ]
-    last = Rejected if heard is Heard.AND_OTHERS_TAKEN else Refused
+    lasting = heard is Heard.AFTER_OTHERS and getattr(said, "cause", None) != RefusalCause.ACCOUNT
+    last = Rejected if lasting or heard is Heard.AND_OTHERS_TAKEN else Refused
     assert [type(one) for one in judged] == [Rejected] * 2 + [last] * 7
     assert blame.put_back() == ([] if last is Rejected else [0, 1])
     assert {one.kind for one in judged if isinstance(one, Rejected)} == {FailureKind.VALIDATION}
+
+
+@pytest.mark.parametrize("newly", range(4))
+def test_one_row_that_hears_it_newly_puts_back_those_that_hear_it_again(newly: int) -> None:
+    """It may be the account's after all: every row of the streak stays queued."""
+    blame = Blame()
+    for number in range(4):
+        heard = Heard.NEVER if number == newly else Heard.AFTER_OTHERS
+        judged = blame.judge(number, refused("a"), REQUEST, own_callback=True, heard=heard)
+    assert isinstance(judged, Refused)
+    assert len(blame.put_back()) == (3 if newly == 3 else 2)
+    assert blame.cut_off() == ([], None)
 
 
 @pytest.mark.parametrize(
