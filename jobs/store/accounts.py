@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ..ledger import ACCOUNT_KEY, Scope, day_key
 from ..tables import ACCOUNT, ATTEMPT, BUDGET, PRICE, UNSETTLED
-from . import quiet
+from . import quiet, shown
 from .prepared import Prepared
 from .rows import ensure_budget
 
@@ -168,8 +168,8 @@ def record_balance(
     )
     set_cap(connection, ACCOUNT_KEY, mark + balance - floor)
     charged = charged_so_far(connection)
-    quiet.watch(connection, balance, charged)
-    if charged == mark and not has_unsettled(connection):
+    unsettled = shown.watch(connection, balance, charged)
+    if charged == mark and not unsettled.open and not unsettled.doubts:
         quiet.keep(connection, balance, mark, now, None if ahead is None else now + ahead)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 SINCE_0008: Final = {
-    "account": ("unsteady_ours", "exceeded"),
+    "account": ("unsteady_ours", "exceeded", "cut_off_micros", "cut_off_attempt"),
     "attempt": ("cut_off", "seen_charged"),
 }
 """Columns that later revisions add."""
