@@ -5,7 +5,7 @@ the provider's (the ``Date`` of its answers): either may be wrong, or be set.
 """
 
 from collections.abc import Container, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, and_, bindparam, func, or_, select, text, update
@@ -19,7 +19,7 @@ from ..books import (
     BalanceReading,
     Books,
 )
-from ..clock import EARLIEST, LATEST
+from ..clock import EARLIEST, LATEST, Moment
 from ..states import AttemptState
 from ..suspects import AHEAD
 from ..tables import ACCOUNT, ATTEMPT, PRICE
@@ -139,35 +139,48 @@ _NEVER_MADE = Prepared(
     )
     .limit(1)
 )
-_CONFIRM = Prepared(
-    update(ATTEMPT)
-    .where(
-        ATTEMPT.c.id > bindparam("last"),
-        text("attempt.state = 'void'"),
+_WORDS = Prepared(
+    select(ATTEMPT.c.id, ATTEMPT.c.hold_micros, ATTEMPT.c.doubt_since, ATTEMPT.c.doubt_clock).where(
+        text("attempt.state = 'void'"),  # by their index: few are
+        ATTEMPT.c.id + text("0") > bindparam("last"),
         ATTEMPT.c.void_on_word,
-        ATTEMPT.c.hold_micros > 2 * ROUNDING,
     )
-    .values(void_on_word=False)
+)
+_CONFIRM = Prepared(
+    update(ATTEMPT).where(ATTEMPT.c.id == bindparam("attempt")).values(void_on_word=False)
 )
 
 
 def keep(
-    connection: Connection, balance: int, mark: int, now: datetime, theirs: datetime | None
+    connection: Connection,
+    reading: BalanceReading,
+    began: Moment,
+    now: datetime,
+    theirs: datetime | None,
+    grace: timedelta,
 ) -> None:
     """Keep a reading while nothing was under way or in doubt.
 
-    One that may not show what was bought just now is none. What it shows that nobody understands,
-    and failures since the one before, count for a day: what was charged may be given back.
+    One that may not show what was bought just now is none, nor one that began so soon after what a
+    person called never made that this may yet be made, and be charged later. What it shows that
+    nobody understands, and failures since the one before, count for a day: what was charged may be
+    given back.
 
     Args:
         connection: in a writing transaction.
-        balance: the reading, in micros.
-        mark: what had been charged in all, in micros.
+        reading: of the balance.
+        began: when it did.
         now: the time.
         theirs: by the provider's clock; None: unknown.
+        grace: for which a lost submission may yet be made, and for which its charge may be late.
     """
     account = _ACCOUNT.first(connection)
     first = account.quiet_at is None
+    balance, mark = reading.balance, reading.mark
+    words = _WORDS.all(connection, last=account.quiet_attempt or 0)
+    ages = {word.id: began.since(word.doubt_since, word.doubt_clock) for word in words}
+    if any(age is not None and age < 2 * grace for age in ages.values()):
+        return
     agreed = None if first else _agreement(connection, account, balance, mark)
     if agreed is None and _BOUGHT_SINCE.first(connection, lately=now - SHOWN_WITHIN) is not None:
         return
@@ -182,7 +195,9 @@ def keep(
     if odd or _has_mishaps(connection, account):
         unsteady = ours = LATEST
     if agreed is not None and not odd and _is_plain(connection, account, now):
-        _CONFIRM.run(connection, last=account.quiet_attempt)
+        for word in words:
+            if ages[word.id] is not None and word.hold_micros > 2 * ROUNDING:
+                _CONFIRM.run(connection, attempt=word.id)
     agreed = agreed or Agreement()
     connection.execute(
         update(ACCOUNT).values(
