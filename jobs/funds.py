@@ -31,6 +31,8 @@ TRIES_AFTER_DOUBT = 3
 class Funds:
     """Keeps the account's budget in step with what the provider says it holds.
 
+    Checkpoint: ``balance-read``.
+
     Args:
         context: of the run.
     """
@@ -40,6 +42,7 @@ class Funds:
         self._provider = context.provider
         self._clock = context.clock
         self._gate = context.gate
+        self._checkpoint = context.checkpoint
         self._read_at: float | None = None
         self._began_at = float("-inf")
         self._grace = timedelta(seconds=context.policy.grace)
@@ -121,6 +124,7 @@ class Funds:
             self._failing.failed(self._clock.monotonic())
             self._gate.unreachable(str(error))
         else:
+            self._checkpoint("balance-read")
             self._gate.answered()
             self._failing.succeeded()
             now, ahead = self._clock.now(), self._provider.clock_ahead
