@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .account_list import read_back
-from .clock import Clock
+from .clock import Clock, Moment
 from .ledger import ACCOUNT_KEY
 from .provider import Generation, Provider
 from .store import Store, accounts, doubts
@@ -52,9 +52,10 @@ async def audit(store: Store, provider: Provider, clock: Clock) -> Audit:
         ProviderError: the balance or the list can't be read.
     """
     mark = store.read(accounts.charged_so_far)
+    began = Moment(clock.now(), clock.boot())
     balance = await provider.balance()
     now, ahead = clock.now(), provider.clock_ahead
-    await store.commit(lambda c: accounts.record_balance(c, balance, mark, now, ahead))
+    await store.commit(lambda c: accounts.record_balance(c, balance, mark, now, ahead, began))
     since = store.read(doubts.oldest_intent)
     shown: Sequence[Generation] = ()
     whole = True

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -41,6 +42,23 @@ def passed_since(
             return timedelta(seconds=float(ends) - float(began))
     passed = wall_now - wall_then
     return passed if timedelta(0) <= passed <= MOST_APART else None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A point in time.
+
+    Attributes:
+        wall: by the wall clock.
+        boot: by :meth:`Clock.boot`; None: not known.
+    """
+
+    wall: datetime
+    boot: str | None = None
+
+    def since(self, wall: datetime, boot: str | None) -> timedelta | None:
+        """Return how much time had passed since another; None where nobody can tell."""
+        return passed_since(boot, self.boot, wall, self.wall)
 
 
 class Clock(Protocol):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     Column,
@@ -64,6 +65,11 @@ def time_column(*, required: bool = False) -> Any:
 def text_column(*, required: bool = False) -> Any:
     """Declare a text of any length."""
     return Field(default=None, sa_column=Column(Text, nullable=not required))
+
+
+def json_column() -> Any:
+    """Declare a document that may be absent."""
+    return Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
 
 
 def amount_column(**default: int | None) -> Any:

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+from datetime import timedelta
 
+from .clock import Moment
 from .context import RunContext
 from .gate import Patience
 from .provider import (
@@ -29,6 +31,8 @@ TRIES_AFTER_DOUBT = 3
 class Funds:
     """Keeps the account's budget in step with what the provider says it holds.
 
+    Checkpoint: ``balance-read``.
+
     Args:
         context: of the run.
     """
@@ -38,9 +42,11 @@ class Funds:
         self._provider = context.provider
         self._clock = context.clock
         self._gate = context.gate
+        self._checkpoint = context.checkpoint
         self._read_at: float | None = None
         self._began_at = float("-inf")
-        self._wanted = False
+        self._grace = timedelta(seconds=context.policy.grace)
+        self._asked = self._answered = 0
         self._refused = 0
         self._failing = Patience(context.policy.unreachable_patience)
         self._asking = asyncio.Lock()
@@ -53,13 +59,24 @@ class Funds:
     def want(self) -> None:
         """Ask for a reading before the next submission: a doubt is seen to be charged best alone.
 
-        What is bought meanwhile may make up for it, where that costs less than is told.
+        What is bought meanwhile may make up for it, where that costs less than is told, and what is
+        under way may have been charged as well: only a reading beside which nothing was will do.
         """
-        self._wanted, self._refused = True, 0
+        self._asked, self._refused = self._asked + 1, 0
 
-    def due(self, interval: float) -> bool:
-        """Check whether a reading is due before more is bought, every so many seconds at least."""
-        return self._wanted or self.age > interval
+    @property
+    def wanted(self) -> bool:
+        """Check whether nothing is to be submitted until the balance was read after a doubt."""
+        return self._asked > self._answered
+
+    def due(self, interval: float, *, busy: bool) -> bool:
+        """Check whether a reading is due before more is bought, every so many seconds at least.
+
+        Args:
+            interval: the seconds.
+            busy: submissions are under way: after a doubt they are waited for, some seconds.
+        """
+        return not busy if self.wanted else self.age > interval
 
     @property
     def unread(self) -> bool:
@@ -81,7 +98,8 @@ class Funds:
 
     async def refresh(self) -> bool:
         """Read the balance once and keep it; False when the provider did not give it."""
-        began_at, wanted, self._wanted = self._clock.monotonic(), self._wanted, False
+        began_at, asked, wanted = self._clock.monotonic(), self._asked, self.wanted
+        began = Moment(self._clock.now(), self._clock.boot())
         mark = self._store.read(accounts.charged_so_far)
         try:
             balance = await self._provider.balance()
@@ -94,25 +112,29 @@ class Funds:
                 log.warning("the balance could not be read: %s", error)
                 self._read_at = self._clock.monotonic()  # asked again no sooner than one that was
                 self._refused += 1
-                if wanted and self._refused < TRIES_AFTER_DOUBT:  # else it would stop the run
-                    self._wanted = True
+                if self._refused >= TRIES_AFTER_DOUBT:
+                    self._answered = max(self._answered, asked)  # else it would stop the run
+                elif wanted:
                     self._gate.unreachable(str(error))
         except ThrottledError as error:
-            self._wanted |= wanted  # a doubt's reading is made up for before more is bought
             seconds = self._gate.heed(error)
             log.warning("the API asks to be left alone for %.0f s", seconds)
         except ProviderError as error:
             log.warning("the balance could not be read: %s", error)
-            self._wanted |= wanted
             self._failing.failed(self._clock.monotonic())
             self._gate.unreachable(str(error))
         else:
+            self._checkpoint("balance-read")
             self._gate.answered()
             self._failing.succeeded()
             now, ahead = self._clock.now(), self._provider.clock_ahead
-            await self._store.commit(
-                lambda connection: accounts.record_balance(connection, balance, mark, now, ahead)
+            alone = await self._store.commit(
+                lambda connection: accounts.record_balance(
+                    connection, balance, mark, now, ahead, began, self._grace
+                )
             )
+            if alone:
+                self._answered = max(self._answered, asked)
             self._read_at, self._began_at = self._clock.monotonic(), began_at
             return True
         return False

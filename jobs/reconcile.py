@@ -38,6 +38,7 @@ from .store import (
     looks,
     outcomes,
     quiet,
+    shown,
     takeovers,
     unended,
 )
@@ -112,8 +113,7 @@ class Reconciler:
         self._mark: int | None = None
         self._stable: dict[frozenset[str], float] = {}
         self._jumps = JumpWatch(context.clock)
-        kept = self._store.read(accounts.list_lag)
-        self._lag = LagMeter(kept, context.policy.grace)
+        self._lag = LagMeter(context.store.read(accounts.list_lag), context.policy.grace)
         self._watches = Watches(context.policy, self._lag)
         self._balance = BalanceWitness(context.store, context.provider, context.clock)
         self._looked_far = False
@@ -196,7 +196,7 @@ class Reconciler:
         # before the list: what that shows as completed was not given back when this was read
         money = await self._balance.read(self._watches.over) if ripe else None
         described = self._store.read(lambda c: self._described(c, found, began, Echo()))
-        since = min(suspect.wide_from for suspect in described)
+        since = min(one.wide_from for one in described)
         far = self._clock.now() - FAR  # once a run: what others bought, and may be given back
         if money is not None and not self._looked_far:
             since = min(since, far)
@@ -225,8 +225,8 @@ class Reconciler:
         await self._store.commit(lambda c: self._measure(c, began, doubts.known(c, ids)))
 
     def _suspects(self) -> Sequence[Any]:
-        watched_since = self._clock.now() - WATCHED
-        return self._store.read(lambda connection: doubts.suspects(connection, watched_since))
+        since = self._clock.now() - WATCHED
+        return self._store.read(lambda c: doubts.suspects(c, since))
 
     def notice(self) -> bool:
         """See what is in doubt, and whether it is time to read the list for any of it."""
@@ -286,7 +286,7 @@ class Reconciler:
         rows = doubts.suspects(connection, now - WATCHED)
         witness = self._witness(connection, reading, known, rows)
         if money is not None:
-            quiet.watch(connection, money.balance, accounts.charged_so_far(connection))
+            shown.watch(connection, money.balance, accounts.charged_so_far(connection))
             witness = replace(witness, books=self._books(connection, money, reading))
         settlement = settle(
             self._described(connection, rows, began, witness.echo or Echo()),

@@ -253,7 +253,8 @@ class Runner:
         self.served = outstanding.served_batches(connection)
         self.handed = handing.jobs(connection)
         if self._fence.is_ours(connection):  # else it is the other run that serves and sends
-            outcomes.doubt_all_open(connection, self._clock.now(), self._clock.boot())
+            now, boot = self._clock.now(), self._clock.boot()
+            outcomes.doubt_all_open(connection, now, boot, living=True)
             steering.serve_none(connection)
 
     def _ending_before_start(self) -> Ending:

@@ -94,7 +94,8 @@ class Scheduler:
             self._reap()
             if self._lacks_money:
                 await self._look_for_money()
-            stale = self._funds.due(self._policy.balance_interval) and not self._lacks_money
+            due = self._funds.due(self._policy.balance_interval, busy=bool(self._sending))
+            stale = due and not self._lacks_money
             if self._gate.probing:
                 await self._look_before_probe()
             elif stale and self._may_submit():
@@ -134,6 +135,8 @@ class Scheduler:
     def _wanted(self) -> int:
         """Say how many submissions may start; some together, so that they share a transaction."""
         under_way = len(self._sending)
+        if self._funds.wanted:  # what is bought beside it would hide what a doubt cost
+            return 0
         if self._gate.probing:  # one alone shows whether submissions are taken again
             return 0 if under_way else min(self._pacer.available(), 1)
         free = MOST_SENDING - under_way if under_way < ROOM_FROM else 0

@@ -27,6 +27,7 @@ from .columns import (
     added_amount_column,
     amount_column,
     flag_column,
+    json_column,
     sql_list,
     text_column,
     time_column,
@@ -44,7 +45,8 @@ class Account(Base, table=True):
     many there were that may be given back. ``agreed`` is what was charged while quiet readings fell
     by just that, up to ``drift``; ``unsteady`` is by when, by their clock and by ours, something
     had moved it, or might, that the purchases do not explain; ``exceeded``: a reading since fell
-    by more than was known. ``serving``: a runner takes up what is handed over.
+    by more than was known. ``cut_off`` is what the first one after our own end showed beside that,
+    until it is found, and the newest attempt then. ``serving``: a runner takes up what is handed.
     """
 
     __tablename__ = "account"
@@ -77,6 +79,8 @@ class Account(Base, table=True):
     unsteady_at: datetime | None = time_column()
     unsteady_ours: datetime | None = time_column()
     exceeded: bool = flag_column()
+    cut_off_micros: int = added_amount_column()
+    cut_off_attempt: int | None = None
 
 
 class Batch(Base, table=True):
@@ -95,9 +99,7 @@ class Batch(Base, table=True):
     created_at: datetime = time_column(required=True)
     refunds: str = Field(sa_column=Column(Text, nullable=False, server_default="none"))
     removed_at: datetime | None = time_column()
-    reading: dict[str, Any] | None = Field(
-        default=None, sa_column=Column(JSON(none_as_null=True), nullable=True)
-    )
+    reading: dict[str, Any] | None = json_column()
 
 
 class Budget(Base, table=True):
@@ -222,7 +224,7 @@ class Job(Base, table=True):
     prompt: str = text_column(required=True)
     orientation: str = text_column(required=True)
     duration: int
-    image: dict[str, Any] | None = Field(sa_column=Column(JSON(none_as_null=True), nullable=True))
+    image: dict[str, Any] | None = json_column()
     callback_url: str | None = text_column()
     campaign: str | None = text_column()
     priority: int = 0
@@ -320,9 +322,7 @@ class Attempt(Base, table=True):
     fingerprint: str | None = text_column()
     prompt_key: str | None = text_column()
     created_at: datetime | None = time_column()
-    candidates: list[dict[str, Any]] | None = Field(
-        sa_column=Column(JSON(none_as_null=True), nullable=True)
-    )
+    candidates: list[dict[str, Any]] | None = json_column()
     refunded_micros: int = added_amount_column()
     batch_id: int | None = None
     campaign: str | None = text_column()

@@ -10,9 +10,11 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from ..books import SHOWN_WITHIN, BalanceReading
+from ..clock import Moment
 from ..ledger import ACCOUNT_KEY, Scope, day_key
 from ..tables import ACCOUNT, ATTEMPT, BUDGET, PRICE, UNSETTLED
-from . import quiet
+from . import quiet, shown
 from .prepared import Prepared
 from .rows import ensure_budget
 
@@ -144,8 +146,14 @@ def balance_covers_holds(connection: Connection) -> bool:
 
 
 def record_balance(
-    connection: Connection, balance: int, mark: int, now: datetime, ahead: timedelta | None = None
-) -> None:
+    connection: Connection,
+    balance: int,
+    mark: int,
+    now: datetime,
+    ahead: timedelta | None = None,
+    began: Moment | None = None,
+    grace: timedelta = SHOWN_WITHIN,
+) -> bool:
     """Keep a reading of the balance.
 
     What was charged since the reading began, and all that is held, may or may not be in it already:
@@ -158,6 +166,12 @@ def record_balance(
         mark: :func:`charged_so_far` as of just before the request was made.
         now: when the answer came.
         ahead: by how much the provider's clock is ahead of ours; None: not known.
+        began: when the request was made; just now by default.
+        grace: for which a lost submission may yet be made.
+
+    Returns:
+        Whether nothing was under way, and nothing was charged, while it was read: then it shows
+        what was charged for a doubt before.
     """
     floor = connection.execute(select(ACCOUNT.c.floor_micros)).scalar_one()
     connection.execute(update(ACCOUNT).values(balance_micros=balance, balance_at=now))
@@ -168,9 +182,11 @@ def record_balance(
     )
     set_cap(connection, ACCOUNT_KEY, mark + balance - floor)
     charged = charged_so_far(connection)
-    quiet.watch(connection, balance, charged)
-    if charged == mark and not has_unsettled(connection):
-        quiet.keep(connection, balance, mark, now, None if ahead is None else now + ahead)
+    unsettled = shown.watch(connection, balance, charged)
+    if charged == mark and not unsettled.open and not unsettled.doubts:
+        reading, theirs = BalanceReading(balance, mark), None if ahead is None else now + ahead
+        quiet.keep(connection, reading, began or Moment(now), now, theirs, grace)
+    return charged == mark and not unsettled.open
 
 
 def list_lag(connection: Connection) -> float | None:

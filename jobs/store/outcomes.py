@@ -12,13 +12,19 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from ..states import AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, LIVE
-from . import prices
+from . import prices, shown
 from .prepared import Prepared
 from .queues import BEHIND
 from .rows import ASKED, attempt_row, estimate, move_attempt, move_job, move_money
 
 LONGEST_WAIT = timedelta(hours=1)
 """Until a job is sent again whose submissions came to nothing."""
+
+ANSWERED_WITHIN = timedelta(seconds=5)
+"""How long a submission is under way, usually: one that took longer was not cut off by us alone."""
+
+NEWEST = 1000
+"""Attempts among which the last signs of a run that ended are looked for."""
 
 _OWNER = Prepared(select(ATTEMPT.c.id).where(ATTEMPT.c.generation_id == bindparam("generation")))
 
@@ -58,7 +64,11 @@ def adopt(connection: Connection, attempt_id: int, generation_id: str, now: date
 
     The list shows no price, so it counts as the attempt's hold and is marked as estimated.
     """
-    return _accepted(connection, attempt_id, "adopt", generation_id, None, now, timedelta(0))
+    row = attempt_row(connection, attempt_id)
+    if not _accepted(connection, attempt_id, "adopt", generation_id, None, now, timedelta(0)):
+        return False
+    shown.explain(connection, attempt_id, estimate(row))
+    return True
 
 
 def _accepted(
@@ -218,7 +228,7 @@ def doubt(
         now: the last moment at which the request could still have been under way; the grace
             counts from here.
         boot: that moment by :meth:`jobs.clock.Clock.boot`.
-        cut_off: we ended before the provider could answer.
+        cut_off: we ended before the provider usually answers.
     """
     row = attempt_row(connection, attempt_id)
     if row is None or not move_attempt(
@@ -330,17 +340,36 @@ def _due_after_void(
     return now + min(wait, LONGEST_WAIT) if wait > timedelta(0) else None
 
 
-def doubt_all_open(connection: Connection, now: datetime, boot: str | None = None) -> int:
-    """Put every attempt that a crash left open in doubt; returns how many there were.
+_LAST_SIGN = Prepared(
+    select(
+        func.max(ATTEMPT.c.intent_at).label("intent"),
+        func.max(ATTEMPT.c.accepted_at).label("accepted"),
+    ).where(ATTEMPT.c.id > select(func.max(ATTEMPT.c.id) - NEWEST).scalar_subquery())
+)
+
+
+def doubt_all_open(
+    connection: Connection, now: datetime, boot: str | None = None, *, living: bool = False
+) -> int:
+    """Put every attempt that our end left open in doubt; returns how many there were.
 
     Only a runner that holds the lock may call this: an open attempt of a living runner is no crash.
+    One whose answer was overdue already when we ended was not cut off: the provider hung.
+
+    Args:
+        connection: in a writing transaction.
+        now: the time.
+        boot: the same by :meth:`jobs.clock.Clock.boot`.
+        living: the runner ends now; else it ended at a time of which only its last purchases tell.
     """
     left = connection.execute(
-        select(ATTEMPT.c.id, ATTEMPT.c.send_before).where(
+        select(ATTEMPT.c.id, ATTEMPT.c.intent_at, ATTEMPT.c.send_before).where(
             LIVE,  # the partial index's own predicate, so that it is used
             ATTEMPT.c.state == AttemptState.OPEN,
         )
     ).all()
+    signs = _LAST_SIGN.first(connection) if left else ()
+    ended = max((sign for sign in (*signs, now if living else None) if sign), default=now)
     for attempt in left:
         doubt(
             connection,
@@ -348,6 +377,6 @@ def doubt_all_open(connection: Connection, now: datetime, boot: str | None = Non
             "the runner ended while the submission was under way",
             max(now, attempt.send_before),
             boot,
-            cut_off=True,
+            cut_off=ended - attempt.intent_at <= ANSWERED_WITHIN,
         )
     return len(left)

@@ -5,7 +5,7 @@ the provider's (the ``Date`` of its answers): either may be wrong, or be set.
 """
 
 from collections.abc import Container, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, and_, bindparam, func, or_, select, text, update
@@ -19,11 +19,12 @@ from ..books import (
     BalanceReading,
     Books,
 )
-from ..clock import EARLIEST, LATEST
+from ..clock import EARLIEST, LATEST, Moment
 from ..states import AttemptState
 from ..suspects import AHEAD
 from ..tables import ACCOUNT, ATTEMPT, PRICE
 from .prepared import Prepared
+from .shown import has_hidden, unsettled
 
 NEWEST: Final = 1000
 """Attempts among which one that was accepted just now is looked for."""
@@ -51,7 +52,8 @@ _ESTIMATED = Prepared(
         ATTEMPT.c.price_micros,
         ATTEMPT.c.hold_micros,
         PRICE.c.last_micros,
-        or_(ATTEMPT.c.cut_off, ATTEMPT.c.seen_charged).label("is_sure"),
+        ATTEMPT.c.cut_off,
+        ATTEMPT.c.seen_charged,
     )
     .outerjoin(PRICE, PRICE.c.kind == ATTEMPT.c.kind)
     .where(
@@ -128,50 +130,57 @@ _FORGONE = (
         .limit(1)
     ),
 )
-_CONFIRM = Prepared(
-    update(ATTEMPT)
+_NEVER_MADE = Prepared(
+    select(ATTEMPT.c.id)
     .where(
-        ATTEMPT.c.id > bindparam("last"),
-        text("attempt.state = 'void'"),
+        text("attempt.state = 'void'"),  # by their index: few are
+        ATTEMPT.c.id + text("0") > bindparam("last"),
+        ATTEMPT.c.cut_off.is_(False),
+    )
+    .limit(1)
+)
+_WORDS = Prepared(
+    select(ATTEMPT.c.id, ATTEMPT.c.hold_micros, ATTEMPT.c.doubt_since, ATTEMPT.c.doubt_clock).where(
+        text("attempt.state = 'void'"),  # by their index: few are
+        ATTEMPT.c.id + text("0") > bindparam("last"),
         ATTEMPT.c.void_on_word,
-        ATTEMPT.c.hold_micros > 2 * ROUNDING,
-    )
-    .values(void_on_word=False)
-)
-_UNDER_WAY = Prepared(
-    select(func.coalesce(func.sum(ATTEMPT.c.hold_micros), 0)).where(
-        text("attempt.state IN ('open', 'in_doubt')"),  # the partial index's own words
-        text("attempt.state = 'open'"),
     )
 )
-_DOUBTS = Prepared(
-    select(ATTEMPT.c.id, ATTEMPT.c.hold_micros, ATTEMPT.c.cut_off, ATTEMPT.c.seen_charged).where(
-        text("attempt.state IN ('open', 'in_doubt')"),
-        text("attempt.state = 'in_doubt'"),
-    )
-)
-_SEE_CHARGED = Prepared(
-    update(ATTEMPT).where(ATTEMPT.c.id == bindparam("attempt")).values(seen_charged=True)
+_CONFIRM = Prepared(
+    update(ATTEMPT).where(ATTEMPT.c.id == bindparam("attempt")).values(void_on_word=False)
 )
 
 
 def keep(
-    connection: Connection, balance: int, mark: int, now: datetime, theirs: datetime | None
+    connection: Connection,
+    reading: BalanceReading,
+    began: Moment,
+    now: datetime,
+    theirs: datetime | None,
+    grace: timedelta,
 ) -> None:
     """Keep a reading while nothing was under way or in doubt.
 
-    One that may not show what was bought just now is none. What it shows that nobody understands,
-    and failures since the one before, count for a day: what was charged may be given back.
+    One that may not show what was bought just now is none, nor one that began so soon after what a
+    person called never made that this may yet be made, and be charged later. What it shows that
+    nobody understands, and failures since the one before, count for a day: what was charged may be
+    given back.
 
     Args:
         connection: in a writing transaction.
-        balance: the reading, in micros.
-        mark: what had been charged in all, in micros.
+        reading: of the balance.
+        began: when it did.
         now: the time.
         theirs: by the provider's clock; None: unknown.
+        grace: for which a lost submission may yet be made, and for which its charge may be late.
     """
     account = _ACCOUNT.first(connection)
     first = account.quiet_at is None
+    balance, mark = reading.balance, reading.mark
+    words = _WORDS.all(connection, last=account.quiet_attempt or 0)
+    ages = {word.id: began.since(word.doubt_since, word.doubt_clock) for word in words}
+    if any(age is not None and age < 2 * grace for age in ages.values()):
+        return
     agreed = None if first else _agreement(connection, account, balance, mark)
     if agreed is None and _BOUGHT_SINCE.first(connection, lately=now - SHOWN_WITHIN) is not None:
         return
@@ -186,7 +195,9 @@ def keep(
     if odd or _has_mishaps(connection, account):
         unsteady = ours = LATEST
     if agreed is not None and not odd and _is_plain(connection, account, now):
-        _CONFIRM.run(connection, last=account.quiet_attempt)
+        for word in words:
+            if ages[word.id] is not None and word.hold_micros > 2 * ROUNDING:
+                _CONFIRM.run(connection, attempt=word.id)
     agreed = agreed or Agreement()
     connection.execute(
         update(ACCOUNT).values(
@@ -202,38 +213,9 @@ def keep(
             unsteady_at=unsteady and min(unsteady, theirs or LATEST),
             unsteady_ours=ours and min(ours, now),
             exceeded=False,
+            cut_off_micros=0,
         )
     )
-
-
-def watch(connection: Connection, balance: int, charged: int) -> None:
-    """Note a reading that fell by more than all that may be known to have been charged by then.
-
-    Something was charged that nobody knows of: that stays so, whatever makes up for it later. Where
-    it can be but one doubt, and is just its price, it was that: then it says nothing of others.
-
-    Args:
-        connection: in a writing transaction.
-        balance: the reading, in micros.
-        charged: in all, as of after the reading, in micros.
-    """
-    account = _ACCOUNT.first(connection)
-    if account.quiet_at is None or account.exceeded:
-        return
-    doubts = _DOUBTS.all(connection)
-    under_way = int(_UNDER_WAY.scalar(connection))
-    known = charged - account.quiet_charged_micros + under_way
-    # what our own end cut off is as good as under way: it is adopted soon, or is seen in the end
-    known += sum(doubt.hold_micros for doubt in doubts if doubt.cut_off or doubt.seen_charged)
-    beside = account.quiet_balance_micros - balance - known
-    if beside <= ROUNDING:
-        return
-    unseen = [doubt for doubt in doubts if not doubt.cut_off and not doubt.seen_charged]
-    alone = len(unseen) == 1 and not under_way and not any(doubt.cut_off for doubt in doubts)
-    if alone and abs(beside - unseen[0].hold_micros) <= ROUNDING:
-        _SEE_CHARGED.run(connection, attempt=unseen[0].id)
-    else:
-        connection.execute(update(ACCOUNT).values(exceeded=True))
 
 
 def books_since(
@@ -267,25 +249,25 @@ def books_since(
         for row in _UNENDED.all(connection, **_forgotten_since(account))
         if row.generation_id not in done and not row.forgotten
     ]
-    live = sum(row.overdue_at is None for row in unended) if polled else 0
-    untold = _ESTIMATED.all(connection, last=account.quiet_attempt)
+    unfinished = sum(row.overdue_at is None for row in unended) if polled else 0
+    estimated = _ESTIMATED.all(connection, last=account.quiet_attempt)
+    live = unsettled(connection)
     loose = {
         OTHERS: strangers,
-        OVERDUE: len(unended) - live,
+        OVERDUE: len(unended) - unfinished,
         FAILED: _has_mishaps(connection, account),
         UNSTEADY: _is_unsteady(account),
-        # what our own end cut off says nothing of the provider's faults: it counts at the least
-        UNTOLD: sum(not row.is_sure for row in untold),
-        EXCEEDED: account.exceeded + sum(doubt.seen_charged for doubt in _DOUBTS.all(connection)),
+        UNTOLD: len(_untold(connection, account, estimated, live.doubts)),
+        EXCEEDED: has_hidden(account) + live.seen_charged,
         FORGONE: _has_forgone(connection, account),
     }
     return Books(
         fell=account.quiet_balance_micros - reading.balance,
-        charged=reading.mark - account.quiet_charged_micros - _unsure(untold),
+        charged=reading.mark - account.quiet_charged_micros - _unsure(estimated),
         loose=sum(loose.values()),
         why_loose="; ".join(why for why, number in loose.items() if number),
-        passing=live + (reading.mark > shown),
-        under_way=int(_UNDER_WAY.scalar(connection)),
+        passing=unfinished + (reading.mark > shown),
+        under_way=live.under_way,
         agreed=Agreement(account.agreed_micros, account.drift_micros),
     )
 
@@ -325,11 +307,12 @@ def _is_plain(connection: Connection, account: Any, now: datetime) -> bool:
 
     Then one that agrees shows that what a person called never made was not charged.
     """
+    estimated = _ESTIMATED.all(connection, last=account.quiet_attempt)
     reasons = (
-        account.exceeded,
+        has_hidden(account),
         _is_unsteady(account),
         _has_mishaps(connection, account),
-        [row for row in _ESTIMATED.all(connection, last=account.quiet_attempt) if not row.is_sure],
+        _untold(connection, account, estimated, ()),
         _BOUGHT_SINCE.first(connection, lately=now - SHOWN_WITHIN),
         _UNENDED.all(connection, **_forgotten_since(account)),
         _GIVEN_UP.first(connection, **_forgotten_since(account)),
@@ -366,6 +349,21 @@ def _forgotten_since(account: Any) -> dict[str, datetime]:
         "since": EARLIEST if theirs is None else theirs - GIVEN_UP_WITHIN,
         "ours": account.quiet_at - GIVEN_UP_WITHIN,
     }
+
+
+def _untold(
+    connection: Connection, account: Any, estimated: Sequence[Any], doubts: Sequence[Any]
+) -> list[Any]:
+    """List what was found, or has no price, and may not have been charged.
+
+    What our own end cut off says nothing of the provider's faults, and was, unless other answers
+    were lost by the provider since the quiet reading.
+    """
+    rest = [row for row in estimated if not row.seen_charged]
+    lost = not all(row.cut_off for row in (*estimated, *doubts)) or (
+        rest and _NEVER_MADE.first(connection, last=account.quiet_attempt or 0) is not None
+    )
+    return [row for row in rest if lost or not row.cut_off]
 
 
 def _unsure(adopted: Sequence[Any]) -> int:

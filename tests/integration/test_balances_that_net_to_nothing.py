@@ -718,6 +718,51 @@ def test_a_persons_word_that_the_balance_agrees_with_counts_no_longer(
     assert states == (["in_doubt"] if made else ["void", "completed"])
 
 
+@pytest.mark.parametrize("late", [0, 120, 170])
+def test_a_word_that_a_reading_right_after_it_agrees_with(make: Make, late: int) -> None:
+    """It is made after that, charged, and given back days later, when another one is lost."""
+    engine = make(rows=3, clock_ahead=timedelta(0), takes=20.0)
+    said, lost = "prompt of r1", "prompt of n6"
+    engine.provider.script = {said: [f"late {late}" if late else "made"], lost: ["made"]}
+    make_one = engine.provider.make
+
+    def hidden(request: Request, key: str = "foreign") -> Any:
+        made = make_one(request, key)
+        tries = [m.prompt for m in engine.provider.made].count(request.prompt)
+        if request.prompt in (lost, said) and tries == 1:
+            engine.provider.hides[made.id] = 10**9
+        return made
+
+    engine.provider.make = hidden  # type: ignore[method-assign]
+
+    def runner() -> Runner:
+        policy = RunPolicy(rate=0.005)
+        parts = (engine.store, engine.provider, engine.owner, policy, engine.clock)
+        return Runner(*parts, engine.chance)
+
+    async def main() -> None:
+        killed = asyncio.create_task(runner().run((1,)))
+        await asyncio.sleep(210)  # r0 at 0, r1 at 200
+        killed.cancel()
+        await asyncio.gather(killed, return_exceptions=True)
+        resolve(engine, "r1")
+        await runner().run((1,))
+
+    run_virtual(main())
+    engine.clock.start = engine.clock.now() - engine.clock.skew
+    engine.clock._last = 0.0
+    for _ in range(2):  # quiet: what it fell by is odd, and that is soon a day ago
+        engine.clock.start += timedelta(days=2)
+        engine.run()
+    engine.clock.start += timedelta(minutes=10)
+    engine.load([spec(f"n{n}", row=n) for n in range(9)], batch="later")
+    first = next(made for made in engine.provider.made if made.prompt == said)
+    age = (engine.clock.now() - first.created_at).total_seconds()
+    engine.provider.gives_back = {first.id: age + 119.0}  # before the lost one is charged
+    engine.run([2], rate=0.05)
+    assert [prompt for prompt, _ in engine.provider.posts].count(lost) == 1
+
+
 @pytest.mark.parametrize(("days", "again"), [(28, False), (32, True)])
 def test_one_that_never_ends_counts_for_a_month(make: Make, days: int, *, again: bool) -> None:
     """It stays unfinished for ever, and is given back after so long no more."""

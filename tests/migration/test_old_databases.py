@@ -139,7 +139,7 @@ def fill(path: Path, *, held_back: bool) -> None:
         old.add(
             "account", id=1, api_origin="https://x", token_salt="s", token_hash="h",
             floor_micros=7, balance_micros=8, balance_at=AT, time_zone="Europe/Berlin",
-            host="here", run_id="r", list_lag=1.5,
+            host="here", run_id="r", list_lag=1.5, exceeded=1,
         )  # fmt: skip
         old.add("price", kind="k", last_micros=PRICE, highest_micros=PRICE, source="learned",
                 seen_at=AT)  # fmt: skip

@@ -1,0 +1,135 @@
+"""What readings of the balance show of submissions whose end nobody knows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, select, update
+
+from ..books import ROUNDING
+from ..states import AttemptState
+from ..tables import ACCOUNT, ATTEMPT, UNSETTLED
+from .prepared import Prepared
+
+_ACCOUNT = Prepared(select(ACCOUNT))
+_UNSETTLED = Prepared(
+    select(
+        ATTEMPT.c.id,
+        ATTEMPT.c.state,
+        ATTEMPT.c.hold_micros,
+        ATTEMPT.c.cut_off,
+        ATTEMPT.c.seen_charged,
+    ).where(UNSETTLED)
+)
+_SEE_CHARGED = Prepared(
+    update(ATTEMPT).where(ATTEMPT.c.id == bindparam("attempt")).values(seen_charged=True)
+)
+_CUT_OFF = Prepared(
+    select(ATTEMPT.c.id).where(
+        ATTEMPT.c.id == bindparam("attempt"), ATTEMPT.c.cut_off, ATTEMPT.c.seen_charged.is_(False)
+    )
+)
+_EXPLAIN = Prepared(
+    update(ACCOUNT).values(
+        cut_off_micros=func.max(ACCOUNT.c.cut_off_micros - bindparam("charge"), 0)
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """The submissions whose end nobody knows, as one transaction sees them.
+
+    Attributes:
+        open: how many may be under way.
+        under_way: what these may have cost already, in micros.
+        doubts: the rows of those in doubt.
+    """
+
+    open: int
+    under_way: int
+    doubts: Sequence[Any]
+
+    @property
+    def seen_charged(self) -> int:
+        """Count the doubts for which alone the balance fell."""
+        return sum(doubt.seen_charged for doubt in self.doubts)
+
+
+def unsettled(connection: Connection) -> Unsettled:
+    """Read what is under way or in doubt."""
+    rows = _UNSETTLED.all(connection)
+    sent = [row for row in rows if row.state == AttemptState.OPEN]
+    doubts = [row for row in rows if row.state == AttemptState.IN_DOUBT]
+    return Unsettled(len(sent), sum(row.hold_micros for row in sent), doubts)
+
+
+def watch(connection: Connection, balance: int, charged: int) -> Unsettled:
+    """Note a reading that fell by more than all that may be known to have been charged by then.
+
+    Something was charged that nobody knows of: that stays so, whatever makes up for it later. Where
+    it can be but one doubt, and is just its price, it was that: then it says nothing of others.
+
+    What our own end cut off explains what the first reading after it shows, until it is found
+    (:func:`explain`), and nothing that a later one shows.
+
+    Args:
+        connection: in a writing transaction.
+        balance: the reading, in micros.
+        charged: in all, as of after the reading, in micros.
+
+    Returns:
+        What is under way or in doubt as of after the reading.
+    """
+    now = unsettled(connection)
+    account = _ACCOUNT.first(connection)
+    if account.quiet_at is not None and not account.exceeded:
+        _heed(connection, account, account.quiet_balance_micros - balance, charged, now)
+    return now
+
+
+def _heed(connection: Connection, account: Any, fell: int, charged: int, now: Unsettled) -> None:
+    """Compare by how much the balance fell since the quiet reading with what is known."""
+    asked = account.cut_off_attempt or 0
+    fresh = [doubt for doubt in now.doubts if doubt.cut_off and doubt.id > asked]
+    unseen = [doubt for doubt in now.doubts if not doubt.seen_charged]
+    known = charged - account.quiet_charged_micros + now.under_way + account.cut_off_micros
+    known += sum(doubt.hold_micros for doubt in now.doubts if doubt.seen_charged)
+    beside = fell - known
+    alone = len(unseen) == 1 and not now.under_way and not account.cut_off_micros
+    if alone and beside > ROUNDING and abs(beside - unseen[0].hold_micros) <= ROUNDING:
+        _SEE_CHARGED.run(connection, attempt=unseen[0].id)
+        beside = 0
+    if fresh:
+        # beside one whose answer the provider lost nobody knows whose charge it is
+        most = sum(doubt.hold_micros for doubt in fresh) if all(d.cut_off for d in unseen) else 0
+        more = min(max(beside, 0), most)
+        beside -= more
+        connection.execute(
+            update(ACCOUNT).values(
+                cut_off_micros=ACCOUNT.c.cut_off_micros + more,
+                cut_off_attempt=max(doubt.id for doubt in fresh),
+            )
+        )
+    if beside > ROUNDING:
+        connection.execute(update(ACCOUNT).values(exceeded=True))
+
+
+def explain(connection: Connection, attempt_id: int, charge: int) -> None:
+    """Take what was found of a submission that our own end cut off as what had been charged for it.
+
+    Args:
+        connection: in a writing transaction.
+        attempt_id: which was found just now.
+        charge: what it is booked at, in micros.
+    """
+    if _CUT_OFF.first(connection, attempt=attempt_id) is None:
+        return
+    if _ACCOUNT.first(connection).cut_off_micros >= charge - ROUNDING:
+        _SEE_CHARGED.run(connection, attempt=attempt_id)
+    _EXPLAIN.run(connection, charge=charge)
+
+
+def has_hidden(account: Any) -> bool:
+    """Check whether a reading since the quiet one fell by more than is known, and was not found."""
+    return bool(account.exceeded) or account.cut_off_micros > ROUNDING
