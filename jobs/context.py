@@ -12,7 +12,8 @@ from .gate import Gate
 from .pace import Durations
 from .policy import RunPolicy
 from .provider import Generation, Provider
-from .store import Store, takeovers
+from .sight import samples
+from .store import Store, doubts
 from .token import TokenCheck
 
 Checkpoint = Callable[[str], None]
@@ -58,7 +59,8 @@ class RunContext:
 
     def note_others(self, seen: Sequence[Generation]) -> None:
         """See in whatever was read of the list what somebody else buys meanwhile."""
-        known = takeovers.known(self.store, [one.id for one in seen])
+        known = self.store.read(lambda c: doubts.known(c, [one.id for one in seen]))
         ahead = self.provider.clock_ahead
+        self.elsewhere.learn(samples(seen, known))
         self.elsewhere.note(seen, ahead, known)
         self.strangers.note(seen, self.clock.now() + (ahead or timedelta(0)), known)

@@ -7,8 +7,8 @@ are bought, a person says whether they are to be taken over at no cost, or bough
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,17 +16,27 @@ from sqlalchemy import Connection
 
 from .account_list import MOST_PAGES, Walk
 from .clock import Clock
+from .echo import Echo, Likeness
+from .elsewhere import Beside
 from .matching import Clocks, Match, Use, WantedRow, match, use_of
 from .provider import Generation, GenerationPhase, Provider, ProviderError
+from .sight import NEWEST, RECENT, Sight, see
 from .states import HeldBack
-from .store import Store, holding, takeovers
+from .store import Store, accounts, doubts, holding, takeovers
 from .store.holding import Sought
-from .text import text_key
+from .text import prompt_key, text_key
+from .witness import Acceptance
 
 log = logging.getLogger(__name__)
 
 TOGETHER: Final = 8
 """Single looks at the same time."""
+
+READ_AGAIN: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+"""Seconds after which the list is read again, while what it lacks was bought a moment ago."""
+
+FAR_OFF: Final = timedelta(hours=26)
+"""By how much a wrong clock or zone may be off, where the provider's own time is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +46,12 @@ class ListLook:
     Attributes:
         generations: newest first, each once.
         whole: True when it was read to its end, in pages that join.
+        began: when it was read, by our clock; None where no list was.
     """
 
     generations: Sequence[Generation]
     whole: bool
+    began: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +62,26 @@ class EarlierWork:
         matches: jobs that need not be bought.
         jobs: how many jobs were looked for.
         looked: how many generations the list showed.
-        not_looked: jobs that were not found, and could be beyond what the list showed.
+        not_looked: jobs that were not found, and could be there all the same.
+        trouble: why the list is not believed, for people; empty where it is, or was not whole.
+        shown: how it shows prompts, for people; empty where it shows them as they were sent.
         released: jobs that were held back, and need not be any more.
         ahead: by how much the provider's clock is ahead of ours.
         looked_for: whose rows were looked for in the whole list; None where it was not whole.
         beside: newer generations, which nobody here has, of prompts whose own has not ended: a row
-            that fails is not bought again beside one.
+            that fails is not bought again beside one, nor where the list can't tell.
     """
 
     matches: Sequence[Match] = ()
     jobs: int = 0
     looked: int = 0
     not_looked: Sequence[int] = ()
+    trouble: str = ""
+    shown: str = ""
     released: Sequence[int] = ()
     ahead: timedelta = timedelta(0)
     looked_for: Sought | None = None
-    beside: Sequence[Generation] = ()
+    beside: Beside = field(default_factory=Beside)
 
     @property
     def finished(self) -> int:
@@ -99,81 +115,160 @@ async def find_earlier(
     if not jobs and not store.read(takeovers.any_live):
         return EarlierWork()
     try:
-        look = await read_list(provider, clock, seen)
+        look = await _read_what_is_due(store, provider, clock, seen)
     except ProviderError as error:
         if jobs:
             raise
         log.info("what stands beside videos under way could not be looked up: %s", error)
-        return EarlierWork()
-    ahead = provider.clock_ahead or timedelta(0)
-    clocks = Clocks(clock.now() + ahead, ahead)
+        keys = frozenset(map(prompt_key, store.read(takeovers.live)))
+        return EarlierWork(beside=Beside(unlooked=keys))
+    clocks = _clocks(provider, clock)
     found = store.read(lambda connection: compared(connection, sought, look, clocks))
     return await _with_addresses(provider, replace(found, jobs=jobs), clocks.now)
 
 
+def _clocks(provider: Provider, clock: Clock) -> Clocks:
+    ahead = provider.clock_ahead or timedelta(0)
+    return Clocks(clock.now() + ahead, ahead)
+
+
+async def _read_what_is_due(
+    store: Store, provider: Provider, clock: Clock, seen: Callable[[int], object]
+) -> ListLook:
+    """Read the list, again while it only lacks what was bought a moment ago: it may be behind.
+
+    Raises:
+        ProviderError: a page can't be read.
+    """
+    look = await read_list(provider, clock, seen)
+    for wait in READ_AGAIN:
+        clocks = _clocks(provider, clock)
+        if not store.read(lambda c, i=look, t=clocks: _sight(c, i, t)[0].young):  # type: ignore[misc]
+            break
+        await clock.sleep(wait)
+        look = await read_list(provider, clock)
+    return look
+
+
 NOTHING_SHOWN: Final = ListLook((), whole=True)
-"""A list that shows nothing: what a plan reckons with, which looks at none."""
+"""A list that shows nothing, and is believed: what a plan reckons with, which looks at none."""
+
+
+def _sight(
+    connection: Connection, look: ListLook, clocks: Clocks
+) -> tuple[Sight, Mapping[str, Acceptance]]:
+    """Find out what a reading is good for, and which generations on it are ours."""
+    if look.began is None:
+        return Sight(), {}
+    shown = {generation.id: generation for generation in look.generations}
+    known = doubts.known(connection, list(shown))
+    oldest = min((g.created_at for g in look.generations if g.created_at), default=clocks.now)
+    since = min(clocks.now - RECENT, oldest + FAR_OFF) - clocks.ahead
+    due = doubts.must_show(connection, since, oldest, NEWEST)
+    return see(shown, known, due, look.began, accounts.list_lag(connection)), known
 
 
 def compared(connection: Connection, sought: Sought, look: ListLook, clocks: Clocks) -> EarlierWork:
     """Compare the rows with what the list showed."""
     shown = {generation.id: generation for generation in look.generations}
-    known = takeovers.known_ids(connection, shown)
-    doubtful = takeovers.doubtful_keys(connection)
+    sight, known = _sight(connection, look, clocks)
+    whole, echo = look.whole and not sight.trouble, sight.shows.echo
+    doubtful: dict[str, datetime] = {}
+    for prompt, sent in takeovers.doubtful(connection).items():  # the first is the last of these
+        doubtful[echo.text(prompt)] = min(sent, doubtful.get(echo.text(prompt), sent))
     nobodys = {name for name in shown if name not in known}
     found = match(
         takeovers.wanted_rows(connection, sought),
         [generation for name, generation in shown.items() if name in nobodys],
         doubtful,
         clocks,
-        keep_others=not look.whole,
+        shows=sight.shows,
+        keep_others=not whole,
     )
     # beside a doubt of its prompt a row was not compared: what it waits for is there, and nobody's
     free = [
         row
         for row in found.others
-        if not _stays(row, shown)
-        and not (row.key in doubtful and (row.held_back_by or "") in nobodys)
+        if not _stays(row, shown, echo)
+        and not (echo.text(row.prompt) in doubtful and (row.held_back_by or "") in nobodys)
     ]
     matched = {one.generation.id for one in found.matches}
-    live = takeovers.live_keys(connection)
+    others = [one for name, one in shown.items() if name in nobodys - matched]
     return EarlierWork(
-        beside=[
-            generation
-            for name, generation in shown.items()
-            if name in nobodys - matched and _is_beside(generation, live, clocks)
-        ],
-        matches=found.matches,
+        beside=_beside(connection, others, sight, clocks, whole=whole),
+        matches=_told_apart(connection, found.matches, sight),
         looked=len(shown),
-        not_looked=[] if look.whole else [row.job_id for row in free if row.overruled_at is None],
-        released=[row.job_id for row in free] if look.whole else [],
+        not_looked=[] if whole else [row.job_id for row in free if row.overruled_at is None],
+        trouble=sight.trouble,
+        shown=str(echo) if echo.altered else "",
+        released=[row.job_id for row in free] if whole else [],
         ahead=clocks.ahead,
-        looked_for=sought if look.whole else None,
+        looked_for=sought if whole else None,
     )
 
 
-def _is_beside(
-    generation: Generation,
-    live: Mapping[str, tuple[datetime, datetime | None]],
+def _told_apart(connection: Connection, matches: Sequence[Match], sight: Sight) -> Sequence[Match]:
+    """Find whose generation can't be told where the list alters prompts: rows look alike there."""
+    echo = sight.shows.echo
+    if sight.readable and not echo.altered:
+        return matches
+    keys = {text_key(one.generation.prompt or "") for one in matches}
+    like = takeovers.requests_like(connection, keys, echo) if keys else {}
+
+    def told(one: Match) -> Match:
+        alone = len(like.get(text_key(one.generation.prompt or ""), ())) <= 1
+        return replace(one, alike=one.alike and alone and sight.readable)
+
+    return [told(one) for one in matches]
+
+
+def _beside(
+    connection: Connection,
+    others: Iterable[Generation],
+    sight: Sight,
     clocks: Clocks,
-) -> bool:
-    """Check whether a generation is a newer one of a prompt whose own has not ended."""
-    own = live.get(text_key(generation.prompt or ""))
-    if own is None or use_of(generation, clocks.now) is Use.NOTHING:
-        return False
-    accepted, created = own
-    since = created or accepted + clocks.ahead
-    return generation.created_at is None or generation.created_at > since
+    *,
+    whole: bool,
+) -> Beside:
+    """Find what is newer than our own of a prompt that has not ended.
+
+    Args:
+        connection: a snapshot.
+        others: generations that nobody here has, nor waits for.
+        sight: of the list.
+        clocks: ours and the provider's.
+        whole: the list is believed; else nothing can be told of any.
+    """
+    live = takeovers.live(connection)
+    if not whole:
+        return Beside(unlooked=frozenset(map(prompt_key, live)))
+    by_text: dict[str, list[Generation]] = {}
+    for one in others:
+        if one.prompt and use_of(one, clocks.now) is not Use.NOTHING:
+            by_text.setdefault(text_key(one.prompt), []).append(one)
+    likeness, made = Likeness(by_text, sight.shows.shortest), {}
+    for prompt, (accepted, created) in live.items():
+        texts = {sight.shows.echo.text(prompt), *likeness.of(prompt)}
+        since = created or accepted + clocks.ahead
+        newer = [
+            one
+            for text in texts
+            for one in by_text.get(text, ())
+            if one.created_at is None or one.created_at > since
+        ]
+        if newer:
+            made[prompt_key(prompt)] = newer
+    return Beside(made)
 
 
-def _stays(row: WantedRow, shown: Mapping[str, Generation]) -> bool:
+def _stays(row: WantedRow, shown: Mapping[str, Generation], echo: Echo) -> bool:
     """Check whether a row stays held back: that its reason is not shown now is not a "no"."""
     reason = shown.get(row.held_back_by or "")
     if reason is None:
         return row.held_back_by is not None
     if row.held_back == HeldBack.ELSEWHERE:  # others bought beside this database: a person knows
         failed = reason.phase is GenerationPhase.FAILED
-        return not (failed and text_key(reason.prompt or "") == row.key)
+        return not (failed and text_key(reason.prompt or "") == echo.text(row.prompt))
     return False
 
 
@@ -185,15 +280,15 @@ async def read_list(
     Raises:
         ProviderError: a page can't be read, whichever it is.
     """
-    walk, whole = Walk(provider, clock), True
+    walk, whole, began = Walk(provider, clock), True, clock.now()
     for _ in range(MOST_PAGES):
         page = await walk.turn()
         whole = whole and page.joined and not page.gap
         if page.ends:
-            return ListLook(tuple(walk.found.values()), whole=whole and not page.again)
+            return ListLook(tuple(walk.found.values()), whole and not page.again, began)
         if page.fresh:
             seen(len(page.fresh))
-    return ListLook(tuple(walk.found.values()), whole=False)
+    return ListLook(tuple(walk.found.values()), whole=False, began=began)
 
 
 async def _with_addresses(provider: Provider, work: EarlierWork, now: datetime) -> EarlierWork:

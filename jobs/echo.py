@@ -5,7 +5,9 @@ generations that we know is what it does to the one that we look for (money.md, 
 """
 
 import html
+import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -69,13 +71,17 @@ class Echo:
             return text
         return text[: self.cut] + self.ending
 
+    def text(self, prompt: str) -> str:
+        """Return a prompt as the list would show it, folded (:func:`jobs.text.text_key`)."""
+        return text_key(self.of(prompt))
+
     def key(self, prompt: str) -> str:
         """Return the key (:func:`jobs.text.prompt_key`) that the list's prompt has."""
         return prompt_key(self.of(prompt))
 
     def explains(self, sent: str, shown: str) -> bool:
         """Check whether a prompt that was sent would be shown like this."""
-        return text_key(self.of(sent)) == text_key(shown)
+        return self.text(sent) == text_key(shown)
 
 
 def learn_echo(samples: Sequence[tuple[str, str]]) -> Echo | None:
@@ -98,13 +104,56 @@ def _candidates(pairs: Iterable[tuple[str, str]]) -> Iterable[Echo]:
     for way in WAYS:
         whole = Echo(way)
         yield whole
-        # the first that is not whole tells where all are cut, or nothing does
-        odd = next((shown for sent, shown in pairs if not whole.explains(sent, shown)), None)
-        if odd is None:
-            continue
-        for ending in ENDINGS:
-            if odd.endswith(ending) and len(odd) - len(ending) >= SHORTEST_CUT:
-                yield Echo(way, len(odd) - len(ending), ending)
+        # what is not whole tells where all are cut, or nothing does; white space at the end of a
+        # cut may be gone, so that the longest tell most
+        odd = {shown for sent, shown in pairs if not whole.explains(sent, shown)}
+        lengths = sorted({len(shown) for shown in odd}, reverse=True)[:LENGTHS]
+        for shown in (next(one for one in odd if len(one) == length) for length in lengths):
+            for ending in ENDINGS:
+                if shown.endswith(ending) and len(shown) - len(ending) >= SHORTEST_CUT:
+                    yield Echo(way, len(shown) - len(ending), ending)
+
+
+def learn_most(samples: Sequence[tuple[str, str]]) -> Echo | None:
+    """Find what a list does to prompts, but for those that differ in punctuation or case alone.
+
+    A list that leaves an emoji out of one prompt rewrites nothing: a prompt whose letters and
+    digits are the same is found by :class:`Likeness`.
+    """
+    echo = learn_echo(samples)
+    if echo is not None:
+        return echo
+    return learn_echo([(sent, shown) for sent, shown in samples if plain(sent) != plain(shown)])
+
+
+class EchoLearner:
+    """Learns what a list does to prompts, page by page."""
+
+    def __init__(self) -> None:
+        self.echo: Echo | None = Echo()
+        self._samples: dict[tuple[str, str], None] = {}
+
+    def heed(self, samples: Iterable[tuple[str, str]]) -> bool:
+        """Learn from a page; returns whether the list does something else than was known.
+
+        Args:
+            samples: as :func:`learn_echo` takes them; the newest :data:`SAMPLES` are kept.
+        """
+        fresh = [pair for pair in samples if pair not in self._samples]
+        if not fresh:
+            return False
+        self._samples |= dict.fromkeys(fresh)
+        for old in list(self._samples)[:-SAMPLES]:
+            del self._samples[old]
+        before = self.echo
+        if before is None or not all(before.explains(*pair) for pair in fresh):
+            self.echo = learn_most(list(self._samples))
+        return self.echo != before
+
+
+SAMPLES: Final = 200
+LENGTHS: Final = 4
+"""Lengths of cut prompts that are tried."""
 
 
 def resembles(sent: str, shown: str) -> bool:
@@ -112,12 +161,67 @@ def resembles(sent: str, shown: str) -> bool:
 
     Compared are letters and digits alone, without case; the shown one may be cut.
     """
-    ours, theirs = _plain(sent), _plain(shown)
+    ours, theirs = plain(sent), plain(shown)
     if ours == theirs:
         return bool(ours) or text_key(sent) == text_key(shown)
     return len(theirs) >= SHORTEST_CUT and ours.startswith(theirs)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Return the letters and digits of a prompt, without case."""
     folded = unicodedata.normalize("NFKC", html.unescape(text)).casefold()
     return "".join(filter(str.isalnum, folded))
+
+
+class Likeness:
+    """Finds shown prompts that could be sent ones after an alteration that nobody has seen yet.
+
+    As :func:`resembles` says, for many at once; but a cut makes no prompt shorter than others that
+    the same list shows whole.
+
+    Args:
+        shown: prompts of the list.
+        shortest: characters that a cut leaves at least; one that ends in an ellipsis may be
+            shorter.
+    """
+
+    def __init__(self, shown: Iterable[str], shortest: int = SHORTEST_CUT) -> None:
+        self._equal: dict[str, list[str]] = {}
+        self._cut: dict[str, list[str]] = {}
+        for text in shown:
+            self._equal.setdefault(plain(text), []).append(text)
+            beginning = plain(_ENTITY.sub("", text))
+            marked = text.endswith(tuple(filter(None, ENDINGS)))
+            if len(beginning) >= SHORTEST_CUT and (marked or len(text) >= shortest):
+                self._cut.setdefault(beginning, []).append(text)
+        self._equal.pop("", None)
+        self._sorted = sorted(self._cut)
+
+    def of(self, sent: str) -> Sequence[str]:
+        """List what a sent prompt could be shown as."""
+        if not self._equal:
+            return ()
+        ours = plain(sent)
+        found = list(self._equal.get(ours, ()))
+        # what begins a text stands before it, and what stands between begins with the same
+        place = bisect_right(self._sorted, ours)
+        rest = ours
+        while place and len(rest) >= SHORTEST_CUT:
+            before = self._sorted[place - 1]
+            if rest.startswith(before):
+                found += self._cut[before] if before != ours else ()
+                rest = before[:-1]
+            else:
+                rest = _common(rest, before)
+            place = bisect_right(self._sorted, rest, hi=place)
+        return found
+
+
+_ENTITY: Final = re.compile(r"(?:&#?\w{0,8})?(?:…|\.\.\.)?\s*$")
+"""Where a cut went through an HTML entity, and what marks it."""
+
+
+def _common(one: str, other: str) -> str:
+    """Return what two texts begin with alike."""
+    size = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
+    return one[: min(len(one), len(other)) if size is None else size]

@@ -7,10 +7,12 @@ bought were bought by others too, all that is left of their batches (:mod:`jobs.
 """
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Sized
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from .books import GIVEN_UP_WITHIN, REFUNDED_WITHIN
 from .clock import PRECISION
+from .echo import Echo, EchoLearner
 from .provider import Generation, GenerationPhase
 from .text import prompt_key
 
@@ -40,8 +42,25 @@ def since_when(began: datetime, looked_at: datetime | None) -> datetime:
     return began + PRECISION if looked_at is None else looked_at - MARGIN
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a look before a run has shown beside generations of ours that have not ended.
+
+    Attributes:
+        made: newer generations that nobody here has, whatever their age, by the key
+            (:func:`jobs.text.prompt_key`) of the prompt whose own has not ended.
+        unlooked: keys of such prompts of which the list can't tell whether there are any.
+    """
+
+    made: Mapping[str, Sequence[Generation]] = field(default_factory=dict)
+    unlooked: frozenset[str] = frozenset()
+
+
 class Elsewhere:
     """Remembers what others have made since a time.
+
+    The list may show prompts altered, so each is kept as it is shown, and a prompt of ours is
+    looked up as the list would show it, as far as that is known from generations of ours.
 
     Args:
         since: by our clock; None remembers nothing.
@@ -51,9 +70,26 @@ class Elsewhere:
     def __init__(self, since: datetime | None = None, *, copies: bool = False) -> None:
         self._since = since
         self._copies = copies
-        self._made: dict[str, dict[str, datetime]] = {}
-        self._bought: dict[str, int] = {}
+        self._learner = EchoLearner()
+        self._made: dict[str, dict[str, datetime]] = {}  # by the prompt's key as it is shown
+        self._beside: dict[str, dict[str, datetime]] = {}  # by our own prompt's
+        self._unlooked: frozenset[str] = frozenset()
+        self._bought: dict[str, int] = {}  # by prompt
+        self._shown: dict[str, int] = {}  # the same by its key as it is shown
         self._both: dict[str, tuple[str, int]] = {}
+
+    @property
+    def echo(self) -> Echo:
+        """Return what the list does to prompts; nothing where that can't be told."""
+        return self._learner.echo or Echo()
+
+    def learn(self, samples: Iterable[tuple[str, str]]) -> None:
+        """Learn from prompts of ours, as they were sent and as the list shows them."""
+        if self._learner.heed(samples):
+            self._shown = {self.echo.key(prompt): batch for prompt, batch in self._bought.items()}
+            self._both.clear()
+            for key, made in self._made.items():
+                self._compare(key, made)
 
     def note(
         self,
@@ -77,30 +113,39 @@ class Elsewhere:
             if one.prompt is not None and one.created_at is not None:
                 key = prompt_key(one.prompt)
                 self._made.setdefault(key, {})[one.id] = one.created_at - ahead
-                if key in self._bought:
-                    self._both[key] = (one.id, self._bought[key])
+                self._compare(key, [one.id])
 
-    def expect(self, beside: Iterable[Generation], ahead: timedelta, now: datetime) -> None:
-        """Remember generations that a look before the run has shown, of rows that may fail yet.
+    def _compare(self, key: str, generations: Iterable[str]) -> None:
+        """Remember of a shown prompt that this run bought it, and others too."""
+        if key in self._shown:
+            for one in generations:
+                self._both[key] = (one, self._shown[key])
+
+    def expect(self, beside: Beside, ahead: timedelta, now: datetime) -> None:
+        """Remember what a look before the run has shown, of rows that may fail yet.
 
         Args:
-            beside: whatever their age.
+            beside: what it has shown.
             ahead: by how much the provider's clock is ahead of ours.
             now: by our clock.
         """
-        for one in beside:
-            if one.prompt is not None:
-                at = now if one.created_at is None else one.created_at - ahead
-                self._made.setdefault(prompt_key(one.prompt), {})[one.id] = at
+        self._unlooked |= beside.unlooked
+        for key, made in beside.made.items():
+            self._beside.setdefault(key, {}).update(
+                (one.id, now if one.created_at is None else one.created_at - ahead) for one in made
+            )
 
-    def bought(self, key: str, batch_id: int) -> None:
+    def bought(self, prompt: str, batch_id: int) -> None:
         """Remember what this run buys itself, the last :data:`REMEMBERED` of it."""
         if not self._copies:
             return
-        self._bought.pop(key, None)
-        self._bought[key] = batch_id
+        self._bought.pop(prompt, None)
+        self._bought[prompt] = batch_id
+        self._shown[self.echo.key(prompt)] = batch_id
         if len(self._bought) > REMEMBERED:
-            del self._bought[next(iter(self._bought))]
+            oldest = next(iter(self._bought))
+            del self._bought[oldest]
+            self._shown.pop(self.echo.key(oldest), None)
 
     @property
     def suspicious(self) -> bool:
@@ -113,7 +158,7 @@ class Elsewhere:
         return len(both) >= SEVERAL
 
     def both(self) -> Mapping[str, tuple[str, int]]:
-        """Map prompts that this run bought to a generation that others made, and our batch."""
+        """Map shown prompts that this run bought to a generation of others, and our batch."""
         return dict(self._both)
 
     def forget(self, keys: Iterable[str]) -> None:
@@ -121,18 +166,23 @@ class Elsewhere:
         for key in list(keys):
             self._both.pop(key, None)
 
-    def made(self, key: str, after: datetime | None = None) -> Sequence[str]:
+    def made(self, prompt: str, after: datetime | None = None) -> Sequence[str]:
         """List the generations of a prompt that others have made, the first seen first.
 
         An acceptance of ours that was on its way meanwhile may be among them: whoever asks looks
         whether they are still nobody's.
 
         Args:
-            key: of the prompt.
+            prompt: as it would be sent.
             after: only later ones, by our clock: until then a person has overruled them.
         """
-        made = self._made.get(key, {})
+        shown = self._made.get(self.echo.key(prompt), {})
+        made = self._beside.get(prompt_key(prompt), {}) | shown
         return tuple(n for n, at in made.items() if after is None or at > after + PRECISION)
+
+    def is_unlooked(self, prompt: str) -> bool:
+        """Check whether a look before the run could not tell what there is of a prompt."""
+        return prompt_key(prompt) in self._unlooked
 
 
 class Strangers:

@@ -6,12 +6,13 @@ in these can't be told apart: then nothing is taken over by itself.
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from .clock import PRECISION, UNMEASURED
+from .echo import SHORTEST_CUT, Echo, Likeness
 from .provider import Generation, GenerationPhase
 from .text import text_key
 
@@ -24,7 +25,7 @@ class WantedRow:
     """A queued row that is looked for before it is bought.
 
     Attributes:
-        key: its prompt, folded (:func:`jobs.text.text_key`).
+        prompt: as it would be sent.
         since: only generations that were made later may be its own, by our clock: it has an older
             one already, and waits for a retry. None: any.
         created_since: the same by the provider's clock, where that is known.
@@ -34,7 +35,7 @@ class WantedRow:
     """
 
     job_id: int
-    key: str
+    prompt: str
     fingerprint: str
     since: datetime | None = None
     created_since: datetime | None = None
@@ -82,17 +83,36 @@ class Match:
     Attributes:
         alike: False where other rows of the prompt ask for other videos: which one it is can't be
             told.
+        sure: False where the prompt is shown otherwise than this list shows it, as far as that is
+            known, and could be the row's all the same.
     """
 
     job_id: int
     generation: Generation
     use: Use
     alike: bool = True
+    sure: bool = True
 
     @property
     def takeable(self) -> bool:
         """Return whether it may be taken over; the job waits for it otherwise."""
-        return self.alike and self.use is Use.TAKEN_OVER
+        return self.alike and self.sure and self.use is Use.TAKEN_OVER
+
+
+@dataclass(frozen=True, slots=True)
+class Shows:
+    """How a list shows prompts.
+
+    Attributes:
+        echo: what it does to them, as far as that is known.
+        shortest: characters that a cut of which nothing is known leaves at least.
+    """
+
+    echo: Echo = field(default_factory=Echo)
+    shortest: int = SHORTEST_CUT
+
+
+PLAINLY: Final = Shows()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,41 +142,64 @@ def match(
     doubtful: Mapping[str, datetime],
     clocks: Clocks,
     *,
+    shows: Shows = PLAINLY,
     keep_others: bool = True,
 ) -> Matched:
     """Match queued rows with generations of the account that no attempt has.
 
     Equal rows take the oldest first, one each; rows of one prompt that ask for different videos
-    (image, duration, orientation) can't be told apart in the list, so they all wait.
+    (image, duration, orientation) can't be told apart in the list, so they all wait; so do rows
+    whose prompts are the same as the list shows them. What no row has as its own, and could be a
+    row's prompt altered in a way that is not known, makes it wait.
 
     Args:
         rows: in the manifests' order.
         unknown: generations that are nobody's.
-        doubtful: when a prompt's first attempt in doubt was sent, by our clock, by the prompt,
-            folded: only what is older by far is surely not theirs.
+        doubtful: when a prompt's first attempt in doubt was sent, by our clock, by the prompt as
+            the list shows it, folded: only what is older by far is surely not theirs.
         clocks: ours and the provider's.
+        shows: how the list shows prompts.
         keep_others: False drops unmatched rows that nothing holds back: there may be a million.
     """
-    by_key: dict[str, list[Generation]] = {}
-    for generation in unknown:
-        if generation.prompt and use_of(generation, clocks.now) is not Use.NOTHING:
-            key = text_key(generation.prompt)
-            if key not in doubtful or _is_before(generation, doubtful[key] + clocks.ahead):
-                by_key.setdefault(key, []).append(generation)
+    by_key = _by_key(unknown, doubtful, clocks)
     groups: dict[str, list[WantedRow]] = {}
     others: list[WantedRow] = []
+    unsure: list[tuple[WantedRow, Sequence[str]]] = []
+    likeness = Likeness(by_key, shows.shortest)
     for row in rows:
-        if row.key in by_key:
-            groups.setdefault(row.key, []).append(row)
+        key = shows.echo.text(row.prompt)
+        if key in by_key:
+            groups.setdefault(key, []).append(row)
+        elif like := likeness.of(row.prompt):
+            unsure.append((row, like))
         elif keep_others or row.held_back is not None:
             others.append(row)
     matches: list[Match] = []
     for key, group in groups.items():
-        found = sorted(by_key[key], key=lambda one: _order(one, clocks.now))
+        found = sorted(by_key.pop(key), key=lambda one: _order(one, clocks.now))
         made, left = _hand_out(group, found, clocks)
         matches += made
         others += left
+    for row, like in unsure:
+        own = _first(row, (one for key in like for one in by_key.get(key, ())), clocks)
+        if own is not None:
+            matches.append(Match(row.job_id, own, use_of(own, clocks.now), sure=False))
+        elif keep_others or row.held_back is not None:
+            others.append(row)
     return Matched(tuple(matches), tuple(others))
+
+
+def _by_key(
+    unknown: Iterable[Generation], doubtful: Mapping[str, datetime], clocks: Clocks
+) -> dict[str, list[Generation]]:
+    """Gather by prompt, as it is shown, what may be a row's."""
+    found: dict[str, list[Generation]] = {}
+    for generation in unknown:
+        if generation.prompt and use_of(generation, clocks.now) is not Use.NOTHING:
+            key = text_key(generation.prompt)
+            if key not in doubtful or _is_before(generation, doubtful[key] + clocks.ahead):
+                found.setdefault(key, []).append(generation)
+    return found
 
 
 def _is_before(generation: Generation, sent: datetime) -> bool:
@@ -183,7 +226,7 @@ def _hand_out(
     alike = len({row.fingerprint for row in rows}) == 1
     offered, made, left = deque(found), [], []
     for row in rows:
-        own = next((one for one in offered if _later(one, row, clocks.ahead)), None)
+        own = _first(row, offered, clocks)
         if own is None:
             left.append(row)
             if alike and row.overruled_at is not None and offered:
@@ -194,6 +237,10 @@ def _hand_out(
             offered.append(own)
         made.append(Match(row.job_id, own, use_of(own, clocks.now), alike))
     return made, left
+
+
+def _first(row: WantedRow, offered: Iterable[Generation], clocks: Clocks) -> Generation | None:
+    return next((one for one in offered if _later(one, row, clocks.ahead)), None)
 
 
 def _later(generation: Generation, row: WantedRow, ahead: timedelta) -> bool:

@@ -1,11 +1,10 @@
 """On which terms a run works: caps' companions, pace and patience, all named as the flags are."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from .elsewhere import Beside
 from .money import Micros, to_micros
-from .provider import Generation
 from .retry import RetryPolicy
 
 PRICE_CEILING = to_micros("1.00")
@@ -32,8 +31,7 @@ class RunPolicy:
             them to go on.
         buys: False polls and settles what is there, and submits nothing.
         looked_at: when the account's list was looked through before this run, if it was.
-        beside: what that look showed beside generations of ours that have not ended
-            (:attr:`jobs.earlier.EarlierWork.beside`).
+        beside: what that look showed beside generations of ours that have not ended.
         callback_url: where the provider may announce the ends of rows that name no address.
     """
 
@@ -52,7 +50,7 @@ class RunPolicy:
     buys: bool = True
     callback_url: str | None = None
     looked_at: datetime | None = None
-    beside: Sequence[Generation] = ()
+    beside: Beside = field(default_factory=Beside)
 
     @property
     def send_within(self) -> timedelta:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from .clock import Clock
 from .context import Checkpoint, RunContext, nothing
-from .elsewhere import Elsewhere, since_when
+from .elsewhere import Beside, Elsewhere, since_when
 from .ending import REFUSED, Ending, Reason
 from .errors import DatabaseOwnerError
 from .fence import Fence
@@ -24,7 +24,6 @@ from .gate import Gate
 from .policy import RunPolicy
 from .poller import Poller
 from .provider import (
-    Generation,
     Provider,
     ProviderError,
     RefusalCause,
@@ -116,7 +115,7 @@ class Runner:
         self.handed: list[int] = []
         """Jobs that were handed to it; known when it has ended."""
 
-    def expect(self, beside: Sequence[Generation]) -> None:
+    def expect(self, beside: Beside) -> None:
         """Heed what stands in the account beside generations of ours that have not ended."""
         ahead = self._provider.clock_ahead or timedelta(0)
         self._elsewhere.expect(beside, ahead, self._clock.now())

@@ -19,7 +19,8 @@ from batchsora.app.wording import BUY_THEM, SHOWN, paid_before, wait_or_take
 from batchsora.runblob.adapter import RunBlobProvider
 from jobs.clock import Clock
 from jobs.earlier import EarlierWork, find_earlier, hold_back, take_over
-from jobs.provider import Generation, ProviderError, TokenRefusedError
+from jobs.elsewhere import Beside
+from jobs.provider import ProviderError, TokenRefusedError
 from jobs.runner import check_owner
 from jobs.states import FOUND, HeldBack
 from jobs.store import Store, holding, past, takeovers, views
@@ -57,7 +58,7 @@ class Earlier(NamedTuple):
     """
 
     waiting: frozenset[int] = frozenset()
-    beside: Sequence[Generation] = ()
+    beside: Beside = Beside()
 
 
 def settle_earlier(
@@ -228,7 +229,8 @@ def _settle_found(
 ) -> None:
     asker.say(
         f"{len(work.matches)} of these {work.jobs} prompts exist already in this account, "
-        f"{work.finished} finished (compared by prompt: the list shows no duration or orientation)"
+        f"{work.finished} finished (compared by prompt: the list shows no duration or orientation"
+        f"{work.shown and f', and shows prompts {work.shown}'})"
     )
     for line in _not_taken(work):
         asker.say(line)
@@ -245,17 +247,29 @@ def _settle_found(
 
 def _not_taken(work: EarlierWork) -> Iterator[str]:
     """Say what could not be taken over by itself, and why."""
-    unlike = [match for match in work.matches if not match.alike]
-    if unlike:
-        names = list(dict.fromkeys(match.generation.id for match in unlike))
-        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    unsure = [match for match in work.matches if not match.sure]
+    if unsure:
+        names = list(dict.fromkeys(match.generation.id for match in unsure))
         yield (
-            f"{len(unlike)} row(s) share a prompt and differ in image, duration or orientation, "
-            "which the list does not show, so they wait. Oldest first, the account has "
-            f"{', '.join(names[:SHOWN])}{more}: 'batchsora resolve JOB --generation ID' takes one "
+            f"{len(unsure)} row(s) may be in the account under a prompt that was cut or altered "
+            f"({_some(names)}), so they wait: 'batchsora resolve JOB --generation ID' takes one "
             f"over, {BUY_THEM}"
         )
-    unsound = sum(match.alike and not match.takeable for match in work.matches)
+    unlike = [match for match in work.matches if match.sure and not match.alike]
+    if unlike:
+        names = list(dict.fromkeys(match.generation.id for match in unlike))
+        share = (
+            f"can't be told apart in a list that shows prompts {work.shown or 'altered'}"
+            if work.shown or work.trouble
+            else "share a prompt and differ in image, duration or orientation, which the list does "
+            "not show"
+        )
+        yield (
+            f"{len(unlike)} row(s) {share}, so they wait. Oldest first, the account has "
+            f"{_some(names)}: 'batchsora resolve JOB --generation ID' takes one "
+            f"over, {BUY_THEM}"
+        )
+    unsound = sum(match.alike and match.sure and not match.takeable for match in work.matches)
     if unsound:
         yield (
             f"{unsound} of them have no file, or are unfinished for more than a day, so their rows "
@@ -263,12 +277,21 @@ def _not_taken(work: EarlierWork) -> Iterator[str]:
         )
 
 
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{', '.join(names[:SHOWN])}{more}"
+
+
 def _settle_not_looked(
     store: Store, work: EarlierWork, choice: OnExisting, clock: Clock, asker: Asker
 ) -> None:
+    rows = f"{len(work.not_looked)} row(s)"
     asker.say(
-        f"only the newest {work.looked} generations of the account could be looked at: "
-        f"{len(work.not_looked)} row(s) were not found there, and may be among the others"
+        f"{work.trouble}, so it proves nothing: {rows} were not found in it, and may have been "
+        "bought already"
+        if work.trouble
+        else f"only the newest {work.looked} generations of the account could be looked at: "
+        f"{rows} were not found there, and may be among the others"
     )
     if (
         choice is OnExisting.ASK

@@ -195,7 +195,7 @@ def _list(plan: "Plan") -> Iterator[str]:
 
     if plan.to_buy:
         yield "list      the account's list is not looked at: the run does so first, and rows"
-        yield "          that it shows wait"
+        yield "          that it shows wait, and all others where it can't be believed"
     if plan.waiting[HeldBack.EXISTS] or plan.waiting[HeldBack.ELSEWHERE]:
         yield f"{'' if plan.to_buy else 'list':<9} rows that wait for what it showed are bought"
         yield "          where that has failed since"

@@ -263,9 +263,9 @@ class _Picker:
             self.blocked.add(Blocked.TWIN)
             return None
         if twin is None:
-            theirs = others.hold_back(self._connection, self._terms.elsewhere, job, same)
+            theirs = others.hold_back(self._connection, self._terms.elsewhere, job)
             if theirs is not None:
-                self.elsewhere.append(theirs)
+                self.elsewhere += [theirs] if theirs else []
                 return None
         hold, alone = self._hold(job.kind)
         if hold is None:
@@ -278,7 +278,7 @@ class _Picker:
             return None
         made = self._write_intent(job, hold, same)
         self._till.hold(keys, hold)
-        self._terms.elsewhere.bought(same, job.batch_id)
+        self._terms.elsewhere.bought(job.prompt, job.batch_id)
         if alone:
             # the first of an unknown kind goes alone: the others wait for the price it tells
             self._close(None, job.kind, Blocked.LEARNING)

@@ -8,9 +8,10 @@ from sqlalchemy import Connection, bindparam, func, null, or_, select, text, upd
 
 from ..clock import EARLIEST, LATEST
 from ..provider import Generation
+from ..sight import Bought
 from ..states import AttemptState
 from ..suspects import ClockOffset
-from ..tables import ATTEMPT, BATCH, JOB, PRICE, UNSETTLED, VOID
+from ..tables import ATTEMPT, BATCH, JOB, PAID, PRICE, UNSETTLED, VOID
 from ..witness import Acceptance
 from .prepared import Prepared
 
@@ -160,6 +161,32 @@ def expected(connection: Connection, oldest: int, since: datetime) -> list[Accep
         )
     )
     return [_acceptance(row) for row in rows]
+
+
+def must_show(
+    connection: Connection, since: datetime, created: datetime, newest: int
+) -> list[Bought]:
+    """List the generations that we bought and that the account's whole list must show.
+
+    Args:
+        connection: a snapshot.
+        since: all that were accepted later, by our clock, are among them;
+        created: all that were created later, by the provider's;
+        newest: and the last so many, however old they are.
+    """
+    accepted = func.coalesce(ATTEMPT.c.accepted_at, ATTEMPT.c.intent_at)
+    bought = (
+        select(ATTEMPT.c.id, ATTEMPT.c.generation_id, accepted.label("at"))
+        .where(PAID, ATTEMPT.c.idempotency_key != "")
+        .order_by(ATTEMPT.c.id.desc())
+    )
+    recent = bought.where(or_(accepted > since, ATTEMPT.c.created_at > created))
+    rows = {
+        row.id: Bought(row.generation_id, row.at)
+        for query in (bought.limit(newest), recent)
+        for row in connection.execute(query)
+    }
+    return list(rows.values())
 
 
 _DATE = Prepared(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, select, update
 
 from ..elsewhere import Elsewhere
 from ..states import HeldBack
@@ -12,9 +12,7 @@ from . import holding
 from .prepared import Prepared, as_list, one_of
 from .takeovers import known_ids
 
-_UNSETTLED_ID = Prepared(
-    select(ATTEMPT.c.id).where(UNSETTLED, ATTEMPT.c.prompt_key == bindparam("prompt_key")).limit(1)
-)
+_UNSETTLED_PROMPTS = Prepared(select(ATTEMPT.c.prompt).where(UNSETTLED))
 
 _AWAITED = Prepared(  # by batch, for its index
     select(JOB.c.held_back_by, JOB.c.fingerprint).where(
@@ -29,25 +27,43 @@ _AWAITED = Prepared(  # by batch, for its index
 """Generations that a look before buying has matched to a row, which waits for them."""
 
 
-def hold_back(connection: Connection, elsewhere: Elsewhere, job: Any, key: str) -> str | None:
-    """Hold a job back when somebody else has made its prompt.
+def hold_back(connection: Connection, elsewhere: Elsewhere, job: Any) -> str | None:
+    """Hold a job back when somebody else has made its prompt, or nobody could look for it.
 
     Args:
         connection: in a writing transaction; no attempt of the prompt is unsettled in it.
         elsewhere: what others were seen to make.
         job: a queued one; what others had made when a person overruled it is none of it, nor is
             what an equal row waits for.
-        key: of its prompt (:func:`jobs.text.prompt_key`).
 
     Returns:
-        The generation that is the reason; None where there is none.
+        The generation that is the reason, or an empty text where nobody could look; None where the
+        job is not held back.
     """
-    made = elsewhere.made(key, job.overruled_at)
+    made = elsewhere.made(job.prompt, job.overruled_at)
     theirs = _not_ours(connection, made, job.fingerprint)
-    if theirs is None:
-        return None
-    holding.hold_back(connection, {job.id: theirs}, HeldBack.ELSEWHERE)
-    return theirs
+    if theirs is not None and not _is_a_doubts(connection, elsewhere, job.prompt):
+        holding.hold_back(connection, {job.id: theirs}, HeldBack.ELSEWHERE)
+        return theirs
+    if elsewhere.is_unlooked(job.prompt) and job.overruled_at is None:
+        holding.hold_back(connection, {job.id: None}, HeldBack.NOT_LOOKED)
+        return ""
+    return None
+
+
+def _is_a_doubts(connection: Connection, elsewhere: Elsewhere, prompt: str) -> bool:
+    """Check whether what the list shows of a prompt may be an unsettled attempt's of another.
+
+    Where the list cuts prompts, different ones look alike.
+    """
+    return elsewhere.echo.altered and elsewhere.echo.key(prompt) in _unsettled(
+        connection, elsewhere
+    )
+
+
+def _unsettled(connection: Connection, elsewhere: Elsewhere) -> set[str]:
+    """Return the keys of unsettled attempts' prompts, as the list shows them."""
+    return {elsewhere.echo.key(prompt) for prompt in _UNSETTLED_PROMPTS.column(connection)}
 
 
 def hold_back_copied(connection: Connection, elsewhere: Elsewhere) -> dict[int, str]:
@@ -66,11 +82,8 @@ def hold_back_copied(connection: Connection, elsewhere: Elsewhere) -> dict[int, 
     seen = [generation for generation, _ in both.values()]
     ours = known_ids(connection, seen) | {row.held_back_by for row in _awaited(connection, seen)}
     elsewhere.forget(key for key, (generation, _) in both.items() if generation in ours)
-    theirs = {
-        key: found
-        for key, found in elsewhere.both().items()
-        if _UNSETTLED_ID.first(connection, prompt_key=key) is None
-    }
+    unsettled = _unsettled(connection, elsewhere)
+    theirs = {key: found for key, found in elsewhere.both().items() if key not in unsettled}
     if not elsewhere.enough(theirs):
         return {}
     elsewhere.forget(theirs)  # once: whoever releases the rows knows of these

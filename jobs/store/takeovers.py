@@ -1,12 +1,13 @@
 """Taking generations over that this database did not buy."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, func, insert, or_, select, text, update
 from sqlalchemy.sql import ColumnElement
 
+from ..echo import Echo
 from ..matching import WantedRow
 from ..provider import Generation
 from ..states import FOUND, NOTHING_FOUND, AttemptState, HeldBack, JobState
@@ -56,12 +57,11 @@ def wanted_rows(connection: Connection, sought: Sought) -> Iterator[WantedRow]:
         .order_by(JOB.c.batch_id, JOB.c.row, JOB.c.id)
     )
     for row in found:
-        key = text_key(row.prompt)
-        since, created_since = newest.get((row.id, key), (None, None))
+        since, created_since = newest.get((row.id, text_key(row.prompt)), (None, None))
         found_before = None if row.held_back in NOTHING_FOUND else row.held_back
         yield WantedRow(
             row.id,
-            key,
+            row.prompt,
             row.fingerprint,
             since,
             created_since,
@@ -90,14 +90,14 @@ def _newest_known(
     }
 
 
-def doubtful_keys(connection: Connection) -> dict[str, datetime]:
-    """Read when each prompt, folded, was first sent whose generation may be there unknown to us."""
+def doubtful(connection: Connection) -> dict[str, datetime]:
+    """Read when each prompt was first sent whose generation may be there unknown to us."""
     rows = connection.execute(
         select(ATTEMPT.c.prompt, ATTEMPT.c.intent_at)
         .where(LIVE, ATTEMPT.c.state.in_([AttemptState.OPEN, AttemptState.IN_DOUBT]))
         .order_by(ATTEMPT.c.intent_at.desc())
     )
-    return {text_key(row.prompt): row.intent_at for row in rows}
+    return {row.prompt: row.intent_at for row in rows}
 
 
 _ANY_LIVE = Prepared(select(ATTEMPT.c.id).where(LIVE, text("state = 'accepted'")).limit(1))
@@ -108,14 +108,30 @@ def any_live(connection: Connection) -> bool:
     return _ANY_LIVE.first(connection) is not None
 
 
-def live_keys(connection: Connection) -> dict[str, tuple[datetime, datetime | None]]:
-    """Read what has not ended: when each prompt, folded, was accepted last, and created."""
+def live(connection: Connection) -> dict[str, tuple[datetime, datetime | None]]:
+    """Read what has not ended: when each prompt was accepted last, and created."""
     rows = connection.execute(
         select(ATTEMPT.c.prompt, ATTEMPT.c.accepted_at, ATTEMPT.c.created_at)
         .where(LIVE, ATTEMPT.c.state == AttemptState.ACCEPTED, ATTEMPT.c.accepted_at.is_not(None))
         .order_by(ATTEMPT.c.id)
     )
-    return {text_key(row.prompt): (row.accepted_at, row.created_at) for row in rows}
+    return {row.prompt: (row.accepted_at, row.created_at) for row in rows}
+
+
+def requests_like(connection: Connection, shown: Container[str], echo: Echo) -> dict[str, set[str]]:
+    """Map shown prompts, folded, to the fingerprints of all rows here that they may belong to.
+
+    Args:
+        connection: a snapshot.
+        shown: which.
+        echo: what the list does to prompts.
+    """
+    found: dict[str, set[str]] = {}
+    for row in connection.execute(select(JOB.c.prompt, JOB.c.fingerprint)):
+        key = echo.text(row.prompt)
+        if key in shown:
+            found.setdefault(key, set()).add(row.fingerprint)
+    return found
 
 
 _KNOWN = Prepared(

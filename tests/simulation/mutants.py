@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 from sqlalchemy import Connection, delete, select, update
 
-from jobs import account_list, reconcile
+from jobs import account_list, earlier, reconcile
 from jobs.books import Agreement, Books
 from jobs.provider import (
     GenerationRequest,
@@ -18,6 +18,7 @@ from jobs.provider import (
     TokenRefusedError,
 )
 from jobs.retry import RetryPolicy
+from jobs.sight import Sight
 from jobs.states import FailureKind, JobState
 from jobs.store import claims, handing, outcomes, past, rows, steering
 from jobs.suspects import Settlement
@@ -183,6 +184,13 @@ def short_page_as_the_end() -> Iterator[None]:
 
 
 @contextmanager
+def a_list_believed_unseen() -> Iterator[None]:
+    """The look before buying takes prompts as they are shown, and each list for the whole truth."""
+    with patch.object(earlier, "see", lambda *_: Sight()):
+        yield
+
+
+@contextmanager
 def own_past_not_looked_at() -> Iterator[None]:
     """What other batches of the database paid for is bought again."""
     with patch.object(past, "paid_elsewhere", lambda *_, **__: {}):
@@ -252,6 +260,7 @@ MUTANTS = (
     absence_from_an_unfaithful_list,
     short_page_as_the_end,
     own_past_not_looked_at,
+    a_list_believed_unseen,
     one_403_as_the_tokens,
     a_batch_handed_over,
     money_moved_by_the_rows_campaign,

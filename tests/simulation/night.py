@@ -71,6 +71,15 @@ LISTS = (
 HONEST = ("list=capped:2", "list=capped:7", "list=short-pages", "list=repeats-past-end")
 """Those that show everything, in an unusual way."""
 
+HIDES_SOME = ("list=frozen", "list=lossy", "+lossy")
+"""Those that may hide just what a lost database bought: no look can find it there."""
+
+BREAKS = ("list=404", "list=500", "list=html", "list=shape", "list=errors-past-end")
+"""Those that can't be read, or not to their end."""
+
+TELLS_LITTLE = ("list=newest", "list=altered:enhance")
+"""Those of which nothing can be told before a generation of ours is known."""
+
 ANSWERS = (
     "failure=UNSAFE_CONTENT+INTERNAL_ERROR+frobnicated,fail=0.4", "failure=INVALID_IMAGE,fail=0.2",
     "failure=SERVICE_UNAVAILABLE,fail=0.3,failure-form=object", "stuck=0.2", "sick=0.3",
@@ -258,6 +267,7 @@ class Night:
         blank(self.path)
         crashes = self.chance.choice([0, 1, 1, 2, 3, 4])
         self._load()
+        self._lose_what_some_bought()
         if self.chance.random() < 0.4:
             self._copy_or_restore()
         for _ in range(crashes):
@@ -312,27 +322,56 @@ class Night:
         by = {one.job_id: one.paid.generation_id for one in found}
         holding.hold_back(connection, by, HeldBack.PAID_BEFORE)
 
-    def _copy_or_restore(self) -> None:
-        """Keep a copy of the database, or go on with the one that was kept: a backup, a move.
-
-        Only where the list is honest: what a list that lies does not show, no look can find.
-        """
-        lies = self.odd_list and self.odd_list not in HONEST
-        if lies or self.account.twins or self.jumps or self.chance.random() < 0.3:
+    def _lose_what_some_bought(self) -> None:
+        """Where the list lies, go on with a copy that knows some purchases, and not the later."""
+        chance, lies = random.Random(self.seed + 4), self.odd_list and self.odd_list not in HONEST
+        if not lies or self._hides() or chance.random() < 0.2:
             return
-        copy = self.path.with_suffix(".copy")
+        self.jumps = False
+        picked = chance.sample(range(len(self.specs)), chance.randint(1, len(self.specs) - 1))
+        with WatchedStore(self.path, self.watcher) as store:
+            store.write(lambda c: holding.pick(c, 1, picked))
+        account, faults, flaky = self.account, self.account.faults, self.account.flaky
+        account.faults, account.flaky = Faults(), 0.0  # such a list would leave doubts, so no copy
+        self._process(dying=False)
+        with WatchedStore(self.path, self.watcher) as store:
+            left_out = holding.Sought([1])
+            store.write(lambda c: holding.release(c, left_out, [HeldBack.LEFT_OUT]))
+        if self._keep_a_copy():
+            self._process(dying=False)
+            self._restore()
+        account.faults, account.flaky = faults, flaky
+
+    def _hides(self) -> bool:
+        """Check whether the list may hide just what a lost database bought: no look can find it."""
+        return any(manner in self.odd_list for manner in HIDES_SOME)
+
+    def _copy_or_restore(self) -> None:
+        """Keep a copy of the database, or go on with the one that was kept: a backup, a move."""
+        if self._hides() or self.account.twins or self.jumps or self.chance.random() < 0.3:
+            return
+        if self.path.with_suffix(".copy").exists():
+            self._restore()
+        else:
+            self._keep_a_copy()
+
+    def _keep_a_copy(self) -> bool:
+        """Keep one that can tell; returns whether it is kept."""
         with Store(self.path) as store:
             unsettled = store.read(accounts.has_unsettled)
-        if not copy.exists() and unsettled:
-            return  # which of equal rows an unconfirmed one was, an older copy can't know
-        if not copy.exists():
-            with closing(sqlite3.connect(self.path)) as old, closing(sqlite3.connect(copy)) as new:
-                old.backup(new)
-            return
+            knows = store.read(accounts.known_generations)
+        if unsettled or (not knows and self.odd_list.startswith(TELLS_LITTLE)):
+            return False  # which of equal rows an unconfirmed one was, an older copy can't know
+        copy = self.path.with_suffix(".copy")
+        with closing(sqlite3.connect(self.path)) as old, closing(sqlite3.connect(copy)) as new:
+            old.backup(new)
+        return True
+
+    def _restore(self) -> None:
         self.clock.wait(400.0 + LONGEST)
         for suffix in ("-wal", "-shm"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-        shutil.copyfile(copy, self.path)
+        shutil.copyfile(self.path.with_suffix(".copy"), self.path)
         self.outcome.restored += 1
         with Store(self.path) as store:
             self.watcher.restored(store)
@@ -520,7 +559,11 @@ class Night:
         outcome.doubts = sum(a.doubt_since is not None for a in attempts)
         doubts = [a for a in attempts if a.state == "in_doubt"]
         outcome.left_in_doubt = len(doubts)
-        assert ending is not None
+        if ending is None:  # a list that can't be read, where a look must come first: no run buys
+            assert self.outcome.restored
+            assert self.odd_list.startswith(BREAKS)
+            self.watcher.nothing_is_lost(store)
+            return
         assert ending.reason in OVER, ending
         held = store.read(lambda c: {b.key: b.held for b in views.budgets(c)})
         assert held["account"] == sum(doubt.hold_micros for doubt in doubts)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.echo import WAYS, Echo, learn_echo, resembles
+from jobs.echo import WAYS, Echo, EchoLearner, Likeness, learn_echo, learn_most, resembles
 
 LONG = 'A heron & an <egret> wade through reeds at dawn, "slowly", as the mist lifts over the lake'
 SHORT = "A Fox"
@@ -89,3 +89,58 @@ def test_prompts_of_signs_alone_are_compared_as_they_are() -> None:
     """There are no letters to compare in an emoji."""
     assert resembles("🦊🦊", " 🦊🦊")
     assert not resembles("🦊🦊", "🐻")
+
+
+@pytest.mark.parametrize(
+    ("shown", "prompt", "shortest", "found"),
+    [
+        ([LONG[:40]], LONG, 8, [LONG[:40]]),
+        ([LONG[:40]], LONG, 40, [LONG[:40]]),
+        ([LONG[:40]], LONG, 41, []),
+        ([LONG[:40] + "…"], LONG, 80, [LONG[:40] + "…"]),
+        ([LONG[:13] + "&am", LONG[:30], "A heron", OTHER], LONG, 8, [LONG[:30], LONG[:13] + "&am"]),
+        ([LONG.upper(), html.escape(LONG)], LONG, 900, [LONG.upper(), html.escape(LONG)]),
+        ([LONG], LONG[:40], 8, []),
+        (["?!", ""], "...", 0, []),
+        ([], LONG, 8, []),
+    ],
+)
+def test_prompts_that_could_be_a_sent_one_are_found(
+    shown: list[str], prompt: str, shortest: int, found: list[str]
+) -> None:
+    """Altered ones of the same letters, and beginnings that a cut may have left."""
+    assert list(Likeness(shown, shortest).of(prompt)) == found
+
+
+@given(st.lists(st.text("abc ", max_size=14), max_size=12), st.text("abc ", max_size=14))
+def test_each_that_resembles_a_sent_prompt_is_found(shown: list[str], prompt: str) -> None:
+    """However many begin alike."""
+    expected = [one for one in dict.fromkeys(shown) if resembles(prompt, one) and one.split()]
+    expected = expected if prompt.split() else []
+    assert sorted(Likeness(dict.fromkeys(shown)).of(prompt)) == sorted(expected)
+
+
+def test_a_list_that_leaves_a_sign_out_rewrites_nothing() -> None:
+    """What has the same letters is found as it is; the others tell how prompts are shown."""
+    fox = ("a fox ✨", "a fox")
+    assert learn_echo([fox, (LONG, LONG)]) is None
+    assert learn_most([fox, (LONG, LONG)]) == Echo()
+    assert learn_most([fox, (LONG, LONG[:50])]) == Echo(cut=50)
+    assert learn_most([fox, (LONG, f"4k: {LONG}")]) is None
+
+
+def test_a_cut_at_a_space_is_learned_from_the_others() -> None:
+    """The space that it leaves at the end may be gone."""
+    samples = [("a heron in reeds at dawn", "a heron in"), ("a boat at the pier", "a boat at t")]
+    assert learn_echo(samples) == Echo(cut=11)
+
+
+def test_what_a_list_does_is_learned_page_by_page() -> None:
+    """It tells when that changes; what can't be told is no way at all."""
+    learner = EchoLearner()
+    assert not learner.heed([(SHORT, SHORT)])
+    assert learner.heed([(LONG, LONG[:50])])
+    assert learner.echo == Echo(cut=50)
+    assert not learner.heed([(LONG, LONG[:50]), (OTHER, OTHER[:50])])
+    assert learner.heed([(OTHER, f"4k: {OTHER}")])
+    assert learner.echo is None
