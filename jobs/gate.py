@@ -217,6 +217,11 @@ class Gate:
         return self._probe_at > 0
 
     @property
+    def careful(self) -> bool:
+        """Check whether they leave one at a time: one more in doubt would look like an outage."""
+        return self.probing or self._doubts_in_a_row >= STREAK - 1
+
+    @property
     def out_of_reach(self) -> bool:
         """Check whether the provider did not answer for longer than the run's patience."""
         return self._answers.is_over(self._clock.monotonic())

@@ -137,7 +137,7 @@ class Scheduler:
         under_way = len(self._sending)
         if self._funds.wanted:  # what is bought beside it would hide what a doubt cost
             return 0
-        if self._gate.probing:  # one alone shows whether submissions are taken again
+        if self._gate.careful:  # one alone shows whether submissions are taken again
             return 0 if under_way else min(self._pacer.available(), 1)
         free = MOST_SENDING - under_way if under_way < ROOM_FROM else 0
         return min(self._pacer.available(), free)
