@@ -131,12 +131,13 @@ class Walk:
         Raises:
             ProviderError: it can't be read.
         """
-        page = await read_page(self._provider, self._clock, self._offset)
+        page, passed_over = await self._read()
         fresh = [generation for generation in page if generation.id not in self.found]
         # what the page before ended with must be here again, or something lies between them
         # (a page of one entry shares none with the next)
         shared = any(generation.id == self._last for generation in page)
         joined = shared or (self._last is None and not (self.found and fresh))
+        joined = joined and not passed_over
         again = len(page) > self._overlap and page[0].id == self._first
         gap = bool(self._stale and fresh)  # something was hidden behind a page without news
         ids = [generation.id for generation in page]
@@ -159,6 +160,28 @@ class Walk:
             # a page that is shorter than the overlap hides what follows it: look behind it as well
             self._offset, self._last, self._overlap = self._offset + len(page), None, 0
         return Page(page, fresh, joined, again, ends, gap)
+
+    async def _read(self) -> tuple[Sequence[Generation], bool]:
+        """Read the next page; one without entries is not believed at once.
+
+        The first one may be so once, and is read a second time. And a provider may cut its pages
+        before it leaves entries out of them: then more stands behind one without entries, so that a
+        whole page further back is looked at as well.
+
+        Returns:
+            The page, empty only where the list ends; and whether entries may lie before it that
+            were not seen.
+        """
+        page = await read_page(self._provider, self._clock, self._offset)
+        if not (page or self.found):
+            page = await read_page(self._provider, self._clock, self._offset)
+        if page:
+            return page, False
+        further = self._offset + self._provider.list_limit
+        page = await read_page(self._provider, self._clock, further)
+        if page:
+            self._offset = further
+        return page, bool(page)
 
     async def _is_all(self) -> bool:
         """Check that the list had no entry but the one that was seen, when its next page was empty.
@@ -193,7 +216,8 @@ class Walk:
 def is_the_end(page: Sequence[Generation], fresh: Sequence[Generation], *, sure: bool) -> bool:
     """Check whether the list ends here: an empty page, or one that it gives again and again.
 
-    A short page never is the end: a provider may cap its pages, or leave entries out of them.
+    An empty page is one behind which a further page is empty too (:meth:`Walk._read`). A short page
+    never is the end: a provider may cap its pages, or leave entries out of them.
 
     Args:
         page: as it was read.

@@ -2,20 +2,22 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
-from .account_list import read_back
+from .account_list import Reading, read_back
 from .clock import Clock, passed_since
 from .echo import resembles
 from .errors import NotAllowedError
 from .provider import Generation, Provider, UnknownGenerationError
 from .states import FOUND, AttemptState, JobState
-from .store import Store, doubts, outcomes, takeovers, views
-from .suspects import Suspect
+from .store import Store, accounts, doubts, outcomes, takeovers, views
+from .suspects import WIDE, Suspect
 from .text import folded_id, prompt_key, same_text
+from .witness import judge
 
 
 async def resolve_as(
@@ -77,13 +79,32 @@ async def resolve_as(
     _must_have_landed(job, landed=landed)
 
 
-async def look_for(store: Store, provider: Provider, clock: Clock, job: Any) -> int:
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What one look at the account's list says of a doubt.
+
+    Attributes:
+        found: how many generations the doubt could be.
+        trouble: why it proves nothing that it shows no other, for people; empty where it does.
+    """
+
+    found: int
+    trouble: str = ""
+
+
+async def look_for(
+    store: Store, provider: Provider, clock: Clock, job: Any, grace: timedelta
+) -> Search:
     """Look once at the account's list for what a doubt could be, and keep what is found.
 
     Generations of the prompt count, as far back as the doubt may reach, that no attempt has.
 
-    Returns:
-        How many there are.
+    Args:
+        store: the job table.
+        provider: whose list is read.
+        clock: time.
+        job: from :func:`jobs.store.views.find_job`.
+        grace: for which the list may be behind, at least.
 
     Raises:
         NotAllowedError: the job is not in doubt.
@@ -105,14 +126,29 @@ async def look_for(store: Store, provider: Provider, clock: Clock, job: Any) -> 
     reading = await read_back(provider, clock, suspect.wide_from)
     alike = [one for one in reading.generations if could_be(suspect, one)]
 
-    def keep(connection: Connection) -> int:
+    def keep(connection: Connection) -> Search:
         ours = doubts.known(connection, [one.id for one in alike])
         found = [one for one in alike if one.id not in ours]
         if found:
             doubts.note_candidates(connection, attempt.id, found)
-        return len(found)
+        return Search(len(found), _trouble(connection, suspect, reading, grace))
 
     return store.write(keep)
+
+
+def _trouble(connection: Connection, suspect: Suspect, reading: Reading, grace: timedelta) -> str:
+    """Say why a reading proves nothing of a doubt; empty where it shows all that we know."""
+    if not reading.covers(suspect.wide_from):
+        return f"the list could not be read back to {suspect.wide_from:%Y-%m-%d %H:%M} without gaps"
+    since = suspect.sent_from - WIDE + timedelta(minutes=1)
+    known = doubts.known(connection, [one.id for one in reading.generations])
+    expected = doubts.expected(connection, suspect.attempt_id, since)
+    ours = reading.to_the_end and bool(accounts.known_generations(connection))
+    if not (known or expected or ours):
+        return ""  # nothing is known that it would have to show
+    lag = accounts.list_lag(connection)
+    tolerance = timedelta(seconds=max(grace.total_seconds(), lag or 0.0))
+    return judge(reading, list(known.values()), expected, tolerance, lag).trouble
 
 
 def could_be(suspect: Suspect, seen: Generation) -> bool:
@@ -125,13 +161,21 @@ def could_be(suspect: Suspect, seen: Generation) -> bool:
 
 
 def resolve_never_made(
-    store: Store, clock: Clock, job: Any, *, grace: timedelta, force: bool
+    store: Store, clock: Clock, job: Any, *, grace: timedelta, force: bool, trouble: str = ""
 ) -> None:
     """Settle a doubt by a person's word: nothing was created; the job is queued again.
 
+    Args:
+        store: the job table.
+        clock: time.
+        job: from :func:`jobs.store.views.find_job`.
+        grace: after which nothing turns up any more.
+        force: whatever stands against it.
+        trouble: why a look at the list proves nothing, for people.
+
     Raises:
-        NotAllowedError: the job is not in doubt, its grace is not known to be over, or there are
-            generations that it could be.
+        NotAllowedError: the job is not in doubt, its grace is not known to be over, there are
+            generations that it could be, or nothing shows that there is none.
     """
     _must_be_in_doubt(job)
     now = clock.now()
@@ -158,6 +202,11 @@ def resolve_never_made(
             f"{'; '.join(_candidates(attempt.candidates))}. 'batchsora resolve "
             f"{shlex.quote(job.key)} --generation ID' takes one; --force pays again although one "
             "may be its own"
+        )
+    if trouble and not force:
+        raise NotAllowedError(
+            f"whether {job.key!r} was made can't be seen: {trouble}. Look at the account's "
+            "generations on the provider's own page, then say --force to pay again if it was"
         )
     landed = store.write(
         lambda connection: outcomes.void(

@@ -7,7 +7,6 @@ from batchsora.app.ask import ask
 from batchsora.app.session import endpoint
 from batchsora.settings import Settings, SettingsError
 from jobs.clock import Clock
-from jobs.errors import NotAllowedError
 from jobs.provider import ProviderError
 from jobs.resolve import look_for, resolve_as, resolve_never_made
 from jobs.store import Store
@@ -39,13 +38,13 @@ def resolve(
 
     Raises:
         SettingsError: there is no token, and a generation was named.
-        jobs.errors.EngineError: the list can't be read, the job is not in doubt, or something
+        jobs.errors.EngineError: the generation can't be read, the job is not in doubt, or something
             stands against it.
     """
     if generation is None:
-        looked = "" if force else _look(store, settings, clock, job)
-        resolve_never_made(store, clock, job, grace=grace, force=force)
-        return f"{job.key} is queued again; its hold is released{looked}"
+        trouble = "" if force else _look(store, settings, clock, job, grace)
+        resolve_never_made(store, clock, job, grace=grace, force=force, trouble=trouble)
+        return f"{job.key} is queued again; its hold is released"
     with endpoint(settings) as place:
         ask(
             place,
@@ -54,23 +53,19 @@ def resolve(
     return f"{job.key} is generation {generation}; the next run looks at it"
 
 
-def _look(store: Store, settings: Settings, clock: Clock, job: Any) -> str:
+def _look(store: Store, settings: Settings, clock: Clock, job: Any, grace: timedelta) -> str:
     """Look for what a doubt could be before it counts as never made.
 
     Returns:
-        What a person must know of the look.
+        Why the look proves nothing; empty where it does.
 
     Raises:
-        NotAllowedError: the job is not in doubt, or the list can't be read.
+        NotAllowedError: the job is not in doubt.
     """
     try:
         with endpoint(settings) as place:
-            ask(place, lambda provider: look_for(store, provider, clock, job))
+            return ask(place, lambda provider: look_for(store, provider, clock, job, grace)).trouble
     except SettingsError:
-        return "; without a token the account's list was not looked at"
+        return "without a token the account's list was not looked at"
     except ProviderError as error:
-        raise NotAllowedError(
-            f"the account's list can't be read now ({error}), so nobody knows whether {job.key!r} "
-            "was made; try again later, or say --force to pay again if it was"
-        ) from error
-    return ""
+        return f"the account's list can't be read now ({error})"

@@ -25,7 +25,8 @@ from batchsora.cli.completing import batches, jobs
 @click.option(
     "--force",
     is_flag=True,
-    help="Although the prompt differs, the grace is not over, or it could be a known generation.",
+    help="Although the prompt differs, the grace is not over, it could be a known generation, or "
+    "the list proves nothing.",
 )
 @global_options
 @click.pass_obj
@@ -43,7 +44,8 @@ def command(
     """Settle a JOB whose submission nobody knows the outcome of.
 
     Look at the account's generations first: what was made was paid for. --never-made looks at the
-    list too, and asks for --force where there are generations that it could be.
+    list too, and asks for --force where there are generations that it could be, or where the list
+    does not show what it must.
 
     \b
     Examples:

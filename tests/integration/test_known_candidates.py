@@ -70,7 +70,7 @@ def test_never_made_with_candidates_known_asks_for_force(
     with served(world, flaky=1.0):
         done = call(*words)
         assert done.exit_code == 2
-        assert "can't be read" in str(done.exception)
+        assert "could be any of these" in str(done.exception)  # known, though it can't be read now
         assert json.loads(call("show", "r0", "--json").stdout)["status"] == "in_doubt"
         assert call(*words, "--force").exit_code == 0
 
@@ -93,10 +93,13 @@ def never_made(engine: Engine, *, look: bool, force: bool = False) -> None:
     job = engine.store.read(lambda c: views.find_job(c, "r0"))
 
     async def main() -> None:
+        grace, trouble = timedelta(0), ""
         if look:
-            await look_for(engine.store, engine.provider, engine.clock, job)
-        grace = timedelta(0)
-        resolve_never_made(engine.store, engine.clock, job, grace=grace, force=force)
+            found = await look_for(engine.store, engine.provider, engine.clock, job, grace)
+            trouble = found.trouble
+        resolve_never_made(
+            engine.store, engine.clock, job, grace=grace, force=force, trouble=trouble
+        )
 
     run_virtual(main())
 

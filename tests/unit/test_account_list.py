@@ -42,12 +42,15 @@ class Pages:
         self.halves = False
         self.failures: list[Exception] = []
         self.reads = 0
+        self.empty = 0  # answers that show no entry, before all others
 
     async def generations(self, limit: int, offset: int) -> Sequence[Generation]:
         await asyncio.sleep(0.1)
         if self.failures:
             raise self.failures.pop(0)
         self.reads += 1
+        if self.reads <= self.empty:
+            return []
         newest = int(self.entries[0].id[1:]) + 1 if self.entries else 0
         self.entries[:0] = [entry(newest + n) for n in reversed(range(self.grows_by))]
         first = offset if self.heeds_offset else 0
@@ -332,3 +335,59 @@ def test_an_error_past_the_first_page_leaves_what_was_read() -> None:
     assert len(reading.generations) == 190
     assert not reading.covers(EPOCH)
     assert reading.covers(EPOCH + timedelta(seconds=150))
+
+
+@pytest.mark.parametrize("count", [0, 1, 6, 100, 101, 350])
+def test_a_first_page_that_is_empty_once_is_read_again(count: int) -> None:
+    """One answer without entries is no empty account; two, and one from further back, are."""
+    pages = Pages(count)
+    pages.empty = 1
+    reading = read(pages)
+    assert len(reading.generations) == count
+    assert reading.covers(EPOCH)
+
+
+def test_an_account_that_is_empty_twice_and_has_entries_further_back_proves_nothing() -> None:
+    """What stands on the pages that showed none was not seen."""
+    pages = Pages(350)
+    pages.empty = 2
+    reading = read(pages)
+    assert [g.id for g in reading.generations] == [f"g{n}" for n in reversed(range(250))]
+    assert not reading.whole
+
+
+@pytest.mark.parametrize("newest", [0, 1, 10, 95])
+@pytest.mark.parametrize("deleted", [100, 120, 190])
+def test_entries_left_out_after_paging_end_no_list(newest: int, deleted: int) -> None:
+    """A page cut first, of which then all is left out, is empty: the list goes on behind it."""
+    pages = Pages(400)
+    pages.hidden = {f"g{n}" for n in range(400 - newest - deleted, 400 - newest)}
+    reading = read(pages)
+    assert "g0" in {g.id for g in reading.generations}
+    assert not reading.covers(EPOCH - timedelta(days=1))
+    look = run_virtual(read_list(pages, VirtualClock()))  # type: ignore[arg-type]
+    assert "g0" in {g.id for g in look.generations}
+    assert not look.whole
+
+
+@pytest.mark.parametrize("hidden", range(0, 400, 28))
+@pytest.mark.parametrize("cap", [1, 2, 10, 100])
+def test_a_list_of_which_much_is_left_out_ends_all_the_same(hidden: int, cap: int) -> None:
+    """Whatever is left out of its pages: all but ten requests move on by half a page."""
+    pages = Pages(400)
+    pages.cap = cap
+    pages.hidden = {f"g{n}" for n in range(200 - hidden // 2, 200 + hidden // 2)}
+    look = run_virtual(read_list(pages, VirtualClock()))  # type: ignore[arg-type]
+    assert pages.reads <= 400 / max(1, cap / 2) + 10
+    assert len(look.generations) <= 400 - hidden // 2 * 2
+
+
+@pytest.mark.parametrize(
+    ("count", "reads"),
+    [(0, 3), (1, 4), (6, 4), (100, 4), (101, 5), (190, 5), (350, 7), (1000, 14)],
+)
+def test_reading_a_list_to_its_end_takes_few_requests(count: int, reads: int) -> None:
+    """Its pages, two that show nothing new, and one from further back; three for an empty one."""
+    pages = Pages(count)
+    read(pages)
+    assert pages.reads == reads
