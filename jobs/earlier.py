@@ -6,8 +6,7 @@ are bought, a person says whether they are to be taken over at no cost, or bough
 """
 
 import asyncio
-import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,14 +15,12 @@ from sqlalchemy import Connection
 
 from .account_list import MOST_PAGES, Walk
 from .clock import Clock
-from .matching import Clocks, Match, Use, WantedRow, match, use_of
+from .matching import Clocks, Match, WantedRow, match, use_of
 from .provider import Generation, GenerationPhase, Provider, ProviderError
 from .states import HeldBack
 from .store import Store, holding, takeovers
 from .store.holding import Sought
 from .text import text_key
-
-log = logging.getLogger(__name__)
 
 TOGETHER: Final = 8
 """Single looks at the same time."""
@@ -54,8 +51,8 @@ class EarlierWork:
         released: jobs that were held back, and need not be any more.
         ahead: by how much the provider's clock is ahead of ours.
         looked_for: whose rows were looked for in the whole list; None where it was not whole.
-        beside: newer generations, which nobody here has, of prompts whose own has not ended: a row
-            that fails is not bought again beside one.
+        looked_at: those of the rows that were looked for, whatever was found, that were tried or
+            asked for by name before: the others were never anything but queued.
     """
 
     matches: Sequence[Match] = ()
@@ -65,7 +62,7 @@ class EarlierWork:
     released: Sequence[int] = ()
     ahead: timedelta = timedelta(0)
     looked_for: Sought | None = None
-    beside: Sequence[Generation] = ()
+    looked_at: Collection[int] = frozenset()
 
     @property
     def finished(self) -> int:
@@ -95,20 +92,20 @@ async def find_earlier(
     Raises:
         ProviderError: the list can't be read: nothing is known then, and nothing may be bought.
     """
-    jobs = store.read(lambda connection: takeovers.count_wanted(connection, sought))
-    if not jobs and not store.read(takeovers.any_live):
+    jobs, looked_at = store.read(
+        lambda connection: (
+            takeovers.count_wanted(connection, sought),
+            takeovers.tried_or_named(connection, sought),
+        )
+    )
+    if not jobs:  # what is queued in the run is looked for in it (:mod:`jobs.late_look`)
         return EarlierWork()
-    try:
-        look = await read_list(provider, clock, seen)
-    except ProviderError as error:
-        if jobs:
-            raise
-        log.info("what stands beside videos under way could not be looked up: %s", error)
-        return EarlierWork()
+    look = await read_list(provider, clock, seen)
     ahead = provider.clock_ahead or timedelta(0)
     clocks = Clocks(clock.now() + ahead, ahead)
     found = store.read(lambda connection: compared(connection, sought, look, clocks))
-    return await _with_addresses(provider, replace(found, jobs=jobs), clocks.now)
+    found = replace(found, jobs=jobs, looked_at=looked_at)
+    return await _with_addresses(provider, found, clocks.now)
 
 
 NOTHING_SHOWN: Final = ListLook((), whole=True)
@@ -135,14 +132,7 @@ def compared(connection: Connection, sought: Sought, look: ListLook, clocks: Clo
         if not _stays(row, shown)
         and not (row.key in doubtful and (row.held_back_by or "") in nobodys)
     ]
-    matched = {one.generation.id for one in found.matches}
-    live = takeovers.live_keys(connection)
     return EarlierWork(
-        beside=[
-            generation
-            for name, generation in shown.items()
-            if name in nobodys - matched and _is_beside(generation, live, clocks)
-        ],
         matches=found.matches,
         looked=len(shown),
         not_looked=[] if look.whole else [row.job_id for row in free if row.overruled_at is None],
@@ -150,20 +140,6 @@ def compared(connection: Connection, sought: Sought, look: ListLook, clocks: Clo
         ahead=clocks.ahead,
         looked_for=sought if look.whole else None,
     )
-
-
-def _is_beside(
-    generation: Generation,
-    live: Mapping[str, tuple[datetime, datetime | None]],
-    clocks: Clocks,
-) -> bool:
-    """Check whether a generation is a newer one of a prompt whose own has not ended."""
-    own = live.get(text_key(generation.prompt or ""))
-    if own is None or use_of(generation, clocks.now) is Use.NOTHING:
-        return False
-    accepted, created = own
-    since = created or accepted + clocks.ahead
-    return generation.created_at is None or generation.created_at > since
 
 
 def _stays(row: WantedRow, shown: Mapping[str, Generation]) -> bool:

@@ -80,19 +80,6 @@ class Elsewhere:
                 if key in self._bought:
                     self._both[key] = (one.id, self._bought[key])
 
-    def expect(self, beside: Iterable[Generation], ahead: timedelta, now: datetime) -> None:
-        """Remember generations that a look before the run has shown, of rows that may fail yet.
-
-        Args:
-            beside: whatever their age.
-            ahead: by how much the provider's clock is ahead of ours.
-            now: by our clock.
-        """
-        for one in beside:
-            if one.prompt is not None:
-                at = now if one.created_at is None else one.created_at - ahead
-                self._made.setdefault(prompt_key(one.prompt), {})[one.id] = at
-
     def bought(self, key: str, batch_id: int) -> None:
         """Remember what this run buys itself, the last :data:`REMEMBERED` of it."""
         if not self._copies:

@@ -1,11 +1,10 @@
 """On which terms a run works: caps' companions, pace and patience, all named as the flags are."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from .money import Micros, to_micros
-from .provider import Generation
 from .retry import RetryPolicy
 
 PRICE_CEILING = to_micros("1.00")
@@ -32,8 +31,8 @@ class RunPolicy:
             them to go on.
         buys: False polls and settles what is there, and submits nothing.
         looked_at: when the account's list was looked through before this run, if it was.
-        beside: what that look showed beside generations of ours that have not ended
-            (:attr:`jobs.earlier.EarlierWork.beside`).
+        looked_for: rows that were looked for then (:attr:`jobs.earlier.EarlierWork.looked_at`);
+            None: rows of the run's own batches are bought without that.
         callback_url: where the provider may announce the ends of rows that name no address.
     """
 
@@ -52,7 +51,7 @@ class RunPolicy:
     buys: bool = True
     callback_url: str | None = None
     looked_at: datetime | None = None
-    beside: Sequence[Generation] = ()
+    looked_for: Collection[int] | None = None
 
     @property
     def send_within(self) -> timedelta:
