@@ -9,6 +9,7 @@ from .clock import Clock
 from .elsewhere import Elsewhere, Strangers
 from .fence import Fence
 from .gate import Gate
+from .looked_for import LookedFor
 from .pace import Durations
 from .policy import RunPolicy
 from .provider import Generation, Provider
@@ -42,6 +43,7 @@ class RunContext:
         elsewhere: what others make on this account meanwhile.
         strangers: their generations that may be given back.
         fence: whether the database is still this run's.
+        looked_for: which rows may be bought without another look at the list.
     """
 
     store: Store
@@ -56,6 +58,7 @@ class RunContext:
     durations: Durations = field(default_factory=Durations)
     elsewhere: Elsewhere = field(default_factory=Elsewhere)
     strangers: Strangers = field(default_factory=Strangers)
+    looked_for: LookedFor = field(default_factory=LookedFor)
 
     def note_others(self, seen: Sequence[Generation]) -> None:
         """See in whatever was read of the list what somebody else buys meanwhile."""

@@ -6,9 +6,8 @@ are bought, a person says whether they are to be taken over at no cost, or bough
 """
 
 import asyncio
-import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,18 +15,15 @@ from sqlalchemy import Connection
 
 from .account_list import MOST_PAGES, Walk
 from .clock import Clock
-from .echo import Echo, Likeness
-from .elsewhere import Beside
-from .matching import Clocks, Match, Use, WantedRow, match, use_of
+from .echo import Echo
+from .matching import Clocks, Match, WantedRow, match, use_of
 from .provider import Generation, GenerationPhase, Provider, ProviderError
 from .sight import NEWEST, RECENT, Sight, see
 from .states import HeldBack
 from .store import Store, accounts, doubts, holding, takeovers
 from .store.holding import Sought
-from .text import prompt_key, text_key
+from .text import text_key
 from .witness import Acceptance
-
-log = logging.getLogger(__name__)
 
 TOGETHER: Final = 8
 """Single looks at the same time."""
@@ -68,8 +64,8 @@ class EarlierWork:
         released: jobs that were held back, and need not be any more.
         ahead: by how much the provider's clock is ahead of ours.
         looked_for: whose rows were looked for in the whole list; None where it was not whole.
-        beside: newer generations, which nobody here has, of prompts whose own has not ended: a row
-            that fails is not bought again beside one, nor where the list can't tell.
+        looked_at: those of the rows that were looked for, whatever was found, that were tried or
+            asked for by name before: the others were never anything but queued.
     """
 
     matches: Sequence[Match] = ()
@@ -81,7 +77,7 @@ class EarlierWork:
     released: Sequence[int] = ()
     ahead: timedelta = timedelta(0)
     looked_for: Sought | None = None
-    beside: Beside = field(default_factory=Beside)
+    looked_at: Collection[int] = frozenset()
 
     @property
     def finished(self) -> int:
@@ -111,20 +107,19 @@ async def find_earlier(
     Raises:
         ProviderError: the list can't be read: nothing is known then, and nothing may be bought.
     """
-    jobs = store.read(lambda connection: takeovers.count_wanted(connection, sought))
-    if not jobs and not store.read(takeovers.any_live):
+    jobs, looked_at = store.read(
+        lambda connection: (
+            takeovers.count_wanted(connection, sought),
+            takeovers.tried_or_named(connection, sought),
+        )
+    )
+    if not jobs:  # what is queued in the run is looked for in it (:mod:`jobs.late_look`)
         return EarlierWork()
-    try:
-        look = await _read_what_is_due(store, provider, clock, seen)
-    except ProviderError as error:
-        if jobs:
-            raise
-        log.info("what stands beside videos under way could not be looked up: %s", error)
-        keys = frozenset(map(prompt_key, store.read(takeovers.live)))
-        return EarlierWork(beside=Beside(unlooked=keys))
+    look = await _read_what_is_due(store, provider, clock, seen)
     clocks = _clocks(provider, clock)
     found = store.read(lambda connection: compared(connection, sought, look, clocks))
-    return await _with_addresses(provider, replace(found, jobs=jobs), clocks.now)
+    found = replace(found, jobs=jobs, looked_at=looked_at)
+    return await _with_addresses(provider, found, clocks.now)
 
 
 def _clocks(provider: Provider, clock: Clock) -> Clocks:
@@ -192,10 +187,7 @@ def compared(connection: Connection, sought: Sought, look: ListLook, clocks: Clo
         if not _stays(row, shown, echo)
         and not (echo.text(row.prompt) in doubtful and (row.held_back_by or "") in nobodys)
     ]
-    matched = {one.generation.id for one in found.matches}
-    others = [one for name, one in shown.items() if name in nobodys - matched]
     return EarlierWork(
-        beside=_beside(connection, others, sight, clocks, whole=whole),
         matches=_told_apart(connection, found.matches, sight),
         looked=len(shown),
         not_looked=[] if whole else [row.job_id for row in free if row.overruled_at is None],
@@ -220,45 +212,6 @@ def _told_apart(connection: Connection, matches: Sequence[Match], sight: Sight) 
         return replace(one, alike=one.alike and alone and sight.readable)
 
     return [told(one) for one in matches]
-
-
-def _beside(
-    connection: Connection,
-    others: Iterable[Generation],
-    sight: Sight,
-    clocks: Clocks,
-    *,
-    whole: bool,
-) -> Beside:
-    """Find what is newer than our own of a prompt that has not ended.
-
-    Args:
-        connection: a snapshot.
-        others: generations that nobody here has, nor waits for.
-        sight: of the list.
-        clocks: ours and the provider's.
-        whole: the list is believed; else nothing can be told of any.
-    """
-    live = takeovers.live(connection)
-    if not whole:
-        return Beside(unlooked=frozenset(map(prompt_key, live)))
-    by_text: dict[str, list[Generation]] = {}
-    for one in others:
-        if one.prompt and use_of(one, clocks.now) is not Use.NOTHING:
-            by_text.setdefault(text_key(one.prompt), []).append(one)
-    likeness, made = Likeness(by_text, sight.shows.shortest), {}
-    for prompt, (accepted, created) in live.items():
-        texts = {sight.shows.echo.text(prompt), *likeness.of(prompt)}
-        since = created or accepted + clocks.ahead
-        newer = [
-            one
-            for text in texts
-            for one in by_text.get(text, ())
-            if one.created_at is None or one.created_at > since
-        ]
-        if newer:
-            made[prompt_key(prompt)] = newer
-    return Beside(made)
 
 
 def _stays(row: WantedRow, shown: Mapping[str, Generation], echo: Echo) -> bool:

@@ -7,7 +7,6 @@ bought were bought by others too, all that is left of their batches (:mod:`jobs.
 """
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Sized
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from .books import GIVEN_UP_WITHIN, REFUNDED_WITHIN
@@ -42,20 +41,6 @@ def since_when(began: datetime, looked_at: datetime | None) -> datetime:
     return began + PRECISION if looked_at is None else looked_at - MARGIN
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
-    """What a look before a run has shown beside generations of ours that have not ended.
-
-    Attributes:
-        made: newer generations that nobody here has, whatever their age, by the key
-            (:func:`jobs.text.prompt_key`) of the prompt whose own has not ended.
-        unlooked: keys of such prompts of which the list can't tell whether there are any.
-    """
-
-    made: Mapping[str, Sequence[Generation]] = field(default_factory=dict)
-    unlooked: frozenset[str] = frozenset()
-
-
 class Elsewhere:
     """Remembers what others have made since a time.
 
@@ -72,8 +57,6 @@ class Elsewhere:
         self._copies = copies
         self._learner = EchoLearner()
         self._made: dict[str, dict[str, datetime]] = {}  # by the prompt's key as it is shown
-        self._beside: dict[str, dict[str, datetime]] = {}  # by our own prompt's
-        self._unlooked: frozenset[str] = frozenset()
         self._bought: dict[str, int] = {}  # by prompt
         self._shown: dict[str, int] = {}  # the same by its key as it is shown
         self._both: dict[str, tuple[str, int]] = {}
@@ -121,20 +104,6 @@ class Elsewhere:
             for one in generations:
                 self._both[key] = (one, self._shown[key])
 
-    def expect(self, beside: Beside, ahead: timedelta, now: datetime) -> None:
-        """Remember what a look before the run has shown, of rows that may fail yet.
-
-        Args:
-            beside: what it has shown.
-            ahead: by how much the provider's clock is ahead of ours.
-            now: by our clock.
-        """
-        self._unlooked |= beside.unlooked
-        for key, made in beside.made.items():
-            self._beside.setdefault(key, {}).update(
-                (one.id, now if one.created_at is None else one.created_at - ahead) for one in made
-            )
-
     def bought(self, prompt: str, batch_id: int) -> None:
         """Remember what this run buys itself, the last :data:`REMEMBERED` of it."""
         if not self._copies:
@@ -177,12 +146,7 @@ class Elsewhere:
             after: only later ones, by our clock: until then a person has overruled them.
         """
         shown = self._made.get(self.echo.key(prompt), {})
-        made = self._beside.get(prompt_key(prompt), {}) | shown
-        return tuple(n for n, at in made.items() if after is None or at > after + PRECISION)
-
-    def is_unlooked(self, prompt: str) -> bool:
-        """Check whether a look before the run could not tell what there is of a prompt."""
-        return prompt_key(prompt) in self._unlooked
+        return tuple(n for n, at in shown.items() if after is None or at > after + PRECISION)
 
 
 class Strangers:

@@ -8,19 +8,20 @@ import logging
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
 from .clock import Clock
 from .context import Checkpoint, RunContext, nothing
-from .elsewhere import Beside, Elsewhere, since_when
+from .elsewhere import Elsewhere, since_when
 from .ending import REFUSED, Ending, Reason
 from .errors import DatabaseOwnerError
 from .fence import Fence
 from .funds import Funds
 from .gate import Gate
+from .late_look import LateLook
+from .looked_for import LookedFor
 from .policy import RunPolicy
 from .poller import Poller
 from .provider import (
@@ -32,8 +33,9 @@ from .provider import (
 )
 from .reconcile import Reconciler, Recovery, recover
 from .scheduler import Scheduler
-from .store import Store, accounts, doubts, handing, outcomes, outstanding, steering
+from .store import Store, accounts, doubts, handing, late, outcomes, outstanding, steering
 from .store.claims import Blocked
+from .suspects import WATCHED
 from .token import TokenCheck
 
 log = logging.getLogger(__name__)
@@ -102,23 +104,19 @@ class Runner:
             token,
             self._fence,
             elsewhere=elsewhere,
+            looked_for=LookedFor(policy.looked_for, store.read(late.newest_attempt)),
         )
+        self._looked_for = context.looked_for
         self._funds = Funds(context)
         self._reconciler = Reconciler(context)
         self._scheduler = Scheduler(context, self._funds, self._reconciler)
         self._poller = Poller(context)
+        self._late_look = LateLook(context, self._reconciler)
         self.recovery = Recovery(0, 0)
-        self._elsewhere = elsewhere
-        self.expect(policy.beside)
         self.served: list[int] = []
         """Batches that it served, or of which jobs were handed to it; known when it has ended."""
         self.handed: list[int] = []
         """Jobs that were handed to it; known when it has ended."""
-
-    def expect(self, beside: Beside) -> None:
-        """Heed what stands in the account beside generations of ours that have not ended."""
-        ahead = self._provider.clock_ahead or timedelta(0)
-        self._elsewhere.expect(beside, ahead, self._clock.now())
 
     @property
     def surplus(self) -> int:
@@ -178,12 +176,18 @@ class Runner:
             self._store.write(self._leave)
 
     async def _look_at_latecomers(self) -> None:
-        """Look at what may have come late, before anything is bought in its place."""
-        try:
-            await self._reconciler.look_at_voids()
-            await self._poller.look_at_given_up()
-        except ProviderError as error:
-            log.info("what may have come late could not be looked at: %s", error)
+        """Look at what may have come late, before anything is bought in its place.
+
+        Where that fails, the rows of voids are looked for again before they are bought.
+        """
+        since = self._clock.now() - WATCHED
+        voided = self._store.read(lambda connection: late.voided(connection, since))
+        for look in (self._reconciler.look_at_voids, self._poller.look_at_given_up):
+            try:
+                await look()
+            except ProviderError as error:
+                self._looked_for.forget(voided)
+                log.info("what may have come late could not be looked at: %s", error)
 
     async def settle(self, *, wait: bool) -> None:
         """Settle what is in doubt, in whichever batch, and buy nothing.
@@ -221,6 +225,7 @@ class Runner:
         looking = (
             asyncio.create_task(self._poller.run(), name="poller"),
             asyncio.create_task(self._reconciler.run(), name="reconciler"),
+            asyncio.create_task(self._late_look.run(), name="late look"),
         )
         tasks: set[asyncio.Task[Any]] = {scheduling, *looking}
         try:

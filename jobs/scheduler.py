@@ -73,6 +73,7 @@ class Scheduler:
         self._checkpoint = context.checkpoint
         self._durations = context.durations
         self._elsewhere = context.elsewhere
+        self._looked_for = context.looked_for
         self._fence = context.fence
         self._funds = funds
         self._reconciler = reconciler
@@ -229,6 +230,7 @@ class Scheduler:
                 ceiling=self._policy.price_ceiling,
                 patience=self._policy.send_within,
                 elsewhere=self._elsewhere,
+                looked_for=self._looked_for,
             )
             result = claims.claim(connection, now, terms, self._new_key)
             self._note_waits(connection, self._blocks(connection, result))

@@ -1,7 +1,7 @@
 """Asking what to do about rows that are paid for already: in this database, or in the account."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -19,7 +19,6 @@ from batchsora.app.wording import BUY_THEM, SHOWN, paid_before, wait_or_take
 from batchsora.runblob.adapter import RunBlobProvider
 from jobs.clock import Clock
 from jobs.earlier import EarlierWork, find_earlier, hold_back, take_over
-from jobs.elsewhere import Beside
 from jobs.provider import ProviderError, TokenRefusedError
 from jobs.runner import check_owner
 from jobs.states import FOUND, HeldBack
@@ -54,11 +53,11 @@ class Earlier(NamedTuple):
 
     Attributes:
         waiting: the jobs that wait, because nobody said that they may be bought.
-        beside: as :attr:`jobs.earlier.EarlierWork.beside`.
+        looked_at: as :attr:`jobs.earlier.EarlierWork.looked_at`.
     """
 
     waiting: frozenset[int] = frozenset()
-    beside: Beside = Beside()
+    looked_at: Collection[int] = frozenset()
 
 
 def settle_earlier(
@@ -85,7 +84,7 @@ def settle_earlier(
         quiet: show no progress.
 
     Returns:
-        What waits, and what stands beside generations of ours that have not ended.
+        What waits, and what was looked for.
 
     Raises:
         jobs.provider.ProviderError: the account's list can't be read, so nothing may be bought.
@@ -104,7 +103,7 @@ def settle_earlier(
         _settle_not_looked(store, work, choice, clock, asker)
     _settle_elsewhere(store, sought, choice, clock, asker)
     waiting = store.read(lambda connection: takeovers.waiting(connection, batch_ids))
-    return Earlier(frozenset(waiting), work.beside)
+    return Earlier(frozenset(waiting), work.looked_at)
 
 
 def tell_of_others(store: Store, batch_ids: list[int], asker: Asker) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from batchsora.app import held, wording
 from batchsora.app.databases import working_store
-from batchsora.app.earlier import Earlier, OnExisting, settle_earlier, tell_of_others
+from batchsora.app.earlier import OnExisting, settle_earlier, tell_of_others
 from batchsora.app.exits import Exit, exit_of_run
 from batchsora.app.loading import (
     Caps,
@@ -34,7 +34,7 @@ from jobs.ending import Reason
 from jobs.errors import NotAllowedError, NotFoundError
 from jobs.lock import PATIENCE, current_runner
 from jobs.states import ASKED_BY_NAME, HeldBack, JobState
-from jobs.store import Store, accounts, holding, unended, views
+from jobs.store import Store, accounts, holding, takeovers, unended, views
 from jobs.store.holding import Sought
 from jobs.store.views import BatchStatus
 
@@ -117,9 +117,8 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
         sought = store.read(lambda c: rows_sought(c, batch_ids, request.pick, named=named))
         looks = request.on_existing is not OnExisting.BUY
         looked_at = hooks.clock.now() if looks else None
-        found = Earlier()
         if looks:  # else what was found is released once it is agreed that it may be bought
-            found = settle_earlier(
+            looked_for = settle_earlier(
                 store,
                 place,
                 sought,
@@ -127,13 +126,15 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
                 hooks.clock,
                 teller,
                 quiet=hooks.quiet,
-            )
+            ).looked_at
+        else:
+            looked_for = store.read(lambda c: takeovers.tried_or_named(c, sought))
         if not consent and not _may_spend(store, sought, request, teller):
             return Exit.USAGE
         # not before what exists is known
         store.write(lambda c: ask_for(c, sought, hooks.clock.now(), again=not looks))
         policy = replace(
-            request.terms.policy, not_awaited=paused, looked_at=looked_at, beside=found.beside
+            request.terms.policy, not_awaited=paused, looked_at=looked_at, looked_for=looked_for
         )
         terms = replace(request.terms, policy=policy)
         if terms.download is not None:

@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from ..elsewhere import Elsewhere
 from ..ledger import Scope, keys_of
+from ..looked_for import LookedFor
 from ..provider import GenerationRequest
 from ..states import AttemptState, JobState
 from ..tables import ATTEMPT, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
@@ -37,7 +38,8 @@ from .rows import request_of
 from .till import Till
 
 MOST_TWINS = 200
-"""Prompts that wait for their equals, after which a turn looks no further: a query has limits."""
+"""Prompts that wait for their equals, and jobs that wait for a look at the list, after which a turn
+looks no further: a query has limits."""
 
 
 class Blocked(StrEnum):
@@ -84,6 +86,7 @@ class ClaimTerms:
         ceiling: micros to hold for a kind whose price nobody knows yet.
         patience: how long after the intent its POST may still leave.
         elsewhere: what others are seen to buy.
+        looked_for: which rows may be bought without another look at the account's list.
     """
 
     window: int
@@ -91,6 +94,7 @@ class ClaimTerms:
     ceiling: int
     patience: timedelta
     elsewhere: Elsewhere = field(default_factory=Elsewhere)
+    looked_for: LookedFor = field(default_factory=LookedFor)
 
 
 @dataclass(slots=True)
@@ -99,7 +103,8 @@ class ClaimResult:
 
     Attributes:
         elsewhere: generations of others because of which jobs were held back.
-        crowded: True when paid generations fill the window, of whichever batch: room will come.
+        crowded: True when paid generations fill the window, of whichever batch, or rows wait for a
+            look at the account's list: room will come.
     """
 
     claims: list[Claim] = field(default_factory=list)
@@ -133,6 +138,7 @@ def claim(
         want -= len(claims)
         result.claims += claims
         result.elsewhere += picker.elsewhere
+        result.crowded |= bool(picker.lacking)
         if picker.blocked:
             result.blocked.setdefault(batch.id, set()).update(picker.blocked)
     till.write()
@@ -207,23 +213,28 @@ class _Picker:
         self._closed: dict[str, set[str | None]] = {}  # campaigns by kind; None is all of them
         self._twins: dict[str, str | None] = {}  # prompts that wait for a fingerprint's end
         self._closings = 0
+        self.lacking: list[int] = []  # jobs that are to be looked for first
         self.blocked: set[Blocked] = set()
         self.elsewhere: list[str] = []
 
     def pick(self, want: int) -> list[Claim]:
         claims: list[Claim] = []
-        while len(claims) < want and len(self._twins) < MOST_TWINS:
+        while len(claims) < want and len(self._twins) + len(self.lacking) < MOST_TWINS:
             candidates = self._candidates(want - len(claims))
             if not candidates:
                 break
             for job in candidates:
-                closed = self._closings + len(self._twins)
+                closed = self._closed_by_now
                 made = self._try(job)
                 if made is not None:
                     claims.append(made)
-                if self._closings + len(self._twins) > closed:
+                if self._closed_by_now > closed:
                     break  # look again without what has just closed
         return claims
+
+    @property
+    def _closed_by_now(self) -> int:
+        return self._closings + len(self._twins) + len(self.lacking)
 
     def _candidates(self, most: int) -> Sequence[Any]:
         bound = {"batch": self._batch.id, "now": self._now, "most": most}
@@ -246,6 +257,8 @@ class _Picker:
             not_(and_(JOB.c.prompt == prompt, JOB.c.fingerprint.is_distinct_from(fingerprint)))
             for prompt, fingerprint in self._twins.items()
         ]
+        if self.lacking:
+            open_kinds.append(JOB.c.id.not_in(self.lacking))
         return open_kinds
 
     def _close(self, campaign: str | None, kind: str, why: Blocked) -> None:
@@ -265,8 +278,11 @@ class _Picker:
         if twin is None:
             theirs = others.hold_back(self._connection, self._terms.elsewhere, job)
             if theirs is not None:
-                self.elsewhere += [theirs] if theirs else []
+                self.elsewhere.append(theirs)
                 return None
+        if self._terms.looked_for.lacks(job):
+            self.lacking.append(job.id)
+            return None
         hold, alone = self._hold(job.kind)
         if hold is None:
             return None

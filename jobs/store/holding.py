@@ -37,15 +37,19 @@ class Sought:
             asked for before.
         rows: of the manifests, by batch, where only some were picked; what was asked for by name
             is sought all the same.
+        jobs: by number, where just these are sought, of whatever batch.
     """
 
     batch_ids: Sequence[int]
     named: bool = True
     rows: Mapping[int, Collection[int]] = field(default_factory=dict)
+    jobs: Collection[int] | None = None
 
     @property
     def where(self) -> tuple[ColumnElement[bool], ...]:
         """Say so in SQL."""
+        if self.jobs is not None:
+            return JOB.c.state == JobState.QUEUED, JOB.c.id.in_(values_in(self.jobs))
         picked = [or_(JOB.c.batch_id != batch, in_pick(rows)) for batch, rows in self.rows.items()]
         asked = or_(
             JOB.c.held_back.is_(None),

@@ -28,7 +28,7 @@ _AWAITED = Prepared(  # by batch, for its index
 
 
 def hold_back(connection: Connection, elsewhere: Elsewhere, job: Any) -> str | None:
-    """Hold a job back when somebody else has made its prompt, or nobody could look for it.
+    """Hold a job back when somebody else has made its prompt.
 
     Args:
         connection: in a writing transaction; no attempt of the prompt is unsettled in it.
@@ -37,17 +37,13 @@ def hold_back(connection: Connection, elsewhere: Elsewhere, job: Any) -> str | N
             what an equal row waits for.
 
     Returns:
-        The generation that is the reason, or an empty text where nobody could look; None where the
-        job is not held back.
+        The generation that is the reason; None where the job is not held back.
     """
     made = elsewhere.made(job.prompt, job.overruled_at)
     theirs = _not_ours(connection, made, job.fingerprint)
     if theirs is not None and not _is_a_doubts(connection, elsewhere, job.prompt):
         holding.hold_back(connection, {job.id: theirs}, HeldBack.ELSEWHERE)
         return theirs
-    if elsewhere.is_unlooked(job.prompt) and job.overruled_at is None:
-        holding.hold_back(connection, {job.id: None}, HeldBack.NOT_LOOKED)
-        return ""
     return None
 
 

@@ -36,7 +36,7 @@ _HANDED_OF = Prepared(_TERMS.where(BATCH.c.id == bindparam("batch")))
 
 _COLUMNS = (
     "id", "batch_id", "key", "fingerprint", "kind", "prompt", "orientation", "duration", "image",
-    "callback_url", "campaign", "attempt_id", "overruled_at",
+    "callback_url", "campaign", "attempt_id", "overruled_at", "held_back", "handed", "named",
 )  # fmt: skip
 _WANTED = (JOB.c.batch_id == bindparam("batch"), JOB.c.in_manifest)
 _DUE = JOB.c.due_at <= bindparam("now", type_=JOB.c.due_at.type)

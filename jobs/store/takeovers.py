@@ -4,14 +4,14 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, insert, or_, select, text, update
+from sqlalchemy import Connection, case, func, insert, null, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
 from ..echo import Echo
 from ..matching import WantedRow
 from ..provider import Generation
 from ..states import FOUND, NOTHING_FOUND, AttemptState, HeldBack, JobState
-from ..tables import ATTEMPT, HELD_BACK, JOB, LIVE, QUEUED
+from ..tables import ATTEMPT, HELD_BACK, JOB, LIVE, NAMED, QUEUED
 from ..text import prompt_key, text_key
 from . import accounts, latecomers
 from .database import Store
@@ -35,6 +35,12 @@ def count_wanted(connection: Connection, sought: Sought) -> int:
     return connection.execute(
         select(func.count()).select_from(JOB).where(*_wanted(sought))
     ).scalar_one()
+
+
+def tried_or_named(connection: Connection, sought: Sought) -> frozenset[int]:
+    """Name the queued rows that a run may buy, of those that were tried or named before."""
+    rows = select(JOB.c.id).where(*_wanted(sought), or_(JOB.c.attempt_id.is_not(None), NAMED))
+    return frozenset(connection.execute(rows).scalars())
 
 
 def wanted_rows(connection: Connection, sought: Sought) -> Iterator[WantedRow]:
@@ -74,9 +80,19 @@ def wanted_rows(connection: Connection, sought: Sought) -> Iterator[WantedRow]:
 def _newest_known(
     connection: Connection, sought: Sought
 ) -> dict[tuple[int, str], tuple[datetime, datetime | None]]:
-    """Read when the newest known generation of each row's prompt was accepted, and created."""
+    """Read when the newest known generation of each row's prompt was sent, and created.
+
+    Not when it was accepted: one that was in doubt may have been found a day later. What was taken
+    over was sent by somebody else.
+    """
+    sent_at = case((ATTEMPT.c.idempotency_key != "", ATTEMPT.c.intent_at), else_=null())
     rows = connection.execute(
-        select(ATTEMPT.c.job_id, ATTEMPT.c.prompt, ATTEMPT.c.accepted_at, ATTEMPT.c.created_at)
+        select(
+            ATTEMPT.c.job_id,
+            ATTEMPT.c.prompt,
+            func.coalesce(sent_at, ATTEMPT.c.accepted_at).label("sent_at"),
+            ATTEMPT.c.created_at,
+        )
         .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
         .where(
             *_wanted(sought), JOB.c.attempt_id.is_not(None), ATTEMPT.c.generation_id.is_not(None)
@@ -84,9 +100,9 @@ def _newest_known(
         .order_by(ATTEMPT.c.id)
     )
     return {
-        (row.job_id, text_key(row.prompt)): (row.accepted_at, row.created_at)
+        (row.job_id, text_key(row.prompt)): (row.sent_at, row.created_at)
         for row in rows
-        if row.accepted_at is not None
+        if row.sent_at is not None
     }
 
 
@@ -98,24 +114,6 @@ def doubtful(connection: Connection) -> dict[str, datetime]:
         .order_by(ATTEMPT.c.intent_at.desc())
     )
     return {row.prompt: row.intent_at for row in rows}
-
-
-_ANY_LIVE = Prepared(select(ATTEMPT.c.id).where(LIVE, text("state = 'accepted'")).limit(1))
-
-
-def any_live(connection: Connection) -> bool:
-    """Check whether any generation of ours has not ended."""
-    return _ANY_LIVE.first(connection) is not None
-
-
-def live(connection: Connection) -> dict[str, tuple[datetime, datetime | None]]:
-    """Read what has not ended: when each prompt was accepted last, and created."""
-    rows = connection.execute(
-        select(ATTEMPT.c.prompt, ATTEMPT.c.accepted_at, ATTEMPT.c.created_at)
-        .where(LIVE, ATTEMPT.c.state == AttemptState.ACCEPTED, ATTEMPT.c.accepted_at.is_not(None))
-        .order_by(ATTEMPT.c.id)
-    )
-    return {row.prompt: (row.accepted_at, row.created_at) for row in rows}
 
 
 def requests_like(connection: Connection, shown: Container[str], echo: Echo) -> dict[str, set[str]]:
@@ -173,7 +171,7 @@ def take_over(
         found = latecomers.reappear(connection, job.attempt_id, generation.id, now)
         landed = found is Appeared.ADOPTED
     else:
-        _attach(connection, job_id, job, generation.id, now)
+        _attach(connection, job_id, job, generation, now)
         landed = True
     connection.execute(update(JOB).where(JOB.c.id == job_id).values(**ASKED))
     return landed
@@ -200,7 +198,7 @@ MARGIN: Final = 30.0
 
 
 def _attach(
-    connection: Connection, job_id: int, job: Any, generation_id: str, now: datetime
+    connection: Connection, job_id: int, job: Any, generation: Generation, now: datetime
 ) -> None:
     attempt_id = connection.execute(
         insert(ATTEMPT).values(
@@ -217,7 +215,8 @@ def _attach(
             day=accounts.current_day(connection, now),
             intent_at=now,
             send_before=now,
-            generation_id=generation_id,
+            generation_id=generation.id,
+            created_at=generation.created_at,
             price_micros=0,
             price_estimated=True,
             accepted_at=now,

@@ -226,8 +226,9 @@ def test_handed_jobs_go_first_and_in_order(engine: Engine) -> None:
     """A person waits for them; priority and first attempts decide among them."""
     engine.store.write(lambda c: c.execute(update(JOB).where(JOB.c.key == "o5").values(priority=1)))
     engine.store.write(lambda c: c.execute(update(JOB).where(JOB.c.key == "o1").values(retries=1)))
-    engine.store.write(lambda c: handing.hand_over(c, numbers(engine, "o1", "o2", "o5")))
-    engine.run([1], max_in_flight=1)
+    handed = numbers(engine, "o1", "o2", "o5")
+    engine.store.write(lambda c: handing.hand_over(c, handed))
+    engine.run([1], max_in_flight=1, looked_for=handed)
     prompts = [prompt.removeprefix("prompt of ") for prompt, _ in engine.provider.posts]
     assert prompts == ["o5", "o2", "o1", "n0", "n1", "n2"]
 
@@ -251,7 +252,7 @@ def test_a_single_video_that_was_told_as_failed_is_not_bought_later(
     broke = Refused(RefusalCause.FUNDS, "insufficient credits", sure=False)
     engine.provider.script = {f"prompt of {key}": [broke] for key in ("n0", "n1", "o3")}
     engine.store.write(lambda c: handing.hand_over(c, [hand]))
-    engine.run([1], max_in_flight=1, wait_for_funds=waits)
+    engine.run([1], max_in_flight=1, wait_for_funds=waits, looked_for=[hand])
     posts = [prompt.removeprefix("prompt of ") for prompt, _ in engine.provider.posts]
     assert posts[:3] == ["o3", "n0", "n1"]
     if not waits:

@@ -12,9 +12,16 @@ from support.invariants import Invariants
 
 from jobs.again import Patience
 from jobs.ending import Reason
-from jobs.provider import Generation, GenerationPhase, InDoubt, Rejected, SubmitOutcome
+from jobs.provider import (
+    Generation,
+    GenerationPhase,
+    InDoubt,
+    Rejected,
+    SubmitOutcome,
+    UnreachableError,
+)
 from jobs.states import FailureKind, JobState
-from jobs.store import latecomers, looks, outcomes, standing, steering
+from jobs.store import holding, latecomers, looks, outcomes, standing, steering
 from jobs.store.latecomers import ADOPTED, OF_BEFORE, SURPLUS, Appeared
 
 Make = Callable[..., Engine]
@@ -120,7 +127,7 @@ def test_only_what_a_later_attempt_may_have_bought_is_paid_for_twice(
     if later in ("completed", "failed", "rejected"):
         engine.run()
     else:
-        engine.run(during=stop_after(0.5))
+        engine.run(during=stop_after(1.0))
     replacement = engine.attempts()[-1]
     now = engine.clock.now()
     if later == "void":
@@ -225,3 +232,32 @@ def test_a_late_video_of_a_row_that_was_bought_again_changes_nothing(make: Make)
     engine.store.write(lambda c: looks.complete(c, 1, "http://videos/late.mp4", now))
     job = engine.jobs()["r0"]
     assert (job.state, job.attempt_id, job.video_url) == ("pending", 2, None)
+
+
+@pytest.mark.parametrize("failures", [4, 100])
+@pytest.mark.parametrize("edited", [False, True])
+def test_nothing_is_bought_in_place_of_a_void_that_could_not_be_looked_for(
+    make: Make, failures: int, *, edited: bool
+) -> None:
+    """The list fails when the run begins: it is looked at again first, or the row waits."""
+    engine = voided(make)
+    if edited:
+        engine.load([spec("r0", "another prompt")])
+    engine.provider.list_errors = [UnreachableError("503")] * failures
+    assert engine.run().reason is Reason.FINISHED
+    job = engine.jobs()["r0"]
+    waits = failures > 4
+    assert (job.state, job.held_back) == (
+        ("queued", "not_looked") if waits else ("completed", None)
+    )
+    assert len(engine.provider.posts) == 1
+
+
+def test_a_row_is_bought_without_a_look_for_its_void_where_a_person_said_so(make: Make) -> None:
+    """``--buy-again``, and a list that fails: the word is younger than the attempt."""
+    engine = voided(make)
+    now = engine.clock.now()
+    engine.store.write(lambda c: holding.overrule(c, holding.Sought([1]), now))
+    engine.provider.list_errors = [UnreachableError("503")] * 100
+    assert engine.run().reason is Reason.FINISHED
+    assert len(engine.provider.posts) == 2

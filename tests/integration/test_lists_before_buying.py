@@ -113,7 +113,7 @@ def test_what_a_lost_database_bought_is_found_however_prompts_are_shown(
     restored(engine)
     show(engine, alter)
     work = look(engine)
-    engine.run(looked_at=engine.clock.now(), beside=work.beside)
+    engine.run(looked_at=engine.clock.now(), looked_for=work.looked_at)
     assert len(engine.provider.posts) == 3
     assert held(engine) == {None: 3, reason: 3}
     assert bool(work.trouble) == (reason == "not_looked")
@@ -129,7 +129,10 @@ def test_what_is_not_in_the_account_is_bought_under_an_alteration_that_is_known(
     show(engine, alter)
     work = look(engine)
     assert take_over(engine.store, work, engine.clock.now()) == 3
-    assert engine.run(looked_at=engine.clock.now(), beside=work.beside).reason is Reason.FINISHED
+    assert (
+        engine.run(looked_at=engine.clock.now(), looked_for=work.looked_at).reason
+        is Reason.FINISHED
+    )
     assert [prompt for prompt, _ in engine.provider.posts[3:]] == ROWS[6:8]
     assert {job.state for job in engine.jobs().values()} == {"completed"}
 
@@ -147,7 +150,7 @@ def test_a_list_without_what_we_know_proves_nothing(engine: Engine, missing: str
     show(engine, only=shown[missing])
     work = look(engine)
     assert "does not show generation" in work.trouble
-    engine.run(looked_at=engine.clock.now(), beside=work.beside)
+    engine.run(looked_at=engine.clock.now(), looked_for=work.looked_at)
     assert len(engine.provider.posts) == 4
     assert held(engine)["not_looked"] == 3
     show(engine)
@@ -206,7 +209,7 @@ def test_a_database_that_knows_nothing_is_careful(
     work = look(engine)
     assert held(engine) == {reason: 3}
     assert take_over(engine.store, work, engine.clock.now()) == 0
-    engine.run(looked_at=engine.clock.now(), beside=work.beside)
+    engine.run(looked_at=engine.clock.now(), looked_for=work.looked_at)
     assert engine.provider.posts == []
 
 
@@ -279,7 +282,9 @@ def test_a_row_that_fails_yet_is_not_bought_again_where_the_list_can_not_tell(
     others(engine, ROWS[0])
     show(engine, alter)
     work = look(engine)
-    engine.run(looked_at=engine.clock.now(), beside=work.beside, retry=RetryPolicy(2, 1.0, 2.0))
+    engine.run(
+        looked_at=engine.clock.now(), looked_for=work.looked_at, retry=RetryPolicy(2, 1.0, 2.0)
+    )
     assert len(engine.provider.posts) == 1
-    reason = "not_looked" if alter is enhanced else "elsewhere"
+    reason = "not_looked" if alter is enhanced else "exists"
     assert engine.jobs()["r0"].held_back == reason

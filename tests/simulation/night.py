@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -431,26 +431,40 @@ class Night:
                 if count == 0:
                     raise Crash
 
-        runner = self._runner(store, checkpoint)
+        runners: list[Runner] = []
         ending: Ending | None = live(
-            self._run(runner, store), store, self.clock, dies_at=at, companions=self._companions
+            self._run(runners, store, checkpoint),
+            store,
+            self.clock,
+            dies_at=at,
+            companions=self._companions,
         )
-        assert runner.surplus == 0, "a generation turned up after its replacement was paid for"
+        assert all(runner.surplus == 0 for runner in runners), (
+            "a generation turned up after its replacement was paid for"
+        )
         return ending
 
-    def _runner(self, store: Store, checkpoint: Callable[[str], None]) -> Runner:
+    def _runner(
+        self,
+        store: Store,
+        checkpoint: Callable[[str], None],
+        looked_for: Collection[int] | None = None,
+    ) -> Runner:
         return Runner(
             store,
             Client(self.account, self.clock),
             Owner("http://api.test", "secret"),
-            self.policy,
+            replace(self.policy, looked_for=looked_for),
             self.clock,
             random.Random(self.chance.getrandbits(32)),
             checkpoint,
         )
 
-    async def _run(self, runner: Runner, store: Store) -> Ending | None:
+    async def _run(
+        self, runners: list[Runner], store: Store, checkpoint: Callable[[str], None]
+    ) -> Ending | None:
         """Run, after a look at what there is already where a copy goes on; None: it failed."""
+        looked_for: Collection[int] | None = None
         if self.outcome.restored:
             try:
                 client = Client(self.account, self.clock)
@@ -460,8 +474,9 @@ class Night:
             if self.chance.random() < 0.5:
                 take_over(store, work, self.clock.now())
             hold_back(store, work)
-            runner.expect(work.beside)
-        return await runner.run([1])
+            looked_for = work.looked_at
+        runners.append(self._runner(store, checkpoint, looked_for))
+        return await runners[0].run([1])
 
     def _companions(self) -> list[Coroutine[Any, Any, Any]]:
         beside: list[Coroutine[Any, Any, Any]] = []

@@ -1,0 +1,63 @@
+"""Rows that are looked for while a run goes on (:mod:`jobs.looked_for`)."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, func, or_, select
+
+from ..states import HeldBack
+from ..tables import ATTEMPT, HELD_BACK, JOB, QUEUED, VOID
+from .prepared import Prepared, as_list, one_of
+
+_LOOKED = JOB.alias("looked")
+_SENT_AT = select(ATTEMPT.c.intent_at).where(ATTEMPT.c.id == JOB.c.attempt_id).scalar_subquery()
+_WITHOUT_A_WORD = Prepared(
+    select(JOB.c.id).where(
+        QUEUED,
+        JOB.c.id.in_(one_of("jobs")),
+        or_(JOB.c.overruled_at.is_(None), JOB.c.overruled_at < _SENT_AT),
+    )
+)
+"""A word counts until the row was sent again."""
+
+_AWAITING = Prepared(
+    select(JOB.c.id).where(
+        HELD_BACK,
+        QUEUED,
+        JOB.c.held_back == HeldBack.EXISTS,
+        JOB.c.prompt.in_(select(_LOOKED.c.prompt).where(_LOOKED.c.id.in_(one_of("jobs")))),
+    )
+)
+_VOIDED = Prepared(
+    select(ATTEMPT.c.job_id).where(
+        VOID,
+        ATTEMPT.c.ended_at > bindparam("since", type_=ATTEMPT.c.ended_at.type),
+        select(_LOOKED.c.id).where(_LOOKED.c.attempt_id == ATTEMPT.c.id).exists(),
+    )
+)
+_NEWEST = Prepared(select(func.max(ATTEMPT.c.id)))
+
+
+def with_awaiting(connection: Connection, job_ids: Collection[int]) -> list[int]:
+    """Name rows, and those that wait for a generation of the same prompts: they are compared."""
+    return sorted({*job_ids, *_AWAITING.column(connection, jobs=as_list(job_ids))})
+
+
+def without_a_word(connection: Connection, job_ids: Collection[int]) -> list[int]:
+    """Name those of some queued rows that nobody said to buy whatever there is of them."""
+    return _WITHOUT_A_WORD.column(connection, jobs=as_list(job_ids))
+
+
+def voided(connection: Connection, since: datetime) -> list[int]:
+    """Name the rows that are bought again because their last attempt counts as never made.
+
+    Args:
+        connection: a snapshot.
+        since: what was settled before is none of it.
+    """
+    return _VOIDED.column(connection, since=since)
+
+
+def newest_attempt(connection: Connection) -> int:
+    """Return the number of the newest attempt; 0: there is none."""
+    return int(_NEWEST.scalar(connection) or 0)
