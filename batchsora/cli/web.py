@@ -61,6 +61,7 @@ def command(
     started on the page are processes of their own: they go on when it is closed.
 
     Without a password the page opens by an address that works once; the terminal shows the next.
+    Where the output is no terminal, a file that only you can read has it.
 
     \b
     Examples:
@@ -89,6 +90,7 @@ def command(
         browser=browser,
         webhooks=webhooks,
         standing=standing,
+        terminal=cli.shows_to_a_terminal(),
     )
     serve(settings, terms, cli.hooks, cli.say, cli.show)
     return 0

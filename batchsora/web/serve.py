@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from batchsora.app.callbacks import WEBHOOK_SECRET, api_is_here, callback_path, webhook_secret
+from batchsora.app.databases import made_side_folder
 from batchsora.app.loading import Caps
 from batchsora.app.session import Hooks
 from batchsora.children import open_browser
@@ -21,7 +22,7 @@ from batchsora.web.app import create_app
 from batchsora.web.connections import BACKLOG, bounded
 from batchsora.web.desk import opened
 from batchsora.web.login import SHORTEST
-from batchsora.web.opening import Opening, readable_folder
+from batchsora.web.opening import ADDRESS, Opening, readable_folder
 from batchsora.web.webhooks import Webhooks
 
 PASSWORD = "BATCHSORA_WEB_PASSWORD"  # noqa: S105 - its name
@@ -49,6 +50,7 @@ class WebTerms:
         browser: open one.
         webhooks: take the provider's callbacks.
         standing: caps that ``run`` would take from environment and configuration.
+        terminal: whether what is shown goes to a terminal, so that nobody else reads it.
     """
 
     host: str
@@ -59,6 +61,7 @@ class WebTerms:
     browser: bool
     webhooks: bool
     standing: Caps
+    terminal: bool
 
 
 def serve(
@@ -75,9 +78,10 @@ def serve(
         terms: how to serve.
         hooks: time and chance.
         say: tells a person something.
-        show: shows a line that lets its reader in: always, and in no log.
+        show: shows how the page is opened: always, and in no log.
 
     Raises:
+        OSError: there is no terminal, and no folder for the file with the address.
         SettingsError: it can't listen there, or is to be reached from elsewhere without a password.
         jobs.errors.EngineError: the database can't be used.
     """
@@ -98,10 +102,17 @@ def serve(
         address = f"http://{_shown(terms.host)}:{listener.getsockname()[1]}/"
         if password is None:
             say("the page is served until Ctrl-C; runs that it starts go on without it")
-            say("open this address, which works once; then the next one is shown below it:")
+            if terms.terminal:
+                say("open this address, which works once; then the next one is shown below it:")
+            else:
+                say("each address works once; it is in a file, as this is no terminal:")
         else:
             say(f"the page is at {address}; stop it with Ctrl-C, runs go on without it")
-        opening = Opening(address, show, readable_folder(), browser=terms.browser)
+        file = None
+        if password is None and not terms.terminal:
+            port = listener.getsockname()[1]
+            file = made_side_folder(settings.database) / ADDRESS.format(port=port)
+        opening = Opening(address, show, readable_folder(), browser=terms.browser, file=file)
         put_away.callback(opening.close)
         app = create_app(desk, names, password, webhooks, tell=opening)
         if webhooks is not None:
