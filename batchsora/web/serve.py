@@ -17,7 +17,7 @@ from batchsora.app.databases import made_side_folder
 from batchsora.app.loading import Caps
 from batchsora.app.session import Hooks
 from batchsora.children import open_browser
-from batchsora.settings import LOOPBACK, Settings, SettingsError
+from batchsora.settings import Settings, SettingsError
 from batchsora.web.app import create_app
 from batchsora.web.connections import BACKLOG, bounded
 from batchsora.web.desk import opened
@@ -42,7 +42,7 @@ class WebTerms:
     """How to serve.
 
     Attributes:
-        host: where to listen.
+        host: where to listen; ``localhost`` is 127.0.0.1.
         port: 0 takes any that is free.
         names: further names under which the page may be asked for.
         password_file: where the password is, if not in the environment.
@@ -96,9 +96,9 @@ def serve(
         if terms.webhooks:
             path = callback_path(settings.database)
             webhooks = Webhooks(desk, path, webhook_secret())
-        names = {*LOOPBACK, *terms.names}
-        if terms.host not in ("", "0.0.0.0", "::"):  # noqa: S104 - compared, not listened on
-            names.add(terms.host)
+        # nothing else of this machine: whoever listens on [::1], which `localhost` leads to first,
+        # would be given what a browser keeps for that name
+        names = {_reached(terms.host), *terms.names}
         address = f"http://{_shown(terms.host)}:{listener.getsockname()[1]}/"
         if password is None:
             say("the page is served until Ctrl-C; runs that it starts go on without it")
@@ -219,18 +219,35 @@ def _password(terms: WebTerms) -> str | None:
 
 
 def _is_local(host: str) -> bool:
-    if host == "localhost":
-        return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(_numbers(host)).is_loopback
     except ValueError:
         return False
 
 
+def _numbers(host: str) -> str:
+    """Return where to listen as browsers write it; other names than ``localhost`` stay.
+
+    Browsers try ``[::1]`` first for ``localhost``, where any other account may listen.
+    """
+    host = {"localhost": "127.0.0.1", "": "0.0.0.0"}.get(host.lower(), host)  # noqa: S104 - named
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return host
+
+
+def _reached(host: str) -> str:
+    """Return under which host this machine's browsers reach the page."""
+    host = _numbers(host)
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared
+
+
 def _listening(terms: WebTerms) -> socket.socket:
     try:
-        family = socket.AF_INET6 if ":" in terms.host else socket.AF_INET
-        listener = socket.create_server((terms.host, terms.port), family=family)
+        host = _numbers(terms.host)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, terms.port), family=family)
     except OSError as error:
         raise SettingsError(
             f"the page can't listen on {terms.host}, port {terms.port} ({error.strerror}): name "
@@ -243,5 +260,5 @@ def _listening(terms: WebTerms) -> socket.socket:
 
 
 def _shown(host: str) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - as above
+    host = _reached(host)
     return f"[{host}]" if ":" in host else host
