@@ -1,8 +1,10 @@
 """Serving the pages until somebody stops it."""
 
 import contextlib
+import errno
 import ipaddress
 import os
+import secrets
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -26,6 +28,15 @@ from batchsora.web.opening import ADDRESS, Opening, readable_folder
 from batchsora.web.webhooks import Webhooks
 
 PASSWORD = "BATCHSORA_WEB_PASSWORD"  # noqa: S105 - its name
+FIXED = 8321
+"""The port where one must be known before the page starts."""
+
+RANDOM = range(49152, 65536)
+"""Ports that are nobody's (RFC 6335, 6); browsers refuse some below."""
+
+TRIES = 50
+"""Random ports that are tried: some are taken."""
+
 SILENCE = 75
 """Seconds after which a connection without a request is closed."""
 
@@ -43,7 +54,7 @@ class WebTerms:
 
     Attributes:
         host: where to listen; ``localhost`` is 127.0.0.1.
-        port: 0 takes any that is free.
+        port: 0 takes a random one that is free; None: see :func:`_port`.
         names: further names under which the page may be asked for.
         password_file: where the password is, if not in the environment.
         download: the folder of the files of runs that are started on the page.
@@ -54,7 +65,7 @@ class WebTerms:
     """
 
     host: str
-    port: int
+    port: int | None
     names: tuple[str, ...]
     password_file: Path | None
     download: Path
@@ -89,7 +100,7 @@ def serve(
     _check_password(settings, terms, password)
     with (
         opened(settings, hooks, terms.download, terms.standing) as desk,
-        _listening(terms) as listener,
+        _listening(terms, _port(terms, password)) as listener,
         contextlib.ExitStack() as put_away,
     ):
         webhooks = None
@@ -243,16 +254,37 @@ def _reached(host: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared
 
 
-def _listening(terms: WebTerms) -> socket.socket:
-    try:
-        host = _numbers(terms.host)
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, terms.port), family=family)
-    except OSError as error:
-        raise SettingsError(
-            f"the page can't listen on {terms.host}, port {terms.port} ({error.strerror}): name "
-            "another one with --port, or 0 for any"
-        ) from error
+def _port(terms: WebTerms, password: str | None) -> int:
+    """Return where to listen; 0 is a random port.
+
+    What a browser keeps for an address (scripts, service workers) was planted by whoever had the
+    port before, which any account may while the page is stopped. So the page has another port at
+    each start. A password is for what must know the port before: proxies, Prometheus, other
+    machines. Callbacks come from a tunnel; without a password, they are a sandbox's.
+    """
+    if terms.port is not None:
+        return terms.port
+    return FIXED if password is not None or terms.webhooks else 0
+
+
+def _listening(terms: WebTerms, port: int) -> socket.socket:
+    # the system's own choice is not random everywhere
+    ports = (
+        [port] if port else [RANDOM.start + secrets.randbelow(len(RANDOM)) for _ in range(TRIES)]
+    )
+    for number in ports:
+        try:
+            host = _numbers(terms.host)
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            listener = socket.create_server((host, number), family=family)
+        except OSError as error:
+            if number != ports[-1] and error.errno in (errno.EADDRINUSE, errno.EACCES):
+                continue
+            raise SettingsError(
+                f"the page can't listen on {terms.host}, port {number} ({error.strerror}): name "
+                "another one with --port, or 0 for any"
+            ) from error
+        break
     # asyncio sets it for sockets that name their protocol alone; without it an answer whose head
     # and body are two writes waits 40 ms for the client's delayed acknowledgement
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
