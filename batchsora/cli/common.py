@@ -193,8 +193,16 @@ class Cli:
             tell(text)
 
     def show(self, line: str) -> None:
-        """Show a line that lets its reader in: on stderr, with ``-q`` too, and in no log."""
+        """Show how the page is opened: on stderr, with ``-q`` too, and in no log.
+
+        A line that lets its reader in is shown only if :meth:`shows_to_a_terminal`.
+        """
         _write(line)
+
+    @staticmethod
+    def shows_to_a_terminal() -> bool:
+        """Return whether stderr is a terminal: others may read a file, a pipe or a journal."""
+        return sys.stderr.isatty()
 
     def speak_up(self) -> None:
         """Tell what ``-q`` held back: it explains why the command did not end well."""

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     "--host", default="127.0.0.1", show_default=True, help="Where to listen; beyond this machine "
     "only with a password.",
 )  # fmt: skip
-@click.option("--port", type=click.IntRange(0, 65535), default=8321, show_default=True,
-              help="0 takes any that is free.")  # fmt: skip
+@click.option("--port", type=click.IntRange(0, 65535),
+              help="Where to listen; without it a random free one, as with 0. With a password or "
+              "--webhooks 8321.")  # fmt: skip
 @click.option(
     "--allow-host",
     "names",
@@ -47,7 +48,7 @@ def command(
     cli: Cli,
     /,
     host: str,
-    port: int,
+    port: int | None,
     names: tuple[str, ...],
     password_file: Path | None,
     folder: Path,
@@ -61,6 +62,7 @@ def command(
     started on the page are processes of their own: they go on when it is closed.
 
     Without a password the page opens by an address that works once; the terminal shows the next.
+    Where the output is no terminal, a file that only you can read has it.
 
     \b
     Examples:
@@ -89,6 +91,7 @@ def command(
         browser=browser,
         webhooks=webhooks,
         standing=standing,
+        terminal=cli.shows_to_a_terminal(),
     )
     serve(settings, terms, cli.hooks, cli.say, cli.show)
     return 0

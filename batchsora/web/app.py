@@ -13,7 +13,6 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from batchsora.settings import LOOPBACK
 from batchsora.web import entering, live, login, media, metrics
 from batchsora.web.answers import refused
 from batchsora.web.desk import Desk
@@ -34,7 +33,7 @@ ROOMY = (("/generate", 11 * 1024**2), ("/manifests", 101 * 1024**2), (HOOKS, LAR
 
 def create_app(
     desk: Desk,
-    hosts: Collection[str] = LOOPBACK,
+    hosts: Collection[str] = ("127.0.0.1",),
     password: str | None = None,
     webhooks: Webhooks | None = None,
     patience: float = SLOWEST,

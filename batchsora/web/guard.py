@@ -145,7 +145,8 @@ class Guard:
             return None
         if _host(headers.get("host", "")) not in self._hosts:
             return PlainTextResponse(
-                "This address is not one of the page's own. Behind a proxy or under another "
+                "This address is not one of the page's own. On this machine open the one that "
+                "'batchsora web' shows: 127.0.0.1, not localhost. Behind a proxy or under another "
                 "name, say so: batchsora web --allow-host NAME, with a password\n",
                 421,
             )

@@ -2,9 +2,13 @@
 
 A browser is started with what it shall open as an argument, and ``ps`` shows arguments to every
 account. So it is given the path of a file that leads on to the address, which only we can read.
+
+Output that goes to no terminal ends in a file, a journal or another program: who knows who reads
+it. So the address is written into a file that only we can read, and the path of that is shown.
 """
 
 import html
+import os
 import shutil
 import sys
 import tempfile
@@ -15,6 +19,10 @@ from typing import Final
 
 from batchsora.children import open_browser
 from batchsora.web.entering import ENTER
+
+ADDRESS: Final = "open-{port}.txt"
+"""The file with the newest address, where there is no terminal. Each page that is served over one
+database has a port of its own."""
 
 PREFIX: Final = "batchsora-open-"
 """What the name of the file's folder begins with."""
@@ -29,22 +37,31 @@ _LEADS_ON: Final = """<!doctype html>
 
 
 class Opening:
-    """Shows each new address in the terminal, and the first one in a browser too.
+    """Shows each new address in the terminal, and opens the first one in a browser too.
 
     Args:
         address: where the page is, with a slash at its end.
-        show: writes a line to the terminal, and to no log.
+        show: writes a line to stderr, and to no log.
+        above: where the folder of the browser's file comes to be; None for the system's own place.
         browser: open one.
-        above: where the folder of the file comes to be; None for the system's own place.
+        file: is given the newest address, and its path is shown instead; None if stderr is a
+            terminal, which nobody else reads.
     """
 
     def __init__(
-        self, address: str, show: Callable[[str], None], above: Path | None, *, browser: bool
+        self,
+        address: str,
+        show: Callable[[str], None],
+        above: Path | None,
+        *,
+        browser: bool,
+        file: Path | None = None,
     ) -> None:
         self._address = address
         self._show = show
         self._above = above
         self._browser = browser
+        self._file = file
         self._folder: Path | None = None
 
     def __call__(self, ticket: str) -> None:
@@ -52,7 +69,7 @@ class Opening:
         self.close()
         address = f"{self._address}{ENTER[1:]}{ticket}"
         with suppress(OSError):  # the terminal is gone, and whoever is inside stays there
-            self._show(address)
+            self._show(address if self._file is None else self._kept(self._file, address))
         if self._browser:
             self._browser = False
             page = self._page(address)
@@ -60,10 +77,33 @@ class Opening:
                 open_browser(page.as_uri())
 
     def close(self) -> None:
-        """Remove the file."""
+        """Remove the files."""
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.unlink()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
+
+    @staticmethod
+    def _kept(file: Path, address: str) -> str:
+        """Write the address into the file; return what is shown of that."""
+        try:
+            # a new file each time takes the name: what had it, as a link, is not written through
+            number, draft = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+            try:
+                with os.fdopen(number, "w", encoding="ascii") as written:
+                    written.write(f"{address}\n")
+                Path(draft).replace(file)
+            except OSError:
+                Path(draft).unlink()
+                raise
+        except OSError as error:
+            return (
+                f"the address that opens the page can't be written into {file} ({error.strerror}): "
+                "start the page in a terminal"
+            )
+        return f"the newest address that opens the page is in {file}"
 
     def _page(self, address: str) -> Path | None:
         """Write the file, in a folder that is ours alone; None where that can't be."""

@@ -1,8 +1,10 @@
 """Serving the pages until somebody stops it."""
 
 import contextlib
+import errno
 import ipaddress
 import os
+import secrets
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -13,18 +15,28 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from batchsora.app.callbacks import WEBHOOK_SECRET, api_is_here, callback_path, webhook_secret
+from batchsora.app.databases import made_side_folder
 from batchsora.app.loading import Caps
 from batchsora.app.session import Hooks
 from batchsora.children import open_browser
-from batchsora.settings import LOOPBACK, Settings, SettingsError
+from batchsora.settings import Settings, SettingsError
 from batchsora.web.app import create_app
 from batchsora.web.connections import BACKLOG, bounded
 from batchsora.web.desk import opened
 from batchsora.web.login import SHORTEST
-from batchsora.web.opening import Opening, readable_folder
+from batchsora.web.opening import ADDRESS, Opening, readable_folder
 from batchsora.web.webhooks import Webhooks
 
 PASSWORD = "BATCHSORA_WEB_PASSWORD"  # noqa: S105 - its name
+FIXED = 8321
+"""The port where one must be known before the page starts."""
+
+RANDOM = range(49152, 65536)
+"""Ports that are nobody's (RFC 6335, 6); browsers refuse some below."""
+
+TRIES = 50
+"""Random ports that are tried: some are taken."""
+
 SILENCE = 75
 """Seconds after which a connection without a request is closed."""
 
@@ -41,24 +53,26 @@ class WebTerms:
     """How to serve.
 
     Attributes:
-        host: where to listen.
-        port: 0 takes any that is free.
+        host: where to listen; ``localhost`` is 127.0.0.1.
+        port: 0 takes a random one that is free; None: see :func:`_port`.
         names: further names under which the page may be asked for.
         password_file: where the password is, if not in the environment.
         download: the folder of the files of runs that are started on the page.
         browser: open one.
         webhooks: take the provider's callbacks.
         standing: caps that ``run`` would take from environment and configuration.
+        terminal: whether what is shown goes to a terminal, so that nobody else reads it.
     """
 
     host: str
-    port: int
+    port: int | None
     names: tuple[str, ...]
     password_file: Path | None
     download: Path
     browser: bool
     webhooks: bool
     standing: Caps
+    terminal: bool
 
 
 def serve(
@@ -75,9 +89,10 @@ def serve(
         terms: how to serve.
         hooks: time and chance.
         say: tells a person something.
-        show: shows a line that lets its reader in: always, and in no log.
+        show: shows how the page is opened: always, and in no log.
 
     Raises:
+        OSError: there is no terminal, and no folder for the file with the address.
         SettingsError: it can't listen there, or is to be reached from elsewhere without a password.
         jobs.errors.EngineError: the database can't be used.
     """
@@ -85,23 +100,30 @@ def serve(
     _check_password(settings, terms, password)
     with (
         opened(settings, hooks, terms.download, terms.standing) as desk,
-        _listening(terms) as listener,
+        _listening(terms, _port(terms, password)) as listener,
         contextlib.ExitStack() as put_away,
     ):
         webhooks = None
         if terms.webhooks:
             path = callback_path(settings.database)
             webhooks = Webhooks(desk, path, webhook_secret())
-        names = {*LOOPBACK, *terms.names}
-        if terms.host not in ("", "0.0.0.0", "::"):  # noqa: S104 - compared, not listened on
-            names.add(terms.host)
+        # nothing else of this machine: whoever listens on [::1], which `localhost` leads to first,
+        # would be given what a browser keeps for that name
+        names = {_reached(terms.host), *terms.names}
         address = f"http://{_shown(terms.host)}:{listener.getsockname()[1]}/"
         if password is None:
             say("the page is served until Ctrl-C; runs that it starts go on without it")
-            say("open this address, which works once; then the next one is shown below it:")
+            if terms.terminal:
+                say("open this address, which works once; then the next one is shown below it:")
+            else:
+                say("each address works once; it is in a file, as this is no terminal:")
         else:
             say(f"the page is at {address}; stop it with Ctrl-C, runs go on without it")
-        opening = Opening(address, show, readable_folder(), browser=terms.browser)
+        file = None
+        if password is None and not terms.terminal:
+            port = listener.getsockname()[1]
+            file = made_side_folder(settings.database) / ADDRESS.format(port=port)
+        opening = Opening(address, show, readable_folder(), browser=terms.browser, file=file)
         put_away.callback(opening.close)
         app = create_app(desk, names, password, webhooks, tell=opening)
         if webhooks is not None:
@@ -208,23 +230,61 @@ def _password(terms: WebTerms) -> str | None:
 
 
 def _is_local(host: str) -> bool:
-    if host == "localhost":
-        return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(_numbers(host)).is_loopback
     except ValueError:
         return False
 
 
-def _listening(terms: WebTerms) -> socket.socket:
+def _numbers(host: str) -> str:
+    """Return where to listen as browsers write it; other names than ``localhost`` stay.
+
+    Browsers try ``[::1]`` first for ``localhost``, where any other account may listen.
+    """
+    host = {"localhost": "127.0.0.1", "": "0.0.0.0"}.get(host.lower(), host)  # noqa: S104 - named
     try:
-        family = socket.AF_INET6 if ":" in terms.host else socket.AF_INET
-        listener = socket.create_server((terms.host, terms.port), family=family)
-    except OSError as error:
-        raise SettingsError(
-            f"the page can't listen on {terms.host}, port {terms.port} ({error.strerror}): name "
-            "another one with --port, or 0 for any"
-        ) from error
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return host
+
+
+def _reached(host: str) -> str:
+    """Return under which host this machine's browsers reach the page."""
+    host = _numbers(host)
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared
+
+
+def _port(terms: WebTerms, password: str | None) -> int:
+    """Return where to listen; 0 is a random port.
+
+    What a browser keeps for an address (scripts, service workers) was planted by whoever had the
+    port before, which any account may while the page is stopped. So the page has another port at
+    each start. A password is for what must know the port before: proxies, Prometheus, other
+    machines. Callbacks come from a tunnel; without a password, they are a sandbox's.
+    """
+    if terms.port is not None:
+        return terms.port
+    return FIXED if password is not None or terms.webhooks else 0
+
+
+def _listening(terms: WebTerms, port: int) -> socket.socket:
+    # the system's own choice is not random everywhere
+    ports = (
+        [port] if port else [RANDOM.start + secrets.randbelow(len(RANDOM)) for _ in range(TRIES)]
+    )
+    for number in ports:
+        try:
+            host = _numbers(terms.host)
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            listener = socket.create_server((host, number), family=family)
+        except OSError as error:
+            if number != ports[-1] and error.errno in (errno.EADDRINUSE, errno.EACCES):
+                continue
+            raise SettingsError(
+                f"the page can't listen on {terms.host}, port {number} ({error.strerror}): name "
+                "another one with --port, or 0 for any"
+            ) from error
+        break
     # asyncio sets it for sockets that name their protocol alone; without it an answer whose head
     # and body are two writes waits 40 ms for the client's delayed acknowledgement
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -232,5 +292,5 @@ def _listening(terms: WebTerms) -> socket.socket:
 
 
 def _shown(host: str) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - as above
+    host = _reached(host)
     return f"[{host}]" if ":" in host else host

@@ -122,10 +122,12 @@ def started(folder: Path, *words: str, **environment: str) -> Iterator[subproces
 
 
 def entrance(process: subprocess.Popen[str]) -> str:
-    """Read what it says up to the next address that lets somebody in: a line of its own."""
+    """Read what it says up to the next address that lets somebody in: its file is named alone."""
     assert process.stdout is not None
     for line in process.stdout:
-        if "/enter/" in line:
-            assert re.fullmatch(r"http://\S+/enter/[\w-]{43}\n", line)
-            return line.strip()
+        assert "/enter/" not in line, "others may read what is no terminal"
+        if found := re.fullmatch(r"the newest address .* is in (/.+)\n", line):
+            text = Path(found[1]).read_text()
+            assert re.fullmatch(r"http://\S+/enter/[\w-]{43}\n", text)
+            return text.strip()
     raise AssertionError("it said no address")

@@ -11,7 +11,7 @@ from support.site import Folder, Site, client, serving
 
 from batchsora.web.connections import bounded
 
-HALF = b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
+HALF = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "
 
 
 def wire(site: Site) -> socket.socket:
@@ -63,7 +63,7 @@ def test_bytes_that_drip_don_t_prolong_it(world: Folder) -> None:
 def test_a_head_after_an_answer_is_not_waited_for_either(world: Folder) -> None:
     """A connection that was kept alive, and begins another request."""
     with serving(world, http=bounded(head_within=0.3)) as site, wire(site) as connection:
-        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         answer = b""
         while not answer.endswith(b"}"):
             answer += connection.recv(65536)

@@ -36,14 +36,33 @@ def test_a_foreign_host_is_refused(site: Site, host: str) -> None:
     assert head.split()[1] in (b"421", b"400"), head
 
 
-@pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "127.0.0.1", "[::1]"])
-def test_the_own_names_are_served(site: Site, name: str) -> None:
-    """By whichever name of this machine."""
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("127.0.0.1", b"200"),
+        ("localhost", b"421"),
+        ("LOCALHOST", b"421"),
+        ("localhost.", b"421"),
+        ("[::1]", b"421"),
+        ("127.0.0.2", b"421"),
+    ],
+)
+def test_the_own_address_is_served(site: Site, name: str, status: bytes) -> None:
+    """No other one of this machine: another account may be the one who listens there."""
     port = site.url.rpartition(":")[2]
     head = raw(
         site, f"GET /healthz HTTP/1.1\r\nHost: {name}:{port}\r\nConnection: close\r\n\r\n".encode()
     )
-    assert head.split()[1] == b"200", head
+    assert head.split()[1] == status, head
+
+
+def test_who_asks_for_localhost_is_told_the_address(site: Site) -> None:
+    """A person who types it sees what to open."""
+    host = site.url.removeprefix("http://").replace("127.0.0.1", "localhost")
+    answer = httpx.get(site.entrance, headers={"Host": host})
+    assert (answer.status_code, "127.0.0.1, not localhost" in answer.text) == (421, True)
+    assert "set-cookie" not in answer.headers
+    assert httpx.get(site.entrance).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,9 @@ def test_a_second_account_gets_nothing(owner: Owner) -> None:
     assert owner.address in leads_on.read_text()
     assert owner.words == [leads_on.as_uri()]
     ticket = owner.address.rpartition("/")[2]
-    hidden = [place, leads_on, owner.folder.path / "batchsora.db", owner.log]
+    side = owner.folder.path / ".batchsora"
+    (shown,) = side.glob("open-*.txt")
+    hidden = [place, leads_on, side, shown, owner.folder.path / "batchsora.db", owner.log]
     got = intrude(owner, hidden)
     assert len(got["answers"]) > intruder.GUESSES
     for answer in got["answers"]:

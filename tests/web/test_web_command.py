@@ -137,3 +137,43 @@ def test_the_caps_of_a_run_without_flags_are_read(
     assert terms.standing.begin["day"] == Decimal(20)
     assert terms.standing.min_balance == Decimal("2.50")
     assert terms.standing.batch is None
+
+
+@pytest.mark.parametrize(
+    ("host", "shown", "refused"),
+    [
+        ("localhost", "127.0.0.1", "localhost"),
+        ("LocalHost", "127.0.0.1", "[::1]"),
+        ("127.0.0.1", "127.0.0.1", "localhost"),
+        ("0:0:0:0:0:0:0:1", "[::1]", "localhost"),
+        ("::1", "[::1]", "127.0.0.1"),
+    ],
+)
+def test_one_address_of_this_machine_is_shown_and_answers(
+    tmp_path: Path, host: str, shown: str, refused: str
+) -> None:
+    """Browsers ask `[::1]` first for `localhost`: any other account may listen there."""
+    with started(tmp_path, "--host", host, "--port", "0") as process:
+        way_in = entrance(process)
+        assert re.match(rf"http://{re.escape(shown)}:\d+/enter/", way_in)
+        other = way_in.split("/")[2].replace(shown, refused)
+        assert httpx.get(way_in, headers={"Host": other}).status_code == 421
+        assert httpx.get(way_in).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"), [(ANYWHERE, "127.0.0.1"), ("::", "[::1]"), ("", "127.0.0.1")]
+)
+def test_where_all_can_reach_it_this_machine_has_one_address(
+    tmp_path: Path, host: str, shown: str
+) -> None:
+    """The rest needs a name that was given: `localhost` too, which is a word for the owner."""
+    words = ("--host", host, "--port", "0")
+    with started(tmp_path, *words, BATCHSORA_WEB_PASSWORD=PASSWORD) as process:
+        url = address(process)
+        assert url.rpartition(":")[0] == f"http://{shown}"
+        port = url.rpartition(":")[2]
+        known = {"Authorization": f"Bearer {PASSWORD}"}
+        assert httpx.get(url, headers=known).status_code == 200
+        refused = httpx.get(url, headers={"Host": f"localhost:{port}", **known})
+        assert refused.status_code == 421

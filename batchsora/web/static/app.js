@@ -72,13 +72,14 @@
     }, true);
   }
   const refresh = async (part) => {
+    if (lost) return;
     if (busy.get(part)) { busy.set(part, "again"); return; }
     busy.set(part, "going");
     try {
       const answer = await fetch(part.dataset.live, { headers: { "HX-Request": "true" } });
-      if (answer.status === 401) { location.reload(); return; }
       if (!answer.ok) return;
       const text = await answer.text();
+      if (lost) return;
       if (part.lastText === text) return;
       if (isUsed(part)) { waits = true; return; }
       part.lastText = text;
@@ -125,6 +126,7 @@
     part.dispatchEvent(new CustomEvent("batchsora:fresh", { bubbles: true }));
   };
   const refreshAll = () => {
+    if (lost) return;
     if (document.hidden) { stale = true; return; }
     stale = waits = false;
     for (const part of document.querySelectorAll("[data-live]")) refresh(part);
@@ -134,8 +136,13 @@
   document.addEventListener("visibilitychange", () => { if (!document.hidden && stale) refreshAll(); });
 
   // --- the link to the server ---------------------------------------------------------------------
+  // Who answers at this address after the server was gone may be another account of the machine, which
+  // took the port: it must get no page of its own into this tab, whose origin the next start may have.
+  // Only the server that the tab came from knows its boot; until it says that, nothing that is answered
+  // is shown, and nothing is loaded again.
   let boot = null;
   let wait = 1000;
+  let lost = false;
   let outside = false;
   const link = (state, text) => {
     const shown = byId("link");
@@ -150,33 +157,50 @@
       return answer.ok && !("database" in await answer.json());
     } catch { return false; }
   };
+  const CLOSED = "You are logged out, or the page was stopped. Open the newest address that "
+    + "'batchsora web' shows, or log in again";
+  const leave = () => {
+    link("outside", "not logged in");
+    if (document.querySelector("[data-keeps]")) {
+      if (!outside) say(`${CLOSED}, in another tab; then go on here.`, true);
+      outside = true;
+      return;
+    }
+    outside = true;
+    // what was shown is for whoever is inside
+    const card = document.createElement("div");
+    card.className = "card narrow";
+    const heading = document.createElement("h1");
+    heading.textContent = "You are not logged in";
+    const words = document.createElement("p");
+    words.textContent = `${CLOSED}. Runs are not affected.`;
+    card.append(heading, words);
+    byId("ask")?.close();
+    byId("main").replaceChildren(card);
+  };
   const connect = () => {
     const events = new EventSource("/events");
     events.addEventListener("changed", (event) => {
       const now = JSON.parse(event.data).boot;
-      wait = 1000;
-      outside = false;
-      link("live", "live");
       if (boot !== null && boot !== now) {
-        // another start of the server: this page's token is of the last one
-        if (document.querySelector("[data-keeps]")) {
-          say("The server was restarted. Reload the page before you go on.", true);
-        } else { location.reload(); }
+        events.close();
+        lost = true;
+        leave();
         return;
       }
+      wait = 1000;
+      lost = outside = false;
+      link("live", "live");
       boot = now;
       refreshAll();
     });
     events.addEventListener("error", async () => {
-      link("lost", "no connection; trying again");
+      lost = boot !== null;
+      if (!outside) link("lost", "no connection; trying again");
       events.close();
-      if (boot !== null && await isOutside()) {
-        link("lost", "not logged in");
-        if (!document.querySelector("[data-keeps]")) { location.reload(); return; }
-        if (!outside) {
-          say("You are logged out. Log in again in another tab, then go on here.", true);
-        }
-        outside = true;
+      if (lost && await isOutside()) {
+        leave();
+        if (!document.querySelector("[data-keeps]")) return;
       }
       setTimeout(connect, wait);
       wait = Math.min(wait * 2, 15000);
@@ -187,6 +211,10 @@
   document.addEventListener("told", (event) => say(event.detail.text, event.detail.trouble));
   document.addEventListener("htmx:responseError", (event) => {
     say(event.detail.xhr.responseText.trim() || "The server could not do that.", true);
+  });
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    // what asks by itself, as each second; a person who asks is answered
+    if (lost && !event.detail.requestConfig.triggeringEvent) event.preventDefault();
   });
   document.addEventListener("htmx:sendError", () => {
     say("The server can't be reached. Nothing was changed.", true);
