@@ -8,7 +8,6 @@ only they know), and nothing of ours may be framed, sniffed or scripted from els
 import asyncio
 import hmac
 from collections.abc import Collection, Iterator, Sequence
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -104,10 +103,9 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        cookies = _cookies(headers)
         name = _cookie_name(headers)
-        given = cookies.get(name, "")
-        session = given if self._door.made(given) else self._door.new_session()
+        given = self._given(_cookies(headers, name))
+        session = given or self._door.new_session()
         scope["session"], scope["csrf"], scope["inside"] = (
             session,
             self._door.csrf_token(session),
@@ -116,7 +114,7 @@ class Guard:
         scope["holds_key"] = self._door.is_open(session)
         scope["logs_in"] = self._door.locked and scope["path"] == LOGIN
         address = (scope.get("client") or ("",))[0]
-        scope["guesser"] = self._door.guesser(address, cookies.get(f"{name}-{DEVICE}", ""))
+        scope["guesser"] = self._door.guesser(address, _cookies(headers, f"{name}-{DEVICE}"))
         send = _Answering(send, scope, name, given)
         try:
             refused = self._refusal(scope, headers)
@@ -137,6 +135,17 @@ class Guard:
                 away = {"Connection": "close"}
                 text = "The rest of it did not come."
                 await PlainTextResponse(text, 408, away)(scope, receive, send)
+
+    def _given(self, sessions: Sequence[str]) -> str:
+        """Choose among cookies of one name: others of this host may set it for some paths.
+
+        Browsers send the one of the longer path first, which may be theirs.
+        """
+        for fits in (self._door.is_open, self._door.made):
+            for session in sessions:
+                if fits(session):
+                    return session
+        return ""
 
     def _refusal(self, scope: Scope, headers: Headers) -> ASGIApp | None:
         """Say why a request is not served; None when it is."""
@@ -256,11 +265,19 @@ class _Answering:
             yield f"{self._name}-{DEVICE}={device}; Max-Age={REMEMBERED}; {flags}"
 
 
-def _cookies(headers: Headers) -> dict[str, str]:
-    try:
-        return {one.key: one.value for one in SimpleCookie(headers.get("cookie", "")).values()}
-    except CookieError:
-        return {}
+def _cookies(headers: Headers, name: str) -> list[str]:
+    """Read the values of a cookie of ours; whatever else there is was set by others of this host.
+
+    Browsers send those of every port in one header, proxies may make several of it, and what the
+    others keep there need not be written as a cookie should be.
+    """
+    found = []
+    for header in headers.getlist("cookie"):
+        for pair in header.split(";"):
+            key, _, value = pair.partition("=")
+            if key.strip() == name:
+                found.append(value.strip())
+    return found
 
 
 def _cookie_name(headers: Headers) -> str:

@@ -10,6 +10,7 @@ import hmac
 import json
 import secrets
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -89,9 +90,10 @@ class Door:
         """
         return self._mark("csrf", session)
 
-    def guesser(self, address: str, device: str) -> str:
+    def guesser(self, address: str, devices: Iterable[str]) -> str:
         """Name whose wrong guesses count together: a known browser's own, else an address'."""
-        return device if self._is_signed("device", device) else network_of(address)
+        known = (one for one in devices if self._is_signed("device", one))
+        return next(known, network_of(address))
 
     def is_open(self, session: str) -> bool:
         """Say whether a session may come in."""
