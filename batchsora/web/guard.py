@@ -28,8 +28,9 @@ SAFE: Final = ("GET", "HEAD", "OPTIONS")
 PUBLIC: Final = ("/static/", "/healthz")
 """What is served before anybody has said who they are, beside the way in."""
 
+NEWEST: Final = "open the newest address that 'batchsora web' shows in its terminal"
 STRANGER: Final = (
-    "Not logged in. Open the newest address that 'batchsora web' shows in its terminal. Programs, "
+    f"Not logged in: {NEWEST}. Programs, "
     "such as Prometheus, need a password: set BATCHSORA_WEB_PASSWORD for 'batchsora web', and send "
     "'Authorization: Bearer PASSWORD'.\n"
 )
@@ -162,10 +163,13 @@ class Guard:
             if not _is_from_here(headers):
                 return PlainTextResponse("This came from another site's page.\n", 403)
             given = headers.get(CSRF_HEADER, "")
-            if not hmac.compare_digest(given.encode(), scope["csrf"].encode()):
+            fits = hmac.compare_digest(given.encode(), scope["csrf"].encode())
+            # the password says more than the key, and is the way out for who is inside without it
+            if not fits and not scope["logs_in"]:
+                again = f"open {LOGIN}" if self._door.locked else NEWEST
                 return PlainTextResponse(
                     "Nothing was changed: the server was restarted, or you logged in elsewhere. "
-                    "Reload the page; if that is not enough, log out and log in again.\n",
+                    f"Reload the page; if that is not enough, {again} to log in again.\n",
                     403,
                 )
         return self._at_the_door(scope, headers)

@@ -120,8 +120,13 @@ class Door:
         self._throttle.failed(guesser)
         return False
 
-    def let_in(self) -> str:
-        """Let somebody in; gives a session's new id: the one of before may be known to others."""
+    def let_in(self, instead_of: str = "") -> str:
+        """Let somebody in; gives a session's new id: the one of before may be known to others.
+
+        Args:
+            instead_of: the one of before, which ends.
+        """
+        self.let_out(instead_of)
         now, session = self._clock.monotonic(), self.new_session()
         self._inside[session] = _Inside(now, now)
         if len(self._inside) > MOST_SESSIONS:
@@ -156,7 +161,7 @@ async def _enter(request: Request) -> Response:
     form = await request.form(max_files=0, max_fields=5)
     fits = door.fits(str(form.get("password", "")), request.scope["guesser"])
     if fits:
-        request.scope["session"] = door.let_in()
+        request.scope["session"] = door.let_in(instead_of=request.scope["session"])
         request.scope["device"] = door.new_device()
         key = json.dumps({"entered": {"key": door.csrf_token(request.scope["session"])}})
         return Response(status_code=204, headers={"HX-Trigger": key, "HX-Redirect": "/"})
