@@ -8,7 +8,7 @@ only they know), and nothing of ours may be framed, sniffed or scripted from els
 import asyncio
 import hmac
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -313,5 +313,6 @@ def _is_from_here(headers: Headers) -> bool:
 
 
 def _is_secure(scope: Scope) -> bool:
-    found: Any = scope.get("scheme")
-    return bool(found == "https")
+    """Say whether the browser asks by TLS; what is not true here harms only who says it."""
+    said = Headers(scope=scope).get("x-forwarded-proto", "")
+    return scope.get("scheme") == "https" or said.partition(",")[0].strip().lower() == "https"

@@ -109,7 +109,7 @@ class Door:
     def knows(self, authorization: str, guesser: str) -> bool:
         """Take the password from a program: ``Authorization: Bearer …``."""
         scheme, _, given = authorization.partition(" ")
-        return scheme.lower() == "bearer" and self.fits(given, guesser) is True
+        return scheme.lower() == "bearer" and self.fits(_written(given), guesser) is True
 
     def fits(self, password: str, guesser: str) -> bool | None:
         """Compare a password; None when it is too soon to say."""
@@ -150,6 +150,14 @@ class Door:
 
 def _digest(password: str) -> bytes:
     return hashlib.sha256(password.encode("utf-8", "replace")).digest()
+
+
+def _written(given: str) -> str:
+    """Read what a header says, which is taken for Latin-1, as UTF-8 where it is that."""
+    try:
+        return given.encode("latin-1").decode()
+    except UnicodeError:
+        return given
 
 
 async def _show(request: Request) -> Response:
