@@ -8,6 +8,7 @@ only they know), and nothing of ours may be framed, sniffed or scripted from els
 import asyncio
 import hmac
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -38,6 +39,9 @@ STRANGER: Final = (
 HOOKS: Final = "/hooks/"
 """Callbacks come from the provider, through whatever leads here from outside: they have neither
 our name nor a cookie, and guard themselves."""
+
+WATCHING: Final = "/events"
+"""Asked for by every page that is open: no sign that its person is there."""
 
 LARGEST: Final = 1024**2
 """Bytes of a request's body, where its page says nothing else."""
@@ -105,14 +109,15 @@ class Guard:
             return
         headers = Headers(scope=scope)
         name = _cookie_name(headers)
-        given = self._given(_cookies(headers, name))
+        is_used = scope["path"] != WATCHING
+        given = self._given(_cookies(headers, name), used=is_used)
         session = given or self._door.new_session()
         scope["session"], scope["csrf"], scope["inside"] = (
             session,
             self._door.csrf_token(session),
             False,
         )
-        scope["holds_key"] = self._door.is_open(session)
+        scope["holds_key"] = self._door.is_open(session, used=False)
         scope["logs_in"] = self._door.locked and scope["path"] == LOGIN
         address = (scope.get("client") or ("",))[0]
         scope["guesser"] = self._door.guesser(address, _cookies(headers, f"{name}-{DEVICE}"))
@@ -137,12 +142,12 @@ class Guard:
                 text = "The rest of it did not come."
                 await PlainTextResponse(text, 408, away)(scope, receive, send)
 
-    def _given(self, sessions: Sequence[str]) -> str:
+    def _given(self, sessions: Sequence[str], *, used: bool) -> str:
         """Choose among cookies of one name: others of this host may set it for some paths.
 
         Browsers send the one of the longer path first, which may be theirs.
         """
-        for fits in (self._door.is_open, self._door.made):
+        for fits in (partial(self._door.is_open, used=used), self._door.made):
             for session in sessions:
                 if fits(session):
                     return session
@@ -177,8 +182,8 @@ class Guard:
     def _at_the_door(self, scope: Scope, headers: Headers) -> ASGIApp | None:
         """Refuse whoever is not inside; say how to come in."""
         session, door = scope["session"], self._door
-        scope["inside"] = door.is_open(session)
-        scope["may_stay"] = lambda: door.is_open(session)
+        scope["inside"] = door.is_open(session, used=False)
+        scope["may_stay"] = lambda: door.is_open(session, used=False)
         if not scope["inside"] and door.knows(headers.get("authorization", ""), scope["guesser"]):
             scope["inside"] = True
             scope["may_stay"] = lambda: True

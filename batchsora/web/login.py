@@ -95,15 +95,21 @@ class Door:
         known = (one for one in devices if self._is_signed("device", one))
         return next(known, network_of(address))
 
-    def is_open(self, session: str) -> bool:
-        """Say whether a session may come in."""
+    def is_open(self, session: str, *, used: bool = True) -> bool:
+        """Say whether a session may come in.
+
+        Args:
+            session: its id.
+            used: its person asks for something, so that it goes on.
+        """
         found, now = self._inside.get(session), self._clock.monotonic()
         if found is None:
             return False
         if now - found.seen > IDLE or now - found.since > LONGEST:
             del self._inside[session]
             return False
-        found.seen = now
+        if used:
+            found.seen = now
         return True
 
     def knows(self, authorization: str, guesser: str) -> bool:

@@ -307,6 +307,31 @@ def test_a_session_ends(waits: tuple[float, ...], *, is_in: bool) -> None:
     assert seen is is_in
 
 
+def test_an_open_page_is_no_use_of_a_session() -> None:
+    """It asks to be told of changes as long as it is open, whether anybody looks at it or not."""
+    clock = HandClock()
+    door = Door(None, clock)
+    session = door.let_in()
+    for _ in range(12):
+        assert door.is_open(session, used=False)
+        clock.advance(IDLE / 12)
+    assert door.is_open(session, used=False)
+    clock.advance(1)
+    assert not door.is_open(session, used=False)
+
+
+def test_being_told_of_changes_is_no_use(http: httpx.Client, site: Site) -> None:
+    """The same by HTTP: every other request is one."""
+    (session,) = http.cookies.values()
+    inside = site.app.state.door._inside[session]
+    for path, is_use in (("/events", False), ("/batches/1?part=head", True)):
+        before = inside.seen
+        with http.stream("GET", path) as answer:
+            assert answer.status_code == 200
+            next(answer.iter_lines())
+        assert (inside.seen > before) is is_use
+
+
 def test_two_gigabytes_are_not_taken(http: httpx.Client, site: Site) -> None:
     """Announced, they are refused unread; unannounced, what goes beyond the limit is dropped."""
     head = (
