@@ -96,13 +96,12 @@ async def _enter(request: Request) -> Response:
     if request.method != "GET" or _is_ahead(request):
         text = "This address works once: it is for opening, not for looking ahead.\n"
         return PlainTextResponse(text, 403, QUIET)
-    if request.scope["inside"]:
-        return onward(request, "/")
     if tickets.take(request.path_params["ticket"]):
-        session = door.let_in()
+        # also who is inside: the browser may have got a session, and not the key that comes with it
+        session = door.let_in(instead_of=request.scope["session"])
         request.scope["session"], request.scope["inside"] = session, True
         return onward(request, "/", door.csrf_token(session))
-    if came_from_elsewhere(request):
+    if request.scope["inside"] or came_from_elsewhere(request):
         return onward(request, "/")
     return closed(request, 403, used=True)
 

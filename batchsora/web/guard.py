@@ -8,8 +8,8 @@ only they know), and nothing of ours may be framed, sniffed or scripted from els
 import asyncio
 import hmac
 from collections.abc import Collection, Iterator, Sequence
-from http.cookies import CookieError, SimpleCookie
-from typing import Any, Final
+from functools import partial
+from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -29,8 +29,9 @@ SAFE: Final = ("GET", "HEAD", "OPTIONS")
 PUBLIC: Final = ("/static/", "/healthz")
 """What is served before anybody has said who they are, beside the way in."""
 
+NEWEST: Final = "open the newest address that 'batchsora web' shows in its terminal"
 STRANGER: Final = (
-    "Not logged in. Open the newest address that 'batchsora web' shows in its terminal. Programs, "
+    f"Not logged in: {NEWEST}. Programs, "
     "such as Prometheus, need a password: set BATCHSORA_WEB_PASSWORD for 'batchsora web', and send "
     "'Authorization: Bearer PASSWORD'.\n"
 )
@@ -38,6 +39,9 @@ STRANGER: Final = (
 HOOKS: Final = "/hooks/"
 """Callbacks come from the provider, through whatever leads here from outside: they have neither
 our name nor a cookie, and guard themselves."""
+
+WATCHING: Final = "/events"
+"""Asked for by every page that is open: no sign that its person is there."""
 
 LARGEST: Final = 1024**2
 """Bytes of a request's body, where its page says nothing else."""
@@ -104,19 +108,19 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        cookies = _cookies(headers)
         name = _cookie_name(headers)
-        given = cookies.get(name, "")
-        session = given if self._door.made(given) else self._door.new_session()
+        is_used = scope["path"] != WATCHING
+        given = self._given(_cookies(headers, name), used=is_used)
+        session = given or self._door.new_session()
         scope["session"], scope["csrf"], scope["inside"] = (
             session,
             self._door.csrf_token(session),
             False,
         )
-        scope["holds_key"] = self._door.is_open(session)
+        scope["holds_key"] = self._door.is_open(session, used=False)
         scope["logs_in"] = self._door.locked and scope["path"] == LOGIN
         address = (scope.get("client") or ("",))[0]
-        scope["guesser"] = self._door.guesser(address, cookies.get(f"{name}-{DEVICE}", ""))
+        scope["guesser"] = self._door.guesser(address, _cookies(headers, f"{name}-{DEVICE}"))
         send = _Answering(send, scope, name, given)
         try:
             refused = self._refusal(scope, headers)
@@ -138,6 +142,17 @@ class Guard:
                 text = "The rest of it did not come."
                 await PlainTextResponse(text, 408, away)(scope, receive, send)
 
+    def _given(self, sessions: Sequence[str], *, used: bool) -> str:
+        """Choose among cookies of one name: others of this host may set it for some paths.
+
+        Browsers send the one of the longer path first, which may be theirs.
+        """
+        for fits in (partial(self._door.is_open, used=used), self._door.made):
+            for session in sessions:
+                if fits(session):
+                    return session
+        return ""
+
     def _refusal(self, scope: Scope, headers: Headers) -> ASGIApp | None:
         """Say why a request is not served; None when it is."""
         path, method = scope["path"], scope["method"]
@@ -154,10 +169,13 @@ class Guard:
             if not _is_from_here(headers):
                 return PlainTextResponse("This came from another site's page.\n", 403)
             given = headers.get(CSRF_HEADER, "")
-            if not hmac.compare_digest(given.encode(), scope["csrf"].encode()):
+            fits = hmac.compare_digest(given.encode(), scope["csrf"].encode())
+            # the password says more than the key, and is the way out for who is inside without it
+            if not fits and not scope["logs_in"]:
+                again = f"open {LOGIN}" if self._door.locked else NEWEST
                 return PlainTextResponse(
                     "Nothing was changed: the server was restarted, or you logged in elsewhere. "
-                    "Reload the page; if that is not enough, log out and log in again.\n",
+                    f"Reload the page; if that is not enough, {again} to log in again.\n",
                     403,
                 )
         return self._at_the_door(scope, headers)
@@ -165,8 +183,8 @@ class Guard:
     def _at_the_door(self, scope: Scope, headers: Headers) -> ASGIApp | None:
         """Refuse whoever is not inside; say how to come in."""
         session, door = scope["session"], self._door
-        scope["inside"] = door.is_open(session)
-        scope["may_stay"] = lambda: door.is_open(session)
+        scope["inside"] = door.is_open(session, used=False)
+        scope["may_stay"] = lambda: door.is_open(session, used=False)
         if not scope["inside"] and door.knows(headers.get("authorization", ""), scope["guesser"]):
             scope["inside"] = True
             scope["may_stay"] = lambda: True
@@ -257,11 +275,19 @@ class _Answering:
             yield f"{self._name}-{DEVICE}={device}; Max-Age={REMEMBERED}; {flags}"
 
 
-def _cookies(headers: Headers) -> dict[str, str]:
-    try:
-        return {one.key: one.value for one in SimpleCookie(headers.get("cookie", "")).values()}
-    except CookieError:
-        return {}
+def _cookies(headers: Headers, name: str) -> list[str]:
+    """Read the values of a cookie of ours; whatever else there is was set by others of this host.
+
+    Browsers send those of every port in one header, proxies may make several of it, and what the
+    others keep there need not be written as a cookie should be.
+    """
+    found = []
+    for header in headers.getlist("cookie"):
+        for pair in header.split(";"):
+            key, _, value = pair.partition("=")
+            if key.strip() == name:
+                found.append(value.strip())
+    return found
 
 
 def _cookie_name(headers: Headers) -> str:
@@ -293,5 +319,6 @@ def _is_from_here(headers: Headers) -> bool:
 
 
 def _is_secure(scope: Scope) -> bool:
-    found: Any = scope.get("scheme")
-    return bool(found == "https")
+    """Say whether the browser asks by TLS; what is not true here harms only who says it."""
+    said = Headers(scope=scope).get("x-forwarded-proto", "")
+    return scope.get("scheme") == "https" or said.partition(",")[0].strip().lower() == "https"

@@ -8,12 +8,13 @@ more than one.
 import asyncio
 import json
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from batchsora.web.desk import Desk
@@ -47,7 +48,8 @@ class Live:
         self._state: tuple[Any, ...] = ()
         self._ended = False
         self.boot = secrets.token_hex(8)
-        self.pages = 0
+        self._pages: dict[object, str] = {}
+        """Whose session each page is of that is told; the oldest first."""
 
     async def run(self) -> None:
         """Look for ever."""
@@ -74,13 +76,27 @@ class Live:
     def _is_new(self, seen: tuple[Any, ...] | None, may_stay: Callable[[], bool]) -> bool:
         return self._ended or self._state != seen or not may_stay()
 
-    async def events(self, may_stay: Callable[[], bool]) -> AsyncIterator[str]:
+    async def _make_room(self) -> None:
+        """Let the oldest page go of the session that has the most: it asks again if it is shown."""
+        if len(self._pages) >= MOST_PAGES:
+            ((most, _),) = Counter(self._pages.values()).most_common(1)
+            del self._pages[next(page for page, whose in self._pages.items() if whose == most)]
+            await self.look_round()
+
+    async def events(self, whose: str, may_come: Callable[[], bool]) -> AsyncIterator[str]:
         """Give an event at once, and one after each change, as server-sent events are written.
 
         Args:
-            may_stay: whether who listens may still come in.
+            whose: session.
+            may_come: whether who listens may still come in.
         """
-        self.pages += 1
+        await self._make_room()
+        page = object()
+        self._pages[page] = whose
+
+        def may_stay() -> bool:
+            return page in self._pages and may_come()
+
         try:
             seen: tuple[Any, ...] | None = None
             while True:
@@ -97,16 +113,14 @@ class Live:
                 yield f"event: changed\ndata: {json.dumps({'boot': self.boot})}\n\n"
                 await asyncio.sleep(CALM)
         finally:
-            self.pages -= 1
+            self._pages.pop(page, None)
 
 
 async def _events(request: Request) -> Response:
     live: Live = request.app.state.live
-    if live.pages >= MOST_PAGES:
-        return PlainTextResponse("Too many pages are open.\n", 503, {"Retry-After": "30"})
     headers = {"X-Accel-Buffering": "no"}  # a proxy in front would wait for more
-    may_stay: Callable[[], bool] = request.scope["may_stay"]
-    return StreamingResponse(live.events(may_stay), media_type="text/event-stream", headers=headers)
+    told = live.events(request.scope["session"], request.scope["may_stay"])
+    return StreamingResponse(told, media_type="text/event-stream", headers=headers)
 
 
 routes = [Route("/events", _events)]

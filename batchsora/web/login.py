@@ -10,6 +10,7 @@ import hmac
 import json
 import secrets
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -89,25 +90,32 @@ class Door:
         """
         return self._mark("csrf", session)
 
-    def guesser(self, address: str, device: str) -> str:
+    def guesser(self, address: str, devices: Iterable[str]) -> str:
         """Name whose wrong guesses count together: a known browser's own, else an address'."""
-        return device if self._is_signed("device", device) else network_of(address)
+        known = (one for one in devices if self._is_signed("device", one))
+        return next(known, network_of(address))
 
-    def is_open(self, session: str) -> bool:
-        """Say whether a session may come in."""
+    def is_open(self, session: str, *, used: bool = True) -> bool:
+        """Say whether a session may come in.
+
+        Args:
+            session: its id.
+            used: its person asks for something, so that it goes on.
+        """
         found, now = self._inside.get(session), self._clock.monotonic()
         if found is None:
             return False
         if now - found.seen > IDLE or now - found.since > LONGEST:
             del self._inside[session]
             return False
-        found.seen = now
+        if used:
+            found.seen = now
         return True
 
     def knows(self, authorization: str, guesser: str) -> bool:
         """Take the password from a program: ``Authorization: Bearer …``."""
         scheme, _, given = authorization.partition(" ")
-        return scheme.lower() == "bearer" and self.fits(given, guesser) is True
+        return scheme.lower() == "bearer" and self.fits(_written(given), guesser) is True
 
     def fits(self, password: str, guesser: str) -> bool | None:
         """Compare a password; None when it is too soon to say."""
@@ -118,8 +126,13 @@ class Door:
         self._throttle.failed(guesser)
         return False
 
-    def let_in(self) -> str:
-        """Let somebody in; gives a session's new id: the one of before may be known to others."""
+    def let_in(self, instead_of: str = "") -> str:
+        """Let somebody in; gives a session's new id: the one of before may be known to others.
+
+        Args:
+            instead_of: the one of before, which ends.
+        """
+        self.let_out(instead_of)
         now, session = self._clock.monotonic(), self.new_session()
         self._inside[session] = _Inside(now, now)
         if len(self._inside) > MOST_SESSIONS:
@@ -145,6 +158,14 @@ def _digest(password: str) -> bytes:
     return hashlib.sha256(password.encode("utf-8", "replace")).digest()
 
 
+def _written(given: str) -> str:
+    """Read what a header says, which is taken for Latin-1, as UTF-8 where it is that."""
+    try:
+        return given.encode("latin-1").decode()
+    except UnicodeError:
+        return given
+
+
 async def _show(request: Request) -> Response:
     return render(request, "login.html", problem="")
 
@@ -154,7 +175,7 @@ async def _enter(request: Request) -> Response:
     form = await request.form(max_files=0, max_fields=5)
     fits = door.fits(str(form.get("password", "")), request.scope["guesser"])
     if fits:
-        request.scope["session"] = door.let_in()
+        request.scope["session"] = door.let_in(instead_of=request.scope["session"])
         request.scope["device"] = door.new_device()
         key = json.dumps({"entered": {"key": door.csrf_token(request.scope["session"])}})
         return Response(status_code=204, headers={"HX-Trigger": key, "HX-Redirect": "/"})

@@ -157,6 +157,7 @@ def configured(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # whoever guesses would choose by them whose guesses those are
         timeout_keep_alive=SILENCE,
         timeout_graceful_shutdown=farewell,
         h11_max_incomplete_event_size=64 * 1024,

@@ -19,13 +19,19 @@ SITE: Final = 64
 """Bits of an IPv6 address that one customer of a network has at least."""
 
 
+UNKNOWN: Final = "unknown"
+"""All whose address is none count together."""
+
+
 def network_of(address: str) -> str:
     """Name whose guesses count together: an address, or the network of an IPv6 one."""
     try:
-        found = ipaddress.ip_address(address)
+        found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return address
+        return UNKNOWN
     if isinstance(found, ipaddress.IPv6Address) and not found.is_loopback:
+        if found.ipv4_mapped is not None:
+            return str(found.ipv4_mapped)
         return str(ipaddress.ip_network((found, SITE), strict=False))
     return str(found)
 

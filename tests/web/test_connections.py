@@ -9,6 +9,7 @@ import httpx
 import pytest
 from support.site import Folder, Site, client, serving
 
+from batchsora.web import live
 from batchsora.web.connections import bounded
 
 HALF = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "
@@ -91,6 +92,97 @@ def test_strangers_make_room(world: Folder) -> None:
             assert httpx.get(site.url + "/healthz").status_code == 200
             kept.sendall(request)
             assert kept.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def as_inside(http: httpx.Client, path: str) -> bytes:
+    """Write a request of a session's cookie."""
+    cookie = "; ".join(f"{name}={value}" for name, value in http.cookies.items())
+    host = http.base_url.netloc.decode()
+    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\n\r\n".encode()
+
+
+def test_one_session_keeps_nobody_out(world: Folder) -> None:
+    """Whoever gets the cookie fills all places: its oldest go, neither the owner nor others."""
+    with (
+        serving(world, http=bounded(most=24)) as site,
+        client(site) as other,
+        client(site) as thief,
+        ExitStack() as stack,
+    ):
+        assert other.get("/batches/1").status_code == 200
+        request = as_inside(thief, "/batches/1?part=head")
+        for _ in range(40):
+            one = stack.enter_context(wire(site))
+            one.sendall(request)
+            assert one.recv(12) == b"HTTP/1.1 200"
+        assert httpx.get(f"{site.url}/healthz").status_code == 200
+        assert httpx.get(f"{site.url}/", cookies=dict(thief.cookies)).status_code == 200
+        assert other.get("/batches/1").status_code == 200
+
+
+def test_one_session_takes_not_all_places_of_open_pages(
+    world: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest page of the session with the most goes; a page of another session stays."""
+    monkeypatch.setattr(live, "MOST_PAGES", 6)
+    with (
+        serving(world) as site,
+        client(site) as other,
+        client(site) as thief,
+        ExitStack() as stack,
+    ):
+        pages = [stack.enter_context(wire(site)) for _ in range(9)]
+        for page, whose in zip(pages, [other] + [thief] * 8, strict=True):
+            page.sendall(as_inside(whose, "/events"))
+            assert page.recv(12) == b"HTTP/1.1 200"
+            assert is_told(page)
+        with other.stream("GET", "/events") as answer:
+            assert answer.status_code == 200
+            assert next(answer.iter_lines()) == "event: changed"
+            assert other.post("/batches/1/pause").status_code == 204
+            assert is_told(pages[0])
+        for gone in pages[1:4]:
+            assert not is_told(gone)
+
+
+def is_told(page: socket.socket) -> bool:
+    """Wait until a page is told of a change, or that no other one comes."""
+    seen = b""
+    while b"event: changed" not in seen:
+        if b"\r\n0\r\n\r\n" in b"\r\n" + seen or not (said := page.recv(4096)):
+            return False
+        seen += said
+    return True
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "Transfer-Encoding: chunked\r\n\r\nZZ\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\nZZ\r\n",
+        "Content-Length: 5\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("apart", [True, False])
+def test_a_bad_body_is_no_fault_of_the_page(
+    site: Site, caplog: pytest.LogCaptureFixture, body: str, *, apart: bool
+) -> None:
+    """A stranger's bytes write no traceback into the log, before an answer and behind it."""
+    for path in ("/logout", "/healthz"):
+        with wire(site) as connection:
+            head = f"POST {path} HTTP/1.1\r\nHost: {site.url[7:]}\r\n"
+            begin, end, rest = body.partition("\r\n\r\n")
+            connection.sendall(f"{head}{begin}{end}{'' if apart else rest}".encode())
+            if apart:
+                assert connection.recv(65536).startswith(b"HTTP/1.1 40")
+                connection.sendall(rest.encode())
+            connection.shutdown(socket.SHUT_WR)
+            with suppress(ConnectionResetError):
+                while connection.recv(65536):
+                    pass
+    assert httpx.get(f"{site.url}/healthz").status_code == 200
+    assert "Traceback" not in caplog.text
+    assert "Exception" not in caplog.text
 
 
 def test_a_form_that_breaks_off_is_no_error_of_the_page(

@@ -97,16 +97,48 @@ def test_looking_ahead_uses_nothing_up(
     assert is_inside(stranger)
 
 
-def test_who_is_inside_needs_no_address(site: Site, stranger: httpx.Client) -> None:
-    """An old one leads to the page, and a new one is kept for whoever comes next."""
+def test_who_is_inside_needs_no_new_address(site: Site, stranger: httpx.Client) -> None:
+    """An old one leads to the page, and the session stays."""
     old = site.entrance
     stranger.get(old)
-    session = dict(stranger.cookies)
-    for address in (old, site.entrance):
-        newest = site.entrance
-        assert leads_to(stranger.get(address)) == "/"
-        assert site.entrance == newest
+    session, newest = dict(stranger.cookies), site.entrance
+    assert leads_to(stranger.get(old)) == "/"
     assert dict(stranger.cookies) == session
+    assert site.entrance == newest
+
+
+def test_inside_without_the_key_the_newest_address_gives_one(
+    site: Site, stranger: httpx.Client
+) -> None:
+    """The connection broke before the key was kept; the session without a key ends."""
+    stranger.get(site.entrance, headers=HTML)
+    before = dict(stranger.cookies)
+    refused = stranger.post("/batches/1/pause", headers={"Origin": site.url})
+    assert refused.status_code == 403
+    assert "newest address" in refused.text
+    enter(stranger, site.entrance)
+    assert stranger.post("/batches/1/pause").status_code == 204
+    assert httpx.get(f"{site.url}/batches/1", cookies=before).status_code == 401
+
+
+def test_inside_without_the_key_the_password_gives_one(world: Folder) -> None:
+    """As above; but only to a form of our own page."""
+    with serving(world, PASSWORD) as site, httpx.Client(base_url=site.url) as http:
+        http.get("/login")
+        form = {"password": PASSWORD}
+        assert http.post("/login", data=form, headers={"Origin": site.url}).status_code == 204
+        before = dict(http.cookies)
+        assert http.get("/batches/1").status_code == 200
+        refused = http.post("/batches/1/pause", headers={"Origin": site.url})
+        assert refused.status_code == 403
+        assert "open /login" in refused.text
+        elsewhere = {"Origin": "http://127.0.0.1:1"}
+        assert http.post("/login", data=form, headers=elsewhere).status_code == 403
+        again = http.post("/login", data=form, headers={"Origin": site.url})
+        key = json.loads(again.headers["HX-Trigger"])["entered"]["key"]
+        change = {"Origin": site.url, "X-CSRF-Token": key}
+        assert http.post("/batches/1/pause", headers=change).status_code == 204
+        assert httpx.get(f"{site.url}/batches/1", cookies=before).status_code == 401
 
 
 @pytest.mark.parametrize("guess", ["", "x", "x" * 43, "é", "a/b", "%00", "..%2f", "x" * 5000])
@@ -318,6 +350,25 @@ def test_a_browser_comes_in_by_the_address(site: Site, fresh: Callable[[], Page]
     expect(second.get_by_role("heading", name="This address no longer works")).to_be_visible()
     second.goto(site.url)
     expect(second.get_by_role("heading", name="You are not logged in")).to_be_visible()
+
+
+def test_an_interrupted_entry_is_mended_by_the_next_address(
+    site: Site, fresh: Callable[[], Page]
+) -> None:
+    """The connection breaks between the page that goes on and its script."""
+    page = fresh()
+    page.route("**/static/enter.js", lambda route: route.abort())
+    page.goto(site.entrance)
+    page.wait_for_url(f"{site.url}/")
+    page.unroute("**/static/enter.js")
+    page.goto("/jobs/4")
+    page.get_by_role("button", name="Retry").click()
+    expect(page.locator("#trouble")).to_contain_text("newest address")
+    page.goto(site.entrance)
+    page.wait_for_url(f"{site.url}/")
+    page.goto("/jobs/4")
+    page.get_by_role("button", name="Retry").click()
+    expect(page.locator("#said")).to_contain_text("queued again")
 
 
 def test_an_open_page_says_that_its_session_ended(site: Site, fresh: Callable[[], Page]) -> None:

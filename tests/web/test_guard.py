@@ -11,6 +11,7 @@ from support.clock import HandClock
 from support.site import Folder, Site, client, serving
 
 from batchsora.web.login import IDLE, Door
+from batchsora.web.throttle import network_of
 
 PASSWORD = "a-password-of-the-tests"
 CHANGE = "/batches/1/pause"
@@ -215,6 +216,55 @@ def test_guessing_takes_for_ever(world: Folder) -> None:
         assert http.get("/", headers=wrong).status_code == 401
 
 
+def test_guesses_count_whatever_a_guesser_says_of_itself(world: Folder) -> None:
+    """No header names another address; what is remembered is no text of the guesser's own."""
+    right = {"Authorization": f"Bearer {PASSWORD}"}
+    with serving(world, PASSWORD) as site:
+        for number in range(12):
+            names = {"X-Forwarded-For": f"10.9.0.{number}" + "x" * number * 1000}
+            wrong = {"Authorization": f"Bearer wrong-{number}", **names}
+            assert httpx.get(site.url, headers=wrong).status_code == 401
+        for names in ({}, {"X-Forwarded-For": "10.8.0.1"}, {"Forwarded": "for=10.8.0.1"}):
+            assert httpx.get(site.url, headers=right | names).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("", "unknown"),
+        ("x" * 50_000, "unknown"),
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8::7", "2001:db8::/64"),
+        ("fe80::7%" + "x" * 50_000, "fe80::/64"),
+        ("::1", "::1"),
+    ],
+)
+def test_guessers_are_named_by_their_network(address: str, name: str) -> None:
+    """In few bytes, whatever stands there."""
+    assert network_of(address) == name
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "latin-1"])
+def test_a_program_sends_a_password_that_is_not_ascii(world: Folder, coding: str) -> None:
+    """As programs write it: UTF-8, or Latin-1."""
+    password = "s\u00fc\u00dfer-geht-es-kaum"
+    with serving(world, password) as site:
+        sent = {b"Authorization": f"Bearer {password}".encode(coding)}
+        assert httpx.get(site.url, headers=sent).status_code == 200
+
+
+@pytest.mark.parametrize(("said", "is_secure"), [("https", True), ("http", False), (None, False)])
+def test_behind_tls_the_session_is_for_tls_alone(
+    world: Folder, said: str | None, *, is_secure: bool
+) -> None:
+    """A server in front says by which scheme the browser asked."""
+    with serving(world, PASSWORD) as site:
+        headers = {} if said is None else {"X-Forwarded-Proto": said}
+        cookie = httpx.get(f"{site.url}/login", headers=headers).headers["set-cookie"]
+        assert ("; Secure" in cookie) is is_secure
+
+
 def test_who_guesses_keeps_the_owner_not_out(world: Folder) -> None:
     """Behind a proxy all come from one address: a browser that had the password is known again."""
     with (
@@ -274,6 +324,31 @@ def test_a_session_ends(waits: tuple[float, ...], *, is_in: bool) -> None:
         clock.advance(wait)
         seen = door.is_open(session)
     assert seen is is_in
+
+
+def test_an_open_page_is_no_use_of_a_session() -> None:
+    """It asks to be told of changes as long as it is open, whether anybody looks at it or not."""
+    clock = HandClock()
+    door = Door(None, clock)
+    session = door.let_in()
+    for _ in range(12):
+        assert door.is_open(session, used=False)
+        clock.advance(IDLE / 12)
+    assert door.is_open(session, used=False)
+    clock.advance(1)
+    assert not door.is_open(session, used=False)
+
+
+def test_being_told_of_changes_is_no_use(http: httpx.Client, site: Site) -> None:
+    """The same by HTTP: every other request is one."""
+    (session,) = http.cookies.values()
+    inside = site.app.state.door._inside[session]
+    for path, is_use in (("/events", False), ("/batches/1?part=head", True)):
+        before = inside.seen
+        with http.stream("GET", path) as answer:
+            assert answer.status_code == 200
+            next(answer.iter_lines())
+        assert (inside.seen > before) is is_use
 
 
 def test_two_gigabytes_are_not_taken(http: httpx.Client, site: Site) -> None:
