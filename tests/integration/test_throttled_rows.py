@@ -124,9 +124,9 @@ def test_no_row_fails_where_the_account_is_asked_too_often(
         return await usual(request, key, may)
 
     engine.provider.submit = limited  # type: ignore[method-assign]
-    rows(engine, 40)
+    rows(engine)
     assert engine.run(max_in_flight=at_once).reason is Reason.FINISHED
-    assert completed(engine) == len(engine.provider.made) == 40
+    assert completed(engine) == len(engine.provider.made) == ROWS
 
 
 @pytest.mark.parametrize("limit", [1, 4])
@@ -143,6 +143,6 @@ def test_no_row_fails_where_the_account_makes_few_at_once(engine: Engine, limit:
         return Throttled(None, "busy") if under_way >= limit else await usual(request, key, may)
 
     engine.provider.submit = limited  # type: ignore[method-assign]
-    rows(engine, 40)
+    rows(engine)
     assert engine.run(max_in_flight=16).reason is Reason.FINISHED
-    assert completed(engine) == len(engine.provider.made) == 40
+    assert completed(engine) == len(engine.provider.made) == ROWS
