@@ -16,6 +16,9 @@ from typing import Any, Final
 from batchsora.settings import SettingsError
 
 FILE: Final = "batchsora.toml"
+MOST_DOTS: Final = 50
+"""In a line: tomllib keeps every beginning of a dotted key, so that many take gigabytes."""
+
 LARGEST: Final = 64 * 1024
 """Bytes: far more than all keys with all comments."""
 
@@ -49,6 +52,7 @@ class Found(StrEnum):
     ACCOUNT = "it would spend from, and show your prompts to, whosever token that is"
     CONSENT = "it would be your consent to spend that much"
     LIMITS = "it would let more be spent than your budget says"
+    AGAIN = "videos that failed would be bought again more often"
     DOUBTS = "submissions would sooner count as never made, and be made again"
 
 
@@ -84,7 +88,7 @@ KEYS: Final[Mapping[str, Key]] = {
     "request-timeout": Key(Kind.NUMBER, Found.COUNTS),
     "generation-timeout": Key(Kind.NUMBER, Found.COUNTS),
     "grace": Key(Kind.NUMBER, Found.DOUBTS, ("run", "generate", "reconcile", "resolve")),
-    "retries": Key(Kind.WHOLE, Found.COUNTS),
+    "retries": Key(Kind.WHOLE, Found.AGAIN),
     "callback-base": Key(Kind.TEXT, Found.CALLS),
     "download": Key(Kind.PATH, Found.INSIDE, ("run", "download")),
     "download-rate": Key(Kind.RATE, Found.COUNTS, ("run", "download", "generate")),
@@ -213,6 +217,9 @@ def _content(path: Path) -> bytes:
 def _parsed(path: Path, content: bytes) -> dict[str, Any]:
     import tomllib  # noqa: PLC0415 - 13 ms that only those pay who have such a file
 
+    for number, written in enumerate(content.splitlines(), 1):
+        if written.count(b".") > MOST_DOTS:
+            raise SettingsError(f"{path}, line {number}: this is no line of a configuration")
     try:
         return tomllib.loads(content.decode("utf-8-sig"), parse_float=Decimal)
     except UnicodeDecodeError as error:

@@ -17,10 +17,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from .errors import DatabaseLockedError, DatabaseUnusableError
-from .files import replaced
+from .files import read_small, replaced
 
 PATIENCE = 0.5
 """Seconds for which a runner that ends just now is waited for."""
+
+LARGEST_TEXT = 64 * 1024
+"""Bytes of what says who runs, at most."""
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
@@ -156,7 +159,7 @@ def lasting_runner(database: Path) -> RunnerInfo | None:
 
 def _read(database: Path) -> RunnerInfo | None:
     try:
-        found = json.loads(_beside(database, ".runner").read_text())
+        found = json.loads(read_small(_beside(database, ".runner"), LARGEST_TEXT))
         return RunnerInfo(
             int(found["pid"]), str(found["host"]), str(found["since"]), found.get("brief") is True
         )

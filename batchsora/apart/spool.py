@@ -38,12 +38,16 @@ class Spool:
     def lines(self) -> Iterator[bytes]:
         """Read what was written, without the line ends."""
         place = 0
-        rest = b""
+        begun: list[bytes] = []  # pieces of a line: one may be as long as the whole
         while block := self._read(place):
             place += len(block)
-            *lines, rest = (rest + block).split(b"\n")
-            yield from lines
-        if rest:
+            first, *more = block.split(b"\n")
+            begun.append(first)
+            if more:
+                yield b"".join(begun)
+                yield from more[:-1]
+                begun = more[-1:]
+        if rest := b"".join(begun):
             yield rest
 
     def _read(self, place: int) -> bytes:

@@ -13,10 +13,14 @@ from urllib.parse import urlsplit
 
 from batchsora.app.databases import made_side_folder, side_folder
 from batchsora.settings import Settings, SettingsError, is_here
+from jobs.files import read_small
 
 FILE: Final = "webhook"
 WEBHOOK_SECRET: Final = "BATCHSORA_WEBHOOK_SECRET"  # noqa: S105 - its name
 PREFIX: Final = "/hooks/"
+LARGEST_SECRET: Final = 1024
+"""Bytes of its file, at most."""
+
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _ADDRESS: Final = re.compile(r"[!-~]{1,1500}")
 
@@ -33,7 +37,7 @@ def callback_path(database: Path) -> str:
         try:
             secret = _make(path)
         except FileExistsError:
-            secret = path.read_text("ascii").strip()
+            secret = read_small(path, LARGEST_SECRET).decode("ascii").strip()
     except (OSError, ValueError) as error:
         raise SettingsError(
             f"the address for callbacks in {path} can't be read: {error}"

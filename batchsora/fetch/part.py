@@ -12,17 +12,22 @@ import fcntl
 import hashlib
 import json
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
 from batchsora.fetch.boxes import BOX_HEAD, begins_video, first_box_fits, whole_video
+from jobs.files import read_small
 
 BLOCK: Final = 512 * 1024
 """Bytes that are written, hashed and marked at a time: what a killed process fetches again."""
 
 FORCE_EVERY: Final = 8 * 1024**2
 """Bytes after which what is there is forced to disk."""
+
+LARGEST_NOTE: Final = 64 * 1024
+"""Bytes of a note, at most: it is a version and two marks."""
 
 Mark = tuple[int, str]
 """So many bytes from the beginning, and their SHA-256 in hexadecimal."""
@@ -83,6 +88,10 @@ class Part:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         path = _beside(target, ".part")
         handle = os.open(path, flags, 0o666)
+        if not _is_alone(handle):  # its bytes would be written to whatever else has another name
+            os.close(handle)
+            path.unlink()
+            handle = os.open(path, flags | os.O_EXCL, 0o666)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # whoever had the lock may just have renamed this very file to its final name
@@ -110,7 +119,7 @@ class Part:
     def resume(self) -> None:
         """Go on with what a mark vouches for."""
         try:
-            note: Any = json.loads(self._note.read_bytes())
+            note: Any = json.loads(read_small(self._note, LARGEST_NOTE))
             version = note["version"]
             marks = sorted((size, digest) for size, digest in note["marks"])
         except (OSError, ValueError, KeyError, TypeError):
@@ -225,6 +234,12 @@ class Part:
 
 def _beside(target: Path, suffix: str) -> Path:
     return target.with_name(target.name + suffix)
+
+
+def _is_alone(handle: int) -> bool:
+    """Check whether an open file is a regular one under this one name."""
+    found = os.fstat(handle)
+    return stat.S_ISREG(found.st_mode) and found.st_nlink <= 1
 
 
 def _same(path: Path, handle: int) -> bool:

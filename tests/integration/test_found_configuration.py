@@ -1,5 +1,6 @@
 """A ``batchsora.toml`` that merely lies in the working folder is anybody's: what it can't do."""
 
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +65,7 @@ def refused(said: Said, key: str) -> None:
         ("budget = 5", "budget"),
         ('refunds = "all"', "refunds"),
         ("grace = 0.05", "grace"),
+        ("retries = 20", "retries"),
         ('time-zone = "Asia/Tokyo"', "time-zone"),
         ('[run]\ncallback-base = "https://stranger.example"', "callback-base"),
     ],
@@ -160,6 +162,24 @@ def test_each_key_says_what_it_may_do_when_it_was_merely_found() -> None:
         "poll-interval",
         "request-timeout",
         "generation-timeout",
-        "retries",
         "download-rate",
     }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a." * 15_000 + "a = 1\n",
+        "[a" + ".a" * 4_000 + "]\n" + "".join(f"b{n} = 1\n" for n in range(4_000)),
+    ],
+    ids=["a dotted key of 30 KB", "a deep table of 40 KB"],
+)
+def test_it_is_refused_before_it_takes_the_machine(call: Shell, text: str) -> None:
+    """The library keeps every beginning of such a key: it took gigabytes."""
+    configure(text)
+    tracemalloc.start()
+    said = call("status")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (said.code, peak < 50_000_000) == (2, True)
+    assert "batchsora.toml, line 1" in said.words
