@@ -28,7 +28,7 @@ from .provider import (
 )
 from .reconcile import Reconciler
 from .store import accounts, claims, doubts, handing, haste, looks, outcomes, outstanding, steering
-from .store.claims import Blocked, Claim, ClaimResult, ClaimTerms
+from .store.claims import Claim, ClaimResult, ClaimTerms
 
 log = logging.getLogger(__name__)
 
@@ -156,13 +156,13 @@ class Scheduler:
                 return
 
     def _awaits_money(self, result: ClaimResult) -> bool:
-        lacking = self._gate.refusal is RefusalCause.FUNDS or self._balance_blocks(result)
+        lacking = self._gate.refusal is RefusalCause.FUNDS or result.lacks_money
         return self._policy.wait_for_funds and lacking
 
     def _wants_reading(self, result: ClaimResult) -> bool:
         """Check whether the balance stands in the way as it was read some time ago."""
         stale = self._funds.age > FRESH and not self._awaits_money(result)
-        return stale and self._balance_blocks(result) and self._may_submit()
+        return stale and result.lacks_money and self._may_submit()
 
     async def _look_for_money(self) -> None:
         """Read the balance, ever more rarely, until it suffices: the next claim decides that."""
@@ -288,7 +288,7 @@ class Scheduler:
     def _blocks(connection: Connection, result: ClaimResult) -> dict[int, str]:
         """Say per batch what stands in the way of its rest."""
         waits = {batch: ", ".join(sorted(why)) for batch, why in result.blocked.items()}
-        if any(Blocked.BALANCE in why for why in result.blocked.values()):
+        if result.lacks_money:
             balance = accounts.read_account(connection).balance_micros
             waits = {
                 batch: f"{text} (${usd_text(balance)} at the last look)"
@@ -311,10 +311,6 @@ class Scheduler:
                 "are held back, and not bought; --buy-again buys them",
                 generation_id,
             )
-
-    @staticmethod
-    def _balance_blocks(result: ClaimResult) -> bool:
-        return any(Blocked.BALANCE in why for why in result.blocked.values())
 
     def _new_key(self) -> str:
         return str(uuid.UUID(int=self._chance.getrandbits(128), version=4))

@@ -112,6 +112,11 @@ class ClaimResult:
     elsewhere: list[str] = field(default_factory=list)
     crowded: bool = False
 
+    @property
+    def lacks_money(self) -> bool:
+        """Check whether the balance stands in the way of any batch."""
+        return any(Blocked.BALANCE in why for why in self.blocked.values())
+
 
 def claim(
     connection: Connection, now: datetime, terms: ClaimTerms, new_key: Callable[[], str]
