@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, not_, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, not_, or_, select, text
 
 from ..states import JobState
 from ..tables import BATCH, BUYABLE, JOB, LATER
@@ -61,7 +61,8 @@ def _of_handed(*more: ColumnElement[bool]) -> Select[Any]:
 
 def _of_handed_behind(*more: ColumnElement[bool]) -> Select[Any]:
     """Ask for those of the handed ones that are behind the others, in the same order."""
-    return _in_hand(JOB.c.due_at < FRONT, *more)
+    due_at = func.coalesce(JOB.c.due_at, FRONT)  # by the index of what is handed, not of times
+    return _in_hand(due_at < FRONT, *more)
 
 
 def _in_hand(due: ColumnElement[bool], *more: ColumnElement[bool]) -> Select[Any]:

@@ -134,7 +134,7 @@ def test_what_was_handed_over_is_found_without_reading_its_batch(engine: Traced)
     run = list(engine.statements)
     completed = {key for key, job in engine.jobs().items() if job.state == "completed"}
     assert completed == {"own", "o3", "u3"}
-    asked = {s for s in run if "handed" in s and s.startswith("SELECT")}
+    asked = {s for s in run if s.startswith("SELECT") and "handed" in s.partition("FROM")[2]}
     claimed = {s for s in asked if "ORDER BY job.retries" in s}
     with closing(sqlite3.connect(engine.path)) as raw:
         plans = {s: [row[3] for row in raw.execute("EXPLAIN QUERY PLAN " + s)] for s in asked}
@@ -149,7 +149,8 @@ def test_what_was_handed_over_is_found_without_reading_its_batch(engine: Traced)
     assert claimed == {s for s, plan in plans.items() if "USE TEMP B-TREE FOR ORDER BY" in plan}
     steps = [step for plan in plans.values() for step in plan]
     assert not [step for step in steps if WHOLE_TABLES.search(step)]
-    held = [s for s in run if "held_back" in s and "count(*)" in s]
+    # of jobs that are named by number they come from there
+    held = [s for s in run if "held_back" in s and "count(*)" in s and "json_each" not in s]
     assert held
     with closing(sqlite3.connect(engine.path)) as raw:
         for statement in held:

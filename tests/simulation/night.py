@@ -228,9 +228,10 @@ class Night:
 
     def _refusals(self) -> tuple[tuple[Span, SubmitOutcome], ...]:
         """Draw a time in which every purchase is refused."""
-        chance = random.Random(self.seed + 3)
-        if chance.random() < 0.75:
+        if not refuses(self.seed):
             return ()
+        chance = random.Random(self.seed + 3)
+        chance.random()
         begin = chance.uniform(0, 60)
         span = Span(begin, begin + chance.choice([5, 30, 120, 400]))
         return ((span, outcome_of(chance.choice(REFUSALS))),)
@@ -595,6 +596,11 @@ class Night:
         blamed = [job.key for job in jobs if job.error_kind == FailureKind.VALIDATION]
         assert len(blamed) <= 2, blamed
         self.watcher.nothing_is_lost(store)
+
+
+def refuses(seed: int) -> bool:
+    """Return whether the account is refused for a while in the night of a seed."""
+    return random.Random(seed + 3).random() >= 0.75
 
 
 def _is_free(job: Any) -> bool:

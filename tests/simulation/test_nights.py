@@ -7,8 +7,8 @@ from sqlite3 import IntegrityError
 
 import pytest
 
-from simulation.mutants import MUTANTS, Mutant
-from simulation.night import play
+from simulation.mutants import MUTANTS, Mutant, rows_pay_for_the_account
+from simulation.night import play, refuses
 
 SEEDS = 150
 PARTS = 10
@@ -39,6 +39,8 @@ def test_the_promises_hold_in_every_night(part: int) -> None:
 def test_a_planted_bug_is_found(mutant: Mutant) -> None:
     """The nights can fail: each way to break a promise is seen within a few seeds."""
     for seed in BUGGY:
+        if mutant is rows_pay_for_the_account and not refuses(seed):
+            continue  # it has nothing to break there
         with mutant(), suppress(AssertionError, IntegrityError):
             play(seed)
             continue
