@@ -183,7 +183,7 @@ class Guard:
     def _at_the_door(self, scope: Scope, headers: Headers) -> ASGIApp | None:
         """Refuse whoever is not inside; say how to come in."""
         session, door = scope["session"], self._door
-        scope["inside"] = door.is_open(session, used=False)
+        scope["inside"] = scope["holds_key"]
         scope["may_stay"] = lambda: door.is_open(session, used=False)
         if not scope["inside"] and door.knows(headers.get("authorization", ""), scope["guesser"]):
             scope["inside"] = True

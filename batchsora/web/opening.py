@@ -8,7 +8,6 @@ it. So the address is written into a file that only we can read, and the path of
 """
 
 import html
-import os
 import shutil
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from typing import Final
 
 from batchsora.children import open_browser
 from batchsora.web.entering import ENTER
+from jobs.files import replaced
 
 ADDRESS: Final = "open-{port}.txt"
 """The file with the newest address, where there is no terminal. Each page that is served over one
@@ -89,15 +89,8 @@ class Opening:
     def _kept(file: Path, address: str) -> str:
         """Write the address into the file; return what is shown of that."""
         try:
-            # a new file each time takes the name: what had it, as a link, is not written through
-            number, draft = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-            try:
-                with os.fdopen(number, "w", encoding="ascii") as written:
-                    written.write(f"{address}\n")
-                Path(draft).replace(file)
-            except OSError:
-                Path(draft).unlink()
-                raise
+            with replaced(file) as draft:
+                draft.write_text(f"{address}\n", encoding="ascii")
         except OSError as error:
             return (
                 f"the address that opens the page can't be written into {file} ({error.strerror}): "

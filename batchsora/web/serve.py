@@ -110,19 +110,17 @@ def serve(
         # nothing else of this machine: whoever listens on [::1], which `localhost` leads to first,
         # would be given what a browser keeps for that name
         names = {_reached(terms.host), *terms.names}
-        address = f"http://{_shown(terms.host)}:{listener.getsockname()[1]}/"
-        if password is None:
+        port, file = listener.getsockname()[1], None
+        address = f"http://{_shown(terms.host)}:{port}/"
+        if password is not None:
+            say(f"the page is at {address}; stop it with Ctrl-C, runs go on without it")
+        else:
             say("the page is served until Ctrl-C; runs that it starts go on without it")
             if terms.terminal:
                 say("open this address, which works once; then the next one is shown below it:")
             else:
                 say("each address works once; it is in a file, as this is no terminal:")
-        else:
-            say(f"the page is at {address}; stop it with Ctrl-C, runs go on without it")
-        file = None
-        if password is None and not terms.terminal:
-            port = listener.getsockname()[1]
-            file = made_side_folder(settings.database) / ADDRESS.format(port=port)
+                file = made_side_folder(settings.database) / ADDRESS.format(port=port)
         opening = Opening(address, show, readable_folder(), browser=terms.browser, file=file)
         put_away.callback(opening.close)
         app = create_app(desk, names, password, webhooks, tell=opening)

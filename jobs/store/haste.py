@@ -9,7 +9,7 @@ asks for: it fails, at no cost. Where nothing else was accepted between nobody c
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, func, select, text, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from ..provider import RefusalCause
 from ..states import AttemptState, FailureKind
@@ -17,6 +17,7 @@ from ..tables import ATTEMPT, BATCH, JOB, LATER
 from . import outcomes
 from .prepared import Prepared
 from .queues import BEHIND, FRONT
+from .refusals import TAKEN_BEFORE
 
 MOST = 5
 """Times that a row is throttled, with an acceptance between each two, until it is to blame."""
@@ -48,17 +49,6 @@ _IN_HASTE = Prepared(
     )
 )
 """The last throttled attempt of another row that was accepted afterwards: that passed."""
-
-_TAKEN_BEFORE = Prepared(
-    select(ATTEMPT.c.id)
-    .where(
-        ATTEMPT.c.id < bindparam("attempt"),
-        text("+generation_id IS NOT NULL"),
-        ATTEMPT.c.hold_micros > 0,
-    )
-    .order_by(ATTEMPT.c.id.desc())
-    .limit(1)
-)
 
 _NEXT = (
     select(JOB.c.id)
@@ -124,6 +114,6 @@ def _times(connection: Connection, job_id: int, own: list[int]) -> int:
         return 0
     passed = _IN_HASTE.scalar(connection, job=job_id, first=own[-1]) or 0
     taken = {
-        _TAKEN_BEFORE.scalar(connection, attempt=number) or 0 for number in own if number > passed
+        TAKEN_BEFORE.scalar(connection, attempt=number) or 0 for number in own if number > passed
     }
     return len(taken)

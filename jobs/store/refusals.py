@@ -38,12 +38,13 @@ _EARLIER = Prepared(
 # what was taken over from the list held nothing, and shows nothing of submissions
 _TAKEN = select(ATTEMPT.c.id).where(text("+generation_id IS NOT NULL"), ATTEMPT.c.hold_micros > 0)
 _TAKEN_SINCE = Prepared(_TAKEN.where(ATTEMPT.c.id > bindparam("attempt")).limit(1))
-_TAKEN_BEFORE = Prepared(
-    _TAKEN.with_only_columns(ATTEMPT.c.intent_at)
+TAKEN_BEFORE = Prepared(
+    _TAKEN.add_columns(ATTEMPT.c.intent_at)
     .where(ATTEMPT.c.id < bindparam("attempt"))
     .order_by(ATTEMPT.c.id.desc())
     .limit(1)
 )
+"""The last submission before ``attempt`` that was accepted: its number, and when it was sent."""
 
 
 def heard(connection: Connection, attempt_id: int, message: str) -> Heard:
@@ -65,7 +66,7 @@ def heard(connection: Connection, attempt_id: int, message: str) -> Heard:
     oldest = alike[-1]  # what was accepted since is no less so because it was refused again
     if _TAKEN_SINCE.first(connection, attempt=oldest.id) is not None:
         return Heard.AND_OTHERS_TAKEN
-    taken_at = _TAKEN_BEFORE.scalar(connection, attempt=oldest.id)
-    same_night = taken_at is not None and oldest.intent_at - taken_at <= SAME_NIGHT
+    taken = TAKEN_BEFORE.first(connection, attempt=oldest.id)
+    same_night = taken is not None and oldest.intent_at - taken.intent_at <= SAME_NIGHT
     lasts = this.intent_at - oldest.intent_at >= LASTING
     return Heard.AFTER_OTHERS if same_night and lasts else Heard.BEFORE

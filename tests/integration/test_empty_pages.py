@@ -2,36 +2,18 @@
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support.listed import Account
 from support.shell import Shell
 
 from batchsora.sandbox.server import SandboxServer
-from batchsora.sandbox.world import Made, Reply, World
+from batchsora.sandbox.world import Made, Reply
 from jobs.clock import SystemClock
 
 RUN = ("run", "--budget", "5", "--poll-interval", "0.05", "--rate", "0", "--quiet")
-
-
-class Account(World):
-    """A provider whose list can answer in other ways.
-
-    Attributes:
-        listing: makes the answer to a page of the list from its plain answer.
-        asked: pages of the list that were asked for.
-    """
-
-    listing: Callable[[Reply], Reply] | None = None
-    asked = 0
-
-    def page(self, limit: int, offset: int, *more: Any) -> Reply:
-        """Show a page of the list."""
-        self.asked += 1
-        plain = super().page(limit, offset, *more)
-        return plain if self.listing is None else self.listing(plain)
 
 
 @pytest.fixture
@@ -66,7 +48,7 @@ def test_a_first_page_that_is_empty_once_is_no_empty_account(call: Shell, world:
     assert call(*RUN, "night.csv").code == 0
     world.asked = 0
 
-    def once(plain: Reply) -> Reply:
+    def once(_: int, plain: Reply) -> Reply:
         return Reply(200, []) if world.asked == 1 else plain
 
     world.listing = once
@@ -82,7 +64,7 @@ def test_a_page_of_which_all_was_deleted_ends_no_list(call: Shell, world: Accoun
         world.add(Made(f"f{n}", f"filler {n}", "9:16", 10, 0, None, now, 0.1, foreign=True))
     deleted = {f"f{n}" for n in range(10, 140)}
 
-    def left_out(plain: Reply) -> Reply:
+    def left_out(_: int, plain: Reply) -> Reply:
         return Reply(200, [one for one in plain.body if one["generation_id"] not in deleted])
 
     world.listing = left_out

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support.listed import Account
 from support.shell import Shell
 
 from batchsora.sandbox.faults import Fault, Faults
 from batchsora.sandbox.server import SandboxServer
-from batchsora.sandbox.world import Made, Reply, World
+from batchsora.sandbox.world import Made, Reply
 from jobs.clock import SystemClock
 
 RUN = (
@@ -32,21 +32,6 @@ class OneIsLost(Faults):
     def of_submission(self, seed: int, prompt: str, turn: int) -> Fault:
         del seed
         return self.fault if "number 1" in prompt and turn == 1 else Fault.NONE
-
-
-class Account(World):
-    """A provider whose list answers as it is told to.
-
-    Attributes:
-        listing: makes the answer to a page from its limit, its offset and the plain answer.
-    """
-
-    listing: Callable[[int, int, Reply], Reply] | None = None
-
-    def page(self, limit: int, offset: int, *more: Any) -> Reply:
-        """Show a page of the list."""
-        plain = super().page(limit, offset, *more)
-        return plain if self.listing is None else self.listing(limit, offset, plain)
 
 
 @pytest.fixture
@@ -79,33 +64,33 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Fault], Account]
         server.__exit__(None, None, None)
 
 
-def only(shown: Callable[[str], bool]) -> Callable[[int, int, Reply], Reply]:
+def only(shown: Callable[[str], bool]) -> Callable[[int, Reply], Reply]:
     """Show only generations of some prompts."""
 
-    def listing(_: int, __: int, plain: Reply) -> Reply:
+    def listing(_: int, plain: Reply) -> Reply:
         return Reply(plain.status, [one for one in plain.body if shown(one["prompt"])])
 
     return listing
 
 
-def first_page(_: int, offset: int, plain: Reply) -> Reply:
+def first_page(offset: int, plain: Reply) -> Reply:
     """Show no page but the first."""
     return Reply(500, {"detail": "the list is broken"}) if offset else plain
 
 
-def rewritten(_: int, __: int, plain: Reply) -> Reply:
+def rewritten(_: int, plain: Reply) -> Reply:
     """Show prompts as the provider's own model has rewritten them."""
     return Reply(
         plain.status, [{**one, "prompt": f"8k, {len(one['prompt'])}"} for one in plain.body]
     )
 
 
-def unreadable(_: int, __: int, ___: Reply) -> Reply:
+def unreadable(_: int, __: Reply) -> Reply:
     """Show nothing that is understood."""
     return Reply(500, {"detail": "the list is broken"})
 
 
-LISTS: dict[str, tuple[Callable[[int, int, Reply], Reply] | None, str]] = {
+LISTS: dict[str, tuple[Callable[[int, Reply], Reply] | None, str]] = {
     "honest": (None, "could be any of these"),
     "empty": (only(lambda _: False), "is missing"),
     "some are missing": (only(lambda prompt: prompt[-1] in "23"), "is missing"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.listed import Account
 from support.shell import Shell
 
 from batchsora.sandbox.faults import Faults
@@ -26,21 +27,6 @@ def call(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RUNBLOB_API_KEY", "tok-past")
     return Shell(capfd)
-
-
-class Account(World):
-    """A provider whose list can answer in other ways.
-
-    Attributes:
-        listing: makes the answer to a page of the list, from its offset and the plain answer.
-    """
-
-    listing: Callable[[int, Reply], Reply] | None = None
-
-    def page(self, limit: int, offset: int, *more: Any) -> Reply:
-        """Show a page of the list."""
-        plain = super().page(limit, offset, *more)
-        return plain if self.listing is None else self.listing(offset, plain)
 
 
 @pytest.fixture
