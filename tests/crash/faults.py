@@ -8,11 +8,13 @@ import argparse
 import json
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,7 +39,7 @@ LOSE_ANSWERS = ("drop", "broken", "late", "garbled")
 TOGETHER = "all together"
 ENDS = ("completed", "failed")
 MOST_RUNS = 6
-"""Runs after the last kill, until nothing is left to do."""
+"""Runs after the last kill, until nothing is left to do, or one changes nothing."""
 
 
 class Bell(World):
@@ -76,9 +78,10 @@ class Result:
         """Say whether the promises held."""
         over = self.charged > self.cap or self.real > self.cap
         # all together others buy, failures may be given back and nothing is bought later; beside a
-        # lost answer that is found another one may have been charged: what a kill kept from
-        # leaving can't be shown absent then, and rightly waits for a person
-        stuck = self.left_in_doubt and self.fault not in (TOGETHER, *LOSE_ANSWERS)
+        # lost answer that is found another one may have been charged, and so may one that never
+        # arrived beside what a kill cut off: these rightly wait for a person
+        waits = (TOGETHER, *LOSE_ANSWERS, *(["lost"] if self.kills else []))
+        stuck = self.left_in_doubt and self.fault not in waits
         return not (self.twice or self.lost or over or stuck)
 
 
@@ -115,11 +118,14 @@ def play(name: str, folder: Path, *, rows: int, kills: int, rate: float, seed: i
                 running.kill()
                 done += 1
             running.wait()
+        before = states(folder)
         for _ in range(MOST_RUNS):
             running = start(folder, api.url)
             codes.append(running.wait(600))
-            if codes[-1] in (0, 3, 4):
+            left = states(folder)
+            if codes[-1] in (0, 3, 4) or left == before:
                 break
+            before = left
         return judge(name, folder, api.url, world, codes, done)
 
 
@@ -153,6 +159,12 @@ def ask(folder: Path, url: str, *arguments: str) -> Any:
         cwd=folder, env=environment(url), capture_output=True, check=True,
     )  # fmt: skip
     return json.loads(done.stdout)
+
+
+def states(folder: Path) -> Counter[str]:
+    """Count the jobs by their state."""
+    with closing(sqlite3.connect(folder / "batchsora.db")) as connection:
+        return Counter(dict(connection.execute("SELECT state, count(*) FROM job GROUP BY state")))
 
 
 def judge(name: str, folder: Path, url: str, world: World, codes: list[int], kills: int) -> Result:
@@ -204,10 +216,10 @@ def main() -> int:
                 rows=asked.rows, kills=asked.kills, rate=asked.rate, seed=asked.seed,
             )  # fmt: skip
         bad += not found.good
-        states = ", ".join(f"{count} {state}" for state, count in sorted(found.states.items()))
+        ends = ", ".join(f"{count} {state}" for state, count in sorted(found.states.items()))
         print(
             f"{name:14}{found.kills:6}{found.generations:6}{found.twice:6}{found.lost:6}"
-            f"{found.left_in_doubt:6}{found.real / 1e6:8.2f}  {states} {found.codes}",
+            f"{found.left_in_doubt:6}{found.real / 1e6:8.2f}  {ends} {found.codes}",
             flush=True,
         )
     return 1 if bad else 0

@@ -97,6 +97,8 @@ def desk(api: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert call(f"batchsora run summer.csv --budget 5 {quick}").exit_code == 0
         assert call(f"batchsora run week.csv --name last-week --yes {quick}").exit_code == 0
         assert call(f"batchsora run night.csv --budget 0.12 {quick}").exit_code == 4
+        single = "batchsora generate 'a quiet sea' --wait --budget 5 --poll-interval 0.05"
+        assert call(single).exit_code == 0  # so that there is a budget for single videos
     return folder
 
 

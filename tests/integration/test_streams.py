@@ -111,7 +111,7 @@ def test_a_run_needs_no_stream(here: SandboxServer) -> None:
     made = len(here.world.made)
     assert shell(f"{RUN} <&- >&- 2>&-").returncode == 0
     assert states() == {"completed": 3}
-    done = shell("generate 'a fox' --wait --poll-interval 0.05 2>&-")
+    done = shell("generate 'a fox' --yes --wait --poll-interval 0.05 2>&-")
     assert done.returncode == 0
     assert "adhoc-1: completed" in done.stdout
     assert len(here.world.made) == made + 2
