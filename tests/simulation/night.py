@@ -1,6 +1,7 @@
 """One simulated night: a random manifest, caps, faults and crashes, all from one seed."""
 
 import asyncio
+import os
 import random
 import shutil
 import sqlite3
@@ -47,7 +48,7 @@ from jobs.store import (
 from jobs.tables import JOB
 from simulation.mutants import STORES
 from simulation.process import Crash, SimClock, WatchedStore, live
-from simulation.watch import Watcher
+from simulation.watch import ATTEMPTS, Watcher
 from simulation.world import Account, Client, outcome_of
 
 GRACE = 20.0
@@ -564,7 +565,7 @@ class Night:
         """Hold what must hold when nothing is left to do."""
         outcome = self.outcome
         jobs = store.read(lambda c: list(views.jobs(c)))
-        attempts = store.read(lambda c: [a for j in jobs for a in views.attempts_of(c, j.id)])
+        attempts = store.read(ATTEMPTS.all)
         outcome.jobs, outcome.attempts = len(jobs), len(attempts)
         outcome.posts, outcome.commits = self.account.posts, self.watcher.invariants.commits
         outcome.states = Counter(job.state for job in jobs)
@@ -630,13 +631,14 @@ POINTS = (
 
 
 def play(seed: int) -> Outcome:
-    """Live through the night of a seed, in a folder of its own.
+    """Live through the night of a seed, in a folder of this process.
 
     Raises:
         AssertionError: an invariant did not hold.
     """
     memory = Path("/dev/shm")  # noqa: S108 - a real file, on a disk that needs no waiting
-    folder = Path(tempfile.mkdtemp(prefix="night-", dir=memory if memory.is_dir() else None))
+    folder = (memory if memory.is_dir() else Path(tempfile.gettempdir())) / f"night-{os.getpid()}"
+    folder.mkdir(mode=0o700)
     try:
         return Night(seed, folder).play()
     finally:
