@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import secrets
 import shutil
 import sqlite3
 import tempfile
@@ -630,14 +631,21 @@ POINTS = (
 )
 
 
+WORD = secrets.token_hex(8)
+"""Names this process's folder, with its number: the processes of a pool have one of their own."""
+
+
 def play(seed: int) -> Outcome:
-    """Live through the night of a seed, in a folder of this process.
+    """Live through the night of a seed, in a folder that each night of this process has anew.
+
+    The name is the same in all: the store keeps what it compiled for the file of a name.
 
     Raises:
         AssertionError: an invariant did not hold.
     """
     memory = Path("/dev/shm")  # noqa: S108 - a real file, on a disk that needs no waiting
-    folder = (memory if memory.is_dir() else Path(tempfile.gettempdir())) / f"night-{os.getpid()}"
+    place = memory if memory.is_dir() else Path(tempfile.gettempdir())
+    folder = place / f"night-{os.getpid()}-{WORD}"
     folder.mkdir(mode=0o700)
     try:
         return Night(seed, folder).play()
