@@ -18,10 +18,12 @@ from . import quiet, shown
 from .prepared import Prepared
 from .rows import ensure_budget
 
+_ROW = Prepared(select(ACCOUNT))
+
 
 def read_account(connection: Connection) -> Any:
     """Read the one row of the account."""
-    return connection.execute(select(ACCOUNT)).one()
+    return _ROW.first(connection)
 
 
 def token_matches(account: Any, origin: str, token: str) -> bool | None:
@@ -83,20 +85,23 @@ def set_time_zone(connection: Connection, zone: str) -> None:
     connection.execute(update(ACCOUNT).values(time_zone=zone))
 
 
+_CAP = Prepared(select(BUDGET.c.cap_micros).where(BUDGET.c.key == bindparam("of")))
+_SET_CAP = Prepared(
+    update(BUDGET).where(BUDGET.c.key == bindparam("of")).values(cap_micros=bindparam("cap"))
+)
+
+
 def cap(connection: Connection, key: str) -> int | None:
     """Read the kept cap of a budget."""
-    return connection.execute(
-        select(BUDGET.c.cap_micros).where(BUDGET.c.key == key)
-    ).scalar_one_or_none()
+    found: int | None = _CAP.scalar(connection, of=key)
+    return found
 
 
 def set_cap(connection: Connection, key: str, cap: int | None) -> int | None:
     """Replace the kept cap of a budget; returns the one it had."""
     ensure_budget(connection, key)
-    old = connection.execute(
-        select(BUDGET.c.cap_micros).where(BUDGET.c.key == key)
-    ).scalar_one_or_none()
-    connection.execute(update(BUDGET).where(BUDGET.c.key == key).values(cap_micros=cap))
+    old: int | None = _CAP.scalar(connection, of=key)
+    _SET_CAP.run(connection, of=key, cap=cap)
     return old
 
 
@@ -125,13 +130,12 @@ def current_day(connection: Connection, now: datetime) -> str:
     return today
 
 
+_CHARGED = Prepared(select(BUDGET.c.charged_micros).where(BUDGET.c.key == ACCOUNT_KEY))
+
+
 def charged_so_far(connection: Connection) -> int:
     """Read what was ever charged: the mark to take when a reading of the balance begins."""
-    return int(
-        connection.execute(
-            select(BUDGET.c.charged_micros).where(BUDGET.c.key == ACCOUNT_KEY)
-        ).scalar_one()
-    )
+    return int(_CHARGED.scalar(connection))
 
 
 def balance_covers_holds(connection: Connection) -> bool:
@@ -143,6 +147,22 @@ def balance_covers_holds(connection: Connection) -> bool:
     account = connection.execute(select(BUDGET).where(BUDGET.c.key == ACCOUNT_KEY)).one()
     known = account.cap_micros is not None
     return known and account.cap_micros + floor >= account.charged_micros + account.held_micros
+
+
+_FLOOR = Prepared(select(ACCOUNT.c.floor_micros))
+_NOW = bindparam("now", type_=ACCOUNT.c.balance_at.type)
+_KEEP_BALANCE = Prepared(
+    update(ACCOUNT).values(balance_micros=bindparam("balance"), balance_at=_NOW)
+)
+_KEEP_FIRST_BALANCE = Prepared(
+    update(ACCOUNT)
+    .where(ACCOUNT.c.first_balance_at.is_(None))
+    .values(
+        first_balance_micros=bindparam("balance"),
+        first_balance_at=_NOW,
+        first_charged_micros=bindparam("mark"),
+    )
+)
 
 
 def record_balance(
@@ -173,13 +193,9 @@ def record_balance(
         Whether nothing was under way, and nothing was charged, while it was read: then it shows
         what was charged for a doubt before.
     """
-    floor = connection.execute(select(ACCOUNT.c.floor_micros)).scalar_one()
-    connection.execute(update(ACCOUNT).values(balance_micros=balance, balance_at=now))
-    connection.execute(
-        update(ACCOUNT)
-        .where(ACCOUNT.c.first_balance_at.is_(None))
-        .values(first_balance_micros=balance, first_balance_at=now, first_charged_micros=mark)
-    )
+    floor = _FLOOR.scalar(connection)
+    _KEEP_BALANCE.run(connection, balance=balance, now=now)
+    _KEEP_FIRST_BALANCE.run(connection, balance=balance, now=now, mark=mark)
     set_cap(connection, ACCOUNT_KEY, mark + balance - floor)
     charged = charged_so_far(connection)
     unsettled = shown.watch(connection, balance, charged)
@@ -189,9 +205,12 @@ def record_balance(
     return charged == mark and not unsettled.open
 
 
+_LIST_LAG = Prepared(select(ACCOUNT.c.list_lag))
+
+
 def list_lag(connection: Connection) -> float | None:
     """Read how long the account's list took to show an acceptance at most, in seconds."""
-    lag: float | None = connection.execute(select(ACCOUNT.c.list_lag)).scalar_one_or_none()
+    lag: float | None = _LIST_LAG.scalar(connection)
     return lag
 
 

@@ -4,22 +4,26 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ..errors import LoadError
 from ..tables import BATCH
+from .prepared import Prepared
+
+_NAMED = Prepared(select(BATCH).where(BATCH.c.name == bindparam("name")))
+_FROM = Prepared(
+    select(BATCH)
+    .where(BATCH.c.source == bindparam("source"), BATCH.c.removed_at.is_(None))
+    .order_by(BATCH.c.id.desc())
+    .limit(1)
+)
 
 
 def find_batch(connection: Connection, name: str | None, source: str) -> Any:
     """Find the batch that a manifest was loaded as, by name if given, else by its path."""
     if name is not None:
-        return connection.execute(select(BATCH).where(BATCH.c.name == name)).one_or_none()
-    return connection.execute(
-        select(BATCH)
-        .where(BATCH.c.source == source, BATCH.c.removed_at.is_(None))
-        .order_by(BATCH.c.id.desc())
-        .limit(1)
-    ).one_or_none()
+        return _NAMED.first(connection, name=name)
+    return _FROM.first(connection, source=source)
 
 
 def batch_of(

@@ -166,6 +166,11 @@ _UNSETTLED_TWIN = Prepared(
     .order_by(ATTEMPT.c.id.desc())
     .limit(1)
 )
+_ASKING = Prepared(
+    select(ATTEMPT.c.id).where(
+        LIVE, ATTEMPT.c.state == AttemptState.OPEN, ATTEMPT.c.kind == bindparam("kind")
+    )
+)
 _INTENT = Prepared(
     insert(ATTEMPT).values(
         state=AttemptState.OPEN,
@@ -313,12 +318,7 @@ class _Picker:
             return None, False
         if known is not None and not prices.known_of(known).is_questioned:
             return hold, False
-        asking = self._connection.execute(
-            select(ATTEMPT.c.id).where(
-                LIVE, ATTEMPT.c.state == AttemptState.OPEN, ATTEMPT.c.kind == kind
-            )
-        ).first()
-        if asking is not None:
+        if _ASKING.first(self._connection, kind=kind) is not None:
             self._close(None, kind, Blocked.LEARNING)
             return None, False
         # the last answer told another price, is it so? Or none is known: one that ended in doubt

@@ -4,10 +4,11 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from ..mounts import refuse_network_drive
@@ -19,6 +20,36 @@ T = TypeVar("T")
 
 LARGEST_WAL: Final = 32 * 1024**2
 """Bytes of the -wal file that are kept for reuse: a large load leaves no large file behind."""
+
+
+@lru_cache(maxsize=8)
+def _engine(path: Path, pragma: str) -> Engine:
+    """Make the engine of a file, pool-less: the store itself keeps its connections open.
+
+    It is kept for the next store of the same file, because the statements that were compiled once
+    are kept with it.
+    """
+    return create_engine(
+        "sqlite://",
+        creator=lambda: _open(path, pragma),
+        poolclass=NullPool,
+        hide_parameters=True,
+    )
+
+
+def _open(path: Path, pragma: str) -> sqlite3.Connection:
+    # check_same_thread: the connection moves between the main thread and a test's loop thread,
+    # never used by two at once
+    connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA journal_size_limit = {LARGEST_WAL}")
+        connection.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 class Store:
@@ -49,32 +80,8 @@ class Store:
         self._may_write = False
 
     def _connect(self, pragma: str) -> Connection:
-        # An own pool-less engine each way: SQLite connections are cheap to keep, and ours are kept
-        # open by the store itself.
-        engine = create_engine(
-            "sqlite://",
-            creator=lambda: self._open(pragma),
-            poolclass=NullPool,
-            hide_parameters=True,
-        )
         with self._in_words("opened"):
-            return engine.connect()
-
-    def _open(self, pragma: str) -> sqlite3.Connection:
-        # check_same_thread: the connection moves between the main thread and a test's loop thread,
-        # never used by two at once
-        connection = sqlite3.connect(
-            self.path, timeout=30, isolation_level=None, check_same_thread=False
-        )
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute(f"PRAGMA journal_size_limit = {LARGEST_WAL}")
-            connection.execute(f"PRAGMA {pragma}")
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+            return _engine(self.path, pragma).connect()
 
     @contextmanager
     def _in_words(self, done: str) -> Iterator[None]:

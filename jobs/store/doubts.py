@@ -13,7 +13,7 @@ from ..states import AttemptState
 from ..suspects import ClockOffset
 from ..tables import ATTEMPT, BATCH, JOB, PAID, PRICE, UNSETTLED, VOID
 from ..witness import Acceptance
-from .prepared import Prepared
+from .prepared import Prepared, as_list, one_of
 
 NEIGHBOURS = 100
 """How many attempts before and after one tell how the clocks stood then."""
@@ -84,24 +84,28 @@ def waiting(connection: Connection) -> dict[int, bool]:
     return {row.id: bool(row.served) for row in _WAITING.all(connection)}
 
 
+_NEIGHBOURS = Prepared(
+    select(ATTEMPT.c.created_at, ATTEMPT.c.intent_at, ATTEMPT.c.accepted_at).where(
+        ATTEMPT.c.id.between(bindparam("first"), bindparam("last")),
+        ATTEMPT.c.created_at.between(EARLIEST, LATEST),  # kept before odd times were refused
+        ATTEMPT.c.price_estimated.is_(False),
+    )
+)
+
+
 def clock_offset(connection: Connection, attempt_id: int) -> ClockOffset:
     """Measure the provider's clock against ours, around the time of an attempt.
 
     Every generation whose acceptance an answer told was created between its intent and that
     answer. Neighbours are found by number, so that a clock that was set does not mislead.
     """
-    row = connection.execute(
-        select(ATTEMPT.c.created_at, ATTEMPT.c.intent_at, ATTEMPT.c.accepted_at).where(
-            ATTEMPT.c.id.between(attempt_id - NEIGHBOURS, attempt_id + NEIGHBOURS),
-            ATTEMPT.c.created_at.between(EARLIEST, LATEST),  # kept before odd times were refused
-            ATTEMPT.c.price_estimated.is_(False),
-        )
-    ).all()
-    if not row:
+    first, last = attempt_id - NEIGHBOURS, attempt_id + NEIGHBOURS
+    rows = _NEIGHBOURS.all(connection, first=first, last=last)
+    if not rows:
         return ClockOffset()
     return ClockOffset(
-        least=min(min(r.created_at - r.accepted_at, r.created_at - r.intent_at) for r in row),
-        most=max(max(r.created_at - r.accepted_at, r.created_at - r.intent_at) for r in row),
+        least=min(min(r.created_at - r.accepted_at, r.created_at - r.intent_at) for r in rows),
+        most=max(max(r.created_at - r.accepted_at, r.created_at - r.intent_at) for r in rows),
         known=True,
         measured=True,
     )
@@ -130,17 +134,27 @@ def _acceptance(row: Any) -> Acceptance:
     )
 
 
+_KNOWN = Prepared(select(*_ACCEPTANCE).where(ATTEMPT.c.generation_id.in_(one_of("generations"))))
+
+
 def known(connection: Connection, generation_ids: Sequence[str]) -> dict[str, Acceptance]:
     """Find which generations are attempts of ours."""
     found: dict[str, Acceptance] = {}
     for start in range(0, len(generation_ids), CHUNK):
-        rows = connection.execute(
-            select(*_ACCEPTANCE).where(
-                ATTEMPT.c.generation_id.in_(generation_ids[start : start + CHUNK])
-            )
-        )
+        chunk = as_list(generation_ids[start : start + CHUNK])
+        rows = _KNOWN.all(connection, generations=chunk)
         found |= {row.generation_id: _acceptance(row) for row in rows}
     return found
+
+
+_EXPECTED = Prepared(
+    select(*_ACCEPTANCE).where(
+        ATTEMPT.c.id >= bindparam("first"),
+        ATTEMPT.c.generation_id.is_not(None),
+        ATTEMPT.c.idempotency_key != "",  # what was taken over may be older than its attempt
+        ATTEMPT.c.intent_at >= bindparam("since", type_=ATTEMPT.c.intent_at.type),
+    )
+)
 
 
 def expected(connection: Connection, oldest: int, since: datetime) -> list[Acceptance]:
@@ -152,14 +166,7 @@ def expected(connection: Connection, oldest: int, since: datetime) -> list[Accep
             not asked for.
         since: what was sent before is none of them.
     """
-    rows = connection.execute(
-        select(*_ACCEPTANCE).where(
-            ATTEMPT.c.id >= oldest - NEIGHBOURS,
-            ATTEMPT.c.generation_id.is_not(None),
-            ATTEMPT.c.idempotency_key != "",  # what was taken over may be older than its attempt
-            ATTEMPT.c.intent_at >= since,
-        )
-    )
+    rows = _EXPECTED.all(connection, first=oldest - NEIGHBOURS, since=since)
     return [_acceptance(row) for row in rows]
 
 

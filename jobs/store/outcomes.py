@@ -348,6 +348,14 @@ _LAST_SIGN = Prepared(
 )
 
 
+_LEFT_OPEN = Prepared(
+    select(ATTEMPT.c.id, ATTEMPT.c.intent_at, ATTEMPT.c.send_before).where(
+        LIVE,  # the partial index's own predicate, so that it is used
+        ATTEMPT.c.state == AttemptState.OPEN,
+    )
+)
+
+
 def doubt_all_open(
     connection: Connection, now: datetime, boot: str | None = None, *, living: bool = False
 ) -> int:
@@ -362,12 +370,7 @@ def doubt_all_open(
         boot: the same by :meth:`jobs.clock.Clock.boot`.
         living: the runner ends now; else it ended at a time of which only its last purchases tell.
     """
-    left = connection.execute(
-        select(ATTEMPT.c.id, ATTEMPT.c.intent_at, ATTEMPT.c.send_before).where(
-            LIVE,  # the partial index's own predicate, so that it is used
-            ATTEMPT.c.state == AttemptState.OPEN,
-        )
-    ).all()
+    left = _LEFT_OPEN.all(connection)
     signs = _LAST_SIGN.first(connection) if left else ()
     ended = max((sign for sign in (*signs, now if living else None) if sign), default=now)
     for attempt in left:

@@ -13,6 +13,7 @@ from ..states import HeldBack, JobState
 from ..tables import ACCOUNT, ARTIFACT, ATTEMPT, BATCH, BUDGET, JOB, TALLY
 from ..text import folded_id
 from . import doubts, files, handing, holding
+from .prepared import Prepared
 
 PAGE = 1000
 
@@ -133,9 +134,12 @@ def _budget(row: Any) -> Budget:
     return Budget(row.key, row.cap_micros, row.charged_micros, row.held_micros, row.refunded_micros)
 
 
+_BUDGETS = Prepared(select(BUDGET))
+
+
 def budgets(connection: Connection) -> list[Budget]:
     """List every budget, for whoever checks or shows them."""
-    return [_budget(row) for row in connection.execute(select(BUDGET))]
+    return [_budget(row) for row in _BUDGETS.all(connection)]
 
 
 _JOB_VIEW = (

@@ -1,6 +1,6 @@
 """Bugs to plant: each breaks a promise, so the nights must find each of them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -249,20 +249,21 @@ def rows_pay_for_the_account() -> Iterator[None]:
         yield
 
 
-MUTANTS = (
-    intent_after_post,
-    blind_retry_on_502,
-    hold_after_post,
-    adopting_foreign_ids,
-    void_before_the_grace,
-    missing_state_guard,
-    unknown_failure_retried,
-    absence_from_an_unfaithful_list,
-    short_page_as_the_end,
-    own_past_not_looked_at,
-    a_list_believed_unseen,
-    one_403_as_the_tokens,
-    a_batch_handed_over,
-    money_moved_by_the_rows_campaign,
-    rows_pay_for_the_account,
-)
+MUTANTS: Mapping[Mutant, int] = {
+    intent_after_post: 13,
+    blind_retry_on_502: 19,
+    hold_after_post: 12,
+    adopting_foreign_ids: 43,
+    void_before_the_grace: 15,
+    missing_state_guard: 50,
+    unknown_failure_retried: 87,
+    absence_from_an_unfaithful_list: 33,
+    short_page_as_the_end: 22,
+    own_past_not_looked_at: 15,
+    a_list_believed_unseen: 34,
+    one_403_as_the_tokens: 26,
+    a_batch_handed_over: 22,
+    money_moved_by_the_rows_campaign: 20,
+    rows_pay_for_the_account: 150,
+}
+"""Each bug with a night that found it: played first, and the others where it finds it no more."""

@@ -1,7 +1,9 @@
 """One simulated night: a random manifest, caps, faults and crashes, all from one seed."""
 
 import asyncio
+import os
 import random
+import secrets
 import shutil
 import sqlite3
 import tempfile
@@ -47,7 +49,7 @@ from jobs.store import (
 from jobs.tables import JOB
 from simulation.mutants import STORES
 from simulation.process import Crash, SimClock, WatchedStore, live
-from simulation.watch import Watcher
+from simulation.watch import ATTEMPTS, Watcher
 from simulation.world import Account, Client, outcome_of
 
 GRACE = 20.0
@@ -564,7 +566,7 @@ class Night:
         """Hold what must hold when nothing is left to do."""
         outcome = self.outcome
         jobs = store.read(lambda c: list(views.jobs(c)))
-        attempts = store.read(lambda c: [a for j in jobs for a in views.attempts_of(c, j.id)])
+        attempts = store.read(ATTEMPTS.all)
         outcome.jobs, outcome.attempts = len(jobs), len(attempts)
         outcome.posts, outcome.commits = self.account.posts, self.watcher.invariants.commits
         outcome.states = Counter(job.state for job in jobs)
@@ -629,14 +631,22 @@ POINTS = (
 )
 
 
+WORD = secrets.token_hex(8)
+"""Names this process's folder, with its number: the processes of a pool have one of their own."""
+
+
 def play(seed: int) -> Outcome:
-    """Live through the night of a seed, in a folder of its own.
+    """Live through the night of a seed, in a folder that each night of this process has anew.
+
+    The name is the same in all: the store keeps what it compiled for the file of a name.
 
     Raises:
         AssertionError: an invariant did not hold.
     """
     memory = Path("/dev/shm")  # noqa: S108 - a real file, on a disk that needs no waiting
-    folder = Path(tempfile.mkdtemp(prefix="night-", dir=memory if memory.is_dir() else None))
+    place = memory if memory.is_dir() else Path(tempfile.gettempdir())
+    folder = place / f"night-{os.getpid()}-{WORD}"
+    folder.mkdir(mode=0o700)
     try:
         return Night(seed, folder).play()
     finally:

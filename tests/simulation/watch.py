@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 from support.invariants import Invariants
 
 from batchsora.sandbox.world import Made
@@ -12,14 +12,17 @@ from jobs.ledger import ACCOUNT_KEY
 from jobs.retry import RETRIED
 from jobs.states import UNENDED, FailureKind, JobState
 from jobs.store import Store
+from jobs.store.prepared import Prepared
 from jobs.tables import ATTEMPT, BUDGET, JOB
 from jobs.text import same_text
 from simulation.world import Account
 
-ACCOUNT_BUDGET = select(BUDGET.c.charged_micros, BUDGET.c.held_micros).where(
-    BUDGET.c.key == ACCOUNT_KEY
+ACCOUNT_BUDGET = Prepared(
+    select(BUDGET.c.charged_micros, BUDGET.c.held_micros).where(BUDGET.c.key == ACCOUNT_KEY)
 )
-JOBS = select(JOB.c.id, JOB.c.state, JOB.c.error_kind)
+ATTEMPTS = Prepared(select(ATTEMPT))
+ONE_ATTEMPT = Prepared(select(ATTEMPT).where(ATTEMPT.c.id == bindparam("id")))
+JOBS = Prepared(select(JOB.c.id, JOB.c.state, JOB.c.error_kind))
 BY_ITSELF = (JobState.PENDING, JobState.PROCESSING, JobState.COMPLETED)
 """Where a job goes whose video turns up after all."""
 
@@ -109,14 +112,14 @@ class Watcher:
             for made in others
             if made.id not in self._forgotten
         )
-        budget = connection.execute(ACCOUNT_BUDGET).one()
+        budget = ACCOUNT_BUDGET.first(connection)
         booked = budget.charged_micros + budget.held_micros
         assert real <= booked, f"the provider charged {real}, we know of {booked}"
 
     def _ends_after(self, connection: Connection) -> dict[int, tuple[str, str | None]]:
         """Hold that no end is left without a command; gives the ends as this commit leaves them."""
         ends: dict[int, tuple[str, str | None]] = {}
-        for job in connection.execute(JOBS):
+        for job in JOBS.all(connection):
             before = self._ends.get(job.id)
             if before is not None and before[0] != job.state and job.id not in self.touched:
                 late = before[0] == JobState.FAILED and before[1] in UNENDED
@@ -129,7 +132,7 @@ class Watcher:
 
     def restored(self, store: Store) -> None:
         """Take in that an older copy goes on: what was bought since is not in its books."""
-        attempts = store.read(lambda c: c.execute(select(ATTEMPT)).all())
+        attempts = store.read(ATTEMPTS.all)
         known = {attempt.generation_id for attempt in attempts}
         unsettled = {a.idempotency_key for a in attempts if a.state in ("open", "in_doubt")}
         self._forgotten = {
@@ -142,9 +145,7 @@ class Watcher:
         asked = select(JOB.c.fingerprint).where(JOB.c.in_manifest)
         self._rows = Counter(store.read(lambda c: c.execute(asked).scalars().all()))
         self._ends = {
-            job.id: (job.state, job.error_kind)
-            for job in store.read(lambda c: c.execute(JOBS).all())
-            if job.state in ENDS
+            job.id: (job.state, job.error_kind) for job in store.read(JOBS.all) if job.state in ENDS
         }
 
     def committed(self) -> None:
@@ -157,9 +158,7 @@ class Watcher:
 
     def made_by(self, store: Store, attempt_id: int) -> Made | None:
         """Say what an attempt really made: what only the provider's own page could tell."""
-        attempt = store.read(
-            lambda c: c.execute(select(ATTEMPT).where(ATTEMPT.c.id == attempt_id)).one()
-        )
+        attempt = store.read(lambda c: ONE_ATTEMPT.first(c, id=attempt_id))
         known = store.read(lambda c: set(c.execute(select(ATTEMPT.c.generation_id)).scalars()))
         # a person sees prompts, not attempts: what an equal one made may be this one's as well
         for key in [attempt.idempotency_key, *self._equal(attempt.fingerprint)]:
@@ -170,9 +169,7 @@ class Watcher:
 
     def under_way(self, store: Store, attempt_id: int) -> bool:
         """Say whether an attempt's request may still arrive."""
-        attempt = store.read(
-            lambda c: c.execute(select(ATTEMPT).where(ATTEMPT.c.id == attempt_id)).one()
-        )
+        attempt = store.read(lambda c: ONE_ATTEMPT.first(c, id=attempt_id))
         equal = self._equal(attempt.fingerprint)
         return any(letter.key in equal for letter in self._account.letters)
 
@@ -188,7 +185,7 @@ class Watcher:
 
     def nothing_is_lost(self, store: Store) -> None:
         """Hold promise 3: every generation of ours is known, or its attempt is in doubt."""
-        attempts = store.read(lambda c: c.execute(select(ATTEMPT)).all())
+        attempts = store.read(ATTEMPTS.all)
         known = {attempt.generation_id for attempt in attempts}
         lost: Counter[str] = Counter()
         for key, others in self._ours.items():

@@ -9,18 +9,30 @@ from jobs.ledger import Budget, keys_of, twice_key
 from jobs.states import JobState
 from jobs.store import views
 from jobs.store.latecomers import is_surplus
+from jobs.store.prepared import Prepared
 from jobs.tables import ATTEMPT, JOB, TALLY
 
 HOLDING = ("open", "in_doubt")
 CHARGED = ("accepted", "completed", "failed", "abandoned")
-ATTEMPTS = select(
+ATTEMPTS = Prepared(select(
     *(ATTEMPT.c[name] for name in (
         "id", "job_id", "state", "prompt", "fingerprint", "idempotency_key", "generation_id",
         "hold_micros", "price_micros", "refunded_micros", "day", "batch_id", "campaign", "error",
     )),
     *(JOB.c[name] for name in ("duration", "orientation", "attempt_id")),
     JOB.c.state.label("job_state"),
-).join(JOB, JOB.c.id == ATTEMPT.c.job_id)  # fmt: skip
+).join(JOB, JOB.c.id == ATTEMPT.c.job_id))  # fmt: skip
+KEPT = Prepared(
+    select(TALLY.c.batch_id, TALLY.c.state, TALLY.c.error_kind, TALLY.c.jobs).where(
+        TALLY.c.jobs != 0
+    )
+)
+KIND = case((JOB.c.state == JobState.FAILED, JOB.c.error_kind), else_="").label("error_kind")
+COUNTED = Prepared(
+    select(JOB.c.batch_id, JOB.c.state, KIND, func.count().label("jobs")).group_by(
+        JOB.c.batch_id, JOB.c.state, KIND
+    )
+)
 LIVE_JOBS = {
     "open": JobState.SUBMITTING,
     "in_doubt": JobState.IN_DOUBT,
@@ -48,20 +60,14 @@ class Invariants:
             self.highest[budget.key] = max(self.highest.get(budget.key, 0), used)
             if self._caps and budget.cap is not None and budget.key != "account":
                 assert used <= budget.cap, budget
-        attempts = self.attempts = connection.execute(ATTEMPTS).all()
+        attempts = self.attempts = ATTEMPTS.all(connection)
         self._totals_are_the_attempts(budgets, attempts)
         self._tally_is_the_count(connection)
         self._jobs_follow_their_attempts(attempts)
 
     @staticmethod
     def _tally_is_the_count(connection: Connection) -> None:
-        kept = select(TALLY.c.batch_id, TALLY.c.state, TALLY.c.error_kind, TALLY.c.jobs)
-        kind = case((JOB.c.state == JobState.FAILED, JOB.c.error_kind), else_="")
-        columns = (JOB.c.batch_id, JOB.c.state, kind)
-        counted = select(*columns, func.count()).group_by(*columns)
-        assert set(connection.execute(kept.where(TALLY.c.jobs != 0))) == set(
-            connection.execute(counted)
-        )
+        assert set(KEPT.all(connection)) == set(COUNTED.all(connection))
 
     @staticmethod
     def _totals_are_the_attempts(budgets: dict[str, Budget], attempts: Sequence[Any]) -> None:
