@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,19 @@ def _stay_on_this_machine(event: str, arguments: tuple[object, ...]) -> None:
 
 
 sys.addaudithook(_stay_on_this_machine)
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - what lies there is given out by pytest, as in /tmp
+ROOM = 4 * 1024**3
+
+
+def pytest_configure() -> None:
+    """Keep the tests' folders where no disk is waited for, if there is room.
+
+    Databases are synced at each commit, and tests of many waited for that more than for all else.
+    That it is synced, and when, ``tests/crash`` traces.
+    """
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 @pytest.fixture(scope="session")
