@@ -1,5 +1,6 @@
 """Opening databases: for a runner under its lock, or as they are for everyone else."""
 
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from batchsora.app.prices import ANNOUNCED
+from batchsora.app.sealing import own_sealer
 from batchsora.settings import SettingsError
 from jobs import schema
 from jobs.clock import Clock
@@ -62,12 +64,17 @@ def working_store(
     refuse_network_drive(database)  # before a lock file is made there
     refuse_second_name(database)
     with runner_lock(database, clock.now(), patience, brief=brief):
-        schema.upgrade(database, _tell)
+        schema.upgrade(database, _tell, _new_seal)
         with Store(database) as store:
             store.write(_take_over)
             prices = {price.kind: int(price.micros) for price in ANNOUNCED}
             store.write(lambda c: accounts.announce_prices(c, prices, clock.now()))
             yield store
+
+
+def _new_seal() -> str:
+    """Seal a database that is made just now."""
+    return own_sealer(os.environ).sealed(None)
 
 
 def _tell(text: str) -> None:
