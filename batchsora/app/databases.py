@@ -15,7 +15,7 @@ from batchsora.app.sealing import own_sealer
 from batchsora.settings import SettingsError
 from jobs import schema
 from jobs.clock import Clock
-from jobs.files import refuse_foreign_link
+from jobs.files import made_folder
 from jobs.lock import PATIENCE, runner_lock
 from jobs.mounts import refuse_network_drive
 from jobs.store import Store, accounts, steering
@@ -35,12 +35,15 @@ def made_side_folder(database: Path) -> Path:
     """Give the folder for what the page keeps; made, for its owner alone, when it is missing.
 
     Raises:
-        OSError: it can't be made, or is a link that another user planted.
+        SettingsError: it is a link, or can't be made.
     """
     folder = side_folder(database)
-    refuse_foreign_link(folder)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
+    try:
+        return made_folder(folder)
+    except OSError as error:
+        raise SettingsError(
+            f"{folder}, where the page keeps its files, can't be used: {error.strerror}"
+        ) from error
 
 
 @contextmanager

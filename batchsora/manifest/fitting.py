@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from batchsora.apart import ApartError, Bounds, ask
 from batchsora.manifest.errors import CellError
 from batchsora.manifest.images import LARGEST_IMAGE, media_type, opened
+from jobs.files import refuse_link
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -128,6 +129,7 @@ class Fitter:
 
     def _kept(self, made: _Made, sha256: str) -> Path:
         """Write what was made; it appears whole or not at all."""
+        refuse_link(self._folder, "move it away")
         self._folder.mkdir(parents=True, exist_ok=True)
         final = self._folder.absolute() / f"{sha256}{made.suffix}"
         draft = final.with_name(f".{uuid.uuid4().hex}.part")

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from batchsora.apart import ApartError, Bounds, ask
+from jobs.files import made_folder
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,9 @@ class Pictures:
 
     async def _made(self, kind: str, shown: Path, sha256: str) -> Path | None:
         path = self._folder / kind / f"{sha256}.jpg"
+        if path.parent.is_symlink():
+            log.warning("%s is a link, which is not followed: move it away", path.parent)
+            return None
         if path.exists():
             return path
         name = f"{kind}/{sha256}"
@@ -94,7 +98,7 @@ class Pictures:
                 self._failed.clear()
             self._failed[name] = None
             return None
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made_folder(path.parent)
         draft = path.with_suffix(f".{secrets.token_hex(8)}")
         with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
             file.write(image)
