@@ -9,7 +9,6 @@ import asyncio
 import base64
 import hashlib
 import io
-import json
 import logging
 import os
 import secrets
@@ -83,14 +82,20 @@ class Pictures:
             return await asyncio.to_thread(self._make, path, name, shown)
 
     def _make(self, path: Path, name: str, shown: Path) -> Path | None:
+        # pydantic, which the process that makes the picture needs not
+        from batchsora.apart.answers import nonsense, only  # noqa: PLC0415
+        from batchsora.web.picture_answers import ANSWER, Nothing  # noqa: PLC0415
+
         image = b""
         try:
             given = {"kind": name.partition("/")[0], "file": str(shown.absolute())}
-            (line,) = ask(TASK, given | {"sha256": path.stem}, BOUNDS).lines()
-            said = json.loads(line)
-            image = base64.b64decode(said.get("jpeg", ""))
-            if "why" in said:
-                log.info("no picture of %s: %s", path.name, said["why"])
+            said = only(ask(TASK, given | {"sha256": path.stem}, BOUNDS), ANSWER)
+            if isinstance(said, Nothing):
+                log.info("no picture of %s: %s", path.name, ascii(said.why))
+            elif said.jpeg and not said.jpeg.startswith(b"\xff\xd8\xff"):
+                raise nonsense()
+            else:
+                image = said.jpeg
         except (ApartError, OSError) as error:
             log.info("no picture of %s: %s", path.name, error)
         if not image:
