@@ -23,7 +23,7 @@ help:
 	@echo 'make siege    2,000 bad connections against the page: make siege CONNECTIONS=2000 SECONDS=120'
 	@echo 'make format   mend what ruff can mend'
 	@echo 'make pictures the pictures of docs/web.md, from a real run'
-	@echo 'make docs     redraw docs/design.md from jobs/states.py, docs/commands.md and docs/sandbox.md'
+	@echo 'make docs     redraw docs/design.md from jobs/states.py, docs/commands.md, docs/sandbox.md, shapes.json'
 	@echo 'make lock     renew requirements/dev.txt and user.txt (needs uv)'
 	@echo 'make clean    remove caches, builds and the demo'
 
@@ -76,6 +76,7 @@ pictures: $(INSTALLED)
 docs: $(INSTALLED)
 	$(BIN)/python tests/design_diagrams.py
 	$(BIN)/python tests/command_reference.py
+	$(BIN)/python tests/schema_shapes.py
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix

@@ -19,6 +19,7 @@ from batchsora.fetch.pace import Pace
 from batchsora.fetch.renewal import fresh_address
 from batchsora.names import safe_name
 from jobs.clock import Clock
+from jobs.files import refuse_foreign_link, refuse_link
 from jobs.gate import Gate
 from jobs.provider import Provider, ProviderError
 from jobs.retry import full_jitter
@@ -190,6 +191,7 @@ class Downloader:
     async def _fetch(self, item: WantedFile) -> None:
         target = self._target(item)
         try:
+            self._refuse_links(target.parent)
             await self._store.commit(lambda c: files.plan_file(c, item, str(target)))
             fetched = await self._get(item, target)
             self._checkpoint("file-fetched")
@@ -256,6 +258,16 @@ class Downloader:
             return full_jitter(*SOON, tries, self._chance)
         shortest, longest = SLOW
         return shortest + full_jitter(shortest, longest - shortest, slow, self._chance)
+
+    def _refuse_links(self, folder: Path) -> None:
+        """Check where a file would go: a link may have come with a folder that somebody sent.
+
+        Raises:
+            OSError: the folder is a link, or all of them are in one that another user made.
+        """
+        refuse_foreign_link(self._policy.folder)
+        if not self._policy.flat:
+            refuse_link(folder, "move it away, or name another folder with --download FOLDER")
 
     def _target(self, item: WantedFile) -> Path:
         """Choose where the file goes: named by its row, never over somebody else's file."""

@@ -10,6 +10,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
+from jobs.shape import guard
+
 T = TypeVar("T")
 
 
@@ -37,4 +39,5 @@ def peek(database: Path, look: Callable[[sqlite3.Connection], T], patience: floa
 def _look(database: Path, look: Callable[[sqlite3.Connection], T], how: str, patience: float) -> T:
     address = f"{database.resolve().as_uri()}?{how}"
     with closing(sqlite3.connect(address, uri=True, timeout=patience)) as connection:
+        guard(connection)
         return look(connection)

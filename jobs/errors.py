@@ -7,6 +7,7 @@
     ├── DatabaseLockedError     another runner works on this database (exit 5)
     ├── DatabaseOwnerError      the database belongs to another account or API (exit 5)
     ├── DatabaseUnusableError   no database, not ours, read-only, disk full (exit 5)
+    ├── DatabaseAlteredError    another program changed what the database is made of (exit 2)
     ├── NotFoundError           no such batch, job or attempt (exit 2)
     ├── NotAllowedError         the command does not fit the state it met (exit 2)
     └── LoadError               a manifest that can't be loaded as it stands (exit 2)
@@ -34,6 +35,10 @@ class DatabaseOwnerError(EngineError):
 
 class DatabaseUnusableError(EngineError):
     """The database file is missing, damaged, read-only, or not a database of ours."""
+
+
+class DatabaseAlteredError(EngineError):
+    """The database holds triggers, views or definitions that are not ours."""
 
 
 class NotFoundError(EngineError):

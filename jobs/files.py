@@ -64,3 +64,28 @@ def refuse_foreign_link(path: Path) -> None:
         return
     if path.is_symlink() and found.st_uid not in (0, os.geteuid()):
         raise OSError(errno.ELOOP, "it is a link that another user made", str(path))
+
+
+def refuse_link(path: Path, remedy: str) -> None:
+    """Check that a name is not a link, whoever made it: it may have come in a folder that was sent.
+
+    Args:
+        path: the name; nothing there is fine.
+        remedy: what a person can do about it.
+
+    Raises:
+        OSError: it is one.
+    """
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, f"it is a link, which is not followed: {remedy}", str(path))
+
+
+def made_folder(path: Path) -> Path:
+    """Return a folder of ours, made for its owner alone where it is missing.
+
+    Raises:
+        OSError: it can't be made, or is a link.
+    """
+    refuse_link(path, "move it away")
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path

@@ -14,11 +14,12 @@ from typing import Final
 
 from .errors import DatabaseUnusableError, DatabaseVersionError
 from .files import replaced
+from .shape import VERSION_TABLE, guard, refuse_altered, shape
 
-HEAD = "0010"
+HEAD = "0011"
 """The newest revision in ``migrations/versions`` (a test holds it)."""
 
-KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", HEAD)
+KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", HEAD)
 """Every revision that this program can upgrade from, oldest first."""
 
 
@@ -40,21 +41,15 @@ def version(database: Path) -> str | None:
 
     Raises:
         DatabaseUnusableError: it is no SQLite database, not one of ours, or can't be read.
+        DatabaseAlteredError: another program changed what it is made of.
     """
     if not database.exists() or database.stat().st_size == 0:
         return None
     try:
         with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as file:
+            guard(file)
             file.execute("PRAGMA busy_timeout = 30000")
-            names = {name for (name,) in file.execute("SELECT name FROM sqlite_master")}
-            if not names:
-                return None
-            if "alembic_version" not in names:
-                raise DatabaseUnusableError(
-                    f"{database} is a SQLite database, but none of batchsora's; "
-                    "name another file with --db"
-                )
-            row = file.execute("SELECT version_num FROM alembic_version").fetchone()
+            return read_version(file, database)
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_ALLOWED:
             raise DatabaseUnusableError(
@@ -64,7 +59,27 @@ def version(database: Path) -> str | None:
         raise DatabaseUnusableError(
             f"{database} can't be read as a database ({error}); name another file with --db"
         ) from error
-    return None if row is None else str(row[0])
+
+
+def read_version(file: sqlite3.Connection, database: Path) -> str | None:
+    """Read the revision of an open database; None for one that is empty.
+
+    Raises:
+        sqlite3.Error: it can't be read.
+        DatabaseUnusableError: it is not one of ours.
+        DatabaseAlteredError: another program changed what it is made of.
+    """
+    names = shape(file)
+    if not names:
+        return None
+    if VERSION_TABLE not in names:
+        raise DatabaseUnusableError(
+            f"{database} is a SQLite database, but none of batchsora's; name another file with --db"
+        )
+    row = file.execute("SELECT version_num FROM alembic_version").fetchone()
+    found = None if row is None else str(row[0])
+    refuse_altered(file, database, migrations_folder(), found)
+    return found
 
 
 def check_version(database: Path) -> None:
@@ -89,12 +104,17 @@ def check_version(database: Path) -> None:
     raise DatabaseVersionError(_newer(database, found))
 
 
-def upgrade(database: Path, say: Callable[[str], object] = lambda _: None) -> Path | None:
+def upgrade(
+    database: Path,
+    say: Callable[[str], object] = lambda _: None,
+    seal: Callable[[], str] | None = None,
+) -> Path | None:
     """Create the database, or bring it to this program's version; the runner's lock must be held.
 
     Args:
         database: the file.
         say: tells a person what it is at, when that takes longer than :data:`PATIENCE`.
+        seal: makes the seal of a new one (:mod:`jobs.seal`), kept in the step that makes it.
 
     Returns:
         The copy that was made before an upgrade, or None when none was needed.
@@ -102,6 +122,7 @@ def upgrade(database: Path, say: Callable[[str], object] = lambda _: None) -> Pa
     Raises:
         DatabaseVersionError: it was made by a newer program.
         DatabaseUnusableError: it can't be written, or is none of ours.
+        DatabaseAlteredError: another program changed what it is made of.
     """
     found = version(database)
     if found == HEAD:
@@ -109,7 +130,7 @@ def upgrade(database: Path, say: Callable[[str], object] = lambda _: None) -> Pa
     if found is not None and found not in KNOWN:
         raise DatabaseVersionError(_newer(database, found))
     if found is None:
-        _migrate(database)
+        _migrate(database, None if seal is None else seal())
         return None
     copy = database.with_name(f"{database.name}.before-{HEAD}-from-{found}")
     size = database.stat().st_size / 1e6
@@ -137,7 +158,7 @@ def _told_when_slow(text: str, say: Callable[[str], object]) -> Iterator[None]:
         timer.join()
 
 
-def _migrate(database: Path) -> None:
+def _migrate(database: Path, seal: str | None = None) -> None:
     """Run the migrations that a database lacks, in one transaction; makes the file.
 
     Raises:
@@ -158,6 +179,7 @@ def _migrate(database: Path) -> None:
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     config.attributes["database"] = database
+    config.attributes["seal"] = seal
     command.upgrade(config, "head")
 
 

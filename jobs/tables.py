@@ -47,6 +47,7 @@ class Account(Base, table=True):
     had moved it, or might, that the purchases do not explain; ``exceeded``: a reading since fell
     by more than was known. ``cut_off`` is what the first one after our own end showed beside that,
     until it is found, and the newest attempt then. ``serving``: a runner takes up what is handed.
+    ``seal``: who may take what is kept here for consent (:mod:`jobs.seal`).
     """
 
     __tablename__ = "account"
@@ -81,6 +82,7 @@ class Account(Base, table=True):
     exceeded: bool = flag_column()
     cut_off_micros: int = added_amount_column()
     cut_off_attempt: int | None = None
+    seal: str | None = text_column()
 
 
 class Batch(Base, table=True):
@@ -278,19 +280,11 @@ class Attempt(Base, table=True):
         CheckConstraint(
             "state NOT IN ('rejected', 'void') OR price_micros IS NULL", name="not_created_is_free"
         ),
-        Index(
-            "uq_attempt_live", "job_id", unique=True, sqlite_where=LIVE
-        ),
+        Index("uq_attempt_live", "job_id", unique=True, sqlite_where=LIVE),
         Index("uq_attempt_generation_id", "generation_id", unique=True),
-        Index(
-            "ix_attempt_look", "next_look_at",
-            sqlite_where=text("state = 'accepted'"),
-        ),
+        Index("ix_attempt_look", "next_look_at", sqlite_where=text("state = 'accepted'")),
         Index("ix_attempt_job_id", "job_id"),
-        Index(
-            "ix_attempt_unsettled", "prompt_key",
-            sqlite_where=UNSETTLED,
-        ),
+        Index("ix_attempt_unsettled", "prompt_key", sqlite_where=UNSETTLED),
         Index("ix_attempt_void", "ended_at", sqlite_where=VOID),
         Index("ix_attempt_fingerprint", "fingerprint", sqlite_where=PAID),
         Index("ix_attempt_failed", "ended_at", sqlite_where=text("state = 'failed'")),

@@ -6,6 +6,7 @@ from alembic import context
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
+from jobs.shape import guard
 from jobs.tables import Base
 
 database = context.config.attributes["database"]
@@ -14,6 +15,7 @@ database = context.config.attributes["database"]
 def connect() -> sqlite3.Connection:
     """Open the file; WAL is a property of the file, so it is set once, here."""
     connection = sqlite3.connect(database, timeout=30, isolation_level=None)
+    guard(connection)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     return connection

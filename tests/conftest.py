@@ -54,11 +54,13 @@ def project() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _clean_environment() -> Iterator[None]:
+def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Hide the person's token, keyring, settings and proxies from tests and what they start."""
     with pytest.MonkeyPatch.context() as patch:
         for name in os.environ:
             if name.startswith(("BATCHSORA_", "RUNBLOB_")) or name.lower().endswith("_proxy"):
                 patch.delenv(name)
+        # in a folder of its own: the secret of the person's own databases is not read, nor made
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         patch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
         yield

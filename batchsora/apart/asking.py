@@ -6,6 +6,7 @@ import selectors
 import signal
 import time
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -143,8 +144,26 @@ def _check(code: int, bounds: Bounds, answer: Spool) -> None:
             f"it takes more than {bounds.memory // MB} MB of memory to read, far more than is "
             "usual for its size"
         )
-    if code == BUG:
-        *_, last = answer.lines()
-        raise RuntimeError(json.loads(last[-_LONGEST_BUG:])["bug"])
-    name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-    raise ApartError(f"the library that reads it broke ({name})")
+    if code == BUG and (bug := _bug(answer)) is not None:
+        raise RuntimeError(bug)
+    raise ApartError(f"the library that reads it broke ({_named(code)})")
+
+
+def _bug(answer: Spool) -> str | None:
+    """Read the traceback that ends an answer; None where there is none."""
+    last = b""
+    for line in answer.lines():
+        last = line
+    try:
+        said = json.loads(last[-_LONGEST_BUG:].decode("ascii"))
+    except (ValueError, RecursionError):
+        return None
+    bug = said.get("bug") if isinstance(said, dict) else None
+    return bug if isinstance(bug, str) else None
+
+
+def _named(code: int) -> str:
+    """Name an exit code; signals of real time have no name."""
+    with suppress(ValueError):
+        return signal.Signals(-code).name
+    return f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -1,5 +1,6 @@
 """Opening databases: for a runner under its lock, or as they are for everyone else."""
 
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -10,10 +11,11 @@ from typing import Final
 from sqlalchemy import Connection
 
 from batchsora.app.prices import ANNOUNCED
+from batchsora.app.sealing import own_sealer
 from batchsora.settings import SettingsError
 from jobs import schema
 from jobs.clock import Clock
-from jobs.files import refuse_foreign_link
+from jobs.files import made_folder
 from jobs.lock import PATIENCE, runner_lock
 from jobs.mounts import refuse_network_drive
 from jobs.store import Store, accounts, steering
@@ -33,12 +35,15 @@ def made_side_folder(database: Path) -> Path:
     """Give the folder for what the page keeps; made, for its owner alone, when it is missing.
 
     Raises:
-        OSError: it can't be made, or is a link that another user planted.
+        SettingsError: it is a link, or can't be made.
     """
     folder = side_folder(database)
-    refuse_foreign_link(folder)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
+    try:
+        return made_folder(folder)
+    except OSError as error:
+        raise SettingsError(
+            f"{folder}, where the page keeps its files, can't be used: {error.strerror}"
+        ) from error
 
 
 @contextmanager
@@ -62,12 +67,17 @@ def working_store(
     refuse_network_drive(database)  # before a lock file is made there
     refuse_second_name(database)
     with runner_lock(database, clock.now(), patience, brief=brief):
-        schema.upgrade(database, _tell)
+        schema.upgrade(database, _tell, _new_seal)
         with Store(database) as store:
             store.write(_take_over)
             prices = {price.kind: int(price.micros) for price in ANNOUNCED}
             store.write(lambda c: accounts.announce_prices(c, prices, clock.now()))
             yield store
+
+
+def _new_seal() -> str:
+    """Seal a database that is made just now."""
+    return own_sealer(os.environ).sealed(None)
 
 
 def _tell(text: str) -> None:

@@ -11,13 +11,17 @@ from typing import Final
 
 from batchsora.app.doctor import Check, fine, warn, wrong
 from batchsora.app.exits import Exit
-from batchsora.app.moved import other_host
+from batchsora.app.moved import is_own, other_host
+from batchsora.app.sealing import kept_sealer
+from batchsora.app.session import SANDBOX_ORIGIN
 from batchsora.peek import peek
 from batchsora.settings import Settings, Token
 from jobs import schema
 from jobs.clock import SystemClock
+from jobs.errors import DatabaseAlteredError
 from jobs.lock import current_runner
 from jobs.mounts import network_drive
+from jobs.runner import Owner
 from jobs.store import accounts
 from jobs.store.days import latest_begun
 
@@ -25,7 +29,7 @@ _DAMAGED: Final = (
     "put it aside with its -wal file and take your newest copy, or begin a new one with --db and "
     "'batchsora run --adopt-existing', which finds in the account what was paid for"
 )
-_FIELDS: Final = ("api_origin", "token_salt", "token_hash", "host", "run_at")
+_FIELDS: Final = ("api_origin", "token_salt", "token_hash", "host", "run_at", "seal")
 """Of the account; a database of an older version has the first three."""
 
 _OTHER: Final = "name another database with --db"
@@ -56,7 +60,10 @@ def look_at_database(settings: Settings, token: Token | None) -> Iterator[Check]
         return
     yield from _place(path)
     try:
-        seen = peek(path, _look)
+        seen = peek(path, lambda connection: _look(connection, path))
+    except DatabaseAlteredError as error:
+        yield wrong("database", str(error), _OTHER)
+        return
     except (sqlite3.Error, OSError) as error:
         yield wrong("database", f"{path} can't be read ({error})", _DAMAGED, Exit.DATABASE)
         return
@@ -66,16 +73,17 @@ def look_at_database(settings: Settings, token: Token | None) -> Iterator[Check]
         if seen.account is not None:
             yield _owner(settings, token, seen.account)
             yield from _host(seen.account)
+            yield from _seal(settings, token, seen.account)
         yield from _days(seen.days)
     runner = current_runner(path)
     yield fine("runner", "none at work" if runner is None else f"at work: {runner}")
 
 
-def _look(connection: sqlite3.Connection) -> _Seen:
+def _look(connection: sqlite3.Connection, path: Path) -> _Seen:
     names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     if "alembic_version" not in names:
         return _Seen(empty=not names)
-    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    version = schema.read_version(connection, path)
     faults = tuple(str(fault) for (fault,) in connection.execute("PRAGMA quick_check(3)"))
     account = None
     if "account" in names:
@@ -93,7 +101,7 @@ def _look(connection: sqlite3.Connection) -> _Seen:
         last = () if found is None else (str(found[0]).partition(":")[2],)
     return _Seen(
         empty=False,
-        version=None if row is None else str(row[0]),
+        version=version,
         faults=faults,
         account=account,
         days=last,
@@ -120,6 +128,15 @@ def _host(account: SimpleNamespace) -> Iterator[Check]:
     if (other := other_host(account)) is not None:
         said = f"it was last used on {other}; two machines would buy the same rows"
         yield warn("host", said, "when nothing is at work there, 'batchsora run --moved'")
+
+
+def _seal(settings: Settings, token: Token | None, account: SimpleNamespace) -> Iterator[Check]:
+    """Say that the next run asks whose it is; a version without seals is not bound to this one."""
+    origin = SANDBOX_ORIGIN if settings.sandbox else settings.origin
+    owner = Owner(origin, "" if token is None else token.value)
+    if hasattr(account, "seal") and not is_own(account, kept_sealer(os.environ), owner):
+        said = "it is not known to be yours: what it keeps would count as your consent"
+        yield warn("seal", said, "when it is to be used, 'batchsora run --moved' continues with it")
 
 
 def _days(last: tuple[str, ...]) -> Iterator[Check]:

@@ -1,12 +1,19 @@
-"""What a database tells of where and when it was used: another machine, a clock that was wrong."""
+"""What a database tells of where and by whom it was used, and of a clock that was wrong."""
 
 import os
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Connection
+
 from batchsora.app.earlier import Asker
+from batchsora.app.sealing import own_sealer
+from batchsora.app.session import SANDBOX_ORIGIN
 from jobs.errors import DatabaseUnusableError
 from jobs.host import is_same_host, this_host
+from jobs.runner import Owner
+from jobs.seal import Sealer
 from jobs.store import Store, accounts, days
 
 
@@ -22,13 +29,30 @@ def other_host(account: Any) -> str | None:
     return f"{account.host}{when}"
 
 
-def settle_place(store: Store, now: datetime, teller: Asker, *, moved: bool) -> None:
-    """Settle on which machine this is, and say when the daily budget lies in the future.
+def is_own(account: Any, sealer: Sealer | None, owner: Owner) -> bool:
+    """Return whether what a database keeps was written by who uses it now.
+
+    It has this account's seal, or is bound to the token that it is to be used with: nobody else
+    can write either. A sandbox has no money, so that there is nothing to ask for.
+
+    Args:
+        account: its row.
+        sealer: of this account; None where it has none yet.
+        owner: whose generations are to be made.
+    """
+    if owner.origin == SANDBOX_ORIGIN or (sealer is not None and sealer.knows(account.seal)):
+        return True
+    bound = accounts.token_matches(account, owner.origin, owner.token)
+    return bool(owner.token) and bound is True
+
+
+def settle_place(store: Store, now: datetime, teller: Asker, owner: Owner, *, moved: bool) -> None:
+    """Settle whose database this is and on which machine, and say when its day is in the future.
 
     Raises:
-        DatabaseUnusableError: see :func:`settle_host`.
+        DatabaseUnusableError: see :func:`settle_owner`.
     """
-    settle_host(store, teller, moved=moved)
+    settle_owner(store, teller, owner, moved=moved)
     ahead = store.read(lambda connection: days.future_days(connection, now))
     if ahead:
         teller.say(
@@ -38,27 +62,77 @@ def settle_place(store: Store, now: datetime, teller: Asker, *, moved: bool) -> 
         )
 
 
-def settle_host(store: Store, teller: Asker, *, moved: bool) -> None:
-    """Make sure that no other machine buys from a copy of this database; keep whose it is now.
+def settle_owner(store: Store, teller: Asker, owner: Owner, *, moved: bool) -> None:
+    """Check that this database is one's own and no copy of another machine's; keep that it is.
 
     Args:
         store: opened under the runner's lock, before a run began in it.
         teller: asks, where somebody can answer.
-        moved: a person said already that it was moved here.
+        owner: whose generations are to be made.
+        moved: a person said already that it is to be used here.
 
     Raises:
-        DatabaseUnusableError: it was used elsewhere, and nobody said that this is no copy of it.
+        DatabaseUnusableError: it was used elsewhere or may be somebody else's, and nobody said to
+            go on; or it is somebody else's, and damaged.
     """
-    other = other_host(store.read(accounts.read_account))
-    if other is not None and not moved:
-        said = (
+    sealer = own_sealer(os.environ)
+    account = store.read(accounts.read_account)
+    known = is_own(account, sealer, owner)
+    if not known:
+        _refuse_damaged(store)
+    doubts = list(_doubts(account, known=known))
+    if doubts and not moved:
+        said = "; ".join(doubts)
+        if not (teller.can_ask() and teller.confirm(f"{said}. Continue here?")):
+            raise DatabaseUnusableError(
+                f"{said}, so nothing was bought. {_remedy(sealer, known=known)}"
+            )
+    here = this_host(os.environ)
+
+    def keep(connection: Connection) -> None:
+        accounts.keep_host(connection, here)
+        if owner.origin != SANDBOX_ORIGIN and not sealer.knows(account.seal):
+            accounts.keep_seal(connection, sealer.sealed(account.seal))
+
+    store.write(keep)
+
+
+def _doubts(account: Any, *, known: bool) -> Iterator[str]:
+    if (other := other_host(account)) is not None:
+        yield (
             f"this database was last used on {other}; if a run there is still at work, both buy "
             "the same rows"
         )
-        if not (teller.can_ask() and teller.confirm(f"{said}. Continue here?")):
-            raise DatabaseUnusableError(
-                f"{said}, so nothing was bought. When nothing is at work there, 'batchsora run "
-                "--moved' continues here (a container keeps one name by BATCHSORA_HOST)"
-            )
-    here = this_host(os.environ)
-    store.write(lambda connection: accounts.keep_host(connection, here))
+    if not known:
+        yield (
+            "this database is not known to be yours: another account or somebody else made it, "
+            "and the budgets, rows and callbacks that it keeps would count as your consent"
+        )
+
+
+def _remedy(sealer: Sealer, *, known: bool) -> str:
+    if known:
+        return (
+            "When nothing is at work there, 'batchsora run --moved' continues here (a container "
+            "keeps one name by BATCHSORA_HOST)"
+        )
+    kept = f" ({sealer.problem}; XDG_STATE_HOME names another folder)" if sealer.problem else ""
+    return (
+        "Look at it with 'batchsora status' and 'batchsora jobs'; when it is to be used and "
+        "nothing is at work elsewhere, 'batchsora run --moved' continues here, and is needed "
+        f"once{kept}"
+    )
+
+
+def _refuse_damaged(store: Store) -> None:
+    """Check the whole file: an index of somebody else's may hide rows, or show them twice.
+
+    Raises:
+        DatabaseUnusableError: it is damaged.
+    """
+    found = store.read(lambda c: c.exec_driver_sql("PRAGMA integrity_check(1)").scalar())
+    if found != "ok":
+        raise DatabaseUnusableError(
+            f"the database {store.path} is damaged ({found}), and not known to be yours: begin a "
+            "new one with --db FILE; --adopt-existing finds in the account what was paid for"
+        )

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from batchsora.app.callbacks import webhook_secret
-from batchsora.app.session import Endpoint
+from batchsora.app.session import SANDBOX_ORIGIN, Endpoint
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer, serve
 from batchsora.sandbox.world import World
@@ -24,7 +24,7 @@ def sandbox(database: Path) -> Iterator[Endpoint]:
     journal = database.with_name(f"{database.name}.world")
     world = World(time_scale=SANDBOX_TIME_SCALE)
     with SandboxServer(world, faults=Faults(), journal=journal) as server:
-        yield Endpoint(server.url, SANDBOX_TOKEN, "sandbox", private_files=True)
+        yield Endpoint(server.url, SANDBOX_TOKEN, SANDBOX_ORIGIN, private_files=True)
 
 
 def serve_sandbox(

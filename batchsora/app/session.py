@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import urlsplit
 
 from batchsora.settings import (
@@ -23,6 +24,9 @@ from jobs.runner import Owner
 from jobs.store.views import BatchStatus
 
 log = logging.getLogger(__name__)
+
+SANDBOX_ORIGIN: Final = "sandbox"
+"""What a rehearsal's database is bound to: no address, so that it is nobody else's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
         endpoint(settings) as place,
         working_store(settings.database, hooks.clock, patience) as store,
     ):
-        settle_place(store, hooks.clock.now(), teller, moved=request.moved)
+        settle_place(store, hooks.clock.now(), teller, place.owner, moved=request.moved)
         skipped: list[RowProblem] = []
         if manifest is not None:
             batch_ids, skipped = _load(store, manifest, request, hooks, teller, consent=consent)

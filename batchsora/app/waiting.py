@@ -168,7 +168,7 @@ def serve(
             another machine last and nobody said that it was ``moved`` here.
     """
     if terms.policy.buys:
-        settle_place(store, hooks.clock.now(), teller, moved=moved)
+        settle_place(store, hooks.clock.now(), teller, place.owner, moved=moved)
     store.write(lambda c: handing.hand_over(c, job_ids))
     until = Until(done, jobs_look(store, job_ids))
     result = run_batches(store, place, terms, [], hooks, teller.say, until)

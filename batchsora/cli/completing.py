@@ -44,6 +44,8 @@ def jobs(context: click.Context, _: click.Parameter, incomplete: str) -> list[st
 def _found(context: click.Context, query: str, incomplete: str) -> list[str]:
     from batchsora.peek import peek
     from batchsora.settings import SettingsError
+    from jobs.errors import EngineError
+    from jobs.schema import read_version
 
     wanted: dict[str, Any] = {
         "low": incomplete,
@@ -55,8 +57,13 @@ def _found(context: click.Context, query: str, incomplete: str) -> list[str]:
         database = _asked(context).settings(sandbox=bool(context.params.get("sandbox"))).database
         if not database.is_file():
             return []
-        rows = peek(database, lambda c: c.execute(query, wanted).fetchall(), PATIENCE)
-    except (SettingsError, OSError, ValueError, sqlite3.Error):
+
+        def look(connection: sqlite3.Connection) -> list[tuple[str]]:
+            read_version(connection, database)  # what is not ours is not asked
+            return connection.execute(query, wanted).fetchall()
+
+        rows = peek(database, look, PATIENCE)
+    except (SettingsError, EngineError, OSError, ValueError, sqlite3.Error):
         return []
     return [str(name) for (name,) in rows if _SAFE.fullmatch(str(name))]
 

@@ -68,7 +68,9 @@ SECONDS = click.FloatRange(min=0.05, max=7 * 86400)
 
 
 moved_option = click.option(
-    "--moved", is_flag=True, help="Continue with a database that another machine used last."
+    "--moved",
+    is_flag=True,
+    help="Continue with a database that another machine or account used last.",
 )
 
 

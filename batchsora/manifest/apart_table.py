@@ -6,10 +6,8 @@ problem; a refusal ends it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from decimal import Decimal
+from dataclasses import asdict, dataclass
 from importlib import import_module, util
-from json import loads
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,14 +55,23 @@ class ApartTable:
         Raises:
             ManifestError: the file could not be read to its end.
         """
+        from batchsora.apart.answers import decoded  # noqa: PLC0415 - as below
+        from batchsora.manifest import answers  # noqa: PLC0415 - as below
+
+        file = str(self.path)
         lines = self._answer.lines()
         next(lines)
         for line in lines:
-            said = loads(line)
-            if isinstance(said, list):
+            try:
+                said = decoded(line, answers.ROW)
+            except ApartError as error:
+                raise _unreadable(self.path, error) from error
+            if isinstance(said, tuple):
                 yield RawRow(*said)
+            elif isinstance(said, answers.Refused):
+                raise ManifestError(said.refused.of(file))
             else:
-                yield _problem(self.path, said)
+                yield said.problem.of(file)
 
 
 def open_apart(path: Path, reading: Reading = PLAIN) -> ApartTable:
@@ -75,38 +82,30 @@ def open_apart(path: Path, reading: Reading = PLAIN) -> ApartTable:
     """
     check_regular(path)
     given = {"path": str(path.absolute()), "reading": reading.as_json()}
+    # pydantic, which the process that reads needs not
+    from batchsora.apart.answers import decoded  # noqa: PLC0415
+    from batchsora.manifest import answers  # noqa: PLC0415
+
     try:
         answer = ask(TASK, given, bounds_for(path.stat().st_size))
+        said = decoded(next(answer.lines(), b""), answers.FIRST)
     except ApartError as error:
-        raise refused(str(path), f"the file can't be read: {error}", _SPLIT) from error
+        raise _unreadable(path, error) from error
     except OSError as error:
         raise refused(
             str(path),
             f"there is no process or no room to read it in: {error.strerror}",
             "Free some memory, and some space in the folder for temporary files.",
         ) from error
-    said = loads(next(answer.lines()))
-    if "head" not in said:
-        raise ManifestError(_problem(path, said))
-    head = said["head"]
-    budgets = {name: Decimal(budget) for name, budget in head["campaign_budgets"].items()}
-    budget = None if head["budget"] is None else Decimal(head["budget"])
-    settings = Settings(head["batch"], budget, budgets)
-    headers = tuple(head["headers"])
-    return ApartTable(path, headers, head["header_row"], head["sheet"], settings, answer)
+    if isinstance(said, answers.Refused):
+        raise ManifestError(said.refused.of(str(path)))
+    head = said.head
+    settings = Settings(head.batch, head.budget, head.campaign_budgets)
+    return ApartTable(path, tuple(head.headers), head.header_row, head.sheet, settings, answer)
 
 
-def _problem(path: Path, said: Mapping[str, Any]) -> RowProblem:
-    """Read a problem of a row; the file is called as it was here.
-
-    Raises:
-        ManifestError: it is one of the whole file.
-    """
-    whole = "refused" in said
-    problem = replace(RowProblem(**said["refused" if whole else "problem"]), file=str(path))
-    if whole:
-        raise ManifestError(problem)
-    return problem
+def _unreadable(path: Path, error: ApartError) -> ManifestError:
+    return refused(str(path), f"the file can't be read: {error}", _SPLIT)
 
 
 def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
@@ -137,12 +136,12 @@ def _told(path: Path, read: Callable[[Path, Reading], RawTable], reading: Readin
 
 def _head(table: RawTable) -> dict[str, Any]:
     said = table.settings
-    budgets = {name: str(budget) for name, budget in said.campaign_budgets.items()}
+    budgets = {name: format(budget, "f") for name, budget in said.campaign_budgets.items()}
     return {
         "headers": table.headers,
         "header_row": table.header_row,
         "sheet": table.sheet,
         "batch": said.batch,
-        "budget": None if said.budget is None else str(said.budget),
+        "budget": None if said.budget is None else format(said.budget, "f"),
         "campaign_budgets": budgets,
     }

@@ -11,7 +11,6 @@ bytes, pixels and passes are counted before anything is decoded; that is done in
 import base64
 import hashlib
 import io
-import json
 import os
 import uuid
 import warnings
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from batchsora.apart import ApartError, Bounds, ask
 from batchsora.manifest.errors import CellError
 from batchsora.manifest.images import LARGEST_IMAGE, media_type, opened
+from jobs.files import refuse_link
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -128,6 +128,7 @@ class Fitter:
 
     def _kept(self, made: _Made, sha256: str) -> Path:
         """Write what was made; it appears whole or not at all."""
+        refuse_link(self._folder, "move it away")
         self._folder.mkdir(parents=True, exist_ok=True)
         final = self._folder.absolute() / f"{sha256}{made.suffix}"
         draft = final.with_name(f".{uuid.uuid4().hex}.part")
@@ -197,15 +198,24 @@ def _converted_apart(file: BinaryIO, kind: str, size: int) -> _Made:
         2 * LARGEST_IMAGE,
     )
     given = {"file": file.fileno(), "kind": kind}
+    from batchsora.apart.answers import nonsense, only  # noqa: PLC0415 - pydantic, as below
+    from batchsora.manifest.answers import PICTURE, Unfit  # noqa: PLC0415 - the converter needs none
+
     try:
-        answer = ask(TASK, given, bounds, [file.fileno()])
+        said = only(ask(TASK, given, bounds, [file.fileno()]), PICTURE)
+        if isinstance(said, Unfit):
+            raise CellError(said.problem, said.remedy)
+        if _SUFFIXES[said.suffix] != _kind_of(said.data) or len(said.data) > LARGEST_IMAGE:
+            raise nonsense()
     except ApartError as error:
         raise CellError(f"the image can't be converted: {error}", _SAVE_AGAIN) from error
-    (line,) = answer.lines()
-    said = json.loads(line)
-    if "problem" in said:
-        raise CellError(**said)
-    return _Made(base64.b64decode(said["data"]), said["suffix"], said["note"])
+    return _Made(said.data, said.suffix, said.note)
+
+
+def _kind_of(data: bytes) -> str | None:
+    with suppress(CellError):
+        return _BY_MEDIA[media_type(data[:16])]
+    return None
 
 
 def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:

@@ -20,6 +20,7 @@ from batchsora.app.session import Hooks
 from batchsora.settings import Settings
 from batchsora.web.launch import Launcher
 from jobs import schema
+from jobs.files import made_folder
 from jobs.lock import RunnerInfo, current_runner, is_held, lasting_runner
 from jobs.store import Store, handing
 
@@ -82,9 +83,7 @@ class Desk:
     @cached_property
     def manifest_folder(self) -> Path:
         """Give the folder where uploaded manifests are kept."""
-        folder = self.folder / "manifests"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        return folder
+        return made_folder(self.folder / "manifests")
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Ask the database something, on one snapshot."""

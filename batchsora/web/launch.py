@@ -14,6 +14,7 @@ from typing import Final
 from batchsora import children
 from batchsora.settings import Settings
 from jobs.clock import Clock
+from jobs.files import made_folder
 
 LONGEST_TAIL: Final = 8 * 1024
 """Bytes of what a process said that are read back."""
@@ -83,7 +84,7 @@ class Launcher:
         Raises:
             OSError: no process, or no file for what it says, can be made.
         """
-        self._folder.mkdir(mode=0o700, exist_ok=True, parents=True)
+        made_folder(self._folder)
         name = uuid.uuid4().hex
         now = self._clock.now()
         log = self._folder / f"{now:%Y%m%d-%H%M%S}-{name[:8]}.log"

@@ -39,8 +39,10 @@ def artifact_of(request: Request) -> Any:
     if found is None:
         raise HTTPException(404, "There is no file of this attempt.")
     path = Path(found.path)
+    if (link := link_of(path, desk_of(request).download)) is not None:
+        raise HTTPException(410, f"{link} is a link, which is not followed: move it away.")
     try:
-        seen = path.stat()
+        seen = path.lstat()
     except OSError:
         raise HTTPException(
             410, "The file is gone: 'batchsora download' fetches it again."
@@ -48,6 +50,19 @@ def artifact_of(request: Request) -> Any:
     if not stat.S_ISREG(seen.st_mode) or seen.st_size != found.bytes:
         raise HTTPException(410, "The file is not the one that was fetched.")
     return found
+
+
+def link_of(path: Path, folder: Path) -> Path | None:
+    """Return the link by which a video's file would lead elsewhere; None where there is none.
+
+    Args:
+        path: the file, as it was recorded.
+        folder: for videos; it alone may be a link, to a larger disk.
+    """
+    for one in (path, path.parent):
+        if one != folder.absolute() and one.is_symlink():
+            return one
+    return None
 
 
 async def _video(request: Request) -> Response:

@@ -9,7 +9,6 @@ import asyncio
 import base64
 import hashlib
 import io
-import json
 import logging
 import os
 import secrets
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from batchsora.apart import ApartError, Bounds, ask
+from jobs.files import made_folder
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +68,9 @@ class Pictures:
 
     async def _made(self, kind: str, shown: Path, sha256: str) -> Path | None:
         path = self._folder / kind / f"{sha256}.jpg"
+        if path.parent.is_symlink():
+            log.warning("%s is a link, which is not followed: move it away", path.parent)
+            return None
         if path.exists():
             return path
         name = f"{kind}/{sha256}"
@@ -79,14 +82,20 @@ class Pictures:
             return await asyncio.to_thread(self._make, path, name, shown)
 
     def _make(self, path: Path, name: str, shown: Path) -> Path | None:
+        # pydantic, which the process that makes the picture needs not
+        from batchsora.apart.answers import nonsense, only  # noqa: PLC0415
+        from batchsora.web.picture_answers import ANSWER, Nothing  # noqa: PLC0415
+
         image = b""
         try:
             given = {"kind": name.partition("/")[0], "file": str(shown.absolute())}
-            (line,) = ask(TASK, given | {"sha256": path.stem}, BOUNDS).lines()
-            said = json.loads(line)
-            image = base64.b64decode(said.get("jpeg", ""))
-            if "why" in said:
-                log.info("no picture of %s: %s", path.name, said["why"])
+            said = only(ask(TASK, given | {"sha256": path.stem}, BOUNDS), ANSWER)
+            if isinstance(said, Nothing):
+                log.info("no picture of %s: %s", path.name, ascii(said.why))
+            elif said.jpeg and not said.jpeg.startswith(b"\xff\xd8\xff"):
+                raise nonsense()
+            else:
+                image = said.jpeg
         except (ApartError, OSError) as error:
             log.info("no picture of %s: %s", path.name, error)
         if not image:
@@ -94,7 +103,7 @@ class Pictures:
                 self._failed.clear()
             self._failed[name] = None
             return None
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made_folder(path.parent)
         draft = path.with_suffix(f".{secrets.token_hex(8)}")
         with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
             file.write(image)

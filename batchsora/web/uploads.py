@@ -21,6 +21,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
+from jobs.files import made_folder
+
 LARGEST_MANIFEST: Final = 100 * 1024**2
 """Bytes of an uploaded manifest."""
 
@@ -229,7 +231,7 @@ class _Parts:
         if limit is None or self._name in self.form.files:
             raise _strange()
         given = options[b"filename"].decode("utf-8", "replace")
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made_folder(self._folder)
         self._sink = _Sink(given, self._folder / f"{uuid.uuid4().hex}.part", limit)
         self._sinks.append(self._sink)
 
@@ -265,7 +267,7 @@ def keep(upload: Upload, place: Path) -> Path:
     Raises:
         OSError: it can't be written there.
     """
-    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    made_folder(place.parent)
     if place.exists():
         return place
     with upload.path.open("rb") as file:

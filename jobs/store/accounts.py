@@ -65,6 +65,11 @@ def keep_host(connection: Connection, host: str) -> None:
     connection.execute(update(ACCOUNT).values(host=host))
 
 
+def keep_seal(connection: Connection, seal: str) -> None:
+    """Keep whose database this is, as :class:`jobs.seal.Sealer` makes it."""
+    connection.execute(update(ACCOUNT).values(seal=seal))
+
+
 def is_run(connection: Connection, run_id: str) -> bool:
     """Return whether this is still the run that buys; read in the transaction of every claim."""
     return bool(_RUN.scalar(connection) == run_id)

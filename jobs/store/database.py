@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from ..mounts import refuse_network_drive
+from ..shape import guard
 from .prepared import driver
 from .same_file import Change, OpenedFile
 from .writer import Writer, unusable
@@ -42,6 +43,7 @@ def _open(path: Path, pragma: str) -> sqlite3.Connection:
     # never used by two at once
     connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
     try:
+        guard(connection)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA journal_size_limit = {LARGEST_WAL}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.older import make_0008
 from support.shell import Said, Shell
 
 from batchsora.app import doctor
@@ -20,7 +21,7 @@ from batchsora.settings import Settings, Token
 from jobs import mounts
 from jobs.clock import SystemClock
 from jobs.lock import runner_lock
-from jobs.schema import HEAD, KNOWN
+from jobs.schema import HEAD
 
 TOKEN = "tok-doctor-77c0"
 OFFLINE = ("--base-url", "http://127.0.0.1:9")
@@ -185,7 +186,7 @@ def change(statement: str, *values: object) -> None:
 def test_versions_of_the_database(call: Call) -> None:
     """An older one is upgraded by the next run, a newer one is exit 5, a foreign one too."""
     bought(call)
-    change("UPDATE alembic_version SET version_num = ?", KNOWN[0])
+    make_0008(Path("batchsora.db"))
     said = call("doctor", "--json")
     assert (said.code, state(said, "database")) == (0, "warning")
     change("UPDATE alembic_version SET version_num = '9999'")

@@ -1,6 +1,7 @@
 """Many wanted files: each is tried, nothing is read whole, and all together keep to their rate."""
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import closing
@@ -507,3 +508,79 @@ def test_a_pace_catches_up_but_does_not_save(engine: Engine) -> None:
         return [pace.charge(100), pace.charge(1000), pace.charge(1000)]
 
     assert run_at_once(main()) == pytest.approx([0, 1, 2])
+
+
+def link(path: Path, target: Path) -> None:
+    """Put a link in place of a folder."""
+    target.mkdir(exist_ok=True)
+    path.parent.mkdir(exist_ok=True)
+    path.symlink_to(target, target_is_directory=True)
+
+
+@pytest.mark.parametrize("dangling", [True, False])
+def test_a_link_in_place_of_a_batchs_folder_is_not_written_through(
+    engine: Engine, tmp_path: Path, *, dangling: bool
+) -> None:
+    """It may have come with the folder; the error names it and what to do, and nothing is asked."""
+    completed(engine, 2)
+    server, folder, home = Server(), tmp_path / "videos", tmp_path / "home"
+    link(folder / "night", home)
+    (home / "r0.mp4").write_bytes(b"mine")
+    if dangling:
+        (home / "r0.mp4").unlink()
+        home.rmdir()
+    report = fetch(engine, server, folder)
+    assert (report.fetched, len(report.failed)) == (0, 2)
+    said = report.failed["r0"]
+    assert f"{folder / 'night'}" in said
+    assert "it is a link, which is not followed: move it away, or name another folder" in said
+    assert "--download FOLDER" in said
+    assert server.asked == []
+    assert home.exists() is not dangling
+    if not dangling:
+        assert [path.name for path in home.iterdir()] == ["r0.mp4"]
+        assert (home / "r0.mp4").read_bytes() == b"mine"
+    (folder / "night").unlink()
+    assert fetch(engine, server, folder).fetched == 2
+
+
+def test_the_folder_for_videos_may_be_a_link_to_a_larger_disk(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """One's own is followed; nothing that is there is written over."""
+    completed(engine, 1)
+    link(tmp_path / "videos", tmp_path / "disk")
+    (tmp_path / "disk" / "night").mkdir()
+    (tmp_path / "disk" / "night" / "r0.mp4").write_bytes(b"mine")
+    assert fetch(engine, Server(), tmp_path / "videos").fetched == 1
+    assert (tmp_path / "disk" / "night" / "r0.mp4").read_bytes() == b"mine"
+    assert (tmp_path / "disk" / "night" / "r0.1.mp4").read_bytes() == VIDEO
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can plant a link as another user")
+def test_a_link_of_another_account_in_place_of_it_is_refused(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """Also where all files go into the folder itself."""
+    completed(engine, 1)
+    link(tmp_path / "videos", tmp_path / "home")
+    os.lchown(tmp_path / "videos", 65534, 65534)
+    for flat in (False, True):
+        report = fetch(engine, Server(), tmp_path / "videos", flat=flat)
+        assert "another user" in report.failed["r0"]
+    assert list((tmp_path / "home").iterdir()) == []
+
+
+def test_a_link_in_place_of_a_file_is_replaced(engine: Engine, tmp_path: Path) -> None:
+    """What it leads to stays as it is, whether the file is there or not."""
+    completed(engine, 2)
+    folder, victim = tmp_path / "videos" / "night", tmp_path / "victim"
+    folder.mkdir(parents=True)
+    victim.write_bytes(b"mine")
+    (folder / "r0.mp4").symlink_to(victim)
+    (folder / "r1.mp4").symlink_to(tmp_path / "new")
+    assert fetch(engine, Server(), tmp_path / "videos").fetched == 2
+    assert victim.read_bytes() == b"mine"
+    assert not (tmp_path / "new").exists()
+    assert (folder / "r1.mp4").read_bytes() == VIDEO
+    assert not (folder / "r1.mp4").is_symlink()

@@ -10,6 +10,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
+from batchsora.app.databases import made_side_folder, side_folder
 from batchsora.app.exporting import export_in_place
 from batchsora.app.loading import Caps, LoadOptions, load_manifest
 from batchsora.app.manifests import Source
@@ -161,3 +162,10 @@ def test_a_link_of_another_user_is_not_written_through(
     mine.symlink_to(victim)
     write_table(mine, ["a"], [{"a": "x"}])
     assert victim.read_bytes().decode("utf-8-sig") == "a\r\nx\r\n"
+
+
+def test_what_the_page_keeps_is_not_kept_behind_a_link(database: Path, victim: Path) -> None:
+    """A folder that was sent may have one there; the remedy is said."""
+    side_folder(database).symlink_to(victim.parent)
+    with pytest.raises(SettingsError, match="it is a link, which is not followed: move it away"):
+        made_side_folder(database)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import schema_shapes
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -209,3 +210,9 @@ def test_no_database_yet_names_the_next_step(tmp_path: Path) -> None:
     with pytest.raises(DatabaseUnusableError, match="batchsora run"):
         schema.check_version(tmp_path / "a.db")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_each_revision_makes_is_written_down() -> None:
+    """By it a database is checked; ``make docs`` writes it again."""
+    written = (schema.migrations_folder() / "shapes.json").read_text("utf-8")
+    assert written == schema_shapes.text()

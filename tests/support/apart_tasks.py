@@ -100,3 +100,18 @@ def fit_without_pillow(given: Any) -> Work:
     """Convert a picture where Pillow is not installed."""
     sys.modules["PIL"] = None  # type: ignore[assignment]
     return fitting.prepare(given)
+
+
+def say(given: Any) -> Work:
+    """Say what a file has, byte by byte, and end with the code that its name begins with."""
+    path = Path(given["path"])
+
+    def work() -> Iterator[Any]:
+        os.write(1, path.read_bytes())
+        code = int(path.name.partition("_")[0])
+        if code < 0:
+            os.kill(os.getpid(), -code)
+        os._exit(code)
+        yield
+
+    return work

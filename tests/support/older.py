@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 SINCE_0008: Final = {
-    "account": ("unsteady_ours", "exceeded", "cut_off_micros", "cut_off_attempt"),
+    "account": ("unsteady_ours", "exceeded", "cut_off_micros", "cut_off_attempt", "seal"),
     "attempt": ("cut_off", "seen_charged"),
 }
 """Columns that later revisions add."""
@@ -19,3 +19,10 @@ def make_0008(path: Path) -> None:
             for name in names:
                 file.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
         file.execute("UPDATE alembic_version SET version_num = '0008'")
+
+
+def make_0010(path: Path) -> None:
+    """Take away the seal, which revision 0011 adds."""
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute("ALTER TABLE account DROP COLUMN seal")
+        file.execute("UPDATE alembic_version SET version_num = '0010'")

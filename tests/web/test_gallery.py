@@ -152,6 +152,45 @@ def test_only_recorded_files_are_served(http: httpx.Client, site: Site) -> None:
     assert poster.headers["content-type"] == "image/svg+xml"
 
 
+@pytest.mark.parametrize("linked", ["file", "folder"])
+def test_no_link_is_followed_to_a_file(linked: str, http: httpx.Client, site: Site) -> None:
+    """Neither one in place of a video nor of its batch's folder: not shown, not in the zip."""
+    job = site.read(lambda c: views.find_job(c, "kite"))
+    file = Path(job.file)
+    place = file if linked == "file" else file.parent
+    place.rename(place.with_name("elsewhere"))
+    place.symlink_to(place.with_name("elsewhere"))
+    answer = http.get(f"/files/{job.attempt_id}")
+    assert answer.status_code == 410
+    assert f"{place} is a link, which is not followed" in answer.text
+    poster = http.get(f"/posters/{job.attempt_id}.jpg")
+    assert poster.headers["content-type"] == "image/svg+xml"
+    with zipfile.ZipFile(io.BytesIO(http.get("/batches/1/videos.zip").content)) as archive:
+        assert "kite.mp4" not in archive.namelist()
+
+
+def test_the_folder_for_videos_may_be_a_link(http: httpx.Client, site: Site) -> None:
+    """It is the person's own, to a larger disk."""
+    job = site.read(lambda c: views.find_job(c, "kite"))
+    folder = Path(job.file).parent.parent
+    folder.rename(folder.with_name("disk"))
+    folder.symlink_to(folder.with_name("disk"))
+    assert http.get(f"/files/{job.attempt_id}").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["posters", "thumbs"])
+def test_no_picture_is_made_through_a_link(name: str, http: httpx.Client, site: Site) -> None:
+    """What the page keeps stays where it belongs."""
+    folder = site.desk.folder / name
+    home = folder.with_name("home")
+    home.mkdir()
+    folder.symlink_to(home)
+    job = site.read(lambda c: views.find_job(c, "kite"))
+    path = f"/posters/{job.attempt_id}.jpg" if name == "posters" else f"/thumbs/{job.id}.jpg"
+    assert http.get(path).headers["content-type"] == "image/svg+xml"
+    assert list(home.iterdir()) == []
+
+
 def test_posters_are_frames_and_thumbnails_are_images(http: httpx.Client, site: Site) -> None:
     """Made once, kept by content; an image that has changed has none."""
     number = attempt(site, "kite")

@@ -15,6 +15,8 @@ from batchsora.app import steer
 from batchsora.app.wording import cost_text
 from batchsora.names import safe_name
 from batchsora.web.answers import Said, batch_of, desk_of, done, job_of, refused
+from batchsora.web.desk import Desk
+from batchsora.web.media import link_of
 from batchsora.web.pages.jobs import filter_of, number_of
 from batchsora.web.rendering import render, usd
 from jobs.errors import NotAllowedError
@@ -153,7 +155,7 @@ async def _zip(request: Request) -> Response:
     desk, batch = desk_of(request), batch_of(request)
     shelf = shelf_of(request.query_params)
     archive = ZipStream()
-    for name, path in _files(desk.read, batch.id, shelf):
+    for name, path in _files(desk, batch.id, shelf):
         archive.add_path(path, name)
     name = safe_name(batch.name).encode("ascii", "replace").decode().replace("?", "_")
     return StreamingResponse(
@@ -163,14 +165,14 @@ async def _zip(request: Request) -> Response:
     )
 
 
-def _files(read: Any, batch_id: int, shelf: Shelf) -> Iterable[tuple[str, Path]]:
+def _files(desk: Desk, batch_id: int, shelf: Shelf) -> Iterable[tuple[str, Path]]:
     """List the files that are there, each with a name of its own."""
     offset = 0
     while True:
-        found = read(lambda c, o=offset: reviews.videos(c, batch_id, shelf, CHUNK, o))
+        found = desk.read(lambda c, o=offset: reviews.videos(c, batch_id, shelf, CHUNK, o))  # type: ignore[misc]
         for job in found:
             path = Path(job.file)
-            if path.is_file() and not path.is_symlink():
+            if path.is_file() and link_of(path, desk.download) is None:
                 yield f"{safe_name(job.key)}.mp4", path
         if len(found) < CHUNK:
             return

@@ -1,0 +1,71 @@
+"""What a process apart says, decoded and checked: its library may be in somebody else's hands.
+
+Whatever is not of the kind that is expected is one plain error, the same as for a file whose
+reader breaks. Texts may hold lone surrogates, as those of honest files do.
+"""
+
+import base64
+import json
+from typing import Annotated, Any, NoReturn, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
+
+from batchsora.apart.asking import ApartError
+from batchsora.apart.spool import Spool
+
+T = TypeVar("T")
+
+
+def _unpacked(value: object) -> object:
+    return base64.b64decode(value, validate=True) if isinstance(value, str) else value
+
+
+Packed = Annotated[bytes, BeforeValidator(_unpacked)]
+"""Bytes, in base64."""
+
+
+class Said(BaseModel):
+    """A part of an answer: these fields, of these types, and no others."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def decoded(line: bytes, kind: TypeAdapter[T]) -> T:
+    """Decode a line of an answer.
+
+    Args:
+        line: JSON in UTF-8.
+        kind: what it must be.
+
+    Raises:
+        ApartError: it is anything else.
+    """
+    try:
+        return kind.validate_python(_decode(line.decode("utf-8", "surrogatepass")))
+    except (ValidationError, ValueError, RecursionError) as error:
+        raise nonsense() from error
+
+
+def only(answer: Spool, kind: TypeAdapter[T]) -> T:
+    """Decode an answer of one line.
+
+    Raises:
+        ApartError: it is anything else.
+    """
+    lines = answer.lines()
+    found = decoded(next(lines, b""), kind)
+    if next(lines, None) is not None:
+        raise nonsense()
+    return found
+
+
+def nonsense() -> ApartError:
+    """Make the error for an answer that no reader of ours gives."""
+    return ApartError("what its reader answered makes no sense; the file may have taken it over")
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+_decode: Any = json.JSONDecoder(parse_constant=_refuse).decode

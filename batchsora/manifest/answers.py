@@ -1,0 +1,85 @@
+"""What the processes apart that read manifests and pictures may answer."""
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, Strict, StrictStr, TypeAdapter
+
+from batchsora.apart.answers import Packed, Said
+from batchsora.manifest.errors import RowProblem
+from batchsora.manifest.values import money
+
+LARGEST_ROW = 10**9
+"""Far more than the rows, or lines, of any file that is read."""
+
+
+def _money(value: object) -> object:
+    return money(value) if isinstance(value, str) else value
+
+
+Row = Annotated[int, Field(ge=0, le=LARGEST_ROW)]
+Money = Annotated[Decimal, BeforeValidator(_money)]
+
+
+class _Head(Said):
+    headers: list[str]
+    header_row: Row | None
+    sheet: str | None
+    batch: str | None
+    budget: Money | None
+    campaign_budgets: dict[str, Money]
+
+
+class _Problem(Said):
+    file: str
+    row: Row | None
+    column: str | None
+    found: str | None
+    problem: str
+    remedy: str
+    cell: str | None
+
+    def of(self, file: str) -> RowProblem:
+        """Return it for the file as it was named here."""
+        fields = self.model_dump() | {"file": file}
+        return RowProblem(**fields)
+
+
+class Head(Said):
+    """The first line of a table."""
+
+    head: _Head
+
+
+class Faulty(Said):
+    """A row that can't be used."""
+
+    problem: _Problem
+
+
+class Refused(Said):
+    """The end of a file that is refused."""
+
+    refused: _Problem
+
+
+class Fitted(Said):
+    """A picture's new form."""
+
+    data: Packed
+    suffix: Literal[".jpg", ".png"]
+    note: str
+
+
+class Unfit(Said):
+    """A picture that can't be converted."""
+
+    problem: str
+    remedy: str
+
+
+Cells = Annotated[tuple[Annotated[Row, Strict()], list[StrictStr]], Strict(strict=False)]
+
+FIRST: TypeAdapter[Head | Refused] = TypeAdapter(Head | Refused)
+ROW: TypeAdapter[tuple[int, list[str]] | Faulty | Refused] = TypeAdapter(Cells | Faulty | Refused)
+PICTURE: TypeAdapter[Fitted | Unfit] = TypeAdapter(Fitted | Unfit)

@@ -1,0 +1,20 @@
+"""What the process apart that makes pictures for the page may answer."""
+
+from pydantic import TypeAdapter
+
+from batchsora.apart.answers import Packed, Said
+
+
+class Picture(Said):
+    """A JPEG; empty where there is none to be had."""
+
+    jpeg: Packed
+
+
+class Nothing(Said):
+    """Why there is none."""
+
+    why: str
+
+
+ANSWER: TypeAdapter[Picture | Nothing] = TypeAdapter(Picture | Nothing)

@@ -1,0 +1,146 @@
+"""What a database file may hold: what our migrations make, and nothing else.
+
+A trigger, a view or another definition in a file that somebody sent would act inside our own
+transactions. Each object of the schema is compared with what its revision has, by a hash of its
+SQL without layout; ``migrations/shapes.json`` has these, and a test holds that it is complete.
+Beside it stands what SQLite advises for files of others (sqlite.org/security.html).
+"""
+
+import hashlib
+import json
+import re
+import sqlite3
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from .errors import DatabaseAlteredError
+
+FILE: Final = "shapes.json"
+"""In the folder of the migrations: for each revision what it changes, null where it drops."""
+
+VERSION_TABLE: Final = "table alembic_version"
+
+_STATISTICS: Final = {
+    "table sqlite_stat1": "CREATE TABLE sqlite_stat1(tbl,idx,stat)",
+    "table sqlite_stat4": "CREATE TABLE sqlite_stat4(tbl,idx,neq,nlt,ndlt,sample)",
+}
+"""What ``ANALYZE`` adds; only the choice of an index depends on it."""
+
+_WORD: Final = re.compile(r"\s+|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\w+|.", re.DOTALL)
+_PLAIN_NAME: Final = re.compile(r'"([a-z_][a-z0-9_]*)"')
+"""Quoted without need. Lower case alone: a quoted ``NULL`` is a name, and no longer nothing."""
+
+
+def guard(connection: sqlite3.Connection) -> None:
+    """Give a connection the defences that SQLite has against a file that was tampered with.
+
+    ``SQLITE_DBCONFIG_DEFENSIVE`` can be set from Python 3.12 on; memory-mapped reading is off by
+    default.
+    """
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    if sys.version_info >= (3, 12):
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
+
+
+def shape(connection: sqlite3.Connection) -> dict[str, str]:
+    """Read the schema: the hash of each object's definition, by its type and name."""
+    found = {}
+    for kind, name, table, sql in connection.execute(
+        "SELECT type, name, tbl_name, sql FROM sqlite_master"
+    ):
+        own_index = kind == "index" and str(name).startswith("sqlite_autoindex_") and sql is None
+        known = f"{kind} {name}"
+        if not own_index and (sql is None or _STATISTICS.get(known) != sql):
+            found[known] = _digest(str(kind), str(table), str(sql))
+    return found
+
+
+def expected(folder: Path, revision: str | None) -> dict[str, str] | None:
+    """Return the shape of a revision; None for one that this program does not know.
+
+    Args:
+        folder: of the migrations.
+        revision: None: nothing was made yet.
+    """
+    changes: dict[str, dict[str, str | None]] = json.loads((folder / FILE).read_text("utf-8"))
+    if revision is not None and revision not in changes:
+        return None
+    made: dict[str, str] = {}
+    for name, change in sorted(changes.items()):
+        if revision is None or name > revision:
+            break
+        made.update({known: digest for known, digest in change.items() if digest is not None})
+        for known in [known for known, digest in change.items() if digest is None]:
+            del made[known]
+    return made
+
+
+def refuse_altered(
+    connection: sqlite3.Connection, database: Path, folder: Path, revision: str | None
+) -> None:
+    """Check that a database holds what its revision has, and nothing else.
+
+    Args:
+        connection: to read it.
+        database: its file, for the message.
+        folder: of the migrations.
+        revision: as it says itself; one that this program does not know is left to the caller.
+
+    Raises:
+        DatabaseAlteredError: it does not.
+    """
+    wanted = expected(folder, revision)
+    if wanted is None:
+        return
+    found = shape(connection)
+    if revision is None:  # an upgrade that was cut off may have made this table alone
+        found.pop(VERSION_TABLE, None)
+    for known in sorted(found.keys() | wanted.keys()):
+        if known not in wanted:
+            raise _altered(database, f"it has a {known!r} that batchsora did not make")
+        if known not in found:
+            raise _altered(database, f"its {known!r} is missing")
+        if found[known] != wanted[known]:
+            raise _altered(database, f"its {known!r} is not defined as batchsora does")
+
+
+def _altered(database: Path, what: str) -> DatabaseAlteredError:
+    return DatabaseAlteredError(
+        f"the database {database} was changed by another program: {what}. What is defined there "
+        "would act whenever batchsora writes, so nothing was read or bought. Take a copy from "
+        "before, or begin a new one with --db FILE and --adopt-existing, which finds in the "
+        "account what was paid for"
+    )
+
+
+def _digest(kind: str, table: str, sql: str) -> str:
+    parts = [kind, table, *(_clauses(sql) if kind == "table" else [" ".join(_tokens(sql))])]
+    return hashlib.sha256(json.dumps(parts).encode("ascii")).hexdigest()[:32]
+
+
+def _tokens(sql: str) -> Iterator[str]:
+    """Part SQL into its words, without layout and needless quotes."""
+    for word in _WORD.findall(sql):
+        if not word.isspace():
+            plain = _PLAIN_NAME.fullmatch(word)
+            yield word if plain is None else plain[1]
+
+
+def _clauses(sql: str) -> list[str]:
+    """Part a table's SQL at its outermost commas; their order depends on how it came to be."""
+    parts: list[list[str]] = [[]]
+    depth = 0
+    for word in _tokens(sql):
+        depth -= word == ")"
+        if word in ",)" and depth == (word == ","):
+            parts.append([])
+        if word != "," or depth != 1:
+            parts[-1].append(word)
+        if word == "(" and depth == 0:
+            parts.append([])
+        depth += word == "("
+    head, *clauses = (" ".join(part) for part in parts)
+    return [head, *sorted(clauses[:-1]), *clauses[-1:]]
