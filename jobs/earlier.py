@@ -6,8 +6,8 @@ are bought, a person says whether they are to be taken over at no cost, or bough
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from .account_list import MOST_PAGES, Walk
 from .clock import Clock
 from .echo import Echo
+from .looked_for import Wish
 from .matching import Clocks, Match, WantedRow, match, use_of
 from .provider import Generation, GenerationPhase, Provider, ProviderError
 from .sight import NEWEST, RECENT, Sight, see
@@ -43,11 +44,13 @@ class ListLook:
         generations: newest first, each once.
         whole: True when it was read to its end, in pages that join.
         began: when it was read, by our clock; None where no list was.
+        due_by: it need not show what was accepted later; None: all that was.
     """
 
     generations: Sequence[Generation]
     whole: bool
     began: datetime | None = None
+    due_by: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +64,11 @@ class EarlierWork:
         not_looked: jobs that were not found, and could be there all the same.
         trouble: why the list is not believed, for people; empty where it is, or was not whole.
         shown: how it shows prompts, for people; empty where it shows them as they were sent.
-        released: jobs that were held back, and need not be any more.
+        released: rows that were held back, and need not be any more.
         ahead: by how much the provider's clock is ahead of ours.
         looked_for: whose rows were looked for in the whole list; None where it was not whole.
-        looked_at: those of the rows that were looked for, whatever was found, that were tried or
-            asked for by name before: the others were never anything but queued.
+        looked_at: what the rows asked for that were compared, whatever was found, by number; of a
+            look before a run those that were tried or asked for by name before.
     """
 
     matches: Sequence[Match] = ()
@@ -74,10 +77,10 @@ class EarlierWork:
     not_looked: Sequence[int] = ()
     trouble: str = ""
     shown: str = ""
-    released: Sequence[int] = ()
+    released: Sequence[WantedRow] = ()
     ahead: timedelta = timedelta(0)
     looked_for: Sought | None = None
-    looked_at: Collection[int] = frozenset()
+    looked_at: Mapping[int, Wish] = field(default_factory=dict)
 
     @property
     def finished(self) -> int:
@@ -107,18 +110,15 @@ async def find_earlier(
     Raises:
         ProviderError: the list can't be read: nothing is known then, and nothing may be bought.
     """
-    jobs, looked_at = store.read(
-        lambda connection: (
-            takeovers.count_wanted(connection, sought),
-            takeovers.tried_or_named(connection, sought),
-        )
-    )
+    jobs = store.read(lambda connection: takeovers.count_wanted(connection, sought))
     if not jobs:  # what is queued in the run is looked for in it (:mod:`jobs.late_look`)
         return EarlierWork()
-    look = await _read_what_is_due(store, provider, clock, seen)
+    # beside a run there is always something that was bought a moment ago
+    lag = store.read(accounts.list_lag) if sought.jobs is not None else None
+    look = await _read_what_is_due(store, provider, clock, seen, timedelta(seconds=lag or 0.0))
     clocks = _clocks(provider, clock)
     found = store.read(lambda connection: compared(connection, sought, look, clocks))
-    found = replace(found, jobs=jobs, looked_at=looked_at)
+    found = replace(found, jobs=jobs)
     return await _with_addresses(provider, found, clocks.now)
 
 
@@ -128,20 +128,34 @@ def _clocks(provider: Provider, clock: Clock) -> Clocks:
 
 
 async def _read_what_is_due(
-    store: Store, provider: Provider, clock: Clock, seen: Callable[[int], object]
+    store: Store,
+    provider: Provider,
+    clock: Clock,
+    seen: Callable[[int], object],
+    lag: timedelta,
 ) -> ListLook:
     """Read the list, again while it only lacks what was bought a moment ago: it may be behind.
+
+    What a run buys while it is read is not waited for: it buys more meanwhile.
+
+    Args:
+        store: the job table.
+        provider: whose list is read.
+        clock: time.
+        seen: as in :func:`find_earlier`.
+        lag: how long before the first reading what it must show was accepted.
 
     Raises:
         ProviderError: a page can't be read.
     """
-    look = await read_list(provider, clock, seen)
+    due_by = clock.now() - lag
+    look = replace(await read_list(provider, clock, seen), due_by=due_by)
     for wait in READ_AGAIN:
         clocks = _clocks(provider, clock)
         if not store.read(lambda c, i=look, t=clocks: _sight(c, i, t)[0].young):  # type: ignore[misc]
             break
         await clock.sleep(wait)
-        look = await read_list(provider, clock)
+        look = replace(await read_list(provider, clock), due_by=due_by)
     return look
 
 
@@ -159,7 +173,7 @@ def _sight(
     known = doubts.known(connection, list(shown))
     oldest = min((g.created_at for g in look.generations if g.created_at), default=clocks.now)
     since = min(clocks.now - RECENT, oldest + FAR_OFF) - clocks.ahead
-    due = doubts.must_show(connection, since, oldest, NEWEST)
+    due = doubts.must_show(connection, since, oldest, look.due_by or look.began, NEWEST)
     return see(shown, known, due, look.began, accounts.list_lag(connection)), known
 
 
@@ -193,9 +207,10 @@ def compared(connection: Connection, sought: Sought, look: ListLook, clocks: Clo
         not_looked=[] if whole else [row.job_id for row in free if row.overruled_at is None],
         trouble=sight.trouble,
         shown=str(echo) if echo.altered else "",
-        released=[row.job_id for row in free] if whole else [],
+        released=free if whole else [],
         ahead=clocks.ahead,
         looked_for=sought if whole else None,
+        looked_at=takeovers.wishes(connection, sought),
     )
 
 
@@ -270,11 +285,24 @@ def write_held(connection: Connection, work: EarlierWork) -> None:
     """Write down with the rows what must wait, and what need not wait any more."""
     if work.looked_for is not None:
         holding.looked_for(connection, work.looked_for)
-    holding.release_jobs(connection, work.released)
-    holding.hold_back(
-        connection, {m.job_id: m.generation.id for m in work.matches}, HeldBack.EXISTS
-    )
+    holding.release_rows(connection, work.released)
+    holding.hold_matched(connection, work.matches)
     holding.hold_back(connection, dict.fromkeys(work.not_looked), HeldBack.NOT_LOOKED)
+
+
+def settled(connection: Connection, work: EarlierWork) -> dict[int, Wish]:
+    """Name the rows that were compared and need no other look: what holds them back is no find.
+
+    Args:
+        connection: after :func:`write_held`, and what a person said to it.
+        work: what was found.
+
+    Returns:
+        What they ask for, where it is still what they were compared as. A row that was found, left
+        the queue and came back is not among them: what held it back is forgotten then.
+    """
+    now = takeovers.wishes(connection, Sought((), jobs=work.looked_at), free=True)
+    return {number: wish for number, wish in now.items() if work.looked_at[number] == wish}
 
 
 def take_over(store: Store, work: EarlierWork, now: datetime) -> int:
@@ -283,7 +311,7 @@ def take_over(store: Store, work: EarlierWork, now: datetime) -> int:
 
     def write(connection: Connection) -> int:
         return sum(
-            takeovers.take_over(connection, one.job_id, one.generation, now, ahead)
+            takeovers.take_over(connection, one.job_id, one.generation, now, ahead, one.fingerprint)
             for one in work.matches
             if one.takeable
         )

@@ -1,16 +1,17 @@
-"""Looking for rows in the account's list while a run goes on, before it buys them."""
+"""Looking for rows while a run goes on, before it buys them: in our own past, and in the list."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import Connection
 
 from .context import RunContext
-from .earlier import find_earlier, write_held
+from .earlier import EarlierWork, find_earlier, settled, write_held
+from .looked_for import Wish
 from .provider import ProviderError, RefusalCause, ThrottledError, TokenRefusedError
 from .reconcile import Reconciler
 from .states import HeldBack
-from .store import holding, late
+from .store import holding, late, past, takeovers
 from .store.holding import Sought
 
 log = logging.getLogger(__name__)
@@ -56,10 +57,8 @@ class LateLook:
         try:
             if self._looked_for.again & set(jobs):
                 await self._reconciler.look_at_voids()
-            rows = self._store.read(lambda connection: late.with_awaiting(connection, jobs))
-            work = await find_earlier(
-                self._store, self._provider, self._clock, Sought((), jobs=rows)
-            )
+            sought = await self._store.commit(lambda connection: self._hold_paid(connection, jobs))
+            work = await find_earlier(self._store, self._provider, self._clock, sought)
         except (ThrottledError, TokenRefusedError) as error:
             self._gate.heed(error)
             if self._gate.refusal is not RefusalCause.TOKEN:
@@ -67,8 +66,7 @@ class LateLook:
         except ProviderError as error:
             await self._hold(jobs, error)
         else:
-            await self._store.commit(lambda connection: write_held(connection, work))
-            self._looked_for.looked(jobs)
+            self._looked_for.looked(jobs, await self._store.commit(lambda c: _written(c, work)))
             found = {one.job_id for one in work.matches} & set(jobs)
             if found or work.not_looked:
                 log.warning(
@@ -78,13 +76,29 @@ class LateLook:
                     len(found),
                 )
 
-    async def _hold(self, jobs: Collection[int], error: ProviderError) -> None:
-        def work(connection: Connection) -> int:
-            unsaid = late.without_a_word(connection, jobs)
-            return holding.hold_back(connection, dict.fromkeys(unsaid), HeldBack.NOT_LOOKED)
+    def _hold_paid(self, connection: Connection, jobs: Collection[int]) -> Sought:
+        """Hold back what this database has paid for; returns what the list is read for."""
+        found = past.hold_late(connection, jobs)
+        for one in found:
+            self._looked_for.take(one.batch_id, one.paid.attempt_id)
+        if found:
+            log.warning(
+                "%d row(s) are not bought now: this database has paid for the same under another "
+                "batch or row",
+                len(found),
+            )
+        left = set(jobs) - {one.job_id for one in found}
+        return holding.note(connection, Sought((), jobs=late.with_awaiting(connection, left)))
 
-        held = await self._store.commit(work)
-        self._looked_for.looked(jobs)
+    async def _hold(self, jobs: Collection[int], error: ProviderError) -> None:
+        def work(connection: Connection) -> tuple[int, Mapping[int, Wish]]:
+            unsaid = late.without_a_word(connection, jobs)
+            said = Sought((), jobs=set(jobs) - set(unsaid))
+            held = holding.hold_back(connection, dict.fromkeys(unsaid), HeldBack.NOT_LOOKED)
+            return held, takeovers.wishes(connection, said)
+
+        held, wishes = await self._store.commit(work)
+        self._looked_for.looked(jobs, wishes)
         if held:
             log.warning(
                 "%d row(s) are not bought now: whether the account has them already could not be "
@@ -92,3 +106,8 @@ class LateLook:
                 held,
                 error,
             )
+
+
+def _written(connection: Connection, work: EarlierWork) -> Mapping[int, Wish]:
+    write_held(connection, work)
+    return settled(connection, work)

@@ -1,50 +1,98 @@
-"""Which rows a run may buy without another look at the account's list.
+"""Which rows a run may buy without another look at what there is of them.
 
-The look before a run says what there is of the rows that are queued then. What becomes queued
-later may have been bought elsewhere since this database knew of it (a backup was restored): a row
-whose generation was under way and fails, one that a person queues again, one that is handed over.
+The look before a run says what there is of the rows that are queued then, in our own past and in
+the account's list. What becomes queued later may have been bought since this database knew of it (a
+backup was restored), or under another batch: a row whose generation was under way and fails, one
+that a person queues again or gives another prompt, one that is handed over.
 """
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
 
 from .states import HeldBack
 
+MOST_ASKED = 10_000
+"""Requests for which it is remembered up to where our own past was asked: memory has a limit."""
+
+
+class Wish(NamedTuple):
+    """What a row asked for, and its last attempt then: with others it was not looked for."""
+
+    fingerprint: str
+    attempt_id: int | None
+
 
 class LookedFor:
-    """Remembers which rows were looked for, and which wait for that.
+    """Remembers which rows were looked for, as what, and which wait for that.
 
     Args:
-        known: numbers of rows that the look before the run has looked for, of those that were
+        known: what the look before the run has looked for, by the rows' numbers, of those that were
             tried or asked for by name before; None: of the run's own batches none needs a look.
         newest: number of the newest attempt when the run began.
+        past: our own past was looked at before the run: it is asked for what came since.
     """
 
-    def __init__(self, known: Collection[int] | None = None, newest: int = 0) -> None:
+    def __init__(
+        self, known: Mapping[int, Wish] | None = None, newest: int = 0, *, past: bool = False
+    ) -> None:
         self._own_too = known is not None
-        self._known = set(known or ())
+        self._known = dict(known or {})
         self._newest = newest
+        self._past = past
         self._again: set[int] = set()
         self._waiting: set[int] = set()
+        self._asked: dict[tuple[int, str], int] = {}
+        self._taken: set[tuple[int, int]] = set()
 
-    def lacks(self, job: Any) -> bool:
+    def lacks(self, job: Any, last: Any) -> bool:
         """Check whether a queued row must be looked for first; it is remembered then.
 
-        What this run has bought itself needs no look, nor does a single video that is handed over
+        What this run has sent itself needs no look, nor does a single video that is handed over
         while it is unasked: whoever typed it wants it anew.
+
+        Args:
+            job: the row.
+            last: its last attempt, where it has one.
         """
         number: int = job.id
-        if number not in self._again and (number in self._known or not self._may_be_there(job)):
+        known = self._known.get(number) == (job.fingerprint, job.attempt_id)
+        if number not in self._again and (known or not self._may_be_there(job, last)):
             return False
         self._waiting.add(number)
         return True
 
-    def _may_be_there(self, job: Any) -> bool:
-        if job.attempt_id is not None and job.attempt_id > self._newest:
+    def _may_be_there(self, job: Any, last: Any) -> bool:
+        if last is not None and self._sent(last) and last.fingerprint == job.fingerprint:
             return False
         if job.handed:
             return bool(job.held_back != HeldBack.UNASKED)
         return self._own_too and (job.attempt_id is not None or bool(job.named))
+
+    def _sent(self, attempt: Any) -> bool:
+        """Check whether this run has sent an attempt; a person may have adopted one meanwhile."""
+        return attempt.id > self._newest and bool(attempt.idempotency_key)
+
+    def asks_past(self, job: Any) -> bool:
+        """Check whether a row waits for what other batches have bought since the run began."""
+        return bool(job.held_back != HeldBack.UNASKED if job.handed else self._past)
+
+    def asked(self, batch_id: int, fingerprint: str) -> int:
+        """Return the newest attempt up to which no other batch has a request for this one."""
+        return self._asked.get((batch_id, fingerprint), self._newest)
+
+    def note_asked(self, batch_id: int, fingerprint: str, attempt_id: int) -> None:
+        """Remember up to which attempt other batches were asked for a request."""
+        if len(self._asked) >= MOST_ASKED:
+            self._asked.clear()  # they are asked again; what rows wait for is not theirs any more
+        self._asked[batch_id, fingerprint] = attempt_id
+
+    def take(self, batch_id: int, attempt_id: int) -> None:
+        """Remember that a row of a batch waits for another batch's purchase: no other one does."""
+        self._taken.add((batch_id, attempt_id))
+
+    def is_taken(self, batch_id: int, attempt_id: int) -> bool:
+        """Check whether a row of a batch waits for another batch's purchase already."""
+        return (batch_id, attempt_id) in self._taken
 
     def forget(self, jobs: Collection[int]) -> None:
         """Let rows be looked for again before they are bought: what they paid for may turn up."""
@@ -60,8 +108,13 @@ class LookedFor:
         """Name the rows that wait for a look."""
         return sorted(self._waiting)
 
-    def looked(self, jobs: Collection[int]) -> None:
-        """Remember that rows were looked for: those that must wait are held back by now."""
-        self._known.update(jobs)
-        self._again.difference_update(jobs)
+    def looked(self, jobs: Collection[int], known: Mapping[int, Wish]) -> None:
+        """Remember that rows were looked for: those that must wait are held back by now.
+
+        Args:
+            jobs: that waited for it.
+            known: those that were compared, and as what.
+        """
+        self._known.update(known)
+        self._again.difference_update(known)
         self._waiting.difference_update(jobs)

@@ -81,6 +81,7 @@ class Match:
     """A queued job, and a generation of the account with its prompt.
 
     Attributes:
+        fingerprint: of what the row asked for when it was compared.
         alike: False where other rows of the prompt ask for other videos: which one it is can't be
             told.
         sure: False where the prompt is shown otherwise than this list shows it, as far as that is
@@ -88,6 +89,7 @@ class Match:
     """
 
     job_id: int
+    fingerprint: str
     generation: Generation
     use: Use
     alike: bool = True
@@ -183,7 +185,9 @@ def match(
     for row, like in unsure:
         own = _first(row, (one for key in like for one in by_key.get(key, ())), clocks)
         if own is not None:
-            matches.append(Match(row.job_id, own, use_of(own, clocks.now), sure=False))
+            matches.append(
+                Match(row.job_id, row.fingerprint, own, use_of(own, clocks.now), sure=False)
+            )
         elif keep_others or row.held_back is not None:
             others.append(row)
     return Matched(tuple(matches), tuple(others))
@@ -235,7 +239,7 @@ def _hand_out(
         offered.remove(own)
         if not alike:
             offered.append(own)
-        made.append(Match(row.job_id, own, use_of(own, clocks.now), alike))
+        made.append(Match(row.job_id, row.fingerprint, own, use_of(own, clocks.now), alike))
     return made, left
 
 

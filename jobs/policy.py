@@ -1,9 +1,10 @@
 """On which terms a run works: caps' companions, pace and patience, all named as the flags are."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from .looked_for import Wish
 from .money import Micros, to_micros
 from .retry import RetryPolicy
 
@@ -31,7 +32,7 @@ class RunPolicy:
             them to go on.
         buys: False polls and settles what is there, and submits nothing.
         looked_at: when the account's list was looked through before this run, if it was.
-        looked_for: rows that were looked for then (:attr:`jobs.earlier.EarlierWork.looked_at`);
+        looked_for: what was looked for then (:func:`jobs.earlier.settled`);
             None: rows of the run's own batches are bought without that.
         callback_url: where the provider may announce the ends of rows that name no address.
     """
@@ -51,7 +52,7 @@ class RunPolicy:
     buys: bool = True
     callback_url: str | None = None
     looked_at: datetime | None = None
-    looked_for: Collection[int] | None = None
+    looked_for: Mapping[int, Wish] | None = None
 
     @property
     def send_within(self) -> timedelta:

@@ -104,7 +104,11 @@ class Runner:
             token,
             self._fence,
             elsewhere=elsewhere,
-            looked_for=LookedFor(policy.looked_for, store.read(late.newest_attempt)),
+            looked_for=LookedFor(
+                policy.looked_for,
+                store.read(late.newest_attempt),
+                past=policy.looked_at is not None,
+            ),
         )
         self._looked_for = context.looked_for
         self._funds = Funds(context)

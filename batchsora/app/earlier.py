@@ -1,28 +1,28 @@
 """Asking what to do about rows that are paid for already: in this database, or in the account."""
 
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection
 from tqdm import tqdm
 
 from batchsora.app.ask import ask
-from batchsora.app.loading import ADHOC
 from batchsora.app.progress import PATIENCE
 from batchsora.app.session import Endpoint
 from batchsora.app.wording import BUY_THEM, SHOWN, paid_before, wait_or_take
 from batchsora.runblob.adapter import RunBlobProvider
 from jobs.clock import Clock
-from jobs.earlier import EarlierWork, find_earlier, hold_back, take_over
+from jobs.earlier import EarlierWork, find_earlier, hold_back, settled, take_over
+from jobs.looked_for import Wish
 from jobs.provider import ProviderError, TokenRefusedError
 from jobs.runner import check_owner
 from jobs.states import FOUND, HeldBack
-from jobs.store import Store, holding, past, takeovers, views
+from jobs.store import Store, holding, past, takeovers
 from jobs.store.holding import Sought
 from jobs.store.past import PaidBefore
 
@@ -53,11 +53,11 @@ class Earlier(NamedTuple):
 
     Attributes:
         waiting: the jobs that wait, because nobody said that they may be bought.
-        looked_at: as :attr:`jobs.earlier.EarlierWork.looked_at`.
+        looked_at: as :func:`jobs.earlier.settled` names them.
     """
 
     waiting: frozenset[int] = frozenset()
-    looked_at: Collection[int] = frozenset()
+    looked_at: Mapping[int, Wish] = MappingProxyType({})
 
 
 def settle_earlier(
@@ -90,7 +90,8 @@ def settle_earlier(
         jobs.provider.ProviderError: the account's list can't be read, so nothing may be bought.
         jobs.errors.DatabaseOwnerError: the database holds another account's generations.
     """
-    batch_ids = sought.batch_ids
+    if not sought.noted:
+        sought = store.spool(lambda connection: holding.note(connection, sought))
     if choice is OnExisting.BUY:
         store.write(lambda connection: _release(connection, sought, clock.now()))
         return Earlier()
@@ -100,10 +101,13 @@ def settle_earlier(
     if work.matches:
         _settle_found(store, work, choice, clock, asker)
     if work.not_looked:
-        _settle_not_looked(store, work, choice, clock, asker)
+        _settle_not_looked(store, sought, work, choice, clock, asker)
     _settle_elsewhere(store, sought, choice, clock, asker)
-    waiting = store.read(lambda connection: takeovers.waiting(connection, batch_ids))
-    return Earlier(frozenset(waiting), work.looked_at)
+    return store.read(
+        lambda connection: Earlier(
+            frozenset(takeovers.waiting(connection, sought.batch_ids)), settled(connection, work)
+        )
+    )
 
 
 def tell_of_others(store: Store, batch_ids: list[int], asker: Asker) -> None:
@@ -145,7 +149,7 @@ def settle_past(
     store: Store, sought: Sought, choice: OnExisting, clock: Clock, asker: Asker
 ) -> None:
     """Hold back what was paid for under another batch of this database, or share its videos."""
-    found = store.write(lambda connection: hold_paid(connection, sought))
+    found = store.write(lambda connection: past.hold(connection, sought))
     if not found:
         return
     asker.say(paid_before([one.paid for one in found]))
@@ -163,20 +167,6 @@ def settle_past(
             )
         return
     asker.say(wait_or_take([one.paid for one in found]))
-
-
-def hold_paid(connection: Connection, sought: Sought) -> list[PaidBefore]:
-    """Hold back what was paid for before; what is no longer so waits for the look at the list."""
-    asked = [
-        batch.id
-        for batch in views.find_batches(connection)
-        if batch.id in sought.batch_ids and batch.name != ADHOC
-    ]
-    found = past.find(connection, replace(sought, batch_ids=asked))
-    holding.look_again(connection, sought, HeldBack.PAID_BEFORE)
-    by = {one.job_id: one.paid.generation_id for one in found}
-    holding.hold_back(connection, by, HeldBack.PAID_BEFORE)
-    return found
 
 
 def _share(connection: Connection, found: Iterable[PaidBefore], clock: Clock) -> int:
@@ -282,7 +272,12 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _settle_not_looked(
-    store: Store, work: EarlierWork, choice: OnExisting, clock: Clock, asker: Asker
+    store: Store,
+    sought: Sought,
+    work: EarlierWork,
+    choice: OnExisting,
+    clock: Clock,
+    asker: Asker,
 ) -> None:
     rows = f"{len(work.not_looked)} row(s)"
     asker.say(
@@ -298,6 +293,6 @@ def _settle_not_looked(
         and asker.confirm(f"Buy those {len(work.not_looked)} all the same?")
     ):
         now = clock.now()
-        store.write(lambda connection: holding.buy_unlooked(connection, work.not_looked, now))
+        store.write(lambda c: holding.buy_unlooked(c, sought, work.not_looked, now))
         return
     asker.say(f"They wait; {BUY_THEM}")

@@ -203,7 +203,7 @@ def _hander(
 
     def work(connection: Connection) -> tuple[Mapping[int, frozenset[Blocked]], bool]:
         found = room.in_the_way(connection, [job_id], hooks.clock.now(), ceiling).blocked
-        return found, not found and handing.offer(connection, [job_id])
+        return found, not found and handing.offer(connection, [job_id], unasked=True)
 
     def tell(words: str) -> None:
         if words not in told:

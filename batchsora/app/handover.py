@@ -85,10 +85,9 @@ def ask_for(store: Store, job_ids: Sequence[int], now: datetime) -> Handed:
     """
 
     def work(connection: Connection, chunk: Sequence[int]) -> bool:
-        served = handing.offer(connection, chunk)
-        if served:
+        if handing.is_served(connection):
             holding.ask_by_name(connection, chunk)
-        return served
+        return handing.offer(connection, chunk)
 
     return _handed(store, job_ids, now, work)
 

@@ -13,7 +13,6 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from batchsora.app.databases import scratch_store
-from batchsora.app.earlier import hold_paid
 from batchsora.app.interrupts import heeded_between_steps
 from batchsora.app.loading import (
     Caps,
@@ -33,7 +32,7 @@ from jobs.errors import LoadError
 from jobs.matching import Clocks
 from jobs.money import cap_micros, usd_text
 from jobs.states import ASKED_BY_NAME, JobState
-from jobs.store import Store, accounts, incoming, steering, views
+from jobs.store import Store, accounts, incoming, past, steering, views
 from jobs.store.loading import LoadReport
 from jobs.store.past import Paid
 
@@ -222,7 +221,7 @@ def rehearse(
     seen = Rehearsed()
     if not paused:  # else a run ends before it asks for anything
         sought = rows_sought(connection, [batch_id], pick, named=True)
-        seen.paid_before = [one.paid for one in hold_paid(connection, sought)]
+        seen.paid_before = [one.paid for one in past.hold(connection, sought)]
         write_held(connection, compared(connection, sought, NOTHING_SHOWN, Clocks(now)))
         ask_for(connection, sought, now, again=False)
     for row in views.wanted_counts(connection, batch_id):

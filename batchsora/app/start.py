@@ -114,7 +114,9 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
             _give(store, batches, code, Reason.FINISHED, teller)
             return code
         named = request.source is not None or request.batch is not None
-        sought = store.read(lambda c: rows_sought(c, batch_ids, request.pick, named=named))
+        sought = store.spool(
+            lambda c: holding.note(c, rows_sought(c, batch_ids, request.pick, named=named))
+        )
         looks = request.on_existing is not OnExisting.BUY
         looked_at = hooks.clock.now() if looks else None
         if looks:  # else what was found is released once it is agreed that it may be bought
@@ -128,7 +130,7 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
                 quiet=hooks.quiet,
             ).looked_at
         else:
-            looked_for = store.read(lambda c: takeovers.tried_or_named(c, sought))
+            looked_for = store.read(lambda c: takeovers.wishes(c, sought))
         if not consent and not _may_spend(store, sought, request, teller):
             return Exit.USAGE
         # not before what exists is known

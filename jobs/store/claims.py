@@ -28,10 +28,10 @@ from ..elsewhere import Elsewhere
 from ..ledger import Scope, keys_of
 from ..looked_for import LookedFor
 from ..provider import GenerationRequest
-from ..states import AttemptState, JobState
+from ..states import AttemptState, HeldBack, JobState
 from ..tables import ATTEMPT, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
 from ..text import prompt_key
-from . import accounts, handing, others, prices
+from . import accounts, handing, holding, meanwhile, others, prices
 from .prepared import Prepared
 from .queues import Queue, queues
 from .rows import request_of
@@ -86,7 +86,7 @@ class ClaimTerms:
         ceiling: micros to hold for a kind whose price nobody knows yet.
         patience: how long after the intent its POST may still leave.
         elsewhere: what others are seen to buy.
-        looked_for: which rows may be bought without another look at the account's list.
+        looked_for: which rows may be bought without another look at what there is of them.
     """
 
     window: int
@@ -169,6 +169,11 @@ _UNSETTLED_TWIN = Prepared(
 _ASKING = Prepared(
     select(ATTEMPT.c.id).where(
         LIVE, ATTEMPT.c.state == AttemptState.OPEN, ATTEMPT.c.kind == bindparam("kind")
+    )
+)
+_LAST = Prepared(
+    select(ATTEMPT.c.id, ATTEMPT.c.state, ATTEMPT.c.idempotency_key, ATTEMPT.c.fingerprint).where(
+        ATTEMPT.c.id == bindparam("id")
     )
 )
 _INTENT = Prepared(
@@ -290,7 +295,8 @@ class _Picker:
             if theirs is not None:
                 self.elsewhere.append(theirs)
                 return None
-        if self._terms.looked_for.lacks(job):
+        last = None if job.attempt_id is None else _LAST.first(self._connection, id=job.attempt_id)
+        if self._terms.looked_for.lacks(job, last) or self._waits_for_another_batch(job, twin):
             self.lacking.append(job.id)
             return None
         hold, alone = self._hold(job.kind)
@@ -302,13 +308,26 @@ class _Picker:
             campaign = job.campaign if full.scope is Scope.CAMPAIGN else None
             self._close(campaign, job.kind, BY_SCOPE[full.scope])
             return None
-        made = self._write_intent(job, hold, same)
+        made = self._write_intent(job, last, hold, same)
+        self._terms.looked_for.note_asked(job.batch_id, job.fingerprint, made.attempt_id)
         self._till.hold(keys, hold)
         self._terms.elsewhere.bought(job.prompt, job.batch_id)
         if alone:
             # the first of an unknown kind goes alone: the others wait for the price it tells
             self._close(None, job.kind, Blocked.LEARNING)
         return made
+
+    def _waits_for_another_batch(self, job: Any, twin: Any) -> bool:
+        """Check whether another batch of the run has bought the row's request, or is about to."""
+        looked_for = self._terms.looked_for
+        if not self._batch.of_manifest or not looked_for.asks_past(job):
+            return False
+        unsettled = twin is not None
+        found = meanwhile.bought(self._connection, job, looked_for, unsettled=unsettled)
+        if found is not None and not found.open:
+            by = {job.id: found.generation_id}
+            holding.hold_back(self._connection, by, HeldBack.PAID_BEFORE)
+        return found is not None
 
     def _hold(self, kind: str) -> tuple[int | None, bool]:
         known = self._till.price_of(kind)
@@ -325,8 +344,8 @@ class _Picker:
         # told nothing, so that the kind stays unknown and the next goes alone too
         return hold, True
 
-    def _write_intent(self, job: Any, hold: int, same: str) -> Claim:
-        key = self._replaced_key(job) or self._new_key()
+    def _write_intent(self, job: Any, last: Any, hold: int, same: str) -> Claim:
+        key = _replaced_key(job, last) or self._new_key()
         send_before = self._now + self._terms.patience
         attempt_id = _INTENT.insert(
             self._connection,
@@ -347,15 +366,11 @@ class _Picker:
             raise RuntimeError(f"job {job.id} left the queue inside our transaction")
         return Claim(attempt_id, job.id, job.key, job.kind, request_of(job), key, send_before)
 
-    def _replaced_key(self, job: Any) -> str | None:
-        """Keep a void's or unsent attempt's key; only a failed one's successor gets a new one."""
-        if job.attempt_id is None:
-            return None
-        last = self._connection.execute(
-            select(ATTEMPT.c.state, ATTEMPT.c.idempotency_key, ATTEMPT.c.fingerprint).where(
-                ATTEMPT.c.id == job.attempt_id
-            )
-        ).one()
-        reusable = last.state in (AttemptState.VOID, AttemptState.REJECTED)
-        same = last.fingerprint == job.fingerprint  # another request is never sent under an old key
-        return last.idempotency_key if reusable and same else None
+
+def _replaced_key(job: Any, last: Any) -> str | None:
+    """Keep a void's or unsent attempt's key; only a failed one's successor gets a new one."""
+    if last is None:
+        return None
+    reusable = last.state in (AttemptState.VOID, AttemptState.REJECTED)
+    same = last.fingerprint == job.fingerprint  # another request is never sent under an old key
+    return str(last.idempotency_key) if reusable and same else None

@@ -171,7 +171,7 @@ def expected(connection: Connection, oldest: int, since: datetime) -> list[Accep
 
 
 def must_show(
-    connection: Connection, since: datetime, created: datetime, newest: int
+    connection: Connection, since: datetime, created: datetime, by: datetime, newest: int
 ) -> list[Bought]:
     """List the generations that we bought and that the account's whole list must show.
 
@@ -179,12 +179,13 @@ def must_show(
         connection: a snapshot.
         since: all that were accepted later, by our clock, are among them;
         created: all that were created later, by the provider's;
-        newest: and the last so many, however old they are.
+        by: but none that was accepted later, by our clock;
+        newest: and the last so many of the others, however old they are.
     """
     accepted = func.coalesce(ATTEMPT.c.accepted_at, ATTEMPT.c.intent_at)
     bought = (
         select(ATTEMPT.c.id, ATTEMPT.c.generation_id, accepted.label("at"))
-        .where(PAID, ATTEMPT.c.idempotency_key != "")
+        .where(PAID, ATTEMPT.c.idempotency_key != "", accepted <= by)
         .order_by(ATTEMPT.c.id.desc())
     )
     recent = bought.where(or_(accepted > since, ATTEMPT.c.created_at > created))

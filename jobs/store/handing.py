@@ -12,9 +12,9 @@ nothing left to do, so that what was handed over before is seen, and nothing is 
 
 from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import Connection, bindparam, not_, select, text, update
+from sqlalchemy import Connection, bindparam, not_, or_, select, text, update
 
-from ..states import JobState
+from ..states import HeldBack, JobState
 from ..tables import ACCOUNT, BATCH, HANDED, JOB
 from .prepared import Prepared, as_list, one_of
 
@@ -34,10 +34,14 @@ UNFINISHED = (
 )
 
 _HAND = Prepared(update(JOB).where(JOB.c.id.in_(one_of("jobs"))).values(handed=True))
-_NOT_PAUSED = Prepared(
+_OFFERED = (
     select(JOB.c.id)
     .join(BATCH, BATCH.c.id == JOB.c.batch_id)
     .where(JOB.c.id.in_(one_of("jobs")), not_(BATCH.c.paused))
+)
+_ASKED_FOR = Prepared(_OFFERED.where(JOB.c.held_back.is_(None)))
+_OR_UNASKED = Prepared(
+    _OFFERED.where(or_(JOB.c.held_back.is_(None), JOB.c.held_back == HeldBack.UNASKED))
 )
 _WAITS_NO_MORE = Prepared(
     update(BATCH)
@@ -86,14 +90,21 @@ def is_served(connection: Connection) -> bool:
     return bool(_SERVING.scalar(connection))
 
 
-def offer(connection: Connection, job_ids: Collection[int]) -> bool:
+def offer(connection: Connection, job_ids: Collection[int], *, unasked: bool = False) -> bool:
     """Hand jobs over where the runner takes them up; False leaves them as they are.
 
-    Those of a paused batch are handed over by its resume: no run waits for that until then.
+    Those of a paused batch are handed over by its resume: no run waits for that until then. Those
+    that are held back are not: a load may have edited one since a person asked for it.
+
+    Args:
+        connection: in a writing transaction.
+        job_ids: which.
+        unasked: a single video was just typed: that is asking for it.
     """
     served = is_served(connection)
     if served:
-        hand_over(connection, _NOT_PAUSED.column(connection, jobs=as_list(job_ids)))
+        free = _OR_UNASKED if unasked else _ASKED_FOR
+        hand_over(connection, free.column(connection, jobs=as_list(job_ids)))
     return served
 
 

@@ -1,17 +1,23 @@
 """Holding queued rows back, so that no runner buys them before a person has said so (money.md)."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
+    Integer,
+    MetaData,
+    Table,
+    Text,
     and_,
     bindparam,
     case,
     func,
+    insert,
     or_,
     select,
     text,
@@ -19,9 +25,10 @@ from sqlalchemy import (
 )
 
 from ..columns import sql_list
+from ..matching import Match, WantedRow
 from ..states import ASKED_BY_NAME, FOUND, HeldBack, JobState
 from ..tables import BUYABLE, HELD_BACK, JOB, NAMED, QUEUED
-from .prepared import Prepared, as_list, one_of, values_in
+from .prepared import Prepared, as_list, driver, one_of, values_in
 from .rows import ASKED
 
 
@@ -38,12 +45,20 @@ class Sought:
         rows: of the manifests, by batch, where only some were picked; what was asked for by name
             is sought all the same.
         jobs: by number, where just these are sought, of whatever batch.
+        noted: :func:`note` has noted them: what is written concerns no row that came or was
+            changed since.
     """
 
     batch_ids: Sequence[int]
     named: bool = True
     rows: Mapping[int, Collection[int]] = field(default_factory=dict)
     jobs: Collection[int] | None = None
+    noted: bool = False
+
+    @property
+    def unchanged(self) -> tuple[ColumnElement[bool], ...]:
+        """Say in SQL, for the connection that writes, which rows are still what was sought."""
+        return (*self.where, *((_AS_NOTED,) if self.noted else ()))
 
     @property
     def where(self) -> tuple[ColumnElement[bool], ...]:
@@ -61,6 +76,37 @@ class Sought:
             *picked,
             *(() if self.named else (asked,)),
         )
+
+
+_NOTED: Final = Table(
+    "sought",
+    MetaData(schema="temp"),
+    Column("job_id", Integer, primary_key=True),
+    Column("fingerprint", Text),
+)
+_AS_NOTED: Final = (
+    select(_NOTED.c.job_id)
+    .where(_NOTED.c.job_id == JOB.c.id, _NOTED.c.fingerprint == JOB.c.fingerprint)
+    .exists()
+)
+
+
+def note(connection: Connection, sought: Sought) -> Sought:
+    """Note which rows are sought now, and what they ask for, beside the database.
+
+    Between a look and the purchase, a person may be asked: a row that is loaded or edited
+    meanwhile was not looked for, and nobody was asked about it.
+
+    Args:
+        connection: of the store that will write, in a transaction of any kind; one note at a time.
+        sought: the rows.
+    """
+    database = driver(connection)
+    database.execute("DROP TABLE IF EXISTS temp.sought")
+    database.execute("CREATE TEMP TABLE sought (job_id INTEGER PRIMARY KEY, fingerprint TEXT)")
+    rows = select(JOB.c.id, JOB.c.fingerprint).where(*sought.where)
+    connection.execute(insert(_NOTED).from_select(["job_id", "fingerprint"], rows))
+    return replace(sought, noted=True)
 
 
 def in_pick(rows: Collection[int]) -> ColumnElement[bool]:
@@ -81,6 +127,11 @@ _HOLD = (
 _HOLD_UNASKED = Prepared(_HOLD.values(held_beneath=None))
 _HOLD_FOUND = Prepared(
     _HOLD.values(held_beneath=case((_IS_FOUND, JOB.c.held_beneath), else_=JOB.c.held_back))
+)
+_HOLD_MATCHED = Prepared(
+    _HOLD.where(JOB.c.fingerprint == bindparam("fingerprint")).values(
+        held_beneath=case((_IS_FOUND, JOB.c.held_beneath), else_=JOB.c.held_back)
+    )
 )
 _BATCH = JOB.c.batch_id == bindparam("batch")
 _IN_PICK = or_(JOB.c.row.in_(one_of("rows")), NAMED)
@@ -138,10 +189,24 @@ def hold_back(connection: Connection, jobs: Mapping[int, str | None], reason: He
     )
 
 
+def hold_matched(connection: Connection, matches: Iterable[Match]) -> int:
+    """Hold rows back that the account's list has a generation of, where they still ask for it."""
+    rows = [
+        {
+            "job": one.job_id,
+            "fingerprint": one.fingerprint,
+            "reason": HeldBack.EXISTS,
+            "by": one.generation.id,
+        }
+        for one in matches
+    ]
+    return _HOLD_MATCHED.run_each(connection, rows)
+
+
 def release(connection: Connection, sought: Sought, reasons: Iterable[HeldBack]) -> None:
     """Let rows be bought that were held back for some reasons; others than sought stay so."""
     overruled = list(reasons)
-    held = update(JOB).where(HELD_BACK, *sought.where)
+    held = update(JOB).where(HELD_BACK, *sought.unchanged)
     connection.execute(held.where(JOB.c.held_beneath.in_(overruled)).values(held_beneath=None))
     connection.execute(held.where(JOB.c.held_back.in_(overruled)).values(**_UNCOVERED))
 
@@ -158,7 +223,7 @@ def looked_for(connection: Connection, sought: Sought) -> None:
     """Let rows be bought that waited for a look, and that the whole list does not show."""
     connection.execute(
         update(JOB)
-        .where(HELD_BACK, *sought.where, JOB.c.held_back == HeldBack.NOT_LOOKED)
+        .where(HELD_BACK, *sought.unchanged, JOB.c.held_back == HeldBack.NOT_LOOKED)
         .values(**_UNCOVERED)
     )
 
@@ -167,7 +232,7 @@ def look_again(connection: Connection, sought: Sought, reason: HeldBack) -> None
     """Let rows wait for a look that were held back for a reason: it may be gone."""
     connection.execute(
         update(JOB)
-        .where(HELD_BACK, *sought.where, JOB.c.held_back == reason)
+        .where(HELD_BACK, *sought.unchanged, JOB.c.held_back == reason)
         .values(held_back=HeldBack.NOT_LOOKED, held_back_by=None)
     )
 
@@ -213,7 +278,7 @@ def overrule(
         reason: only rows that are held back for it.
     """
     held = () if reason is None else (HELD_BACK, JOB.c.held_back == reason)
-    connection.execute(update(JOB).where(*sought.where, *held).values(overruled_at=now))
+    connection.execute(update(JOB).where(*sought.unchanged, *held).values(overruled_at=now))
 
 
 def ask_by_name(connection: Connection, job_ids: Collection[int]) -> int:
@@ -222,25 +287,57 @@ def ask_by_name(connection: Connection, job_ids: Collection[int]) -> int:
 
 
 _RELEASE_ONE = Prepared(
-    update(JOB).where(HELD_BACK, JOB.c.id == bindparam("job")).values(**_UNCOVERED)
-)
-
-
-def release_jobs(connection: Connection, job_ids: Iterable[int]) -> int:
-    """Let go of what was found about some jobs; count them."""
-    return _RELEASE_ONE.run_each(connection, [{"job": number} for number in job_ids])
-
-
-_BUY_UNLOOKED = Prepared(
     update(JOB)
-    .where(HELD_BACK, JOB.c.id == bindparam("job"))
-    .values(**_UNCOVERED, overruled_at=_AT)
+    .where(
+        HELD_BACK,
+        JOB.c.id == bindparam("job"),
+        JOB.c.fingerprint == bindparam("fingerprint"),
+        JOB.c.held_back == bindparam("reason"),
+        JOB.c.held_back_by.is_not_distinct_from(bindparam("by", type_=Text)),
+    )
+    .values(**_UNCOVERED)
 )
 
 
-def buy_unlooked(connection: Connection, job_ids: Iterable[int], now: datetime) -> int:
-    """Let jobs be bought that could not be looked for: a person said so; count them."""
-    return _BUY_UNLOOKED.run_each(connection, [{"job": number, "at": now} for number in job_ids])
+def release_rows(connection: Connection, rows: Iterable[WantedRow]) -> int:
+    """Let go of what was found about rows, where they are still as they were compared; count them.
+
+    A row that is held back for something else by now, or asks for something else, stays so.
+    """
+    compared = [
+        {
+            "job": row.job_id,
+            "fingerprint": row.fingerprint,
+            "reason": row.held_back,
+            "by": row.held_back_by,
+        }
+        for row in rows
+        if row.held_back is not None
+    ]
+    return _RELEASE_ONE.run_each(connection, compared)
+
+
+def buy_unlooked(
+    connection: Connection, sought: Sought, job_ids: Iterable[int], now: datetime
+) -> None:
+    """Let sought jobs be bought that could not be looked for: a person said so.
+
+    Args:
+        connection: in a writing transaction.
+        sought: what was looked for.
+        job_ids: those of them about which the person was asked.
+        now: what turns up later is not meant.
+    """
+    connection.execute(
+        update(JOB)
+        .where(
+            HELD_BACK,
+            *sought.unchanged,
+            JOB.c.id.in_(values_in(job_ids)),
+            JOB.c.held_back == HeldBack.NOT_LOOKED,
+        )
+        .values(**_UNCOVERED, overruled_at=now)
+    )
 
 
 _AWAITED = Prepared(

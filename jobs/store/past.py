@@ -2,20 +2,25 @@
 
 A row that left its manifest or was edited, another file name, a copy, an export, a batch that was
 removed and loaded again: rows that ask for the same video are found by their fingerprint, and by
-count. Equal rows of one manifest are wanted.
+count. Equal rows of one manifest are wanted, and so is a single video whose words were typed again.
+
+It is asked before a run, and for rows that become queued in it (:func:`hold`). What batches buy
+beside each other in one run is asked for in the claim (:mod:`jobs.store.meanwhile`).
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, exists, not_, or_, select, text
+from sqlalchemy import Connection, bindparam, exists, not_, or_, select, text
 
-from ..states import AttemptState, JobState
+from ..states import AttemptState, HeldBack, JobState
 from ..tables import ATTEMPT, BATCH, JOB, PAID, QUEUED
+from . import holding
 from .holding import Sought
+from .prepared import Prepared, as_list, one_of
 from .rows import ASKED, move_job
 
 _NOBODYS_HERE = or_(not_(JOB.c.in_manifest), ATTEMPT.c.fingerprint != JOB.c.fingerprint)
@@ -49,9 +54,10 @@ class Paid:
 
 @dataclass(frozen=True, slots=True)
 class PaidBefore:
-    """A queued job whose request was paid for under another batch."""
+    """A queued job whose request was paid for under another batch, and the job's own batch."""
 
     job_id: int
+    batch_id: int
     paid: Paid
 
 
@@ -139,14 +145,66 @@ def find(connection: Connection, sought: Sought) -> list[PaidBefore]:
     """Find the queued rows whose requests were paid for, and are no other row's, by count.
 
     A row that has a paid generation of this request itself waits for a retry: it was asked about.
-    One that was edited, and edited back before it was bought, has its video.
+    One that was edited, and edited back before it was bought, has its video. Single videos are
+    bought as often as they were typed.
     """
+    sought = replace(sought, batch_ids=_of_manifests(connection, sought))
     found = _edited_back(connection, sought)
     for batch_id in sought.batch_ids:
         elsewhere = paid_elsewhere(connection, batch_id, only_queued=True)
         if elsewhere:
             found += _matched(_asked_for(connection, batch_id, sought), elsewhere)
     return found
+
+
+def _of_manifests(connection: Connection, sought: Sought) -> list[int]:
+    """Name the batches of manifests whose rows are sought."""
+    which = BATCH.c.id.in_(sought.batch_ids)
+    if sought.jobs is not None:
+        which = BATCH.c.id.in_(select(JOB.c.batch_id).where(*sought.where))
+    return list(connection.execute(select(BATCH.c.id).where(which, _MANIFESTS)).scalars())
+
+
+_MANIFESTS = BATCH.c.source.is_not(None)
+"""Batches that were loaded from a file, which is known by its path; single videos' was not."""
+
+
+def hold(connection: Connection, sought: Sought) -> list[PaidBefore]:
+    """Hold rows back that were paid for before; what is no longer so waits for another look."""
+    found = find(connection, sought)
+    holding.look_again(connection, sought, HeldBack.PAID_BEFORE)
+    _hold(connection, found)
+    return found
+
+
+def _hold(connection: Connection, found: Iterable[PaidBefore]) -> None:
+    by = {one.job_id: one.paid.generation_id for one in found}
+    holding.hold_back(connection, by, HeldBack.PAID_BEFORE)
+
+
+def hold_late(connection: Connection, job_ids: Collection[int]) -> list[PaidBefore]:
+    """Hold those of some rows back that were paid for before, beside a run.
+
+    Equal rows of their batches that wait for what was paid for keep it.
+    """
+    waiting = _WAITING.column(connection, jobs=as_list(job_ids))
+    found = find(connection, Sought((), jobs={*job_ids, *waiting}))
+    new = [one for one in found if one.job_id not in set(waiting)]
+    _hold(connection, new)
+    return new
+
+
+_LIKE = JOB.alias("like")
+_WAITING = Prepared(
+    select(JOB.c.id)
+    .join(_LIKE, (_LIKE.c.batch_id == JOB.c.batch_id) & (_LIKE.c.fingerprint == JOB.c.fingerprint))
+    .where(
+        text("job.held_back IS NOT NULL"),  # the partial index's own words
+        JOB.c.held_back == HeldBack.PAID_BEFORE,
+        JOB.c.state == JobState.QUEUED,
+        _LIKE.c.id.in_(one_of("jobs")),
+    )
+)
 
 
 def _edited_back(connection: Connection, sought: Sought) -> list[PaidBefore]:
@@ -160,6 +218,7 @@ def _edited_back(connection: Connection, sought: Sought) -> list[PaidBefore]:
         .join(BATCH, BATCH.c.id == JOB.c.batch_id)
         .where(
             *sought.where,
+            JOB.c.batch_id.in_(sought.batch_ids),
             JOB.c.in_manifest,
             JOB.c.attempt_id.is_not(None),
             ATTEMPT.c.state == AttemptState.COMPLETED,
@@ -170,7 +229,8 @@ def _edited_back(connection: Connection, sought: Sought) -> list[PaidBefore]:
     ).all()
     taken = {batch: _shared(connection, batch) for batch in {row.batch for row in rows}}
     own = [row for row in rows if row.id not in taken[row.batch]]
-    return list({row.job: PaidBefore(row.job, _paid(row)) for row in own}.values())
+    found = {row.job: PaidBefore(row.job, row.batch, _paid(row)) for row in own}
+    return list(found.values())
 
 
 def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterable[Any]:
@@ -178,7 +238,7 @@ def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterabl
         PAID, ATTEMPT.c.job_id == JOB.c.id, ATTEMPT.c.fingerprint == JOB.c.fingerprint
     )
     rows = connection.execute(
-        select(JOB.c.id, JOB.c.fingerprint, JOB.c.overruled_at)
+        select(JOB.c.id, JOB.c.batch_id, JOB.c.fingerprint, JOB.c.overruled_at)
         .where(
             QUEUED,
             *sought.where,
@@ -201,13 +261,20 @@ def _matched(rows: Iterable[Any], elsewhere: Mapping[str, deque[Paid]]) -> list[
             paid.popleft()  # it was this row's, and is no other's now that it is bought again
         else:
             paid.remove(one)
-            found.append(PaidBefore(row.id, one))
+            found.append(PaidBefore(row.id, row.batch_id, one))
     return found
 
 
 def _counts(paid: Paid, overruled_at: datetime | None) -> bool:
     """Check whether a purchase was not known when a person said to buy a row all the same."""
     return overruled_at is None or paid.at > overruled_at
+
+
+_ASKS = Prepared(
+    select(JOB.c.id).where(
+        JOB.c.id == bindparam("job"), JOB.c.fingerprint == bindparam("fingerprint")
+    )
+)
 
 
 def share(connection: Connection, found: PaidBefore, now: datetime) -> bool:
@@ -217,7 +284,9 @@ def share(connection: Connection, found: PaidBefore, now: datetime) -> bool:
         False where it did not land, or where there is no finished video to be shared.
     """
     paid = found.paid
-    if paid.video_url is None:
+    if paid.video_url is None or not _ASKS.first(
+        connection, job=found.job_id, fingerprint=paid.fingerprint
+    ):
         return False
     return move_job(
         connection,

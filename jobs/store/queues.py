@@ -30,7 +30,9 @@ FRONT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 MOST_ORDERED = 1000
 """Jobs of a batch that are put in order at a time where no index has them in it."""
 
-_TERMS = select(BATCH.c.id, BATCH.c.max_price_micros).where(not_(BATCH.c.paused))
+_TERMS = select(
+    BATCH.c.id, BATCH.c.max_price_micros, BATCH.c.source.is_not(None).label("of_manifest")
+).where(not_(BATCH.c.paused))
 _SERVED = Prepared(_TERMS.where(BATCH.c.active).order_by(BATCH.c.id))
 _HANDED_OF = Prepared(_TERMS.where(BATCH.c.id == bindparam("batch")))
 

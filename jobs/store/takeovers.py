@@ -8,6 +8,7 @@ from sqlalchemy import Connection, case, func, insert, null, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
 from ..echo import Echo
+from ..looked_for import Wish
 from ..matching import WantedRow
 from ..provider import Generation
 from ..states import FOUND, NOTHING_FOUND, AttemptState, HeldBack, JobState
@@ -37,10 +38,23 @@ def count_wanted(connection: Connection, sought: Sought) -> int:
     ).scalar_one()
 
 
-def tried_or_named(connection: Connection, sought: Sought) -> frozenset[int]:
-    """Name the queued rows that a run may buy, of those that were tried or named before."""
-    rows = select(JOB.c.id).where(*_wanted(sought), or_(JOB.c.attempt_id.is_not(None), NAMED))
-    return frozenset(connection.execute(rows).scalars())
+def wishes(connection: Connection, sought: Sought, *, free: bool = False) -> dict[int, Wish]:
+    """Read what the queued rows ask for that a run may buy, of those that a look must know.
+
+    Those are the ones that were tried or asked for by name before, where not just some jobs are
+    sought: the others were never anything but queued, and there may be a million.
+
+    Args:
+        connection: any.
+        sought: the rows.
+        free: without those that something was found about.
+    """
+    rows = select(JOB.c.id, JOB.c.fingerprint, JOB.c.attempt_id).where(*_wanted(sought))
+    if sought.jobs is None:
+        rows = rows.where(or_(JOB.c.attempt_id.is_not(None), NAMED))
+    if free:
+        rows = rows.where(or_(JOB.c.held_back.is_(None), JOB.c.held_back.not_in(FOUND)))
+    return {row.id: Wish(row.fingerprint, row.attempt_id) for row in connection.execute(rows)}
 
 
 def wanted_rows(connection: Connection, sought: Sought) -> Iterator[WantedRow]:
@@ -148,7 +162,12 @@ def known(store: Store, generation_ids: Iterable[str]) -> set[str]:
 
 
 def take_over(
-    connection: Connection, job_id: int, generation: Generation, now: datetime, ahead: float = 0.0
+    connection: Connection,
+    job_id: int,
+    generation: Generation,
+    now: datetime,
+    ahead: float = 0.0,
+    fingerprint: str | None = None,
 ) -> bool:
     """Make a generation a queued job's own, charged with nothing; False when it did not land.
 
@@ -161,11 +180,12 @@ def take_over(
         generation: that no attempt has.
         now: the time.
         ahead: seconds by which the provider's clock is ahead of ours.
+        fingerprint: what the job must still ask for; None: a person named the generation.
     """
     if known_ids(connection, [generation.id]):
         return False
     job = connection.execute(select(JOB).where(JOB.c.id == job_id, QUEUED)).one_or_none()
-    if job is None:
+    if job is None or fingerprint not in (None, job.fingerprint):
         return False
     if _is_the_voids(connection, job, generation, ahead):
         found = latecomers.reappear(connection, job.attempt_id, generation.id, now)

@@ -13,6 +13,7 @@ from support.engine import Engine, spec
 from support.invariants import Invariants
 
 from jobs.ending import Reason
+from jobs.looked_for import Wish
 from jobs.provider import (
     Generation,
     GenerationPhase,
@@ -24,7 +25,7 @@ from jobs.provider import (
 )
 from jobs.runner import Runner
 from jobs.states import ASKED_BY_NAME, FOUND, FailureKind, HeldBack, JobState
-from jobs.store import Store, handing, holding, loading, outstanding, steering, views
+from jobs.store import Store, handing, holding, loading, outstanding, steering, takeovers, views
 from jobs.store.holding import Sought
 from jobs.tables import BATCH, JOB
 
@@ -40,6 +41,11 @@ def engine(tmp_path: Path):
     made.load([spec(f"o{i}", row=i) for i in range(12)], batch="other")
     yield made
     made.store.close()
+
+
+def wishes(engine: Engine, jobs: list[int]) -> dict[int, Wish]:
+    """Say what rows ask for, as the look before a run has looked for it."""
+    return engine.store.read(lambda c: takeovers.wishes(c, Sought((), jobs=jobs)))
 
 
 def bought(engine: Engine) -> list[str]:
@@ -228,7 +234,7 @@ def test_handed_jobs_go_first_and_in_order(engine: Engine) -> None:
     engine.store.write(lambda c: c.execute(update(JOB).where(JOB.c.key == "o1").values(retries=1)))
     handed = numbers(engine, "o1", "o2", "o5")
     engine.store.write(lambda c: handing.hand_over(c, handed))
-    engine.run([1], max_in_flight=1, looked_for=handed)
+    engine.run([1], max_in_flight=1, looked_for=wishes(engine, handed))
     prompts = [prompt.removeprefix("prompt of ") for prompt, _ in engine.provider.posts]
     assert prompts == ["o5", "o2", "o1", "n0", "n1", "n2"]
 
@@ -252,7 +258,7 @@ def test_a_single_video_that_was_told_as_failed_is_not_bought_later(
     broke = Refused(RefusalCause.FUNDS, "insufficient credits", sure=False)
     engine.provider.script = {f"prompt of {key}": [broke] for key in ("n0", "n1", "o3")}
     engine.store.write(lambda c: handing.hand_over(c, [hand]))
-    engine.run([1], max_in_flight=1, wait_for_funds=waits, looked_for=[hand])
+    engine.run([1], max_in_flight=1, wait_for_funds=waits, looked_for=wishes(engine, [hand]))
     posts = [prompt.removeprefix("prompt of ") for prompt, _ in engine.provider.posts]
     assert posts[:3] == ["o3", "n0", "n1"]
     if not waits:

@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Collection, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -24,10 +24,11 @@ from batchsora.sandbox.answers import Reply
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.reading import Span
 from batchsora.sandbox.world import World
-from jobs.earlier import find_earlier, hold_back, take_over
+from jobs.earlier import find_earlier, hold_back, settled, take_over
 from jobs.ending import Ending, Reason
 from jobs.errors import DatabaseUnusableError, LoadError, NotAllowedError
 from jobs.ledger import batch_key, campaign_key
+from jobs.looked_for import Wish
 from jobs.policy import RunPolicy
 from jobs.provider import ProviderError, SubmitOutcome
 from jobs.resolve import resolve_as, resolve_never_made
@@ -451,7 +452,7 @@ class Night:
         self,
         store: Store,
         checkpoint: Callable[[str], None],
-        looked_for: Collection[int] | None = None,
+        looked_for: Mapping[int, Wish] | None = None,
     ) -> Runner:
         return Runner(
             store,
@@ -467,7 +468,7 @@ class Night:
         self, runners: list[Runner], store: Store, checkpoint: Callable[[str], None]
     ) -> Ending | None:
         """Run, after a look at what there is already where a copy goes on; None: it failed."""
-        looked_for: Collection[int] | None = None
+        looked_for: Mapping[int, Wish] | None = None
         if self.outcome.restored:
             try:
                 client = Client(self.account, self.clock)
@@ -477,7 +478,7 @@ class Night:
             if self.chance.random() < 0.5:
                 take_over(store, work, self.clock.now())
             hold_back(store, work)
-            looked_for = work.looked_at
+            looked_for = store.read(lambda c: settled(c, work))
         runners.append(self._runner(store, checkpoint, looked_for))
         return await runners[0].run([1])
 
