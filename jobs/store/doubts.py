@@ -97,14 +97,37 @@ def clock_offset(connection: Connection, attempt_id: int) -> ClockOffset:
             ATTEMPT.c.price_estimated.is_(False),
         )
     ).all()
-    if not row:
+    return _offset(row)
+
+
+def _offset(rows: Sequence[Any]) -> ClockOffset:
+    if not rows:
         return ClockOffset()
     return ClockOffset(
-        least=min(min(r.created_at - r.accepted_at, r.created_at - r.intent_at) for r in row),
-        most=max(max(r.created_at - r.accepted_at, r.created_at - r.intent_at) for r in row),
+        least=min(min(r.created_at - r.accepted_at, r.created_at - r.intent_at) for r in rows),
+        most=max(max(r.created_at - r.accepted_at, r.created_at - r.intent_at) for r in rows),
         known=True,
         measured=True,
     )
+
+
+_MEASURED = Prepared(
+    select(ATTEMPT.c.created_at, ATTEMPT.c.intent_at, ATTEMPT.c.accepted_at)
+    .where(
+        ATTEMPT.c.created_at.between(EARLIEST, LATEST),
+        ATTEMPT.c.price_estimated.is_(False),
+        ATTEMPT.c.accepted_at.is_not(None),
+        # what was refused tells nothing, and may be much
+        ATTEMPT.c.id > select(func.max(_LATER.c.id)).scalar_subquery() - 10 * NEIGHBOURS,
+    )
+    .order_by(ATTEMPT.c.id.desc())
+    .limit(NEIGHBOURS)
+)
+
+
+def newest_offset(connection: Connection) -> ClockOffset:
+    """Measure the provider's times against our clock, by what we bought last."""
+    return _offset(_MEASURED.all(connection))
 
 
 _ACCEPTANCE = (
