@@ -62,8 +62,12 @@ class RunContext:
 
     def note_others(self, seen: Sequence[Generation]) -> None:
         """See in whatever was read of the list what somebody else buys meanwhile."""
-        known = self.store.read(lambda c: doubts.known(c, [one.id for one in seen]))
+        known, offset = self.store.read(
+            lambda c: (doubts.known(c, [one.id for one in seen]), doubts.newest_offset(c))
+        )
         ahead = self.provider.clock_ahead
+        # the times of generations may be of another zone than the clock
+        least = min(ahead or timedelta(0), offset.least) if offset.known else ahead
         self.elsewhere.learn(samples(seen, known))
-        self.elsewhere.note(seen, ahead, known)
+        self.elsewhere.note(seen, least, known)
         self.strangers.note(seen, self.clock.now() + (ahead or timedelta(0)), known)

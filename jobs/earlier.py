@@ -15,19 +15,22 @@ from sqlalchemy import Connection
 
 from .account_list import MOST_PAGES, Walk
 from .clock import Clock
+from .deleted import TOGETHER, deleted_of
 from .echo import Echo
 from .looked_for import Wish
 from .matching import Clocks, Match, WantedRow, match, use_of
-from .provider import Generation, GenerationPhase, Provider, ProviderError
-from .sight import NEWEST, RECENT, Sight, see
+from .provider import (
+    Generation,
+    GenerationPhase,
+    Provider,
+    ProviderError,
+)
+from .sight import NEWEST, RECENT, Sight, may_be_deleted, see
 from .states import HeldBack
-from .store import Store, accounts, doubts, holding, takeovers
+from .store import Store, accounts, doubts, holding, takeovers, words
 from .store.holding import Sought
 from .text import text_key
 from .witness import Acceptance
-
-TOGETHER: Final = 8
-"""Single looks at the same time."""
 
 READ_AGAIN: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 """Seconds after which the list is read again, while what it lacks was bought a moment ago."""
@@ -45,12 +48,14 @@ class ListLook:
         whole: True when it was read to its end, in pages that join.
         began: when it was read, by our clock; None where no list was.
         due_by: it need not show what was accepted later; None: all that was.
+        deleted: generations of ours that it lacks, and that the provider does not know by id.
     """
 
     generations: Sequence[Generation]
     whole: bool
     began: datetime | None = None
     due_by: datetime | None = None
+    deleted: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ class EarlierWork:
         trouble: why the list is not believed, for people; empty where it is, or was not whole.
         shown: how it shows prompts, for people; empty where it shows them as they were sent.
         released: rows that were held back, and need not be any more.
-        ahead: by how much the provider's clock is ahead of ours.
+        ahead: by how much the provider's times are ahead of ours, at least.
         looked_for: whose rows were looked for in the whole list; None where it was not whole.
         looked_at: what the rows asked for that were compared, whatever was found, by number; of a
             look before a run those that were tried or asked for by name before.
@@ -148,15 +153,22 @@ async def _read_what_is_due(
     Raises:
         ProviderError: a page can't be read.
     """
-    due_by = clock.now() - lag
-    look = replace(await read_list(provider, clock, seen), due_by=due_by)
-    for wait in READ_AGAIN:
+    due_by, asked = clock.now() - lag, False
+    look, waits = replace(await read_list(provider, clock, seen), due_by=due_by), list(READ_AGAIN)
+    while True:
         clocks = _clocks(provider, clock)
-        if not store.read(lambda c, i=look, t=clocks: _sight(c, i, t)[0].young):  # type: ignore[misc]
-            break
-        await clock.sleep(wait)
-        look = replace(await read_list(provider, clock), due_by=due_by)
-    return look
+        sight, known = store.read(lambda c, i=look, t=clocks: _sight(c, i, t))  # type: ignore[misc]
+        if sight.missing and not asked:
+            lacking = may_be_deleted(sight, known.values(), clocks.now - clocks.ahead)
+            shown = next(iter(known), None) or next((g.id for g in look.generations), None)
+            look = replace(look, deleted=await deleted_of(provider, lacking, shown))
+            asked = True
+        elif sight.young and waits:
+            await clock.sleep(waits.pop(0))
+            again = await read_list(provider, clock)
+            look = replace(again, due_by=due_by, deleted=look.deleted)
+        else:
+            return look
 
 
 NOTHING_SHOWN: Final = ListLook((), whole=True)
@@ -173,7 +185,11 @@ def _sight(
     known = doubts.known(connection, list(shown))
     oldest = min((g.created_at for g in look.generations if g.created_at), default=clocks.now)
     since = min(clocks.now - RECENT, oldest + FAR_OFF) - clocks.ahead
-    due = doubts.must_show(connection, since, oldest, look.due_by or look.began, NEWEST)
+    due = [
+        one
+        for one in doubts.must_show(connection, since, oldest, look.due_by or look.began, NEWEST)
+        if one.generation_id not in look.deleted
+    ]
     return see(shown, known, due, look.began, accounts.list_lag(connection)), known
 
 
@@ -181,6 +197,7 @@ def compared(connection: Connection, sought: Sought, look: ListLook, clocks: Clo
     """Compare the rows with what the list showed."""
     shown = {generation.id: generation for generation in look.generations}
     sight, known = _sight(connection, look, clocks)
+    clocks = replace(clocks, least=_least(connection, clocks.ahead))
     whole, echo = look.whole and not sight.trouble, sight.shows.echo
     doubtful: dict[str, datetime] = {}
     for prompt, sent in takeovers.doubtful(connection).items():  # the first is the last of these
@@ -195,22 +212,51 @@ def compared(connection: Connection, sought: Sought, look: ListLook, clocks: Clo
         keep_others=not whole,
     )
     # beside a doubt of its prompt a row was not compared: what it waits for is there, and nobody's
-    free = [
-        row
-        for row in found.others
+    free = {
+        row.job_id: row
+        for row in (*found.others, *(row for row, _ in found.unread))
         if not _stays(row, shown, echo)
         and not (echo.text(row.prompt) in doubtful and (row.held_back_by or "") in nobodys)
+    }
+    unread = {row.job_id for row, _ in found.unread}
+    in_run = sought.jobs is not None  # (:mod:`jobs.late_look`)
+    said = words.that_count(connection, clocks.now - clocks.ahead, in_run=in_run)
+    not_looked = [
+        number
+        for number, row in free.items()
+        if number in unread or not (whole or said.cover(row.overruled_at))
     ]
     return EarlierWork(
         matches=_told_apart(connection, found.matches, sight),
         looked=len(shown),
-        not_looked=[] if whole else [row.job_id for row in free if row.overruled_at is None],
-        trouble=sight.trouble,
+        not_looked=not_looked,
+        trouble=sight.trouble or _unread(found.unread),
         shown=str(echo) if echo.altered else "",
-        released=free if whole else [],
-        ahead=clocks.ahead,
+        released=[row for number, row in free.items() if whole and number not in unread],
+        ahead=clocks.by_theirs(clocks.now) - clocks.now,
         looked_for=sought if whole else None,
         looked_at=takeovers.wishes(connection, sought),
+    )
+
+
+def _least(connection: Connection, ahead: timedelta) -> timedelta:
+    """Return by how much the times of generations are ahead of ours at least.
+
+    They may be of another zone than the provider's clock; what we bought tells.
+    """
+    offset = doubts.newest_offset(connection)
+    return min(ahead, offset.least) if offset.known else ahead
+
+
+def _unread(found: Sequence[tuple[WantedRow, Generation]]) -> str:
+    """Say what rows wait for whose letters the list may show in any way."""
+    if not found:
+        return ""
+    row, generation = found[0]
+    odd = next(one for one in row.prompt if not one.isascii())
+    return (
+        f"no video of this database tells how the account's list shows letters like {odd!r}, and "
+        f"generation {generation.id} may have such a prompt"
     )
 
 

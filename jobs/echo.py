@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from .letters import NOT_WHOLE, Sizes, sizes
 from .text import prompt_key, text_key
 
 
@@ -38,6 +39,9 @@ ENDINGS: Final = ("", "…", "...")
 
 SHORTEST_CUT: Final = 8
 """Characters below which the beginning of a prompt says nothing of the rest."""
+
+ANY_CUT: Final[Sizes] = (SHORTEST_CUT,) * 3
+"""What a cut leaves at least of which nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,19 +185,25 @@ class Likeness:
 
     Args:
         shown: prompts of the list.
-        shortest: characters that a cut leaves at least; one that ends in an ellipsis may be
+        shortest: what a cut leaves at least, in one of these; one that ends in an ellipsis may be
             shorter.
     """
 
-    def __init__(self, shown: Iterable[str], shortest: int = SHORTEST_CUT) -> None:
+    def __init__(self, shown: Iterable[str], shortest: Sizes = ANY_CUT) -> None:
         self._equal: dict[str, list[str]] = {}
         self._cut: dict[str, list[str]] = {}
+        self._in_a_character: set[str] = set()  # what a cut leaves only where it went through one
         for text in shown:
             self._equal.setdefault(plain(text), []).append(text)
             beginning = plain(_ENTITY.sub("", text))
             marked = text.endswith(tuple(filter(None, ENDINGS)))
-            if len(beginning) >= SHORTEST_CUT and (marked or len(text) >= shortest):
-                self._cut.setdefault(beginning, []).append(text)
+            if len(beginning) < SHORTEST_CUT:
+                continue
+            if not (marked or _reaches(text, shortest)):
+                if not _reaches(text, shortest, NOT_WHOLE):
+                    continue
+                self._in_a_character.add(text)
+            self._cut.setdefault(beginning, []).append(text)
         self._equal.pop("", None)
         self._sorted = sorted(self._cut)
 
@@ -214,7 +224,15 @@ class Likeness:
             else:
                 rest = _common(rest, before)
             place = bisect_right(self._sorted, rest, hi=place)
+        if sent.isascii():
+            return [one for one in found if one not in self._in_a_character or plain(one) == ours]
         return found
+
+
+def _reaches(text: str, shortest: Sizes, missing: Sizes = (0, 0, 0)) -> bool:
+    """Check whether a cut text is as long as a cut leaves it, as one of them counts."""
+    measured = zip(sizes(text), missing, shortest, strict=True)
+    return any(size + less >= least for size, less, least in measured)
 
 
 _ENTITY: Final = re.compile(r"(?:&#?\w{0,8})?(?:…|\.\.\.)?\s*$")

@@ -84,7 +84,7 @@ class Elsewhere:
 
         Args:
             page: of the account's list, or any part of it.
-            ahead: by how much the provider's clock is ahead of ours; None: not known.
+            ahead: by how much the provider's times are ahead of ours, at least; None: not known.
             known: generation ids on it that attempts of ours have.
         """
         if self._since is None:

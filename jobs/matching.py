@@ -4,15 +4,17 @@ The list shows prompts, and not the other parameters of a request, so rows of on
 in these can't be told apart: then nothing is taken over by itself.
 """
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from .clock import PRECISION, UNMEASURED
-from .echo import SHORTEST_CUT, Echo, Likeness
+from .echo import ANY_CUT, Echo, Likeness
+from .letters import Sizes, Sort, marks_dropped, sorts, start
 from .provider import Generation, GenerationPhase
 from .text import text_key
 
@@ -107,11 +109,21 @@ class Shows:
 
     Attributes:
         echo: what it does to them, as far as that is known.
-        shortest: characters that a cut of which nothing is known leaves at least.
+        shortest: what a cut of which nothing is known leaves at least, in one of these.
+        seen: sorts of characters that it is known to show as they were sent; None: all.
     """
 
     echo: Echo = field(default_factory=Echo)
-    shortest: int = SHORTEST_CUT
+    shortest: Sizes = ANY_CUT
+    seen: frozenset[Sort] | None = None
+
+    def reads(self, prompt: str) -> bool:
+        """Check whether it is known how it shows such letters as a prompt has."""
+        return self.seen is None or sorts(prompt) <= self.seen
+
+    def seen_too(self, prompts: Iterable[str]) -> frozenset[Sort] | None:
+        """Return what is known to be shown as it was sent where some prompts are."""
+        return None if self.seen is None else self.seen.union(*map(sorts, prompts))
 
 
 PLAINLY: Final = Shows()
@@ -124,18 +136,31 @@ class Clocks:
     Attributes:
         now: by the provider's clock.
         ahead: by how much that is ahead of ours.
+        least: by how much the times of generations are, at least: they may be of another zone.
+            None: as much as the clock.
     """
 
     now: datetime
     ahead: timedelta = timedelta(0)
+    least: timedelta | None = None
+
+    def by_theirs(self, ours: datetime) -> datetime:
+        """Return the earliest time that a generation may tell that was made then, by our clock."""
+        return ours + (self.ahead if self.least is None else self.least)
 
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """What :func:`match` found: matches, and those of the other rows that were to be kept."""
+    """What :func:`match` found.
+
+    Attributes:
+        others: rows without a match, those that were to be kept.
+        unread: rows whose letters the list may show in any way, and a generation that may be one.
+    """
 
     matches: Sequence[Match]
     others: Sequence[WantedRow]
+    unread: Sequence[tuple[WantedRow, Generation]] = ()
 
 
 def match(
@@ -152,7 +177,8 @@ def match(
     Equal rows take the oldest first, one each; rows of one prompt that ask for different videos
     (image, duration, orientation) can't be told apart in the list, so they all wait; so do rows
     whose prompts are the same as the list shows them. What no row has as its own, and could be a
-    row's prompt altered in a way that is not known, makes it wait.
+    row's prompt altered in a way that is not known, makes it wait. Where nothing tells how the
+    list shows such letters as a row has (:attr:`Shows.seen`), all that begins alike may be it.
 
     Args:
         rows: in the manifests' order.
@@ -165,8 +191,9 @@ def match(
     """
     by_key = _by_key(unknown, doubtful, clocks)
     groups: dict[str, list[WantedRow]] = {}
-    others: list[WantedRow] = []
+    left: list[WantedRow] = []
     unsure: list[tuple[WantedRow, Sequence[str]]] = []
+    unseen: list[WantedRow] = []
     likeness = Likeness(by_key, shows.shortest)
     for row in rows:
         key = shows.echo.text(row.prompt)
@@ -174,14 +201,16 @@ def match(
             groups.setdefault(key, []).append(row)
         elif like := likeness.of(row.prompt):
             unsure.append((row, like))
+        elif by_key and not shows.reads(row.prompt):
+            unseen.append(row)
         elif keep_others or row.held_back is not None:
-            others.append(row)
+            left.append(row)
     matches: list[Match] = []
     for key, group in groups.items():
         found = sorted(by_key.pop(key), key=lambda one: _order(one, clocks.now))
-        made, left = _hand_out(group, found, clocks)
+        made, others = _hand_out(group, found, clocks)
         matches += made
-        others += left
+        left += others
     for row, like in unsure:
         own = _first(row, (one for key in like for one in by_key.get(key, ())), clocks)
         if own is not None:
@@ -189,8 +218,58 @@ def match(
                 Match(row.job_id, row.fingerprint, own, use_of(own, clocks.now), sure=False)
             )
         elif keep_others or row.held_back is not None:
-            others.append(row)
-    return Matched(tuple(matches), tuple(others))
+            left.append(row)
+    shown = [group[0].prompt for group in groups.values()]  # these it shows as they were sent
+    unread = _unread(unseen, replace(shows, seen=shows.seen_too(shown)), by_key, clocks)
+    waiting = {row.job_id for row, _ in unread}
+    left += [
+        row
+        for row in unseen
+        if row.job_id not in waiting and (keep_others or row.held_back is not None)
+    ]
+    return Matched(tuple(matches), tuple(left), tuple(unread))
+
+
+def _unread(
+    rows: Sequence[WantedRow],
+    shows: Shows,
+    by_key: Mapping[str, Sequence[Generation]],
+    clocks: Clocks,
+) -> list[tuple[WantedRow, Generation]]:
+    """Find rows whose letters the list may show in any way, and one that begins as each does."""
+    waiting = [row for row in rows if not shows.reads(row.prompt)]
+    if not waiting:
+        return []
+    starts = Starts(one for left in by_key.values() for one in left)
+    found = ((row, _first(row, starts.of(row.prompt), clocks)) for row in waiting)
+    return [(row, generation) for row, generation in found if generation is not None]
+
+
+class Starts:
+    """Finds generations that begin as a prompt does, up to what is not ASCII in it.
+
+    Args:
+        generations: those that are shown with a prompt.
+    """
+
+    def __init__(self, generations: Iterable[Generation]) -> None:
+        shown = [(marks_dropped(one.prompt or ""), one) for one in generations]
+        shown.sort(key=lambda pair: pair[0])
+        self._texts = [text for text, _ in shown]
+        self._shown = [one for _, one in shown]
+        oldest = datetime.min.replace(tzinfo=UTC)
+        self._newest = sorted(self._shown, key=lambda one: one.created_at or oldest)[-1:]
+
+    def of(self, prompt: str) -> Sequence[Generation]:
+        """List some that may be a prompt's own; where they are many, the newest of all alone."""
+        begins = start(prompt)
+        first = bisect_left(self._texts, begins)
+        end = bisect_left(self._texts, f"{begins}\U0010ffff", lo=first)
+        return self._newest if end - first > MANY else self._shown[first:end]
+
+
+MANY: Final = 100
+"""Generations that are compared one by one with each row that they may be."""
 
 
 def _by_key(
@@ -244,15 +323,15 @@ def _hand_out(
 
 
 def _first(row: WantedRow, offered: Iterable[Generation], clocks: Clocks) -> Generation | None:
-    return next((one for one in offered if _later(one, row, clocks.ahead)), None)
+    return next((one for one in offered if _later(one, row, clocks)), None)
 
 
-def _later(generation: Generation, row: WantedRow, ahead: timedelta) -> bool:
+def _later(generation: Generation, row: WantedRow, clocks: Clocks) -> bool:
     """Check whether a generation is newer than what a row has already, or a person overruled."""
     if row.overruled_at is not None:
         made = generation.created_at
-        if made is None or made <= row.overruled_at + ahead + PRECISION:
+        if made is None or made <= clocks.by_theirs(row.overruled_at) + PRECISION:
             return False
     if row.since is None or generation.created_at is None:
         return True
-    return generation.created_at > (row.created_since or row.since + ahead)
+    return generation.created_at > (row.created_since or clocks.by_theirs(row.since))

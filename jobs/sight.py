@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from .echo import SHORTEST_CUT, Echo, learn_most, plain
+from .echo import ANY_CUT, Echo, learn_most, plain
+from .letters import Sizes, Sort, readable, sizes, sorts
 from .matching import Shows
 from .provider import Generation, GenerationPhase
 from .text import text_key
@@ -20,6 +21,9 @@ NEWEST: Final = 10
 
 RECENT: Final = timedelta(days=2)
 """How long every list must show what we bought; a provider may delete what is older."""
+
+MOST_ASKED: Final = 100
+"""Generations that are asked for by their ids in one look, as the list lacks them."""
 
 YOUNG: Final = timedelta(seconds=30)
 """How long a list may take to show what was accepted, where it was not measured."""
@@ -46,12 +50,14 @@ class Sight:
         shows: how it shows prompts.
         readable: False where what it does to prompts can't be told: equal ones prove nothing.
         young: it only lacks what was accepted a moment ago: a later reading may show it.
+        missing: what it lacks for longer.
     """
 
     trouble: str = ""
     shows: Shows = field(default_factory=Shows)
     readable: bool = True
     young: bool = False
+    missing: Sequence[Bought] = ()
 
 
 def see(
@@ -74,13 +80,39 @@ def see(
     echo = learn_most(pairs)
     missing = [one for one in due if one.generation_id not in shown]
     within = max(YOUNG, timedelta(seconds=lag or 0.0))
-    shows = Shows(Echo() if echo is None else echo, _shortest(shown.values(), pairs))
+    lost = [one for one in missing if now - one.accepted_at >= within]
+    shows = Shows(
+        Echo() if echo is None else echo,
+        _shortest(shown.values(), pairs),
+        _seen(shown.values(), pairs, echo),
+    )
     return Sight(
         _missing(missing) or _hidden(shown, known) or _rewritten(echo, shown, known),
         shows,
         readable=echo is not None,
-        young=bool(missing) and all(now - one.accepted_at < within for one in missing),
+        young=len(lost) < len(missing) and not lost,
+        missing=lost,
     )
+
+
+def may_be_deleted(sight: Sight, shown: Iterable[Acceptance], now: datetime) -> Sequence[Bought]:
+    """List what a list lacks, newest first, where all of it may have been deleted at the provider.
+
+    A list that stands still lacks the newest: so newer purchases of ours must be on it, or what it
+    lacks is older than :data:`RECENT`, and perhaps than the provider keeps anything.
+
+    Args:
+        sight: of the list.
+        shown: generations of ours that it shows.
+        now: by our clock.
+    """
+    newest = max((one.accepted_at for one in shown if one.bought), default=now - RECENT)
+    kept_from = max(newest, now - RECENT)
+    if len(sight.missing) > MOST_ASKED or any(
+        one.accepted_at >= kept_from for one in sight.missing
+    ):
+        return ()
+    return sorted(sight.missing, key=lambda one: one.accepted_at, reverse=True)
 
 
 def samples(shown: Iterable[Generation], known: Mapping[str, Acceptance]) -> list[tuple[str, str]]:
@@ -93,15 +125,39 @@ def samples(shown: Iterable[Generation], known: Mapping[str, Acceptance]) -> lis
     return [(one.prompt, prompt) for one, prompt in bought]
 
 
-def _shortest(shown: Iterable[Generation], pairs: Sequence[tuple[str, str]]) -> int:
-    """Return how many characters a cut that is not known leaves at least.
+def _shortest(shown: Iterable[Generation], pairs: Sequence[tuple[str, str]]) -> Sizes:
+    """Return what a cut that is not known leaves at least, by each thing that it may count.
 
     It leaves whole what is not longer, so no prompt of the list is; but one between words may
     leave a word less.
     """
-    longest = max((len(text_key(one.prompt)) for one in shown if one.prompt), default=0)
-    whole = [len(text_key(shown)) for sent, shown in pairs if plain(sent) == plain(shown)]
-    return max(SHORTEST_CUT, longest - WORD, *whole)
+    every = [sizes(text_key(one.prompt)) for one in shown if one.prompt]
+    whole = [sizes(text_key(shown)) for sent, shown in pairs if plain(sent) == plain(shown)]
+    longest = [tuple(size - WORD for size in one) for one in every]
+    characters, units, octets = map(max, zip(ANY_CUT, *longest, *whole, strict=True))
+    return characters, units, octets
+
+
+def _seen(
+    shown: Iterable[Generation], pairs: Sequence[tuple[str, str]], echo: Echo | None
+) -> frozenset[Sort]:
+    """Find which sorts of characters a list shows as they were sent.
+
+    Prompts of ours tell it; where there are none, all that can be read.
+    """
+    if not pairs:
+        return readable(one.prompt for one in shown if one.prompt)
+    if echo is None:
+        return frozenset()
+    return frozenset().union(
+        *(sorts(shown) for sent, shown in pairs if echo.explains(sent, shown)),
+        # it leaves these out, or alters no letter by them; at a prompt's end it may cut by them
+        *(sorts(_to_last_letter(sent)) for sent, shown in pairs if plain(sent) == plain(shown)),
+    )
+
+
+def _to_last_letter(prompt: str) -> str:
+    return prompt[: max((n for n, one in enumerate(prompt, 1) if one.isalnum()), default=0)]
 
 
 def _missing(missing: Sequence[Bought]) -> str:

@@ -100,7 +100,10 @@ def clock_offset(connection: Connection, attempt_id: int) -> ClockOffset:
     answer. Neighbours are found by number, so that a clock that was set does not mislead.
     """
     first, last = attempt_id - NEIGHBOURS, attempt_id + NEIGHBOURS
-    rows = _NEIGHBOURS.all(connection, first=first, last=last)
+    return _offset(_NEIGHBOURS.all(connection, first=first, last=last))
+
+
+def _offset(rows: Sequence[Any]) -> ClockOffset:
     if not rows:
         return ClockOffset()
     return ClockOffset(
@@ -109,6 +112,25 @@ def clock_offset(connection: Connection, attempt_id: int) -> ClockOffset:
         known=True,
         measured=True,
     )
+
+
+_MEASURED = Prepared(
+    select(ATTEMPT.c.created_at, ATTEMPT.c.intent_at, ATTEMPT.c.accepted_at)
+    .where(
+        ATTEMPT.c.created_at.between(EARLIEST, LATEST),
+        ATTEMPT.c.price_estimated.is_(False),
+        ATTEMPT.c.accepted_at.is_not(None),
+        # what was refused tells nothing, and may be much
+        ATTEMPT.c.id > select(func.max(_LATER.c.id)).scalar_subquery() - 10 * NEIGHBOURS,
+    )
+    .order_by(ATTEMPT.c.id.desc())
+    .limit(NEIGHBOURS)
+)
+
+
+def newest_offset(connection: Connection) -> ClockOffset:
+    """Measure the provider's times against our clock, by what we bought last."""
+    return _offset(_MEASURED.all(connection))
 
 
 _ACCEPTANCE = (

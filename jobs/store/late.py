@@ -5,8 +5,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, or_, select
 
+from ..clock import LATEST
 from ..states import HeldBack
 from ..tables import ATTEMPT, HELD_BACK, JOB, QUEUED, VOID
+from . import words
 from .prepared import Prepared, as_list, one_of
 
 _LOOKED = JOB.alias("looked")
@@ -15,7 +17,11 @@ _WITHOUT_A_WORD = Prepared(
     select(JOB.c.id).where(
         QUEUED,
         JOB.c.id.in_(one_of("jobs")),
-        or_(JOB.c.overruled_at.is_(None), JOB.c.overruled_at < _SENT_AT),
+        or_(
+            JOB.c.overruled_at.is_(None),
+            JOB.c.overruled_at < _SENT_AT,
+            JOB.c.overruled_at <= bindparam("since", type_=JOB.c.overruled_at.type),
+        ),
     )
 )
 """A word counts until the row was sent again."""
@@ -44,8 +50,9 @@ def with_awaiting(connection: Connection, job_ids: Collection[int]) -> list[int]
 
 
 def without_a_word(connection: Connection, job_ids: Collection[int]) -> list[int]:
-    """Name those of some queued rows that nobody said to buy whatever there is of them."""
-    return _WITHOUT_A_WORD.column(connection, jobs=as_list(job_ids))
+    """Name those of some queued rows that nobody said in this run, or for it, to buy anyway."""
+    said = words.that_count(connection, LATEST, in_run=True)
+    return _WITHOUT_A_WORD.column(connection, jobs=as_list(job_ids), since=said.since)
 
 
 def voided(connection: Connection, since: datetime) -> list[int]:

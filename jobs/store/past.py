@@ -2,31 +2,41 @@
 
 A row that left its manifest or was edited, another file name, a copy, an export, a batch that was
 removed and loaded again: rows that ask for the same video are found by their fingerprint, and by
-count. Equal rows of one manifest are wanted, and so is a single video whose words were typed again.
+count, however it is spelled (:mod:`jobs.store.spelling`). Equal rows of one manifest are wanted,
+and so is a single video whose words were typed again.
 
 It is asked before a run, and for rows that become queued in it (:func:`hold`). What batches buy
 beside each other in one run is asked for in the claim (:mod:`jobs.store.meanwhile`).
 """
 
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, not_, or_, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    exists,
+    not_,
+    or_,
+    select,
+    text,
+)
 
 from ..states import AttemptState, HeldBack, JobState
 from ..tables import ATTEMPT, BATCH, JOB, PAID, QUEUED
 from . import holding
 from .holding import Sought
-from .prepared import Prepared, as_list, one_of
+from .prepared import Prepared, as_list, one_of, values_in
 from .rows import ASKED, move_job
+from .spelling import UNCONFIRMED, other_spellings
 
 _NOBODYS_HERE = or_(not_(JOB.c.in_manifest), ATTEMPT.c.fingerprint != JOB.c.fingerprint)
 """Attempts whose row left the manifest, or asks for something else now."""
-
-UNCONFIRMED = text("attempt.state IN ('open', 'in_doubt')")  # the partial index's own words
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +72,11 @@ class PaidBefore:
 
 
 def paid_elsewhere(
-    connection: Connection, batch_id: int | None, *, only_queued: bool = False
+    connection: Connection,
+    batch_id: int | None,
+    *,
+    only_queued: bool = False,
+    too: Collection[str] = (),
 ) -> dict[str, deque[Paid]]:
     """Map the requests that were paid for, and are no row's of a batch, to what was bought.
 
@@ -77,6 +91,7 @@ def paid_elsewhere(
         connection: any.
         batch_id: the batch whose past is asked for; None: it is not loaded yet.
         only_queued: only what its queued rows ask for.
+        too: fingerprints of what they ask for in other spellings.
     """
     here = -1 if batch_id is None else batch_id
     asking = JOB.alias()
@@ -91,7 +106,7 @@ def paid_elsewhere(
             ATTEMPT.c.fingerprint.is_not(None),
             ATTEMPT.c.state != AttemptState.FAILED,
             or_(JOB.c.batch_id != here, _NOBODYS_HERE),
-            *([ATTEMPT.c.fingerprint.in_(asked)] if only_queued else []),
+            *([_one_of(asked, too)] if only_queued else []),
         )
         .order_by(ATTEMPT.c.id)
     )
@@ -103,6 +118,11 @@ def paid_elsewhere(
     for paid in sorted(found, key=lambda paid: paid.video_url is None):
         by_request.setdefault(paid.fingerprint, deque()).append(paid)
     return by_request
+
+
+def _one_of(asked: Select[Any], too: Collection[str]) -> ColumnElement[bool]:
+    same = ATTEMPT.c.fingerprint.in_(asked)
+    return or_(same, ATTEMPT.c.fingerprint.in_(values_in(too))) if too else same
 
 
 _BOUGHT = (
@@ -151,9 +171,11 @@ def find(connection: Connection, sought: Sought) -> list[PaidBefore]:
     sought = replace(sought, batch_ids=_of_manifests(connection, sought))
     found = _edited_back(connection, sought)
     for batch_id in sought.batch_ids:
-        elsewhere = paid_elsewhere(connection, batch_id, only_queued=True)
+        others = other_spellings(connection, _asked_for(connection, batch_id, sought))
+        too = {one for spellings in others.values() for one in spellings}
+        elsewhere = paid_elsewhere(connection, batch_id, only_queued=True, too=too)
         if elsewhere:
-            found += _matched(_asked_for(connection, batch_id, sought), elsewhere)
+            found += _matched(_asked_for(connection, batch_id, sought), elsewhere, others)
     return found
 
 
@@ -238,7 +260,17 @@ def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterabl
         PAID, ATTEMPT.c.job_id == JOB.c.id, ATTEMPT.c.fingerprint == JOB.c.fingerprint
     )
     rows = connection.execute(
-        select(JOB.c.id, JOB.c.batch_id, JOB.c.fingerprint, JOB.c.overruled_at)
+        select(
+            JOB.c.id,
+            JOB.c.batch_id,
+            JOB.c.fingerprint,
+            JOB.c.overruled_at,
+            JOB.c.prompt,
+            JOB.c.orientation,
+            JOB.c.duration,
+            JOB.c.image,
+            JOB.c.callback_url,
+        )
         .where(
             QUEUED,
             *sought.where,
@@ -251,17 +283,22 @@ def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterabl
     yield from rows
 
 
-def _matched(rows: Iterable[Any], elsewhere: Mapping[str, deque[Paid]]) -> list[PaidBefore]:
+def _matched(
+    rows: Iterable[Any],
+    elsewhere: Mapping[str, deque[Paid]],
+    others: Mapping[str, Sequence[str]],
+) -> list[PaidBefore]:
     found: list[PaidBefore] = []
     for row in rows:
-        if not (paid := elsewhere.get(row.fingerprint)):
-            continue
-        one = next((one for one in paid if _counts(one, row.overruled_at)), None)
-        if one is None:
-            paid.popleft()  # it was this row's, and is no other's now that it is bought again
-        else:
+        spelled = (row.fingerprint, *others.get(row.fingerprint, ()))
+        left = [paid for one in spelled if (paid := elsewhere.get(one))]
+        counted = ((paid, one) for paid in left for one in paid if _counts(one, row.overruled_at))
+        if (first := next(counted, None)) is not None:
+            paid, one = first
             paid.remove(one)
             found.append(PaidBefore(row.id, row.batch_id, one))
+        elif left:
+            left[0].popleft()  # it was this row's, and is no other's now that it is bought again
     return found
 
 

@@ -14,7 +14,7 @@ from ..provider import Generation
 from ..states import FOUND, NOTHING_FOUND, AttemptState, HeldBack, JobState
 from ..tables import ATTEMPT, HELD_BACK, JOB, LIVE, NAMED, QUEUED
 from ..text import prompt_key, text_key
-from . import accounts, latecomers
+from . import accounts, doubts, latecomers
 from .database import Store
 from .holding import Sought
 from .latecomers import Appeared
@@ -210,6 +210,9 @@ def _is_the_voids(connection: Connection, job: Any, generation: Generation, ahea
     ).one_or_none()
     if void is None:
         return False
+    offset = doubts.clock_offset(connection, job.attempt_id)
+    if offset.known:
+        ahead = min(ahead, offset.least.total_seconds())
     return bool(generation.created_at.timestamp() - ahead >= void.intent_at.timestamp() - MARGIN)
 
 

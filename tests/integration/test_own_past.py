@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -432,3 +433,37 @@ def test_what_may_have_been_paid_for_waits_too(
         assert "They have no finished video to take, so they wait" in said.words
         assert "--adopt-existing takes those videos" not in said.words
         assert "--adopt-existing" not in call("plan", "again.csv").out
+
+
+SPELLED = {
+    "as it was": lambda prompt: prompt,
+    "in another Unicode form": lambda prompt: unicodedata.normalize("NFD", prompt),
+    "with two spaces": lambda prompt: prompt.replace(" ", "  "),
+    "with spaces that don't break": lambda prompt: prompt.replace(" ", "\u00a0"),
+    "with a blank at its end": lambda prompt: f"{prompt} ",
+}
+
+
+@pytest.mark.parametrize("first", SPELLED)
+@pytest.mark.parametrize("then", ["as it was", "in another Unicode form", "with two spaces"])
+def test_a_prompt_in_another_spelling_is_the_same_video(
+    call: Shell, world: Account, first: str, then: str
+) -> None:
+    """Two were paid for, in whatever spelling; of three equal rows two wait."""
+    prompt = "a café on the quay"
+    call(*RUN, sheet("a.csv", [SPELLED[first](prompt), prompt]))
+    assert len(world.made) == 2
+    call(*RUN, sheet("b.csv", [SPELLED[then](prompt)] * 3))
+    assert len(world.made) == 3
+
+
+def test_another_spelling_of_another_video_is_another_video(call: Shell, world: Account) -> None:
+    """Its duration is another."""
+    Path("a.csv").write_text("id,prompt,duration\nr0,a  boat,10\n")
+    Path("b.csv").write_text("id,prompt,duration\nr0,a boat,15\n")
+    call(*RUN, "a.csv")
+    call(*RUN, "b.csv", "--buy-again")
+    assert len(world.made) == 2
+    Path("c.csv").write_text("id,prompt,duration\nr0,a   boat,15\n")
+    call(*RUN, "c.csv")
+    assert len(world.made) == 2
