@@ -90,7 +90,7 @@ def test_an_account_that_is_refused_for_hours_in_plain_words_makes_no_row_fail(
     assert set(states(engine).values()) == {"completed"}
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """The process died here."""
 
 
@@ -108,9 +108,9 @@ def test_a_run_that_is_killed_leaves_no_row_failed_for_the_account(
             nonlocal written
             written += name == "outcome-written"
             if written == 2:
-                raise Killed
+                raise KilledError
 
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             engine.run(checkpoint=die, rate=1)
     account.left = 20
     engine.run()
