@@ -1,6 +1,5 @@
 """Refusals of the account that were charged all the same: money.md, *Absence* 3."""
 
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,8 @@ from jobs.provider import GenerationRequest as Request
 from jobs.provider import RefusalCause, Refused, SubmitOutcome, Throttled
 from jobs.tables import ACCOUNT
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
-
-from test_balances_that_net_to_nothing import LOST, PRICE, hide, waits
+PRICE = 120_000
+LOST = "prompt of r0"
 
 ANSWERS = [
     Refused(RefusalCause.FUNDS, "payment required"),
