@@ -131,3 +131,31 @@ def test_one_row_whose_refusal_ends_a_run_does_not_end_every_run_before_the_othe
         engine.run(max_in_flight=1)
     left = {key for key, state in states(engine).items() if state != "completed"}
     assert left == {"r0"}
+
+
+@pytest.mark.parametrize(("status", "words"), PLAIN)
+def test_a_row_that_alone_hears_it_fails_while_others_are_bought(
+    engine: Engine, status: int, words: str
+) -> None:
+    """After each acceptance it goes first once more; five times are its own fault, at no cost."""
+    engine.load([spec(f"r{n}", row=n) for n in range(10)])
+    engine.provider.script["prompt of r0"] = [told(words, status, "prompt of r0")] * 99
+    assert engine.run(rate=1).reason is Reason.FINISHED
+    jobs = engine.jobs()
+    assert {key for key, job in jobs.items() if job.state != "completed"} == {"r0"}
+    assert (jobs["r0"].state, jobs["r0"].error_kind) == ("failed", "validation")
+    assert jobs["r0"].charged_micros == 0
+    assert words in jobs["r0"].error
+
+
+def test_an_edited_row_begins_to_count_anew(engine: Engine) -> None:
+    """What its earlier request heard says nothing of the next."""
+    status, words = PLAIN[0]
+    engine.load([spec(f"r{n}", row=n) for n in range(4)])
+    engine.provider.script["prompt of r0"] = [told(words, status)] * 99
+    assert engine.run(rate=1).reason is Reason.ACCOUNT
+    edited = [spec("r0", "another", row=0), *(spec(f"r{n}", row=n) for n in range(1, 7))]
+    engine.provider.script["another"] = [told(words, status)] * 2
+    engine.load(edited)
+    assert engine.run(rate=1).reason is Reason.FINISHED
+    assert set(states(engine).values()) == {"completed"}
