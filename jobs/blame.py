@@ -14,18 +14,20 @@ names nothing of the row                  the row fails; the same three times ru
                                           back in the queue
 names something of the row, and not what  the same, once three different requests heard it: videos
 is wrong with it                          of one prompt are refused alike
-speaks of the account or its money, or    the row fails; three running, whatever their words: the
-refuses access, under a status for wrong  run stops for that cause, and they are put back
-requests too (and the balance suffices)
+refuses access, under a status for wrong  the row fails; three running, whatever their words: the
+requests too                              run stops for that cause, and they are put back
 any of the last three, and its row has    the row fails, and stops nobody: the others were taken, it
 heard the same before, and other rows     was refused, twice
 were accepted since
-the same, three running, and each of      these rows fail, and stop nobody; but for what speaks of
-these rows heard it an hour ago or        the account, which stops the run as ever
+the same, three running, and each of      these rows fail, and stop nobody
+these rows heard it an hour ago or
 more, a day at most after others were
 accepted
-any of the three, fewer than three        the rows are put back: what speaks of the account always,
-running when the run ends                 the others once, where the run had any accepted before
+any of the three, fewer than three        the rows are put back once, where the run had any accepted
+running when the run ends                 before
+speaks of the account or its money,       the row stays queued, behind the others, and counts in the
+under a status for wrong requests too     streak of those that are refused access
+(and the balance suffices)                (:mod:`jobs.store.haste` may fail it after all)
 ========================================  ==========================================================
 """
 
@@ -49,7 +51,7 @@ RUNNING = 3
 """Equal refusals in a row that may not be the rows' fault: then they are not."""
 
 _OF_THE_ACCOUNT = ""
-"""Stands for the words of all that speak of the account: these need not be equal."""
+"""Stands for the words of all about access, money and the account: these need not be equal."""
 
 _VARYING = re.compile(r"\b(?=[\w-]*\d)[\w-]+\b")
 """Numbers, ids and times, which differ from answer to answer."""
@@ -79,7 +81,9 @@ class Heard(Enum):
 def open_words(outcome: SubmitOutcome) -> str | None:
     """Return the words of a refusal that leaves open whose fault it is; None of any other."""
     match outcome:
-        case Rejected(about=About.UNKNOWN | About.UNCLEAR) | Refused(sure=False):
+        case Rejected(about=About.UNKNOWN | About.UNCLEAR):
+            return outcome.message
+        case Refused(RefusalCause.ACCESS, sure=False):
             return outcome.message
     return None
 
@@ -104,7 +108,7 @@ class Blame:
         self._taken = 0  # the newest attempt that was accepted
         self._put_back: list[int] = []
 
-    def judge(
+    def judge(  # noqa: PLR0911 - one line of the table each
         self,
         attempt_id: int,
         outcome: SubmitOutcome,
@@ -114,6 +118,9 @@ class Blame:
         heard: Heard = Heard.NEVER,
     ) -> SubmitOutcome:
         """Return the outcome as it is to be booked: on the row, or on the run.
+
+        A refusal that is returned as not sure is on neither: its row stays queued, and the run
+        continues.
 
         Args:
             attempt_id: whose answer it is.
@@ -139,15 +146,20 @@ class Blame:
                     if outcome.about is About.UNKNOWN
                     else replace(request, callback_url=None)
                 )
-                refused = Refused(RefusalCause.REQUEST, outcome.message, sure=False)
+                refused = Refused(RefusalCause.REQUEST, outcome.message)
                 words = same_words(outcome.gist or outcome.message)
                 return self._unexpected(words, one, outcome, _Failed(attempt_id, refused, heard))
-            case Refused(sure=False):  # the caller knows that the balance suffices
+            case Refused(RefusalCause.ACCESS, sure=False):
                 row = Rejected(FailureKind.VALIDATION, outcome.message, About.UNKNOWN)
                 if heard is Heard.AND_OTHERS_TAKEN:
                     return row
-                failed = _Failed(attempt_id, outcome, heard)
+                failed = _Failed(attempt_id, replace(outcome, sure=True), heard)
                 return self._unexpected(_OF_THE_ACCOUNT, attempt_id, row, failed)
+            case Refused(sure=False):  # the caller knows that the balance suffices
+                if not self._third(_OF_THE_ACCOUNT, attempt_id):
+                    return outcome
+                self._give_back()
+                return replace(outcome, sure=True)
         return outcome
 
     def put_back(self) -> list[int]:
@@ -159,21 +171,17 @@ class Blame:
         """Return, once, the attempts that a run which ends now puts back, and why.
 
         Nothing that was sent after them was accepted, so that they may have been the first of a
-        streak. What speaks of the account is never taken for the rows' own by that; what nobody
-        understands is, where nothing was accepted before either (a sheet of a row or two), or the
-        row has heard it before: else it would be sent by every run, and never fail.
+        streak. They are taken for the rows' own where nothing was accepted before either (a sheet
+        of a row or two), or the row has heard it before: else it would be sent by every run, and
+        never fail.
         """
         left = [
             one
             for one in self._failed
-            if one.attempt_id > self._taken
-            and (
-                _speaks_of_the_account(one.of_the_run) or (self._taken and one.heard is Heard.NEVER)
-            )
+            if one.attempt_id > self._taken and self._taken and one.heard is Heard.NEVER
         ]
         self._failed = []
-        why = sorted((one.of_the_run for one in left), key=_speaks_of_the_account)
-        return [one.attempt_id for one in left], why[-1] if why else None
+        return [one.attempt_id for one in left], left[-1].of_the_run if left else None
 
     def _unexpected(
         self, words: str, one: Hashable, of_the_row: Rejected, failed: _Failed
@@ -186,25 +194,25 @@ class Blame:
             of_the_row: the outcome while it may be the row's.
             failed: what is remembered while it may be the run's.
         """
+        third = self._third(words, one, lasting=failed.heard is Heard.AFTER_OTHERS)
+        if not third or self._lasting:
+            self._failed.append(failed)
+            return of_the_row
+        self._give_back()
+        return failed.of_the_run
+
+    def _third(self, words: str, one: Hashable, *, lasting: bool = False) -> bool:
+        """Check whether this is the third refusal of a streak, or a later one."""
         if words != self._words:
             self._forget(words)
         self._heard_by.add(one)
-        self._lasting &= _twice_refused(failed)
-        if len(self._heard_by) < RUNNING or self._lasting:
-            self._failed.append(failed)
-            return of_the_row
+        self._lasting &= lasting
+        return len(self._heard_by) >= RUNNING
+
+    def _give_back(self) -> None:
+        """Have the rows put back that failed in the streak."""
         self._put_back += [earlier.attempt_id for earlier in self._failed]
         self._failed = []
-        return failed.of_the_run
 
     def _forget(self, words: str | None = None) -> None:
         self._words, self._heard_by, self._failed, self._lasting = words, set(), [], True
-
-
-def _twice_refused(failed: _Failed) -> bool:
-    """Check whether it was asked again what an account refused that had taken others that day."""
-    return failed.heard is Heard.AFTER_OTHERS and not _speaks_of_the_account(failed.of_the_run)
-
-
-def _speaks_of_the_account(refused: Refused) -> bool:
-    return refused.cause is RefusalCause.ACCOUNT

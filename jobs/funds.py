@@ -118,6 +118,8 @@ class Funds:
                     self._gate.unreachable(str(error))
         except ThrottledError as error:
             seconds = self._gate.heed(error)
+            at = self._clock.monotonic()
+            self._failing.failed(at, at + seconds)
             log.warning("the API asks to be left alone for %.0f s", seconds)
         except ProviderError as error:
             log.warning("the balance could not be read: %s", error)

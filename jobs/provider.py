@@ -154,7 +154,7 @@ class Refused:
 
     Attributes:
         sure: False where the status is one for wrong requests too (400, 403, 422): the words may
-            be about this row alone. Of money the balance tells.
+            be about this row alone. Of money the balance tells. The run stops only for a sure one.
     """
 
     cause: RefusalCause

@@ -1,4 +1,4 @@
-"""The reconciler: takes over what an earlier runner left, and settles doubts from the list.
+"""The reconciler: settles doubts from the account's list.
 
 It looks at the account's list at start and whenever something is in doubt, at a slowing pace, and
 settles what :func:`jobs.settling.settle` finds settled. Voids are watched on for a while: what
@@ -7,7 +7,7 @@ turns up after all is adopted, or written down as paid for nothing.
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from .clock import PRECISION, JumpWatch
 from .context import RunContext
 from .echo import Echo
 from .elsewhere import FAR
+from .gate import Patience
 from .lag import LagMeter
 from .provider import (
     GenerationPhase,
@@ -31,16 +32,13 @@ from .provider import (
 from .settling import settle
 from .states import AttemptState
 from .store import (
-    Store,
     accounts,
     doubts,
     latecomers,
-    looks,
     outcomes,
     quiet,
     shown,
     takeovers,
-    unended,
 )
 from .store.latecomers import Appeared
 from .suspects import AHEAD, WATCHED, WIDE, ClockOffset, Settlement, Suspect
@@ -52,9 +50,6 @@ log = logging.getLogger(__name__)
 NAP = 1.0
 """Seconds between two looks at the table for new doubts."""
 
-FARTHEST = timedelta(days=8)
-"""A look or a retry planned farther ahead than any flag allows: the clock was set back since."""
-
 MOST_PROBES = 20
 """Readings of the list that a run makes only to see how far it is behind."""
 
@@ -63,33 +58,6 @@ MOST_VOIDS = 5
 
 FIRST_LOOKS = 3
 """Looks at the list for voids of earlier runs, at most, before anything is bought."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recovery:
-    """What an earlier runner left behind.
-
-    Attributes:
-        doubts: attempts whose submission was under way when it ended, now in doubt.
-        overdue: overdue generations that this run looks at first.
-    """
-
-    doubts: int
-    overdue: int
-
-
-def recover(store: Store, now: datetime, boot: str | None = None) -> Recovery:
-    """Take over from a runner that ended in any way; the lock must be held."""
-
-    def work(connection: Connection) -> Recovery:
-        looks.heed_clock(connection, now, FARTHEST)
-        unended.fold_ids(connection)
-        return Recovery(
-            doubts=outcomes.doubt_all_open(connection, now, boot),
-            overdue=looks.look_again_at_overdue(connection, now),
-        )
-
-    return store.write(work)
 
 
 class Reconciler:
@@ -110,6 +78,7 @@ class Reconciler:
         self._checkpoint = context.checkpoint
         self._note_others = context.note_others
         self._strangers = context.strangers
+        self._throttled = Patience(context.policy.unreachable_patience)
         self._mark: int | None = None
         self._stable: dict[frozenset[str], float] = {}
         self._jumps = JumpWatch(context.clock)
@@ -136,13 +105,19 @@ class Reconciler:
             try:
                 if self.notice():
                     await self.look()
+                    self._throttled.succeeded()
                     self._gate.answered()
                 elif self._wants_probe():
                     await self._probe()
             except (ThrottledError, TokenRefusedError) as error:
-                self._gate.heed(error)
+                seconds = self._gate.heed(error)
                 if self._gate.refusal is RefusalCause.TOKEN:
                     return
+                # who asks us to wait is waited for; for ever it would keep the run with its doubts
+                now = self._clock.monotonic()
+                self._throttled.failed(now, now + seconds)
+                if self._throttled.is_over(now):
+                    await self._missed(error, began)
             except ProviderError as error:
                 # that concerns the list alone: single looks and purchases may go on
                 await self._missed(error, began)

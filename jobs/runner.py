@@ -31,7 +31,8 @@ from .provider import (
     TokenRefusedError,
     UnknownGenerationError,
 )
-from .reconcile import Reconciler, Recovery, recover
+from .reconcile import Reconciler
+from .recovery import Recovery, recover
 from .scheduler import Scheduler
 from .store import Store, accounts, doubts, handing, late, outcomes, outstanding, steering
 from .store.claims import Blocked

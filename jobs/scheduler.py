@@ -130,8 +130,7 @@ class Scheduler:
         )
         if ending.reason is not Reason.FINISHED or not any(put_back):
             return ending
-        of_the_account = refused.cause is RefusalCause.ACCOUNT
-        return Ending(Reason.ACCOUNT if of_the_account else Reason.UNDECIDED, refused.message)
+        return Ending(Reason.UNDECIDED, refused.message)
 
     def _wanted(self) -> int:
         """Say how many submissions may start; some together, so that they share a transaction."""
@@ -351,6 +350,10 @@ class Scheduler:
                 seconds = self._gate.throttle(retry_after, words)
                 self._gate.not_served(retry_after)
                 log.info("too many requests: every submission waits %.0f s", seconds)
+            case Accepted() | Rejected() | Refused(sure=False):
+                self._gate.served()
+                self._doubted.clear()
+                self._money_pace = MONEY_FIRST
             case Refused(cause, message):
                 self._gate.refuse(cause, message)
             case Unsent(reason, unreachable=True):
@@ -367,10 +370,6 @@ class Scheduler:
                 log.info("a submission is in doubt: %s: the next waits %.0f s", reason, seconds)
                 if cause is not None:
                     self._gate.refuse(cause, reason)
-            case Accepted() | Rejected():
-                self._gate.served()
-                self._doubted.clear()
-                self._money_pace = MONEY_FIRST
 
     def _settle(self, connection: Connection, claim: Claim, outcome: SubmitOutcome) -> None:
         now = self._clock.now()
@@ -388,8 +387,10 @@ class Scheduler:
                 outcomes.reject(connection, attempt, kind, message, now)
             case Throttled(_, words):
                 haste.throttle(connection, attempt, words, now)
-            case Refused(cause, message, sure):
-                outcomes.release(connection, attempt, f"{cause}: {message}", behind=not sure)
+            case Refused(cause, message, sure=False):
+                haste.set_aside(connection, attempt, cause, message, now)
+            case Refused(cause, message):
+                haste.refuse(connection, attempt, cause, message, now)
                 for number in self._judge.put_back():
                     outcomes.put_back(connection, number)
             case Unsent(reason):

@@ -1,15 +1,21 @@
-"""What becomes of a row whose submission was throttled: from its second time on others go first.
+"""What becomes of a row that is refused for what may pass: too much was asked, money, the account.
 
-After each acceptance one of these rows, the one that waits longest, is tried again before the rest.
+Others go first: from its second time on where it was throttled, at once where the words were about
+the account. After each acceptance one of these rows, the one that waits longest, is tried again
+before the rest.
 
-Who is asked too often says so to anybody. A row that is throttled each time, while others are
-accepted between, and none of these was throttled before it was accepted, is refused for what it
-asks for: it fails, at no cost. Where nothing else was accepted between nobody can tell.
+Who is asked too often, or has used up a quota, says so to anybody. A row that hears it each time,
+while others that are sent within seconds after it are accepted, and none of these had heard it
+before it was accepted, is refused for what it asks for: it fails, at no cost. Seconds, as a place
+among the few that an account makes at once is free again later: the row that goes first after an
+acceptance comes just when it was taken. Where nothing else is accepted so soon nobody can tell.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, text, update
 
 from ..provider import RefusalCause
 from ..states import AttemptState, FailureKind
@@ -17,28 +23,48 @@ from ..tables import ATTEMPT, BATCH, JOB, LATER
 from . import outcomes
 from .prepared import Prepared
 from .queues import BEHIND, FRONT
-from .refusals import TAKEN_BEFORE
 
 MOST = 5
-"""Times that a row is throttled, with an acceptance between each two, until it is to blame."""
+"""Times that a row hears it, with an acceptance soon after each but the last, until it fails."""
 
-_SAID = f"{RefusalCause.BUSY}: "
-"""What the error of a throttled attempt begins with."""
+SOON = timedelta(seconds=10)
+"""From one submission to the next that shows that the account takes others: longer than the first
+wait after a 429 that does not say how long, and shorter than any video takes."""
 
-_OWN = Prepared(
-    select(ATTEMPT.c.id, ATTEMPT.c.error, ATTEMPT.c.ended_at)
-    .where(ATTEMPT.c.job_id == bindparam("job"), ATTEMPT.c.id < bindparam("attempt"))
+_RELEASED = tuple(f"{cause}: " for cause in RefusalCause)
+"""What the error of an attempt begins with whose job was queued again for a refusal."""
+
+_THIS = Prepared(
+    select(ATTEMPT.c.job_id, ATTEMPT.c.fingerprint).where(ATTEMPT.c.id == bindparam("attempt"))
+)
+_EARLIER = Prepared(
+    select(ATTEMPT.c.id, ATTEMPT.c.state, ATTEMPT.c.error, ATTEMPT.c.ended_at, ATTEMPT.c.intent_at)
+    .where(
+        ATTEMPT.c.job_id == bindparam("job"),
+        ATTEMPT.c.id < bindparam("attempt"),
+        ATTEMPT.c.fingerprint == bindparam("fingerprint"),
+    )
     .order_by(ATTEMPT.c.id.desc())
     .limit(100)
 )
+_TAKEN_AFTER = Prepared(
+    select(ATTEMPT.c.id, ATTEMPT.c.intent_at)
+    # what was taken over from the list held nothing, and shows nothing of submissions
+    .where(text("+generation_id IS NOT NULL"), ATTEMPT.c.hold_micros > 0)
+    .where(ATTEMPT.c.id > bindparam("attempt"), ATTEMPT.c.job_id != bindparam("job"))
+    .order_by(ATTEMPT.c.id)
+    .limit(1)
+)
+"""The next submission of another row that was accepted."""
+
 _OTHER = ATTEMPT.alias()
 _LATER = ATTEMPT.alias()
-_IN_HASTE = Prepared(
+_PASSED = Prepared(
     select(func.max(_OTHER.c.id)).where(
         _OTHER.c.id > bindparam("first"),
         _OTHER.c.job_id != bindparam("job"),
         _OTHER.c.state == AttemptState.REJECTED,
-        _OTHER.c.error.startswith(_SAID, autoescape=True),
+        _OTHER.c.error.like(bindparam("said")),
         select(_LATER.c.id)
         .where(
             _LATER.c.job_id == _OTHER.c.job_id,
@@ -48,7 +74,7 @@ _IN_HASTE = Prepared(
         .exists(),
     )
 )
-"""The last throttled attempt of another row that was accepted afterwards: that passed."""
+"""The last attempt of another row that heard the same and was accepted afterwards: that passed."""
 
 _NEXT = (
     select(JOB.c.id)
@@ -65,12 +91,12 @@ _LET_FORWARD = Prepared(update(JOB).where(JOB.c.id == _NEXT.scalar_subquery()).v
 
 
 def let_forward(connection: Connection) -> None:
-    """Something was accepted: let the row that was throttled longest ago go first once more."""
+    """Something was accepted: let the row that has waited longest here go first once more."""
     _LET_FORWARD.run(connection)
 
 
 def throttle(connection: Connection, attempt_id: int, words: str, now: datetime) -> None:
-    """Known not created, as too much was asked: the job is queued again, or to blame and failed.
+    """Known not created, as too much was asked: the job is queued again, or is to blame and fails.
 
     Args:
         connection: in a writing transaction.
@@ -78,42 +104,100 @@ def throttle(connection: Connection, attempt_id: int, words: str, now: datetime)
         words: the provider's.
         now: the time.
     """
-    job_id = connection.execute(
-        select(ATTEMPT.c.job_id).where(ATTEMPT.c.id == attempt_id)
-    ).scalar_one()
     said = words or "429 too many requests"
-    own = [attempt_id, *_earlier(connection, job_id, attempt_id)]
-    times = _times(connection, job_id, own)
-    if times >= MOST:
-        told = f"{said}; the same {times} times, and others were accepted between: no cost"
-        outcomes.reject(connection, attempt_id, FailureKind.VALIDATION, told, now)
-        return
-    # behind the others, in the order in which they were throttled
-    due_at = BEHIND + timedelta(seconds=attempt_id) if len(own) > 1 else None
-    outcomes.release(connection, attempt_id, f"{_SAID}{said}", due_at)
+    earlier = _heard_before(connection, attempt_id, RefusalCause.BUSY)
+    if not _fails(connection, attempt_id, earlier, RefusalCause.BUSY, said, now):
+        due_at = _behind(attempt_id) if earlier else None
+        outcomes.release(connection, attempt_id, f"{RefusalCause.BUSY}: {said}", due_at)
 
 
-def _earlier(connection: Connection, job_id: int, attempt_id: int) -> list[int]:
-    """List a job's throttled attempts since one of it ended, the newest first."""
+def refuse(
+    connection: Connection, attempt_id: int, cause: RefusalCause, message: str, now: datetime
+) -> None:
+    """Known not created, and the run ends for it: the job is queued again, behind the others.
+
+    Else it would end every run before the others are asked, where it is refused for its own sake.
+
+    Args:
+        connection: in a writing transaction.
+        attempt_id: of an open attempt.
+        cause: of the refusal.
+        message: the provider's words.
+        now: the time.
+    """
+    outcomes.release(connection, attempt_id, f"{cause}: {message}", BEHIND, refused_at=now)
+
+
+def set_aside(
+    connection: Connection, attempt_id: int, cause: RefusalCause, message: str, now: datetime
+) -> None:
+    """Known not created, in words about the account that may be about its row alone: the same.
+
+    Args:
+        connection: in a writing transaction.
+        attempt_id: of an open attempt.
+        cause: funds or account.
+        message: the provider's words.
+        now: the time.
+    """
+    earlier = _heard_before(connection, attempt_id, cause)
+    if not _fails(connection, attempt_id, earlier, cause, message, now):
+        due_at = _behind(attempt_id)
+        outcomes.release(connection, attempt_id, f"{cause}: {message}", due_at, refused_at=now)
+
+
+def _behind(attempt_id: int) -> datetime:
+    """Return a time behind the others, in the order in which these were refused."""
+    return BEHIND + timedelta(seconds=attempt_id)
+
+
+def _fails(
+    connection: Connection,
+    attempt_id: int,
+    earlier: Sequence[Any],
+    cause: RefusalCause,
+    said: str,
+    now: datetime,
+) -> bool:
+    """Fail the job where it alone hears this; returns whether it did."""
+    times = 1 + _counted(connection, attempt_id, earlier, cause)
+    if times < MOST:
+        return False
+    told = f"{said}; the same {times} times, and others were accepted between: no cost"
+    return outcomes.reject(connection, attempt_id, FailureKind.VALIDATION, told, now)
+
+
+def _heard_before(connection: Connection, attempt_id: int, cause: RefusalCause) -> list[Any]:
+    """List the attempts of a job's request that heard the same, up to one that ended it."""
+    this = _THIS.first(connection, attempt=attempt_id)
     found = []
-    for one in _OWN.all(connection, job=job_id, attempt=attempt_id):
-        if one.ended_at is not None:  # accepted, void, or failed and ordered anew
+    for one in _EARLIER.all(
+        connection, job=this.job_id, attempt=attempt_id, fingerprint=this.fingerprint
+    ):
+        said = one.error or ""
+        released = one.state == AttemptState.REJECTED and said.startswith(_RELEASED)
+        if one.ended_at is not None and not released:  # void, or failed and ordered anew
             break
-        if (one.error or "").startswith(_SAID):
-            found.append(one.id)
+        if said.startswith(f"{cause}: "):
+            found.append(one)
     return found
 
 
-def _times(connection: Connection, job_id: int, own: list[int]) -> int:
-    """Count a job's throttled attempts, those between which nothing was accepted as one.
+def _counted(
+    connection: Connection, attempt_id: int, earlier: Sequence[Any], cause: RefusalCause
+) -> int:
+    """Count the earlier attempts soon after which another row was accepted.
 
-    Only what came after the last time that another row was throttled, and then accepted: until
-    then it was everybody's.
+    Only what came after the last time that another row heard the same, and was then accepted:
+    until then it was everybody's.
     """
-    if len(own) < MOST:
+    if len(earlier) < MOST - 1:
         return 0
-    passed = _IN_HASTE.scalar(connection, job=job_id, first=own[-1]) or 0
-    taken = {
-        TAKEN_BEFORE.scalar(connection, attempt=number) or 0 for number in own if number > passed
-    }
+    job = _THIS.first(connection, attempt=attempt_id).job_id
+    passed = _PASSED.scalar(connection, job=job, first=earlier[-1].id, said=f"{cause}: %") or 0
+    taken = set()
+    for one in earlier:
+        after = _TAKEN_AFTER.first(connection, job=job, attempt=one.id)
+        if one.id > passed and after is not None and after.intent_at - one.intent_at <= SOON:
+            taken.add(after.id)
     return len(taken)

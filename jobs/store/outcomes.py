@@ -120,7 +120,7 @@ def release(
     reason: str,
     due_at: datetime | None = None,
     *,
-    behind: bool = False,
+    refused_at: datetime | None = None,
 ) -> bool:
     """Known not created, and worth sending again: the hold is released, the job queued again.
 
@@ -129,11 +129,12 @@ def release(
         attempt_id: of an open attempt.
         reason: for people.
         due_at: when it may be sent again; None: at once.
-        behind: it goes behind the others instead, as those that are put back.
+        refused_at: when the provider refused it, so that it may have been charged all the same
+            (:mod:`jobs.store.quiet`); None: it was not sent, or has to wait (429).
     """
     row = attempt_row(connection, attempt_id)
     if row is None or not move_attempt(
-        connection, attempt_id, "release", AttemptState.REJECTED, error=reason
+        connection, attempt_id, "release", AttemptState.REJECTED, error=reason, ended_at=refused_at
     ):
         return False
     move_job(
@@ -142,7 +143,7 @@ def release(
         "release",
         JobState.QUEUED,
         add={"attempts": -1},  # nothing was bought, nothing was refused for its content
-        due_at=BEHIND if behind else due_at,
+        due_at=due_at,
     )
     move_money(connection, row, held=-row.hold_micros)
     return True

@@ -76,7 +76,7 @@ _NOT_MADE = Prepared(
         ATTEMPT.c.id > bindparam("last"),
         or_(
             and_(ATTEMPT.c.state == AttemptState.VOID, ATTEMPT.c.void_on_word),
-            # refused for good; one that has to wait (429) is sent again
+            # refused; one that was not sent, or has to wait (429), has no end
             and_(ATTEMPT.c.state == AttemptState.REJECTED, ATTEMPT.c.ended_at.is_not(None)),
         ),
     )

@@ -11,6 +11,7 @@ from sqlalchemy import update
 from support.engine import Engine, spec
 from support.invariants import Invariants
 from support.loop import run_virtual
+from support.lost import LOST, PRICE, hide, waits
 
 from jobs.again import Patience
 from jobs.money import Micros
@@ -31,9 +32,7 @@ from jobs.store import steering, takeovers, views
 from jobs.tables import ACCOUNT
 
 Make = Callable[..., Engine]
-LOST = "prompt of r4"
 DROPPED = InDoubt("the connection dropped")
-PRICE = 120_000
 
 
 def failed(kind: FailureKind, message: str = "no") -> Generation:
@@ -56,27 +55,6 @@ def make(tmp_path: Path) -> Make:
         return made
 
     return engine
-
-
-def hide(engine: Engine) -> None:
-    """Let the list never show what is made of the lost answer."""
-    make = engine.provider.make
-
-    def hidden(request: Request, key: str = "foreign") -> Any:
-        made = make(request, key)
-        if request.prompt == LOST and [m.prompt for m in engine.provider.made].count(LOST) == 1:
-            engine.provider.hides[made.id] = 10**9
-        return made
-
-    engine.provider.make = hidden  # type: ignore[method-assign]
-
-
-def waits(engine: Engine) -> bool:
-    """Check that the lost one was sent once and keeps its money."""
-    (attempt,) = [a for a in engine.attempts() if a.prompt == LOST]
-    assert attempt.state == "in_doubt"
-    assert engine.budget("account").held_micros == attempt.hold_micros == PRICE
-    return [prompt for prompt, _ in engine.provider.posts].count(LOST) == 1
 
 
 def test_the_balance_shows_a_purchase_late(make: Make) -> None:

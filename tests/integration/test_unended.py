@@ -13,7 +13,7 @@ from support.provider import Made
 
 from jobs.ending import Reason
 from jobs.provider import Generation, GenerationPhase
-from jobs.reconcile import recover
+from jobs.recovery import recover
 from jobs.states import UNENDED, FailureKind
 from jobs.store import steering, unended, views
 from jobs.tables import ATTEMPT

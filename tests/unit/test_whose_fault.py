@@ -282,23 +282,31 @@ def test_an_acceptance_or_other_words_begin_the_count_again() -> None:
     assert blame.put_back() == []
 
 
-def test_money_that_the_balance_denies_is_the_rows_until_the_third_time() -> None:
-    """In whatever words; an acceptance between begins the count again."""
+@pytest.mark.parametrize("cause", [RefusalCause.FUNDS, RefusalCause.ACCOUNT])
+def test_words_about_the_account_stop_the_run_at_the_third_time(cause: RefusalCause) -> None:
+    """Whatever they are; an acceptance between begins the count again. No row fails by them."""
     blame = Blame()
-    funds = [
-        Refused(RefusalCause.FUNDS, words, sure=False) for words in ("a", "top up", "no credit")
-    ]
+    told = [Refused(cause, words, sure=False) for words in ("a", "top up", "no credit")]
     judged = [
-        blame.judge(n, one, REQUEST, own_callback=True) for n, one in enumerate([*funds, funds[0]])
+        blame.judge(n, one, REQUEST, own_callback=True) for n, one in enumerate([*told, told[0]])
     ]
-    assert judged[:2] == [refused("a"), refused("top up")]
-    assert judged[2:] == [funds[2], funds[0]]
-    assert blame.put_back() == [0, 1]
-    blame = Blame()
-    said = [*funds[:2], Accepted("g", None), *funds[:2], refused("x"), funds[0]]
-    judged = [blame.judge(n, one, REQUEST, own_callback=True) for n, one in enumerate(said)]
-    assert {type(one) for one in judged} == {Rejected, Accepted}
+    assert judged == [*told[:2], Refused(cause, "no credit"), Refused(cause, "a")]
     assert blame.put_back() == []
+    blame = Blame()
+    said = [*told[:2], Accepted("g", None), *told[:2], refused("x"), told[0]]
+    judged = [blame.judge(n, one, REQUEST, own_callback=True) for n, one in enumerate(said)]
+    assert judged == said
+
+
+def test_words_about_the_account_put_back_rows_that_were_refused_access_before() -> None:
+    """They are one streak, whichever comes third."""
+    access = Refused(RefusalCause.ACCESS, "Forbidden", sure=False)
+    funds = Refused(RefusalCause.FUNDS, "top up", sure=False)
+    blame = Blame()
+    said = [access, funds, funds]
+    judged = [blame.judge(n, one, REQUEST, own_callback=True) for n, one in enumerate(said)]
+    assert judged == [refused("Forbidden"), funds, Refused(RefusalCause.FUNDS, "top up")]
+    assert blame.put_back() == [0]
 
 
 @pytest.mark.parametrize(
@@ -306,7 +314,7 @@ def test_money_that_the_balance_denies_is_the_rows_until_the_third_time() -> Non
     [
         refused("a"),
         refused("a", About.UNCLEAR),
-        *(Refused(cause, "a", sure=False) for cause in RefusalCause),
+        Refused(RefusalCause.ACCESS, "a", sure=False),
     ],
 )
 @pytest.mark.parametrize("heard", Heard)
@@ -315,16 +323,14 @@ def test_a_row_that_hears_it_again_after_others_were_taken_is_to_blame(
 ) -> None:
     """However many do, and it counts in no streak; what was only heard before counts as ever.
 
-    But for rows that all heard it long after the account had taken others: they are to blame too,
-    unless it speaks of the account.
+    But for rows that all heard it long after the account had taken others: they are to blame too.
     """
     blame = Blame()
     asked = [GenerationRequest(f"a kite {n}", "9:16", 10) for n in range(9)]
     judged = [
         blame.judge(n, said, one, own_callback=True, heard=heard) for n, one in enumerate(asked)
     ]
-    lasting = heard is Heard.AFTER_OTHERS and getattr(said, "cause", None) != RefusalCause.ACCOUNT
-    last = Rejected if lasting or heard is Heard.AND_OTHERS_TAKEN else Refused
+    last = Rejected if heard in (Heard.AFTER_OTHERS, Heard.AND_OTHERS_TAKEN) else Refused
     assert [type(one) for one in judged] == [Rejected] * 2 + [last] * 7
     assert blame.put_back() == ([] if last is Rejected else [0, 1])
     assert {one.kind for one in judged if isinstance(one, Rejected)} == {FailureKind.VALIDATION}
