@@ -22,7 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from support.blank import blank, let_agree
+from support.blank import blank, let_agree, make_own
 
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
@@ -104,6 +104,7 @@ def play(name: str, folder: Path, *, rows: int, kills: int, rate: float, seed: i
     blank(folder / "batchsora.db")
     with Store(folder / "batchsora.db") as store:
         let_agree(store, datetime.now(UTC))  # as after some nights: it is no new database
+        make_own(store, environment(folder))
     codes: list[int] = []
     done = 0
     with SandboxServer(world, faults=faults_of(name, rate)) as api:
@@ -139,7 +140,7 @@ def start(folder: Path, url: str) -> "subprocess.Popen[bytes]":
                 "--request-timeout", "1.5", "--grace", "4", "--retries", "0", "--no-download",
             ],
             cwd=folder,
-            env=environment(url),
+            env=environment(folder, url),
             stderr=said,
         )  # fmt: skip
 
@@ -147,16 +148,17 @@ def start(folder: Path, url: str) -> "subprocess.Popen[bytes]":
 CAP = "60"
 
 
-def environment(url: str) -> dict[str, str]:
-    """Give a process its token and its API."""
-    return {**os.environ, "RUNBLOB_API_KEY": "fault-test", "BATCHSORA_BASE_URL": url}
+def environment(folder: Path, url: str = "") -> dict[str, str]:
+    """Give a process its token, its API, and a place for its account's secret."""
+    own = {"RUNBLOB_API_KEY": "fault-test", "BATCHSORA_BASE_URL": url}
+    return {**os.environ, **own, "XDG_STATE_HOME": str(folder / "state")}
 
 
 def ask(folder: Path, url: str, *arguments: str) -> Any:
     """Ask the command line for JSON."""
     done = subprocess.run(
         [sys.executable, "-m", "batchsora", *arguments, "--json"],
-        cwd=folder, env=environment(url), capture_output=True, check=True,
+        cwd=folder, env=environment(folder, url), capture_output=True, check=True,
     )  # fmt: skip
     return json.loads(done.stdout)
 

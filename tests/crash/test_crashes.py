@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from click.testing import CliRunner
-from support.blank import blank, let_agree
+from support.blank import blank, let_agree, make_own
 
 from batchsora.cli import group
 from batchsora.cli.common import Cli
@@ -47,10 +47,11 @@ def sandbox() -> Iterator[SandboxServer]:
 
 
 def used_before(folder: Path) -> None:
-    """Lay down a database in which the balance has agreed with purchases."""
+    """Lay down a database of our own, in which the balance has agreed with purchases."""
     blank(folder / "batchsora.db")
     with Store(folder / "batchsora.db") as store:
         let_agree(store, datetime.now(UTC))
+        make_own(store)
 
 
 class Campaign:

@@ -10,6 +10,7 @@ import pytest
 from crash.disks import Disk, NoDiskError, small_disk
 from crash.night import Night, Said, compare, manifest
 
+from batchsora.app.sealing import own_sealer
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
@@ -155,7 +156,7 @@ def test_a_folder_or_file_without_permission(tmp_path: Path, locked: str) -> Non
         night = Night(place, api.url)
         rows = str(manifest(tmp_path / "night.csv", 2))
         database = place / "batchsora.db"
-        schema.upgrade(database)
+        schema.upgrade(database, seal=lambda: own_sealer(os.environ).sealed(None))
         database.chmod(0o400 if locked != "folder" else 0o600)
         place.chmod(0o500 if locked != "file" else 0o700)
         refused(night.run(rows, prefix=prefix), *READ_ONLY)

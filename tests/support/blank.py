@@ -1,14 +1,17 @@
 """A migrated database without rows; made once in each process, for tests that need hundreds."""
 
+import os
 import tempfile
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 
 from sqlalchemy import update
 
+from batchsora.app.sealing import own_sealer
 from jobs import schema
-from jobs.store import Store
+from jobs.store import Store, accounts
 from jobs.tables import ACCOUNT
 
 
@@ -22,6 +25,12 @@ def let_agree(store: Store, now: datetime, balance: int = 100_000_000) -> None:
     quiet = {"quiet_at": now, "quiet_balance_micros": balance, "quiet_charged_micros": 0}
     numbers = {"quiet_attempt": 0, "quiet_mishaps": 0, "agreed_micros": 10_000_000}
     store.write(lambda c: c.execute(update(ACCOUNT).values(**quiet, **numbers)))
+
+
+def make_own(store: Store, environment: Mapping[str, str] = os.environ) -> None:
+    """Seal a database as one that this account of the machine has made."""
+    seal = own_sealer(environment).sealed(None)
+    store.write(lambda c: accounts.keep_seal(c, seal))
 
 
 @cache
