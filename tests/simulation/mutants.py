@@ -264,6 +264,6 @@ MUTANTS: Mapping[Mutant, int] = {
     one_403_as_the_tokens: 26,
     a_batch_handed_over: 22,
     money_moved_by_the_rows_campaign: 20,
-    rows_pay_for_the_account: 150,
+    rows_pay_for_the_account: 249,
 }
 """Each bug with a night that found it: played first, and the others where it finds it no more."""

@@ -38,8 +38,7 @@ def test_the_promises_hold_in_every_night(part: int) -> None:
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_a_planted_bug_is_found(mutant: Mutant) -> None:
     """The nights can fail: each way to break a promise is seen within a few seeds."""
-    found_it = MUTANTS[mutant]
-    for seed in (*range(found_it, BUGGY.stop), *range(BUGGY.start, found_it)):
+    for seed in (MUTANTS[mutant], *BUGGY):
         if mutant is rows_pay_for_the_account and not refuses(seed):
             continue  # it has nothing to break there
         with mutant(), suppress(AssertionError, IntegrityError):
