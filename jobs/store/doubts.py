@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, null, or_, select, text, update
 
-from ..clock import EARLIEST, LATEST
+from ..clock import EARLIEST, LATEST, UNMEASURED
 from ..provider import Generation
 from ..sight import Bought
 from ..states import AttemptState
@@ -17,6 +17,9 @@ from .prepared import Prepared, as_list, one_of
 
 NEIGHBOURS = 100
 """How many attempts before and after one tell how the clocks stood then."""
+
+NEWEST = 8
+"""How many acceptances tell how they stand now."""
 
 CHUNK = 500
 _IN_DOUBT = (
@@ -124,13 +127,17 @@ _MEASURED = Prepared(
         ATTEMPT.c.id > select(func.max(_LATER.c.id)).scalar_subquery() - 10 * NEIGHBOURS,
     )
     .order_by(ATTEMPT.c.id.desc())
-    .limit(NEIGHBOURS)
+    .limit(NEWEST)
 )
 
 
 def newest_offset(connection: Connection) -> ClockOffset:
-    """Measure the provider's times against our clock, by what we bought last."""
-    return _offset(_MEASURED.all(connection))
+    """Measure the provider's times against our clock, by the few that we bought last.
+
+    A clock that was wrong meanwhile is forgotten soon; by more than zones explain it counts never.
+    """
+    rows = _MEASURED.all(connection)
+    return _offset([row for row in rows if abs(row.created_at - row.accepted_at) <= UNMEASURED])
 
 
 _ACCEPTANCE = (
