@@ -11,7 +11,8 @@ from typing import Final
 
 from batchsora.app.doctor import Check, fine, warn, wrong
 from batchsora.app.exits import Exit
-from batchsora.app.moved import is_own, other_host
+from batchsora.app.known import is_own
+from batchsora.app.moved import other_host
 from batchsora.app.sealing import kept_sealer
 from batchsora.app.session import SANDBOX_ORIGIN
 from batchsora.peek import peek

@@ -185,6 +185,50 @@ def test_looking_needs_no_word(
         assert "not known to be yours" in said.stdout
 
 
+@pytest.mark.parametrize(
+    "look",
+    [
+        ("wait",),
+        ("wait", "a"),
+        ("reconcile",),
+        ("reconcile", "--no-wait"),
+        ("resume", "night"),
+        ("download",),
+        ("balance",),
+        ("plan", "night.csv"),
+        ("retry", "--yes"),
+        ("doctor", "--reset-day"),
+        ("generations",),
+    ],
+    ids="-".join,
+)
+def test_a_look_is_no_consent(
+    look: tuple[str, ...], people: People, database: Path, world: World
+) -> None:
+    """What buys nothing does not make it one's own: the next run still asks."""
+    forge(database, people("sender"))
+    person = people("person")
+    person(*look)
+    said = person("run", *QUICK)
+    assert (said.returncode, NOT_YOURS in said.stderr) == (5, True), said.stderr
+    assert not world.made
+
+
+@pytest.mark.parametrize("look", [("wait", "b"), ("reconcile",)], ids=lambda words: words[0])
+def test_a_look_keeps_a_renewed_token(
+    look: tuple[str, ...], people: People, database: Path, world: World
+) -> None:
+    """In a database that is known by its seal."""
+    person = people("person")
+    assert person("run", "night.csv", "--first", "1", "--budget", "9", *QUICK).returncode == 0
+    with closing(sqlite3.connect(database)) as file:
+        before = file.execute("SELECT token_hash FROM account").fetchone()
+    people("person", "tok-person-51aa-renewed")(*look)
+    with closing(sqlite3.connect(database)) as file:
+        assert file.execute("SELECT token_hash FROM account").fetchone() != before
+    assert len(world.made) == 1
+
+
 def test_own_databases_are_never_asked_for(people: People, database: Path) -> None:
     """The first run, the next one, from a restored backup, and with a renewed token."""
     person = people("person")
