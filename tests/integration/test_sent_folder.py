@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import re
+import resource
 import sqlite3
 import subprocess
 import sys
@@ -138,3 +139,61 @@ def test_a_report_shows_no_picture_behind_a_link(person: Person) -> None:
     shown = re.findall(r"data:image/jpeg;base64,([A-Za-z0-9+/=]+)", found)
     colours = [Image.open(io.BytesIO(base64.b64decode(one))).getpixel((5, 5)) for one in shown]
     assert not [colour for colour in colours if colour[0] > 240 and colour[1] < 20]
+
+
+def test_a_rehearsal_cuts_off_no_file_behind_a_link(person: Person) -> None:
+    """``run --sandbox``, the harmless thing to do first, empties a file outside of the folder."""
+    victim = person.folder.parent / "token"
+    victim.write_text("rb_live_0123456789")  # a file of one line, without an end of line
+    (person.folder / "batchsora-sandbox.db.world").symlink_to("../token")
+    said = person("run", "night.csv", "--sandbox", *QUICK)
+    assert victim.read_text() == "rb_live_0123456789", said.stderr
+
+
+def test_a_rehearsal_writes_no_file_behind_a_link(person: Person) -> None:
+    """What the manifest says is written into a new file of the sender's choice."""
+    victim = person.folder.parent / "new"
+    (person.folder / "batchsora-sandbox.db.world").symlink_to("../new")
+    person("run", "night.csv", "--sandbox", *QUICK)
+    assert not victim.exists(), victim.read_text()
+
+
+def test_a_rehearsal_waits_for_no_pipe(person: Person) -> None:
+    """SECURITY.md: pipes are not waited for; a folder that was sent may hold one."""
+    os.mkfifo(person.folder / "batchsora-sandbox.db.world")
+    command = [sys.executable, "-m", "batchsora", "run", "night.csv", "--sandbox", *QUICK]
+    try:
+        subprocess.run(
+            command,
+            cwd=person.folder,
+            env=person.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=15,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        pytest.fail("it waits for the pipe")
+
+
+@pytest.mark.parametrize("kind", ["nonsense", "large"])
+def test_a_sent_journal_is_refused_in_words(tmp_path: Path, kind: str) -> None:
+    """The sandbox's journal: no JSON; or sparse, 3 GB that take no room in an archive."""
+    journal = tmp_path / "batchsora-sandbox.db.world"
+    (tmp_path / "night.csv").write_text("id,prompt\na,a kite\n")
+    journal.write_text("nonsense\n")
+    if kind == "large":
+        os.truncate(journal, 3 * 1024**3)
+    most = 2 * 1024**3
+    said = subprocess.run(
+        [sys.executable, "-m", "batchsora", "run", "night.csv", "--sandbox", "--no-download"],
+        cwd=tmp_path,
+        env={**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (most, most)),
+    )
+    assert (said.returncode, "Move it away" in said.stderr) == (2, True), said.stderr
