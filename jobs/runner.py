@@ -72,6 +72,8 @@ class Runner:
         clock: time.
         chance: randomness, for keys and jitter.
         checkpoint: called at named points (docs/development.md); tests kill the process there.
+        binds: the database is known to be the owner's, or a person said so. Any other is not bound
+            to the token, by which it would count as the owner's from then on.
     """
 
     def __init__(
@@ -83,8 +85,11 @@ class Runner:
         clock: Clock,
         chance: random.Random,
         checkpoint: Checkpoint = nothing,
+        *,
+        binds: bool = True,
     ) -> None:
         self._store = store
+        self._binds = binds
         self._provider = provider
         self._owner = owner
         self._clock = clock
@@ -278,6 +283,8 @@ class Runner:
 
     async def _bind(self) -> None:
         owner = self._owner
+        if not self._binds:
+            return
         if accounts.token_matches(self._account(), owner.origin, owner.token) is not True:
             await self._store.commit(
                 lambda connection: accounts.bind(connection, owner.origin, owner.token)

@@ -6,6 +6,7 @@ account of a machine that used it a hash of that name, keyed by a secret of that
 lacks the secret can't make it. A copy keeps its seal.
 """
 
+import fcntl
 import hashlib
 import hmac
 import os
@@ -102,7 +103,22 @@ def _make(path: Path) -> None:
             file.write(f"{secrets.token_hex(32)}\n")
             file.flush()
             os.fsync(number)
-        with suppress(FileExistsError):
+        try:
             os.link(draft, path)
+        except FileExistsError:
+            pass
+        except OSError:  # exFAT and some folders of Android have no hard links
+            _rename_new(draft, path)
     finally:
-        draft.unlink()
+        draft.unlink(missing_ok=True)
+
+
+def _rename_new(draft: Path, path: Path) -> None:
+    """Give a file its name unless that is taken; one command at a time, as renaming replaces."""
+    number = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX)
+        if not os.path.lexists(path):
+            draft.rename(path)
+    finally:
+        os.close(number)

@@ -15,7 +15,7 @@ from batchsora.app.sealing import own_sealer
 from batchsora.settings import SettingsError
 from jobs import schema
 from jobs.clock import Clock
-from jobs.files import made_folder
+from jobs.files import made_folder, refuse_link
 from jobs.lock import PATIENCE, runner_lock
 from jobs.mounts import refuse_network_drive
 from jobs.store import Store, accounts, steering
@@ -29,6 +29,22 @@ FOLDER: Final = ".batchsora"
 def side_folder(database: Path) -> Path:
     """Name the folder for what the page keeps; whoever writes there makes it first."""
     return database.absolute().parent / FOLDER
+
+
+def unlinked_side_folder(database: Path) -> Path:
+    """Return the folder for what the page keeps, whether it is there or not.
+
+    Raises:
+        SettingsError: it is a link.
+    """
+    folder = side_folder(database)
+    try:
+        refuse_link(folder, "move it away")
+    except OSError as error:
+        raise SettingsError(
+            f"{folder}, where the page keeps its files, can't be used: {error.strerror}"
+        ) from error
+    return folder
 
 
 def made_side_folder(database: Path) -> Path:

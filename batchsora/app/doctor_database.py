@@ -11,7 +11,8 @@ from typing import Final
 
 from batchsora.app.doctor import Check, fine, warn, wrong
 from batchsora.app.exits import Exit
-from batchsora.app.moved import is_own, other_host
+from batchsora.app.known import is_own
+from batchsora.app.moved import other_host
 from batchsora.app.sealing import kept_sealer
 from batchsora.app.session import SANDBOX_ORIGIN
 from batchsora.peek import peek
@@ -134,7 +135,13 @@ def _seal(settings: Settings, token: Token | None, account: SimpleNamespace) -> 
     """Say that the next run asks whose it is; a version without seals is not bound to this one."""
     origin = SANDBOX_ORIGIN if settings.sandbox else settings.origin
     owner = Owner(origin, "" if token is None else token.value)
-    if hasattr(account, "seal") and not is_own(account, kept_sealer(os.environ), owner):
+    if not hasattr(account, "seal"):
+        return
+    sealer = kept_sealer(os.environ)
+    if sealer is not None and sealer.problem is not None:
+        said = f"the secret that tells your databases from others can't be kept: {sealer.problem}"
+        yield warn("seal", said, "make it readable, or name another folder with XDG_STATE_HOME")
+    if not is_own(account, sealer, owner):
         said = "it is not known to be yours: what it keeps would count as your consent"
         yield warn("seal", said, "when it is to be used, 'batchsora run --moved' continues with it")
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from batchsora.app.earlier import Asker
+from batchsora.app.known import is_own
 from batchsora.app.sealing import own_sealer
 from batchsora.app.session import SANDBOX_ORIGIN
 from jobs.errors import DatabaseUnusableError
@@ -27,23 +28,6 @@ def other_host(account: Any) -> str | None:
         return None
     when = "" if account.run_at is None else f" at {account.run_at:%Y-%m-%d %H:%M} UTC"
     return f"{account.host}{when}"
-
-
-def is_own(account: Any, sealer: Sealer | None, owner: Owner) -> bool:
-    """Return whether what a database keeps was written by who uses it now.
-
-    It has this account's seal, or is bound to the token that it is to be used with: nobody else
-    can write either. A sandbox has no money, so that there is nothing to ask for.
-
-    Args:
-        account: its row.
-        sealer: of this account; None where it has none yet.
-        owner: whose generations are to be made.
-    """
-    if owner.origin == SANDBOX_ORIGIN or (sealer is not None and sealer.knows(account.seal)):
-        return True
-    bound = accounts.token_matches(account, owner.origin, owner.token)
-    return bool(owner.token) and bound is True
 
 
 def settle_place(store: Store, now: datetime, teller: Asker, owner: Owner, *, moved: bool) -> None:
@@ -91,7 +75,10 @@ def settle_owner(store: Store, teller: Asker, owner: Owner, *, moved: bool) -> N
 
     def keep(connection: Connection) -> None:
         accounts.keep_host(connection, here)
-        if owner.origin != SANDBOX_ORIGIN and not sealer.knows(account.seal):
+        # a secret that ends with this process would only drive others out of the seal
+        if owner.origin == SANDBOX_ORIGIN or sealer.problem is not None:
+            return
+        if not sealer.knows(account.seal):
             accounts.keep_seal(connection, sealer.sealed(account.seal))
 
     store.write(keep)

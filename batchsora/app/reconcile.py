@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from batchsora.app.ask import TIMEOUT
 from batchsora.app.databases import working_store
 from batchsora.app.earlier import OnExisting, settle_earlier
+from batchsora.app.known import is_known
 from batchsora.app.session import Endpoint, Hooks, endpoint
 from batchsora.app.start import Teller
 from batchsora.runblob.adapter import RunBlobProvider
@@ -78,9 +79,9 @@ async def _reconcile(
     async with RunBlobClient(place.token, base_url=place.base_url, timeout=TIMEOUT) as client:
         provider = RunBlobProvider(client)
         policy = RunPolicy(grace=request.grace, poll_interval=request.poll_interval)
-        runner = Runner(
-            store, provider, place.owner, policy, hooks.clock, hooks.chance, hooks.checkpoint
-        )
+        binds = is_known(store, place.owner)  # a look is no consent to what the database keeps
+        parts = (place.owner, policy, hooks.clock, hooks.chance, hooks.checkpoint)
+        runner = Runner(store, provider, *parts, binds=binds)
         await runner.settle(wait=request.wait)
         return await audit(store, provider, hooks.clock)
 

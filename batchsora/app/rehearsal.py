@@ -7,6 +7,7 @@ from pathlib import Path
 from batchsora.app.callbacks import webhook_secret
 from batchsora.app.session import SANDBOX_ORIGIN, Endpoint
 from batchsora.sandbox.faults import Faults
+from batchsora.sandbox.journal import JournalError
 from batchsora.sandbox.server import SandboxServer, serve
 from batchsora.sandbox.world import World
 from batchsora.settings import SettingsError
@@ -23,7 +24,11 @@ def sandbox(database: Path) -> Iterator[Endpoint]:
     """Serve a sandbox that remembers in a journal beside the database."""
     journal = database.with_name(f"{database.name}.world")
     world = World(time_scale=SANDBOX_TIME_SCALE)
-    with SandboxServer(world, faults=Faults(), journal=journal) as server:
+    try:
+        kept = SandboxServer(world, faults=Faults(), journal=journal)
+    except JournalError as error:
+        raise SettingsError(str(error)) from error
+    with kept as server:
         yield Endpoint(server.url, SANDBOX_TOKEN, SANDBOX_ORIGIN, private_files=True)
 
 
@@ -41,7 +46,7 @@ def serve_sandbox(
     Callbacks are signed with ``BATCHSORA_WEBHOOK_SECRET``, where that is set.
 
     Raises:
-        SettingsError: the balance or the faults can't be read.
+        SettingsError: the balance, the faults or the journal can't be read.
     """
     try:
         world = World(seed=seed, time_scale=time_scale, balance=to_micros(balance))
@@ -53,12 +58,15 @@ def serve_sandbox(
         say(f"the sandbox listens on {url}; stop it with Ctrl-C")
         say(f"  RUNBLOB_API_KEY=anything batchsora --base-url {url} run prompts.csv --yes")
 
-    serve(
-        "127.0.0.1",
-        port,
-        world,
-        faults=wrong,
-        journal=journal,
-        secret=webhook_secret(),
-        on_ready=ready,
-    )
+    try:
+        serve(
+            "127.0.0.1",
+            port,
+            world,
+            faults=wrong,
+            journal=journal,
+            secret=webhook_secret(),
+            on_ready=ready,
+        )
+    except JournalError as error:
+        raise SettingsError(str(error)) from error

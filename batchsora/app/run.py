@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 from sqlalchemy import Connection
 
+from batchsora.app.known import is_known
 from batchsora.app.progress import Look, Progress, above_the_bar, batches_look, statuses
 from batchsora.app.session import Endpoint, Hooks, Switch
 from batchsora.download import Downloader, DownloadPolicy, DownloadReport
@@ -136,9 +137,10 @@ async def _run(
     client = RunBlobClient(place.token, base_url=place.base_url, timeout=terms.request_timeout)
     async with client, file_client(terms.request_timeout) as http:
         provider = RunBlobProvider(client)
-        runner = Runner(
-            store, provider, place.owner, terms.policy, hooks.clock, hooks.chance, hooks.checkpoint
-        )
+        # who buys was asked before; a look is no consent to what the database keeps
+        binds = terms.policy.buys or is_known(store, place.owner)
+        parts = (place.owner, terms.policy, hooks.clock, hooks.chance, hooks.checkpoint)
+        runner = Runner(store, provider, *parts, binds=binds)
         progress = asyncio.create_task(_progress(store, served, until, hooks), name="progress")
         downloader: Downloader | None = None
         downloading: asyncio.Task[DownloadReport] | None = None

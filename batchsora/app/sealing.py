@@ -1,5 +1,6 @@
 """By which secret this account of this machine knows its own databases."""
 
+import secrets
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -11,11 +12,16 @@ def state_folder(environment: Mapping[str, str]) -> Path:
     """Return where this account keeps what belongs to no database: ``XDG_STATE_HOME``, or its own.
 
     Raises:
-        RuntimeError: the account has no home folder.
+        RuntimeError: the account has no home folder, or one that depends on where a command is
+            started: whoever sent that folder would choose what is kept.
     """
-    named = environment.get("XDG_STATE_HOME", "")
-    base = Path(named) if Path(named).is_absolute() else Path.home() / ".local" / "state"
-    return base / "batchsora"
+    named = Path(environment.get("XDG_STATE_HOME", ""))
+    if named.is_absolute():
+        return named / "batchsora"
+    home = Path.home()
+    if not home.is_absolute():
+        raise RuntimeError(f"HOME is {str(home)!r}, which is not an absolute path")
+    return home / ".local" / "state" / "batchsora"
 
 
 def own_sealer(environment: Mapping[str, str]) -> Sealer:
@@ -23,22 +29,30 @@ def own_sealer(environment: Mapping[str, str]) -> Sealer:
 
     Where it can't be kept, it is the same one for as long as this process lives.
     """
-    return _kept(_folder(environment))
+    try:
+        return _kept(state_folder(environment))
+    except RuntimeError as error:
+        return _unkept(str(error))
 
 
 def kept_sealer(environment: Mapping[str, str]) -> Sealer | None:
-    """Return this account's sealer, without making one."""
-    folder = _folder(environment)
-    return _kept(folder) if (folder / KEY_FILE).exists() else None
-
-
-def _folder(environment: Mapping[str, str]) -> Path:
+    """Return this account's sealer, without making a secret that is kept."""
     try:
-        return state_folder(environment)
-    except RuntimeError:
-        return Path("/nonexistent")
+        folder = state_folder(environment)
+        if not (folder / KEY_FILE).exists():
+            return None
+    except PermissionError:
+        return _kept(folder)  # which says what is wrong
+    except RuntimeError as error:
+        return _unkept(str(error))
+    return _kept(folder)
 
 
 @cache
 def _kept(folder: Path) -> Sealer:
     return Sealer.kept_in(folder)
+
+
+@cache
+def _unkept(problem: str) -> Sealer:
+    return Sealer(secrets.token_bytes(32), problem)

@@ -41,7 +41,7 @@ def command(cli: Cli, /, target: Path | None, batch: str | None) -> int:
             f"a report needs {error.name}: install batchsora with the extra 'web', as in "
             "pip install 'batchsora[web]'"
         ) from error
-    from batchsora.app.databases import existing_store, side_folder
+    from batchsora.app.databases import existing_store, unlinked_side_folder
     from batchsora.app.progress import counted
 
     settings = cli.settings()
@@ -52,7 +52,7 @@ def command(cli: Cli, /, target: Path | None, batch: str | None) -> int:
             target,
             batch,
             cli.hooks.clock.now(),
-            side_folder(settings.database),
+            unlinked_side_folder(settings.database),
             through,
         )
     more = f"; {done.left_out:,} more have no room in it" if done.left_out else ""

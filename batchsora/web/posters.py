@@ -10,15 +10,14 @@ import base64
 import hashlib
 import io
 import logging
-import os
-import secrets
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from batchsora.apart import ApartError, Bounds, ask
-from jobs.files import made_folder
+from jobs.files import made_folder, replaced
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +39,8 @@ DARK: Final = 12.0
 TASK: Final = "batchsora.web.posters:prepare"
 BOUNDS: Final = Bounds(seconds=30, memory=640 * 1024**2, answer=4 * 1024**2)
 """Of a picture: a frame of the most pixels takes 160 MB, and decoders keep several."""
+
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
 
 AT_ONCE: Final = 2
 FAILED: Final = 500
@@ -67,17 +68,21 @@ class Pictures:
         return await self._made("thumbs", image, sha256)
 
     async def _made(self, kind: str, shown: Path, sha256: str) -> Path | None:
-        path = self._folder / kind / f"{sha256}.jpg"
-        if path.parent.is_symlink():
-            log.warning("%s is a link, which is not followed: move it away", path.parent)
+        if not _HASH.fullmatch(sha256):  # a part of the path, and a sent database says it
+            log.info("no picture of %s: its hash is not valid", ascii(shown.name))
             return None
-        if path.exists():
+        path = self._folder / kind / f"{sha256}.jpg"
+        for folder in (self._folder, path.parent):
+            if folder.is_symlink():
+                log.warning("%s is a link, which is not followed: move it away", folder)
+                return None
+        if _is_made(path):
             return path
         name = f"{kind}/{sha256}"
         if name in self._failed:
             return None
         async with self._turns:
-            if path.exists():  # made while we waited
+            if _is_made(path):  # made while we waited
                 return path
             return await asyncio.to_thread(self._make, path, name, shown)
 
@@ -86,7 +91,6 @@ class Pictures:
         from batchsora.apart.answers import nonsense, only  # noqa: PLC0415
         from batchsora.web.picture_answers import ANSWER, Nothing  # noqa: PLC0415
 
-        image = b""
         try:
             given = {"kind": name.partition("/")[0], "file": str(shown.absolute())}
             said = only(ask(TASK, given | {"sha256": path.stem}, BOUNDS), ANSWER)
@@ -94,21 +98,22 @@ class Pictures:
                 log.info("no picture of %s: %s", path.name, ascii(said.why))
             elif said.jpeg and not said.jpeg.startswith(b"\xff\xd8\xff"):
                 raise nonsense()
-            else:
-                image = said.jpeg
+            elif said.jpeg:
+                made_folder(path.parent)
+                with replaced(path) as draft:
+                    draft.write_bytes(said.jpeg)
+                return path
         except (ApartError, OSError) as error:
             log.info("no picture of %s: %s", path.name, error)
-        if not image:
-            if len(self._failed) >= FAILED:
-                self._failed.clear()
-            self._failed[name] = None
-            return None
-        made_folder(path.parent)
-        draft = path.with_suffix(f".{secrets.token_hex(8)}")
-        with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-            file.write(image)
-        draft.replace(path)
-        return path
+        if len(self._failed) >= FAILED:
+            self._failed.clear()
+        self._failed[name] = None
+        return None
+
+
+def _is_made(path: Path) -> bool:
+    """Return whether a picture is there; what else has its name is replaced."""
+    return path.is_file() and not path.is_symlink()
 
 
 def prepare(given: Mapping[str, str]) -> Callable[[], Iterator[dict[str, str]]]:

@@ -16,6 +16,7 @@ from batchsora.sandbox.world import World
 from jobs import schema
 from jobs.errors import DatabaseAlteredError
 from jobs.host import this_host
+from jobs.seal import KEY_FILE, Sealer
 
 QUICK = ("--poll-interval", "0.05", "--rate", "0", "--no-download")
 NOT_YOURS = "this database is not known to be yours"
@@ -185,6 +186,50 @@ def test_looking_needs_no_word(
         assert "not known to be yours" in said.stdout
 
 
+@pytest.mark.parametrize(
+    "look",
+    [
+        ("wait",),
+        ("wait", "a"),
+        ("reconcile",),
+        ("reconcile", "--no-wait"),
+        ("resume", "night"),
+        ("download",),
+        ("balance",),
+        ("plan", "night.csv"),
+        ("retry", "--yes"),
+        ("doctor", "--reset-day"),
+        ("generations",),
+    ],
+    ids="-".join,
+)
+def test_a_look_is_no_consent(
+    look: tuple[str, ...], people: People, database: Path, world: World
+) -> None:
+    """What buys nothing does not make it one's own: the next run still asks."""
+    forge(database, people("sender"))
+    person = people("person")
+    person(*look)
+    said = person("run", *QUICK)
+    assert (said.returncode, NOT_YOURS in said.stderr) == (5, True), said.stderr
+    assert not world.made
+
+
+@pytest.mark.parametrize("look", [("wait", "b"), ("reconcile",)], ids=lambda words: words[0])
+def test_a_look_keeps_a_renewed_token(
+    look: tuple[str, ...], people: People, database: Path, world: World
+) -> None:
+    """In a database that is known by its seal."""
+    person = people("person")
+    assert person("run", "night.csv", "--first", "1", "--budget", "9", *QUICK).returncode == 0
+    with closing(sqlite3.connect(database)) as file:
+        before = file.execute("SELECT token_hash FROM account").fetchone()
+    people("person", "tok-person-51aa-renewed")(*look)
+    with closing(sqlite3.connect(database)) as file:
+        assert file.execute("SELECT token_hash FROM account").fetchone() != before
+    assert len(world.made) == 1
+
+
 def test_own_databases_are_never_asked_for(people: People, database: Path) -> None:
     """The first run, the next one, from a restored backup, and with a renewed token."""
     person = people("person")
@@ -227,6 +272,37 @@ def test_where_no_secret_can_be_kept(
     said = person("run", "night.csv", *QUICK)
     assert said.returncode == 5
     assert "XDG_STATE_HOME names another folder" in said.stderr
+
+
+def test_a_secret_that_can_not_be_kept_drives_out_no_other(
+    people: People, database: Path, tmp_path: Path
+) -> None:
+    """A run without a state folder (full, or ``sudo`` made it) leaves the seal as it was."""
+    person, state = people("person"), tmp_path / "person"
+    assert person("run", "night.csv", "--budget", "9", *QUICK).returncode == 0
+    before = seal(database)
+    person.environment["XDG_STATE_HOME"] = str(tmp_path / "file")
+    (tmp_path / "file").write_text("no folder")
+    assert person("run", *QUICK).returncode == 0  # known by the token
+    assert person("run", "--moved", *QUICK).returncode == 0
+    assert seal(database) == before
+    assert state.is_dir()
+
+
+def test_a_secret_in_the_sent_folder_is_none(people: People, database: Path, world: World) -> None:
+    """Where HOME is relative, a sender could give both a secret and its seal."""
+    forged = Sealer(bytes(32)).sealed(None)
+    forge(database, people("sender"), f"UPDATE account SET seal = '{forged}'")  # noqa: S608
+    folder = database.parent / ".local/state/batchsora"
+    folder.mkdir(parents=True)
+    (folder / KEY_FILE).touch(0o600)
+    (folder / KEY_FILE).write_text("00" * 32)
+    person = people("person")
+    person.environment |= {"HOME": ".", "XDG_STATE_HOME": ""}
+    said = person("run", *QUICK)
+    assert (said.returncode, NOT_YOURS in said.stderr) == (5, True), said.stderr
+    assert "HOME is '.'" in said.stderr
+    assert not world.made
 
 
 def test_two_accounts_are_asked_once_each(people: People, database: Path, world: World) -> None:

@@ -1,5 +1,7 @@
 import json
+import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchsora.sandbox.journal import Journal
+from batchsora.sandbox.journal import Journal, JournalError
 from batchsora.sandbox.made import Made
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -39,6 +41,9 @@ def _item(number: int) -> Made:
         created_at=NOW + timedelta(seconds=number),
         takes=300.0,
     )
+
+
+ENTRY = asdict(_item(0)) | {"created_at": NOW.isoformat()}
 
 
 def _write(path: Path, items: Sequence[Made]) -> None:
@@ -87,5 +92,65 @@ def test_a_damaged_line_in_the_middle_is_not_passed_over(tmp_path: Path) -> None
     path = tmp_path / "world"
     _write(path, [_item(1), _item(2)])
     path.write_bytes(b"{" + path.read_bytes())
-    with pytest.raises(json.JSONDecodeError):
+    with pytest.raises(JournalError, match="is damaged"):
         list(Journal(path).read())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "nonsense",
+        "[]",
+        "{}",
+        "[" * 100_000,
+        json.dumps(ENTRY | {"price": "1"}),
+        json.dumps(ENTRY | {"price": -1}),
+        json.dumps(ENTRY | {"created_at": 5}),
+        json.dumps(ENTRY | {"created_at": "2026-01-01T00:00:00"}),
+        json.dumps(ENTRY | {"more": 1}),
+    ],
+)
+def test_a_line_of_somebody_elses_is_refused(line: str, tmp_path: Path) -> None:
+    """It may have come in a folder that was sent; the error says what to do."""
+    path = tmp_path / "world"
+    path.write_text(f"{line}\n")
+    with pytest.raises(JournalError, match="Move it away"):
+        list(Journal(path).read())
+
+
+def test_the_entry_of_these_tests_is_taken(tmp_path: Path) -> None:
+    """What is refused above is refused for what was changed in it."""
+    path = tmp_path / "world"
+    path.write_text(f"{json.dumps(ENTRY)}\n")
+    assert list(Journal(path).read()) == [_item(0)]
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "pipe", "folder", "sparse"])
+def test_what_is_no_regular_file_is_left_alone(kind: str, tmp_path: Path) -> None:
+    """No link is followed, no pipe waited for, and no hole of 3 GB read into memory."""
+    path, victim = tmp_path / "world", tmp_path / "token"
+    if kind == "link":
+        victim.write_text("one line without an end")
+    if kind in ("link", "dangling"):
+        path.symlink_to(victim)
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.touch()
+        os.truncate(path, 3 * 1024**3)
+    with pytest.raises(JournalError):
+        list(Journal(path).read())
+    assert victim.exists() == (kind == "link")
+    assert kind != "link" or victim.read_text() == "one line without an end"
+
+
+def test_nothing_is_appended_through_a_link(tmp_path: Path) -> None:
+    """Not even where the link comes later."""
+    path, victim = tmp_path / "world", tmp_path / "token"
+    journal = Journal(path)
+    path.symlink_to(victim)
+    with pytest.raises(OSError, match="symbolic"):
+        journal.append(_item(1))
+    assert not victim.exists()

@@ -1,11 +1,14 @@
 """Seals: nobody makes one without the secret, which its owner alone can read."""
 
+import os
 import stat
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from batchsora.app import sealing
 from jobs.seal import KEY_FILE, MOST, Sealer
 
 
@@ -28,6 +31,65 @@ def test_who_comes_second_takes_the_first_ones(tmp_path: Path) -> None:
         sealers = list(threads.map(lambda _: Sealer.kept_in(tmp_path), range(16)))
     seal = sealers[0].sealed(None)
     assert all(sealer.knows(seal) for sealer in sealers)
+
+
+def test_a_secret_is_kept_where_there_are_no_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """exFAT, and some folders of Android, refuse them: still one secret for all commands."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    with ThreadPoolExecutor(8) as threads:
+        sealers = list(threads.map(lambda _: Sealer.kept_in(tmp_path), range(16)))
+    seal = sealers[0].sealed(None)
+    assert all(sealer.knows(seal) and sealer.problem is None for sealer in sealers)
+    assert [path.name for path in tmp_path.iterdir()] == [KEY_FILE]
+
+
+@pytest.fixture
+def no_secret_yet() -> Iterator[None]:
+    """Forget what this process knows of secrets, before and after."""
+    sealing._kept.cache_clear()
+    yield
+    sealing._kept.cache_clear()
+
+
+@pytest.mark.usefixtures("no_secret_yet")
+@pytest.mark.parametrize("home", [".", "home", "../sent"])
+def test_a_secret_is_not_taken_from_the_working_folder(
+    home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A HOME that is not absolute leads to what a sender put there: none is kept at all."""
+    sent = tmp_path / "sent"
+    state = sent / home / ".local/state/batchsora"
+    state.mkdir(parents=True)
+    (state / KEY_FILE).touch(0o600)
+    (state / KEY_FILE).write_text("00" * 32)
+    monkeypatch.chdir(sent)
+    monkeypatch.setenv("HOME", home)
+    for environment in ({}, {"XDG_STATE_HOME": ".local/state"}):
+        for sealer in (sealing.own_sealer(environment), sealing.kept_sealer(environment)):
+            assert sealer is not None
+            assert not sealer.knows(Sealer(bytes(32)).sealed(None))
+            assert sealer.knows(sealing.own_sealer(environment).sealed(None))
+            assert "not an absolute path" in str(sealer.problem)
+
+
+@pytest.mark.usefixtures("no_secret_yet")
+def test_a_state_folder_that_can_not_be_read_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after ``sudo`` made it: the sealer for this process says why."""
+
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    for name in ("stat", "lstat", "mkdir"):
+        monkeypatch.setattr(Path, name, denied)
+    sealer = sealing.kept_sealer({"XDG_STATE_HOME": "/nowhere"})
+    assert sealer is not None
+    assert sealer.problem == "/nowhere/batchsora/seal.key: Permission denied"
 
 
 def test_it_is_another_one_for_each_database(tmp_path: Path) -> None:

@@ -1,0 +1,199 @@
+"""A folder that somebody sent, whose links and database lead batchsora outside of it."""
+
+import asyncio
+import base64
+import hashlib
+import io
+import os
+import re
+import resource
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from batchsora.sandbox.server import SandboxServer
+from batchsora.sandbox.world import World
+from batchsora.web.posters import Pictures
+
+QUICK = ("--poll-interval", "0.05", "--rate", "0")
+Done = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture
+def world() -> World:
+    """The provider."""
+    return World(time_scale=2000.0)
+
+
+class Person:
+    """Somebody who works in a folder that was sent."""
+
+    def __init__(self, folder: Path, home: Path, url: str) -> None:
+        self.folder = folder
+        home.mkdir(exist_ok=True)
+        self.environment = {
+            **os.environ,
+            "HOME": str(home),
+            "XDG_STATE_HOME": str(home / "state"),
+            "RUNBLOB_API_KEY": "tok-person-51aa",
+            "BATCHSORA_BASE_URL": url,
+        }
+
+    def __call__(self, *words: str) -> Done:
+        """Run a command, without a terminal."""
+        return subprocess.run(
+            [sys.executable, "-m", "batchsora", *words],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture
+def person(tmp_path: Path, world: World) -> Iterator[Person]:
+    """Make the person, and the folder."""
+    folder = tmp_path / "home" / "sent"
+    folder.mkdir(parents=True)
+    (folder / "night.csv").write_text("id,prompt\na,a kite\n")
+    with SandboxServer(world) as server:
+        yield Person(folder, tmp_path / "home", server.url)
+
+
+def change(database: Path, *statements: str) -> None:
+    """Change a database as anybody can who has it."""
+    with closing(sqlite3.connect(database)) as file, file:
+        for statement in statements:
+            file.execute(statement)
+
+
+def pictures(tmp_path: Path, sha256: str, kind: str, shown: Path) -> Path | None:
+    """Have the page make a picture as a sent database names it."""
+    folder = tmp_path / "sent" / ".batchsora"
+    (folder / kind).mkdir(parents=True, exist_ok=True)
+    made = Pictures(folder)
+    what = made.thumbnail if kind == "thumbs" else made.poster
+    return asyncio.run(what(shown, sha256))
+
+
+def test_a_thumbnail_is_written_where_the_page_keeps_it(tmp_path: Path) -> None:
+    """A database's ``sha256`` of an image is a part of a path: it leads to any folder."""
+    image = tmp_path / "kite.png"
+    Image.new("RGB", (64, 64), (90, 120, 200)).save(image)
+    digest = hashlib.sha256(image.read_bytes()).hexdigest()
+    pictures(tmp_path, f"../../../outside/{digest}", "thumbs", image)
+    assert not (tmp_path / "outside").exists()
+
+
+def test_a_poster_is_read_from_where_the_page_keeps_it(tmp_path: Path) -> None:
+    """The same with a video: a file elsewhere is shown (and one that is missing is made)."""
+    secret = tmp_path / "diary.jpg"
+    secret.write_bytes(b"nothing of the page's")
+    assert pictures(tmp_path, f"../../../{secret.stem}", "posters", tmp_path / "a.mp4") is None
+
+
+def reported(person: Person, sha256: str) -> Done:
+    """Have a report made of a database whose file has this hash."""
+    assert person("run", "night.csv", "--budget", "9", *QUICK).returncode == 0
+    change(
+        person.folder / "batchsora.db",
+        f"UPDATE artifact SET sha256 = '{sha256}'",  # noqa: S608
+        "UPDATE account SET seal = NULL, token_hash = NULL, token_salt = NULL, api_origin = NULL",
+    )
+    return person("report", "-o", "night.html")
+
+
+def test_a_report_makes_no_picture_elsewhere(person: Person) -> None:
+    """A poster, of a film of the sender's choice, gets any name that ends with .jpg, anywhere."""
+    outside = person.folder.parent / "new" / "portrait.jpg"
+    (person.folder / ".batchsora" / "posters").mkdir(parents=True)
+    said = reported(person, "../../../new/portrait")
+    assert not outside.exists(), said.stdout
+
+
+def test_a_report_makes_no_picture_behind_a_link(person: Person) -> None:
+    """SECURITY.md: a link in place of what the page keeps is named, and not written through."""
+    outside = person.folder.parent / "outside"
+    outside.mkdir()
+    (person.folder / ".batchsora").symlink_to("../outside")
+    said = reported(person, "0" * 64)
+    assert not list(outside.rglob("*")), said.stdout
+
+
+def test_a_report_shows_no_picture_behind_a_link(person: Person) -> None:
+    """A link in place of a poster: the file where it leads becomes a part of the report."""
+    Image.new("RGB", (64, 64), (255, 0, 0)).save(person.folder.parent / "private.jpg")
+    posters = person.folder / ".batchsora" / "posters"
+    posters.mkdir(parents=True)
+    (posters / f"{'0' * 64}.jpg").symlink_to("../../../private.jpg")
+    reported(person, "0" * 64)
+    found = (person.folder / "night.html").read_text()
+    shown = re.findall(r"data:image/jpeg;base64,([A-Za-z0-9+/=]+)", found)
+    colours = [Image.open(io.BytesIO(base64.b64decode(one))).getpixel((5, 5)) for one in shown]
+    assert not [colour for colour in colours if colour[0] > 240 and colour[1] < 20]
+
+
+def test_a_rehearsal_cuts_off_no_file_behind_a_link(person: Person) -> None:
+    """``run --sandbox``, the harmless thing to do first, empties a file outside of the folder."""
+    victim = person.folder.parent / "token"
+    victim.write_text("rb_live_0123456789")  # a file of one line, without an end of line
+    (person.folder / "batchsora-sandbox.db.world").symlink_to("../token")
+    said = person("run", "night.csv", "--sandbox", *QUICK)
+    assert victim.read_text() == "rb_live_0123456789", said.stderr
+
+
+def test_a_rehearsal_writes_no_file_behind_a_link(person: Person) -> None:
+    """What the manifest says is written into a new file of the sender's choice."""
+    victim = person.folder.parent / "new"
+    (person.folder / "batchsora-sandbox.db.world").symlink_to("../new")
+    person("run", "night.csv", "--sandbox", *QUICK)
+    assert not victim.exists(), victim.read_text()
+
+
+def test_a_rehearsal_waits_for_no_pipe(person: Person) -> None:
+    """SECURITY.md: pipes are not waited for; a folder that was sent may hold one."""
+    os.mkfifo(person.folder / "batchsora-sandbox.db.world")
+    command = [sys.executable, "-m", "batchsora", "run", "night.csv", "--sandbox", *QUICK]
+    try:
+        subprocess.run(
+            command,
+            cwd=person.folder,
+            env=person.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=15,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        pytest.fail("it waits for the pipe")
+
+
+@pytest.mark.parametrize("kind", ["nonsense", "large"])
+def test_a_sent_journal_is_refused_in_words(tmp_path: Path, kind: str) -> None:
+    """The sandbox's journal: no JSON; or sparse, 3 GB that take no room in an archive."""
+    journal = tmp_path / "batchsora-sandbox.db.world"
+    (tmp_path / "night.csv").write_text("id,prompt\na,a kite\n")
+    journal.write_text("nonsense\n")
+    if kind == "large":
+        os.truncate(journal, 3 * 1024**3)
+    most = 2 * 1024**3
+    said = subprocess.run(
+        [sys.executable, "-m", "batchsora", "run", "night.csv", "--sandbox", "--no-download"],
+        cwd=tmp_path,
+        env={**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (most, most)),
+    )
+    assert (said.returncode, "Move it away" in said.stderr) == (2, True), said.stderr
