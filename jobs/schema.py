@@ -130,6 +130,8 @@ def upgrade(
     if found is not None and found not in KNOWN:
         raise DatabaseVersionError(_newer(database, found))
     if found is None:
+        if database.is_symlink():
+            raise _leads_to_none(database)
         _migrate(database, None if seal is None else seal())
         return None
     copy = database.with_name(f"{database.name}.before-{HEAD}-from-{found}")
@@ -166,7 +168,7 @@ def _migrate(database: Path, seal: str | None = None) -> None:
     """
     try:
         # 0600 from its first moment: prompts and URLs are nobody else's business
-        os.close(os.open(database, os.O_CREAT | os.O_RDWR, 0o600))
+        os.close(os.open(database, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise DatabaseUnusableError(
             f"the database {database} can't be written ({error.strerror}); "
@@ -191,6 +193,15 @@ def _copy(database: Path, copy: Path) -> None:
         closing(sqlite3.connect(draft)) as new,
     ):
         old.backup(new)
+
+
+def _leads_to_none(database: Path) -> DatabaseUnusableError:
+    """Return why no new database is made behind a link: it may have come in a sent folder."""
+    return DatabaseUnusableError(
+        f"{database} is a link to {database.readlink()}, where there is no database yet, so "
+        "nothing was made there: a link may have come with a folder that somebody sent. Delete "
+        "it, or name the database itself with --db FILE"
+    )
 
 
 def _newer(database: Path, found: str) -> str:
