@@ -14,7 +14,7 @@ from typing import Final
 
 from .errors import DatabaseUnusableError, DatabaseVersionError
 from .files import replaced
-from .shape import VERSION_TABLE, guard, refuse_altered, shape
+from .shape import VERSION_TABLE, guard, refuse_altered, refuse_other_version_table, shape
 
 HEAD = "0011"
 """The newest revision in ``migrations/versions`` (a test holds it)."""
@@ -64,6 +64,9 @@ def version(database: Path) -> str | None:
 def read_version(file: sqlite3.Connection, database: Path) -> str | None:
     """Read the revision of an open database; None for one that is empty.
 
+    Of one that is not in :data:`KNOWN` nothing else is to be read: what is defined in it is not
+    checked, and may never end.
+
     Raises:
         sqlite3.Error: it can't be read.
         DatabaseUnusableError: it is not one of ours.
@@ -76,6 +79,7 @@ def read_version(file: sqlite3.Connection, database: Path) -> str | None:
         raise DatabaseUnusableError(
             f"{database} is a SQLite database, but none of batchsora's; name another file with --db"
         )
+    refuse_other_version_table(names, database, migrations_folder())
     row = file.execute("SELECT version_num FROM alembic_version").fetchone()
     found = None if row is None else str(row[0])
     refuse_altered(file, database, migrations_folder(), found)
