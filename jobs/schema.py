@@ -14,7 +14,7 @@ from typing import Final
 
 from .errors import DatabaseUnusableError, DatabaseVersionError
 from .files import replaced
-from .shape import VERSION_TABLE, guard, refuse_altered, shape
+from .shape import VERSION_TABLE, guard, refuse_altered, refuse_other_version_table, shape
 
 HEAD = "0011"
 """The newest revision in ``migrations/versions`` (a test holds it)."""
@@ -64,6 +64,9 @@ def version(database: Path) -> str | None:
 def read_version(file: sqlite3.Connection, database: Path) -> str | None:
     """Read the revision of an open database; None for one that is empty.
 
+    Of one that is not in :data:`KNOWN` nothing else is to be read: what is defined in it is not
+    checked, and may never end.
+
     Raises:
         sqlite3.Error: it can't be read.
         DatabaseUnusableError: it is not one of ours.
@@ -76,6 +79,7 @@ def read_version(file: sqlite3.Connection, database: Path) -> str | None:
         raise DatabaseUnusableError(
             f"{database} is a SQLite database, but none of batchsora's; name another file with --db"
         )
+    refuse_other_version_table(names, database, migrations_folder())
     row = file.execute("SELECT version_num FROM alembic_version").fetchone()
     found = None if row is None else str(row[0])
     refuse_altered(file, database, migrations_folder(), found)
@@ -130,6 +134,8 @@ def upgrade(
     if found is not None and found not in KNOWN:
         raise DatabaseVersionError(_newer(database, found))
     if found is None:
+        if database.is_symlink():
+            raise _leads_to_none(database)
         _migrate(database, None if seal is None else seal())
         return None
     copy = database.with_name(f"{database.name}.before-{HEAD}-from-{found}")
@@ -166,7 +172,7 @@ def _migrate(database: Path, seal: str | None = None) -> None:
     """
     try:
         # 0600 from its first moment: prompts and URLs are nobody else's business
-        os.close(os.open(database, os.O_CREAT | os.O_RDWR, 0o600))
+        os.close(os.open(database, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise DatabaseUnusableError(
             f"the database {database} can't be written ({error.strerror}); "
@@ -191,6 +197,15 @@ def _copy(database: Path, copy: Path) -> None:
         closing(sqlite3.connect(draft)) as new,
     ):
         old.backup(new)
+
+
+def _leads_to_none(database: Path) -> DatabaseUnusableError:
+    """Return why no new database is made behind a link: it may have come in a sent folder."""
+    return DatabaseUnusableError(
+        f"{database} is a link to {database.readlink()}, where there is no database yet, so "
+        "nothing was made there: a link may have come with a folder that somebody sent. Delete "
+        "it, or name the database itself with --db FILE"
+    )
 
 
 def _newer(database: Path, found: str) -> str:

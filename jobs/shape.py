@@ -11,7 +11,7 @@ import json
 import re
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +28,12 @@ _STATISTICS: Final = {
 }
 """What ``ANALYZE`` adds; only the choice of an index depends on it."""
 
-_WORD: Final = re.compile(r"\s+|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\w+|.", re.DOTALL)
+_LAYOUT: Final = " \t\n\f\r"
+"""What SQLite takes for layout: no other space of Unicode, which is a letter to it."""
+_WORD: Final = re.compile(
+    rf"[{_LAYOUT}]+|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|[\w$\x80-\U0010ffff]+|.",
+    re.DOTALL | re.ASCII,
+)
 _PLAIN_NAME: Final = re.compile(r'"([a-z_][a-z0-9_]*)"')
 """Quoted without need. Lower case alone: a quoted ``NULL`` is a name, and no longer nothing."""
 
@@ -78,6 +83,22 @@ def expected(folder: Path, revision: str | None) -> dict[str, str] | None:
     return made
 
 
+def refuse_other_version_table(found: Mapping[str, str], database: Path, folder: Path) -> None:
+    """Check the table that holds the revision, which every version defines alike.
+
+    Args:
+        found: the shape of the database.
+        database: its file, for the message.
+        folder: of the migrations.
+
+    Raises:
+        DatabaseAlteredError: reading it could do anything.
+    """
+    changes = json.loads((folder / FILE).read_text("utf-8"))
+    if found[VERSION_TABLE] != min(changes.items())[1][VERSION_TABLE]:
+        raise _altered(database, f"its {VERSION_TABLE!r} is not defined as batchsora does")
+
+
 def refuse_altered(
     connection: sqlite3.Connection, database: Path, folder: Path, revision: str | None
 ) -> None:
@@ -124,7 +145,7 @@ def _digest(kind: str, table: str, sql: str) -> str:
 def _tokens(sql: str) -> Iterator[str]:
     """Part SQL into its words, without layout and needless quotes."""
     for word in _WORD.findall(sql):
-        if not word.isspace():
+        if word.strip(_LAYOUT):
             plain = _PLAIN_NAME.fullmatch(word)
             yield word if plain is None else plain[1]
 

@@ -69,7 +69,7 @@ def look_at_database(settings: Settings, token: Token | None) -> Iterator[Check]
         yield wrong("database", f"{path} can't be read ({error})", _DAMAGED, Exit.DATABASE)
         return
     yield _version(path, seen)
-    if seen.version is not None:
+    if seen.version in schema.KNOWN:
         yield _integrity(seen)
         if seen.account is not None:
             yield _owner(settings, token, seen.account)
@@ -85,6 +85,8 @@ def _look(connection: sqlite3.Connection, path: Path) -> _Seen:
     if "alembic_version" not in names:
         return _Seen(empty=not names)
     version = schema.read_version(connection, path)
+    if version is not None and version not in schema.KNOWN:
+        return _Seen(empty=False, version=version)  # what it defines is not known to end
     faults = tuple(str(fault) for (fault,) in connection.execute("PRAGMA quick_check(3)"))
     account = None
     if "account" in names:

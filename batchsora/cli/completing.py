@@ -45,7 +45,7 @@ def _found(context: click.Context, query: str, incomplete: str) -> list[str]:
     from batchsora.peek import peek
     from batchsora.settings import SettingsError
     from jobs.errors import EngineError
-    from jobs.schema import read_version
+    from jobs.schema import KNOWN, read_version
 
     wanted: dict[str, Any] = {
         "low": incomplete,
@@ -59,7 +59,8 @@ def _found(context: click.Context, query: str, incomplete: str) -> list[str]:
             return []
 
         def look(connection: sqlite3.Connection) -> list[tuple[str]]:
-            read_version(connection, database)  # what is not ours is not asked
+            if read_version(connection, database) not in KNOWN:  # what is not ours is not asked
+                return []
             return connection.execute(query, wanted).fetchall()
 
         rows = peek(database, look, PATIENCE)

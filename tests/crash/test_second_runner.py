@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from crash.night import Night, compare, manifest
+from support.blank import blank, make_own
 
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import Made, World
 from jobs.lock import current_runner
+from jobs.store import Store
 
 ROWS = 8
 LOCKED = ("another runner works on", "wait for it, or stop it")
@@ -44,7 +46,11 @@ def test_two_runs_started_at_the_same_moment(tmp_path: Path, named: str) -> None
     """
     world = Held()
     rows = str(manifest(tmp_path / "night.csv", ROWS))
-    (tmp_path / "link.db").symlink_to("batchsora.db")
+    if named == "link.db":
+        blank(tmp_path / "batchsora.db")
+        with Store(tmp_path / "batchsora.db") as store:
+            make_own(store)
+        (tmp_path / "link.db").symlink_to("batchsora.db")
     with SandboxServer(world) as api, ThreadPoolExecutor() as pool:
         night = Night(tmp_path, api.url)
         arguments = ("run", rows, "--budget", "9", "--rate", "0", "--poll-interval", "0.1",

@@ -339,6 +339,7 @@ def test_a_sent_database_with_a_lying_index_is_refused(
 LIFT = (
     "CREATE TRIGGER {} AFTER UPDATE ON budget BEGIN UPDATE budget SET cap_micros = 10000000000; END"
 )
+SPACE = "\N{NO-BREAK SPACE}"
 INTO_A_TABLE = "UPDATE sqlite_master SET sql = replace(sql, '{}', '{}') WHERE name = '{}'"
 
 ALTERED = {
@@ -357,6 +358,16 @@ ALTERED = {
     "a default": [INTO_A_TABLE.format("named BOOLEAN DEFAULT 0", "named BOOLEAN DEFAULT 1", "job")],
     "what a conflict does": [
         INTO_A_TABLE.format("state TEXT NOT NULL", "state TEXT NOT NULL ON CONFLICT REPLACE", "job")
+    ],
+    "a space that is a letter to SQLite": [
+        INTO_A_TABLE.format("held_micros BIGINT NOT", f"held_micros BIGINT{SPACE}NOT", "budget")
+    ],
+    "such a space elsewhere": [
+        INTO_A_TABLE.format("state TEXT NOT NULL", f"state TEXT{SPACE}NOT NULL", "job")
+    ],
+    "the table of the version": [
+        "DROP TABLE alembic_version",
+        "CREATE TABLE alembic_version (a, version_num AS (hex(zeroblob(500000000))))",
     ],
     "how texts compare": [INTO_A_TABLE.format("state TEXT", "state TEXT COLLATE NOCASE", "job")],
     "NULL as a name": [INTO_A_TABLE.format("held_back IS NULL", 'held_back IS "NULL"', "job")],
@@ -382,6 +393,16 @@ def test_a_schema_that_is_not_ours_is_refused(altered: list[str], tmp_path: Path
         with pytest.raises(DatabaseAlteredError, match="was changed by another program"):
             look(path)
     assert path.read_bytes() == before
+
+
+def test_a_space_of_unicode_is_no_layout_to_sqlite(tmp_path: Path) -> None:
+    """Why it matters: NOT NULL becomes a part of the type's name, and the column may be NULL."""
+    path = tmp_path / "a.db"
+    schema.upgrade(path)
+    change(path, "PRAGMA writable_schema = ON", *ALTERED["a space that is a letter to SQLite"])
+    with closing(sqlite3.connect(path)) as file:
+        columns = file.execute("PRAGMA table_info(budget)").fetchall()
+    assert [column[3] for column in columns if column[1] == "held_micros"] == [0]
 
 
 def test_a_command_says_what_to_do(loaded: Person, database: Path, world: World) -> None:

@@ -23,6 +23,7 @@ from batchsora.web.posters import Pictures
 
 QUICK = ("--poll-interval", "0.05", "--rate", "0")
 Done = subprocess.CompletedProcess[str]
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIattackerattackerattackerattacker evil@x"
 
 
 @pytest.fixture
@@ -174,6 +175,38 @@ def test_a_rehearsal_waits_for_no_pipe(person: Person) -> None:
         )
     except subprocess.TimeoutExpired:
         pytest.fail("it waits for the pipe")
+
+
+def test_no_database_is_made_behind_a_link(person: Person) -> None:
+    """A dangling ``batchsora.db`` puts a manifest's lines into a file that sshd reads."""
+    victim = person.folder.parent / ".ssh" / "authorized_keys"
+    victim.parent.mkdir(mode=0o700)
+    (person.folder / "night.csv").write_text(f'id,prompt\na,"a kite\n{KEY}\nat dusk"\n')
+    (person.folder / "batchsora.db").symlink_to("../.ssh/authorized_keys")
+    said = person("run", "night.csv", *QUICK)  # nobody agreed to anything
+    assert not victim.exists()
+    assert said.returncode == 5, said.stderr
+    assert "name the database itself with --db" in said.stderr
+
+
+def test_an_empty_file_behind_a_link_stays_empty(person: Person) -> None:
+    """Only a database that is there already may be behind a link of one's own."""
+    victim = person.folder.parent / "empty"
+    victim.touch()
+    (person.folder / "batchsora.db").symlink_to("../empty")
+    assert person("run", "night.csv", *QUICK).returncode == 5
+    assert victim.read_bytes() == b""
+
+
+def test_a_database_behind_a_link_of_ones_own_goes_on(person: Person, world: World) -> None:
+    """It may lie on another disk."""
+    assert person("run", "night.csv", "--no-download", *QUICK).returncode == 2
+    database = person.folder / "batchsora.db"
+    database.rename(person.folder.parent / "far.db")
+    database.symlink_to("../far.db")
+    said = person("run", "night.csv", "--budget", "9", "--no-download", *QUICK)
+    assert said.returncode == 0, said.stderr
+    assert len(world.made) == 1
 
 
 @pytest.mark.parametrize("kind", ["nonsense", "large"])
