@@ -209,6 +209,62 @@ def test_a_database_behind_a_link_of_ones_own_goes_on(person: Person, world: Wor
     assert len(world.made) == 1
 
 
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "token_hash = 'zz', token_salt = 'zz'",
+        "token_hash = 'é', token_salt = '00'",
+        "token_hash = '00', token_salt = NULL",
+    ],
+)
+def test_a_forged_token_is_refused_in_words(person: Person, forged: str) -> None:
+    """``run`` reads these before it asks: whoever has no key yet meets "a bug in batchsora"."""
+    assert person("run", "night.csv", "--no-download", *QUICK).returncode == 2
+    url = person.environment["BATCHSORA_BASE_URL"]
+    change(
+        person.folder / "batchsora.db",
+        f"UPDATE account SET seal = NULL, api_origin = '{url}', {forged}",  # noqa: S608
+    )
+    said = person("run", *QUICK)
+    assert "bug" not in said.stderr, said.stderr
+    assert said.returncode == 5, said.stderr
+    assert person("doctor").returncode == 5
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "host = x'ff00'",
+        "host = CAST(x'ff' AS TEXT)",
+        "run_at = 'nonsense', host = 'x'",
+    ],
+)
+@pytest.mark.parametrize(
+    "command",
+    [("run",), ("generate", "a cat", "--yes"), ("doctor",), ("status",)],
+    ids=lambda words: words[0],
+)
+def test_a_forged_account_is_refused_in_words(
+    person: Person, command: tuple[str, ...], forged: str
+) -> None:
+    """What ``run`` and ``generate`` read before they ask is nonsense: no "bug in batchsora"."""
+    assert person("run", "night.csv", "--no-download", *QUICK).returncode == 2
+    change(person.folder / "batchsora.db", f"UPDATE account SET seal = NULL, {forged}")  # noqa: S608
+    said = person(*command)
+    assert said.returncode == 5, said.stderr
+    assert "not valid" in (said.stdout if command[0] == "doctor" else said.stderr)
+
+
+def test_the_question_is_worded_by_nobody_else(person: Person) -> None:
+    """The machine's name, which a sent database makes up, begins lines of its own in it."""
+    assert person("run", "night.csv", "--no-download", *QUICK).returncode == 2
+    lie = "you' || char(10) || 'batchsora: all is well, this database is yours"
+    change(person.folder / "batchsora.db", f"UPDATE account SET seal = NULL, host = '{lie}'")  # noqa: S608
+    said = person("run", *QUICK)
+    assert said.returncode == 5
+    assert len(said.stderr.splitlines()) == 1, said.stderr
+
+
 @pytest.mark.parametrize("kind", ["nonsense", "large"])
 def test_a_sent_journal_is_refused_in_words(tmp_path: Path, kind: str) -> None:
     """The sandbox's journal: no JSON; or sparse, 3 GB that take no room in an archive."""
