@@ -265,6 +265,60 @@ def test_the_question_is_worded_by_nobody_else(person: Person) -> None:
     assert len(said.stderr.splitlines()) == 1, said.stderr
 
 
+def test_no_video_behind_a_link_is_written_over(person: Person) -> None:
+    """SECURITY.md: below where ``videos`` leads new files are made, "none written over"."""
+    assert person("run", "night.csv", "--budget", "9", "--no-download", *QUICK).returncode == 0
+    films = person.folder.parent / "films" / "night"
+    films.mkdir(parents=True)
+    (films / "a.mp4").write_bytes(b"the only copy of a wedding")
+    (person.folder / "videos").symlink_to("../films")
+    database = person.folder / "batchsora.db"
+    # as a sender does who guesses where it is unpacked; it has no seal of this account any more
+    path = person.folder / "videos" / "night" / "a.mp4"
+    change(
+        database,
+        "INSERT INTO artifact (attempt_id, job_id, path, tries)"  # noqa: S608
+        f" SELECT attempt_id, id, '{path}', 0 FROM job",
+        "UPDATE account SET seal = NULL, token_hash = NULL, token_salt = NULL, api_origin = NULL",
+    )
+    said = person("download")
+    assert (films / "a.mp4").read_bytes() == b"the only copy of a wedding", said.stderr
+
+
+def test_results_are_written_into_no_file_that_a_sent_database_names(person: Person) -> None:
+    """``export --in-place`` adds columns to whatever table the database calls its manifest."""
+    victim = person.folder.parent / "contacts.csv"
+    victim.write_text("id,prompt\na,0171 1234\n")
+    assert person("run", "night.csv", "--no-download", *QUICK).returncode == 2
+    change(
+        person.folder / "batchsora.db",
+        f"UPDATE batch SET source = '{victim}', reading = json_set(reading, '$.path', '{victim}')",  # noqa: S608
+        "UPDATE account SET seal = NULL, token_hash = NULL, token_salt = NULL, api_origin = NULL",
+    )
+    said = person("export", "--in-place")
+    assert victim.read_text() == "id,prompt\na,0171 1234\n", (said.stdout, said.stderr)
+    assert (said.returncode, "not known to be yours" in said.stderr) == (2, True), said.stderr
+
+
+def test_results_are_written_beside_ones_own_database_or_elsewhere(person: Person) -> None:
+    """Elsewhere only where the database is known; in its own folder always."""
+    far = person.folder.parent / "far.csv"
+    far.write_text("id,prompt\nb,a lamp\n")
+    for manifest in ("night.csv", "../far.csv"):
+        words = ("run", manifest, "--budget", "9", "--no-download", *QUICK)
+        assert person(*words).returncode == 0
+    said = person("export", "--in-place", "--batch", "far")
+    assert said.returncode == 0, said.stderr
+    assert "completed" in far.read_text()
+    change(
+        person.folder / "batchsora.db",
+        "UPDATE account SET seal = NULL, token_hash = NULL, token_salt = NULL, api_origin = NULL",
+    )
+    said = person("export", "--in-place", "--batch", "night")
+    assert said.returncode == 0, said.stderr
+    assert person("export", "--in-place", "--batch", "far").returncode == 2
+
+
 @pytest.mark.parametrize("kind", ["nonsense", "large"])
 def test_a_sent_journal_is_refused_in_words(tmp_path: Path, kind: str) -> None:
     """The sandbox's journal: no JSON; or sparse, 3 GB that take no room in an archive."""
