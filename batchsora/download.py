@@ -56,6 +56,8 @@ class DownloadPolicy:
         allow_private: take files from loopback and private addresses, as the sandbox's are.
         flat: put the files into the folder itself.
         rate: bytes a second, for all downloads together; 0 is no limit.
+        own: the database is known to be one's own, so that a file at the path that it names is what
+            a crash left there; else no file that is there is written over.
     """
 
     folder: Path
@@ -64,6 +66,7 @@ class DownloadPolicy:
     allow_private: bool = False
     flat: bool = False
     rate: int = 0
+    own: bool = True
 
 
 @dataclass(slots=True)
@@ -275,6 +278,6 @@ class Downloader:
         if not self._policy.flat:
             folder /= safe_name(item.batch)
         plain = folder / f"{safe_name(item.key)}.mp4"
-        if item.path == str(plain) or not plain.exists():
+        if (self._policy.own and item.path == str(plain)) or not plain.exists():
             return plain
         return folder / f"{safe_name(item.key)}.{item.attempt_id}.mp4"

@@ -34,6 +34,7 @@ _WORD: Final = re.compile(
     rf"[{_LAYOUT}]+|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|[\w$\x80-\U0010ffff]+|.",
     re.DOTALL | re.ASCII,
 )
+_ADDED: Final = re.compile(r"(?:table|view|index|trigger) [A-Za-z_]\w{0,60}", re.ASCII)
 _PLAIN_NAME: Final = re.compile(r'"([a-z_][a-z0-9_]*)"')
 """Quoted without need. Lower case alone: a quoted ``NULL`` is a name, and no longer nothing."""
 
@@ -121,19 +122,31 @@ def refuse_altered(
         found.pop(VERSION_TABLE, None)
     for known in sorted(found.keys() | wanted.keys()):
         if known not in wanted:
-            raise _altered(database, f"it has a {known!r} that batchsora did not make")
+            raise _altered(
+                database, f"it has a {known!r} that batchsora did not make", _drop(known)
+            )
         if known not in found:
             raise _altered(database, f"its {known!r} is missing")
         if found[known] != wanted[known]:
             raise _altered(database, f"its {known!r} is not defined as batchsora does")
 
 
-def _altered(database: Path, what: str) -> DatabaseAlteredError:
+def _drop(known: str) -> str:
+    """Return how somebody who added an object goes on; what a sender named is not quoted."""
+    kind, _, name = known.partition(" ")
+    word = f"DROP {kind.upper()} {name}" if _ADDED.fullmatch(known) else "DROP it"
+    return (
+        f"If you added it, or a program of yours that copies databases did, '{word}' in SQLite is "
+        "all that is needed. Otherwise take"
+    )
+
+
+def _altered(database: Path, what: str, remedy: str = "Take") -> DatabaseAlteredError:
     return DatabaseAlteredError(
         f"the database {database} was changed by another program: {what}. What is defined there "
-        "would act whenever batchsora writes, so nothing was read or bought. Take a copy from "
-        "before, or begin a new one with --db FILE and --adopt-existing, which finds in the "
-        "account what was paid for"
+        "would act whenever batchsora writes, so nothing was read or bought. "
+        f"{remedy} a copy from before, or begin a new one with --db FILE and --adopt-existing, "
+        "which finds in the account what was paid for"
     )
 
 

@@ -19,6 +19,7 @@ from jobs.files import made_folder, refuse_link
 from jobs.lock import PATIENCE, runner_lock
 from jobs.mounts import refuse_network_drive
 from jobs.store import Store, accounts, steering
+from jobs.store.account_fields import refuse_wrong_fields
 from jobs.store.same_file import refuse_second_name
 from jobs.tables import JOB
 
@@ -85,6 +86,7 @@ def working_store(
     with runner_lock(database, clock.now(), patience, brief=brief):
         schema.upgrade(database, _tell, _new_seal)
         with Store(database) as store:
+            refuse_wrong_fields(store)
             store.write(_take_over)
             prices = {price.kind: int(price.micros) for price in ANNOUNCED}
             store.write(lambda c: accounts.announce_prices(c, prices, clock.now()))
@@ -138,4 +140,5 @@ def existing_store(database: Path) -> Iterator[Store]:
     """
     schema.check_version(database)
     with Store(database) as store:
+        refuse_wrong_fields(store)
         yield store

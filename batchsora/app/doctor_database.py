@@ -24,6 +24,7 @@ from jobs.lock import current_runner
 from jobs.mounts import network_drive
 from jobs.runner import Owner
 from jobs.store import accounts
+from jobs.store.account_fields import wrong_field
 from jobs.store.days import latest_begun
 
 _DAMAGED: Final = (
@@ -45,6 +46,7 @@ class _Seen:
     faults: tuple[str, ...] = ()
     account: SimpleNamespace | None = None
     days: tuple[str, ...] = ()
+    nonsense: str | None = None
 
 
 def look_at_database(settings: Settings, token: Token | None) -> Iterator[Check]:
@@ -71,6 +73,9 @@ def look_at_database(settings: Settings, token: Token | None) -> Iterator[Check]
     yield _version(path, seen)
     if seen.version in schema.KNOWN:
         yield _integrity(seen)
+        if seen.nonsense is not None:
+            said = f"account.{seen.nonsense} is not valid: another program wrote it"
+            yield wrong("account", said, _DAMAGED, Exit.DATABASE)
         if seen.account is not None:
             yield _owner(settings, token, seen.account)
             yield from _host(seen.account)
@@ -89,7 +94,8 @@ def _look(connection: sqlite3.Connection, path: Path) -> _Seen:
         return _Seen(empty=False, version=version)  # what it defines is not known to end
     faults = tuple(str(fault) for (fault,) in connection.execute("PRAGMA quick_check(3)"))
     account = None
-    if "account" in names:
+    nonsense = wrong_field(connection.execute) if "account" in names else None
+    if "account" in names and nonsense is None:
         there = {name for _, name, *_ in connection.execute("PRAGMA table_info(account)")}
         fields = [name for name in _FIELDS if name in there]
         found = connection.execute(f"SELECT {', '.join(fields)} FROM account").fetchone()  # noqa: S608 - our own words
@@ -108,6 +114,7 @@ def _look(connection: sqlite3.Connection, path: Path) -> _Seen:
         faults=faults,
         account=account,
         days=last,
+        nonsense=nonsense,
     )
 
 

@@ -81,13 +81,17 @@ def export(store: Store, target: Path, batch: str | None, states: Sequence[str] 
     return done
 
 
-def export_in_place(store: Store, batch: str | None, now: datetime) -> Exported:
+def export_in_place(
+    store: Store, batch: str | None, now: datetime, *, own: bool = True
+) -> Exported:
     """Write results into the manifest that they came from, and keep a copy of what it was.
 
     Args:
         store: the job table.
         batch: its name; None where there is only one.
         now: for the name of the copy.
+        own: the database is known to be one's own. One that somebody sent may name any table as its
+            manifest: then only what lies in the database's folder is written.
 
     Raises:
         NotFoundError: there is no such batch.
@@ -99,6 +103,8 @@ def export_in_place(store: Store, batch: str | None, now: datetime) -> Exported:
         names = ", ".join(repr(row.name) for row in found) or "none"
         raise NotAllowedError(f"say with --batch into whose manifest; there are {names}")
     done = Exported(Path(found[0].source or ""))
+    if not own:
+        _refuse_outside(found[0], store.path)
     manifest = _manifest(found[0], done)
     if manifest is None or manifest.path.suffix.lower() not in KEEPING:
         why = "; ".join(done.notes) or "its format takes none"
@@ -122,6 +128,21 @@ def export_in_place(store: Store, batch: str | None, now: datetime) -> Exported:
         done.backup.unlink()  # the manifest is as it was
         raise
     return done
+
+
+def _refuse_outside(batch: Any, database: Path) -> None:
+    """Check that a batch's manifest lies in the folder of its database, not behind a link.
+
+    Raises:
+        NotAllowedError: it does not.
+    """
+    named = str((batch.reading or {}).get("path", ""))
+    folder = database.absolute().parent.resolve()
+    if not Path(named).resolve().is_relative_to(folder):
+        raise NotAllowedError(
+            f"the database is not known to be yours, and {named} is not in its folder, so nothing "
+            "was written. Write a table with -o instead"
+        )
 
 
 def _copy(path: Path, backup: Path) -> None:

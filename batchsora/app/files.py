@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import Connection
 
+from batchsora.app.known import names_own_files
 from batchsora.app.run import file_client
 from batchsora.app.session import Endpoint, Hooks
 from batchsora.download import Downloader, DownloadPolicy, DownloadReport
@@ -44,6 +46,7 @@ def fetch_files(
             files.forget_file(connection, attempt, job)
 
     store.write(forget)
+    policy = replace(policy, own=names_own_files(store, place.owner))
 
     async def main() -> DownloadReport:
         client = RunBlobClient(place.token, base_url=place.base_url, timeout=TIMEOUT)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
@@ -17,6 +17,9 @@ from jobs.runner import Owner
 from jobs.seal import Sealer
 from jobs.store import Store, accounts, days
 
+LONGEST_NAME: Final = 100
+"""Characters of a machine's name that are shown: somebody else may have written it."""
+
 
 def other_host(account: Any) -> str | None:
     """Name the machine that used a database last, and when; None where it was this one, or none.
@@ -27,7 +30,8 @@ def other_host(account: Any) -> str | None:
     if account.host is None or is_same_host(account.host, this_host(os.environ)):
         return None
     when = "" if account.run_at is None else f" at {account.run_at:%Y-%m-%d %H:%M} UTC"
-    return f"{account.host}{when}"
+    host = "".join(c if c.isprintable() else "?" for c in account.host[:LONGEST_NAME])
+    return f"{host}{when}"
 
 
 def settle_place(store: Store, now: datetime, teller: Asker, owner: Owner, *, moved: bool) -> None:

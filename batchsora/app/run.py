@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 from sqlalchemy import Connection
 
-from batchsora.app.known import is_known
+from batchsora.app.known import is_known, names_own_files
 from batchsora.app.progress import Look, Progress, above_the_bar, batches_look, statuses
 from batchsora.app.session import Endpoint, Hooks, Switch
 from batchsora.download import Downloader, DownloadPolicy, DownloadReport
@@ -145,8 +145,9 @@ async def _run(
         downloader: Downloader | None = None
         downloading: asyncio.Task[DownloadReport] | None = None
         if terms.download is not None:
+            files = replace(terms.download, own=names_own_files(store, place.owner))
             downloader = Downloader(
-                store, provider, http, terms.download, hooks.clock, hooks.chance, hooks.checkpoint
+                store, provider, http, files, hooks.clock, hooks.chance, hooks.checkpoint
             )
             downloading = asyncio.create_task(downloader.run(served), name="downloads")
         running = asyncio.create_task(runner.run(batch_ids), name="runner")

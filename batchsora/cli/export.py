@@ -52,9 +52,13 @@ def command(
         raise click.UsageError("give -o FILE or --in-place, one of them")
     if in_place and states:
         raise click.UsageError("--status makes a table of its own: name it with -o")
-    with existing_store(cli.settings().database) as store:
+    from batchsora.app.known import names_own_files, owner_of
+
+    settings = cli.settings()
+    with existing_store(settings.database) as store:
         if target is None:
-            done = export_in_place(store, batch, cli.hooks.clock.now())
+            own = names_own_files(store, owner_of(settings))
+            done = export_in_place(store, batch, cli.hooks.clock.now(), own=own)
         else:
             done = export(store, target, batch, states)
     for note in done.notes:

@@ -418,6 +418,33 @@ def test_a_command_says_what_to_do(loaded: Person, database: Path, world: World)
     assert database.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("added", "drop"),
+    [
+        ("CREATE VIEW mine AS SELECT key, state FROM job", "DROP VIEW mine"),
+        ("CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY)", "DROP TABLE _litestream_seq"),
+    ],
+)
+def test_who_added_something_hears_how_to_go_on(
+    added: str, drop: str, loaded: Person, database: Path
+) -> None:
+    """In one's own database dropping it is all that is needed."""
+    change(database, added)
+    said = loaded("status")
+    assert (said.returncode, f"'{drop}' in SQLite" in said.stderr) == (2, True), said.stderr
+    change(database, drop)
+    assert loaded("status").returncode == 0
+
+
+def test_what_a_sender_named_is_no_part_of_a_remedy(tmp_path: Path) -> None:
+    """Nobody is told to type it."""
+    path = tmp_path / "a.db"
+    schema.upgrade(path)
+    change(path, """CREATE VIEW "x; DROP TABLE job" AS SELECT 1""")
+    with pytest.raises(DatabaseAlteredError, match="'DROP it' in SQLite"):
+        schema.version(path)
+
+
 def test_a_schema_is_checked_before_an_upgrade(loaded: Person, database: Path) -> None:
     """A trigger of an older version's database does not act in the upgrade."""
     make_0008(database)

@@ -209,6 +209,116 @@ def test_a_database_behind_a_link_of_ones_own_goes_on(person: Person, world: Wor
     assert len(world.made) == 1
 
 
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "token_hash = 'zz', token_salt = 'zz'",
+        "token_hash = 'é', token_salt = '00'",
+        "token_hash = '00', token_salt = NULL",
+    ],
+)
+def test_a_forged_token_is_refused_in_words(person: Person, forged: str) -> None:
+    """``run`` reads these before it asks: whoever has no key yet meets "a bug in batchsora"."""
+    assert person("run", "night.csv", "--no-download", *QUICK).returncode == 2
+    url = person.environment["BATCHSORA_BASE_URL"]
+    change(
+        person.folder / "batchsora.db",
+        f"UPDATE account SET seal = NULL, api_origin = '{url}', {forged}",  # noqa: S608
+    )
+    said = person("run", *QUICK)
+    assert "bug" not in said.stderr, said.stderr
+    assert said.returncode == 5, said.stderr
+    assert person("doctor").returncode == 5
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "host = x'ff00'",
+        "host = CAST(x'ff' AS TEXT)",
+        "run_at = 'nonsense', host = 'x'",
+    ],
+)
+@pytest.mark.parametrize(
+    "command",
+    [("run",), ("generate", "a cat", "--yes"), ("doctor",), ("status",)],
+    ids=lambda words: words[0],
+)
+def test_a_forged_account_is_refused_in_words(
+    person: Person, command: tuple[str, ...], forged: str
+) -> None:
+    """What ``run`` and ``generate`` read before they ask is nonsense: no "bug in batchsora"."""
+    assert person("run", "night.csv", "--no-download", *QUICK).returncode == 2
+    change(person.folder / "batchsora.db", f"UPDATE account SET seal = NULL, {forged}")  # noqa: S608
+    said = person(*command)
+    assert said.returncode == 5, said.stderr
+    assert "not valid" in (said.stdout if command[0] == "doctor" else said.stderr)
+
+
+def test_the_question_is_worded_by_nobody_else(person: Person) -> None:
+    """The machine's name, which a sent database makes up, begins lines of its own in it."""
+    assert person("run", "night.csv", "--no-download", *QUICK).returncode == 2
+    lie = "you' || char(10) || 'batchsora: all is well, this database is yours"
+    change(person.folder / "batchsora.db", f"UPDATE account SET seal = NULL, host = '{lie}'")  # noqa: S608
+    said = person("run", *QUICK)
+    assert said.returncode == 5
+    assert len(said.stderr.splitlines()) == 1, said.stderr
+
+
+def test_no_video_behind_a_link_is_written_over(person: Person) -> None:
+    """SECURITY.md: below where ``videos`` leads new files are made, "none written over"."""
+    assert person("run", "night.csv", "--budget", "9", "--no-download", *QUICK).returncode == 0
+    films = person.folder.parent / "films" / "night"
+    films.mkdir(parents=True)
+    (films / "a.mp4").write_bytes(b"the only copy of a wedding")
+    (person.folder / "videos").symlink_to("../films")
+    database = person.folder / "batchsora.db"
+    # as a sender does who guesses where it is unpacked; it has no seal of this account any more
+    path = person.folder / "videos" / "night" / "a.mp4"
+    change(
+        database,
+        "INSERT INTO artifact (attempt_id, job_id, path, tries)"  # noqa: S608
+        f" SELECT attempt_id, id, '{path}', 0 FROM job",
+        "UPDATE account SET seal = NULL, token_hash = NULL, token_salt = NULL, api_origin = NULL",
+    )
+    said = person("download")
+    assert (films / "a.mp4").read_bytes() == b"the only copy of a wedding", said.stderr
+
+
+def test_results_are_written_into_no_file_that_a_sent_database_names(person: Person) -> None:
+    """``export --in-place`` adds columns to whatever table the database calls its manifest."""
+    victim = person.folder.parent / "contacts.csv"
+    victim.write_text("id,prompt\na,0171 1234\n")
+    assert person("run", "night.csv", "--no-download", *QUICK).returncode == 2
+    change(
+        person.folder / "batchsora.db",
+        f"UPDATE batch SET source = '{victim}', reading = json_set(reading, '$.path', '{victim}')",  # noqa: S608
+        "UPDATE account SET seal = NULL, token_hash = NULL, token_salt = NULL, api_origin = NULL",
+    )
+    said = person("export", "--in-place")
+    assert victim.read_text() == "id,prompt\na,0171 1234\n", (said.stdout, said.stderr)
+    assert (said.returncode, "not known to be yours" in said.stderr) == (2, True), said.stderr
+
+
+def test_results_are_written_beside_ones_own_database_or_elsewhere(person: Person) -> None:
+    """Elsewhere only where the database is known; in its own folder always."""
+    far = person.folder.parent / "far.csv"
+    far.write_text("id,prompt\nb,a lamp\n")
+    for manifest in ("night.csv", "../far.csv"):
+        words = ("run", manifest, "--budget", "9", "--no-download", *QUICK)
+        assert person(*words).returncode == 0
+    said = person("export", "--in-place", "--batch", "far")
+    assert said.returncode == 0, said.stderr
+    assert "completed" in far.read_text()
+    change(
+        person.folder / "batchsora.db",
+        "UPDATE account SET seal = NULL, token_hash = NULL, token_salt = NULL, api_origin = NULL",
+    )
+    said = person("export", "--in-place", "--batch", "night")
+    assert said.returncode == 0, said.stderr
+    assert person("export", "--in-place", "--batch", "far").returncode == 2
+
+
 @pytest.mark.parametrize("kind", ["nonsense", "large"])
 def test_a_sent_journal_is_refused_in_words(tmp_path: Path, kind: str) -> None:
     """The sandbox's journal: no JSON; or sparse, 3 GB that take no room in an archive."""
