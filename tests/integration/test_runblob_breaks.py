@@ -364,7 +364,7 @@ async def never_shake_hands(line: Line) -> None:
 
 @pytest.mark.parametrize(
     ("behaviour", "timeout"),
-    [(speak_no_tls, 20.0), (hang_up_in_handshake, 20.0), (never_shake_hands, SHORT)],
+    [(speak_no_tls, 20.0), (hang_up_in_handshake, 20.0), (never_shake_hands, 2.0)],
 )
 def test_a_failed_tls_handshake_is_known_unsent(behaviour: Behaviour, timeout: float) -> None:
     """Before TLS stands, not a byte of the request leaves, however the handshake fails."""
