@@ -67,7 +67,7 @@ class RunContext:
         )
         ahead = self.provider.clock_ahead
         # the times of generations may be of another zone than the clock
-        least = min(ahead or timedelta(0), offset.least) if offset.known else ahead
+        least = offset.at_least(ahead or timedelta(0)) if offset.known else ahead
         self.elsewhere.learn(samples(seen, known))
         self.elsewhere.note(seen, least, known)
         self.strangers.note(seen, self.clock.now() + (ahead or timedelta(0)), known)

@@ -19,12 +19,7 @@ from .deleted import TOGETHER, deleted_of
 from .echo import Echo
 from .looked_for import Wish
 from .matching import Clocks, Match, WantedRow, match, use_of
-from .provider import (
-    Generation,
-    GenerationPhase,
-    Provider,
-    ProviderError,
-)
+from .provider import Generation, GenerationPhase, Provider, ProviderError
 from .sight import NEWEST, RECENT, Sight, may_be_deleted, see
 from .states import HeldBack
 from .store import Store, accounts, doubts, holding, takeovers, words
@@ -197,7 +192,8 @@ def compared(connection: Connection, sought: Sought, look: ListLook, clocks: Clo
     """Compare the rows with what the list showed."""
     shown = {generation.id: generation for generation in look.generations}
     sight, known = _sight(connection, look, clocks)
-    clocks = replace(clocks, least=_least(connection, clocks.ahead))
+    # times may be of another zone than the provider's clock; what we bought tells
+    clocks = replace(clocks, least=doubts.newest_offset(connection).at_least(clocks.ahead))
     whole, echo = look.whole and not sight.trouble, sight.shows.echo
     doubtful: dict[str, datetime] = {}
     for prompt, sent in takeovers.doubtful(connection).items():  # the first is the last of these
@@ -237,15 +233,6 @@ def compared(connection: Connection, sought: Sought, look: ListLook, clocks: Clo
         looked_for=sought if whole else None,
         looked_at=takeovers.wishes(connection, sought),
     )
-
-
-def _least(connection: Connection, ahead: timedelta) -> timedelta:
-    """Return by how much the times of generations are ahead of ours at least.
-
-    They may be of another zone than the provider's clock; what we bought tells.
-    """
-    offset = doubts.newest_offset(connection)
-    return min(ahead, offset.least) if offset.known else ahead
 
 
 def _unread(found: Sequence[tuple[WantedRow, Generation]]) -> str:

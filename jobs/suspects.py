@@ -34,6 +34,10 @@ class ClockOffset:
     known: bool = False
     measured: bool = False
 
+    def at_least(self, ahead: timedelta) -> timedelta:
+        """Return the least of what another source says and of what is known here."""
+        return min(ahead, self.least) if self.known else ahead
+
     def widened(self, least: timedelta, most: timedelta) -> "ClockOffset":
         """Let it be as little or as much as another source says, too."""
         if not self.known:

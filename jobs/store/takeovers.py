@@ -1,7 +1,7 @@
 """Taking generations over that this database did not buy."""
 
 from collections.abc import Container, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, case, func, insert, null, or_, select, update
@@ -211,8 +211,7 @@ def _is_the_voids(connection: Connection, job: Any, generation: Generation, ahea
     if void is None:
         return False
     offset = doubts.clock_offset(connection, job.attempt_id)
-    if offset.known:
-        ahead = min(ahead, offset.least.total_seconds())
+    ahead = offset.at_least(timedelta(seconds=ahead)).total_seconds()
     return bool(generation.created_at.timestamp() - ahead >= void.intent_at.timestamp() - MARGIN)
 
 

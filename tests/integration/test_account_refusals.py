@@ -1,20 +1,18 @@
 """Refusals of the account, in plain words and under a status for wrong requests too."""
 
 import asyncio
-import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.engine import Engine, spec
 from support.invariants import Invariants
+from support.refusing import told
 
-from batchsora.runblob.adapter import outcome_of
-from batchsora.runblob.answers import Answer, Call, error_of
 from jobs.ending import Reason
-from jobs.provider import GenerationRequest, SubmitOutcome
+from jobs.provider import GenerationRequest
 
 PLAIN = (
     (403, "You exceeded your quota"),
@@ -30,13 +28,6 @@ def engine(tmp_path: Path) -> Engine:
     made.announce(s10=120_000)
     made.agreed()
     return made
-
-
-def told(words: str, status: int, prompt: str = "") -> SubmitOutcome:
-    """Read a refusal as the adapter does."""
-    answer = Answer(status, {}, json.dumps({"detail": words}).encode(), whole=True)
-    error = error_of(answer, Call.GENERATE, "", lambda: datetime.now(UTC), prompt)
-    return outcome_of(error, prompt, with_image=False)
 
 
 def states(engine: Engine) -> dict[str, str]:

@@ -9,45 +9,21 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 from support.engine import Engine, spec
-from support.invariants import Invariants
+from support.looking import failed, looked, others, posts, reword, slow_engine
 from support.loop import run_virtual
 
 from jobs.earlier import find_earlier, hold_back, settled, take_over
-from jobs.provider import FailureKind, Generation, GenerationPhase
-from jobs.provider import GenerationRequest as Request
+from jobs.provider import FailureKind
 from jobs.resolve import resolve_as
 from jobs.retry import RetryPolicy
 from jobs.states import HeldBack
 from jobs.store import handing, steering, views
 from jobs.store.holding import Sought
 
-PRICE = 120_000
-
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
-    made = Engine(tmp_path, Invariants(), takes=600.0)
-    made.announce(s10=PRICE, s15=PRICE)
-    return made
-
-
-def failed(kind: FailureKind) -> Generation:
-    return Generation("", GenerationPhase.FAILED, failure=kind, message="internal error")
-
-
-def others(engine: Engine, prompt: str) -> Any:
-    return engine.provider.make(Request(prompt, "9:16", 10))
-
-
-def posts(engine: Engine, prompt: str) -> int:
-    return [sent for sent, _ in engine.provider.posts].count(prompt)
-
-
-def looked(engine: Engine, batches: list[int]) -> Any:
-    sought = Sought(batches)
-    work = run_virtual(find_earlier(engine.store, engine.provider, engine.clock, sought))
-    hold_back(engine.store, work)
-    return work
+    return slow_engine(tmp_path)
 
 
 def at(*steps: tuple[float, Callable[[], Any]]) -> Callable[[Any], Any]:
@@ -116,16 +92,9 @@ def test_a_row_that_was_bought_in_this_run_is_reworded_to_what_the_account_has(
     work = looked(engine, [1])
     job = engine.jobs()["r0"].id
 
-    def reword() -> None:
-        def write(connection: Connection) -> None:
-            assert steering.reword(connection, job, "a calm prompt")
-            assert handing.offer(connection, [job])
-
-        engine.store.write(write)
-
     engine.run(
         [1],
-        during=at((1500, reword)),
+        during=at((1500, lambda: reword(engine, job, "a calm prompt"))),
         looked_at=engine.clock.now(),
         looked_for=work.looked_at,
         rate=0.05,
@@ -218,16 +187,9 @@ def test_a_row_that_was_looked_for_before_the_run_is_reworded_in_it(engine: Engi
     work = looked(engine, [1])
     assert engine.jobs()["r0"].held_back == "exists"
 
-    def reword() -> None:
-        def write(connection: Connection) -> None:
-            assert steering.reword(connection, job, "a calm prompt")
-            assert handing.offer(connection, [job])
-
-        engine.store.write(write)
-
     engine.run(
         [1],
-        during=at((30, reword)),
+        during=at((30, lambda: reword(engine, job, "a calm prompt"))),
         looked_at=engine.clock.now(),
         looked_for=work.looked_at,
         rate=0.05,

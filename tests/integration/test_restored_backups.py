@@ -9,47 +9,29 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, update
 from support.engine import Engine, spec
-from support.invariants import Invariants
+from support.looking import failed, looked, others, posts, slow_engine
 from support.loop import run_virtual
 
 from jobs import late_look
 from jobs.earlier import EarlierWork, find_earlier, hold_back
-from jobs.provider import FailureKind, ForbiddenError, Generation, GenerationPhase, UnreachableError
-from jobs.provider import GenerationRequest as Request
+from jobs.provider import FailureKind, ForbiddenError, UnreachableError
 from jobs.retry import RetryPolicy
 from jobs.states import HeldBack
 from jobs.store import handing, steering
 from jobs.store.holding import Sought
 from jobs.tables import JOB
 
-PRICE = 120_000
-
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
-    made = Engine(tmp_path, Invariants(), takes=600.0)
-    made.announce(s10=PRICE, s15=PRICE)
-    return made
-
-
-def failed(kind: FailureKind) -> Generation:
-    return Generation("", GenerationPhase.FAILED, failure=kind, message="internal error")
-
-
-def others(engine: Engine, prompt: str) -> Any:
-    return engine.provider.make(Request(prompt, "9:16", 10))
+    return slow_engine(tmp_path)
 
 
 def night(engine: Engine, **policy: Any) -> None:
     """Look and run, as `batchsora run` does."""
-    work = run_virtual(find_earlier(engine.store, engine.provider, engine.clock, Sought([1])))
-    hold_back(engine.store, work)
+    work = looked(engine, [1])
     retry = RetryPolicy(2, 1.0, 2.0)
     engine.run(looked_at=engine.clock.now(), looked_for=work.looked_at, retry=retry, **policy)
-
-
-def posts(engine: Engine, prompt: str) -> int:
-    return [sent for sent, _ in engine.provider.posts].count(prompt)
 
 
 def stopped(engine: Engine, after: float = 60, **policy: Any) -> None:

@@ -1,16 +1,13 @@
 """Rows that are throttled: each for its own sake, or all of them because too much was asked."""
 
-import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.engine import Engine, spec
+from support.refusing import told
 
-from batchsora.runblob.adapter import outcome_of
-from batchsora.runblob.answers import Answer, Call, error_of
 from jobs.ending import Reason
 from jobs.provider import GenerationRequest, SubmitOutcome, Throttled
 from jobs.store import handing, steering
@@ -36,13 +33,6 @@ def engine(tmp_path: Path) -> Engine:
 
 def rows(engine: Engine, count: int = ROWS) -> None:
     engine.load([spec(f"r{n}", row=n) for n in range(count)])
-
-
-def told(words: str, status: int, prompt: str) -> SubmitOutcome:
-    """Read a refusal as the adapter does."""
-    answer = Answer(status, {}, json.dumps({"detail": words}).encode(), whole=True)
-    error = error_of(answer, Call.GENERATE, "", lambda: datetime.now(UTC), prompt)
-    return outcome_of(error, prompt, with_image=False)
 
 
 def completed(engine: Engine) -> int:

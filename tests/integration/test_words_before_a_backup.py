@@ -9,37 +9,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 from support.engine import Engine, spec
-from support.invariants import Invariants
-from support.loop import run_virtual
+from support.looking import looked, others, posts, slow_engine
 
-from jobs.earlier import EarlierWork, find_earlier, hold_back
-from jobs.provider import GenerationRequest, UnreachableError
+from jobs.provider import UnreachableError
 from jobs.store import handing, holding, steering
 from jobs.store.holding import Sought
-
-PRICE = 120_000
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
-    made = Engine(tmp_path, Invariants(), takes=600.0)
-    made.announce(s10=PRICE, s15=PRICE)
-    return made
-
-
-def others(engine: Engine, prompt: str) -> Any:
-    return engine.provider.make(GenerationRequest(prompt, "9:16", 10))
-
-
-def posts(engine: Engine, prompt: str) -> int:
-    return [sent for sent, _ in engine.provider.posts].count(prompt)
-
-
-def looked(engine: Engine, batches: list[int]) -> EarlierWork:
-    sought = Sought(batches)
-    work = run_virtual(find_earlier(engine.store, engine.provider, engine.clock, sought))
-    hold_back(engine.store, work)
-    return work
+    return slow_engine(tmp_path)
 
 
 def say(engine: Engine, **past: float) -> None:
