@@ -76,15 +76,15 @@ class LookedFor:
         """Check whether a row waits for what other batches have bought since the run began."""
         return bool(job.held_back != HeldBack.UNASKED if job.handed else self._past)
 
-    def asked(self, batch_id: int, fingerprint: str) -> int:
+    def asked(self, batch_id: int, request: str) -> int:
         """Return the newest attempt up to which no other batch has a request for this one."""
-        return self._asked.get((batch_id, fingerprint), self._newest)
+        return self._asked.get((batch_id, request), self._newest)
 
-    def note_asked(self, batch_id: int, fingerprint: str, attempt_id: int) -> None:
+    def note_asked(self, batch_id: int, request: str, attempt_id: int) -> None:
         """Remember up to which attempt other batches were asked for a request."""
         if len(self._asked) >= MOST_ASKED:
             self._asked.clear()  # they are asked again; what rows wait for is not theirs any more
-        self._asked[batch_id, fingerprint] = attempt_id
+        self._asked[batch_id, request] = attempt_id
 
     def take(self, batch_id: int, attempt_id: int) -> None:
         """Remember that a row of a batch waits for another batch's purchase: no other one does."""

@@ -16,10 +16,23 @@ from .errors import DatabaseUnusableError, DatabaseVersionError
 from .files import replaced
 from .shape import VERSION_TABLE, guard, refuse_altered, refuse_other_version_table, shape
 
-HEAD = "0011"
+HEAD = "0012"
 """The newest revision in ``migrations/versions`` (a test holds it)."""
 
-KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", HEAD)
+KNOWN = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0005",
+    "0006",
+    "0007",
+    "0008",
+    "0009",
+    "0010",
+    "0011",
+    HEAD,
+)
 """Every revision that this program can upgrade from, oldest first."""
 
 

@@ -257,7 +257,8 @@ class Job(Base, table=True):
 class Attempt(Base, table=True):
     """One paid submission of a job: the intent is here before its POST leaves.
 
-    ``fingerprint`` and ``prompt_key`` (:func:`jobs.text.prompt_key`) say what was asked for;
+    ``fingerprint``, ``request_key`` (:func:`jobs.store.rows.request_key`) and ``prompt_key``
+    (:func:`jobs.text.prompt_key`) say what was asked for;
     ``created_at`` is the provider's own time; ``candidates`` are the generations that a doubt can't
     be told apart from; ``refunded_micros`` counts as given back under the batch's ``refunds``.
     ``batch_id`` and ``campaign`` are those under whose budgets it was reserved, whatever becomes of
@@ -286,7 +287,7 @@ class Attempt(Base, table=True):
         Index("ix_attempt_job_id", "job_id"),
         Index("ix_attempt_unsettled", "prompt_key", sqlite_where=UNSETTLED),
         Index("ix_attempt_void", "ended_at", sqlite_where=VOID),
-        Index("ix_attempt_fingerprint", "fingerprint", sqlite_where=PAID),
+        Index("ix_attempt_request_key", "request_key", sqlite_where=PAID),
         Index("ix_attempt_failed", "ended_at", sqlite_where=text("state = 'failed'")),
         Index("ix_attempt_given_up", "accepted_at", sqlite_where=text("state = 'abandoned'")),
         Index("ix_attempt_estimated", "accepted_at", sqlite_where=text("price_estimated")),
@@ -327,6 +328,7 @@ class Attempt(Base, table=True):
     void_on_word: bool = flag_column()
     cut_off: bool = flag_column()
     seen_charged: bool = flag_column()
+    request_key: str | None = text_column()
 
 
 class Artifact(Base, table=True):

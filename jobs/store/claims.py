@@ -34,7 +34,7 @@ from ..text import prompt_key
 from . import accounts, handing, holding, meanwhile, others, prices
 from .prepared import Prepared
 from .queues import Queue, queues
-from .rows import request_of
+from .rows import request_key, request_of
 from .till import Till
 
 MOST_TWINS = 200
@@ -184,7 +184,8 @@ _INTENT = Prepared(
             name: bindparam(name)
             for name in (
                 "job_id", "idempotency_key", "kind", "prompt", "prompt_key", "fingerprint",
-                "hold_micros", "day", "intent_at", "send_before", "batch_id", "campaign",
+                "request_key", "hold_micros", "day", "intent_at", "send_before", "batch_id",
+                "campaign",
             )
         },
     )
@@ -309,7 +310,7 @@ class _Picker:
             self._close(campaign, job.kind, BY_SCOPE[full.scope])
             return None
         made = self._write_intent(job, last, hold, same)
-        self._terms.looked_for.note_asked(job.batch_id, job.fingerprint, made.attempt_id)
+        self._terms.looked_for.note_asked(job.batch_id, request_key(job), made.attempt_id)
         self._till.hold(keys, hold)
         self._terms.elsewhere.bought(job.prompt, job.batch_id)
         if alone:
@@ -355,6 +356,7 @@ class _Picker:
             prompt=job.prompt,
             prompt_key=same,
             fingerprint=job.fingerprint,
+            request_key=request_key(job),
             hold_micros=hold,
             day=self._day,
             intent_at=self._now,

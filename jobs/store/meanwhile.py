@@ -2,7 +2,7 @@
 
 One after the other, the second batch's rows would be found in our own past
 (:mod:`jobs.store.past`), which is asked before the first purchase. Asked in the claim by what was
-bought since, each purchase once.
+bought since, each purchase once, however it is spelled (:func:`jobs.store.rows.request_key`).
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,12 @@ from ..states import AttemptState
 from ..tables import ATTEMPT, PAID, UNSETTLED
 from ..text import prompt_key
 from .prepared import Prepared
+from .rows import request_key
 
 _SINCE = (
     select(ATTEMPT.c.id, ATTEMPT.c.state, ATTEMPT.c.generation_id, ATTEMPT.c.intent_at)
     .where(
-        ATTEMPT.c.fingerprint == bindparam("fingerprint"),
+        ATTEMPT.c.request_key == bindparam("request"),
         ATTEMPT.c.id > bindparam("since"),
         ATTEMPT.c.batch_id != bindparam("batch"),
         ATTEMPT.c.state != AttemptState.FAILED,
@@ -58,10 +59,10 @@ def bought(
     Returns:
         What it is to wait for; None where it may be bought.
     """
-    batch, request = job.batch_id, job.fingerprint
+    batch, request = job.batch_id, request_key(job)
     since = looked_for.asked(batch, request)
     while True:
-        values = {"batch": batch, "fingerprint": request, "since": since}
+        values = {"batch": batch, "request": request, "since": since}
         found = [_BOUGHT.first(connection, **values)]
         if unsettled:
             found.append(_SENT.first(connection, prompt_key=prompt_key(job.prompt), **values))

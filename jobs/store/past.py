@@ -1,8 +1,8 @@
 """Our own past: requests that this database has paid for, and that no row of the batch has.
 
 A row that left its manifest or was edited, another file name, a copy, an export, a batch that was
-removed and loaded again: rows that ask for the same video are found by their fingerprint, and by
-count, however it is spelled (:mod:`jobs.store.spelling`). Equal rows of one manifest are wanted,
+removed and loaded again: rows that ask for the same video are found by count, however it is
+spelled (:func:`jobs.store.rows.request_key`). Equal rows of one manifest are wanted,
 and so is a single video whose words were typed again.
 
 It is asked before a run, and for rows that become queued in it (:func:`hold`). What batches buy
@@ -10,7 +10,7 @@ beside each other in one run is asked for in the claim (:mod:`jobs.store.meanwhi
 """
 
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -32,9 +32,9 @@ from ..tables import ATTEMPT, BATCH, JOB, PAID, QUEUED
 from . import holding
 from .holding import Sought
 from .prepared import Prepared, as_list, one_of, values_in
-from .rows import ASKED, move_job
-from .spelling import UNCONFIRMED, other_spellings
+from .rows import ASKED, move_job, request_key
 
+_UNCONFIRMED = text("attempt.state IN ('open', 'in_doubt')")  # the partial index's own words
 _NOBODYS_HERE = or_(not_(JOB.c.in_manifest), ATTEMPT.c.fingerprint != JOB.c.fingerprint)
 """Attempts whose row left the manifest, or asks for something else now."""
 
@@ -45,7 +45,7 @@ class Paid:
 
     Attributes:
         generation_id: None while it is not known whether there is one.
-        fingerprint: of what was asked for.
+        request: what was asked for (:func:`jobs.store.rows.request_key`).
         batch: its name; a removed one's as well.
         at: when it was asked for.
         video_url: where the video is, whatever became of the row that paid for it; None where it
@@ -55,7 +55,7 @@ class Paid:
 
     attempt_id: int
     generation_id: str | None
-    fingerprint: str
+    request: str
     batch: str
     at: datetime
     video_url: str | None
@@ -64,10 +64,15 @@ class Paid:
 
 @dataclass(frozen=True, slots=True)
 class PaidBefore:
-    """A queued job whose request was paid for under another batch, and the job's own batch."""
+    """A queued job whose request was paid for under another batch, and the job's own batch.
+
+    Attributes:
+        fingerprint: of what the job asked for then.
+    """
 
     job_id: int
     batch_id: int
+    fingerprint: str
     paid: Paid
 
 
@@ -91,7 +96,7 @@ def paid_elsewhere(
         connection: any.
         batch_id: the batch whose past is asked for; None: it is not loaded yet.
         only_queued: only what its queued rows ask for.
-        too: fingerprints of what they ask for in other spellings.
+        too: the requests of those whose prompts are not spelled as folding leaves them.
     """
     here = -1 if batch_id is None else batch_id
     asking = JOB.alias()
@@ -103,7 +108,7 @@ def paid_elsewhere(
         .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
         .join(BATCH, BATCH.c.id == JOB.c.batch_id)
         .where(
-            ATTEMPT.c.fingerprint.is_not(None),
+            ATTEMPT.c.request_key.is_not(None),
             ATTEMPT.c.state != AttemptState.FAILED,
             or_(JOB.c.batch_id != here, _NOBODYS_HERE),
             *([_one_of(asked, too)] if only_queued else []),
@@ -111,24 +116,24 @@ def paid_elsewhere(
         .order_by(ATTEMPT.c.id)
     )
     # apart, so that each has its index
-    rows = [row for one in (PAID, UNCONFIRMED) for row in connection.execute(bought.where(one))]
+    rows = [row for one in (PAID, _UNCONFIRMED) for row in connection.execute(bought.where(one))]
     shared = _shared(connection, here)
     found = [_paid(row) for row in rows if row.id not in shared]
     by_request: dict[str, deque[Paid]] = {}
     for paid in sorted(found, key=lambda paid: paid.video_url is None):
-        by_request.setdefault(paid.fingerprint, deque()).append(paid)
+        by_request.setdefault(paid.request, deque()).append(paid)
     return by_request
 
 
 def _one_of(asked: Select[Any], too: Collection[str]) -> ColumnElement[bool]:
-    same = ATTEMPT.c.fingerprint.in_(asked)
-    return or_(same, ATTEMPT.c.fingerprint.in_(values_in(too))) if too else same
+    same = ATTEMPT.c.request_key.in_(asked)  # a folded prompt's fingerprint
+    return or_(same, ATTEMPT.c.request_key.in_(values_in(too))) if too else same
 
 
 _BOUGHT = (
     ATTEMPT.c.id,
     ATTEMPT.c.generation_id,
-    ATTEMPT.c.fingerprint,
+    ATTEMPT.c.request_key,
     ATTEMPT.c.intent_at,
     ATTEMPT.c.video_url,
     BATCH.c.name,
@@ -140,7 +145,7 @@ def _paid(row: Any) -> Paid:
     # the attempt's own address: its row may have been edited, redone or swapped since
     filed = row.filed_attempt_id == row.id
     return Paid(
-        row.id, row.generation_id, row.fingerprint, row.name, row.intent_at, row.video_url, filed
+        row.id, row.generation_id, row.request_key, row.name, row.intent_at, row.video_url, filed
     )
 
 
@@ -171,11 +176,11 @@ def find(connection: Connection, sought: Sought) -> list[PaidBefore]:
     sought = replace(sought, batch_ids=_of_manifests(connection, sought))
     found = _edited_back(connection, sought)
     for batch_id in sought.batch_ids:
-        others = other_spellings(connection, _asked_for(connection, batch_id, sought))
-        too = {one for spellings in others.values() for one in spellings}
+        asked = _asked_for(connection, batch_id, sought)
+        too = {key for row in asked if (key := request_key(row)) != row.fingerprint}
         elsewhere = paid_elsewhere(connection, batch_id, only_queued=True, too=too)
         if elsewhere:
-            found += _matched(_asked_for(connection, batch_id, sought), elsewhere, others)
+            found += _matched(_asked_for(connection, batch_id, sought), elsewhere)
     return found
 
 
@@ -235,7 +240,7 @@ def _edited_back(connection: Connection, sought: Sought) -> list[PaidBefore]:
     One that another row of the batch has by now is that row's: equal rows are wanted.
     """
     rows = connection.execute(
-        select(JOB.c.id.label("job"), JOB.c.batch_id.label("batch"), *_BOUGHT)
+        select(JOB.c.id.label("job"), JOB.c.batch_id.label("batch"), JOB.c.fingerprint, *_BOUGHT)
         .join(ATTEMPT, ATTEMPT.c.job_id == JOB.c.id)
         .join(BATCH, BATCH.c.id == JOB.c.batch_id)
         .where(
@@ -251,7 +256,7 @@ def _edited_back(connection: Connection, sought: Sought) -> list[PaidBefore]:
     ).all()
     taken = {batch: _shared(connection, batch) for batch in {row.batch for row in rows}}
     own = [row for row in rows if row.id not in taken[row.batch]]
-    found = {row.job: PaidBefore(row.job, row.batch, _paid(row)) for row in own}
+    found = {row.job: PaidBefore(row.job, row.batch, row.fingerprint, _paid(row)) for row in own}
     return list(found.values())
 
 
@@ -283,22 +288,18 @@ def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterabl
     yield from rows
 
 
-def _matched(
-    rows: Iterable[Any],
-    elsewhere: Mapping[str, deque[Paid]],
-    others: Mapping[str, Sequence[str]],
-) -> list[PaidBefore]:
+def _matched(rows: Iterable[Any], elsewhere: Mapping[str, deque[Paid]]) -> list[PaidBefore]:
     found: list[PaidBefore] = []
     for row in rows:
-        spelled = (row.fingerprint, *others.get(row.fingerprint, ()))
-        left = [paid for one in spelled if (paid := elsewhere.get(one))]
-        counted = ((paid, one) for paid in left for one in paid if _counts(one, row.overruled_at))
-        if (first := next(counted, None)) is not None:
-            paid, one = first
-            paid.remove(one)
-            found.append(PaidBefore(row.id, row.batch_id, one))
-        elif left:
-            left[0].popleft()  # it was this row's, and is no other's now that it is bought again
+        left = elsewhere.get(request_key(row))
+        if not left:
+            continue
+        one = next((one for one in left if _counts(one, row.overruled_at)), None)
+        if one is not None:
+            left.remove(one)
+            found.append(PaidBefore(row.id, row.batch_id, row.fingerprint, one))
+        else:
+            left.popleft()  # it was this row's, and is no other's now that it is bought again
     return found
 
 
@@ -322,7 +323,7 @@ def share(connection: Connection, found: PaidBefore, now: datetime) -> bool:
     """
     paid = found.paid
     if paid.video_url is None or not _ASKS.first(
-        connection, job=found.job_id, fingerprint=paid.fingerprint
+        connection, job=found.job_id, fingerprint=found.fingerprint
     ):
         return False
     return move_job(

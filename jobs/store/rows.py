@@ -1,7 +1,7 @@
 """Small pieces that every transition shares: rows to values, guarded updates, moving money."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
@@ -12,9 +12,10 @@ from sqlalchemy.dialects import sqlite
 from ..columns import sql_list
 from ..ledger import ACCOUNT_KEY, Budget, keys_of
 from ..provider import GenerationRequest, ImageRef
-from ..spec import JobSpec
+from ..spec import JobSpec, fingerprint
 from ..states import AttemptState, JobState, attempt_sources, sources
 from ..tables import ATTEMPT, BATCH, BUDGET, JOB, PRICE, TALLY
+from ..text import text_key
 from .prepared import Prepared
 
 _NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
@@ -69,6 +70,17 @@ def request_of(row: Any) -> GenerationRequest:
         image=None if row.image is None else ImageRef(**row.image),
         callback_url=row.callback_url,
     )
+
+
+def request_key(row: Any) -> str:
+    """Hash what a job's row asks for, however its prompt is spelled (:func:`jobs.text.text_key`).
+
+    The account's list may show prompts folded, so they ask for the same there. Their fingerprints
+    differ, so that an edit of white space is an edit; of a folded prompt it is the fingerprint.
+    """
+    folded = text_key(row.prompt)
+    same: str = row.fingerprint
+    return same if folded == row.prompt else fingerprint(replace(request_of(row), prompt=folded))
 
 
 @cache

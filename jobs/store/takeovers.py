@@ -19,7 +19,7 @@ from .database import Store
 from .holding import Sought
 from .latecomers import Appeared
 from .prepared import Prepared, as_list, one_of
-from .rows import ASKED
+from .rows import ASKED, request_key
 
 
 def _wanted(sought: Sought) -> tuple[ColumnElement[bool], ...]:
@@ -231,6 +231,7 @@ def _attach(
             prompt=job.prompt,
             prompt_key=prompt_key(job.prompt),
             fingerprint=job.fingerprint,
+            request_key=request_key(job),
             batch_id=job.batch_id,
             campaign=job.campaign,
             hold_micros=0,

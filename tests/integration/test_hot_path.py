@@ -117,6 +117,25 @@ def test_what_was_put_back_is_found_without_reading_its_batch(engine: Traced) ->
                 assert not [one for one in plan if WHOLE_TABLES.search(one)]
 
 
+def test_what_another_batch_of_the_run_has_bought_is_found_by_its_request(engine: Traced) -> None:
+    """In each claim: behind a million that other batches have bought, or have under way."""
+    same = [spec(f"r{i}", row=i, prompt=f"a boat,  no. {i % 3}") for i in range(6)]
+    engine.load(same)
+    engine.load(same, batch="other")
+    engine.statements.clear()
+    engine.run([1, 2], looked_at=engine.clock.now())
+    assert Counter(job.held_back for job in engine.jobs_of(2)) == {HeldBack.PAID_BEFORE: 6}
+    asked = {s for s in engine.statements if "request_key = " in s and s.startswith("SELECT")}
+    assert asked
+    with closing(sqlite3.connect(engine.path)) as raw:
+        for statement in asked:
+            (step,) = [row[3] for row in raw.execute("EXPLAIN QUERY PLAN " + statement)]
+            by_prompt = "ix_attempt_unsettled (prompt_key=? AND rowid>?)"
+            by_request = "ix_attempt_request_key (request_key=? AND rowid>?)"
+            index = by_prompt if "prompt_key = " in statement else by_request
+            assert step == f"SEARCH attempt USING INDEX {index}", statement
+
+
 def test_what_was_handed_over_is_found_without_reading_its_batch(engine: Traced) -> None:
     """One row of thousands that are queued, or held back, comes from the index of what is handed.
 

@@ -102,6 +102,36 @@ def test_two_batches_with_the_same_rows_in_one_run(
     assert said.exit_code == 4
 
 
+SPELLED = {
+    "a.csv": "a  red boat,a café,a sea\u00a0bird",
+    "b.csv": "a red boat ,a cafe\u0301,a sea bird",
+}
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_two_batches_that_ask_for_the_same_in_other_spellings(
+    world: World, api: SandboxServer, monkeypatch: pytest.MonkeyPatch, *, together: bool
+) -> None:
+    """White space and the Unicode form make no other video, in one run or one after the other."""
+    del api
+    take: Any = world.generate
+    monkeypatch.setattr(world, "generate", lambda *_: NO_CREDIT)
+    for name, prompts in SPELLED.items():
+        rows = "".join(f'r{n},"{prompt}"\n' for n, prompt in enumerate(prompts.split(",")))
+        Path(name).write_text(f"id,prompt\n{rows}", "utf-8")
+        call("run", name, "--budget", "9", *QUICK)
+    monkeypatch.setattr(world, "generate", take)
+    for batches in [()] if together else [("--batch", "a"), ("--batch", "b")]:
+        said = call("run", *batches, *QUICK, "--budget", "9")
+    assert len(bought(world)) == 3, bought(world)
+    assert set(bought(world).values()) == {1}
+    assert said.exit_code == 4
+    said = call("retry", "--batch", "b", "r0", "--yes")
+    assert said.exit_code == 0, said.output
+    call("run", *QUICK, "--budget", "9")
+    assert len(bought(world)) == 4, "a person said to buy it again"
+
+
 @pytest.mark.parametrize("made", [False, True])
 def test_what_the_page_loads_between_look_and_purchase_is_not_released_by_that_run(
     world: World, api: SandboxServer, monkeypatch: pytest.MonkeyPatch, *, made: bool

@@ -131,6 +131,10 @@ class Engine:
         """Read every job by its key."""
         return {row.key: row for row in self.rows(select(JOB))}
 
+    def jobs_of(self, batch_id: int) -> list[Any]:
+        """Read the jobs of a batch."""
+        return self.rows(select(JOB).where(JOB.c.batch_id == batch_id).order_by(JOB.c.id))
+
     def attempts(self) -> list[Any]:
         """Read every attempt."""
         return self.rows(select(ATTEMPT).order_by(ATTEMPT.c.id))

@@ -14,6 +14,7 @@ SINCE_0008: Final = {
 
 def make_0008(path: Path) -> None:
     """Take away what revisions after 0008 add: whatever a run kept there is forgotten."""
+    make_0011(path)
     with closing(sqlite3.connect(path)) as file, file:
         for table, names in SINCE_0008.items():
             for name in names:
@@ -22,7 +23,20 @@ def make_0008(path: Path) -> None:
 
 
 def make_0010(path: Path) -> None:
-    """Take away the seal, which revision 0011 adds."""
+    """Take away the seal, which revision 0011 adds, and what was added since."""
+    make_0011(path)
     with closing(sqlite3.connect(path)) as file, file:
         file.execute("ALTER TABLE account DROP COLUMN seal")
         file.execute("UPDATE alembic_version SET version_num = '0010'")
+
+
+def make_0011(path: Path) -> None:
+    """Take away how requests are known however they are spelled, which revision 0012 adds."""
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute("DROP INDEX ix_attempt_request_key")
+        file.execute("ALTER TABLE attempt DROP COLUMN request_key")
+        file.execute(
+            "CREATE INDEX ix_attempt_fingerprint ON attempt (fingerprint)"
+            " WHERE generation_id IS NOT NULL"
+        )
+        file.execute("UPDATE alembic_version SET version_num = '0011'")
