@@ -457,6 +457,16 @@ def test_a_prompt_in_another_spelling_is_the_same_video(
     assert len(world.made) == 3
 
 
+def test_a_video_is_taken_over_by_a_row_that_spells_its_prompt_otherwise(
+    call: Shell, world: Account
+) -> None:
+    call(*RUN, sheet("a.csv", [SPELLED["with two spaces"]("a café on the quay")]))
+    again = sheet("b.csv", [SPELLED["in another Unicode form"]("a café on the quay")])
+    assert call(*RUN, again).code == 4
+    assert call(*RUN, again, "--adopt-existing").code == 0
+    assert len(world.made) == 1
+
+
 def test_another_spelling_of_another_video_is_another_video(call: Shell, world: Account) -> None:
     """Its duration is another."""
     Path("a.csv").write_text("id,prompt,duration\nr0,a  boat,10\n")
