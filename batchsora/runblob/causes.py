@@ -223,7 +223,7 @@ def cause_of(lines: Sequence[str], prompt: str = "") -> Cause | None:
     """
     own = words_of(prompt)
     texts = [
-        without_runs(own, _stated(line))
+        without_runs(own, _stated(without_prompt(line, prompt)))
         for line in lines
         if not (_IN_FIELD.match(line) or _OF_FIELD.match(line))
     ]

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchsora.runblob.adapter import GATEWAY, outcome_of
@@ -157,6 +157,7 @@ def test_what_quotes_the_prompt_is_about_the_row(words: str, expected: bool) -> 
 
 
 @given(before=st.sampled_from(["Refused: ", "", "Not allowed ", "prompt: "]), prompt=SAID)
+@example(before="Refused: ", prompt="funds ' recharge ' insufficient")
 def test_a_refusal_that_says_the_prompt_again_never_concerns_the_account(
     before: str, prompt: str
 ) -> None:
