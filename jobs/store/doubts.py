@@ -1,7 +1,7 @@
 """What settling doubts reads and writes: the suspects, their clocks, and their candidates."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, null, or_, select, text, update
@@ -123,6 +123,8 @@ _MEASURED = Prepared(
         ATTEMPT.c.created_at.between(EARLIEST, LATEST),
         ATTEMPT.c.price_estimated.is_(False),
         ATTEMPT.c.accepted_at.is_not(None),
+        func.abs(func.julianday(ATTEMPT.c.created_at) - func.julianday(ATTEMPT.c.accepted_at))
+        <= UNMEASURED / timedelta(days=1),
         # what was refused tells nothing, and may be much
         ATTEMPT.c.id > select(func.max(_LATER.c.id)).scalar_subquery() - 10 * NEIGHBOURS,
     )
@@ -136,8 +138,7 @@ def newest_offset(connection: Connection) -> ClockOffset:
 
     A clock that was wrong meanwhile is forgotten soon; by more than zones explain it counts never.
     """
-    rows = _MEASURED.all(connection)
-    return _offset([row for row in rows if abs(row.created_at - row.accepted_at) <= UNMEASURED])
+    return _offset(_MEASURED.all(connection))
 
 
 _ACCEPTANCE = (

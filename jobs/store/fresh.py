@@ -6,6 +6,7 @@ And the rows that it edited: which of them ask for the video of a row that kept 
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
@@ -13,6 +14,7 @@ from sqlalchemy import Connection, Select, func, select
 from ..errors import LoadError
 from ..states import JobState
 from ..tables import ATTEMPT, JOB, LIVE
+from .rows import request_key
 
 QUOTED = 40
 """Characters of a prompt that a message quotes."""
@@ -85,7 +87,7 @@ class Moves:
             followed: False where the row keeps what it has, as that is paid for.
         """
         if followed:
-            self._asking.setdefault(values["fingerprint"], values["key"])
+            self._asking.setdefault(request_key(SimpleNamespace(**values)), values["key"])
         else:
             self._kept.append(job)
 
@@ -101,11 +103,11 @@ class Moves:
         Raises:
             LoadError: one does.
         """
-        asking = self._asking | {row.fingerprint: row.key for row in fresh}
-        moved = [job for job in self._kept if job.fingerprint in asking and self._has_video(job)]
+        asking = self._asking | {request_key(row): row.key for row in fresh}
+        moved = [job for job in self._kept if request_key(job) in asking and self._has_video(job)]
         if not moved:
             return
-        first, taker = moved[0], asking[moved[0].fingerprint]
+        first, taker = moved[0], asking[request_key(moved[0])]
         under_way = any(job.key in busy for job in moved)
         follow = "load it again when they have finished" if under_way else "say --redo-changed"
         raise LoadError(

@@ -75,6 +75,7 @@ def bought(
         if looked_for.is_taken(batch, first.id):
             continue
         looked_for.take(batch, first.id)
+        looked_for.note_asked(batch, request, first.id)
         if job.overruled_at is None or first.intent_at > job.overruled_at:
             return Meanwhile(first.generation_id, open=False)
 

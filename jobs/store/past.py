@@ -9,7 +9,7 @@ It is asked before a run, and for rows that become queued in it (:func:`hold`). 
 beside each other in one run is asked for in the claim (:mod:`jobs.store.meanwhile`).
 """
 
-from collections import deque
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -45,7 +45,6 @@ class Paid:
 
     Attributes:
         generation_id: None while it is not known whether there is one.
-        request: what was asked for (:func:`jobs.store.rows.request_key`).
         batch: its name; a removed one's as well.
         at: when it was asked for.
         video_url: where the video is, whatever became of the row that paid for it; None where it
@@ -55,7 +54,6 @@ class Paid:
 
     attempt_id: int
     generation_id: str | None
-    request: str
     batch: str
     at: datetime
     video_url: str | None
@@ -76,27 +74,60 @@ class PaidBefore:
     paid: Paid
 
 
+class Unclaimed:
+    """What was bought of one request, and which no row has claimed yet: finished ones come first.
+
+    Args:
+        bought: in any order.
+    """
+
+    def __init__(self, bought: Iterable[Paid]) -> None:
+        # the newest first, so that the oldest is taken from the end
+        newest = sorted(bought, key=lambda paid: (paid.at, paid.attempt_id), reverse=True)
+        self._finished = [paid for paid in newest if paid.video_url is not None]
+        self._others = [paid for paid in newest if paid.video_url is None]
+
+    def claim(self, since: datetime | None) -> Paid | None:
+        """Take the oldest that was asked for after a time; None where there is none."""
+        for left in (self._finished, self._others):
+            newer = len(left)
+            if since is not None:
+                newer = bisect_left(left, True, key=lambda paid: paid.at <= since)
+            if newer:
+                return left.pop(newer - 1)
+        return None
+
+    def drop(self) -> None:
+        """Leave the oldest out: it is a row's that is bought again."""
+        left = self._finished or self._others
+        if left:
+            left.pop()
+
+
 def paid_elsewhere(
     connection: Connection,
     batch_id: int | None,
     *,
     only_queued: bool = False,
     too: Collection[str] = (),
-) -> dict[str, deque[Paid]]:
+) -> dict[str, Unclaimed]:
     """Map the requests that were paid for, and are no row's of a batch, to what was bought.
 
     Other batches count, and what of this one's own rows left the manifest or was edited since.
 
     A submission whose outcome nobody knows may have been paid for, and counts as well.
 
-    Finished ones come first, then the oldest. What failed is none, nor what a row of this batch has
-    as its own already.
+    What failed is none, nor what a row of this batch has as its own already.
 
     Args:
         connection: any.
         batch_id: the batch whose past is asked for; None: it is not loaded yet.
         only_queued: only what its queued rows ask for.
         too: the requests of those whose prompts are not spelled as folding leaves them.
+
+    Returns:
+        What was bought, by :func:`jobs.store.rows.request_key`; by the fingerprint where an upgrade
+        could not tell it.
     """
     here = -1 if batch_id is None else batch_id
     asking = JOB.alias()
@@ -118,11 +149,11 @@ def paid_elsewhere(
     # apart, so that each has its index
     rows = [row for one in (PAID, _UNCONFIRMED) for row in connection.execute(bought.where(one))]
     shared = _shared(connection, here)
-    found = [_paid(row) for row in rows if row.id not in shared]
-    by_request: dict[str, deque[Paid]] = {}
-    for paid in sorted(found, key=lambda paid: paid.video_url is None):
-        by_request.setdefault(paid.request, deque()).append(paid)
-    return by_request
+    by_request: dict[str, list[Paid]] = {}
+    for row in rows:
+        if row.id not in shared:
+            by_request.setdefault(row.request_key, []).append(_paid(row))
+    return {request: Unclaimed(bought) for request, bought in by_request.items()}
 
 
 def _one_of(asked: Select[Any], too: Collection[str]) -> ColumnElement[bool]:
@@ -144,9 +175,7 @@ _BOUGHT = (
 def _paid(row: Any) -> Paid:
     # the attempt's own address: its row may have been edited, redone or swapped since
     filed = row.filed_attempt_id == row.id
-    return Paid(
-        row.id, row.generation_id, row.request_key, row.name, row.intent_at, row.video_url, filed
-    )
+    return Paid(row.id, row.generation_id, row.name, row.intent_at, row.video_url, filed)
 
 
 def _shared(connection: Connection, batch_id: int) -> set[int]:
@@ -288,24 +317,19 @@ def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterabl
     yield from rows
 
 
-def _matched(rows: Iterable[Any], elsewhere: Mapping[str, deque[Paid]]) -> list[PaidBefore]:
+def _matched(rows: Iterable[Any], elsewhere: Mapping[str, Unclaimed]) -> list[PaidBefore]:
     found: list[PaidBefore] = []
     for row in rows:
-        left = elsewhere.get(request_key(row))
-        if not left:
-            continue
-        one = next((one for one in left if _counts(one, row.overruled_at)), None)
-        if one is not None:
-            left.remove(one)
-            found.append(PaidBefore(row.id, row.batch_id, row.fingerprint, one))
-        else:
-            left.popleft()  # it was this row's, and is no other's now that it is bought again
+        known = {request_key(row), row.fingerprint}
+        left = [elsewhere[one] for one in sorted(known) if one in elsewhere]
+        # what was known when a person said to buy the row all the same holds it back no more
+        claimed = (unclaimed.claim(row.overruled_at) for unclaimed in left)
+        paid = next((one for one in claimed if one is not None), None)
+        if paid is not None:
+            found.append(PaidBefore(row.id, row.batch_id, row.fingerprint, paid))
+        elif left:
+            left[0].drop()  # it was this row's, and is no other's now that it is bought again
     return found
-
-
-def _counts(paid: Paid, overruled_at: datetime | None) -> bool:
-    """Check whether a purchase was not known when a person said to buy a row all the same."""
-    return overruled_at is None or paid.at > overruled_at
 
 
 _ASKS = Prepared(

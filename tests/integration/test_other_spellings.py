@@ -1,0 +1,169 @@
+"""What was paid for is asked for again in another Unicode form or white space."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from crash.night import TOKEN
+from sqlalchemy import text
+from support.engine import Engine, spec
+from support.older import make_0011
+from support.shell import call
+
+from batchsora.sandbox.server import SandboxServer
+from batchsora.sandbox.world import World
+from jobs import schema
+from jobs.looked_for import LookedFor
+from jobs.provider import ImageRef
+from jobs.store import Store, claims, meanwhile, past
+from jobs.store.holding import Sought
+from jobs.store.loading import OnChange
+from jobs.text import text_key
+
+QUICK = ("--rate", "0", "--poll-interval", "0.05", "--retries", "0", "--no-download")
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RUNBLOB_API_KEY", TOKEN)
+    return World(time_scale=2000.0)
+
+
+@pytest.fixture
+def api(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxServer]:
+    with SandboxServer(world) as server:
+        monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
+        yield server
+
+
+def bought(world: World) -> Counter[str]:
+    return Counter(text_key(item.prompt) for item in world.made)
+
+
+def sheet(name: str, prompts: list[str]) -> None:
+    rows = "".join(f'{n},"{prompt}"\n' for n, prompt in enumerate(prompts, 1))
+    Path(name).write_text(f"id,prompt\n{rows}", "utf-8")
+
+
+FOUR = ["un café à Paris", "un marché d'été", "la forêt brûlée", "un élan"]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_rows_that_moved_under_their_ids_in_another_spelling(
+    world: World, api: SandboxServer, form: Any
+) -> None:
+    """A row was put in at the top, and the file saved by a program that decomposes letters."""
+    del api
+    sheet("a.csv", FOUR)
+    assert call("run", "a.csv", "--budget", "9", *QUICK).exit_code == 0
+    sheet("a.csv", [unicodedata.normalize(form, one) for one in ["un pré", *FOUR]])
+    said = call("run", "a.csv", "--budget", "9", *QUICK)
+    assert set(bought(world).values()) == {1}, (bought(world), said.exit_code, said.output)
+
+
+@pytest.mark.parametrize("again", [(), ("--redo-changed",)])
+def test_what_was_shared_across_spellings_stays_settled(
+    world: World, api: SandboxServer, again: tuple[str, ...]
+) -> None:
+    del api
+    sheet("a.csv", FOUR)
+    assert call("run", "a.csv", "--budget", "9", *QUICK).exit_code == 0
+    sheet("b.csv", [unicodedata.normalize("NFD", one) for one in FOUR])
+    said = call("run", "b.csv", "--budget", "9", *QUICK)
+    assert said.exit_code == 4, said.output
+    said = call("run", "b.csv", "--budget", "9", "--adopt-existing", *QUICK)
+    assert said.exit_code == 0, said.output
+    said = call("run", "b.csv", "--budget", "9", *again, *QUICK)
+    assert said.exit_code == 0, said.output
+    said = call("run", "--budget", "9", *QUICK)
+    assert said.exit_code == 0, said.output
+    assert set(bought(world).values()) == {1}, bought(world)
+    # and back in the first spelling
+    sheet("b.csv", FOUR)
+    said = call("run", "b.csv", "--budget", "9", *again, *QUICK)
+    assert set(bought(world).values()) == {1}, bought(world)
+
+
+@pytest.mark.parametrize("upgraded", [False, True])
+@pytest.mark.parametrize("prompt", ["a red boat", "a  red boat"])
+def test_what_a_row_had_before_its_picture_was_changed_is_known_after_an_upgrade(
+    tmp_path: Path, prompt: str, *, upgraded: bool
+) -> None:
+    """The same row, in the same spelling, with the same picture, in another batch."""
+    engine = Engine(tmp_path, clock_ahead=None)
+    engine.announce(**{"s10+image": 120_000})
+    mug, cup = (ImageRef(source=f"https://example.org/{name}.png") for name in ("mug", "cup"))
+    engine.load([spec("r0", row=0, prompt=prompt, image=mug)])
+    engine.run()
+    engine.load([spec("r0", row=0, prompt=prompt, image=cup)], on_change=OnChange.REDO)
+    engine.run()
+    assert len(engine.provider.made) == 2
+    if upgraded:
+        engine.store.close()
+        make_0011(engine.path)
+        schema.upgrade(engine.path)
+        engine.store = Store(engine.path)
+    engine.load([spec("c0", row=0, prompt=prompt, image=mug)], batch="copy")
+    held = engine.store.write(lambda c: past.hold(c, Sought((2,))))
+    engine.run((2,))
+    assert len(held) == 1
+    assert len(engine.provider.made) == 2
+
+
+def test_two_batches_of_equal_rows_are_claimed_in_steps_that_grow_with_their_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No waiting row looks again at the purchases that others wait for."""
+    rows = 120
+    engine = Engine(tmp_path, clock_ahead=None)
+    engine.announce(s10=1)
+    for batch, (name, prompt) in enumerate({"a": "a  red boat", "b": "a red boat"}.items(), 1):
+        engine.load((spec(f"r{n}", row=n, prompt=prompt) for n in range(rows)), batch=name)
+        engine.cap(10**12, batch)
+    engine.store.write(lambda c: c.execute(text("UPDATE batch SET active = 1")))
+    engine.store.write(lambda c: c.execute(text("UPDATE account SET balance_micros = 10000000")))
+    asked = 0
+    first = meanwhile._BOUGHT.first
+
+    def counting(*what: Any, **values: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return first(*what, **values)
+
+    monkeypatch.setattr(meanwhile._BOUGHT, "first", counting)
+    looked_for = LookedFor({}, 0, past=True)
+    keys = iter(range(10**6))
+    while True:
+        terms = claims.ClaimTerms(10**9, 50, 1, timedelta(minutes=1), looked_for=looked_for)
+        now = engine.clock.now()
+        made = engine.store.write(lambda c: claims.claim(c, now, terms, lambda: str(next(keys))))  # noqa: B023
+        if not made.claims and not made.crowded:
+            break
+
+        def finish(connection: Any) -> None:
+            for one in made.claims:  # noqa: B023
+                connection.execute(
+                    text(
+                        "UPDATE attempt SET state = 'completed', generation_id = 'g' || id,"
+                        " accepted_at = intent_at, price_micros = 1, ended_at = intent_at,"
+                        " video_url = 'http://x/v' WHERE id = :id"
+                    ),
+                    {"id": one.attempt_id},
+                )
+                connection.execute(
+                    text(
+                        "UPDATE job SET state = 'completed', completed_at = created_at,"
+                        " video_url = 'http://x/v' WHERE id = :id"
+                    ),
+                    {"id": one.job_id},
+                )
+
+        engine.store.write(finish)
+    waiting = engine.rows(text("SELECT id FROM job WHERE held_back = 'paid_before'"))
+    assert len(waiting) == rows
+    assert asked <= 10 * rows, asked
