@@ -18,8 +18,8 @@ from .prepared import Prepared, as_list, one_of
 NEIGHBOURS = 100
 """How many attempts before and after one tell how the clocks stood then."""
 
-NEWEST = 8
-"""How many acceptances tell how they stand now."""
+NEWEST = 100
+"""How many acceptances tell how they stand now: more than are bought while a clock is wrong."""
 
 CHUNK = 500
 _IN_DOUBT = (
@@ -136,7 +136,8 @@ _MEASURED = Prepared(
 def newest_offset(connection: Connection) -> ClockOffset:
     """Measure the provider's times against our clock, by the few that we bought last.
 
-    A clock that was wrong meanwhile is forgotten soon; by more than zones explain it counts never.
+    A clock that was wrong meanwhile is forgotten with them; by more than zones explain it counts
+    never.
     """
     return _offset(_MEASURED.all(connection))
 

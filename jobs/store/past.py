@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from ..states import AttemptState, HeldBack, JobState
-from ..tables import ATTEMPT, BATCH, JOB, PAID, QUEUED
+from ..tables import ATTEMPT, BATCH, HELD_BACK, JOB, PAID, QUEUED
 from . import holding
 from .holding import Sought
 from .prepared import Prepared, as_list, one_of, values_in
@@ -241,24 +241,37 @@ def _hold(connection: Connection, found: Iterable[PaidBefore]) -> None:
 def hold_late(connection: Connection, job_ids: Collection[int]) -> list[PaidBefore]:
     """Hold those of some rows back that were paid for before, beside a run.
 
-    Equal rows of their batches that wait for what was paid for keep it.
+    Rows of their batches that ask for the same, and wait for what was paid for, keep it.
     """
-    waiting = _WAITING.column(connection, jobs=as_list(job_ids))
+    waiting = _waiting(connection, job_ids)
     found = find(connection, Sought((), jobs={*job_ids, *waiting}))
-    new = [one for one in found if one.job_id not in set(waiting)]
+    new = [one for one in found if one.job_id not in waiting]
     _hold(connection, new)
     return new
 
 
-_LIKE = JOB.alias("like")
+def _waiting(connection: Connection, job_ids: Collection[int]) -> set[int]:
+    """Find the rows that wait for what rows of their batch ask for as well."""
+    late = _LATE.all(connection, jobs=as_list(job_ids))
+    asked = {(row.batch_id, request_key(row)) for row in late}
+    waiting = _WAITING.all(connection, batches=as_list({row.batch_id for row in late}))
+    return {row.id for row in waiting if (row.batch_id, request_key(row)) in asked}
+
+
+_REQUEST = tuple(
+    JOB.c[name]
+    for name in (
+        "id", "batch_id", "fingerprint", "prompt", "orientation", "duration", "image",
+        "callback_url",
+    )
+)  # fmt: skip
+_LATE = Prepared(select(*_REQUEST).where(JOB.c.id.in_(one_of("jobs"))))
 _WAITING = Prepared(
-    select(JOB.c.id)
-    .join(_LIKE, (_LIKE.c.batch_id == JOB.c.batch_id) & (_LIKE.c.fingerprint == JOB.c.fingerprint))
-    .where(
-        text("job.held_back IS NOT NULL"),  # the partial index's own words
+    select(*_REQUEST).where(
+        HELD_BACK,
         JOB.c.held_back == HeldBack.PAID_BEFORE,
         JOB.c.state == JobState.QUEUED,
-        _LIKE.c.id.in_(one_of("jobs")),
+        JOB.c.batch_id.in_(one_of("batches")),
     )
 )
 
@@ -294,17 +307,7 @@ def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterabl
         PAID, ATTEMPT.c.job_id == JOB.c.id, ATTEMPT.c.fingerprint == JOB.c.fingerprint
     )
     rows = connection.execute(
-        select(
-            JOB.c.id,
-            JOB.c.batch_id,
-            JOB.c.fingerprint,
-            JOB.c.overruled_at,
-            JOB.c.prompt,
-            JOB.c.orientation,
-            JOB.c.duration,
-            JOB.c.image,
-            JOB.c.callback_url,
-        )
+        select(*_REQUEST, JOB.c.overruled_at)
         .where(
             QUEUED,
             *sought.where,

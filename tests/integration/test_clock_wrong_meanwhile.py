@@ -52,7 +52,7 @@ def api(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxServer
         yield server
 
 
-@pytest.mark.parametrize("behind", [0, 72, -72])
+@pytest.mark.parametrize("behind", [0, 10, 72, -72])
 def test_what_others_make_after_a_word_is_found(
     world: World, api: SandboxServer, monkeypatch: pytest.MonkeyPatch, behind: int
 ) -> None:

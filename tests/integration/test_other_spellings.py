@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from crash.night import TOKEN
+from PIL import Image
 from sqlalchemy import text
 from support.engine import Engine, spec
 from support.older import make_0011
@@ -167,3 +168,83 @@ def test_two_batches_of_equal_rows_are_claimed_in_steps_that_grow_with_their_num
     waiting = engine.rows(text("SELECT id FROM job WHERE held_back = 'paid_before'"))
     assert len(waiting) == rows
     assert asked <= 10 * rows, asked
+
+
+@pytest.mark.parametrize("late", ["a red boat", "a  red boat"])
+def test_a_row_that_is_handed_over_is_counted_with_those_that_wait_in_another_spelling(
+    tmp_path: Path, late: str
+) -> None:
+    """One was paid for, and one row waits for it: the next one is wanted, however it is spelled."""
+    engine = Engine(tmp_path, clock_ahead=None)
+    engine.announce(s10=120_000)
+    engine.load([spec("a0", row=0, prompt="a red boat")])
+    engine.run()
+    engine.load([spec("b0", row=0, prompt="a red boat")], batch="copy")
+    assert len(engine.store.write(lambda c: past.hold(c, Sought((2,))))) == 1
+    rows = [spec("b0", row=0, prompt="a red boat"), spec("b1", row=1, prompt=late)]
+    engine.load(rows, batch="copy")
+    number = engine.jobs()["b1"].id
+    held = engine.store.write(lambda c: past.hold_late(c, [number]))
+    assert held == []
+
+
+@pytest.mark.parametrize("how", ["other ids", "no ids", "removed", "backup"])
+def test_other_ways_to_the_same_rows_in_another_spelling(
+    world: World, api: SandboxServer, how: str
+) -> None:
+    del api
+    again = [unicodedata.normalize("NFD", one) for one in FOUR]
+    if how == "backup":
+        sheet("first.csv", ["un pré"])
+        assert call("run", "first.csv", "--budget", "9", *QUICK).exit_code == 0
+        before = Path("batchsora.db").read_bytes()
+    if how == "no ids":
+        Path("a.csv").write_text("prompt\n" + "\n".join(FOUR) + "\n", "utf-8")
+    else:
+        sheet("a.csv", FOUR)
+    assert call("run", "a.csv", "--budget", "9", *QUICK).exit_code == 0
+    if how == "other ids":
+        rows = "".join(f"x{n},{prompt}\n" for n, prompt in enumerate(again))
+        Path("a.csv").write_text(f"id,prompt\n{rows}", "utf-8")
+    elif how == "no ids":
+        Path("a.csv").write_text("prompt\n" + "\n".join(again) + "\n", "utf-8")
+    elif how == "removed":
+        assert call("rm", "a", "--yes").exit_code == 0
+        sheet("a.csv", again)
+    else:
+        for left in Path().glob("batchsora.db*"):
+            left.unlink()
+        Path("batchsora.db").write_bytes(before)
+        sheet("a.csv", again)
+    said = call("run", "a.csv", "--budget", "9", *QUICK)
+    call("run", "--budget", "9", *QUICK)
+    assert set(bought(world).values()) == {1}, (bought(world), said.output)
+    if how != "no ids":
+        said = call("run", "a.csv", "--budget", "9", "--adopt-existing", *QUICK)
+        assert set(bought(world).values()) == {1}, (bought(world), said.output)
+
+
+@pytest.mark.parametrize("upgraded", [False, True])
+def test_rows_whose_pictures_were_swapped_before_an_upgrade(
+    world: World, api: SandboxServer, *, upgraded: bool
+) -> None:
+    """Two rows of one prompt swap their pictures: both videos are there, and neither is bought."""
+    del api
+    for name, shade in {"mug.png": 10, "cup.png": 200}.items():
+        Image.new("RGB", (64, 64), (shade, 0, 0)).save(name)
+
+    def load(first: str, second: str) -> None:
+        Path("a.csv").write_text(
+            f'id,prompt,image\na,"a  red boat",{first}\nb,"a  red boat",{second}\n', "utf-8"
+        )
+
+    load("mug.png", "cup.png")
+    said = call("run", "a.csv", "--budget", "9", *QUICK)
+    assert said.exit_code == 0, said.output
+    load("cup.png", "mug.png")
+    said = call("run", "a.csv", "--budget", "0", "--redo-changed", *QUICK)  # nothing is bought yet
+    assert len(world.made) == 2, said.output
+    if upgraded:
+        make_0011(Path("batchsora.db"))
+    said = call("run", "a.csv", "--budget", "9", "--redo-changed", *QUICK)
+    assert len(world.made) == 2, said.output
