@@ -56,6 +56,7 @@ class Reading:
         columns: which column of ours a header means (``--map``), by the header as written.
         defaults: what an empty cell of one of our columns says (``--default``), also where the
             table has no such column.
+        include_hidden: read the rows of a sheet that people don't see, too (``--include-hidden``).
     """
 
     sheet: str | None = None
@@ -63,6 +64,7 @@ class Reading:
     encoding: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, str] = field(default_factory=dict)
+    include_hidden: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Give what is not left open, to be kept with the batch."""
@@ -103,6 +105,11 @@ class RawTable(Protocol):
             ManifestError: the file can't be read to its end.
         """
         ...
+
+
+def warnings_of(table: RawTable) -> tuple[RowProblem, ...]:
+    """Give what a reader has to tell of what it read, where it has anything to tell."""
+    return tuple(getattr(table, "warnings", ()))
 
 
 def encoding_of(path: Path, said: str | None) -> str:

@@ -26,7 +26,7 @@ from batchsora.manifest.fitting import Fitter
 from batchsora.manifest.folder_reader import open_folder
 from batchsora.manifest.images import Images, Unread
 from batchsora.manifest.json_reader import open_jsonl
-from batchsora.manifest.raw import PLAIN, RawRow, RawTable, Reading
+from batchsora.manifest.raw import PLAIN, RawRow, RawTable, Reading, warnings_of
 from batchsora.manifest.rows import RowReader
 from batchsora.manifest.sheet_reader import EXCEL, OTHERS
 from batchsora.manifest.whole_columns import ColumnReader
@@ -248,7 +248,9 @@ def open_manifest(
         table = with_defaults(table, meaning.known, reading.defaults)
         meaning = understand(file, table.headers, table.header_row, said)
     if next(table.rows(), None) is None:
-        raise refused(file, "there is no row below the header", "Write one row for each video.")
+        left_out = " ".join(f"{one.problem}: {one.remedy}" for one in warnings_of(table))
+        remedy = left_out or "Write one row for each video."
+        raise refused(file, "there is no row below the header", remedy)
     settings = table.settings
     return Manifest(
         path=path,
@@ -256,7 +258,7 @@ def open_manifest(
         columns=tuple(table.headers[place] for place in meaning.carried),
         budget=settings.budget,
         campaign_budgets=settings.campaign_budgets,
-        warnings=meaning.warnings,
+        warnings=(*meaning.warnings, *warnings_of(table)),
         suspicious_columns=meaning.suspicious,
         _table=table,
         _meaning=meaning,
