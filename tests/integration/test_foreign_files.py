@@ -49,9 +49,9 @@ SMALL: dict[str, tuple[Callable[[Path], Path], str]] = {
     "spaces.ods": (bombs.ods_of_spaces, "999999999"),
     "short-spaces.ods": (bombs.ods_of_short_spaces, "MB of memory"),
     "columns.ods": (bombs.ods_of_columns, "100000000"),
-    "rows.ods": (bombs.ods_of_rows, "Cell limit"),
+    "rows.ods": (bombs.ods_of_rows, "cells"),
     "string.xlsx": (bombs.xlsx_of_one_string, "MB of text"),
-    "gaps.xlsx": (bombs.xlsx_of_gaps, "cells"),
+    "gaps.xlsx": (bombs.xlsx_of_gaps, "MB of text"),
     "aliases.yaml": (bombs.yaml_of_aliases, "MB of text"),
     "combinations.yaml": (bombs.yaml_of_combinations, "too large"),
 }

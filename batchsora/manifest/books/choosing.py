@@ -74,6 +74,10 @@ def _zipped(path: Path) -> str:
     try:
         with ZipFile(path) as package:
             names = {name.lower().replace("\\", "/") for name in package.namelist()}
+            if "META-INF/manifest.xml" in package.namelist():
+                with package.open("META-INF/manifest.xml") as file:
+                    if b"encryption-data" in file.read(_MOST_DIRECTORY):
+                        return "encrypted"
     except (BadZipFile, ValueError, NotImplementedError):
         return "damaged"
     if "content.xml" in names:
