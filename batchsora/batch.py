@@ -48,6 +48,7 @@ class Batch:
         token: of the account; else as the command line finds it.
         sandbox: rehearse on this machine, without money.
         sheet: of a workbook; the first one by default.
+        include_hidden: read the rows of a sheet that are hidden, too.
         columns: what headers mean, as ``{"Video idea": "prompt"}``.
         defaults: what empty cells say, as ``{"duration": "15"}``.
         delimiter: between the cells of a text table, where it is not told.
@@ -70,6 +71,7 @@ class Batch:
         token: str | None = None,
         sandbox: bool = False,
         sheet: str | None = None,
+        include_hidden: bool = False,
         columns: Mapping[str, str] | None = None,
         defaults: Mapping[str, str] | None = None,
         delimiter: str | None = None,
@@ -81,7 +83,14 @@ class Batch:
             raise ValueError("give a manifest, or the name of a batch that was loaded before")
         self._source: Source | None = None
         if manifest is not None:
-            reading = Reading(sheet, delimiter, encoding, columns or {}, defaults or {})
+            reading = Reading(
+                sheet,
+                delimiter,
+                encoding,
+                columns or {},
+                defaults or {},
+                include_hidden=include_hidden,
+            )
             self._source = Source(
                 Path(manifest), reading, allow_outside=allow_outside, fit_images=fit_images
             )

@@ -65,6 +65,9 @@ def _defaults(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> d
 _OPTIONS: Final = (
     click.option("--sheet", metavar="NAME", help="Of a workbook; default: the first."),
     click.option(
+        "--include-hidden", is_flag=True, help="Read the rows of a sheet that are hidden, too."
+    ),
+    click.option(
         "--map",
         "columns",
         multiple=True,
@@ -98,8 +101,8 @@ _OPTIONS: Final = (
     ),
 )
 NAMES: Final = (
-    "sheet", "columns", "column_defaults", "prompt", "delimiter", "encoding", "fit_images",
-    "allow_outside",
+    "sheet", "include_hidden", "columns", "column_defaults", "prompt", "delimiter", "encoding",
+    "fit_images", "allow_outside",
 )  # fmt: skip
 
 
@@ -126,7 +129,14 @@ def _source(said: Mapping[str, Any], path: Any) -> "Source":
         defaults["prompt"] = said["prompt"]
     return Source(
         path,
-        Reading(said["sheet"], said["delimiter"], said["encoding"], said["columns"], defaults),
+        Reading(
+            said["sheet"],
+            said["delimiter"],
+            said["encoding"],
+            said["columns"],
+            defaults,
+            include_hidden=said["include_hidden"],
+        ),
         allow_outside=said["allow_outside"],
         fit_images=said["fit_images"],
     )

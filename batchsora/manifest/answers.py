@@ -67,6 +67,7 @@ class Told(Said):
     """The end of a table that has more to tell than its rows."""
 
     told: list[_Problem]
+    hidden: bool
 
 
 class Fitted(Said):

@@ -20,6 +20,7 @@ from batchsora.manifest.raw import (
     Reading,
     Settings,
     check_regular,
+    hidden_in,
     warnings_of,
 )
 
@@ -51,6 +52,7 @@ class ApartTable:
         sheet: of a workbook.
         settings: what the file says beside its rows.
         warnings: what a person should know of what was left out.
+        hidden: whether rows were, because people don't see them.
     """
 
     path: Path
@@ -59,6 +61,7 @@ class ApartTable:
     sheet: str | None
     settings: Settings
     warnings: tuple[RowProblem, ...]
+    hidden: bool
     _answer: Spool
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
@@ -121,24 +124,26 @@ def open_apart(path: Path, reading: Reading = PLAIN) -> ApartTable:
         head.header_row,
         head.sheet,
         settings,
-        _told_last(path, answer),
+        *_told_last(path, answer),
         answer,
     )
 
 
-def _told_last(path: Path, answer: Spool) -> tuple[RowProblem, ...]:
-    """Read what the end of an answer tells."""
+def _told_last(path: Path, answer: Spool) -> tuple[tuple[RowProblem, ...], bool]:
+    """Read what the end of an answer tells: warnings, and whether rows are hidden."""
     from batchsora.apart.answers import decoded  # noqa: PLC0415 - as above
     from batchsora.manifest import answers  # noqa: PLC0415 - as above
 
     line = answer.last()
     if not line.startswith(_TOLD):
-        return ()
+        return (), False
     try:
         said = decoded(line, answers.ROW)
     except ApartError as error:
         raise _unreadable(path, error) from error
-    return tuple(one.of(str(path)) for one in said.told) if isinstance(said, answers.Told) else ()
+    if not isinstance(said, answers.Told):
+        return (), False
+    return tuple(one.of(str(path)) for one in said.told), said.hidden
 
 
 def _unreadable(path: Path, error: ApartError) -> ManifestError:
@@ -168,7 +173,7 @@ def _told(path: Path, read: Callable[[Path, Reading], RawTable], reading: Readin
             else:
                 yield [item.row, item.cells]
         if told := warnings_of(table):
-            yield {"told": [asdict(one) for one in told]}
+            yield {"told": [asdict(one) for one in told], "hidden": hidden_in(table)}
     except ManifestError as error:
         yield {"refused": asdict(error.problem)}
 

@@ -112,6 +112,11 @@ def warnings_of(table: RawTable) -> tuple[RowProblem, ...]:
     return tuple(getattr(table, "warnings", ()))
 
 
+def hidden_in(table: RawTable) -> bool:
+    """Whether a reader left out rows because people don't see them."""
+    return bool(getattr(table, "hidden", False))
+
+
 def encoding_of(path: Path, said: str | None) -> str:
     """Say how a text file is encoded: as a person says, or as its byte order mark does.
 

@@ -11,7 +11,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import chain, islice
 from pathlib import Path
@@ -26,7 +26,7 @@ from batchsora.manifest.fitting import Fitter
 from batchsora.manifest.folder_reader import open_folder
 from batchsora.manifest.images import Images, Unread
 from batchsora.manifest.json_reader import open_jsonl
-from batchsora.manifest.raw import PLAIN, RawRow, RawTable, Reading, warnings_of
+from batchsora.manifest.raw import PLAIN, RawRow, RawTable, Reading, hidden_in, warnings_of
 from batchsora.manifest.rows import RowReader
 from batchsora.manifest.sheet_reader import EXCEL, OTHERS
 from batchsora.manifest.whole_columns import ColumnReader
@@ -173,9 +173,25 @@ class Manifest:
     def named_rows(self) -> Iterator[tuple[int, str]]:
         """Read which row has which key, in the file's order, without looking at pictures.
 
+        Rows that are hidden now come last: they may have been bought before they were.
+
         Raises:
             ManifestError: as :meth:`rows` does.
         """
+        rows: set[int] = set()
+        keys: set[str] = set()
+        for row, key in self._named():
+            yield row, key
+            rows.add(row)
+            keys.add(key)
+        if not hidden_in(self._table):
+            return
+        whole = open_manifest(self.path, reading=replace(self._reading, include_hidden=True))
+        for row, key in whole._named():  # noqa: SLF001 - one of us
+            if row not in rows and key not in keys:
+                yield row, key
+
+    def _named(self) -> Iterator[tuple[int, str]]:
         for item in self._rows(Unread()):
             if isinstance(item, JobSpec):
                 yield item.row, item.key

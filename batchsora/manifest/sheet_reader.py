@@ -53,6 +53,12 @@ class SheetTable:
     _beside: Beside
     _ours: Mapping[str, int]
     _reading: Reading
+    _hidden: list[int]
+
+    @property
+    def hidden(self) -> bool:
+        """Whether rows were left out because people don't see them."""
+        return bool(self._hidden)
 
     @property
     def settings(self) -> Settings:
@@ -65,16 +71,16 @@ class SheetTable:
         Raises:
             ManifestError: the workbook can't be read to its end.
         """
-        del self.warnings[:]
-        hidden: list[int] = []
+        self.warnings.clear()
+        self._hidden.clear()
         with _understood(self.path):
             try:
-                yield from self._below(hidden)
+                yield from self._below()
             except HeaderCoversError as error:
                 raise self._header_covers(error.area) from error
-        self.warnings.extend([*self._columns_hidden(), *self._rows_hidden(hidden)])
+        self.warnings.extend([*self._columns_hidden(), *self._rows_hidden()])
 
-    def _below(self, hidden: list[int]) -> Iterator[RawRow | RowProblem]:
+    def _below(self) -> Iterator[RawRow | RowProblem]:
         rows = (row for row in self._book.rows(self.sheet) if row.number >= self.header_row)
         for row in covered(rows, self._beside.merges, self.header_row):
             if row.number <= self.header_row or row.blank:
@@ -82,7 +88,7 @@ class SheetTable:
             if total := self._total(row.number):
                 self.warnings.append(self._left_out(total, row.number))
             elif row.hidden and not self._reading.include_hidden:
-                hidden.append(row.number)
+                self._hidden.append(row.number)
             else:
                 problems = self._problems(row)
                 yield from problems or (RawRow(row.number, row.cells),)
@@ -131,7 +137,8 @@ class SheetTable:
             cell_name(self.sheet, number, total.left),
         )
 
-    def _rows_hidden(self, hidden: Sequence[int]) -> Iterator[RowProblem]:
+    def _rows_hidden(self) -> Iterator[RowProblem]:
+        hidden = self._hidden
         if not hidden:
             return
         rows = ", ".join(map(str, hidden[:SHOWN])) + (", …" if len(hidden) > SHOWN else "")
@@ -204,7 +211,7 @@ def open_sheet(path: Path, reading: Reading = PLAIN) -> SheetTable:
             raise refused(str(path), f"the sheet {sheet!r} has no column 'prompt'", other.strip())
         beside = book.beside(sheet)
         return SheetTable(
-            path, sheet, sheet == first, cells, header.number, [], book, beside, ours, reading
+            path, sheet, sheet == first, cells, header.number, [], book, beside, ours, reading, []
         )
 
 
