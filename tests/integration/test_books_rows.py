@@ -1,14 +1,20 @@
 """Which rows of a workbook are rows, and what a merged cell says of each that it covers."""
 
+import io
+import os
 from pathlib import Path
 
 import openpyxl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
 from openpyxl.worksheet.table import Table
 from openpyxl.worksheet.worksheet import Worksheet
 from support.books import DATA, cells, read, row, saved_as, seen, told, xlsx
 from support.shell import Shell
 
+from batchsora.manifest.books.xlsx_blank import WithoutBlankRows
 from batchsora.manifest.errors import ManifestError
 from batchsora.manifest.raw import RawRow, Reading
 from batchsora.manifest.read import open_manifest
@@ -187,11 +193,32 @@ def test_rows_without_numbers_are_counted(tmp_path: Path) -> None:
 
 def test_a_sheet_that_is_styled_to_its_end_is_read_in_seconds(tmp_path: Path) -> None:
     """A million rows of nothing cost what it takes to pass over them."""
-    blank = "".join(
-        f'<row r="{n}"><c r="A{n}" s="1"/><c r="B{n}" s="1"/></row>' for n in range(3, 60_000)
-    )
-    path = xlsx(tmp_path / "m.xlsx", row(1, "prompt", "duration") + row(2, "A fox", 10) + blank)
-    assert len(list(open_manifest(path).rows())) == 1
+    blank = "".join(f'<row r="{n}"><c r="A{n}" s="1"/></row>' for n in range(3, 1_048_576))
+    last = '<row r="1048576"><c r="A1048576" t="inlineStr"><is><t>A kite</t></is></c></row>'
+    rows = row(1, "prompt", "duration") + row(2, "A fox", 10) + blank + last
+    path = xlsx(tmp_path / "m.xlsx", rows)
+    before = os.times().user
+    assert seen(path) == {2: ["A fox", "10"], 1_048_576: ["A kite"]}
+    assert os.times().user - before < 5
+
+
+@given(st.lists(st.sampled_from(["", "A fox", "numberless"]), max_size=40), st.integers(40, 400))
+def test_rows_that_are_only_styled_are_passed_over(rows: list[str], block: int) -> None:
+    """Those that hold something keep their numbers and words, wherever blocks are cut."""
+    written, wanted = "<x><sheetData>", []
+    for number, text in enumerate(rows, 1):
+        said = "" if text == "numberless" else f' r="{number}"'
+        value = f'<c t="inlineStr"><is><t>{text}</t></is></c>' if text == "A fox" else '<c s="1"/>'
+        written += f"<row{said}>{value}</row>"
+        wanted += [number] if text == "A fox" else []
+    part = io.BytesIO((written + "</sheetData></x>").encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("batchsora.manifest.books.xlsx_blank._BLOCK", block)
+        numbers, number = [], 0
+        for _, element in etree.iterparse(WithoutBlankRows(part), tag="row"):
+            number = int(element.get("r") or number + 1)
+            numbers += [number] if element.find(".//t") is not None else []
+    assert numbers == wanted
 
 
 @pytest.mark.parametrize("name", ["Prompts", "prompts", " PROMPTS "])

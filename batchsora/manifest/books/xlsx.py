@@ -20,6 +20,7 @@ from batchsora.manifest.books.model import (
     check_bounds,
 )
 from batchsora.manifest.books.xlsx_beside import place_of, read_beside
+from batchsora.manifest.books.xlsx_blank import WithoutBlankRows
 from batchsora.manifest.books.xlsx_cells import Cells, text_of
 from batchsora.manifest.columns import MOST_COLUMNS
 from batchsora.workbook import WorkbookError
@@ -128,7 +129,9 @@ def _true(text: str | None) -> bool:
     return text in ("1", "true", "on")
 
 
-def _elements(file: IO[bytes], name: str, parent: str) -> Iterator[etree._Element]:
+def _elements(
+    file: IO[bytes] | WithoutBlankRows, name: str, parent: str
+) -> Iterator[etree._Element]:
     """Give the elements of one name as they end, and forget them afterwards."""
     events = etree.iterparse(
         file,
@@ -141,7 +144,7 @@ def _elements(file: IO[bytes], name: str, parent: str) -> Iterator[etree._Elemen
     )
     for _, element in events:
         above = element.getparent()
-        if above is None or etree.QName(above).localname != parent:
+        if above is None or not above.tag.endswith(parent):
             continue
         yield element
         element.clear()
@@ -185,7 +188,7 @@ class _Rows:
     def of(self, file: IO[bytes]) -> Iterator[SheetRow]:
         """Give the rows that have anything in them."""
         number = cells_seen = 0
-        for row in _elements(file, "row", "sheetData"):
+        for row in _elements(WithoutBlankRows(file), "row", "sheetData"):
             number = int(row.get("r") or number + 1)
             cells_seen += len(row)
             check_bounds(number, cells_seen)
