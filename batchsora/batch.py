@@ -49,6 +49,7 @@ class Batch:
         sandbox: rehearse on this machine, without money.
         sheet: of a workbook; the first one by default.
         include_hidden: read the rows of a sheet that are hidden, too.
+        ignore_pictures: buy rows over whose cells pictures lie as if there were none.
         columns: what headers mean, as ``{"Video idea": "prompt"}``.
         defaults: what empty cells say, as ``{"duration": "15"}``.
         delimiter: between the cells of a text table, where it is not told.
@@ -72,6 +73,7 @@ class Batch:
         sandbox: bool = False,
         sheet: str | None = None,
         include_hidden: bool = False,
+        ignore_pictures: bool = False,
         columns: Mapping[str, str] | None = None,
         defaults: Mapping[str, str] | None = None,
         delimiter: str | None = None,
@@ -90,6 +92,7 @@ class Batch:
                 columns or {},
                 defaults or {},
                 include_hidden=include_hidden,
+                ignore_pictures=ignore_pictures,
             )
             self._source = Source(
                 Path(manifest), reading, allow_outside=allow_outside, fit_images=fit_images

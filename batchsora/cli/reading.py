@@ -68,6 +68,11 @@ _OPTIONS: Final = (
         "--include-hidden", is_flag=True, help="Read the rows of a sheet that are hidden, too."
     ),
     click.option(
+        "--ignore-pictures",
+        is_flag=True,
+        help="Buy rows over whose cells pictures lie as if there were none.",
+    ),
+    click.option(
         "--map",
         "columns",
         multiple=True,
@@ -101,8 +106,8 @@ _OPTIONS: Final = (
     ),
 )
 NAMES: Final = (
-    "sheet", "include_hidden", "columns", "column_defaults", "prompt", "delimiter", "encoding",
-    "fit_images", "allow_outside",
+    "sheet", "include_hidden", "ignore_pictures", "columns", "column_defaults", "prompt",
+    "delimiter", "encoding", "fit_images", "allow_outside",
 )  # fmt: skip
 
 
@@ -136,6 +141,7 @@ def _source(said: Mapping[str, Any], path: Any) -> "Source":
             said["columns"],
             defaults,
             include_hidden=said["include_hidden"],
+            ignore_pictures=said["ignore_pictures"],
         ),
         allow_outside=said["allow_outside"],
         fit_images=said["fit_images"],

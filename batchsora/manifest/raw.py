@@ -57,6 +57,8 @@ class Reading:
         defaults: what an empty cell of one of our columns says (``--default``), also where the
             table has no such column.
         include_hidden: read the rows of a sheet that people don't see, too (``--include-hidden``).
+        ignore_pictures: take rows as they are where pictures lie over their cells, or in cells that
+            are none of ours (``--ignore-pictures``).
     """
 
     sheet: str | None = None
@@ -65,6 +67,7 @@ class Reading:
     columns: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, str] = field(default_factory=dict)
     include_hidden: bool = False
+    ignore_pictures: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Give what is not left open, to be kept with the batch."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from batchsora.manifest.books.choosing import EXCEL, OTHERS, book_of
 from batchsora.manifest.books.covered import HeaderCoversError, covered
-from batchsora.manifest.books.model import FAILED, Area, Beside, Book, SheetRow
+from batchsora.manifest.books.model import FAILED, IN_CELL, Area, Beside, Book, SheetRow
 from batchsora.manifest.columns import meaning, understand
 from batchsora.manifest.errors import ManifestError, RowProblem, cell_name, refused, shorten
 from batchsora.manifest.failures import failed
@@ -78,7 +78,7 @@ class SheetTable:
                 yield from self._below()
             except HeaderCoversError as error:
                 raise self._header_covers(error.area) from error
-        self.warnings.extend([*self._columns_hidden(), *self._rows_hidden()])
+        self.warnings.extend([*self._loose(), *self._columns_hidden(), *self._rows_hidden()])
 
     def _below(self) -> Iterator[RawRow | RowProblem]:
         rows = (row for row in self._book.rows(self.sheet) if row.number >= self.header_row)
@@ -95,8 +95,8 @@ class SheetTable:
 
     def _problems(self, row: SheetRow) -> Sequence[RowProblem]:
         """Say what is wrong with the cells of a row that stand in columns of ours."""
-        found: list[RowProblem] = []
         cells, faults = row.cells, row.faults
+        found = self._pictures(row)
         for place in self._ours.values():
             if place >= len(cells):
                 continue
@@ -107,6 +107,29 @@ class SheetTable:
             if fault is not None:
                 found.append(self._problem(row.number, place, text, fault.problem, fault.remedy))
         return found
+
+    def _pictures(self, row: SheetRow) -> list[RowProblem]:
+        """Name the pictures of a row that has no other image: it would be bought without one."""
+        ours = [self._ours[name] for name in ("image", "image_url") if name in self._ours]
+        named = any(place < len(row.cells) and row.cells[place].strip() for place in ours)
+        if named or self._reading.ignore_pictures:
+            return []
+        known = self._ours.values()
+        over = {one.column for one in self._beside.pictures if one.row == row.number}
+        within = {place for place, why in row.faults.items() if why is IN_CELL}
+        return [
+            self._problem(
+                row.number,
+                place,
+                None,
+                f"a picture lies {'over' if place in over else 'in'} the cell; as it stands, a "
+                "video of the text alone would be bought",
+                "Save it as a file, and write the file's name into the column 'image'; or delete "
+                "it, or leave it aside with --ignore-pictures.",
+            )
+            for place in sorted(over | within)
+            if place in over or place not in known
+        ]
 
     def _problem(
         self, row: int, place: int, found: str | None, problem: str, remedy: str
@@ -153,6 +176,18 @@ class SheetTable:
             f"--include-hidden takes {'it' if one else 'them'}.",
             cell_name(self.sheet, hidden[0], None),
         )
+
+    def _loose(self) -> Iterator[RowProblem]:
+        if self._beside.loose and not self._reading.ignore_pictures:
+            yield RowProblem(
+                str(self.path),
+                None,
+                None,
+                None,
+                f"{self._beside.loose} picture(s) lie on the sheet {self.sheet!r} and at none of "
+                "its cells: no row is bought with them",
+                "Anchor each to its cell, or write files' names into the column 'image'.",
+            )
 
     def _columns_hidden(self) -> Iterator[RowProblem]:
         for first, last in self._beside.hidden_columns:

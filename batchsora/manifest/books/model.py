@@ -21,6 +21,13 @@ FAILED: Final = CellError("the formula has failed", "Mend the formula, or write 
 NO_FAULTS: Final[Mapping[int, CellError]] = MappingProxyType({})
 
 
+IN_CELL: Final = CellError(
+    "a picture lies in the cell, and no text that names one",
+    "Save the picture as a file beside the workbook, and write the file's name into the cell.",
+)
+"""A cell whose content is a picture."""
+
+
 class SheetRow(NamedTuple):
     """A row as its sheet has it.
 
@@ -74,12 +81,14 @@ class Beside:
         totals: the totals rows of table objects.
         hidden_columns: first and last place of each run of columns that people don't see.
         pictures: that lie over cells.
+        loose: how many pictures lie somewhere on the sheet, and over no cell that could be told.
     """
 
     merges: Sequence[Area] = ()
     totals: Sequence[Area] = ()
     hidden_columns: Sequence[tuple[int, int]] = ()
     pictures: Sequence[Picture] = ()
+    loose: int = 0
 
 
 class Book(Protocol):

@@ -29,6 +29,7 @@ _CONTENT: Final = "content.xml"
 _BODY: Final = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}spreadsheet"
 _SHEET, _ROW, _COLUMN = f"{TABLE}table", f"{TABLE}table-row", f"{TABLE}table-column"
 _CELL, _COVERED = f"{TABLE}table-cell", f"{TABLE}covered-table-cell"
+_SHAPES: Final = f"{TABLE}shapes"
 _STYLE: Final = f"{STYLE}style"
 _UNSEEN: Final = ("collapse", "filter")
 
@@ -73,7 +74,7 @@ class Ods:
     def beside(self, sheet: str) -> Beside:
         """Read what a sheet has beside its rows."""
         found = self._of(sheet)
-        return Beside(found.merges, (), found.hidden_columns, found.pictures)
+        return Beside(found.merges, (), found.hidden_columns, found.pictures, found.loose)
 
     def rows(self, sheet: str) -> Iterator[SheetRow]:
         """Give a sheet's rows; blank ones are left out."""
@@ -85,7 +86,7 @@ class Ods:
         found = _Sheet()
         inside = False
         with package_of(self._path) as package, package.open(_CONTENT) as file:
-            for event, element in _events(file, _SHEET, _ROW, _COLUMN):
+            for event, element in _events(file, _SHEET, _ROW, _COLUMN, _SHAPES):
                 if element.tag == _SHEET:
                     if not _is_sheet(element):
                         continue
@@ -95,8 +96,10 @@ class Ods:
                 elif event == "end":
                     if inside and element.tag == _ROW:
                         found.add_row(element)
-                    elif inside:
+                    elif inside and element.tag == _COLUMN:
                         found.add_columns(element)
+                    elif inside:
+                        found.loose += sum(1 for _ in element.iter(f"{DRAW}image"))
                     if element.tag == _ROW:
                         _forget(element)
         return found
@@ -108,13 +111,14 @@ class _Sheet:
 
     Attributes:
         rows: those that are not blank, with how often each is repeated.
-        merges: as :class:`Beside` has them; so are hidden columns and pictures.
+        merges: as :class:`Beside` has them; so is whatever follows.
     """
 
     rows: list[tuple[SheetRow, int]] = field(default_factory=list)
     merges: list[Area] = field(default_factory=list)
     hidden_columns: list[tuple[int, int]] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
+    loose: int = 0
     _number: int = 0
     _cells: int = 0
     _columns: int = 0

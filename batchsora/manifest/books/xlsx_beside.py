@@ -46,6 +46,7 @@ def read_beside(package: ZipFile, sheet: str) -> Beside:
     ]
     links = list(targets(package, sheet).values())
     there = package.namelist()
+    drawings = [name for kind, name in links if kind == "drawing" and name in there]
     return Beside(
         merges,
         [
@@ -55,12 +56,8 @@ def read_beside(package: ZipFile, sheet: str) -> Beside:
             for area in _totals(part(package, name))
         ],
         hidden,
-        [
-            picture
-            for kind, name in links
-            if kind == "drawing" and name in there
-            for picture in pictures_of(package, name)
-        ],
+        [picture for name in drawings for picture in pictures_of(package, name)],
+        sum(loose_pictures(package, name) for name in drawings),
     )
 
 
@@ -118,6 +115,12 @@ def pictures_of(package: ZipFile, drawing: str) -> Iterator[Picture]:
             row, column = corner.findtext("{*}row"), corner.findtext("{*}col")
             if (row or "").strip().isdecimal() and (column or "").strip().isdecimal():
                 yield Picture(int(row or 0) + 1, int(column or 0), name or None)
+
+
+def loose_pictures(package: ZipFile, drawing: str) -> int:
+    """Count the pictures of a drawing that have no place among the cells."""
+    anchors = part(package, drawing).iterchildren("{*}absoluteAnchor")
+    return sum(1 for anchor in anchors for _ in anchor.iter("{*}blip"))
 
 
 def area_of(reference: str) -> Area | None:

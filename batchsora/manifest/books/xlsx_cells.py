@@ -6,15 +6,9 @@ from typing import Final
 from lxml import etree
 
 from batchsora.manifest.books import shown
-from batchsora.manifest.books.model import FAILED, UNCALCULATED
+from batchsora.manifest.books.model import FAILED, IN_CELL, UNCALCULATED
 from batchsora.manifest.errors import CellError
 from batchsora.manifest.values import UNCALCULATED as NO_RESULT
-
-IN_CELL: Final = CellError(
-    "a picture lies in the cell, and is no text that names one",
-    "Save the picture as a file beside the workbook, and write the file's name into the cell.",
-)
-"""A cell whose content is a picture."""
 
 _ESCAPE: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _PICTURE: Final = re.compile(r"\b(?:DISPIMG|IMAGE)\s*\(", re.IGNORECASE)
