@@ -94,6 +94,8 @@ def _number(stored: str, text: str, *, percent: bool) -> str:
         near = 0.51 * 10.0 ** -len(found["part"] or "")
         if abs(digits - float(stored) * (100 if percent else 1)) <= near:
             return text
+    if text.isalpha() and stored in ("0", "1"):  # the result of a comparison
+        return str(stored == "1").upper()
     return shown.number(stored, "")
 
 
