@@ -65,6 +65,15 @@ def test_a_missing_result_is_an_error_by_its_cell(tmp_path: Path, cell: str) -> 
     assert list(faults(path)) == ["Videos!C2"]
 
 
+def test_what_a_formula_would_fill_is_missing_too(tmp_path: Path) -> None:
+    """One that gives several cells its results has none for any; a value of its own stays one."""
+    spilling = '<c r="C2"><f t="array" ref="C2:C4">SEQUENCE(3)</f><v/></c>'
+    rows = row(2, "a", "A kite", spilling) + row(3, "b", "A fox") + row(4, "c", "A boat", 15)
+    path = xlsx(tmp_path / "m.xlsx", HEADER + rows + row(5, "d", "A heron"))
+    assert list(faults(path)) == ["Videos!C2", "Videos!C3"]
+    assert [item.row for item in read(path)] == [2, 3, 4, 5]
+
+
 def test_a_program_that_calculates_nothing_stores_nought(tmp_path: Path) -> None:
     """XlsxWriter writes 0 and asks whoever opens it to calculate; a prompt would be "0"."""
     rows = HEADER + row(2, "a", '<c r="B2"><f>"A "&amp;E2</f><v>0</v></c>', 10, None, "fox")

@@ -141,7 +141,8 @@ def test_every_format_says_the_same(tmp_path: Path) -> None:
     sheet.append(HEADER)
     values: list[Any] = [
         None, "A fox", "A fox,\nasleep", "Ein Füchschen 🦊", 10, 15.5, date(2026, 11, 23), True,
-        time(16, 9, 5), "=1/0", '=IF(1=2,"x","")', "=10+5", "=NA()", '="A "&"heron"', "=NOSUCH()", -3,
+        time(16, 9, 5), "=1/0", '=IF(1=2,"x","")', "=10+5", "=NA()",
+        '="A "&"heron"', "=NOSUCH()", -3,
     ]  # fmt: skip
     for _ in range(120):
         sheet.append([chance.choice(values) for _ in HEADER])

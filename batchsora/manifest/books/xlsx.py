@@ -7,7 +7,7 @@ leave out: whether a formula has a result, whether a result is an error, whether
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, Final, NamedTuple
 from zipfile import ZipFile
 
 from lxml import etree
@@ -15,19 +15,23 @@ from lxml import etree
 from batchsora.manifest.books import shown
 from batchsora.manifest.books.model import (
     NO_FAULTS,
+    UNCALCULATED,
+    Area,
     Beside,
     SheetRow,
     check_bounds,
 )
-from batchsora.manifest.books.xlsx_beside import place_of, read_beside
+from batchsora.manifest.books.xlsx_beside import area_of, place_of, read_beside
 from batchsora.manifest.books.xlsx_blank import WithoutBlankRows
 from batchsora.manifest.books.xlsx_cells import Cells, text_of
 from batchsora.manifest.columns import MOST_COLUMNS
+from batchsora.manifest.errors import CellError
+from batchsora.manifest.values import UNCALCULATED as NO_RESULT
 from batchsora.workbook import WorkbookError
 from batchsora.workbook.package import package_of, part, targets, workbook_part
 
-if TYPE_CHECKING:
-    from batchsora.manifest.errors import CellError
+_MOST_SPILLS: Final = 1000
+"""Formulas that fill several cells and have no result, open at once."""
 
 
 class _Sheet(NamedTuple):
@@ -184,6 +188,7 @@ class _Rows:
     def __init__(self, cells: Cells) -> None:
         self._reader = cells
         self._faults: dict[int, CellError] = {}
+        self._spills: list[tuple[Area, CellError]] = []
 
     def of(self, file: IO[bytes]) -> Iterator[SheetRow]:
         """Give the rows that have anything in them."""
@@ -197,6 +202,8 @@ class _Rows:
                 continue
             self._faults = {}
             cells = self._cells(row, *names)
+            if self._spills:
+                self._spill(number, cells)
             cells_seen += max(0, len(cells) - len(row))  # gaps are filled
             hidden = row.get("hidden") in ("1", "true")
             yield SheetRow(number, cells, hidden, self._faults or NO_FAULTS)
@@ -219,10 +226,29 @@ class _Rows:
                 text = self._reader.shown(cell, value, formula)
             if fault := self._reader.trouble(cell, value, formula):
                 self._faults[place] = fault
+                self._note_spill(stored.get(f), fault)
             if place >= len(cells):
                 cells += [""] * (place + 1 - len(cells))
             cells[place] = text
         return cells
+
+    def _note_spill(self, formula: etree._Element | None, fault: CellError) -> None:
+        """Note where the results of a formula would be that fills more cells than its own."""
+        if formula is None or fault is not UNCALCULATED or len(self._spills) == _MOST_SPILLS:
+            return
+        area = area_of(formula.get("ref", ""))
+        if area is not None and formula.get("t") == "array":
+            self._spills.append((area, fault))
+
+    def _spill(self, number: int, cells: list[str]) -> None:
+        """Note the empty cells of a row that a formula without a result would fill."""
+        self._spills = [(area, fault) for area, fault in self._spills if area.bottom >= number]
+        for area, fault in self._spills:
+            for place in range(area.left, min(area.right, MOST_COLUMNS) + 1):
+                if place >= len(cells) or not cells[place]:
+                    cells += [""] * (place + 1 - len(cells))
+                    cells[place] = NO_RESULT
+                    self._faults[place] = fault
 
 
 @lru_cache(8)
