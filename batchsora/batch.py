@@ -48,7 +48,7 @@ class Batch:
         token: of the account; else as the command line finds it.
         sandbox: rehearse on this machine, without money.
         sheet: of a workbook; the first one by default.
-        columns: what headers mean, as ``{"Video idea": "prompt"}``.
+        columns: what headers mean, as ``{"What you see": "prompt"}``.
         defaults: what empty cells say, as ``{"duration": "15"}``.
         delimiter: between the cells of a text table, where it is not told.
         encoding: of a text table that is not UTF-8.

@@ -130,6 +130,7 @@ def load_manifest(
     store.read(lambda c: check_name(c, manifest, options.name))  # before rows are read for long
     with heeded_between_steps() as ctrl_c:
         problems = spool_manifest(store, manifest, options, ctrl_c)
+        check_columns(manifest, allow_unknown=options.allow_unknown)  # their cells are known now
         work = merging(manifest, options, caps, now, whole=not problems, ctrl_c=ctrl_c)
         report, notes = store.write(work)
     return report, notes, problems
@@ -236,7 +237,7 @@ def check_columns(manifest: Manifest, *, allow_unknown: bool) -> None:
     """Stop before a misspelt column buys the wrong thing.
 
     Raises:
-        ManifestError: a column looks like a misspelt one of ours.
+        ManifestError: a column is probably meant as one of ours, by its header or its cells.
     """
     if allow_unknown or not manifest.suspicious_columns:
         return

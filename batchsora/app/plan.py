@@ -158,7 +158,6 @@ def make_plan(
         quiet: show no progress.
     """
     plan = Plan(batch=name or manifest.name, pace=pace)
-    plan.warnings += [str(warning) for warning in manifest.warnings]
     plan.prices = {price.kind: int(price.micros) for price in ANNOUNCED}
     plan.cap = None if manifest.budget is None else cap_micros(manifest.budget)
     plan.campaign_caps = {n: cap_micros(usd) for n, usd in manifest.campaign_budgets.items()}
@@ -174,6 +173,7 @@ def make_plan(
                 report, _ = scratch.write(work)
             except LoadError as error:
                 plan.stops, report = str(error), None
+        plan.warnings += [str(warning) for warning in manifest.warnings]
         plan.notes = list(manifest.notes)
         plan.needs += ["--skip-invalid"] if plan.problems else []
         plan.needs += ["--allow-unknown"] if manifest.suspicious_columns else []

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
-from batchsora.manifest.columns import folded
 from batchsora.manifest.csv_reader import CsvTable, open_csv, records
+from batchsora.manifest.headers import folded
 from batchsora.manifest.raw import PLAIN, Reading
 from batchsora.tables import RESULT_COLUMNS, neutralised
 

@@ -26,6 +26,7 @@ from batchsora.manifest.fitting import Fitter
 from batchsora.manifest.folder_reader import open_folder
 from batchsora.manifest.images import Images, Unread
 from batchsora.manifest.json_reader import open_jsonl
+from batchsora.manifest.lookalikes import Lookalikes, warning
 from batchsora.manifest.raw import PLAIN, RawRow, RawTable, Reading
 from batchsora.manifest.rows import RowReader
 from batchsora.manifest.sheet_reader import EXCEL, OTHERS
@@ -74,10 +75,8 @@ class Manifest:
         columns: the person's headers in order, as written, without result columns of an export.
         budget: the batch's cap in USD, if the manifest has one.
         campaign_budgets: the caps of campaigns in USD.
-        warnings: what a person should look at; each has the shape of a problem.
-        suspicious_columns: headers that look misspelt; their values would be silently ignored, so
-            whoever spends money should stop here.
         notes: what was done to pictures while the rows were read last.
+        lookalikes: what was found about columns by their cells while the rows were read last.
     """
 
     path: Path
@@ -85,14 +84,28 @@ class Manifest:
     columns: tuple[str, ...]
     budget: Decimal | None
     campaign_budgets: Mapping[str, Decimal]
-    warnings: tuple[RowProblem, ...]
-    suspicious_columns: tuple[str, ...]
     _table: RawTable = field(repr=False)
     _meaning: Columns = field(repr=False)
     _allow_outside: bool = field(repr=False)
     _reading: Reading = field(repr=False)
     _fitter: Fitter | None = field(repr=False)
     notes: list[str] = field(default_factory=list)
+    lookalikes: list[RowProblem] = field(default_factory=list)
+
+    @property
+    def warnings(self) -> tuple[RowProblem, ...]:
+        """Give what a person should look at; each has the shape of a problem."""
+        return (*self._meaning.warnings, *self.lookalikes)
+
+    @property
+    def suspicious_columns(self) -> tuple[str, ...]:
+        """Name the columns that are probably meant as ours, and are not read as that.
+
+        Their values would be silently ignored, so whoever spends money should stop here. Those that
+        are known by their cells are among them when the rows were read.
+        """
+        found = (problem.column for problem in self.lookalikes if problem.column is not None)
+        return (*self._meaning.suspicious, *found)
 
     @property
     def source(self) -> str:
@@ -149,8 +162,11 @@ class Manifest:
         reader = self._row_reader(self._pictures())
         columns = ColumnReader(reader, kind_of)
 
+        watch = Lookalikes(self._meaning)
+
         def lumps() -> Iterator[Iterable[SpecRow | RowProblem]]:
             for lump in self._lumps():
+                watch.see(lump)
                 plain = [raw for raw in lump if isinstance(raw, RawRow)]
                 quick = columns.read(plain) if len(plain) == len(lump) else []
                 yield quick
@@ -162,8 +178,18 @@ class Manifest:
                             yield (item,)
                         else:
                             yield (spec_row(item, kind_of(item.request)),)
+            self._note(watch)
 
         return self._bounded(chain.from_iterable(lumps()))
+
+    def _note(self, watch: Lookalikes) -> None:
+        """Keep what was found about columns by their cells, but what their headers say already."""
+        said, table = self._meaning.suspicious, self._table
+        self.lookalikes[:] = [
+            warning(str(self.path), table.headers[place], name, table.header_row)
+            for place, name in watch.found().items()
+            if table.headers[place] not in said
+        ]
 
     def _lumps(self) -> Iterator[list[RawRow | RowProblem]]:
         rows = self._table.rows()
@@ -256,8 +282,6 @@ def open_manifest(
         columns=tuple(table.headers[place] for place in meaning.carried),
         budget=settings.budget,
         campaign_budgets=settings.campaign_budgets,
-        warnings=meaning.warnings,
-        suspicious_columns=meaning.suspicious,
         _table=table,
         _meaning=meaning,
         _allow_outside=allow_outside,

@@ -11,8 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from batchsora.manifest.columns import meaning, proper
 from batchsora.manifest.errors import ManifestError, refused
+from batchsora.manifest.headers import meaning, rank
 from batchsora.manifest.raw import encoding_of, unreadable
 
 LARGEST_FILE: Final = 64 * 1024**2
@@ -168,12 +168,14 @@ def named(node: Mapping) -> Iterator[tuple[str, Scalar, Node]]:
 @lru_cache(maxsize=_SPELLINGS)
 def _names(keys: tuple[str, ...]) -> tuple[str, ...]:
     """Say which columns keys are; jobs by the thousand have the same ones."""
-    given = {meaning(key) for key in keys if proper(key)}
+    surest: dict[str, int] = {}
+    for key in keys:
+        if (name := meaning(key)) is not None:
+            surest[name] = min(rank(key), surest.get(name, rank(key)))
     names = []
     for key in keys:
         name = meaning(key)
-        own = name is None or (name in given and not proper(key))
-        names.append(key if own or name is None else name)
+        names.append(key if name is None or rank(key) > surest[name] else name)
     return tuple(names)
 
 

@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Final, TypeGuard
 
 from batchsora.manifest import values
-from batchsora.manifest.columns import SYNONYMS
 from batchsora.manifest.errors import CellError, refused, shorten
+from batchsora.manifest.headers import SYNONYMS
 from batchsora.manifest.raw import Settings
 from batchsora.manifest.tree import LARGEST_VALUE, Mapping, Node, as_cell, blank, named, single
 

@@ -11,8 +11,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from batchsora.manifest.columns import SYNONYMS, folded
 from batchsora.manifest.errors import RowProblem, refused, shorten
+from batchsora.manifest.headers import SYNONYMS, folded
 from batchsora.manifest.matrix import Matrix, read_matrix
 from batchsora.manifest.raw import RawRow, Settings
 from batchsora.manifest.tree import (

@@ -143,7 +143,7 @@ def read_wish(form: Form, planned: Planned, *, runs: bool) -> Read:
         problems["skip_invalid"] = "Some rows can't be bought. Mend them, or go on without them."
     allow_unknown = form.text("allow_unknown") == "yes"
     if planned.misspelt and not allow_unknown:
-        problems["allow_unknown"] = "A column looks misspelt. Mend it, or say that it is right."
+        problems["allow_unknown"] = "A column looks like one of ours. Fix it, or confirm it."
     existing = _one_of(OnExisting, form.text("existing"), OnExisting.ASK)
     if runs and existing is OnExisting.ADOPT:
         problems["existing"] = "A run is going on. Wait for its end to take videos over."
