@@ -19,9 +19,11 @@ from batchsora.app.loading import (
     set_caps,
 )
 from batchsora.app.manifests import Source, fitted_folder
+from batchsora.app.mapping import mapped
 from batchsora.app.moved import settle_place
 from batchsora.app.picks import EVERY_ROW, Pick
 from batchsora.app.progress import statuses
+from batchsora.app.remembered import as_before, as_kept, kept_line
 from batchsora.app.run import RunResult, RunTerms, run_batches
 from batchsora.app.session import Endpoint, Hooks, endpoint
 from batchsora.app.sought import ask_for, overruled, rows_sought
@@ -82,15 +84,53 @@ class StartRequest:
     moved: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A manifest that was opened as it was read before.
+
+    Attributes:
+        said: as the person said it now.
+        source: with what was said before.
+    """
+
+    said: Source
+    source: Source
+    manifest: Manifest
+
+    @classmethod
+    def of(cls, said: Source, settings: Settings, request: StartRequest) -> "Opened":
+        """Open a manifest, before a database is made or locked.
+
+        Raises:
+            ManifestError: it is refused.
+        """
+        source = as_before(said, settings.database, request.loading.name)
+        return cls(said, source, source.opened(fitted_folder(settings.database)))
+
+    def told(
+        self, store: Store, settings: Settings, request: StartRequest, teller: Teller
+    ) -> Manifest:
+        """Return the manifest to load, and say what its columns are taken for.
+
+        It is opened again where the database tells more now: it was of an older version, or loaded
+        meanwhile.
+        """
+        source, manifest = as_kept(self.said, store, request.loading.name), self.manifest
+        if source != self.source:
+            manifest = source.opened(fitted_folder(settings.database))
+        teller.say(f"columns   {mapped(manifest)}")
+        if source.kept:
+            teller.say(kept_line(source))
+        return manifest
+
+
 def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Teller) -> Exit:
     """Run, and say which exit that means.
 
     Raises:
         SettingsError, ManifestError, InvalidRowsError, EngineError: nothing was bought.
     """
-    manifest = None
-    if request.source is not None:
-        manifest = request.source.opened(fitted_folder(settings.database))
+    opened = None if request.source is None else Opened.of(request.source, settings, request)
     if request.patient and (runner := current_runner(settings.database)) is not None:
         teller.say(f"waits until the runner ends ({runner})")
     patience = LONGEST_WAIT if request.patient else PATIENCE
@@ -101,7 +141,8 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
     ):
         settle_place(store, hooks.clock.now(), teller, place.owner, moved=request.moved)
         skipped: list[RowProblem] = []
-        if manifest is not None:
+        if opened is not None:
+            manifest = opened.told(store, settings, request, teller)
             batch_ids, skipped = _load(store, manifest, request, hooks, teller, consent=consent)
         else:
             batch_ids = _resume(store, request, hooks, teller)

@@ -56,6 +56,8 @@ class Reading:
         columns: which column of ours a header means (``--map``), by the header as written.
         defaults: what an empty cell of one of our columns says (``--default``), also where the
             table has no such column.
+        kept: headers of ``columns`` that were said before, for an earlier load; one that is not
+            there is passed over.
     """
 
     sheet: str | None = None
@@ -63,10 +65,18 @@ class Reading:
     encoding: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, str] = field(default_factory=dict)
+    kept: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Give what is not left open, to be kept with the batch."""
-        return {name: said for name, said in asdict(self).items() if said}
+        said = {name: said for name, said in asdict(self).items() if said and name != "kept"}
+        return said | ({"sheet_said": True} if self.sheet else {})
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> "Reading":
+        """Return how a manifest was read, of what was kept with its batch."""
+        said = {name: kept[name] for name in cls.__slots__ if name in kept and name != "kept"}
+        return cls(**said, kept=tuple(said.get("columns", ())))
 
 
 PLAIN: Final = Reading()

@@ -24,6 +24,7 @@ from batchsora.manifest.defaults import with_defaults
 from batchsora.manifest.errors import ManifestError, RowProblem, refused
 from batchsora.manifest.fitting import Fitter
 from batchsora.manifest.folder_reader import open_folder
+from batchsora.manifest.headers import folded
 from batchsora.manifest.images import Images, Unread
 from batchsora.manifest.json_reader import open_jsonl
 from batchsora.manifest.lookalikes import Lookalikes, warning
@@ -118,6 +119,19 @@ class Manifest:
         """Say where it is and how it was read, to be kept with the batch (:func:`read_again`)."""
         kept = self._reading.as_json() | {"path": str(self.path.resolve())}
         return kept if self._table.sheet is None else kept | {"sheet": self._table.sheet}
+
+    @property
+    def taken_for(self) -> tuple[list[tuple[str, str]], list[str]]:
+        """Give our columns with their headers as written, and the headers of the person's own."""
+        headers, known = self._table.headers, self._meaning.known
+        places = {place: name for name, place in known.items()}
+        ours = [(places[place], headers[place]) for place in sorted(places)]
+        return ours, [headers[place] for place in self._meaning.carried if place not in places]
+
+    @property
+    def defaults(self) -> Mapping[str, str]:
+        """Give what an empty cell says, by the name of our column, as a person said."""
+        return self._reading.defaults
 
     @property
     def headers(self) -> tuple[str, ...]:
@@ -268,7 +282,12 @@ def open_manifest(
     if reading.sheet is not None and path.suffix.lower() not in (*EXCEL, *OTHERS):
         raise refused(file, "only a workbook has sheets", "Leave --sheet out.")
     table = reader(path, reading)
-    said = reading.columns
+    there = {folded(header) for header in table.headers}
+    said = {
+        header: name
+        for header, name in reading.columns.items()
+        if header not in reading.kept or folded(header) in there
+    }
     meaning = understand(file, table.headers, table.header_row, said)
     if reading.defaults:
         table = with_defaults(table, meaning.known, reading.defaults)
@@ -299,8 +318,7 @@ def read_again(read_as: Mapping[str, Any]) -> Manifest:
     Raises:
         ManifestError: it is refused now.
     """
-    said = {name: value for name, value in read_as.items() if name != "path"}
-    return open_manifest(Path(read_as["path"]), reading=Reading(**said))
+    return open_manifest(Path(read_as["path"]), reading=Reading.of(read_as))
 
 
 def _check_name(path: Path) -> None:

@@ -18,6 +18,7 @@ from batchsora.app.earlier import OnExisting, settle_earlier
 from batchsora.app.handover import Handed, ask_for
 from batchsora.app.loading import LoadOptions, load_manifest
 from batchsora.app.manifests import Source, fitted_folder
+from batchsora.app.remembered import as_before
 from batchsora.app.session import endpoint
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError
@@ -244,7 +245,8 @@ def hand_over(desk: Desk, path: Path, wish: Wish) -> tuple[int, list[str]]:
         jobs.provider.ProviderError: it is loaded, and was not handed over.
     """
     settings, said = desk.settings, Said()
-    manifest = Source(path).opened(fitted_folder(settings.database))
+    source = as_before(Source(path), settings.database, wish.way.name)
+    manifest = source.opened(fitted_folder(settings.database))
     options = LoadOptions(
         name=wish.way.name,
         skip_invalid=wish.skip_invalid,
