@@ -27,6 +27,7 @@ from batchsora.app.prices import ANNOUNCED
 from batchsora.app.sought import ask_for, rows_sought
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import Manifest
+from batchsora.manifest.sieve import LeftOut
 from jobs.clock import SystemClock
 from jobs.earlier import NOTHING_SHOWN, compared, write_held
 from jobs.errors import LoadError
@@ -80,6 +81,7 @@ class Plan:
         notes: what was done to pictures.
         mapped: what the columns are taken for.
         kept: options that were said before and count again.
+        left_out: rows that are none.
         cap: of the batch in micros, as it is kept or as the manifest says.
         used: what the batch has spent or holds.
         balance: in micros; None when it was not asked or not told.
@@ -95,6 +97,7 @@ class Plan:
     notes: list[str] = field(default_factory=list)
     mapped: Mapped = field(default_factory=Mapped)
     kept: Sequence[str] = ()
+    left_out: LeftOut = field(default_factory=LeftOut)
     all: Tally = field(default_factory=Tally)
     campaigns: dict[str, Tally] = field(default_factory=dict)
     picked: Tally | None = None
@@ -183,6 +186,9 @@ def make_plan(
         plan.notes = list(manifest.notes)
         plan.needs += ["--skip-invalid"] if plan.problems else []
         plan.needs += ["--allow-unknown"] if manifest.suspicious_columns else []
+        plan.needs += ["--yes"] if manifest.left_out.comments else []
+        plan.left_out = manifest.left_out
+        plan.notes = [*manifest.left_out.words(), *plan.notes]
         scratch.spool(lambda c: _count_wanted(c, plan, pick, report))
         if report is not None:
             plan.edited, plan.gone = report.edited, report.cancelled
@@ -332,6 +338,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "warnings": plan.warnings,
         **plan.mapped.as_json(),
         "said_before": list(plan.kept),
+        "left_out": plan.left_out.as_json(),
         "cost": _usd(plan.cost(plan.all.kinds)),
         "cost_by_kind": {
             kind: {

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
@@ -12,6 +13,7 @@ from batchsora.app.earlier import OnExisting, settle_earlier, tell_of_others
 from batchsora.app.exits import Exit, exit_of_run
 from batchsora.app.loading import (
     Caps,
+    CommentsError,
     LoadOptions,
     RowsGoneError,
     is_capped,
@@ -38,6 +40,7 @@ from jobs.lock import PATIENCE, current_runner
 from jobs.states import ASKED_BY_NAME, HeldBack, JobState
 from jobs.store import Store, accounts, holding, takeovers, unended, views
 from jobs.store.holding import Sought
+from jobs.store.loading import LoadReport
 from jobs.store.views import BatchStatus
 
 LONGEST_WAIT = 7 * 86400.0
@@ -210,27 +213,44 @@ def _load(
 ) -> tuple[list[int], list[RowProblem]]:
     now = hooks.clock.now()
     ask = teller.can_ask() and not request.consent
-    options = replace(request.loading, quiet=hooks.quiet, ask_gone=ask)
+    options = replace(request.loading, quiet=hooks.quiet, ask_gone=ask, comments=request.consent)
     if not request.pick.everything:
         options = replace(options, held_back=HeldBack.LEFT_OUT)
     elif consent or is_capped(store, manifest, options.name, request.caps):
         options = replace(options, held_back=HeldBack.NOT_LOOKED)
-    try:
-        report, notes, skipped = load_manifest(store, manifest, options, request.caps, now)
-    except RowsGoneError as gone:
-        if not teller.confirm(wording.gone(gone.keys)):
-            raise NotAllowedError(
-                "nothing was loaded or bought; put the rows back, or say yes"
-            ) from gone
-        options = replace(options, ask_gone=False)
-        report, notes, skipped = load_manifest(store, manifest, options, request.caps, now)
-    for note in wording.some(manifest.notes):
+    report, notes, skipped = _loaded(store, manifest, options, request.caps, now, teller)
+    for note in (*manifest.left_out.words(), *wording.some(manifest.notes)):
         teller.say(note)
     for line in wording.loaded(manifest.path.name, report, skipped):
         teller.say(line)
     for note in notes:
         teller.say(note)
     return [report.batch_id], skipped
+
+
+def _loaded(
+    store: Store,
+    manifest: Manifest,
+    options: LoadOptions,
+    caps: Caps,
+    now: datetime,
+    teller: Teller,
+) -> tuple[LoadReport, list[str], list[RowProblem]]:
+    """Load a manifest; where somebody can answer, ask about what has to be asked about."""
+    while True:
+        try:
+            return load_manifest(store, manifest, options, caps, now)
+        except CommentsError as lines:
+            asks = options.ask_gone and not options.comments
+            if not asks or not teller.confirm(f"{lines.problem.problem}. Leave them out?"):
+                raise
+            options = replace(options, comments=True)
+        except RowsGoneError as gone:
+            if not teller.confirm(wording.gone(gone.keys)):
+                raise NotAllowedError(
+                    "nothing was loaded or bought; put the rows back, or say yes"
+                ) from gone
+            options = replace(options, ask_gone=False, comments=True)
 
 
 def _resume(store: Store, request: StartRequest, hooks: Hooks, teller: Teller) -> list[int]:

@@ -31,6 +31,7 @@ from batchsora.manifest.lookalikes import Lookalikes, warning
 from batchsora.manifest.raw import PLAIN, RawRow, RawTable, Reading
 from batchsora.manifest.rows import RowReader
 from batchsora.manifest.sheet_reader import EXCEL, OTHERS
+from batchsora.manifest.sieve import LeftOut, Sieve
 from batchsora.manifest.whole_columns import ColumnReader
 from jobs.provider import GenerationRequest
 from jobs.spec import JobSpec, SpecRow, spec_row
@@ -78,6 +79,7 @@ class Manifest:
         campaign_budgets: the caps of campaigns in USD.
         notes: what was done to pictures while the rows were read last.
         lookalikes: what was found about columns by their cells while the rows were read last.
+        left_out: what was found to be no row then.
     """
 
     path: Path
@@ -92,6 +94,7 @@ class Manifest:
     _fitter: Fitter | None = field(repr=False)
     notes: list[str] = field(default_factory=list)
     lookalikes: list[RowProblem] = field(default_factory=list)
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     @property
     def warnings(self) -> tuple[RowProblem, ...]:
@@ -289,6 +292,10 @@ def open_manifest(
         if header not in reading.kept or folded(header) in there
     }
     meaning = understand(file, table.headers, table.header_row, said)
+    left_out = LeftOut()
+    if table.header_row is not None:  # in a tree each job is written as one
+        always = bool(reading.defaults.get("prompt"))
+        table = Sieve(table, meaning.known, meaning.nameless, file, always, left_out)
     if reading.defaults:
         table = with_defaults(table, meaning.known, reading.defaults)
         meaning = understand(file, table.headers, table.header_row, said)
@@ -306,6 +313,7 @@ def open_manifest(
         _allow_outside=allow_outside,
         _reading=reading,
         _fitter=fitter,
+        left_out=left_out,
     )
 
 

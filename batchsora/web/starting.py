@@ -252,6 +252,7 @@ def hand_over(desk: Desk, path: Path, wish: Wish) -> tuple[int, list[str]]:
         skip_invalid=wish.skip_invalid,
         allow_unknown=wish.allow_unknown,
         on_change=wish.on_change,
+        comments=True,  # the plan has shown them
         quiet=True,
     )
     caps = replace(desk.standing, campaigns=desk.standing.campaigns | wish.caps)
