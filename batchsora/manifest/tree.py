@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from batchsora.manifest.encodings import way_to_read
 from batchsora.manifest.errors import ManifestError, refused
 from batchsora.manifest.headers import meaning, rank
 from batchsora.manifest.raw import encoding_of, unreadable
@@ -130,8 +131,7 @@ def read_text(path: Path, said: str | None) -> str:
 def undecodable(path: Path, encoding: str, line: int | None) -> ManifestError:
     """Make the error of a file that is not encoded as it should be."""
     name = "UTF-8" if encoding == "utf-8-sig" else encoding
-    remedy = "Save it again as UTF-8, or name what it is: --encoding cp1252."
-    return refused(str(path), f"the file is not {name}", remedy, row=line)
+    return refused(str(path), f"the file is not {name}", way_to_read(path), row=line)
 
 
 def blank(node: Node) -> bool:

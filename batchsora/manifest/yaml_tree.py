@@ -13,6 +13,7 @@ from typing import Final
 
 import yaml
 
+from batchsora.manifest.encodings import way_to_read
 from batchsora.manifest.errors import ManifestError, refused, shorten
 from batchsora.manifest.raw import check_regular
 from batchsora.manifest.tree import (
@@ -61,7 +62,9 @@ def read_tree(path: Path, encoding: str | None = None) -> Node:
         ) from error
     except yaml.YAMLError as error:
         raise refused(
-            str(path), f"this is no YAML: {error}".replace("\n", " "), "Remove control characters."
+            str(path),
+            f"this is no YAML: {error}".replace("\n", " "),
+            way_to_read(path) if "\0" in text[:2] else "Remove control characters.",
         ) from error
 
 
