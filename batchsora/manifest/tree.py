@@ -41,11 +41,13 @@ class Scalar:
         text: as written; of a quoted or block scalar what it stands for.
         plain: whether it was written without quotes and tags.
         line: where, from 1.
+        cut: a comment begins on the line where it ends: ``Photo #3`` is ``Photo`` to YAML.
     """
 
     text: str
     plain: bool
     line: int
+    cut: bool = False
 
     @property
     def weight(self) -> int:
@@ -152,6 +154,29 @@ def single(file: str, where: str, node: Node) -> str:
             file, "must be a single value", "Write it as one text.", row=node.line, column=where
         )
     return as_cell(node)
+
+
+CUT: Final = (
+    "the text ends here, because a # behind a space begins a comment",
+    "Put the whole text in quotes, or write the comment on a line of its own.",
+)
+"""What is wrong with a prompt that a comment cuts, and what to do."""
+
+
+def refuse_cut(file: str, node: Node) -> None:
+    """Refuse a text that a comment cuts, wherever it lies in a node.
+
+    Raises:
+        ManifestError: there is one.
+    """
+    if isinstance(node, Scalar):
+        if node.cut:
+            problem, remedy = CUT
+            raise refused(file, problem, remedy, row=node.line, found=node.text)
+        return
+    inner = node.items if isinstance(node, Sequence) else [value for _, value in node.entries]
+    for child in inner:
+        refuse_cut(file, child)
 
 
 def named(node: Mapping) -> Iterator[tuple[str, Scalar, Node]]:
