@@ -32,16 +32,16 @@ def _encoding(_: click.Context, __: click.Parameter, name: str | None) -> str | 
 
 
 def _columns(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> dict[str, str]:
-    """Read ``HEADER=COLUMN``; a header may have a ``=`` of its own."""
-    from batchsora.manifest.columns import SYNONYMS, meaning
+    """Read ``HEADER=COLUMN``; a header may have a ``=`` of its own; ``HEADER=``: own."""
+    from batchsora.manifest.headers import SYNONYMS, meaning
 
     found: dict[str, str] = {}
     for text in said:
         header, equals, name = text.rpartition("=")
-        column = meaning(name)
+        column = meaning(name) if name.strip() else ""
         if not equals or not header.strip() or column is None:
             raise click.BadParameter(f"{text!r}: write HEADER=COLUMN, of {', '.join(SYNONYMS)}")
-        if column in found.values():
+        if column and column in found.values():
             raise click.BadParameter(f"two headers can't both be {column!r}")
         found[header] = column
     return found
@@ -49,7 +49,7 @@ def _columns(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> di
 
 def _defaults(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> dict[str, str]:
     """Read ``COLUMN=VALUE``."""
-    from batchsora.manifest.columns import SYNONYMS, meaning
+    from batchsora.manifest.headers import SYNONYMS, meaning
 
     found: dict[str, str] = {}
     for text in said:
@@ -78,7 +78,7 @@ _OPTIONS: Final = (
         multiple=True,
         callback=_columns,
         metavar="HEADER=COLUMN",
-        help="What a column means, as 'Video idea=prompt'.",
+        help="What a column means, as 'What you see=prompt'; 'Size=' leaves it alone.",
     ),
     click.option(
         "--default",

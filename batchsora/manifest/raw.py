@@ -13,9 +13,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
+from batchsora.manifest.encodings import is_utf_8_after_all, mark_of
 from batchsora.manifest.errors import ManifestError, RowProblem, refused
-
-_UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class RawRow(NamedTuple):
@@ -59,6 +58,8 @@ class Reading:
         include_hidden: read the rows of a sheet that people don't see, too (``--include-hidden``).
         ignore_pictures: take rows as they are where pictures lie over their cells, or in cells that
             are none of ours (``--ignore-pictures``).
+        kept: headers of ``columns`` that were said before, for an earlier load; one that is not
+            there is passed over.
     """
 
     sheet: str | None = None
@@ -68,10 +69,18 @@ class Reading:
     defaults: Mapping[str, str] = field(default_factory=dict)
     include_hidden: bool = False
     ignore_pictures: bool = False
+    kept: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Give what is not left open, to be kept with the batch."""
-        return {name: said for name, said in asdict(self).items() if said}
+        said = {name: said for name, said in asdict(self).items() if said and name != "kept"}
+        return said | ({"sheet_said": True} if self.sheet else {})
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> "Reading":
+        """Return how a manifest was read, of what was kept with its batch."""
+        said = {name: kept[name] for name in cls.__slots__ if name in kept and name != "kept"}
+        return cls(**said, kept=tuple(said.get("columns", ())))
 
 
 PLAIN: Final = Reading()
@@ -124,15 +133,20 @@ def encoding_of(path: Path, said: str | None) -> str:
     """Say how a text file is encoded: as a person says, or as its byte order mark does.
 
     Raises:
-        ManifestError: the file can't be read.
+        ManifestError: the file can't be read, or is UTF-8 and said to be something else.
     """
-    if said is not None:
-        return "utf-8-sig" if codecs.lookup(said).name == "utf-8" else said
     try:
-        with path.open("rb") as file:
-            return "utf-16" if file.read(2) in _UTF_16 else "utf-8-sig"
+        if said is None:
+            return mark_of(path) or "utf-8-sig"
+        if is_utf_8_after_all(path, said):
+            raise refused(
+                str(path),
+                f"the file is UTF-8, and said to be {said}: its letters would be read as others",
+                "Leave --encoding out.",
+            )
     except OSError as error:
         raise unreadable(path, error) from error
+    return "utf-8-sig" if codecs.lookup(said).name == "utf-8" else said
 
 
 def unreadable(path: Path, error: OSError) -> ManifestError:

@@ -15,10 +15,11 @@ from typing import Any, Final
 from batchsora.manifest.books.choosing import EXCEL, OTHERS, book_of
 from batchsora.manifest.books.covered import HeaderCoversError, covered
 from batchsora.manifest.books.model import FAILED, IN_CELL, Area, Beside, Book, SheetRow
-from batchsora.manifest.columns import meaning, understand
+from batchsora.manifest.columns import understand
 from batchsora.manifest.errors import ManifestError, RowProblem, cell_name, refused, shorten
-from batchsora.manifest.failures import failed
+from batchsora.manifest.headers import folded, meaning
 from batchsora.manifest.raw import PLAIN, RawRow, Reading, Settings, check_regular
+from batchsora.manifest.values import has_failed
 from batchsora.workbook import WorkbookError
 
 __all__ = ["EXCEL", "OTHERS", "SheetTable", "open_sheet"]
@@ -102,7 +103,7 @@ class SheetTable:
                 continue
             text = cells[place]
             fault = faults.get(place)
-            if fault is None and text and text[0] in "#EeLlFf " and failed(text):
+            if fault is None and text and has_failed(text.strip()):
                 fault = FAILED
             if fault is not None:
                 found.append(self._problem(row.number, place, text, fault.problem, fault.remedy))
@@ -312,8 +313,10 @@ def _check_header(path: Path, sheet: str, header: SheetRow, width: int) -> None:
 
 def _ours(path: Path, headers: Sequence[str], row: int, reading: Reading) -> Mapping[str, int]:
     """Say where our columns stand; what is wrong with the headers is told by who reads them."""
+    there = {folded(header) for header in headers}
+    said = {header: name for header, name in reading.columns.items() if folded(header) in there}
     try:
-        return understand(str(path), headers, row, reading.columns).known
+        return understand(str(path), headers, row, said).known
     except ManifestError:
         return {}
 

@@ -8,8 +8,8 @@ from lxml import etree
 from batchsora.manifest.books import shown
 from batchsora.manifest.books.model import FAILED, UNCALCULATED
 from batchsora.manifest.errors import CellError
-from batchsora.manifest.failures import failed
 from batchsora.manifest.values import UNCALCULATED as NO_RESULT
+from batchsora.manifest.values import has_failed
 from batchsora.workbook import WorkbookError
 
 _ODF: Final = "urn:oasis:names:tc:opendocument:xmlns"
@@ -50,7 +50,9 @@ def text_and_fault(cell: etree._Element) -> tuple[str, CellError | None]:
         return "", None
     text = _text(cell)
     if cell.get(f"{_EXTENDED}value-type") == "error" or (
-        formula is not None and failed(text or "") and not (text or "").startswith("###")
+        formula is not None
+        and has_failed((text or "").strip())
+        and not (text or "").startswith("###")
     ):
         return text or "#ERROR!", FAILED
     value = _value(cell, kind, text)
