@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import Any, Final
 
 from batchsora.app.databases import existing_store
 from batchsora.app.manifests import Source
@@ -16,6 +16,9 @@ from batchsora.manifest.headers import SYNONYMS, folded
 from jobs.errors import EngineError
 from jobs.schema import version
 from jobs.store import Store, views
+
+_FLAGS: Final = ("include_hidden", "ignore_pictures")
+"""What is said of a workbook by a word alone; ``--no-…`` takes it back."""
 
 
 def as_before(source: Source, database: Path, name: str | None) -> Source:
@@ -76,6 +79,9 @@ def _merged(source: Source, kept: Mapping[str, Any]) -> Source:
     sheet = kept.get("sheet") if kept.get("sheet_said") and now.sheet is None else None
     words = [f"--map {quote(f'{header}={name}')}" for header, name in columns.items()]
     words += [f"--default {quote(f'{name}={text}')}" for name, text in defaults.items()]
+    again = [name for name in _FLAGS if getattr(now, name) is None and kept.get(name) is True]
+    flags: dict[str, Any] = dict.fromkeys(again, True)
+    words += [f"--{name.replace('_', '-')}" for name in flags]
     if isinstance(sheet, str):
         words.insert(0, f"--sheet {quote(sheet)}")
     reading = replace(
@@ -84,6 +90,7 @@ def _merged(source: Source, kept: Mapping[str, Any]) -> Source:
         columns={**columns, **now.columns},
         defaults={name: text for name, text in {**defaults, **now.defaults}.items() if text},
         kept=tuple(columns),
+        **flags,
     )
     return replace(source, reading=reading, kept=tuple(words))
 

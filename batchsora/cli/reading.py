@@ -65,11 +65,13 @@ def _defaults(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> d
 _OPTIONS: Final = (
     click.option("--sheet", metavar="NAME", help="Of a workbook; default: the first."),
     click.option(
-        "--include-hidden", is_flag=True, help="Read the rows of a sheet that are hidden, too."
+        "--include-hidden/--no-include-hidden",
+        default=None,
+        help="Read the rows of a sheet that are hidden, too.",
     ),
     click.option(
-        "--ignore-pictures",
-        is_flag=True,
+        "--ignore-pictures/--no-ignore-pictures",
+        default=None,
         help="Buy rows over whose cells pictures lie as if there were none.",
     ),
     click.option(

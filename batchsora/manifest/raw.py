@@ -55,7 +55,8 @@ class Reading:
         columns: which column of ours a header means (``--map``), by the header as written.
         defaults: what an empty cell of one of our columns says (``--default``), also where the
             table has no such column.
-        include_hidden: read the rows of a sheet that people don't see, too (``--include-hidden``).
+        include_hidden: read the rows of a sheet that people don't see, too (``--include-hidden``);
+            None, like False, leaves them out, and is not said.
         ignore_pictures: take rows as they are where pictures lie over their cells, or in cells that
             are none of ours (``--ignore-pictures``).
         kept: headers of ``columns`` that were said before, for an earlier load; one that is not
@@ -67,8 +68,8 @@ class Reading:
     encoding: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, str] = field(default_factory=dict)
-    include_hidden: bool = False
-    ignore_pictures: bool = False
+    include_hidden: bool | None = None
+    ignore_pictures: bool | None = None
     kept: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:

@@ -232,7 +232,7 @@ def open_sheet(path: Path, reading: Reading = PLAIN) -> SheetTable:
         sheet = first if reading.sheet is None else _named(names, reading.sheet)
         if sheet is None:
             raise _no_sheet(path, names, reading.sheet)
-        header = _header_of(book, sheet, include_hidden=reading.include_hidden)
+        header = _header_of(book, sheet, include_hidden=bool(reading.include_hidden))
         if header is None:
             raise refused(
                 str(path),

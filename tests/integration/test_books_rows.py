@@ -143,6 +143,22 @@ def test_results_find_the_rows_that_were_hidden_later(tmp_path: Path) -> None:
     assert dict(manifest.named_rows()) == before
 
 
+def test_what_is_said_of_hidden_rows_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Once, for every later load of the same book; and taken back."""
+    book(tmp_path / "m.xlsx", [["a", "A kite"], ["b", "A fox"]], hide=(3,))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RUNBLOB_API_KEY", "tok")
+    shell = Shell(capfd)
+    quick = ("--sandbox", "--yes", "--no-download", "--poll-interval", "0.05", "--rate", "0")
+    assert shell("run", "m.xlsx", "--include-hidden", *quick).code == 0
+    again = shell("plan", "m.xlsx", "--sandbox").out
+    assert "as before --include-hidden" in again
+    assert "m: 2 rows" in again
+    assert "m: 1 rows" in shell("plan", "m.xlsx", "--sandbox", "--no-include-hidden").out
+
+
 def test_where_all_rows_are_hidden_that_is_said(tmp_path: Path) -> None:
     """Instead of that there are none."""
     path = book(tmp_path / "m.xlsx", [["a", "A kite"]], hide=(2,))
