@@ -17,6 +17,7 @@ class Spool:
     def __init__(self) -> None:
         self._held = bytearray()
         self._file: IO[bytes] | None = None
+        self._size = 0
 
     def write(self, data: bytes) -> None:
         """Add bytes.
@@ -25,6 +26,7 @@ class Spool:
             OSError: the folder for temporary files is full, or not writable.
         """
         self._held += data
+        self._size += len(data)
         if len(self._held) <= HELD and self._file is None:
             return
         if self._file is None:
@@ -49,6 +51,19 @@ class Spool:
                 begun = more[-1:]
         if rest := b"".join(begun):
             yield rest
+
+    def last(self) -> bytes:
+        """Read the last line, without its end."""
+        begun = b""
+        end = self._size
+        while end:
+            start = max(0, end - _BLOCK)
+            begun = self._read(start)[: end - start] + begun
+            _, found, line = begun.removesuffix(b"\n").rpartition(b"\n")
+            if found:
+                return line
+            end = start
+        return begun.removesuffix(b"\n")
 
     def _read(self, place: int) -> bytes:
         if self._file is None:

@@ -208,8 +208,7 @@ def _encoding(manifest: Manifest) -> str | None:
 
 
 def _reading(manifest: Manifest) -> Reading:
-    said = {name: value for name, value in manifest.read_as.items() if name != "path"}
-    return Reading(**said)
+    return Reading.of(manifest.read_as)
 
 
 def _by_row(

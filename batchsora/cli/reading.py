@@ -32,16 +32,16 @@ def _encoding(_: click.Context, __: click.Parameter, name: str | None) -> str | 
 
 
 def _columns(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> dict[str, str]:
-    """Read ``HEADER=COLUMN``; a header may have a ``=`` of its own."""
-    from batchsora.manifest.columns import SYNONYMS, meaning
+    """Read ``HEADER=COLUMN``; a header may have a ``=`` of its own; ``HEADER=``: own."""
+    from batchsora.manifest.headers import SYNONYMS, meaning
 
     found: dict[str, str] = {}
     for text in said:
         header, equals, name = text.rpartition("=")
-        column = meaning(name)
+        column = meaning(name) if name.strip() else ""
         if not equals or not header.strip() or column is None:
             raise click.BadParameter(f"{text!r}: write HEADER=COLUMN, of {', '.join(SYNONYMS)}")
-        if column in found.values():
+        if column and column in found.values():
             raise click.BadParameter(f"two headers can't both be {column!r}")
         found[header] = column
     return found
@@ -49,7 +49,7 @@ def _columns(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> di
 
 def _defaults(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> dict[str, str]:
     """Read ``COLUMN=VALUE``."""
-    from batchsora.manifest.columns import SYNONYMS, meaning
+    from batchsora.manifest.headers import SYNONYMS, meaning
 
     found: dict[str, str] = {}
     for text in said:
@@ -65,12 +65,22 @@ def _defaults(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> d
 _OPTIONS: Final = (
     click.option("--sheet", metavar="NAME", help="Of a workbook; default: the first."),
     click.option(
+        "--include-hidden/--no-include-hidden",
+        default=None,
+        help="Read the rows of a sheet that are hidden, too.",
+    ),
+    click.option(
+        "--ignore-pictures/--no-ignore-pictures",
+        default=None,
+        help="Buy rows over whose cells pictures lie as if there were none.",
+    ),
+    click.option(
         "--map",
         "columns",
         multiple=True,
         callback=_columns,
         metavar="HEADER=COLUMN",
-        help="What a column means, as 'Video idea=prompt'.",
+        help="What a column means, as 'What you see=prompt'; 'Size=' leaves it alone.",
     ),
     click.option(
         "--default",
@@ -98,8 +108,8 @@ _OPTIONS: Final = (
     ),
 )
 NAMES: Final = (
-    "sheet", "columns", "column_defaults", "prompt", "delimiter", "encoding", "fit_images",
-    "allow_outside",
+    "sheet", "include_hidden", "ignore_pictures", "columns", "column_defaults", "prompt",
+    "delimiter", "encoding", "fit_images", "allow_outside",
 )  # fmt: skip
 
 
@@ -126,7 +136,15 @@ def _source(said: Mapping[str, Any], path: Any) -> "Source":
         defaults["prompt"] = said["prompt"]
     return Source(
         path,
-        Reading(said["sheet"], said["delimiter"], said["encoding"], said["columns"], defaults),
+        Reading(
+            said["sheet"],
+            said["delimiter"],
+            said["encoding"],
+            said["columns"],
+            defaults,
+            include_hidden=said["include_hidden"],
+            ignore_pictures=said["ignore_pictures"],
+        ),
         allow_outside=said["allow_outside"],
         fit_images=said["fit_images"],
     )

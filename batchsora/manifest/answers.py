@@ -63,6 +63,13 @@ class Refused(Said):
     refused: _Problem
 
 
+class Told(Said):
+    """The end of a table that has more to tell than its rows."""
+
+    told: list[_Problem]
+    hidden: bool
+
+
 class Fitted(Said):
     """A picture's new form."""
 
@@ -81,5 +88,7 @@ class Unfit(Said):
 Cells = Annotated[tuple[Annotated[Row, Strict()], list[StrictStr]], Strict(strict=False)]
 
 FIRST: TypeAdapter[Head | Refused] = TypeAdapter(Head | Refused)
-ROW: TypeAdapter[tuple[int, list[str]] | Faulty | Refused] = TypeAdapter(Cells | Faulty | Refused)
+ROW: TypeAdapter[tuple[int, list[str]] | Faulty | Refused | Told] = TypeAdapter(
+    Cells | Faulty | Refused | Told
+)
 PICTURE: TypeAdapter[Fitted | Unfit] = TypeAdapter(Fitted | Unfit)

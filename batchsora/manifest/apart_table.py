@@ -2,7 +2,7 @@
 
 The process reads the file from its head to its last row, and what it says is kept: the rows can be
 read again without the file. Lines of the answer are the head, then a list for each row, or a
-problem; a refusal ends it.
+problem; a refusal ends it, or what is to be told of rows that were left out.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +13,16 @@ from typing import Any, Final
 
 from batchsora.apart import ApartError, Spool, ask, bounds_for
 from batchsora.manifest.errors import ManifestError, RowProblem, refused
-from batchsora.manifest.raw import PLAIN, RawRow, RawTable, Reading, Settings, check_regular
+from batchsora.manifest.raw import (
+    PLAIN,
+    RawRow,
+    RawTable,
+    Reading,
+    Settings,
+    check_regular,
+    hidden_in,
+    warnings_of,
+)
 
 TASK: Final = "batchsora.manifest.apart_table:prepare"
 
@@ -24,9 +33,11 @@ _READERS: Final[Mapping[str, str]] = {".yaml": _YAML, ".yml": _YAML, ".json": _J
 """Where the readers are; whatever else is a workbook."""
 _LIBRARIES: Final[Mapping[str, str]] = {
     **dict.fromkeys((".yaml", ".yml", ".json"), ""),
-    **dict.fromkeys((".ods", ".xls", ".xlsb"), "python_calamine"),
+    ".ods": "batchsora.manifest.books.ods",
+    **dict.fromkeys((".xls", ".xlsb"), "python_calamine"),
 }
-"""What a reader imports only when it reads; whatever else needs openpyxl."""
+"""What a reader imports only when it reads; whatever else is Excel's."""
+_TOLD: Final = b'{"told"'
 _SPLIT: Final = "Copy the table alone into a new file, split it, or save it as CSV UTF-8."
 
 
@@ -40,6 +51,8 @@ class ApartTable:
         header_row: where they stand, where they have a place of their own.
         sheet: of a workbook.
         settings: what the file says beside its rows.
+        warnings: what a person should know of what was left out.
+        hidden: whether rows were, because people don't see them.
     """
 
     path: Path
@@ -47,6 +60,8 @@ class ApartTable:
     header_row: int | None
     sheet: str | None
     settings: Settings
+    warnings: tuple[RowProblem, ...]
+    hidden: bool
     _answer: Spool
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
@@ -70,6 +85,8 @@ class ApartTable:
                 yield RawRow(*said)
             elif isinstance(said, answers.Refused):
                 raise ManifestError(said.refused.of(file))
+            elif isinstance(said, answers.Told):
+                return
             else:
                 yield said.problem.of(file)
 
@@ -101,7 +118,32 @@ def open_apart(path: Path, reading: Reading = PLAIN) -> ApartTable:
         raise ManifestError(said.refused.of(str(path)))
     head = said.head
     settings = Settings(head.batch, head.budget, head.campaign_budgets)
-    return ApartTable(path, tuple(head.headers), head.header_row, head.sheet, settings, answer)
+    return ApartTable(
+        path,
+        tuple(head.headers),
+        head.header_row,
+        head.sheet,
+        settings,
+        *_told_last(path, answer),
+        answer,
+    )
+
+
+def _told_last(path: Path, answer: Spool) -> tuple[tuple[RowProblem, ...], bool]:
+    """Read what the end of an answer tells: warnings, and whether rows are hidden."""
+    from batchsora.apart.answers import decoded  # noqa: PLC0415 - as above
+    from batchsora.manifest import answers  # noqa: PLC0415 - as above
+
+    line = answer.last()
+    if not line.startswith(_TOLD):
+        return (), False
+    try:
+        said = decoded(line, answers.ROW)
+    except ApartError as error:
+        raise _unreadable(path, error) from error
+    if not isinstance(said, answers.Told):
+        return (), False
+    return tuple(one.of(str(path)) for one in said.told), said.hidden
 
 
 def _unreadable(path: Path, error: ApartError) -> ManifestError:
@@ -114,10 +156,10 @@ def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
     suffix = path.suffix.lower()
     module, _, name = _READERS.get(suffix, _SHEET).partition(":")
     read: Callable[[Path, Reading], RawTable] = getattr(import_module(module), name)
-    library = _LIBRARIES.get(suffix, "openpyxl")
+    library = _LIBRARIES.get(suffix, "batchsora.manifest.books.xlsx")
     if library and util.find_spec(library) is not None:  # whoever lacks it is told by the reader
         import_module(library)
-    return lambda: _told(path, read, Reading(**given["reading"]))
+    return lambda: _told(path, read, Reading.of(given["reading"]))
 
 
 def _told(path: Path, read: Callable[[Path, Reading], RawTable], reading: Reading) -> Iterator[Any]:
@@ -130,6 +172,8 @@ def _told(path: Path, read: Callable[[Path, Reading], RawTable], reading: Readin
                 yield {"problem": asdict(item)}
             else:
                 yield [item.row, item.cells]
+        if told := warnings_of(table):
+            yield {"told": [asdict(one) for one in told], "hidden": hidden_in(table)}
     except ManifestError as error:
         yield {"refused": asdict(error.problem)}
 

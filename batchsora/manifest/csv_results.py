@@ -4,10 +4,10 @@ import codecs
 import csv
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
 
-from batchsora.manifest.columns import folded
 from batchsora.manifest.csv_reader import CsvTable, open_csv, records
+from batchsora.manifest.headers import folded
 from batchsora.manifest.raw import PLAIN, Reading
 from batchsora.tables import RESULT_COLUMNS, neutralised
 
@@ -47,7 +47,8 @@ def write_csv_results(
         target,
         delimiter=table.dialect.delimiter,
         lineterminator=line_end,
-        quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL,
+        quoting=_quoting(table, quoted=quoted),
+        quotechar='"' if table.dialect.quotes else None,
     )
     if table.dialect.named:
         target.write(f"sep={table.dialect.delimiter}{line_end}")
@@ -61,8 +62,16 @@ def write_csv_results(
                 line[place] = line[place] or name
             else:
                 line[place] = neutralised(said.get(name, ""))
+        if not table.dialect.quotes:  # such a table has no way to write a line break
+            line = [" ".join(cell.split("\n")) for cell in line]
         writer.writerow(line)
         written = row
+
+
+def _quoting(table: CsvTable, *, quoted: bool) -> Literal[0, 1, 3]:
+    if not table.dialect.quotes:
+        return csv.QUOTE_NONE
+    return csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL
 
 
 def _places(table: CsvTable) -> dict[str, int]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from batchsora.manifest.errors import RowProblem
-from batchsora.manifest.raw import RawRow, RawTable, Settings
+from batchsora.manifest.raw import RawRow, RawTable, Settings, hidden_in, warnings_of
 
 IMAGES: Final = ("image", "image_url")
 """Two ways to say one thing: a row that says one of them takes no default of the other."""
@@ -40,6 +40,16 @@ class DefaultedTable:
     def settings(self) -> Settings:
         """Give what the file says beside its rows."""
         return self.inner.settings
+
+    @property
+    def warnings(self) -> tuple[RowProblem, ...]:
+        """Give what the reader of the file has to tell."""
+        return warnings_of(self.inner)
+
+    @property
+    def hidden(self) -> bool:
+        """Whether rows were left out because people don't see them."""
+        return hidden_in(self.inner)
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
         """Read the rows, their empty cells filled."""

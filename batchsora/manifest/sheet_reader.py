@@ -1,37 +1,33 @@
-"""Reads a workbook's sheet: Excel's .xlsx and .xlsm, and what calamine reads (.ods, .xls, .xlsb).
+"""Reads a workbook's sheet: what people see in each cell, or why that can't be told.
 
-A cell says what people see in it, as far as that can be told: ``007`` where the format writes three
-digits, ``16:09`` where a program took 16:9 for a time of day. Of formulas the stored results are
-read; one that was never calculated is :data:`UNCALCULATED`, which no column of ours takes.
+An error, a formula that was never calculated, a picture that stands for a value: in a column of
+ours each is a problem of its row, named by its cell. Rows that people don't see are left out, and
+counted.
 """
 
-import re
-import warnings
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
-from zipfile import ZipFile
 
-from batchsora.manifest.columns import MOST_COLUMNS
-from batchsora.manifest.errors import ManifestError, refused
+from batchsora.manifest.books.choosing import EXCEL, OTHERS, book_of
+from batchsora.manifest.books.covered import HeaderCoversError, covered
+from batchsora.manifest.books.model import FAILED, IN_CELL, Area, Beside, Book, SheetRow
+from batchsora.manifest.columns import understand
+from batchsora.manifest.errors import ManifestError, RowProblem, cell_name, refused, shorten
+from batchsora.manifest.headers import folded, meaning
 from batchsora.manifest.raw import PLAIN, RawRow, Reading, Settings, check_regular
-from batchsora.manifest.values import UNCALCULATED
-from batchsora.workbook import WorkbookError, check_package
+from batchsora.manifest.values import has_failed
+from batchsora.workbook import WorkbookError
 
-MOST_ROWS: Final = 1_048_576
-"""Rows of a sheet, as many as Excel has."""
-MOST_CELLS: Final = 50_000_000
-"""Of all rows, blank ones before the last of each included."""
+__all__ = ["EXCEL", "OTHERS", "SheetTable", "open_sheet"]
 
-_ZEROS = re.compile("0+")
-_DECIMALS = re.compile(r"(?P<thousands>#,##)?0(?:\.(?P<decimals>0+))?(?P<percent>%)?")
-_SECONDS = re.compile("s", re.IGNORECASE)
-_FORMULA = re.compile(rb"<(?:[A-Za-z0-9_.-]+:)?f[\s>/]")
-_SCANNED: Final = 1024**2
+SHOWN: Final = 10
+"""Hidden rows that are named, of all that are counted."""
+MOST_SHEETS: Final = 30
+"""Other sheets that are looked at for a column of prompts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +40,8 @@ class SheetTable:
         headers: as seen, without empty ones at the end.
         header_row: its first row that is not blank.
         first: whether it is the one that is read when nobody names one.
+        warnings: what a person should know of rows and columns that people don't see; complete
+            when the rows were read to their end.
     """
 
     path: Path
@@ -51,24 +49,173 @@ class SheetTable:
     first: bool
     headers: tuple[str, ...]
     header_row: int
+    warnings: list[RowProblem]
+    _book: Book
+    _beside: Beside
+    _ours: Mapping[str, int]
+    _reading: Reading
+    _hidden: list[int]
+
+    @property
+    def hidden(self) -> bool:
+        """Whether rows were left out because people don't see them."""
+        return bool(self._hidden)
 
     @property
     def settings(self) -> Settings:
         """Call the batch of another sheet than the first one after both."""
         return Settings() if self.first else Settings(batch=f"{self.path.stem}-{self.sheet}")
 
-    def rows(self) -> Iterator[RawRow]:
+    def rows(self) -> Iterator[RawRow | RowProblem]:
         """Read the rows below the header; wholly blank ones are left out.
 
         Raises:
-            ManifestError: the workbook can't be read to its end, or has another header than before.
+            ManifestError: the workbook can't be read to its end.
         """
-        rows = _rows(self.path, self.sheet)
-        if _header(next(rows, RawRow(0, ())).cells) != self.headers:
-            raise refused(
-                str(self.path), "the file changed while it was read", "Start the command again."
+        self.warnings.clear()
+        self._hidden.clear()
+        with _understood(self.path):
+            try:
+                yield from self._below()
+            except HeaderCoversError as error:
+                raise self._header_covers(error.area) from error
+        self.warnings.extend([*self._loose(), *self._columns_hidden(), *self._rows_hidden()])
+
+    def _below(self) -> Iterator[RawRow | RowProblem]:
+        rows = (row for row in self._book.rows(self.sheet) if row.number >= self.header_row)
+        for row in covered(rows, self._beside.merges, self.header_row):
+            if row.number <= self.header_row or row.blank:
+                continue
+            if total := self._total(row.number):
+                self.warnings.append(self._left_out(total, row.number))
+            elif row.hidden and not self._reading.include_hidden:
+                self._hidden.append(row.number)
+            else:
+                problems = self._problems(row)
+                yield from problems or (RawRow(row.number, row.cells),)
+
+    def _problems(self, row: SheetRow) -> Sequence[RowProblem]:
+        """Say what is wrong with the cells of a row that stand in columns of ours."""
+        cells, faults = row.cells, row.faults
+        found = self._pictures(row)
+        for place in self._ours.values():
+            if place >= len(cells):
+                continue
+            text = cells[place]
+            fault = faults.get(place)
+            if fault is None and text and has_failed(text.strip()):
+                fault = FAILED
+            if fault is not None:
+                found.append(self._problem(row.number, place, text, fault.problem, fault.remedy))
+        return found
+
+    def _pictures(self, row: SheetRow) -> list[RowProblem]:
+        """Name the pictures of a row that has no other image: it would be bought without one."""
+        ours = [self._ours[name] for name in ("image", "image_url") if name in self._ours]
+        named = any(place < len(row.cells) and row.cells[place].strip() for place in ours)
+        if named or self._reading.ignore_pictures:
+            return []
+        known = self._ours.values()
+        over = {one.column for one in self._beside.pictures if one.row == row.number}
+        within = {place for place, why in row.faults.items() if why is IN_CELL}
+        return [
+            self._problem(
+                row.number,
+                place,
+                None,
+                f"a picture lies {'over' if place in over else 'in'} the cell; as it stands, a "
+                "video of the text alone would be bought",
+                "Save it as a file, and write the file's name into the column 'image'; or delete "
+                "it, or leave it aside with --ignore-pictures.",
             )
-        yield from rows
+            for place in sorted(over | within)
+            if place in over or place not in known
+        ]
+
+    def _problem(
+        self, row: int, place: int, found: str | None, problem: str, remedy: str
+    ) -> RowProblem:
+        header = self.headers[place] if place < len(self.headers) else None
+        shown = shorten(found) if found else None
+        cell = cell_name(self.sheet, row, place)
+        return RowProblem(str(self.path), row, header, shown, problem, remedy, cell)
+
+    def _total(self, number: int) -> Area | None:
+        """Find the totals row of a table object that a row is, if the prompts are the table's."""
+        place = self._ours.get("prompt")
+        for area in self._beside.totals:
+            if area.top <= number <= area.bottom and (
+                place is None or area.left <= place <= area.right
+            ):
+                return area
+        return None
+
+    def _left_out(self, total: Area, number: int) -> RowProblem:
+        return RowProblem(
+            str(self.path),
+            number,
+            None,
+            None,
+            "the totals row of a table is no row of its own, and was left out",
+            "Nothing needs to be done.",
+            cell_name(self.sheet, number, total.left),
+        )
+
+    def _rows_hidden(self) -> Iterator[RowProblem]:
+        hidden = self._hidden
+        if not hidden:
+            return
+        rows = ", ".join(map(str, hidden[:SHOWN])) + (", …" if len(hidden) > SHOWN else "")
+        one = len(hidden) == 1
+        yield RowProblem(
+            str(self.path),
+            None,
+            None,
+            None,
+            f"{len(hidden)} row{' is' if one else 's are'} hidden and {'was' if one else 'were'} "
+            f"left out (row{'' if one else 's'} {rows})",
+            f"--include-hidden takes {'it' if one else 'them'}.",
+            cell_name(self.sheet, hidden[0], None),
+        )
+
+    def _loose(self) -> Iterator[RowProblem]:
+        if self._beside.loose and not self._reading.ignore_pictures:
+            yield RowProblem(
+                str(self.path),
+                None,
+                None,
+                None,
+                f"{self._beside.loose} picture(s) lie on the sheet {self.sheet!r} and at none of "
+                "its cells: no row is bought with them",
+                "Anchor each to its cell, or write files' names into the column 'image'.",
+            )
+
+    def _columns_hidden(self) -> Iterator[RowProblem]:
+        for first, last in self._beside.hidden_columns:
+            for name, place in self._ours.items():
+                if first <= place <= last:
+                    yield self._problem(
+                        self.header_row,
+                        place,
+                        None,
+                        f"the column is hidden; it is read as {name!r} all the same",
+                        "Show it, and look at what it says.",
+                    )
+
+    def _header_covers(self, area: Area) -> ManifestError:
+        cell = cell_name(self.sheet, area.top, area.left)
+        return ManifestError(
+            RowProblem(
+                str(self.path),
+                area.top,
+                None,
+                None,
+                f"the header's cell is merged with rows below it, down to row {area.bottom}, and "
+                "these have cells of their own",
+                "Unmerge it: the header is one row.",
+                cell,
+            )
+        )
 
 
 def open_sheet(path: Path, reading: Reading = PLAIN) -> SheetTable:
@@ -78,19 +225,38 @@ def open_sheet(path: Path, reading: Reading = PLAIN) -> SheetTable:
         ManifestError: it is no workbook, is encrypted or damaged, or has no such sheet.
     """
     check_regular(path)
-    with _opened(path) as book:
+    with _understood(path):
+        book = book_of(path)
         names = book.names()
         first = next(iter(book.visible() or names), None)
-        sheet = first if reading.sheet is None else reading.sheet
-        if sheet is None or sheet not in names:
-            raise _no_sheet(path, names, sheet)
-        for row in _not_blank(book, sheet):
-            return SheetTable(path, sheet, sheet == first, _header(row.cells), row.row)
-    raise refused(
-        str(path),
-        f"the sheet {sheet!r} is empty",
-        "Its first row must hold the columns' names; --sheet names another sheet.",
-    )
+        sheet = first if reading.sheet is None else _named(names, reading.sheet)
+        if sheet is None:
+            raise _no_sheet(path, names, reading.sheet)
+        header = _header_of(book, sheet, include_hidden=bool(reading.include_hidden))
+        if header is None:
+            raise refused(
+                str(path),
+                f"the sheet {sheet!r} is empty",
+                "Its first row must hold the columns' names; --sheet names another sheet."
+                + _other_sheet(book, sheet),
+            )
+        cells = _trimmed(header.cells)
+        _check_header(path, sheet, header, len(cells))
+        ours = _ours(path, cells, header.number, reading)
+        if "prompt" not in {*ours, *reading.defaults} and (other := _other_sheet(book, sheet)):
+            raise refused(str(path), f"the sheet {sheet!r} has no column 'prompt'", other.strip())
+        beside = book.beside(sheet)
+        return SheetTable(
+            path, sheet, sheet == first, cells, header.number, [], book, beside, ours, reading, []
+        )
+
+
+def _named(names: Sequence[str], wanted: str) -> str | None:
+    """Find a sheet by its name; as people write it where that is one sheet."""
+    if wanted in names:
+        return wanted
+    near = [name for name in names if name.strip().casefold() == wanted.strip().casefold()]
+    return near[0] if len(near) == 1 else None
 
 
 def _no_sheet(path: Path, names: list[str], wanted: str | None) -> ManifestError:
@@ -103,218 +269,75 @@ def _no_sheet(path: Path, names: list[str], wanted: str | None) -> ManifestError
     )
 
 
-def _header(cells: Any) -> tuple[str, ...]:
+def _header_of(book: Book, sheet: str, *, include_hidden: bool = False) -> SheetRow | None:
+    """Find the first row of a sheet that people see and that is not blank."""
+    for row in book.rows(sheet):
+        if not row.blank and (include_hidden or not row.hidden):
+            return row
+    return None
+
+
+def _other_sheet(book: Book, sheet: str) -> str:
+    """Name a sheet that has a column of prompts, where this one has none; empty: there is none."""
+    others = [name for name in book.visible() if name != sheet]
+    for name in others[:MOST_SHEETS]:
+        header = _header_of(book, name)
+        if header is not None and any(meaning(cell) == "prompt" for cell in header.cells):
+            return f" The sheet {name!r} has one: --sheet {_quoted(name)}."
+    return ""
+
+
+def _quoted(name: str) -> str:
+    """Write a sheet's name so that a shell takes it as one word."""
+    return name if name.isalnum() else "'" + name.replace("'", "'\\''") + "'"
+
+
+def _trimmed(cells: Sequence[str]) -> tuple[str, ...]:
     last = max((place for place, cell in enumerate(cells, 1) if cell.strip()), default=0)
     return tuple(cells[:last])
 
 
-def _rows(path: Path, sheet: str) -> Iterator[RawRow]:
-    with _opened(path) as book:
-        yield from _not_blank(book, sheet)
+def _check_header(path: Path, sheet: str, header: SheetRow, width: int) -> None:
+    """Make sure that every header says something: a column under a broken one may be ours.
+
+    Raises:
+        ManifestError: one is an error, or a formula that was never calculated.
+    """
+    for place, fault in header.faults.items():
+        if place < width:
+            found, cell = header.cells[place], cell_name(sheet, header.number, place)
+            raise ManifestError(
+                RowProblem(str(path), header.number, None, found, fault.problem, fault.remedy, cell)
+            )
 
 
-def _not_blank(book: "_Excel | _Other", sheet: str) -> Iterator[RawRow]:
-    """Give the rows that are not blank, numbered as the sheet numbers them."""
-    for number, cells in enumerate(book.rows(sheet), 1):
-        if any(cell and not cell.isspace() for cell in cells):
-            yield RawRow(number, cells)
+def _ours(path: Path, headers: Sequence[str], row: int, reading: Reading) -> Mapping[str, int]:
+    """Say where our columns stand; what is wrong with the headers is told by who reads them."""
+    there = {folded(header) for header in headers}
+    said = {header: name for header, name in reading.columns.items() if folded(header) in there}
+    try:
+        return understand(str(path), headers, row, said).known
+    except ManifestError:
+        return {}
 
 
 @contextmanager
-def _opened(path: Path) -> "Iterator[_Excel | _Other]":
-    """Open a workbook; whatever its library says of a damaged one becomes ours."""
-    kind: type[_Excel | _Other] = _Excel if path.suffix.lower() in EXCEL else _Other
+def _understood(path: Path) -> Iterator[None]:
+    """Whatever a library says of a damaged workbook becomes ours."""
     try:
-        book = kind(path)
-    except (ManifestError, MemoryError):
+        yield
+    except (ManifestError, MemoryError, GeneratorExit):
         raise
     except WorkbookError as error:
         raise refused(str(path), error.problem, error.remedy) from error
     except Exception as error:  # each library has its own, and some of none: see the tests
         raise _damaged(path, error) from error
-    try:
-        yield book
-    except (ManifestError, MemoryError, GeneratorExit):
-        raise
-    except WorkbookError as error:
-        raise refused(str(path), error.problem, error.remedy) from error
-    except Exception as error:
-        raise _damaged(path, error) from error
-    finally:
-        book.close()
 
 
-def _damaged(path: Path, error: Exception) -> ManifestError:
+def _damaged(path: Path, error: Any) -> ManifestError:
     said = " ".join(str(error).split()) or type(error).__name__
     return refused(
         str(path),
         f"the workbook can't be read: {said}",
         "Open it in your spreadsheet and save it again as .xlsx, or as CSV UTF-8.",
     )
-
-
-EXCEL: Final = (".xlsx", ".xlsm", ".xltx", ".xltm")
-OTHERS: Final = (".ods", ".xls", ".xlsb")
-
-
-class _Excel:
-    """A workbook of Excel's own format, read row by row."""
-
-    def __init__(self, path: Path) -> None:
-        from openpyxl import load_workbook  # noqa: PLC0415 - 150 ms for those who have a workbook
-
-        check_package(path)
-        # what it finds odd and leaves out (styles, links, validations) is not for us to tell
-        warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")
-        self._written = None
-        with ExitStack() as files:  # the library leaves a file open that it fails to understand
-            file = files.enter_context(path.open("rb"))
-            self._calculated = load_workbook(file, read_only=True, data_only=True)
-            if _has_formulas(path):
-                other = files.enter_context(path.open("rb"))
-                self._written = load_workbook(other, read_only=True, data_only=False)
-            self._files = files.pop_all()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._files.close()
-
-    def names(self) -> list[str]:
-        """List the sheets, charts left out."""
-        return [sheet.title for sheet in self._calculated.worksheets]
-
-    def visible(self) -> list[str]:
-        """List the sheets that people see."""
-        return [
-            sheet.title for sheet in self._calculated.worksheets if sheet.sheet_state == "visible"
-        ]
-
-    def rows(self, name: str) -> Iterator[list[str]]:
-        """Give all rows of a sheet, blank ones included."""
-        values = _cells(self._calculated[name])
-        if self._written is None:
-            for row in values:
-                yield [_seen(cell) for cell in row]
-            return
-        for row, written in zip(values, _cells(self._written[name]), strict=True):
-            yield [
-                UNCALCULATED if cell.value is None and formula.data_type == "f" else _seen(cell)
-                for cell, formula in zip(row, written, strict=True)
-            ]
-
-
-def _cells(sheet: Any) -> Iterator[Any]:
-    sheet.reset_dimensions()  # some programs write wrong ones, and the rest would be cut off
-    cells = 0
-    for number, row in enumerate(sheet.iter_rows(), 1):
-        cells += len(row)
-        # the library fills gaps, and a hostile sheet has gaps without end
-        if number > MOST_ROWS or cells > MOST_CELLS:
-            raise WorkbookError(
-                f"the sheet has more than {MOST_ROWS} rows or {MOST_CELLS} cells",
-                "Copy the table alone into a new workbook, or save it as CSV UTF-8.",
-            )
-        yield row[: MOST_COLUMNS + 1]  # one too many is told by whoever reads the header
-
-
-def _has_formulas(path: Path) -> bool:
-    """Whether any sheet has one, so that those that were never calculated must be looked for."""
-    with ZipFile(path) as package:
-        for name in package.namelist():
-            if "worksheets/" not in name or not name.endswith(".xml"):
-                continue
-            with package.open(name) as member:
-                tail = b""
-                while chunk := member.read(_SCANNED):
-                    if _FORMULA.search(tail + chunk):
-                        return True
-                    tail = chunk[-64:]
-    return False
-
-
-class _Other:
-    """A workbook of another format, read whole by calamine."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            from python_calamine import CalamineWorkbook, SheetVisibleEnum  # noqa: PLC0415 - an extra
-        except ImportError as error:
-            raise refused(
-                str(path),
-                f"reading {path.suffix} needs a library that is not installed",
-                'Install it: pip install "batchsora[ods]". Or save it as .xlsx or CSV UTF-8.',
-            ) from error
-        if path.suffix.lower() != ".xls":
-            check_package(path)
-        self._visible = SheetVisibleEnum.Visible
-        self._book = CalamineWorkbook.from_path(path)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._book.close()
-
-    def names(self) -> list[str]:
-        """List the sheets."""
-        return list(self._book.sheet_names)
-
-    def visible(self) -> list[str]:
-        """List the sheets that people see."""
-        return [one.name for one in self._book.sheets_metadata if one.visible == self._visible]
-
-    def rows(self, name: str) -> Iterator[list[str]]:
-        """Give all rows of a sheet, blank ones included."""
-        for row in self._book.get_sheet_by_name(name).to_python(skip_empty_area=False):
-            yield [_text(value, "") for value in row]
-
-
-def _seen(cell: Any) -> str:
-    value = cell.value
-    if value is None:
-        return ""
-    if type(value) is str:
-        return value
-    return _text(value, cell.number_format or "")
-
-
-def _text(value: Any, form: str) -> str:
-    """Write a value as people see it.
-
-    Args:
-        value: of a cell.
-        form: its number format; what is not understood of it is left out.
-    """
-    match value:
-        case bool():
-            return str(value).upper()
-        case int() | float():
-            return _number(value, form)
-        case datetime() | date() | time() | timedelta():
-            return _moment(value, form)
-    return "" if value is None else str(value)
-
-
-def _moment(value: datetime | date | time | timedelta, form: str) -> str:
-    match value:
-        case datetime():
-            midnight = value.time() == time()
-            return value.date().isoformat() if midnight else value.isoformat(" ", "seconds")
-        case time():
-            exact = value.second or _SECONDS.search(form)
-            return value.isoformat("seconds" if exact else "minutes")
-        case timedelta():
-            minutes, seconds = divmod(round(value.total_seconds()), 60)
-            return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
-    return value.isoformat()
-
-
-def _number(value: float, form: str) -> str:
-    """Write a number as its format does, where that is one of digits, thousands or percent."""
-    form = form.partition(";")[0]
-    if _ZEROS.fullmatch(form):
-        return f"{round(value):0{len(form)}}"
-    known = _DECIMALS.fullmatch(form)
-    if known is None:
-        return str(value) if isinstance(value, int) else f"{value:.15g}"
-    shown = value * 100 if known["percent"] else value
-    comma = "," if known["thousands"] else ""
-    return f"{shown:{comma}.{len(known['decimals'] or '')}f}{known['percent'] or ''}"

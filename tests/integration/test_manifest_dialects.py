@@ -133,7 +133,7 @@ def test_a_column_that_is_not_there_is_named(
 def test_the_file_without_a_prompt_says_how_to_name_one(tmp_path: Path) -> None:
     """The first thing that a person with an own table meets."""
     with pytest.raises(ManifestError, match="--map"):
-        open_manifest(written(tmp_path, "m.csv", "Video idea\nA fox\n"))
+        open_manifest(written(tmp_path, "m.csv", "What you see\nA fox\n"))
 
 
 def test_defaults_stand_under_empty_cells(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def ods_of_short_spaces(path: Path) -> Path:
         '<table:table-cell office:value-type="string"><text:p>A<text:s text:c="32000"/></text:p>'
         "</table:table-cell>"
     )
-    return package(path, ods_parts(f"<table:table-row>{cell * 90_000}</table:table-row>"))
+    return package(path, ods_parts(f"<table:table-row>{cell * 100}</table:table-row>" * 900))
 
 
 def ods_of_columns(path: Path) -> Path:
@@ -132,9 +132,9 @@ def xlsx_of_one_string(path: Path) -> Path:
 
 
 def xlsx_of_gaps(path: Path) -> Path:
-    """Name the last column in every row: the library fills what lies between."""
+    """Name a column far to the right in every row: what lies between is filled."""
     rows = "".join(
-        f'<row r="{n}"><c r="XFD{n}" t="n"><v>1</v></c></row>' for n in range(2, 100_000)
+        f'<row r="{n}"><c r="ALL{n}" t="n"><v>1</v></c></row>' for n in range(2, 100_000)
     )
     return package(path, xlsx_parts(text_row(1, "prompt") + rows))
 

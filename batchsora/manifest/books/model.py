@@ -1,0 +1,124 @@
+"""What is read of a workbook, whatever its format."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, NamedTuple, Protocol
+
+from batchsora.manifest.errors import CellError
+from batchsora.workbook import WorkbookError
+
+MOST_ROWS: Final = 1_048_576
+"""Rows of a sheet, as many as Excel has."""
+MOST_CELLS: Final = 50_000_000
+"""Of all rows, blank ones before the last of each included."""
+
+UNCALCULATED: Final = CellError(
+    "the formula's result is not in the file",
+    "Open it in your spreadsheet and save it, so that the formula is calculated.",
+)
+FAILED: Final = CellError("the formula has failed", "Mend the formula, or write the value itself.")
+NO_FAULTS: Final[Mapping[int, CellError]] = MappingProxyType({})
+
+
+IN_CELL: Final = CellError(
+    "a picture lies in the cell, and no text that names one",
+    "Save the picture as a file beside the workbook, and write the file's name into the cell.",
+)
+"""A cell whose content is a picture."""
+
+
+class SheetRow(NamedTuple):
+    """A row as its sheet has it.
+
+    Attributes:
+        number: as the sheet numbers it, from 1.
+        cells: their texts as people see them, from the first column.
+        hidden: whether people don't see it.
+        faults: why a cell says nothing that can be used, by its place from 0.
+    """
+
+    number: int
+    cells: list[str]
+    hidden: bool = False
+    faults: Mapping[int, CellError] = NO_FAULTS
+
+    @property
+    def blank(self) -> bool:
+        """Whether there is nothing to see in it."""
+        return not self.faults and not any(cell and not cell.isspace() for cell in self.cells)
+
+
+class Area(NamedTuple):
+    """Cells of a sheet: rows from 1, columns from 0, the last ones included."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+
+class Picture(NamedTuple):
+    """A picture that lies over the cells, its upper left corner in this one.
+
+    Attributes:
+        row: from 1.
+        column: from 0.
+        part: of the package, where its bytes are; None where they are not in the file.
+    """
+
+    row: int
+    column: int
+    part: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a sheet has beside its rows.
+
+    Attributes:
+        merges: areas whose cells are merged into one.
+        totals: the totals rows of table objects.
+        hidden_columns: first and last place of each run of columns that people don't see.
+        pictures: that lie over cells.
+        loose: how many pictures lie somewhere on the sheet, and over no cell that could be told.
+    """
+
+    merges: Sequence[Area] = ()
+    totals: Sequence[Area] = ()
+    hidden_columns: Sequence[tuple[int, int]] = ()
+    pictures: Sequence[Picture] = ()
+    loose: int = 0
+
+
+class Book(Protocol):
+    """A workbook; whatever it can't read is an exception of its library, or a WorkbookError."""
+
+    def names(self) -> list[str]:
+        """List the sheets, charts left out."""
+        ...
+
+    def visible(self) -> list[str]:
+        """List the sheets that people see."""
+        ...
+
+    def beside(self, sheet: str) -> Beside:
+        """Read what a sheet has beside its rows."""
+        ...
+
+    def rows(self, sheet: str) -> Iterator[SheetRow]:
+        """Give a sheet's rows, their numbers rising; blank ones may be left out."""
+        ...
+
+
+def check_bounds(rows: int, cells: int) -> None:
+    """Make sure that a sheet is one that a spreadsheet could hold.
+
+    Raises:
+        WorkbookError: it has more.
+    """
+    if rows > MOST_ROWS or cells > MOST_CELLS:
+        raise WorkbookError(
+            f"the sheet has more than {MOST_ROWS} rows or {MOST_CELLS} cells",
+            "Copy the table alone into a new workbook, or save it as CSV UTF-8.",
+        )

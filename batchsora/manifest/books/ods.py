@@ -1,0 +1,214 @@
+"""OpenDocument sheets (.ods): what their cells show stands beside what they hold.
+
+A sheet is read whole, because its merged cells and pictures are told in its rows.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, Any, Final
+
+from lxml import etree
+
+from batchsora.manifest.books.model import (
+    MOST_ROWS,
+    NO_FAULTS,
+    Area,
+    Beside,
+    Picture,
+    SheetRow,
+    check_bounds,
+)
+from batchsora.manifest.books.ods_cells import DRAW, LINK, STYLE, TABLE, text_and_fault
+from batchsora.manifest.columns import MOST_COLUMNS
+from batchsora.workbook import WorkbookError
+from batchsora.workbook.package import package_of
+
+_CONTENT: Final = "content.xml"
+_BODY: Final = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}spreadsheet"
+_SHEET, _ROW, _COLUMN = f"{TABLE}table", f"{TABLE}table-row", f"{TABLE}table-column"
+_CELL, _COVERED = f"{TABLE}table-cell", f"{TABLE}covered-table-cell"
+_SHAPES: Final = f"{TABLE}shapes"
+_STYLE: Final = f"{STYLE}style"
+_UNSEEN: Final = ("collapse", "filter")
+
+
+class Ods:
+    """An OpenDocument sheet.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        WorkbookError: it is none, is damaged, or would grow beyond measure.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._sheets: dict[str, bool] = {}
+        unseen: set[str] = set()
+        with package_of(path) as package:
+            if _CONTENT not in package.namelist():
+                raise WorkbookError("this is no workbook", "Save it again as .ods or .xlsx.")
+            with package.open(_CONTENT) as file:
+                for event, element in _events(file, _STYLE, _SHEET, _ROW):
+                    if event == "end":
+                        if element.tag == _STYLE and _is_unseen(element):
+                            unseen.add(element.get(f"{STYLE}name", ""))
+                        elif element.tag == _ROW:
+                            _forget(element)
+                    elif element.tag == _SHEET and _is_sheet(element):
+                        style = element.get(f"{TABLE}style-name", "")
+                        self._sheets[element.get(f"{TABLE}name", "")] = style not in unseen
+        self._of = lru_cache(1)(self._read)
+
+    def names(self) -> list[str]:
+        """List the sheets."""
+        return list(self._sheets)
+
+    def visible(self) -> list[str]:
+        """List the sheets that people see."""
+        return [name for name, visible in self._sheets.items() if visible]
+
+    def beside(self, sheet: str) -> Beside:
+        """Read what a sheet has beside its rows."""
+        found = self._of(sheet)
+        return Beside(found.merges, (), found.hidden_columns, found.pictures, found.loose)
+
+    def rows(self, sheet: str) -> Iterator[SheetRow]:
+        """Give a sheet's rows; blank ones are left out."""
+        for row, repeated in self._of(sheet).rows:
+            for number in range(row.number, row.number + repeated):
+                yield row._replace(number=number)
+
+    def _read(self, sheet: str) -> "_Sheet":
+        found = _Sheet()
+        inside = False
+        with package_of(self._path) as package, package.open(_CONTENT) as file:
+            for event, element in _events(file, _SHEET, _ROW, _COLUMN, _SHAPES):
+                if element.tag == _SHEET:
+                    if not _is_sheet(element):
+                        continue
+                    if inside and event == "end":
+                        break
+                    inside = event == "start" and element.get(f"{TABLE}name", "") == sheet
+                elif event == "end":
+                    if inside and element.tag == _ROW:
+                        found.add_row(element)
+                    elif inside and element.tag == _COLUMN:
+                        found.add_columns(element)
+                    elif inside:
+                        found.loose += sum(1 for _ in element.iter(f"{DRAW}image"))
+                    if element.tag == _ROW:
+                        _forget(element)
+        return found
+
+
+@dataclass
+class _Sheet:
+    """One sheet as it is read.
+
+    Attributes:
+        rows: those that are not blank, with how often each is repeated.
+        merges: as :class:`Beside` has them; so is whatever follows.
+    """
+
+    rows: list[tuple[SheetRow, int]] = field(default_factory=list)
+    merges: list[Area] = field(default_factory=list)
+    hidden_columns: list[tuple[int, int]] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+    loose: int = 0
+    _number: int = 0
+    _cells: int = 0
+    _columns: int = 0
+
+    def add_columns(self, element: etree._Element) -> None:
+        """Note columns that people don't see."""
+        repeated = _number(element, f"{TABLE}number-columns-repeated")
+        if element.get(f"{TABLE}visibility") in _UNSEEN:
+            self.hidden_columns.append((self._columns, self._columns + repeated - 1))
+        self._columns += repeated
+
+    def add_row(self, element: etree._Element) -> None:
+        """Read a row."""
+        repeated = _number(element, f"{TABLE}number-rows-repeated")
+        number, self._number = self._number + 1, self._number + repeated
+        cells: list[str] = []
+        faults: dict[int, Any] = {}
+        place = 0
+        for cell in element.iterchildren(_CELL, _COVERED):
+            times = _number(cell, f"{TABLE}number-columns-repeated")
+            if place > MOST_COLUMNS:  # one too many is told by whoever reads the header
+                break
+            if cell.tag == _CELL:
+                text, fault = text_and_fault(cell)
+                self._note(cell, number, place)
+                last = min(place + times, MOST_COLUMNS + 1)
+                if text or fault is not None:
+                    cells += [""] * (place - len(cells)) + [text] * (last - place)
+                if fault is not None:
+                    faults |= dict.fromkeys(range(place, last), fault)
+            place += times
+        if not cells:
+            return
+        self._cells += len(cells) * repeated
+        check_bounds(self._number, self._cells)
+        hidden = element.get(f"{TABLE}visibility") in _UNSEEN
+        row = SheetRow(number, cells, hidden, faults or NO_FAULTS)
+        if not row.blank:
+            self.rows.append((row, repeated))
+
+    def _note(self, cell: etree._Element, row: int, column: int) -> None:
+        """Note how far a cell spreads, and which pictures lie in it."""
+        down = _number(cell, f"{TABLE}number-rows-spanned")
+        right = _number(cell, f"{TABLE}number-columns-spanned")
+        if down > 1 or right > 1:
+            bottom = min(row + down - 1, MOST_ROWS)
+            self.merges.append(Area(row, column, bottom, min(column + right - 1, MOST_COLUMNS)))
+        if len(cell):
+            for image in cell.iter(f"{DRAW}image"):
+                part = image.get(f"{LINK}href")
+                self.pictures.append(
+                    Picture(row, column, part.removeprefix("./") if part else None)
+                )
+
+
+def _events(file: IO[bytes], *tags: str) -> Iterator[tuple[str, etree._Element]]:
+    yield from etree.iterparse(
+        file,
+        events=("start", "end"),
+        tag=tags,
+        resolve_entities=False,
+        no_network=True,
+        remove_comments=True,
+        remove_pis=True,
+    )
+
+
+def _forget(row: etree._Element) -> None:
+    """Free what a row and those before it hold."""
+    row.clear()
+    above = row.getparent()
+    if above is not None:
+        while row.getprevious() is not None:
+            del above[0]
+
+
+def _is_sheet(table: etree._Element) -> bool:
+    """Whether a table is a sheet, and not one in a chart or in another cell."""
+    above = table.getparent()
+    return above is not None and above.tag == _BODY
+
+
+def _is_unseen(style: etree._Element) -> bool:
+    return any(
+        one.get(f"{TABLE}display") == "false"
+        for one in style.iterchildren(f"{STYLE}table-properties")
+    )
+
+
+def _number(element: etree._Element, name: str) -> int:
+    """Read how often something is there, or how far it spreads: once, where nothing is said."""
+    text = element.get(name)
+    return max(1, int(text)) if text is not None and text.isdecimal() else 1

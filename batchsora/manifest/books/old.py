@@ -1,0 +1,91 @@
+"""Excel's binary formats, .xls and .xlsb: values by calamine, and what it leaves out by records."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from batchsora.manifest.books import shown
+from batchsora.manifest.books.marks import Marks
+from batchsora.manifest.books.model import FAILED, NO_FAULTS, UNCALCULATED, Beside, SheetRow
+from batchsora.manifest.books.xls import Xls
+from batchsora.manifest.books.xlsb import marks_of
+from batchsora.manifest.errors import CellError, refused
+from batchsora.manifest.values import UNCALCULATED as NO_RESULT
+from batchsora.workbook import check_package
+
+
+class Old:
+    """A workbook of a binary format.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        ManifestError: the library that reads it is not installed.
+        WorkbookError: it is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            from python_calamine import (  # noqa: PLC0415 - an extra
+                CalamineWorkbook,
+                SheetTypeEnum,
+                SheetVisibleEnum,
+            )
+        except ImportError as error:
+            raise refused(
+                str(path),
+                f"reading {path.suffix} needs a library that is not installed",
+                'Install it: pip install "batchsora[ods]". Or save it as .xlsx or CSV UTF-8.',
+            ) from error
+        self._path = path
+        self._binary = path.suffix.lower() == ".xlsb"
+        if self._binary:
+            check_package(path)
+        self._book = CalamineWorkbook.from_path(path)
+        self._all = [one.name for one in self._book.sheets_metadata]
+        self._names = {
+            one.name: one.visible == SheetVisibleEnum.Visible
+            for one in self._book.sheets_metadata
+            if one.typ == SheetTypeEnum.WorkSheet
+        }
+        self._marks = lru_cache(1)(self._marked)
+
+    def names(self) -> list[str]:
+        """List the sheets, charts left out."""
+        return list(self._names)
+
+    def visible(self) -> list[str]:
+        """List the sheets that people see."""
+        return [name for name, visible in self._names.items() if visible]
+
+    def beside(self, sheet: str) -> Beside:
+        """Read what a sheet has beside its rows."""
+        marks = self._marks(sheet)
+        return Beside(marks.merges, marks.totals, marks.hidden_columns, marks.pictures)
+
+    def rows(self, sheet: str) -> Iterator[SheetRow]:
+        """Give all rows of a sheet, blank ones included."""
+        marks = self._marks(sheet)
+        bad: dict[int, dict[int, tuple[str, CellError]]] = {}
+        for (row, column), text in marks.errors.items():
+            bad.setdefault(row, {})[column] = (text, FAILED)
+        for row, column in marks.uncalculated:
+            bad.setdefault(row, {})[column] = (NO_RESULT, UNCALCULATED)
+        table = self._book.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
+        for number, values in enumerate(table, 1):
+            cells = [_line_ends(shown.of_value(value)) for value in values]
+            faults: dict[int, CellError] = {}
+            for column, (text, fault) in bad.get(number, {}).items():
+                cells += [""] * (column + 1 - len(cells))
+                cells[column], faults[column] = text, fault
+            yield SheetRow(number, cells, number in marks.hidden_rows, faults or NO_FAULTS)
+
+    def _marked(self, sheet: str) -> Marks:
+        if self._binary:
+            return marks_of(self._path, sheet)
+        return Xls(self._path).marks(self._all.index(sheet))
+
+
+def _line_ends(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text

@@ -1,0 +1,227 @@
+"""The records of .xls (MS-XLS, BIFF5 and BIFF8) that tell what calamine does not.
+
+A file of records lies in a container of sectors (MS-CFB), as in a small file system.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from struct import Struct, unpack_from
+from typing import Final
+
+from batchsora.manifest.books.marks import ERRORS, Marks
+from batchsora.manifest.books.model import Area, Picture
+from batchsora.workbook import WorkbookError
+
+_MAGIC: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_HEADER: Final = 512
+_ENTRY: Final = 128
+_LAST_SECTOR: Final = 0xFFFFFFFA
+"""Numbers from here on name no sector."""
+_STREAM, _ROOT = 2, 5
+_SUMMARY: Final = "\x05SummaryInformation"
+
+_BOF, _EOF, _SHEET, _PASSWORD, _RECALCULATED = 0x0809, 0x000A, 0x0085, 0x002F, 0x01C1
+_ROW, _COLUMNS, _MERGED, _ERROR = 0x0208, 0x007D, 0x00E5, 0x0205
+_FORMULAS: Final = (0x0006, 0x0206, 0x0406)
+_DRAWING, _OBJECT = 0x00EC, 0x005D
+_RECORD: Final = Struct("<HH")
+_ANCHOR: Final = b"\x10\xf0\x12\x00\x00\x00"
+"""How the place of a drawn object begins (MS-ODRAW ClientAnchor)."""
+_PICTURE: Final = 8
+_HIDDEN_ROW: Final = 0x20
+_NO_NUMBER: Final = 0xFFFF
+_FAILED, _EMPTY = 2, 3
+_ALWAYS: Final = 1
+
+
+class Xls:
+    """The records of a workbook.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        WorkbookError: it is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        streams = _streams(path.read_bytes())
+        self._book = streams.get("workbook") or streams.get("book") or b""
+        self._starts: list[int] = []
+        recalculated = False
+        for kind, start, size in self._records(0):
+            if kind == _SHEET and size >= 4:  # noqa: PLR2004 - the length of what is read
+                self._starts.append(unpack_from("<I", self._book, start)[0])
+            elif kind == _PASSWORD:
+                break
+            recalculated |= kind == _RECALCULATED
+        # a program that knows no formulas stores an empty text for each (xlwt does)
+        self._calculated = recalculated or _SUMMARY.lower() in streams
+
+    def marks(self, index: int) -> Marks:
+        """Read what stands at the cells of a sheet.
+
+        Args:
+            index: of the sheet, from 0, charts included.
+        """
+        found = Marks()
+        anchor: tuple[int, int] | None = None
+        if index >= len(self._starts):
+            return found
+        for kind, start, size in self._records(self._starts[index]):
+            data = self._book[start : start + size]
+            if kind == _DRAWING:
+                anchor = _anchor(data) or anchor
+            elif kind == _OBJECT and size >= 6 and anchor is not None:  # noqa: PLR2004 - as above
+                if unpack_from("<H", data, 4)[0] == _PICTURE:
+                    found.pictures.append(Picture(*anchor, None))
+            else:
+                self._mark(found, kind, data)
+        return found
+
+    def _mark(self, found: Marks, kind: int, data: bytes) -> None:
+        """Note what a record tells; one that is too short tells nothing."""
+        if kind == _ROW and len(data) >= 14:  # noqa: PLR2004 - the length of what is read
+            if data[12] & _HIDDEN_ROW:
+                found.hidden_rows.add(unpack_from("<H", data)[0] + 1)
+        elif kind == _COLUMNS and len(data) >= 10:  # noqa: PLR2004
+            first, last, _, _, flags = unpack_from("<5H", data)
+            if flags & 1:
+                found.hidden_columns.append((first, last))
+        elif kind == _ERROR and len(data) >= 8:  # noqa: PLR2004
+            if data[7]:
+                row, column = unpack_from("<HH", data)
+                found.errors[row + 1, column] = ERRORS.get(data[6], "#ERROR!")
+        elif kind in _FORMULAS and len(data) >= 16:  # noqa: PLR2004
+            self._mark_formula(found, data)
+        elif kind == _MERGED and len(data) >= 2:  # noqa: PLR2004
+            count = min(unpack_from("<H", data)[0], (len(data) - 2) // 8)
+            for place in range(count):
+                top, bottom, left, right = unpack_from("<4H", data, 2 + 8 * place)
+                found.merges.append(Area(top + 1, left, bottom + 1, right))
+
+    def _mark_formula(self, found: Marks, data: bytes) -> None:
+        row, column = unpack_from("<HH", data)
+        flags = unpack_from("<H", data, 14)[0]
+        if unpack_from("<H", data, 12)[0] != _NO_NUMBER:
+            # nobody calculated what is 0 and to be calculated each time
+            if flags & _ALWAYS and not unpack_from("<d", data, 6)[0]:
+                found.uncalculated.add((row + 1, column))
+        elif data[6] == _FAILED:
+            found.errors[row + 1, column] = ERRORS.get(data[8], "#ERROR!")
+        elif data[6] == _EMPTY and not self._calculated:
+            found.uncalculated.add((row + 1, column))
+
+    def _records(self, start: int) -> Iterator[tuple[int, int, int]]:
+        """Give the records of a part, those of charts in it left out: kind, start, size."""
+        depth = 0
+        while start + _RECORD.size <= len(self._book):
+            kind, size = _RECORD.unpack_from(self._book, start)
+            start += _RECORD.size
+            if kind == _BOF:
+                depth += 1
+            elif kind == _EOF:
+                depth -= 1
+                if depth <= 0:
+                    return
+            elif depth == 1:
+                yield kind, start, size
+            start += size
+
+
+def _anchor(data: bytes) -> tuple[int, int] | None:
+    """Read the row, from 1, and the column of the last place in a drawing."""
+    place = data.rfind(_ANCHOR)
+    if place < 0 or place + 14 > len(data):
+        return None
+    column, _, row = unpack_from("<3H", data, place + 8)
+    return row + 1, column
+
+
+def _streams(data: bytes) -> dict[str, bytes]:
+    """Read the streams of a container, by their names in small letters.
+
+    Raises:
+        WorkbookError: it is damaged.
+    """
+    if data[:8] != _MAGIC or len(data) < _HEADER:
+        raise _damaged()
+    shift, mini_shift = unpack_from("<HH", data, 30)
+    if not 7 <= shift <= 16 or not 4 <= mini_shift <= shift:  # noqa: PLR2004 - 128 B to 64 KB
+        raise _damaged()
+    first_directory = unpack_from("<I", data, 48)[0]
+    cutoff, first_mini = unpack_from("<II", data, 56)
+    file = _Sectors(data, 1 << shift, 1 << shift, _table(data, 1 << shift))
+    directory = file.chain(first_directory)
+    entries = [directory[at : at + _ENTRY] for at in range(0, len(directory) - _ENTRY + 1, _ENTRY)]
+    root = next((entry for entry in entries if entry[66] == _ROOT), None)
+    small: _Sectors | None = None
+    if root is not None:
+        numbers = file.chain(first_mini)
+        links = list(unpack_from(f"<{len(numbers) // 4}I", numbers))
+        small = _Sectors(file.chain(unpack_from("<I", root, 116)[0]), 1 << mini_shift, 0, links)
+    found: dict[str, bytes] = {}
+    for entry in entries:
+        if entry[66] == _STREAM:
+            length = max(0, min(64, unpack_from("<H", entry, 64)[0]) - 2)
+            name = entry[:length].decode("utf-16-le", "replace").lower()
+            first, size = unpack_from("<II", entry, 116)
+            sectors = small if size < cutoff and small is not None else file
+            wanted = name in ("workbook", "book")
+            found.setdefault(name, sectors.chain(first)[:size] if wanted else b"")
+    return found
+
+
+class _Sectors:
+    """Sectors that are chained to streams.
+
+    Args:
+        data: all of them.
+        size: bytes of one.
+        offset: where the first one begins.
+        links: which one follows each.
+    """
+
+    def __init__(self, data: bytes, size: int, offset: int, links: list[int]) -> None:
+        self._data = data
+        self._size = size
+        self._offset = offset
+        self._links = links
+
+    def chain(self, first: int) -> bytes:
+        """Read the sectors of a stream; a chain that runs in a circle is damage."""
+        parts: list[bytes] = []
+        sector = first
+        while sector < _LAST_SECTOR:
+            if sector >= len(self._links) or len(parts) > len(self._links):
+                raise _damaged()
+            start = self._offset + sector * self._size
+            parts.append(self._data[start : start + self._size])
+            sector = self._links[sector]
+        return b"".join(parts)
+
+
+def _table(data: bytes, size: int) -> list[int]:
+    """Read which sector follows each."""
+    numbers = list(unpack_from("<109I", data, 76))
+    following, count = unpack_from("<II", data, 68)
+    for _ in range(min(count, len(data) // size)):
+        if following >= _LAST_SECTOR or size * (following + 2) > len(data):
+            break
+        more = unpack_from(f"<{size // 4}I", data, size * (following + 1))
+        numbers += more[:-1]
+        following = more[-1]
+    links: list[int] = []
+    for number in numbers:
+        start = size * (number + 1)
+        if number < _LAST_SECTOR and start < len(data):
+            block = data[start : start + size]
+            links += unpack_from(f"<{len(block) // 4}I", block)
+    return links
+
+
+def _damaged() -> WorkbookError:
+    return WorkbookError(
+        "the workbook is damaged: its container makes no sense",
+        "Open it in your spreadsheet and save it again as .xlsx.",
+    )

@@ -1,0 +1,111 @@
+"""The records of .xlsb (MS-XLSB) that tell what calamine does not."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from struct import unpack_from
+from typing import Final
+from zipfile import ZipFile
+
+from batchsora.manifest.books.marks import ERRORS, Marks
+from batchsora.manifest.books.model import Area
+from batchsora.manifest.books.xlsx_beside import pictures_of
+from batchsora.workbook.package import package_of, targets, workbook_part
+
+_ROW, _ERROR, _FORMULA_ERROR, _COLUMNS = 0, 3, 11, 60
+_SHEET, _MERGED, _TABLE = 156, 176, 343
+_HIDDEN_ROW: Final = 0x10
+
+
+def marks_of(path: Path, sheet: str) -> Marks:
+    """Read what stands at the cells of a sheet.
+
+    Raises:
+        WorkbookError: the file is damaged.
+    """
+    found = Marks()
+    with package_of(path) as package:
+        book = workbook_part(package)
+        links = targets(package, book)
+        part = next((links[link][1] for link, name in _sheets(package, book) if name == sheet), "")
+        there = package.namelist()
+        if part not in there:
+            return found
+        row = 0
+        for kind, data in _records(package.read(part)):
+            if kind == _ROW and len(data) >= 12:  # noqa: PLR2004 - the length of what is read
+                row = unpack_from("<I", data)[0] + 1
+                if data[11] & _HIDDEN_ROW:
+                    found.hidden_rows.add(row)
+            else:
+                _mark(found, row, kind, data)
+        for link, name in targets(package, part).values():
+            if link == "drawing" and name in there:
+                found.pictures += pictures_of(package, name)
+            elif link == "table" and name in there:
+                found.totals += _totals(package.read(name))
+    return found
+
+
+def _mark(found: Marks, row: int, kind: int, data: bytes) -> None:
+    """Note what a record tells; one that is too short tells nothing."""
+    if kind in (_ERROR, _FORMULA_ERROR) and len(data) >= 9:  # noqa: PLR2004 - as above
+        column = unpack_from("<I", data)[0]
+        found.errors[row, column] = ERRORS.get(data[8], "#ERROR!")
+    elif kind == _COLUMNS and len(data) >= 18:  # noqa: PLR2004
+        first, last = unpack_from("<II", data)
+        if data[16] & 1:
+            found.hidden_columns.append((first, last))
+    elif kind == _MERGED and len(data) >= 16:  # noqa: PLR2004
+        found.merges.append(_area(data))
+
+
+def _area(data: bytes) -> Area:
+    top, bottom, left, right = unpack_from("<4I", data)
+    return Area(top + 1, left, bottom + 1, right)
+
+
+def _totals(table: bytes) -> Iterator[Area]:
+    """Give the area of a table object's totals, if it has any."""
+    for kind, data in _records(table):
+        if kind == _TABLE and len(data) >= 32:  # noqa: PLR2004 - the length of what is read
+            rows = unpack_from("<I", data, 28)[0]
+            area = _area(data)
+            if rows:
+                yield area._replace(top=max(area.top + 1, area.bottom - rows + 1))
+
+
+def _sheets(package: ZipFile, book: str) -> Iterator[tuple[str, str]]:
+    """Give the link and the name of each sheet."""
+    for kind, data in _records(package.read(book)):
+        if kind == _SHEET:
+            link, place = _text(data, 8)
+            yield link, _text(data, place)[0]
+
+
+def _text(data: bytes, start: int) -> tuple[str, int]:
+    """Read a text, and say where it ends."""
+    if start + 4 > len(data):
+        return "", len(data)
+    end = start + 4 + 2 * unpack_from("<I", data, start)[0]
+    return data[start + 4 : end].decode("utf-16-le", "replace"), end
+
+
+def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Give the records of a part: their kind, and what they hold."""
+    place = 0
+    while place < len(data):
+        kind, place = _number(data, place, 2)
+        size, place = _number(data, place, 4)
+        yield kind, data[place : place + size]
+        place += size
+
+
+def _number(data: bytes, place: int, most: int) -> tuple[int, int]:
+    """Read a number of up to so many bytes, seven bits each, and say where it ends."""
+    number = 0
+    for count, byte in enumerate(data[place : place + most]):
+        number |= (byte & 0x7F) << (7 * count)
+        place += 1
+        if not byte & 0x80:
+            break
+    return number, place

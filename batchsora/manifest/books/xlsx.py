@@ -1,0 +1,262 @@
+"""Excel's own format: .xlsx, .xlsm and templates, the ordinary and the strict kind.
+
+The parts are read as a stream and by ECMA-376 itself, because what decides here is what libraries
+leave out: whether a formula has a result, whether a result is an error, whether a row is hidden.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import IO, Final, NamedTuple
+from zipfile import ZipFile
+
+from lxml import etree
+
+from batchsora.manifest.books import shown
+from batchsora.manifest.books.model import (
+    NO_FAULTS,
+    UNCALCULATED,
+    Area,
+    Beside,
+    SheetRow,
+    check_bounds,
+)
+from batchsora.manifest.books.xlsx_beside import area_of, place_of, read_beside
+from batchsora.manifest.books.xlsx_blank import WithoutBlankRows
+from batchsora.manifest.books.xlsx_cells import Cells, text_of
+from batchsora.manifest.columns import MOST_COLUMNS
+from batchsora.manifest.errors import CellError
+from batchsora.manifest.values import UNCALCULATED as NO_RESULT
+from batchsora.workbook import WorkbookError
+from batchsora.workbook.package import package_of, part, targets, workbook_part
+
+_MOST_SPILLS: Final = 1000
+"""Formulas that fill several cells and have no result, open at once."""
+
+
+class _Sheet(NamedTuple):
+    part: str
+    visible: bool
+
+
+class Xlsx:
+    """A workbook of Excel's own format.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        WorkbookError: it is none, is damaged, or would grow beyond measure.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with package_of(path) as package:
+            name = workbook_part(package)
+            root = part(package, name)
+            links = targets(package, name)
+            self._sheets: dict[str, _Sheet] = {}
+            for one in root.iterfind("{*}sheets/{*}sheet"):
+                kind, target = links.get(_link(one), ("", ""))
+                if kind == "worksheet":
+                    state = one.get("state", "visible")
+                    self._sheets[one.get("name", "")] = _Sheet(target, state == "visible")
+            said = root.find("{*}workbookPr")
+            self._from_1904 = said is not None and _true(said.get("date1904"))
+            said = root.find("{*}calcPr")
+            self._to_calculate = said is not None and _true(said.get("fullCalcOnLoad"))
+            parts = dict(links.values())
+            self._texts_part = parts.get("sharedStrings")
+            self._forms = _forms(package, parts.get("styles"))
+
+    def names(self) -> list[str]:
+        """List the sheets, charts left out."""
+        return list(self._sheets)
+
+    def visible(self) -> list[str]:
+        """List the sheets that people see."""
+        return [name for name, sheet in self._sheets.items() if sheet.visible]
+
+    def beside(self, sheet: str) -> Beside:
+        """Read what a sheet has beside its rows."""
+        with package_of(self._path) as package:
+            return read_beside(package, _present(package, self._sheets[sheet].part))
+
+    def rows(self, sheet: str) -> Iterator[SheetRow]:
+        """Give a sheet's rows; blank ones are left out."""
+        with package_of(self._path) as package:
+            texts = self._texts
+            with package.open(_present(package, self._sheets[sheet].part)) as file:
+                cells = Cells(
+                    texts,
+                    self._forms,
+                    from_1904=self._from_1904,
+                    to_calculate=self._to_calculate,
+                )
+                yield from _Rows(cells).of(file)
+
+    @cached_property
+    def _texts(self) -> list[str]:
+        """The texts that cells name by a number."""
+        if self._texts_part is None:
+            return []
+        with package_of(self._path) as package:
+            name = _present(package, self._texts_part)
+            with package.open(name) as file:
+                return [text_of(one) for one in _elements(file, "si", "sst")]
+
+
+def _link(sheet: etree._Element) -> str:
+    """Read a sheet's link, whose attribute has another namespace in the strict kind."""
+    return next((str(v) for k, v in sheet.attrib.items() if str(k).endswith("}id")), "")
+
+
+def _present(package: ZipFile, name: str) -> str:
+    """Find a part by its name; some programs write it in other letters than the links do.
+
+    Raises:
+        WorkbookError: it is not there.
+    """
+    names = package.namelist()
+    if name in names:
+        return name
+    for other in names:
+        if other.replace("\\", "/").lower() == name.lower():
+            return other
+    raise WorkbookError(
+        f"the workbook is damaged: it has no part {name!r}",
+        "Open it in your spreadsheet and save it again.",
+    )
+
+
+def _true(text: str | None) -> bool:
+    return text in ("1", "true", "on")
+
+
+def _elements(
+    file: IO[bytes] | WithoutBlankRows, name: str, parent: str
+) -> Iterator[etree._Element]:
+    """Give the elements of one name as they end, and forget them afterwards."""
+    events = etree.iterparse(
+        file,
+        events=("end",),
+        tag=f"{{*}}{name}",
+        resolve_entities=False,
+        no_network=True,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    for _, element in events:
+        above = element.getparent()
+        if above is None or not above.tag.endswith(parent):
+            continue
+        yield element
+        element.clear()
+        while element.getprevious() is not None:
+            del above[0]
+
+
+def _forms(package: ZipFile, name: str | None) -> list[str]:
+    """Read the number formats of cells, by the number of the cells' style."""
+    if name is None:
+        return []
+    try:
+        root = part(package, _present(package, name))
+    except WorkbookError:  # a book that other programs open: its numbers are shown as they are
+        return []
+    own = {
+        one.get("numFmtId"): one.get("formatCode", "")
+        for one in root.iterfind("{*}numFmts/{*}numFmt")
+    }
+    forms: list[str] = []
+    for one in root.iterfind("{*}cellXfs/{*}xf"):
+        number = one.get("numFmtId", "0")
+        form = own.get(number)
+        if form is None:
+            form = shown.BUILT_IN.get(int(number), "") if number.isdecimal() else ""
+        forms.append("" if form.lower() == "general" else form)
+    return forms
+
+
+class _Rows:
+    """Reads the rows of one sheet.
+
+    Args:
+        cells: reads their cells.
+    """
+
+    def __init__(self, cells: Cells) -> None:
+        self._reader = cells
+        self._faults: dict[int, CellError] = {}
+        self._spills: list[tuple[Area, CellError]] = []
+
+    def of(self, file: IO[bytes]) -> Iterator[SheetRow]:
+        """Give the rows that have anything in them."""
+        number = cells_seen = 0
+        for row in _elements(WithoutBlankRows(file), "row", "sheetData"):
+            number = int(row.get("r") or number + 1)
+            cells_seen += len(row)
+            check_bounds(number, cells_seen)
+            names = _names(row.tag)
+            if next(row.iter(*names), None) is None:
+                continue
+            self._faults = {}
+            cells = self._cells(row, *names)
+            if self._spills:
+                self._spill(number, cells)
+            cells_seen += max(0, len(cells) - len(row))  # gaps are filled
+            hidden = row.get("hidden") in ("1", "true")
+            yield SheetRow(number, cells, hidden, self._faults or NO_FAULTS)
+
+    def _cells(self, row: etree._Element, v: str, inline: str, f: str) -> list[str]:
+        cells: list[str] = []
+        place = -1
+        for cell in row:
+            reference = cell.get("r")
+            place = place + 1 if reference is None else place_of(reference)
+            stored: dict[str, etree._Element] = {child.tag: child for child in cell}
+            if not stored or place > MOST_COLUMNS:  # one too many is told as that
+                continue
+            formula = _text(stored.get(f))
+            if inline in stored:
+                text = text_of(stored[inline])
+                value: str | None = text
+            else:
+                value = _text(stored.get(v))
+                text = self._reader.shown(cell, value, formula)
+            if fault := self._reader.trouble(cell, value, formula):
+                self._faults[place] = fault
+                self._note_spill(stored.get(f), fault)
+            if place >= len(cells):
+                cells += [""] * (place + 1 - len(cells))
+            cells[place] = text
+        return cells
+
+    def _note_spill(self, formula: etree._Element | None, fault: CellError) -> None:
+        """Note where the results of a formula would be that fills more cells than its own."""
+        if formula is None or fault is not UNCALCULATED or len(self._spills) == _MOST_SPILLS:
+            return
+        area = area_of(formula.get("ref", ""))
+        if area is not None and formula.get("t") == "array":
+            self._spills.append((area, fault))
+
+    def _spill(self, number: int, cells: list[str]) -> None:
+        """Note the empty cells of a row that a formula without a result would fill."""
+        self._spills = [(area, fault) for area, fault in self._spills if area.bottom >= number]
+        for area, fault in self._spills:
+            for place in range(area.left, min(area.right, MOST_COLUMNS) + 1):
+                if place >= len(cells) or not cells[place]:
+                    cells += [""] * (place + 1 - len(cells))
+                    cells[place] = NO_RESULT
+                    self._faults[place] = fault
+
+
+@lru_cache(8)
+def _names(row: str) -> tuple[str, str, str]:
+    """Name the elements of a value, a text and a formula, as those of a row with this name."""
+    before = row.removesuffix("row")
+    return f"{before}v", f"{before}is", f"{before}f"
+
+
+def _text(element: etree._Element | None) -> str | None:
+    return None if element is None else element.text or ""

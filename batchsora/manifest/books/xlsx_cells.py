@@ -1,0 +1,112 @@
+"""What one cell of Excel's format shows, and why that can be no value."""
+
+import re
+from typing import Final
+
+from lxml import etree
+
+from batchsora.manifest.books import shown
+from batchsora.manifest.books.model import FAILED, IN_CELL, UNCALCULATED
+from batchsora.manifest.errors import CellError
+from batchsora.manifest.values import UNCALCULATED as NO_RESULT
+
+_ESCAPE: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
+_PICTURE: Final = re.compile(r"\b(?:DISPIMG|IMAGE)\s*\(", re.IGNORECASE)
+_LONGEST_FORMULA: Final = 32_767
+_TEXTS: Final = ("str", "inlineStr", "s")
+
+
+class Cells:
+    """Reads the cells of one workbook.
+
+    Args:
+        texts: that cells name by a number.
+        forms: number formats, by the number of a style.
+        from_1904: how days are counted.
+        to_calculate: whether the program that wrote the book left calculating to others; its
+            results are 0 then.
+    """
+
+    def __init__(
+        self, texts: list[str], forms: list[str], *, from_1904: bool, to_calculate: bool
+    ) -> None:
+        self._texts = texts
+        self._forms = forms
+        self._from_1904 = from_1904
+        self._to_calculate = to_calculate
+
+    def trouble(
+        self, cell: etree._Element, value: str | None, formula: str | None
+    ) -> CellError | None:
+        """Say why a cell has no value, if it has none.
+
+        Args:
+            cell: the element.
+            value: as it is stored; None where nothing is, which an empty text is not.
+            formula: as far as it stands in this cell; None where it is no formula.
+        """
+        kind = cell.get("t", "n")
+        picture = _shows_picture(value, formula) or (
+            kind == "e" and value == "#VALUE!" and cell.get("vm") is not None
+        )
+        if picture:
+            return IN_CELL
+        if kind == "e":
+            return FAILED
+        if formula is None:
+            return None
+        if value is None or (not value and kind not in _TEXTS):
+            return UNCALCULATED
+        # a program that does not calculate stores 0, and says that it is to be calculated
+        return UNCALCULATED if self._to_calculate and kind == "n" and not float(value) else None
+
+    def shown(self, cell: etree._Element, value: str | None, formula: str | None) -> str:
+        """Write what a cell shows; :data:`NO_RESULT` for a formula without a result."""
+        kind = cell.get("t", "n")
+        if value is None or (not value and kind not in _TEXTS):
+            return "" if formula is None else NO_RESULT
+        if kind == "s":
+            return self._texts[int(value)] if value else ""
+        if kind == "b":
+            return "TRUE" if value.strip() in ("1", "true") else "FALSE"
+        if kind == "d":
+            return value.removesuffix("T00:00:00").replace("T", " ")
+        if kind != "n":
+            return unescaped(value)
+        style = cell.get("s", "")
+        known = style.isdecimal() and int(style) < len(self._forms)
+        form = self._forms[int(style)] if known else ""
+        return shown.number(value.strip(), form, from_1904=self._from_1904)
+
+
+def _shows_picture(value: str | None, formula: str | None) -> bool:
+    """Whether a cell shows a picture by a formula, of WPS (DISPIMG) or of others (IMAGE)."""
+    by_wps = value is not None and value.lstrip("=").upper().startswith("DISPIMG(")
+    if formula is None or by_wps:
+        return by_wps
+    empty = not value or value == "#VALUE!"
+    return empty and _PICTURE.search(formula[:_LONGEST_FORMULA]) is not None
+
+
+def text_of(element: etree._Element) -> str:
+    """Read a text of one or more runs, without the hints of how it is pronounced."""
+    texts: list[str] = []
+    for child in element:
+        name = child.tag.rpartition("}")[2]
+        if name == "t":
+            texts.append(child.text or "")
+        elif name == "r":
+            texts += [one.text or "" for one in child.iterfind("{*}t")]
+    return unescaped("".join(texts))
+
+
+def unescaped(text: str) -> str:
+    """Read what XML can't hold and is written as ``_x000D_`` (ECMA-376 part 1, 22.9.2.19).
+
+    Line breaks of whatever kind become LF; so does the vertical tab, which is one in Office.
+    """
+    if "_x" in text:
+        text = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        text = text.replace("\v", "\n")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
