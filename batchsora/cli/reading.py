@@ -1,6 +1,7 @@
 """Options that say how a manifest is read, alike in every command that reads one."""
 
 import functools
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -91,6 +92,12 @@ _OPTIONS: Final = (
         "--encoding", metavar="NAME", callback=_encoding, help="Of a file that is not UTF-8."
     ),
     click.option(
+        "--images",
+        type=click.Path(exists=True, file_okay=False),
+        metavar="DIR",
+        help="Another folder to look for pictures in.",
+    ),
+    click.option(
         "--fit-images", is_flag=True, help="Convert and shrink pictures that would be refused."
     ),
     click.option(
@@ -98,7 +105,8 @@ _OPTIONS: Final = (
     ),
 )
 NAMES: Final = (
-    "sheet", "columns", "column_defaults", "prompt", "delimiter", "encoding", "fit_images",
+    "sheet", "columns", "column_defaults", "prompt", "delimiter", "encoding", "images",
+    "fit_images",
     "allow_outside",
 )  # fmt: skip
 
@@ -126,7 +134,14 @@ def _source(said: Mapping[str, Any], path: Any) -> "Source":
         defaults["prompt"] = said["prompt"]
     return Source(
         path,
-        Reading(said["sheet"], said["delimiter"], said["encoding"], said["columns"], defaults),
+        Reading(
+            sheet=said["sheet"],
+            delimiter=said["delimiter"],
+            encoding=said["encoding"],
+            columns=said["columns"],
+            defaults=defaults,
+            images=None if said["images"] is None else os.path.realpath(said["images"]),
+        ),
         allow_outside=said["allow_outside"],
         fit_images=said["fit_images"],
     )

@@ -55,6 +55,7 @@ class Reading:
         columns: which column of ours a header means (``--map``), by the header as written.
         defaults: what an empty cell of one of our columns says (``--default``), also where the
             table has no such column.
+        images: a folder in which pictures are looked for, beside the manifest's own.
         kept: headers of ``columns`` that were said before, for an earlier load; one that is not
             there is passed over.
     """
@@ -64,6 +65,7 @@ class Reading:
     encoding: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, str] = field(default_factory=dict)
+    images: str | None = None
     kept: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
