@@ -77,11 +77,14 @@ def _merged(source: Source, kept: Mapping[str, Any]) -> Source:
         if name in SYNONYMS and name not in now.defaults
     }
     sheet = kept.get("sheet") if kept.get("sheet_said") and now.sheet is None else None
+    images = kept.get("images") if now.images is None else None
+    images = images if isinstance(images, str) else None
     words = [f"--map {quote(f'{header}={name}')}" for header, name in columns.items()]
     words += [f"--default {quote(f'{name}={text}')}" for name, text in defaults.items()]
     again = [name for name in _FLAGS if getattr(now, name) is None and kept.get(name) is True]
     flags: dict[str, Any] = dict.fromkeys(again, True)
     words += [f"--{name.replace('_', '-')}" for name in flags]
+    words += [] if images is None else [f"--images {quote(images)}"]
     if isinstance(sheet, str):
         words.insert(0, f"--sheet {quote(sheet)}")
     reading = replace(
@@ -89,6 +92,7 @@ def _merged(source: Source, kept: Mapping[str, Any]) -> Source:
         sheet=sheet if isinstance(sheet, str) else now.sheet,
         columns={**columns, **now.columns},
         defaults={name: text for name, text in {**defaults, **now.defaults}.items() if text},
+        images=now.images if images is None else images,
         kept=tuple(columns),
         **flags,
     )

@@ -1,6 +1,7 @@
 """Options that say how a manifest is read, alike in every command that reads one."""
 
 import functools
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -101,6 +102,12 @@ _OPTIONS: Final = (
         "--encoding", metavar="NAME", callback=_encoding, help="Of a file that is not UTF-8."
     ),
     click.option(
+        "--images",
+        type=click.Path(exists=True, file_okay=False),
+        metavar="DIR",
+        help="Another folder to look for pictures in.",
+    ),
+    click.option(
         "--fit-images", is_flag=True, help="Convert and shrink pictures that would be refused."
     ),
     click.option(
@@ -109,7 +116,7 @@ _OPTIONS: Final = (
 )
 NAMES: Final = (
     "sheet", "include_hidden", "ignore_pictures", "columns", "column_defaults", "prompt",
-    "delimiter", "encoding", "fit_images", "allow_outside",
+    "delimiter", "encoding", "images", "fit_images", "allow_outside",
 )  # fmt: skip
 
 
@@ -137,13 +144,14 @@ def _source(said: Mapping[str, Any], path: Any) -> "Source":
     return Source(
         path,
         Reading(
-            said["sheet"],
-            said["delimiter"],
-            said["encoding"],
-            said["columns"],
-            defaults,
+            sheet=said["sheet"],
+            delimiter=said["delimiter"],
+            encoding=said["encoding"],
+            columns=said["columns"],
+            defaults=defaults,
             include_hidden=said["include_hidden"],
             ignore_pictures=said["ignore_pictures"],
+            images=None if said["images"] is None else os.path.realpath(said["images"]),
         ),
         allow_outside=said["allow_outside"],
         fit_images=said["fit_images"],

@@ -160,7 +160,12 @@ class Manifest:
 
     def _pictures(self) -> Images:
         folder = self.path if self.path.is_dir() else self.path.parent
-        pictures = Images(folder, allow_outside=self._allow_outside, fitter=self._fitter)
+        pictures = Images(
+            folder,
+            allow_outside=self._allow_outside,
+            fitter=self._fitter,
+            more=None if self._reading.images is None else Path(self._reading.images),
+        )
         self.notes.clear()
         pictures.notes = self.notes
         return pictures
@@ -176,7 +181,8 @@ class Manifest:
         Raises:
             ManifestError: as :meth:`rows` does.
         """
-        reader = self._row_reader(self._pictures())
+        pictures = self._pictures()
+        reader = self._row_reader(pictures)
         columns = ColumnReader(reader, kind_of)
 
         watch = Lookalikes(self._meaning)
@@ -196,6 +202,7 @@ class Manifest:
                         else:
                             yield (spec_row(item, kind_of(item.request)),)
             self._note(watch)
+            self.notes[:0] = pictures.elsewhere
 
         return self._bounded(chain.from_iterable(lumps()))
 

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import pytest
 from support.shell import Shell
+from support.tiny import PNG
 
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import Manifest, open_manifest
 from batchsora.runblob.kinds import kind_of
 from jobs.spec import SpecRow
-
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 16
 
 
 @pytest.fixture

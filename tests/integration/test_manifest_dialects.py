@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.tiny import JPEG, PNG
 
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import Manifest, ManifestError, open_manifest
 from batchsora.tables import restored_at_first
 from jobs.spec import JobSpec
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 16
 ROWS = [["id", "prompt", "seconds"], ["a", "Ein Fuchs; müde", "15"], ["b", 'Say "hi", fox', ""]]
 
 
@@ -172,7 +172,7 @@ def test_a_folder_of_pictures_is_a_manifest(tmp_path: Path) -> None:
     folder = tmp_path / "holiday"
     folder.mkdir()
     for name in ("10.png", "2.png", "cat.JPG", ".hidden.png", "notes.txt"):
-        written(folder, name, b"\xff\xd8\xff\xe0" if name.endswith("JPG") else PNG)
+        written(folder, name, JPEG if name.endswith("JPG") else PNG)
     reading = Reading(defaults={"prompt": "Animate this", "duration": "15"})
     manifest = open_manifest(folder, reading=reading)
     assert manifest.name == "holiday"
