@@ -68,12 +68,12 @@ class LeftOut:
     def words(self) -> list[str]:
         """Say it, a line each."""
         said = [
-            (self.comments, "begin with # or //, and are taken for comments"),
-            (self.headers, "repeat the header"),
-            (self.totals, "sum up others"),
-            (self.blank, "have nothing in the columns that are read"),
+            (self.comments, "taken for comments, by # or // at the beginning"),
+            (self.headers, "the header again"),
+            (self.totals, "a sum of others"),
+            (self.blank, "nothing in the columns that are read"),
         ]
-        lines = [f"left out: {rows_text(rows)}: they {why}" for rows, why in said if rows]
+        lines = [f"left out: {rows_text(rows)}: {why}" for rows, why in said if rows]
         return lines + (["left alone: a first column that counts the rows"] if self.counter else [])
 
 
