@@ -209,6 +209,8 @@ def _copy(database: Path, copy: Path) -> None:
         closing(sqlite3.connect(database)) as old,
         closing(sqlite3.connect(draft)) as new,
     ):
+        # a copy that does not fit is dropped, not rolled back: its journal would stay behind
+        new.execute("PRAGMA journal_mode = OFF")
         old.backup(new)
 
 

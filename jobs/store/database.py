@@ -163,8 +163,13 @@ class Store:
         copy = path.with_name(f"{path.name}.{suffix}")
         os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         self._writer.flush()
-        with closing(sqlite3.connect(copy)) as new:
-            driver(self._connection).backup(new)
+        try:
+            with closing(sqlite3.connect(copy)) as new:
+                new.execute("PRAGMA journal_mode = OFF")  # what does not fit is dropped
+                driver(self._connection).backup(new)
+        except BaseException:
+            copy.unlink()
+            raise
         return copy
 
     def copy_to(self, path: Path) -> None:
