@@ -15,7 +15,7 @@ from batchsora.app.sealing import own_sealer
 from batchsora.settings import SettingsError
 from jobs import schema
 from jobs.clock import Clock
-from jobs.files import made_folder, refuse_link
+from jobs.files import made_folder, refuse_foreign_folder, refuse_link
 from jobs.lock import PATIENCE, runner_lock
 from jobs.mounts import refuse_network_drive
 from jobs.store import Store, accounts, steering
@@ -36,11 +36,12 @@ def unlinked_side_folder(database: Path) -> Path:
     """Return the folder for what the page keeps, whether it is there or not.
 
     Raises:
-        SettingsError: it is a link.
+        SettingsError: it is a link, or somebody else's.
     """
     folder = side_folder(database)
     try:
         refuse_link(folder, "move it away")
+        refuse_foreign_folder(folder)
     except OSError as error:
         raise SettingsError(
             f"{folder}, where the page keeps its files, can't be used: {error.strerror}"
@@ -48,15 +49,15 @@ def unlinked_side_folder(database: Path) -> Path:
     return folder
 
 
-def made_side_folder(database: Path) -> Path:
-    """Give the folder for what the page keeps; made, for its owner alone, when it is missing.
+def made_side_folder(database: Path, *inside: str) -> Path:
+    """Return the folder for what the page keeps, or one in it; made for its owner alone.
 
     Raises:
-        SettingsError: it is a link, or can't be made.
+        SettingsError: it is a link, can't be made, or is somebody else's.
     """
     folder = side_folder(database)
     try:
-        return made_folder(folder)
+        return made_folder(folder, *inside)
     except OSError as error:
         raise SettingsError(
             f"{folder}, where the page keeps its files, can't be used: {error.strerror}"

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from batchsora.apart import ApartError, Bounds, ask
 from batchsora.manifest.errors import CellError
 from batchsora.manifest.images import LARGEST_IMAGE, media_type, opened
-from jobs.files import refuse_link
+from jobs.files import made_folder, refuse_foreign_folder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -114,7 +114,18 @@ class Fitter:
             ) from error
 
     def _earlier(self, sha256: str) -> Path | None:
-        """Find what an earlier load made; what can't be sent does not count."""
+        """Find what an earlier load made; what can't be sent does not count.
+
+        Raises:
+            CellError: somebody else may have put another picture there.
+        """
+        try:
+            refuse_foreign_folder(self._folder)
+        except OSError as error:
+            raise CellError(
+                f"{self._folder}, where fitted images are kept, can't be used: {error.strerror}",
+                "Nothing was loaded.",
+            ) from error
         for suffix in _SUFFIXES:
             path = self._folder.absolute() / f"{sha256}{suffix}"
             try:
@@ -128,8 +139,7 @@ class Fitter:
 
     def _kept(self, made: _Made, sha256: str) -> Path:
         """Write what was made; it appears whole or not at all."""
-        refuse_link(self._folder, "move it away")
-        self._folder.mkdir(parents=True, exist_ok=True)
+        made_folder(self._folder)
         final = self._folder.absolute() / f"{sha256}{made.suffix}"
         draft = final.with_name(f".{uuid.uuid4().hex}.part")
         try:

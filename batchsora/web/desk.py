@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -20,7 +19,6 @@ from batchsora.app.session import Hooks
 from batchsora.settings import Settings
 from batchsora.web.launch import Launcher
 from jobs import schema
-from jobs.files import made_folder
 from jobs.lock import RunnerInfo, current_runner, is_held, lasting_runner
 from jobs.store import Store, handing
 
@@ -75,15 +73,23 @@ class Desk:
         self._kept: dict[object, _Kept] = {}
         self.launcher = Launcher(settings, self.folder / "runs", self.clock)
 
-    @cached_property
+    @property
     def folder(self) -> Path:
-        """Give the folder beside the database for what the page keeps; made when it is missing."""
+        """Return the folder beside the database for what the page keeps; made when it is missing.
+
+        Raises:
+            SettingsError: it can't be made, or is somebody else's.
+        """
         return made_side_folder(self.settings.database)
 
-    @cached_property
+    @property
     def manifest_folder(self) -> Path:
-        """Give the folder where uploaded manifests are kept."""
-        return made_folder(self.folder / "manifests")
+        """Return the folder where uploaded manifests are kept.
+
+        Raises:
+            SettingsError: it can't be made, or is somebody else's.
+        """
+        return made_side_folder(self.settings.database, "manifests")
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Ask the database something, on one snapshot."""

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from ..mounts import refuse_network_drive
+from ..owners import refuse_planted_files
 from ..shape import guard
 from .prepared import driver
 from .same_file import Change, OpenedFile
@@ -71,6 +72,7 @@ class Store:
 
     def __init__(self, path: Path, observer: Callable[[Connection], None] | None = None) -> None:
         self.path = path
+        refuse_planted_files(path)
         self._connection = self._connect("foreign_keys = ON")
         try:
             self._reader = self._connect("query_only = ON")
