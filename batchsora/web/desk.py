@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection
 
 from batchsora.app.databases import existing_store, made_side_folder, working_store
+from batchsora.app.known import owner_of
 from batchsora.app.loading import Caps
 from batchsora.app.session import Hooks
 from batchsora.settings import Settings
@@ -161,7 +162,7 @@ def opened(
         jobs.errors.EngineError: it can't be used.
     """
     if schema.version(settings.database) != schema.HEAD:
-        with working_store(settings.database, hooks.clock):
+        with working_store(settings.database, hooks.clock, lambda: owner_of(settings)):
             pass
     with existing_store(settings.database) as store, existing_store(settings.database) as writing:
         yield Desk(settings, store, writing, hooks, download, standing)
