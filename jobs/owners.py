@@ -6,6 +6,7 @@ write into it. Both must belong to who could change the database anyway (:func:`
 """
 
 import os
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -19,8 +20,9 @@ BESIDE: Final = ("-wal", "-shm", "-journal")
 def refuse_planted_files(database: Path) -> None:
     """Check that what SQLite would read together with a database is its owner's.
 
-    Root's SQLite gives these files to the owner of the database, so that is who they may belong to
-    as well.
+    They may belong to the owner of the database as well, to whom root's SQLite gives them, and to
+    anybody where the database itself can be written by a group: its members leave such files too,
+    and what they bought stands there until the next run.
 
     Raises:
         DatabaseUnusableError: another account made one of them.
@@ -29,14 +31,16 @@ def refuse_planted_files(database: Path) -> None:
     for suffix in BESIDE:
         path = real.with_name(real.name + suffix)
         try:
-            found, owner = path.lstat(), real.stat().st_uid
+            found, kept = path.lstat(), real.stat()
         except OSError:
             continue  # it is not there, or what opens it says why it can't
-        if found.st_uid != owner and is_foreign(path, found):
+        shared = kept.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        if not shared and found.st_uid != kept.st_uid and is_foreign(path, found):
             raise DatabaseUnusableError(
                 f"{path} belongs to another account (number {found.st_uid}), and what stands in it "
-                "would be written into the database, so nothing was read or bought: delete it, and "
-                "keep databases where other accounts can't write"
+                "would be written into the database, so nothing was read or bought. If it is yours "
+                "(the database was given another owner), 'chown' it to the same owner: it may hold "
+                "what was bought. Else move it away, and keep databases where nobody else can write"
             )
 
 

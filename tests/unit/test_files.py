@@ -130,7 +130,7 @@ def test_what_sqlite_would_read_beside_a_database(
     suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may belong to the database's owner, to whom root's SQLite gives it; to no one else."""
-    (tmp_path / "a.db").touch()
+    (tmp_path / "a.db").touch(0o600)
     (tmp_path / f"a.db{suffix}").touch()
     refuse_planted_files(tmp_path / "a.db")
     with monkeypatch.context() as patch:
@@ -146,3 +146,5 @@ def test_what_sqlite_would_read_beside_a_database(
     for name in ("a.db", "b.db"):
         with pytest.raises(DatabaseUnusableError, match=rf"a\.db{suffix} belongs to another"):
             refuse_planted_files(tmp_path / name)
+    (tmp_path / "a.db").chmod(0o660)  # a group works with it, and leaves such files too
+    refuse_planted_files(tmp_path / "a.db")
