@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from batchsora.apart import ApartError, Bounds, ask
 from batchsora.manifest.errors import CellError
 from batchsora.manifest.images import LARGEST_IMAGE, media_type, opened
-from jobs.files import refuse_link
+from jobs.files import made_folder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -75,7 +75,7 @@ class Fitter:
     """Makes pictures fit, and keeps what it made.
 
     Args:
-        folder: where it is kept; made when it is needed.
+        folder: where it is kept, checked to be nobody else's; made when it is needed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -128,8 +128,7 @@ class Fitter:
 
     def _kept(self, made: _Made, sha256: str) -> Path:
         """Write what was made; it appears whole or not at all."""
-        refuse_link(self._folder, "move it away")
-        self._folder.mkdir(parents=True, exist_ok=True)
+        made_folder(self._folder)
         final = self._folder.absolute() / f"{sha256}{made.suffix}"
         draft = final.with_name(f".{uuid.uuid4().hex}.part")
         try:
