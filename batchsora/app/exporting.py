@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from batchsora.app.export_targets import check_target_is_ours, remember
 from batchsora.export import export_batches, result_row, workbook_cells
 from batchsora.manifest.csv_reader import SUFFIXES as TEXT
 from batchsora.manifest.csv_results import encoding_of, write_csv_results
@@ -18,7 +19,7 @@ from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import Manifest, read_again
 from batchsora.manifest.sheet_reader import EXCEL
 from batchsora.manifest.yaml_results import write_yaml_results
-from batchsora.tables import RESULT_COLUMNS, TableError, replacing
+from batchsora.tables import RESULT_COLUMNS, TableError, replacing, unwritable
 from batchsora.workbook import WorkbookError, annotate
 from jobs.errors import NotAllowedError
 from jobs.states import JobState
@@ -62,23 +63,29 @@ def export(store: Store, target: Path, batch: str | None, states: Sequence[str] 
         TableError: the format is none of ours, or the file can't be written.
     """
     done = Exported(target)
-    suffix = target.suffix.lower()
+    found = store.read(lambda c: views.find_batches(c, batch))
+    check_target_is_ours(store, target, found)
+    _export(store, found, batch, states, done)
+    remember(store, target, found)
+    return done
+
+
+def _export(
+    store: Store, found: Sequence[Any], batch: str | None, states: Sequence[str], done: Exported
+) -> None:
+    target, suffix = done.target, done.target.suffix.lower()
     if suffix in (*EXCEL, *YAML):
-        found = store.read(lambda c: views.find_batches(c, batch))
         manifest = None if states or len(found) != 1 else _manifest(found[0], done)
         family = EXCEL if suffix in EXCEL else YAML
         if manifest is not None and manifest.path.suffix.lower() in family:
-            if target.exists() and target.samefile(manifest.path):
-                raise TableError(f"{target} is the manifest itself: --in-place keeps a copy of it.")
             _write_into(store, found[0].name, manifest, done)
-            return done
+            return
         if family is YAML:
             raise TableError(
                 f"{target}: YAML results are written only into a copy of one YAML manifest. Name a "
                 "file that ends with .xlsx, .csv, .jsonl or .json."
             )
     done.jobs = export_batches(store, target, batch, states)
-    return done
 
 
 def export_in_place(
@@ -156,12 +163,14 @@ def _copy(path: Path, backup: Path) -> None:
             shutil.copyfileobj(old, new)
     except FileExistsError:
         raise TableError(f"{backup} exists already; try again in a second.") from None
+    except OSError as error:
+        raise unwritable(backup, error) from error
     shutil.copystat(path, backup)
 
 
 def _manifest(batch: Any, done: Exported) -> Manifest | None:
     """Open the manifest of a batch as it was read; a note says why where that can't be."""
-    if batch.reading is None:
+    if "path" not in (batch.reading or {}):
         done.notes.append(f"{batch.name!r} has no manifest that could be told")
         return None
     try:
@@ -208,8 +217,7 @@ def _encoding(manifest: Manifest) -> str | None:
 
 
 def _reading(manifest: Manifest) -> Reading:
-    said = {name: value for name, value in manifest.read_as.items() if name != "path"}
-    return Reading(**said)
+    return Reading.kept(manifest.read_as)
 
 
 def _by_row(

@@ -35,6 +35,7 @@ def command(
 ) -> int:
     """Write the manifest's own columns, untouched and in order, then the results.
 
+    A file that is there is replaced only if it is an export of the same batch, as it was written.
     Of a workbook, and of YAML, a copy of the manifest gets the results, with all else in it as it
     was. The file can be loaded again as a manifest: its rows keep their keys, and nothing is bought
     twice.

@@ -8,7 +8,7 @@ import codecs
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
@@ -67,6 +67,12 @@ class Reading:
     def as_json(self) -> dict[str, Any]:
         """Give what is not left open, to be kept with the batch."""
         return {name: said for name, said in asdict(self).items() if said}
+
+    @classmethod
+    def kept(cls, said: Mapping[str, Any]) -> "Reading":
+        """Return what :meth:`as_json` gave, whatever else was kept beside it."""
+        names = {one.name for one in fields(cls)}
+        return cls(**{name: value for name, value in said.items() if name in names})
 
 
 PLAIN: Final = Reading()

@@ -275,8 +275,7 @@ def read_again(read_as: Mapping[str, Any]) -> Manifest:
     Raises:
         ManifestError: it is refused now.
     """
-    said = {name: value for name, value in read_as.items() if name != "path"}
-    return open_manifest(Path(read_as["path"]), reading=Reading(**said))
+    return open_manifest(Path(read_as["path"]), reading=Reading.kept(read_as))
 
 
 def _check_name(path: Path) -> None:
