@@ -6,14 +6,13 @@ default instead of what the person wrote, and be paid for.
 """
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final
 
 from batchsora.manifest.errors import RowProblem, refused
-from batchsora.tables import RESULT_COLUMNS
 
 SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "id": ("name", "job id"),
@@ -52,7 +51,6 @@ _CANONICAL: Final = {folded(name): name for name in SYNONYMS}
 _KNOWN: Final = _CANONICAL | {
     folded(synonym): name for name, synonyms in SYNONYMS.items() for synonym in synonyms
 }
-_RESULTS: Final = {folded(name): name for name in RESULT_COLUMNS}
 
 
 def meaning(header: str) -> str | None:
@@ -89,6 +87,7 @@ def understand(
     headers: Sequence[str],
     row: int | None,
     said: Mapping[str, str] = MappingProxyType({}),
+    results: Collection[int] = (),
 ) -> Columns:
     """Find out what the headers of a manifest mean.
 
@@ -97,6 +96,8 @@ def understand(
         headers: as written.
         row: where they stand, or None.
         said: which column of ours a header means, by the header, because a person says so.
+        results: where the results of an earlier export stand
+            (:mod:`batchsora.manifest.result_columns`).
 
     Raises:
         ManifestError: no prompt, a header twice, two headers for one column, or a person speaks of
@@ -119,7 +120,6 @@ def understand(
                 found=header,
             )
     known, shadowed = _known(file, headers, row, _said(file, headers, row, said))
-    results = {index for index, header in enumerate(headers) if folded(header) in _RESULTS}
     nameless = tuple(index for index, header in enumerate(headers) if not header.strip())
     carried = tuple(i for i in range(len(headers)) if i not in results and headers[i].strip())
     _refuse_twins(file, [headers[index] for index in carried], row)
@@ -137,19 +137,6 @@ def understand(
         )
         for index, name in shadowed.items()
     ]
-    # An export has all of them; a few alone are more likely somebody's own.
-    if 0 < len(results) < len(RESULT_COLUMNS):
-        warnings += [
-            RowProblem(
-                file,
-                row,
-                headers[index],
-                None,
-                "is the name of a result column: it is neither used nor carried through",
-                "Rename it to keep it.",
-            )
-            for index in sorted(results)
-        ]
     suspicious = {
         headers[index]: like
         for index in carried

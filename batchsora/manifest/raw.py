@@ -56,6 +56,7 @@ class Reading:
         columns: which column of ours a header means (``--map``), by the header as written.
         defaults: what an empty cell of one of our columns says (``--default``), also where the
             table has no such column.
+        results: headers of the columns that we wrote into the manifest (``export --in-place``).
     """
 
     sheet: str | None = None
@@ -63,6 +64,7 @@ class Reading:
     encoding: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, str] = field(default_factory=dict)
+    results: Sequence[str] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Give what is not left open, to be kept with the batch."""

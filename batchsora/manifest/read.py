@@ -27,6 +27,7 @@ from batchsora.manifest.folder_reader import open_folder
 from batchsora.manifest.images import Images, Unread
 from batchsora.manifest.json_reader import open_jsonl
 from batchsora.manifest.raw import PLAIN, RawRow, RawTable, Reading
+from batchsora.manifest.result_columns import results_among
 from batchsora.manifest.rows import RowReader
 from batchsora.manifest.sheet_reader import EXCEL, OTHERS
 from batchsora.manifest.whole_columns import ColumnReader
@@ -78,6 +79,7 @@ class Manifest:
         suspicious_columns: headers that look misspelt; their values would be silently ignored, so
             whoever spends money should stop here.
         notes: what was done to pictures while the rows were read last.
+        results: the places of the columns of an earlier export, by the result.
     """
 
     path: Path
@@ -93,6 +95,7 @@ class Manifest:
     _reading: Reading = field(repr=False)
     _fitter: Fitter | None = field(repr=False)
     notes: list[str] = field(default_factory=list)
+    results: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def source(self) -> str:
@@ -243,10 +246,11 @@ def open_manifest(
         raise refused(file, "only a workbook has sheets", "Leave --sheet out.")
     table = reader(path, reading)
     said = reading.columns
-    meaning = understand(file, table.headers, table.header_row, said)
+    results = results_among(table.headers, table.rows(), reading.results, said)
+    meaning = understand(file, table.headers, table.header_row, said, results)
     if reading.defaults:
         table = with_defaults(table, meaning.known, reading.defaults)
-        meaning = understand(file, table.headers, table.header_row, said)
+        meaning = understand(file, table.headers, table.header_row, said, results)
     if next(table.rows(), None) is None:
         raise refused(file, "there is no row below the header", "Write one row for each video.")
     settings = table.settings
@@ -263,6 +267,7 @@ def open_manifest(
         _allow_outside=allow_outside,
         _reading=reading,
         _fitter=fitter,
+        results={name: place for place, name in results.items()},
     )
 
 

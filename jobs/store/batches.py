@@ -11,8 +11,8 @@ from ..tables import BATCH
 from .prepared import Prepared
 
 WRITTEN: Final = ("exports", "results")
-"""Keys of a batch's ``reading`` that say what was written for it; a manifest loaded anew says
-nothing about them."""
+"""Keys of a batch's ``reading`` that say which tables, and which columns of its manifest, are ours;
+a manifest that is loaded anew says nothing about them. The columns are those of one source."""
 
 _NAMED = Prepared(select(BATCH).where(BATCH.c.name == bindparam("name")))
 _FROM = Prepared(
@@ -76,7 +76,8 @@ def open_batch(
     """
     batch = batch_of(connection, name, default_name, source)
     if batch is not None:
-        kept = {name: said for name, said in (batch.reading or {}).items() if name in WRITTEN}
+        written = WRITTEN if source == batch.source else WRITTEN[:1]
+        kept = {name: said for name, said in (batch.reading or {}).items() if name in written}
         connection.execute(
             update(BATCH)
             .where(BATCH.c.id == batch.id)
