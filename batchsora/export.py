@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from batchsora.names import safe_name
 from batchsora.tables import (
+    REST,
     RESULT_COLUMNS,
     TableError,
     check_target,
@@ -34,8 +35,6 @@ from jobs.store import Store, views
 from jobs.store.views import Wanted
 
 WORKBOOK: Final = ".xlsx"
-REST: Final = "… (more than a cell can hold: the whole text is in {})"
-"""Stands at the end of a text that was cut."""
 
 
 @dataclass(slots=True)

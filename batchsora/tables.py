@@ -41,6 +41,8 @@ RESULT_COLUMNS: Final = (
 
 New ones come last: a table that an older version exported lacks them.
 """
+REST: Final = "… (more than a cell can hold: the whole text is in {})"
+"""The last line of a workbook's text that was cut."""
 _OURS: Final = "batchsora_"
 """Stands before the name of a result where a person has a column of that name."""
 

@@ -9,14 +9,14 @@ from typing import Any, BinaryIO, Final
 from sqlalchemy import Connection
 
 from batchsora.app.export_targets import check_target_is_ours, remember
-from batchsora.export import REST, beside, export_batches, results_of, workbook_cells
+from batchsora.export import beside, export_batches, results_of, workbook_cells
 from batchsora.manifest.csv_results import write_csv_results
 from batchsora.manifest.errors import ManifestError
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import Manifest
 from batchsora.manifest.sheet_reader import EXCEL
 from batchsora.manifest.yaml_results import write_yaml_results
-from batchsora.tables import RESULT_COLUMNS, TableError, replacing, result_headers
+from batchsora.tables import REST, RESULT_COLUMNS, TableError, replacing, result_headers
 from batchsora.workbook import Columns, WorkbookError, annotate, shortened, too_long
 from jobs.states import JobState
 from jobs.store import Store, views

@@ -15,7 +15,8 @@ from batchsora.cli.picking import STATES
     "--output",
     "target",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The file: .xlsx, .csv, .tsv, .jsonl, .json, or .yaml for a YAML manifest.",
+    help="The file: .xlsx, .csv, .tsv, .jsonl, .json, or .yaml for a YAML manifest. Of several "
+    "batches .xlsx gets a sheet for each; the others need --batch.",
 )
 @click.option("--in-place", is_flag=True, help="Into the manifest itself; a copy is kept.")
 @click.option("--batch", shell_complete=batches, help="Only this batch.")

@@ -14,9 +14,10 @@ from typing import Final
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.raw import RawRow
 from batchsora.manifest.values import UNCALCULATED
-from batchsora.tables import result_column
+from batchsora.tables import REST, result_column
 from jobs.states import FailureKind, JobState
 
+_CUT: Final = REST.partition("{")[0]
 LOOKED: Final = 1000
 """Rows whose cells are looked at."""
 
@@ -112,7 +113,8 @@ def _videos(cell: str) -> Iterator[str]:
         if isinstance(items, list):
             yield from (str(item) for item in items if item is not None)
             return
-    yield from (line.strip() for line in cell.splitlines() if line.strip())
+    lines = (line.strip() for line in cell.splitlines())
+    yield from (line for line in lines if line and not line.startswith(_CUT))
 
 
 def _once(headers: Sequence[str], found: Mapping[int, str]) -> dict[int, str]:
