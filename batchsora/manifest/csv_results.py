@@ -113,11 +113,11 @@ def _width(table: CsvTable, encoding: str, mark: bytes) -> int:
 
 
 def _all_quoted(table: CsvTable, encoding: str, mark: bytes) -> bool:
-    """Check whether every cell of the header is quoted, as some programs do."""
+    """Check whether every name in the header is quoted, as some programs do."""
     for row, text, cells in _rows(table, encoding, mark):
         if row == table.header_row:
             spans = _spans(row, text, cells, table.dialect.delimiter)
-            return all(text[begin:end].startswith('"') for begin, end in spans)
+            return all(text.startswith('"', begin) for begin, end in spans if begin < end)
     return False
 
 
