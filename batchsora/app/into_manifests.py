@@ -10,14 +10,14 @@ from sqlalchemy import Connection
 
 from batchsora.app.export_targets import check_target_is_ours, remember
 from batchsora.export import beside, export_batches, results_of, workbook_cells
+from batchsora.manifest import apart_results
 from batchsora.manifest.csv_results import write_csv_results
 from batchsora.manifest.errors import ManifestError
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import Manifest
 from batchsora.manifest.sheet_reader import EXCEL
-from batchsora.manifest.yaml_results import write_yaml_results
 from batchsora.tables import REST, RESULT_COLUMNS, TableError, replacing, result_headers
-from batchsora.workbook import Columns, WorkbookError, annotate, shortened, too_long
+from batchsora.workbook import shortened, too_long
 from jobs.states import JobState
 from jobs.store import Store, views
 from jobs.store.batches import keep_written
@@ -65,25 +65,24 @@ def write_into(store: Store, batch: Any, manifest: Manifest, done: Exported) -> 
         suffix = manifest.path.suffix.lower()
         mode = manifest.path.stat().st_mode
         headers = headers_in(manifest)
-        with replacing(done.target, "utf-8" if suffix in YAML else None) as draft:
+        with replacing(done.target) as draft:
             if suffix in EXCEL:
                 _annotate(store, batch, manifest, draft, by_row, done)
             elif suffix in YAML:
-                results = {
-                    row: [
-                        {headers[name]: text for name, text in _texts(job, folder).items()}
-                        for job in jobs
-                    ]
+                results = [
+                    (row, [{headers[name]: text for name, text in _texts(job, folder).items()}
+                           for job in jobs])
                     for row, jobs in by_row.items()
-                }
-                write_yaml_results(manifest.path, draft, results, headers.values())
+                ]  # fmt: skip
+                told = {"results": results, "keys": [*headers.values()]}
+                apart_results.write_apart(apart_results.YAML, manifest.path, draft, told)
             else:
                 lines = {row: _lines(jobs, folder) for row, jobs in by_row.items()}
-                reading = Reading.kept(manifest.read_as)
+                reading = Reading.of(manifest.read_as)
                 write_csv_results(manifest.path, draft, lines, headers, manifest.results, reading)
             if done.backup is not None:
                 os.fchmod(draft.fileno(), mode & 0o7777)
-    except (ManifestError, WorkbookError, ValueError) as error:
+    except (ManifestError, ValueError) as error:
         raise TableError(str(error)) from error
 
 
@@ -183,17 +182,17 @@ def _annotate(
                 cut = True
     if cut:
         write_beside(store, [batch], done)
-    done.notes += annotate(
-        manifest.path,
-        draft,
-        manifest.read_as["sheet"],
-        manifest.header_row or 1,
-        results,
-        failed,
-        Columns(
-            headers_in(manifest),
-            {name: place + 1 for name, place in manifest.results.items()},
-            len(manifest.headers),
-        ),
-        None if done.backup is not None else done.target.suffix.lower(),
-    )
+    told = {
+        "sheet": manifest.read_as["sheet"],
+        "header_row": manifest.header_row or 1,
+        "results": [
+            (row, {name: apart_results.packed(value) for name, value in cells.items()})
+            for row, cells in results.items()
+        ],
+        "failed": sorted(failed),
+        "headers": headers_in(manifest),
+        "there": {name: place + 1 for name, place in manifest.results.items()},
+        "width": len(manifest.headers),
+        "suffix": None if done.backup is not None else done.target.suffix.lower(),
+    }
+    done.notes += apart_results.write_apart(apart_results.WORKBOOK, manifest.path, draft, told)

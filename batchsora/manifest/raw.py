@@ -71,7 +71,7 @@ class Reading:
         return {name: said for name, said in asdict(self).items() if said}
 
     @classmethod
-    def kept(cls, said: Mapping[str, Any]) -> "Reading":
+    def of(cls, said: Mapping[str, Any]) -> "Reading":
         """Return what :meth:`as_json` gave, whatever else was kept beside it."""
         names = {one.name for one in fields(cls)}
         return cls(**{name: value for name, value in said.items() if name in names})

@@ -280,7 +280,7 @@ def read_again(read_as: Mapping[str, Any]) -> Manifest:
     Raises:
         ManifestError: it is refused now.
     """
-    return open_manifest(Path(read_as["path"]), reading=Reading.kept(read_as))
+    return open_manifest(Path(read_as["path"]), reading=Reading.of(read_as))
 
 
 def _check_name(path: Path) -> None:

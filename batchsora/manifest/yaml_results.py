@@ -7,7 +7,6 @@ again before anything is written, and refused when it does not say exactly the s
 
 import json
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -19,10 +18,11 @@ import yaml
 from batchsora.manifest import tree
 from batchsora.manifest.errors import CellError, ManifestError
 from batchsora.manifest.raw import RawRow, encoding_of
-from batchsora.manifest.tree_table import TreeTable, numbered
+from batchsora.manifest.tree_table import TreeTable, numbered, table_of
 from batchsora.manifest.values import count
 from batchsora.manifest.yaml_places import BLOCK_HEADER, BREAK, Place, line_end, places_of
 from batchsora.manifest.yaml_reader import open_yaml
+from batchsora.manifest.yaml_tree import parsed
 from batchsora.tables import RESULT_COLUMNS
 
 _TO_COMMA: Final = re.compile(r"((?:\s|#[^\r\n]*+)*+),[ \t]*")
@@ -70,15 +70,13 @@ def write_yaml_results(
     wanted = _by_job(table, results, keys)
     if wanted:
         text = _edited(text, _removals(text, wanted, table, keys))
-        with tempfile.TemporaryDirectory() as folder:
-            draft = Path(folder) / "manifest.yaml"
-            bare = _read_back(draft, text)
-            for index, said in wanted.items():
-                there = {key.text for key, _ in getattr(bare.jobs[index], "entries", ())}
-                for name in there.intersection(keys) - said.keys():
-                    said[name] = [None]  # or a merge key would bring another job's
-            text = _edited(text, _additions(text, wanted))
-            _check(table, _read_back(draft, text), wanted, keys)
+        bare = _read_back(source, text)
+        for index, said in wanted.items():
+            there = {key.text for key, _ in getattr(bare.jobs[index], "entries", ())}
+            for name in there.intersection(keys) - said.keys():
+                said[name] = [None]  # or a merge key would bring another job's
+        text = _edited(text, _additions(text, wanted))
+        _check(table, _read_back(source, text), wanted, keys)
     target.write(mark + text)
 
 
@@ -273,10 +271,11 @@ def _json(value: _Value) -> str:
     return f"{value:f}" if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False)
 
 
-def _read_back(draft: Path, text: str) -> TreeTable:
-    draft.write_text(text, encoding="utf-8", newline="")
+def _read_back(source: Path, text: str) -> TreeTable:
+    if len(text.encode()) > tree.LARGEST_FILE:
+        raise _unsafe("it would be too large to be read again")
     try:
-        return open_yaml(draft)
+        return table_of(source, parsed(source, text))
     except ManifestError as error:
         raise _unsafe(f"it could not be read again ({error.problem.problem})") from error
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
-from zipfile import ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile
 
 from lxml import etree
 
@@ -141,7 +141,7 @@ def _copy(
             copy.writestr(info, content, info.compress_type)
         for name, root in changed.items():
             if name not in package.namelist():
-                copy.writestr(name, _serialized(root))
+                copy.writestr(name, _serialized(root), ZIP_DEFLATED)
 
 
 def _serialized(root: etree._Element) -> bytes:
