@@ -18,6 +18,7 @@ from batchsora.app.exits import Exit
 from batchsora.app.loading import LoadOptions, is_capped, load_manifest
 from batchsora.app.manifests import Source, fitted_folder
 from batchsora.app.plan import Pace, make_plan, plan_json
+from batchsora.app.remembered import as_before
 from batchsora.app.session import Hooks, Observer, Switch
 from batchsora.app.start import StartRequest, start
 from batchsora.app.views import batch_json
@@ -48,7 +49,7 @@ class Batch:
         token: of the account; else as the command line finds it.
         sandbox: rehearse on this machine, without money.
         sheet: of a workbook; the first one by default.
-        columns: what headers mean, as ``{"Video idea": "prompt"}``.
+        columns: what headers mean, as ``{"What you see": "prompt"}``.
         defaults: what empty cells say, as ``{"duration": "15"}``.
         delimiter: between the cells of a text table, where it is not told.
         encoding: of a text table that is not UTF-8.
@@ -106,8 +107,9 @@ class Batch:
         if self._source is None:
             raise ValueError("this batch was made by its name: it has no manifest here")
         pace = Pace(max_in_flight, rate)
-        with self._source.looked_at() as manifest:
-            return self._plan(manifest, pace)
+        source = as_before(self._source, self._settings.database, self._name)
+        with source.looked_at() as manifest:
+            return self._plan(manifest, pace) | {"said_before": list(source.kept)}
 
     def _plan(self, manifest: Manifest, pace: Pace) -> dict[str, Any]:
         if schema.version(self._settings.database) is None:
@@ -216,7 +218,8 @@ class Batch:
     def _opened(self) -> Manifest:
         if self._source is None:
             raise ValueError("this batch was made by its name: it has no manifest here")
-        return self._source.opened(fitted_folder(self._settings.database))
+        source = as_before(self._source, self._settings.database, self._name)
+        return source.opened(fitted_folder(self._settings.database))
 
     def _options(self, terms: Terms) -> LoadOptions:
         return LoadOptions(

@@ -12,6 +12,7 @@ from batchsora.app.interrupts import Interrupts, heeded_between_steps
 from batchsora.app.progress import counted
 from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.read import Manifest
+from batchsora.manifest.sieve import rows_text
 from batchsora.runblob.kinds import kind_of
 from jobs.errors import LoadError
 from jobs.ledger import Refunds, batch_key, campaign_key, day_key
@@ -35,6 +36,10 @@ class RowsGoneError(Exception):
     def __init__(self, keys: list[str]) -> None:
         super().__init__(f"{len(keys)} unpaid row(s) are no longer in the manifest")
         self.keys = keys
+
+
+class CommentsError(ManifestError):
+    """Lines of a manifest may be comments, or prompts; nobody said yet that they are no rows."""
 
 
 class InvalidRowsError(Exception):
@@ -78,6 +83,7 @@ class LoadOptions:
         skip_invalid: load the valid rows although others are not.
         allow_unknown: load although a column looks like a misspelt one.
         ask_gone: load nothing while unpaid rows would be cancelled that left the manifest.
+        comments: leave lines out that begin with ``#`` or ``//``; else they are asked about.
         quiet: show no progress.
         held_back: why nobody buys the rows that this load queues: a person has not asked for
             them, or has, and they were not looked for yet.
@@ -88,6 +94,7 @@ class LoadOptions:
     allow_unknown: bool = False
     on_change: OnChange = OnChange.STOP
     ask_gone: bool = False
+    comments: bool = False
     quiet: bool = False
     held_back: HeldBack = HeldBack.UNASKED
 
@@ -121,6 +128,7 @@ def load_manifest(
 
     Raises:
         InvalidRowsError: rows are wrong, and not to be skipped.
+        CommentsError: lines may be comments, which is to be asked about.
         ManifestError: a column looks misspelt, and that was not allowed.
         RowsGoneError: unpaid rows left the manifest, which is to be asked about.
         jobs.errors.LoadError: it can't be told which batch it is, edits need a word, or a cap is
@@ -130,6 +138,9 @@ def load_manifest(
     store.read(lambda c: check_name(c, manifest, options.name))  # before rows are read for long
     with heeded_between_steps() as ctrl_c:
         problems = spool_manifest(store, manifest, options, ctrl_c)
+        check_columns(manifest, allow_unknown=options.allow_unknown)  # their cells are known now
+        if not options.comments:
+            check_comments(manifest)
         work = merging(manifest, options, caps, now, whole=not problems, ctrl_c=ctrl_c)
         report, notes = store.write(work)
     return report, notes, problems
@@ -236,7 +247,7 @@ def check_columns(manifest: Manifest, *, allow_unknown: bool) -> None:
     """Stop before a misspelt column buys the wrong thing.
 
     Raises:
-        ManifestError: a column looks like a misspelt one of ours.
+        ManifestError: a column is probably meant as one of ours, by its header or its cells.
     """
     if allow_unknown or not manifest.suspicious_columns:
         return
@@ -244,6 +255,27 @@ def check_columns(manifest: Manifest, *, allow_unknown: bool) -> None:
     for warning in manifest.warnings:
         if warning.column == suspicious:
             raise ManifestError(warning)
+
+
+def check_comments(manifest: Manifest) -> None:
+    """Stop before lines are left out that may be prompts, or the other way round.
+
+    Raises:
+        CommentsError: there are some.
+    """
+    rows = manifest.left_out.comments
+    if rows:
+        raise CommentsError(
+            RowProblem(
+                str(manifest.path),
+                rows[0],
+                None,
+                None,
+                f"{rows_text(rows)} begin with # or //: they may be comments, or prompts",
+                "Remove them; or say --yes to leave them out; or put another sign in front of a "
+                "prompt.",
+            )
+        )
 
 
 def set_caps(

@@ -20,12 +20,14 @@ class Source:
         reading: what the file does not tell by itself.
         allow_outside: whether images may lie outside the manifest's folder.
         fit_images: make pictures acceptable that are not.
+        kept: options that were said before and count again (:mod:`batchsora.app.remembered`).
     """
 
     path: Path
     reading: Reading = PLAIN
     allow_outside: bool = False
     fit_images: bool = False
+    kept: tuple[str, ...] = ()
 
     def opened(self, fitted: Path) -> Manifest:
         """Open it.

@@ -5,7 +5,7 @@ asks for the rows by the functions that a run does it by, and counts what could 
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -21,11 +21,13 @@ from batchsora.app.loading import (
     merging,
     spool_manifest,
 )
+from batchsora.app.mapping import Mapped, mapped
 from batchsora.app.picks import EVERY_ROW, Pick
 from batchsora.app.prices import ANNOUNCED
 from batchsora.app.sought import ask_for, rows_sought
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import Manifest
+from batchsora.manifest.sieve import LeftOut
 from jobs.clock import SystemClock
 from jobs.earlier import NOTHING_SHOWN, compared, write_held
 from jobs.errors import LoadError
@@ -77,6 +79,9 @@ class Plan:
         prices: the price of each kind in micros, where it is known.
         paid: the kinds whose price is what was paid last; the others' is announced.
         notes: what was done to pictures.
+        mapped: what the columns are taken for.
+        kept: options that were said before and count again.
+        left_out: rows that are none.
         cap: of the batch in micros, as it is kept or as the manifest says.
         used: what the batch has spent or holds.
         balance: in micros; None when it was not asked or not told.
@@ -90,6 +95,9 @@ class Plan:
     problems: list[RowProblem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    mapped: Mapped = field(default_factory=Mapped)
+    kept: Sequence[str] = ()
+    left_out: LeftOut = field(default_factory=LeftOut)
     all: Tally = field(default_factory=Tally)
     campaigns: dict[str, Tally] = field(default_factory=dict)
     picked: Tally | None = None
@@ -158,7 +166,7 @@ def make_plan(
         quiet: show no progress.
     """
     plan = Plan(batch=name or manifest.name, pace=pace)
-    plan.warnings += [str(warning) for warning in manifest.warnings]
+    plan.mapped = mapped(manifest)
     plan.prices = {price.kind: int(price.micros) for price in ANNOUNCED}
     plan.cap = None if manifest.budget is None else cap_micros(manifest.budget)
     plan.campaign_caps = {n: cap_micros(usd) for n, usd in manifest.campaign_budgets.items()}
@@ -174,9 +182,13 @@ def make_plan(
                 report, _ = scratch.write(work)
             except LoadError as error:
                 plan.stops, report = str(error), None
+        plan.warnings += [str(warning) for warning in manifest.warnings]
         plan.notes = list(manifest.notes)
         plan.needs += ["--skip-invalid"] if plan.problems else []
         plan.needs += ["--allow-unknown"] if manifest.suspicious_columns else []
+        plan.needs += ["--yes"] if manifest.left_out.comments else []
+        plan.left_out = manifest.left_out
+        plan.notes = [*manifest.left_out.words(), *plan.notes]
         scratch.spool(lambda c: _count_wanted(c, plan, pick, report))
         if report is not None:
             plan.edited, plan.gone = report.edited, report.cancelled
@@ -324,6 +336,9 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "jobs": plan.all.jobs,
         "invalid": [problem.as_json() for problem in plan.problems],
         "warnings": plan.warnings,
+        **plan.mapped.as_json(),
+        "said_before": list(plan.kept),
+        "left_out": plan.left_out.as_json(),
         "cost": _usd(plan.cost(plan.all.kinds)),
         "cost_by_kind": {
             kind: {

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
@@ -12,6 +13,7 @@ from batchsora.app.earlier import OnExisting, settle_earlier, tell_of_others
 from batchsora.app.exits import Exit, exit_of_run
 from batchsora.app.loading import (
     Caps,
+    CommentsError,
     LoadOptions,
     RowsGoneError,
     is_capped,
@@ -19,9 +21,11 @@ from batchsora.app.loading import (
     set_caps,
 )
 from batchsora.app.manifests import Source, fitted_folder
+from batchsora.app.mapping import mapped
 from batchsora.app.moved import settle_place
 from batchsora.app.picks import EVERY_ROW, Pick
 from batchsora.app.progress import statuses
+from batchsora.app.remembered import as_before, as_kept, kept_line
 from batchsora.app.run import RunResult, RunTerms, run_batches
 from batchsora.app.session import Endpoint, Hooks, endpoint
 from batchsora.app.sought import ask_for, overruled, rows_sought
@@ -36,6 +40,7 @@ from jobs.lock import PATIENCE, current_runner
 from jobs.states import ASKED_BY_NAME, HeldBack, JobState
 from jobs.store import Store, accounts, holding, takeovers, unended, views
 from jobs.store.holding import Sought
+from jobs.store.loading import LoadReport
 from jobs.store.views import BatchStatus
 
 LONGEST_WAIT = 7 * 86400.0
@@ -82,15 +87,53 @@ class StartRequest:
     moved: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A manifest that was opened as it was read before.
+
+    Attributes:
+        said: as the person said it now.
+        source: with what was said before.
+    """
+
+    said: Source
+    source: Source
+    manifest: Manifest
+
+    @classmethod
+    def of(cls, said: Source, settings: Settings, request: StartRequest) -> "Opened":
+        """Open a manifest, before a database is made or locked.
+
+        Raises:
+            ManifestError: it is refused.
+        """
+        source = as_before(said, settings.database, request.loading.name)
+        return cls(said, source, source.opened(fitted_folder(settings.database)))
+
+    def told(
+        self, store: Store, settings: Settings, request: StartRequest, teller: Teller
+    ) -> Manifest:
+        """Return the manifest to load, and say what its columns are taken for.
+
+        It is opened again where the database tells more now: it was of an older version, or loaded
+        meanwhile.
+        """
+        source, manifest = as_kept(self.said, store, request.loading.name), self.manifest
+        if source != self.source:
+            manifest = source.opened(fitted_folder(settings.database))
+        teller.say(f"columns   {mapped(manifest)}")
+        if source.kept:
+            teller.say(kept_line(source))
+        return manifest
+
+
 def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Teller) -> Exit:
     """Run, and say which exit that means.
 
     Raises:
         SettingsError, ManifestError, InvalidRowsError, EngineError: nothing was bought.
     """
-    manifest = None
-    if request.source is not None:
-        manifest = request.source.opened(fitted_folder(settings.database))
+    opened = None if request.source is None else Opened.of(request.source, settings, request)
     if request.patient and (runner := current_runner(settings.database)) is not None:
         teller.say(f"waits until the runner ends ({runner})")
     patience = LONGEST_WAIT if request.patient else PATIENCE
@@ -101,7 +144,8 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
     ):
         settle_place(store, hooks.clock.now(), teller, place.owner, moved=request.moved)
         skipped: list[RowProblem] = []
-        if manifest is not None:
+        if opened is not None:
+            manifest = opened.told(store, settings, request, teller)
             batch_ids, skipped = _load(store, manifest, request, hooks, teller, consent=consent)
         else:
             batch_ids = _resume(store, request, hooks, teller)
@@ -169,27 +213,44 @@ def _load(
 ) -> tuple[list[int], list[RowProblem]]:
     now = hooks.clock.now()
     ask = teller.can_ask() and not request.consent
-    options = replace(request.loading, quiet=hooks.quiet, ask_gone=ask)
+    options = replace(request.loading, quiet=hooks.quiet, ask_gone=ask, comments=request.consent)
     if not request.pick.everything:
         options = replace(options, held_back=HeldBack.LEFT_OUT)
     elif consent or is_capped(store, manifest, options.name, request.caps):
         options = replace(options, held_back=HeldBack.NOT_LOOKED)
-    try:
-        report, notes, skipped = load_manifest(store, manifest, options, request.caps, now)
-    except RowsGoneError as gone:
-        if not teller.confirm(wording.gone(gone.keys)):
-            raise NotAllowedError(
-                "nothing was loaded or bought; put the rows back, or say yes"
-            ) from gone
-        options = replace(options, ask_gone=False)
-        report, notes, skipped = load_manifest(store, manifest, options, request.caps, now)
-    for note in wording.some(manifest.notes):
+    report, notes, skipped = _loaded(store, manifest, options, request.caps, now, teller)
+    for note in (*manifest.left_out.words(), *wording.some(manifest.notes)):
         teller.say(note)
     for line in wording.loaded(manifest.path.name, report, skipped):
         teller.say(line)
     for note in notes:
         teller.say(note)
     return [report.batch_id], skipped
+
+
+def _loaded(
+    store: Store,
+    manifest: Manifest,
+    options: LoadOptions,
+    caps: Caps,
+    now: datetime,
+    teller: Teller,
+) -> tuple[LoadReport, list[str], list[RowProblem]]:
+    """Load a manifest; where somebody can answer, ask about what has to be asked about."""
+    while True:
+        try:
+            return load_manifest(store, manifest, options, caps, now)
+        except CommentsError as lines:
+            asks = options.ask_gone and not options.comments
+            if not asks or not teller.confirm(f"{lines.problem.problem}. Leave them out?"):
+                raise
+            options = replace(options, comments=True)
+        except RowsGoneError as gone:
+            if not teller.confirm(wording.gone(gone.keys)):
+                raise NotAllowedError(
+                    "nothing was loaded or bought; put the rows back, or say yes"
+                ) from gone
+            options = replace(options, ask_gone=False, comments=True)
 
 
 def _resume(store: Store, request: StartRequest, hooks: Hooks, teller: Teller) -> list[int]:

@@ -1,5 +1,6 @@
 """``batchsora plan``: what would run."""
 
+import shutil
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -57,17 +58,20 @@ def command(
     """
     from batchsora.app.databases import existing_store
     from batchsora.app.plan import Pace, limits, make_plan, plan_json
+    from batchsora.app.remembered import as_before
     from batchsora.app.wording import some
     from jobs.schema import version
 
     settings = cli.settings(sandbox=sandbox)
     pace, pick = Pace(max_in_flight, rate), pick_of(first, sample, seed)
-    with source(manifest).looked_at() as opened:
+    chosen = as_before(source(manifest), settings.database, name)
+    with chosen.looked_at() as opened:
         if version(settings.database) is None:
             plan = make_plan(opened, name, None, pace, pick, quiet=cli.quiet)
         else:
             with existing_store(settings.database) as store:
                 plan = make_plan(opened, name, store, pace, pick, quiet=cli.quiet)
+    plan.kept = chosen.kept
     if not sandbox:
         _ask_balance(plan, settings)
     plan.warnings += limits(plan)
@@ -108,12 +112,16 @@ def _lines(plan: "Plan") -> Iterator[str]:
     """Lay a plan out for people."""
     from batchsora.app.plan import price_source
     from batchsora.cli.table import Column, table
-    from batchsora.cli.text import clean
+    from batchsora.cli.text import clean, folded
 
     wrong = len({problem.row for problem in plan.problems})
     yield clean(f"{plan.batch}: {plan.rows} rows, {plan.all.jobs} videos") + (
         f", {wrong} row(s) invalid" if wrong else ""
     )
+    width = shutil.get_terminal_size().columns
+    yield folded(f"columns   {plan.mapped}", width)
+    if plan.kept:
+        yield folded(clean(f"as before {' '.join(plan.kept)}"), width)
     kinds = [
         [
             _kind(kind),

@@ -1,6 +1,7 @@
 """Options that say how a manifest is read, alike in every command that reads one."""
 
 import functools
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -32,16 +33,16 @@ def _encoding(_: click.Context, __: click.Parameter, name: str | None) -> str | 
 
 
 def _columns(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> dict[str, str]:
-    """Read ``HEADER=COLUMN``; a header may have a ``=`` of its own."""
-    from batchsora.manifest.columns import SYNONYMS, meaning
+    """Read ``HEADER=COLUMN``; a header may have a ``=`` of its own; ``HEADER=``: own."""
+    from batchsora.manifest.headers import SYNONYMS, meaning
 
     found: dict[str, str] = {}
     for text in said:
         header, equals, name = text.rpartition("=")
-        column = meaning(name)
+        column = meaning(name) if name.strip() else ""
         if not equals or not header.strip() or column is None:
             raise click.BadParameter(f"{text!r}: write HEADER=COLUMN, of {', '.join(SYNONYMS)}")
-        if column in found.values():
+        if column and column in found.values():
             raise click.BadParameter(f"two headers can't both be {column!r}")
         found[header] = column
     return found
@@ -49,7 +50,7 @@ def _columns(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> di
 
 def _defaults(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> dict[str, str]:
     """Read ``COLUMN=VALUE``."""
-    from batchsora.manifest.columns import SYNONYMS, meaning
+    from batchsora.manifest.headers import SYNONYMS, meaning
 
     found: dict[str, str] = {}
     for text in said:
@@ -70,7 +71,7 @@ _OPTIONS: Final = (
         multiple=True,
         callback=_columns,
         metavar="HEADER=COLUMN",
-        help="What a column means, as 'Video idea=prompt'.",
+        help="What a column means, as 'What you see=prompt'; 'Size=' leaves it alone.",
     ),
     click.option(
         "--default",
@@ -91,6 +92,12 @@ _OPTIONS: Final = (
         "--encoding", metavar="NAME", callback=_encoding, help="Of a file that is not UTF-8."
     ),
     click.option(
+        "--images",
+        type=click.Path(exists=True, file_okay=False),
+        metavar="DIR",
+        help="Another folder to look for pictures in.",
+    ),
+    click.option(
         "--fit-images", is_flag=True, help="Convert and shrink pictures that would be refused."
     ),
     click.option(
@@ -98,7 +105,8 @@ _OPTIONS: Final = (
     ),
 )
 NAMES: Final = (
-    "sheet", "columns", "column_defaults", "prompt", "delimiter", "encoding", "fit_images",
+    "sheet", "columns", "column_defaults", "prompt", "delimiter", "encoding", "images",
+    "fit_images",
     "allow_outside",
 )  # fmt: skip
 
@@ -126,7 +134,14 @@ def _source(said: Mapping[str, Any], path: Any) -> "Source":
         defaults["prompt"] = said["prompt"]
     return Source(
         path,
-        Reading(said["sheet"], said["delimiter"], said["encoding"], said["columns"], defaults),
+        Reading(
+            sheet=said["sheet"],
+            delimiter=said["delimiter"],
+            encoding=said["encoding"],
+            columns=said["columns"],
+            defaults=defaults,
+            images=None if said["images"] is None else os.path.realpath(said["images"]),
+        ),
         allow_outside=said["allow_outside"],
         fit_images=said["fit_images"],
     )

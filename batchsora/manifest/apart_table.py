@@ -117,7 +117,7 @@ def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
     library = _LIBRARIES.get(suffix, "openpyxl")
     if library and util.find_spec(library) is not None:  # whoever lacks it is told by the reader
         import_module(library)
-    return lambda: _told(path, read, Reading(**given["reading"]))
+    return lambda: _told(path, read, Reading.of(given["reading"]))
 
 
 def _told(path: Path, read: Callable[[Path, Reading], RawTable], reading: Reading) -> Iterator[Any]:

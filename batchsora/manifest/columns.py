@@ -1,11 +1,10 @@
-"""Which header means what: names without case, spaces and punctuation, synonyms, misspellings.
+"""What the headers of one manifest mean, taken together.
 
 A header that means nothing here is the person's own column: it is carried through to the export.
-One that looks like a misspelt name of ours is *suspicious*: every row would silently get the
-default instead of what the person wrote, and be paid for.
+One that resembles a name of ours is *suspicious*: every row would silently get the default instead
+of what the person wrote, and be paid for.
 """
 
-import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -13,54 +12,19 @@ from types import MappingProxyType
 from typing import Final
 
 from batchsora.manifest.errors import RowProblem, refused
-
-SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
-    "id": ("name", "job id"),
-    "prompt": ("text",),
-    "image": ("image file", "image path"),
-    "image_url": (),
-    "orientation": ("aspect", "aspect ratio", "ratio"),
-    "duration": ("seconds", "length"),
-    "campaign": (),
-    "priority": (),
-    "count": ("variants", "copies", "repeat"),
-    "callback_url": (),
-}
-"""The columns that mean something, and what else they may be called."""
+from batchsora.manifest.headers import (
+    WEAKEST,
+    folded,
+    meaning,
+    misspelt,
+    rank,
+    resembled,
+)
 
 MOST_COLUMNS: Final = 1000
 LONGEST_HEADER: Final = 1000
 """Characters; a header is repeated in messages, and compared with every name of ours."""
-SHORTEST_MISSPELT: Final = 5
-"""A shorter word is one letter away from too many honest headers."""
 SHOWN: Final = 8
-LONG_WORD: Final = 8
-"""From here on two slips count as a misspelling, below only one."""
-
-
-def folded(header: str) -> str:
-    """Reduce a header to what counts: letters and digits, without case and width.
-
-    ``"Aspect-Ratio "`` and ``"aspect_ratio"`` are one.
-    """
-    normal = unicodedata.normalize("NFKC", header).casefold()
-    return "".join(character for character in normal if character.isalnum())
-
-
-_CANONICAL: Final = {folded(name): name for name in SYNONYMS}
-_KNOWN: Final = _CANONICAL | {
-    folded(synonym): name for name, synonyms in SYNONYMS.items() for synonym in synonyms
-}
-
-
-def meaning(header: str) -> str | None:
-    """Say which column of ours a header names (``"Text"`` is ``"prompt"``), or None."""
-    return _KNOWN.get(folded(header))
-
-
-def proper(header: str) -> bool:
-    """Whether a header is the proper name of a column of ours, not a synonym."""
-    return folded(header) in _CANONICAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +36,9 @@ class Columns:
         carried: where the columns stand that go into the export, ours and the person's own.
         nameless: where columns without a header stand.
         warnings: what a person should look at; none of it stops the loading.
-        suspicious: the headers that look misspelt, as written.
+        suspicious: the headers that resemble one of ours, as written.
+        own: where the columns stand that a person says are theirs.
+        results: where columns with the name of a result stand.
     """
 
     known: Mapping[str, int]
@@ -80,6 +46,8 @@ class Columns:
     nameless: tuple[int, ...]
     warnings: tuple[RowProblem, ...]
     suspicious: tuple[str, ...]
+    own: frozenset[int] = frozenset()
+    results: frozenset[int] = frozenset()
 
 
 def understand(
@@ -95,7 +63,8 @@ def understand(
         file: the manifest's path, for messages.
         headers: as written.
         row: where they stand, or None.
-        said: which column of ours a header means, by the header, because a person says so.
+        said: which column of ours a header means, by the header, because a person says so; ``""``
+            for a column of their own.
         results: where the results of an earlier export stand
             (:mod:`batchsora.manifest.result_columns`).
 
@@ -119,7 +88,9 @@ def understand(
                 row=row,
                 found=header,
             )
-    known, shadowed = _known(file, headers, row, _said(file, headers, row, said))
+    told = _said(file, headers, row, said)
+    own = frozenset(index for index, name in told.items() if not name)
+    known, shadowed = _known(file, headers, row, told)
     nameless = tuple(index for index, header in enumerate(headers) if not header.strip())
     carried = tuple(i for i in range(len(headers)) if i not in results and headers[i].strip())
     _refuse_twins(file, [headers[index] for index in carried], row)
@@ -136,13 +107,15 @@ def understand(
             "It is carried through to the export; rename one if that is not what you mean.",
         )
         for index, name in shadowed.items()
+        if rank(headers[index]) != WEAKEST
     ]
     suspicious = {
-        headers[index]: like
+        headers[index]: found
         for index in carried
         if index not in known.values()
         and index not in shadowed
-        and (like := misspelt(headers[index], known)) is not None
+        and index not in own
+        and (found := resembled(headers[index], known)) is not None
     }
     warnings += [
         RowProblem(
@@ -150,12 +123,23 @@ def understand(
             row,
             header,
             None,
-            f"looks like a misspelt {like!r}; as it stands it has no effect",
-            f"Call it {like!r}, or something less similar if it is a column of your own.",
+            f"looks like a misspelt {like!r}; as it stands it has no effect"
+            if slip
+            else f"may mean {like!r}, and is not read as that",
+            f"Call it {like!r}, or say {way_to_map(header, like)}; if it is a column of your own, "
+            f"{way_to_map(header, '')} carries it along.",
         )
-        for header, like in suspicious.items()
+        for header, (like, slip) in suspicious.items()
     ]
-    return Columns(known, carried, nameless, tuple(warnings), tuple(suspicious))
+    return Columns(
+        known, carried, nameless, tuple(warnings), tuple(suspicious), own, frozenset(results)
+    )
+
+
+def way_to_map(header: str, name: str) -> str:
+    """Return the option that says what a header means; ``""`` for a column of somebody's own."""
+    said = f"{' '.join(header.split())}={name}"
+    return f"--map '{said}'" if "'" not in said else f'--map "{said}"'
 
 
 def _said(
@@ -190,23 +174,23 @@ def _known(
     """
     places: dict[str, list[int]] = {}
     for index, header in enumerate(headers):
-        name = said.get(index) or meaning(header)
-        if name is not None:
+        name = said[index] if index in said else meaning(header)
+        if name:
             places.setdefault(name, []).append(index)
     known: dict[str, int] = {}
     shadowed: dict[int, str] = {}
     for name, indexes in places.items():
-        best = (
-            [index for index in indexes if index in said]
-            or [index for index in indexes if proper(headers[index])]
-            or indexes
-        )
+        surest = min(rank(headers[index]) for index in indexes)
+        best = [index for index in indexes if index in said] or [
+            index for index in indexes if rank(headers[index]) == surest
+        ]
         if len(best) > 1:
             twins = ", ".join(repr(headers[index]) for index in best)
             raise refused(
                 file,
                 f"several columns mean {name!r}: {twins}",
-                f"Keep one of them, or call the right one {name!r}.",
+                f"Keep one of them, or call the right one {name!r}, or say "
+                f"{way_to_map(headers[best[0]], name)}.",
                 row=row,
             )
         known[name] = best[0]
@@ -229,51 +213,22 @@ def _refuse_twins(file: str, headers: Sequence[str], row: int | None) -> None:
 
 
 def _without_prompt(file: str, headers: Sequence[str], row: int | None) -> Exception:
-    likely = next((header for header in headers if misspelt(header, ()) == "prompt"), None)
-    return refused(
-        file,
-        "there is no column 'prompt'",
-        f"Is {likely!r} misspelt? Call it 'prompt'."
-        if likely is not None
-        else "The first row must hold the columns' names, one of them 'prompt'; --map 'Your "
-        "name=prompt' tells what another one means.",
-        row=row,
-        found=_listed(headers),
+    likely = next(
+        (h for h in headers if (found := resembled(h, ())) is not None and found[0] == "prompt"),
+        None,
     )
+    if likely is None:
+        remedy = (
+            "The first row must hold the columns' names, one of them 'prompt'; --map 'Your "
+            "name=prompt' tells what another one means."
+        )
+    elif misspelt(likely, ()) == "prompt":
+        remedy = f"Is {likely!r} misspelt? Call it 'prompt', or say {way_to_map(likely, 'prompt')}."
+    else:
+        remedy = f"Is it {likely!r}? Say {way_to_map(likely, 'prompt')}."
+    return refused(file, "there is no column 'prompt'", remedy, row=row, found=_listed(headers))
 
 
 def _listed(headers: Sequence[str]) -> str:
     """Show so many headers as are enough to recognise the file by."""
     return ", ".join(map(repr, headers[:SHOWN])) + (", …" if len(headers) > SHOWN else "")
-
-
-def misspelt(header: str, present: Mapping[str, int] | Sequence[str]) -> str | None:
-    """Say which name of ours a header is probably meant to be, if it looks like a slip.
-
-    Args:
-        header: as written; one that is a proper name of ours is no slip.
-        present: our columns that the manifest has; what is there was not misspelt.
-    """
-    word = folded(header)
-    for known, name in _KNOWN.items():
-        if name in present or len(known) < SHORTEST_MISSPELT:
-            continue
-        most = 2 if len(known) >= LONG_WORD else 1
-        if abs(len(word) - len(known)) <= most and 0 < slips(word, known) <= most:
-            return name
-    return None
-
-
-def slips(one: str, other: str) -> int:
-    """Count the letters to add, drop, change or swap with their neighbour to make one the other."""
-    before: list[int] = []
-    last = list(range(len(other) + 1))
-    for i, a in enumerate(one, 1):
-        row = [i]
-        for j, b in enumerate(other, 1):
-            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (a != b))
-            if i > 1 and j > 1 and a == other[j - 2] and b == one[i - 2]:
-                cost = min(cost, before[j - 2] + 1)
-            row.append(cost)
-        before, last = last, row
-    return last[-1]

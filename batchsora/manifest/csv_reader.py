@@ -6,11 +6,14 @@ middle of a cell, refuses the file: guessing would glue rows together, and pay f
 
 import csv
 import re
+from collections import deque
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final, Literal, TextIO
 
+from batchsora.manifest.encodings import way_to_read
 from batchsora.manifest.errors import ManifestError, RowProblem, refused
 from batchsora.manifest.raw import (
     PLAIN,
@@ -33,12 +36,13 @@ SUFFIXES: Final = (".csv", ".tsv", ".tab", ".txt")
 TAB_SEPARATED: Final = (".tsv", ".tab")
 ENOUGH: Final = 3
 """Result columns of which a table has at least so many when we exported it; some may be gone."""
+MOST_HEADER_LINES: Final = 100
+"""Lines of one header; its cells may have line breaks."""
 DELIMITERS: Final = (",", ";", "\t", "|")
 
 _QUOTED = re.compile(r'"[^"]*"')
 _SEPARATOR = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE)
 """The line by which Excel is told what separates cells."""
-_UTF_8_HINT: Final = 'Save it again as "CSV UTF-8", or name what it is: --encoding cp1252.'
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +53,14 @@ class Dialect:
         delimiter: what separates its cells.
         encoding: as Python calls it; of UTF-8 the one that takes a byte order mark or none.
         named: the first line tells the delimiter, as ``sep=;``.
+        quotes: a quote at the beginning of a cell encloses it; in a table that a program wrote
+            without them, as Google Sheets writes .tsv, it is a part of the text.
     """
 
     delimiter: str
     encoding: str
     named: bool = False
+    quotes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +126,7 @@ def open_csv(path: Path, reading: Reading = PLAIN) -> CsvTable:
     encoding = encoding_of(path, reading.encoding)
     with _opened(path, encoding) as file:
         dialect = _dialect(path, file, encoding, reading.delimiter)
+    dialect = replace(dialect, quotes=_quotes_enclose(path, dialect))
     with _opened(path, encoding) as file:
         for row, cells in _records(path, file, dialect):
             return CsvTable(path, dialect, _header(cells), row)
@@ -137,13 +145,45 @@ def _dialect(path: Path, file: TextIO, encoding: str, delimiter: str | None) -> 
 
     Only what is outside quotes counts; a header without any is one column.
     """
-    line = next((line for line in _lines(path, file) if line.strip()), "")
+    lines = _lines(path, file)
+    line = next((line for line in lines if line.strip()), "")
     named = _SEPARATOR.fullmatch(line)
     if named is not None:
         return Dialect(delimiter or named[1], encoding, named=True)
+    whole = line
+    for more in islice(lines, MOST_HEADER_LINES) if line.count('"') % 2 else ():
+        whole += more  # a cell of the header goes on here
+        if whole.count('"') % 2 == 0:
+            line = whole
+            break
     bare = _QUOTED.sub("", line)
     usual = "\t" if path.suffix.lower() in TAB_SEPARATED else max(DELIMITERS, key=bare.count)
     return Dialect(delimiter or usual, encoding)
+
+
+def _quotes_enclose(path: Path, dialect: Dialect) -> bool:
+    """Find out whether quotes enclose cells in a table that tabs separate.
+
+    They don't where that would leave quotes that don't match, and every row has as many cells as
+    the header without it.
+
+    Raises:
+        ManifestError: the file can't be read.
+    """
+    if dialect.delimiter != "\t":
+        return True
+    with _opened(path, dialect.encoding) as file:
+        if not any(line[0] == '"' or '\t"' in line for line in _lines(path, file)):
+            return True
+    try:
+        with _opened(path, dialect.encoding) as file:
+            deque(_records(path, file, dialect), maxlen=0)
+    except ManifestError:
+        literal = replace(dialect, quotes=False)
+        with _opened(path, dialect.encoding) as file:
+            widths = [len(cells) for _, cells in _records(path, file, literal)]
+        return any(width > widths[0] for width in widths)
+    return True
 
 
 def _header(cells: list[str]) -> tuple[str, ...]:
@@ -170,7 +210,8 @@ def _records(path: Path, file: TextIO, dialect: Dialect) -> Iterator[tuple[int, 
     # only ever raised, so that nobody else's reading fails by it.
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
     bounded = _Bounded(path, _lines(path, file), dialect.delimiter)
-    reader = csv.reader(bounded, delimiter=dialect.delimiter, strict=True)
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if dialect.quotes else csv.QUOTE_NONE
+    reader = csv.reader(bounded, delimiter=dialect.delimiter, strict=True, quoting=quoting)
     skipped = not dialect.named
     row, line = 0, 0
     try:
@@ -244,8 +285,8 @@ def _lines(path: Path, file: TextIO) -> Iterator[str]:
             if "\0" in line:
                 raise refused(
                     str(path),
-                    f"line {number} has a NUL byte: this is UTF-16, or no text at all",
-                    _UTF_8_HINT,
+                    f"line {number} has a NUL byte: this is UTF-16 without its mark, or no text",
+                    way_to_read(path),
                 )
             if len(line) == LONGEST_LINE:
                 raise refused(
@@ -264,7 +305,7 @@ def _undecodable(path: Path, encoding: str) -> ManifestError:
     """Find the line that is not in the encoding; the decoder reads ahead and can't tell."""
     name = "UTF-8" if encoding == "utf-8-sig" else encoding
     if encoding != "utf-8-sig":
-        return refused(str(path), f"the file is not {name}", _UTF_8_HINT)
+        return refused(str(path), f"the file is not {name}", way_to_read(path))
     with path.open("rb") as file:
         number = 1
         while line := file.readline(LONGEST_LINE):
@@ -275,8 +316,8 @@ def _undecodable(path: Path, encoding: str) -> ManifestError:
                 return refused(
                     str(path),
                     f"line {number} is not {name}",
-                    _UTF_8_HINT,
+                    way_to_read(path),
                     found=shown.decode("latin-1").strip(),
                 )
             number += line.endswith(b"\n")
-    return refused(str(path), f"the file is not {name}", _UTF_8_HINT)
+    return refused(str(path), f"the file is not {name}", way_to_read(path))

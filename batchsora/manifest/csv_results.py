@@ -7,15 +7,17 @@ stay. The header gets the names of the columns that are new.
 
 import codecs
 import csv
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Literal
 
-from batchsora.manifest.csv_reader import CsvTable, open_csv
+from batchsora.manifest.csv_reader import CsvTable, Dialect, open_csv
 from batchsora.manifest.raw import PLAIN, Reading
 from batchsora.tables import neutralised, restored, restored_at_first
 
+_BREAKS: Final = re.compile(r"[\r\n]+")
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -61,7 +63,7 @@ def write_csv_results(
             _check_marks(row, cells, places.values())
             new = {place: neutralised(said.get(name, "")) for name, place in places.items()}
         if new:
-            text = _with_cells(row, text, cells, new, table.dialect.delimiter, quoted=quoted)  # noqa: PLW2901
+            text = _with_cells(row, text, cells, new, table.dialect, quoted=quoted)  # noqa: PLW2901
         target.write(text.encode(encoding, "replace"))
 
 
@@ -87,7 +89,10 @@ def _rows(table: CsvTable, encoding: str, mark: bytes) -> Iterator[tuple[int, st
                 begun.append(line)
                 yield line
 
-        reader = csv.reader(noted(), delimiter=table.dialect.delimiter, strict=True)
+        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if table.dialect.quotes else csv.QUOTE_NONE
+        reader = csv.reader(
+            noted(), delimiter=table.dialect.delimiter, strict=True, quoting=quoting
+        )
         try:
             for row, cells in enumerate(reader, 1):
                 yield row, "".join(begun), cells
@@ -116,7 +121,7 @@ def _all_quoted(table: CsvTable, encoding: str, mark: bytes) -> bool:
     """Check whether every name in the header is quoted, as some programs do."""
     for row, text, cells in _rows(table, encoding, mark):
         if row == table.header_row:
-            spans = _spans(row, text, cells, table.dialect.delimiter)
+            spans = _spans(row, text, cells, table.dialect)
             return all(text.startswith('"', begin) for begin, end in spans if begin < end)
     return False
 
@@ -141,32 +146,34 @@ def _with_cells(
     text: str,
     cells: Sequence[str],
     new: Mapping[int, str],
-    delimiter: str,
+    dialect: Dialect,
     *,
     quoted: bool,
 ) -> str:
     """Put cells into a row's text; all others, and its line end, stay as they are written."""
-    spans = _spans(row, text, cells, delimiter)
+    spans = _spans(row, text, cells, dialect)
     pieces, done, width = [], 0, len(spans)
     for place, value in sorted(new.items()):
-        written = _written(value, delimiter, quoted=quoted)
+        written = _written(value, dialect, quoted=quoted)
         if place < len(spans):
             begin, end = spans[place]
             pieces += [text[done:begin], written]
         else:
             end = spans[-1][1]
-            pieces += [text[done:end], delimiter * (place + 1 - width), written]
+            pieces += [text[done:end], dialect.delimiter * (place + 1 - width), written]
             width = place + 1
         done = end
     return "".join([*pieces, text[done:]])
 
 
-def _written(value: str, delimiter: str, *, quoted: bool) -> str:
-    """Write a cell."""
+def _written(value: str, dialect: Dialect, *, quoted: bool) -> str:
+    """Write a cell; where quotes enclose nothing there is no way to write a line break."""
+    if not dialect.quotes:
+        return _BREAKS.sub(" ", value).replace(dialect.delimiter, " ")
     line = StringIO()
     writer = csv.writer(
         line,
-        delimiter=delimiter,
+        delimiter=dialect.delimiter,
         lineterminator="",
         quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL,
     )
@@ -174,16 +181,17 @@ def _written(value: str, delimiter: str, *, quoted: bool) -> str:
     return line.getvalue()[: -3 if quoted else -1]
 
 
-def _spans(row: int, text: str, cells: Sequence[str], delimiter: str) -> list[tuple[int, int]]:
+def _spans(row: int, text: str, cells: Sequence[str], dialect: Dialect) -> list[tuple[int, int]]:
     """Find where each cell of a row stands in its text, quotes included.
 
     Raises:
         ValueError: that can't be told.
     """
+    delimiter = dialect.delimiter
     spans, place, end = [], 0, len(text.rstrip("\r\n"))
     while True:
         begin = place
-        if text.startswith('"', place):
+        if dialect.quotes and text.startswith('"', place):
             place += 1
             while place < end and not (text[place] == '"' and not text.startswith('""', place)):
                 place += 2 if text[place] == '"' else 1
@@ -193,7 +201,7 @@ def _spans(row: int, text: str, cells: Sequence[str], delimiter: str) -> list[tu
         if place >= end:
             break
         place += 1
-    read = [_bare(text[begin:end]) for begin, end in spans]
+    read = [_bare(text[begin:end], dialect) for begin, end in spans]
     if read != list(cells):
         raise ValueError(
             f"the results can't be written into the manifest: it can't be told where the cells of "
@@ -202,8 +210,8 @@ def _spans(row: int, text: str, cells: Sequence[str], delimiter: str) -> list[tu
     return spans
 
 
-def _bare(cell: str) -> str:
+def _bare(cell: str, dialect: Dialect) -> str:
     """Read a cell as it is written."""
-    if len(cell) > 1 and cell[0] == cell[-1] == '"':
+    if dialect.quotes and len(cell) > 1 and cell[0] == cell[-1] == '"':
         return cell[1:-1].replace('""', '"')
     return cell

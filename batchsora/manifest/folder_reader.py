@@ -14,7 +14,7 @@ from batchsora.manifest.errors import refused
 from batchsora.manifest.raw import RawRow, Reading, Settings
 
 PICTURES: Final = frozenset(
-    {".jpg", ".jpeg", ".png", ".webp"}
+    {".jpg", ".jpeg", ".jfif", ".png", ".webp"}
     | {".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif"}  # refused by name, or fitted
 )
 _DIGITS = re.compile("([0-9]+)")

@@ -18,7 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from batchsora.manifest.errors import CellError, shorten
+from batchsora.manifest.picture_paths import (
+    check_written,
+    folders_with,
+    in_another_form,
+    not_found,
+)
 from batchsora.manifest.values import check_url
+from batchsora.manifest.whole_picture import check_whole
 from jobs.provider import ImageRef
 
 if TYPE_CHECKING:
@@ -26,6 +33,9 @@ if TYPE_CHECKING:
 
 LARGEST_IMAGE: Final = 10 * 1024**2
 """Bytes of the decoded image: 10 MB, as the provider counts (docs/design.md)."""
+
+SHOWN: Final = 3
+"""Pictures that are named of those that were found in another folder."""
 
 AT_ONCE: Final = 4
 """Files that are read and hashed at the same time; each is held in memory meanwhile."""
@@ -70,6 +80,7 @@ class Images:
     Args:
         folder: the manifest's own; paths start from there.
         allow_outside: whether paths may lead out of it.
+        more: another folder in which they are looked for, because a person says so.
         fitter: makes fit what the provider does not take; None: such pictures are errors.
 
     Attributes:
@@ -77,13 +88,30 @@ class Images:
     """
 
     def __init__(
-        self, folder: Path, *, allow_outside: bool, fitter: "Fitter | None" = None
+        self,
+        folder: Path,
+        *,
+        allow_outside: bool,
+        fitter: "Fitter | None" = None,
+        more: Path | None = None,
     ) -> None:
         self._folder = folder
+        self._more = more
         self._allow_outside = allow_outside
         self._fitter = fitter
         self._files: dict[Path, tuple[Path, str, int, str] | CellError] = {}
         self.notes: list[str] = []
+        self._elsewhere: dict[Path, set[str]] = {}
+
+    @property
+    def elsewhere(self) -> list[str]:
+        """Say which folders pictures were found in that the cells don't name, a line each."""
+        return [
+            f"{len(names)} picture(s) are taken from {folder.name}{os.sep}: {', '.join(shown)}"
+            + (", …" if len(names) > len(shown) else "")
+            for folder, names in self._elsewhere.items()
+            if (shown := [shorten(name) for name in sorted(names)[:SHOWN]])
+        ]
 
     def read(self, text: str) -> ImageRef | None:
         """Find the image that a cell names; an empty cell is None.
@@ -94,6 +122,7 @@ class Images:
         source = text.strip()
         if not source:
             return None
+        check_written(source)
         match = _SCHEME.match(source)
         if match is None:
             return self._file(source)
@@ -148,8 +177,13 @@ class Images:
         """Follow a path to the real file."""
         try:
             folder = self._folder.resolve(strict=True)
-            path = (folder / source).resolve(strict=True)
+            try:
+                path = (folder / source).resolve(strict=True)
+            except FileNotFoundError:
+                folder, path = self._found(folder, source)
             os.fspath(path).encode()
+        except CellError:
+            raise
         except (OSError, RuntimeError, ValueError) as error:  # a circle; a NUL or no UTF-8
             raise _unreadable(error) from error
         if not self._allow_outside and not path.is_relative_to(folder):
@@ -158,6 +192,27 @@ class Images:
                 "Put it beside the manifest, or allow images from outside explicitly.",
             )
         return path
+
+    def _found(self, folder: Path, source: str) -> tuple[Path, Path]:
+        """Find a picture that is not where its cell says, and the folder that it has to lie in.
+
+        Raises:
+            CellError: it is nowhere, or in several folders.
+        """
+        if (path := in_another_form(folder, source)) is not None:
+            return folder, path.resolve(strict=True)
+        if self._more is not None:
+            more = self._more.resolve(strict=True)
+            if (path := in_another_form(more, source)) is not None:
+                return more, path.resolve(strict=True)
+        found = folders_with(folder, source)
+        if len(found) > 1:
+            both = " and ".join(shorten(f"{path.parent.name}/{path.name}") for path in found[:2])
+            raise CellError(f"there are several such images: {both}", "Write which one.")
+        if not found:
+            raise not_found(folder, source)
+        self._elsewhere.setdefault(found[0].parent, set()).add(source)
+        return folder, found[0].resolve(strict=True)
 
 
 class Unread:
@@ -182,8 +237,34 @@ def url(text: str) -> ImageRef | None:
     source = text.strip()
     if not source:
         return None
+    if " " in source and "\n" not in source:
+        raise CellError(
+            "a web address has no spaces", f"Write {shorten(source.replace(' ', '%20'))}."
+        )
     check_url(source, ("https", "http"))
+    _refuse_page(source)
     return ImageRef(source)
+
+
+_PAGES: Final = (
+    re.compile(r"https?://drive\.google\.com/(?:file/d/|open\?)", re.IGNORECASE),
+    re.compile(r"https?://(?:www\.)?dropbox\.com/.*[?&]dl=0", re.IGNORECASE),
+)
+
+
+def _refuse_page(source: str) -> None:
+    """Refuse addresses that are known to show a page about a picture, not the picture.
+
+    Raises:
+        CellError: it is one.
+    """
+    if any(page.match(source) for page in _PAGES):
+        raise CellError(
+            "this address shows a page, not the picture itself",
+            "End it with ?raw=1 instead of ?dl=0."
+            if "dropbox" in source.lower()
+            else "Download the picture, put it beside the manifest and write its name.",
+        )
 
 
 @contextmanager
@@ -244,7 +325,9 @@ def _checked(data: bytes) -> str:
         raise CellError("the image is empty", _TAKEN)
     if len(data) > LARGEST_IMAGE:
         raise _too_large()
-    return media_type(data[:16])
+    media = media_type(data[:16])
+    check_whole(data, media)
+    return media
 
 
 def _too_large() -> CellError:

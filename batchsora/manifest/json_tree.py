@@ -278,5 +278,6 @@ def _no_json(
     if not error.doc.strip():
         return refused(file, "the file is empty", remedy)
     if "\0" in error.doc:
-        remedy = "It has NUL bytes: if it is UTF-16, say so: --encoding utf-16."
+        end = "be" if error.doc.startswith("\0") else "le"
+        remedy = f"It has NUL bytes: if it is UTF-16, say so: --encoding utf-16-{end}."
     return refused(file, f"this is no JSON: {error.msg} (character {place})", remedy, row=line)

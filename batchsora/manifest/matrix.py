@@ -15,9 +15,10 @@ from itertools import chain, product
 from math import prod
 from typing import Final
 
-from batchsora.manifest.columns import LONGEST_HEADER, MOST_COLUMNS, SYNONYMS, folded
+from batchsora.manifest.columns import LONGEST_HEADER, MOST_COLUMNS
 from batchsora.manifest.csv_reader import LONGEST_ROW
 from batchsora.manifest.errors import CellError, ManifestError, refused, shorten
+from batchsora.manifest.headers import SYNONYMS, folded, meaning
 from batchsora.manifest.templates import Template, joined, short_hash, template, words_of
 from batchsora.manifest.tree import (
     LARGEST_VALUE,
@@ -28,6 +29,7 @@ from batchsora.manifest.tree import (
     as_cell,
     blank,
     named,
+    refuse_cut,
 )
 
 MOST_EXPANDED: Final = 2_000_000
@@ -179,6 +181,12 @@ class _Reader:
             )
         self._own = [(key, value) for key, value in node.entries if key.text != VALUES]
         self._values = node.get(VALUES)
+        table = self._values.items if isinstance(self._values, Sequence) else (self._values,)
+        filled = [pair for one in table if isinstance(one, Mapping) for pair in one.entries]
+        texts = [value for key, value in self._own if meaning(key.text) == "prompt"]
+        texts += [value for key, value in filled if meaning(key.text) in {None, "prompt"}]
+        for value in texts:  # of prompts, or to go into them
+            refuse_cut(file, value)
 
     def entry(self) -> Entry:
         """Read it.

@@ -8,14 +8,13 @@ import codecs
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
+from batchsora.manifest.encodings import is_utf_8_after_all, mark_of
 from batchsora.manifest.errors import ManifestError, RowProblem, refused
-
-_UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class RawRow(NamedTuple):
@@ -57,6 +56,9 @@ class Reading:
         defaults: what an empty cell of one of our columns says (``--default``), also where the
             table has no such column.
         results: headers of the columns that we wrote into the manifest (``export --in-place``).
+        images: a folder in which pictures are looked for, beside the manifest's own.
+        kept: headers of ``columns`` that were said before, for an earlier load; one that is not
+            there is passed over.
     """
 
     sheet: str | None = None
@@ -65,16 +67,19 @@ class Reading:
     columns: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, str] = field(default_factory=dict)
     results: Sequence[str] = ()
+    images: str | None = None
+    kept: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Give what is not left open, to be kept with the batch."""
-        return {name: said for name, said in asdict(self).items() if said}
+        said = {name: said for name, said in asdict(self).items() if said and name != "kept"}
+        return said | ({"sheet_said": True} if self.sheet else {})
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> "Reading":
-        """Return what :meth:`as_json` gave, whatever else was kept beside it."""
-        names = {one.name for one in fields(cls)}
-        return cls(**{name: value for name, value in said.items() if name in names})
+    def of(cls, kept: Mapping[str, Any]) -> "Reading":
+        """Return how a manifest was read, of what was kept with its batch."""
+        said = {name: kept[name] for name in cls.__slots__ if name in kept and name != "kept"}
+        return cls(**said, kept=tuple(said.get("columns", ())))
 
 
 PLAIN: Final = Reading()
@@ -117,15 +122,20 @@ def encoding_of(path: Path, said: str | None) -> str:
     """Say how a text file is encoded: as a person says, or as its byte order mark does.
 
     Raises:
-        ManifestError: the file can't be read.
+        ManifestError: the file can't be read, or is UTF-8 and said to be something else.
     """
-    if said is not None:
-        return "utf-8-sig" if codecs.lookup(said).name == "utf-8" else said
     try:
-        with path.open("rb") as file:
-            return "utf-16" if file.read(2) in _UTF_16 else "utf-8-sig"
+        if said is None:
+            return mark_of(path) or "utf-8-sig"
+        if is_utf_8_after_all(path, said):
+            raise refused(
+                str(path),
+                f"the file is UTF-8, and said to be {said}: its letters would be read as others",
+                "Leave --encoding out.",
+            )
     except OSError as error:
         raise unreadable(path, error) from error
+    return "utf-8-sig" if codecs.lookup(said).name == "utf-8" else said
 
 
 def unreadable(path: Path, error: OSError) -> ManifestError:

@@ -24,12 +24,15 @@ from batchsora.manifest.defaults import with_defaults
 from batchsora.manifest.errors import ManifestError, RowProblem, refused
 from batchsora.manifest.fitting import Fitter
 from batchsora.manifest.folder_reader import open_folder
+from batchsora.manifest.headers import folded
 from batchsora.manifest.images import Images, Unread
 from batchsora.manifest.json_reader import open_jsonl
+from batchsora.manifest.lookalikes import Lookalikes, warning
 from batchsora.manifest.raw import PLAIN, RawRow, RawTable, Reading
 from batchsora.manifest.result_columns import results_among
 from batchsora.manifest.rows import RowReader
 from batchsora.manifest.sheet_reader import EXCEL, OTHERS
+from batchsora.manifest.sieve import LeftOut, Sieve
 from batchsora.manifest.whole_columns import ColumnReader
 from jobs.provider import GenerationRequest
 from jobs.spec import JobSpec, SpecRow, spec_row
@@ -75,10 +78,9 @@ class Manifest:
         columns: the person's headers in order, as written, without result columns of an export.
         budget: the batch's cap in USD, if the manifest has one.
         campaign_budgets: the caps of campaigns in USD.
-        warnings: what a person should look at; each has the shape of a problem.
-        suspicious_columns: headers that look misspelt; their values would be silently ignored, so
-            whoever spends money should stop here.
         notes: what was done to pictures while the rows were read last.
+        lookalikes: what was found about columns by their cells while the rows were read last.
+        left_out: what was found to be no row then.
         results: the places of the columns of an earlier export, by the result.
     """
 
@@ -87,8 +89,6 @@ class Manifest:
     columns: tuple[str, ...]
     budget: Decimal | None
     campaign_budgets: Mapping[str, Decimal]
-    warnings: tuple[RowProblem, ...]
-    suspicious_columns: tuple[str, ...]
     _table: RawTable = field(repr=False)
     _meaning: Columns = field(repr=False)
     _allow_outside: bool = field(repr=False)
@@ -96,6 +96,23 @@ class Manifest:
     _fitter: Fitter | None = field(repr=False)
     notes: list[str] = field(default_factory=list)
     results: Mapping[str, int] = field(default_factory=dict)
+    lookalikes: list[RowProblem] = field(default_factory=list)
+    left_out: LeftOut = field(default_factory=LeftOut)
+
+    @property
+    def warnings(self) -> tuple[RowProblem, ...]:
+        """Give what a person should look at; each has the shape of a problem."""
+        return (*self._meaning.warnings, *self.lookalikes)
+
+    @property
+    def suspicious_columns(self) -> tuple[str, ...]:
+        """Name the columns that are probably meant as ours, and are not read as that.
+
+        Their values would be silently ignored, so whoever spends money should stop here. Those that
+        are known by their cells are among them when the rows were read.
+        """
+        found = (problem.column for problem in self.lookalikes if problem.column is not None)
+        return (*self._meaning.suspicious, *found)
 
     @property
     def source(self) -> str:
@@ -108,6 +125,19 @@ class Manifest:
         """Say where it is and how it was read, to be kept with the batch (:func:`read_again`)."""
         kept = self._reading.as_json() | {"path": str(self.path.resolve())}
         return kept if self._table.sheet is None else kept | {"sheet": self._table.sheet}
+
+    @property
+    def taken_for(self) -> tuple[list[tuple[str, str]], list[str]]:
+        """Give our columns with their headers as written, and the headers of the person's own."""
+        headers, known = self._table.headers, self._meaning.known
+        places = {place: name for name, place in known.items()}
+        ours = [(places[place], headers[place]) for place in sorted(places)]
+        return ours, [headers[place] for place in self._meaning.carried if place not in places]
+
+    @property
+    def defaults(self) -> Mapping[str, str]:
+        """Give what an empty cell says, by the name of our column, as a person said."""
+        return self._reading.defaults
 
     @property
     def headers(self) -> tuple[str, ...]:
@@ -133,7 +163,12 @@ class Manifest:
 
     def _pictures(self) -> Images:
         folder = self.path if self.path.is_dir() else self.path.parent
-        pictures = Images(folder, allow_outside=self._allow_outside, fitter=self._fitter)
+        pictures = Images(
+            folder,
+            allow_outside=self._allow_outside,
+            fitter=self._fitter,
+            more=None if self._reading.images is None else Path(self._reading.images),
+        )
         self.notes.clear()
         pictures.notes = self.notes
         return pictures
@@ -149,11 +184,15 @@ class Manifest:
         Raises:
             ManifestError: as :meth:`rows` does.
         """
-        reader = self._row_reader(self._pictures())
+        pictures = self._pictures()
+        reader = self._row_reader(pictures)
         columns = ColumnReader(reader, kind_of)
+
+        watch = Lookalikes(self._meaning)
 
         def lumps() -> Iterator[Iterable[SpecRow | RowProblem]]:
             for lump in self._lumps():
+                watch.see(lump)
                 plain = [raw for raw in lump if isinstance(raw, RawRow)]
                 quick = columns.read(plain) if len(plain) == len(lump) else []
                 yield quick
@@ -165,8 +204,19 @@ class Manifest:
                             yield (item,)
                         else:
                             yield (spec_row(item, kind_of(item.request)),)
+            self._note(watch)
+            self.notes[:0] = pictures.elsewhere
 
         return self._bounded(chain.from_iterable(lumps()))
+
+    def _note(self, watch: Lookalikes) -> None:
+        """Keep what was found about columns by their cells, but what their headers say already."""
+        said, table = self._meaning.suspicious, self._table
+        self.lookalikes[:] = [
+            warning(str(self.path), table.headers[place], name, table.header_row)
+            for place, name in watch.found().items()
+            if table.headers[place] not in said
+        ]
 
     def _lumps(self) -> Iterator[list[RawRow | RowProblem]]:
         rows = self._table.rows()
@@ -245,9 +295,18 @@ def open_manifest(
     if reading.sheet is not None and path.suffix.lower() not in (*EXCEL, *OTHERS):
         raise refused(file, "only a workbook has sheets", "Leave --sheet out.")
     table = reader(path, reading)
-    said = reading.columns
+    there = {folded(header) for header in table.headers}
+    said = {
+        header: name
+        for header, name in reading.columns.items()
+        if header not in reading.kept or folded(header) in there
+    }
     results = results_among(table.headers, table.rows(), reading.results, said)
     meaning = understand(file, table.headers, table.header_row, said, results)
+    left_out = LeftOut()
+    if table.header_row is not None:  # in a tree each job is written as one
+        always = bool(reading.defaults.get("prompt"))
+        table = Sieve(table, meaning.known, meaning.nameless, file, always, left_out)
     if reading.defaults:
         table = with_defaults(table, meaning.known, reading.defaults)
         meaning = understand(file, table.headers, table.header_row, said, results)
@@ -260,13 +319,12 @@ def open_manifest(
         columns=tuple(table.headers[place] for place in meaning.carried),
         budget=settings.budget,
         campaign_budgets=settings.campaign_budgets,
-        warnings=meaning.warnings,
-        suspicious_columns=meaning.suspicious,
         _table=table,
         _meaning=meaning,
         _allow_outside=allow_outside,
         _reading=reading,
         _fitter=fitter,
+        left_out=left_out,
         results={name: place for place, name in results.items()},
     )
 

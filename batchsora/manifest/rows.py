@@ -229,7 +229,7 @@ class RowReader:
             return otherwise
         text = cells[place]
         try:
-            if text.startswith("#"):
+            if text.lstrip()[:1] in values.FAILED_BEGIN:
                 values.refuse_formula(text)
             return parse(text)
         except CellError as error:

@@ -11,8 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from batchsora.manifest.columns import meaning, proper
+from batchsora.manifest.encodings import way_to_read
 from batchsora.manifest.errors import ManifestError, refused
+from batchsora.manifest.headers import meaning, rank
 from batchsora.manifest.raw import encoding_of, unreadable
 
 LARGEST_FILE: Final = 64 * 1024**2
@@ -40,11 +41,13 @@ class Scalar:
         text: as written; of a quoted or block scalar what it stands for.
         plain: whether it was written without quotes and tags.
         line: where, from 1.
+        cut: a comment begins on the line where it ends: ``Photo #3`` is ``Photo`` to YAML.
     """
 
     text: str
     plain: bool
     line: int
+    cut: bool = False
 
     @property
     def weight(self) -> int:
@@ -130,8 +133,7 @@ def read_text(path: Path, said: str | None) -> str:
 def undecodable(path: Path, encoding: str, line: int | None) -> ManifestError:
     """Make the error of a file that is not encoded as it should be."""
     name = "UTF-8" if encoding == "utf-8-sig" else encoding
-    remedy = "Save it again as UTF-8, or name what it is: --encoding cp1252."
-    return refused(str(path), f"the file is not {name}", remedy, row=line)
+    return refused(str(path), f"the file is not {name}", way_to_read(path), row=line)
 
 
 def blank(node: Node) -> bool:
@@ -154,6 +156,29 @@ def single(file: str, where: str, node: Node) -> str:
     return as_cell(node)
 
 
+CUT: Final = (
+    "the text ends here, because a # behind a space begins a comment",
+    "Put the whole text in quotes, or write the comment on a line of its own.",
+)
+"""What is wrong with a prompt that a comment cuts, and what to do."""
+
+
+def refuse_cut(file: str, node: Node) -> None:
+    """Refuse a text that a comment cuts, wherever it lies in a node.
+
+    Raises:
+        ManifestError: there is one.
+    """
+    if isinstance(node, Scalar):
+        if node.cut:
+            problem, remedy = CUT
+            raise refused(file, problem, remedy, row=node.line, found=node.text)
+        return
+    inner = node.items if isinstance(node, Sequence) else [value for _, value in node.entries]
+    for child in inner:
+        refuse_cut(file, child)
+
+
 def named(node: Mapping) -> Iterator[tuple[str, Scalar, Node]]:
     """Give a job's values with their column: ours by its meaning, somebody's own by its key.
 
@@ -168,12 +193,14 @@ def named(node: Mapping) -> Iterator[tuple[str, Scalar, Node]]:
 @lru_cache(maxsize=_SPELLINGS)
 def _names(keys: tuple[str, ...]) -> tuple[str, ...]:
     """Say which columns keys are; jobs by the thousand have the same ones."""
-    given = {meaning(key) for key in keys if proper(key)}
+    surest: dict[str, int] = {}
+    for key in keys:
+        if (name := meaning(key)) is not None:
+            surest[name] = min(rank(key), surest.get(name, rank(key)))
     names = []
     for key in keys:
         name = meaning(key)
-        own = name is None or (name in given and not proper(key))
-        names.append(key if own or name is None else name)
+        names.append(key if name is None or rank(key) > surest[name] else name)
     return tuple(names)
 
 

@@ -6,10 +6,19 @@ from decimal import Decimal
 from typing import Final, TypeGuard
 
 from batchsora.manifest import values
-from batchsora.manifest.columns import SYNONYMS
 from batchsora.manifest.errors import CellError, refused, shorten
+from batchsora.manifest.headers import SYNONYMS
 from batchsora.manifest.raw import Settings
-from batchsora.manifest.tree import LARGEST_VALUE, Mapping, Node, as_cell, blank, named, single
+from batchsora.manifest.tree import (
+    LARGEST_VALUE,
+    Mapping,
+    Node,
+    as_cell,
+    blank,
+    named,
+    refuse_cut,
+    single,
+)
 
 _IMAGES: Final = frozenset({"image", "image_url"})
 _OF_CAMPAIGN: Final = ("budget", "defaults")
@@ -142,6 +151,8 @@ def _defaults(
                 file, f"{where!r} has {shorten(name)!r} twice", "Remove one of them.", row=key.line
             )
         seen.add(name)
+        if name == "prompt":
+            refuse_cut(file, value)
         if name in SYNONYMS:
             single(file, f"{where}.{shorten(key.text)}", value)
         elif value.depth and value.weight > LARGEST_VALUE:

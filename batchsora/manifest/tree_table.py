@@ -11,11 +11,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from batchsora.manifest.columns import SYNONYMS, folded
 from batchsora.manifest.errors import RowProblem, refused, shorten
+from batchsora.manifest.headers import SYNONYMS, folded
 from batchsora.manifest.matrix import Matrix, read_matrix
 from batchsora.manifest.raw import RawRow, Settings
 from batchsora.manifest.tree import (
+    CUT,
     JSON_LITERAL,
     LARGEST_VALUE,
     Mapping,
@@ -30,6 +31,8 @@ from batchsora.manifest.tree_settings import Cells, Defaults, read_defaults, rea
 from batchsora.tables import RESULT_COLUMNS
 
 TOP_LEVEL: Final = ("jobs", "matrix", "batch", "budget", "campaigns", "defaults")
+OWN: Final = "x-"
+"""A key at the top that begins so is somebody's own, as in compose files: it may hold anchors."""
 
 _RESULTS: Final = frozenset(map(folded, RESULT_COLUMNS))
 
@@ -104,6 +107,8 @@ def read_jobs(file: str, nodes: Iterable[Node]) -> Iterator[tuple[int, Cells] | 
 def _problems(file: str, node: Node) -> Iterator[RowProblem]:
     """Find what makes a job unreadable: no job, a column given twice, or ours not as a text."""
     if not isinstance(node, Mapping):
+        if isinstance(node, Scalar) and node.cut:
+            yield RowProblem(file, node.line, "prompt", shorten(node.text), *CUT)
         if isinstance(node, Sequence) or (node.plain and JSON_LITERAL.fullmatch(node.text)):
             yield RowProblem(
                 file,
@@ -136,6 +141,8 @@ def _problems(file: str, node: Node) -> Iterator[RowProblem]:
                 "must be a single value",
                 "Write it as one text; for several videos write several jobs.",
             )
+        elif name == "prompt" and isinstance(value, Scalar) and value.cut:
+            yield RowProblem(file, value.line, key.text, shorten(value.text), *CUT)
         elif value.depth and value.weight > LARGEST_VALUE and folded(key.text) not in _RESULTS:
             yield RowProblem(
                 file,
@@ -164,12 +171,14 @@ def table_of(path: Path, tree: Node) -> TreeTable:
     if not isinstance(tree, Mapping):
         raise refused(file, "this is no list of jobs", "Give 'jobs' a list of jobs.", row=tree.line)
     for key, _ in tree.entries:
-        if key.text not in TOP_LEVEL:
+        if key.text not in TOP_LEVEL and not key.text.startswith(OWN):
             likely = get_close_matches(shorten(key.text), TOP_LEVEL, 1)
             raise refused(
                 file,
                 f"the key {shorten(key.text)!r} means nothing at the top of a manifest",
-                f"Did you mean {likely[0]!r}?" if likely else f"Known: {', '.join(TOP_LEVEL)}.",
+                f"Did you mean {likely[0]!r}?"
+                if likely
+                else f"Known: {', '.join(TOP_LEVEL)}; what only holds anchors, call {OWN}….",
                 row=key.line,
             )
     jobs = tree.get("jobs")

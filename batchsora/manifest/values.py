@@ -27,10 +27,19 @@ REMEMBERED: Final = 1024
 
 UNCALCULATED: Final = "#FORMULA!"
 """Stands for a formula whose result is not in the file."""
-_FORMULA_ERRORS: Final = frozenset(
-    {"#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"}
-    | {"#BLOCKED!", "#CONNECT!", "#FIELD!", "#GETTING_DATA", "#ERROR!"}
+_FAILED: Final = re.compile(
+    # Excel's and LibreOffice's in any language: #REF!, #WERT!, #DIV/0!, #NOMBRE?, #¡VALOR!
+    r"#[^\W_a-z]*(?:[/\u00a1\u00bf ]?[^\W_a-z]+){0,3}[!?]"
+    r"|(?i:#(?:REF|NAME|VALUE|DIV/0|NULL|NUM|SPILL|CALC|BLOCKED|CONNECT|FIELD|ERROR|BUSY)[!?])"
+    r"|(?i:#(?:N/A|N/D|N/V|NV|N/DISP|NA|GETTING_DATA|I/T|HI\u00c1NYZIK))"
+    r"|(?i:(?:ERR|FEHLER|ERREUR|ERROR):[0-9]{3})"
+    r"|\#{3,}"  # a column that is too narrow
+    r"|(?i:(?:LOADING|WIRD GELADEN|CHARGEMENT|CARGANDO)(?:\.\.\.|\u2026))"
 )
+"""What programs write where a formula failed or is still at work."""
+FAILED_BEGIN: Final = frozenset("#EeFfLlWwCc")
+"""How it begins."""
+LONGEST_FAILED: Final = 24
 
 CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 CONTROL_OR_LINE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -54,9 +63,11 @@ _AFTERNOON = re.compile(r"16:0?9(?::00)?|0?4:09(?::00)?pm")
 # The same times as fractions of a day, and as YAML 1.1 counts them (in sixties).
 _MANGLED = re.compile(r"0?[.,](?:67|38)\d*|969|556")
 
-_DURATION = re.compile(r"(10|15)(?:[.,]0+)?\s*(?:s|secs?\.?|seconds?)?", re.ASCII)
-_COUNT = re.compile(r"([0-9]{1,6})(?:[.,]0+)?")
-_PRIORITY = re.compile(r"([+-]?[0-9]{1,9})(?:[.,]0+)?")
+# Three digits behind a sign may be thousands: 10.000.
+_NAUGHT = r"(?:[.,](?:0{1,2}|0{4,}))?"
+_DURATION = re.compile(rf"(10|15){_NAUGHT}\s*(?:s|secs?\.?|seconds?)?", re.ASCII)
+_WHOLE = re.compile(rf"([+-]?[0-9]{{1,9}}){_NAUGHT}")
+_GROUPED = re.compile(r"([+-]?[0-9]{1,3})(?:([ ,.'\u2019])[0-9]{3}(?:\2[0-9]{3})*)")
 _MONEY = re.compile(r"\$?\s*([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*(?:usd|\$)?")
 
 
@@ -71,14 +82,19 @@ def refuse_formula(text: str) -> None:
     Raises:
         CellError: it is that.
     """
-    word = text.strip().upper()
-    if word == UNCALCULATED:
+    word = text.strip()
+    if word.upper() == UNCALCULATED:
         raise CellError(
             "the formula's result is not in the file",
             "Open it in your spreadsheet and save it, so that the formula is calculated.",
         )
-    if word in _FORMULA_ERRORS:
-        raise CellError("the formula has failed", "Mend the formula, or write the value itself.")
+    if len(word) <= LONGEST_FAILED and has_failed(word):
+        raise CellError("the formula has failed", "Fix the formula, or write the value itself.")
+
+
+def has_failed(text: str) -> bool:
+    """Return whether a short text is what a program writes where a formula failed."""
+    return text[:1] in FAILED_BEGIN and _FAILED.fullmatch(text) is not None
 
 
 def orientation(text: str) -> str:
@@ -114,12 +130,12 @@ def count(text: str) -> int:
     word = _plain(text)
     if not word:
         return 1
-    match = _COUNT.fullmatch(word)
-    if match is None or not 1 <= int(match[1]) <= MOST_VARIANTS:
+    number = _whole(word)
+    if number is None or not 1 <= number <= MOST_VARIANTS:
         raise CellError(
             "this is no number of variants", f"Write a whole number from 1 to {MOST_VARIANTS}."
         )
-    return int(match[1])
+    return number
 
 
 def priority(text: str) -> int:
@@ -127,14 +143,33 @@ def priority(text: str) -> int:
     word = _plain(text)
     if not word:
         return 0
-    match = _PRIORITY.fullmatch(word)
-    if match is None or abs(int(match[1])) > HIGHEST_PRIORITY:
+    number = _whole(word)
+    if number is None or abs(number) > HIGHEST_PRIORITY:
         raise CellError(
             "this is no priority",
             f"Write a whole number from -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}; "
             "higher goes first.",
         )
-    return int(match[1])
+    return number
+
+
+def _whole(word: str) -> int | None:
+    """Read a whole number, with signs between its thousands or without; None where it is none.
+
+    Raises:
+        CellError: it may be thousands or a fraction: ``1.000`` is a thousand in half of the world.
+    """
+    grouped = _GROUPED.fullmatch(word)
+    if grouped is None:
+        match = _WHOLE.fullmatch(word)
+        return None if match is None else int(match[1])
+    sign, digits = grouped[2], word.replace(grouped[2], "")
+    if sign in ".," and word.count(sign) == 1:
+        raise CellError(
+            f"this may be {int(digits)}, or {int(grouped[1])} with a fraction",
+            f"Write {int(digits)} without a sign between its thousands, or {int(grouped[1])}.",
+        )
+    return int(digits)
 
 
 def prompt(text: str) -> str:

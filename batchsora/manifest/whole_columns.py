@@ -100,6 +100,8 @@ class ColumnReader:
         firsts = [prompt[:1] for prompt in prompts]
         if "#" in firsts or max(map(len, prompts)) > values.LONGEST_PROMPT:
             return None
+        if any(len(text) <= values.LONGEST_FAILED and values.has_failed(text) for text in prompts):
+            return None
         if not all(map(str.isalnum, firsts)):  # an emoji, a quote: seldom all of them
             for prompt, first in zip(prompts, firsts, strict=True):
                 if not first.isalnum() and not values.is_visible(prompt):

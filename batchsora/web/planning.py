@@ -17,6 +17,7 @@ from batchsora.app.loading import ADHOC
 from batchsora.app.manifests import Source
 from batchsora.app.picks import EVERY_ROW, Pick
 from batchsora.app.plan import Pace, Plan, limits, make_plan
+from batchsora.app.remembered import as_before
 from batchsora.app.session import endpoint
 from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.read import READERS
@@ -206,8 +207,10 @@ class Planner:
     def _make(self, path: Path, way: Way) -> Planned:
         settings = self._desk.settings
         pick = EVERY_ROW if way.first is None else Pick(first=way.first)
-        with Source(path).looked_at() as manifest, existing_store(settings.database) as store:
+        source = as_before(Source(path), settings.database, way.name)
+        with source.looked_at() as manifest, existing_store(settings.database) as store:
             plan = make_plan(manifest, way.name, store, Pace(max_in_flight=way.in_flight), pick)
+            plan.kept = source.kept
             # people know where their file is, and uploads lie where nobody looks
             plan.warnings = [warning.removeprefix(f"{path}, ") for warning in plan.warnings]
             self._ask_balance(plan)

@@ -18,6 +18,7 @@ from batchsora.app.earlier import OnExisting, settle_earlier
 from batchsora.app.handover import Handed, ask_for
 from batchsora.app.loading import LoadOptions, load_manifest
 from batchsora.app.manifests import Source, fitted_folder
+from batchsora.app.remembered import as_before
 from batchsora.app.session import endpoint
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError
@@ -143,7 +144,7 @@ def read_wish(form: Form, planned: Planned, *, runs: bool) -> Read:
         problems["skip_invalid"] = "Some rows can't be bought. Mend them, or go on without them."
     allow_unknown = form.text("allow_unknown") == "yes"
     if planned.misspelt and not allow_unknown:
-        problems["allow_unknown"] = "A column looks misspelt. Mend it, or say that it is right."
+        problems["allow_unknown"] = "A column looks like one of ours. Fix it, or confirm it."
     existing = _one_of(OnExisting, form.text("existing"), OnExisting.ASK)
     if runs and existing is OnExisting.ADOPT:
         problems["existing"] = "A run is going on. Wait for its end to take videos over."
@@ -244,12 +245,14 @@ def hand_over(desk: Desk, path: Path, wish: Wish) -> tuple[int, list[str]]:
         jobs.provider.ProviderError: it is loaded, and was not handed over.
     """
     settings, said = desk.settings, Said()
-    manifest = Source(path).opened(fitted_folder(settings.database))
+    source = as_before(Source(path), settings.database, wish.way.name)
+    manifest = source.opened(fitted_folder(settings.database))
     options = LoadOptions(
         name=wish.way.name,
         skip_invalid=wish.skip_invalid,
         allow_unknown=wish.allow_unknown,
         on_change=wish.on_change,
+        comments=True,  # the plan has shown them
         quiet=True,
     )
     caps = replace(desk.standing, campaigns=desk.standing.campaigns | wish.caps)

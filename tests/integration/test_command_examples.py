@@ -10,6 +10,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 from click.testing import CliRunner, Result
+from support import tiny
 from support.shell import MemoryKeyring, using
 
 from batchsora.cli import group
@@ -83,7 +84,7 @@ def desk(api: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("BATCHSORA_BASE_URL", api.url)
         (folder / "images").mkdir()
         for picture in ("cat.jpg", "images/dog.jpg"):
-            (folder / picture).write_bytes(b"\xff\xd8\xff\xe0 a cat")
+            (folder / picture).write_bytes(tiny.jpeg(b"a cat"))
         book = openpyxl.Workbook()
         book["Sheet"].append(["prompt"])
         book["Sheet"].append(["a sunset"])

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support import tiny
 
 from batchsora.cli import main
 from batchsora.manifest import yaml_tree
@@ -28,7 +29,7 @@ from batchsora.sandbox.world import World
 from batchsora.tables import RESULT_COLUMNS, restored, write_table
 from jobs.spec import JobSpec
 
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
+PNG = tiny.png(bytes(64))
 ROOM = 320 * 1024**2
 """Bytes of address space for a reader, what Python itself takes included."""
 

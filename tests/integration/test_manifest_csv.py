@@ -2,15 +2,15 @@
 
 import csv
 import os
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
+from support.tiny import PNG, png
 
 from batchsora.manifest.csv_reader import open_csv
 from batchsora.manifest.read import Manifest, ManifestError, RowProblem, open_manifest
 from jobs.spec import JobSpec
-
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 16
 
 
 def manifest(folder: Path, content: str | bytes, name: str = "m.csv") -> Manifest:
@@ -208,10 +208,11 @@ def test_misspelt_columns_are_flagged(tmp_path: Path) -> None:
 
 def test_a_large_data_uri_fits_into_a_cell(tmp_path: Path) -> None:
     """The csv module's own limit of 128 KB doesn't stand in the way of an image."""
-    uri = "data:image/png;base64,iVBORw0KGgo" + "A" * 399_988 + "="
+    data = png(bytes(300_000))
+    uri = f"data:image/png;base64,{b64encode(data).decode()}"
     (job,) = jobs(manifest(tmp_path, f'prompt,image\nA,"{uri}"\n'))
     assert job.request.image is not None
-    assert job.request.image.size == 299_999
+    assert job.request.image.size == len(data)
 
 
 @pytest.mark.parametrize(

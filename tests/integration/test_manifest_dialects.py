@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.tiny import JPEG, PNG
 
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import Manifest, ManifestError, open_manifest
 from batchsora.tables import restored_at_first
 from jobs.spec import JobSpec
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 16
 ROWS = [["id", "prompt", "seconds"], ["a", "Ein Fuchs; müde", "15"], ["b", 'Say "hi", fox', ""]]
 
 
@@ -133,7 +133,7 @@ def test_a_column_that_is_not_there_is_named(
 def test_the_file_without_a_prompt_says_how_to_name_one(tmp_path: Path) -> None:
     """The first thing that a person with an own table meets."""
     with pytest.raises(ManifestError, match="--map"):
-        open_manifest(written(tmp_path, "m.csv", "Video idea\nA fox\n"))
+        open_manifest(written(tmp_path, "m.csv", "What you see\nA fox\n"))
 
 
 def test_defaults_stand_under_empty_cells(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_a_folder_of_pictures_is_a_manifest(tmp_path: Path) -> None:
     folder = tmp_path / "holiday"
     folder.mkdir()
     for name in ("10.png", "2.png", "cat.JPG", ".hidden.png", "notes.txt"):
-        written(folder, name, b"\xff\xd8\xff\xe0" if name.endswith("JPG") else PNG)
+        written(folder, name, JPEG if name.endswith("JPG") else PNG)
     reading = Reading(defaults={"prompt": "Animate this", "duration": "15"})
     manifest = open_manifest(folder, reading=reading)
     assert manifest.name == "holiday"

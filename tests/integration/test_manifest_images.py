@@ -6,14 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from support.tiny import JPEG, PNG, WEBP
 
 from batchsora.manifest.errors import CellError
 from batchsora.manifest.images import LARGEST_IMAGE, Images, media_type, url
 from jobs.provider import ImageRef
-
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 16
-JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 16
-WEBP = b"RIFF\x10\0\0\0WEBPVP8 " + b"\0" * 16
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batchsora.manifest.columns import SYNONYMS
+from batchsora.manifest.headers import SYNONYMS
 from batchsora.manifest.read import READERS, open_manifest
 from batchsora.tables import RESULT_COLUMNS
 from jobs.spec import JobSpec

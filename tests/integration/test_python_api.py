@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from support import tiny
 
 from batchsora import (
     DownloadError,
@@ -25,7 +26,7 @@ from batchsora.sandbox.mp4 import make_mp4
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
+PNG = tiny.PNG
 
 
 class SharedTime:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
+from support import tiny
 
 import batchsora
 from batchsora import RunBlobClient, SyncRunBlobClient
@@ -16,7 +17,7 @@ from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from jobs.money import to_micros
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
+PNG = tiny.PNG
 ERRORS = "Progress and errors"
 
 EXPECTED = {

@@ -8,6 +8,7 @@ from typing import BinaryIO
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import tiny
 
 from batchsora.manifest import images, read
 from batchsora.manifest.errors import ManifestError, RowProblem
@@ -103,7 +104,7 @@ def test_pictures_are_read_once_several_at_a_time(
 ) -> None:
     """Forty rows of ten files and a missing one: the same rows and problems, each file once."""
     for number in range(10):
-        png = b"\x89PNG\r\n\x1a\n" + bytes([number]) * 100
+        png = tiny.png(bytes([number]) * 100)
         (tmp_path / f"{number}.png").write_bytes(png)
     rows = "\n".join(f"a kite {i},{i % 11}.png" for i in range(40))
     (tmp_path / "m.csv").write_text(f"prompt,image\n{rows}\n")

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchsora.manifest.columns import SYNONYMS, meaning, misspelt, slips, understand
+from batchsora.manifest.columns import understand
 from batchsora.manifest.errors import ManifestError
+from batchsora.manifest.headers import SYNONYMS, meaning, misspelt, slips
 from batchsora.tables import RESULT_COLUMNS
 
 
@@ -138,3 +139,114 @@ def test_slips_are_a_distance(one: str, other: str) -> None:
     assert slips(one, other) == slips(other, one)
     assert (slips(one, other) == 0) == (one == other)
     assert slips(one, other) <= max(len(one), len(other))
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("Duration (sec)", "duration"),
+        ("Length (seconds)", "duration"),
+        ("Duration [10 or 15]", "duration"),
+        ("Aspect ratio (16:9 / 9:16)", "orientation"),
+        ("Aspect\nratio", "orientation"),
+        ("Image (optional)", "image"),
+        ("Image (JPG, max 10 MB)", "image"),
+        ("Image URL (optional)", "image_url"),
+        ("No. of copies", "count"),
+        ("# of copies", "count"),
+        ("Number of videos", "count"),
+        ("Prompt (English)", "prompt"),
+        ("Prompt\n(max. 4000 characters)", "prompt"),
+        ("Prompt\r\nin English", "prompt"),
+        ("Prompt\uff08English\uff09", "prompt"),
+        ("Prompt*", "prompt"),
+        ("Prompt:", "prompt"),
+        ("1. Prompt", "prompt"),
+        ("2) Duration (s)", "duration"),
+        ("(3) Image", "image"),
+        ("Video idea", "prompt"),
+        ("Picture", "image"),
+        ("Format", "orientation"),
+        ("Secs", "duration"),
+        # in other units it measures something else
+        ("Duration (min)", None),
+        ("Length (cm)", None),
+        ("Count (characters)", None),
+    ],
+)
+def test_hints_in_headers_are_no_part_of_the_name(header: str, name: str | None) -> None:
+    """Brackets, what stands below a line break, and a number in front are no part of it."""
+    assert meaning(header) == name
+
+
+@pytest.mark.parametrize(
+    ("header", "like"),
+    [
+        ("Durration (sec)", "duration"),
+        ("Duration (min)", "duration"),
+        ("Duration: 10 or 15", "duration"),
+        ("Desired duration", "duration"),
+        ("videoDurationSec", "duration"),
+        ("Aspect ratio 16:9 / 9:16", "orientation"),
+        ("Reference image", "image"),
+        ("Image 2", "image"),
+        ("Image optional", "image"),
+        ("Image source", "image"),
+        ("Image name", "image"),
+        ("Qty", "count"),
+        ("Quantity (pcs)", "count"),
+        ("Copies needed", "count"),
+        ("Marketing campaign", "campaign"),
+    ],
+)
+def test_what_only_resembles_is_asked_about(header: str, like: str) -> None:
+    """It is neither taken for ours nor left alone without a word; a person says which it is."""
+    columns = understand("m.csv", ["prompt", header], 1)
+    assert columns.suspicious == (header,)
+    assert like not in columns.known
+    assert f"={like}'" in columns.warnings[0].remedy
+    assert understand("m.csv", ["prompt", header], 1, {header: like}).known[like] == 1
+    own = understand("m.csv", ["prompt", header], 1, {header: ""})
+    assert (own.suspicious, own.warnings, own.carried) == ((), (), (0, 1))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *("Image notes", "Image alt (text)", "Product name", "Number", "No.", "#", "File size"),
+        *("Prompt length", "Time frame", "Font size", "Campaign manager", "Image count", "Text"),
+    ],
+)
+def test_what_is_about_something_else_is_somebodys_own(header: str) -> None:
+    """A word of ours beside one that makes another thing of it raises no alarm."""
+    assert understand("m.csv", ["prompt", header], 1).suspicious == ()
+
+
+def test_a_weak_name_counts_only_where_there_is_no_better_one() -> None:
+    """``Description`` is the prompt of a table without one, and somebody's own beside it."""
+    assert understand("m.csv", ["Title", "Description"], 1).known == {"prompt": 1}
+    columns = understand("m.csv", ["Description", "Prompt"], 1)
+    assert (columns.known, columns.warnings, columns.suspicious) == ({"prompt": 1}, (), ())
+    with pytest.raises(ManifestError, match=r"several columns mean 'prompt'.*--map 'Idea=prompt'"):
+        understand("m.csv", ["Idea", "Scene"], 1)
+
+
+def test_a_hint_tells_no_two_columns_apart() -> None:
+    """Of two languages the person says which one is bought; the plain name goes before both."""
+    with pytest.raises(ManifestError, match="several columns mean 'prompt'"):
+        understand("m.csv", ["Prompt (English)", "Prompt (German)"], 1)
+    columns = understand("m.csv", ["Prompt (German)", "Prompt"], 1)
+    assert columns.known == {"prompt": 1}
+    assert [warning.column for warning in columns.warnings] == ["Prompt (German)"]
+
+
+def test_a_column_of_ours_may_be_said_to_be_somebodys_own() -> None:
+    """``--map 'Size='``: it is carried along, whatever it is called."""
+    columns = understand("m.csv", ["prompt", "Size"], 1, {"size": ""})
+    assert (columns.known, columns.carried) == ({"prompt": 0}, (0, 1))
+
+
+def test_a_header_that_may_be_the_prompt_is_named() -> None:
+    """Without a prompt the file is refused with what to type."""
+    with pytest.raises(ManifestError, match="Say --map 'Your prompt=prompt'"):
+        understand("m.csv", ["id", "Your prompt"], 1)

@@ -215,3 +215,66 @@ def test_a_cell_is_a_value_or_a_cell_error(parse: Callable[[str], object], text:
         assert error.remedy  # noqa: PT017 - the same
     else:
         assert parse(text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1 000", 1000),
+        ("1'000", 1000),
+        ("1\u00a0000", 1000),
+        ("1\u202f000", 1000),
+        ("1\u2019000", 1000),
+        ("1,000,000", 1_000_000),
+        ("1.000.000", 1_000_000),
+        ("-12 000", -12000),
+        ("7.0", 7),
+        ("7,00", 7),
+        ("7.0000", 7),
+    ],
+)
+def test_thousands_are_read_where_they_are_sure(text: str, number: int) -> None:
+    """A space or an apostrophe groups; so does a sign that stands twice."""
+    assert values.priority(text) == number
+
+
+@pytest.mark.parametrize("text", ["1,000", "1.000", "12,000", "7.000", "1,500"])
+@pytest.mark.parametrize("parse", [values.count, values.priority])
+def test_what_may_be_thousands_is_never_guessed(parse: Callable[[str], int], text: str) -> None:
+    """``1.000`` is a thousand in one country and one in the next; the error says what to write."""
+    with pytest.raises(CellError, match="may be") as caught:
+        parse(text)
+    assert text.replace(",", "").replace(".", "") in caught.value.remedy
+
+
+@pytest.mark.parametrize("text", ["10.000", "10,000", "10 000", "15.000 s", "1,0,0"])
+def test_a_duration_of_thousands_is_refused(text: str) -> None:
+    """It was taken for 10 s."""
+    with pytest.raises(CellError):
+        values.duration(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("#WERT!", "#NV", "#BEZUG!", "#NAME?", "#DIV/0!", "#N/A", "Err:502", "#BUSY!", "#######"),
+        *(
+            "Loading...",
+            "Loading\u2026",
+            "#\u00a1VALOR!",
+            "#\u00dcBERLAUF!",
+            "#NOMBRE?",
+            "#VALEUR!",
+        ),
+    ],
+)
+def test_failed_formulas_of_any_language_are_errors(text: str) -> None:
+    """They are no prompts."""
+    with pytest.raises(CellError, match="formula has failed"):
+        values.refuse_formula(text)
+
+
+@pytest.mark.parametrize("text", ["#1", "# a kite", "#kite!", "Loading a boat", "Err", "##"])
+def test_what_only_begins_like_one_is_none(text: str) -> None:
+    """A prompt may begin with the sign."""
+    values.refuse_formula(text)

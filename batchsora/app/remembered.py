@@ -1,0 +1,110 @@
+"""What a person said once about how a manifest is read: it is kept with its batch, and used again.
+
+A word of now (``--map``, ``--default``, ``--sheet``) goes before one of before. A header of before
+that is no longer there is passed over.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+from batchsora.app.databases import existing_store
+from batchsora.app.manifests import Source
+from batchsora.manifest.headers import SYNONYMS, folded
+from jobs.errors import EngineError
+from jobs.schema import version
+from jobs.store import Store, views
+
+
+def as_before(source: Source, database: Path, name: str | None) -> Source:
+    """Return a source with what was said about it before, read without the runner's lock.
+
+    A database that can't be read as it is says nothing: whoever opens it for work says why.
+    """
+    try:
+        if version(database) is None:
+            return source
+        with existing_store(database) as store:
+            return as_kept(source, store, name)
+    except EngineError:
+        return source
+
+
+def as_kept(source: Source, store: Store, name: str | None) -> Source:
+    """Return a source with what was said about it before.
+
+    Args:
+        source: with what is said now.
+        store: the database.
+        name: of the batch, if the person gave it; else it is found by the manifest's path.
+    """
+    path = str(source.path.resolve())
+
+    def look(connection: Any) -> list[Mapping[str, Any]]:
+        return [
+            batch.reading
+            for batch in views.find_batches(connection)
+            if isinstance(batch.reading, dict)
+            and (batch.name == name if name is not None else batch.reading.get("path") == path)
+        ]
+
+    found = store.read(look)
+    sheet = source.reading.sheet
+    if sheet is not None:
+        found = [kept for kept in found if kept.get("sheet") == sheet]
+    if len(found) != 1:  # none, or several sheets of one workbook: each has its own words
+        return source
+    return _merged(source, found[0])
+
+
+def _merged(source: Source, kept: Mapping[str, Any]) -> Source:
+    now = source.reading
+    spoken = {folded(header) for header in now.columns}
+    targets = {name for name in now.columns.values() if name}
+    columns = {
+        header: name
+        for header, name in _texts(kept.get("columns")).items()
+        if name in {"", *SYNONYMS} and name not in targets and folded(header) not in spoken
+    }
+    defaults = {
+        name: text
+        for name, text in _texts(kept.get("defaults")).items()
+        if name in SYNONYMS and name not in now.defaults
+    }
+    sheet = kept.get("sheet") if kept.get("sheet_said") and now.sheet is None else None
+    images = kept.get("images") if now.images is None else None
+    images = images if isinstance(images, str) else None
+    words = [f"--map {quote(f'{header}={name}')}" for header, name in columns.items()]
+    words += [f"--default {quote(f'{name}={text}')}" for name, text in defaults.items()]
+    words += [] if images is None else [f"--images {quote(images)}"]
+    if isinstance(sheet, str):
+        words.insert(0, f"--sheet {quote(sheet)}")
+    reading = replace(
+        now,
+        sheet=sheet if isinstance(sheet, str) else now.sheet,
+        columns={**columns, **now.columns},
+        defaults={name: text for name, text in {**defaults, **now.defaults}.items() if text},
+        images=now.images if images is None else images,
+        results=_results(kept),
+        kept=tuple(columns),
+    )
+    return replace(source, reading=reading, kept=tuple(words))
+
+
+def _results(kept: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the headers of the columns that we wrote into the manifest."""
+    found = kept.get("results")
+    return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()
+
+
+def _texts(found: object) -> dict[str, str]:
+    """Return the texts of a mapping that was kept; a database may come from anywhere."""
+    pairs = found.items() if isinstance(found, dict) else ()
+    return {key: text for key, text in pairs if isinstance(key, str) and isinstance(text, str)}
+
+
+def kept_line(source: Source) -> str:
+    """Return what is said of words of before that count again."""
+    return f"read as you said before: {' '.join(source.kept)}"

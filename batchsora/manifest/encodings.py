@@ -1,0 +1,135 @@
+"""How a text file that is not UTF-8 is probably encoded, so that an error can name what to type.
+
+Nothing is read by a guess: a person says ``--encoding`` and sees the result. What is named decodes
+the whole file, and reads as text does in its script.
+"""
+
+import codecs
+import re
+from pathlib import Path
+from typing import Final
+
+LARGEST: Final = 8 * 1024**2
+"""Bytes that are looked at."""
+
+_MARKS: Final[tuple[tuple[bytes, str], ...]] = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_HIGH: Final = re.compile(rb"[\x80-\xff]+")
+_LETTERS: Final = re.compile(r"[^\W\d_]+")
+_USUAL: Final = frozenset(
+    "\u00a0\u00a1\u00a3\u00a7\u00a9\u00aa\u00ab\u00ad\u00ae\u00b0\u00b2\u00b3\u00b4\u00b7"
+    "\u00ba\u00bb\u00bc\u00bd\u00be\u00bf\u00d7\u2013\u2014\u2018\u2019\u201a\u201c\u201d"
+    "\u201e\u2022\u2026\u2039\u203a\u20ac\u2122"
+)
+"""Signs that people write beside letters."""
+_OF_SINGLE_BYTES: Final = re.compile(
+    r"cp(?:125\d|437|85\d|86\d|87\d)|iso8859-\d+|mac-\w+|koi8-\w|latin.?1|tis-620"
+)
+_ASIAN: Final = re.compile("[\u2010-\u203b\u3000-\u9fff\uac00-\ud7a3\uff01-\uff60]")
+LONGEST_RUN: Final = 2
+"""Letters beyond ASCII in a row, on average, in a language that is written with Latin letters."""
+
+
+def mark_of(path: Path) -> str | None:
+    """Return what a file's byte order mark says, of UTF-16 and UTF-32; None without one.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(4)
+    for mark, name in _MARKS:
+        if head.startswith(mark):
+            return name
+    return None
+
+
+def is_utf_8_after_all(path: Path, said: str) -> bool:
+    """Return whether a file that is said to be in an encoding of single bytes is UTF-8.
+
+    Any bytes can be read in such an encoding: "é" would become "Ã©", and be paid for.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    if not _OF_SINGLE_BYTES.fullmatch(codecs.lookup(said).name):
+        return False
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    high = False
+    try:
+        with path.open("rb") as file:
+            while data := file.read(2**20):
+                high = high or not data.isascii()
+                decoder.decode(data)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return high
+
+
+def way_to_read(path: Path) -> str:
+    """Return what to do about a file that can't be decoded: the option that reads it, or none."""
+    with path.open("rb") as file:
+        data = file.read(LARGEST)
+    again = 'Save it again as "CSV UTF-8" (or as UTF-8 text)'
+    lines = data.splitlines()
+    if b"\0" not in data and any(map(_is_utf_8, lines)) and not _is_text(data, "utf-8"):
+        return f"{again}: it mixes UTF-8 with another encoding, so that no --encoding reads it."
+    name = likely(data)
+    return f"{again}." if name is None else f"Say --encoding {name}, or save it as UTF-8."
+
+
+def likely(data: bytes) -> str | None:
+    """Return the encoding in which bytes that are not UTF-8 read as text; None where none is sure.
+
+    Args:
+        data: of the file's beginning.
+    """
+    if b"\0" in data:
+        return next((n for n in ("utf-16-le", "utf-16-be") if _is_text(data, n)), None)
+    runs = [len(run) for run in _HIGH.findall(data)]
+    pairs = all(length % 2 == 0 for length in runs)
+    asian: tuple[str, ...] = ("gbk", "big5", "euc_kr", "euc_jp") if pairs else ()
+    for name in (*asian, "shift_jis"):
+        if _reads(data, name, asian=True):
+            return name
+    if sum(runs) / max(len(runs), 1) <= LONGEST_RUN and _reads(data, "cp1252"):
+        return "cp1252"
+    return next((n for n in ("cp1251", "cp1253", "cp1250") if _reads(data, n)), None)
+
+
+def _is_utf_8(line: bytes) -> bool:
+    """Return whether a line is UTF-8 and not ASCII."""
+    return not line.isascii() and _is_text(line, "utf-8")
+
+
+def _is_text(data: bytes, name: str) -> bool:
+    """Return whether bytes decode, to what has no control characters."""
+    try:
+        text = codecs.getincrementaldecoder(name)().decode(data)
+    except UnicodeDecodeError:
+        return False
+    return re.search("[\0-\x08\x0e-\x1f\x7f-\x9f]", text) is None and (
+        not name.startswith("utf-16") or sum(map(str.isascii, text)) * 4 > len(text)
+    )
+
+
+def _reads(data: bytes, name: str, *, asian: bool = False) -> bool:
+    """Return whether bytes read as text does: letters, in words of one case, and usual signs."""
+    if not _is_text(data, name):
+        return False
+    text = codecs.getincrementaldecoder(name)().decode(data)
+    if asian:
+        beyond = [c for c in text if c > "~"]
+        kana = any("\u3040" <= c <= "\u30ff" for c in beyond)
+        return (kana or name != "shift_jis") and all(map(_ASIAN.fullmatch, beyond))
+    if any(not (c.isalpha() or c in _USUAL) for c in text if c > "~"):
+        return False
+    words = _LETTERS.findall(text)
+    # "kiteÉ": a capital inside a word is another letter in another encoding
+    odd = sum(1 for w in words if not w.isascii() and w[1:] != w[1:].lower() and w != w.upper())
+    return odd * 10 <= sum(1 for word in words if not word.isascii())

@@ -1,0 +1,343 @@
+"""What one header means: names without case, spaces and punctuation, synonyms, hints, slips.
+
+A hint is what stands in brackets or below a line break: ``Duration (sec)`` is ``duration``. What
+only resembles a name of ours (``durration``, ``Reference image``, ``Qty``) is never read as it, and
+never taken for somebody's own column without a word: :func:`resembled` names it.
+"""
+
+import re
+import unicodedata
+from collections.abc import Collection, Mapping
+from functools import lru_cache
+from typing import Final
+
+SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
+    "id": ("name", "job id"),
+    "prompt": ("text", "prompts", "video prompt", "prompt text", "text prompt"),
+    "image": (
+        "image file",
+        "image path",
+        "image filename",
+        "picture",
+        "picture file",
+        "photo",
+        "photo file",
+        "img",
+        "first frame",
+        "start frame",
+        "start image",
+    ),
+    "image_url": ("image link", "picture url", "picture link", "photo url", "photo link"),
+    "orientation": ("aspect", "aspect ratio", "ratio", "video format"),
+    "duration": (
+        "seconds",
+        "length",
+        "sec",
+        "secs",
+        "duration sec",
+        "duration seconds",
+        "duration in seconds",
+        "length sec",
+        "length in seconds",
+        "video duration",
+        "video length",
+        "clip duration",
+        "clip length",
+    ),
+    "campaign": ("campaign name",),
+    "priority": ("prio",),
+    "count": (
+        "variants",
+        "copies",
+        "repeat",
+        "variations",
+        "number of copies",
+        "no of copies",
+        "of copies",
+        "number of variants",
+        "no of variants",
+        "number of videos",
+        "no of videos",
+    ),
+    "callback_url": (),
+}
+"""The columns that mean something, and what else they may be called."""
+
+WEAK: Final[Mapping[str, tuple[str, ...]]] = {
+    "prompt": (
+        "video idea",
+        "idea",
+        "description",
+        "video description",
+        "scene",
+        "scene description",
+    ),
+    "orientation": ("format", "size"),
+}
+"""What a column may be called, too, where no other one is called by a name above."""
+
+_ASKED: Final[Mapping[str, tuple[str, ...]]] = {
+    "count": ("quantity", "qty", "pieces", "pcs", "how many"),
+    "image": ("image name", "picture name", "photo name"),
+}
+"""What may well be something else, and would cost money if it were taken for ours."""
+
+SHORTEST_MISSPELT: Final = 5
+"""A shorter word is one letter away from too many honest headers."""
+LONG_WORD: Final = 8
+"""From here on two slips count as a misspelling, below only one."""
+
+PROPER: Final = 0
+STRONG: Final = 1
+WEAKEST: Final = 2
+
+_HINT: Final = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}|<[^<>]*>")
+_NUMBERED: Final = re.compile(r"\A\s*(?:\(?[0-9]{1,3}\s*[.):]|\([0-9]{1,3}\))\s*(?=\S)")
+_WORD: Final = re.compile(r"[^\W_]+")
+_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_OTHER_UNITS: Final = frozenset(
+    [
+        "min",
+        "mins",
+        "minute",
+        "minutes",
+        "hour",
+        "hours",
+        "hr",
+        "hrs",
+        "h",
+        "ms",
+        "msec",
+        "millisecond",
+        "milliseconds",
+        "day",
+        "days",
+        "frame",
+        "frames",
+        "fps",
+        "mm",
+        "cm",
+        "m",
+        "km",
+        "inch",
+        "inches",
+        "ft",
+        "feet",
+        "px",
+        "pixel",
+        "pixels",
+        "kb",
+        "mb",
+        "gb",
+        "bytes",
+        "character",
+        "characters",
+        "char",
+        "chars",
+        "letter",
+        "letters",
+        "word",
+        "words",
+        "token",
+        "tokens",
+        "line",
+        "lines",
+    ]
+)
+"""What a hint says of a column that measures something else."""
+_MEASURES: Final = ("duration", "count", "priority")
+_FILLERS: Final = frozenset(
+    [
+        "in",
+        "of",
+        "the",
+        "a",
+        "an",
+        "for",
+        "per",
+        "each",
+        "to",
+        "and",
+        "or",
+        "is",
+        "our",
+        "your",
+        "my",
+        "video",
+        "videos",
+        "clip",
+        "clips",
+        "output",
+        "target",
+        "desired",
+        "wanted",
+        "needed",
+        "required",
+        "requested",
+        "optional",
+        "final",
+        "total",
+        "default",
+        "preferred",
+        "number",
+        "no",
+        "num",
+        "max",
+        "value",
+        "field",
+        "column",
+        "s",
+        "sec",
+        "secs",
+        "second",
+        "please",
+        "choose",
+        "select",
+        "enter",
+    ]
+)
+"""Words that make no other thing of what stands beside them."""
+_HEADS: Final = {
+    "image": ("image", "images", "picture", "pictures", "photo", "photos", "img"),
+    "orientation": ("orientation", "aspect", "aspectratio"),
+    "duration": ("duration", "seconds", "secs"),
+    "campaign": ("campaign",),
+}
+"""The last words of headers that are about the same thing: ``Reference image``."""
+_OF_PICTURES: Final = frozenset(
+    ["no", "nr", "number", "file", "filename", "path", "source", "src", "ref"]
+)
+
+
+def folded(header: str) -> str:
+    """Reduce a header to what counts: letters and digits, without case and width.
+
+    ``"Aspect-Ratio "`` and ``"aspect_ratio"`` are one.
+    """
+    normal = unicodedata.normalize("NFKC", header).casefold()
+    return "".join(character for character in normal if character.isalnum())
+
+
+_CANONICAL: Final = {folded(name): name for name in SYNONYMS}
+_STRONG: Final = _CANONICAL | {
+    folded(synonym): name for name, synonyms in SYNONYMS.items() for synonym in synonyms
+}
+_WEAK: Final = {folded(word): name for name, words in WEAK.items() for word in words}
+_KNOWN: Final = _STRONG | _WEAK
+_DOUBTFUL: Final = {folded(word): name for name, words in _ASKED.items() for word in words}
+_LAST: Final = {word: name for name, words in _HEADS.items() for word in words}
+
+
+@lru_cache(maxsize=1024)
+def meaning(header: str) -> str | None:
+    """Return which column of ours a header names (``"Text"``: ``"prompt"``), or None."""
+    if (name := _KNOWN.get(folded(header))) is not None:
+        return name
+    name = next((_KNOWN[word] for word in _bare(header) if word in _KNOWN), None)
+    return None if name in _MEASURES and _in_other_units(header) else name
+
+
+def rank(header: str) -> int:
+    """Return how surely a header that means something means it: the lower, the surer."""
+    word = folded(header)
+    if word in _CANONICAL:
+        return PROPER
+    words = [word, *_bare(header)]
+    return STRONG if any(word in _STRONG for word in words) else WEAKEST
+
+
+def proper(header: str) -> bool:
+    """Whether a header is the proper name of a column of ours, not a synonym."""
+    return folded(header) in _CANONICAL
+
+
+def _bare(header: str) -> list[str]:
+    """Return a header without its hints, folded: without brackets, then its first line alone."""
+    text = _NUMBERED.sub("", unicodedata.normalize("NFKC", header), count=1)
+    bare = _HINT.sub(" ", text)
+    first = next(iter(bare.strip().splitlines()), "")
+    return [word for word in dict.fromkeys((folded(text), folded(bare), folded(first))) if word]
+
+
+def _in_other_units(header: str) -> bool:
+    """Whether a hint says that the column measures something else: ``Duration (min)``."""
+    text = unicodedata.normalize("NFKC", header)
+    hints = [*_HINT.findall(text), *_HINT.sub(" ", text).strip().splitlines()[1:]]
+    return not _OTHER_UNITS.isdisjoint(_WORD.findall(" ".join(hints).casefold()))
+
+
+def resembled(header: str, present: Collection[str]) -> tuple[str, bool] | None:
+    """Find the column of ours that a header is probably meant to be, though it has no name of it.
+
+    Args:
+        header: as written; one that is a proper name of ours resembles none.
+        present: our columns that the manifest has; what is there was not meant by another one.
+
+    Returns:
+        Our name, and whether the header is that name with a slip; None where it resembles none.
+    """
+    slip = misspelt(header, present) or next(
+        (like for word in _bare(header) if (like := misspelt(word, present))), None
+    )
+    if slip is not None:
+        return slip, True
+    words = [word.casefold() for word in _WORD.findall(_CAMEL.sub(" ", header))]
+    bare = _WORD.findall(_HINT.sub(" ", _CAMEL.sub(" ", header)).casefold())
+    for found in (words, bare):
+        name = _about(found)
+        if name is not None and name not in present:
+            return name, False
+    return None
+
+
+def _about(words: list[str]) -> str | None:
+    """Return which column of ours the words of a header are about; None where it is none."""
+    whole = "".join(words)
+    if whole in _DOUBTFUL:
+        return _DOUBTFUL[whole]
+    if whole in _KNOWN:  # beside a hint that names another unit
+        return _KNOWN[whole]
+    rest = [word for word in words if word not in _FILLERS and not word.isdigit()]
+    left = "".join(rest)
+    if left in _KNOWN or left in _DOUBTFUL:
+        return _KNOWN.get(left) or _DOUBTFUL[left]
+    if not rest:
+        return None
+    if _LAST.get(rest[0]) == "image" and _OF_PICTURES.issuperset(rest[1:]):
+        return "image"
+    pair = "".join(rest[-2:])
+    before, name = (rest[:-2], _LAST[pair]) if pair in _LAST else (rest[:-1], _LAST.get(rest[-1]))
+    # "prompt image" is about the prompt's; "image campaign" about neither of ours alone
+    return None if name is None or any(word in _STRONG for word in before) else name
+
+
+def misspelt(header: str, present: Collection[str]) -> str | None:
+    """Return which name of ours a header is probably meant to be, if it looks like a slip.
+
+    Args:
+        header: as written; one that is a proper name of ours is no slip.
+        present: our columns that the manifest has; what is there was not misspelt.
+    """
+    word = folded(header)
+    for known, name in _STRONG.items():
+        if name in present or len(known) < SHORTEST_MISSPELT:
+            continue
+        most = 2 if len(known) >= LONG_WORD else 1
+        if abs(len(word) - len(known)) <= most and 0 < slips(word, known) <= most:
+            return name
+    return None
+
+
+def slips(one: str, other: str) -> int:
+    """Count the letters to add, drop, change or swap with their neighbour to make one the other."""
+    before: list[int] = []
+    last = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        row = [i]
+        for j, b in enumerate(other, 1):
+            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and b == one[i - 2]:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        before, last = last, row
+    return last[-1]

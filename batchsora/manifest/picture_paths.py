@@ -1,0 +1,155 @@
+"""Where a cell's picture is, as people write paths, and what to write where it is not found."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote
+
+from batchsora.manifest.errors import CellError, shorten
+
+SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".jfif", ".webp")
+MOST_ENTRIES: Final = 20_000
+"""Of a folder that is looked through for names that are nearly the same."""
+MOST_FOLDERS: Final = 200
+"""Beside a manifest that are looked into."""
+
+_NOTHING: Final = frozenset(
+    ("-", "--", "\u2013", "\u2014", "none", "n/a", "na", "no", "nil", "null", "nan", "x", "/", "?")
+)
+_QUOTES: Final = "\"'`\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"
+_WINDOWS: Final = re.compile(r"[A-Za-z]:[\\/]|\\\\")
+_SEVERAL: Final = re.compile(r"\s*[;,|\n]\s*")
+
+
+def same_form(text: str) -> str:
+    """Return a name in one Unicode form: macOS writes é as two characters, others as one."""
+    return unicodedata.normalize("NFC", text)
+
+
+@lru_cache(maxsize=64)
+def _names(folder: Path, _changed: int) -> tuple[str, ...]:
+    found = []
+    for entry in folder.iterdir():
+        found.append(entry.name)
+        if len(found) == MOST_ENTRIES:
+            break
+    return tuple(found)
+
+
+def names_in(folder: Path) -> tuple[str, ...]:
+    """List what a folder has; nothing where it can't be listed."""
+    try:
+        return _names(folder, folder.stat().st_mtime_ns)
+    except OSError:
+        return ()
+
+
+def in_another_form(folder: Path, source: str) -> Path | None:
+    """Find a file whose name is written the same in another Unicode form."""
+    path = folder
+    for part in Path(source).parts:
+        if not (path / part).exists():
+            same = [name for name in names_in(path) if same_form(name) == same_form(part)]
+            if len(same) != 1:
+                return None
+            part = same[0]  # noqa: PLW2901 - as it is written there
+        path /= part
+    return path
+
+
+def folders_with(folder: Path, source: str) -> list[Path]:
+    """Find a plain name in the folders beside a manifest."""
+    if Path(source).name != source or source.startswith("."):
+        return []
+    beside = sorted(name for name in names_in(folder) if not name.startswith("."))
+    found = (in_another_form(folder / name, source) for name in beside[:MOST_FOLDERS])
+    return [path for path in found if path is not None and path.is_file()]
+
+
+def check_written(source: str) -> None:
+    """Refuse what names no file of this machine, whatever there is.
+
+    Raises:
+        CellError: it says that there is none, or is an address of another kind.
+    """
+    word = source.casefold()
+    if word in _NOTHING:
+        raise CellError(
+            "this names no picture", "Leave the cell empty for a video without a picture."
+        )
+    if word.startswith("file:"):
+        raise CellError(
+            "a file is named by its path, not by an address",
+            f"Put it beside the manifest and write {_last(unquote(source))}.",
+        )
+    if word.startswith("blob:"):
+        raise CellError(
+            "this address exists in your browser alone",
+            "Save the picture beside the manifest and write its name.",
+        )
+    if word.startswith("www.") or source.startswith("//"):
+        raise CellError(
+            "this is no path, and no whole web address",
+            f"Write https://{source.lstrip('/')}.",
+        )
+
+
+def not_found(folder: Path, source: str) -> CellError:
+    """Make the error of a picture that is not there, with what would be found."""
+    for problem, path in _forms(source):
+        if path and (near := _there(folder, path)) is not None:
+            return CellError(f"there is no such image{problem}", f"Write {shorten(near)}.")
+    parts = [part for part in _SEVERAL.split(source) if part]
+    if len(parts) > 1 and all(part.lower().endswith(SUFFIXES) for part in parts):
+        return CellError("these are several images", "A video begins with one: name one of them.")
+    if _WINDOWS.match(source) or source.startswith("~"):
+        return CellError(
+            "this path leads out of the manifest's folder",
+            f"Put the picture beside the manifest and write {_last(source)}.",
+        )
+    return CellError(
+        "there is no such image",
+        "Paths start from the manifest's own folder; --images DIR names another one.",
+    )
+
+
+def _forms(source: str) -> Iterator[tuple[str, str]]:
+    """Return what a person may have meant, and what is wrong with how it is written."""
+    yield "", source
+    bare = source.strip(_QUOTES + " ")
+    yield ": the quotes are taken for a part of its name", bare
+    slashed = bare.replace("\\", "/")
+    yield ": \\ does not part folders here", slashed
+    yield ": % is taken for a part of its name", unquote(slashed)
+    yield ": what stands behind the suffix belongs to an address", re.split("[?#]", slashed)[0]
+    yield ", and paths start from the manifest's own folder", _last(source)
+
+
+def _last(source: str) -> str:
+    """Return a path's last part, whichever way it is written."""
+    return re.split(r"[\\/]", source.strip(_QUOTES + " "))[-1]
+
+
+def _there(folder: Path, source: str) -> str | None:
+    """Find what a path may mean in a folder: in other letters' case, or with a suffix."""
+    path, written = folder, []
+    parts = [part for part in Path(source).parts if part != "."]
+    if not parts or ".." in parts or source.startswith(("/", "~")):
+        return None
+    for place, part in enumerate(parts):
+        wanted = same_form(part).casefold()
+        last = place == len(parts) - 1
+        near = [
+            name
+            for name in names_in(path)
+            if same_form(name).casefold() == wanted
+            or (last and same_form(name).casefold() in {wanted + end for end in SUFFIXES})
+        ]
+        if not near:
+            return None
+        written.append(part if part in near else min(near))
+        path /= written[-1]
+    return "/".join(written) if path.is_file() else None

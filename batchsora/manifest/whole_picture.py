@@ -1,0 +1,65 @@
+"""Whether a picture is there to its end, by its structure alone: nothing of it is decoded.
+
+A download or a copy that broke off leaves a file that begins as a picture does. Sent, it would be
+refused by the provider or become half a first frame, and the row be paid for.
+"""
+
+from batchsora.manifest.errors import CellError
+
+_SOS = 0xDA
+_ALONE = (0x01, *range(0xD0, 0xD9))
+"""Markers of a JPEG that have no length behind them."""
+
+
+def check_whole(data: bytes, media: str) -> None:
+    """Check that a picture reaches its end.
+
+    Args:
+        data: of the whole file.
+        media: its type, by its first bytes.
+
+    Raises:
+        CellError: it does not, or what stands before its end is damaged.
+    """
+    whole = {"image/png": _png, "image/jpeg": _jpeg, "image/webp": _webp}[media]
+    if not whole(data):
+        raise CellError(
+            f"the image is damaged: it breaks off after {len(data)} bytes",
+            "Download or copy it again.",
+        )
+
+
+def _png(data: bytes) -> bool:
+    """Follow the chunks to the last one, IEND."""
+    place = 8
+    while place + 12 <= len(data):
+        end = place + 12 + int.from_bytes(data[place : place + 4])
+        if data[place + 4 : place + 8] == b"IEND":
+            return end <= len(data)
+        place = end
+    return False
+
+
+def _jpeg(data: bytes) -> bool:
+    """Follow the segments to the pixels, behind which an end must stand.
+
+    A thumbnail within a segment has an end of its own; what cameras write behind the last one is
+    nobody's business.
+    """
+    place = 2
+    while place + 4 <= len(data) and data[place] == 0xFF:  # noqa: PLR2004 - begins each marker
+        marker = data[place + 1]
+        if marker == 0xFF:  # noqa: PLR2004 - fills
+            place += 1
+        elif marker in _ALONE:
+            place += 2
+        elif marker == _SOS:
+            return data.find(b"\xff\xd9", place + 4) >= 0
+        else:
+            place += 2 + max(2, int.from_bytes(data[place + 2 : place + 4]))
+    return False
+
+
+def _webp(data: bytes) -> bool:
+    """Compare the length that its head says."""
+    return 12 < int.from_bytes(data[4:8], "little") + 8 <= len(data)  # noqa: PLR2004 - the head
