@@ -87,7 +87,7 @@ def _merged(source: Source, kept: Mapping[str, Any]) -> Source:
         columns={**columns, **now.columns},
         defaults={name: text for name, text in {**defaults, **now.defaults}.items() if text},
         images=now.images if images is None else images,
-        results=_results(kept),
+        results=_results(kept) if kept.get("path") == str(source.path.resolve()) else (),
         kept=tuple(columns),
     )
     return replace(source, reading=reading, kept=tuple(words))
