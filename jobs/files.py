@@ -66,6 +66,17 @@ def refuse_foreign_link(path: Path) -> None:
         raise OSError(errno.ELOOP, "it is a link that another user made", str(path))
 
 
+def refuse_planted_link(path: Path) -> None:
+    """Check that a name is not a link, but for those of the system (``/dev/stderr``).
+
+    Raises:
+        OSError: it is one; it may have come in a folder that was sent.
+    """
+    if path.absolute().parent not in (Path("/dev"), Path("/dev/fd")):
+        refuse_foreign_link(path)
+        refuse_link(path, "name the file itself")
+
+
 def refuse_link(path: Path, remedy: str) -> None:
     """Check that a name is not a link, whoever made it: it may have come in a folder that was sent.
 
