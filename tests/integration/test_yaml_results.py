@@ -176,7 +176,7 @@ def test_results_of_an_earlier_export_are_replaced(write: Write) -> None:
         "jobs:\n"
         "- status: old # why\n"
         "  id: a\n"
-        "  prompt: b # words\n"
+        "  prompt: 'b' # words\n"
         "  error: bad # ask Bob\n"
         "  price:\n"
         "  - 1\n"
@@ -189,7 +189,7 @@ def test_results_of_an_earlier_export_are_replaced(write: Write) -> None:
         "jobs:\n"
         "-  # why\n"
         "  id: a\n"
-        "  prompt: b # words\n"
+        "  prompt: 'b' # words\n"
         "  # ask Bob\n"
         "  title: own\n"
         "  status: completed\n"
@@ -208,8 +208,8 @@ def test_results_of_an_earlier_export_are_replaced(write: Write) -> None:
         ("{id: a, prompt: b, status: x, price: y, }", "{id: a, prompt: b, R, }"),
         ("{id: a, prompt: b, title: }", "{id: a, prompt: b, title: , R}"),
         ("{prompt: b, title}", "{prompt: b, title, R}"),
-        ("{id: a, # one\n  status: x, # two\n  prompt: b # three\n  }",
-         "{id: a # one\n  , # two\n  prompt: b, R # three\n  }"),
+        ("{id: a, # one\n  status: x, # two\n  prompt: 'b' # three\n  }",
+         "{id: a # one\n  , # two\n  prompt: 'b', R # three\n  }"),
         ("&x {id: a, prompt: b}", "&x {id: a, prompt: b, R}"),
         ("? prompt\n  : b", "? prompt\n  : b\n  status: completed"),
         ("&x\n  prompt: b", "&x\n  prompt: b\n  status: completed"),
@@ -403,7 +403,7 @@ def job_texts(draw: st.DrawFn, number: int) -> tuple[str, int]:
     gap = draw(st.sampled_from([" ", "   "]))
     pad = " " * (1 + len(gap))
     if kind == "bare":
-        return f"-{gap}{safe}\n{pad}and {safe}{comment}\n", 1
+        return f"-{gap}{safe}\n{pad}and {safe}\n", 1
     if kind == "quoted":
         return f'-{gap}"{safe}\n\n   {safe}"{comment}\n', 1
     if kind == "literal":
@@ -412,7 +412,7 @@ def job_texts(draw: st.DrawFn, number: int) -> tuple[str, int]:
     if kind == "flow":
         inside = f"id: f{number},prompt: '{safe}', count: {count} "
         return f"-{gap}{{ {inside}}}{comment}\n", count
-    lines = [f"id: i{number}", f"prompt: {safe}{comment}", f"count: {count}"]
+    lines = [f"id: i{number}", f'prompt: "{safe}"{comment}', f"count: {count}"]
     for name in draw(st.lists(st.sampled_from(["title", "note", "status", "error"]), unique=True)):
         value = draw(VALUES)
         lines.append(f"{name}:{' ' if value else ''}{value}{draw(COMMENTS)}")
