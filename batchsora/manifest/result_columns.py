@@ -111,7 +111,7 @@ def _videos(cell: str) -> Iterator[str]:
         except (ValueError, RecursionError):
             items = None
         if isinstance(items, list):
-            yield from (str(item) for item in items if item is not None)
+            yield from (str(item) for item in items if item not in (None, ""))
             return
     lines = (line.strip() for line in cell.splitlines())
     yield from (line for line in lines if line and not line.startswith(_CUT))

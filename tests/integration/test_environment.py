@@ -62,6 +62,14 @@ def sample(option: click.Option) -> str:
     return "7"
 
 
+def make_sample(option: click.Option, value: str) -> None:
+    """Make the file or folder that the value of an option names, where there must be one."""
+    if typed(option) == "config":
+        Path(value).touch()
+    elif typed(option) == "images":
+        Path(value).mkdir()
+
+
 def read(name: str, command: click.Command, *line: str) -> click.Context:
     """Read a command's line, without running it."""
     needed = [
@@ -84,8 +92,7 @@ def test_every_option_is_named_in_the_environment_as_on_the_line(
     monkeypatch.chdir(tmp_path)
     command = dict(commands())[name]
     value = sample(option)
-    if typed(option) == "config":
-        Path(value).touch()
+    make_sample(option, value)
     line = [f"--{typed(option)}"] + ([] if option.is_flag else [value])
     on_the_line = read(name, command, *line)
     assert option.name is not None
@@ -105,8 +112,7 @@ def test_the_names_that_counted_before_still_count(
     """Those that click gives by itself, after the variables in the command's code."""
     monkeypatch.chdir(tmp_path)
     value = "1" if option.is_flag else sample(option)
-    if typed(option) == "config":
-        Path(value).touch()
+    make_sample(option, value)
     assert option.name is not None
     monkeypatch.setenv(f"BATCHSORA_{name}_{option.name}".upper(), value)
     found = read(name, dict(commands())[name])

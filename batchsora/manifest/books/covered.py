@@ -23,7 +23,8 @@ def covered(rows: Iterable[SheetRow], merges: Iterable[Area], header: int) -> It
     """Write into the cells of rows what the merged cell says that covers them.
 
     A row that has nothing of its own stays as it is: tall rows are made of two by merging all of
-    their cells. A column that has no header because the one before it covers both is none.
+    their cells. A column that has no header because the one before it covers both is none, and
+    nothing is covered behind the last header: there is no column.
 
     Args:
         rows: of a sheet, in order, the header first.
@@ -46,6 +47,9 @@ def covered(rows: Iterable[SheetRow], merges: Iterable[Area], header: int) -> It
     open_ones: list[tuple[int, Area, str, CellError | None]] = []
     for row in rows:
         if row.number == header:
+            last = max((place for place, cell in enumerate(row.cells) if cell.strip()), default=0)
+            behind = max((area.right for area in waiting), default=0) + 1
+            nameless |= set(range(last + 1, behind))
             yield row
             continue
         while waiting and waiting[-1].top <= row.number:
