@@ -15,6 +15,7 @@ from typing import Any, Unpack
 from batchsora.app.databases import existing_store, working_store
 from batchsora.app.earlier import OnExisting
 from batchsora.app.exits import Exit
+from batchsora.app.known import owner_of
 from batchsora.app.loading import LoadOptions, is_capped, load_manifest
 from batchsora.app.manifests import Source, fitted_folder
 from batchsora.app.plan import Pace, make_plan, plan_json
@@ -138,7 +139,9 @@ class Batch:
         """
         check(terms)
         manifest, hooks = self._opened(), Hooks()
-        with working_store(self._settings.database, hooks.clock) as store:
+        with working_store(
+            self._settings.database, hooks.clock, lambda: owner_of(self._settings)
+        ) as store:
             options, given = self._options(terms), caps(terms)
             if is_capped(store, manifest, options.name, given):
                 options = replace(options, held_back=HeldBack.NOT_LOOKED)

@@ -1,6 +1,7 @@
 """The results beside the rows they came from: the manifest's own columns, then ours."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from os.path import relpath
@@ -9,8 +10,25 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from batchsora.tables import RESULT_COLUMNS, check_target, replacing, write_table
-from batchsora.workbook import Link, write_workbook
+from batchsora.names import safe_name
+from batchsora.tables import (
+    REST,
+    RESULT_COLUMNS,
+    TableError,
+    check_target,
+    replacing,
+    result_headers,
+    write_table,
+)
+from batchsora.workbook import (
+    WIDTHS,
+    Link,
+    Sheet,
+    WorkbookError,
+    shortened,
+    too_long,
+    write_workbook,
+)
 from jobs.money import usd_text
 from jobs.states import JobState
 from jobs.store import Store, views
@@ -19,63 +37,128 @@ from jobs.store.views import Wanted
 WORKBOOK: Final = ".xlsx"
 
 
+@dataclass(slots=True)
+class Table:
+    """What was written.
+
+    Attributes:
+        rows: how many, over all batches.
+        cut: whether a text was longer than a workbook's cell can be.
+    """
+
+    rows: int = 0
+    cut: bool = False
+
+
 def export_batches(
     store: Store, target: Path, batch: str | None, states: Sequence[str] = ()
-) -> int:
-    """Write the jobs of one batch, or of all, as a table.
+) -> Table:
+    """Write the jobs of one batch, or of all, as a table; a workbook has a sheet for each batch.
 
     Args:
         store: the job table.
         target: by whose suffix the format is chosen.
-        batch: its name; None means every batch.
+        batch: its name; None means every batch, of which another format than a workbook takes one.
         states: only jobs in these states, if any are given.
-
-    Returns:
-        How many rows were written.
 
     Raises:
         NotFoundError: there is no such batch.
-        batchsora.tables.TableError: the format is none of ours, or the file can't be written.
+        batchsora.tables.TableError: the format is none of ours, the file can't be written, or there
+            are several batches.
     """
-    written = 0
+    done = Table()
+    suffix = target.suffix.lower()
+    check_target(target, WORKBOOK)
 
     def work(connection: Connection) -> None:
-        nonlocal written
         batches = views.find_batches(connection, batch)
-        columns = _columns(batches)
+        if suffix == WORKBOOK:
+            _write_workbook(connection, target, batches, states, done)
+            return
+        if len(batches) > 1:
+            raise TableError(
+                f"there are {len(batches)} batches, and {target} holds one. Say which with "
+                "--batch, or name a file that ends with .xlsx, which gets a sheet for each: "
+                f"{', '.join(repr(one.name) for one in batches[:10])}."
+            )
+        own = batches[0].columns if batches else []
+        headers = result_headers(own)
 
         def rows() -> Iterator[Mapping[str, object]]:
-            nonlocal written
-            for job in views.jobs(connection, Wanted(batch, states)):
-                written += 1
-                yield result_row(job, target.absolute().parent)
+            for job in _jobs(connection, batches[0].name if batches else None, states, done):
+                results = results_of(job, target.absolute().parent)
+                yield {**job.cells, **{headers[name]: value for name, value in results.items()}}
 
-        if target.suffix.lower() == WORKBOOK:
-            _write_workbook(target, [*columns, *RESULT_COLUMNS], rows())
-        else:
-            write_table(target, [*columns, *RESULT_COLUMNS], rows())
+        write_table(target, [*own, *headers.values()], rows())
 
     store.read(work)
-    return written
+    return done
+
+
+def _jobs(
+    connection: Connection, batch: str | None, states: Sequence[str], done: Table
+) -> Iterator[Any]:
+    for job in views.jobs(connection, Wanted(batch, states)):
+        done.rows += 1
+        yield job
 
 
 def _write_workbook(
-    target: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]
+    connection: Connection,
+    target: Path,
+    batches: Sequence[Any],
+    states: Sequence[str],
+    done: Table,
 ) -> None:
-    check_target(target, WORKBOOK)
+    def sheet(batch: Any) -> Sheet:
+        rest = REST.format(beside(target, batch.name if len(batches) > 1 else None).name)
+        headers = result_headers(batch.columns)
+
+        def rows() -> Iterator[Mapping[str, object]]:
+            for job in _jobs(connection, batch.name, states, done):
+                results = workbook_cells(results_of(job, target.absolute().parent))
+                row = {**job.cells, **{headers[name]: value for name, value in results.items()}}
+                for name, value in row.items():
+                    if isinstance(value, str) and too_long(value):
+                        row[name] = shortened(value, rest)
+                        done.cut = True
+                yield row
+
+        return Sheet(
+            batch.name if len(batches) > 1 else "Videos",
+            [*batch.columns, *headers.values()],
+            rows(),
+            lambda row: row[headers["status"]] == JobState.FAILED,
+            {headers[name]: width for name, width in WIDTHS.items()},
+        )
+
     with replacing(target) as file:
-        write_workbook(file, columns, map(workbook_cells, rows), _failed)
+        try:
+            write_workbook(file, map(sheet, batches) if batches else [_empty()])
+        except WorkbookError as error:
+            raise TableError(str(error)) from error
 
 
-def _failed(row: Mapping[str, object]) -> bool:
-    return row["status"] == JobState.FAILED
+def _empty() -> Sheet:
+    return Sheet("Videos", RESULT_COLUMNS, (), lambda _: False)
+
+
+def beside(target: Path, batch: str | None = None) -> Path:
+    """Name the table beside a workbook that has what is longer than a cell can be.
+
+    Args:
+        target: the workbook.
+        batch: of several, whose table it is.
+    """
+    named = "results" if batch is None else f"{safe_name(batch)}.results"
+    return target.with_name(f"{target.stem}.{named}.csv")
 
 
 def workbook_cells(row: Mapping[str, object]) -> dict[str, object]:
     """Give a row of results as a workbook takes it: amounts, times and links.
 
     Args:
-        row: from :func:`result_row`.
+        row: from :func:`results_of`.
     """
     cells = dict(row)
     for name, kind in _KINDS.items():
@@ -97,32 +180,34 @@ _KINDS: Final[Mapping[str, Callable[[str], object]]] = {
 }
 
 
-def _columns(batches: Sequence[Any]) -> list[str]:
-    """Join the columns of several batches, each where it came first."""
-    return list(dict.fromkeys(name for batch in batches for name in batch.columns))
-
-
-def result_row(job: Any, folder: Path) -> dict[str, object]:
-    """Set a job's results beside its own cells.
+def results_of(job: Any, folder: Path) -> dict[str, object]:
+    """Say what became of a job, by the names of :data:`batchsora.tables.RESULT_COLUMNS`.
 
     Args:
         job: from :func:`jobs.store.views.jobs`.
         folder: to which the path of the file is relative.
     """
-    row: dict[str, object] = dict(job.cells)
-    row |= {
+    here = bool(job.file and job.sha256)
+    return {
         "status": job.state,
         "generation_id": job.generation_id or "",
         "price": usd_text(job.charged_micros) if job.charged_micros or job.generation_id else "",
         "video_url": job.video_url or "",
-        "file": relpath(job.file, folder) if job.file and job.sha256 else "",
+        "file": relpath(job.file, folder) if here else "",
         "error_kind": job.error_kind or "",
         "error": job.error or "",
         "attempts": job.attempts,
         "submitted_at": _time(job.submitted_at),
         "completed_at": _time(job.completed_at),
+        "model": _model(job.attempt_kind) if job.generation_id else "",
+        "sha256": job.sha256 if here else "",
+        "verdict": job.verdict or "",
     }
-    return row
+
+
+def _model(kind: str | None) -> str:
+    """Return the model of a price kind (:class:`jobs.provider.Kind`)."""
+    return (kind or "").split("/")[1] if (kind or "").count("/") > 1 else ""
 
 
 def _time(moment: datetime | None) -> str:

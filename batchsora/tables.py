@@ -8,18 +8,19 @@ reader takes both) and CRLF line ends (RFC 4180). What a spreadsheet would take 
 """
 
 import csv
+import errno
 import json
 import os
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from jobs.files import refuse_foreign_link
+from jobs.files import refuse_link
 
 RESULT_COLUMNS: Final = (
     "status",
@@ -32,8 +33,18 @@ RESULT_COLUMNS: Final = (
     "attempts",
     "submitted_at",
     "completed_at",
+    "model",
+    "sha256",
+    "verdict",
 )
-"""The columns of an export after the manifest's own; loading a manifest ignores them."""
+"""The columns of an export after the manifest's own; loading a manifest ignores them.
+
+New ones come last: a table that an older version exported lacks them.
+"""
+REST: Final = "… (more than a cell can hold: the whole text is in {})"
+"""The last line of a workbook's text that was cut."""
+_OURS: Final = "batchsora_"
+"""Stands before the name of a result where a person has a column of that name."""
 
 # What a spreadsheet may take for a formula; those of East Asia read the wide signs (U+FF1D, U+FF0B,
 # U+FF0D, U+FF20) like the others. It stands at the beginning of a cell, and spreadsheets differ in
@@ -54,11 +65,39 @@ _MARKED_AT_FIRST = re.compile(rf"'+[{_SIGN}\t\r\n]")
 _PLAIN_NUMBER = re.compile(r"[+-][0-9]+(?:[.,][0-9]+)?")
 
 
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _Writer = Callable[[TextIO, Sequence[str], Iterable[Mapping[str, object]]], None]
 
 
 class TableError(Exception):
     """The table can't be written there, or not in that format; the text says what to do."""
+
+
+def result_headers(own: Collection[str]) -> dict[str, str]:
+    """Name the columns of the results so that none has the name of a person's own column.
+
+    Args:
+        own: the headers of the other columns.
+
+    Returns:
+        A header for each of :data:`RESULT_COLUMNS`, in their order.
+    """
+    taken = {header.strip().casefold() for header in own}
+    headers = {}
+    for name in RESULT_COLUMNS:
+        header = name
+        while header in taken:
+            header = f"{_OURS}{header}"
+        headers[name] = header
+    return headers
+
+
+def result_column(header: str) -> str | None:
+    """Return the result that a column of this header may hold, if it is one that we give."""
+    name = header.strip()
+    while name.startswith(_OURS):
+        name = name.removeprefix(_OURS)
+    return name if name in RESULT_COLUMNS else None
 
 
 def neutralised(text: str, *, first: bool = False) -> str:
@@ -134,10 +173,31 @@ def check_place(target: Path) -> None:
     Raises:
         TableError: there can't; the text says why.
     """
-    if target.is_dir():
-        raise TableError(f"{target}: this is a folder. Name a file.")
-    if not target.parent.is_dir():
-        raise TableError(f"{target}: there is no folder {target.parent}. Create it first.")
+    try:
+        if target.is_dir():
+            raise TableError(f"{target}: this is a folder. Name a file.")
+        if not target.parent.is_dir():
+            raise TableError(f"{target}: there is no folder {target.parent}. Create it first.")
+        refuse_link(target, "name the file itself")
+        target.lstat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise unwritable(target, error) from error
+
+
+def unwritable(target: Path, error: OSError) -> TableError:
+    """Make the error of a file that the system does not let us write."""
+    remedy = {
+        errno.EACCES: "Name a file in a folder that you may write to.",
+        errno.EPERM: "Name a file in a folder that you may write to.",
+        errno.EROFS: "Name a file on a drive that is not read-only.",
+        errno.ENAMETOOLONG: "Give the file a shorter name.",
+        errno.ENOSPC: "Free some space, or name a file on another drive.",
+        errno.EDQUOT: "Free some space, or name a file on another drive.",
+        errno.ELOOP: "Nothing was written.",
+    }.get(error.errno or 0, "Name another file.")
+    return TableError(f"{target} can't be written: {error.strerror}. {remedy}")
 
 
 def _checked(
@@ -234,23 +294,40 @@ def replacing(target: Path, encoding: str | None = None) -> Iterator[Any]:
         target: the file; what is there stays until then.
         encoding: of a text, in which line ends are not translated and what it has no sign for is
             ``?``; None opens it for bytes.
+
+    Raises:
+        TableError: it is a link, which may have come with a folder that somebody sent; there is no
+            room; or the system does not let us write there.
     """
-    refuse_foreign_link(target)
-    final = target.resolve()  # a link keeps leading to the file that it led to
-    draft = final.with_name(f".{uuid.uuid4().hex}.part")
+    check_place(target)
+    draft = target.with_name(f".{uuid.uuid4().hex}.part")
     # "x", and not tempfile: the file gets the rights that the person's umask gives to any other
     text: Any = {"encoding": encoding, "newline": "", "errors": "replace"} if encoding else {}
-    with draft.open("x" if encoding else "xb", **text) as file:
-        try:
+    try:
+        file = draft.open("x" if encoding else "xb", **text)
+    except OSError as error:
+        raise unwritable(target, error) from error
+    try:
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-            draft.replace(final)
-        except BaseException:  # an interrupt, too, leaves no litter
+        draft.replace(target)
+        _keep_name(target.parent)
+    except OSError as error:
+        if error.errno in _NO_ROOM or error.filename == str(draft):
+            raise unwritable(target, error) from error
+        raise
+    finally:  # an interrupt, too, leaves no litter
+        with suppress(OSError):
             draft.unlink(missing_ok=True)
-            raise
-    folder = os.open(final.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the new name survives a power cut, too
-    finally:
-        os.close(folder)
+
+
+def _keep_name(folder: Path) -> None:
+    """Have a file's new name survive a power cut, where we may read its folder."""
+    with suppress(PermissionError):
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)

@@ -66,6 +66,17 @@ def refuse_foreign_link(path: Path) -> None:
         raise OSError(errno.ELOOP, "it is a link that another user made", str(path))
 
 
+def refuse_planted_link(path: Path) -> None:
+    """Check that a name is not a link, but for those of the system (``/dev/stderr``).
+
+    Raises:
+        OSError: it is one; it may have come in a folder that was sent.
+    """
+    if path.absolute().parent not in (Path("/dev"), Path("/dev/fd")):
+        refuse_foreign_link(path)
+        refuse_link(path, "name the file itself")
+
+
 def refuse_link(path: Path, remedy: str) -> None:
     """Check that a name is not a link, whoever made it: it may have come in a folder that was sent.
 
@@ -80,12 +91,102 @@ def refuse_link(path: Path, remedy: str) -> None:
         raise OSError(errno.ELOOP, f"it is a link, which is not followed: {remedy}", str(path))
 
 
-def made_folder(path: Path) -> Path:
+def made_folder(path: Path, *inside: str) -> Path:
     """Return a folder of ours, made for its owner alone where it is missing.
 
+    Args:
+        path: the folder; the one in which it lies is there.
+        inside: names of folders in it, each in the one before; they are made and checked as well.
+
     Raises:
-        OSError: it can't be made, or is a link.
+        OSError: it can't be made, is a link, or :func:`refuse_foreign_folder` refuses it.
     """
-    refuse_link(path, "move it away")
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return path
+    for folder in (path, *(path.joinpath(*inside[: n + 1]) for n in range(len(inside)))):
+        refuse_link(folder, "move it away")
+        folder.mkdir(mode=0o700, exist_ok=True)
+        refuse_foreign_folder(folder)
+    return path.joinpath(*inside)
+
+
+def refuse_foreign_folder(path: Path) -> None:
+    """Check that nobody else chooses what lies in a folder of ours; one that is missing is fine.
+
+    Besides its owner (:func:`is_foreign`), whoever may write in it can rename and replace what we
+    keep there. That counts unless they could as well replace the folder itself: on a disk without
+    rights everybody may write everywhere, and a group that works together in a folder stays able
+    to. In a folder with the sticky bit, as ``/tmp`` is one, nobody replaces what others made.
+
+    Raises:
+        OSError: somebody else may; the text says what to do about it.
+    """
+    try:
+        found, around = path.lstat(), path.parent.stat()
+    except FileNotFoundError:
+        return
+    if is_foreign(path, found):
+        raise OSError(
+            errno.EPERM,
+            f"it belongs to another account (number {found.st_uid}), which could change what is "
+            "kept there: move it away, or use a database in a folder of your own",
+            str(path),
+        )
+    if _others_who_may_write(found) & ~_others_who_may_replace(found, around):
+        raise OSError(
+            errno.EPERM,
+            "other accounts can write in it: move it away, or if what is in it is yours, 'chmod "
+            f"go-w {path}'",
+            str(path),
+        )
+
+
+def _others_who_may_write(found: os.stat_result) -> int:
+    return found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _others_who_may_replace(found: os.stat_result, around: os.stat_result) -> int:
+    """Return, as bits of a mode, which others may rename what lies in a folder.
+
+    Args:
+        found: what lies there, whose group is meant.
+        around: the folder.
+    """
+    if around.st_mode & stat.S_ISVTX:
+        return 0
+    if around.st_mode & stat.S_IWOTH:
+        return stat.S_IWGRP | stat.S_IWOTH
+    same = found.st_gid == around.st_gid
+    return around.st_mode & stat.S_IWGRP if same else 0
+
+
+def is_foreign(path: Path, found: os.stat_result) -> bool:
+    """Return whether a file or folder may have been put there by somebody who must not choose it.
+
+    It is one's own when it belongs to this account, to root, or to the owner of the folder in which
+    it lies, who could put anything there at any time. So where all files show one owner (a memory
+    stick, a folder of the host in a virtual machine or container, Windows) nothing is foreign, and
+    root in a container may use what the host's user made in a folder of theirs. Where a file system
+    shows other owners than who made a file (it takes root for nobody), one that is made there for
+    a moment tells as whom it shows this account.
+
+    Args:
+        path: its name; links lead to it.
+        found: of the file itself.
+    """
+    around = path.resolve().parent
+    if found.st_uid in (0, around.stat().st_uid):
+        return False
+    return found.st_uid not in (os.geteuid(), _shown_as(around))
+
+
+def _shown_as(folder: Path) -> int | None:
+    """Return which owner a file has that is made in a folder now; None where none can be made."""
+    probe = folder / f".{secrets.token_hex(16)}.part"
+    try:
+        number = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return None
+    try:
+        return os.fstat(number).st_uid
+    finally:
+        os.close(number)
+        probe.unlink(missing_ok=True)

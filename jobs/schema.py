@@ -14,6 +14,7 @@ from typing import Final
 
 from .errors import DatabaseUnusableError, DatabaseVersionError
 from .files import replaced
+from .owners import refuse_planted_files, refuse_planted_start
 from .shape import VERSION_TABLE, guard, refuse_altered, refuse_other_version_table, shape
 
 HEAD = "0012"
@@ -53,9 +54,11 @@ def version(database: Path) -> str | None:
     """Read the revision of a database file; None for one that is new or empty.
 
     Raises:
-        DatabaseUnusableError: it is no SQLite database, not one of ours, or can't be read.
+        DatabaseUnusableError: it is no SQLite database, not one of ours, or can't be read; or what
+            SQLite keeps beside it is another account's.
         DatabaseAlteredError: another program changed what it is made of.
     """
+    refuse_planted_files(database)
     if not database.exists() or database.stat().st_size == 0:
         return None
     try:
@@ -149,7 +152,7 @@ def upgrade(
     if found is None:
         if database.is_symlink():
             raise _leads_to_none(database)
-        _migrate(database, None if seal is None else seal())
+        _migrate(database, None if seal is None else seal(), new=True)
         return None
     copy = database.with_name(f"{database.name}.before-{HEAD}-from-{found}")
     size = database.stat().st_size / 1e6
@@ -177,20 +180,30 @@ def _told_when_slow(text: str, say: Callable[[str], object]) -> Iterator[None]:
         timer.join()
 
 
-def _migrate(database: Path, seal: str | None = None) -> None:
+def _migrate(database: Path, seal: str | None = None, *, new: bool = False) -> None:
     """Run the migrations that a database lacks, in one transaction; makes the file.
 
+    Args:
+        database: the file.
+        seal: of a new one.
+        new: it has no table yet, so that whoever owns the file must not be somebody else.
+
     Raises:
-        DatabaseUnusableError: it can't be written.
+        DatabaseUnusableError: it can't be written, or is another account's.
     """
     try:
         # 0600 from its first moment: prompts and URLs are nobody else's business
-        os.close(os.open(database, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        number = os.open(database, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise DatabaseUnusableError(
             f"the database {database} can't be written ({error.strerror}); "
             "choose a folder that you may write to with --db"
         ) from error
+    try:
+        if new:
+            refuse_planted_start(database, number)
+    finally:
+        os.close(number)
     # only a runner pays for alembic, and only when there is something to do
     from alembic import command  # noqa: PLC0415 - half of a reader's start-up time
     from alembic.config import Config  # noqa: PLC0415 - the same
@@ -209,6 +222,8 @@ def _copy(database: Path, copy: Path) -> None:
         closing(sqlite3.connect(database)) as old,
         closing(sqlite3.connect(draft)) as new,
     ):
+        # a copy that does not fit is dropped, not rolled back: its journal would stay behind
+        new.execute("PRAGMA journal_mode = OFF")
         old.backup(new)
 
 

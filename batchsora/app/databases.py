@@ -3,7 +3,7 @@
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -12,12 +12,14 @@ from sqlalchemy import Connection
 
 from batchsora.app.prices import ANNOUNCED
 from batchsora.app.sealing import own_sealer
+from batchsora.app.session import SANDBOX_ORIGIN
 from batchsora.settings import SettingsError
 from jobs import schema
 from jobs.clock import Clock
-from jobs.files import made_folder, refuse_link
+from jobs.files import made_folder, refuse_foreign_folder, refuse_link
 from jobs.lock import PATIENCE, runner_lock
 from jobs.mounts import refuse_network_drive
+from jobs.runner import Owner
 from jobs.store import Store, accounts, steering
 from jobs.store.account_fields import refuse_wrong_fields
 from jobs.store.same_file import refuse_second_name
@@ -36,11 +38,12 @@ def unlinked_side_folder(database: Path) -> Path:
     """Return the folder for what the page keeps, whether it is there or not.
 
     Raises:
-        SettingsError: it is a link.
+        SettingsError: it is a link, or somebody else's.
     """
     folder = side_folder(database)
     try:
         refuse_link(folder, "move it away")
+        refuse_foreign_folder(folder)
     except OSError as error:
         raise SettingsError(
             f"{folder}, where the page keeps its files, can't be used: {error.strerror}"
@@ -48,15 +51,15 @@ def unlinked_side_folder(database: Path) -> Path:
     return folder
 
 
-def made_side_folder(database: Path) -> Path:
-    """Give the folder for what the page keeps; made, for its owner alone, when it is missing.
+def made_side_folder(database: Path, *inside: str) -> Path:
+    """Return the folder for what the page keeps, or one in it; made for its owner alone.
 
     Raises:
-        SettingsError: it is a link, or can't be made.
+        SettingsError: it is a link, can't be made, or is somebody else's.
     """
     folder = side_folder(database)
     try:
-        return made_folder(folder)
+        return made_folder(folder, *inside)
     except OSError as error:
         raise SettingsError(
             f"{folder}, where the page keeps its files, can't be used: {error.strerror}"
@@ -65,13 +68,19 @@ def made_side_folder(database: Path) -> Path:
 
 @contextmanager
 def working_store(
-    database: Path, clock: Clock, patience: float = PATIENCE, *, brief: bool = False
+    database: Path,
+    clock: Clock,
+    owner: Callable[[], Owner],
+    patience: float = PATIENCE,
+    *,
+    brief: bool = False,
 ) -> Iterator[Store]:
     """Hold the runner's lock, bring the database up to date, and open it for writing.
 
     Args:
         database: the SQLite file.
         clock: time.
+        owner: whose a new one is; asked for where its seal can't be known again.
         patience: seconds to wait for another runner.
         brief: it is for some jobs alone (:class:`jobs.lock.RunnerInfo`).
 
@@ -84,9 +93,12 @@ def working_store(
     refuse_network_drive(database)  # before a lock file is made there
     refuse_second_name(database)
     with runner_lock(database, clock.now(), patience, brief=brief):
+        new = schema.version(database) is None
         schema.upgrade(database, _tell, _new_seal)
         with Store(database) as store:
             refuse_wrong_fields(store)
+            if new:
+                _know_again(store, owner)
             store.write(_take_over)
             prices = {price.kind: int(price.micros) for price in ANNOUNCED}
             store.write(lambda c: accounts.announce_prices(c, prices, clock.now()))
@@ -96,6 +108,28 @@ def working_store(
 def _new_seal() -> str:
     """Seal a database that is made just now."""
     return own_sealer(os.environ).sealed(None)
+
+
+def _know_again(store: Store, owner: Callable[[], Owner]) -> None:
+    """Bind a new database to its token, where its seal is lost with this process.
+
+    So the next command knows it, though this one may never reach the API (a container whose home
+    can't be written).
+    """
+    sealer = own_sealer(os.environ)
+    if sealer.problem is None:
+        return
+    whose = owner()
+    if whose.origin == SANDBOX_ORIGIN:
+        return
+    if whose.token:
+        store.write(lambda connection: accounts.bind(connection, whose.origin, whose.token))
+        return
+    _tell(
+        f"the secret that tells your databases from others can't be kept ({sealer.problem}), and "
+        "there is no token to bind this one to: the next run asks whether it is yours (--moved). "
+        "XDG_STATE_HOME names another folder for the secret"
+    )
 
 
 def _tell(text: str) -> None:

@@ -75,8 +75,11 @@ def run_demo(manifest: Path, folder: Path, hooks: Hooks, teller: Teller) -> Exit
     code = start(request, settings, hooks, _Beside(teller))
     table = folder / "results.csv"
     with existing_store(settings.database) as store:
-        export_batches(store, table, None)
-        found = store.read(lambda c: [views.batch_status(c, row) for row in views.find_batches(c)])
+        rows = store.read(views.find_batches)
+        source = str(manifest.resolve())
+        own = [row.name for row in rows if (row.source or "").partition("#")[0] == source]
+        export_batches(store, table, own[-1] if own else None)
+        found = store.read(lambda c: [views.batch_status(c, row) for row in rows])
     spent = sum(batch.money.charged for batch in found)
     teller.result(
         {

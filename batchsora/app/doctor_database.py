@@ -19,7 +19,7 @@ from batchsora.peek import peek
 from batchsora.settings import Settings, Token
 from jobs import schema
 from jobs.clock import SystemClock
-from jobs.errors import DatabaseAlteredError
+from jobs.errors import DatabaseAlteredError, DatabaseUnusableError
 from jobs.lock import current_runner
 from jobs.mounts import network_drive
 from jobs.runner import Owner
@@ -66,6 +66,9 @@ def look_at_database(settings: Settings, token: Token | None) -> Iterator[Check]
         seen = peek(path, lambda connection: _look(connection, path))
     except DatabaseAlteredError as error:
         yield wrong("database", str(error), _OTHER)
+        return
+    except DatabaseUnusableError as error:
+        yield wrong("database", str(error), "until then no command uses it", Exit.DATABASE)
         return
     except (sqlite3.Error, OSError) as error:
         yield wrong("database", f"{path} can't be read ({error})", _DAMAGED, Exit.DATABASE)

@@ -1,51 +1,26 @@
 """Exports: results as a table of their own, or in a copy of the manifest that they came from."""
 
-import os
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection
-
-from batchsora.export import export_batches, result_row, workbook_cells
+from batchsora.app.export_targets import check_target_is_ours, remember
+from batchsora.app.into_manifests import YAML, Exported, keep_results, write_beside, write_into
+from batchsora.export import export_batches
 from batchsora.manifest.csv_reader import SUFFIXES as TEXT
-from batchsora.manifest.csv_results import encoding_of, write_csv_results
 from batchsora.manifest.errors import ManifestError
-from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import Manifest, read_again
 from batchsora.manifest.sheet_reader import EXCEL
-from batchsora.manifest.yaml_results import write_yaml_results
-from batchsora.tables import RESULT_COLUMNS, TableError, replacing
-from batchsora.workbook import WorkbookError, annotate
+from batchsora.tables import TableError, unwritable
 from jobs.errors import NotAllowedError
-from jobs.states import JobState
 from jobs.store import Store, views
-from jobs.store.views import Wanted
 
-YAML: Final = (".yaml", ".yml")
 KEEPING: Final = (*EXCEL, *YAML, *TEXT)
 """Formats of manifests into which results can be written."""
 LOCKS: Final = ("~${}", ".~lock.{}#")
 """What Excel and LibreOffice put beside a file that they have open."""
-
-
-@dataclass(slots=True)
-class Exported:
-    """What an export wrote.
-
-    Attributes:
-        jobs: whose results stand in it.
-        notes: what a person should know about it.
-        backup: the manifest as it was before results were written into it.
-    """
-
-    target: Path
-    jobs: int = 0
-    notes: list[str] = field(default_factory=list)
-    backup: Path | None = None
 
 
 def export(store: Store, target: Path, batch: str | None, states: Sequence[str] = ()) -> Exported:
@@ -62,23 +37,33 @@ def export(store: Store, target: Path, batch: str | None, states: Sequence[str] 
         TableError: the format is none of ours, or the file can't be written.
     """
     done = Exported(target)
-    suffix = target.suffix.lower()
+    found = store.read(lambda c: views.find_batches(c, batch))
+    check_target_is_ours(store, target, found)
+    _export(store, found, batch, states, done)
+    remember(store, target, found)
+    return done
+
+
+def _export(
+    store: Store, found: Sequence[Any], batch: str | None, states: Sequence[str], done: Exported
+) -> None:
+    target, suffix = done.target, done.target.suffix.lower()
     if suffix in (*EXCEL, *YAML):
-        found = store.read(lambda c: views.find_batches(c, batch))
         manifest = None if states or len(found) != 1 else _manifest(found[0], done)
         family = EXCEL if suffix in EXCEL else YAML
         if manifest is not None and manifest.path.suffix.lower() in family:
-            if target.exists() and target.samefile(manifest.path):
-                raise TableError(f"{target} is the manifest itself: --in-place keeps a copy of it.")
-            _write_into(store, found[0].name, manifest, done)
-            return done
+            write_into(store, found[0], manifest, done)
+            return
         if family is YAML:
             raise TableError(
                 f"{target}: YAML results are written only into a copy of one YAML manifest. Name a "
                 "file that ends with .xlsx, .csv, .jsonl or .json."
             )
-    done.jobs = export_batches(store, target, batch, states)
-    return done
+    table = export_batches(store, target, batch, states)
+    done.jobs = table.rows
+    if table.cut:
+        remember(store, target, found)
+        write_beside(store, found, done)
 
 
 def export_in_place(
@@ -123,10 +108,11 @@ def export_in_place(
     done.backup = manifest.path.with_name(f"{manifest.path.stem}.{stamp}{manifest.path.suffix}")
     _copy(manifest.path, done.backup)
     try:
-        _write_into(store, found[0].name, manifest, done)
+        write_into(store, found[0], manifest, done)
     except BaseException:
         done.backup.unlink()  # the manifest is as it was
         raise
+    keep_results(store, found[0], manifest)
     return done
 
 
@@ -156,12 +142,14 @@ def _copy(path: Path, backup: Path) -> None:
             shutil.copyfileobj(old, new)
     except FileExistsError:
         raise TableError(f"{backup} exists already; try again in a second.") from None
+    except OSError as error:
+        raise unwritable(backup, error) from error
     shutil.copystat(path, backup)
 
 
 def _manifest(batch: Any, done: Exported) -> Manifest | None:
     """Open the manifest of a batch as it was read; a note says why where that can't be."""
-    if batch.reading is None:
+    if "path" not in (batch.reading or {}):
         done.notes.append(f"{batch.name!r} has no manifest that could be told")
         return None
     try:
@@ -169,101 +157,3 @@ def _manifest(batch: Any, done: Exported) -> Manifest | None:
     except ManifestError as error:
         done.notes.append(str(error))
         return None
-
-
-def _write_into(store: Store, batch: str, manifest: Manifest, done: Exported) -> None:
-    """Write the results of a batch into its manifest's copy, each where its row is now."""
-    try:
-        row_of = {key: row for row, key in manifest.named_rows()}
-        by_row, gone = store.read(lambda c: _by_row(c, batch, row_of))
-        done.jobs = sum(map(len, by_row.values()))
-        if gone:
-            done.notes.append(f"{gone} job(s) are not in it: their rows are no longer there")
-        folder = done.target.absolute().parent
-        suffix = manifest.path.suffix.lower()
-        mode = manifest.path.stat().st_mode
-        with replacing(done.target, _encoding(manifest)) as draft:
-            if suffix in EXCEL:
-                done.notes += _annotate(manifest, draft, by_row, folder)
-            elif suffix in YAML:
-                results = {
-                    row: [_texts(job, folder) for job in jobs] for row, jobs in by_row.items()
-                }
-                write_yaml_results(manifest.path, draft, results)
-            else:
-                lines = {row: _lines(jobs, folder) for row, jobs in by_row.items()}
-                write_csv_results(manifest.path, draft, lines, _reading(manifest))
-            if done.backup is not None:
-                os.fchmod(draft.fileno(), mode & 0o7777)
-    except (ManifestError, WorkbookError, ValueError) as error:
-        raise TableError(str(error)) from error
-
-
-def _encoding(manifest: Manifest) -> str | None:
-    """Say how the copy is encoded; None for a workbook."""
-    suffix = manifest.path.suffix.lower()
-    if suffix in EXCEL:
-        return None
-    return encoding_of(manifest.path, _reading(manifest)) if suffix in TEXT else "utf-8"
-
-
-def _reading(manifest: Manifest) -> Reading:
-    return Reading.of(manifest.read_as)
-
-
-def _by_row(
-    connection: Connection, batch: str, row_of: Mapping[str, int]
-) -> tuple[dict[int, list[Any]], int]:
-    """Sort the jobs of a batch by the rows that have their keys now; count those that have none."""
-    by_row: dict[int, list[Any]] = {}
-    gone = 0
-    for job in views.jobs(connection, Wanted(batch)):
-        if (row := row_of.get(job.key)) is None:
-            gone += 1
-        else:
-            by_row.setdefault(row, []).append(job)
-    order = {key: place for place, key in enumerate(row_of)}
-    for jobs in by_row.values():
-        jobs.sort(key=lambda job: order[job.key])
-    return by_row, gone
-
-
-def _texts(job: Any, folder: Path) -> dict[str, str]:
-    """Give a job's results as texts."""
-    row = result_row(job, folder)
-    return {name: str(row[name]) for name in RESULT_COLUMNS}
-
-
-def _lines(jobs: Sequence[Any], folder: Path) -> dict[str, str]:
-    """Give the results of a row; of several variants, a line each."""
-    texts = [_texts(job, folder) for job in jobs]
-    return {name: "\n".join(text[name] for text in texts).rstrip() for name in RESULT_COLUMNS}
-
-
-def _annotate(
-    manifest: Manifest, draft: Any, by_row: Mapping[int, Sequence[Any]], folder: Path
-) -> list[str]:
-    sheet = manifest.read_as["sheet"]
-    failed = {
-        row for row, jobs in by_row.items() if any(job.state == JobState.FAILED for job in jobs)
-    }
-    results = {
-        row: _cells(jobs[0], folder) if len(jobs) == 1 else _lines(jobs, folder)
-        for row, jobs in by_row.items()
-    }
-    return annotate(
-        manifest.path,
-        draft,
-        sheet,
-        manifest.header_row or 1,
-        manifest.headers,
-        results,
-        failed,
-        RESULT_COLUMNS,
-    )
-
-
-def _cells(job: Any, folder: Path) -> dict[str, object]:
-    """Give a job's results as a workbook takes them: amounts, times and links."""
-    row = result_row(job, folder)
-    return workbook_cells({name: row[name] for name in RESULT_COLUMNS})

@@ -107,7 +107,9 @@ def _try(
 ) -> tuple[int, Ending] | None:
     """Buy it, or hand it over; None while the runner that is alive still makes its database."""
     try:
-        with working_store(settings.database, hooks.clock, brief=True) as store:
+        with working_store(
+            settings.database, hooks.clock, lambda: place.owner, brief=True
+        ) as store:
             _agree(store, spec, request, teller)
             job_id, notes = store.write(lambda c: _add(c, spec, request, hooks.clock.now()))
             for note in notes:

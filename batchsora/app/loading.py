@@ -252,7 +252,7 @@ def check_columns(manifest: Manifest, *, allow_unknown: bool) -> None:
     if allow_unknown or not manifest.suspicious_columns:
         return
     suspicious = manifest.suspicious_columns[0]
-    for warning in manifest.warnings:
+    for warning in reversed(manifest.warnings):  # what its cells say goes before its name
         if warning.column == suspicious:
             raise ManifestError(warning)
 

@@ -1,14 +1,18 @@
 """Manifests as commands are given them: where they are, and how a person says to read them."""
 
+import hashlib
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.fitting import Fitter
 from batchsora.manifest.raw import PLAIN, Reading
 from batchsora.manifest.read import Manifest, open_manifest
+from batchsora.settings import SettingsError
+from jobs.files import refuse_foreign_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,7 @@ class Source:
         allow_outside: whether images may lie outside the manifest's folder.
         fit_images: make pictures acceptable that are not.
         kept: options that were said before and count again (:mod:`batchsora.app.remembered`).
+        sha256: of the only content that is wanted, in hexadecimal digits; None takes any.
     """
 
     path: Path
@@ -28,6 +33,7 @@ class Source:
     allow_outside: bool = False
     fit_images: bool = False
     kept: tuple[str, ...] = ()
+    sha256: str | None = None
 
     def opened(self, fitted: Path) -> Manifest:
         """Open it.
@@ -37,7 +43,12 @@ class Source:
 
         Raises:
             ManifestError: it is refused.
+            SettingsError: somebody else may have put pictures into the folder.
         """
+        if self.sha256 is not None:
+            _refuse_other_content(self.path, self.sha256)
+        if self.fit_images:
+            _refuse_foreign(fitted)
         return open_manifest(
             self.path,
             allow_outside=self.allow_outside,
@@ -54,6 +65,45 @@ class Source:
         """
         with tempfile.TemporaryDirectory(prefix="batchsora-") as folder:
             yield self.opened(Path(folder))
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a manifest's content, in hexadecimal digits.
+
+    Raises:
+        ManifestError: it can't be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        reason = f"the file can't be read: {error.strerror}"
+        raise ManifestError(
+            RowProblem(path.name, None, None, None, reason, "Choose it again.")
+        ) from error
+
+
+def _refuse_other_content(path: Path, sha256: str) -> None:
+    if sha256_of(path) != sha256:
+        raise ManifestError(
+            RowProblem(
+                path.name,
+                None,
+                None,
+                None,
+                "the file is not the one any more that you agreed to; nothing was loaded or bought",
+                "Look at its plan again, and start it from there.",
+            )
+        )
+
+
+def _refuse_foreign(fitted: Path) -> None:
+    try:
+        refuse_foreign_folder(fitted)
+    except OSError as error:
+        raise SettingsError(
+            f"{fitted}, where fitted images are kept, can't be used: {error.strerror}"
+        ) from error
 
 
 def fitted_folder(database: Path) -> Path:

@@ -79,8 +79,12 @@ def settle_owner(store: Store, teller: Asker, owner: Owner, *, moved: bool) -> N
 
     def keep(connection: Connection) -> None:
         accounts.keep_host(connection, here)
-        # a secret that ends with this process would only drive others out of the seal
-        if owner.origin == SANDBOX_ORIGIN or sealer.problem is not None:
+        if owner.origin == SANDBOX_ORIGIN:
+            return
+        if sealer.problem is not None:
+            # a secret that ends with this process would only drive others out of the seal
+            if account.token_hash is None and owner.token:
+                accounts.bind(connection, owner.origin, owner.token)
             return
         if not sealer.knows(account.seal):
             accounts.keep_seal(connection, sealer.sealed(account.seal))

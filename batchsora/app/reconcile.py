@@ -54,7 +54,7 @@ def reconcile(request: ReconcileRequest, settings: Settings, hooks: Hooks, telle
     """
     with (
         endpoint(settings) as place,
-        working_store(settings.database, hooks.clock, brief=True) as store,
+        working_store(settings.database, hooks.clock, lambda: place.owner, brief=True) as store,
     ):
         before = _doubts(store)
         if before and request.wait:

@@ -93,10 +93,17 @@ def _merged(source: Source, kept: Mapping[str, Any]) -> Source:
         columns={**columns, **now.columns},
         defaults={name: text for name, text in {**defaults, **now.defaults}.items() if text},
         images=now.images if images is None else images,
+        results=_results(kept) if kept.get("path") == str(source.path.resolve()) else (),
         kept=tuple(columns),
         **flags,
     )
     return replace(source, reading=reading, kept=tuple(words))
+
+
+def _results(kept: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the headers of the columns that we wrote into the manifest."""
+    found = kept.get("results")
+    return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()
 
 
 def _texts(found: object) -> dict[str, str]:

@@ -23,7 +23,7 @@ from batchsora.runblob.transport import new_transport
 from jobs.ending import Ending, Reason
 from jobs.policy import RunPolicy
 from jobs.runner import Runner
-from jobs.store import Store, outstanding, prices
+from jobs.store import Store, accounts, outstanding, prices
 from jobs.store.views import BatchStatus
 
 log = logging.getLogger(__name__)
@@ -132,6 +132,8 @@ async def _run(
     say: Callable[[str], None],
     until: Until | None,
 ) -> RunResult:
+    if terms.policy.buys:
+        store.read(accounts.check_zone)
     served = Served(store, batch_ids)
     began = hooks.clock.now()
     client = RunBlobClient(place.token, base_url=place.base_url, timeout=terms.request_timeout)

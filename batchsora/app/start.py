@@ -140,7 +140,7 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
     consent = request.consent or settings.sandbox
     with (
         endpoint(settings) as place,
-        working_store(settings.database, hooks.clock, patience) as store,
+        working_store(settings.database, hooks.clock, lambda: place.owner, patience) as store,
     ):
         settle_place(store, hooks.clock.now(), teller, place.owner, moved=request.moved)
         skipped: list[RowProblem] = []

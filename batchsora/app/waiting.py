@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from batchsora.app.databases import existing_store, working_store
 from batchsora.app.exits import Exit, exit_of_jobs
 from batchsora.app.files import fetch_files
+from batchsora.app.known import owner_of
 from batchsora.app.moved import settle_place
 from batchsora.app.progress import ENDS, Progress, jobs_look
 from batchsora.app.run import RunResult, RunTerms, Until, changes, run_batches
@@ -129,7 +130,9 @@ def finish(
     done = over(job_ids) if done is None else done
     while True:
         try:
-            with working_store(settings.database, hooks.clock, brief=True) as store:
+            with working_store(
+                settings.database, hooks.clock, lambda: owner_of(settings), brief=True
+            ) as store:
                 mine = replace(terms, download=None)
                 with endpoint(settings) as place:
                     return serve(store, job_ids, place, mine, hooks, teller, done).ending

@@ -73,9 +73,11 @@ def command(context: click.Context, /, cli: Cli, manifest: Path | None, *, reset
 def _reset_day(cli: Cli) -> None:
     """Put the daily budget right after a clock that was wrong."""
     from batchsora.app.databases import working_store
+    from batchsora.app.known import owner_of
     from jobs.store import days
 
-    with working_store(cli.settings().database, cli.hooks.clock) as store:
+    settings = cli.settings()
+    with working_store(settings.database, cli.hooks.clock, lambda: owner_of(settings)) as store:
         gone = store.write(lambda c: days.reset_day(c, cli.hooks.clock.now()))
     cli.say(
         f"what was spent under {', '.join(gone)} counts today"

@@ -15,7 +15,8 @@ from batchsora.cli.picking import STATES
     "--output",
     "target",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The file: .xlsx, .csv, .tsv, .jsonl, .json, or .yaml for a YAML manifest.",
+    help="The file: .xlsx, .csv, .tsv, .jsonl, .json, or .yaml for a YAML manifest. Of several "
+    "batches .xlsx gets a sheet for each; the others need --batch.",
 )
 @click.option("--in-place", is_flag=True, help="Into the manifest itself; a copy is kept.")
 @click.option("--batch", shell_complete=batches, help="Only this batch.")
@@ -35,6 +36,7 @@ def command(
 ) -> int:
     """Write the manifest's own columns, untouched and in order, then the results.
 
+    A file that is there is replaced only if it is an export of the same batch, as it was written.
     Of a workbook, and of YAML, a copy of the manifest gets the results, with all else in it as it
     was. The file can be loaded again as a manifest: its rows keep their keys, and nothing is bought
     twice.

@@ -12,7 +12,7 @@ from typing import Final, TextIO
 
 from batchsora.cli.text import clean
 from batchsora.settings import SettingsError
-from jobs.files import refuse_foreign_link
+from jobs.files import refuse_planted_link
 
 OURS: Final = ("batchsora", "jobs")
 MOST_FOREIGN: Final = 60
@@ -74,7 +74,7 @@ class _FileHandler(logging.StreamHandler[TextIO]):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        refuse_foreign_link(path)
+        refuse_planted_link(path)
         # prompts and addresses are nobody else's business
         number = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         super().__init__(open(number, "a", encoding="utf-8"))  # noqa: PTH123, SIM115 - a descriptor, closed by close()

@@ -1,5 +1,6 @@
 """``batchsora run``: load if given, then go on until nothing is left."""
 
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -177,6 +178,7 @@ moved_option = click.option(
     "--wait-for-runner", is_flag=True, help="Begin when the runner that is at work has ended."
 )
 @moved_option
+@click.option("--manifest-sha256", hidden=True, help="The only content that is loaded.")
 @click.option("--yes", is_flag=True, help="Spend without asking.")
 @reading_options
 @global_options
@@ -216,7 +218,9 @@ def command(
     base = flags["callback_base"]
     announced_at = None if base is None else callback_url(base, settings)
     request = StartRequest(
-        source=None if manifest is None else source(manifest),
+        source=None
+        if manifest is None
+        else replace(source(manifest), sha256=flags["manifest_sha256"]),
         batch=batch,
         caps=caps_of(flags, click.get_current_context()),
         loading=_loading(flags),

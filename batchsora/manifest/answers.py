@@ -85,6 +85,24 @@ class Unfit(Said):
     remedy: str
 
 
+class Piece(Said):
+    """Some bytes of a copy with results."""
+
+    piece: Packed
+
+
+class Notes(Said):
+    """The end of a copy, and what a person should know about it."""
+
+    notes: list[str]
+
+
+class Unwritable(Said):
+    """Why there is no copy."""
+
+    unwritable: str
+
+
 Cells = Annotated[tuple[Annotated[Row, Strict()], list[StrictStr]], Strict(strict=False)]
 
 FIRST: TypeAdapter[Head | Refused] = TypeAdapter(Head | Refused)
@@ -92,3 +110,4 @@ ROW: TypeAdapter[tuple[int, list[str]] | Faulty | Refused | Told] = TypeAdapter(
     Cells | Faulty | Refused | Told
 )
 PICTURE: TypeAdapter[Fitted | Unfit] = TypeAdapter(Fitted | Unfit)
+COPY: TypeAdapter[Piece | Notes | Unwritable] = TypeAdapter(Piece | Notes | Unwritable)

@@ -5,7 +5,7 @@ One that resembles a name of ours is *suspicious*: every row would silently get 
 of what the person wrote, and be paid for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
@@ -20,14 +20,11 @@ from batchsora.manifest.headers import (
     rank,
     resembled,
 )
-from batchsora.tables import RESULT_COLUMNS
 
 MOST_COLUMNS: Final = 1000
 LONGEST_HEADER: Final = 1000
 """Characters; a header is repeated in messages, and compared with every name of ours."""
 SHOWN: Final = 8
-
-_RESULTS: Final = {folded(name): name for name in RESULT_COLUMNS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +55,7 @@ def understand(
     headers: Sequence[str],
     row: int | None,
     said: Mapping[str, str] = MappingProxyType({}),
+    results: Collection[int] = (),
 ) -> Columns:
     """Find out what the headers of a manifest mean.
 
@@ -67,6 +65,8 @@ def understand(
         row: where they stand, or None.
         said: which column of ours a header means, by the header, because a person says so; ``""``
             for a column of their own.
+        results: where the results of an earlier export stand
+            (:mod:`batchsora.manifest.result_columns`).
 
     Raises:
         ManifestError: no prompt, a header twice, two headers for one column, or a person speaks of
@@ -91,11 +91,6 @@ def understand(
     told = _said(file, headers, row, said)
     own = frozenset(index for index, name in told.items() if not name)
     known, shadowed = _known(file, headers, row, told)
-    results = {
-        index
-        for index, header in enumerate(headers)
-        if folded(header) in _RESULTS and index not in told
-    }
     nameless = tuple(index for index, header in enumerate(headers) if not header.strip())
     carried = tuple(i for i in range(len(headers)) if i not in results and headers[i].strip())
     _refuse_twins(file, [headers[index] for index in carried], row)
@@ -114,19 +109,6 @@ def understand(
         for index, name in shadowed.items()
         if rank(headers[index]) != WEAKEST
     ]
-    # An export has all of them; a few alone are more likely somebody's own.
-    if 0 < len(results) < len(RESULT_COLUMNS):
-        warnings += [
-            RowProblem(
-                file,
-                row,
-                headers[index],
-                None,
-                "is the name of a result column: it is neither used nor carried through",
-                "Rename it to keep it.",
-            )
-            for index in sorted(results)
-        ]
     suspicious = {
         headers[index]: found
         for index in carried

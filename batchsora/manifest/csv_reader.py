@@ -24,7 +24,7 @@ from batchsora.manifest.raw import (
     encoding_of,
     unreadable,
 )
-from batchsora.tables import RESULT_COLUMNS, restored, restored_at_first
+from batchsora.tables import restored, restored_at_first, result_column
 
 LONGEST_LINE: Final = 16 * 1024**2
 """Characters; the largest image as a data URI has 14 million."""
@@ -34,6 +34,8 @@ MOST_CELLS: Final = 200_000
 """Separators in a row, those inside texts too; a cell costs more memory than its text."""
 SUFFIXES: Final = (".csv", ".tsv", ".tab", ".txt")
 TAB_SEPARATED: Final = (".tsv", ".tab")
+ENOUGH: Final = 3
+"""Result columns of which a table has at least so many when we exported it; some may be gone."""
 MOST_HEADER_LINES: Final = 100
 """Lines of one header; its cells may have line breaks."""
 DELIMITERS: Final = (",", ";", "\t", "|")
@@ -194,7 +196,8 @@ def _header(cells: list[str]) -> tuple[str, ...]:
 
 def _original(headers: Collection[str]) -> Callable[[str], str]:
     """Say how cells become again what they were before an export; a person's own stay theirs."""
-    return restored if set(RESULT_COLUMNS) <= {*headers} else restored_at_first
+    results = {name for header in headers if (name := result_column(header)) is not None}
+    return restored if len(results) >= ENOUGH else restored_at_first
 
 
 def _records(path: Path, file: TextIO, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:

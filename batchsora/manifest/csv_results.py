@@ -1,93 +1,217 @@
-"""Results written into a text table as it stands: separator, line ends, quotes and encoding."""
+"""Results written into a text table, of which every byte outside of their cells stays.
+
+A row is copied as it stands, and only the cells of results in rows that are jobs are replaced or
+added behind it: separators, line ends, quotes, blank rows, comments and rows that are not valid
+stay. The header gets the names of the columns that are new.
+"""
 
 import codecs
 import csv
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from io import StringIO
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import BinaryIO, Final, Literal
 
-from batchsora.manifest.csv_reader import CsvTable, open_csv, records
-from batchsora.manifest.headers import folded
+from batchsora.manifest.csv_reader import CsvTable, Dialect, open_csv
 from batchsora.manifest.raw import PLAIN, Reading
-from batchsora.tables import RESULT_COLUMNS, neutralised
+from batchsora.tables import neutralised, restored, restored_at_first
 
-
-def encoding_of(path: Path, reading: Reading = PLAIN) -> str:
-    """Say how to write a table so that it is encoded as it was.
-
-    Raises:
-        ManifestError: it can't be read.
-    """
-    encoding = open_csv(path, reading).dialect.encoding
-    if encoding != "utf-8-sig":
-        return encoding
-    with path.open("rb") as file:
-        return encoding if file.read(3) == codecs.BOM_UTF8 else "utf-8"
+_BREAKS: Final = re.compile(r"[\r\n]+")
+_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 
 
 def write_csv_results(
-    path: Path, target: TextIO, results: Mapping[int, Mapping[str, str]], reading: Reading = PLAIN
+    path: Path,
+    target: BinaryIO,
+    results: Mapping[int, Mapping[str, str]],
+    headers: Mapping[str, str],
+    there: Mapping[str, int],
+    reading: Reading = PLAIN,
 ) -> None:
     """Copy a text table with results in columns of their own, those of an earlier export replaced.
 
     Args:
         path: the table.
-        target: opened with :func:`encoding_of` and without translation of line ends.
-        results: by row number and result column; a row that has none keeps no old ones.
+        target: where the copy goes.
+        results: by row number and result; other rows stay as they are.
+        headers: what the column of each result is called, in order.
+        there: the columns of an earlier export, from 0, by the result; the others are added.
         reading: as the table is to be read.
 
     Raises:
-        ManifestError: the table can't be read to its end.
+        ManifestError: the table can't be read.
+        ValueError: it can't be done so that all else keeps its meaning.
     """
     table = open_csv(path, reading)
-    places = _places(table)
-    width = max(len(table.headers), *(place + 1 for place in places.values()))
-    line_end, quoted = _style(table)
+    mark, encoding = _encoding(path, table.dialect.encoding)
+    target.write(mark)
+    missing = [name for name in headers if name not in there]
+    first = _width(table, encoding, mark)
+    places = {**there, **{name: first + number for number, name in enumerate(missing)}}
+    quoted = _all_quoted(table, encoding, mark)
+    for row, text, cells in _rows(table, encoding, mark):
+        new = None
+        if row == table.header_row:
+            new = {places[name]: headers[name] for name in missing}
+        elif row in results:
+            said = results[row]
+            _check_marks(row, cells, places.values())
+            new = {place: neutralised(said.get(name, "")) for name, place in places.items()}
+        if new:
+            text = _with_cells(row, text, cells, new, table.dialect, quoted=quoted)  # noqa: PLW2901
+        target.write(text.encode(encoding, "replace"))
+
+
+def _encoding(path: Path, said: str) -> tuple[bytes, str]:
+    """Return the byte order mark of a table, and the encoding of what follows it."""
+    with path.open("rb") as file:
+        head = file.read(3)
+    if said in ("utf-8-sig", "utf-16"):
+        for mark, encoding in _MARKS:
+            if head.startswith(mark):
+                return mark, encoding
+    return b"", {"utf-8-sig": "utf-8"}.get(said, said)
+
+
+def _rows(table: CsvTable, encoding: str, mark: bytes) -> Iterator[tuple[int, str, Sequence[str]]]:
+    """Read every row, blank ones as well: its number, its text with the line end, its cells."""
+    begun: list[str] = []
+    with table.path.open(encoding=encoding, newline="") as file:
+        file.read(1 if mark else 0)
+
+        def noted() -> Iterator[str]:
+            for line in file:
+                begun.append(line)
+                yield line
+
+        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if table.dialect.quotes else csv.QUOTE_NONE
+        reader = csv.reader(
+            noted(), delimiter=table.dialect.delimiter, strict=True, quoting=quoting
+        )
+        try:
+            for row, cells in enumerate(reader, 1):
+                yield row, "".join(begun), cells
+                begun.clear()
+        except csv.Error as error:
+            raise ValueError(
+                f"the results can't be written into the manifest: {error}. Export to another file "
+                "with -o"
+            ) from error
+
+
+def _width(table: CsvTable, encoding: str, mark: bytes) -> int:
+    """Count the columns in which anything stands: behind all of them is room for results.
+
+    A row that has a cell too many would otherwise seem to have none.
+    """
+    width = len(table.headers)
+    for _, _, cells in _rows(table, encoding, mark):
+        if len(cells) > width:
+            last = max((place for place, cell in enumerate(cells, 1) if cell.strip()), default=0)
+            width = max(width, last)
+    return width
+
+
+def _all_quoted(table: CsvTable, encoding: str, mark: bytes) -> bool:
+    """Check whether every name in the header is quoted, as some programs do."""
+    for row, text, cells in _rows(table, encoding, mark):
+        if row == table.header_row:
+            spans = _spans(row, text, cells, table.dialect)
+            return all(text.startswith('"', begin) for begin, end in spans if begin < end)
+    return False
+
+
+def _check_marks(row: int, cells: Sequence[str], ours: Collection[int]) -> None:
+    """Check that cells say the same beside results as without them.
+
+    Raises:
+        ValueError: one has an apostrophe where an export sets a mark, which is taken off then.
+    """
+    for place, cell in enumerate(cells):
+        if place not in ours and "'" in cell and restored(cell) != restored_at_first(cell):
+            raise ValueError(
+                f"the results can't be written into the manifest: row {row} has a text with an "
+                "apostrophe before a sign of a formula, which would be read differently beside "
+                "them. Export to another file with -o"
+            )
+
+
+def _with_cells(
+    row: int,
+    text: str,
+    cells: Sequence[str],
+    new: Mapping[int, str],
+    dialect: Dialect,
+    *,
+    quoted: bool,
+) -> str:
+    """Put cells into a row's text; all others, and its line end, stay as they are written."""
+    spans = _spans(row, text, cells, dialect)
+    pieces, done, width = [], 0, len(spans)
+    for place, value in sorted(new.items()):
+        written = _written(value, dialect, quoted=quoted)
+        if place < len(spans):
+            begin, end = spans[place]
+            pieces += [text[done:begin], written]
+        else:
+            end = spans[-1][1]
+            pieces += [text[done:end], dialect.delimiter * (place + 1 - width), written]
+            width = place + 1
+        done = end
+    return "".join([*pieces, text[done:]])
+
+
+def _written(value: str, dialect: Dialect, *, quoted: bool) -> str:
+    """Write a cell; where quotes enclose nothing there is no way to write a line break."""
+    if not dialect.quotes:
+        return _BREAKS.sub(" ", value).replace(dialect.delimiter, " ")
+    line = StringIO()
     writer = csv.writer(
-        target,
-        delimiter=table.dialect.delimiter,
-        lineterminator=line_end,
-        quoting=_quoting(table, quoted=quoted),
-        quotechar='"' if table.dialect.quotes else None,
+        line,
+        delimiter=dialect.delimiter,
+        lineterminator="",
+        quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL,
     )
-    if table.dialect.named:
-        target.write(f"sep={table.dialect.delimiter}{line_end}")
-    written = 1 if table.dialect.named else 0
-    for row, cells in records(table):
-        target.write(line_end * (row - written - 1))  # blank rows stay where they are
-        line = [*cells, *[""] * (width - len(cells))]
-        said = results.get(row, {})
-        for name, place in places.items():
-            if row == table.header_row:
-                line[place] = line[place] or name
-            else:
-                line[place] = neutralised(said.get(name, ""))
-        if not table.dialect.quotes:  # such a table has no way to write a line break
-            line = [" ".join(cell.split("\n")) for cell in line]
-        writer.writerow(line)
-        written = row
+    writer.writerow([value, ""])  # alone, an empty cell would be quoted
+    return line.getvalue()[: -3 if quoted else -1]
 
 
-def _quoting(table: CsvTable, *, quoted: bool) -> Literal[0, 1, 3]:
-    if not table.dialect.quotes:
-        return csv.QUOTE_NONE
-    return csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL
+def _spans(row: int, text: str, cells: Sequence[str], dialect: Dialect) -> list[tuple[int, int]]:
+    """Find where each cell of a row stands in its text, quotes included.
+
+    Raises:
+        ValueError: that can't be told.
+    """
+    delimiter = dialect.delimiter
+    spans, place, end = [], 0, len(text.rstrip("\r\n"))
+    while True:
+        begin = place
+        if dialect.quotes and text.startswith('"', place):
+            place += 1
+            while place < end and not (text[place] == '"' and not text.startswith('""', place)):
+                place += 2 if text[place] == '"' else 1
+        while place < end and not text.startswith(delimiter, place):
+            place += 1
+        spans.append((begin, place))
+        if place >= end:
+            break
+        place += 1
+    read = [_bare(text[begin:end], dialect) for begin, end in spans]
+    if read != list(cells):
+        raise ValueError(
+            f"the results can't be written into the manifest: it can't be told where the cells of "
+            f"row {row} begin. Export to another file with -o"
+        )
+    return spans
 
 
-def _places(table: CsvTable) -> dict[str, int]:
-    """Find the columns of an earlier export, or make them behind the last one."""
-    there = {folded(header): place for place, header in enumerate(table.headers)}
-    if all(folded(name) in there for name in RESULT_COLUMNS):
-        return {name: there[folded(name)] for name in RESULT_COLUMNS}
-    end = len(table.headers)  # some of them alone are the person's own
-    return {name: end + number for number, name in enumerate(RESULT_COLUMNS)}
-
-
-def _style(table: CsvTable) -> tuple[str, bool]:
-    """See how lines end, and whether every cell is quoted."""
-    with table.path.open(encoding=table.dialect.encoding, newline="") as file:
-        line = next((line for line in file if line.strip()), "\n")
-    ends = [end for end in ("\r\n", "\n", "\r") if line.endswith(end)]
-    cells = line.strip().split(table.dialect.delimiter)
-    quoted = all(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in cells)
-    return (ends or ["\n"])[0], quoted
+def _bare(cell: str, dialect: Dialect) -> str:
+    """Read a cell as it is written."""
+    if dialect.quotes and len(cell) > 1 and cell[0] == cell[-1] == '"':
+        return cell[1:-1].replace('""', '"')
+    return cell

@@ -74,7 +74,7 @@ class Fitter:
     """Makes pictures fit, and keeps what it made.
 
     Args:
-        folder: where it is kept; made when it is needed.
+        folder: where it is kept, checked to be nobody else's; made when it is needed.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -8,7 +8,7 @@ import os
 import uuid
 from pathlib import Path
 
-from jobs.files import refuse_link
+from jobs.files import made_folder
 
 
 def keep(folder: Path, name: str, data: bytes) -> Path:
@@ -23,10 +23,9 @@ def keep(folder: Path, name: str, data: bytes) -> Path:
         Its absolute path.
 
     Raises:
-        OSError: it can't be written, or the folder is a link.
+        OSError: it can't be written, or the folder is a link or somebody else's.
     """
-    refuse_link(folder, "move it away")
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     final = folder.absolute() / name
     draft = final.with_name(f".{uuid.uuid4().hex}.part")
     try:

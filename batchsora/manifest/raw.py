@@ -59,6 +59,7 @@ class Reading:
             None, like False, leaves them out, and is not said.
         ignore_pictures: take rows as they are where pictures lie over their cells, or in cells that
             are none of ours (``--ignore-pictures``).
+        results: headers of the columns that we wrote into the manifest (``export --in-place``).
         images: a folder in which pictures are looked for, beside the manifest's own.
         kept: headers of ``columns`` that were said before, for an earlier load; one that is not
             there is passed over.
@@ -71,6 +72,7 @@ class Reading:
     defaults: Mapping[str, str] = field(default_factory=dict)
     include_hidden: bool | None = None
     ignore_pictures: bool | None = None
+    results: Sequence[str] = ()
     images: str | None = None
     kept: tuple[str, ...] = ()
 

@@ -29,6 +29,7 @@ from batchsora.manifest.images import Images, Unread
 from batchsora.manifest.json_reader import open_jsonl
 from batchsora.manifest.lookalikes import Lookalikes, warning
 from batchsora.manifest.raw import PLAIN, RawRow, RawTable, Reading, hidden_in, warnings_of
+from batchsora.manifest.result_columns import results_among
 from batchsora.manifest.rows import RowReader
 from batchsora.manifest.sheet_reader import EXCEL, OTHERS
 from batchsora.manifest.sieve import LeftOut, Sieve
@@ -80,6 +81,7 @@ class Manifest:
         notes: what was done to pictures while the rows were read last.
         lookalikes: what was found about columns by their cells while the rows were read last.
         left_out: what was found to be no row then.
+        results: the places of the columns of an earlier export, by the result.
     """
 
     path: Path
@@ -93,6 +95,7 @@ class Manifest:
     _reading: Reading = field(repr=False)
     _fitter: Fitter | None = field(repr=False)
     notes: list[str] = field(default_factory=list)
+    results: Mapping[str, int] = field(default_factory=dict)
     lookalikes: list[RowProblem] = field(default_factory=list)
     left_out: LeftOut = field(default_factory=LeftOut)
 
@@ -314,14 +317,15 @@ def open_manifest(
         for header, name in reading.columns.items()
         if header not in reading.kept or folded(header) in there
     }
-    meaning = understand(file, table.headers, table.header_row, said)
+    results = results_among(table.headers, table.rows(), reading.results, said)
+    meaning = understand(file, table.headers, table.header_row, said, results)
     left_out = LeftOut()
     if table.header_row is not None:  # in a tree each job is written as one
         always = bool(reading.defaults.get("prompt"))
         table = Sieve(table, meaning.known, meaning.nameless, file, always, left_out)
     if reading.defaults:
         table = with_defaults(table, meaning.known, reading.defaults)
-        meaning = understand(file, table.headers, table.header_row, said)
+        meaning = understand(file, table.headers, table.header_row, said, results)
     if next(table.rows(), None) is None:
         hidden = " ".join(f"{one.problem}: {one.remedy}" for one in warnings_of(table))
         remedy = hidden or "Write one row for each video."
@@ -339,6 +343,7 @@ def open_manifest(
         _reading=reading,
         _fitter=fitter,
         left_out=left_out,
+        results={name: place for place, name in results.items()},
     )
 
 

@@ -7,9 +7,8 @@ again before anything is written, and refused when it does not say exactly the s
 
 import json
 import re
-import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Final, TextIO
@@ -19,10 +18,11 @@ import yaml
 from batchsora.manifest import tree
 from batchsora.manifest.errors import CellError, ManifestError
 from batchsora.manifest.raw import RawRow, encoding_of
-from batchsora.manifest.tree_table import TreeTable, numbered
+from batchsora.manifest.tree_table import TreeTable, numbered, table_of
 from batchsora.manifest.values import count
 from batchsora.manifest.yaml_places import BLOCK_HEADER, BREAK, Place, line_end, places_of
 from batchsora.manifest.yaml_reader import open_yaml
+from batchsora.manifest.yaml_tree import parsed
 from batchsora.tables import RESULT_COLUMNS
 
 _TO_COMMA: Final = re.compile(r"((?:\s|#[^\r\n]*+)*+),[ \t]*")
@@ -39,19 +39,22 @@ _Edit = tuple[int, int, str]
 
 
 def write_yaml_results(
-    source: Path, target: TextIO, results: Mapping[int, Sequence[Mapping[str, object]]]
+    source: Path,
+    target: TextIO,
+    results: Mapping[int, Sequence[Mapping[str, object]]],
+    keys: Collection[str] = RESULT_COLUMNS,
 ) -> None:
     """Write a YAML manifest with the results of its jobs.
 
-    A job gets the result columns (:data:`batchsora.tables.RESULT_COLUMNS`) as keys after its own;
-    of several videos each key has a list in their order, with null for what one lacks. Keys of
-    these names from an earlier export are replaced; empty values are left out. Jobs without results
-    stay as they are. Values are texts, whole numbers or ``Decimal``.
+    A job gets its results as keys after its own; of several videos each key has a list in their
+    order, with null for what one lacks. Those of an earlier export are replaced; empty values are
+    left out. Jobs without results stay as they are. Values are texts, whole numbers or ``Decimal``.
 
     Args:
         source: the manifest.
         target: opened as UTF-8 with ``newline=""``; a byte order mark is written if there was one.
-        results: by the line on which a job begins, one for each of its videos.
+        results: by the line on which a job begins and the key, one for each of its videos.
+        keys: of results; all others are a person's own.
 
     Raises:
         ManifestError: the manifest can't be read.
@@ -64,23 +67,21 @@ def write_yaml_results(
         raise _unsafe("it is not UTF-8")
     text = source.read_bytes().decode()
     mark, text = ("\ufeff", text[1:]) if text.startswith("\ufeff") else ("", text)
-    wanted = _by_job(table, results)
+    wanted = _by_job(table, results, keys)
     if wanted:
-        text = _edited(text, _removals(text, wanted, table))
-        with tempfile.TemporaryDirectory() as folder:
-            draft = Path(folder) / "manifest.yaml"
-            bare = _read_back(draft, text)
-            for index, said in wanted.items():
-                there = {key.text for key, _ in getattr(bare.jobs[index], "entries", ())}
-                for name in there.intersection(RESULT_COLUMNS) - said.keys():
-                    said[name] = [None]  # or a merge key would bring another job's
-            text = _edited(text, _additions(text, wanted))
-            _check(table, _read_back(draft, text), wanted)
+        text = _edited(text, _removals(text, wanted, table, keys))
+        bare = _read_back(source, text)
+        for index, said in wanted.items():
+            there = {key.text for key, _ in getattr(bare.jobs[index], "entries", ())}
+            for name in there.intersection(keys) - said.keys():
+                said[name] = [None]  # or a merge key would bring another job's
+        text = _edited(text, _additions(text, wanted))
+        _check(table, _read_back(source, text), wanted, keys)
     target.write(mark + text)
 
 
 def _by_job(
-    table: TreeTable, results: Mapping[int, Sequence[Mapping[str, object]]]
+    table: TreeTable, results: Mapping[int, Sequence[Mapping[str, object]]], keys: Collection[str]
 ) -> dict[int, _Results]:
     """Sort results by the job's place among the jobs of the manifest."""
     rows = {raw.row: (index, raw) for index, raw in _readable(table)}
@@ -93,7 +94,7 @@ def _by_job(
         # older versions gave all jobs of a line its number
         if sharing[table.jobs[index].line] > 1 and _count(table, raw) != len(found):
             raise _unsafe(f"line {number} has several jobs, whose results can't be told apart")
-        wanted[index] = _columns(found)
+        wanted[index] = _columns(found, keys)
     return wanted
 
 
@@ -116,9 +117,9 @@ def _count(table: TreeTable, raw: RawRow) -> int:
         return 0
 
 
-def _columns(rows: Sequence[Mapping[str, object]]) -> _Results:
+def _columns(rows: Sequence[Mapping[str, object]], keys: Collection[str]) -> _Results:
     """Turn the results of a job's videos into one list for each key."""
-    columns = {name: [_value(row.get(name)) for row in rows] for name in RESULT_COLUMNS}
+    columns = {name: [_value(row.get(name)) for row in rows] for name in keys}
     return {name: values for name, values in columns.items() if any(v is not None for v in values)}
 
 
@@ -149,7 +150,9 @@ def _edited(text: str, edits: Sequence[_Edit]) -> str:
     return "".join([*pieces, text[done:]])
 
 
-def _removals(text: str, wanted: Mapping[int, _Results], table: TreeTable) -> list[_Edit]:
+def _removals(
+    text: str, wanted: Mapping[int, _Results], table: TreeTable, keys: Collection[str]
+) -> list[_Edit]:
     """Take what an earlier export left out of jobs."""
     jobs = _jobs(text).children
     if [job.event.start_mark.line + 1 for job in jobs] != [job.line for job in table.jobs]:
@@ -158,7 +161,7 @@ def _removals(text: str, wanted: Mapping[int, _Results], table: TreeTable) -> li
     for index in wanted:
         before: Place | None = None  # the value in front, where it or one before it stays
         for key, value in jobs[index].pairs:
-            if key.text not in RESULT_COLUMNS:
+            if key.text not in keys:
                 before = value
             else:
                 removed = _removed_in_flow if jobs[index].flow else _removed
@@ -268,17 +271,20 @@ def _json(value: _Value) -> str:
     return f"{value:f}" if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False)
 
 
-def _read_back(draft: Path, text: str) -> TreeTable:
-    draft.write_text(text, encoding="utf-8", newline="")
+def _read_back(source: Path, text: str) -> TreeTable:
+    if len(text.encode()) > tree.LARGEST_FILE:
+        raise _unsafe("it would be too large to be read again")
     try:
-        return open_yaml(draft)
+        return table_of(source, parsed(source, text))
     except ManifestError as error:
         raise _unsafe(f"it could not be read again ({error.problem.problem})") from error
 
 
-def _check(before: TreeTable, after: TreeTable, wanted: Mapping[int, _Results]) -> None:
+def _check(
+    before: TreeTable, after: TreeTable, wanted: Mapping[int, _Results], keys: Collection[str]
+) -> None:
     """Make sure that a manifest says the same jobs as before, and results beside the right ones."""
-    (said, old), (said_now, new) = _said(before), _said(after)
+    (said, old), (said_now, new) = _said(before, keys), _said(after, keys)
     if said != said_now:
         raise _unsafe("its jobs would not be the same")
     for (index, raw), was, there in zip(_readable(before), old, new, strict=True):
@@ -290,16 +296,16 @@ def _check(before: TreeTable, after: TreeTable, wanted: Mapping[int, _Results]) 
             raise _unsafe(f"the results of the job on line {raw.row} would not be right")
 
 
-def _said(table: TreeTable) -> tuple[list[object], list[dict[str, str]]]:
+def _said(table: TreeTable, keys: Collection[str]) -> tuple[list[object], list[dict[str, str]]]:
     """Give all that a manifest says beside results, and the results of each row."""
-    own = [place for place, name in enumerate(table.headers) if name not in RESULT_COLUMNS]
+    own = [place for place, name in enumerate(table.headers) if name not in keys]
     said: list[object] = [table.settings, [table.headers[place] for place in own]]
     results = []
     for raw in table.rows():
         if isinstance(raw, RawRow):
             said.append([raw.cells[place] for place in own])
             there = zip(table.headers, raw.cells, strict=True)
-            results.append({name: cell for name, cell in there if name in RESULT_COLUMNS and cell})
+            results.append({name: cell for name, cell in there if name in keys and cell})
         else:
             said.append((raw.column, raw.found, raw.problem))
     return said, results

@@ -28,7 +28,7 @@ from batchsora.manifest.tree import (
     read_text,
 )
 
-__all__ = ["Mapping", "Node", "Scalar", "Sequence", "read_tree"]
+__all__ = ["Mapping", "Node", "Scalar", "Sequence", "parsed", "read_tree"]
 
 _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is seven times as fast
 _COMMENT: Final = re.compile(r"[ \t]+#")
@@ -51,7 +51,19 @@ def read_tree(path: Path, encoding: str | None = None) -> Node:
             documents, tags, duplicate keys, or aliases that grow beyond all measure.
     """
     check_regular(path)
-    text = read_text(path, encoding)
+    return parsed(path, read_text(path, encoding))
+
+
+def parsed(path: Path, text: str) -> Node:
+    """Parse the one document of a text.
+
+    Args:
+        path: whose text it is, for messages.
+        text: the whole of it.
+
+    Raises:
+        ManifestError: as :func:`read_tree` does.
+    """
     try:
         return _Builder(str(path), text).build(yaml.parse(text, _PARSER))
     except yaml.MarkedYAMLError as error:

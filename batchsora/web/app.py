@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
+from batchsora.settings import SettingsError
 from batchsora.web import entering, live, login, media, metrics
 from batchsora.web.answers import refused
 from batchsora.web.desk import Desk
@@ -81,6 +82,7 @@ def create_app(
         exception_handlers={
             HTTPException: _http_error,
             EngineError: _engine_error,
+            SettingsError: _engine_error,
             ClientDisconnect: _gone,
         },
         lifespan=_lifespan,

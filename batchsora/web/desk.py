@@ -8,19 +8,18 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
 
 from batchsora.app.databases import existing_store, made_side_folder, working_store
+from batchsora.app.known import owner_of
 from batchsora.app.loading import Caps
 from batchsora.app.session import Hooks
 from batchsora.settings import Settings
 from batchsora.web.launch import Launcher
 from jobs import schema
-from jobs.files import made_folder
 from jobs.lock import RunnerInfo, current_runner, is_held, lasting_runner
 from jobs.store import Store, handing
 
@@ -75,15 +74,23 @@ class Desk:
         self._kept: dict[object, _Kept] = {}
         self.launcher = Launcher(settings, self.folder / "runs", self.clock)
 
-    @cached_property
+    @property
     def folder(self) -> Path:
-        """Give the folder beside the database for what the page keeps; made when it is missing."""
+        """Return the folder beside the database for what the page keeps; made when it is missing.
+
+        Raises:
+            SettingsError: it can't be made, or is somebody else's.
+        """
         return made_side_folder(self.settings.database)
 
-    @cached_property
+    @property
     def manifest_folder(self) -> Path:
-        """Give the folder where uploaded manifests are kept."""
-        return made_folder(self.folder / "manifests")
+        """Return the folder where uploaded manifests are kept.
+
+        Raises:
+            SettingsError: it can't be made, or is somebody else's.
+        """
+        return made_side_folder(self.settings.database, "manifests")
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Ask the database something, on one snapshot."""
@@ -155,7 +162,7 @@ def opened(
         jobs.errors.EngineError: it can't be used.
     """
     if schema.version(settings.database) != schema.HEAD:
-        with working_store(settings.database, hooks.clock):
+        with working_store(settings.database, hooks.clock, lambda: owner_of(settings)):
             pass
     with existing_store(settings.database) as store, existing_store(settings.database) as writing:
         yield Desk(settings, store, writing, hooks, download, standing)

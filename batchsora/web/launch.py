@@ -84,7 +84,7 @@ class Launcher:
         Raises:
             OSError: no process, or no file for what it says, can be made.
         """
-        made_folder(self._folder)
+        made_folder(self._folder.parent, self._folder.name)
         name = uuid.uuid4().hex
         now = self._clock.now()
         log = self._folder / f"{now:%Y%m%d-%H%M%S}-{name[:8]}.log"

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from batchsora.app.ask import read_balance
 from batchsora.app.databases import existing_store
 from batchsora.app.loading import ADHOC
-from batchsora.app.manifests import Source
+from batchsora.app.manifests import Source, sha256_of
 from batchsora.app.picks import EVERY_ROW, Pick
 from batchsora.app.plan import Pace, Plan, limits, make_plan
 from batchsora.app.remembered import as_before
@@ -87,6 +87,7 @@ class Planned:
         exists: the batch is loaded already.
         name_problem: why the batch can't have its name, or None.
         wrong_rows: rows that can't be bought.
+        sha256: of the file that was planned.
     """
 
     plan: Plan
@@ -96,6 +97,7 @@ class Planned:
     exists: bool
     name_problem: str | None
     wrong_rows: int
+    sha256: str
 
     @property
     def jobs(self) -> int:
@@ -206,6 +208,7 @@ class Planner:
 
     def _make(self, path: Path, way: Way) -> Planned:
         settings = self._desk.settings
+        sha256 = sha256_of(path)  # before it is read: another content meanwhile asks again
         pick = EVERY_ROW if way.first is None else Pick(first=way.first)
         source = as_before(Source(path), settings.database, way.name)
         with source.looked_at() as manifest, existing_store(settings.database) as store:
@@ -235,6 +238,7 @@ class Planner:
                 exists,
                 name_problem,
                 len({problem.row for problem in plan.problems}),
+                sha256,
             )
 
     def _ask_balance(self, plan: Plan) -> None:
@@ -251,8 +255,8 @@ class Planner:
             plan.warnings.append(f"the balance is not known: {error}")
 
 
-def _stamp(path: Path) -> tuple[str, int, int]:
-    """Name a file as it is now.
+def _stamp(path: Path) -> tuple[str, int, int, int, int]:
+    """Name a file as it is now: who replaces or changes it can give it any time, but not these two.
 
     Raises:
         ManifestError: it is gone.
@@ -263,7 +267,7 @@ def _stamp(path: Path) -> tuple[str, int, int]:
         raise ManifestError(
             RowProblem(path.name, None, None, None, "the file is gone", "Choose it again.")
         ) from error
-    return str(path), found.st_mtime_ns, found.st_size
+    return str(path), found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns
 
 
 def planner_of(request: Request) -> Planner:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from batchsora.apart import ApartError, Bounds, ask
-from jobs.files import made_folder, replaced
+from jobs.files import made_folder, refuse_foreign_folder, refuse_link, replaced
 
 log = logging.getLogger(__name__)
 
@@ -72,10 +72,13 @@ class Pictures:
             log.info("no picture of %s: its hash is not valid", ascii(shown.name))
             return None
         path = self._folder / kind / f"{sha256}.jpg"
-        for folder in (self._folder, path.parent):
-            if folder.is_symlink():
-                log.warning("%s is a link, which is not followed: move it away", folder)
-                return None
+        try:
+            for folder in (self._folder, path.parent):
+                refuse_link(folder, "move it away")
+                refuse_foreign_folder(folder)
+        except OSError as error:
+            log.warning("no pictures: %s: %s", error.filename, error.strerror)
+            return None
         if _is_made(path):
             return path
         name = f"{kind}/{sha256}"
@@ -99,7 +102,7 @@ class Pictures:
             elif said.jpeg and not said.jpeg.startswith(b"\xff\xd8\xff"):
                 raise nonsense()
             elif said.jpeg:
-                made_folder(path.parent)
+                made_folder(self._folder, path.parent.name)
                 with replaced(path) as draft:
                     draft.write_bytes(said.jpeg)
                 return path

@@ -59,14 +59,16 @@ class Wish:
     existing: OnExisting = OnExisting.ASK
     on_change: OnChange = OnChange.STOP
 
-    def command(self, path: Path, download: Path) -> list[str]:
+    def command(self, path: Path, sha256: str, download: Path) -> list[str]:
         """Write it as ``batchsora run``.
 
         Args:
             path: of the manifest.
+            sha256: of its content that was agreed to.
             download: the folder of the videos.
         """
         words = ["run", "--yes", "--wait-for-runner", f"--download={download.absolute()}"]
+        words += [f"--manifest-sha256={sha256}"]
         words += [f"--max-in-flight={self.way.in_flight}"]
         words += [] if self.way.name is None else [f"--name={self.way.name}"]
         words += [] if self.way.first is None else [f"--first={self.way.first}"]
@@ -226,14 +228,14 @@ def taken_up(handed: Handed) -> str:
     return handed.words("the run that is going on takes it up")
 
 
-def hand_over(desk: Desk, path: Path, wish: Wish) -> tuple[int, list[str]]:
+def hand_over(desk: Desk, source: Source, wish: Wish) -> tuple[int, list[str]]:
     """Load a manifest, and hand its jobs to the run that is going on; called in a thread.
 
     Until it is known what exists already, nobody buys a row of it.
 
     Args:
         desk: whose database it is.
-        path: of the manifest.
+        source: the manifest, as it was agreed to.
         wish: what is wanted; it takes nothing over.
 
     Returns:
@@ -245,7 +247,7 @@ def hand_over(desk: Desk, path: Path, wish: Wish) -> tuple[int, list[str]]:
         jobs.provider.ProviderError: it is loaded, and was not handed over.
     """
     settings, said = desk.settings, Said()
-    source = as_before(Source(path), settings.database, wish.way.name)
+    source = as_before(source, settings.database, wish.way.name)
     manifest = source.opened(fitted_folder(settings.database))
     options = LoadOptions(
         name=wish.way.name,

@@ -267,7 +267,7 @@ def keep(upload: Upload, place: Path) -> Path:
     Raises:
         OSError: it can't be written there.
     """
-    made_folder(place.parent)
+    made_folder(place.parent.parent, place.parent.name)
     if place.exists():
         return place
     with upload.path.open("rb") as file:

@@ -1,6 +1,7 @@
 """Cells of a sheet's XML: finding them, and writing what can't be taken for a formula."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -71,6 +72,34 @@ def column_of(place: str) -> int | None:
     for letter in found[1]:
         column = column * 26 + ord(letter) - ord("A") + 1
     return column
+
+
+def row_of(place: str) -> int | None:
+    """Return which row a place like ``C17`` is in; None if it is not a place."""
+    found = _PLACE.fullmatch(place.replace("$", ""))
+    return None if found is None else int(found[2])
+
+
+def area_of(place: str) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Return the first and last row and column of ``C17`` or ``A1:B2``; None if it is neither."""
+    first, _, last = place.partition(":")
+    corners = [(row_of(one), column_of(one)) for one in (first, last or first)]
+    (top, left), (bottom, right) = corners
+    if top is None or left is None or bottom is None or right is None:
+        return None
+    return (top, left), (bottom, right)
+
+
+def insert_behind(root: etree._Element, one: etree._Element, before: Collection[str]) -> None:
+    """Put an element into a part behind those that must stand before it."""
+    behind = None
+    for child in root.iterchildren("{*}*"):
+        if etree.QName(child).localname in before:
+            behind = child
+    if behind is None:
+        root.insert(0, one)
+    else:
+        behind.addnext(one)
 
 
 class Rows:
@@ -184,5 +213,34 @@ def _write_text(cell: etree._Element, text: str) -> None:
 
 
 def legal(text: str) -> str:
-    """Make a text such that a workbook can hold it."""
-    return _ILLEGAL.sub("\ufffd", text)[:LONGEST_TEXT]
+    """Make a text such that a workbook can hold it; its length is the caller's business."""
+    return _ILLEGAL.sub("\ufffd", text)
+
+
+def length(text: str) -> int:
+    """Count a text's characters as Excel does, for which an emoji is two."""
+    return len(text) + sum(character > "\uffff" for character in text)
+
+
+def too_long(text: str) -> bool:
+    """Check whether a cell can't hold a text."""
+    return len(text) * 2 > LONGEST_TEXT and length(text) > LONGEST_TEXT
+
+
+def shortened(text: str, ending: str) -> str:
+    """Keep as many lines of a text as a cell can hold, and say at the end that there is more.
+
+    Args:
+        text: one that is :func:`too_long`.
+        ending: a last line, which says where the rest is.
+    """
+    room = LONGEST_TEXT - length(ending) - 1
+    kept: list[str] = []
+    for line in text.split("\n"):
+        room -= length(line) + 1
+        if room < 0:
+            break
+        kept.append(line)
+    if not kept:
+        kept = [text[: (LONGEST_TEXT - length(ending) - 1) // 2]]
+    return "\n".join([*kept, ending])

@@ -1,56 +1,91 @@
 """New workbooks, for results that come from no workbook: written row by row, never held."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, BinaryIO, Final
 
-from batchsora.workbook.annotate import MOST_LINKS, USUAL_WIDTH, WIDTHS
-from batchsora.workbook.cells import Link, legal, letters
+from batchsora.workbook.annotate import USUAL_WIDTH, WIDTHS
+from batchsora.workbook.cells import LONGEST_TEXT, Link, legal, letters, too_long
+from batchsora.workbook.links import MOST_LINKS
 from batchsora.workbook.problems import WorkbookError
 from batchsora.workbook.styles import BLUE, RED
 
 MOST_ROWS: Final = 1_048_575
 """Below the header, as many as a sheet has."""
 PROMPT_WIDTH: Final = 60
+LONGEST_TITLE: Final = 31
+_NOT_IN_TITLES: Final = re.compile(r"[\[\]:*?/\\]")
 
 
-def write_workbook(
-    target: BinaryIO,
-    columns: Sequence[str],
-    rows: Iterable[Mapping[str, object]],
-    failed: Callable[[Mapping[str, object]], bool],
-) -> None:
-    """Write a table as a workbook.
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A sheet of a new workbook.
 
-    Args:
-        target: the file.
+    Attributes:
+        title: its name; what a name can't have is left out, and twins get a number.
         columns: the headers, in order.
         rows: by header; values are texts, numbers, aware times, :class:`Link` and None.
         failed: says which rows are marked.
+        widths: of columns, in characters, where they are not the usual ones.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Iterable[Mapping[str, object]]
+    failed: Callable[[Mapping[str, object]], bool]
+    widths: Mapping[str, int] = field(default_factory=lambda: WIDTHS)
+
+
+def write_workbook(target: BinaryIO, sheets: Iterable[Sheet]) -> None:
+    """Write tables as a workbook.
+
+    Args:
+        target: the file.
+        sheets: one after the other; the rows of each are read when it is its turn.
 
     Raises:
-        WorkbookError: there are more rows than a sheet has.
+        WorkbookError: there are more rows than a sheet has, or a text is longer than a cell can be.
     """
     from openpyxl import Workbook  # noqa: PLC0415 - 150 ms for those who write one
 
     book = Workbook(write_only=True)
-    sheet = book.create_sheet("Videos")
+    titles: set[str] = set()
+    for one in sheets:
+        sheet = book.create_sheet(_title(one.title, titles))
+        _fill(sheet, one)
+    book.save(target)
+
+
+def _title(wanted: str, taken: set[str]) -> str:
+    """Make a name for a sheet that Excel takes: 31 characters, no brackets, no twin."""
+    bare = _NOT_IN_TITLES.sub("_", legal(wanted)).strip().strip("'") or "Videos"
+    title, number = bare[:LONGEST_TITLE], 2
+    while title.casefold() in taken or title.casefold() == "history":
+        ending = f" ({number})"
+        title, number = bare[: LONGEST_TITLE - len(ending)] + ending, number + 1
+    taken.add(title.casefold())
+    return title
+
+
+def _fill(sheet: Any, wanted: Sheet) -> None:
     sheet.freeze_panes = "A2"
-    for number, column in enumerate(columns, 1):
-        width = PROMPT_WIDTH if column.casefold() == "prompt" else WIDTHS.get(column, USUAL_WIDTH)
+    for number, column in enumerate(wanted.columns, 1):
+        usual = PROMPT_WIDTH if column.casefold() == "prompt" else USUAL_WIDTH
+        width = wanted.widths.get(column, usual)
         sheet.column_dimensions[letters(number)].width = width
-    sheet.auto_filter.ref = f"A1:{letters(max(1, len(columns)))}1"
+    sheet.auto_filter.ref = f"A1:{letters(max(1, len(wanted.columns)))}1"
     make = _Maker(sheet)
-    sheet.append([make.head(column) for column in columns])
-    for number, row in enumerate(rows, 1):
+    sheet.append([make.head(column) for column in wanted.columns])
+    for number, row in enumerate(wanted.rows, 1):
         if number > MOST_ROWS:
             raise WorkbookError(
                 f"a sheet has {MOST_ROWS} rows at most", "Export as .csv, or a part with --status."
             )
-        red = failed(row)
-        sheet.append([make.cell(row.get(column), red=red) for column in columns])
-    book.save(target)
+        red = wanted.failed(row)
+        sheet.append([make.cell(row.get(column), red=red) for column in wanted.columns])
 
 
 class _Maker:
@@ -98,6 +133,10 @@ class _Maker:
     def _text(self, text: str) -> Any:
         from openpyxl.cell import WriteOnlyCell  # noqa: PLC0415 - as above
 
+        if too_long(text):  # the library would cut it without a word
+            raise WorkbookError(
+                f"a text is longer than {LONGEST_TEXT} characters", "Export as .csv or .json."
+            )
         cell = WriteOnlyCell(self._sheet, legal(text) or None)
         if text:
             cell.data_type = "s"

@@ -6,12 +6,13 @@ import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ..books import SHOWN_WITHIN, BalanceReading
 from ..clock import Moment
+from ..errors import DatabaseUnusableError
 from ..ledger import ACCOUNT_KEY, Scope, day_key
 from ..tables import ACCOUNT, ATTEMPT, BUDGET, PRICE, UNSETTLED
 from . import quiet, shown
@@ -90,6 +91,34 @@ def set_time_zone(connection: Connection, zone: str) -> None:
     connection.execute(update(ACCOUNT).values(time_zone=zone))
 
 
+_ZONE = Prepared(select(ACCOUNT.c.time_zone))
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """Return a time zone that a database keeps.
+
+    Raises:
+        DatabaseUnusableError: this machine does not know it.
+    """
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise DatabaseUnusableError(
+            f"this machine does not know the time zone {name} of the daily budget, so nothing was "
+            "bought: 'batchsora run --time-zone' takes another one, such as Europe/Berlin; or "
+            "install the time zones (the package tzdata)"
+        ) from None
+
+
+def check_zone(connection: Connection) -> None:
+    """Check that this machine knows the zone whose days the daily budget counts.
+
+    Raises:
+        DatabaseUnusableError: it does not.
+    """
+    zone_of(_ZONE.scalar(connection))
+
+
 _CAP = Prepared(select(BUDGET.c.cap_micros).where(BUDGET.c.key == bindparam("of")))
 _SET_CAP = Prepared(
     update(BUDGET).where(BUDGET.c.key == bindparam("of")).values(cap_micros=bindparam("cap"))
@@ -110,7 +139,6 @@ def set_cap(connection: Connection, key: str, cap: int | None) -> int | None:
     return old
 
 
-_ZONE = Prepared(select(ACCOUNT.c.time_zone))
 _LAST_DAY = Prepared(
     select(BUDGET.c.key, BUDGET.c.cap_micros)
     # a range, not a prefix: what LIKE compares without case has no index
@@ -126,8 +154,7 @@ def current_day(connection: Connection, now: datetime) -> str:
     It is the calendar day of the account's zone, and never moves backwards: a clock that is set
     back must not open yesterday's cap again. A new day takes the last day's cap over.
     """
-    zone = _ZONE.scalar(connection)
-    today = now.astimezone(ZoneInfo(zone)).date().isoformat()
+    today = now.astimezone(zone_of(_ZONE.scalar(connection))).date().isoformat()
     last = _LAST_DAY.first(connection)
     if last is not None and last.key >= day_key(today):
         return str(last.key.partition(":")[2])

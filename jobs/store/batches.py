@@ -2,13 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ..errors import LoadError
 from ..tables import BATCH
 from .prepared import Prepared
+
+WRITTEN: Final = ("exports", "results")
+"""Keys of a batch's ``reading`` that say which tables, and which columns of its manifest, are ours;
+a manifest that is loaded anew says nothing about them. The columns are those of one source."""
 
 _NAMED = Prepared(select(BATCH).where(BATCH.c.name == bindparam("name")))
 _FROM = Prepared(
@@ -72,10 +76,16 @@ def open_batch(
     """
     batch = batch_of(connection, name, default_name, source)
     if batch is not None:
+        written = WRITTEN if source == batch.source else WRITTEN[:1]
+        kept = {name: said for name, said in (batch.reading or {}).items() if name in written}
         connection.execute(
             update(BATCH)
             .where(BATCH.c.id == batch.id)
-            .values(source=source, columns=list(columns), reading=reading)
+            .values(
+                source=source,
+                columns=list(columns),
+                reading={**kept, **(reading or {})} or None,
+            )
         )
         return int(batch.id)
     return int(
@@ -90,4 +100,21 @@ def open_batch(
                 created_at=now,
             )
         ).inserted_primary_key[0]  # type: ignore[index]
+    )
+
+
+def keep_written(connection: Connection, batch_id: int, name: str, said: Any) -> None:
+    """Keep with a batch what was written for it: one of :data:`WRITTEN`.
+
+    Args:
+        connection: in a writing transaction.
+        batch_id: the batch.
+        name: what it is; what was kept under it is replaced.
+        said: as JSON.
+    """
+    row = connection.execute(select(BATCH.c.reading).where(BATCH.c.id == batch_id)).one()
+    connection.execute(
+        update(BATCH)
+        .where(BATCH.c.id == batch_id)
+        .values(reading={**(row.reading or {}), name: said})
     )

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from ..mounts import refuse_network_drive
+from ..owners import refuse_planted_files
 from ..shape import guard
 from .prepared import driver
 from .same_file import Change, OpenedFile
@@ -71,6 +72,7 @@ class Store:
 
     def __init__(self, path: Path, observer: Callable[[Connection], None] | None = None) -> None:
         self.path = path
+        refuse_planted_files(path)
         self._connection = self._connect("foreign_keys = ON")
         try:
             self._reader = self._connect("query_only = ON")
@@ -163,8 +165,13 @@ class Store:
         copy = path.with_name(f"{path.name}.{suffix}")
         os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         self._writer.flush()
-        with closing(sqlite3.connect(copy)) as new:
-            driver(self._connection).backup(new)
+        try:
+            with closing(sqlite3.connect(copy)) as new:
+                new.execute("PRAGMA journal_mode = OFF")  # what does not fit is dropped
+                driver(self._connection).backup(new)
+        except BaseException:
+            copy.unlink()
+            raise
         return copy
 
     def copy_to(self, path: Path) -> None:

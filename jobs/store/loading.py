@@ -52,7 +52,7 @@ class LoadReport:
 
     Attributes:
         edited: keys of paid rows whose edit was *not* followed (``--redo-changed`` does).
-        redone: keys of paid rows that are bought anew.
+        redone: keys of paid rows that are bought again, those that failed among them.
         busy: keys of edited rows that are under way just now: load again when they are finished.
         cancelled: keys of unpaid rows that are no longer in the manifest.
     """
@@ -74,10 +74,17 @@ _PAID = or_(
         ATTEMPT.c.state.not_in([AttemptState.REJECTED, AttemptState.VOID]),
     ),
 )
+_LEFT = exists().where(
+    ATTEMPT.c.job_id == JOB.c.id,
+    ATTEMPT.c.state.not_in([AttemptState.REJECTED, AttemptState.VOID, AttemptState.FAILED]),
+)
+"""Rows of which anything may still come: what was given up, too, may end as a video."""
 HAS_VIDEO = or_(
     JOB.c.state == JobState.COMPLETED, exists().where(LIVE, ATTEMPT.c.job_id == JOB.c.id)
 )
 """Rows that have a video, or may still get one that is paid for."""
+
+_ABOUT = (_PAID.label("paid"), _LEFT.label("left"))
 
 _RESTING = (JobState.QUEUED, JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 
@@ -140,6 +147,15 @@ _SAME = and_(
 _NEW_COLUMNS = ("batch_id", "in_manifest", "created_at", "held_back", *NEW, *NAMES)
 
 
+def _came_to_nothing(job: Any) -> bool:
+    """Return whether a row failed, and no attempt of it can still become a video.
+
+    What its attempts cost stays charged. Its edit is followed as that of a row that was never
+    bought: by the next run, under the caps and after the same question.
+    """
+    return job.state == JobState.FAILED and not job.left
+
+
 class _Loader:
     def __init__(
         self,
@@ -168,7 +184,7 @@ class _Loader:
         ).scalar_one()
         changed = (
             self._connection.execute(
-                select(JOB, _PAID.label("paid"), *(INCOMING.c[n].label(f"in_{n}") for n in NAMES))
+                select(JOB, *_ABOUT, *(INCOMING.c[n].label(f"in_{n}") for n in NAMES))
                 .join(INCOMING, _KNOWN)
                 .where(here, not_(_SAME))
                 .order_by(INCOMING.c.row)
@@ -232,7 +248,7 @@ class _Loader:
         elif not job.paid:
             queue = job.state == JobState.FAILED or not job.in_manifest
             self._update(job, values | (self._queued if queue else {}))
-        elif self._on_change is OnChange.REDO:
+        elif self._on_change is OnChange.REDO or _came_to_nothing(job):
             self._update(job, values | self._queued, count=False)
             self.report.redone.append(job.key)
         else:
@@ -270,7 +286,7 @@ class _Loader:
 
     def _missing(self) -> Sequence[Any]:
         return self._connection.execute(
-            select(JOB, _PAID.label("paid"))
+            select(JOB, *_ABOUT)
             .where(
                 JOB.c.batch_id == self._batch_id,
                 JOB.c.in_manifest,
@@ -344,6 +360,9 @@ class _Loader:
     def _maybe_edits(self, vanished: list[Any], fresh: Sequence[Any]) -> set[int]:
         """Do what was said about paid rows that vanished while others came; gives the redone."""
         if self._on_change is OnChange.STOP:
+            vanished = [job for job in vanished if not _came_to_nothing(job)]
+            if not vanished:  # they failed: what came is bought under the caps, as an edit is
+                return set()
             first, new = vanished[0], fresh[0]
             raise LoadError(
                 f"{len(vanished)} row(s) that were paid for are no longer in the manifest (row "

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, not_, or_, select
 from ..errors import NotFoundError
 from ..ledger import Budget, Scope, batch_key, twice_key
 from ..states import HeldBack, JobState
-from ..tables import ACCOUNT, ARTIFACT, ATTEMPT, BATCH, BUDGET, JOB, TALLY
+from ..tables import ACCOUNT, ARTIFACT, ATTEMPT, BATCH, BUDGET, JOB, REVIEW, TALLY
 from ..text import folded_id
 from . import doubts, files, handing, holding
 from .prepared import Prepared
@@ -154,6 +154,7 @@ _JOB_VIEW = (
         ).label("served"),
         ATTEMPT.c.state.label("attempt_state"),
         ATTEMPT.c.generation_id,
+        ATTEMPT.c.kind.label("attempt_kind"),
         ATTEMPT.c.percent,
         ATTEMPT.c.queue_position,
         ATTEMPT.c.said_state,
@@ -164,10 +165,12 @@ _JOB_VIEW = (
         ARTIFACT.c.path.label("file"),
         ARTIFACT.c.sha256,
         ARTIFACT.c.error.label("download_error"),
+        REVIEW.c.verdict,
     )
     .join(BATCH, BATCH.c.id == JOB.c.batch_id)
     .outerjoin(ATTEMPT, ATTEMPT.c.id == JOB.c.attempt_id)
     .outerjoin(ARTIFACT, ARTIFACT.c.attempt_id == JOB.c.attempt_id)
+    .outerjoin(REVIEW, REVIEW.c.attempt_id == JOB.c.attempt_id)
 )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from support.engine import Engine, spec
 from support.invariants import Invariants
 
@@ -16,6 +17,7 @@ from jobs.states import FailureKind
 from jobs.store import holding, past, steering
 from jobs.store.holding import Sought
 from jobs.store.loading import OnChange
+from jobs.tables import ATTEMPT
 
 
 @pytest.fixture
@@ -265,3 +267,61 @@ def test_an_unpaid_row_is_not_edited_into_what_another_has(engine: Engine) -> No
     with pytest.raises(LoadError, match="moved under their ids"):
         engine.load([named("p1", 0), named("p0", 1)])
     assert engine.jobs()["id-1"].prompt == "p1"
+
+
+def failed(engine: Engine, *specs: JobSpec, prompt: str = "old") -> None:
+    """Buy rows, of which one fails for good, charged all the same."""
+    engine.provider.ends = {
+        prompt: [Generation("", GenerationPhase.FAILED, failure=FailureKind.CONTENT)]
+    }
+    engine.load(specs)
+    engine.run()
+    assert [job.state for job in engine.jobs().values() if job.prompt == prompt] == ["failed"]
+
+
+def test_the_edit_of_a_failed_row_is_followed(engine: Engine) -> None:
+    """There is no video to pay for twice: the next run buys it, and the row keeps its past."""
+    failed(engine, spec("a", "old"), spec("b", "other"))
+    report = engine.load([spec("a", "new"), spec("b", "other")])
+    assert (report.redone, report.edited) == (["a"], [])
+    engine.run()
+    assert sorted(bought(engine)) == ["new", "old", "other"]
+    assert engine.jobs()["a"].state == "completed"
+    engine.load([spec("a", "new"), spec("b", "other")])
+    engine.run()
+    assert len(bought(engine)) == 3
+
+
+def test_so_is_that_of_a_failed_row_without_id(engine: Engine) -> None:
+    """It is another row then; nothing has to be said, since nothing is bought twice."""
+    failed(engine, unnamed("old", 0), unnamed("other", 1))
+    engine.load([unnamed("new", 0), unnamed("other", 1)])
+    engine.run()
+    assert sorted(bought(engine)) == ["new", "old", "other"]
+    assert not engine.jobs()["content-old"].in_manifest
+
+
+def test_a_failed_row_that_is_not_edited_stays_failed(engine: Engine) -> None:
+    """Loading a manifest again retries nothing."""
+    failed(engine, spec("a", "old"))
+    engine.load([spec("a", "old")])
+    engine.load([spec("a", "old", row=7)])
+    engine.run()
+    assert bought(engine) == ["old"]
+
+
+def test_a_failed_row_beside_a_video_that_left_is_asked_about(engine: Engine) -> None:
+    """Which of two rows without id the new one is, nobody can tell."""
+    failed(engine, unnamed("old", 0), unnamed("other", 1))
+    with pytest.raises(LoadError, match="--redo-changed"):
+        engine.load([unnamed("new", 0)])
+
+
+def test_a_failed_row_whose_attempt_was_given_up_is_not_followed(engine: Engine) -> None:
+    """Its generation may still become a video, and is paid for."""
+    failed(engine, spec("a", "old"))
+    engine.store.write(lambda c: c.execute(update(ATTEMPT).values(state="abandoned")))
+    report = engine.load([spec("a", "new")])
+    assert (report.redone, report.edited) == ([], ["a"])
+    engine.run()
+    assert bought(engine) == ["old"]

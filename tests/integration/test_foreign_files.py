@@ -20,7 +20,7 @@ from batchsora.apart import ApartError, Bounds, ask, asking
 from batchsora.manifest.apart_table import TASK
 from batchsora.manifest.read import ManifestError, open_manifest
 from batchsora.web.posters import Pictures
-from batchsora.workbook import WorkbookError, annotate, check_package
+from batchsora.workbook import Columns, WorkbookError, annotate, check_package
 
 ROOM = 300
 """MB that a small file may take, Python included."""
@@ -31,7 +31,7 @@ READER = """
 import json, resource, sys
 from pathlib import Path
 from batchsora.manifest.read import ManifestError, open_manifest
-from batchsora.workbook import WorkbookError, annotate, check_package
+from batchsora.workbook import Columns, WorkbookError, annotate, check_package
 try:
     count = sum(1 for _ in open_manifest(Path(sys.argv[1])).spec_rows(lambda request: "kind"))
     said = f"rows: {count}"
@@ -372,4 +372,4 @@ def test_results_are_not_written_into_a_sheet_that_unpacks_without_end(tmp_path:
     rows = "".join(f'<row r="{number}"/>' for number in range(1000, 1900)) * 2_000
     path = bombs.package(tmp_path / "m.xlsx", bombs.xlsx_parts(rows))
     with pytest.raises(WorkbookError, match="xml' unpacks to 25 MB"):
-        annotate(path, io.BytesIO(), "S", 1, ["prompt"], {}, [], ["status"])
+        annotate(path, io.BytesIO(), "S", 1, {}, [], Columns({"status": "status"}))

@@ -24,6 +24,7 @@ from jobs import schema
 from jobs.clock import SystemClock
 from jobs.ledger import batch_key
 from jobs.lock import runner_lock
+from jobs.runner import Owner
 from jobs.store import accounts, handing, steering
 
 QUICK = ("--rate", "0", "--poll-interval", "0.05", "--retries", "0", "--no-download")
@@ -236,7 +237,7 @@ def test_generate_in_a_paused_batch_is_refused(world: World, api: SandboxServer)
 def test_generate_whose_runner_lets_go_of_it_is_not_left_in_the_queue(world: World) -> None:
     """A run that ends takes its marks back before it is gone: whoever waits goes on by itself."""
     database = Path("batchsora.db")
-    with working_store(database, SystemClock()):
+    with working_store(database, SystemClock(), lambda: Owner("", "")):
         pass
     with existing_store(database) as store:
         store.write(lambda c: handing.set_serving(c, serving=True))

@@ -87,11 +87,12 @@ def test_a_column_far_down_is_seen(tmp_path: Path) -> None:
     assert manifest.suspicious_columns == ("takes",)
 
 
-def test_a_run_stops_at_such_a_column(call: Shell, tmp_path: Path) -> None:
+@pytest.mark.parametrize("header", ["asset", "file"])
+def test_a_run_stops_at_such_a_column(call: Shell, tmp_path: Path, header: str) -> None:
     """Before anything is loaded, with what to type; ``plan`` warns."""
-    written(tmp_path, "id,prompt,asset\na,A kite,kite.png\n")
+    written(tmp_path, f"id,prompt,{header}\na,A kite,kite.png\n")
     (tmp_path / "kite.png").write_bytes(PNG)
     done = call("run", "m.csv", "--budget", "1")
     assert done.code == 2
-    assert "--map 'asset=image'" in done.err
+    assert f"--map '{header}=image'" in done.err
     assert "--allow-unknown" in call("plan", "m.csv", "--json").json["needs"]

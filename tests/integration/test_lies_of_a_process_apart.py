@@ -1,6 +1,7 @@
 """A process that a hostile file took over says anything: it ends as a file that can't be read."""
 
 import base64
+import io
 import json
 import os
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from batchsora.apart import ApartError, Bounds, Spool, ask
-from batchsora.manifest import apart_table, fitting
+from batchsora.manifest import apart_results, apart_table, fitting
 from batchsora.manifest.errors import CellError, ManifestError, RowProblem
 from batchsora.manifest.fitting import Fitter
 from batchsora.manifest.raw import RawRow
@@ -233,3 +234,48 @@ def test_a_bug_of_ours_stays_one(project: Path, monkeypatch: pytest.MonkeyPatch)
         ask("support.apart_tasks:bug", {}, Bounds(5, 64 * 1024**2, 1024**2))
     with pytest.raises(ApartError):
         ask("support.apart_tasks:leave", {}, Bounds(5, 64 * 1024**2, 1024**2))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        [{"piece": "AAAA"}],
+        [{"piece": "AAAA"}, {"notes": []}, {"piece": "AAAA"}],
+        [{"notes": []}, {"notes": []}],
+        [{"piece": "no base64!"}, {"notes": []}],
+        [{"piece": 7}, {"notes": []}],
+        [{"notes": "x"}],
+        [{"notes": [], "more": 1}],
+        [{"head": HEAD}],
+    ],
+)
+def test_a_copy_with_results_is_whole_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[Any]
+) -> None:
+    """What is no copy, or ends in the middle, is an error in words; so is what was refused."""
+
+    def answer(*_: Any) -> Spool:
+        spool = Spool()
+        for line in lines:
+            spool.write(json.dumps(line).encode() + b"\n")
+        return spool
+
+    monkeypatch.setattr(apart_results, "ask", answer)
+    (tmp_path / "m.yaml").write_text("- A kite\n")
+    with pytest.raises(ValueError, match=r"can't be written into .*m\.yaml: .* makes no sense"):
+        apart_results.write_apart(
+            apart_results.YAML, tmp_path / "m.yaml", io.BytesIO(), {"results": [], "keys": []}
+        )
+
+
+def test_a_copy_that_costs_too_much_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its bounds; the manifest stays as it is."""
+    monkeypatch.setattr(apart_results, "_bounds", lambda *_: Bounds(1, 1024, 1024))
+    path = tmp_path / "m.yaml"
+    path.write_text("- A kite\n" * 50_000)
+    told = {"results": [(1, [{"status": "queued"}])], "keys": ["status"]}
+    with pytest.raises(ValueError, match="far more than is usual"):
+        apart_results.write_apart(apart_results.YAML, path, io.BytesIO(), told)

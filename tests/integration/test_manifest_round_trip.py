@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from batchsora.manifest.read import Manifest, RowProblem, open_manifest
 from batchsora.tables import RESULT_COLUMNS, write_table
-from batchsora.workbook import write_workbook
+from batchsora.workbook import Sheet, write_workbook
 from jobs.spec import JobSpec
 
 # Everything that a cell of a text file may hold; a lone CR inside quotes is a line break to some.
@@ -42,7 +42,7 @@ def export(target: Path, manifest: Manifest, found: list[JobSpec]) -> None:
     rows = ({**job.cells, **result} for job in found)
     if target.suffix == ".xlsx":
         with target.open("wb") as file:
-            write_workbook(file, columns, rows, lambda _: False)
+            write_workbook(file, [Sheet("Videos", columns, rows, lambda _: False)])
     else:
         write_table(target, columns, rows)
 

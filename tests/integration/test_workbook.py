@@ -21,8 +21,16 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.table import Table
 from openpyxl.worksheet.worksheet import Worksheet
 
-from batchsora.tables import RESULT_COLUMNS
-from batchsora.workbook import Link, WorkbookError, annotate, check_package, write_workbook
+from batchsora.tables import RESULT_COLUMNS, result_headers
+from batchsora.workbook import (
+    Columns,
+    Link,
+    Sheet,
+    WorkbookError,
+    annotate,
+    check_package,
+    write_workbook,
+)
 from batchsora.workbook.styles import RED
 
 HEADERS = ["id", "Prompt", "Länge", "twice"]
@@ -89,8 +97,10 @@ def written(
     headers: list[str] = HEADERS,
     sheet: str = "My videos",
 ) -> list[str]:
+    there = {name: headers.index(name) + 1 for name in RESULT_COLUMNS if name in headers}
+    columns = Columns({name: name for name in RESULT_COLUMNS}, there, len(headers))
     with target.open("wb") as file:
-        return annotate(source, file, sheet, 1, headers, results, failed, RESULT_COLUMNS)
+        return annotate(source, file, sheet, 1, results, failed, columns)
 
 
 def own_cells(path: Path) -> dict[str, Any]:
@@ -126,7 +136,7 @@ def test_everything_else_stays_as_it_was(tmp_path: Path) -> None:
     assert [str(one) for one in sheet.merged_cells.ranges] == ["A9:B9"]
     assert (sheet.freeze_panes, sheet.auto_filter.ref) == ("B2", "A1:D6")
     assert sheet.data_validations.dataValidation[0].formula1 == '"10,15"'
-    assert sheet.dimensions == "A1:N9"
+    assert sheet.dimensions == "A1:Q9"
 
 
 def test_results_stand_where_they_belong(tmp_path: Path) -> None:
@@ -155,7 +165,7 @@ def test_results_stand_where_they_belong(tmp_path: Path) -> None:
 
 
 def test_a_second_export_replaces_the_first(tmp_path: Path) -> None:
-    """No column twice, no link left behind, no mark on what is no longer failed."""
+    """No column twice, no link left behind, no mark on what is no longer failed; of jobs alone."""
     source, once, twice = rich(tmp_path / "mine.xlsx"), tmp_path / "1.xlsx", tmp_path / "2.xlsx"
     written(source, once, {2: DONE, 4: FAILED, 5: DONE}, {4})
     headers = [*HEADERS, *RESULT_COLUMNS]
@@ -165,13 +175,11 @@ def test_a_second_export_replaces_the_first(tmp_path: Path) -> None:
     assert list(at) == headers
     assert sheet.cell(4, at["status"]).value == "completed"
     assert sheet.cell(4, at["status"]).fill.fgColor.rgb != RED
-    assert sheet.cell(2, at["status"]).value is None
+    assert sheet.cell(2, at["status"]).value == "completed"  # no job of this export
     links = {cell.coordinate for row in sheet.iter_rows() for cell in row if cell.hyperlink}
-    assert links == {
-        "B2",
-        sheet.cell(4, at["video_url"]).coordinate,
-        sheet.cell(4, at["file"]).coordinate,
-    }
+    ours = {f"{sheet.cell(1, at[name]).column_letter}{row}"
+            for name in ("video_url", "file") for row in (2, 4, 5)}  # fmt: skip
+    assert links == {"B2", *ours}
     again = tmp_path / "3.xlsx"
     written(twice, again, {4: DONE}, set(), headers)
     assert parts(again) == parts(twice)
@@ -187,10 +195,12 @@ def test_columns_that_only_look_like_results_are_the_persons_own(tmp_path: Path)
     sheet.append(["prompt", "status"])
     sheet.append(["A kite", "wanted by Ann"])
     book.save(path)
-    written(path, tmp_path / "done.xlsx", {2: DONE}, set(), ["prompt", "status"])
+    columns = Columns(result_headers(["prompt", "status"]), {}, 2)
+    with (tmp_path / "done.xlsx").open("wb") as file:
+        annotate(path, file, "My videos", 1, {2: DONE}, set(), columns)
     sheet = openpyxl.load_workbook(tmp_path / "done.xlsx")["My videos"]
     assert sheet["B2"].value == "wanted by Ann"
-    assert [sheet["C1"].value, sheet["C2"].value] == ["status", "completed"]
+    assert [sheet["C1"].value, sheet["C2"].value] == ["batchsora_status", "completed"]
 
 
 @pytest.fixture(scope="module")
@@ -253,7 +263,8 @@ def test_any_text_is_a_text(tmp_path_factory: pytest.TempPathFactory, texts: lis
     sheet = openpyxl.load_workbook(folder / "done.xlsx")["My videos"]
     column = len(HEADERS) + 1 + RESULT_COLUMNS.index("error")
     new = io.BytesIO()
-    write_workbook(new, ["error"], [{"error": text} for text in texts], lambda _: False)
+    rows = [{"error": text} for text in texts]
+    write_workbook(new, [Sheet("Videos", ["error"], rows, lambda _: False)])
     other = openpyxl.load_workbook(new).active
     assert isinstance(other, Worksheet)
     for number, text in enumerate(texts, 2):

@@ -1,7 +1,7 @@
 """Results written into YAML manifests: everything else stays to the byte."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 
@@ -43,13 +43,17 @@ def write(tmp_path: Path) -> Write:
 
 
 def jobs(path: Path) -> list[object]:
-    """Give what a manifest asks for, without the lines."""
+    """Give what a manifest asks for, without the lines, and without results."""
     return [
-        (item.key, item.request, item.campaign, item.priority, item.cells)
+        (item.key, item.request, item.campaign, item.priority, own(item.cells))
         if isinstance(item, JobSpec)
         else (item.column, item.found, item.problem)
         for item in open_manifest(path).rows()
     ]
+
+
+def own(cells: Mapping[str, str]) -> dict[str, str]:
+    return {name: cell for name, cell in cells.items() if name not in RESULT_COLUMNS}
 
 
 def results_of(path: Path) -> Iterator[dict[str, str]]:

@@ -33,7 +33,7 @@ def test_the_result_columns_are_these() -> None:
     """The order is a contract with everybody who reads exports."""
     assert " ".join(RESULT_COLUMNS) == (
         "status generation_id price video_url file error_kind error attempts "
-        "submitted_at completed_at"
+        "submitted_at completed_at model sha256 verdict"
     )
 
 
@@ -146,18 +146,20 @@ def test_a_failure_half_way_leaves_the_old_file(tmp_path: Path) -> None:
         assert target.read_text() == "old"
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(TableError, match=r"No space left on device\. Free some space"):
         write_table(target, ["a"], rows())
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_the_person_s_rights_and_links_are_kept(tmp_path: Path) -> None:
-    """The file has the rights that any new file of the person has; a link stays a link."""
+def test_the_person_s_rights_are_kept_and_no_link_followed(tmp_path: Path) -> None:
+    """The file has the rights that any new file of the person has; a link may be planted."""
     (tmp_path / "plain").touch()
     (tmp_path / "link.csv").symlink_to("real.csv")
-    write_table(tmp_path / "link.csv", ["a"], [{"a": 1}])
-    assert (tmp_path / "link.csv").is_symlink()
+    with pytest.raises(TableError, match="it is a link, which is not followed: name the file"):
+        write_table(tmp_path / "link.csv", ["a"], [{"a": 1}])
+    assert not (tmp_path / "real.csv").exists()
+    write_table(tmp_path / "real.csv", ["a"], [{"a": 1}])
     assert (tmp_path / "real.csv").stat().st_mode == (tmp_path / "plain").stat().st_mode
     assert not os.access(tmp_path / "real.csv", os.X_OK)
 

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from batchsora.app import wording
 from batchsora.app.loading import InvalidRowsError
+from batchsora.app.manifests import Source
 from batchsora.app.plan import price_source
 from batchsora.manifest.errors import ManifestError
 from batchsora.manifest.read import READERS
@@ -125,7 +126,7 @@ def _figures(planned: Planned) -> dict[str, Any]:
         "cost_words": lambda kinds: wording.cost_text(*planned.cost_of(kinds)),
         "waiting": list(wording.waiting(plan.waiting, plan.batch)),
         "button": _button(planned),
-        "agreed": f"{planned.jobs}/{planned.cost}/{planned.unpriced}",
+        "agreed": f"{planned.jobs}/{planned.cost}/{planned.unpriced}/{planned.sha256}",
     }
 
 
@@ -220,27 +221,32 @@ async def _start(request: Request) -> Response:
     read = read_wish(form, planned, runs=runs)
     if read.problems:
         return _form(request, chosen, planned, form, read.problems)
-    notice = ""
-    if form.text("agreed") != _figures(planned)["agreed"]:
+    notice, agreed = "", form.text("agreed")
+    if agreed.rpartition("/")[2] != planned.sha256:
+        notice = f"The file was changed since: {_button(planned)}. Press again if that is right."
+    elif agreed != _figures(planned)["agreed"]:
         notice = f"It is something else now: {_button(planned)}. Press again if that is right."
     elif not once.knows(token):
         notice = "This form is from before: look at it once more, and send it again."
     if notice:
         return _form(request, chosen, planned, form, notice=notice)
     if runs:
-        return await _hand_over(desk, chosen, read.wish)
+        return await _hand_over(desk, chosen, planned, read.wish)
     # a second click may have come while the plan was made; from here on nothing is awaited
     if (address := once.came(token)) is None:
         name = read.wish.way.name or planned.plan.batch
         address = f"/manifests/{chosen.token}/started/"
-        address += started_run(desk, read.wish.command(chosen.path, desk.download), name)
+        address += started_run(
+            desk, read.wish.command(chosen.path, planned.sha256, desk.download), name
+        )
         once.used(token, address)
     return done(f"Started: {_button(planned).partition(': ')[2]}.", go=address)
 
 
-async def _hand_over(desk: Desk, chosen: Chosen, wish: Wish) -> Response:
+async def _hand_over(desk: Desk, chosen: Chosen, planned: Planned, wish: Wish) -> Response:
+    source = Source(chosen.path, sha256=planned.sha256)
     try:
-        batch, lines = await asyncio.to_thread(hand_over, desk, chosen.path, wish)
+        batch, lines = await asyncio.to_thread(hand_over, desk, source, wish)
     except (SettingsError, ManifestError, InvalidRowsError, EngineError, ProviderError) as error:
         return refused(error)
     return done("; ".join(lines), go=f"/batches/{batch}")

@@ -1,0 +1,101 @@
+"""Over which files an export may write: those that this database wrote for the same batches.
+
+The database keeps the path and SHA-256 of each export with its batches. A file that is not among
+them, or was changed since (somebody works in it), is a person's own and never replaced.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from batchsora.tables import TableError, check_place
+from jobs.store import Store, views
+from jobs.store.batches import keep_written
+
+KEPT: Final = "exports"
+MOST_KEPT: Final = 100
+"""Exports of a batch that are remembered, the latest ones."""
+
+
+def check_target_is_ours(store: Store, target: Path, batches: Sequence[Any]) -> None:
+    """Check that there is nothing at a path, or an earlier export of the same batches.
+
+    Args:
+        store: the job table.
+        target: the file to be written.
+        batches: those whose results go there.
+
+    Raises:
+        TableError: another file is there, or it is a link; the text says what to do.
+    """
+    check_place(target)
+    if not target.exists():
+        return
+    for batch in store.read(views.find_batches):
+        path = _manifest(batch)
+        if path is not None and path.exists() and target.samefile(path):
+            raise TableError(
+                f"{target} is the manifest of the batch {batch.name!r}, so nothing was written. "
+                "'export --in-place' writes the results into it and keeps a copy of what it was; "
+                "or name another file."
+            )
+    name, digest = str(target.resolve()), _digest(target)
+    if all(_exports(batch).get(name) == digest for batch in batches):
+        return
+    known = any(name in _exports(batch) for batch in batches)
+    raise TableError(
+        (
+            f"{target} was changed since it was exported"
+            if known
+            else f"{target} exists, and is not an export of this batch"
+        )
+        + ", so nothing was written. Name another file, or move that one away; "
+        "'export --in-place' writes into the batch's own manifest."
+    )
+
+
+def remember(store: Store, target: Path, batches: Iterable[Any]) -> None:
+    """Keep with each batch that a file is an export of it.
+
+    Args:
+        store: the job table.
+        target: the file, as it was written.
+        batches: those whose results are in it.
+    """
+    name, digest = str(target.resolve()), _digest(target)
+
+    def work(connection: Connection) -> None:
+        wanted = {batch.id for batch in batches}
+        for batch in views.find_batches(connection):
+            if batch.id in wanted:
+                kept = {path: was for path, was in _exports(batch).items() if path != name}
+                latest = dict([*kept.items(), (name, digest)][-MOST_KEPT:])
+                keep_written(connection, batch.id, KEPT, latest)
+
+    store.write(work)
+
+
+def _exports(batch: Any) -> dict[str, str]:
+    """Return the exports of a batch: the SHA-256 of each by its path."""
+    kept = (batch.reading or {}).get(KEPT)
+    return kept if isinstance(kept, dict) else {}
+
+
+def _manifest(batch: Any) -> Path | None:
+    named = (batch.reading or {}).get("path")
+    return Path(os.fspath(named)) if isinstance(named, str) and "\0" not in named else None
+
+
+def _digest(path: Path) -> str:
+    """Return the SHA-256 of a file; of anything that is not a regular file, an empty text."""
+    if not path.is_file():
+        return ""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""

@@ -1,0 +1,198 @@
+"""Results written into a copy of the manifest that they came from, or into the manifest itself."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from sqlalchemy import Connection
+
+from batchsora.app.export_targets import check_target_is_ours, remember
+from batchsora.export import beside, export_batches, results_of, workbook_cells
+from batchsora.manifest import apart_results
+from batchsora.manifest.csv_results import write_csv_results
+from batchsora.manifest.errors import ManifestError
+from batchsora.manifest.raw import Reading
+from batchsora.manifest.read import Manifest
+from batchsora.manifest.sheet_reader import EXCEL
+from batchsora.tables import REST, RESULT_COLUMNS, TableError, replacing, result_headers
+from batchsora.workbook import shortened, too_long
+from jobs.states import JobState
+from jobs.store import Store, views
+from jobs.store.batches import keep_written
+from jobs.store.views import Wanted
+
+YAML: Final = (".yaml", ".yml")
+RESULTS: Final = "results"
+
+
+@dataclass(slots=True)
+class Exported:
+    """What an export wrote.
+
+    Attributes:
+        jobs: whose results stand in it.
+        notes: what a person should know about it.
+        backup: the manifest as it was before results were written into it.
+    """
+
+    target: Path
+    jobs: int = 0
+    notes: list[str] = field(default_factory=list)
+    backup: Path | None = None
+
+
+def write_into(store: Store, batch: Any, manifest: Manifest, done: Exported) -> None:
+    """Write the results of a batch into its manifest's copy, each where its row is now.
+
+    Args:
+        store: the job table.
+        batch: the batch.
+        manifest: its manifest, as it was read.
+        done: where the copy goes, and what is said of it.
+
+    Raises:
+        TableError: it can't be done; the manifest is as it was.
+    """
+    try:
+        row_of = {key: row for row, key in manifest.named_rows()}
+        by_row, gone = store.read(lambda c: _by_row(c, batch.name, row_of))
+        done.jobs = sum(map(len, by_row.values()))
+        if gone:
+            done.notes.append(f"{gone} job(s) are not in it: their rows are no longer there")
+        folder = done.target.absolute().parent
+        suffix = manifest.path.suffix.lower()
+        mode = manifest.path.stat().st_mode
+        headers = headers_in(manifest)
+        with replacing(done.target) as draft:
+            if suffix in EXCEL:
+                _annotate(store, batch, manifest, draft, by_row, done)
+            elif suffix in YAML:
+                results = [
+                    (row, [{headers[name]: text for name, text in _texts(job, folder).items()}
+                           for job in jobs])
+                    for row, jobs in by_row.items()
+                ]  # fmt: skip
+                told = {"results": results, "keys": [*headers.values()]}
+                apart_results.write_apart(apart_results.YAML, manifest.path, draft, told)
+            else:
+                lines = {row: _lines(jobs, folder) for row, jobs in by_row.items()}
+                reading = Reading.of(manifest.read_as)
+                write_csv_results(manifest.path, draft, lines, headers, manifest.results, reading)
+            if done.backup is not None:
+                os.fchmod(draft.fileno(), mode & 0o7777)
+    except (ManifestError, ValueError) as error:
+        raise TableError(str(error)) from error
+
+
+def headers_in(manifest: Manifest) -> dict[str, str]:
+    """Return what the column of each result is, or will be, called in a manifest."""
+    ours = set(manifest.results.values())
+    own = [header for place, header in enumerate(manifest.headers) if place not in ours]
+    return result_headers(own) | {
+        name: manifest.headers[place] for name, place in manifest.results.items()
+    }
+
+
+def keep_results(store: Store, batch: Any, manifest: Manifest) -> None:
+    """Keep with a batch which columns of its manifest are ours, now that results are in them.
+
+    Args:
+        store: the job table.
+        batch: the batch.
+        manifest: its manifest, as it was before.
+    """
+    headers = sorted(headers_in(manifest).values())
+    store.write(lambda c: keep_written(c, batch.id, RESULTS, headers))
+
+
+def write_beside(store: Store, batches: Sequence[Any], done: Exported) -> None:
+    """Write what is longer than a workbook's cell can be into a table beside it.
+
+    Args:
+        store: the job table.
+        batches: those in the workbook, of which a table takes one.
+        done: the workbook; a note says where the table is.
+
+    Raises:
+        TableError: it can't be written.
+    """
+    for batch in batches:
+        target = beside(done.target, batch.name if len(batches) > 1 else None)
+        check_target_is_ours(store, target, [batch])
+        export_batches(store, target, batch.name)
+        remember(store, target, [batch])
+        done.notes.append(
+            f"a workbook's cell holds 32767 characters: the whole texts are in {target}"
+        )
+
+
+def _by_row(
+    connection: Connection, batch: str, row_of: Mapping[str, int]
+) -> tuple[dict[int, list[Any]], int]:
+    """Sort the jobs of a batch by the rows that have their keys now; count those that have none."""
+    by_row: dict[int, list[Any]] = {}
+    gone = 0
+    for job in views.jobs(connection, Wanted(batch)):
+        if (row := row_of.get(job.key)) is None:
+            gone += 1
+        else:
+            by_row.setdefault(row, []).append(job)
+    order = {key: place for place, key in enumerate(row_of)}
+    for jobs in by_row.values():
+        jobs.sort(key=lambda job: order[job.key])
+    return by_row, gone
+
+
+def _texts(job: Any, folder: Path) -> dict[str, str]:
+    """Return a job's results as texts."""
+    return {name: str(value) for name, value in results_of(job, folder).items()}
+
+
+def _lines(jobs: Sequence[Any], folder: Path) -> dict[str, str]:
+    """Return the results of a row; of several variants, a line each."""
+    texts = [_texts(job, folder) for job in jobs]
+    return {name: "\n".join(text[name] for text in texts).rstrip() for name in RESULT_COLUMNS}
+
+
+def _annotate(
+    store: Store,
+    batch: Any,
+    manifest: Manifest,
+    draft: BinaryIO,
+    by_row: Mapping[int, Sequence[Any]],
+    done: Exported,
+) -> None:
+    folder = done.target.absolute().parent
+    failed = {
+        row for row, jobs in by_row.items() if any(job.state == JobState.FAILED for job in jobs)
+    }
+    results: dict[int, dict[str, object]] = {}
+    cut = False
+    rest = REST.format(beside(done.target).name)
+    for row, jobs in by_row.items():
+        if len(jobs) == 1:
+            results[row] = workbook_cells(results_of(jobs[0], folder))
+        else:
+            results[row] = dict(_lines(jobs, folder))
+        for name, value in results[row].items():
+            if isinstance(value, str) and too_long(value):
+                results[row][name] = shortened(value, rest)
+                cut = True
+    if cut:
+        write_beside(store, [batch], done)
+    told = {
+        "sheet": manifest.read_as["sheet"],
+        "header_row": manifest.header_row or 1,
+        "results": [
+            (row, {name: apart_results.packed(value) for name, value in cells.items()})
+            for row, cells in results.items()
+        ],
+        "failed": sorted(failed),
+        "headers": headers_in(manifest),
+        "there": {name: place + 1 for name, place in manifest.results.items()},
+        "width": len(manifest.headers),
+        "suffix": None if done.backup is not None else done.target.suffix.lower(),
+    }
+    done.notes += apart_results.write_apart(apart_results.WORKBOOK, manifest.path, draft, told)

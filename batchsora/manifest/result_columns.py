@@ -1,0 +1,130 @@
+"""Which columns of a manifest are results of an earlier export, and which are a person's own.
+
+A name alone says little: ``status``, ``price`` and ``file`` are words that people use as well. A
+column is taken for ours when it is called just as we call it, says what we write there, and is not
+alone; or when the batch keeps that we wrote it (:attr:`batchsora.manifest.raw.Reading.results`).
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Final
+
+from batchsora.manifest.errors import RowProblem
+from batchsora.manifest.raw import RawRow
+from batchsora.manifest.values import UNCALCULATED
+from batchsora.tables import REST, result_column
+from jobs.states import FailureKind, JobState
+
+_CUT: Final = REST.partition("{")[0]
+LOOKED: Final = 1000
+"""Rows whose cells are looked at."""
+
+_MOMENT: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9:.]+Z?)?"
+_SAYS: Final[Mapping[str, re.Pattern[str]]] = {
+    name: re.compile(pattern, re.DOTALL)
+    for name, pattern in {
+        "status": "|".join(JobState),
+        "generation_id": r"\S+",
+        "price": r"[0-9]+(?:\.[0-9]+)?",
+        "video_url": r"https?://\S+",
+        "file": r".+\.mp4",
+        "error_kind": "|".join(FailureKind),
+        "error": r".*",
+        "attempts": r"[0-9]+(?:\.0)?",
+        "submitted_at": _MOMENT,
+        "completed_at": _MOMENT,
+        "model": r"\S+",
+        "sha256": r"[0-9a-f]{64}",
+        "verdict": r"favourite|rejected",
+    }.items()
+}
+"""What we write in each column, for each video."""
+_VAGUE: Final = frozenset(["price", "error", "attempts", "model"])
+"""Columns whose cells would fit many columns of other people."""
+_UNIQUE: Final = frozenset(["generation_id", "error_kind"])
+"""Names that nobody else has."""
+
+
+def results_among(
+    headers: Sequence[str],
+    rows: Iterable[RawRow | RowProblem],
+    kept: Collection[str] = (),
+    said: Collection[str] = (),
+) -> dict[int, str]:
+    """Find the columns of an earlier export.
+
+    Args:
+        headers: as written.
+        rows: those below them; the first thousand are looked at.
+        kept: headers that the batch keeps as written by us.
+        said: headers of which a person says what they mean.
+
+    Returns:
+        For the place of each, which result it holds.
+    """
+    named = {
+        place: name
+        for place, header in enumerate(headers)
+        if header not in said and (name := result_column(header)) is not None
+    }
+    if not named:
+        return {}
+    known = {place for place in named if headers[place] in kept}
+    telling, fitting = set(), set()
+    counts = _counts(named, rows)
+    for place, name in named.items():
+        fit, other = counts[place]
+        if fit >= other or (fit and place in known):
+            fitting.add(place)
+            if fit and name not in _VAGUE:
+                telling.add(place)
+    several = len(fitting) > 1 and bool(telling or known)
+    alone = any(named[place] in _UNIQUE for place in fitting)
+    ours = fitting if several or alone else fitting & known
+    return _once(headers, {place: name for place, name in named.items() if place in ours})
+
+
+def _counts(
+    named: Mapping[int, str], rows: Iterable[RawRow | RowProblem]
+) -> dict[int, tuple[int, int]]:
+    """Count the cells of each column that say what we write there, and the others."""
+    counts = dict.fromkeys(named, (0, 0))
+    for row in islice(rows, LOOKED):
+        if not isinstance(row, RawRow):
+            continue
+        for place, name in named.items():
+            cell = row.cells[place].strip() if place < len(row.cells) else ""
+            if cell and cell != UNCALCULATED:
+                fit, other = counts[place]
+                fits = all(_SAYS[name].fullmatch(one) for one in _videos(cell))
+                counts[place] = (fit + 1, other) if fits else (fit, other + 1)
+    return counts
+
+
+def _videos(cell: str) -> Iterator[str]:
+    """Split a cell into what it says of each video: a line each, or an item of a list."""
+    if cell.startswith("["):
+        try:
+            items = json.loads(cell)
+        except (ValueError, RecursionError):
+            items = None
+        if isinstance(items, list):
+            yield from (str(item) for item in items if item is not None)
+            return
+    lines = (line.strip() for line in cell.splitlines())
+    yield from (line for line in lines if line and not line.startswith(_CUT))
+
+
+def _once(headers: Sequence[str], found: Mapping[int, str]) -> dict[int, str]:
+    """Keep one column of each result; a person may have another one of that name.
+
+    Ours has a longer name where theirs was there first (:func:`batchsora.tables.result_headers`),
+    and stands before theirs where it came later.
+    """
+    best: dict[str, int] = {}
+    for place, name in found.items():
+        if name not in best or len(headers[place]) > len(headers[best[name]]):
+            best[name] = place
+    return {place: name for place, name in found.items() if best[name] == place}

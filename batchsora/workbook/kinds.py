@@ -1,0 +1,146 @@
+"""What a workbook's package says of itself: its kind, its macros, and whether it is calculated."""
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Final
+from xml.sax.saxutils import escape
+from zipfile import ZipFile
+
+from lxml import etree
+
+from batchsora.workbook.cells import column_of, insert_behind, tag
+from batchsora.workbook.package import links_of, part, targets
+from batchsora.workbook.problems import WorkbookError
+
+CONTENT_TYPES: Final = "[Content_Types].xml"
+_TYPES: Final = "http://schemas.openxmlformats.org/package/2006/content-types"
+KINDS: Final[Mapping[str, str]] = {
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml",
+    ".xltx": "application/vnd.openxmlformats-officedocument.spreadsheetml.template.main+xml",
+    ".xlsm": "application/vnd.ms-excel.sheet.macroEnabled.main+xml",
+    ".xltm": "application/vnd.ms-excel.template.macroEnabled.main+xml",
+}
+"""The content type of the main part, by suffix; Excel refuses a file in which they disagree."""
+WITHOUT_MACROS: Final = (".xlsx", ".xltx")
+
+_BEFORE_CALCULATION: Final = (
+    "fileVersion", "fileSharing", "workbookPr", "workbookProtection", "bookViews", "sheets",
+    "functionGroups", "externalReferences", "definedNames",
+)  # fmt: skip
+_REFERENCES: Final = (
+    re.compile(r"\$?([A-Z]{1,3})\$?[0-9]{1,7}(?::\$?([A-Z]{1,3})\$?[0-9]{1,7})?"),
+    re.compile(r"\$?([A-Z]{1,3}):\$?([A-Z]{1,3})"),
+)
+"""A cell or an area, and whole columns."""
+
+
+def of_kind(
+    package: ZipFile, book: str, suffix: str
+) -> tuple[dict[str, etree._Element], set[str], list[str]]:
+    """Make a package be of the kind that a suffix says.
+
+    Args:
+        package: the workbook.
+        book: its main part.
+        suffix: of the file that is written.
+
+    Returns:
+        The parts that change, the parts that are left out, and what a person should know.
+
+    Raises:
+        WorkbookError: it has sheets of macros (Excel 4.0), which a file of that suffix can't have.
+    """
+    types = part(package, CONTENT_TYPES)
+    changed: dict[str, etree._Element] = {}
+    gone: set[str] = set()
+    notes: list[str] = []
+    for one in types:
+        if one.get("PartName", "").lower() == f"/{book}".lower():
+            if one.get("ContentType") == KINDS[suffix]:
+                return {}, set(), []
+            one.set("ContentType", KINDS[suffix])
+            changed[CONTENT_TYPES] = types
+    if suffix in WITHOUT_MACROS:
+        kinds = targets(package, book)
+        if any("macrosheet" in kind.lower() for kind, _ in kinds.values()):
+            raise WorkbookError(
+                f"the workbook has sheets of macros, which a {suffix} file can't have",
+                "Name a file that ends with .xlsm.",
+            )
+        dropped = {id_: path for id_, (kind, path) in kinds.items() if kind == "vbaProject"}
+        if dropped:
+            notes.append(f"the macros were left out: a {suffix} file has none; .xlsm keeps them")
+            links = part(package, links_of(book))
+            for link in list(links):
+                if link.get("Id") in dropped:
+                    links.remove(link)
+            changed[links_of(book)] = links
+            for path in dropped.values():
+                gone |= {path, links_of(path)}
+                gone |= {other for _, other in targets(package, path).values()}
+            _forget(types, gone)
+    return changed, gone, notes
+
+
+def _forget(types: etree._Element, gone: Collection[str]) -> None:
+    """Remove what is said of the kinds of parts that are left out."""
+    for one in list(types):
+        if one.get("PartName", "").lstrip("/") in gone or "vbaProject" in one.get(
+            "ContentType", ""
+        ):
+            types.remove(one)
+
+
+def calculated_when_opened(
+    package: ZipFile, book: str, sheet: etree._Element, title: str, columns: Collection[int]
+) -> dict[str, etree._Element]:
+    """Have the workbook calculated when it is opened, where a formula looks at results.
+
+    Its stored value is of the results before. Nothing else in the package says so.
+
+    Args:
+        package: the workbook.
+        book: its main part.
+        sheet: the one with the results.
+        title: its name.
+        columns: those that were written.
+
+    Returns:
+        The main part, if it is to be written.
+    """
+    if not (_looks_at(sheet, columns) or _looked_at_from_elsewhere(package, book, title)):
+        return {}
+    root = part(package, book)
+    calculation = root.find(tag("calcPr"))
+    if calculation is None:
+        calculation = etree.Element(tag("calcPr"))
+        insert_behind(root, calculation, _BEFORE_CALCULATION)
+    said = calculation.get("fullCalcOnLoad", "0").lower() in ("1", "true")
+    if said or calculation.get("calcMode") == "manual":
+        return {}
+    calculation.set("fullCalcOnLoad", "1")
+    return {book: root}
+
+
+def _looks_at(sheet: etree._Element, columns: Collection[int]) -> bool:
+    """Check whether a formula of the sheet may look at some of its columns."""
+    for formula in sheet.iter(tag("f")):
+        text = formula.text or ""
+        if "[" in text:  # columns of a table, by their names
+            return True
+        for first, last in (found for one in _REFERENCES for found in one.findall(text)):
+            begin, end = column_of(f"{first}1") or 0, column_of(f"{last or first}1") or 0
+            if any(begin <= column <= end for column in columns):
+                return True
+    return False
+
+
+def _looked_at_from_elsewhere(package: ZipFile, book: str, title: str) -> bool:
+    """Check whether another sheet has a formula that names this one."""
+    named = (title.encode(), escape(title.replace("'", "''")).encode())
+    for kind, path in targets(package, book).values():
+        if kind == "worksheet" and path in package.namelist():
+            content = package.read(path)
+            if any(name in content for name in named) and re.search(rb"<(?:\w+:)?f[\s>]", content):
+                return True
+    return False
