@@ -5,10 +5,26 @@ appears whole, survives a power cut, and never changes, because its name says wh
 """
 
 import os
+import re
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from jobs.files import made_folder
+
+_EMBEDDED: Final = "embedded:"
+_TEXT: Final = re.compile(r"\s*embedded:([0-9a-f]{64})\s*")
+_SUFFIXES: Final = (
+    (b"\x89PNG", ".png"),
+    (b"\xff\xd8\xff", ".jpg"),
+    (b"GIF8", ".gif"),
+    (b"BM", ".bmp"),
+    (b"II*\0", ".tif"),
+    (b"MM\0*", ".tif"),
+    (b"RIFF", ".webp"),
+)
+_OTHER: Final = ".bin"
 
 
 def keep(folder: Path, name: str, data: bytes) -> Path:
@@ -43,3 +59,28 @@ def keep(folder: Path, name: str, data: bytes) -> Path:
     finally:
         os.close(handle)
     return final
+
+
+def embedded_text(sha256: str) -> str:
+    """Return what a cell says of a picture that lies in the workbook: the same at every load."""
+    return f"{_EMBEDDED}{sha256}"
+
+
+def embedded_in_text(text: str) -> str | None:
+    """Return the SHA-256 of the picture that a cell means so; None where it means none so."""
+    found = _TEXT.fullmatch(text)
+    return None if found is None else found[1]
+
+
+def embedded_name(sha256: str, data: bytes) -> str:
+    """Name the file of such a picture; its suffix is by its content, for people."""
+    for magic, suffix in _SUFFIXES:
+        if data.startswith(magic):
+            return f"embedded-{sha256}{suffix}"
+    return f"embedded-{sha256}{_OTHER}"
+
+
+def embedded_files(folder: Path, sha256: str) -> Iterator[Path]:
+    """Return every path at which such a picture may lie."""
+    for suffix in dict.fromkeys((*(suffix for _, suffix in _SUFFIXES), _OTHER)):
+        yield folder.absolute() / f"embedded-{sha256}{suffix}"
