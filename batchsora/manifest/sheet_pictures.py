@@ -8,6 +8,7 @@ is said by its cell why it can't be.
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 from zipfile import ZipFile
@@ -62,7 +63,7 @@ class SheetPictures:
     beside: Beside
     found: list[Embedded] = field(default_factory=list)
     _rows: set[int] = field(default_factory=set)
-    _left_out: set[int] = field(default_factory=set)
+    _hidden: set[int] = field(default_factory=set)
     _parts: dict[str, Embedded] = field(default_factory=dict)
     _within: list[tuple[int, int, str]] = field(default_factory=list)
 
@@ -71,14 +72,22 @@ class SheetPictures:
         """Whether pictures become images."""
         return bool(self.reading.embedded_images)
 
+    @cached_property
+    def _over(self) -> dict[int, set[int]]:
+        """The columns of the cells that pictures lie over, by the row."""
+        found: dict[int, set[int]] = {}
+        for one in self.beside.pictures:
+            found.setdefault(one.row, set()).add(one.column)
+        return found
+
     def begin(self) -> None:
         """Forget the rows that were read before."""
-        for kept in (self.found, self._within, self._rows, self._left_out):
+        for kept in (self.found, self._within, self._rows, self._hidden):
             kept.clear()
 
-    def leave_out(self, row: int) -> None:
-        """Note a row that is none; its pictures are none either."""
-        self._left_out.add(row)
+    def hide(self, row: int) -> None:
+        """Note a row that is left out because people don't see it, and its pictures with it."""
+        self._hidden.add(row)
 
     def taken(self, row: SheetRow) -> SheetRow:
         """Note a row that may be a job, and take the pictures out of its cells."""
@@ -104,7 +113,7 @@ class SheetPictures:
         """Name the pictures of a row that has no other image: it would be bought without one."""
         ours = [self.ours[name] for name in _IMAGES if name in self.ours]
         named = any(place < len(row.cells) and row.cells[place].strip() for place in ours)
-        over = {one.column for one in self.beside.pictures if one.row == row.number}
+        over = self._over.get(row.number, set())
         within = {at for at, why in row.faults.items() if isinstance(why, PictureInCellError)}
         if named or self.used or self.reading.ignore_pictures:
             return
@@ -143,7 +152,7 @@ class SheetPictures:
         """Give the pictures to their rows, now that these were read."""
         if not self.used:
             return
-        floating = [one for one in self.beside.pictures if one.row not in self._left_out]
+        floating = [one for one in self.beside.pictures if not self._is_hidden(one)]
         if self.path.suffix.lower() not in EMBEDDING:
             why = f"a picture can't be taken out of a workbook of the kind {self.path.suffix}"
             for one in floating:
@@ -160,7 +169,7 @@ class SheetPictures:
                     self._add(package, one)
                 else:  # told at a row that is one, so that it stops that
                     rows = [row for row, height in one.over if height and row in self._rows]
-                    at = one if one.row in rows else one._replace(row=rows[0])
+                    at = one if one.row in self._rows else one._replace(row=rows[0])
                     self._refuse(
                         at,
                         astray,
@@ -168,12 +177,17 @@ class SheetPictures:
                         f"{_AS_FILE[0].lower()}{_AS_FILE[1:]}.",
                     )
 
+    def _is_hidden(self, picture: Picture) -> bool:
+        """Whether a picture lies in a row that is left out, and in no other."""
+        seen = [row for row, height in picture.over if height and row not in self._hidden]
+        return picture.row in self._hidden and not seen
+
     def _astray(self, picture: Picture) -> str | None:
         """Say why it can't be told to which row a picture belongs; None where it can."""
         over = dict(picture.over) or {picture.row: 1}
         rows = [row for row, height in over.items() if row in self._rows and height]
         total, own = sum(over.values()), over.get(picture.row, 0)
-        if rows == [picture.row] or (picture.row in rows and 2 * own > total):
+        if not total or rows == [picture.row] or (picture.row in rows and 2 * own > total):
             return None
         if picture.row not in self._rows and 2 * sum(over[row] for row in rows) <= total:
             return None  # over no row that is one, or hardly: told as that

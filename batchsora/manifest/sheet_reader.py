@@ -99,10 +99,9 @@ class SheetTable:
                 continue
             if total := self._total(row.number):
                 self.warnings.append(self._left_out(total, row.number))
-                self._pictures.leave_out(row.number)
             elif row.hidden and not self._reading.include_hidden:
                 self._hidden.append(row.number)
-                self._pictures.leave_out(row.number)
+                self._pictures.hide(row.number)
             else:
                 shown = self._pictures.taken(row)
                 yield from self._problems(shown) or (RawRow(row.number, shown.cells),)
@@ -224,7 +223,7 @@ def open_sheet(path: Path, reading: Reading = PLAIN) -> SheetTable:
         ours = _ours(path, cells, header.number, reading)
         if "prompt" not in {*ours, *reading.defaults} and (other := _other_sheet(book, sheet)):
             raise refused(str(path), f"the sheet {sheet!r} has no column 'prompt'", other.strip())
-        beside = book.beside(sheet)
+        beside = book.beside(sheet, measured=bool(reading.embedded_images))
         pictures = SheetPictures(path, sheet, cells, ours, reading, book, beside)
         return SheetTable(
             path,

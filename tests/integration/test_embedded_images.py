@@ -239,6 +239,27 @@ def test_hidden_rows_have_no_height(tmp_path: Path) -> None:
     assert told(path) == ["Videos!3:3: 2 rows are hidden and were left out (rows 3, 4)"]
 
 
+def test_a_picture_that_reaches_out_of_a_hidden_row_is_not_dropped(tmp_path: Path) -> None:
+    """With hidden rows taken, each has its own again."""
+    path = book(tmp_path / "m.xlsx", 3, {"C2": picture(1), "C3": picture(2)})
+    made = openpyxl.load_workbook(path)
+    first, second = made["Videos"]._images  # type: ignore[attr-defined]
+    second.anchor = TwoCellAnchor(
+        _from=AnchorMarker(col=2, row=2, rowOff=0), to=AnchorMarker(col=3, row=3, rowOff=300_000)
+    )
+    made["Videos"].row_dimensions[3].hidden = True
+    made.save(path)
+    assert "over rows 3 to 4" in problems(path)["Videos!C4"]
+    second.anchor = TwoCellAnchor(
+        _from=AnchorMarker(col=2, row=2, rowOff=0), to=AnchorMarker(col=3, row=3, rowOff=0)
+    )
+    first.ref, second.ref = io.BytesIO(picture(1)), io.BytesIO(picture(2))
+    made.save(path)
+    assert [bytes_of(job) for job in jobs(opened(path)).values()] == [picture(1), None]
+    whole = opened(path, Reading(embedded_images=True, include_hidden=True))
+    assert [bytes_of(job) for job in jobs(whole).values()] == [picture(1), picture(2), None]
+
+
 def test_pictures_of_no_row_are_told(tmp_path: Path) -> None:
     """A logo over the header, one below the table; over a blank row between others: an error."""
     path = book(tmp_path / "m.xlsx", 3, {"A1": picture(1), "C2": picture(2), "B9": picture(3)})

@@ -117,8 +117,14 @@ class Book(Protocol):
         """List the sheets that people see."""
         ...
 
-    def beside(self, sheet: str) -> Beside:
-        """Read what a sheet has beside its rows."""
+    def beside(self, sheet: str, *, measured: bool = False) -> Beside:
+        """Read what a sheet has beside its rows.
+
+        Args:
+            sheet: its name.
+            measured: whether it is wanted over which rows each picture lies; a format may tell it
+                in any case, or never.
+        """
         ...
 
     def in_cell(self, key: str) -> Picture | None:

@@ -22,7 +22,7 @@ from batchsora.manifest.books.model import (
     check_bounds,
 )
 from batchsora.manifest.books.ods_cells import DRAW, LINK, STYLE, SVG, TABLE, text_and_fault
-from batchsora.manifest.books.over import POINT, Drawn, rows_under
+from batchsora.manifest.books.over import POINT, Drawn, Heights, rows_under
 from batchsora.manifest.columns import MOST_COLUMNS
 from batchsora.workbook import WorkbookError
 from batchsora.workbook.package import package_of
@@ -36,8 +36,6 @@ _STYLE: Final = f"{STYLE}style"
 _UNSEEN: Final = ("collapse", "filter")
 _USUAL_HEIGHT: Final = 164_592
 """EMU of a row that says nothing else: 0.45 cm, as LibreOffice has it."""
-_MOST_ALIKE: Final = 10_000
-"""Rows of one element whose height is noted."""
 _EMU: Final = {"cm": 360_000, "mm": 36_000, "in": 914_400, "pt": POINT, "px": 9525}
 _LENGTH: Final = re.compile(r"(\d{1,6}(?:\.\d{1,9})?)(cm|mm|in|pt|px)", re.ASCII)
 
@@ -84,7 +82,7 @@ class Ods:
         """List the sheets that people see."""
         return [name for name, visible in self._sheets.items() if visible]
 
-    def beside(self, sheet: str) -> Beside:
+    def beside(self, sheet: str, *, measured: bool = False) -> Beside:  # noqa: ARG002 - always
         """Read what a sheet has beside its rows."""
         found = self._of(sheet)
         return Beside(found.merges, (), found.hidden_columns, found.pictures, found.loose)
@@ -136,7 +134,7 @@ class _Sheet:
 
     styles: dict[str, int]
     rows: list[tuple[SheetRow, int]] = field(default_factory=list)
-    heights: dict[int, int] = field(default_factory=dict)
+    heights: Heights = field(default_factory=lambda: Heights(_USUAL_HEIGHT))
     drawn: list[Drawn] = field(default_factory=list)
     merges: list[Area] = field(default_factory=list)
     hidden_columns: list[tuple[int, int]] = field(default_factory=list)
@@ -148,10 +146,7 @@ class _Sheet:
     @property
     def pictures(self) -> list[Picture]:
         """Return the pictures that lie over cells, with the rows that each lies over."""
-        return [
-            one.picture._replace(over=rows_under(one, self.heights, _USUAL_HEIGHT))
-            for one in self.drawn
-        ]
+        return [one.picture._replace(over=rows_under(one, self.heights)) for one in self.drawn]
 
     def add_columns(self, element: etree._Element) -> None:
         """Note columns that people don't see."""
@@ -166,9 +161,8 @@ class _Sheet:
         number, self._number = self._number + 1, self._number + repeated
         hidden = element.get(f"{TABLE}visibility") in _UNSEEN
         height = self.styles.get(element.get(f"{TABLE}style-name", ""))
-        if (hidden or height is not None) and repeated <= _MOST_ALIKE:
-            rows = range(number, number + repeated)
-            self.heights |= dict.fromkeys(rows, 0 if hidden else height or 0)
+        if hidden or height is not None:
+            self.heights.add(number, number + repeated - 1, 0 if hidden else height or 0)
         cells: list[str] = []
         faults: dict[int, Any] = {}
         place = 0

@@ -66,7 +66,7 @@ class Old:
         """List the sheets that people see."""
         return [name for name, visible in self._names.items() if visible]
 
-    def beside(self, sheet: str) -> Beside:
+    def beside(self, sheet: str, *, measured: bool = False) -> Beside:  # noqa: ARG002 - never
         """Read what a sheet has beside its rows."""
         marks = self._marks(sheet)
         return Beside(marks.merges, marks.totals, marks.hidden_columns, marks.pictures)

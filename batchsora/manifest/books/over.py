@@ -1,13 +1,13 @@
 """Over which rows a picture lies, by its place and their heights."""
 
-from collections.abc import Mapping
+from bisect import bisect_right
 from typing import Final, NamedTuple
 
 from batchsora.manifest.books.model import MOST_ROWS, Picture
 
 POINT: Final = 12_700
 """EMU of a point; heights of rows are in points, those of pictures in EMU."""
-MOST_UNDER: Final = 10_000
+MOST_UNDER: Final = 1000
 """Rows of one picture that are looked at."""
 
 
@@ -29,21 +29,53 @@ class Drawn(NamedTuple):
     end: int
 
 
-def rows_under(one: Drawn, heights: Mapping[int, int], usual: int) -> tuple[tuple[int, int], ...]:
+class Heights:
+    """The heights of a sheet's rows, in EMU; a million alike take no room.
+
+    Args:
+        usual: of every row of which nothing is said.
+    """
+
+    def __init__(self, usual: int) -> None:
+        self._usual = usual
+        self._first: list[int] = []
+        self._last: list[int] = []
+        self._heights: list[int] = []
+
+    def add(self, first: int, last: int, height: int) -> None:
+        """Note the height of rows; they come in order. Hidden ones have none."""
+        if self._last and self._last[-1] + 1 == first and self._heights[-1] == height:
+            self._last[-1] = last
+            return
+        self._first.append(first)
+        self._last.append(last)
+        self._heights.append(height)
+
+    def of(self, row: int) -> int:
+        """Return the height of a row."""
+        place = bisect_right(self._first, row) - 1
+        known = place >= 0 and row <= self._last[place]
+        return self._heights[place] if known else self._usual
+
+
+def rows_under(one: Drawn, heights: Heights) -> tuple[tuple[int, int], ...]:
     """Follow a picture down from its upper edge.
+
+    One with a height of its own that begins in a hidden row slips below it, and stays that row's.
 
     Args:
         one: the picture.
-        heights: of rows, in EMU; hidden ones have none.
-        usual: the height of every other row.
+        heights: of the rows.
 
     Returns:
         How much of its height lies over which rows.
     """
     found: list[tuple[int, int]] = []
     left, row, start = one.height, one.picture.row, one.start
+    if left is not None and not heights.of(row):
+        return ((row, 0),)
     while row <= MOST_ROWS and len(found) < MOST_UNDER:
-        height = max(0, heights.get(row, usual) - start)
+        height = max(0, heights.of(row) - start)
         if left is not None:
             height = min(height, left)
             left -= height

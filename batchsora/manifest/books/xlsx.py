@@ -79,10 +79,11 @@ class Xlsx:
         """List the sheets that people see."""
         return [name for name, sheet in self._sheets.items() if sheet.visible]
 
-    def beside(self, sheet: str) -> Beside:
+    def beside(self, sheet: str, *, measured: bool = False) -> Beside:
         """Read what a sheet has beside its rows."""
         with package_of(self._path) as package:
-            return read_beside(package, _present(package, self._sheets[sheet].part))
+            name = _present(package, self._sheets[sheet].part)
+            return read_beside(package, name, measured=measured)
 
     def rows(self, sheet: str) -> Iterator[SheetRow]:
         """Give a sheet's rows; blank ones are left out."""

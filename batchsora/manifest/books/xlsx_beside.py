@@ -24,12 +24,13 @@ _LONGEST_TAG: Final = 4096
 _AREA: Final = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})(?::\$?([A-Za-z]{1,3})\$?(\d{1,7}))?")
 
 
-def read_beside(package: ZipFile, sheet: str) -> Beside:
+def read_beside(package: ZipFile, sheet: str, *, measured: bool) -> Beside:
     """Read what a sheet has beside its rows.
 
     Args:
         package: that was looked at.
         sheet: its part.
+        measured: say over which rows each picture lies, which takes reading all of them.
 
     Raises:
         WorkbookError: there is more of it than any sheet has.
@@ -48,6 +49,7 @@ def read_beside(package: ZipFile, sheet: str) -> Beside:
     links = list(targets(package, sheet).values())
     there = package.namelist()
     drawings = [name for kind, name in links if kind == "drawing" and name in there]
+    pictures = [one for name in drawings for one in drawn(package, name)]
     return Beside(
         merges,
         [
@@ -57,7 +59,9 @@ def read_beside(package: ZipFile, sheet: str) -> Beside:
             for area in _totals(part(package, name))
         ],
         hidden,
-        over_rows(package, sheet, [one for name in drawings for one in drawn(package, name)], root),
+        over_rows(package, sheet, pictures, root)
+        if measured
+        else [one.picture for one in pictures],
         sum(loose_pictures(package, name) for name in drawings),
     )
 

@@ -11,7 +11,7 @@ from zipfile import ZipFile
 from lxml import etree
 
 from batchsora.manifest.books.model import Picture
-from batchsora.manifest.books.over import POINT, Drawn, rows_under
+from batchsora.manifest.books.over import POINT, Drawn, Heights, rows_under
 from batchsora.workbook import WorkbookError
 from batchsora.workbook.package import links_of, part, targets
 
@@ -79,12 +79,12 @@ def over_rows(
     usual = _points("" if form is None else form.get("defaultRowHeight", ""), USUAL_HEIGHT)
     last = max(max(one.last, one.picture.row) for one in pictures)
     heights = _heights(package, sheet, last, usual)
-    return [one.picture._replace(over=rows_under(one, heights, usual)) for one in pictures]
+    return [one.picture._replace(over=rows_under(one, heights)) for one in pictures]
 
 
-def _heights(package: ZipFile, sheet: str, last: int, usual: int) -> dict[int, int]:
-    """Read the heights of a sheet's rows, in EMU, as far as they say one; hidden ones have none."""
-    found: dict[int, int] = {}
+def _heights(package: ZipFile, sheet: str, last: int, usual: int) -> Heights:
+    """Read the heights of a sheet's rows, as far as they say one."""
+    found = Heights(usual)
     number = 0
     with package.open(sheet) as file:
         events = etree.iterparse(
@@ -93,9 +93,9 @@ def _heights(package: ZipFile, sheet: str, last: int, usual: int) -> dict[int, i
         for _, row in events:
             number = int(row.get("r") or number + 1)
             if row.get("hidden") in _TRUE:
-                found[number] = 0
+                found.add(number, number, 0)
             elif row.get("ht"):
-                found[number] = _points(row.get("ht"), usual / POINT)
+                found.add(number, number, _points(row.get("ht"), usual / POINT))
             above = row.getparent()
             row.clear()
             while above is not None and row.getprevious() is not None:
