@@ -52,6 +52,7 @@ class Batch:
         sheet: of a workbook; the first one by default.
         include_hidden: read the rows of a sheet that are hidden, too.
         ignore_pictures: buy rows over whose cells pictures lie as if there were none.
+        embedded_images: use the pictures over or in a row's cells as its image.
         columns: what headers mean, as ``{"What you see": "prompt"}``.
         defaults: what empty cells say, as ``{"duration": "15"}``.
         delimiter: between the cells of a text table, where it is not told.
@@ -76,6 +77,7 @@ class Batch:
         sheet: str | None = None,
         include_hidden: bool | None = None,
         ignore_pictures: bool | None = None,
+        embedded_images: bool | None = None,
         columns: Mapping[str, str] | None = None,
         defaults: Mapping[str, str] | None = None,
         delimiter: str | None = None,
@@ -95,6 +97,7 @@ class Batch:
                 defaults or {},
                 include_hidden=include_hidden,
                 ignore_pictures=ignore_pictures,
+                embedded_images=embedded_images,
             )
             self._source = Source(
                 Path(manifest), reading, allow_outside=allow_outside, fit_images=fit_images
@@ -121,7 +124,7 @@ class Batch:
             raise ValueError("this batch was made by its name: it has no manifest here")
         pace = Pace(max_in_flight, rate)
         source = as_before(self._source, self._settings.database, self._name)
-        with source.looked_at() as manifest:
+        with source.looked_at(self._settings.database) as manifest:
             return self._plan(manifest, pace) | {"said_before": list(source.kept)}
 
     def _plan(self, manifest: Manifest, pace: Pace) -> dict[str, Any]:

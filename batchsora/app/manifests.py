@@ -35,11 +35,12 @@ class Source:
     kept: tuple[str, ...] = ()
     sha256: str | None = None
 
-    def opened(self, fitted: Path) -> Manifest:
+    def opened(self, pictures: Path, *others: Path) -> Manifest:
         """Open it.
 
         Args:
-            fitted: the folder for pictures that had to be converted.
+            pictures: the folder for those that had to be converted, or lie in a workbook.
+            others: folders in which those of workbooks are looked for as well.
 
         Raises:
             ManifestError: it is refused.
@@ -47,24 +48,28 @@ class Source:
         """
         if self.sha256 is not None:
             _refuse_other_content(self.path, self.sha256)
-        if self.fit_images:
-            _refuse_foreign(fitted)
+        if self.fit_images or self.reading.embedded_images:
+            _refuse_foreign(pictures)
         return open_manifest(
             self.path,
             allow_outside=self.allow_outside,
             reading=self.reading,
-            fitter=Fitter(fitted) if self.fit_images else None,
+            fitter=Fitter(pictures) if self.fit_images else None,
+            kept=(pictures, *others),
         )
 
     @contextmanager
-    def looked_at(self) -> Iterator[Manifest]:
-        """Open it to look at it alone: pictures are converted, and forgotten.
+    def looked_at(self, database: Path) -> Iterator[Manifest]:
+        """Open it to look at it alone: pictures are converted and taken out, and forgotten.
+
+        Args:
+            database: beside which earlier ones are kept.
 
         Raises:
             ManifestError: it is refused.
         """
         with tempfile.TemporaryDirectory(prefix="batchsora-") as folder:
-            yield self.opened(Path(folder))
+            yield self.opened(Path(folder), fitted_folder(database))
 
 
 def sha256_of(path: Path) -> str:
@@ -97,15 +102,15 @@ def _refuse_other_content(path: Path, sha256: str) -> None:
         )
 
 
-def _refuse_foreign(fitted: Path) -> None:
+def _refuse_foreign(pictures: Path) -> None:
     try:
-        refuse_foreign_folder(fitted)
+        refuse_foreign_folder(pictures)
     except OSError as error:
         raise SettingsError(
-            f"{fitted}, where fitted images are kept, can't be used: {error.strerror}"
+            f"{pictures}, where images are kept, can't be used: {error.strerror}"
         ) from error
 
 
 def fitted_folder(database: Path) -> Path:
-    """Name the folder of pictures that were converted for a database's batches."""
+    """Name the folder of pictures that were converted or taken out for a database's batches."""
     return database.with_name(f"{database.name}.images")

@@ -17,8 +17,14 @@ from jobs.errors import EngineError
 from jobs.schema import version
 from jobs.store import Store, views
 
-_FLAGS: Final = ("include_hidden", "ignore_pictures")
+_FLAGS: Final = ("include_hidden", "ignore_pictures", "embedded_images")
 """What is said of a workbook by a word alone; ``--no-…`` takes it back."""
+
+_OPPOSITES: Final = {
+    "ignore_pictures": "embedded_images",
+    "embedded_images": "ignore_pictures",
+}
+"""A word that takes back another one."""
 
 
 def as_before(source: Source, database: Path, name: str | None) -> Source:
@@ -81,7 +87,13 @@ def _merged(source: Source, kept: Mapping[str, Any]) -> Source:
     images = images if isinstance(images, str) else None
     words = [f"--map {quote(f'{header}={name}')}" for header, name in columns.items()]
     words += [f"--default {quote(f'{name}={text}')}" for name, text in defaults.items()]
-    again = [name for name in _FLAGS if getattr(now, name) is None and kept.get(name) is True]
+    again = [
+        name
+        for name in _FLAGS
+        if getattr(now, name) is None
+        and kept.get(name) is True
+        and not getattr(now, _OPPOSITES.get(name, name))
+    ]
     flags: dict[str, Any] = dict.fromkeys(again, True)
     words += [f"--{name.replace('_', '-')}" for name in flags]
     words += [] if images is None else [f"--images {quote(images)}"]

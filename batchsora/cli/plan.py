@@ -65,7 +65,7 @@ def command(
     settings = cli.settings(sandbox=sandbox)
     pace, pick = Pace(max_in_flight, rate), pick_of(first, sample, seed)
     chosen = as_before(source(manifest), settings.database, name)
-    with chosen.looked_at() as opened:
+    with chosen.looked_at(settings.database) as opened:
         if version(settings.database) is None:
             plan = make_plan(opened, name, None, pace, pick, quiet=cli.quiet)
         else:

@@ -76,6 +76,11 @@ _OPTIONS: Final = (
         help="Buy rows over whose cells pictures lie as if there were none.",
     ),
     click.option(
+        "--embedded-images/--no-embedded-images",
+        default=None,
+        help="Use the pictures over or in a row's cells as its image.",
+    ),
+    click.option(
         "--map",
         "columns",
         multiple=True,
@@ -115,8 +120,8 @@ _OPTIONS: Final = (
     ),
 )
 NAMES: Final = (
-    "sheet", "include_hidden", "ignore_pictures", "columns", "column_defaults", "prompt",
-    "delimiter", "encoding", "images", "fit_images", "allow_outside",
+    "sheet", "include_hidden", "ignore_pictures", "embedded_images", "columns", "column_defaults",
+    "prompt", "delimiter", "encoding", "images", "fit_images", "allow_outside",
 )  # fmt: skip
 
 
@@ -151,6 +156,7 @@ def _source(said: Mapping[str, Any], path: Any) -> "Source":
             defaults=defaults,
             include_hidden=said["include_hidden"],
             ignore_pictures=said["ignore_pictures"],
+            embedded_images=said["embedded_images"],
             images=None if said["images"] is None else os.path.realpath(said["images"]),
         ),
         allow_outside=said["allow_outside"],

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, Strict, StrictStr, TypeAdapter
 
 from batchsora.apart.answers import Packed, Said
 from batchsora.manifest.errors import RowProblem
+from batchsora.manifest.raw import LARGEST_PART
 from batchsora.manifest.values import money
 
 LARGEST_ROW = 10**9
@@ -17,6 +18,7 @@ def _money(value: object) -> object:
     return money(value) if isinstance(value, str) else value
 
 
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Row = Annotated[int, Field(ge=0, le=LARGEST_ROW)]
 Money = Annotated[Decimal, BeforeValidator(_money)]
 
@@ -63,11 +65,36 @@ class Refused(Said):
     refused: _Problem
 
 
+class _Embedded(Said):
+    row: Row
+    column: Annotated[int, Field(ge=0, le=LARGEST_ROW)]
+    part: str | None
+    sha256: Sha256 | None
+    size: Annotated[int, Field(ge=0, le=LARGEST_PART)]
+    problem: str | None
+    remedy: str | None
+
+
 class Told(Said):
     """The end of a table that has more to tell than its rows."""
 
     told: list[_Problem]
     hidden: bool
+    embedded: list[_Embedded]
+
+
+class Part(Said):
+    """The bytes of a picture that lies in a workbook."""
+
+    part: str
+    data: Packed
+
+
+class NoPart(Said):
+    """Pictures can't be taken out of a workbook any more."""
+
+    problem: str
+    remedy: str
 
 
 class Fitted(Said):
@@ -111,3 +138,4 @@ ROW: TypeAdapter[tuple[int, list[str]] | Faulty | Refused | Told] = TypeAdapter(
 )
 PICTURE: TypeAdapter[Fitted | Unfit] = TypeAdapter(Fitted | Unfit)
 COPY: TypeAdapter[Piece | Notes | Unwritable] = TypeAdapter(Piece | Notes | Unwritable)
+PART: TypeAdapter[Part | NoPart] = TypeAdapter(Part | NoPart)

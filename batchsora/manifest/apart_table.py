@@ -15,11 +15,13 @@ from batchsora.apart import ApartError, Spool, ask, bounds_for
 from batchsora.manifest.errors import ManifestError, RowProblem, refused
 from batchsora.manifest.raw import (
     PLAIN,
+    Embedded,
     RawRow,
     RawTable,
     Reading,
     Settings,
     check_regular,
+    embedded_in,
     hidden_in,
     warnings_of,
 )
@@ -53,6 +55,7 @@ class ApartTable:
         settings: what the file says beside its rows.
         warnings: what a person should know of what was left out.
         hidden: whether rows were, because people don't see them.
+        embedded: pictures that lie in a workbook at its rows.
     """
 
     path: Path
@@ -62,6 +65,7 @@ class ApartTable:
     settings: Settings
     warnings: tuple[RowProblem, ...]
     hidden: bool
+    embedded: tuple[Embedded, ...]
     _answer: Spool
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
@@ -129,21 +133,24 @@ def open_apart(path: Path, reading: Reading = PLAIN) -> ApartTable:
     )
 
 
-def _told_last(path: Path, answer: Spool) -> tuple[tuple[RowProblem, ...], bool]:
-    """Read what the end of an answer tells: warnings, and whether rows are hidden."""
+def _told_last(
+    path: Path, answer: Spool
+) -> tuple[tuple[RowProblem, ...], bool, tuple[Embedded, ...]]:
+    """Read what the end of an answer tells: warnings, whether rows are hidden, and pictures."""
     from batchsora.apart.answers import decoded  # noqa: PLC0415 - as above
     from batchsora.manifest import answers  # noqa: PLC0415 - as above
 
     line = answer.last()
     if not line.startswith(_TOLD):
-        return (), False
+        return (), False, ()
     try:
         said = decoded(line, answers.ROW)
     except ApartError as error:
         raise _unreadable(path, error) from error
     if not isinstance(said, answers.Told):
-        return (), False
-    return tuple(one.of(str(path)) for one in said.told), said.hidden
+        return (), False, ()
+    pictures = tuple(Embedded(**one.model_dump()) for one in said.embedded)
+    return tuple(one.of(str(path)) for one in said.told), said.hidden, pictures
 
 
 def _unreadable(path: Path, error: ApartError) -> ManifestError:
@@ -172,8 +179,13 @@ def _told(path: Path, read: Callable[[Path, Reading], RawTable], reading: Readin
                 yield {"problem": asdict(item)}
             else:
                 yield [item.row, item.cells]
-        if told := warnings_of(table):
-            yield {"told": [asdict(one) for one in told], "hidden": hidden_in(table)}
+        told, pictures = warnings_of(table), embedded_in(table)
+        if told or pictures:
+            yield {
+                "told": [asdict(one) for one in told],
+                "hidden": hidden_in(table),
+                "embedded": [asdict(one) for one in pictures],
+            }
     except ManifestError as error:
         yield {"refused": asdict(error.problem)}
 

@@ -12,7 +12,6 @@ import base64
 import hashlib
 import io
 import os
-import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from batchsora.apart import ApartError, Bounds, ask
 from batchsora.manifest.errors import CellError
 from batchsora.manifest.images import LARGEST_IMAGE, media_type, opened
-from jobs.files import made_folder
+from batchsora.manifest.kept_pictures import keep
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -106,7 +105,7 @@ class Fitter:
             if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
                 raise CellError("the image changed while it was read", "Start the command again.")
         try:
-            return self._kept(made, sha256), made.note
+            return keep(self._folder, f"{sha256}{made.suffix}", made.data), made.note
         except OSError as error:
             raise CellError(
                 f"the fitted image can't be written: {error.strerror}",
@@ -125,27 +124,6 @@ class Fitter:
             except CellError:
                 continue
         return None
-
-    def _kept(self, made: _Made, sha256: str) -> Path:
-        """Write what was made; it appears whole or not at all."""
-        made_folder(self._folder)
-        final = self._folder.absolute() / f"{sha256}{made.suffix}"
-        draft = final.with_name(f".{uuid.uuid4().hex}.part")
-        try:
-            with draft.open("xb") as file:
-                file.write(made.data)
-                file.flush()
-                os.fsync(file.fileno())
-            # Another process at the same picture has made the same bytes.
-            draft.replace(final)
-        finally:
-            draft.unlink(missing_ok=True)
-        folder = os.open(final.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the row will name this file, also after a power cut
-        finally:
-            os.close(folder)
-        return final
 
 
 def _to_convert(head: bytes, size: int) -> str | None:

@@ -11,19 +11,21 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from batchsora.manifest.errors import CellError, shorten
+from batchsora.manifest.kept_pictures import embedded_files, embedded_in_text
 from batchsora.manifest.picture_paths import (
     check_written,
     folders_with,
     in_another_form,
     not_found,
 )
+from batchsora.manifest.raw import LARGEST_PART
 from batchsora.manifest.values import check_url
 from batchsora.manifest.whole_picture import check_whole
 from jobs.provider import ImageRef
@@ -82,6 +84,7 @@ class Images:
         allow_outside: whether paths may lead out of it.
         more: another folder in which they are looked for, because a person says so.
         fitter: makes fit what the provider does not take; None: such pictures are errors.
+        kept: folders of pictures that lay in workbooks, by their SHA-256.
 
     Attributes:
         notes: what was done to which picture, for a person.
@@ -94,11 +97,14 @@ class Images:
         allow_outside: bool,
         fitter: "Fitter | None" = None,
         more: Path | None = None,
+        kept: Sequence[Path] = (),
     ) -> None:
         self._folder = folder
         self._more = more
         self._allow_outside = allow_outside
         self._fitter = fitter
+        self._kept = kept
+        self._embedded: dict[str, Path] = {}
         self._files: dict[Path, tuple[Path, str, int, str] | CellError] = {}
         self.notes: list[str] = []
         self._elsewhere: dict[Path, set[str]] = {}
@@ -175,6 +181,8 @@ class Images:
 
     def _resolved(self, source: str) -> Path:
         """Follow a path to the real file."""
+        if (sha256 := embedded_in_text(source)) is not None:
+            return self._of_workbook(sha256)
         try:
             folder = self._folder.resolve(strict=True)
             try:
@@ -192,6 +200,24 @@ class Images:
                 "Put it beside the manifest, or allow images from outside explicitly.",
             )
         return path
+
+    def _of_workbook(self, sha256: str) -> Path:
+        """Find a picture that was taken out of a workbook.
+
+        Raises:
+            CellError: it is not there, or not the same any more.
+        """
+        if (known := self._embedded.get(sha256)) is not None:
+            return known
+        found = kept_file(self._kept, sha256)
+        if found is None:
+            raise CellError(
+                "this means a picture of a workbook, and it is not kept beside this database",
+                "Load the workbook itself with --embedded-images, or save the picture as a file "
+                "and write its name.",
+            )
+        self._embedded[sha256] = found
+        return found
 
     def _found(self, folder: Path, source: str) -> tuple[Path, Path]:
         """Find a picture that is not where its cell says, and the folder that it has to lie in.
@@ -213,6 +239,15 @@ class Images:
             raise not_found(folder, source)
         self._elsewhere.setdefault(found[0].parent, set()).add(source)
         return folder, found[0].resolve(strict=True)
+
+
+def kept_file(folders: Sequence[Path], sha256: str) -> Path | None:
+    """Find a picture that was taken out of a workbook; its content decides."""
+    for path in (path for folder in folders for path in embedded_files(folder, sha256)):
+        with suppress(CellError), opened(path) as file:
+            if hashlib.sha256(file.read(LARGEST_PART + 1)).hexdigest() == sha256:
+                return path
+    return None
 
 
 class Unread:

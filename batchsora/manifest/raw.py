@@ -16,6 +16,9 @@ from typing import Any, Final, NamedTuple, Protocol
 from batchsora.manifest.encodings import is_utf_8_after_all, mark_of
 from batchsora.manifest.errors import ManifestError, RowProblem, refused
 
+LARGEST_PART: Final = 64 * 1024**2
+"""Bytes of a picture that lies in a workbook, before it is fitted."""
+
 
 class RawRow(NamedTuple):
     """One row as it stands in the file.
@@ -27,6 +30,29 @@ class RawRow(NamedTuple):
 
     row: int
     cells: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A picture that lies in a workbook, at one of its rows (``--embedded-images``).
+
+    Attributes:
+        row: that it belongs to, or that it begins over.
+        column: of its cell, from 0.
+        part: of the workbook's package, where its bytes are; None where it can't be used.
+        sha256: of its bytes.
+        size: in bytes.
+        problem: why it can't be used; None where it can, as far as is known.
+        remedy: what to do about that.
+    """
+
+    row: int
+    column: int
+    part: str | None
+    sha256: str | None
+    size: int
+    problem: str | None = None
+    remedy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +85,7 @@ class Reading:
             None, like False, leaves them out, and is not said.
         ignore_pictures: take rows as they are where pictures lie over their cells, or in cells that
             are none of ours (``--ignore-pictures``).
+        embedded_images: take such pictures as the rows' images (``--embedded-images``).
         results: headers of the columns that we wrote into the manifest (``export --in-place``).
         images: a folder in which pictures are looked for, beside the manifest's own.
         kept: headers of ``columns`` that were said before, for an earlier load; one that is not
@@ -72,6 +99,7 @@ class Reading:
     defaults: Mapping[str, str] = field(default_factory=dict)
     include_hidden: bool | None = None
     ignore_pictures: bool | None = None
+    embedded_images: bool | None = None
     results: Sequence[str] = ()
     images: str | None = None
     kept: tuple[str, ...] = ()
@@ -127,6 +155,11 @@ class RawTable(Protocol):
 def warnings_of(table: RawTable) -> tuple[RowProblem, ...]:
     """Give what a reader has to tell of what it read, where it has anything to tell."""
     return tuple(getattr(table, "warnings", ()))
+
+
+def embedded_in(table: RawTable) -> tuple[Embedded, ...]:
+    """Return the pictures that a reader found at the rows of a workbook."""
+    return tuple(getattr(table, "embedded", ()))
 
 
 def hidden_in(table: RawTable) -> bool:

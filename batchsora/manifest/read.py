@@ -21,6 +21,7 @@ from batchsora.manifest.apart_table import open_apart
 from batchsora.manifest.columns import Columns, understand
 from batchsora.manifest.csv_reader import open_csv
 from batchsora.manifest.defaults import with_defaults
+from batchsora.manifest.embedded import EmbeddedTable, check_said, with_pictures
 from batchsora.manifest.errors import ManifestError, RowProblem, refused
 from batchsora.manifest.fitting import Fitter
 from batchsora.manifest.folder_reader import open_folder
@@ -28,7 +29,15 @@ from batchsora.manifest.headers import folded
 from batchsora.manifest.images import Images, Unread
 from batchsora.manifest.json_reader import open_jsonl
 from batchsora.manifest.lookalikes import Lookalikes, warning
-from batchsora.manifest.raw import PLAIN, RawRow, RawTable, Reading, hidden_in, warnings_of
+from batchsora.manifest.raw import (
+    PLAIN,
+    RawRow,
+    RawTable,
+    Reading,
+    embedded_in,
+    hidden_in,
+    warnings_of,
+)
 from batchsora.manifest.result_columns import results_among
 from batchsora.manifest.rows import RowReader
 from batchsora.manifest.sheet_reader import EXCEL, OTHERS
@@ -82,6 +91,7 @@ class Manifest:
         lookalikes: what was found about columns by their cells while the rows were read last.
         left_out: what was found to be no row then.
         results: the places of the columns of an earlier export, by the result.
+        headers: all of the file's as written, those of results as well.
     """
 
     path: Path
@@ -96,6 +106,9 @@ class Manifest:
     _fitter: Fitter | None = field(repr=False)
     notes: list[str] = field(default_factory=list)
     results: Mapping[str, int] = field(default_factory=dict)
+    headers: tuple[str, ...] = ()
+    _pictures_in: EmbeddedTable | None = field(repr=False, default=None)
+    _kept: Sequence[Path] = field(repr=False, default=())
     lookalikes: list[RowProblem] = field(default_factory=list)
     left_out: LeftOut = field(default_factory=LeftOut)
 
@@ -140,11 +153,6 @@ class Manifest:
         return self._reading.defaults
 
     @property
-    def headers(self) -> tuple[str, ...]:
-        """Give all headers as written, those of results as well."""
-        return self._table.headers
-
-    @property
     def header_row(self) -> int | None:
         """Say where the headers stand, where they have a row of their own."""
         return self._table.header_row
@@ -168,6 +176,7 @@ class Manifest:
             allow_outside=self._allow_outside,
             fitter=self._fitter,
             more=None if self._reading.images is None else Path(self._reading.images),
+            kept=self._kept,
         )
         self.notes.clear()
         pictures.notes = self.notes
@@ -206,6 +215,8 @@ class Manifest:
                             yield (spec_row(item, kind_of(item.request)),)
             self._note(watch)
             self.notes[:0] = pictures.elsewhere
+            if self._pictures_in is not None:
+                self.notes[:0] = self._pictures_in.notes
 
         return self._bounded(chain.from_iterable(lumps()))
 
@@ -256,7 +267,8 @@ class Manifest:
 
     def _row_reader(self, pictures: Images | Unread) -> RowReader:
         headers, sheet = self._table.headers, self._table.sheet
-        return RowReader(str(self.path), headers, self._meaning, pictures, sheet)
+        drawn = {} if self._pictures_in is None else self._pictures_in.drawn
+        return RowReader(str(self.path), headers, self._meaning, pictures, sheet, drawn)
 
     @staticmethod
     def _read(
@@ -287,6 +299,7 @@ def open_manifest(
     allow_outside: bool = False,
     reading: Reading = PLAIN,
     fitter: Fitter | None = None,
+    kept: Sequence[Path] = (),
 ) -> Manifest:
     """Open a manifest and understand its head.
 
@@ -295,6 +308,7 @@ def open_manifest(
         allow_outside: whether images may lie outside the manifest's folder.
         reading: what the file does not tell by itself.
         fitter: makes fit pictures that the provider does not take; None: they are errors.
+        kept: where pictures that lie in workbooks are kept; the first is written to.
 
     Raises:
         ManifestError: the file is refused: missing, of another format, damaged, without prompts.
@@ -310,8 +324,10 @@ def open_manifest(
         )
     if reading.sheet is not None and path.suffix.lower() not in (*EXCEL, *OTHERS):
         raise refused(file, "only a workbook has sheets", "Leave --sheet out.")
+    check_said(file, reading)
     table = reader(path, reading)
-    there = {folded(header) for header in table.headers}
+    headers = table.headers
+    there = {folded(header) for header in headers}
     said = {
         header: name
         for header, name in reading.columns.items()
@@ -320,9 +336,14 @@ def open_manifest(
     results = results_among(table.headers, table.rows(), reading.results, said)
     meaning = understand(file, table.headers, table.header_row, said, results)
     left_out = LeftOut()
+    drawings: EmbeddedTable | None = None
     if table.header_row is not None:  # in a tree each job is written as one
         always = bool(reading.defaults.get("prompt"))
+        embedded = embedded_in(table)
         table = Sieve(table, meaning.known, meaning.nameless, file, always, left_out)
+        if embedded:
+            table = drawings = with_pictures(table, embedded, next(iter(kept), None))
+            meaning = understand(file, table.headers, table.header_row, said, results)
     if reading.defaults:
         table = with_defaults(table, meaning.known, reading.defaults)
         meaning = understand(file, table.headers, table.header_row, said, results)
@@ -344,6 +365,9 @@ def open_manifest(
         _fitter=fitter,
         left_out=left_out,
         results={name: place for place, name in results.items()},
+        headers=headers,
+        _pictures_in=drawings,
+        _kept=kept,
     )
 
 

@@ -1,8 +1,9 @@
 """From one raw row to the jobs that it asks for, or to everything that is wrong with it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Final, TypeVar
 
 from batchsora.manifest import images, values
@@ -42,11 +43,18 @@ class Options:
 
 @dataclass(slots=True)
 class _Faults:
-    """Collects what is wrong with one row, so that a person sees all of it at once."""
+    """Collects what is wrong with one row, so that a person sees all of it at once.
+
+    Attributes:
+        image: where the images stand.
+        drawn: in which column the picture lies that is a row's image, by the row.
+    """
 
     file: str
     headers: Sequence[str]
     sheet: str | None = None
+    image: int = _ABSENT
+    drawn: Mapping[int, int] = field(default_factory=dict)
     row: int = 0
     found: list[RowProblem] = field(default_factory=list)
 
@@ -55,7 +63,11 @@ class _Faults:
         column = None if place is None or place == _ABSENT else self.headers[place]
         shown = None if text is None else shorten(text)
         cell = None
-        if self.sheet is not None:
+        if place is not None and place == self.image and self.row in self.drawn:
+            place, shown = self.drawn[self.row], None
+            column = self.headers[place] if place < len(self.headers) else None
+            cell = cell_name(self.sheet or "", self.row, place)
+        elif self.sheet is not None:
             cell = cell_name(self.sheet, self.row, None if column is None else place)
         self.found.append(RowProblem(self.file, self.row, column, shown, problem, remedy, cell))
 
@@ -69,6 +81,7 @@ class RowReader:
         columns: what they mean.
         pictures: where images are looked for.
         sheet: of a workbook, so that its cells are named as people see them.
+        drawn: in which column the picture of a workbook lies that is a row's image, by the row.
 
     Attributes:
         keys: those that were handed out.
@@ -88,12 +101,14 @@ class RowReader:
         columns: Columns,
         pictures: Images | Unread,
         sheet: str | None = None,
+        drawn: Mapping[int, int] = MappingProxyType({}),
     ) -> None:
         self._headers = headers
         self._columns = columns
         self._images = pictures
         self.keys = Keys()
-        self._faults = _Faults(file, headers, sheet)
+        image = columns.known.get("image", _ABSENT)
+        self._faults = _Faults(file, headers, sheet, image, drawn)
         self.names = [headers[place] for place in columns.carried]
         self.pick = _picker(columns.carried, len(headers))
         place = columns.known.get

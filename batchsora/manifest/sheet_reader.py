@@ -14,11 +14,12 @@ from typing import Any, Final
 
 from batchsora.manifest.books.choosing import EXCEL, OTHERS, book_of
 from batchsora.manifest.books.covered import HeaderCoversError, covered
-from batchsora.manifest.books.model import FAILED, IN_CELL, Area, Beside, Book, SheetRow
+from batchsora.manifest.books.model import FAILED, Area, Beside, Book, SheetRow
 from batchsora.manifest.columns import understand
 from batchsora.manifest.errors import ManifestError, RowProblem, cell_name, refused, shorten
 from batchsora.manifest.headers import folded, meaning
-from batchsora.manifest.raw import PLAIN, RawRow, Reading, Settings, check_regular
+from batchsora.manifest.raw import PLAIN, Embedded, RawRow, Reading, Settings, check_regular
+from batchsora.manifest.sheet_pictures import SheetPictures
 from batchsora.manifest.values import has_failed
 from batchsora.workbook import WorkbookError
 
@@ -55,6 +56,12 @@ class SheetTable:
     _ours: Mapping[str, int]
     _reading: Reading
     _hidden: list[int]
+    _pictures: SheetPictures
+
+    @property
+    def embedded(self) -> Sequence[Embedded]:
+        """Return the pictures that lie at rows; complete when these were read to their end."""
+        return self._pictures.found
 
     @property
     def hidden(self) -> bool:
@@ -74,12 +81,16 @@ class SheetTable:
         """
         self.warnings.clear()
         self._hidden.clear()
+        self._pictures.begin()
         with _understood(self.path):
             try:
                 yield from self._below()
             except HeaderCoversError as error:
                 raise self._header_covers(error.area) from error
-        self.warnings.extend([*self._loose(), *self._columns_hidden(), *self._rows_hidden()])
+            self._pictures.place()
+        self.warnings.extend(
+            [*self._pictures.loose(), *self._columns_hidden(), *self._rows_hidden()]
+        )
 
     def _below(self) -> Iterator[RawRow | RowProblem]:
         rows = (row for row in self._book.rows(self.sheet) if row.number >= self.header_row)
@@ -90,14 +101,15 @@ class SheetTable:
                 self.warnings.append(self._left_out(total, row.number))
             elif row.hidden and not self._reading.include_hidden:
                 self._hidden.append(row.number)
+                self._pictures.hide(row.number)
             else:
-                problems = self._problems(row)
-                yield from problems or (RawRow(row.number, row.cells),)
+                shown = self._pictures.taken(row)
+                yield from self._problems(shown) or (RawRow(row.number, shown.cells),)
 
     def _problems(self, row: SheetRow) -> Sequence[RowProblem]:
         """Say what is wrong with the cells of a row that stand in columns of ours."""
         cells, faults = row.cells, row.faults
-        found = self._pictures(row)
+        found = [*self._pictures.problems(row)]
         for place in self._ours.values():
             if place >= len(cells):
                 continue
@@ -106,31 +118,9 @@ class SheetTable:
             if fault is None and text and has_failed(text.strip()):
                 fault = FAILED
             if fault is not None:
-                found.append(self._problem(row.number, place, text, fault.problem, fault.remedy))
+                remedy = self._pictures.remedy(place, fault)
+                found.append(self._problem(row.number, place, text, fault.problem, remedy))
         return found
-
-    def _pictures(self, row: SheetRow) -> list[RowProblem]:
-        """Name the pictures of a row that has no other image: it would be bought without one."""
-        ours = [self._ours[name] for name in ("image", "image_url") if name in self._ours]
-        named = any(place < len(row.cells) and row.cells[place].strip() for place in ours)
-        if named or self._reading.ignore_pictures:
-            return []
-        known = self._ours.values()
-        over = {one.column for one in self._beside.pictures if one.row == row.number}
-        within = {place for place, why in row.faults.items() if why is IN_CELL}
-        return [
-            self._problem(
-                row.number,
-                place,
-                None,
-                f"a picture lies {'over' if place in over else 'in'} the cell; as it stands, a "
-                "video of the text alone would be bought",
-                "Save it as a file, and write the file's name into the column 'image'; or delete "
-                "it, or leave it aside with --ignore-pictures.",
-            )
-            for place in sorted(over | within)
-            if place in over or place not in known
-        ]
 
     def _problem(
         self, row: int, place: int, found: str | None, problem: str, remedy: str
@@ -177,18 +167,6 @@ class SheetTable:
             f"--include-hidden takes {'it' if one else 'them'}.",
             cell_name(self.sheet, hidden[0], None),
         )
-
-    def _loose(self) -> Iterator[RowProblem]:
-        if self._beside.loose and not self._reading.ignore_pictures:
-            yield RowProblem(
-                str(self.path),
-                None,
-                None,
-                None,
-                f"{self._beside.loose} picture(s) lie on the sheet {self.sheet!r} and at none of "
-                "its cells: no row is bought with them",
-                "Anchor each to its cell, or write files' names into the column 'image'.",
-            )
 
     def _columns_hidden(self) -> Iterator[RowProblem]:
         for first, last in self._beside.hidden_columns:
@@ -245,9 +223,21 @@ def open_sheet(path: Path, reading: Reading = PLAIN) -> SheetTable:
         ours = _ours(path, cells, header.number, reading)
         if "prompt" not in {*ours, *reading.defaults} and (other := _other_sheet(book, sheet)):
             raise refused(str(path), f"the sheet {sheet!r} has no column 'prompt'", other.strip())
-        beside = book.beside(sheet)
+        beside = book.beside(sheet, measured=bool(reading.embedded_images))
+        pictures = SheetPictures(path, sheet, cells, ours, reading, book, beside)
         return SheetTable(
-            path, sheet, sheet == first, cells, header.number, [], book, beside, ours, reading, []
+            path,
+            sheet,
+            sheet == first,
+            cells,
+            header.number,
+            [],
+            book,
+            beside,
+            ours,
+            reading,
+            [],
+            pictures,
         )
 
 

@@ -211,7 +211,10 @@ class Planner:
         sha256 = sha256_of(path)  # before it is read: another content meanwhile asks again
         pick = EVERY_ROW if way.first is None else Pick(first=way.first)
         source = as_before(Source(path), settings.database, way.name)
-        with source.looked_at() as manifest, existing_store(settings.database) as store:
+        with (
+            source.looked_at(settings.database) as manifest,
+            existing_store(settings.database) as store,
+        ):
             plan = make_plan(manifest, way.name, store, Pace(max_in_flight=way.in_flight), pick)
             plan.kept = source.kept
             # people know where their file is, and uploads lie where nobody looks

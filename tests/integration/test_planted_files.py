@@ -140,7 +140,7 @@ def test_no_fitted_picture_of_another_account_is_sent(folder: Path) -> None:
     another("os.mkdir(sys.argv[1], 0o777)", folder / "batchsora.db.images")
     said = call("run", "own.csv", "--fit-images", "--budget", "1", *QUICK)
     assert said.exit_code == 2, said.output
-    assert "batchsora.db.images, where fitted images are kept, can't be" in str(said.exception)
+    assert "batchsora.db.images, where images are kept, can't be" in str(said.exception)
 
 
 @as_root

@@ -21,11 +21,20 @@ FAILED: Final = CellError("the formula has failed", "Mend the formula, or write 
 NO_FAULTS: Final[Mapping[int, CellError]] = MappingProxyType({})
 
 
-IN_CELL: Final = CellError(
-    "a picture lies in the cell, and no text that names one",
-    "Save the picture as a file beside the workbook, and write the file's name into the cell.",
-)
-"""A cell whose content is a picture."""
+class PictureInCellError(CellError):
+    """A cell whose content is a picture.
+
+    Attributes:
+        key: by which the book finds it (:meth:`Book.in_cell`); empty where it can't.
+    """
+
+    def __init__(self, key: str = "") -> None:
+        super().__init__(
+            "a picture lies in the cell, and no text that names one",
+            "Save the picture as a file beside the workbook, and write the file's name into the "
+            "cell.",
+        )
+        self.key = key
 
 
 class SheetRow(NamedTuple):
@@ -59,17 +68,23 @@ class Area(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A picture that lies over the cells, its upper left corner in this one.
+    """A picture that lies over the cells, its upper left corner in this one, or in one of them.
 
     Attributes:
         row: from 1.
         column: from 0.
         part: of the package, where its bytes are; None where they are not in the file.
+        over: how much of its height lies over which rows, in EMU; empty: all of it over its own.
+        seen: how it is seen, where that is not as its bytes have it: ``"cropped"``.
+        address: where it is, if it is not in the file.
     """
 
     row: int
     column: int
     part: str | None
+    over: tuple[tuple[int, int], ...] = ()
+    seen: str | None = None
+    address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +117,22 @@ class Book(Protocol):
         """List the sheets that people see."""
         ...
 
-    def beside(self, sheet: str) -> Beside:
-        """Read what a sheet has beside its rows."""
+    def beside(self, sheet: str, *, measured: bool = False) -> Beside:
+        """Read what a sheet has beside its rows.
+
+        Args:
+            sheet: its name.
+            measured: whether it is wanted over which rows each picture lies; a format may tell it
+                in any case, or never.
+        """
+        ...
+
+    def in_cell(self, key: str) -> Picture | None:
+        """Find the picture that lies in a cell, by its key; its place is none.
+
+        Returns:
+            None where it is no picture: another error that a spreadsheet writes the same way.
+        """
         ...
 
     def rows(self, sheet: str) -> Iterator[SheetRow]:

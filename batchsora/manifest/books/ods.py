@@ -3,6 +3,7 @@
 A sheet is read whole, because its merged cells and pictures are told in its rows.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -20,7 +21,8 @@ from batchsora.manifest.books.model import (
     SheetRow,
     check_bounds,
 )
-from batchsora.manifest.books.ods_cells import DRAW, LINK, STYLE, TABLE, text_and_fault
+from batchsora.manifest.books.ods_cells import DRAW, LINK, STYLE, SVG, TABLE, text_and_fault
+from batchsora.manifest.books.over import POINT, Drawn, Heights, rows_under
 from batchsora.manifest.columns import MOST_COLUMNS
 from batchsora.workbook import WorkbookError
 from batchsora.workbook.package import package_of
@@ -32,6 +34,10 @@ _CELL, _COVERED = f"{TABLE}table-cell", f"{TABLE}covered-table-cell"
 _SHAPES: Final = f"{TABLE}shapes"
 _STYLE: Final = f"{STYLE}style"
 _UNSEEN: Final = ("collapse", "filter")
+_USUAL_HEIGHT: Final = 164_592
+"""EMU of a row that says nothing else: 0.45 cm, as LibreOffice has it."""
+_EMU: Final = {"cm": 360_000, "mm": 36_000, "in": 914_400, "pt": POINT, "px": 9525}
+_LENGTH: Final = re.compile(r"(\d{1,6}(?:\.\d{1,9})?)(cm|mm|in|pt|px)", re.ASCII)
 
 
 class Ods:
@@ -47,6 +53,7 @@ class Ods:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._sheets: dict[str, bool] = {}
+        self._heights: dict[str, int] = {}
         unseen: set[str] = set()
         with package_of(path) as package:
             if _CONTENT not in package.namelist():
@@ -54,8 +61,12 @@ class Ods:
             with package.open(_CONTENT) as file:
                 for event, element in _events(file, _STYLE, _SHEET, _ROW):
                     if event == "end":
-                        if element.tag == _STYLE and _is_unseen(element):
-                            unseen.add(element.get(f"{STYLE}name", ""))
+                        if element.tag == _STYLE:
+                            name = element.get(f"{STYLE}name", "")
+                            if _is_unseen(element):
+                                unseen.add(name)
+                            if height := _height_of(element):
+                                self._heights[name] = height
                         elif element.tag == _ROW:
                             _forget(element)
                     elif element.tag == _SHEET and _is_sheet(element):
@@ -71,10 +82,14 @@ class Ods:
         """List the sheets that people see."""
         return [name for name, visible in self._sheets.items() if visible]
 
-    def beside(self, sheet: str) -> Beside:
+    def beside(self, sheet: str, *, measured: bool = False) -> Beside:  # noqa: ARG002 - always
         """Read what a sheet has beside its rows."""
         found = self._of(sheet)
         return Beside(found.merges, (), found.hidden_columns, found.pictures, found.loose)
+
+    def in_cell(self, key: str) -> Picture:  # noqa: ARG002 - there are none
+        """Say that the picture of a cell is not found: none lies in one here."""
+        return Picture(0, 0, None)
 
     def rows(self, sheet: str) -> Iterator[SheetRow]:
         """Give a sheet's rows; blank ones are left out."""
@@ -83,7 +98,7 @@ class Ods:
                 yield row._replace(number=number)
 
     def _read(self, sheet: str) -> "_Sheet":
-        found = _Sheet()
+        found = _Sheet(self._heights)
         inside = False
         with package_of(self._path) as package, package.open(_CONTENT) as file:
             for event, element in _events(file, _SHEET, _ROW, _COLUMN, _SHAPES):
@@ -110,18 +125,28 @@ class _Sheet:
     """One sheet as it is read.
 
     Attributes:
+        styles: the heights of rows in EMU, by their style.
         rows: those that are not blank, with how often each is repeated.
+        heights: of rows.
+        drawn: pictures that lie over cells.
         merges: as :class:`Beside` has them; so is whatever follows.
     """
 
+    styles: dict[str, int]
     rows: list[tuple[SheetRow, int]] = field(default_factory=list)
+    heights: Heights = field(default_factory=lambda: Heights(_USUAL_HEIGHT))
+    drawn: list[Drawn] = field(default_factory=list)
     merges: list[Area] = field(default_factory=list)
     hidden_columns: list[tuple[int, int]] = field(default_factory=list)
-    pictures: list[Picture] = field(default_factory=list)
     loose: int = 0
     _number: int = 0
     _cells: int = 0
     _columns: int = 0
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """Return the pictures that lie over cells, with the rows that each lies over."""
+        return [one.picture._replace(over=rows_under(one, self.heights)) for one in self.drawn]
 
     def add_columns(self, element: etree._Element) -> None:
         """Note columns that people don't see."""
@@ -134,6 +159,10 @@ class _Sheet:
         """Read a row."""
         repeated = _number(element, f"{TABLE}number-rows-repeated")
         number, self._number = self._number + 1, self._number + repeated
+        hidden = element.get(f"{TABLE}visibility") in _UNSEEN
+        height = self.styles.get(element.get(f"{TABLE}style-name", ""))
+        if hidden or height is not None:
+            self.heights.add(number, number + repeated - 1, 0 if hidden else height or 0)
         cells: list[str] = []
         faults: dict[int, Any] = {}
         place = 0
@@ -154,7 +183,6 @@ class _Sheet:
             return
         self._cells += len(cells) * repeated
         check_bounds(self._number, self._cells)
-        hidden = element.get(f"{TABLE}visibility") in _UNSEEN
         row = SheetRow(number, cells, hidden, faults or NO_FAULTS)
         if not row.blank:
             self.rows.append((row, repeated))
@@ -167,11 +195,21 @@ class _Sheet:
             bottom = min(row + down - 1, MOST_ROWS)
             self.merges.append(Area(row, column, bottom, min(column + right - 1, MOST_COLUMNS)))
         if len(cell):
-            for image in cell.iter(f"{DRAW}image"):
-                part = image.get(f"{LINK}href")
-                self.pictures.append(
-                    Picture(row, column, part.removeprefix("./") if part else None)
-                )
+            for frame in cell.iter(f"{DRAW}frame"):
+                self._add_picture(frame, row, column)
+
+    def _add_picture(self, frame: etree._Element, row: int, column: int) -> None:
+        """Note a picture; where a frame has several forms of it, the first is the one to show."""
+        image = frame.find(f"{DRAW}image")
+        if image is None:
+            return
+        target = image.get(f"{LINK}href") or ""
+        part = target.removeprefix("./")
+        address = part if ":" in part or part.startswith(("/", "../")) else None
+        seen = "turned" if frame.get(f"{DRAW}transform") else None
+        found = Picture(row, column, None if address else part or None, (), seen, address)
+        height = _length(frame.get(f"{SVG}height"))
+        self.drawn.append(Drawn(found, _length(frame.get(f"{SVG}y")), height, row, 0))
 
 
 def _events(file: IO[bytes], *tags: str) -> Iterator[tuple[str, etree._Element]]:
@@ -206,6 +244,19 @@ def _is_unseen(style: etree._Element) -> bool:
         one.get(f"{TABLE}display") == "false"
         for one in style.iterchildren(f"{STYLE}table-properties")
     )
+
+
+def _height_of(style: etree._Element) -> int:
+    """Read the height of the rows of a style, in EMU; 0 where it says none."""
+    for one in style.iterchildren(f"{STYLE}table-row-properties"):
+        return _length(one.get(f"{STYLE}row-height"))
+    return 0
+
+
+def _length(text: str | None) -> int:
+    """Read a length in EMU; 0 where it is none."""
+    found = _LENGTH.fullmatch(text or "")
+    return 0 if found is None else round(float(found[1]) * _EMU[found[2]])
 
 
 def _number(element: etree._Element, name: str) -> int:

@@ -18,6 +18,7 @@ STYLE: Final = f"{{{_ODF}:style:1.0}}"
 DRAW: Final = f"{{{_ODF}:drawing:1.0}}"
 TEXT: Final = f"{{{_ODF}:text:1.0}}"
 OFFICE: Final = f"{{{_ODF}:office:1.0}}"
+SVG: Final = f"{{{_ODF}:svg-compatible:1.0}}"
 LINK: Final = "{http://www.w3.org/1999/xlink}"
 _EXTENDED: Final = "{urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0}"
 

@@ -6,7 +6,14 @@ from pathlib import Path
 
 from batchsora.manifest.books import shown
 from batchsora.manifest.books.marks import Marks
-from batchsora.manifest.books.model import FAILED, NO_FAULTS, UNCALCULATED, Beside, SheetRow
+from batchsora.manifest.books.model import (
+    FAILED,
+    NO_FAULTS,
+    UNCALCULATED,
+    Beside,
+    Picture,
+    SheetRow,
+)
 from batchsora.manifest.books.xls import Xls
 from batchsora.manifest.books.xlsb import marks_of
 from batchsora.manifest.errors import CellError, refused
@@ -59,10 +66,14 @@ class Old:
         """List the sheets that people see."""
         return [name for name, visible in self._names.items() if visible]
 
-    def beside(self, sheet: str) -> Beside:
+    def beside(self, sheet: str, *, measured: bool = False) -> Beside:  # noqa: ARG002 - never
         """Read what a sheet has beside its rows."""
         marks = self._marks(sheet)
         return Beside(marks.merges, marks.totals, marks.hidden_columns, marks.pictures)
+
+    def in_cell(self, key: str) -> Picture:  # noqa: ARG002 - there are none
+        """Say that the picture of a cell is not found: none lies in one here."""
+        return Picture(0, 0, None)
 
     def rows(self, sheet: str) -> Iterator[SheetRow]:
         """Give all rows of a sheet, blank ones included."""

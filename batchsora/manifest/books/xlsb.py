@@ -8,7 +8,7 @@ from zipfile import ZipFile
 
 from batchsora.manifest.books.marks import ERRORS, Marks
 from batchsora.manifest.books.model import Area
-from batchsora.manifest.books.xlsx_beside import pictures_of
+from batchsora.manifest.books.xlsx_pictures import drawn
 from batchsora.workbook.package import package_of, targets, workbook_part
 
 _ROW, _ERROR, _FORMULA_ERROR, _COLUMNS = 0, 3, 11, 60
@@ -40,7 +40,7 @@ def marks_of(path: Path, sheet: str) -> Marks:
                 _mark(found, row, kind, data)
         for link, name in targets(package, part).values():
             if link == "drawing" and name in there:
-                found.pictures += pictures_of(package, name)
+                found.pictures += [one.picture for one in drawn(package, name)]
             elif link == "table" and name in there:
                 found.totals += _totals(package.read(name))
     return found

@@ -18,12 +18,14 @@ from batchsora.manifest.books.model import (
     UNCALCULATED,
     Area,
     Beside,
+    Picture,
     SheetRow,
     check_bounds,
 )
 from batchsora.manifest.books.xlsx_beside import area_of, place_of, read_beside
 from batchsora.manifest.books.xlsx_blank import WithoutBlankRows
 from batchsora.manifest.books.xlsx_cells import Cells, text_of
+from batchsora.manifest.books.xlsx_in_cells import InCells
 from batchsora.manifest.columns import MOST_COLUMNS
 from batchsora.manifest.errors import CellError
 from batchsora.manifest.values import UNCALCULATED as NO_RESULT
@@ -52,7 +54,7 @@ class Xlsx:
     def __init__(self, path: Path) -> None:
         self._path = path
         with package_of(path) as package:
-            name = workbook_part(package)
+            name = self._book = workbook_part(package)
             root = part(package, name)
             links = targets(package, name)
             self._sheets: dict[str, _Sheet] = {}
@@ -77,10 +79,11 @@ class Xlsx:
         """List the sheets that people see."""
         return [name for name, sheet in self._sheets.items() if sheet.visible]
 
-    def beside(self, sheet: str) -> Beside:
+    def beside(self, sheet: str, *, measured: bool = False) -> Beside:
         """Read what a sheet has beside its rows."""
         with package_of(self._path) as package:
-            return read_beside(package, _present(package, self._sheets[sheet].part))
+            name = _present(package, self._sheets[sheet].part)
+            return read_beside(package, name, measured=measured)
 
     def rows(self, sheet: str) -> Iterator[SheetRow]:
         """Give a sheet's rows; blank ones are left out."""
@@ -94,6 +97,15 @@ class Xlsx:
                     to_calculate=self._to_calculate,
                 )
                 yield from _Rows(cells).of(file)
+
+    def in_cell(self, key: str) -> Picture | None:
+        """Find the picture that lies in a cell; None where it is none."""
+        return self._in_cells.find(key)
+
+    @cached_property
+    def _in_cells(self) -> InCells:
+        with package_of(self._path) as package:
+            return InCells(package, self._book)
 
     @cached_property
     def _texts(self) -> list[str]:

@@ -12,7 +12,8 @@ from zipfile import ZipFile
 
 from lxml import etree
 
-from batchsora.manifest.books.model import Area, Beside, Picture
+from batchsora.manifest.books.model import Area, Beside
+from batchsora.manifest.books.xlsx_pictures import drawn, loose_pictures, over_rows
 from batchsora.workbook import WorkbookError
 from batchsora.workbook.package import SMALL, parsed, part, targets
 
@@ -23,12 +24,13 @@ _LONGEST_TAG: Final = 4096
 _AREA: Final = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})(?::\$?([A-Za-z]{1,3})\$?(\d{1,7}))?")
 
 
-def read_beside(package: ZipFile, sheet: str) -> Beside:
+def read_beside(package: ZipFile, sheet: str, *, measured: bool) -> Beside:
     """Read what a sheet has beside its rows.
 
     Args:
         package: that was looked at.
         sheet: its part.
+        measured: say over which rows each picture lies, which takes reading all of them.
 
     Raises:
         WorkbookError: there is more of it than any sheet has.
@@ -47,6 +49,7 @@ def read_beside(package: ZipFile, sheet: str) -> Beside:
     links = list(targets(package, sheet).values())
     there = package.namelist()
     drawings = [name for kind, name in links if kind == "drawing" and name in there]
+    pictures = [one for name in drawings for one in drawn(package, name)]
     return Beside(
         merges,
         [
@@ -56,7 +59,9 @@ def read_beside(package: ZipFile, sheet: str) -> Beside:
             for area in _totals(part(package, name))
         ],
         hidden,
-        [picture for name in drawings for picture in pictures_of(package, name)],
+        over_rows(package, sheet, pictures, root)
+        if measured
+        else [one.picture for one in pictures],
         sum(loose_pictures(package, name) for name in drawings),
     )
 
@@ -100,27 +105,6 @@ def _totals(table: etree._Element) -> Iterator[Area]:
     rows = table.get("totalsRowCount", "0")
     if area is not None and rows.isdecimal() and int(rows):
         yield area._replace(top=max(area.top + 1, area.bottom - int(rows) + 1))
-
-
-def pictures_of(package: ZipFile, drawing: str) -> Iterator[Picture]:
-    """Give the pictures of a drawing that have a place among the cells."""
-    links = targets(package, drawing)
-    for anchor in part(package, drawing):
-        corner = anchor.find("{*}from")
-        if corner is None:
-            continue
-        for picture in anchor.iter("{*}blip"):
-            names = [str(v) for k, v in picture.attrib.items() if str(k).endswith("}embed")]
-            _, name = links.get(names[0], ("", "")) if names else ("", "")
-            row, column = corner.findtext("{*}row"), corner.findtext("{*}col")
-            if (row or "").strip().isdecimal() and (column or "").strip().isdecimal():
-                yield Picture(int(row or 0) + 1, int(column or 0), name or None)
-
-
-def loose_pictures(package: ZipFile, drawing: str) -> int:
-    """Count the pictures of a drawing that have no place among the cells."""
-    anchors = part(package, drawing).iterchildren("{*}absoluteAnchor")
-    return sum(1 for anchor in anchors for _ in anchor.iter("{*}blip"))
 
 
 def area_of(reference: str) -> Area | None:

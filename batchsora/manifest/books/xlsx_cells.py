@@ -6,12 +6,14 @@ from typing import Final
 from lxml import etree
 
 from batchsora.manifest.books import shown
-from batchsora.manifest.books.model import FAILED, IN_CELL, UNCALCULATED
+from batchsora.manifest.books.model import FAILED, UNCALCULATED, PictureInCellError
 from batchsora.manifest.errors import CellError
 from batchsora.manifest.values import UNCALCULATED as NO_RESULT
 
 _ESCAPE: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _PICTURE: Final = re.compile(r"\b(?:DISPIMG|IMAGE)\s*\(", re.IGNORECASE)
+RICH_VALUE: Final = "vm="
+"""Begins the key of a picture that Excel has placed in a cell; no formula begins so."""
 _LONGEST_FORMULA: Final = 32_767
 _TEXTS: Final = ("str", "inlineStr", "s")
 
@@ -46,11 +48,11 @@ class Cells:
             formula: as far as it stands in this cell; None where it is no formula.
         """
         kind = cell.get("t", "n")
-        picture = _shows_picture(value, formula) or (
-            kind == "e" and value == "#VALUE!" and cell.get("vm") is not None
-        )
+        picture = _shown_picture(value, formula)
+        if not picture and kind == "e" and value == "#VALUE!" and cell.get("vm") is not None:
+            picture = f"{RICH_VALUE}{cell.get('vm')}"
         if picture:
-            return IN_CELL
+            return PictureInCellError(picture)
         if kind == "e":
             return FAILED
         if formula is None:
@@ -79,13 +81,19 @@ class Cells:
         return shown.number(value.strip(), form, from_1904=self._from_1904)
 
 
-def _shows_picture(value: str | None, formula: str | None) -> bool:
-    """Whether a cell shows a picture by a formula, of WPS (DISPIMG) or of others (IMAGE)."""
+def _shown_picture(value: str | None, formula: str | None) -> str:
+    """Return what says which picture a formula shows, of WPS (DISPIMG) or of others (IMAGE).
+
+    Empty: it shows none.
+    """
     by_wps = value is not None and value.lstrip("=").upper().startswith("DISPIMG(")
-    if formula is None or by_wps:
-        return by_wps
+    if value is not None and by_wps:
+        return value
+    if formula is None:
+        return ""
     empty = not value or value == "#VALUE!"
-    return empty and _PICTURE.search(formula[:_LONGEST_FORMULA]) is not None
+    shown = formula[:_LONGEST_FORMULA]
+    return shown if empty and _PICTURE.search(shown) is not None else ""
 
 
 def text_of(element: etree._Element) -> str:

@@ -1,0 +1,86 @@
+"""The folder beside a database that keeps pictures for it: fitted ones, and embedded ones.
+
+A row names its picture by a file, and is sent minutes or weeks after it was loaded: so a file here
+appears whole, survives a power cut, and never changes, because its name says what it holds.
+"""
+
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from jobs.files import made_folder
+
+_EMBEDDED: Final = "embedded:"
+_TEXT: Final = re.compile(r"\s*embedded:([0-9a-f]{64})\s*")
+_SUFFIXES: Final = (
+    (b"\x89PNG", ".png"),
+    (b"\xff\xd8\xff", ".jpg"),
+    (b"GIF8", ".gif"),
+    (b"BM", ".bmp"),
+    (b"II*\0", ".tif"),
+    (b"MM\0*", ".tif"),
+    (b"RIFF", ".webp"),
+)
+_OTHER: Final = ".bin"
+
+
+def keep(folder: Path, name: str, data: bytes) -> Path:
+    """Write a picture under a name that says what it holds; it appears whole or not at all.
+
+    Args:
+        folder: made where it is not there.
+        name: of the file.
+        data: its bytes.
+
+    Returns:
+        Its absolute path.
+
+    Raises:
+        OSError: it can't be written, or the folder is a link or somebody else's.
+    """
+    made_folder(folder)
+    final = folder.absolute() / name
+    draft = final.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        with draft.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        # Another process at the same picture has made the same bytes.
+        draft.replace(final)
+    finally:
+        draft.unlink(missing_ok=True)
+    handle = os.open(final.parent, os.O_RDONLY)
+    try:
+        os.fsync(handle)  # the row will name this file, also after a power cut
+    finally:
+        os.close(handle)
+    return final
+
+
+def embedded_text(sha256: str) -> str:
+    """Return what a cell says of a picture that lies in the workbook: the same at every load."""
+    return f"{_EMBEDDED}{sha256}"
+
+
+def embedded_in_text(text: str) -> str | None:
+    """Return the SHA-256 of the picture that a cell means so; None where it means none so."""
+    found = _TEXT.fullmatch(text)
+    return None if found is None else found[1]
+
+
+def embedded_name(sha256: str, data: bytes) -> str:
+    """Name the file of such a picture; its suffix is by its content, for people."""
+    for magic, suffix in _SUFFIXES:
+        if data.startswith(magic):
+            return f"embedded-{sha256}{suffix}"
+    return f"embedded-{sha256}{_OTHER}"
+
+
+def embedded_files(folder: Path, sha256: str) -> Iterator[Path]:
+    """Return every path at which such a picture may lie."""
+    for suffix in dict.fromkeys((*(suffix for _, suffix in _SUFFIXES), _OTHER)):
+        yield folder.absolute() / f"embedded-{sha256}{suffix}"
