@@ -46,6 +46,7 @@ COMMANDS = (
     "web",
     "sandbox",
     "demo",
+    "schema",
     "completion",
 )
 

@@ -27,6 +27,12 @@ LARGEST_VALUE: Final = 10_000
 UNWRITABLE: Final = re.compile("[\0\ud800-\udfff]")
 """What no table can hold: NUL, and half a character."""
 JSON_LITERAL: Final = re.compile(r"true|false|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+LITERAL: Final = re.compile(
+    r"true|True|TRUE|false|False|FALSE|[-+]?[0-9]+|0o[0-7]+|0x[0-9A-Fa-f]+"
+    r"|[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)"
+    r"|\.(?:nan|NaN|NAN)"
+)
+"""What YAML 1.2 takes for a number or a truth value, where it stands without quotes."""
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _SPELLINGS: Final = 64
 _REMEMBERED: Final = 10_000

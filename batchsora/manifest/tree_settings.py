@@ -13,6 +13,7 @@ from batchsora.manifest.tree import (
     LARGEST_VALUE,
     Mapping,
     Node,
+    Scalar,
     as_cell,
     blank,
     named,
@@ -21,8 +22,8 @@ from batchsora.manifest.tree import (
 )
 
 _IMAGES: Final = frozenset({"image", "image_url"})
-_OF_CAMPAIGN: Final = ("budget", "defaults")
-_FORBIDDEN: Final = ("id", "campaign")
+OF_CAMPAIGN: Final = ("budget", "defaults")
+FORBIDDEN: Final = ("id", "campaign")
 """What defaults can't say; the general ones may say the campaign."""
 
 Cells = dict[str, str]
@@ -65,11 +66,11 @@ def read_defaults(file: str, tree: Mapping) -> Defaults:
     Raises:
         ManifestError: they can't be those of several jobs.
     """
-    general = _defaults(file, "defaults", tree.get("defaults"), _FORBIDDEN[:1])
+    general = _defaults(file, "defaults", tree.get("defaults"), FORBIDDEN[:1])
     campaigns = {}
     for name, facts in _campaigns(file, tree.get("campaigns")):
         where = f"campaigns.{shorten(name)}.defaults"
-        found = _defaults(file, where, facts.get("defaults"), _FORBIDDEN)
+        found = _defaults(file, where, facts.get("defaults"), FORBIDDEN)
         if found is not None:
             campaigns[name] = found
     return Defaults(
@@ -129,7 +130,7 @@ def _campaigns(file: str, node: Node | None) -> Iterator[tuple[str, Mapping]]:
 
 
 def _is_campaign(node: Node) -> TypeGuard[Mapping]:
-    return isinstance(node, Mapping) and all(key.text in _OF_CAMPAIGN for key, _ in node.entries)
+    return isinstance(node, Mapping) and all(key.text in OF_CAMPAIGN for key, _ in node.entries)
 
 
 def _defaults(
@@ -171,7 +172,7 @@ def _cells(node: Mapping) -> Cells:
 
 
 def _money(file: str, where: str, node: Node | None) -> Decimal | None:
-    if node is None or blank(node):
+    if node is None or (isinstance(node, Scalar) and node.null):
         return None
     text = single(file, where, node)
     try:

@@ -17,8 +17,8 @@ from batchsora.manifest.matrix import Matrix, read_matrix
 from batchsora.manifest.raw import RawRow, Settings
 from batchsora.manifest.tree import (
     CUT,
-    JSON_LITERAL,
     LARGEST_VALUE,
+    LITERAL,
     Mapping,
     Node,
     Scalar,
@@ -31,6 +31,8 @@ from batchsora.manifest.tree_settings import Cells, Defaults, read_defaults, rea
 from batchsora.tables import RESULT_COLUMNS
 
 TOP_LEVEL: Final = ("jobs", "matrix", "batch", "budget", "campaigns", "defaults")
+SCHEMA_KEY: Final = "$schema"
+"""Tells an editor where the schema of manifests lies (:mod:`batchsora.manifest.schema`)."""
 OWN: Final = "x-"
 """A key at the top that begins so is somebody's own, as in compose files: it may hold anchors."""
 
@@ -109,7 +111,7 @@ def _problems(file: str, node: Node) -> Iterator[RowProblem]:
     if not isinstance(node, Mapping):
         if isinstance(node, Scalar) and node.cut:
             yield RowProblem(file, node.line, "prompt", shorten(node.text), *CUT)
-        if isinstance(node, Sequence) or (node.plain and JSON_LITERAL.fullmatch(node.text)):
+        if isinstance(node, Sequence) or (node.plain and LITERAL.fullmatch(node.text)):
             yield RowProblem(
                 file,
                 node.line,
@@ -171,7 +173,7 @@ def table_of(path: Path, tree: Node) -> TreeTable:
     if not isinstance(tree, Mapping):
         raise refused(file, "this is no list of jobs", "Give 'jobs' a list of jobs.", row=tree.line)
     for key, _ in tree.entries:
-        if key.text not in TOP_LEVEL and not key.text.startswith(OWN):
+        if key.text not in (*TOP_LEVEL, SCHEMA_KEY) and not key.text.startswith(OWN):
             likely = get_close_matches(shorten(key.text), TOP_LEVEL, 1)
             raise refused(
                 file,

@@ -16,6 +16,7 @@ from jobs.money import LARGEST_USD
 PORTRAIT: Final = "9:16"
 LANDSCAPE: Final = "16:9"
 DEFAULT_DURATION: Final = 10
+DURATIONS: Final = (10, 15)
 LONGEST_PROMPT: Final = 4000
 MOST_VARIANTS: Final = 1000
 LONGEST_NAME: Final = 200
@@ -45,7 +46,7 @@ CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 CONTROL_OR_LINE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _NOT_IN_A_URL = re.compile('[\\s\x00-\x20\x7f-\x9f\ud800-\udfff<>"{}|\\\\^`]')
 
-_ORIENTATIONS: Final = {
+ORIENTATIONS: Final = {
     "": PORTRAIT,
     "portrait": PORTRAIT,
     "vertical": PORTRAIT,
@@ -58,17 +59,19 @@ _ORIENTATIONS: Final = {
 }
 # A spreadsheet takes "16:9" for nine past four in the afternoon. Only two ratios exist, so that
 # such a time can mean nothing else.
-_MORNING = re.compile(r"0?9:16(?::00)?(?:am)?")
-_AFTERNOON = re.compile(r"16:0?9(?::00)?|0?4:09(?::00)?pm")
+MORNING = re.compile(r"0?9:16(?::00)?(?:am)?")
+AFTERNOON = re.compile(r"16:0?9(?::00)?|0?4:09(?::00)?pm")
 # The same times as fractions of a day, and as YAML 1.1 counts them (in sixties).
 _MANGLED = re.compile(r"0?[.,](?:67|38)\d*|969|556")
 
 # Three digits behind a sign may be thousands: 10.000.
 _NAUGHT = r"(?:[.,](?:0{1,2}|0{4,}))?"
-_DURATION = re.compile(rf"(10|15){_NAUGHT}\s*(?:s|secs?\.?|seconds?)?", re.ASCII)
-_WHOLE = re.compile(rf"([+-]?[0-9]{{1,9}}){_NAUGHT}")
-_GROUPED = re.compile(r"([+-]?[0-9]{1,3})(?:([ ,.'\u2019])[0-9]{3}(?:\2[0-9]{3})*)")
-_MONEY = re.compile(r"\$?\s*([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*(?:usd|\$)?")
+DURATION = re.compile(
+    rf"({'|'.join(map(str, DURATIONS))}){_NAUGHT}\s*(?:s|secs?\.?|seconds?)?", re.ASCII
+)
+WHOLE = re.compile(rf"([+-]?[0-9]{{1,9}}){_NAUGHT}")
+GROUPED = re.compile(r"([+-]?[0-9]{1,3})(?:([ ,.'\u2019])[0-9]{3}(?:\2[0-9]{3})*)")
+MONEY = re.compile(r"\$?\s*([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*(?:usd|\$)?")
 
 
 def _plain(text: str) -> str:
@@ -100,11 +103,11 @@ def has_failed(text: str) -> bool:
 def orientation(text: str) -> str:
     """Read ``"9:16"`` or ``"16:9"``; empty is 9:16, the provider's default."""
     word = "".join(_plain(text).split())
-    if word in _ORIENTATIONS:
-        return _ORIENTATIONS[word]
-    if _MORNING.fullmatch(word):
+    if word in ORIENTATIONS:
+        return ORIENTATIONS[word]
+    if MORNING.fullmatch(word):
         return PORTRAIT
-    if _AFTERNOON.fullmatch(word):
+    if AFTERNOON.fullmatch(word):
         return LANDSCAPE
     if _MANGLED.fullmatch(word):
         raise CellError(
@@ -119,7 +122,7 @@ def duration(text: str) -> int:
     word = _plain(text)
     if not word:
         return DEFAULT_DURATION
-    match = _DURATION.fullmatch(word)
+    match = DURATION.fullmatch(word)
     if match is None:
         raise CellError("this is no duration that can be bought", "Write 10 or 15 (seconds).")
     return int(match[1])
@@ -159,9 +162,9 @@ def _whole(word: str) -> int | None:
     Raises:
         CellError: it may be thousands or a fraction: ``1.000`` is a thousand in half of the world.
     """
-    grouped = _GROUPED.fullmatch(word)
+    grouped = GROUPED.fullmatch(word)
     if grouped is None:
-        match = _WHOLE.fullmatch(word)
+        match = WHOLE.fullmatch(word)
         return None if match is None else int(match[1])
     sign, digits = grouped[2], word.replace(grouped[2], "")
     if sign in ".," and word.count(sign) == 1:
@@ -260,7 +263,7 @@ def check_url(text: str, schemes: tuple[str, ...]) -> None:
 
 def money(text: str) -> Decimal:
     """Read an amount in USD, exactly as written; never through a float."""
-    match = _MONEY.fullmatch(_plain(text))
+    match = MONEY.fullmatch(_plain(text))
     if match is None or Decimal(match[1]) > LARGEST_USD:
         raise CellError("this is no amount of money", "Write USD with a decimal point, like 12.50.")
     return Decimal(match[1])

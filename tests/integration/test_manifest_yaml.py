@@ -185,6 +185,10 @@ def test_the_same_the_other_way_round(tmp_path: Path) -> None:
         ("{title: A}", "prompt", "empty"),
         ("{prompt: A, orientation: 969}", "orientation", "took 16:9"),
         ("1984", None, "bare number"),
+        ("007", None, "bare number"),
+        (".5", None, "bare number"),
+        ("0x1F", None, "bare number"),
+        ("True", None, "bare number"),
     ],
 )
 def test_a_faulty_job_is_named_by_its_line(
@@ -213,6 +217,7 @@ def test_a_faulty_job_is_named_by_its_line(
         ("jobs: [A]\nbuget: 5\n", "'buget' means nothing", 2),
         ("jobs: [A]\nbudget: -5\n", "no amount of money", 2),
         ("jobs: [A]\nbudget: [5]\n", "single value", 2),
+        ("jobs: [A]\nbudget: {}\n", "single value", 2),
         ("jobs: [A]\nbatch: [x]\n", "single value", 2),
         ('jobs: [A]\nbatch: "a\\nb"\n', "line break", None),
         ("jobs: [A]\ncampaigns: [x]\n", "a campaign has a budget", 2),

@@ -1,0 +1,30 @@
+"""``batchsora schema``: what YAML and JSON manifests may say, for editors."""
+
+import click
+
+from batchsora.cli.common import Cli, global_options
+from batchsora.cli.text import Painted
+
+
+@click.command("schema", short_help="The JSON Schema of manifests, for your editor.")
+@global_options
+@click.pass_obj
+def command(cli: Cli, /) -> int:
+    """Print a JSON Schema (2020-12) of YAML and JSON manifests.
+
+    With it an editor completes keys and values, says what they mean, and underlines what would be
+    refused: a key that is not known, a duration that can't be bought, a prompt that is too long.
+
+    \b
+    Example:
+      first:    batchsora schema > manifest.schema.json
+      in YAML:  # yaml-language-server: $schema=manifest.schema.json
+      in JSON:  "$schema": "manifest.schema.json",
+    """
+    import json
+
+    from batchsora.manifest.schema import json_schema
+
+    schema = json_schema()
+    cli.result(schema, lambda: Painted(json.dumps(schema, indent=2)))
+    return 0

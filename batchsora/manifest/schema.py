@@ -1,0 +1,258 @@
+"""What a YAML or JSON manifest may say, as a JSON Schema, for editors.
+
+It is made of the tables and constants that the reader uses, as a schema of pydantic: pydantic
+prints it, and checks with it. What it refuses the reader refuses, whatever spelling a cell has; the
+reader refuses more, because what a job lacks, its defaults or the command line may say.
+
+Values are as editors see them: in YAML an unquoted ``10`` is a number, ``16:9`` a text.
+"""
+
+import re
+from typing import Any, Final
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema as core
+
+from batchsora.manifest import values
+from batchsora.manifest.columns import LONGEST_HEADER, MOST_COLUMNS
+from batchsora.manifest.headers import SYNONYMS, WEAK
+from batchsora.manifest.matrix import VALUES
+from batchsora.manifest.schema_texts import COLUMNS, NOT_HERE, PARTS, SYNONYM, TITLE, TOP
+from batchsora.manifest.tree_settings import FORBIDDEN, OF_CAMPAIGN
+from batchsora.manifest.tree_table import OWN, SCHEMA_KEY
+from jobs.money import LARGEST_USD
+
+DIALECT: Final = GenerateJsonSchema.schema_dialect
+
+_LEFT: Final = r"[^\t-\r -~]"
+"""A character that only the reader judges: a full-width digit, a no-break space."""
+_EDGE: Final = r"[\s\x1c-\x1f\x85]"
+"""White space, around which the reader takes a text."""
+_FORBIDDEN: Final = {"Defaults": FORBIDDEN[:1], "CampaignDefaults": FORBIDDEN}
+_Schemas = dict[str, core.CoreSchema]
+
+_NULL: Final = core.none_schema()
+_NUMBER: Final = core.float_schema(strict=True)
+_BOOL: Final = core.bool_schema(strict=True)
+_NEVER: Final = core.str_schema(strict=True, min_length=1, max_length=0)
+"""What no value is: longer than nothing and no longer."""
+
+
+def validator_schema() -> core.CoreSchema:
+    """Give the schema as pydantic checks with it."""
+    return core.definitions_schema(_document(), _definitions())
+
+
+def json_schema() -> dict[str, Any]:
+    """Give the schema as editors read it."""
+    printed = _Printer(union_format="any_of").generate(validator_schema())
+    for name, part in printed["$defs"].items():
+        part["description"] = PARTS[name] if name in PARTS else COLUMNS[name].text
+        for key, inner in part.get("properties", {}).items():
+            inner.update(_told(key, name))
+    top = printed["$defs"]["Manifest"]
+    top["patternProperties"] = {f"^{OWN}": {"description": TOP[OWN]}}
+    return {"$schema": DIALECT, "title": TITLE} | printed
+
+
+def _told(key: str, part: str) -> dict[str, Any]:
+    """Say what stands under a key."""
+    if part in {"Manifest", "Campaign"} or key == VALUES:
+        return {"description": TOP[key]}
+    if key in _FORBIDDEN.get(part, ()):
+        return {"description": NOT_HERE}
+    if key in COLUMNS:
+        return {"description": COLUMNS[key].text, "examples": list(COLUMNS[key].examples)}
+    return {"description": SYNONYM.format(_synonyms()[key])}
+
+
+class _Printer(GenerateJsonSchema):
+    """Prints a schema without titles, which would only repeat the keys."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """Leave it out."""
+        del schema
+        return False
+
+    def any_schema(self, schema: core.AnySchema) -> JsonSchemaValue:
+        """Print what may be anything."""
+        del schema
+        return {}
+
+
+def _definitions() -> list[core.CoreSchema]:
+    template: _Schemas = {
+        name: core.union_schema([_reference(name), _text("[{}]")]) for name in SYNONYMS
+    }
+    template[VALUES] = core.union_schema([_lists(), _table()])
+    campaign = {"budget": _money(), "defaults": _nullable(_reference("CampaignDefaults"))}
+    return [
+        core.typed_dict_schema(_fields(_top()), extra_behavior="forbid", ref="Manifest"),
+        _row("Job"),
+        *[_row(ref, dict.fromkeys(names, _NEVER)) for ref, names in _FORBIDDEN.items()],
+        core.typed_dict_schema(
+            _fields({key: campaign[key] for key in OF_CAMPAIGN}),
+            extra_behavior="forbid",
+            ref="Campaign",
+        ),
+        core.typed_dict_schema(
+            _fields(template, VALUES), extra_behavior="allow", ref="MatrixEntry"
+        ),
+        *[core.nullable_schema(_columns()[name], ref=name) for name in SYNONYMS],
+    ]
+
+
+def _document() -> core.CoreSchema:
+    """Give a whole file: a list of jobs, or a mapping, whose own keys are looked past."""
+
+    def known(found: Any) -> Any:
+        if not isinstance(found, dict):
+            return found
+        return {key: value for key, value in found.items() if not key.startswith(OWN)}
+
+    manifest = core.no_info_before_validator_function(known, _reference("Manifest"))
+    return core.union_schema([manifest, _jobs(1)])
+
+
+def _top() -> _Schemas:
+    entry = core.union_schema([_reference("MatrixEntry"), _empty()])
+    return {
+        SCHEMA_KEY: core.any_schema(),
+        "batch": _nullable(_name()),
+        "budget": _money(),
+        "campaigns": _nullable(
+            core.dict_schema(core.str_schema(strict=True), _reference("Campaign"))
+        ),
+        "defaults": _nullable(_reference("Defaults")),
+        "jobs": core.union_schema([_jobs(), _empty(), _NULL]),
+        "matrix": core.union_schema([entry, core.list_schema(_nullable(entry)), _NULL]),
+    }
+
+
+def _jobs(least: int | None = None) -> core.CoreSchema:
+    job = core.union_schema([core.str_schema(strict=True), _reference("Job"), _NULL])
+    return core.list_schema(job, min_length=least)
+
+
+def _row(ref: str, instead: _Schemas | None = None) -> core.CoreSchema:
+    """Give a mapping with columns of ours, their synonyms, and anything of somebody's own."""
+    columns = {name: _reference(name) for name in SYNONYMS} | (instead or {})
+    others = dict.fromkeys(_synonyms(), core.any_schema())
+    return core.typed_dict_schema(_fields(columns | others), extra_behavior="allow", ref=ref)
+
+
+def _synonyms() -> dict[str, str]:
+    """Give the other names of columns; beside the name itself each is somebody's own column."""
+    pairs = [*SYNONYMS.items(), *WEAK.items()]
+    return {word: name for name, words in pairs for word in words}
+
+
+def _columns() -> _Schemas:
+    """Give what each column of ours may say."""
+    spelt = "|".join(re.escape(word) for word in values.ORIENTATIONS if word.isascii())
+    times = f"{values.MORNING.pattern}|{values.AFTERNOON.pattern}"
+    usual = [word for word in values.ORIENTATIONS if ":" in word or word.isalpha()]
+    prompt = core.union_schema(
+        [
+            core.str_schema(strict=True, max_length=values.LONGEST_PROMPT),
+            _text(rf"^{_EDGE}|{_EDGE}$|\r"),  # white space around it does not count
+            _NUMBER,
+            _BOOL,
+        ]
+    )
+    return {
+        "id": _name("(?![#-])"),
+        "prompt": prompt,
+        "image": core.union_schema([core.str_schema(strict=True), _NUMBER, _BOOL]),
+        "image_url": _cell(r"https?://[^\s]+"),
+        "orientation": core.union_schema(
+            [core.literal_schema(usual), _cell(_spaced(f"{spelt}|{times}"))]
+        ),
+        "duration": core.union_schema(
+            [core.literal_schema([*values.DURATIONS]), _cell(values.DURATION.pattern)]
+        ),
+        "campaign": _name(),
+        "priority": _whole(-values.HIGHEST_PRIORITY, values.HIGHEST_PRIORITY),
+        "count": _whole(1, values.MOST_VARIANTS),
+        "callback_url": _cell(r"https://[^\s]+"),
+    }
+
+
+def _name(begin: str = "") -> core.CoreSchema:
+    """Give a name of one line, as :func:`values.row_id` and its like read it."""
+    text = core.str_schema(
+        strict=True,
+        max_length=values.LONGEST_NAME,
+        pattern=rf"^{begin}[^\r\n]*$" if begin else r"^[^\r\n]*$",
+        regex_engine="python-re",
+    )
+    return core.union_schema([text, _text(f"^{_EDGE}|{_EDGE}$"), _NUMBER, _BOOL])
+
+
+def _whole(least: int, most: int) -> core.CoreSchema:
+    number = core.int_schema(strict=True, ge=least, le=most)
+    return core.union_schema([number, _cell(f"{values.GROUPED.pattern}|{values.WHOLE.pattern}")])
+
+
+def _money() -> core.CoreSchema:
+    number = core.float_schema(strict=True, ge=0, le=float(LARGEST_USD))
+    text = _text(_whole_text(_any_case(values.MONEY.pattern)))
+    return core.union_schema([number, text, _NULL])
+
+
+def _lists() -> core.CoreSchema:
+    """Give a list of values for each name."""
+    return _named(core.list_schema(_value(), min_length=1))
+
+
+def _table() -> core.CoreSchema:
+    """Give a list of mappings from names to values."""
+    return core.list_schema(_named(_value()), min_length=1)
+
+
+def _named(kind: core.CoreSchema) -> core.CoreSchema:
+    name = core.str_schema(strict=True, min_length=1, max_length=LONGEST_HEADER)
+    return core.dict_schema(name, kind, min_length=1, max_length=MOST_COLUMNS)
+
+
+def _value() -> core.CoreSchema:
+    return core.union_schema([core.str_schema(strict=True), _NUMBER, _BOOL])
+
+
+def _cell(pattern: str) -> core.CoreSchema:
+    """Give a text that is nothing, or of a pattern that the reader knows in small letters."""
+    return _text(_whole_text(f"(?:{_any_case(pattern)})?"))
+
+
+def _whole_text(pattern: str) -> str:
+    return rf"^(?:\s*(?:{pattern})\s*|[\s\S]*{_LEFT}[\s\S]*)$"
+
+
+def _text(pattern: str) -> core.CoreSchema:
+    return core.str_schema(strict=True, pattern=pattern, regex_engine="python-re")
+
+
+def _any_case(pattern: str) -> str:
+    """Let a pattern take capitals as well."""
+    return re.sub(r"(?<!\\)[a-z]", lambda found: f"[{found[0]}{found[0].upper()}]", pattern)
+
+
+def _spaced(pattern: str) -> str:
+    """Let a pattern of letters, digits and signs take white space between them."""
+    return re.sub(r"(?<=[a-z0-9:/)?])(?<!\(\?)(?=[a-z0-9:/(])", r"\\s*", pattern)
+
+
+def _nullable(kind: core.CoreSchema) -> core.CoreSchema:
+    return core.nullable_schema(kind)
+
+
+def _reference(name: str) -> core.CoreSchema:
+    return core.definition_reference_schema(name)
+
+
+def _empty() -> core.CoreSchema:
+    return core.dict_schema(max_length=0)
+
+
+def _fields(kinds: _Schemas, *needed: str) -> dict[str, core.TypedDictField]:
+    return {key: core.typed_dict_field(kind, required=key in needed) for key, kind in kinds.items()}

@@ -1,0 +1,91 @@
+"""What the JSON Schema of manifests says to people, key by key."""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from batchsora.manifest import values
+
+TITLE: Final = "A batchsora manifest: videos to buy"
+SYNONYM: Final = "Read as '{}' where no other key is called that; else a column of your own."
+NOT_HERE: Final = "Not here: it can't be the same for all of these jobs, or is known."
+
+
+class Said(NamedTuple):
+    """What is said of a column."""
+
+    text: str
+    examples: tuple[str | int, ...]
+
+
+COLUMNS: Final[Mapping[str, Said]] = {
+    "id": Said(
+        "The row's key, by which it is known from one load to the next. A row without gets one "
+        f"from its content. At most {values.LONGEST_NAME} characters.",
+        ("mug-morning",),
+    ),
+    "prompt": Said(
+        f"What the video shows; 1 to {values.LONGEST_PROMPT} characters.",
+        ("A paper boat drifts down a rain gutter, soft morning light",),
+    ),
+    "image": Said(
+        "The picture that the video begins with: a JPEG, PNG or WEBP beside the manifest, a web "
+        "address, or a data URI.",
+        ("images/teapot.jpg",),
+    ),
+    "image_url": Said(
+        "The web address of the picture that the video begins with.",
+        ("https://example.com/teapot.jpg",),
+    ),
+    "orientation": Said(
+        f"{values.PORTRAIT} (portrait) or {values.LANDSCAPE} (landscape); "
+        f"{values.PORTRAIT} where nothing is said.",
+        (values.PORTRAIT, values.LANDSCAPE),
+    ),
+    "duration": Said(
+        f"Seconds: {' or '.join(map(str, values.DURATIONS))}; {values.DEFAULT_DURATION} where "
+        "nothing is said.",
+        values.DURATIONS,
+    ),
+    "campaign": Said(
+        "What the row's cost counts for; 'campaigns' can cap it.",
+        ("spring",),
+    ),
+    "priority": Said(
+        f"A whole number from -{values.HIGHEST_PRIORITY} to {values.HIGHEST_PRIORITY}; higher "
+        "goes first.",
+        (0, 10),
+    ),
+    "count": Said(
+        f"So many videos of the same row, 1 to {values.MOST_VARIANTS}. Each is paid for.",
+        (1, 3),
+    ),
+    "callback_url": Said(
+        "An HTTPS address where the provider may announce the end.",
+        ("https://example.com/hook",),
+    ),
+}
+"""Of each column of ours: what it means, and examples."""
+
+TOP: Final[Mapping[str, str]] = {
+    "$schema": "Where this schema lies, for editors; it means nothing else.",
+    "batch": "The batch's name; else the file's.",
+    "budget": "USD that may be spent at most, like 12.50.",
+    "campaigns": "Caps and defaults of campaigns, by their names.",
+    "defaults": "What stands under every job that does not say it itself.",
+    "jobs": "The videos: each a prompt, or keys with values, one of them 'prompt'.",
+    "matrix": "A prompt with {places} and the values that go there: a job for each.",
+    "values": "A list for each {name}, of which every combination becomes a job; or a list of "
+    "mappings, each of which becomes one.",
+    "x-": "Your own; it may hold anchors.",
+}
+"""Of each key beside jobs: what it means."""
+
+PARTS: Final[Mapping[str, str]] = {
+    "Manifest": "A batch: its jobs, and settings beside them.",
+    "Job": "One row; keys that are not ours are columns of your own, carried along to the export.",
+    "Defaults": "Keys of a job but 'id'.",
+    "CampaignDefaults": "Keys of a job but 'id' and 'campaign'.",
+    "Campaign": "A cap, and defaults of its jobs.",
+    "MatrixEntry": "One template with its values.",
+}
+"""Of each definition: what it is."""
