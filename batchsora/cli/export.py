@@ -44,7 +44,7 @@ def command(
     \b
     Examples:
       batchsora export -o results.xlsx
-      batchsora export -o failed.csv --status failed
+      batchsora export -o failed.csv --batch night --status failed
       batchsora export --in-place --batch prompts
     """
     from batchsora.app.databases import existing_store
