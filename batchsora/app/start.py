@@ -219,7 +219,8 @@ def _load(
     elif consent or is_capped(store, manifest, options.name, request.caps):
         options = replace(options, held_back=HeldBack.NOT_LOOKED)
     report, notes, skipped = _loaded(store, manifest, options, request.caps, now, teller)
-    for note in (*manifest.left_out.words(), *wording.some(manifest.notes)):
+    warned = wording.some([f"warning: {one}" for one in manifest.warnings])
+    for note in (*warned, *manifest.left_out.words(), *wording.some(manifest.notes)):
         teller.say(note)
     for line in wording.loaded(manifest.path.name, report, skipped):
         teller.say(line)

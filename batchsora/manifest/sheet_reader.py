@@ -89,7 +89,12 @@ class SheetTable:
                 raise self._header_covers(error.area) from error
             self._pictures.place()
         self.warnings.extend(
-            [*self._pictures.loose(), *self._columns_hidden(), *self._rows_hidden()]
+            [
+                *self._pictures.loose(),
+                *self._columns_hidden(),
+                *self._rows_hidden(),
+                *self._sheets_left(),
+            ]
         )
 
     def _below(self) -> Iterator[RawRow | RowProblem]:
@@ -180,6 +185,21 @@ class SheetTable:
                         "Show it, and look at what it says.",
                     )
 
+    def _sheets_left(self) -> Iterator[RowProblem]:
+        """Tell which sheets are not read, where nobody said which one is."""
+        if self._reading.sheet is not None or not self.first:
+            return
+        if others := list(_others_with_prompts(self._book, self.sheet)):
+            shown = ", ".join(map(repr, others))
+            yield RowProblem(
+                str(self.path),
+                None,
+                None,
+                None,
+                f"only the sheet {self.sheet!r} is read; there are prompts in {shown}, too",
+                f"Each is a batch of its own: --sheet {_quoted(others[0])}.",
+            )
+
     def _header_covers(self, area: Area) -> ManifestError:
         cell = cell_name(self.sheet, area.top, area.left)
         return ManifestError(
@@ -267,13 +287,19 @@ def _header_of(book: Book, sheet: str, *, include_hidden: bool = False) -> Sheet
     return None
 
 
-def _other_sheet(book: Book, sheet: str) -> str:
-    """Name a sheet that has a column of prompts, where this one has none; empty: there is none."""
+def _others_with_prompts(book: Book, sheet: str) -> Iterator[str]:
+    """Name the other sheets that people see and that have a column of prompts."""
     others = [name for name in book.visible() if name != sheet]
     for name in others[:MOST_SHEETS]:
         header = _header_of(book, name)
         if header is not None and any(meaning(cell) == "prompt" for cell in header.cells):
-            return f" The sheet {name!r} has one: --sheet {_quoted(name)}."
+            yield name
+
+
+def _other_sheet(book: Book, sheet: str) -> str:
+    """Name a sheet that has a column of prompts, where this one has none; empty: there is none."""
+    for name in _others_with_prompts(book, sheet):
+        return f" The sheet {name!r} has one: --sheet {_quoted(name)}."
     return ""
 
 
