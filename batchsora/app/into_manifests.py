@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from batchsora.app.export_targets import check_target_is_ours, remember
 from batchsora.export import beside, export_batches, results_of, workbook_cells
 from batchsora.manifest import apart_results
-from batchsora.manifest.csv_results import write_csv_results
+from batchsora.manifest.csv_results import check_written, write_csv_results
 from batchsora.manifest.errors import ManifestError
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import Manifest
@@ -80,6 +80,9 @@ def write_into(store: Store, batch: Any, manifest: Manifest, done: Exported) -> 
                 lines = {row: _lines(jobs, folder) for row, jobs in by_row.items()}
                 reading = Reading.of(manifest.read_as)
                 write_csv_results(manifest.path, draft, lines, headers, manifest.results, reading)
+                draft.flush()
+                written = Path(draft.name)
+                check_written(manifest.path, written, headers, manifest.results, reading)
             if done.backup is not None:
                 os.fchmod(draft.fileno(), mode & 0o7777)
     except (ManifestError, ValueError) as error:
