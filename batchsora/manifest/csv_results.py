@@ -240,7 +240,7 @@ def _written(value: str, dialect: Dialect, *, quoted: bool) -> str:
     writer = csv.writer(
         line,
         delimiter=dialect.delimiter,
-        lineterminator=_END,  # up to Python 3.12 only signs of the line end are quoted
+        lineterminator=_END,  # Python 3.11 quotes the signs of this one, and no others
         quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL,
     )
     writer.writerow([value, ""])  # alone, an empty cell would be quoted

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.shell import Shell
+from support.tiny import png
 
 from batchsora.app import into_manifests
 from batchsora.manifest.csv_results import check_written, write_csv_results
@@ -46,7 +47,7 @@ def bought(world: World) -> int:
 def rows_of(path: Path) -> list[dict[str, str]]:
     """Read a table by its headers."""
     with path.open(newline="", encoding="utf-8-sig") as file:
-        return list(csv.DictReader(file))
+        return list(csv.DictReader(file, restval=""))
 
 
 def test_results_of_several_videos_are_not_bought_as_prompts(call: Shell, world: World) -> None:
@@ -129,3 +130,40 @@ def test_nothing_changes_where_results_would_make_rows(
     assert "can't be written into the manifest" in said.words
     assert TABLE.read_bytes() == before
     assert list(Path().glob("t.*.csv")) == list(Path().glob("*.part")) == []
+
+
+@pytest.mark.usefixtures("world")
+def test_results_are_not_written_beside_another_prompt(call: Shell) -> None:
+    """Ids count the rows, and a row was put in: the load is refused, and so are the results."""
+    TABLE.write_text("id,prompt\n1,A kite\n2,A boat\n3,A hill\n")
+    assert call("run", str(TABLE), "--budget", "50", *QUICK).code == 0
+    TABLE.write_text("id,prompt\n1,A kite\n2,A brand new lake\n3,A boat\n4,A hill\n")
+    assert call("run", str(TABLE), *QUICK).code == 2
+    said = call("export", "--in-place")
+    assert said.code == 0
+    assert "2 rows (3-4) ask for something else now" in said.words
+    assert [row["status"] for row in rows_of(TABLE)] == ["completed", "", "", ""]
+
+
+@pytest.mark.usefixtures("world")
+def test_results_are_not_written_beside_another_picture(call: Shell) -> None:
+    """Every row says "Animate this": only the pictures tell them apart."""
+    for name in "abc":
+        Path(f"{name}.png").write_bytes(png(name.encode()))
+    TABLE.write_text("id,prompt,image\n1,Animate this,a.png\n2,Animate this,b.png\n")
+    assert call("run", str(TABLE), "--budget", "50", *QUICK).code == 0
+    TABLE.write_text("id,prompt,image\n1,Animate this,a.png\n2,Animate this,c.png\n")
+    said = call("export", "--in-place")
+    assert "1 row (3) ask" in said.words
+    assert [row["status"] for row in rows_of(TABLE)] == ["completed", ""]
+
+
+def test_results_of_a_prompt_that_was_given_by_hand_are_written(call: Shell, world: World) -> None:
+    """The manifest goes on saying the old one; it is the row that was bought."""
+    world.failures["A storm"] = ["content moderation: too wild"]
+    TABLE.write_text("id,prompt\n1,A storm\n")
+    call("run", str(TABLE), "--budget", "50", *QUICK)
+    assert call("retry", "1", "--prompt", "A breeze", "--yes").code == 0
+    assert call("run", str(TABLE), *QUICK).code == 0
+    assert "something else" not in call("export", "--in-place").words
+    assert [row["status"] for row in rows_of(TABLE)] == ["completed"]
