@@ -2,25 +2,29 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from sqlalchemy import Connection
 
 from batchsora.app.export_targets import check_target_is_ours, remember
 from batchsora.export import beside, export_batches, results_of, workbook_cells
 from batchsora.manifest import apart_results
-from batchsora.manifest.csv_results import write_csv_results
+from batchsora.manifest.csv_results import check_written, write_csv_results
 from batchsora.manifest.errors import ManifestError
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import Manifest
 from batchsora.manifest.sheet_reader import EXCEL
+from batchsora.manifest.sieve import rows_text
 from batchsora.tables import REST, RESULT_COLUMNS, TableError, replacing, result_headers
 from batchsora.workbook import shortened, too_long
+from jobs.provider import GenerationRequest
+from jobs.spec import fingerprint
 from jobs.states import JobState
 from jobs.store import Store, views
 from jobs.store.batches import keep_written
+from jobs.store.rows import request_of
 from jobs.store.views import Wanted
 
 YAML: Final = (".yaml", ".yml")
@@ -56,11 +60,16 @@ def write_into(store: Store, batch: Any, manifest: Manifest, done: Exported) -> 
         TableError: it can't be done; the manifest is as it was.
     """
     try:
-        row_of = {key: row for row, key in manifest.named_rows()}
-        by_row, gone = store.read(lambda c: _by_row(c, batch.name, row_of))
+        asked = {spec.key: _Asked(spec.row, spec.request) for spec in manifest.named_rows()}
+        by_row, gone, others = store.read(lambda c: _by_row(c, batch.name, asked))
         done.jobs = sum(map(len, by_row.values()))
         if gone:
             done.notes.append(f"{gone} job(s) are not in it: their rows are no longer there")
+        if others:
+            done.notes.append(
+                f"{rows_text(others)} ask for something else now than their jobs did: no results "
+                "were written there. 'export -o' with a .csv writes those of all jobs"
+            )
         folder = done.target.absolute().parent
         suffix = manifest.path.suffix.lower()
         mode = manifest.path.stat().st_mode
@@ -80,6 +89,9 @@ def write_into(store: Store, batch: Any, manifest: Manifest, done: Exported) -> 
                 lines = {row: _lines(jobs, folder) for row, jobs in by_row.items()}
                 reading = Reading.of(manifest.read_as)
                 write_csv_results(manifest.path, draft, lines, headers, manifest.results, reading)
+                draft.flush()
+                written = Path(draft.name)
+                check_written(manifest.path, written, headers, manifest.results, reading)
             if done.backup is not None:
                 os.fchmod(draft.fileno(), mode & 0o7777)
     except (ManifestError, ValueError) as error:
@@ -128,21 +140,51 @@ def write_beside(store: Store, batches: Sequence[Any], done: Exported) -> None:
         )
 
 
+class _Asked(NamedTuple):
+    """Where a row is now, and what it asks for; pictures by their names alone."""
+
+    row: int
+    request: GenerationRequest
+
+
 def _by_row(
-    connection: Connection, batch: str, row_of: Mapping[str, int]
-) -> tuple[dict[int, list[Any]], int]:
-    """Sort the jobs of a batch by the rows that have their keys now; count those that have none."""
+    connection: Connection, batch: str, asked: Mapping[str, _Asked]
+) -> tuple[dict[int, list[Any]], int, list[int]]:
+    """Sort the jobs of a batch by the rows that have their keys now.
+
+    Args:
+        connection: to the job table.
+        batch: its name.
+        asked: what the rows ask for now, by key, in the file's order.
+
+    Returns:
+        The jobs by row; how many have no row; and the rows that have a job's key and ask for
+        something else, none of whose jobs are among the first.
+    """
     by_row: dict[int, list[Any]] = {}
-    gone = 0
+    gone, others = 0, set()
     for job in views.jobs(connection, Wanted(batch)):
-        if (row := row_of.get(job.key)) is None:
+        now = asked.get(job.key)
+        if now is None:
             gone += 1
+        elif _is_asked(job, now.request):
+            by_row.setdefault(now.row, []).append(job)
         else:
-            by_row.setdefault(row, []).append(job)
-    order = {key: place for place, key in enumerate(row_of)}
+            others.add(now.row)
+    order = {key: place for place, key in enumerate(asked)}
     for jobs in by_row.values():
         jobs.sort(key=lambda job: order[job.key])
-    return by_row, gone
+    kept = {row: jobs for row, jobs in by_row.items() if row not in others}
+    return kept, gone, sorted(others)
+
+
+def _is_asked(job: Any, now: GenerationRequest) -> bool:
+    """Check whether a row asks for what its job did: an id may stand at another row by now."""
+    # what a manifest said stays known of a job that was reworded by hand
+    image = request_of(job).image
+    names = [None if one is None else one.source for one in (image, now.image)]
+    before = job.manifest_fingerprint or job.fingerprint
+    return names[0] == names[1] and fingerprint(replace(now, image=image)) == before
 
 
 def _texts(job: Any, folder: Path) -> dict[str, str]:

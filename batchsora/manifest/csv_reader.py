@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Literal, TextIO
 
 from batchsora.manifest.encodings import way_to_read
-from batchsora.manifest.errors import ManifestError, RowProblem, refused
+from batchsora.manifest.errors import ManifestError, refused
 from batchsora.manifest.raw import (
     PLAIN,
     RawRow,
@@ -86,7 +86,7 @@ class CsvTable:
         """CSV has rows and nothing else."""
         return Settings()
 
-    def rows(self) -> Iterator[RawRow | RowProblem]:
+    def rows(self) -> Iterator[RawRow]:
         """Read the rows below the header; wholly blank ones are left out.
 
         Raises:
@@ -116,8 +116,13 @@ def records(table: CsvTable) -> Iterator[tuple[int, list[str]]]:
         yield from _records(table.path, file, table.dialect)
 
 
-def open_csv(path: Path, reading: Reading = PLAIN) -> CsvTable:
+def open_csv(path: Path, reading: Reading = PLAIN, suffix: str | None = None) -> CsvTable:
     """Open a CSV manifest and read its header.
+
+    Args:
+        path: the file.
+        reading: what it does not tell by itself.
+        suffix: of the name that it will have; None: it has it.
 
     Raises:
         ManifestError: it is not a CSV file in UTF-8, or empty.
@@ -125,7 +130,8 @@ def open_csv(path: Path, reading: Reading = PLAIN) -> CsvTable:
     check_regular(path)
     encoding = encoding_of(path, reading.encoding)
     with _opened(path, encoding) as file:
-        dialect = _dialect(path, file, encoding, reading.delimiter)
+        usual = path.suffix if suffix is None else suffix
+        dialect = _dialect(path, file, encoding, reading.delimiter, usual.lower())
     dialect = replace(dialect, quotes=_quotes_enclose(path, dialect))
     with _opened(path, encoding) as file:
         for row, cells in _records(path, file, dialect):
@@ -140,7 +146,9 @@ def _opened(path: Path, encoding: str) -> TextIO:
         raise unreadable(path, error) from error
 
 
-def _dialect(path: Path, file: TextIO, encoding: str, delimiter: str | None) -> Dialect:
+def _dialect(
+    path: Path, file: TextIO, encoding: str, delimiter: str | None, suffix: str
+) -> Dialect:
     """See what separates cells: what a person or the file says, else what the header has most of.
 
     Only what is outside quotes counts; a header without any is one column.
@@ -157,7 +165,7 @@ def _dialect(path: Path, file: TextIO, encoding: str, delimiter: str | None) -> 
             line = whole
             break
     bare = _QUOTED.sub("", line)
-    usual = "\t" if path.suffix.lower() in TAB_SEPARATED else max(DELIMITERS, key=bare.count)
+    usual = "\t" if suffix in TAB_SEPARATED else max(DELIMITERS, key=bare.count)
     return Dialect(delimiter or usual, encoding)
 
 

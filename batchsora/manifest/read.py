@@ -234,7 +234,7 @@ class Manifest:
         while lump := list(islice(rows, LUMP)):
             yield lump
 
-    def named_rows(self) -> Iterator[tuple[int, str]]:
+    def named_rows(self) -> Iterator[JobSpec]:
         """Read which row has which key, in the file's order, without looking at pictures.
 
         Rows that are hidden now come last: they may have been bought before they were.
@@ -244,21 +244,19 @@ class Manifest:
         """
         rows: set[int] = set()
         keys: set[str] = set()
-        for row, key in self._named():
-            yield row, key
-            rows.add(row)
-            keys.add(key)
+        for spec in self._named():
+            yield spec
+            rows.add(spec.row)
+            keys.add(spec.key)
         if not hidden_in(self._table):
             return
         whole = open_manifest(self.path, reading=replace(self._reading, include_hidden=True))
-        for row, key in whole._named():  # noqa: SLF001 - one of us
-            if row not in rows and key not in keys:
-                yield row, key
+        for spec in whole._named():  # noqa: SLF001 - one of us
+            if spec.row not in rows and spec.key not in keys:
+                yield spec
 
-    def _named(self) -> Iterator[tuple[int, str]]:
-        for item in self._rows(Unread()):
-            if isinstance(item, JobSpec):
-                yield item.row, item.key
+    def _named(self) -> Iterator[JobSpec]:
+        return (item for item in self._rows(Unread()) if isinstance(item, JobSpec))
 
     def _rows(self, pictures: Images | Unread) -> Iterator[JobSpec | RowProblem]:
         reader = self._row_reader(pictures)

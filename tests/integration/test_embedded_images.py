@@ -165,7 +165,7 @@ def test_a_sheet_without_a_column_of_images_gets_one(tmp_path: Path) -> None:
     assert manifest.headers == ("Video idea", "Mood", "Notes")
     shutil.rmtree(tmp_path / "db.images")
     again = open_manifest(path, reading=EMBEDDED)
-    assert [key for _, key in again.named_rows()] == [job.key for job in found.values()]
+    assert [spec.key for spec in again.named_rows()] == [job.key for job in found.values()]
     assert not (tmp_path / "db.images").exists()
 
 
