@@ -1,0 +1,85 @@
+"""Tables as people have them that bought the wrong thing or passed a cap."""
+
+from pathlib import Path
+
+import pytest
+from support.shell import Shell
+
+from batchsora.manifest.errors import RowProblem
+from batchsora.manifest.read import Manifest, open_manifest
+from batchsora.runblob.kinds import kind_of
+from batchsora.sandbox.server import SandboxServer
+from batchsora.sandbox.world import World
+from jobs.spec import SpecRow
+
+QUICK = ("--poll-interval", "0.05", "--rate", "0", "--yes", "--no-download")
+
+
+@pytest.fixture
+def call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Shell:
+    """Call commands in an empty folder, with a token."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RUNBLOB_API_KEY", "tok-tables")
+    return Shell(capfd)
+
+
+def read(path: Path) -> tuple[Manifest, list[SpecRow], list[RowProblem]]:
+    """Read a manifest to its end."""
+    manifest = open_manifest(path)
+    rows = list(manifest.spec_rows(lambda request: kind_of(request).key))
+    problems = [row for row in rows if isinstance(row, RowProblem)]
+    return manifest, [row for row in rows if isinstance(row, SpecRow)], problems
+
+
+def written(folder: Path, text: str, name: str = "t.csv") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+KEPT = ("--map", "Kunde=campaign", "--budget", "50", "--cap", "Acme=0.30")
+
+
+@pytest.fixture
+def bought(call: Shell, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Buy a table whose campaign a person named, up to near its cap."""
+    world = World(time_scale=2000.0)
+    with SandboxServer(world) as server:
+        monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
+        table = written(Path(), "id,prompt,Kunde\n1,A kite,Acme\n2,A boat,Acme\n")
+        assert call("run", str(table), *KEPT, *QUICK).code == 0
+    assert len(world.made) == 2
+    written(Path(), "id,prompt,Client\n1,A kite,Acme\n2,A boat,Acme\n3,A hill,Acme\n")
+    return world
+
+
+@pytest.mark.usefixtures("bought")
+def test_a_kept_mapping_whose_header_was_renamed_stops(call: Shell) -> None:
+    """The cap of a campaign holds no more when its column is called otherwise."""
+    said = call("run", "t.csv", *QUICK)
+    assert said.code == 2
+    assert "there is no column 'Kunde' any more" in said.words
+    assert "'Client'" in said.words
+    assert "--map 'Kunde='" in said.words
+    assert call("plan", "t.csv").code == 2
+
+
+@pytest.mark.usefixtures("bought")
+def test_a_renamed_header_is_named_again_or_forgotten(call: Shell) -> None:
+    """Either is a word of now; the one of before is told no more."""
+    plan = call("plan", "t.csv", "--map", "Client=campaign", "--json").json
+    assert plan["columns"]["campaign"] == "Client"
+    assert plan["said_before"] == []
+    plan = call("plan", "t.csv", "--map", "Kunde=", "--json").json
+    assert "campaign" not in plan["columns"]
+    assert plan["said_before"] == []
+
+
+@pytest.mark.usefixtures("bought")
+def test_a_header_that_got_the_proper_name_needs_no_word(call: Shell) -> None:
+    """Its mapping is passed over, and not told as one that counts."""
+    written(Path(), "id,prompt,campaign\n1,A kite,Acme\n2,A boat,Acme\n")
+    plan = call("plan", "t.csv", "--json").json
+    assert (plan["columns"]["campaign"], plan["said_before"]) == ("campaign", [])
