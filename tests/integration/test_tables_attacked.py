@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from support.shell import Shell
 
-from batchsora.manifest.errors import RowProblem
+from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.read import Manifest, open_manifest
 from batchsora.runblob.kinds import kind_of
 from batchsora.sandbox.server import SandboxServer
@@ -83,3 +83,31 @@ def test_a_header_that_got_the_proper_name_needs_no_word(call: Shell) -> None:
     written(Path(), "id,prompt,campaign\n1,A kite,Acme\n2,A boat,Acme\n")
     plan = call("plan", "t.csv", "--json").json
     assert (plan["columns"]["campaign"], plan["said_before"]) == ("campaign", [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "jobs:\n- prompt: A kite\n  campaign: Spring #2\n",
+        "jobs:\n- prompt: A kite\n  id: Take #2\n",
+    ],
+)
+def test_a_name_that_a_comment_cuts_is_an_error(tmp_path: Path, text: str) -> None:
+    """``Spring #2`` is ``Spring`` to YAML: another cap."""
+    _, rows, problems = read(written(tmp_path, text, "t.yaml"))
+    assert rows == []
+    assert "a # behind a space begins a comment" in problems[0].problem
+
+
+def test_a_default_campaign_that_a_comment_cuts_is_refused(tmp_path: Path) -> None:
+    """It stands under every job."""
+    text = "defaults:\n  campaign: Spring #2\njobs:\n- A kite\n"
+    with pytest.raises(ManifestError, match="begins a comment"):
+        open_manifest(written(tmp_path, text, "t.yaml"))
+
+
+def test_a_comment_behind_a_number_is_one(tmp_path: Path) -> None:
+    """Nothing else can be meant by it."""
+    text = "jobs:\n- prompt: A kite\n  duration: 15  # seconds\n"
+    _, rows, problems = read(written(tmp_path, text, "t.yaml"))
+    assert (len(rows), problems) == (1, [])
