@@ -111,3 +111,37 @@ def test_a_comment_behind_a_number_is_one(tmp_path: Path) -> None:
     text = "jobs:\n- prompt: A kite\n  duration: 15  # seconds\n"
     _, rows, problems = read(written(tmp_path, text, "t.yaml"))
     assert (len(rows), problems) == (1, [])
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["-", "n/a", "N/A", "nan", "None", "NULL", "TBD", "TODO:", "?", "??????", "?? ???, ???? " * 9,
+     ".", "…", '""""', "\ufffd\ufffd", "(none)", "\uff1f\uff1f"],
+)  # fmt: skip
+@pytest.mark.parametrize("image", ["", ",note"])
+def test_a_prompt_that_says_nothing_is_an_error(tmp_path: Path, cell: str, image: str) -> None:
+    """A library writes ``nan``, Python ``None``, Excel's plain CSV ``????`` for other scripts."""
+    cell = f'"{cell}"' if "," in cell else cell
+    table = written(tmp_path, f"prompt,duration{image}\n{cell},10\nA kite,15\n")
+    _, rows, problems = read(table)
+    assert [(one.row, one.column) for one in problems] == [(2, "prompt")]
+    assert problems[0].remedy == "Write what the video shows, or remove the row."
+    assert [row.prompt for row in rows] == ["A kite"]
+
+
+def test_a_truth_value_is_no_prompt(tmp_path: Path) -> None:
+    """A program that writes JSON says ``true`` for a box that was ticked."""
+    _, rows, problems = read(written(tmp_path, '{"prompt": true}\n', "t.jsonl"))
+    assert (rows, len(problems)) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["凧", "воздушный змей", "طائرة", "🪁", "🌊🌊", "❤", "*️⃣", "K?", "¿Qué?", "«Kite»", "7",
+     "None of them", "Nana", "-- a kite", "??? a kite"],
+)  # fmt: skip
+def test_a_short_prompt_is_one(tmp_path: Path, prompt: str) -> None:
+    """Of any script, or a picture alone."""
+    _, rows, problems = read(written(tmp_path, f"prompt,duration\nA kite,15\n{prompt},15\n"))
+    assert problems == []
+    assert [row.prompt for row in rows] == ["A kite", prompt]
