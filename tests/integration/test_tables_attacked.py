@@ -145,3 +145,22 @@ def test_a_short_prompt_is_one(tmp_path: Path, prompt: str) -> None:
     _, rows, problems = read(written(tmp_path, f"prompt,duration\nA kite,15\n{prompt},15\n"))
     assert problems == []
     assert [row.prompt for row in rows] == ["A kite", prompt]
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["Ergebnis", "Gesamtergebnis", "Total videos", "Total: 5", "Somme", "Totale", "Totaal", "Suma",
+     "Total général", "Grand Sum", "GRAND TOTAL:", "Итого", "Total (USD)"],
+)  # fmt: skip
+def test_a_line_of_totals_is_no_prompt(tmp_path: Path, word: str) -> None:
+    """Excel's own totals row of a German table says ``Ergebnis``."""
+    text = f"prompt,duration,cost\nA kite,15,1.5\nA boat,10,1\n{word},25,2.5\n"
+    manifest, rows, problems = read(written(tmp_path, text))
+    assert (len(rows), problems, manifest.left_out.totals) == (2, [], [4])
+
+
+@pytest.mark.parametrize("prompt", ["Total eclipse", "A sum of kites", "Sum total", "Videos"])
+def test_a_prompt_about_a_total_is_one(tmp_path: Path, prompt: str) -> None:
+    """Other words beside it, or none that sums up."""
+    manifest, rows, _ = read(written(tmp_path, f"prompt,duration\nA kite,15\n{prompt},10\n"))
+    assert (len(rows), manifest.left_out.totals) == (2, [])
