@@ -19,7 +19,7 @@ from batchsora.app.known import owner_of
 from batchsora.app.loading import LoadOptions, is_capped, load_manifest
 from batchsora.app.manifests import Source, fitted_folder
 from batchsora.app.plan import Pace, make_plan, plan_json
-from batchsora.app.remembered import as_before
+from batchsora.app.remembered import as_before, words_used
 from batchsora.app.session import Hooks, Observer, Switch
 from batchsora.app.start import StartRequest, start
 from batchsora.app.views import batch_json
@@ -125,7 +125,8 @@ class Batch:
         pace = Pace(max_in_flight, rate)
         source = as_before(self._source, self._settings.database, self._name)
         with source.looked_at(self._settings.database) as manifest:
-            return self._plan(manifest, pace) | {"said_before": list(source.kept)}
+            said_before = list(words_used(source, manifest))
+            return self._plan(manifest, pace) | {"said_before": said_before}
 
     def _plan(self, manifest: Manifest, pace: Pace) -> dict[str, Any]:
         if schema.version(self._settings.database) is None:

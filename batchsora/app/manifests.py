@@ -9,6 +9,7 @@ from pathlib import Path
 
 from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.fitting import Fitter
+from batchsora.manifest.kept_columns import refuse_gone
 from batchsora.manifest.raw import PLAIN, Reading
 from batchsora.manifest.read import Manifest, open_manifest
 from batchsora.settings import SettingsError
@@ -43,20 +44,22 @@ class Source:
             others: folders in which those of workbooks are looked for as well.
 
         Raises:
-            ManifestError: it is refused.
+            ManifestError: it is refused, or a header is gone of which something was said before.
             SettingsError: somebody else may have put pictures into the folder.
         """
         if self.sha256 is not None:
             _refuse_other_content(self.path, self.sha256)
         if self.fit_images or self.reading.embedded_images:
             _refuse_foreign(pictures)
-        return open_manifest(
+        manifest = open_manifest(
             self.path,
             allow_outside=self.allow_outside,
             reading=self.reading,
             fitter=Fitter(pictures) if self.fit_images else None,
             kept=(pictures, *others),
         )
+        refuse_gone(str(self.path), manifest.header_row, self.reading, manifest.headers)
+        return manifest
 
     @contextmanager
     def looked_at(self, database: Path) -> Iterator[Manifest]:

@@ -1,10 +1,11 @@
 """What a person said once about how a manifest is read: it is kept with its batch, and used again.
 
 A word of now (``--map``, ``--default``, ``--sheet``) goes before one of before. A header of before
-that is no longer there is passed over.
+that is no longer there is passed over where that changes nothing; where a column of ours would be
+without it, opening stops (:func:`batchsora.manifest.kept_columns.refuse_gone`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
@@ -13,6 +14,8 @@ from typing import Any, Final
 from batchsora.app.databases import existing_store
 from batchsora.app.manifests import Source
 from batchsora.manifest.headers import SYNONYMS, folded
+from batchsora.manifest.kept_columns import gone
+from batchsora.manifest.read import Manifest
 from jobs.errors import EngineError
 from jobs.schema import version
 from jobs.store import Store, views
@@ -72,6 +75,10 @@ def _merged(source: Source, kept: Mapping[str, Any]) -> Source:
     now = source.reading
     spoken = {folded(header) for header in now.columns}
     targets = {name for name in now.columns.values() if name}
+    before = {folded(header) for header in _texts(kept.get("columns"))}
+    forgotten = [
+        header for header, name in now.columns.items() if not name and folded(header) in before
+    ]
     columns = {
         header: name
         for header, name in _texts(kept.get("columns")).items()
@@ -85,7 +92,7 @@ def _merged(source: Source, kept: Mapping[str, Any]) -> Source:
     sheet = kept.get("sheet") if kept.get("sheet_said") and now.sheet is None else None
     images = kept.get("images") if now.images is None else None
     images = images if isinstance(images, str) else None
-    words = [f"--map {quote(f'{header}={name}')}" for header, name in columns.items()]
+    words = [_map_word(header, name) for header, name in columns.items()]
     words += [f"--default {quote(f'{name}={text}')}" for name, text in defaults.items()]
     again = [
         name
@@ -106,7 +113,7 @@ def _merged(source: Source, kept: Mapping[str, Any]) -> Source:
         defaults={name: text for name, text in {**defaults, **now.defaults}.items() if text},
         images=now.images if images is None else images,
         results=_results(kept) if kept.get("path") == str(source.path.resolve()) else (),
-        kept=tuple(columns),
+        kept=(*columns, *forgotten),
         **flags,
     )
     return replace(source, reading=reading, kept=tuple(words))
@@ -124,6 +131,18 @@ def _texts(found: object) -> dict[str, str]:
     return {key: text for key, text in pairs if isinstance(key, str) and isinstance(text, str)}
 
 
-def kept_line(source: Source) -> str:
+def _map_word(header: str, name: str) -> str:
+    return f"--map {quote(f'{header}={name}')}"
+
+
+def words_used(source: Source, manifest: Manifest) -> tuple[str, ...]:
+    """Return the words of before that count for a manifest: its headers may have changed."""
+    passed_over = {
+        _map_word(header, name) for header, name in gone(source.reading, manifest.headers).items()
+    }
+    return tuple(word for word in source.kept if word not in passed_over)
+
+
+def kept_line(words: Sequence[str]) -> str:
     """Return what is said of words of before that count again."""
-    return f"read as you said before: {' '.join(source.kept)}"
+    return f"read as you said before: {' '.join(words)}"

@@ -25,7 +25,7 @@ from batchsora.app.mapping import mapped
 from batchsora.app.moved import settle_place
 from batchsora.app.picks import EVERY_ROW, Pick
 from batchsora.app.progress import statuses
-from batchsora.app.remembered import as_before, as_kept, kept_line
+from batchsora.app.remembered import as_before, as_kept, kept_line, words_used
 from batchsora.app.run import RunResult, RunTerms, run_batches
 from batchsora.app.session import Endpoint, Hooks, endpoint
 from batchsora.app.sought import ask_for, overruled, rows_sought
@@ -122,8 +122,8 @@ class Opened:
         if source != self.source:
             manifest = source.opened(fitted_folder(settings.database))
         teller.say(f"columns   {mapped(manifest)}")
-        if source.kept:
-            teller.say(kept_line(source))
+        if words := words_used(source, manifest):
+            teller.say(kept_line(words))
         return manifest
 
 

@@ -58,7 +58,7 @@ def command(
     """
     from batchsora.app.databases import existing_store
     from batchsora.app.plan import Pace, limits, make_plan, plan_json
-    from batchsora.app.remembered import as_before
+    from batchsora.app.remembered import as_before, words_used
     from batchsora.app.wording import some
     from jobs.schema import version
 
@@ -71,7 +71,7 @@ def command(
         else:
             with existing_store(settings.database) as store:
                 plan = make_plan(opened, name, store, pace, pick, quiet=cli.quiet)
-    plan.kept = chosen.kept
+        plan.kept = words_used(chosen, opened)
     if not sandbox:
         _ask_balance(plan, settings)
     plan.warnings += limits(plan)

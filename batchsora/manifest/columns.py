@@ -158,7 +158,7 @@ def _said(
                 f"there is no column {header!r}" if not places else f"{header!r} stands twice",
                 f"Did you mean {near[0]!r}?"
                 if near and not places
-                else f"There are: {_listed(headers)}.",
+                else f"There are: {listed(headers)}.",
                 row=row,
             )
         found[places[0]] = name
@@ -226,9 +226,9 @@ def _without_prompt(file: str, headers: Sequence[str], row: int | None) -> Excep
         remedy = f"Is {likely!r} misspelt? Call it 'prompt', or say {way_to_map(likely, 'prompt')}."
     else:
         remedy = f"Is it {likely!r}? Say {way_to_map(likely, 'prompt')}."
-    return refused(file, "there is no column 'prompt'", remedy, row=row, found=_listed(headers))
+    return refused(file, "there is no column 'prompt'", remedy, row=row, found=listed(headers))
 
 
-def _listed(headers: Sequence[str]) -> str:
+def listed(headers: Sequence[str]) -> str:
     """Show so many headers as are enough to recognise the file by."""
     return ", ".join(map(repr, headers[:SHOWN])) + (", …" if len(headers) > SHOWN else "")

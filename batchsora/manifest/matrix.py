@@ -21,6 +21,7 @@ from batchsora.manifest.errors import CellError, ManifestError, refused, shorten
 from batchsora.manifest.headers import SYNONYMS, folded, meaning
 from batchsora.manifest.templates import Template, joined, short_hash, template, words_of
 from batchsora.manifest.tree import (
+    FREE,
     LARGEST_VALUE,
     Mapping,
     Node,
@@ -183,9 +184,9 @@ class _Reader:
         self._values = node.get(VALUES)
         table = self._values.items if isinstance(self._values, Sequence) else (self._values,)
         filled = [pair for one in table if isinstance(one, Mapping) for pair in one.entries]
-        texts = [value for key, value in self._own if meaning(key.text) == "prompt"]
-        texts += [value for key, value in filled if meaning(key.text) in {None, "prompt"}]
-        for value in texts:  # of prompts, or to go into them
+        texts = [value for key, value in self._own if meaning(key.text) in FREE]
+        texts += [value for key, value in filled if meaning(key.text) in {None, *FREE}]
+        for value in texts:  # of any length, or to go into prompts
             refuse_cut(file, value)
 
     def entry(self) -> Entry:

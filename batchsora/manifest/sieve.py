@@ -12,9 +12,11 @@ pandas writes it, is left alone.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+from unicodedata import combining
 
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError, RowProblem, refused
@@ -29,11 +31,81 @@ LONGEST_COUNT: Final = 10
 """Digits."""
 
 _TOTALS: Final = frozenset(
-    ("total", "totals", "grand total", "subtotal", "sum", "summe", "gesamt", "gesamtsumme")
-)
+    [
+        "total",
+        "totals",
+        "subtotal",
+        "subtotals",
+        "sum",
+        "summe",
+        "gesamt",
+        "gesamtsumme",
+        "gesamtergebnis",
+        "ergebnis",
+        "zwischensumme",
+        "teilergebnis",
+        "endsumme",
+        "insgesamt",
+        "somme",
+        "totale",
+        "totali",
+        "totaal",
+        "totaux",
+        "subtotaal",
+        "suma",
+        "soma",
+        "razem",
+        "summa",
+        "summary",
+        "итого",
+        "всего",
+        "сумма",
+        "合计",
+        "总计",
+        "合計",
+        "총계",
+    ]
+)  # fmt: skip
+"""What a row says that sums up others, in its cell's words without accents."""
+_OF_WHAT: Final = frozenset(
+    [
+        "grand",
+        "general",
+        "generale",
+        "geral",
+        "sub",
+        "overall",
+        "all",
+        "of",
+        "the",
+        "video",
+        "videos",
+        "clip",
+        "clips",
+        "row",
+        "rows",
+        "job",
+        "jobs",
+        "prompt",
+        "prompts",
+        "count",
+        "cost",
+        "costs",
+        "price",
+        "duration",
+        "seconds",
+        "sec",
+        "usd",
+        "eur",
+    ]
+)  # fmt: skip
+"""What may stand beside such a word."""
+LONGEST_TOTAL: Final = 40
+"""Characters of its cell."""
 _NUMBER: Final = re.compile(
     r"[-+]?[$€£]?\s?[0-9][0-9.,'\s]*\s?(?:[$€£%]|usd|eur|s|sec)?", re.IGNORECASE
 )
+_WORD: Final = re.compile(r"[^\W_]+")
 _CHECKBOXES: Final = frozenset({"true", "false", "wahr", "falsch", "0"})
 _SEPARATOR: Final = re.compile(r"sep=.?", re.IGNORECASE)
 
@@ -177,15 +249,16 @@ class _Judge:
         self._ours = frozenset(table.known.values())
         self._prompt = table.known["prompt"]
         self._first = {self._prompt, table.known.get("id", self._prompt)}
-        self._odd = {*self._heads, *_TOTALS, *(f"{word}:" for word in _TOTALS)}
-        self._longest = max(map(len, self._odd))
+        self._longest = max(LONGEST_TOTAL, *map(len, self._heads))
 
     def is_plain(self, text: str) -> bool:
         """Whether a prompt says by itself that its row is one, as nearly all do."""
         return (
             bool(text)
             and text[0] not in "#/\ufeff"
-            and (len(text) > self._longest or text.casefold() not in self._odd)
+            and (
+                len(text) > self._longest or not (_sums_up(text) or text.casefold() in self._heads)
+            )
         )
 
     def reason(self, row: int, cells: Sequence[str]) -> list[int] | None:
@@ -233,7 +306,7 @@ class _Judge:
 
     def _is_total(self, filled: Mapping[int, str]) -> bool:
         """Whether a row says ``Total``, and else nothing but numbers; no prompt and no id."""
-        named = [place for place, word in filled.items() if word.rstrip(":") in _TOTALS]
+        named = [place for place, word in filled.items() if _sums_up(word)]
         if len(named) != 1 or filled.keys() & self._first - {named[0]}:
             return False
         return all(_NUMBER.fullmatch(word) for p, word in filled.items() if p != named[0])
@@ -247,6 +320,18 @@ class _Judge:
 def _plain(text: str) -> str:
     """Return a cell without case, white space around it, and byte order marks."""
     return text.strip().lstrip(MARK).strip('"').strip().casefold()
+
+
+def _sums_up(text: str) -> bool:
+    """Whether a cell says ``Total``, in one of many languages: ``Grand total: 5``."""
+    if len(text) > LONGEST_TOTAL:
+        return False
+    bare = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not combining(c))
+    said = _WORD.findall(unicodedata.normalize("NFC", bare))
+    words = [word for word in said if not word.isdecimal()]
+    return len([word for word in words if word in _TOTALS]) == 1 and all(
+        word in _TOTALS or word in _OF_WHAT for word in words
+    )
 
 
 def _count(cells: Sequence[str], last: int) -> int | None:

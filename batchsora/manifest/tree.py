@@ -166,7 +166,10 @@ CUT: Final = (
     "the text ends here, because a # behind a space begins a comment",
     "Put the whole text in quotes, or write the comment on a line of its own.",
 )
-"""What is wrong with a prompt that a comment cuts, and what to do."""
+"""What is wrong with a text that a comment cuts, and what to do."""
+FREE: Final = frozenset({"prompt", "id", "campaign"})
+"""Columns that take any text, so that one which a comment cuts means something else; of the others
+a comment behind the value is one: ``duration: 15  # seconds``."""
 
 
 def refuse_cut(file: str, node: Node) -> None:

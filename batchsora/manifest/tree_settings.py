@@ -10,6 +10,7 @@ from batchsora.manifest.errors import CellError, refused, shorten
 from batchsora.manifest.headers import SYNONYMS
 from batchsora.manifest.raw import Settings
 from batchsora.manifest.tree import (
+    FREE,
     LARGEST_VALUE,
     Mapping,
     Node,
@@ -152,7 +153,7 @@ def _defaults(
                 file, f"{where!r} has {shorten(name)!r} twice", "Remove one of them.", row=key.line
             )
         seen.add(name)
-        if name == "prompt":
+        if name in FREE:
             refuse_cut(file, value)
         if name in SYNONYMS:
             single(file, f"{where}.{shorten(key.text)}", value)

@@ -17,6 +17,7 @@ from batchsora.manifest.matrix import Matrix, read_matrix
 from batchsora.manifest.raw import RawRow, Settings
 from batchsora.manifest.tree import (
     CUT,
+    FREE,
     LARGEST_VALUE,
     LITERAL,
     Mapping,
@@ -143,7 +144,7 @@ def _problems(file: str, node: Node) -> Iterator[RowProblem]:
                 "must be a single value",
                 "Write it as one text; for several videos write several jobs.",
             )
-        elif name == "prompt" and isinstance(value, Scalar) and value.cut:
+        elif name in FREE and isinstance(value, Scalar) and value.cut:
             yield RowProblem(file, value.line, key.text, shorten(value.text), *CUT)
         elif value.depth and value.weight > LARGEST_VALUE and folded(key.text) not in _RESULTS:
             yield RowProblem(

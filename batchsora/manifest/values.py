@@ -42,6 +42,17 @@ FAILED_BEGIN: Final = frozenset("#EeFfLlWwCc")
 """How it begins."""
 LONGEST_FAILED: Final = 24
 
+_NOTHING: Final = frozenset(
+    ("n/a", "na", "n.a", "n.v", "nan", "none", "null", "nil", "tbd", "tba", "tbc", "todo", "to do")
+) | {"true", "false", "undefined", "nat"}
+"""What people and programs write where there is no text."""
+LONGEST_NOTHING: Final = 16
+"""Characters, with signs around it."""
+_WRITE: Final = "Write what the video shows, or remove the row."
+_SIGNS: Final = " .,:;!?-_*\"'`()[]<>{}"
+_LOST: Final = "\N{REPLACEMENT CHARACTER}"
+"""Stands where a character could not be read."""
+
 CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 CONTROL_OR_LINE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _NOT_IN_A_URL = re.compile('[\\s\x00-\x20\x7f-\x9f\ud800-\udfff<>"{}|\\\\^`]')
@@ -191,8 +202,29 @@ def prompt(text: str) -> str:
         raise CellError("the prompt has control characters", "Remove them.")
     # Zero-width characters are not white space to Python, and yet nothing to see.
     if not words[:1].isalnum() and not is_visible(words):
-        raise CellError("the prompt is empty", "Write what the video shows, or remove the row.")
+        raise CellError("the prompt is empty", _WRITE)
+    if says_nothing(words):
+        raise CellError("the prompt says nothing that could be seen", _WRITE)
     return words
+
+
+def says_nothing(words: str) -> bool:
+    """Say whether a text only stands where there is none.
+
+    That is a word like ``n/a`` or ``TBD``, or nothing but punctuation: a dash, or the question
+    marks that a program wrote for letters of another script. Emoji say something.
+
+    Args:
+        words: without surrounding white space.
+    """
+    if len(words) <= LONGEST_NOTHING and words.casefold().strip(_SIGNS) in _NOTHING:
+        return True
+    if words[:1].isalnum():
+        return False
+    return all(
+        unicodedata.category(character)[0] in "PZC" or character in f"\n{_LOST}"
+        for character in words
+    )
 
 
 def is_visible(text: str) -> bool:

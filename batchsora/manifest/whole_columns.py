@@ -102,10 +102,10 @@ class ColumnReader:
             return None
         if any(len(text) <= values.LONGEST_FAILED and values.has_failed(text) for text in prompts):
             return None
-        if not all(map(str.isalnum, firsts)):  # an emoji, a quote: seldom all of them
-            for prompt, first in zip(prompts, firsts, strict=True):
-                if not first.isalnum() and not values.is_visible(prompt):
-                    return None
+        for prompt, first in zip(prompts, firsts, strict=True):
+            plain = len(prompt) > values.LONGEST_NOTHING and first.isalnum()
+            if not plain and values.says_nothing(prompt):
+                return None
         return None if values.CONTROL.search("\n".join(prompts)) else prompts
 
     def _term(self, row: Sequence[str]) -> Terms | None:

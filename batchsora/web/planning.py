@@ -17,7 +17,7 @@ from batchsora.app.loading import ADHOC
 from batchsora.app.manifests import Source, sha256_of
 from batchsora.app.picks import EVERY_ROW, Pick
 from batchsora.app.plan import Pace, Plan, limits, make_plan
-from batchsora.app.remembered import as_before
+from batchsora.app.remembered import as_before, words_used
 from batchsora.app.session import endpoint
 from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.read import READERS
@@ -216,7 +216,7 @@ class Planner:
             existing_store(settings.database) as store,
         ):
             plan = make_plan(manifest, way.name, store, Pace(max_in_flight=way.in_flight), pick)
-            plan.kept = source.kept
+            plan.kept = words_used(source, manifest)
             # people know where their file is, and uploads lie where nobody looks
             plan.warnings = [warning.removeprefix(f"{path}, ") for warning in plan.warnings]
             self._ask_balance(plan)

@@ -1,0 +1,166 @@
+"""Tables as people have them that bought the wrong thing or passed a cap."""
+
+from pathlib import Path
+
+import pytest
+from support.shell import Shell
+
+from batchsora.manifest.errors import ManifestError, RowProblem
+from batchsora.manifest.read import Manifest, open_manifest
+from batchsora.runblob.kinds import kind_of
+from batchsora.sandbox.server import SandboxServer
+from batchsora.sandbox.world import World
+from jobs.spec import SpecRow
+
+QUICK = ("--poll-interval", "0.05", "--rate", "0", "--yes", "--no-download")
+
+
+@pytest.fixture
+def call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Shell:
+    """Call commands in an empty folder, with a token."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RUNBLOB_API_KEY", "tok-tables")
+    return Shell(capfd)
+
+
+def read(path: Path) -> tuple[Manifest, list[SpecRow], list[RowProblem]]:
+    """Read a manifest to its end."""
+    manifest = open_manifest(path)
+    rows = list(manifest.spec_rows(lambda request: kind_of(request).key))
+    problems = [row for row in rows if isinstance(row, RowProblem)]
+    return manifest, [row for row in rows if isinstance(row, SpecRow)], problems
+
+
+def written(folder: Path, text: str, name: str = "t.csv") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+KEPT = ("--map", "Kunde=campaign", "--budget", "50", "--cap", "Acme=0.30")
+
+
+@pytest.fixture
+def bought(call: Shell, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Buy a table whose campaign a person named, up to near its cap."""
+    world = World(time_scale=2000.0)
+    with SandboxServer(world) as server:
+        monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
+        table = written(Path(), "id,prompt,Kunde\n1,A kite,Acme\n2,A boat,Acme\n")
+        assert call("run", str(table), *KEPT, *QUICK).code == 0
+    assert len(world.made) == 2
+    written(Path(), "id,prompt,Client\n1,A kite,Acme\n2,A boat,Acme\n3,A hill,Acme\n")
+    return world
+
+
+@pytest.mark.usefixtures("bought")
+def test_a_kept_mapping_whose_header_was_renamed_stops(call: Shell) -> None:
+    """The cap of a campaign holds no more when its column is called otherwise."""
+    said = call("run", "t.csv", *QUICK)
+    assert said.code == 2
+    assert "there is no column 'Kunde' any more" in said.words
+    assert "'Client'" in said.words
+    assert "--map 'Kunde='" in said.words
+    assert call("plan", "t.csv").code == 2
+
+
+@pytest.mark.usefixtures("bought")
+def test_a_renamed_header_is_named_again_or_forgotten(call: Shell) -> None:
+    """Either is a word of now; the one of before is told no more."""
+    plan = call("plan", "t.csv", "--map", "Client=campaign", "--json").json
+    assert plan["columns"]["campaign"] == "Client"
+    assert plan["said_before"] == []
+    plan = call("plan", "t.csv", "--map", "Kunde=", "--json").json
+    assert "campaign" not in plan["columns"]
+    assert plan["said_before"] == []
+
+
+@pytest.mark.usefixtures("bought")
+def test_a_header_that_got_the_proper_name_needs_no_word(call: Shell) -> None:
+    """Its mapping is passed over, and not told as one that counts."""
+    written(Path(), "id,prompt,campaign\n1,A kite,Acme\n2,A boat,Acme\n")
+    plan = call("plan", "t.csv", "--json").json
+    assert (plan["columns"]["campaign"], plan["said_before"]) == ("campaign", [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "jobs:\n- prompt: A kite\n  campaign: Spring #2\n",
+        "jobs:\n- prompt: A kite\n  id: Take #2\n",
+    ],
+)
+def test_a_name_that_a_comment_cuts_is_an_error(tmp_path: Path, text: str) -> None:
+    """``Spring #2`` is ``Spring`` to YAML: another cap."""
+    _, rows, problems = read(written(tmp_path, text, "t.yaml"))
+    assert rows == []
+    assert "a # behind a space begins a comment" in problems[0].problem
+
+
+def test_a_default_campaign_that_a_comment_cuts_is_refused(tmp_path: Path) -> None:
+    """It stands under every job."""
+    text = "defaults:\n  campaign: Spring #2\njobs:\n- A kite\n"
+    with pytest.raises(ManifestError, match="begins a comment"):
+        open_manifest(written(tmp_path, text, "t.yaml"))
+
+
+def test_a_comment_behind_a_number_is_one(tmp_path: Path) -> None:
+    """Nothing else can be meant by it."""
+    text = "jobs:\n- prompt: A kite\n  duration: 15  # seconds\n"
+    _, rows, problems = read(written(tmp_path, text, "t.yaml"))
+    assert (len(rows), problems) == (1, [])
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["-", "n/a", "N/A", "nan", "None", "NULL", "TBD", "TODO:", "?", "??????", "?? ???, ???? " * 9,
+     ".", "…", '""""', "\ufffd\ufffd", "(none)", "\uff1f\uff1f"],
+)  # fmt: skip
+@pytest.mark.parametrize("image", ["", ",note"])
+def test_a_prompt_that_says_nothing_is_an_error(tmp_path: Path, cell: str, image: str) -> None:
+    """A library writes ``nan``, Python ``None``, Excel's plain CSV ``????`` for other scripts."""
+    cell = f'"{cell}"' if "," in cell else cell
+    table = written(tmp_path, f"prompt,duration{image}\n{cell},10\nA kite,15\n")
+    _, rows, problems = read(table)
+    assert [(one.row, one.column) for one in problems] == [(2, "prompt")]
+    assert problems[0].remedy == "Write what the video shows, or remove the row."
+    assert [row.prompt for row in rows] == ["A kite"]
+
+
+def test_a_truth_value_is_no_prompt(tmp_path: Path) -> None:
+    """A program that writes JSON says ``true`` for a box that was ticked."""
+    _, rows, problems = read(written(tmp_path, '{"prompt": true}\n', "t.jsonl"))
+    assert (rows, len(problems)) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["凧", "воздушный змей", "طائرة", "🪁", "🌊🌊", "❤", "*️⃣", "K?", "¿Qué?", "«Kite»", "7",
+     "None of them", "Nana", "-- a kite", "??? a kite"],
+)  # fmt: skip
+def test_a_short_prompt_is_one(tmp_path: Path, prompt: str) -> None:
+    """Of any script, or a picture alone."""
+    _, rows, problems = read(written(tmp_path, f"prompt,duration\nA kite,15\n{prompt},15\n"))
+    assert problems == []
+    assert [row.prompt for row in rows] == ["A kite", prompt]
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["Ergebnis", "Gesamtergebnis", "Total videos", "Total: 5", "Somme", "Totale", "Totaal", "Suma",
+     "Total général", "Grand Sum", "GRAND TOTAL:", "Итого", "Total (USD)"],
+)  # fmt: skip
+def test_a_line_of_totals_is_no_prompt(tmp_path: Path, word: str) -> None:
+    """Excel's own totals row of a German table says ``Ergebnis``."""
+    text = f"prompt,duration,cost\nA kite,15,1.5\nA boat,10,1\n{word},25,2.5\n"
+    manifest, rows, problems = read(written(tmp_path, text))
+    assert (len(rows), problems, manifest.left_out.totals) == (2, [], [4])
+
+
+@pytest.mark.parametrize("prompt", ["Total eclipse", "A sum of kites", "Sum total", "Videos"])
+def test_a_prompt_about_a_total_is_one(tmp_path: Path, prompt: str) -> None:
+    """Other words beside it, or none that sums up."""
+    manifest, rows, _ = read(written(tmp_path, f"prompt,duration\nA kite,15\n{prompt},10\n"))
+    assert (len(rows), manifest.left_out.totals) == (2, [])
