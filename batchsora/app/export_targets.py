@@ -7,12 +7,14 @@ them, or was changed since (somebody works in it), is a person's own and never r
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from batchsora.tables import TableError, check_place
+from jobs.errors import DatabaseUnusableError
 from jobs.store import Store, views
 from jobs.store.batches import keep_written
 
@@ -61,6 +63,8 @@ def check_target_is_ours(store: Store, target: Path, batches: Sequence[Any]) -> 
 def remember(store: Store, target: Path, batches: Iterable[Any]) -> None:
     """Keep with each batch that a file is an export of it.
 
+    A database that can only be looked at keeps nothing: the file is not replaced then, next time.
+
     Args:
         store: the job table.
         target: the file, as it was written.
@@ -76,7 +80,8 @@ def remember(store: Store, target: Path, batches: Iterable[Any]) -> None:
                 latest = dict([*kept.items(), (name, digest)][-MOST_KEPT:])
                 keep_written(connection, batch.id, KEPT, latest)
 
-    store.write(work)
+    with suppress(DatabaseUnusableError):
+        store.write(work)
 
 
 def _exports(batch: Any) -> dict[str, str]:

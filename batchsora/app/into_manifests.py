@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
@@ -19,6 +20,7 @@ from batchsora.manifest.sheet_reader import EXCEL
 from batchsora.manifest.sieve import rows_text
 from batchsora.tables import REST, RESULT_COLUMNS, TableError, replacing, result_headers
 from batchsora.workbook import shortened, too_long
+from jobs.errors import DatabaseUnusableError
 from jobs.provider import GenerationRequest
 from jobs.spec import fingerprint
 from jobs.states import JobState
@@ -110,13 +112,16 @@ def headers_in(manifest: Manifest) -> dict[str, str]:
 def keep_results(store: Store, batch: Any, manifest: Manifest) -> None:
     """Keep with a batch which columns of its manifest are ours, now that results are in them.
 
+    A database that can only be looked at keeps nothing: they are known by what they say then.
+
     Args:
         store: the job table.
         batch: the batch.
         manifest: its manifest, as it was before.
     """
     headers = sorted(headers_in(manifest).values())
-    store.write(lambda c: keep_written(c, batch.id, RESULTS, headers))
+    with suppress(DatabaseUnusableError):
+        store.write(lambda c: keep_written(c, batch.id, RESULTS, headers))
 
 
 def write_beside(store: Store, batches: Sequence[Any], done: Exported) -> None:

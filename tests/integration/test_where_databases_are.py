@@ -74,7 +74,9 @@ def test_what_writes_is_refused_on_a_network_drive(
     assert not Path("batchsora.db.lock").exists()
 
 
-@pytest.mark.parametrize("command", [("status",), ("jobs",), ("export", "-o", "x.csv")])
+@pytest.mark.parametrize(
+    "command", [("status",), ("jobs",), ("export", "-o", "x.csv"), ("export", "--in-place")]
+)
 def test_what_looks_is_let_in(
     command: tuple[str, ...], call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
