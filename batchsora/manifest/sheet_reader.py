@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from batchsora.manifest.books.choosing import EXCEL, OTHERS, book_of
 from batchsora.manifest.books.covered import HeaderCoversError, covered
+from batchsora.manifest.books.headings import without_headings
 from batchsora.manifest.books.model import FAILED, Area, Beside, Book, SheetRow
 from batchsora.manifest.columns import understand
 from batchsora.manifest.errors import ManifestError, RowProblem, cell_name, refused, shorten
@@ -56,6 +57,7 @@ class SheetTable:
     _ours: Mapping[str, int]
     _reading: Reading
     _hidden: list[int]
+    _headings: list[int]
     _pictures: SheetPictures
 
     @property
@@ -81,6 +83,7 @@ class SheetTable:
         """
         self.warnings.clear()
         self._hidden.clear()
+        self._headings.clear()
         self._pictures.begin()
         with _understood(self.path):
             try:
@@ -94,11 +97,15 @@ class SheetTable:
                 *self._columns_hidden(),
                 *self._rows_hidden(),
                 *self._sheets_left(),
+                *self._told_headings(),
             ]
         )
 
     def _below(self) -> Iterator[RawRow | RowProblem]:
         rows = (row for row in self._book.rows(self.sheet) if row.number >= self.header_row)
+        rows = without_headings(
+            rows, self._beside.merges, self.header_row, self.headers, self._ours, self._headings
+        )
         for row in covered(rows, self._beside.merges, self.header_row):
             if row.number <= self.header_row or row.blank:
                 continue
@@ -160,7 +167,7 @@ class SheetTable:
         hidden = self._hidden
         if not hidden:
             return
-        rows = ", ".join(map(str, hidden[:SHOWN])) + (", …" if len(hidden) > SHOWN else "")
+        rows = _numbers(hidden)
         one = len(hidden) == 1
         yield RowProblem(
             str(self.path),
@@ -172,6 +179,21 @@ class SheetTable:
             f"--include-hidden takes {'it' if one else 'them'}.",
             cell_name(self.sheet, hidden[0], None),
         )
+
+    def _told_headings(self) -> Iterator[RowProblem]:
+        if found := self._headings:
+            one = len(found) == 1
+            yield RowProblem(
+                str(self.path),
+                None,
+                None,
+                None,
+                f"{len(found)} row{' is a heading' if one else 's are headings'} merged over the "
+                f"columns, and {'was' if one else 'were'} left out "
+                f"(row{'' if one else 's'} {_numbers(found)})",
+                f"If {'it is a prompt' if one else 'they are prompts'}, unmerge the cells.",
+                cell_name(self.sheet, found[0], None),
+            )
 
     def _columns_hidden(self) -> Iterator[RowProblem]:
         for first, last in self._beside.hidden_columns:
@@ -216,6 +238,10 @@ class SheetTable:
         )
 
 
+def _numbers(rows: Sequence[int]) -> str:
+    return ", ".join(map(str, rows[:SHOWN])) + (", …" if len(rows) > SHOWN else "")
+
+
 def open_sheet(path: Path, reading: Reading = PLAIN) -> SheetTable:
     """Open a workbook, and read the header of one of its sheets.
 
@@ -256,6 +282,7 @@ def open_sheet(path: Path, reading: Reading = PLAIN) -> SheetTable:
             beside,
             ours,
             reading,
+            [],
             [],
             pictures,
         )

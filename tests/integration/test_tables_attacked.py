@@ -1,8 +1,11 @@
 """Tables as people have them that bought the wrong thing or passed a cap."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import openpyxl
 import pytest
+from openpyxl.worksheet.worksheet import Worksheet
 from support.shell import Shell
 
 from batchsora.manifest.errors import ManifestError, RowProblem
@@ -164,3 +167,34 @@ def test_a_prompt_about_a_total_is_one(tmp_path: Path, prompt: str) -> None:
     """Other words beside it, or none that sums up."""
     manifest, rows, _ = read(written(tmp_path, f"prompt,duration\nA kite,15\n{prompt},10\n"))
     assert (len(rows), manifest.left_out.totals) == (2, [])
+
+
+def sheet(folder: Path, rows: Sequence[Sequence[str]], *merged: str) -> Path:
+    made = openpyxl.Workbook()
+    first = made.active
+    assert isinstance(first, Worksheet)
+    for row in rows:
+        first.append(list(row))
+    for area in merged:
+        first.merge_cells(area)
+    path = folder / "t.xlsx"
+    made.save(path)
+    return path
+
+
+@pytest.mark.parametrize("second", ["campaign", "owner"])
+def test_a_heading_merged_over_all_columns_is_no_row(tmp_path: Path, second: str) -> None:
+    """It would be bought with the heading as its prompt, and as its campaign."""
+    rows = [["prompt", second, "notes"], ["A kite", "a", ""], ["Block 2"], ["A boat", "b", ""]]
+    manifest, found, problems = read(sheet(tmp_path, rows, "A3:C3"))
+    assert problems == []
+    assert [row.prompt for row in found] == ["A kite", "A boat"]
+    assert any("left out (row 3)" in warning.problem for warning in manifest.warnings)
+
+
+def test_a_prompt_merged_over_some_columns_is_a_row(tmp_path: Path) -> None:
+    """Its other cells say something, or it leaves a column of ours free."""
+    rows = [["prompt", "notes", "campaign"], ["A kite", "", "a"], ["A boat", "", ""]]
+    manifest, found, _ = read(sheet(tmp_path, rows, "A2:B2", "A3:B3"))
+    assert [row.prompt for row in found] == ["A kite", "A boat"]
+    assert manifest.warnings == ()
