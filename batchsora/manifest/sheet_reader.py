@@ -102,9 +102,9 @@ class SheetTable:
         )
 
     def _below(self) -> Iterator[RawRow | RowProblem]:
-        rows = (row for row in self._book.rows(self.sheet) if row.number >= self.header_row)
+        below = (row for row in self._book.rows(self.sheet) if row.number >= self.header_row)
         rows = without_headings(
-            rows, self._beside.merges, self.header_row, self.headers, self._ours, self._headings
+            below, self._beside.merges, self.header_row, self.headers, self._ours, self._headings
         )
         for row in covered(rows, self._beside.merges, self.header_row):
             if row.number <= self.header_row or row.blank:
