@@ -17,7 +17,7 @@ from jobs.spec import JobSpec
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12) | st.text(
     "'=+-@\t\r\n5., \"", max_size=6
 )
-PROMPTS = st.text("'=+-@ab\"\n,;", min_size=1, max_size=8).filter(str.strip)
+PROMPTS = st.text("'=+-@ab\"\n,;", min_size=1, max_size=8).filter(lambda text: {"a", "b"} & {*text})
 ROWS = st.fixed_dictionaries(
     {
         "id": st.just("") | st.from_regex(r"[a-c][0-9]?", fullmatch=True),
