@@ -167,9 +167,9 @@ CUT: Final = (
     "Put the whole text in quotes, or write the comment on a line of its own.",
 )
 """What is wrong with a text that a comment cuts, and what to do."""
-FREE: Final = frozenset({"prompt", "id", "campaign"})
-"""Columns that take any text, so that one which a comment cuts means something else; of the others
-a comment behind the value is one: ``duration: 15  # seconds``."""
+FREE: Final = frozenset({"prompt", "campaign"})
+"""Columns whose text means something else, and unseen, where a comment cuts it; of the others a
+comment behind the value is one: ``duration: 15  # seconds``. Two ids cut alike are an error."""
 
 
 def refuse_cut(file: str, node: Node) -> None:

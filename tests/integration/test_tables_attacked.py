@@ -92,7 +92,7 @@ def test_a_header_that_got_the_proper_name_needs_no_word(call: Shell) -> None:
     "text",
     [
         "jobs:\n- prompt: A kite\n  campaign: Spring #2\n",
-        "jobs:\n- prompt: A kite\n  id: Take #2\n",
+        "- prompt: A kite\n  campaign: Spring # 2\n",
     ],
 )
 def test_a_name_that_a_comment_cuts_is_an_error(tmp_path: Path, text: str) -> None:
