@@ -1,8 +1,9 @@
 """Which columns of a manifest are results of an earlier export, and which are a person's own.
 
-A name alone says little: ``status``, ``price`` and ``file`` are words that people use as well. A
-column is taken for ours when it is called just as we call it, says what we write there, and is not
-alone; or when the batch keeps that we wrote it (:attr:`batchsora.manifest.raw.Reading.results`).
+A name alone says little: ``status``, ``verdict`` and ``file`` are words that people use as well,
+with the same words below them. A column is taken for ours when it is called just as we call it,
+says what we write there, and stands beside one that nobody else has; or when the batch keeps that
+we wrote it (:attr:`batchsora.manifest.raw.Reading.results`).
 """
 
 import json
@@ -41,8 +42,6 @@ _SAYS: Final[Mapping[str, re.Pattern[str]]] = {
     }.items()
 }
 """What we write in each column, for each video."""
-_VAGUE: Final = frozenset(["price", "error", "attempts", "model"])
-"""Columns whose cells would fit many columns of other people."""
 _UNIQUE: Final = frozenset(["generation_id", "error_kind"])
 """Names that nobody else has."""
 
@@ -64,25 +63,25 @@ def results_among(
     Returns:
         For the place of each, which result it holds.
     """
+    elsewhere = {result_column(header) for header in kept}
     named = {
         place: name
         for place, header in enumerate(headers)
-        if header not in said and (name := result_column(header)) is not None
+        if header not in said
+        and (name := result_column(header)) is not None
+        and (header in kept or name not in elsewhere)  # ours is called otherwise, and was deleted
     }
     if not named:
         return {}
     known = {place for place in named if headers[place] in kept}
-    telling, fitting = set(), set()
     counts = _counts(named, rows)
-    for place, name in named.items():
+    fitting = set()
+    for place in named:
         fit, other = counts[place]
         if fit >= other or (fit and place in known):
             fitting.add(place)
-            if fit and name not in _VAGUE:
-                telling.add(place)
-    several = len(fitting) > 1 and bool(telling or known)
-    alone = any(named[place] in _UNIQUE for place in fitting)
-    ours = fitting if several or alone else fitting & known
+    unique = any(named[place] in _UNIQUE for place in fitting)
+    ours = fitting if unique else fitting & known
     return _once(headers, {place: name for place, name in named.items() if place in ours})
 
 

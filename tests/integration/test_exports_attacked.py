@@ -14,7 +14,7 @@ from batchsora.app import into_manifests
 from batchsora.manifest.csv_results import check_written, write_csv_results
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from batchsora.tables import write_table
+from batchsora.tables import RESULT_COLUMNS, write_table
 
 QUICK = ("--poll-interval", "0.05", "--rate", "0", "--yes", "--no-download")
 TABLE = Path("t.csv")
@@ -167,3 +167,20 @@ def test_results_of_a_prompt_that_was_given_by_hand_are_written(call: Shell, wor
     assert call("run", str(TABLE), *QUICK).code == 0
     assert "something else" not in call("export", "--in-place").words
     assert [row["status"] for row in rows_of(TABLE)] == ["completed"]
+
+
+@pytest.mark.usefixtures("world")
+def test_a_status_and_a_verdict_of_their_own_stay(call: Shell) -> None:
+    """Nothing was ever written into this table, whatever words they have in it."""
+    TABLE.write_text("prompt,status,verdict\nA kite,queued,favourite\nA boat,completed,\n")
+    for _ in range(2):
+        assert call("run", str(TABLE), "--budget", "5", *QUICK).code == 0
+        assert call("export", "--in-place").code == 0
+        next(Path().glob("t.*.csv")).unlink()  # named by the second
+        rows = rows_of(TABLE)
+        assert [(row["status"], row["verdict"]) for row in rows] == [
+            ("queued", "favourite"),
+            ("completed", ""),
+        ]
+        assert [row["batchsora_status"] for row in rows] == ["completed", "completed"]
+        assert len(rows[0]) == 3 + len(RESULT_COLUMNS)

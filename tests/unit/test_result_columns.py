@@ -52,11 +52,11 @@ def found(
 
 @given(st.sets(st.sampled_from(RESULT_COLUMNS), min_size=2))
 def test_any_part_of_an_export_is_known(names: set[str]) -> None:
-    """Whatever was deleted of it, as long as two are left of which one tells."""
+    """Whatever was deleted of it, as long as one is left that nobody else has."""
     headers = ["prompt", *(name for name in RESULT_COLUMNS if name in names), "Status", "note"]
     rows = [["A kite", *(one[name] for name in headers[1:-2]), "", "x"] for one in (DONE, FAILED)]
-    telling = names - {"price", "error", "attempts", "model"}
-    assert found(headers, *rows) == (headers[1:-2] if telling else [])
+    unique = names & {"generation_id", "error_kind"}
+    assert found(headers, *rows) == (headers[1:-2] if unique else [])
 
 
 @pytest.mark.parametrize("name", ["generation_id", "error_kind"])
@@ -73,6 +73,8 @@ def test_a_name_that_nobody_else_has_is_enough(name: str) -> None:
         (["prompt", "file", "status"], ["A kite", "cup.png", "todo"]),
         (["prompt", "Status", "Price"], ["A kite", "completed", "0.12"]),
         (["prompt", "model", "price"], ["A kite", "Canon", "1200.00"]),
+        (["prompt", "status", "verdict"], ["A kite", "queued", "favourite"]),
+        (["prompt", "status", "file", "price"], ["A kite", "completed", "a.mp4", "0.12"]),
     ],
 )
 def test_a_person_s_own_are_theirs(headers: list[str], row: list[str]) -> None:
@@ -90,9 +92,12 @@ def test_what_the_batch_keeps_is_ours_while_it_says_so() -> None:
 
 def test_several_videos_and_a_total_are_no_doubt() -> None:
     """Lines of a workbook's cell, lists of YAML, and what somebody wrote below."""
-    headers = ["prompt", "status", "price"]
-    rows = [["A", "completed\nfailed", "0.12\n0.12"], ["B", '["queued", null]', "[0.12, null]"]]
-    assert found(headers, *rows, ["", "Total", "=0.36"]) == ["status", "price"]
+    headers = ["prompt", "status", "price", "generation_id"]
+    rows = [
+        ["A", "completed\nfailed", "0.12\n0.12", "g\nh"],
+        ["B", '["queued", null]', "[0.12, null]", '["i", null]'],
+    ]
+    assert found(headers, *rows, ["", "Total", "=0.36", ""]) == headers[1:]
 
 
 def test_a_column_of_theirs_beside_ours_is_not_taken() -> None:
@@ -104,6 +109,12 @@ def test_a_column_of_theirs_beside_ours_is_not_taken() -> None:
     later = ["prompt", "status", "generation_id", "status"]
     table = [RawRow(2, ["A", "completed", "g", "queued"])]
     assert results_among(later, table) == {1: "status", 2: "generation_id"}
+
+
+def test_theirs_is_not_taken_where_ours_was_deleted() -> None:
+    """The batch keeps that ours is called otherwise."""
+    headers, row = ["prompt", "status", "generation_id"], ["A", "completed", "g"]
+    assert found(headers, row, kept=["batchsora_status", "generation_id"]) == ["generation_id"]
 
 
 def test_what_a_person_says_goes_first() -> None:
