@@ -117,12 +117,15 @@ def test_empty_jobs_are_left_out(tmp_path: Path) -> None:
 
 
 def test_quoted_nothing_is_a_text(tmp_path: Path) -> None:
-    """A prompt may be the word null, when it is quoted."""
-    first, second = manifest(tmp_path, "- prompt: 'null'\n- {prompt: null, id: x}\n").rows()
+    """A campaign may be called null, when it is quoted; a prompt that says it says nothing."""
+    text = "- {prompt: A, campaign: 'null'}\n- {prompt: null, id: x}\n- {prompt: 'null', id: y}\n"
+    first, second, third = manifest(tmp_path, text).rows()
     assert isinstance(first, JobSpec)
-    assert first.request.prompt == "null"
+    assert first.campaign == "null"
     assert isinstance(second, RowProblem)
     assert "empty" in second.problem
+    assert isinstance(third, RowProblem)
+    assert "says nothing" in third.problem
 
 
 def test_anchors_and_merge_keys(tmp_path: Path) -> None:
