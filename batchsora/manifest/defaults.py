@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from batchsora.manifest.errors import RowProblem
-from batchsora.manifest.raw import RawRow, RawTable, Settings, hidden_in, warnings_of
+from batchsora.manifest.raw import OtherRows, RawRow, RawTable
 
 IMAGES: Final = ("image", "image_url")
 """Two ways to say one thing: a row that says one of them takes no default of the other."""
 
 
 @dataclass(frozen=True, slots=True)
-class DefaultedTable:
+class DefaultedTable(OtherRows):
     """A table in which empty cells say the default; columns that it lacks come last.
 
     Attributes:
@@ -25,31 +25,6 @@ class DefaultedTable:
     headers: tuple[str, ...]
     places: Mapping[int, str]
     pictures: tuple[int, ...]
-
-    @property
-    def header_row(self) -> int | None:
-        """Say where the headers stand."""
-        return self.inner.header_row
-
-    @property
-    def sheet(self) -> str | None:
-        """Name the workbook's sheet."""
-        return self.inner.sheet
-
-    @property
-    def settings(self) -> Settings:
-        """Give what the file says beside its rows."""
-        return self.inner.settings
-
-    @property
-    def warnings(self) -> tuple[RowProblem, ...]:
-        """Give what the reader of the file has to tell."""
-        return warnings_of(self.inner)
-
-    @property
-    def hidden(self) -> bool:
-        """Whether rows were left out because people don't see them."""
-        return hidden_in(self.inner)
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
         """Read the rows, their empty cells filled."""

@@ -25,10 +25,9 @@ from batchsora.manifest.kept_pictures import embedded_name, embedded_text, keep
 from batchsora.manifest.raw import (
     LARGEST_PART,
     Embedded,
+    OtherRows,
     RawRow,
     Reading,
-    Settings,
-    hidden_in,
     warnings_of,
 )
 from batchsora.manifest.sieve import Sieve
@@ -42,7 +41,7 @@ _IMAGES: Final = ("image", "image_url")
 
 
 @dataclass(frozen=True, slots=True)
-class EmbeddedTable:
+class EmbeddedTable(OtherRows):
     """A sheet in which the pictures that lie at its rows stand in the column ``image``.
 
     Attributes:
@@ -66,29 +65,9 @@ class EmbeddedTable:
     own_warnings: list[RowProblem] = field(default_factory=list)
 
     @property
-    def header_row(self) -> int | None:
-        """Say where the headers stand."""
-        return self.inner.header_row
-
-    @property
-    def sheet(self) -> str | None:
-        """Name the workbook's sheet."""
-        return self.inner.sheet
-
-    @property
-    def settings(self) -> Settings:
-        """Give what the file says beside its rows."""
-        return self.inner.settings
-
-    @property
     def warnings(self) -> tuple[RowProblem, ...]:
         """Give what the reader of the file has to tell, and what is told of pictures."""
         return (*warnings_of(self.inner), *self.own_warnings)
-
-    @property
-    def hidden(self) -> bool:
-        """Whether rows were left out because people don't see them."""
-        return hidden_in(self.inner)
 
     @property
     def notes(self) -> list[str]:

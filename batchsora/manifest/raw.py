@@ -167,6 +167,42 @@ def hidden_in(table: RawTable) -> bool:
     return bool(getattr(table, "hidden", False))
 
 
+class OtherRows:
+    """A table that gives the rows of another one otherwise; of all else it says what that says.
+
+    Attributes:
+        inner: the other table.
+    """
+
+    __slots__ = ()
+    inner: RawTable
+
+    @property
+    def header_row(self) -> int | None:
+        """Return where the headers stand."""
+        return self.inner.header_row
+
+    @property
+    def sheet(self) -> str | None:
+        """Return the name of the workbook's sheet."""
+        return self.inner.sheet
+
+    @property
+    def settings(self) -> Settings:
+        """Return what the file says beside its rows."""
+        return self.inner.settings
+
+    @property
+    def warnings(self) -> tuple[RowProblem, ...]:
+        """Return what the reader of the file has to tell."""
+        return warnings_of(self.inner)
+
+    @property
+    def hidden(self) -> bool:
+        """Check whether rows were left out because people don't see them."""
+        return hidden_in(self.inner)
+
+
 def encoding_of(path: Path, said: str | None) -> str:
     """Say how a text file is encoded: as a person says, or as its byte order mark does.
 

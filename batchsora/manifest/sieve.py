@@ -20,7 +20,7 @@ from unicodedata import combining
 
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError, RowProblem, refused
-from batchsora.manifest.raw import RawRow, RawTable, Settings, hidden_in, warnings_of
+from batchsora.manifest.raw import OtherRows, RawRow, RawTable
 
 MARK: Final = "\ufeff"
 """A byte order mark; two files in one leave it before the second header."""
@@ -163,7 +163,7 @@ def rows_text(rows: Sequence[int]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Sieve:
+class Sieve(OtherRows):
     """A table without the rows that are none.
 
     Attributes:
@@ -186,31 +186,6 @@ class Sieve:
     def headers(self) -> tuple[str, ...]:
         """Give the headers as written."""
         return self.inner.headers
-
-    @property
-    def header_row(self) -> int | None:
-        """Say where the headers stand."""
-        return self.inner.header_row
-
-    @property
-    def sheet(self) -> str | None:
-        """Name the workbook's sheet."""
-        return self.inner.sheet
-
-    @property
-    def settings(self) -> Settings:
-        """Give what the file says beside its rows."""
-        return self.inner.settings
-
-    @property
-    def warnings(self) -> tuple[RowProblem, ...]:
-        """Give what the reader of the file has to tell."""
-        return warnings_of(self.inner)
-
-    @property
-    def hidden(self) -> bool:
-        """Whether rows were left out because people don't see them."""
-        return hidden_in(self.inner)
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
         """Read the rows that are some.

@@ -283,7 +283,7 @@ class _Picker:
         self.blocked.add(why)
 
     def _try(self, job: Any) -> Claim | None:
-        same = prompt_key(job.prompt)
+        same, request = prompt_key(job.prompt), request_key(job)
         twin = _UNSETTLED_TWIN.first(self._connection, prompt_key=same)
         if twin is not None and twin.fingerprint != job.fingerprint:
             # the list shows no more of a generation than its prompt, so that the doubts of jobs
@@ -297,7 +297,9 @@ class _Picker:
                 self.elsewhere.append(theirs)
                 return None
         last = None if job.attempt_id is None else _LAST.first(self._connection, id=job.attempt_id)
-        if self._terms.looked_for.lacks(job, last) or self._waits_for_another_batch(job, twin):
+        if self._terms.looked_for.lacks(job, last) or self._waits_for_another_batch(
+            job, request, twin
+        ):
             self.lacking.append(job.id)
             return None
         hold, alone = self._hold(job.kind)
@@ -309,8 +311,8 @@ class _Picker:
             campaign = job.campaign if full.scope is Scope.CAMPAIGN else None
             self._close(campaign, job.kind, BY_SCOPE[full.scope])
             return None
-        made = self._write_intent(job, last, hold, same)
-        self._terms.looked_for.note_asked(job.batch_id, request_key(job), made.attempt_id)
+        made = self._write_intent(job, last, hold, same, request)
+        self._terms.looked_for.note_asked(job.batch_id, request, made.attempt_id)
         self._till.hold(keys, hold)
         self._terms.elsewhere.bought(job.prompt, job.batch_id)
         if alone:
@@ -318,13 +320,13 @@ class _Picker:
             self._close(None, job.kind, Blocked.LEARNING)
         return made
 
-    def _waits_for_another_batch(self, job: Any, twin: Any) -> bool:
+    def _waits_for_another_batch(self, job: Any, request: str, twin: Any) -> bool:
         """Check whether another batch of the run has bought the row's request, or is about to."""
         looked_for = self._terms.looked_for
         if not self._batch.of_manifest or not looked_for.asks_past(job):
             return False
         unsettled = twin is not None
-        found = meanwhile.bought(self._connection, job, looked_for, unsettled=unsettled)
+        found = meanwhile.bought(self._connection, job, request, looked_for, unsettled=unsettled)
         if found is not None and not found.open:
             by = {job.id: found.generation_id}
             holding.hold_back(self._connection, by, HeldBack.PAID_BEFORE)
@@ -345,7 +347,7 @@ class _Picker:
         # told nothing, so that the kind stays unknown and the next goes alone too
         return hold, True
 
-    def _write_intent(self, job: Any, last: Any, hold: int, same: str) -> Claim:
+    def _write_intent(self, job: Any, last: Any, hold: int, same: str, request: str) -> Claim:
         key = _replaced_key(job, last) or self._new_key()
         send_before = self._now + self._terms.patience
         attempt_id = _INTENT.insert(
@@ -356,7 +358,7 @@ class _Picker:
             prompt=job.prompt,
             prompt_key=same,
             fingerprint=job.fingerprint,
-            request_key=request_key(job),
+            request_key=request,
             hold_micros=hold,
             day=self._day,
             intent_at=self._now,

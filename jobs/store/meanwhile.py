@@ -15,7 +15,6 @@ from ..states import AttemptState
 from ..tables import ATTEMPT, PAID, UNSETTLED
 from ..text import prompt_key
 from .prepared import Prepared
-from .rows import request_key
 
 _SINCE = (
     select(ATTEMPT.c.id, ATTEMPT.c.state, ATTEMPT.c.generation_id, ATTEMPT.c.intent_at)
@@ -46,20 +45,21 @@ class Meanwhile:
 
 
 def bought(
-    connection: Connection, job: Any, looked_for: LookedFor, *, unsettled: bool
+    connection: Connection, job: Any, request: str, looked_for: LookedFor, *, unsettled: bool
 ) -> Meanwhile | None:
     """Find what another batch has bought since the run began that a row asks for.
 
     Args:
         connection: in a writing transaction.
         job: about to be bought; what its own batch has is no reason: equal rows are wanted.
+        request: what it asks for (:func:`jobs.store.rows.request_key`).
         looked_for: remembers up to where other batches were asked, and which rows wait for what.
         unsettled: an attempt of its prompt is under way to the provider, or in doubt.
 
     Returns:
         What it is to wait for; None where it may be bought.
     """
-    batch, request = job.batch_id, request_key(job)
+    batch = job.batch_id
     since = looked_for.asked(batch, request)
     while True:
         values = {"batch": batch, "request": request, "since": since}
