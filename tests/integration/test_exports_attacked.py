@@ -1,7 +1,6 @@
 """Results in people's tables: none is bought as a prompt, none takes another cell's place."""
 
 import csv
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -12,7 +11,6 @@ from support.tiny import png
 
 from batchsora.app import into_manifests
 from batchsora.manifest.csv_results import check_written, write_csv_results
-from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from batchsora.tables import RESULT_COLUMNS, write_table
 
@@ -20,13 +18,13 @@ QUICK = ("--poll-interval", "0.05", "--rate", "0", "--yes", "--no-download")
 TABLE = Path("t.csv")
 
 
+pytestmark = pytest.mark.usefixtures("api")
+
+
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world() -> World:
     """A provider whose videos take half a second."""
-    made = World(time_scale=2000.0)
-    with SandboxServer(made) as server:
-        monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
-        yield made
+    return World(time_scale=2000.0)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import io
 import json
 import sqlite3
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from openpyxl.worksheet.worksheet import Worksheet
 from support.shell import Shell
 
 from batchsora.manifest.read import open_manifest
-from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from batchsora.tables import RESULT_COLUMNS
 from jobs.spec import JobSpec
@@ -26,13 +25,13 @@ QUICK = ("--poll-interval", "0.05", "--rate", "0", "--yes", "--no-download")
 MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
 
-@pytest.fixture(autouse=True)
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+pytestmark = pytest.mark.usefixtures("api")
+
+
+@pytest.fixture
+def world() -> World:
     """A provider whose videos take half a second, and which refuses storms."""
-    made = World(time_scale=2000.0, failures={"A storm": ["content moderation: too wild"]})
-    with SandboxServer(made) as server:
-        monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
-        yield made
+    return World(time_scale=2000.0, failures={"A storm": ["content moderation: too wild"]})
 
 
 @pytest.fixture

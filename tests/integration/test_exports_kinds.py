@@ -2,7 +2,6 @@
 
 import csv
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from openpyxl.worksheet.worksheet import Worksheet
 from support.shell import Shell
 
 from batchsora.manifest.read import open_manifest
-from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from jobs.spec import JobSpec
 
@@ -27,13 +25,13 @@ MAIN = {
 }
 
 
-@pytest.fixture(autouse=True)
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+pytestmark = pytest.mark.usefixtures("api")
+
+
+@pytest.fixture
+def world() -> World:
     """A provider whose videos take half a second, and which refuses storms."""
-    made = World(time_scale=2000.0, failures={"A storm": ["content moderation: too wild"]})
-    with SandboxServer(made) as server:
-        monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
-        yield made
+    return World(time_scale=2000.0, failures={"A storm": ["content moderation: too wild"]})
 
 
 @pytest.fixture

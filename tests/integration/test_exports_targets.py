@@ -2,26 +2,24 @@
 
 import csv
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import openpyxl
 import pytest
 from support.shell import Shell
 
-from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 
 QUICK = ("--poll-interval", "0.05", "--rate", "0", "--yes", "--no-download")
 
 
-@pytest.fixture(autouse=True)
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+pytestmark = pytest.mark.usefixtures("api")
+
+
+@pytest.fixture
+def world() -> World:
     """A provider whose videos take half a second, and which refuses storms."""
-    made = World(time_scale=2000.0, failures={"A storm": ["content moderation: too wild"]})
-    with SandboxServer(made) as server:
-        monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
-        yield made
+    return World(time_scale=2000.0, failures={"A storm": ["content moderation: too wild"]})
 
 
 @pytest.fixture

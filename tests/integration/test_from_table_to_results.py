@@ -5,13 +5,11 @@ Without a word about their columns, as they come from a German Excel and from Go
 
 import csv
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.shell import Shell
 
-from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 
 RUN = ("run", "m.csv", "--budget", "9", "--yes", "--no-download", "--rate", "0")
@@ -36,17 +34,15 @@ TABLES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[World]:
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     """A provider, and an empty folder with a token in the environment."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RUNBLOB_API_KEY", "tok-table")
-    made = World(time_scale=2000.0)
-    with SandboxServer(made) as server:
-        monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
-        yield made
+    return World(time_scale=2000.0)
 
 
+@pytest.mark.usefixtures("api")
 @pytest.mark.parametrize("which", TABLES)
 def test_a_table_gets_its_results_without_a_word_about_its_columns(
     which: str, world: World, capfd: pytest.CaptureFixture[str]
