@@ -89,9 +89,11 @@ def serving() -> Iterator[Files]:
 
 
 def marked(folder: Path) -> int:
-    """Say how many bytes of the one part are marked."""
-    found = [json.loads(note.read_text())["marks"] for note in folder.rglob("*.part.json")]
-    return max((size for marks in found for size, _ in marks), default=0)
+    """Say how many bytes of the one part are marked; a note that is being written marks none."""
+    for note in folder.rglob("*.part.json"):
+        with contextlib.suppress(ValueError):
+            return max((size for size, _ in json.loads(note.read_text())["marks"]), default=0)
+    return 0
 
 
 def kill_at(night: Night, running: Running, size: int) -> None:
