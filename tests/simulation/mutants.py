@@ -198,6 +198,13 @@ def own_past_not_looked_at() -> Iterator[None]:
 
 
 @contextmanager
+def own_past_by_exact_words() -> Iterator[None]:
+    """What was paid for is known again only in the very words in which it was bought."""
+    with patch.object(past, "request_key", lambda row: row.fingerprint):
+        yield
+
+
+@contextmanager
 def one_403_as_the_tokens() -> Iterator[None]:
     """One generation's 403 counts as a refused token."""
 
@@ -260,6 +267,7 @@ MUTANTS: Mapping[Mutant, int] = {
     absence_from_an_unfaithful_list: 33,
     short_page_as_the_end: 22,
     own_past_not_looked_at: 15,
+    own_past_by_exact_words: 15,
     a_list_believed_unseen: 34,
     one_403_as_the_tokens: 26,
     a_batch_handed_over: 22,

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import sqlite3
 import tempfile
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import closing, suppress
@@ -47,6 +48,7 @@ from jobs.store import (
     steering,
     views,
 )
+from jobs.store.rows import request_key
 from jobs.tables import JOB
 from simulation.mutants import STORES
 from simulation.process import Crash, SimClock, WatchedStore, live
@@ -320,13 +322,12 @@ class Night:
         now = self.clock.now()
         batch = batches.open_batch(connection, None, "copy", "/m/copy.csv", ["id"], now)
         kind = Client(self.account, self.clock).kind
-        loading.load(connection, batch, self.specs, lambda r: kind(r).key, now, held_back=None)
-        rows = connection.execute(
-            select(JOB.c.id, JOB.c.fingerprint).where(JOB.c.batch_id == batch)
-        )
-        asked = list(rows)
+        chance = random.Random(self.seed + 5)
+        specs = [_spelled_otherwise(one, chance) for one in self.specs]
+        loading.load(connection, batch, specs, lambda r: kind(r).key, now, held_back=None)
+        asked = list(connection.execute(select(JOB).where(JOB.c.batch_id == batch)))
         self.watcher.copies = {row.id for row in asked}
-        self.watcher.asked_for = Counter(row.fingerprint for row in asked)
+        self.watcher.asked_for = Counter(request_key(row) for row in asked)
         found = past.find(connection, holding.Sought([batch]))
         by = {one.job_id: one.paid.generation_id for one in found}
         holding.hold_back(connection, by, HeldBack.PAID_BEFORE)
@@ -614,6 +615,15 @@ class Night:
 def refuses(seed: int) -> bool:
     """Return whether the account is refused for a while in the night of a seed."""
     return random.Random(seed + 3).random() >= 0.75
+
+
+def _spelled_otherwise(row: JobSpec, chance: random.Random) -> JobSpec:
+    """Write a row's prompt as another program would save it: it asks for the same."""
+    prompt = row.request.prompt
+    drawn = chance.choice(
+        [prompt, unicodedata.normalize("NFD", prompt), prompt.replace(" ", "  "), f"{prompt} "]
+    )
+    return replace(row, request=replace(row.request, prompt=drawn))
 
 
 def _is_access(outcome: SubmitOutcome) -> bool:

@@ -13,6 +13,7 @@ from jobs.retry import RETRIED
 from jobs.states import UNENDED, FailureKind, JobState
 from jobs.store import Store
 from jobs.store.prepared import Prepared
+from jobs.store.rows import request_key
 from jobs.tables import ATTEMPT, BUDGET, JOB
 from jobs.text import same_text
 from simulation.world import Account
@@ -142,8 +143,8 @@ class Watcher:
             if made.id not in known and key not in unsettled
         }
         # which of equal rows has which generation is another matter in the older copy
-        asked = select(JOB.c.fingerprint).where(JOB.c.in_manifest)
-        self._rows = Counter(store.read(lambda c: c.execute(asked).scalars().all()))
+        asked = select(JOB).where(JOB.c.in_manifest)
+        self._rows = Counter(map(request_key, store.read(lambda c: c.execute(asked).all())))
         self._ends = {
             job.id: (job.state, job.error_kind) for job in store.read(JOBS.all) if job.state in ENDS
         }
@@ -154,14 +155,14 @@ class Watcher:
         for attempt in attempts:
             if attempt.idempotency_key:
                 self._jobs_of_keys[attempt.idempotency_key] = attempt.job_id
-                self._wanted_by_keys[attempt.idempotency_key] = attempt.fingerprint
+                self._wanted_by_keys[attempt.idempotency_key] = attempt.request_key
 
     def made_by(self, store: Store, attempt_id: int) -> Made | None:
         """Say what an attempt really made: what only the provider's own page could tell."""
         attempt = store.read(lambda c: ONE_ATTEMPT.first(c, id=attempt_id))
         known = store.read(lambda c: set(c.execute(select(ATTEMPT.c.generation_id)).scalars()))
         # a person sees prompts, not attempts: what an equal one made may be this one's as well
-        for key in [attempt.idempotency_key, *self._equal(attempt.fingerprint)]:
+        for key in [attempt.idempotency_key, *self._equal(attempt.request_key)]:
             for made in self._ours.get(key, ()):
                 if made.id not in known:
                     return made
@@ -170,11 +171,11 @@ class Watcher:
     def under_way(self, store: Store, attempt_id: int) -> bool:
         """Say whether an attempt's request may still arrive."""
         attempt = store.read(lambda c: ONE_ATTEMPT.first(c, id=attempt_id))
-        equal = self._equal(attempt.fingerprint)
+        equal = self._equal(attempt.request_key)
         return any(letter.key in equal for letter in self._account.letters)
 
-    def _equal(self, fingerprint: str) -> list[str]:
-        return [key for key, wanted in self._wanted_by_keys.items() if wanted == fingerprint]
+    def _equal(self, request: str) -> list[str]:
+        return [key for key, wanted in self._wanted_by_keys.items() if wanted == request]
 
     def cap_of(self, connection: Connection, key: str) -> int | None:
         """Read a cap."""
@@ -193,6 +194,6 @@ class Watcher:
                 made.id not in known and made.id not in self._forgotten for made in others
             )
         # equal requests can't be told apart, and need not be: as many doubts as lost ones are kept
-        doubts = Counter(a.fingerprint for a in attempts if a.state == "in_doubt")
+        doubts = Counter(a.request_key for a in attempts if a.state == "in_doubt")
         for wanted, count in lost.items():
             assert count <= doubts[wanted], f"lost: {count} of {wanted}"

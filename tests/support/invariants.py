@@ -16,7 +16,7 @@ HOLDING = ("open", "in_doubt")
 CHARGED = ("accepted", "completed", "failed", "abandoned")
 ATTEMPTS = Prepared(select(
     *(ATTEMPT.c[name] for name in (
-        "id", "job_id", "state", "prompt", "fingerprint", "idempotency_key", "generation_id",
+        "id", "job_id", "state", "prompt", "request_key", "idempotency_key", "generation_id",
         "hold_micros", "price_micros", "refunded_micros", "day", "batch_id", "campaign", "error",
     )),
     *(JOB.c[name] for name in ("duration", "orientation", "attempt_id")),
