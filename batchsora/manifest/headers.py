@@ -77,8 +77,10 @@ WEAK: Final[Mapping[str, tuple[str, ...]]] = {
 """What a column may be called, too, where no other one is called by a name above."""
 
 _ASKED: Final[Mapping[str, tuple[str, ...]]] = {
-    "count": ("quantity", "qty", "pieces", "pcs", "how many"),
-    "image": ("image name", "picture name", "photo name"),
+    "count": ("quantity", "qty", "pieces", "pcs", "how many", "num videos"),
+    "image": ("image name", "picture name", "photo name", "bild", "foto"),
+    "orientation": ("ausrichtung", "seitenverhältnis"),
+    "duration": ("dauer", "durée", "runtime"),
 }
 """What may well be something else, and would cost money if it were taken for ours."""
 
@@ -204,6 +206,9 @@ _HEADS: Final = {
     "campaign": ("campaign",),
 }
 """The last words of headers that are about the same thing: ``Reference image``."""
+_ADDRESSES: Final = frozenset(["url", "link", "uri"])
+_OF_FRAMES: Final = frozenset([*_HEADS["image"], "frame"])
+"""With the word of an address behind it: ``Start image URL``, ``start_frame_url``."""
 _OF_PICTURES: Final = frozenset(
     ["no", "nr", "number", "file", "filename", "path", "source", "src", "ref"]
 )
@@ -293,10 +298,8 @@ def resembled(header: str, present: Collection[str]) -> tuple[str, bool] | None:
 def _about(words: list[str]) -> str | None:
     """Return which column of ours the words of a header are about; None where it is none."""
     whole = "".join(words)
-    if whole in _DOUBTFUL:
-        return _DOUBTFUL[whole]
-    if whole in _KNOWN:  # beside a hint that names another unit
-        return _KNOWN[whole]
+    if whole in _DOUBTFUL or whole in _KNOWN:  # beside a hint that names another unit
+        return _DOUBTFUL.get(whole) or _KNOWN[whole]
     rest = [word for word in words if word not in _FILLERS and not word.isdigit()]
     left = "".join(rest)
     if left in _KNOWN or left in _DOUBTFUL:
@@ -305,6 +308,8 @@ def _about(words: list[str]) -> str | None:
         return None
     if _LAST.get(rest[0]) == "image" and _OF_PICTURES.issuperset(rest[1:]):
         return "image"
+    if rest[-1] in _ADDRESSES and not _OF_FRAMES.isdisjoint(rest[:-1]):
+        return "image_url"
     pair = "".join(rest[-2:])
     before, name = (rest[:-2], _LAST[pair]) if pair in _LAST else (rest[:-1], _LAST.get(rest[-1]))
     # "prompt image" is about the prompt's; "image campaign" about neither of ours alone

@@ -4,24 +4,43 @@ A column ``File`` in which every cell names a picture was meant as the image. Le
 would be bought as text to video. Such a column is found by its cells while the rows are read.
 """
 
+import json
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from batchsora.manifest import values
 from batchsora.manifest.columns import Columns, way_to_map
 from batchsora.manifest.errors import CellError, RowProblem
+from batchsora.manifest.headers import WEAKEST, meaning, rank
+from batchsora.manifest.picture_paths import says_nothing
 from batchsora.manifest.raw import RawRow
 
 _PICTURE: Final = re.compile(
     r"data:image/.*|[^\r\n]{1,2000}\.(?:jpe?g|jfif|png|webp|gif|bmp|tiff?|heic|avif)(?:[?#]\S*)?",
     re.IGNORECASE | re.DOTALL,
 )
+_ATTACHED: Final = re.compile(
+    # "kite.png (https://…)" as Airtable exports it, "![kite](kite.png)" of Markdown
+    r"[^\r\n]{1,500}\.(?:jpe?g|jfif|png|webp|gif|bmp|tiff?|heic|avif) ?\(https?://[^\r\n]*\)"
+    r"|!\[[^\]\r\n]*\]\([^\r\n]+\)",
+    re.IGNORECASE,
+)
 _WHAT: Final = {
     "image": "name pictures",
     "orientation": "are orientations",
     "duration": "are durations that can be bought",
 }
+_STRICT: Final = frozenset({"duration"})
+"""Kinds of which every cell has to be: 10 and 15 are numbers as others are."""
+MOST_OTHERS: Final = 50
+"""More cells of another kind than fit make a column somebody's own; the rest is not looked at."""
+_NOT_YET: Final = frozenset({"folgt", "tbd", "tba", "todo", "pending", "keine", "keins", "kein"})
+_OUTRIGHT: Final = frozenset({"duration", "orientation", "image", "image_url", "count", "campaign"})
+"""Columns of ours whose names are not those of anything else, inside a mapping."""
+LONGEST_TREE: Final = 100_000
+"""Characters of a mapping that are looked at."""
 LONGEST: Final = 2100
 """Characters of a cell that are looked at."""
 
@@ -34,8 +53,12 @@ def _parses(parse: Callable[[str], object], text: str) -> bool:
     return True
 
 
+def _names_picture(text: str) -> bool:
+    return any(pattern.fullmatch(text) is not None for pattern in (_PICTURE, _ATTACHED))
+
+
 _KINDS: Final[Mapping[str, Callable[[str], bool]]] = {
-    "image": lambda text: _PICTURE.fullmatch(text.strip().strip("\"'")) is not None,
+    "image": lambda text: _names_picture(text.strip().strip("\"'")),
     "orientation": lambda text: _parses(values.orientation, text),
     "duration": lambda text: _parses(values.duration, text),
 }
@@ -58,7 +81,11 @@ class Lookalikes:
             for name, kind in (*((kind, kind) for kind in _KINDS), ("image_url", "image"))
             if name in known
         }
-        self._seen: set[int] = set()
+        self._known = known
+        self._within: dict[int, str] = {}
+        """A key of ours that lies inside the mappings of a column, by its place."""
+        self._fit: Counter[tuple[int, str]] = Counter()
+        """How many more cells of a column are of a kind than are not, by place and kind."""
 
     def see(self, rows: Iterable[object]) -> None:
         """Look at rows; what is no row is passed over."""
@@ -73,13 +100,31 @@ class Lookalikes:
             self._judge(place, [cells[place] for cells in lump if place < len(cells)])
 
     def _judge(self, place: int, cells: Sequence[str]) -> None:
-        for cell in dict.fromkeys(cells):
-            if not cell.strip():
+        for cell, times in Counter(cells).items():
+            if says_nothing(cell) or cell.strip().casefold() in _NOT_YET:
                 continue
-            self._seen.add(place)
+            if cell.startswith("{") and place not in self._within:
+                self._look_within(place, cell)
             short = cell[:LONGEST]
-            self._drop({k for k in self._open[place] if not _KINDS[k](short)}, [place])
+            for kind in [*self._open[place]]:
+                fits = _KINDS[kind](short)
+                self._fit[place, kind] += times if fits else -times
+                other = not fits and kind in _STRICT
+                if other or self._fit[place, kind] < -MOST_OTHERS:
+                    self._drop({kind}, [place])
             if place not in self._open:
+                return
+
+    def _look_within(self, place: int, cell: str) -> None:
+        """Find a key of ours inside a mapping, which a tree's reader wrote as JSON."""
+        try:
+            tree = json.loads(cell[:LONGEST_TREE])
+        except (ValueError, RecursionError):
+            return
+        for key in tree:
+            name = meaning(key)
+            if name in _OUTRIGHT and name not in self._known and rank(key) != WEAKEST:
+                self._within[place] = name
                 return
 
     def _drop(self, kinds: Collection[str], places: Iterable[int]) -> None:
@@ -88,23 +133,45 @@ class Lookalikes:
             if not self._open[place]:
                 del self._open[place]
 
-    def found(self) -> Mapping[int, str]:
-        """Return which columns hold what one of ours holds, as far as rows were seen."""
-        return {
-            place: next(kind for kind in _KINDS if kind in kinds)
+    def warnings(self, file: str, headers: Sequence[str], row: int | None) -> list[RowProblem]:
+        """Say which columns mostly hold what one of ours holds, as far as rows were seen.
+
+        Args:
+            file: the manifest's path.
+            headers: as written.
+            row: where they stand, or None.
+        """
+        found = {
+            place: fitting[0]
             for place, kinds in self._open.items()
-            if place in self._seen
+            if (fitting := [k for k in _KINDS if k in kinds and self._fit[place, k] > 0])
         }
+        return [_warning(file, headers[place], name, row) for place, name in found.items()] + [
+            _warning_within(file, headers[place], name, row) for place, name in self._within.items()
+        ]
 
 
-def warning(file: str, header: str, name: str, row: int | None) -> RowProblem:
+def _warning(file: str, header: str, name: str, row: int | None) -> RowProblem:
     """Return what is said of a column that holds what one of ours holds."""
     return RowProblem(
         file,
         row,
         header,
         None,
-        f"all its cells {_WHAT[name]}, and it is not read as {name!r}",
+        f"its cells {_WHAT[name]}, and it is not read as {name!r}",
         f"Say {way_to_map(header, name)}; if it is a column of your own, "
+        f"{way_to_map(header, '')} carries it along.",
+    )
+
+
+def _warning_within(file: str, header: str, name: str, row: int | None) -> RowProblem:
+    """Return what is said of a column with a key of ours inside its mappings."""
+    return RowProblem(
+        file,
+        row,
+        header,
+        None,
+        f"a key inside it means {name!r}, and is not read there",
+        f"Write {name!r} as a key of the job itself; if this is a column of your own, "
         f"{way_to_map(header, '')} carries it along.",
     )

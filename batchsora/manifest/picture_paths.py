@@ -69,6 +69,12 @@ def folders_with(folder: Path, source: str) -> list[Path]:
     return [path for path in found if path is not None and path.is_file()]
 
 
+def says_nothing(cell: str) -> bool:
+    """Say whether a cell that may name a picture says that there is none."""
+    word = cell.strip().casefold()
+    return not word or word in _NOTHING
+
+
 def check_written(source: str) -> None:
     """Refuse what names no file of this machine, whatever there is.
 
@@ -76,7 +82,7 @@ def check_written(source: str) -> None:
         CellError: it says that there is none, or is an address of another kind.
     """
     word = source.casefold()
-    if word in _NOTHING:
+    if says_nothing(source):
         raise CellError(
             "this names no picture", "Leave the cell empty for a video without a picture."
         )

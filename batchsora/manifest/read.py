@@ -28,7 +28,7 @@ from batchsora.manifest.folder_reader import open_folder
 from batchsora.manifest.headers import folded
 from batchsora.manifest.images import Images, Unread
 from batchsora.manifest.json_reader import open_jsonl
-from batchsora.manifest.lookalikes import Lookalikes, warning
+from batchsora.manifest.lookalikes import Lookalikes
 from batchsora.manifest.raw import (
     PLAIN,
     RawRow,
@@ -224,9 +224,9 @@ class Manifest:
         """Keep what was found about columns by their cells, but what their headers say already."""
         said, table = self._meaning.suspicious, self._table
         self.lookalikes[:] = [
-            warning(str(self.path), table.headers[place], name, table.header_row)
-            for place, name in watch.found().items()
-            if table.headers[place] not in said
+            found
+            for found in watch.warnings(str(self.path), table.headers, table.header_row)
+            if found.column not in said
         ]
 
     def _lumps(self) -> Iterator[list[RawRow | RowProblem]]:

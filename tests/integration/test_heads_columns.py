@@ -81,7 +81,7 @@ def test_one_cell_that_is_something_else_is_enough(tmp_path: Path, rows: str) ->
 
 def test_a_column_far_down_is_seen(tmp_path: Path) -> None:
     """Its first cell may stand below a thousand others."""
-    rows = ["prompt,asset,takes", *[f"A{n},," for n in range(1200)], "B,kite.png,10", "C,x,15"]
+    rows = ["prompt,asset,takes", *[f"A{n},," for n in range(1200)], "B,kite.png,10", "C,a hill,15"]
     manifest = open_manifest(written(tmp_path, "\n".join(rows)))
     read(manifest)
     assert manifest.suspicious_columns == ("takes",)

@@ -9,6 +9,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from support.shell import Shell
 
 from batchsora.manifest.errors import ManifestError, RowProblem
+from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import Manifest, open_manifest
 from batchsora.runblob.kinds import kind_of
 from batchsora.sandbox.server import SandboxServer
@@ -198,3 +199,69 @@ def test_a_prompt_merged_over_some_columns_is_a_row(tmp_path: Path) -> None:
     manifest, found, _ = read(sheet(tmp_path, rows, "A2:B2", "A3:B3"))
     assert [row.prompt for row in found] == ["A kite", "A boat"]
     assert manifest.warnings == ()
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["prompt,File", "A kite,kite.png", "A boat,boat.png", "A hill,-"],
+        ["prompt,File", "A kite,kite.png", "A boat,boat.png", "A hill,none"],
+        ["prompt,File", "A kite,kite.png", "A boat,boat.png", "A hill,ask Ann for it"],
+        ["prompt,Bild", "A kite,kite.png", "A boat,boat.png", "A hill,folgt"],
+        ["prompt,Files", 'A kite,"kite.png (https://files.example.com/x/k.png)"'],
+        ["prompt,Asset", "A kite,![kite](kite.png)"],
+        ["prompt,Start image URL", "A kite,https://images.example.com/photo-15?w=800"],
+        ["prompt,start_frame_url", "A kite,https://drive.example.com/file/d/1aB/view"],
+        ["prompt;Dauer;Ausrichtung", "A kite;15;quer", "A boat;12;hoch"],
+        ["prompt,Takes", "A kite,15", "A boat,15", "A hill,-"],
+    ],
+    ids=lambda rows: rows[0] + "|" + rows[-1][:20],
+)  # fmt: skip
+def test_a_column_that_holds_what_ours_holds_is_asked_about(
+    tmp_path: Path, rows: Sequence[str]
+) -> None:
+    """One cell that says "nothing", or another notation, does not make it somebody's own."""
+    manifest, _, _ = read(written(tmp_path, "\n".join(rows) + "\n"))
+    assert manifest.suspicious_columns
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [["kite.png", "by Ann", "by Bob"], ["10", "15", "7"], ["9:16", "wide", "tall"], ["-", ""]],
+)
+def test_a_column_of_other_things_is_left_alone(tmp_path: Path, cells: Sequence[str]) -> None:
+    """A few cells may look like anything."""
+    rows = [f"A kite {place},{cell}" for place, cell in enumerate(cells)]
+    manifest, _, _ = read(written(tmp_path, "\n".join(["prompt,mine", *rows])))
+    assert manifest.suspicious_columns == ()
+
+
+@pytest.mark.parametrize("key", ["num_videos", "input_image_url"])
+def test_a_key_of_a_developer_is_asked_about(tmp_path: Path, key: str) -> None:
+    """It is not the default that is meant."""
+    manifest, _, _ = read(written(tmp_path, f'{{"prompt": "A kite", "{key}": "3"}}\n', "t.jsonl"))
+    assert manifest.suspicious_columns == (key,)
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ('{"prompt": "A kite", "settings": {"duration": 15, "image": "kite.png"}}', "settings"),
+        ('{"prompt": "A kite", "params": {"aspect_ratio": "16:9"}}', "params"),
+    ],
+)
+def test_a_key_of_ours_inside_another_is_asked_about(tmp_path: Path, line: str, key: str) -> None:
+    """It is not read there, and every video would be the default."""
+    path = written(tmp_path, line + "\n", "t.jsonl")
+    manifest, _, _ = read(path)
+    assert manifest.suspicious_columns == (key,)
+    own = open_manifest(path, reading=Reading(columns={key: ""}))
+    assert list(own.spec_rows(lambda request: kind_of(request).key))
+    assert own.suspicious_columns == ()
+
+
+def test_what_else_lies_inside_a_key_is_left_alone(tmp_path: Path) -> None:
+    """``name`` and ``text`` are keys of everything."""
+    line = '{"prompt": "A kite", "author": {"name": "Ann", "text": "x", "size": 3}}\n'
+    manifest, _, _ = read(written(tmp_path, line, "t.jsonl"))
+    assert manifest.suspicious_columns == ()
