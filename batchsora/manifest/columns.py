@@ -15,6 +15,8 @@ from batchsora.manifest.errors import RowProblem, refused
 from batchsora.manifest.headers import (
     WEAKEST,
     folded,
+    is_doubtful,
+    may_be_prompt,
     meaning,
     misspelt,
     rank,
@@ -117,6 +119,15 @@ def understand(
         and index not in own
         and (found := resembled(headers[index], known)) is not None
     }
+    asked = set(suspicious)
+    if told.get(known["prompt"]) != "prompt" and is_doubtful(headers[known["prompt"]]):
+        suspicious |= {
+            headers[index]: ("prompt", False)
+            for index in carried
+            if index not in known.values() and index not in own and may_be_prompt(headers[index])
+        }
+        for header in suspicious.keys() - asked:
+            warnings = [one for one in warnings if one.column != header]
     warnings += [
         RowProblem(
             file,

@@ -84,6 +84,11 @@ _ASKED: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """What may well be something else, and would cost money if it were taken for ours."""
 
+_SEEN: Final = frozenset(["action", "visual", "visuals", "whatwesee", "shotdescription"])
+"""Beside a ``Scene`` that only numbers the shots, these say what is seen."""
+_OTHER_PROMPTS: Final = frozenset(["negative", "neg", "old", "previous", "unused", "exclude"])
+"""What a hint says of a column that is another thing than the prompt."""
+
 SHORTEST_MISSPELT: Final = 5
 """A shorter word is one letter away from too many honest headers."""
 LONG_WORD: Final = 8
@@ -239,7 +244,9 @@ def meaning(header: str) -> str | None:
     if (name := _KNOWN.get(folded(header))) is not None:
         return name
     name = next((_KNOWN[word] for word in _bare(header) if word in _KNOWN), None)
-    return None if name in _MEASURES and _in_other_units(header) else name
+    if name in _MEASURES and _hinted(header, _OTHER_UNITS):
+        return None
+    return None if name == "prompt" and _hinted(header, _OTHER_PROMPTS) else name
 
 
 def rank(header: str) -> int:
@@ -264,11 +271,22 @@ def _bare(header: str) -> list[str]:
     return [word for word in dict.fromkeys((folded(text), folded(bare), folded(first))) if word]
 
 
-def _in_other_units(header: str) -> bool:
-    """Whether a hint says that the column measures something else: ``Duration (min)``."""
+def _hinted(header: str, words: Collection[str]) -> bool:
+    """Whether a hint has one of some words: ``Duration (min)`` measures something else."""
     text = unicodedata.normalize("NFKC", header)
     hints = [*_HINT.findall(text), *_HINT.sub(" ", text).strip().splitlines()[1:]]
-    return not _OTHER_UNITS.isdisjoint(_WORD.findall(" ".join(hints).casefold()))
+    return not {*words}.isdisjoint(_WORD.findall(" ".join(hints).casefold()))
+
+
+def is_doubtful(prompt: str) -> bool:
+    """Whether the header of the prompts does not speak of a prompt, as ``Scene`` and ``Text``."""
+    words = _WORD.findall(_CAMEL.sub(" ", prompt).casefold())
+    return {"prompt", "prompts"}.isdisjoint(words)
+
+
+def may_be_prompt(header: str) -> bool:
+    """Whether a header may be that of the prompts where another one does not say so outright."""
+    return folded(header) in _SEEN or meaning(header) == "prompt" or not is_doubtful(header)
 
 
 def resembled(header: str, present: Collection[str]) -> tuple[str, bool] | None:

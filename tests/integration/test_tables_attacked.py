@@ -265,3 +265,31 @@ def test_what_else_lies_inside_a_key_is_left_alone(tmp_path: Path) -> None:
     line = '{"prompt": "A kite", "author": {"name": "Ann", "text": "x", "size": 3}}\n'
     manifest, _, _ = read(written(tmp_path, line, "t.jsonl"))
     assert manifest.suspicious_columns == ()
+
+
+@pytest.mark.parametrize(
+    ("headers", "asked"),
+    [
+        ("Scene,Action", "Action"),
+        ("Video description,Text", "Video description"),
+        ("Video idea,Prompt (negative)", "Prompt (negative)"),
+        ("Video idea,Prompt (old)", "Prompt (old)"),
+    ],
+)
+def test_two_columns_that_may_be_the_prompt_are_asked_about(
+    tmp_path: Path, headers: str, asked: str
+) -> None:
+    """What is put aside unread may be the one that was meant; a person says which one it is."""
+    path = written(tmp_path, f"{headers}\nA kite over a hill,A boat\n")
+    manifest = open_manifest(path)
+    assert manifest.suspicious_columns == (asked,)
+    assert [warning.column for warning in manifest.warnings] == [asked]
+    for said in ({asked: "prompt"}, {asked: ""}):
+        assert open_manifest(path, reading=Reading(columns=said)).suspicious_columns == ()
+
+
+@pytest.mark.parametrize("headers", ["prompt,Action", "Video prompt,Scene", "prompt,Prompt (old)"])
+def test_beside_an_outright_prompt_nothing_is_asked(tmp_path: Path, headers: str) -> None:
+    """It says itself what it is."""
+    path = written(tmp_path, f"{headers}\nA kite over a hill,A boat\n")
+    assert open_manifest(path).suspicious_columns == ()
