@@ -31,8 +31,10 @@ _DAMAGED: Final = (
     "put it aside with its -wal file and take your newest copy, or begin a new one with --db and "
     "'batchsora run --adopt-existing', which finds in the account what was paid for"
 )
-_FIELDS: Final = ("api_origin", "token_salt", "token_hash", "host", "run_at", "seal")
-"""Of the account; a database of an older version has the first three."""
+_FIELDS: Final = (
+    "api_origin", "token_salt", "token_hash", "time_zone", "host", "run_at", "seal"
+)  # fmt: skip
+"""Of the account; a database of an older version lacks the last three."""
 
 _OTHER: Final = "name another database with --db"
 
@@ -82,6 +84,7 @@ def look_at_database(settings: Settings, token: Token | None) -> Iterator[Check]
         if seen.account is not None:
             yield _owner(settings, token, seen.account)
             yield from _host(seen.account)
+            yield from _zone(seen.account)
             yield from _seal(settings, token, seen.account)
         yield from _days(seen.days)
     runner = current_runner(path)
@@ -141,6 +144,16 @@ def _host(account: SimpleNamespace) -> Iterator[Check]:
     if (other := other_host(account)) is not None:
         said = f"it was last used on {other}; two machines would buy the same rows"
         yield warn("host", said, "when nothing is at work there, 'batchsora run --moved'")
+
+
+def _zone(account: SimpleNamespace) -> Iterator[Check]:
+    """Say that this machine does not know the days that the daily budget counts."""
+    try:
+        accounts.zone_of(account.time_zone)
+    except DatabaseUnusableError:
+        said = f"this machine does not know {account.time_zone}, whose days the daily budget counts"
+        remedy = "'batchsora run --time-zone' takes another one; or install the package tzdata"
+        yield wrong("time zone", said, remedy, Exit.DATABASE)
 
 
 def _seal(settings: Settings, token: Token | None, account: SimpleNamespace) -> Iterator[Check]:

@@ -49,3 +49,15 @@ def test_nothing_is_bought_until_another_zone_is_said(world: World) -> None:
     assert not world.made
     assert call("run", "--time-zone", "UTC", "--budget", "1", *QUICK).exit_code == 0
     assert len(world.made) == 1
+
+
+def test_doctor_says_so_before_a_run_does(world: World) -> None:
+    """What stands in the way of a run, and its remedy, are known without one."""
+    said = call("doctor")
+    assert said.exit_code == 5, said.output
+    assert f"this machine does not know {ZONE}" in " ".join(said.output.split())
+    assert "--time-zone" in said.output
+    with closing(sqlite3.connect("batchsora.db")) as file, file:
+        file.execute("UPDATE account SET time_zone = 'UTC'")
+    assert "time zone  " not in call("doctor").output
+    assert not world.made
