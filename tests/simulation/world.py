@@ -124,6 +124,9 @@ class Account:
         refusals: times in which every POST is answered so, and makes nothing:
             ``((Span(60, 300), Refused(RefusalCause.FUNDS, "quota")),)``.
         cut_off: times in which nobody gets a connection.
+        twins: prompts of which somebody else makes one whenever we do.
+        unheard: prompts of which a request came to nothing without our hearing of it: somebody
+            else's beside the next one can't be told from it (docs/promises.md, *Never twice*).
     """
 
     world: World
@@ -136,6 +139,7 @@ class Account:
     flaky: float
     on_made: Callable[[Made], None]
     twins: frozenset[str] = frozenset()
+    unheard: set[str] = field(default_factory=set)
     posts: int = 0
     letters: list[Letter] = field(default_factory=list)
     tries: dict[str, int] = field(default_factory=dict)
@@ -187,6 +191,8 @@ class Account:
         refused = NOT_MADE.get(letter.fault) or self._refusal()
         if refused is not None:
             self.world.reserve(letter.body, letter.arrives_at)
+            if isinstance(refused, InDoubt):
+                self.unheard.add(letter.body["prompt"])
             return refused
         reply = self._make(letter)
         if reply.status != 201:
@@ -209,10 +215,11 @@ class Account:
         before = len(self.world.made)
         prompt = letter.body["prompt"]
         first = self.chance.random() < 0.5
-        if prompt in self.twins and first:
+        twin = prompt in self.twins - self.unheard
+        if twin and first:
             self.world.add_foreign(prompt, letter.arrives_at)
         reply = self.world.generate(letter.body, letter.key, letter.arrives_at)
-        if prompt in self.twins and not first:
+        if twin and not first:
             self.world.add_foreign(prompt, letter.arrives_at)
         for made in self.world.made[before:]:
             if not made.foreign:
@@ -226,6 +233,7 @@ class Account:
                 self.receive(letter)
             else:
                 self.letters.remove(letter)
+                self.unheard.add(letter.body["prompt"])
 
     def page(self, limit: int, offset: int) -> list[Generation]:
         """Show a page of the list, in the list's manners; raises what it meets instead."""
