@@ -7,17 +7,22 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from batchsora.sandbox.world import World
+
+T = TypeVar("T")
 
 TOKEN = "durability-test-token"
 QUICK = ("--rate", "0", "--poll-interval", "0.1", "--no-download")
 """What makes a run as fast as the sandbox."""
+
+PAUSE: Final = 0.02
+"""Seconds between two looks at whether something is true."""
 
 Said = subprocess.CompletedProcess[str]
 _CHANGE_FOLDER = ("sh", "-c", 'cd "$1" && shift && exec "$@"', "sh")
@@ -38,6 +43,18 @@ class Running(subprocess.Popen[str]):
     """
 
     said = ""
+
+    def until(self, true: Callable[[], T]) -> T:
+        """Wait until something is true, and return it; fails where the process ends before.
+
+        It asks a few times a second only: who asks without a pause takes the processor away from
+        the process, and from the sandbox in this one.
+        """
+        while not (found := true()):
+            with suppress(subprocess.TimeoutExpired):
+                self.wait(PAUSE)
+                raise AssertionError(f"it ended with {self.returncode}: {self.communicate()}")
+        return found
 
     def __exit__(self, *error: object) -> None:
         self.kill()

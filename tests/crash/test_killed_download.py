@@ -98,9 +98,7 @@ def marked(folder: Path) -> int:
 
 def kill_at(night: Night, running: Running, size: int) -> None:
     """Kill a download when so many bytes are marked."""
-    while running.poll() is None and marked(night.folder) < size:
-        pass
-    assert running.poll() is None
+    running.until(lambda: marked(night.folder) >= size)
     running.kill()
     running.communicate()
 

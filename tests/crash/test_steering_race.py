@@ -41,8 +41,7 @@ def test_commands_race_with_a_live_runner(tmp_path: Path, monkeypatch: pytest.Mo
         night = Night(tmp_path, api.url)
         sheet = manifest(tmp_path / "night.csv", ROWS)
         with night.start("run", "night.csv", "--no-download", *RUN) as running:
-            while not world.made:
-                assert running.poll() is None
+            running.until(lambda: world.made)
             codes = Counter(_deed(chance, sheet, ROWS) for _ in range(DEEDS))
             call("resume", "night")
             running.communicate(timeout=120)

@@ -176,8 +176,7 @@ def test_a_run_that_is_alive_buys_it(world: World, api: SandboxServer, tmp_path:
     manifest(tmp_path / "night.csv", 1)
     quick = ("--budget", "1", "--rate", "0", "--poll-interval", "0.1")
     with night.start("run", "night.csv", *quick) as running:
-        while not world.made:
-            assert running.poll() is None
+        running.until(lambda: world.made)
         done = call("generate", "a sunset", "--wait", *QUICK)
         assert done.exit_code == 0, done.exception
         assert "the runner buys it" in done.stderr
@@ -213,8 +212,7 @@ def test_ctrl_c_after_a_paid_failure_says_what_was_spent(world: World, api: Sand
     night = Night(Path.cwd(), api.url)
     failed = "SELECT id FROM job WHERE state = 'queued' AND charged_micros > 0"
     with night.start("generate", "a sunset", "--wait", *QUICK) as asking:
-        while not (world.made and night.rows(failed)):
-            assert asking.poll() is None
+        asking.until(lambda: world.made and night.rows(failed))
         asking.send_signal(signal.SIGINT)
         said = asking.communicate(timeout=60)[1]
         assert asking.returncode == 130

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,8 +65,7 @@ def living(world: World, url: str, *more: str) -> Iterator[Running]:
     It then ends by itself, as soon as nothing is left in its hands.
     """
     with Night(Path.cwd(), url).start("run", "long.csv", "--budget", "9", *QUICK, *more) as running:
-        while not (found := [item for item in world.made if item.prompt == LONG]):
-            assert running.poll() is None, running.communicate()
+        found = running.until(lambda: [item for item in world.made if item.prompt == LONG])
         found[0].takes = 10.0**6
         try:
             yield running
@@ -250,8 +249,7 @@ def test_generate_whose_runner_lets_go_of_it_is_not_left_in_the_queue(world: Wor
             assert waiting.poll() is None
         for _ in range(3):
             with existing_store(database) as store:
-                while not store.read(handing.anything):
-                    assert waiting.poll() is None, waiting.communicate()
+                waiting.until(lambda: store.read(handing.anything))
                 store.write(handing.take_back)
     with waiting:
         said = waiting.communicate(timeout=60)
@@ -400,9 +398,9 @@ def test_generate_that_is_killed_before_it_bought_is_bought_by_nobody(
             if not beside:
                 running.kill()
                 running.wait(60)
-            waits = [night.start(*words)]
+            waits = night.start(*words)
             until_queued(night, waits)
-            for process in (running, *waits):
+            for process in (running, waits):
                 process.kill()
                 process.communicate(timeout=60)
     with SandboxServer(world, port=int(deaf.url.rpartition(":")[2])) as server:
@@ -440,14 +438,13 @@ def test_generate_waits_for_a_run_that_still_makes_the_database(
     assert bought(world) == {}
 
 
-def until_queued(night: Night, waits: Sequence[Running]) -> None:
+def until_queued(night: Night, waits: Running) -> None:
     """Wait until a single video was submitted once, and released; whoever waits for it is alive."""
     query = (
         "SELECT job.id FROM job JOIN attempt ON attempt.job_id = job.id"
         " WHERE job.key = 'adhoc-1' AND job.state = 'queued' AND attempt.state = 'rejected'"
     )
-    while not (night.database.exists() and _is_there(night, query)):
-        assert all(process.poll() is None for process in waits)
+    waits.until(lambda: night.database.exists() and _is_there(night, query))
 
 
 def _is_there(night: Night, query: str) -> bool:

@@ -67,16 +67,13 @@ def test_rows_whose_videos_another_batch_has_are_handed_over(
         assert said.exit_code == 4
     else:
         with night.start("run", "long.csv", "--budget", "9", *QUICK) as running:
-            while not (found := [item for item in world.made if item.prompt == LONG]):
-                assert running.poll() is None
+            found = running.until(lambda: [item for item in world.made if item.prompt == LONG])
             found[0].takes = 10.0**6
             words = ("resume", "a") if how == "resumed" else ("retry", "a0", "a1", "a2", "--yes")
             said = call(*words)
             assert "takes it up" in said.output
-            while night.rows(
-                "SELECT id FROM job WHERE handed AND state NOT IN ('completed', 'failed')"
-            ):
-                assert running.poll() is None
+            open_ones = "SELECT id FROM job WHERE handed AND state NOT IN ('completed', 'failed')"
+            running.until(lambda: not night.rows(open_ones))
             found[0].takes = 0.1
             running.communicate(timeout=60)
     assert set(bought(world).values()) == {1}, bought(world)
@@ -173,11 +170,9 @@ def test_a_row_that_failed_in_the_run_is_retried_with_a_prompt_that_has_a_video(
     else:
         world.add_foreign("a boat", datetime.now(UTC) - timedelta(hours=1))
     with night.start("run", "kite.csv", "--budget", "9", *QUICK) as running:
-        while not (found := [item for item in world.made if item.prompt == LONG]):
-            assert running.poll() is None
+        found = running.until(lambda: [item for item in world.made if item.prompt == LONG])
         found[0].takes = 10.0**6
-        while night.states()["failed"] != 1:
-            assert running.poll() is None
+        running.until(lambda: night.states()["failed"] == 1)
         if not beside:
             found[0].takes = 0.1
             running.communicate(timeout=60)
@@ -188,8 +183,7 @@ def test_a_row_that_failed_in_the_run_is_retried_with_a_prompt_that_has_a_video(
             moved = (
                 "SELECT id FROM job WHERE key = 'k0' AND (state = 'completed' OR held_back > '')"
             )
-            while not night.rows(moved):
-                assert running.poll() is None
+            running.until(lambda: night.rows(moved))
             found[0].takes = 0.1
             running.communicate(timeout=60)
         else:

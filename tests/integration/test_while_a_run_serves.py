@@ -82,8 +82,7 @@ def fetches(world: World, night: Night, patch: pytest.MonkeyPatch) -> Iterator[t
     patch.setattr(files, "make_mp4", moment)
     with night.start("run", "long.csv", "--first", "1", "--budget", "9", *QUICK) as running:
         assert moment.came.wait(60)
-        while night.rows("SELECT id FROM batch WHERE active"):
-            assert running.poll() is None
+        running.until(lambda: not night.rows("SELECT id FROM batch WHERE active"))
         yield running, moment.over.set
 
 
@@ -116,14 +115,11 @@ def is_refused(
     words = ("--first", "1", "--budget", "9", "--no-download")
     patch.setattr(world, "generate", refuse)
     with night.start("run", "long.csv", *QUICK, *words) as running:
-        while not (found := [item for item in world.made if item.prompt == LONG]):
-            assert running.poll() is None
-        (item,) = found
+        (item,) = running.until(lambda: [item for item in world.made if item.prompt == LONG])
         item.takes = 10.0**6
         assert "takes it up" in call("retry", "more", "--yes").output
         refused = "SELECT id FROM attempt WHERE state = 'rejected' AND error LIKE 'funds: %'"
-        while not night.rows(refused):
-            assert running.poll() is None
+        running.until(lambda: night.rows(refused))
         yield running, go_on
 
 
@@ -135,8 +131,7 @@ def killed(
     take = world.generate
     words = ("--first", "1", "--budget", "9", *QUICK, "--no-download")
     with night.start("run", "long.csv", *words) as running:
-        while not (found := [item for item in world.made if item.prompt == LONG]):
-            assert running.poll() is None
+        found = running.until(lambda: [item for item in world.made if item.prompt == LONG])
         found[0].takes = 10.0**6
 
         def kill(body: Any, *more: Any) -> Reply:
@@ -266,8 +261,7 @@ def test_a_retry_is_not_handed_to_a_run_that_was_killed(
     with killed(world, night, monkeypatch, lambda: None):
         with night.start("generate", "a sunset", "--yes", *QUICK[2:4]) as asking:
             until_said(asking, "the runner buys it")
-            while world.generate.__name__ == "kill":
-                assert asking.poll() is None
+            asking.until(lambda: world.generate.__name__ != "kill")
             asking.kill()
         assert night.rows("SELECT serving FROM account") == [(1,)]
         said = call("retry", "r0", "--yes")
