@@ -28,6 +28,8 @@ class WantedRow:
 
     Attributes:
         prompt: as it would be sent.
+        fingerprint: of what it asks for, to the letter.
+        request: the same, however the prompt is spelled.
         since: only generations that were made later may be its own, by our clock: it has an older
             one already, and waits for a retry. None: any.
         created_since: the same by the provider's clock, where that is known.
@@ -39,6 +41,7 @@ class WantedRow:
     job_id: int
     prompt: str
     fingerprint: str
+    request: str
     since: datetime | None = None
     created_since: datetime | None = None
     held_back: str | None = None
@@ -306,7 +309,7 @@ def _hand_out(
     Equal rows are matched by count. Where they differ any may be any, so each one waits: a
     generation is then offered to several, but to none twice before every other was offered once.
     """
-    alike = len({row.fingerprint for row in rows}) == 1
+    alike = len({row.request for row in rows}) == 1
     offered, made, left = deque(found), [], []
     for row in rows:
         own = _first(row, offered, clocks)

@@ -225,7 +225,7 @@ class Reconciler:
             state=row.state,
             prompt=row.prompt,
             key=echo.key(row.prompt),
-            fingerprint=row.fingerprint,
+            request=row.request_key,
             sent_from=row.intent_at,
             sent_until=sent_until(row),
             offset=self._offset(connection, row.id),

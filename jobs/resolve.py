@@ -118,7 +118,7 @@ async def look_for(
         state=attempt.state,
         prompt=attempt.prompt,
         key=prompt_key(attempt.prompt),
-        fingerprint=attempt.fingerprint or "",
+        request=attempt.request_key or "",
         sent_from=attempt.intent_at,
         sent_until=attempt.doubt_since or attempt.send_before,
         offset=offset,

@@ -105,7 +105,7 @@ def _settle_group(
         if len(pairs) < len(candidates):
             claimants = [*doubts, *voids]
             pairs = _pair(claimants, candidates, grace)
-        alike = len({s.fingerprint for s in claimants}) == 1
+        alike = len({s.request for s in claimants}) == 1
         adrift = any(doubt.adrift for doubt in doubts)
         if adrift or not alike or len(pairs) < len(candidates):
             result.contested |= {doubt.attempt_id: tuple(candidates) for doubt in doubts}

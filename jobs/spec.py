@@ -3,10 +3,11 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Final, NamedTuple
 
 from .provider import GenerationRequest
+from .text import text_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,11 @@ class JobSpec:
     def fingerprint(self) -> str:
         """Hash what decides which video comes out (:func:`fingerprint`)."""
         return fingerprint(self.request)
+
+    @property
+    def request_key(self) -> str:
+        """Hash what is asked for, however its prompt is spelled (:func:`request_key`)."""
+        return request_key(self.request)
 
 
 class SpecRow(NamedTuple):
@@ -90,6 +96,11 @@ def fingerprint(request: GenerationRequest) -> str:
         None if image is None else image.sha256 or image.source,
     ]
     return hashed(json.dumps(what))
+
+
+def request_key(request: GenerationRequest) -> str:
+    """Hash what is asked for, however its prompt is spelled (:func:`jobs.text.text_key`)."""
+    return fingerprint(replace(request, prompt=text_key(request.prompt)))
 
 
 def hashed(document: str) -> str:

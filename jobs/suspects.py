@@ -57,7 +57,8 @@ class Suspect:
         state: ``open`` (its POST is under way), ``in_doubt``, or ``void`` (watched on).
         prompt: as it was sent.
         key: of its prompt as the list echoes it, :meth:`jobs.echo.Echo.key`.
-        fingerprint: of what was asked for; attempts with equal ones may be taken for each other.
+        request: what was asked for, however the prompt is spelled; attempts with equal ones may be
+            taken for each other.
         sent_from: when its intent was written, by our clock.
         sent_until: the last moment at which its request could have been under way, by our clock.
         offset: of the provider's clock at that time.
@@ -75,7 +76,7 @@ class Suspect:
     state: str
     prompt: str
     key: str
-    fingerprint: str
+    request: str
     sent_from: datetime
     sent_until: datetime
     offset: ClockOffset = ClockOffset()

@@ -36,6 +36,7 @@ from jobs.spec import JobSpec
 from jobs.states import HeldBack, JobState
 from jobs.store import Store, accounts, batches, handing, room, steering, views
 from jobs.store.claims import Blocked
+from jobs.store.rows import request_key
 from jobs.store.unended import is_unended
 
 PATIENT = 60.0
@@ -310,8 +311,11 @@ def _check_free(connection: Connection, spec: JobSpec, request: GenerateRequest)
             f"the batch {ADHOC!r} is paused, so nothing was bought: 'batchsora resume {ADHOC}', "
             "then run this again"
         )
-    same = views.Wanted(ADHOC, fingerprints=[spec.fingerprint])
-    for job in () if request.again else views.jobs(connection, same):
+    unended = views.Wanted(
+        ADHOC, states=[*(one for one in JobState if one not in ENDS), JobState.FAILED]
+    )
+    asked = () if request.again else views.jobs(connection, unended)
+    for job in (one for one in asked if request_key(one) == spec.request_key):
         if job.state not in ENDS:
             raise NotAllowedError(
                 f"the same video is under way already, as {job.key} ({job.state}): "

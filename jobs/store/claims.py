@@ -161,7 +161,7 @@ _UNDER_WAY = Prepared(
 """Their attempts may be under way at the provider; an overdue one's job has failed."""
 
 _UNSETTLED_TWIN = Prepared(
-    select(ATTEMPT.c.fingerprint)
+    select(ATTEMPT.c.fingerprint, ATTEMPT.c.request_key)
     .where(UNSETTLED, ATTEMPT.c.prompt_key == bindparam("prompt_key"))
     .order_by(ATTEMPT.c.id.desc())
     .limit(1)
@@ -285,7 +285,7 @@ class _Picker:
     def _try(self, job: Any) -> Claim | None:
         same, request = prompt_key(job.prompt), request_key(job)
         twin = _UNSETTLED_TWIN.first(self._connection, prompt_key=same)
-        if twin is not None and twin.fingerprint != job.fingerprint:
+        if twin is not None and twin.request_key != request:
             # the list shows no more of a generation than its prompt, so that the doubts of jobs
             # with other parameters could not be told apart (money.md)
             self._twins[job.prompt] = twin.fingerprint

@@ -30,7 +30,7 @@ _SUSPECT = (
     ATTEMPT.c.id,
     ATTEMPT.c.state,
     ATTEMPT.c.prompt,
-    ATTEMPT.c.fingerprint,
+    ATTEMPT.c.request_key,
     ATTEMPT.c.intent_at,
     ATTEMPT.c.send_before,
     ATTEMPT.c.doubt_since,

@@ -10,12 +10,13 @@ from ..states import HeldBack
 from ..tables import ATTEMPT, BATCH, BUYABLE, HELD_BACK, JOB, QUEUED, UNSETTLED
 from . import holding
 from .prepared import Prepared, as_list, one_of
+from .rows import REQUEST, request_key
 from .takeovers import known_ids
 
 _UNSETTLED_PROMPTS = Prepared(select(ATTEMPT.c.prompt).where(UNSETTLED))
 
 _AWAITED = Prepared(  # by batch, for its index
-    select(JOB.c.held_back_by, JOB.c.fingerprint).where(
+    select(JOB.c.held_back_by, *REQUEST).where(
         HELD_BACK,
         QUEUED,
         JOB.c.in_manifest,
@@ -40,7 +41,7 @@ def hold_back(connection: Connection, elsewhere: Elsewhere, job: Any) -> str | N
         The generation that is the reason; None where the job is not held back.
     """
     made = elsewhere.made(job.prompt, job.overruled_at)
-    theirs = _not_ours(connection, made, job.fingerprint)
+    theirs = _not_ours(connection, made, request_key(job))
     if theirs is not None and not _is_a_doubts(connection, elsewhere, job.prompt):
         holding.hold_back(connection, {job.id: theirs}, HeldBack.ELSEWHERE)
         return theirs
@@ -93,14 +94,14 @@ def hold_back_copied(connection: Connection, elsewhere: Elsewhere) -> dict[int, 
     return held
 
 
-def _not_ours(connection: Connection, made: Sequence[str], fingerprint: str) -> str | None:
+def _not_ours(connection: Connection, made: Sequence[str], request: str) -> str | None:
     """Return the first generation that is no attempt's, and that no equal row waits for."""
     ours = known_ids(connection, made) if made else set()
     theirs = [one for one in made if one not in ours]
     if not theirs:
         return None
     awaited = _awaited(connection, theirs)
-    matched = {row.held_back_by for row in awaited if row.fingerprint == fingerprint}
+    matched = {row.held_back_by for row in awaited if request_key(row) == request}
     return next((one for one in theirs if one not in matched), None)
 
 

@@ -32,7 +32,7 @@ from ..tables import ATTEMPT, BATCH, HELD_BACK, JOB, PAID, QUEUED
 from . import holding
 from .holding import Sought
 from .prepared import Prepared, as_list, one_of, values_in
-from .rows import ASKED, move_job, request_key
+from .rows import ASKED, REQUEST, move_job, request_key
 
 _UNCONFIRMED = text("attempt.state IN ('open', 'in_doubt')")  # the partial index's own words
 _NOBODYS_HERE = or_(not_(JOB.c.in_manifest), ATTEMPT.c.fingerprint != JOB.c.fingerprint)
@@ -179,7 +179,7 @@ def _paid(row: Any) -> Paid:
 
 
 def _shared(connection: Connection, batch_id: int) -> set[int]:
-    """List the attempts of other batches' rows that rows of a batch have as their videos.
+    """List the attempts of other requests or rows that rows of a batch have as their videos.
 
     A row that was edited since and waits in the queue has it no more.
     """
@@ -189,7 +189,7 @@ def _shared(connection: Connection, batch_id: int) -> set[int]:
         .where(
             JOB.c.batch_id == batch_id,
             JOB.c.state == JobState.COMPLETED,
-            ATTEMPT.c.job_id != JOB.c.id,
+            or_(ATTEMPT.c.job_id != JOB.c.id, ATTEMPT.c.fingerprint != JOB.c.fingerprint),
         )
     )
     return set(rows.scalars())
@@ -198,7 +198,8 @@ def _shared(connection: Connection, batch_id: int) -> set[int]:
 def find(connection: Connection, sought: Sought) -> list[PaidBefore]:
     """Find the queued rows whose requests were paid for, and are no other row's, by count.
 
-    A row that has a paid generation of this request itself waits for a retry: it was asked about.
+    A row that has a paid generation of this request itself waits for a retry: it was asked about,
+    but where that failed, and is tried again by itself.
     One that was edited, and edited back before it was bought, has its video. Single videos are
     bought as often as they were typed.
     """
@@ -258,13 +259,7 @@ def _waiting(connection: Connection, job_ids: Collection[int]) -> set[int]:
     return {row.id for row in waiting if (row.batch_id, request_key(row)) in asked}
 
 
-_REQUEST = tuple(
-    JOB.c[name]
-    for name in (
-        "id", "batch_id", "fingerprint", "prompt", "orientation", "duration", "image",
-        "callback_url",
-    )
-)  # fmt: skip
+_REQUEST = (JOB.c.id, JOB.c.batch_id, *REQUEST)
 _LATE = Prepared(select(*_REQUEST).where(JOB.c.id.in_(one_of("jobs"))))
 _WAITING = Prepared(
     select(*_REQUEST).where(
@@ -304,7 +299,11 @@ def _edited_back(connection: Connection, sought: Sought) -> list[PaidBefore]:
 
 def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterable[Any]:
     own = exists().where(
-        PAID, ATTEMPT.c.job_id == JOB.c.id, ATTEMPT.c.fingerprint == JOB.c.fingerprint
+        PAID,
+        ATTEMPT.c.job_id == JOB.c.id,
+        ATTEMPT.c.fingerprint == JOB.c.fingerprint,
+        # whose own one failed was asked about where a person named it: else it is tried by itself
+        or_(ATTEMPT.c.state != AttemptState.FAILED, JOB.c.named),
     )
     rows = connection.execute(
         select(*_REQUEST, JOB.c.overruled_at)

@@ -1,7 +1,7 @@
 """Small pieces that every transition shares: rows to values, guarded updates, moving money."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
@@ -12,7 +12,8 @@ from sqlalchemy.dialects import sqlite
 from ..columns import sql_list
 from ..ledger import ACCOUNT_KEY, Budget, keys_of
 from ..provider import GenerationRequest, ImageRef
-from ..spec import JobSpec, fingerprint
+from ..spec import JobSpec
+from ..spec import request_key as key_of
 from ..states import AttemptState, JobState, attempt_sources, sources
 from ..tables import ATTEMPT, BATCH, BUDGET, JOB, PRICE, TALLY
 from ..text import text_key
@@ -72,15 +73,21 @@ def request_of(row: Any) -> GenerationRequest:
     )
 
 
+REQUEST: Final = tuple(
+    JOB.c[name]
+    for name in ("fingerprint", "prompt", "orientation", "duration", "image", "callback_url")
+)
+"""What a job's row asks for: the columns that :func:`request_key` and :func:`request_of` need."""
+
+
 def request_key(row: Any) -> str:
     """Hash what a job's row asks for, however its prompt is spelled (:func:`jobs.text.text_key`).
 
     The account's list may show prompts folded, so they ask for the same there. Their fingerprints
     differ, so that an edit of white space is an edit; of a folded prompt it is the fingerprint.
     """
-    folded = text_key(row.prompt)
     same: str = row.fingerprint
-    return same if folded == row.prompt else fingerprint(replace(request_of(row), prompt=folded))
+    return same if text_key(row.prompt) == row.prompt else key_of(request_of(row))
 
 
 @cache

@@ -19,7 +19,7 @@ from .database import Store
 from .holding import Sought
 from .latecomers import Appeared
 from .prepared import Prepared, as_list, one_of
-from .rows import ASKED, request_key
+from .rows import ASKED, REQUEST, request_key
 
 
 def _wanted(sought: Sought) -> tuple[ColumnElement[bool], ...]:
@@ -67,8 +67,7 @@ def wanted_rows(connection: Connection, sought: Sought) -> Iterator[WantedRow]:
     found = connection.execute(
         select(
             JOB.c.id,
-            JOB.c.prompt,
-            JOB.c.fingerprint,
+            *REQUEST,
             JOB.c.held_back,
             JOB.c.held_back_by,
             JOB.c.overruled_at,
@@ -83,6 +82,7 @@ def wanted_rows(connection: Connection, sought: Sought) -> Iterator[WantedRow]:
             row.id,
             row.prompt,
             row.fingerprint,
+            request_key(row),
             since,
             created_since,
             found_before,
@@ -131,7 +131,7 @@ def doubtful(connection: Connection) -> dict[str, datetime]:
 
 
 def requests_like(connection: Connection, shown: Container[str], echo: Echo) -> dict[str, set[str]]:
-    """Map shown prompts, folded, to the fingerprints of all rows here that they may belong to.
+    """Map shown prompts, folded, to what all rows here ask for that they may belong to.
 
     Args:
         connection: a snapshot.
@@ -139,10 +139,10 @@ def requests_like(connection: Connection, shown: Container[str], echo: Echo) -> 
         echo: what the list does to prompts.
     """
     found: dict[str, set[str]] = {}
-    for row in connection.execute(select(JOB.c.prompt, JOB.c.fingerprint)):
+    for row in connection.execute(select(*REQUEST)):
         key = echo.text(row.prompt)
         if key in shown:
-            found.setdefault(key, set()).add(row.fingerprint)
+            found.setdefault(key, set()).add(request_key(row))
     return found
 
 
@@ -205,7 +205,7 @@ def _is_the_voids(connection: Connection, job: Any, generation: Generation, ahea
         select(ATTEMPT.c.intent_at).where(
             ATTEMPT.c.id == job.attempt_id,
             ATTEMPT.c.state == AttemptState.VOID,
-            ATTEMPT.c.fingerprint == job.fingerprint,
+            ATTEMPT.c.request_key == request_key(job),
         )
     ).one_or_none()
     if void is None:

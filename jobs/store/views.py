@@ -183,7 +183,6 @@ class Wanted:
         states: of :class:`~jobs.states.JobState`.
         kinds: of failure.
         campaigns: names.
-        fingerprints: of what is asked for (:mod:`jobs.spec`).
         keys: of jobs, or their numbers as ``#12``.
         search: words of which all stand in prompt, key or error, in any case.
     """
@@ -192,7 +191,6 @@ class Wanted:
     states: Sequence[str] = ()
     kinds: Sequence[str] = ()
     campaigns: Sequence[str] = ()
-    fingerprints: Sequence[str] = ()
     keys: Sequence[str] = ()
     search: str = ""
 
@@ -205,7 +203,6 @@ class Wanted:
             (JOB.c.state, self.states),
             (JOB.c.error_kind, self.kinds),
             (JOB.c.campaign, self.campaigns),
-            (JOB.c.fingerprint, self.fingerprints),
         ):
             if values:
                 yield column.in_(values)

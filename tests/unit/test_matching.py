@@ -31,7 +31,7 @@ def made(name: str, hours: float | None = 1.0, phase: GenerationPhase = DONE) ->
 
 def row(job_id: int, fingerprint: str = "f", **more: object) -> WantedRow:
     """Make a queued row of the prompt ``p``."""
-    return replace(WantedRow(job_id, "p", fingerprint), **more)
+    return replace(WantedRow(job_id, "p", fingerprint, fingerprint), **more)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def doubt(number: int = 1, sent: float = 0, **changes: Any) -> Suspect:
         "state": "in_doubt",
         "prompt": HERON,
         "key": prompt_key(HERON),
-        "fingerprint": "f",
+        "request": "f",
         "sent_from": at(sent),
         "sent_until": at(sent + 1),
         "offset": MEASURED,
@@ -148,7 +148,7 @@ def test_an_attempt_under_way_keeps_the_candidates_of_its_prompt() -> None:
 
 def test_different_parameters_are_never_taken_for_each_other() -> None:
     """A void and a doubt that share a prompt but not the duration: a person must look."""
-    suspects = [doubt(1, state="void"), doubt(2, sent=5, fingerprint="g")]
+    suspects = [doubt(1, state="void"), doubt(2, sent=5, request="g")]
     found = decide(suspects, made("a", 5.5), made("b", 5.6))
     assert not found.adopt
     assert set(found.contested) == {2}
@@ -156,7 +156,7 @@ def test_different_parameters_are_never_taken_for_each_other() -> None:
 
 def test_a_doubt_goes_before_a_void() -> None:
     """What was shown never to have been made does not compete for what there is."""
-    suspects = [doubt(1, state="void"), doubt(2, sent=5, fingerprint="g")]
+    suspects = [doubt(1, state="void"), doubt(2, sent=5, request="g")]
     assert ids(decide(suspects, made("a", 5.5)).adopt) == [(2, "a")]
 
 
