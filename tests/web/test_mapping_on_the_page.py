@@ -12,6 +12,8 @@ import httpx
 import openpyxl
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from openpyxl.drawing.image import Image as SheetImage
+from PIL import Image
 from playwright.sync_api import Page, expect
 from support.hostile import SCRIPTS
 from support.site import Folder, Site, serving
@@ -162,6 +164,8 @@ def test_the_sheet_is_chosen_and_then_its_columns(page: Page, site: Site) -> Non
     page.get_by_role("button", name="Show its plan").press("Enter")
     start = page.locator("#start-button button")
     expect(start).to_contain_text("Start: 2 jobs for about $0.24", timeout=LATE)
+    expect(page.locator("#figures h2")).to_be_focused()
+    assert page.evaluate("window.scrollY") == 0
     page.get_by_label("Team").focus()
     page.get_by_label("Team").select_option("campaign")
     expect(page.locator("#figures")).to_contain_text("campaign ← Team", timeout=LATE)
@@ -232,6 +236,68 @@ def test_hidden_rows_and_defaults_are_said(http: httpx.Client, site: Site) -> No
     shown, _ = said(http, address, **{"hidden": "no", "empty-duration": "yes"})
     assert "from 2 rows" in words_of(shown)
     assert "Read as you said before" not in words_of(shown)
+
+
+def test_pictures_over_cells_are_used_as_a_person_says(http: httpx.Client, site: Site) -> None:
+    """They are offered where there are some; the run takes them as the images of their rows."""
+    made = openpyxl.Workbook()
+    sheet = made.worksheets[0]
+    for row in (["prompt", "Look"], ["a mug on a quay"], ["a mug in the snow"]):
+        sheet.append(row)
+    for place, colour in (("B2", "red"), ("B3", "blue")):
+        drawn = io.BytesIO()
+        Image.new("RGB", (320, 240), colour).save(drawn, "PNG")
+        picture = SheetImage(drawn)
+        picture.width = picture.height = 12  # within its row
+        sheet.add_image(picture, place)
+    data = io.BytesIO()
+    made.save(data)
+    address = upload(http, "Mugs.xlsx", data.getvalue())
+    shown = http.get(f"{address}?part").text
+    assert "2 rows can't be bought" in words_of(shown)
+    assert '<select id="pictures"' in shown
+    aside, _ = said(http, address, pictures="ignore")
+    assert "2 of 2 videos to buy" in words_of(aside)
+    assert ", with image" not in aside
+    shown, form = said(http, address, pictures="use")
+    assert "with image" in words_of(shown)
+    assert http.post(f"{address}/start", data=form | {"budget": "2"}).status_code == 204
+    assert "2 completed" in finished(site)
+    assert reading_of(site, "Mugs")["embedded_images"] is True
+    shown = words_of(http.get(f"{address}?part").text)
+    assert "Read as you said before: --embedded-images" in shown
+
+
+def test_more_problems_are_those_of_the_file_as_it_is_read(http: httpx.Client) -> None:
+    """What is shown on demand goes by what was said, however long ago the plan was made."""
+    rows = [["Was", "Wie lang"], *[["eine Lampe", str(n)] for n in range(100, 350)]]
+    address = upload(http, "m.csv", table(rows))
+    shown, form = said(http, address, **{"column-0": "prompt", "column-1": "duration"})
+    assert "250 rows can't be bought" in words_of(shown)
+    for n in range(5):  # the plan is forgotten
+        said(http, upload(http, "m.csv", f"Was\n{n}. Lampe\n"), **{"column-0": "prompt"})
+    more = http.post(f"{address}/problems", params={"after": "200"}, data=form)
+    assert re.findall(r'class="place">row (\d+)<', more.text)[-1] == "251"
+
+
+def test_a_name_whose_words_do_not_fit_is_refused_with_fields(
+    page: Page, site: Site, http: httpx.Client
+) -> None:
+    """The batch of that name was read by a column that this file has not: it is asked here."""
+    path = site.folder.path / "shots.csv"
+    path.write_text("prompt,Team\na lamp of tin,red\n")
+    assert site.folder.call("run", "shots.csv", "--map", "Team=campaign", "--budget", "1") == 0
+    page.goto(upload(http, "new.csv", "prompt,Group\na lamp of zinc,red\n"))
+    page.locator("#budget").fill("1.25")
+    page.locator("#name").press_sequentially("shots")
+    refused = page.locator("#reading-form")
+    expect(refused).to_contain_text("There is no column Team any more", timeout=LATE)
+    expect(page.locator("#name")).to_have_value("shots")
+    page.get_by_label("Group").select_option("campaign")
+    page.get_by_role("button", name="Show its plan").click()
+    expect(page.locator("#figures")).to_contain_text("campaign ← Group", timeout=LATE)
+    expect(page.locator("#budget")).to_have_value("1.25")
+    expect(page.locator("#name")).to_have_value("shots")
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ async def _refused(
     return render(
         request,
         "_plan_refused.html",
-        headers={"HX-Retarget": "#plan", "HX-Reswap": "innerHTML"},
+        headers={"HX-Retarget": "#plan", "HX-Reswap": "innerHTML show:window:top"},
         chosen=chosen,
         error=error,
         form=form if again else Form(form.fields | {"token": ""}),
@@ -166,11 +166,12 @@ async def _fields(
     }
 
 
-def _figures(planned: Planned) -> dict[str, Any]:
-    """Give what the figures and the button show."""
+def _figures(planned: Planned, *, focus: bool = False) -> dict[str, Any]:
+    """Give what the figures and the button show; whoever had no plan before is led to it."""
     plan = planned.plan
     return {
         "planned": planned,
+        "focus": focus,
         "plan": plan,
         "source_of": lambda kind: _SOURCES[price_source(plan, kind)],
         "kind_words": _kind_words,
@@ -248,7 +249,7 @@ async def _form(
         alone=False,
         wrong=plan.problems[:CHUNK],
         total=len(plan.problems),
-        **_figures(planned),
+        **_figures(planned, focus=form.text("from_refused") == "yes"),
     )
 
 
