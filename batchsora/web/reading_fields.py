@@ -282,12 +282,13 @@ def fields_of(
         form: what was said.
         taken: what its headers were taken for, where it could be read.
         asked: the headers that are asked about.
-        told: what was found, whose options are offered.
+        told: what was found: its options are offered, and the headers of a refusal asked about.
     """
     head, offered, before = looked.head, looked.offered, looked.before
     at = _at(head)
     counts = form.text("content") == looked.sha256 and form.text("at") == at
     kept = {folded(header): name for header, name in before.columns.items()}
+    words = " ".join(told)
     columns = []
     for place, header in offered.items():
         chosen = form.text(f"column-{place}") if counts else ""
@@ -295,7 +296,8 @@ def fields_of(
             as_read = kept.get(folded(header), meaning(header) or "")
         else:
             as_read = taken.get(header, "")
-        columns.append(Column(place, header, chosen, as_read, header in asked))
+        named = header in asked or (taken is None and repr(header) in words)
+        columns.append(Column(place, header, chosen, as_read, named and not chosen))
     shown = columns
     if len(columns) > SHOWN:
         likely = [c for c in columns if c.chosen or c.as_read or c.asked or _may_be(c.header)]
@@ -304,7 +306,6 @@ def fields_of(
     sheets = dict(enumerate(head.sheets)) if len(head.sheets) > 1 else {}
     if not columns and not sheets:
         return None
-    words = " ".join(told)
     seen = any(option in words for option in ("--ignore-pictures", "--embedded-images"))
     flags = (before.ignore_pictures, before.embedded_images, form.text("pictures"))
     return Fields(

@@ -192,6 +192,21 @@ def test_a_column_that_looks_misspelt_is_said(http: httpx.Client, site: Site) ->
     assert reading_of(site, "m")["columns"] == {"duratoin": "duration"}
 
 
+def test_the_columns_of_a_refusal_are_marked(http: httpx.Client) -> None:
+    """Two that may be the duration, and one that may be the prompt: until they are said."""
+    address = upload(http, "m.csv", "Video text,Length,Seconds,Owner\na lamp of ice,15,10,Ann\n")
+    shown = words_of(http.get(f"{address}?part").text)
+    assert "Length what is it?" in shown
+    assert "Seconds what is it?" in shown
+    assert "Owner what is it?" not in shown
+    shown, _ = said(http, address, **{"column-1": "duration"})
+    assert "Is it 'Video text'?" in words_of(shown)
+    assert "Video text what is it?" in words_of(shown)
+    assert "Length what is it?" not in words_of(shown)
+    shown, _ = said(http, address, **{"column-0": "prompt", "column-2": "duration"})
+    assert "prompt ← Video text · duration ← Seconds" in words_of(shown)
+
+
 def test_nothing_is_open_where_nothing_is_asked(http: httpx.Client) -> None:
     """Whoever has a plain table sees one closed line."""
     address = upload(http, "m.csv", "prompt,Owner\na lamp,Ann\n")

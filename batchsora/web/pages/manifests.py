@@ -139,7 +139,8 @@ async def _refused(
     if isinstance(error, ManifestError) and not isinstance(error, UnreadableError):
         problem = error.problem
         asked = () if problem.column is None else (problem.column,)
-        shown = await _fields(request, chosen, form, way, asked=asked, told=[problem.remedy])
+        told = [problem.problem, problem.remedy]
+        shown = await _fields(request, chosen, form, way, asked=asked, told=told)
     again = once_of(request).knows(form.text("token"))
     return render(
         request,
