@@ -75,6 +75,14 @@ class _Embedded(Said):
     remedy: str | None
 
 
+class Looked(Said):
+    """The head of a workbook, as far as it can be told."""
+
+    headers: list[str]
+    sheet: str | None
+    sheets: list[str]
+
+
 class Told(Said):
     """The end of a table that has more to tell than its rows."""
 
@@ -136,6 +144,7 @@ FIRST: TypeAdapter[Head | Refused] = TypeAdapter(Head | Refused)
 ROW: TypeAdapter[tuple[int, list[str]] | Faulty | Refused | Told] = TypeAdapter(
     Cells | Faulty | Refused | Told
 )
+HEAD: TypeAdapter[Looked | Refused] = TypeAdapter(Looked | Refused)
 PICTURE: TypeAdapter[Fitted | Unfit] = TypeAdapter(Fitted | Unfit)
 COPY: TypeAdapter[Piece | Notes | Unwritable] = TypeAdapter(Piece | Notes | Unwritable)
 PART: TypeAdapter[Part | NoPart] = TypeAdapter(Part | NoPart)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from batchsora.apart import ApartError, Spool, ask, bounds_for
-from batchsora.manifest.errors import ManifestError, RowProblem, refused
+from batchsora.manifest.errors import ManifestError, RowProblem, UnreadableError, refused
 from batchsora.manifest.raw import (
     PLAIN,
     Embedded,
@@ -154,7 +154,8 @@ def _told_last(
 
 
 def _unreadable(path: Path, error: ApartError) -> ManifestError:
-    return refused(str(path), f"the file can't be read: {error}", _SPLIT)
+    reason = f"the file can't be read: {error}"
+    return UnreadableError(RowProblem(str(path), None, None, None, reason, _SPLIT))
 
 
 def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
@@ -163,10 +164,15 @@ def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
     suffix = path.suffix.lower()
     module, _, name = _READERS.get(suffix, _SHEET).partition(":")
     read: Callable[[Path, Reading], RawTable] = getattr(import_module(module), name)
+    import_library(suffix)
+    return lambda: _told(path, read, Reading.of(given["reading"]))
+
+
+def import_library(suffix: str) -> None:
+    """Import what the reader of a format imports only when it reads."""
     library = _LIBRARIES.get(suffix, "batchsora.manifest.books.xlsx")
     if library and util.find_spec(library) is not None:  # whoever lacks it is told by the reader
         import_module(library)
-    return lambda: _told(path, read, Reading.of(given["reading"]))
 
 
 def _told(path: Path, read: Callable[[Path, Reading], RawTable], reading: Reading) -> Iterator[Any]:

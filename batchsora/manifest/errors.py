@@ -112,6 +112,10 @@ class ManifestError(Exception):
         return self.problem.as_json()
 
 
+class UnreadableError(ManifestError):
+    """The file can't be read at all, or costs more than it may: nothing of it can be told."""
+
+
 def refused(
     file: str,
     problem: str,

@@ -85,7 +85,7 @@ class SheetTable:
         self._hidden.clear()
         self._headings.clear()
         self._pictures.begin()
-        with _understood(self.path):
+        with understood(self.path):
             try:
                 yield from self._below()
             except HeaderCoversError as error:
@@ -249,14 +249,14 @@ def open_sheet(path: Path, reading: Reading = PLAIN) -> SheetTable:
         ManifestError: it is no workbook, is encrypted or damaged, or has no such sheet.
     """
     check_regular(path)
-    with _understood(path):
+    with understood(path):
         book = book_of(path)
         names = book.names()
         first = next(iter(book.visible() or names), None)
-        sheet = first if reading.sheet is None else _named(names, reading.sheet)
+        sheet = first if reading.sheet is None else named_sheet(names, reading.sheet)
         if sheet is None:
             raise _no_sheet(path, names, reading.sheet)
-        header = _header_of(book, sheet, include_hidden=bool(reading.include_hidden))
+        header = header_of(book, sheet, include_hidden=bool(reading.include_hidden))
         if header is None:
             raise refused(
                 str(path),
@@ -264,7 +264,7 @@ def open_sheet(path: Path, reading: Reading = PLAIN) -> SheetTable:
                 "Its first row must hold the columns' names; --sheet names another sheet."
                 + _other_sheet(book, sheet),
             )
-        cells = _trimmed(header.cells)
+        cells = trimmed(header.cells)
         _check_header(path, sheet, header, len(cells))
         ours = _ours(path, cells, header.number, reading)
         if "prompt" not in {*ours, *reading.defaults} and (other := _other_sheet(book, sheet)):
@@ -288,7 +288,7 @@ def open_sheet(path: Path, reading: Reading = PLAIN) -> SheetTable:
         )
 
 
-def _named(names: Sequence[str], wanted: str) -> str | None:
+def named_sheet(names: Sequence[str], wanted: str) -> str | None:
     """Find a sheet by its name; as people write it where that is one sheet."""
     if wanted in names:
         return wanted
@@ -306,7 +306,7 @@ def _no_sheet(path: Path, names: list[str], wanted: str | None) -> ManifestError
     )
 
 
-def _header_of(book: Book, sheet: str, *, include_hidden: bool = False) -> SheetRow | None:
+def header_of(book: Book, sheet: str, *, include_hidden: bool = False) -> SheetRow | None:
     """Find the first row of a sheet that people see and that is not blank."""
     for row in book.rows(sheet):
         if not row.blank and (include_hidden or not row.hidden):
@@ -318,7 +318,7 @@ def _others_with_prompts(book: Book, sheet: str) -> Iterator[str]:
     """Name the other sheets that people see and that have a column of prompts."""
     others = [name for name in book.visible() if name != sheet]
     for name in others[:MOST_SHEETS]:
-        header = _header_of(book, name)
+        header = header_of(book, name)
         if header is not None and any(meaning(cell) == "prompt" for cell in header.cells):
             yield name
 
@@ -335,7 +335,7 @@ def _quoted(name: str) -> str:
     return name if name.isalnum() else "'" + name.replace("'", "'\\''") + "'"
 
 
-def _trimmed(cells: Sequence[str]) -> tuple[str, ...]:
+def trimmed(cells: Sequence[str]) -> tuple[str, ...]:
     last = max((place for place, cell in enumerate(cells, 1) if cell.strip()), default=0)
     return tuple(cells[:last])
 
@@ -365,7 +365,7 @@ def _ours(path: Path, headers: Sequence[str], row: int, reading: Reading) -> Map
 
 
 @contextmanager
-def _understood(path: Path) -> Iterator[None]:
+def understood(path: Path) -> Iterator[None]:
     """Whatever a library says of a damaged workbook becomes ours."""
     try:
         yield

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -24,7 +25,9 @@ from batchsora.manifest.read import READERS
 from batchsora.settings import SettingsError
 from batchsora.web.answers import desk_of
 from batchsora.web.desk import Desk
-from batchsora.web.uploads import Upload, keep, safe_file_name
+from batchsora.web.reading_fields import Looked, is_said, look, read_spoken, sheet_said
+from batchsora.web.spoken import NOTHING, Spoken
+from batchsora.web.uploads import Form, Upload, keep, safe_file_name
 from jobs.errors import LoadError
 from jobs.money import cap_micros
 from jobs.provider import ProviderError
@@ -35,6 +38,9 @@ MOST_SHOWN: Final = 200
 
 MOST_PLANS: Final = 4
 """Plans that are kept: each has every problem of its manifest."""
+
+MOST_LOOKS: Final = 16
+"""Heads of files that are kept."""
 
 BALANCE_GOOD: Final = 30.0
 """Seconds for which a balance that was told is shown again."""
@@ -68,11 +74,13 @@ class Way:
         name: of the batch; None takes the manifest's.
         first: only so many rows are bought now.
         in_flight: videos at the same time.
+        said: how the file is read.
     """
 
     name: str | None = None
     first: int | None = None
     in_flight: int = 16
+    said: Spoken = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,7 @@ class Planned:
         name_problem: why the batch can't have its name, or None.
         wrong_rows: rows that can't be bought.
         sha256: of the file that was planned.
+        read_as: a digest of how it was read; another one may buy other prompts at the same price.
     """
 
     plan: Plan
@@ -98,6 +107,7 @@ class Planned:
     name_problem: str | None
     wrong_rows: int
     sha256: str
+    read_as: str
 
     @property
     def jobs(self) -> int:
@@ -180,6 +190,7 @@ class Planner:
         self._desk = desk
         self._turn = asyncio.Lock()
         self._kept: OrderedDict[Any, Planned] = OrderedDict()
+        self._looks: OrderedDict[Any, Looked] = OrderedDict()
         self._balance: tuple[float, int] | None = None
 
     async def plan(self, chosen: Chosen, way: Way) -> Planned:
@@ -198,19 +209,61 @@ class Planner:
                 self._kept.popitem(last=False)
             return self._kept[key]
 
-    async def problems(self, chosen: Chosen) -> list[RowProblem]:
-        """List what is wrong with the rows; it depends on the file alone."""
+    async def problems(self, chosen: Chosen, way: Way) -> list[RowProblem]:
+        """List what is wrong with the rows; it depends on the file, and on how it is read."""
         stamp = _stamp(chosen.path)
-        for (other, *_), planned in reversed(self._kept.items()):
-            if other == stamp:
+        for (other, before, _), planned in reversed(self._kept.items()):
+            if (other, before.name, before.said) == (stamp, way.name, way.said):
                 return planned.plan.problems
-        return (await self.plan(chosen, Way())).plan.problems
+        return (await self.plan(chosen, way)).plan.problems
+
+    async def spoken(self, chosen: Chosen, form: Form, name: str | None) -> Spoken:
+        """Understand what a form says about how a file is read.
+
+        Args:
+            chosen: the file.
+            form: as it came.
+            name: of the batch, if the person gave it.
+
+        Raises:
+            ManifestError: it can't be used.
+        """
+        if not is_said(form):
+            return NOTHING
+        async with self._turn:
+            return await asyncio.to_thread(
+                read_spoken, form, chosen.path, lambda sheet: self._look(chosen.path, name, sheet)
+            )
+
+    async def looked(self, chosen: Chosen, form: Form, name: str | None) -> Looked:
+        """Look at the head of a file, of the sheet that a form says, whether it is planned or not.
+
+        Raises:
+            ManifestError: it can't be read as a table at all.
+        """
+
+        def work() -> Looked:
+            found = self._look(chosen.path, name, None)
+            sheet = sheet_said(form, found)
+            return found if sheet is None else self._look(chosen.path, name, sheet)
+
+        async with self._turn:
+            return await asyncio.to_thread(work)
+
+    def _look(self, path: Path, name: str | None, sheet: str | None) -> Looked:
+        key = (_stamp(path), name, sheet, self._desk.mark())
+        if key not in self._looks:
+            self._looks[key] = look(path, self._desk.settings.database, name, sheet)
+        self._looks.move_to_end(key)
+        while len(self._looks) > MOST_LOOKS:
+            self._looks.popitem(last=False)
+        return self._looks[key]
 
     def _make(self, path: Path, way: Way) -> Planned:
         settings = self._desk.settings
         sha256 = sha256_of(path)  # before it is read: another content meanwhile asks again
         pick = EVERY_ROW if way.first is None else Pick(first=way.first)
-        source = as_before(Source(path), settings.database, way.name)
+        source = as_before(Source(path, way.said.reading()), settings.database, way.name)
         with (
             source.looked_at(settings.database) as manifest,
             existing_store(settings.database) as store,
@@ -242,6 +295,7 @@ class Planner:
                 name_problem,
                 len({problem.row for problem in plan.problems}),
                 sha256,
+                _digest(json.dumps([manifest.read_as, plan.mapped.as_json()], sort_keys=True)),
             )
 
     def _ask_balance(self, plan: Plan) -> None:

@@ -25,6 +25,7 @@ from batchsora.manifest.errors import CellError
 from batchsora.web.answers import Said
 from batchsora.web.desk import Desk
 from batchsora.web.planning import Planned, Way
+from batchsora.web.spoken import Spoken
 from batchsora.web.uploads import Form
 from jobs.states import ASKED_BY_NAME
 from jobs.store import holding, views
@@ -76,6 +77,7 @@ class Wish:
         words += [f"--cap={name}={cap}" for name, cap in self.caps.items()]
         words += ["--skip-invalid"] if self.skip_invalid else []
         words += ["--allow-unknown"] if self.allow_unknown else []
+        words += self.way.said.words()
         words += _EXISTING[self.existing] + _CHANGED[self.on_change]
         return [*words, "--", str(path)]
 
@@ -106,7 +108,7 @@ class Read:
 
 
 def read_way(form: Form) -> tuple[Way, dict[str, str]]:
-    """Understand what of a form decides about the plan; gives what is wrong by field."""
+    """Understand name, first rows and pace of a form; gives what is wrong by field."""
     problems: dict[str, str] = {}
     read = _reader(form, problems)
     name = read("name", values.batch)
@@ -115,15 +117,17 @@ def read_way(form: Form) -> tuple[Way, dict[str, str]]:
     return Way(name, first, in_flight or Way().in_flight), problems
 
 
-def read_wish(form: Form, planned: Planned, *, runs: bool) -> Read:
+def read_wish(form: Form, planned: Planned, said: Spoken, *, runs: bool) -> Read:
     """Understand a whole form.
 
     Args:
         form: as it came.
+        said: what it says about how the file is read.
         planned: the plan by the form's own name and first rows.
         runs: a run goes on, which would take the batch over.
     """
     way, found = read_way(form)
+    way = replace(way, said=said)
     problems: dict[str, str] = {}
     read = _reader(form, problems)
     budget = read("budget", money)
@@ -146,7 +150,9 @@ def read_wish(form: Form, planned: Planned, *, runs: bool) -> Read:
         problems["skip_invalid"] = "Some rows can't be bought. Mend them, or go on without them."
     allow_unknown = form.text("allow_unknown") == "yes"
     if planned.misspelt and not allow_unknown:
-        problems["allow_unknown"] = "A column looks like one of ours. Fix it, or confirm it."
+        problems["allow_unknown"] = (
+            "A column looks like one of ours. Say above what it is, or confirm it."
+        )
     existing = _one_of(OnExisting, form.text("existing"), OnExisting.ASK)
     if runs and existing is OnExisting.ADOPT:
         problems["existing"] = "A run is going on. Wait for its end to take videos over."

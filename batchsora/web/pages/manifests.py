@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -14,7 +15,8 @@ from batchsora.app import wording
 from batchsora.app.loading import InvalidRowsError
 from batchsora.app.manifests import Source
 from batchsora.app.plan import price_source
-from batchsora.manifest.errors import ManifestError
+from batchsora.manifest.errors import ManifestError, UnreadableError
+from batchsora.manifest.headers import SYNONYMS
 from batchsora.manifest.read import READERS
 from batchsora.settings import SettingsError
 from batchsora.web.answers import desk_of, done, moved, refused
@@ -31,6 +33,7 @@ from batchsora.web.planning import (
     planner_of,
     token_beside,
 )
+from batchsora.web.reading_fields import fields_of
 from batchsora.web.rendering import render
 from batchsora.web.starting import Wish, hand_over, read_way, read_wish, started_run
 from batchsora.web.uploads import LARGEST_MANIFEST, Form, received
@@ -104,29 +107,83 @@ async def _plan(request: Request) -> Response:
     chosen, query = _chosen(request), request.query_params
     if not {"part", "figures"} & query.keys():
         return render(request, "manifest.html", chosen=chosen)
-    form = Form(dict(query))
-    way = read_way(form)[0] if "figures" in query else Way()
+    return await _planned(request, chosen, Form(dict(query) if "figures" in query else {}))
+
+
+async def _plan_anew(request: Request) -> Response:
+    """Make the plan by what a person says now, of the batch or of how the file is read."""
+    chosen = _chosen(request)
+    async with received(request, desk_of(request).manifest_folder) as form:
+        pass
+    return await _planned(request, chosen, form)
+
+
+async def _planned(request: Request, chosen: Chosen, form: Form) -> Response:
+    planner, alone = planner_of(request), "figures" in request.query_params
+    way = read_way(form)[0]
     try:
-        planned = await planner_of(request).plan(chosen, way)
+        way = replace(way, said=await planner.spoken(chosen, form, way.name))
+        planned = await planner.plan(chosen, way)
     except (ManifestError, EngineError, SettingsError) as error:
-        return render(request, "_plan_refused.html", error=error)
-    if "figures" in query:
+        return await _refused(request, chosen, way, form, error)
+    if alone:
         return render(request, "_plan_figures.html", alone=True, **_figures(planned))
-    return _form(request, chosen, planned, form)
+    return await _form(request, chosen, planned, form, way)
 
 
-def _figures(planned: Planned) -> dict[str, Any]:
-    """Give what the figures and the button show."""
+async def _refused(
+    request: Request, chosen: Chosen, way: Way, form: Form, error: Exception
+) -> Response:
+    """Say why there is no plan; with the fields that may help, in the place of all of it."""
+    shown: dict[str, Any] = {"fields": None}
+    if isinstance(error, ManifestError) and not isinstance(error, UnreadableError):
+        problem = error.problem
+        asked = () if problem.column is None else (problem.column,)
+        told = [problem.problem, problem.remedy]
+        shown = await _fields(request, chosen, form, way, asked=asked, told=told)
+    again = once_of(request).knows(form.text("token"))
+    return render(
+        request,
+        "_plan_refused.html",
+        headers={"HX-Retarget": "#plan", "HX-Reswap": "innerHTML show:window:top"},
+        chosen=chosen,
+        error=error,
+        form=form if again else Form(form.fields | {"token": ""}),
+        **shown,
+    )
+
+
+async def _fields(
+    request: Request, chosen: Chosen, form: Form, way: Way, **found: Any
+) -> dict[str, Any]:
+    """Give the fields by which a person says how a file is read."""
+    try:
+        looked = await planner_of(request).looked(chosen, form, way.name)
+    except ManifestError:  # it is no table at all
+        return {"fields": None}
+    return {
+        "fields": fields_of(looked, form, **found),
+        "ours": tuple(SYNONYMS),
+    }
+
+
+def _figures(planned: Planned, *, focus: bool = False) -> dict[str, Any]:
+    """Give what the figures and the button show; whoever had no plan before is led to it."""
     plan = planned.plan
     return {
         "planned": planned,
+        "focus": focus,
         "plan": plan,
         "source_of": lambda kind: _SOURCES[price_source(plan, kind)],
         "kind_words": _kind_words,
         "cost_words": lambda kinds: wording.cost_text(*planned.cost_of(kinds)),
         "waiting": list(wording.waiting(plan.waiting, plan.batch)),
         "button": _button(planned),
-        "agreed": f"{planned.jobs}/{planned.cost}/{planned.unpriced}/{planned.sha256}",
+        "agreed": "/".join(
+            map(
+                str, (planned.jobs, planned.cost, planned.unpriced, planned.read_as, planned.sha256)
+            )
+        ),
     }
 
 
@@ -153,16 +210,27 @@ def _button(planned: Planned) -> str:
     return f"Start: {jobs} for {wording.cost_text(planned.cost, planned.unpriced)}"
 
 
-def _form(
+async def _form(
     request: Request,
     chosen: Chosen,
     planned: Planned,
     form: Form,
+    way: Way,
     problems: dict[str, str] | None = None,
     notice: str = "",
 ) -> Response:
     """Show the plan with its form; with mistakes, the form alone."""
     once, again = once_of(request), bool(problems or notice)
+    plan = planned.plan
+    fields = await _fields(
+        request,
+        chosen,
+        form,
+        way,
+        taken={header: name for name, header in plan.mapped.ours},
+        asked=planned.misspelt,
+        told=[*plan.warnings, *{problem.remedy for problem in plan.problems}],
+    )
     token = form.text("token")
     return render(
         request,
@@ -175,22 +243,28 @@ def _form(
         notice=notice,
         token=token if once.knows(token) else once.token(),
         goes_on=desk_of(request).goes_on(),
-        campaigns=list(planned.plan.campaigns)[:MOST_CAMPAIGNS],
+        campaigns=list(plan.campaigns)[:MOST_CAMPAIGNS],
+        **fields,
         chunk=CHUNK,
         after=0,
         alone=False,
-        wrong=planned.plan.problems[:CHUNK],
-        total=len(planned.plan.problems),
-        **_figures(planned),
+        wrong=plan.problems[:CHUNK],
+        total=len(plan.problems),
+        **_figures(planned, focus=form.text("from_refused") == "yes"),
     )
 
 
 async def _problems(request: Request) -> Response:
     """Show the next problems of the rows."""
     chosen, text = _chosen(request), request.query_params.get("after", "")
+    planner = planner_of(request)
+    async with received(request, desk_of(request).manifest_folder) as form:
+        pass
     after = int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else 0  # noqa: PLR2004
     try:
-        found = await planner_of(request).problems(chosen)
+        way = read_way(form)[0]
+        way = replace(way, said=await planner.spoken(chosen, form, way.name))
+        found = await planner.problems(chosen, way)
     except (ManifestError, EngineError) as error:
         return refused(error)
     return render(
@@ -214,13 +288,14 @@ async def _start(request: Request) -> Response:
         return done("It was started already: this is it.", go=address)
     way, _ = read_way(form)
     try:
+        way = replace(way, said=await planner_of(request).spoken(chosen, form, way.name))
         planned = await planner_of(request).plan(chosen, way)
     except (ManifestError, EngineError) as error:
         return refused(error)
     runs = desk.goes_on()
-    read = read_wish(form, planned, runs=runs)
+    read = read_wish(form, planned, way.said, runs=runs)
     if read.problems:
-        return _form(request, chosen, planned, form, read.problems)
+        return await _form(request, chosen, planned, form, way, read.problems)
     notice, agreed = "", form.text("agreed")
     if agreed.rpartition("/")[2] != planned.sha256:
         notice = f"The file was changed since: {_button(planned)}. Press again if that is right."
@@ -229,7 +304,7 @@ async def _start(request: Request) -> Response:
     elif not once.knows(token):
         notice = "This form is from before: look at it once more, and send it again."
     if notice:
-        return _form(request, chosen, planned, form, notice=notice)
+        return await _form(request, chosen, planned, form, way, notice=notice)
     if runs:
         return await _hand_over(desk, chosen, planned, read.wish)
     # a second click may have come while the plan was made; from here on nothing is awaited
@@ -244,7 +319,7 @@ async def _start(request: Request) -> Response:
 
 
 async def _hand_over(desk: Desk, chosen: Chosen, planned: Planned, wish: Wish) -> Response:
-    source = Source(chosen.path, sha256=planned.sha256)
+    source = Source(chosen.path, wish.way.said.reading(), sha256=planned.sha256)
     try:
         batch, lines = await asyncio.to_thread(hand_over, desk, source, wish)
     except (SettingsError, ManifestError, InvalidRowsError, EngineError, ProviderError) as error:
@@ -283,7 +358,8 @@ routes = [
     Route("/manifests/new", _new, name="manifests"),
     Route("/manifests", _take, methods=["POST"]),
     Route("/manifests/{token:str}", _plan),
-    Route("/manifests/{token:str}/problems", _problems),
+    Route("/manifests/{token:str}/plan", _plan_anew, methods=["POST"]),
+    Route("/manifests/{token:str}/problems", _problems, methods=["GET", "POST"]),
     Route("/manifests/{token:str}/start", _start, methods=["POST"]),
     Route("/manifests/{token:str}/started/{started:str}", _started),
     *going_on.routes,

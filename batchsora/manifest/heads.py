@@ -1,0 +1,28 @@
+"""The sheets and headers of a manifest that may be refused: a person is asked what they are."""
+
+from pathlib import Path
+
+from batchsora.manifest.book_head import Head, book_head
+from batchsora.manifest.errors import refused
+from batchsora.manifest.raw import PLAIN, Reading
+from batchsora.manifest.read import READERS
+from batchsora.manifest.sheet_reader import EXCEL, OTHERS
+
+__all__ = ["Head", "head_of"]
+
+
+def head_of(path: Path, reading: Reading = PLAIN) -> Head:
+    """Read the head of a manifest, whatever its headers mean.
+
+    Where a sheet is named that a workbook has not, it is that of the first one.
+
+    Raises:
+        ManifestError: it can't be read as a table at all.
+    """
+    suffix = path.suffix.lower()
+    if suffix in (*EXCEL, *OTHERS):
+        return book_head(path, reading)
+    reader = READERS.get(suffix)
+    if reader is None:
+        raise refused(str(path), "this is no manifest", f"Known are {', '.join(READERS)}.")
+    return Head(reader(path, reading).headers)

@@ -1,0 +1,330 @@
+"""The fields by which a person says what the columns of a manifest are: offered, and understood.
+
+Columns and sheets are fields by their numbers, which belong to one content of the file; what comes
+with another content, or names what the file has not, is refused.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from batchsora.app.manifests import Source, sha256_of
+from batchsora.app.remembered import as_before
+from batchsora.manifest import values
+from batchsora.manifest.columns import LONGEST_HEADER, MOST_COLUMNS
+from batchsora.manifest.errors import ManifestError, refused
+from batchsora.manifest.headers import SYNONYMS, folded, meaning, resembled
+from batchsora.manifest.heads import Head, head_of
+from batchsora.manifest.kept_columns import gone
+from batchsora.manifest.raw import PLAIN, Reading
+from batchsora.web.spoken import NOTHING, Spoken
+from batchsora.web.uploads import Form
+
+SHOWN: Final = 60
+"""Columns that can be said; of more, those that may be ours come first."""
+
+OWN: Final = "-"
+"""A column of the person's own, carried along unread."""
+
+DEFAULTS: Final = tuple(name for name in SYNONYMS if name != "id")
+"""Columns of ours that may have a default."""
+
+LONGEST_DEFAULT: Final = values.LONGEST_URL
+
+_SPOKEN: Final = ("sheet", "hidden", "pictures")
+_NUMBERED: Final = ("column-", "gone-", "default-", "empty-")
+_DIGITS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What is known of a file before its rows are read.
+
+    Attributes:
+        sha256: of its content.
+        head: its sheets, and the headers of the one that is read.
+        before: how it was read before, as far as that counts now.
+    """
+
+    sha256: str
+    head: Head
+    before: Reading
+
+    @property
+    def offered(self) -> Mapping[int, str]:
+        """Give the headers that can be spoken of, by their places: one by one, with a name."""
+        headers = self.head.headers
+        if len(headers) > MOST_COLUMNS:
+            return {}
+        times = Counter(header.strip() for header in headers)
+        return {
+            place: header
+            for place, header in enumerate(headers)
+            if header.strip() and times[header.strip()] == 1 and len(header) <= LONGEST_HEADER
+        }
+
+    @property
+    def gone(self) -> Mapping[str, tuple[str, str]]:
+        """Give headers of before that are not there any more, and what they meant, by a token."""
+        missing = gone(self.before, self.head.headers)
+        return {
+            sha256(header.encode("utf-8", "surrogatepass")).hexdigest()[:16]: (header, name)
+            for header, name in missing.items()
+            if name
+        }
+
+
+def look(path: Path, database: Path, name: str | None, sheet: str | None = None) -> Looked:
+    """Look at a file.
+
+    Args:
+        path: of the manifest.
+        database: where what was said before is kept.
+        name: of the batch, if the person gave it.
+        sheet: that the person chose.
+
+    Raises:
+        ManifestError: it can't be read as a table at all.
+    """
+    content = sha256_of(path)
+    said = PLAIN if sheet is None else Reading(sheet=sheet)
+    before = as_before(Source(path, said), database, name).reading
+    return Looked(content, head_of(path, before), before)
+
+
+def is_said(form: Form) -> bool:
+    """Check whether a form says anything about how the file is read."""
+    return any(
+        text and (name in _SPOKEN or name.startswith(_NUMBERED))
+        for name, text in form.fields.items()
+    )
+
+
+def read_spoken(form: Form, path: Path, look_at: Callable[[str | None], Looked]) -> Spoken:
+    """Understand what a form says about how a file is read.
+
+    Args:
+        form: as it came.
+        path: of the manifest.
+        look_at: looks at the file, by the sheet that the person chose.
+
+    Raises:
+        ManifestError: it belongs to another content, speaks of what is not there, or says of two
+            columns that they are the same.
+    """
+    if not is_said(form):
+        return NOTHING
+    looked = look_at(None)
+    if form.text("content") != looked.sha256:
+        raise refused(
+            path.name,
+            "the file was changed since its columns were shown, so nothing that was said of them "
+            "counts",
+            "Say again what they are.",
+        )
+    sheet = sheet_said(form, looked)
+    if sheet is not None:
+        looked = look_at(sheet)
+    elif form.text("sheet"):
+        raise _no_such(path)
+    pictures = form.text("pictures")
+    return Spoken(
+        sheet=sheet,
+        # what was said of another sheet's columns is not said of this one's
+        columns=_columns(form, looked, path) if form.text("at") == _at(looked.head) else (),
+        defaults=tuple(_defaults(form, path)),
+        include_hidden={"yes": True, "no": False}.get(form.text("hidden")),
+        ignore_pictures={"ignore": True, "refuse": False}.get(pictures),
+        embedded_images={"use": True, "refuse": False}.get(pictures),
+    )
+
+
+def sheet_said(form: Form, looked: Looked) -> str | None:
+    """Return the sheet that was chosen of a file with this content; None where none was."""
+    sheets = looked.head.sheets
+    place = _number(form.text("sheet"), range(len(sheets)))
+    return None if place is None or form.text("content") != looked.sha256 else sheets[place]
+
+
+def _at(head: Head) -> str:
+    """Name the sheet that fields are for; empty where there are none."""
+    return str(head.sheets.index(head.sheet)) if head.sheet in head.sheets else ""
+
+
+def _columns(form: Form, looked: Looked, path: Path) -> tuple[tuple[str, str], ...]:
+    offered, said = looked.offered, {}
+    for field, text in form.fields.items():
+        if (
+            field.startswith("gone-")
+            and text
+            and (token := field.removeprefix("gone-")) in looked.gone
+        ):
+            said[looked.gone[token][0]] = ""
+        if not (field.startswith("column-") and text):
+            continue
+        place = _number(field.removeprefix("column-"), offered)
+        if place is None:
+            raise _no_such(path)
+        header = offered[place]
+        if text != OWN and text not in SYNONYMS:
+            raise refused(path.name, "a column can't be that", "Choose one of those offered.")
+        name = "" if text == OWN else text
+        if name and name in said.values():
+            twin = next(other for other, meant in said.items() if meant == name)
+            raise refused(
+                path.name,
+                f"two columns can't both be {name!r}: {twin!r} and {header!r}",
+                "Choose one of them.",
+            )
+        said[header] = name
+    return tuple(said.items())
+
+
+def _said_defaults(form: Form) -> Iterator[tuple[str, str]]:
+    for name in DEFAULTS:
+        text = form.text(f"default-{name}").strip()
+        if text or form.text(f"empty-{name}") == "yes":
+            yield name, text
+
+
+def _defaults(form: Form, path: Path) -> Iterator[tuple[str, str]]:
+    for name, text in _said_defaults(form):
+        if len(text) > LONGEST_DEFAULT or values.CONTROL.search(text):
+            raise refused(
+                path.name,
+                f"what empty cells of {name!r} say is too long, or has control characters",
+                f"Write at most {LONGEST_DEFAULT} characters.",
+            )
+        yield name, text
+
+
+def _number(text: str, offered: Container[int]) -> int | None:
+    """Read the number of a column or sheet; None where none such was offered."""
+    plain = text.isascii() and text.isdecimal() and len(text) <= _DIGITS
+    return int(text) if plain and int(text) in offered else None
+
+
+def _no_such(path: Path) -> ManifestError:
+    return refused(path.name, "the file has no such column or sheet", "Look at its plan again.")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column that can be said.
+
+    Attributes:
+        place: its number.
+        header: as written.
+        chosen: what was said: a column of ours, :data:`OWN`, or nothing.
+        as_read: which column of ours it is if nothing is said, or empty.
+        asked: it is asked about.
+    """
+
+    place: int
+    header: str
+    chosen: str
+    as_read: str
+    asked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """What can be said of a file, and was.
+
+    Attributes:
+        content: of the file that the numbers belong to.
+        at: the number of the sheet whose columns these are.
+        sheet: the name of that sheet, or None.
+        chosen: the sheet that was said, or None.
+        sheets: that can be chosen, by number; empty where there is only one.
+        columns: that can be said.
+        more: further ones, that are not shown.
+        gone: columns of before that are gone, with what they meant, by a token.
+        defaults: columns of ours, and what their empty cells say since before, or empty.
+        defaulted: something is said of them now.
+        hidden: rows that people don't see are spoken of.
+        pictures: so are pictures.
+        asked: something must be said.
+        said: something was.
+    """
+
+    content: str
+    at: str
+    sheet: str | None
+    chosen: str | None
+    sheets: Mapping[int, str]
+    columns: Sequence[Column]
+    more: int
+    gone: Mapping[str, tuple[str, str]]
+    defaults: Mapping[str, str]
+    defaulted: bool
+    hidden: bool
+    pictures: bool
+    asked: bool
+    said: bool
+
+
+def fields_of(
+    looked: Looked,
+    form: Form,
+    *,
+    taken: Mapping[str, str] | None = None,
+    asked: Collection[str] = (),
+    told: Iterable[str] = (),
+) -> Fields | None:
+    """Say what can be said of a file; None where that is nothing.
+
+    Args:
+        looked: the file.
+        form: what was said.
+        taken: what its headers were taken for, where it could be read.
+        asked: the headers that are asked about.
+        told: what was found: its options are offered, and the headers of a refusal asked about.
+    """
+    head, offered, before = looked.head, looked.offered, looked.before
+    at = _at(head)
+    counts = form.text("content") == looked.sha256 and form.text("at") == at
+    kept = {folded(header): name for header, name in before.columns.items()}
+    words = " ".join(told)
+    columns = []
+    for place, header in offered.items():
+        chosen = form.text(f"column-{place}") if counts else ""
+        if taken is None or chosen:
+            as_read = kept.get(folded(header), meaning(header) or "")
+        else:
+            as_read = taken.get(header, "")
+        named = header in asked or (taken is None and repr(header) in words)
+        columns.append(Column(place, header, chosen, as_read, named and not chosen))
+    shown = columns
+    if len(columns) > SHOWN:
+        likely = [c for c in columns if c.chosen or c.as_read or c.asked or _may_be(c.header)]
+        first = [*dict.fromkeys(column.place for column in (*likely, *columns))][:SHOWN]
+        shown = [column for column in columns if column.place in first]
+    sheets = dict(enumerate(head.sheets)) if len(head.sheets) > 1 else {}
+    if not columns and not sheets:
+        return None
+    seen = any(option in words for option in ("--ignore-pictures", "--embedded-images"))
+    flags = (before.ignore_pictures, before.embedded_images, form.text("pictures"))
+    return Fields(
+        content=looked.sha256,
+        at=at,
+        sheet=head.sheet,
+        chosen=sheet_said(form, looked),
+        sheets=sheets,
+        columns=shown,
+        more=len(columns) - len(shown),
+        gone=looked.gone,
+        defaults={name: before.defaults.get(name, "") for name in DEFAULTS},
+        defaulted=any(True for _ in _said_defaults(form)),
+        hidden="--include-hidden" in words or bool(before.include_hidden or form.text("hidden")),
+        pictures=seen or any(flags),
+        asked=bool(asked),
+        said=is_said(form),
+    )
+
+
+def _may_be(header: str) -> bool:
+    return resembled(header, ()) is not None
