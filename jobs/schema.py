@@ -1,4 +1,4 @@
-"""How a database comes to be and grows older: alembic migrations, and nothing else.
+"""How a database comes to be, and grows older by alembic's migrations.
 
 A runner upgrades, under its lock, after a copy by SQLite's backup API. Readers only look at the
 version, and refuse another one with the remedy.
@@ -36,6 +36,12 @@ KNOWN = (
 )
 """Every revision that this program can upgrade from, oldest first."""
 
+
+NEWEST: Final = "newest.sql"
+"""In the migrations' folder: what they make, all in one, which a new database begins with.
+
+``make docs`` writes it from them, and a test holds it against them.
+"""
 
 PATIENCE: Final = 2.0
 """Seconds after which a person is told that an upgrade goes on."""
@@ -152,7 +158,7 @@ def upgrade(
     if found is None:
         if database.is_symlink():
             raise _leads_to_none(database)
-        _migrate(database, None if seal is None else seal(), new=True)
+        _make(database, None if seal is None else seal())
         return None
     copy = database.with_name(f"{database.name}.before-{HEAD}-from-{found}")
     size = database.stat().st_size / 1e6
@@ -180,16 +186,12 @@ def _told_when_slow(text: str, say: Callable[[str], object]) -> Iterator[None]:
         timer.join()
 
 
-def _migrate(database: Path, seal: str | None = None, *, new: bool = False) -> None:
-    """Run the migrations that a database lacks, in one transaction; makes the file.
-
-    Args:
-        database: the file.
-        seal: of a new one.
-        new: it has no table yet, so that whoever owns the file must not be somebody else.
+@contextmanager
+def _writable(database: Path) -> Iterator[int]:
+    """Open the file itself, and make it where it is not there.
 
     Raises:
-        DatabaseUnusableError: it can't be written, or is another account's.
+        DatabaseUnusableError: it can't be written.
     """
     try:
         # 0600 from its first moment: prompts and URLs are nobody else's business
@@ -200,10 +202,49 @@ def _migrate(database: Path, seal: str | None = None, *, new: bool = False) -> N
             "choose a folder that you may write to with --db"
         ) from error
     try:
-        if new:
-            refuse_planted_start(database, number)
+        yield number
     finally:
         os.close(number)
+
+
+def _make(database: Path, seal: str | None) -> None:
+    """Make what the migrations would make, in one transaction, in a file without a table.
+
+    Args:
+        database: the file.
+        seal: of it.
+
+    Raises:
+        DatabaseUnusableError: it can't be written, or is another account's.
+        sqlite3.Error: there is no room, or it has tables by now; then nothing was made.
+    """
+    with _writable(database) as number:
+        refuse_planted_start(database, number)
+    script = (migrations_folder() / NEWEST).read_text("utf-8")
+    with closing(open_file(database)) as file:
+        file.executescript(f"BEGIN IMMEDIATE;\n{script}")
+        if seal is not None:
+            file.execute("UPDATE account SET seal = ?", (seal,))
+        file.execute("COMMIT")
+
+
+def open_file(database: Path) -> sqlite3.Connection:
+    """Open a file that is made or upgraded; WAL is a property of the file, so it is set here."""
+    file = sqlite3.connect(database, timeout=30, isolation_level=None)
+    guard(file)
+    file.execute("PRAGMA journal_mode = WAL")
+    file.execute("PRAGMA synchronous = FULL")
+    return file
+
+
+def _migrate(database: Path) -> None:
+    """Run the migrations that a database lacks, in one transaction.
+
+    Raises:
+        DatabaseUnusableError: it can't be written.
+    """
+    with _writable(database):
+        pass
     # only a runner pays for alembic, and only when there is something to do
     from alembic import command  # noqa: PLC0415 - half of a reader's start-up time
     from alembic.config import Config  # noqa: PLC0415 - the same
@@ -211,7 +252,6 @@ def _migrate(database: Path, seal: str | None = None, *, new: bool = False) -> N
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     config.attributes["database"] = database
-    config.attributes["seal"] = seal
     command.upgrade(config, "head")
 
 

@@ -1,4 +1,8 @@
-"""Writes ``migrations/shapes.json``: what each revision makes, by which a database is checked."""
+"""Writes what the migrations make.
+
+``migrations/shapes.json`` says it of each revision: a database is checked by it.
+``migrations/newest.sql`` makes it at once: a new database begins with it.
+"""
 
 import json
 import sqlite3
@@ -34,6 +38,18 @@ def changes() -> dict[str, dict[str, str | None]]:
     return found
 
 
+def newest() -> str:
+    """Return what makes a database of the newest revision, as the migrations make it."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = Config()
+        config.set_main_option("script_location", str(schema.migrations_folder()))
+        config.attributes["database"] = Path(folder) / "a.db"
+        command.upgrade(config, schema.HEAD)
+        with closing(sqlite3.connect(Path(folder) / "a.db")) as file:
+            lines = [*file.iterdump()][1:-1]  # without BEGIN and COMMIT
+    return "\n".join(lines) + "\n"
+
+
 def text() -> str:
     """Return the file's text."""
     return json.dumps(changes(), indent=1) + "\n"
@@ -41,3 +57,4 @@ def text() -> str:
 
 if __name__ == "__main__":
     (schema.migrations_folder() / FILE).write_text(text(), "utf-8")
+    (schema.migrations_folder() / schema.NEWEST).write_text(newest(), "utf-8")

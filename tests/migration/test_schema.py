@@ -149,7 +149,7 @@ def test_a_night_that_an_older_version_left_is_taken_over_whole(tmp_path: Path) 
         (batch,) = store.read(views.find_batches)
         assert (batch.refunds, batch.removed_at) == ("none", None)
         (doubt,) = store.read(lambda c: doubts.suspects(c, datetime(2026, 1, 5, tzinfo=UTC)))
-        assert doubt.fingerprint == "print 2"
+        assert doubt.request_key == "print 2"
         keys = store.read(lambda c: c.execute(select(ATTEMPT.c.prompt_key)).scalars().all())
         assert keys == [None, prompt_key(prompt), None]  # what is settled is never compared again
         status = store.read(lambda c: views.batch_status(c, batch))
@@ -216,3 +216,23 @@ def test_what_each_revision_makes_is_written_down() -> None:
     """By it a database is checked; ``make docs`` writes it again."""
     written = (schema.migrations_folder() / "shapes.json").read_text("utf-8")
     assert written == schema_shapes.text()
+
+
+def test_a_new_database_is_what_the_migrations_make(tmp_path: Path) -> None:
+    """It is made at once, by what ``make docs`` writes down of them."""
+    written = (schema.migrations_folder() / schema.NEWEST).read_text("utf-8")
+    assert written == schema_shapes.newest()
+    schema.upgrade(tmp_path / "a.db")
+    with closing(sqlite3.connect(tmp_path / "a.db")) as file:
+        assert "\n".join([*file.iterdump()][1:-1]) + "\n" == written
+        assert file.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_new_database_that_can_not_be_made_leaves_nothing_half(tmp_path: Path) -> None:
+    """What has tables by now keeps them as they are."""
+    path = tmp_path / "a.db"
+    schema._make(path, None)
+    before = path.read_bytes()
+    with pytest.raises(sqlite3.OperationalError, match="already exists"):
+        schema._make(path, None)
+    assert path.read_bytes() == before
