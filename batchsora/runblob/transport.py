@@ -15,9 +15,11 @@ Whether a POST has left is *not* read from these: :class:`batchsora.runblob.body
 """
 
 import base64
+import os
 import ssl
 import urllib.request
 from collections.abc import AsyncIterator, Mapping
+from functools import cache
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
@@ -73,12 +75,19 @@ def _system_certificates() -> ssl.SSLContext:
         SettingsError: those that the environment names can't be used.
     """
     try:
-        return httpx.create_ssl_context()
+        return _loaded(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
     except OSError as error:  # an SSLError as well
         raise SettingsError(
             "the certificates that SSL_CERT_FILE or SSL_CERT_DIR name can't be used "
             f"({error.strerror or error}); name others, or unset it"
         ) from error
+
+
+@cache
+def _loaded(file: str | None, folder: str | None) -> ssl.SSLContext:
+    """Load certificates once for all clients of a process: it takes longer than a request."""
+    del file, folder  # httpx reads them from the environment
+    return httpx.create_ssl_context()
 
 
 class Transport(httpx.AsyncBaseTransport):
