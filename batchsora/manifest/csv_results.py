@@ -12,10 +12,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from io import StringIO
 from itertools import zip_longest
 from pathlib import Path
-from typing import BinaryIO, Final, Literal
+from typing import BinaryIO, Final
 
 from batchsora.manifest.csv_reader import CsvTable, Dialect, open_csv
-from batchsora.manifest.errors import ManifestError
+from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.raw import PLAIN, RawRow, Reading
 from batchsora.tables import neutralised, restored, restored_at_first
 
@@ -114,8 +114,10 @@ def check_written(
         ) from error
 
 
-def _is_same(old: RawRow, new: RawRow, ours: Collection[int]) -> bool:
+def _is_same(old: RawRow | RowProblem, new: RawRow | RowProblem, ours: Collection[int]) -> bool:
     """Compare the cells of a row that are not ours; empty ones at its end are no cells."""
+    if isinstance(old, RowProblem) or isinstance(new, RowProblem):
+        return isinstance(old, RowProblem) and isinstance(new, RowProblem) and old.row == new.row
     return old == new or (old.row, _others(old.cells, ours)) == (new.row, _others(new.cells, ours))
 
 
@@ -126,7 +128,7 @@ def _others(cells: Sequence[str], ours: Collection[int]) -> list[str]:
     return kept
 
 
-def _differs(row: int) -> ValueError:
+def _differs(row: int | None) -> ValueError:
     return ValueError(
         f"the results can't be written into the manifest: row {row} would be read differently "
         "beside them. Export to another file with -o"
@@ -155,10 +157,7 @@ def _rows(table: CsvTable, encoding: str, mark: bytes) -> Iterator[tuple[int, st
                 begun.append(line)
                 yield line
 
-        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if table.dialect.quotes else csv.QUOTE_NONE
-        reader = csv.reader(
-            noted(), delimiter=table.dialect.delimiter, strict=True, quoting=quoting
-        )
+        reader = table.dialect.reader(noted())
         try:
             for row, cells in enumerate(reader, 1):
                 yield row, "".join(begun), cells
@@ -258,6 +257,8 @@ def _spans(row: int, text: str, cells: Sequence[str], dialect: Dialect) -> list[
     spans, place, end = [], 0, len(text.rstrip("\r\n"))
     while True:
         begin = place
+        while dialect.spaced and text.startswith(" ", place):
+            place += 1
         if dialect.quotes and text.startswith('"', place):
             place += 1
             while place < end and not (text[place] == '"' and not text.startswith('""', place)):
@@ -279,6 +280,7 @@ def _spans(row: int, text: str, cells: Sequence[str], dialect: Dialect) -> list[
 
 def _bare(cell: str, dialect: Dialect) -> str:
     """Read a cell as it is written."""
+    cell = cell.lstrip(" ") if dialect.spaced else cell
     if dialect.quotes and len(cell) > 1 and cell[0] == cell[-1] == '"':
         return cell[1:-1].replace('""', '"')
     return cell
