@@ -41,6 +41,7 @@ def xlsb(
     rows: Sequence[Sequence[str | float | None]],
     *,
     hidden: Sequence[int] = (),
+    flat: Sequence[int] = (),
     merges: Sequence[tuple[int, int, int, int]] = (),
 ) -> Path:
     """Write a workbook of one sheet.
@@ -49,6 +50,7 @@ def xlsb(
         path: of the file.
         rows: texts, numbers, :class:`Failed`; None is no cell.
         hidden: rows that people don't see, from 1.
+        flat: rows whose height is 0, from 1.
         merges: first and last row, first and last column of merged cells, all from 0.
     """
     sheet = record(129) + record(147, b"\0" * 23)
@@ -56,8 +58,9 @@ def xlsb(
     width = max(map(len, rows))
     sheet += record(148, pack("<4I", 0, height - 1, 0, width - 1)) + record(145)
     for number, cells in enumerate(rows):
-        flags = 0x10 if number + 1 in hidden else 0
-        sheet += record(0, pack("<IIHBBBI2I", number, 0, 300, 0, flags, 0, 1, 0, width - 1))
+        flags = 0x10 if number + 1 in hidden else 0x20 if number + 1 in flat else 0
+        tall = 0 if number + 1 in flat else 300
+        sheet += record(0, pack("<IIHBBBI2I", number, 0, tall, 0, flags, 0, 1, 0, width - 1))
         for column, value in enumerate(cells):
             place = pack("<II", column, 0)
             if isinstance(value, Failed):

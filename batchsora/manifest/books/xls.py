@@ -29,6 +29,8 @@ _ANCHOR: Final = b"\x10\xf0\x12\x00\x00\x00"
 """How the place of a drawn object begins (MS-ODRAW ClientAnchor)."""
 _PICTURE: Final = 8
 _HIDDEN_ROW: Final = 0x20
+_OWN_HEIGHT: Final = 0x40
+_HEIGHT: Final = 0x7FFF
 _NO_NUMBER: Final = 0xFFFF
 _FAILED, _EMPTY = 2, 3
 _ALWAYS: Final = 1
@@ -82,7 +84,8 @@ class Xls:
     def _mark(self, found: Marks, kind: int, data: bytes) -> None:
         """Note what a record tells; one that is too short tells nothing."""
         if kind == _ROW and len(data) >= 14:  # noqa: PLR2004 - the length of what is read
-            if data[12] & _HIDDEN_ROW:
+            flat = data[12] & _OWN_HEIGHT and not unpack_from("<H", data, 6)[0] & _HEIGHT
+            if data[12] & _HIDDEN_ROW or flat:
                 found.hidden_rows.add(unpack_from("<H", data)[0] + 1)
         elif kind == _COLUMNS and len(data) >= 10:  # noqa: PLR2004
             first, last, _, _, flags = unpack_from("<5H", data)

@@ -14,6 +14,7 @@ from batchsora.workbook.package import package_of, targets, workbook_part
 _ROW, _ERROR, _FORMULA_ERROR, _COLUMNS = 0, 3, 11, 60
 _SHEET, _MERGED, _TABLE = 156, 176, 343
 _HIDDEN_ROW: Final = 0x10
+_OWN_HEIGHT: Final = 0x20
 
 
 def marks_of(path: Path, sheet: str) -> Marks:
@@ -34,7 +35,8 @@ def marks_of(path: Path, sheet: str) -> Marks:
         for kind, data in _records(package.read(part)):
             if kind == _ROW and len(data) >= 12:  # noqa: PLR2004 - the length of what is read
                 row = unpack_from("<I", data)[0] + 1
-                if data[11] & _HIDDEN_ROW:
+                flat = data[11] & _OWN_HEIGHT and not unpack_from("<H", data, 8)[0]
+                if data[11] & _HIDDEN_ROW or flat:
                     found.hidden_rows.add(row)
             else:
                 _mark(found, row, kind, data)
