@@ -1,8 +1,19 @@
-"""Quotes that open inside a cell of a text table: behind a space, or in the middle of its text."""
+"""Texts of a text table that quotes should enclose: opened too late, or without any."""
 
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+
+_SEPARATES = re.compile(
+    r"\t|(?<![0-9]),(?=\S)|,(?=[^\s0-9])|;(?=\S)|(?<=\S)\|(?=\S)"
+    r"|[,;|]\s*[0-9][0-9.:]*\s*(?:[,;|]|\Z)"
+)
+"""A sign where no text has it: without a space behind it, or before a number alone."""
+
+
+def seems_separated(text: str) -> bool:
+    """Whether a text without quotes seems to be several cells, as ``A kite,15`` does."""
+    return _SEPARATES.search(text) is not None
 
 
 @lru_cache(16)

@@ -5,16 +5,21 @@ middle of a cell, refuses the file: guessing would glue rows together, and pay f
 """
 
 import csv
-import re
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TextIO
+from typing import Final, TextIO
 
+from batchsora.manifest.csv_dialect import Dialect, dialect_of
 from batchsora.manifest.csv_lines import LONGEST_LINE, lines_of
-from batchsora.manifest.csv_quotes import begins_behind_space, cut_at, may_begin_behind_space
+from batchsora.manifest.csv_quotes import (
+    begins_behind_space,
+    cut_at,
+    may_begin_behind_space,
+    seems_separated,
+)
 from batchsora.manifest.errors import ManifestError, RowProblem, refused, shorten
 from batchsora.manifest.raw import (
     PLAIN,
@@ -27,57 +32,15 @@ from batchsora.manifest.raw import (
 )
 from batchsora.tables import restored, restored_at_first, result_column
 
-if TYPE_CHECKING:
-    from _csv import Reader as _Reader
-
 LONGEST_ROW: Final = 2 * LONGEST_LINE
 """Characters of a row over all its lines; quotes may make one row of a whole file."""
 MOST_CELLS: Final = 200_000
 """Separators in a row, those inside texts too; a cell costs more memory than its text."""
 SUFFIXES: Final = (".csv", ".tsv", ".tab", ".txt")
-TAB_SEPARATED: Final = (".tsv", ".tab")
 ENOUGH: Final = 3
 """Result columns of which a table has at least so many when we exported it; some may be gone."""
-MOST_HEADER_LINES: Final = 100
-"""Lines of one header; its cells may have line breaks."""
 MOST_FIRST: Final = 1000
 """Rows that are looked at to see where quotes stand."""
-DELIMITERS: Final = (",", ";", "\t", "|")
-
-_QUOTED = re.compile(r'"[^"]*"')
-_SEPARATOR = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE)
-"""The line by which Excel is told what separates cells."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """How a text table is written.
-
-    Attributes:
-        delimiter: what separates its cells.
-        encoding: as Python calls it; of UTF-8 the one that takes a byte order mark or none.
-        named: the first line tells the delimiter, as ``sep=;``.
-        quotes: a quote at the beginning of a cell encloses it; in a table that a program wrote
-            without them, as Google Sheets writes .tsv, it is a part of the text.
-        spaced: a quote encloses a cell behind spaces, too, and these are not of the text.
-    """
-
-    delimiter: str
-    encoding: str
-    named: bool = False
-    quotes: bool = True
-    spaced: bool = False
-
-    def reader(self, lines: Iterable[str]) -> "_Reader":
-        """Read rows so written; what breaks its rules is an error of the csv module."""
-        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if self.quotes else csv.QUOTE_NONE
-        return csv.reader(
-            lines,
-            delimiter=self.delimiter,
-            strict=True,
-            quoting=quoting,
-            skipinitialspace=self.spaced,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +84,11 @@ class CsvTable:
                     str(self.path), "the file changed while it was read", "Start the command again."
                 )
             for row, cells in records:
+                if self.dialect.single and not "".join(lines).lstrip(" ").startswith('"'):
+                    cells = [text.rstrip(f"{self.dialect.delimiter} \r\n\t") for text in cells]  # noqa: PLW2901
+                    if seems_separated(cells[0]):
+                        yield self._is_separated(row, cells[0])
+                        continue
                 text = "".join(cells)  # cheaper than a look at every cell
                 if '"' in text and self.dialect.quotes:
                     cut = cut_at(cells, "".join(lines))
@@ -130,6 +98,16 @@ class CsvTable:
                 if "'" in text:
                     cells = [original(cell) for cell in cells]  # noqa: PLW2901 - the same cells
                 yield RawRow(row, cells)
+
+    def _is_separated(self, row: int, text: str) -> RowProblem:
+        return RowProblem(
+            str(self.path),
+            row,
+            self.headers[0],
+            shorten(text),
+            "this seems to be several cells, and the header has only one",
+            "Put a text that contains a separator in double quotes, or name all columns.",
+        )
 
     def _is_cut(self, row: int, place: int, text: str) -> RowProblem:
         return RowProblem(
@@ -169,7 +147,8 @@ def open_csv(path: Path, reading: Reading = PLAIN, suffix: str | None = None) ->
     encoding = encoding_of(path, reading.encoding)
     with _opened(path, encoding) as file:
         usual = path.suffix if suffix is None else suffix
-        dialect = _dialect(path, file, encoding, reading.delimiter, usual.lower())
+        lines = lines_of(path, file)
+        dialect = dialect_of(path, lines, encoding, reading.delimiter, usual.lower())
     dialect = replace(dialect, quotes=_quotes_enclose(path, dialect))
     dialect = replace(dialect, spaced=_quotes_follow_spaces(path, dialect))
     with _opened(path, encoding) as file:
@@ -183,29 +162,6 @@ def _opened(path: Path, encoding: str) -> TextIO:
         return path.open(encoding=encoding, newline="")
     except OSError as error:
         raise unreadable(path, error) from error
-
-
-def _dialect(
-    path: Path, file: TextIO, encoding: str, delimiter: str | None, suffix: str
-) -> Dialect:
-    """See what separates cells: what a person or the file says, else what the header has most of.
-
-    Only what is outside quotes counts; a header without any is one column.
-    """
-    lines = lines_of(path, file)
-    line = next((line for line in lines if line.strip()), "")
-    named = _SEPARATOR.fullmatch(line)
-    if named is not None:
-        return Dialect(delimiter or named[1], encoding, named=True)
-    whole = line
-    for more in islice(lines, MOST_HEADER_LINES) if line.count('"') % 2 else ():
-        whole += more  # a cell of the header goes on here
-        if whole.count('"') % 2 == 0:
-            line = whole
-            break
-    bare = _QUOTED.sub("", line)
-    usual = "\t" if suffix in TAB_SEPARATED else max(DELIMITERS, key=bare.count)
-    return Dialect(delimiter or usual, encoding)
 
 
 def _quotes_enclose(path: Path, dialect: Dialect) -> bool:

@@ -9,12 +9,14 @@ import codecs
 import csv
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from io import StringIO
 from itertools import zip_longest
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from batchsora.manifest.csv_reader import CsvTable, Dialect, open_csv
+from batchsora.manifest.csv_dialect import Dialect
+from batchsora.manifest.csv_reader import CsvTable, open_csv
 from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.raw import PLAIN, RawRow, Reading
 from batchsora.tables import neutralised, restored, restored_at_first
@@ -50,7 +52,7 @@ def write_csv_results(
         ManifestError: the table can't be read.
         ValueError: it can't be done so that all else keeps its meaning.
     """
-    table = open_csv(path, reading)
+    table = _several(open_csv(path, reading))
     mark, encoding = _encoding(path, table.dialect.encoding)
     target.write(mark)
     missing = [name for name in headers if name not in there]
@@ -94,7 +96,7 @@ def check_written(
     missing = [name for name in headers if name not in there]
     try:
         copy = open_csv(draft, reading, path.suffix)
-        if copy.dialect != table.dialect or copy.header_row != table.header_row:
+        if copy.dialect != _several(table).dialect or copy.header_row != table.header_row:
             raise _differs(table.header_row)
         first = len(copy.headers) - len(missing)
         ours = {*there.values(), *range(first, len(copy.headers))}
@@ -112,6 +114,11 @@ def check_written(
             f"the results can't be written into the manifest: with them {error.problem.problem}. "
             "Export to another file with -o"
         ) from error
+
+
+def _several(table: CsvTable) -> CsvTable:
+    """Take a table of one column as one of several, as it will be with results."""
+    return replace(table, dialect=replace(table.dialect, single=False))
 
 
 def _is_same(old: RawRow | RowProblem, new: RawRow | RowProblem, ours: Collection[int]) -> bool:
