@@ -1,8 +1,8 @@
 """What a person said once about how a manifest is read: it is kept with its batch, and used again.
 
 A word of now (``--map``, ``--sheet``, ``--encoding`` …) goes before one of before. A header of
-before that is no longer there is passed over where that changes nothing; where a column of ours would be
-without it, opening stops (:func:`batchsora.manifest.kept_columns.refuse_gone`).
+before that is no longer there is passed over where that changes nothing; where a column of ours
+would be without it, opening stops (:func:`batchsora.manifest.kept_columns.refuse_gone`).
 """
 
 from collections.abc import Mapping, Sequence

@@ -245,4 +245,4 @@ def test_a_sheet_is_named_as_people_write_it(name: str) -> None:
     assert open_manifest(path, reading=Reading(sheet=name)).read_as["sheet"] == "Prompts"
     with pytest.raises(ManifestError, match="'Export Summary' has no column 'prompt'") as caught:
         open_manifest(path)
-    assert "--sheet Prompts" in caught.value.problem.remedy
+    assert "--sheet 'Sheet 1 - Table 1'" in caught.value.problem.remedy  # below its title
