@@ -180,18 +180,14 @@ def _forms(package: ZipFile, name: str | None) -> list[str]:
         root = part(package, _present(package, name))
     except WorkbookError:  # a book that other programs open: its numbers are shown as they are
         return []
-    own = {
-        one.get("numFmtId"): one.get("formatCode", "")
-        for one in root.iterfind("{*}numFmts/{*}numFmt")
-    }
-    forms: list[str] = []
-    for one in root.iterfind("{*}cellXfs/{*}xf"):
-        number = one.get("numFmtId", "0")
-        form = own.get(number)
-        if form is None:
-            form = shown.BUILT_IN.get(int(number), "") if number.isdecimal() else ""
-        forms.append("" if form.lower() == "general" else form)
-    return forms
+    own = {_id(one): one.get("formatCode", "") for one in root.iterfind("{*}numFmts/{*}numFmt")}
+    return [shown.form_of(_id(one), own) for one in root.iterfind("{*}cellXfs/{*}xf")]
+
+
+def _id(element: etree._Element) -> int:
+    """Read the number of a number format; 0 shows numbers as they are."""
+    text = element.get("numFmtId", "0")
+    return int(text) if text.isdecimal() else 0
 
 
 class _Rows:
