@@ -182,7 +182,8 @@ class SheetTable:
             None,
             f"{len(hidden)} row{' is' if one else 's are'} hidden and {'was' if one else 'were'} "
             f"left out (row{'' if one else 's'} {rows})",
-            f"--include-hidden takes {'it' if one else 'them'}.",
+            f"--include-hidden takes {'it' if one else 'them'}; or show {'it' if one else 'them'}, "
+            "and clear the filter if there is one.",
             cell_name(self.sheet, hidden[0], None),
         )
 

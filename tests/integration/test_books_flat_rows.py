@@ -14,7 +14,7 @@ from support.xlsb import xlsb
 from batchsora.manifest.raw import Reading
 
 ROWS = [["id", "prompt"], ["a", "A kite"], ["b", "A secret"], ["c", "A boat"]]
-SAID = "Videos!3:3: 1 row is hidden and was left out (row 3). --include-hidden takes it."
+SAID = "Videos!3:3: 1 row is hidden and was left out (row 3). --include-hidden takes it;"
 
 
 def made(path: Path, height: float | None) -> Path:
@@ -74,7 +74,8 @@ def as_xlsb(folder: Path) -> Path:
 def test_a_row_without_height_is_hidden(tmp_path: Path, write: Callable[[Path], Path]) -> None:
     path = write(tmp_path)
     assert list(seen(path)) == [2, 4]
-    assert told(path) == [SAID]
+    (said,) = told(path)
+    assert said.startswith(SAID)
     assert list(seen(path, Reading(include_hidden=True))) == [2, 3, 4]
 
 
