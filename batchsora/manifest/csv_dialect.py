@@ -85,7 +85,8 @@ def dialect_of(
     likely = [one for one in DELIMITERS if bare.count(one) == most]
     if delimiter is not None or suffix in TAB_SEPARATED or not most:
         usual = "\t" if suffix in TAB_SEPARATED else DELIMITERS[0]
-        return Dialect(delimiter or usual, encoding, single=delimiter is None and not most)
+        single = not most and delimiter is None and suffix not in TAB_SEPARATED
+        return Dialect(delimiter or usual, encoding, single=single)
     if len(likely) > 1:
         below = _QUOTED.sub("", next((line for line in lines if line.strip()), ""))
         there = [one for one in likely if below.count(one) == most]

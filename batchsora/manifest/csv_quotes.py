@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 _SEPARATES = re.compile(
-    r"\t|(?<![0-9]),(?=\S)|,(?=[^\s0-9])|;(?=\S)|(?<=\S)\|(?=\S)"
+    r"\t|(?<![0-9]),(?=\S)|,(?=[^\s0-9])"
     r"|[,;|]\s*[0-9][0-9.:]*\s*(?:[,;|]|\Z)"
 )
-"""A sign where no text has it: without a space behind it, or before a number alone."""
+"""A comma without a space behind it, or a separator before a number alone."""
 
 
 def seems_separated(text: str) -> bool:
