@@ -100,7 +100,7 @@ class Batch:
                 embedded_images=embedded_images,
             )
             self._source = Source(
-                Path(manifest), reading, allow_outside=allow_outside, fit_images=fit_images
+                Path(manifest), reading, allow_outside=allow_outside, fit_images=fit_images or None
             )
         self._name = name
         self._settings = read_settings(

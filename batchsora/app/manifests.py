@@ -24,7 +24,8 @@ class Source:
         path: of the file, or of a folder of pictures.
         reading: what the file does not tell by itself.
         allow_outside: whether images may lie outside the manifest's folder.
-        fit_images: make pictures acceptable that are not.
+        fit_images: make pictures acceptable that are not; None, like False, does not, and is not
+            said.
         kept: options that were said before and count again (:mod:`batchsora.app.remembered`).
         sha256: of the only content that is wanted, in hexadecimal digits; None takes any.
     """
@@ -32,7 +33,7 @@ class Source:
     path: Path
     reading: Reading = PLAIN
     allow_outside: bool = False
-    fit_images: bool = False
+    fit_images: bool | None = None
     kept: tuple[str, ...] = ()
     sha256: str | None = None
 

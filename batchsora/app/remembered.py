@@ -1,8 +1,8 @@
 """What a person said once about how a manifest is read: it is kept with its batch, and used again.
 
-A word of now (``--map``, ``--default``, ``--sheet``) goes before one of before. A header of before
-that is no longer there is passed over where that changes nothing; where a column of ours would be
-without it, opening stops (:func:`batchsora.manifest.kept_columns.refuse_gone`).
+A word of now (``--map``, ``--sheet``, ``--encoding`` …) goes before one of before. A header of
+before that is no longer there is passed over where that changes nothing; where a column of ours
+would be without it, opening stops (:func:`batchsora.manifest.kept_columns.refuse_gone`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from typing import Any, Final
 from batchsora.app.databases import existing_store
 from batchsora.app.manifests import Source
 from batchsora.manifest.headers import SYNONYMS, folded
-from batchsora.manifest.kept_columns import gone
+from batchsora.manifest.kept_columns import gone, still_written_so
 from batchsora.manifest.read import Manifest
 from jobs.errors import EngineError
 from jobs.schema import version
@@ -104,6 +104,14 @@ def _merged(source: Source, kept: Mapping[str, Any]) -> Source:
     flags: dict[str, Any] = dict.fromkeys(again, True)
     words += [f"--{name.replace('_', '-')}" for name in flags]
     words += [] if images is None else [f"--images {quote(images)}"]
+    so: dict[str, Any] = {
+        name: text
+        for name, text in still_written_so(source.path, kept).items()
+        if getattr(now, name) is None
+    }
+    words += [f"--{name} {quote(text)}" for name, text in so.items()]
+    fits = source.fit_images is None and kept.get("fit_images") is True
+    words += ["--fit-images"] if fits else []
     if isinstance(sheet, str):
         words.insert(0, f"--sheet {quote(sheet)}")
     reading = replace(
@@ -115,8 +123,14 @@ def _merged(source: Source, kept: Mapping[str, Any]) -> Source:
         results=_results(kept) if kept.get("path") == str(source.path.resolve()) else (),
         kept=(*columns, *forgotten),
         **flags,
+        **so,
     )
-    return replace(source, reading=reading, kept=tuple(words))
+    return replace(
+        source,
+        reading=reading,
+        fit_images=True if fits else source.fit_images,
+        kept=tuple(words),
+    )
 
 
 def _results(kept: Mapping[str, Any]) -> tuple[str, ...]:

@@ -113,7 +113,9 @@ _OPTIONS: Final = (
         help="Another folder to look for pictures in.",
     ),
     click.option(
-        "--fit-images", is_flag=True, help="Convert and shrink pictures that would be refused."
+        "--fit-images/--no-fit-images",
+        default=None,
+        help="Convert and shrink pictures that would be refused.",
     ),
     click.option(
         "--allow-outside", is_flag=True, help="Accept images outside the manifest's folder."

@@ -11,12 +11,8 @@ from batchsora.manifest.books.choosing import book_of
 from batchsora.manifest.columns import LONGEST_HEADER, MOST_COLUMNS
 from batchsora.manifest.errors import ManifestError, refused
 from batchsora.manifest.raw import PLAIN, Reading, check_regular
-from batchsora.manifest.sheet_reader import (
-    header_of,
-    named_sheet,
-    trimmed,
-    understood,
-)
+from batchsora.manifest.sheet_choice import header_of, named
+from batchsora.manifest.sheet_reader import trimmed, understood
 
 TASK: Final = "batchsora.manifest.book_head:prepare"
 
@@ -75,10 +71,15 @@ def _looked(path: Path, reading: Reading) -> Iterator[Any]:
         with understood(path):
             book = book_of(path)
             names, seen = book.names(), book.visible()
-            wanted = None if reading.sheet is None else named_sheet(names, reading.sheet)
+            wanted = None if reading.sheet is None else named(names, reading.sheet)
             sheet = wanted or next(iter(seen or names), None)
             hidden = bool(reading.include_hidden)
-            header = None if sheet is None else header_of(book, sheet, include_hidden=hidden)
+            said = reading.columns
+            header = (
+                None
+                if sheet is None
+                else header_of(book, sheet, include_hidden=hidden, said=said).row
+            )
             cells = () if header is None else trimmed(header.cells)
             others = [name for name in seen if name != sheet][: MOST_SHEETS - 1]
             shown = [name for name in names if name == sheet or name in others]

@@ -5,16 +5,22 @@ middle of a cell, refuses the file: guessing would glue rows together, and pay f
 """
 
 import csv
-import re
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Final, Literal, TextIO
+from typing import Final, TextIO
 
-from batchsora.manifest.encodings import way_to_read
-from batchsora.manifest.errors import ManifestError, refused
+from batchsora.manifest.csv_dialect import Dialect, dialect_of
+from batchsora.manifest.csv_lines import LONGEST_LINE, lines_of
+from batchsora.manifest.csv_quotes import (
+    begins_behind_space,
+    cut_at,
+    may_begin_behind_space,
+    seems_separated,
+)
+from batchsora.manifest.errors import ManifestError, RowProblem, refused, shorten
 from batchsora.manifest.raw import (
     PLAIN,
     RawRow,
@@ -26,41 +32,15 @@ from batchsora.manifest.raw import (
 )
 from batchsora.tables import restored, restored_at_first, result_column
 
-LONGEST_LINE: Final = 16 * 1024**2
-"""Characters; the largest image as a data URI has 14 million."""
 LONGEST_ROW: Final = 2 * LONGEST_LINE
 """Characters of a row over all its lines; quotes may make one row of a whole file."""
 MOST_CELLS: Final = 200_000
 """Separators in a row, those inside texts too; a cell costs more memory than its text."""
 SUFFIXES: Final = (".csv", ".tsv", ".tab", ".txt")
-TAB_SEPARATED: Final = (".tsv", ".tab")
 ENOUGH: Final = 3
 """Result columns of which a table has at least so many when we exported it; some may be gone."""
-MOST_HEADER_LINES: Final = 100
-"""Lines of one header; its cells may have line breaks."""
-DELIMITERS: Final = (",", ";", "\t", "|")
-
-_QUOTED = re.compile(r'"[^"]*"')
-_SEPARATOR = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE)
-"""The line by which Excel is told what separates cells."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """How a text table is written.
-
-    Attributes:
-        delimiter: what separates its cells.
-        encoding: as Python calls it; of UTF-8 the one that takes a byte order mark or none.
-        named: the first line tells the delimiter, as ``sep=;``.
-        quotes: a quote at the beginning of a cell encloses it; in a table that a program wrote
-            without them, as Google Sheets writes .tsv, it is a part of the text.
-    """
-
-    delimiter: str
-    encoding: str
-    named: bool = False
-    quotes: bool = True
+MOST_FIRST: Final = 1000
+"""Rows that are looked at to see where quotes stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +66,17 @@ class CsvTable:
         """CSV has rows and nothing else."""
         return Settings()
 
-    def rows(self) -> Iterator[RawRow]:
+    def rows(self) -> Iterator[RawRow | RowProblem]:
         """Read the rows below the header; wholly blank ones are left out.
+
+        A row in which a separator cuts a text that was meant to be whole is a problem.
 
         Raises:
             ManifestError: the file can't be read to its end, or has another header than before.
         """
         with _opened(self.path, self.dialect.encoding) as file:
-            records = _records(self.path, file, self.dialect)
+            lines: list[str] = []
+            records = _records(self.path, file, self.dialect, lines)
             original = _original(self.headers)
             _, cells = next(records, (0, []))
             if _header(cells) != self.headers:
@@ -101,9 +84,42 @@ class CsvTable:
                     str(self.path), "the file changed while it was read", "Start the command again."
                 )
             for row, cells in records:
-                if "'" in "".join(cells):  # cheaper than a look at every cell
+                if self.dialect.single and not "".join(lines).lstrip(" ").startswith('"'):
+                    cells = [text.rstrip(f"{self.dialect.delimiter} \r\n\t") for text in cells]  # noqa: PLW2901
+                    if seems_separated(cells[0]):
+                        yield self._is_separated(row, cells[0])
+                        continue
+                text = "".join(cells)  # cheaper than a look at every cell
+                if '"' in text and self.dialect.quotes:
+                    cut = cut_at(cells, "".join(lines))
+                    if cut is not None:
+                        yield self._is_cut(row, cut, cells[cut])
+                        continue
+                if "'" in text:
                     cells = [original(cell) for cell in cells]  # noqa: PLW2901 - the same cells
                 yield RawRow(row, cells)
+
+    def _is_separated(self, row: int, text: str) -> RowProblem:
+        return RowProblem(
+            str(self.path),
+            row,
+            self.headers[0],
+            shorten(text),
+            "this seems to be several cells, and the header has only one",
+            "Put a text that contains a separator in double quotes, or name all columns.",
+        )
+
+    def _is_cut(self, row: int, place: int, text: str) -> RowProblem:
+        return RowProblem(
+            str(self.path),
+            row,
+            self.headers[place] if place < len(self.headers) else None,
+            shorten(text.strip()),
+            "a quote opens here that does not enclose the cell, so that the text ends at the "
+            "separator behind it",
+            "Put the whole cell in quotes, without a space before them, and write a quote inside "
+            'it twice ("").',
+        )
 
 
 def records(table: CsvTable) -> Iterator[tuple[int, list[str]]]:
@@ -131,8 +147,10 @@ def open_csv(path: Path, reading: Reading = PLAIN, suffix: str | None = None) ->
     encoding = encoding_of(path, reading.encoding)
     with _opened(path, encoding) as file:
         usual = path.suffix if suffix is None else suffix
-        dialect = _dialect(path, file, encoding, reading.delimiter, usual.lower())
+        lines = lines_of(path, file)
+        dialect = dialect_of(path, lines, encoding, reading.delimiter, usual.lower())
     dialect = replace(dialect, quotes=_quotes_enclose(path, dialect))
+    dialect = replace(dialect, spaced=_quotes_follow_spaces(path, dialect))
     with _opened(path, encoding) as file:
         for row, cells in _records(path, file, dialect):
             return CsvTable(path, dialect, _header(cells), row)
@@ -144,29 +162,6 @@ def _opened(path: Path, encoding: str) -> TextIO:
         return path.open(encoding=encoding, newline="")
     except OSError as error:
         raise unreadable(path, error) from error
-
-
-def _dialect(
-    path: Path, file: TextIO, encoding: str, delimiter: str | None, suffix: str
-) -> Dialect:
-    """See what separates cells: what a person or the file says, else what the header has most of.
-
-    Only what is outside quotes counts; a header without any is one column.
-    """
-    lines = _lines(path, file)
-    line = next((line for line in lines if line.strip()), "")
-    named = _SEPARATOR.fullmatch(line)
-    if named is not None:
-        return Dialect(delimiter or named[1], encoding, named=True)
-    whole = line
-    for more in islice(lines, MOST_HEADER_LINES) if line.count('"') % 2 else ():
-        whole += more  # a cell of the header goes on here
-        if whole.count('"') % 2 == 0:
-            line = whole
-            break
-    bare = _QUOTED.sub("", line)
-    usual = "\t" if suffix in TAB_SEPARATED else max(DELIMITERS, key=bare.count)
-    return Dialect(delimiter or usual, encoding)
 
 
 def _quotes_enclose(path: Path, dialect: Dialect) -> bool:
@@ -181,7 +176,7 @@ def _quotes_enclose(path: Path, dialect: Dialect) -> bool:
     if dialect.delimiter != "\t":
         return True
     with _opened(path, dialect.encoding) as file:
-        if not any(line[0] == '"' or '\t"' in line for line in _lines(path, file)):
+        if not any(line[0] == '"' or '\t"' in line for line in lines_of(path, file)):
             return True
     try:
         with _opened(path, dialect.encoding) as file:
@@ -192,6 +187,32 @@ def _quotes_enclose(path: Path, dialect: Dialect) -> bool:
             widths = [len(cells) for _, cells in _records(path, file, literal)]
         return any(width > widths[0] for width in widths)
     return True
+
+
+def _quotes_follow_spaces(path: Path, dialect: Dialect) -> bool:
+    """Find out whether quotes enclose cells behind a space, as in ``1, "A kite, red"``.
+
+    They do where some cell of the first rows begins so, and the quotes of all of these match when
+    they are read that way; further down it is an error by row.
+
+    Raises:
+        ManifestError: the file can't be read.
+    """
+    if not dialect.quotes or dialect.delimiter == " ":
+        return False
+    with _opened(path, dialect.encoding) as file:
+        first = islice(lines_of(path, file), MOST_FIRST)
+        if not any(may_begin_behind_space(line, dialect.delimiter) for line in first):
+            return False
+    try:
+        with _opened(path, dialect.encoding) as file:
+            spaced = replace(dialect, spaced=True)
+            deque(islice(_records(path, file, spaced), MOST_FIRST), maxlen=0)
+        with _opened(path, dialect.encoding) as file:
+            rows = islice(_records(path, file, dialect), MOST_FIRST)
+            return any(begins_behind_space(cell) for _, cells in rows for cell in cells)
+    except ManifestError:
+        return False
 
 
 def _header(cells: list[str]) -> tuple[str, ...]:
@@ -208,8 +229,16 @@ def _original(headers: Collection[str]) -> Callable[[str], str]:
     return restored if len(results) >= ENOUGH else restored_at_first
 
 
-def _records(path: Path, file: TextIO, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+def _records(
+    path: Path, file: TextIO, dialect: Dialect, seen: list[str] | None = None
+) -> Iterator[tuple[int, list[str]]]:
     """Read the rows that are not blank, numbered as a spreadsheet numbers them.
+
+    Args:
+        path: the file, for messages.
+        file: the file, opened.
+        dialect: how it is written.
+        seen: holds the lines of the row that was given last.
 
     Raises:
         ManifestError: broken quotes, or a cell beyond all measure.
@@ -217,9 +246,8 @@ def _records(path: Path, file: TextIO, dialect: Dialect) -> Iterator[tuple[int, 
     # A setting of the whole process, and the module's only way to read a data URI in a cell. It is
     # only ever raised, so that nobody else's reading fails by it.
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
-    bounded = _Bounded(path, _lines(path, file), dialect.delimiter)
-    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if dialect.quotes else csv.QUOTE_NONE
-    reader = csv.reader(bounded, delimiter=dialect.delimiter, strict=True, quoting=quoting)
+    bounded = _Bounded(path, lines_of(path, file), dialect.delimiter, [] if seen is None else seen)
+    reader = dialect.reader(bounded)
     skipped = not dialect.named
     row, line = 0, 0
     try:
@@ -237,16 +265,18 @@ def _records(path: Path, file: TextIO, dialect: Dialect) -> Iterator[tuple[int, 
 class _Bounded:
     """The lines of a file, as long as they make rows of bounded size."""
 
-    def __init__(self, path: Path, lines: Iterator[str], delimiter: str) -> None:
+    def __init__(self, path: Path, lines: Iterator[str], delimiter: str, seen: list[str]) -> None:
         self._path = path
         self._lines = lines
         self._delimiter = delimiter
+        self._seen = seen
         self.begin(1)
 
     def begin(self, row: int) -> None:
         """Say that another row begins."""
         self._row = row
         self._size = self._cells = 0
+        self._seen.clear()
 
     def __iter__(self) -> Iterator[str]:
         for line in self._lines:
@@ -259,6 +289,7 @@ class _Bounded:
                     "Is this a CSV file, and is every quoted cell closed?",
                     row=self._row,
                 )
+            self._seen.append(line)
             yield line
 
 
@@ -278,54 +309,3 @@ def _broken(path: Path, error: csv.Error, row: int, line: int) -> ManifestError:
         'Put the whole cell in quotes, and write a quote inside it twice ("").',
         row=row,
     )
-
-
-def _lines(path: Path, file: TextIO) -> Iterator[str]:
-    """Read lines of bounded length.
-
-    Raises:
-        ManifestError: not UTF-8, a NUL byte, a line too long, or an error of the disk.
-    """
-    number = 0
-    try:
-        while line := file.readline(LONGEST_LINE):
-            number += 1
-            if "\0" in line:
-                raise refused(
-                    str(path),
-                    f"line {number} has a NUL byte: this is UTF-16 without its mark, or no text",
-                    way_to_read(path),
-                )
-            if len(line) == LONGEST_LINE:
-                raise refused(
-                    str(path),
-                    f"line {number} is longer than {LONGEST_LINE} characters",
-                    "Is this a CSV file?",
-                )
-            yield line
-    except UnicodeError as error:  # of UTF-16 also one without a byte order mark
-        raise _undecodable(path, file.encoding) from error
-    except OSError as error:
-        raise unreadable(path, error) from error
-
-
-def _undecodable(path: Path, encoding: str) -> ManifestError:
-    """Find the line that is not in the encoding; the decoder reads ahead and can't tell."""
-    name = "UTF-8" if encoding == "utf-8-sig" else encoding
-    if encoding != "utf-8-sig":
-        return refused(str(path), f"the file is not {name}", way_to_read(path))
-    with path.open("rb") as file:
-        number = 1
-        while line := file.readline(LONGEST_LINE):
-            try:
-                line.decode()
-            except UnicodeDecodeError as error:
-                shown = line[max(0, error.start - 20) : error.start + 20]
-                return refused(
-                    str(path),
-                    f"line {number} is not {name}",
-                    way_to_read(path),
-                    found=shown.decode("latin-1").strip(),
-                )
-            number += line.endswith(b"\n")
-    return refused(str(path), f"the file is not {name}", way_to_read(path))

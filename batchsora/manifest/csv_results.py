@@ -9,13 +9,15 @@ import codecs
 import csv
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from io import StringIO
 from itertools import zip_longest
 from pathlib import Path
-from typing import BinaryIO, Final, Literal
+from typing import BinaryIO, Final
 
-from batchsora.manifest.csv_reader import CsvTable, Dialect, open_csv
-from batchsora.manifest.errors import ManifestError
+from batchsora.manifest.csv_dialect import Dialect
+from batchsora.manifest.csv_reader import CsvTable, open_csv
+from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.raw import PLAIN, RawRow, Reading
 from batchsora.tables import neutralised, restored, restored_at_first
 
@@ -50,7 +52,7 @@ def write_csv_results(
         ManifestError: the table can't be read.
         ValueError: it can't be done so that all else keeps its meaning.
     """
-    table = open_csv(path, reading)
+    table = _several(open_csv(path, reading))
     mark, encoding = _encoding(path, table.dialect.encoding)
     target.write(mark)
     missing = [name for name in headers if name not in there]
@@ -94,7 +96,7 @@ def check_written(
     missing = [name for name in headers if name not in there]
     try:
         copy = open_csv(draft, reading, path.suffix)
-        if copy.dialect != table.dialect or copy.header_row != table.header_row:
+        if copy.dialect != _several(table).dialect or copy.header_row != table.header_row:
             raise _differs(table.header_row)
         first = len(copy.headers) - len(missing)
         ours = {*there.values(), *range(first, len(copy.headers))}
@@ -114,8 +116,15 @@ def check_written(
         ) from error
 
 
-def _is_same(old: RawRow, new: RawRow, ours: Collection[int]) -> bool:
+def _several(table: CsvTable) -> CsvTable:
+    """Take a table of one column as one of several, as it will be with results."""
+    return replace(table, dialect=replace(table.dialect, single=False))
+
+
+def _is_same(old: RawRow | RowProblem, new: RawRow | RowProblem, ours: Collection[int]) -> bool:
     """Compare the cells of a row that are not ours; empty ones at its end are no cells."""
+    if isinstance(old, RowProblem) or isinstance(new, RowProblem):
+        return isinstance(old, RowProblem) and isinstance(new, RowProblem) and old.row == new.row
     return old == new or (old.row, _others(old.cells, ours)) == (new.row, _others(new.cells, ours))
 
 
@@ -126,7 +135,7 @@ def _others(cells: Sequence[str], ours: Collection[int]) -> list[str]:
     return kept
 
 
-def _differs(row: int) -> ValueError:
+def _differs(row: int | None) -> ValueError:
     return ValueError(
         f"the results can't be written into the manifest: row {row} would be read differently "
         "beside them. Export to another file with -o"
@@ -155,10 +164,7 @@ def _rows(table: CsvTable, encoding: str, mark: bytes) -> Iterator[tuple[int, st
                 begun.append(line)
                 yield line
 
-        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if table.dialect.quotes else csv.QUOTE_NONE
-        reader = csv.reader(
-            noted(), delimiter=table.dialect.delimiter, strict=True, quoting=quoting
-        )
+        reader = table.dialect.reader(noted())
         try:
             for row, cells in enumerate(reader, 1):
                 yield row, "".join(begun), cells
@@ -258,6 +264,8 @@ def _spans(row: int, text: str, cells: Sequence[str], dialect: Dialect) -> list[
     spans, place, end = [], 0, len(text.rstrip("\r\n"))
     while True:
         begin = place
+        while dialect.spaced and text.startswith(" ", place):
+            place += 1
         if dialect.quotes and text.startswith('"', place):
             place += 1
             while place < end and not (text[place] == '"' and not text.startswith('""', place)):
@@ -279,6 +287,7 @@ def _spans(row: int, text: str, cells: Sequence[str], dialect: Dialect) -> list[
 
 def _bare(cell: str, dialect: Dialect) -> str:
     """Read a cell as it is written."""
+    cell = cell.lstrip(" ") if dialect.spaced else cell
     if dialect.quotes and len(cell) > 1 and cell[0] == cell[-1] == '"':
         return cell[1:-1].replace('""', '"')
     return cell

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from batchsora.manifest.columns import LONGEST_HEADER, MOST_COLUMNS
-from batchsora.manifest.csv_reader import LONGEST_LINE, MOST_CELLS
+from batchsora.manifest.csv_lines import LONGEST_LINE
+from batchsora.manifest.csv_reader import MOST_CELLS
 from batchsora.manifest.errors import RowProblem, refused
 from batchsora.manifest.json_tree import line_node, read_document, read_line
 from batchsora.manifest.raw import (

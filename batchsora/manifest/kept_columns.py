@@ -1,11 +1,43 @@
-"""What a person said of headers for an earlier load (``--map``), where the headers have changed."""
+"""What was said for an earlier load (``--map``, ``--encoding``), where the file has changed."""
 
+import codecs
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
 
 from batchsora.manifest.columns import listed, way_to_map
+from batchsora.manifest.encodings import is_utf_8_after_all, mark_of
 from batchsora.manifest.errors import refused
 from batchsora.manifest.headers import folded, meaning
 from batchsora.manifest.raw import Reading
+
+_HEAD: Final = 4096
+"""Bytes in which a text table shows what separates its cells."""
+
+
+def still_written_so(path: Path, kept: Mapping[str, Any]) -> dict[str, str]:
+    """Return the encoding and the separator that were said before, as far as the file has them.
+
+    A file that was saved as UTF-8 since, or with another separator, tells its own.
+
+    Args:
+        path: the manifest.
+        kept: how it was read; a database may come from anywhere.
+    """
+    encoding, delimiter = kept.get("encoding"), kept.get("delimiter")
+    found: dict[str, str] = {}
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+        if isinstance(encoding, str) and not mark_of(path):
+            "".encode(encoding)  # one that is no encoding of texts is none
+            if codecs.lookup(encoding).name == "utf-8" or not is_utf_8_after_all(path, encoding):
+                found["encoding"] = encoding
+        if isinstance(delimiter, str) and len(delimiter) == 1 and delimiter.encode() in head:
+            found["delimiter"] = delimiter
+    except (OSError, LookupError, ValueError):
+        return found
+    return found
 
 
 def gone(reading: Reading, headers: Sequence[str]) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from batchsora.manifest import values
 from batchsora.manifest.columns import Columns, way_to_map
@@ -116,16 +116,23 @@ class Lookalikes:
                 return
 
     def _look_within(self, place: int, cell: str) -> None:
-        """Find a key of ours inside a mapping, which a tree's reader wrote as JSON."""
+        """Find a key of ours, however deep, in a mapping that a reader of trees wrote as JSON."""
         try:
             tree = json.loads(cell[:LONGEST_TREE])
         except (ValueError, RecursionError):
             return
-        for key in tree:
-            name = meaning(key)
-            if name in _OUTRIGHT and name not in self._known and rank(key) != WEAKEST:
-                self._within[place] = name
-                return
+        left: list[Any] = [tree]
+        while left:
+            inner = left.pop()
+            if isinstance(inner, list):
+                left += inner
+            elif isinstance(inner, dict):
+                left += inner.values()
+                for key in inner:
+                    name = meaning(key)
+                    if name in _OUTRIGHT and name not in self._known and rank(key) != WEAKEST:
+                        self._within[place] = name
+                        return
 
     def _drop(self, kinds: Collection[str], places: Iterable[int]) -> None:
         for place in [*places]:

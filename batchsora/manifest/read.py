@@ -137,6 +137,8 @@ class Manifest:
     def read_as(self) -> dict[str, Any]:
         """Say where it is and how it was read, to be kept with the batch (:func:`read_again`)."""
         kept = self._reading.as_json() | {"path": str(self.path.resolve())}
+        if self._fitter is not None:
+            kept["fit_images"] = True
         return kept if self._table.sheet is None else kept | {"sheet": self._table.sheet}
 
     @property

@@ -149,7 +149,8 @@ def _synonyms() -> dict[str, str]:
 
 def _columns() -> _Schemas:
     """Give what each column of ours may say."""
-    spelt = "|".join(re.escape(word) for word in values.ORIENTATIONS if word.isascii())
+    texts = (*values.ORIENTATIONS, *values.NAMED_RATIOS)
+    spelt = "|".join(re.escape(word) for word in texts if word and word.isascii())
     times = f"{values.MORNING.pattern}|{values.AFTERNOON.pattern}"
     usual = [word for word in values.ORIENTATIONS if ":" in word or word.isalpha()]
     prompt = core.union_schema(
@@ -238,8 +239,10 @@ def _any_case(pattern: str) -> str:
 
 
 def _spaced(pattern: str) -> str:
-    """Let a pattern of letters, digits and signs take white space between them."""
-    return re.sub(r"(?<=[a-z0-9:/)?])(?<!\(\?)(?=[a-z0-9:/(])", r"\\s*", pattern)
+    """Let a pattern of letters, digits and signs take white space and other signs among them."""
+    beside = rf"[\s{re.escape(''.join(sign for sign in values.BESIDE if sign.isascii()))}]*"
+    within = re.sub(r"(?<=[a-z0-9:/)?])(?<!\(\?)(?=[a-z0-9:/(])", lambda _: beside, pattern)
+    return f"{beside}(?:{within}){beside}"
 
 
 def _nullable(kind: core.CoreSchema) -> core.CoreSchema:

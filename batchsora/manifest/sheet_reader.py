@@ -8,7 +8,6 @@ counted.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,8 +17,16 @@ from batchsora.manifest.books.headings import without_headings
 from batchsora.manifest.books.model import FAILED, Area, Beside, Book, SheetRow
 from batchsora.manifest.columns import understand
 from batchsora.manifest.errors import ManifestError, RowProblem, cell_name, refused, shorten
-from batchsora.manifest.headers import folded, meaning
+from batchsora.manifest.headers import folded
 from batchsora.manifest.raw import PLAIN, Embedded, RawRow, Reading, Settings, check_regular
+from batchsora.manifest.sheet_choice import (
+    header_of,
+    named,
+    no_sheet,
+    other_sheet,
+    others_with_prompts,
+    quoted,
+)
 from batchsora.manifest.sheet_pictures import SheetPictures
 from batchsora.manifest.values import has_failed
 from batchsora.workbook import WorkbookError
@@ -28,8 +35,6 @@ __all__ = ["EXCEL", "OTHERS", "SheetTable", "open_sheet"]
 
 SHOWN: Final = 10
 """Hidden rows that are named, of all that are counted."""
-MOST_SHEETS: Final = 30
-"""Other sheets that are looked at for a column of prompts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,7 @@ class SheetTable:
     _reading: Reading
     _hidden: list[int]
     _headings: list[int]
+    _titles: tuple[int, ...]
     _pictures: SheetPictures
 
     @property
@@ -83,7 +89,7 @@ class SheetTable:
         """
         self.warnings.clear()
         self._hidden.clear()
-        self._headings.clear()
+        self._headings[:] = self._titles
         self._pictures.begin()
         with understood(self.path):
             try:
@@ -176,7 +182,8 @@ class SheetTable:
             None,
             f"{len(hidden)} row{' is' if one else 's are'} hidden and {'was' if one else 'were'} "
             f"left out (row{'' if one else 's'} {rows})",
-            f"--include-hidden takes {'it' if one else 'them'}.",
+            f"--include-hidden takes {'it' if one else 'them'}; or show {'it' if one else 'them'}, "
+            "and clear the filter if there is one.",
             cell_name(self.sheet, hidden[0], None),
         )
 
@@ -211,7 +218,7 @@ class SheetTable:
         """Tell which sheets are not read, where nobody said which one is."""
         if self._reading.sheet is not None or not self.first:
             return
-        if others := list(_others_with_prompts(self._book, self.sheet)):
+        if others := list(others_with_prompts(self._book, self.sheet)):
             shown = ", ".join(map(repr, others))
             yield RowProblem(
                 str(self.path),
@@ -219,7 +226,7 @@ class SheetTable:
                 None,
                 None,
                 f"only the sheet {self.sheet!r} is read; there are prompts in {shown}, too",
-                f"Each is a batch of its own: --sheet {_quoted(others[0])}.",
+                f"Each is a batch of its own: --sheet {quoted(others[0])}.",
             )
 
     def _header_covers(self, area: Area) -> ManifestError:
@@ -253,21 +260,22 @@ def open_sheet(path: Path, reading: Reading = PLAIN) -> SheetTable:
         book = book_of(path)
         names = book.names()
         first = next(iter(book.visible() or names), None)
-        sheet = first if reading.sheet is None else named_sheet(names, reading.sheet)
+        sheet = first if reading.sheet is None else named(names, reading.sheet)
         if sheet is None:
-            raise _no_sheet(path, names, reading.sheet)
-        header = header_of(book, sheet, include_hidden=bool(reading.include_hidden))
+            raise no_sheet(path, names, reading.sheet)
+        hidden = bool(reading.include_hidden)
+        header, titles = header_of(book, sheet, include_hidden=hidden, said=reading.columns)
         if header is None:
             raise refused(
                 str(path),
                 f"the sheet {sheet!r} is empty",
                 "Its first row must hold the columns' names; --sheet names another sheet."
-                + _other_sheet(book, sheet),
+                + other_sheet(book, sheet),
             )
         cells = trimmed(header.cells)
         _check_header(path, sheet, header, len(cells))
         ours = _ours(path, cells, header.number, reading)
-        if "prompt" not in {*ours, *reading.defaults} and (other := _other_sheet(book, sheet)):
+        if "prompt" not in {*ours, *reading.defaults} and (other := other_sheet(book, sheet)):
             raise refused(str(path), f"the sheet {sheet!r} has no column 'prompt'", other.strip())
         beside = book.beside(sheet, measured=bool(reading.embedded_images))
         pictures = SheetPictures(path, sheet, cells, ours, reading, book, beside)
@@ -284,55 +292,9 @@ def open_sheet(path: Path, reading: Reading = PLAIN) -> SheetTable:
             reading,
             [],
             [],
+            titles,
             pictures,
         )
-
-
-def named_sheet(names: Sequence[str], wanted: str) -> str | None:
-    """Find a sheet by its name; as people write it where that is one sheet."""
-    if wanted in names:
-        return wanted
-    near = [name for name in names if name.strip().casefold() == wanted.strip().casefold()]
-    return near[0] if len(near) == 1 else None
-
-
-def _no_sheet(path: Path, names: list[str], wanted: str | None) -> ManifestError:
-    near = get_close_matches(wanted or "", names, 1)
-    return refused(
-        str(path),
-        "the workbook has no sheet" if wanted is None else f"there is no sheet {wanted!r}",
-        (f"Did you mean {near[0]!r}? " if near else "")
-        + f"It has: {', '.join(repr(name) for name in names[:20]) or 'none'}.",
-    )
-
-
-def header_of(book: Book, sheet: str, *, include_hidden: bool = False) -> SheetRow | None:
-    """Find the first row of a sheet that people see and that is not blank."""
-    for row in book.rows(sheet):
-        if not row.blank and (include_hidden or not row.hidden):
-            return row
-    return None
-
-
-def _others_with_prompts(book: Book, sheet: str) -> Iterator[str]:
-    """Name the other sheets that people see and that have a column of prompts."""
-    others = [name for name in book.visible() if name != sheet]
-    for name in others[:MOST_SHEETS]:
-        header = header_of(book, name)
-        if header is not None and any(meaning(cell) == "prompt" for cell in header.cells):
-            yield name
-
-
-def _other_sheet(book: Book, sheet: str) -> str:
-    """Name a sheet that has a column of prompts, where this one has none; empty: there is none."""
-    for name in _others_with_prompts(book, sheet):
-        return f" The sheet {name!r} has one: --sheet {_quoted(name)}."
-    return ""
-
-
-def _quoted(name: str) -> str:
-    """Write a sheet's name so that a shell takes it as one word."""
-    return name if name.isalnum() else "'" + name.replace("'", "'\\''") + "'"
 
 
 def trimmed(cells: Sequence[str]) -> tuple[str, ...]:

@@ -57,17 +57,28 @@ CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 CONTROL_OR_LINE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _NOT_IN_A_URL = re.compile('[\\s\x00-\x20\x7f-\x9f\ud800-\udfff<>"{}|\\\\^`]')
 
-ORIENTATIONS: Final = {
-    "": PORTRAIT,
-    "portrait": PORTRAIT,
-    "vertical": PORTRAIT,
-    "landscape": LANDSCAPE,
-    "horizontal": LANDSCAPE,
-} | {
+_NAMES: Final = {
+    PORTRAIT: ("portrait", "vertical", "hochformat", "hoch"),
+    LANDSCAPE: ("landscape", "horizontal", "querformat", "quer"),
+}
+_RATIOS: Final = {
     f"{width}{by}{height}": ratio
     for by in (":", "x", "\N{MULTIPLICATION SIGN}", "/")
     for width, height, ratio in (("9", "16", PORTRAIT), ("16", "9", LANDSCAPE))
 }
+ORIENTATIONS: Final = (
+    {"": PORTRAIT} | {name: ratio for ratio, names in _NAMES.items() for name in names} | _RATIOS
+)
+NAMED_RATIOS: Final = {
+    text: ratio
+    for spelt, ratio in _RATIOS.items()
+    for name in _NAMES[ratio]
+    for text in (f"{name}{spelt}", f"{spelt}{name}")
+}
+"""An orientation with its ratio: ``Portrait (9:16)``, ``16:9 - landscape``."""
+BESIDE: Final = "()[]-,|\u2013\u2014"
+"""Signs that stand around the two."""
+_NO_SIGNS: Final = str.maketrans("", "", BESIDE)
 # A spreadsheet takes "16:9" for nine past four in the afternoon. Only two ratios exist, so that
 # such a time can mean nothing else.
 MORNING = re.compile(r"0?9:16(?::00)?(?:am)?")
@@ -77,8 +88,15 @@ _MANGLED = re.compile(r"0?[.,](?:67|38)\d*|969|556")
 
 # Three digits behind a sign may be thousands: 10.000.
 _NAUGHT = r"(?:[.,](?:0{1,2}|0{4,}))?"
+_SECONDS = (
+    r"(?:s|secs?|seconds?|secondes?|secondi|seg|segundos?|sek|sekunden?|sekund)\.?"
+    r"|\"|''|\u2032\u2032"
+)
+# 0:15 may be minutes; PT15S is ISO 8601's.
 DURATION = re.compile(
-    rf"({'|'.join(map(str, DURATIONS))}){_NAUGHT}\s*(?:s|secs?\.?|seconds?)?", re.ASCII
+    rf"(?:pt|00?:00?:)?({'|'.join(map(str, DURATIONS))}){_NAUGHT}"
+    rf"\s*(?:{_SECONDS}|\((?:{_SECONDS})\))?",
+    re.ASCII,
 )
 WHOLE = re.compile(rf"([+-]?[0-9]{{1,9}}){_NAUGHT}")
 GROUPED = re.compile(r"([+-]?[0-9]{1,3})(?:([ ,.'\u2019])[0-9]{3}(?:\2[0-9]{3})*)")
@@ -116,15 +134,19 @@ def orientation(text: str) -> str:
     word = "".join(_plain(text).split())
     if word in ORIENTATIONS:
         return ORIENTATIONS[word]
-    if MORNING.fullmatch(word):
-        return PORTRAIT
-    if AFTERNOON.fullmatch(word):
-        return LANDSCAPE
     if _MANGLED.fullmatch(word):
         raise CellError(
             "this is no orientation; a program probably took 16:9 or 9:16 for a time",
             "Write landscape or portrait.",
         )
+    if bare := word.translate(_NO_SIGNS):
+        word = bare
+    if (found := ORIENTATIONS.get(word) or NAMED_RATIOS.get(word)) is not None:
+        return found
+    if MORNING.fullmatch(word):
+        return PORTRAIT
+    if AFTERNOON.fullmatch(word):
+        return LANDSCAPE
     raise CellError("this is no orientation", "Write 9:16 (or portrait) or 16:9 (or landscape).")
 
 

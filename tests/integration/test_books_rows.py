@@ -107,7 +107,10 @@ def test_hidden_rows_are_left_out_and_counted(tmp_path: Path) -> None:
     path = book(tmp_path / "m.xlsx", rows, hide=(3, 5))
     assert list(seen(path)) == [2, 4]
     assert told(path) == [
-        "Videos!3:3: 2 rows are hidden and were left out (rows 3, 5). --include-hidden takes them."
+        (
+            "Videos!3:3: 2 rows are hidden and were left out (rows 3, 5). "
+            "--include-hidden takes them; or show them, and clear the filter if there is one."
+        )
     ]
     reading = Reading(include_hidden=True)
     assert list(seen(path, reading)) == [2, 3, 4, 5]
@@ -245,4 +248,4 @@ def test_a_sheet_is_named_as_people_write_it(name: str) -> None:
     assert open_manifest(path, reading=Reading(sheet=name)).read_as["sheet"] == "Prompts"
     with pytest.raises(ManifestError, match="'Export Summary' has no column 'prompt'") as caught:
         open_manifest(path)
-    assert "--sheet Prompts" in caught.value.problem.remedy
+    assert "--sheet 'Sheet 1 - Table 1'" in caught.value.problem.remedy  # below its title

@@ -56,11 +56,12 @@ def test_what_is_read_is_what_is_seen(
     """No cell that is not understood becomes the default, in any dialect and under any header."""
     rows, seen = table
     suffix, delimiter = written
-    if len(rows[0]) == 1 and suffix == ".csv":  # nothing in it tells what separates cells
-        delimiter = ","
+    single = len(rows[0]) == 1 and suffix == ".csv"  # nothing in it tells what separates cells
+    delimiter = "," if single else delimiter
+    quoting = csv.QUOTE_ALL if single else csv.QUOTE_MINIMAL
     path = tmp_path / f"m{suffix}"
     with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, delimiter=delimiter).writerows(rows)
+        csv.writer(file, delimiter=delimiter, quoting=quoting).writerows(rows)
     try:
         manifest = open_manifest(path)
     except ManifestError as error:

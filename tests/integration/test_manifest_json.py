@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from batchsora.manifest import tree
 from batchsora.manifest.columns import MOST_COLUMNS
-from batchsora.manifest.csv_reader import LONGEST_LINE, MOST_CELLS
+from batchsora.manifest.csv_lines import LONGEST_LINE
+from batchsora.manifest.csv_reader import MOST_CELLS
 from batchsora.manifest.json_reader import open_jsonl
 from batchsora.manifest.raw import PLAIN, RawRow, Reading
 from batchsora.manifest.read import Manifest, ManifestError, RowProblem, open_manifest

@@ -248,6 +248,8 @@ def test_a_key_of_a_developer_is_asked_about(tmp_path: Path, key: str) -> None:
     [
         ('{"prompt": "A kite", "settings": {"duration": 15, "image": "kite.png"}}', "settings"),
         ('{"prompt": "A kite", "params": {"aspect_ratio": "16:9"}}', "params"),
+        ('{"prompt": "A kite", "settings": {"a": 1, "video": {"duration": 15}}}', "settings"),
+        ('{"prompt": "A kite", "body": {"inputs": [{"x": 1}, {"image": "k.png"}]}}', "body"),
     ],
 )
 def test_a_key_of_ours_inside_another_is_asked_about(tmp_path: Path, line: str, key: str) -> None:

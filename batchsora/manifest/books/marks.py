@@ -1,4 +1,4 @@
-"""What calamine does not tell of the binary formats: failed cells, merged ones, hidden rows."""
+"""What calamine does not tell of the binary formats: failed cells, hidden rows, number formats."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,6 +25,7 @@ class Marks:
 
     Attributes:
         errors: what cells show whose formula has failed.
+        forms: the number formats of cells with numbers that are not shown as they are.
         uncalculated: cells whose formula has no result.
         merges: areas whose cells are merged into one.
         hidden_rows: rows that people don't see.
@@ -34,6 +35,7 @@ class Marks:
     """
 
     errors: dict[tuple[int, int], str] = field(default_factory=dict)
+    forms: dict[tuple[int, int], str] = field(default_factory=dict)
     uncalculated: set[tuple[int, int]] = field(default_factory=set)
     merges: list[Area] = field(default_factory=list)
     hidden_rows: set[int] = field(default_factory=set)

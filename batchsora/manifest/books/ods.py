@@ -65,7 +65,8 @@ class Ods:
                             name = element.get(f"{STYLE}name", "")
                             if _is_unseen(element):
                                 unseen.add(name)
-                            if height := _height_of(element):
+                            height = _height_of(element)
+                            if height is not None:
                                 self._heights[name] = height
                         elif element.tag == _ROW:
                             _forget(element)
@@ -159,8 +160,8 @@ class _Sheet:
         """Read a row."""
         repeated = _number(element, f"{TABLE}number-rows-repeated")
         number, self._number = self._number + 1, self._number + repeated
-        hidden = element.get(f"{TABLE}visibility") in _UNSEEN
         height = self.styles.get(element.get(f"{TABLE}style-name", ""))
+        hidden = height == 0 or element.get(f"{TABLE}visibility") in _UNSEEN
         if hidden or height is not None:
             self.heights.add(number, number + repeated - 1, 0 if hidden else height or 0)
         cells: list[str] = []
@@ -246,11 +247,13 @@ def _is_unseen(style: etree._Element) -> bool:
     )
 
 
-def _height_of(style: etree._Element) -> int:
-    """Read the height of the rows of a style, in EMU; 0 where it says none."""
+def _height_of(style: etree._Element) -> int | None:
+    """Read the height of the rows of a style, in EMU; 0 hides them, None where it says nothing."""
     for one in style.iterchildren(f"{STYLE}table-row-properties"):
-        return _length(one.get(f"{STYLE}row-height"))
-    return 0
+        said = one.get(f"{STYLE}row-height", "")
+        fits = one.get(f"{STYLE}use-optimal-row-height") == "true"
+        return _length(said) or (0 if _LENGTH.fullmatch(said) and not fits else None)
+    return None
 
 
 def _length(text: str | None) -> int:

@@ -83,9 +83,16 @@ class Old:
             bad.setdefault(row, {})[column] = (text, FAILED)
         for row, column in marks.uncalculated:
             bad.setdefault(row, {})[column] = (NO_RESULT, UNCALCULATED)
+        forms: dict[int, dict[int, str]] = {}
+        for (row, column), form in marks.forms.items():
+            forms.setdefault(row, {})[column] = form
         table = self._book.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
         for number, values in enumerate(table, 1):
             cells = [_line_ends(shown.of_value(value)) for value in values]
+            for column, form in forms.get(number, {}).items():
+                value = values[column] if column < len(values) else None
+                if isinstance(value, int | float) and not isinstance(value, bool):
+                    cells[column] = shown.number(repr(value), form)
             faults: dict[int, CellError] = {}
             for column, (text, fault) in bad.get(number, {}).items():
                 cells += [""] * (column + 1 - len(cells))

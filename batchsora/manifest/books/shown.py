@@ -5,6 +5,7 @@ A date is ISO's whatever the order of its parts, and a whole number has no thous
 """
 
 import re
+from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 from functools import lru_cache
 from typing import Any, Final
@@ -35,6 +36,17 @@ BUILT_IN: Final = {
     **dict.fromkeys((32, 33, 34, 35, 55, 56), "h:mm:ss"),
 }  # fmt: skip
 """Formats that have a number alone (ECMA-376 part 1, 18.8.30)."""
+
+
+def form_of(number: int, own: Mapping[int, str]) -> str:
+    """Return a number format by its number; empty where numbers are shown as they are.
+
+    Args:
+        number: by which the styles of a workbook name it.
+        own: the formats that the workbook has itself.
+    """
+    form = own.get(number, BUILT_IN.get(number, ""))
+    return "" if form.lower() == "general" else form
 
 
 def number(text: str, form: str, *, from_1904: bool = False) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from struct import Struct, unpack_from
 from typing import Final
 
+from batchsora.manifest.books import shown
 from batchsora.manifest.books.marks import ERRORS, Marks
 from batchsora.manifest.books.model import Area, Picture
 from batchsora.workbook import WorkbookError
@@ -22,6 +23,7 @@ _SUMMARY: Final = "\x05SummaryInformation"
 
 _BOF, _EOF, _SHEET, _PASSWORD, _RECALCULATED = 0x0809, 0x000A, 0x0085, 0x002F, 0x01C1
 _ROW, _COLUMNS, _MERGED, _ERROR = 0x0208, 0x007D, 0x00E5, 0x0205
+_FORMAT, _STYLE, _NUMBER, _SMALL, _SMALLS = 0x041E, 0x00E0, 0x0203, 0x027E, 0x00BD
 _FORMULAS: Final = (0x0006, 0x0206, 0x0406)
 _DRAWING, _OBJECT = 0x00EC, 0x005D
 _RECORD: Final = Struct("<HH")
@@ -29,6 +31,8 @@ _ANCHOR: Final = b"\x10\xf0\x12\x00\x00\x00"
 """How the place of a drawn object begins (MS-ODRAW ClientAnchor)."""
 _PICTURE: Final = 8
 _HIDDEN_ROW: Final = 0x20
+_OWN_HEIGHT: Final = 0x40
+_HEIGHT: Final = 0x7FFF
 _NO_NUMBER: Final = 0xFFFF
 _FAILED, _EMPTY = 2, 3
 _ALWAYS: Final = 1
@@ -49,14 +53,32 @@ class Xls:
         self._book = streams.get("workbook") or streams.get("book") or b""
         self._starts: list[int] = []
         recalculated = False
+        own: dict[int, str] = {}
+        styles: list[int] = []
+        wide = "workbook" in streams
         for kind, start, size in self._records(0):
             if kind == _SHEET and size >= 4:  # noqa: PLR2004 - the length of what is read
                 self._starts.append(unpack_from("<I", self._book, start)[0])
+            elif kind == _FORMAT and size >= 5:  # noqa: PLR2004
+                own[unpack_from("<H", self._book, start)[0]] = self._form(start, size, wide=wide)
+            elif kind == _STYLE and size >= 4:  # noqa: PLR2004
+                styles.append(unpack_from("<H", self._book, start + 2)[0])
             elif kind == _PASSWORD:
                 break
             recalculated |= kind == _RECALCULATED
+        self._forms = [shown.form_of(number, own) for number in styles]
         # a program that knows no formulas stores an empty text for each (xlwt does)
         self._calculated = recalculated or _SUMMARY.lower() in streams
+
+    def _form(self, start: int, size: int, *, wide: bool) -> str:
+        """Read the text of a number format; it has bytes or pairs of them."""
+        data = self._book[start : start + size]
+        if not wide:
+            return data[3 : 3 + data[2]].decode("latin-1")
+        length = unpack_from("<H", data, 2)[0]
+        if data[4] & 1:
+            return data[5 : 5 + 2 * length].decode("utf-16-le", "replace")
+        return data[5 : 5 + length].decode("latin-1")
 
     def marks(self, index: int) -> Marks:
         """Read what stands at the cells of a sheet.
@@ -77,12 +99,26 @@ class Xls:
                     found.pictures.append(Picture(*anchor, None))
             else:
                 self._mark(found, kind, data)
+                self._mark_forms(found, kind, data)
         return found
+
+    def _mark_forms(self, found: Marks, kind: int, data: bytes) -> None:
+        """Note the number formats of the cells of a record."""
+        if kind not in (_NUMBER, _SMALL, _SMALLS, *_FORMULAS) or len(data) < 6:  # noqa: PLR2004
+            return
+        row, column = unpack_from("<HH", data)
+        last = len(data) - 2 if kind == _SMALLS else 5
+        for place in range(4, last, 6):
+            style = unpack_from("<H", data, place)[0]
+            if style < len(self._forms) and (form := self._forms[style]):
+                found.forms[row + 1, column] = form
+            column += 1
 
     def _mark(self, found: Marks, kind: int, data: bytes) -> None:
         """Note what a record tells; one that is too short tells nothing."""
         if kind == _ROW and len(data) >= 14:  # noqa: PLR2004 - the length of what is read
-            if data[12] & _HIDDEN_ROW:
+            flat = data[12] & _OWN_HEIGHT and not unpack_from("<H", data, 6)[0] & _HEIGHT
+            if data[12] & _HIDDEN_ROW or flat:
                 found.hidden_rows.add(unpack_from("<H", data)[0] + 1)
         elif kind == _COLUMNS and len(data) >= 10:  # noqa: PLR2004
             first, last, _, _, flags = unpack_from("<5H", data)

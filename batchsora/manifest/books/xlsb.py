@@ -6,6 +6,7 @@ from struct import unpack_from
 from typing import Final
 from zipfile import ZipFile
 
+from batchsora.manifest.books import shown
 from batchsora.manifest.books.marks import ERRORS, Marks
 from batchsora.manifest.books.model import Area
 from batchsora.manifest.books.xlsx_pictures import drawn
@@ -13,7 +14,10 @@ from batchsora.workbook.package import package_of, targets, workbook_part
 
 _ROW, _ERROR, _FORMULA_ERROR, _COLUMNS = 0, 3, 11, 60
 _SHEET, _MERGED, _TABLE = 156, 176, 343
+_NUMBERS: Final = (2, 5, 9)
+_FORMAT, _STYLE, _STYLES, _STYLES_END = 44, 47, 617, 618
 _HIDDEN_ROW: Final = 0x10
+_OWN_HEIGHT: Final = 0x20
 
 
 def marks_of(path: Path, sheet: str) -> Marks:
@@ -30,12 +34,20 @@ def marks_of(path: Path, sheet: str) -> Marks:
         there = package.namelist()
         if part not in there:
             return found
+        styles = dict(links.values()).get("styles", "")
+        forms = _forms(package.read(styles)) if styles in there else []
         row = 0
         for kind, data in _records(package.read(part)):
             if kind == _ROW and len(data) >= 12:  # noqa: PLR2004 - the length of what is read
                 row = unpack_from("<I", data)[0] + 1
-                if data[11] & _HIDDEN_ROW:
+                flat = data[11] & _OWN_HEIGHT and not unpack_from("<H", data, 8)[0]
+                if data[11] & _HIDDEN_ROW or flat:
                     found.hidden_rows.add(row)
+            elif kind in _NUMBERS and len(data) >= 8:  # noqa: PLR2004
+                column, style = unpack_from("<II", data)
+                style &= 0xFFFFFF
+                if style < len(forms) and forms[style]:
+                    found.forms[row, column] = forms[style]
             else:
                 _mark(found, row, kind, data)
         for link, name in targets(package, part).values():
@@ -57,6 +69,21 @@ def _mark(found: Marks, row: int, kind: int, data: bytes) -> None:
             found.hidden_columns.append((first, last))
     elif kind == _MERGED and len(data) >= 16:  # noqa: PLR2004
         found.merges.append(_area(data))
+
+
+def _forms(styles: bytes) -> list[str]:
+    """Read the number formats of cells, by the number of the cells' style."""
+    own: dict[int, str] = {}
+    numbers: list[int] = []
+    inside = False
+    for kind, data in _records(styles):
+        if kind in (_STYLES, _STYLES_END):
+            inside = kind == _STYLES
+        elif kind == _FORMAT and len(data) >= 6:  # noqa: PLR2004 - the length of what is read
+            own[unpack_from("<H", data)[0]] = _text(data, 2)[0]
+        elif kind == _STYLE and inside and len(data) >= 4:  # noqa: PLR2004
+            numbers.append(unpack_from("<H", data, 2)[0])
+    return [shown.form_of(number, own) for number in numbers]
 
 
 def _area(data: bytes) -> Area:

@@ -4,6 +4,7 @@ The parts are read as a stream and by ECMA-376 itself, because what decides here
 leave out: whether a formula has a result, whether a result is an error, whether a row is hidden.
 """
 
+import re
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -34,6 +35,9 @@ from batchsora.workbook.package import package_of, part, targets, workbook_part
 
 _MOST_SPILLS: Final = 1000
 """Formulas that fill several cells and have no result, open at once."""
+
+
+_NO_HEIGHT: Final = re.compile(r"0*(?:\.0*)?")
 
 
 class _Sheet(NamedTuple):
@@ -176,18 +180,14 @@ def _forms(package: ZipFile, name: str | None) -> list[str]:
         root = part(package, _present(package, name))
     except WorkbookError:  # a book that other programs open: its numbers are shown as they are
         return []
-    own = {
-        one.get("numFmtId"): one.get("formatCode", "")
-        for one in root.iterfind("{*}numFmts/{*}numFmt")
-    }
-    forms: list[str] = []
-    for one in root.iterfind("{*}cellXfs/{*}xf"):
-        number = one.get("numFmtId", "0")
-        form = own.get(number)
-        if form is None:
-            form = shown.BUILT_IN.get(int(number), "") if number.isdecimal() else ""
-        forms.append("" if form.lower() == "general" else form)
-    return forms
+    own = {_id(one): one.get("formatCode", "") for one in root.iterfind("{*}numFmts/{*}numFmt")}
+    return [shown.form_of(_id(one), own) for one in root.iterfind("{*}cellXfs/{*}xf")]
+
+
+def _id(element: etree._Element) -> int:
+    """Read the number of a number format; 0 shows numbers as they are."""
+    text = element.get("numFmtId", "0")
+    return int(text) if text.isdecimal() else 0
 
 
 class _Rows:
@@ -217,8 +217,7 @@ class _Rows:
             if self._spills:
                 self._spill(number, cells)
             cells_seen += max(0, len(cells) - len(row))  # gaps are filled
-            hidden = row.get("hidden") in ("1", "true")
-            yield SheetRow(number, cells, hidden, self._faults or NO_FAULTS)
+            yield SheetRow(number, cells, _is_unseen(row), self._faults or NO_FAULTS)
 
     def _cells(self, row: etree._Element, v: str, inline: str, f: str) -> list[str]:
         cells: list[str] = []
@@ -261,6 +260,16 @@ class _Rows:
                     cells += [""] * (place + 1 - len(cells))
                     cells[place] = NO_RESULT
                     self._faults[place] = fault
+
+
+def _is_unseen(row: etree._Element) -> bool:
+    """Whether a row is hidden, also by a height of 0, which openpyxl leaves out as it writes it."""
+    if _true(row.get("hidden")):
+        return True
+    height = row.get("ht")
+    if height is None:
+        return _true(row.get("customHeight"))
+    return _NO_HEIGHT.fullmatch(height) is not None
 
 
 @lru_cache(8)
