@@ -81,7 +81,9 @@ JOB_TRANSITIONS: Final[tuple[tuple[JobState, str, JobState], ...]] = (
     (JobState.QUEUED, "reappear", JobState.PENDING),
     (JobState.QUEUED, "late", JobState.COMPLETED),
     (JobState.QUEUED, "cancel", JobState.CANCELLED),
+    (JobState.QUEUED, "revert", JobState.FAILED),
     (JobState.CANCELLED, "restore", JobState.QUEUED),
+    (JobState.CANCELLED, "revert", JobState.FAILED),
     (JobState.CANCELLED, "reappear", JobState.PENDING),
     (JobState.CANCELLED, "late", JobState.COMPLETED),
     (JobState.SUBMITTING, "accept", JobState.PENDING),
@@ -110,7 +112,8 @@ JOB_TRANSITIONS: Final[tuple[tuple[JobState, str, JobState], ...]] = (
     (JobState.FAILED, "put_back", JobState.QUEUED),
     (JobState.COMPLETED, "redo", JobState.QUEUED),
 )
-"""``(from, transition, to)``. ``failed → completed`` is a job given up, finished after all."""
+"""``(from, transition, to)``. ``failed → completed`` is a job given up, finished after all;
+``revert``: its manifest asks again for what failed of it, as an edit was taken back."""
 
 ATTEMPT_TRANSITIONS: Final[tuple[tuple[AttemptState, str, AttemptState], ...]] = (
     (AttemptState.OPEN, "accept", AttemptState.ACCEPTED),

@@ -71,10 +71,11 @@ class Moves:
 
     Args:
         connection: in a writing transaction.
+        keys: those that rows had before this load, by their numbers, where these changed.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, keys: Mapping[int, str]) -> None:
+        self._connection, self._keys = connection, keys
         self._kept: list[Any] = []
         self._asking: dict[str, str] = {}
 
@@ -91,19 +92,21 @@ class Moves:
         else:
             self._kept.append(job)
 
-    def check(self, fresh: Sequence[Any], busy: Collection[str]) -> None:
+    def check(self, fresh: FreshRows, busy: Collection[str]) -> None:
         """Make sure that no row asks for the video of one whose own edit is not followed.
 
         Rows moved under their ids then: what they had would be bought again, and what is new never.
 
         Args:
-            fresh: rows that were added.
+            fresh: the rows that were added.
             busy: keys of those whose edits are not followed because they are under way.
 
         Raises:
             LoadError: one does.
         """
-        asking = self._asking | {request_key(row): row.key for row in fresh}
+        if not self._kept:
+            return
+        asking = self._asking | {request_key(row): row.key for row in fresh.rows()}
         moved = [job for job in self._kept if request_key(job) in asking and self._has_video(job)]
         if not moved:
             return
@@ -112,7 +115,8 @@ class Moves:
         follow = "load it again when they have finished" if under_way else "say --redo-changed"
         raise LoadError(
             f"{len(moved)} row(s) that were paid for ask for another video now, and rows that were "
-            f"not ask for theirs (what {first.key} has, {taker} asks for: {short(first.prompt)}), "
+            f"not ask for theirs (what {self._keys.get(first.id, first.key)} has, {taker} asks "
+            f"for: {short(first.prompt)}), "
             f"as if rows had moved under their ids. If so, {follow}: the videos are found then, "
             "and not bought again. If they shall be bought again, say --keep-both. Nothing was "
             "changed."

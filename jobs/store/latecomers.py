@@ -16,10 +16,20 @@ from ..ledger import Scope, twice_key
 from ..states import AttemptState, JobState, sources
 from ..tables import ATTEMPT, BUDGET, JOB, LIVE
 from .prepared import Prepared
-from .rows import ASKED, attempt_row, ensure_budget, estimate, move_attempt, move_job, move_money
+from .rows import (
+    ASKED,
+    attempt_row,
+    ensure_budget,
+    estimate,
+    move_attempt,
+    move_job,
+    move_money,
+    request_key,
+)
 
 ADOPTED: Final = "turned up after it had counted as never made; its video is the row's"
 OF_BEFORE: Final = f"{ADOPTED}, made for the prompt that the row had then"
+LATE_OF_BEFORE: Final = "finished after it was given up, for the prompt that the row had then"
 SURPLUS: Final = "turned up after it had counted as never made and was bought again: paid for twice"
 
 CREATED: Final = (
@@ -49,8 +59,17 @@ _LIVE_OTHER = Prepared(
     select(ATTEMPT.c.id).where(LIVE, ATTEMPT.c.job_id == bindparam("job")).limit(1)
 )
 _WANTED = Prepared(
-    select(JOB.c.fingerprint, JOB.c.manifest_fingerprint).where(JOB.c.id == bindparam("job"))
+    select(
+        JOB.c.fingerprint,
+        JOB.c.manifest_fingerprint,
+        JOB.c.prompt,
+        JOB.c.orientation,
+        JOB.c.duration,
+        JOB.c.image,
+        JOB.c.callback_url,
+    ).where(JOB.c.id == bindparam("job"))
 )
+_ASKED = Prepared(select(ATTEMPT.c.request_key).where(ATTEMPT.c.id == _ATTEMPT))
 _TWICE = Prepared(
     select(func.sum(BUDGET.c.charged_micros)).where(
         # a range, not a prefix: what LIKE compares without case has no index
@@ -112,7 +131,7 @@ def reappear(
     other = _OTHER.first(connection, job=row.job_id, attempt=attempt_id)
     adopted = other is None and row.job_state in sources("reappear")
     wanted = _WANTED.first(connection, job=row.job_id)
-    edited = adopted and wanted.fingerprint != row.fingerprint
+    edited = adopted and _edited(connection, row, wanted)
     charge = estimate(row)
     landed = move_attempt(
         connection,
@@ -149,6 +168,17 @@ def reappear(
     return Appeared.ADOPTED
 
 
+def _edited(connection: Connection, attempt: Any, wanted: Any) -> bool:
+    """Check whether a job asks for something else than an attempt of it did.
+
+    Another spelling of the same prompt is the same request.
+    """
+    if attempt.fingerprint is None or attempt.fingerprint == wanted.fingerprint:
+        return False
+    asked = _ASKED.scalar(connection, attempt=attempt.id)
+    return bool((asked or attempt.fingerprint) != request_key(wanted))
+
+
 def _note_twice(connection: Connection, attempt: Any, charge: int) -> None:
     key = twice_key(attempt.batch_id)
     ensure_budget(connection, key)
@@ -161,8 +191,9 @@ def _note_twice(connection: Connection, attempt: Any, charge: int) -> None:
 def complete(connection: Connection, attempt: Any, video_url: str, now: datetime) -> bool:
     """Write down the video of an attempt that was given up, once the attempt is completed.
 
-    It is its job's where that has none and nothing of it is under way. One that waits in the queue
-    with another prompt waits for another video.
+    It is its job's where that has none, nothing of it is under way, and it still asks for that
+    video. Where it asks for another one by now, whatever became of that, the attempt keeps what it
+    made: our own past has it for whoever asks for it.
 
     Returns:
         False when the job should have moved, and did not.
@@ -171,9 +202,9 @@ def complete(connection: Connection, attempt: Any, video_url: str, now: datetime
         return True
     if _LIVE_OTHER.first(connection, job=attempt.job_id) is not None:
         return True
-    wanted = _WANTED.first(connection, job=attempt.job_id)
-    edited = attempt.fingerprint is not None and wanted.fingerprint != attempt.fingerprint
-    if edited and attempt.job_state == JobState.QUEUED:
+    if _edited(connection, attempt, _WANTED.first(connection, job=attempt.job_id)):
+        told = told_text(connection, attempt.id, LATE_OF_BEFORE)
+        connection.execute(update(ATTEMPT).where(ATTEMPT.c.id == attempt.id).values(error=told))
         return True
     return move_job(
         connection,
@@ -186,8 +217,8 @@ def complete(connection: Connection, attempt: Any, video_url: str, now: datetime
     )
 
 
-def failure_text(connection: Connection, attempt_id: int, message: str) -> str:
-    """Return why an attempt that was given up failed; what is paid for twice stays told so."""
+def told_text(connection: Connection, attempt_id: int, message: str) -> str:
+    """Return what is told of an attempt that was given up; that it is paid for twice stays told."""
     told = connection.execute(
         select(ATTEMPT.c.error).where(ATTEMPT.c.id == attempt_id)
     ).scalar_one()

@@ -19,7 +19,6 @@ from sqlalchemy import (
     insert,
     literal,
     not_,
-    or_,
     select,
     text,
     type_coerce,
@@ -28,12 +27,19 @@ from sqlalchemy import (
 
 from ..errors import LoadError
 from ..spec import JobSpec
-from ..states import NOTHING_FOUND, AttemptState, HeldBack, JobState
-from ..tables import ATTEMPT, JOB, LIVE
-from . import incoming
+from ..states import NOTHING_FOUND, HeldBack, JobState
+from ..tables import JOB
+from . import absent, incoming
+from .failed_rows import (
+    UNSAID,
+    as_it_failed,
+    asks_for_the_same,
+    came_to_nothing,
+    follow_keys,
+)
 from .fresh import FreshRows, Moves, is_live, short
 from .incoming import INCOMING, NAMES, KindOf
-from .rows import ASKED, NEW, tally_new
+from .rows import NEW, tally_new
 
 _JSON = ("image", "cells")
 
@@ -67,25 +73,7 @@ class LoadReport:
     cancelled: list[str] = field(default_factory=list)
 
 
-_PAID = or_(
-    JOB.c.state == JobState.COMPLETED,  # perhaps by a video that another batch paid for
-    exists().where(
-        ATTEMPT.c.job_id == JOB.c.id,
-        ATTEMPT.c.state.not_in([AttemptState.REJECTED, AttemptState.VOID]),
-    ),
-)
-_LEFT = exists().where(
-    ATTEMPT.c.job_id == JOB.c.id,
-    ATTEMPT.c.state.not_in([AttemptState.REJECTED, AttemptState.VOID, AttemptState.FAILED]),
-)
-"""Rows of which anything may still come: what was given up, too, may end as a video."""
-HAS_VIDEO = or_(
-    JOB.c.state == JobState.COMPLETED, exists().where(LIVE, ATTEMPT.c.job_id == JOB.c.id)
-)
-"""Rows that have a video, or may still get one that is paid for."""
-
-_ABOUT = (_PAID.label("paid"), _LEFT.label("left"))
-
+_UNBOUGHT = (JobState.QUEUED, JobState.FAILED, JobState.CANCELLED)
 _RESTING = (JobState.QUEUED, JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 
 
@@ -147,15 +135,6 @@ _SAME = and_(
 _NEW_COLUMNS = ("batch_id", "in_manifest", "created_at", "held_back", *NEW, *NAMES)
 
 
-def _came_to_nothing(job: Any) -> bool:
-    """Return whether a row failed, and no attempt of it can still become a video.
-
-    What its attempts cost stays charged. Its edit is followed as that of a row that was never
-    bought: by the next run, under the caps and after the same question.
-    """
-    return job.state == JobState.FAILED and not job.left
-
-
 class _Loader:
     def __init__(
         self,
@@ -167,13 +146,13 @@ class _Loader:
     ) -> None:
         self._connection = connection
         # whatever was agreed to, found or said was about another request, or another manifest
-        self._asked = {**_UNSAID, "held_back": held_back}
+        self._asked = {**UNSAID, "held_back": held_back}
         self._queued = _QUEUED | self._asked
         self._batch_id = batch_id
         self._now = now
         self._on_change = on_change
         self._fresh = FreshRows(connection, batch_id)
-        self._moves = Moves(connection)
+        self._moves = Moves(connection, follow_keys(connection, batch_id))
         self.report = LoadReport(batch_id=batch_id)
 
     def take(self) -> None:
@@ -184,7 +163,7 @@ class _Loader:
         ).scalar_one()
         changed = (
             self._connection.execute(
-                select(JOB, *_ABOUT, *(INCOMING.c[n].label(f"in_{n}") for n in NAMES))
+                select(JOB, *absent.ABOUT, *(INCOMING.c[n].label(f"in_{n}") for n in NAMES))
                 .join(INCOMING, _KNOWN)
                 .where(here, not_(_SAME))
                 .order_by(INCOMING.c.row)
@@ -220,14 +199,23 @@ class _Loader:
         returned = job.state == JobState.CANCELLED and not job.in_manifest
         if values["fingerprint"] != (job.manifest_fingerprint or job.fingerprint):
             self._edit(job, values)
-        elif job.paid or job.manifest_fingerprint is not None:  # so does a prompt given by hand
+        elif job.paid and self._is_bought(job):
             # where it stands and what it carries may change; what was bought may not
             follow = ("row", "cells", "in_manifest", "image")  # the same image in another place
             self._update(job, {name: values[name] for name in follow})
         else:
-            if returned:
-                values |= {"state": JobState.QUEUED} | self._asked
-            self._update(job, values)
+            if job.manifest_fingerprint is not None:  # a prompt that was given by hand stays
+                values |= {name: getattr(job, name) for name in _BY_HAND}
+            self._update(job, values | (self._queued_or_failed(job, values) if returned else {}))
+
+    def _is_bought(self, job: Any) -> bool:
+        """Check whether a row has a video or may get one; else the next attempt follows all."""
+        return job.state not in _UNBOUGHT or is_live(self._connection, job.id)
+
+    def _queued_or_failed(self, job: Any, values: dict[str, Any]) -> dict[str, Any]:
+        """Return what becomes of a row that is not bought: it is queued, or as it failed."""
+        failed = as_it_failed(self._connection, job, values, self._now)
+        return self._queued if failed is None else failed
 
     def _edit(self, job: Any, values: dict[str, Any]) -> None:
         before = len(self.report.busy) + len(self.report.edited)
@@ -238,21 +226,35 @@ class _Loader:
     def _follow_edit(self, job: Any, values: dict[str, Any]) -> None:
         if job.state not in _RESTING or is_live(self._connection, job.id):
             self.report.busy.append(job.key)
+        elif job.state == JobState.FAILED and asks_for_the_same(job, values):
+            self._update(job, values)  # spelled otherwise: it would be the request that failed
         elif job.state == JobState.QUEUED:
-            # it waits for a retry or was to be redone: nothing is sent; what was found about it or
-            # agreed to was about another request, but what a pick left out stays left out
-            out = HeldBack.LEFT_OUT in (job.held_back, job.held_beneath)
-            self._update(
-                job, values | self._asked | ({"held_back": HeldBack.LEFT_OUT} if out else {})
-            )
+            self._update(job, values | self._edited_in_queue(job, values))
+        elif job.state == JobState.CANCELLED and not job.in_manifest:  # it left unbought
+            self._update(job, values | self._queued_or_failed(job, values))
+        elif job.state == JobState.CANCELLED and not job.left:
+            self._update(job, values)
         elif not job.paid:
-            queue = job.state == JobState.FAILED or not job.in_manifest
-            self._update(job, values | (self._queued if queue else {}))
-        elif self._on_change is OnChange.REDO or _came_to_nothing(job):
+            self._update(job, values | self._queued)
+        elif self._on_change is OnChange.REDO or came_to_nothing(job):
             self._update(job, values | self._queued, count=False)
             self.report.redone.append(job.key)
         else:
             self.report.edited.append(job.key)
+
+    def _edited_in_queue(self, job: Any, values: dict[str, Any]) -> dict[str, Any]:
+        """Return what becomes of a queued row that was edited: nothing of it is sent.
+
+        What was found about it or agreed to was about another request, but what a pick left out
+        stays left out. One whose edit is taken back has failed again; one that waits for a retry
+        waits.
+        """
+        if not job.retries and not asks_for_the_same(job, values):
+            failed = as_it_failed(self._connection, job, values, self._now)
+            if failed is not None:
+                return failed
+        out = HeldBack.LEFT_OUT in (job.held_back, job.held_beneath)
+        return self._asked | ({"held_back": HeldBack.LEFT_OUT} if out else {})
 
     def _update(self, job: Any, values: dict[str, Any], *, count: bool = True) -> None:
         changed = {name: new for name, new in values.items() if getattr(job, name) != new}
@@ -272,58 +274,33 @@ class _Loader:
         Args:
             whole: True cancels what is no longer in the manifest and unpaid.
         """
-        missing = self._recognise(self._missing())
-        self._recognise(self._gone())
+        missing = self._recognise(absent.missing(self._connection, self._batch_id))
+        if self.report.added:
+            self._recognise(absent.gone(self._connection, self._batch_id, self._fresh.asked))
         vanished = [job for job in missing if job.paid and job.key_from_content]
         fresh = self._fresh.rows() if vanished else []
         if self._on_change is not OnChange.KEEP:
-            self._moves.check(self._fresh.rows(), self.report.busy)
+            self._moves.check(self._fresh, self.report.busy)
         redone: set[int] = set()
         if fresh:
             redone = self._maybe_edits(vanished, fresh)
         if whole:
             self._part_with([job for job in missing if job.id not in redone])
 
-    def _missing(self) -> Sequence[Any]:
-        return self._connection.execute(
-            select(JOB, *_ABOUT)
-            .where(
-                JOB.c.batch_id == self._batch_id,
-                JOB.c.in_manifest,
-                JOB.c.key.not_in(select(INCOMING.c.key)),
-            )
-            .order_by(JOB.c.row, JOB.c.id)
-        ).all()
-
-    def _gone(self) -> Sequence[Any]:
-        """List rows with a video that an earlier load parted with, and that this one asks for."""
-        if not self.report.added:
-            return []
-        asked = func.coalesce(JOB.c.manifest_fingerprint, JOB.c.fingerprint)
-        return self._connection.execute(
-            select(JOB, _PAID.label("paid"))
-            .where(
-                JOB.c.batch_id == self._batch_id,
-                not_(JOB.c.in_manifest),
-                JOB.c.key.not_in(select(INCOMING.c.key)),
-                HAS_VIDEO,
-                asked.in_(self._fresh.asked),
-            )
-            .order_by(JOB.c.id)
-        ).all()
-
     def _recognise(self, missing: Sequence[Any]) -> list[Any]:
         """Give rows their new key where the same video is asked for under another one.
 
         An id column that came, went or was renumbered buys nothing again: what was paid for stays
-        known, and so does what was found or said about a row that waits.
+        known, and so does what was found or said about a row that waits. What failed was recognised
+        before (:func:`jobs.store.failed_rows.follow_keys`).
         """
         left: list[Any] = []
         for job in missing:
             asked = job.manifest_fingerprint or job.fingerprint
             found = job.held_back not in (None, *NOTHING_FOUND)
             said = job.named or job.overruled_at is not None
-            known = job.paid or (job.state == JobState.QUEUED and (found or said))
+            paid = job.paid and not (job.state == JobState.FAILED and job.in_manifest)
+            known = paid or (job.state == JobState.QUEUED and (found or said))
             same = self._fresh.take(asked) if known and self.report.added else None
             if same is None:
                 left.append(job)
@@ -353,14 +330,14 @@ class _Loader:
             self._connection.execute(
                 update(JOB)
                 .where(JOB.c.id == job.id, JOB.c.state == JobState.QUEUED)
-                .values(state=JobState.CANCELLED, completed_at=self._now, **_UNSAID)
+                .values(state=JobState.CANCELLED, completed_at=self._now, **UNSAID)
             )
             self.report.cancelled.append(job.key)
 
     def _maybe_edits(self, vanished: list[Any], fresh: Sequence[Any]) -> set[int]:
         """Do what was said about paid rows that vanished while others came; gives the redone."""
         if self._on_change is OnChange.STOP:
-            vanished = [job for job in vanished if not _came_to_nothing(job)]
+            vanished = [job for job in vanished if not came_to_nothing(job)]
             if not vanished:  # they failed: what came is bought under the caps, as an edit is
                 return set()
             first, new = vanished[0], fresh[0]
@@ -384,7 +361,6 @@ class _Loader:
         return redone
 
 
-_UNSAID = {**ASKED, "handed": False, "named": False, "overruled_at": None}
 _COPIED = (*NAMES, "manifest_fingerprint", "in_manifest")
 _BY_HAND = ("prompt", "fingerprint", "manifest_fingerprint")
 _QUEUED = {
@@ -392,7 +368,6 @@ _QUEUED = {
     "retries": 0,
     "due_at": None,
     "video_url": None,
-    "error_kind": None,
-    "error": None,
     "completed_at": None,
 }
+"""What failed stays told until the row is bought, so that an edit can be taken back."""

@@ -313,7 +313,7 @@ def fail(
         return False
     told = message
     if row.state == AttemptState.ABANDONED:
-        told = latecomers.failure_text(connection, attempt_id, message)
+        told = latecomers.told_text(connection, attempt_id, message)
     if not move_attempt(
         connection, attempt_id, "fail", AttemptState.FAILED, ended_at=now, error=told
     ):

@@ -21,8 +21,9 @@ from jobs.provider import (
     UnreachableError,
 )
 from jobs.states import FailureKind, JobState
-from jobs.store import holding, latecomers, looks, outcomes, standing, steering
-from jobs.store.latecomers import ADOPTED, OF_BEFORE, SURPLUS, Appeared
+from jobs.store import holding, latecomers, looks, outcomes, past, standing, steering
+from jobs.store.latecomers import ADOPTED, LATE_OF_BEFORE, OF_BEFORE, SURPLUS, Appeared
+from jobs.store.loading import OnChange
 
 Make = Callable[..., Engine]
 PRICE = 120_000
@@ -220,6 +221,53 @@ def test_a_late_video_is_not_what_a_reworded_row_waits_for(make: Make) -> None:
     now = engine.clock.now()
     engine.store.write(lambda c: looks.complete(c, 1, "http://videos/late.mp4", now))
     assert engine.jobs()["r0"].state == "queued"
+
+
+@pytest.mark.parametrize("spelled", ["prompt of r0", "prompt  of r0"])
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_late_video_of_an_earlier_prompt_is_not_the_rows(
+    make: Make, spelled: str, *, fails: bool
+) -> None:
+    """Given up, redone with another prompt, and that failed: then what was given up turns up."""
+    engine = overdue(make)
+    assert give_up(engine) == [1]
+    failed = Generation("", GenerationPhase.FAILED, failure=FailureKind.CONTENT, message="no")
+    engine.provider.ends = {"another": [failed]}
+    engine.load([spec("r0", "another")], on_change=OnChange.REDO)
+    if fails:
+        engine.provider.takes = 100.0
+        engine.run()
+        assert engine.jobs()["r0"].state == "failed"
+    else:
+        engine.store.write(lambda c: steering.cancel(c, [1], engine.clock.now()))
+    now = engine.clock.now()
+    engine.store.write(lambda c: looks.complete(c, 1, "http://videos/late.mp4", now))
+    job, first = engine.jobs()["r0"], engine.attempts()[0]
+    assert (job.state, job.video_url) == ("failed" if fails else "cancelled", None)
+    assert (first.state, first.error) == ("completed", LATE_OF_BEFORE)
+    engine.load([spec("b", spelled)], batch="copy")
+    found = engine.store.read(lambda c: past.find(c, holding.Sought([2])))
+    assert [one.paid.generation_id for one in found] == ["gen-0"]
+
+
+def test_a_late_video_is_the_rows_however_it_is_spelled_by_then(make: Make) -> None:
+    """White space that was edited asks for the same video."""
+    engine = overdue(make)
+    assert give_up(engine) == [1]
+    engine.load([spec("r0", "prompt  of r0")], on_change=OnChange.REDO)
+    now = engine.clock.now()
+    engine.store.write(lambda c: looks.complete(c, 1, "http://videos/late.mp4", now))
+    assert engine.jobs()["r0"].state == "completed"
+
+
+def test_a_void_that_turns_up_is_the_rows_however_it_is_spelled_by_then(make: Make) -> None:
+    """It was not made for another prompt, and there is no edit to report."""
+    engine = voided(make)
+    engine.load([spec("r0", "prompt  of r0")])
+    engine.run()
+    (attempt,) = engine.attempts()
+    assert (attempt.state, attempt.error) == ("completed", ADOPTED)
+    assert engine.load([spec("r0", "prompt  of r0")]).edited == []
 
 
 def test_a_late_video_of_a_row_that_was_bought_again_changes_nothing(make: Make) -> None:

@@ -1,0 +1,62 @@
+"""What the rows of a batch are to a load, and those that its manifest does not have."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select, exists, func, not_, or_, select
+
+from ..states import AttemptState, JobState
+from ..tables import ATTEMPT, JOB, LIVE
+from .incoming import INCOMING
+
+PAID: Final = or_(
+    JOB.c.state == JobState.COMPLETED,  # perhaps by a video that another batch paid for
+    exists().where(
+        ATTEMPT.c.job_id == JOB.c.id,
+        ATTEMPT.c.state.not_in([AttemptState.REJECTED, AttemptState.VOID]),
+    ),
+)
+LEFT: Final = exists().where(
+    ATTEMPT.c.job_id == JOB.c.id,
+    ATTEMPT.c.state.not_in([AttemptState.REJECTED, AttemptState.VOID, AttemptState.FAILED]),
+)
+"""Rows of which anything may still come: what was given up, too, may end as a video."""
+HAS_VIDEO: Final = or_(
+    JOB.c.state == JobState.COMPLETED, exists().where(LIVE, ATTEMPT.c.job_id == JOB.c.id)
+)
+"""Rows that have a video, or may still get one that is paid for."""
+
+ABOUT: Final = (PAID.label("paid"), LEFT.label("left"))
+ASKED_FOR: Final = func.coalesce(JOB.c.manifest_fingerprint, JOB.c.fingerprint)
+"""What the manifest asked for, whatever a person gave by hand since."""
+ABSENT: Final = JOB.c.key.not_in(select(INCOMING.c.key))
+
+
+def missing(connection: Connection, batch_id: int) -> Sequence[Any]:
+    """List rows that were in the manifest and are not, in its order."""
+    return connection.execute(
+        select(JOB, *ABOUT)
+        .where(JOB.c.batch_id == batch_id, JOB.c.in_manifest, ABSENT)
+        .order_by(JOB.c.row, JOB.c.id)
+    ).all()
+
+
+def gone(connection: Connection, batch_id: int, asked: Select[Any]) -> Sequence[Any]:
+    """List rows with a video that an earlier load parted with, and that are asked for again.
+
+    Args:
+        connection: in a transaction.
+        batch_id: which batch.
+        asked: the fingerprints of what is asked for.
+    """
+    return connection.execute(
+        select(JOB, PAID.label("paid"))
+        .where(
+            JOB.c.batch_id == batch_id,
+            not_(JOB.c.in_manifest),
+            ABSENT,
+            HAS_VIDEO,
+            ASKED_FOR.in_(asked),
+        )
+        .order_by(JOB.c.id)
+    ).all()

@@ -1,0 +1,226 @@
+"""Rows that failed, and a load: what failed is bought again only where a person says so.
+
+A row asks for what failed of it also where its prompt is spelled in another way, where it moved
+under another id, or where an edit was taken back before it was bought (money.md, *Earlier work*).
+"""
+
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, or_, select, text, update
+
+from ..states import AttemptState, FailureKind, JobState
+from ..tables import ATTEMPT, JOB
+from .absent import ABSENT, ASKED_FOR, HAS_VIDEO
+from .incoming import INCOMING
+from .prepared import values_in
+from .rows import ASKED, request_key
+
+_WANTED = ("fingerprint", "prompt", "orientation", "duration", "image", "callback_url")
+_SAME_KEY = JOB.c.key == INCOMING.c.key
+
+
+def came_to_nothing(job: Any) -> bool:
+    """Return whether a row failed, and no attempt of it can still become a video.
+
+    What its attempts cost stays charged. Its edit is followed as that of a row that was never
+    bought: by the next run, under the caps and after the same question.
+    """
+    return bool(job.state == JobState.FAILED and not job.left)
+
+
+def asks_for_the_same(job: Any, values: Mapping[str, Any]) -> bool:
+    """Check whether a manifest asks for what a row asks for already, however it is spelled."""
+    return request_key(job) == request_key(SimpleNamespace(**values))
+
+
+def as_it_failed(
+    connection: Connection, job: Any, values: Mapping[str, Any], now: datetime
+) -> dict[str, Any] | None:
+    """Return what a row is again that asks for what its last attempt failed at.
+
+    Args:
+        connection: in a transaction.
+        job: a row that waits in the queue, or was taken out of it.
+        values: what it asks for now.
+        now: when it failed, where that is not known.
+
+    Returns:
+        What its columns become; None where it asks for something that did not fail last.
+    """
+    if job.attempt_id is None:
+        return None
+    # a refusal leaves the same state as a request that was not sent: only the row tells which
+    refused = and_(ATTEMPT.c.state == AttemptState.REJECTED, ATTEMPT.c.error == (job.error or ""))
+    last = connection.execute(
+        select(ATTEMPT)
+        .where(ATTEMPT.c.job_id == job.id, or_(ATTEMPT.c.generation_id.is_not(None), refused))
+        .order_by(ATTEMPT.c.id.desc())
+        .limit(1)
+    ).first()
+    if last is None or last.state not in _FAILED:
+        return None
+    asked = (values["fingerprint"], request_key(SimpleNamespace(**values)))
+    if (last.request_key or last.fingerprint) not in asked:
+        return None
+    given_up = last.state == AttemptState.ABANDONED
+    return {
+        "state": JobState.FAILED,
+        "attempt_id": last.id,
+        "error_kind": job.error_kind or (FailureKind.OVERDUE if given_up else FailureKind.UNKNOWN),
+        "error": job.error or last.error,
+        "completed_at": last.ended_at or now,
+        "retries": 0,
+        "due_at": None,
+        **UNSAID,
+    }
+
+
+_FAILED = (AttemptState.FAILED, AttemptState.ABANDONED, AttemptState.REJECTED)
+UNSAID: Mapping[str, Any] = {**ASKED, "handed": False, "named": False, "overruled_at": None}
+"""What becomes of what was said about a row, when it asks for something else or leaves."""
+
+
+def follow_keys(connection: Connection, batch_id: int) -> dict[int, str]:
+    """Give failed rows the key under which the manifest asks for the same now, before it is loaded.
+
+    So a row that was put in above them, an id column that came or went and a program that writes
+    letters in another form buy nothing again. A row whose key is taken gets the one that is free.
+
+    Args:
+        connection: in a writing transaction, with the manifest in the temporary table.
+        batch_id: which batch.
+
+    Returns:
+        The keys that rows had, by their numbers, where these changed.
+    """
+    moved = [(job, _request_of_failed(job)) for job in _moved(connection, batch_id)]
+    if not moved:
+        return {}
+    free = _free(connection, batch_id, {asked for _, asked in moved})
+    keys = _Keys()
+    for job, asked in moved:
+        if free.get(asked):
+            keys.give(job.id, job.key, *free[asked].popleft())
+    return keys.write(connection)
+
+
+def _moved(connection: Connection, batch_id: int) -> Sequence[Any]:
+    """List the failed rows whose key is gone, or asks for something else, in their order."""
+    failed = (JOB.c.batch_id == batch_id, JOB.c.state == JobState.FAILED)
+    if connection.execute(select(JOB.c.id).where(*failed).limit(1)).first() is None:
+        return []
+    incoming = [INCOMING.c[name].label(f"in_{name}") for name in _WANTED]
+    edited = connection.execute(
+        select(JOB, *incoming)
+        .join(INCOMING, _SAME_KEY)
+        .where(
+            JOB.c.batch_id == batch_id,
+            text("+job.state = 'failed'"),  # found by its key: the other way reads all for each
+            JOB.c.in_manifest,
+            INCOMING.c.fingerprint.is_distinct_from(ASKED_FOR),
+        )
+    ).all()
+    absent = connection.execute(select(JOB).where(*failed, JOB.c.in_manifest, ABSENT)).all()
+    moved = [*(row for row in edited if not _is_spelled_otherwise(row)), *absent]
+    return sorted(moved, key=lambda row: (row.row, row.id))
+
+
+def _is_spelled_otherwise(row: Any) -> bool:
+    incoming = {name: getattr(row, f"in_{name}") for name in _WANTED}
+    return asks_for_the_same(row, incoming)
+
+
+def _request_of_failed(job: Any) -> str:
+    """Return what the manifest asked for: only the fingerprint where a prompt was given by hand."""
+    asked: str = job.manifest_fingerprint or request_key(job)
+    return asked
+
+
+def _free(
+    connection: Connection, batch_id: int, asked: Collection[str]
+) -> dict[str, deque[tuple[str, int | None]]]:
+    """Map requests to the keys that ask for them, and the rows that have these keys by now.
+
+    Left out are rows that ask for the same under that key already, and as many as there are videos
+    of that request whose key is gone: what is paid for comes first.
+    """
+    had = (JOB.c[name].label(f"had_{name}") for name in _WANTED)
+    rows = connection.execute(
+        select(INCOMING, *had, JOB.c.id.label("job_id"))
+        .outerjoin(JOB, and_(JOB.c.batch_id == batch_id, _SAME_KEY))
+        .where(INCOMING.c.fingerprint.is_distinct_from(ASKED_FOR))
+        .order_by(INCOMING.c.row)
+    )
+    found: dict[str, deque[tuple[str, int | None]]] = {}
+    for row in rows:
+        request = next((one for one in (request_key(row), row.fingerprint) if one in asked), None)
+        if request is None:
+            continue
+        had_values = {name: getattr(row, f"had_{name}") for name in _WANTED}
+        if row.job_id is None or not asks_for_the_same(row, had_values):
+            found.setdefault(request, deque()).append((row.key, row.job_id))
+    for request in _videos(connection, batch_id, found):
+        if found.get(request):
+            found[request].popleft()
+    return found
+
+
+def _videos(connection: Connection, batch_id: int, asked: Iterable[str]) -> Iterable[str]:
+    """List the requests of rows that have a video, and whose key is gone: once for each row."""
+    return connection.execute(
+        select(ASKED_FOR).where(
+            JOB.c.batch_id == batch_id,
+            ASKED_FOR.in_(values_in(asked)),
+            HAS_VIDEO,
+            JOB.c.state != JobState.FAILED,  # one that may still end is among those that moved
+            ABSENT,
+        )
+    ).scalars()
+
+
+class _Keys:
+    """Who has which key, while rows change theirs."""
+
+    def __init__(self) -> None:
+        self._holder: dict[str, int | None] = {}
+        self._of: dict[int, str] = {}
+        self._before: dict[int, str] = {}
+
+    def give(self, number: int, own: str, key: str, holder: int | None) -> None:
+        """Give a row a key, and its own one to the row that has that key.
+
+        Args:
+            number: the row.
+            own: its key before this load.
+            key: the one that it gets.
+            holder: the row that had this key before this load; None: no row had.
+        """
+        holder = self._holder.get(key, holder)
+        if holder == number:
+            return
+        self._before.setdefault(number, own)
+        own = self._of.get(number, own)
+        self._place(number, key)
+        self._holder[own] = None
+        if holder is not None:
+            self._before.setdefault(holder, key)
+            self._place(holder, own)
+
+    def _place(self, number: int, key: str) -> None:
+        self._holder[key], self._of[number] = number, key
+
+    def write(self, connection: Connection) -> dict[int, str]:
+        """Write the keys down; gives those that these rows had."""
+        if self._of:
+            keyed = update(JOB).where(JOB.c.id == bindparam("number"))
+            keyed = keyed.values(key=bindparam("to_key"))
+            for prefix in ("\0", ""):  # a key is unique at any moment
+                connection.execute(
+                    keyed,
+                    [{"number": n, "to_key": prefix + key} for n, key in self._of.items()],
+                )
+        return self._before
