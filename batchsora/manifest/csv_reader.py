@@ -193,18 +193,16 @@ def _quotes_follow_spaces(path: Path, dialect: Dialect) -> bool:
     """Find out whether quotes enclose cells behind a space, as in ``1, "A kite, red"``.
 
     They do where some cell of the first rows begins so, and the quotes of all of these match when
-    they are read that way; further down it is an error by row.
-
-    Raises:
-        ManifestError: the file can't be read.
+    they are read that way; further down it is an error by row. What can't be read is an error of
+    whoever reads the rows in their order.
     """
     if not dialect.quotes or dialect.delimiter == " ":
         return False
-    with _opened(path, dialect.encoding) as file:
-        first = islice(lines_of(path, file), MOST_FIRST)
-        if not any(may_begin_behind_space(line, dialect.delimiter) for line in first):
-            return False
     try:
+        with _opened(path, dialect.encoding) as file:
+            first = islice(lines_of(path, file), MOST_FIRST)
+            if not any(may_begin_behind_space(line, dialect.delimiter) for line in first):
+                return False
         with _opened(path, dialect.encoding) as file:
             spaced = replace(dialect, spaced=True)
             deque(islice(_records(path, file, spaced), MOST_FIRST), maxlen=0)

@@ -76,9 +76,15 @@ HUGE = {
     "a line": (b"prompt\n" + b"a" * LINE, "is longer than"),
     "a wide line": (b"prompt\n\xf0\x9f\xaa\x81" + b"a" * LINE, "is longer than"),
     "a header": (b"prompt," + b"d" * LINE, "is longer than"),
-    "cells": (b"prompt\nA" + b"," * (LINE // 2) + b"\n", "has more than"),
-    "header cells": (b"prompt" + b"," * (LINE // 2) + b"\nA\n", "has more than"),
-    "a row of lines": (b'prompt\nx,"' + b'ab","\n' * (LINE // 6), "has more than"),
+    "cells": (b"prompt,notes\nA" + b"," * (LINE // 2) + b"\n", "has more than"),
+    "cells under one header": (b"prompt\nA" + b"," * (LINE // 2) + b"\n", "has more than"),
+    "header cells": (b"prompt,notes" + b"," * (LINE // 2) + b"\nA\n", "has more than"),
+    "empty header cells": (b"prompt" + b"," * (LINE // 2) + b"\nA\n", "has more than"),
+    "a row of lines": (b'prompt,notes\nx,"' + b'ab","\n' * (LINE // 6), "has more than"),
+    "lines under one header": (
+        b'prompt\nx,"' + b'ab","\n' * (LINE // 6),
+        "more than 2000000 videos",
+    ),
     "an open quote": (b'prompt\n"' + (b"a" * 999 + b"\n") * (LINE // 500), "never closed"),
 }
 
