@@ -32,7 +32,7 @@ demo: $(INSTALLED)
 
 # more than the two cores that CI has: tests with processes of their own wait for them
 test: $(INSTALLED)
-	$(BIN)/pytest -n 4 --dist worksteal
+	$(BIN)/pytest -n 5 --dist worksteal
 
 check:
 	.ci/run

@@ -5,7 +5,7 @@ under another id, or where an edit was taken back before it was bought (money.md
 """
 
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -14,12 +14,12 @@ from sqlalchemy import Connection, and_, bindparam, or_, select, text, update
 
 from ..states import AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, JOB
-from .absent import ABSENT, ASKED_FOR, HAS_VIDEO
+from .absent import ABSENT, ASKED_FOR, HAS_VIDEO, LEFT
 from .incoming import INCOMING
-from .prepared import values_in
 from .rows import ASKED, request_key
 
 _WANTED = ("fingerprint", "prompt", "orientation", "duration", "image", "callback_url")
+_HAD = (*_WANTED, "manifest_fingerprint")
 _SAME_KEY = JOB.c.key == INCOMING.c.key
 
 
@@ -33,8 +33,14 @@ def came_to_nothing(job: Any) -> bool:
 
 
 def asks_for_the_same(job: Any, values: Mapping[str, Any]) -> bool:
-    """Check whether a manifest asks for what a row asks for already, however it is spelled."""
-    return request_key(job) == request_key(SimpleNamespace(**values))
+    """Check whether a manifest asks for what it asked for of a row before, however it is spelled.
+
+    Where a prompt was given by hand only the fingerprint of what the manifest asked for is known.
+    """
+    asked = request_key(SimpleNamespace(**values))
+    if job.manifest_fingerprint is not None:
+        return job.manifest_fingerprint in (values["fingerprint"], asked)
+    return request_key(job) == asked
 
 
 def as_it_failed(
@@ -100,11 +106,19 @@ def follow_keys(connection: Connection, batch_id: int) -> dict[int, str]:
     moved = [(job, _request_of_failed(job)) for job in _moved(connection, batch_id)]
     if not moved:
         return {}
-    free = _free(connection, batch_id, {asked for _, asked in moved})
+    asked = {asked for _, asked in moved}
+    free = _free(connection, batch_id, asked)
     keys = _Keys()
-    for job, asked in moved:
-        if free.get(asked):
-            keys.give(job.id, job.key, *free[asked].popleft())
+    # what is paid for comes first: a failed row must not stand where its video is asked for
+    for video in _videos(connection, batch_id):
+        request = next((one for one in _requests(video) if free.get(one)), None)
+        if request is not None:
+            if not video.is_absent:  # it moved, too: what that means a person says
+                return {}
+            keys.give(video.id, video.key, *free[request].popleft())
+    for job, request in moved:
+        if free.get(request):
+            keys.give(job.id, job.key, *free[request].popleft())
     return keys.write(connection)
 
 
@@ -113,9 +127,8 @@ def _moved(connection: Connection, batch_id: int) -> Sequence[Any]:
     failed = (JOB.c.batch_id == batch_id, JOB.c.state == JobState.FAILED)
     if connection.execute(select(JOB.c.id).where(*failed).limit(1)).first() is None:
         return []
-    incoming = [INCOMING.c[name].label(f"in_{name}") for name in _WANTED]
     edited = connection.execute(
-        select(JOB, *incoming)
+        select(JOB, LEFT.label("left"), *_INCOMING)
         .join(INCOMING, _SAME_KEY)
         .where(
             JOB.c.batch_id == batch_id,
@@ -124,14 +137,25 @@ def _moved(connection: Connection, batch_id: int) -> Sequence[Any]:
             INCOMING.c.fingerprint.is_distinct_from(ASKED_FOR),
         )
     ).all()
-    absent = connection.execute(select(JOB).where(*failed, JOB.c.in_manifest, ABSENT)).all()
+    absent = connection.execute(
+        select(JOB, LEFT.label("left")).where(*failed, JOB.c.in_manifest, ABSENT)
+    ).all()
     moved = [*(row for row in edited if not _is_spelled_otherwise(row)), *absent]
-    return sorted(moved, key=lambda row: (row.row, row.id))
+    # of equal ones that first of which a video may still come
+    return sorted(moved, key=lambda row: (not row.left, row.row, row.id))
+
+
+_INCOMING = tuple(INCOMING.c[name].label(f"in_{name}") for name in _WANTED)
 
 
 def _is_spelled_otherwise(row: Any) -> bool:
     incoming = {name: getattr(row, f"in_{name}") for name in _WANTED}
     return asks_for_the_same(row, incoming)
+
+
+def _requests(job: Any) -> tuple[str, ...]:
+    """Return what a row with a video asks for, as a failed one may call it."""
+    return (_request_of_failed(job), job.manifest_fingerprint or job.fingerprint)
 
 
 def _request_of_failed(job: Any) -> str:
@@ -145,10 +169,9 @@ def _free(
 ) -> dict[str, deque[tuple[str, int | None]]]:
     """Map requests to the keys that ask for them, and the rows that have these keys by now.
 
-    Left out are rows that ask for the same under that key already, and as many as there are videos
-    of that request whose key is gone: what is paid for comes first.
+    Left out are rows that ask for the same under that key already.
     """
-    had = (JOB.c[name].label(f"had_{name}") for name in _WANTED)
+    had = (JOB.c[name].label(f"had_{name}") for name in _HAD)
     rows = connection.execute(
         select(INCOMING, *had, JOB.c.id.label("job_id"))
         .outerjoin(JOB, and_(JOB.c.batch_id == batch_id, _SAME_KEY))
@@ -160,26 +183,28 @@ def _free(
         request = next((one for one in (request_key(row), row.fingerprint) if one in asked), None)
         if request is None:
             continue
-        had_values = {name: getattr(row, f"had_{name}") for name in _WANTED}
-        if row.job_id is None or not asks_for_the_same(row, had_values):
+        had = SimpleNamespace(**{name: getattr(row, f"had_{name}") for name in _HAD})
+        wanted = {name: getattr(row, name) for name in _WANTED}
+        if row.job_id is None or not asks_for_the_same(had, wanted):
             found.setdefault(request, deque()).append((row.key, row.job_id))
-    for request in _videos(connection, batch_id, found):
-        if found.get(request):
-            found[request].popleft()
     return found
 
 
-def _videos(connection: Connection, batch_id: int, asked: Iterable[str]) -> Iterable[str]:
-    """List the requests of rows that have a video, and whose key is gone: once for each row."""
-    return connection.execute(
-        select(ASKED_FOR).where(
+def _videos(connection: Connection, batch_id: int) -> Sequence[Any]:
+    """List the rows that have a video and whose key is gone, or asks for something else now."""
+    rows = connection.execute(
+        select(JOB, ABSENT.label("is_absent"), *_INCOMING)
+        .outerjoin(INCOMING, _SAME_KEY)
+        .where(
             JOB.c.batch_id == batch_id,
-            ASKED_FOR.in_(values_in(asked)),
             HAS_VIDEO,
             JOB.c.state != JobState.FAILED,  # one that may still end is among those that moved
-            ABSENT,
+            JOB.c.in_manifest,
+            or_(INCOMING.c.key.is_(None), INCOMING.c.fingerprint.is_distinct_from(ASKED_FOR)),
         )
-    ).scalars()
+        .order_by(JOB.c.row, JOB.c.id)
+    ).all()
+    return [row for row in rows if row.is_absent or not _is_spelled_otherwise(row)]
 
 
 class _Keys:

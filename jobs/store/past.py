@@ -198,8 +198,8 @@ def _shared(connection: Connection, batch_id: int) -> set[int]:
 def find(connection: Connection, sought: Sought) -> list[PaidBefore]:
     """Find the queued rows whose requests were paid for, and are no other row's, by count.
 
-    A row that has a paid generation of this request itself waits for a retry: it was asked about,
-    but where that failed, and is tried again by itself.
+    A row that has a paid generation of this request itself waits for a retry, and was asked about;
+    one whose own one failed is looked for again, whoever asked for its retry.
     One that was edited, and edited back before it was bought, has its video. Single videos are
     bought as often as they were typed.
     """
@@ -302,8 +302,7 @@ def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterabl
         PAID,
         ATTEMPT.c.job_id == JOB.c.id,
         ATTEMPT.c.fingerprint == JOB.c.fingerprint,
-        # whose own one failed was asked about where a person named it: else it is tried by itself
-        or_(ATTEMPT.c.state != AttemptState.FAILED, JOB.c.named),
+        ATTEMPT.c.state != AttemptState.FAILED,
     )
     rows = connection.execute(
         select(*_REQUEST, JOB.c.overruled_at)
