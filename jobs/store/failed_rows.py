@@ -10,7 +10,7 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, or_, select, text, update
+from sqlalchemy import Connection, and_, bindparam, literal, or_, select, text, update
 
 from ..states import AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, JOB
@@ -192,19 +192,24 @@ def _free(
 
 def _videos(connection: Connection, batch_id: int) -> Sequence[Any]:
     """List the rows that have a video and whose key is gone, or asks for something else now."""
-    rows = connection.execute(
-        select(JOB, ABSENT.label("is_absent"), *_INCOMING)
-        .outerjoin(INCOMING, _SAME_KEY)
-        .where(
-            JOB.c.batch_id == batch_id,
-            HAS_VIDEO,
-            JOB.c.state != JobState.FAILED,  # one that may still end is among those that moved
-            JOB.c.in_manifest,
-            or_(INCOMING.c.key.is_(None), INCOMING.c.fingerprint.is_distinct_from(ASKED_FOR)),
+    paid = (
+        JOB.c.batch_id == batch_id,
+        text("+job.state <> 'failed'"),  # one that may still end is among those that moved
+        JOB.c.in_manifest,
+    )
+    edited = connection.execute(
+        # whether it has a video is no condition: the rows would then not be found by their keys
+        select(
+            JOB, HAS_VIDEO.label("has_video"), literal(value=False).label("is_absent"), *_INCOMING
         )
-        .order_by(JOB.c.row, JOB.c.id)
+        .join(INCOMING, _SAME_KEY)
+        .where(*paid, INCOMING.c.fingerprint.is_distinct_from(ASKED_FOR))
     ).all()
-    return [row for row in rows if row.is_absent or not _is_spelled_otherwise(row)]
+    absent = connection.execute(
+        select(JOB, literal(value=True).label("is_absent")).where(*paid, HAS_VIDEO, ABSENT)
+    ).all()
+    found = [row for row in edited if row.has_video and not _is_spelled_otherwise(row)]
+    return sorted([*found, *absent], key=lambda row: (row.row, row.id))
 
 
 class _Keys:
