@@ -8,6 +8,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 # uv only writes the lock; a copy in the environment is preferred to one on the PATH
 UV ?= $(or $(wildcard $(BIN)/uv),uv)
 export PIP_ROOT_USER_ACTION = ignore
+# the tests start a thousand processes: each would compile everything anew without what is kept
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help demo test check bench soak night fuzz siege lock docs pictures format clean
 .DEFAULT_GOAL := help
@@ -32,7 +34,7 @@ demo: $(INSTALLED)
 
 # more than the two cores that CI has: tests with processes of their own wait for them
 test: $(INSTALLED)
-	$(BIN)/pytest -n 5 --dist worksteal
+	$(BIN)/pytest -n 4 --dist worksteal
 
 check:
 	.ci/run
