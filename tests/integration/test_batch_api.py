@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import pytest
 
 from batchsora import Batch
 from batchsora.app.loading import InvalidRowsError
-from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from jobs.errors import NotAllowedError, NotFoundError
 
@@ -25,14 +23,6 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     rows = [f"r{n},a heron in reeds {n},summer" for n in range(4)]
     Path("night.csv").write_text("\n".join(["id,prompt,campaign", *rows]))
     return World(time_scale=2000.0)
-
-
-@pytest.fixture
-def api(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxServer]:
-    """The provider, at the address in the environment."""
-    with SandboxServer(world) as server:
-        monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
-        yield server
 
 
 def batch(**more: Any) -> Batch:

@@ -15,16 +15,6 @@ QUICK = ("--poll-interval", "0.05", "--rate", "0", "--yes")
 
 
 @pytest.fixture
-def call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Shell:
-    """Call commands in an empty folder, with a token in the environment."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RUNBLOB_API_KEY", "tok-download-rate-71c2")
-    return Shell(capfd)
-
-
-@pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxServer]:
     """The provider, at the address in the environment."""
     with SandboxServer(World(time_scale=2000.0)) as server:

@@ -3,7 +3,7 @@
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import update
 from support.engine import Engine, spec
 from support.invariants import Invariants
+from support.sheets import QUICK, bought, run, sheet
 from support.shell import call
 
 from batchsora.sandbox.server import SandboxServer
@@ -26,7 +27,6 @@ from jobs.store.loading import OnChange
 from jobs.tables import ATTEMPT
 from jobs.text import text_key
 
-QUICK = ("--rate", "0", "--poll-interval", "0.05", "--retries", "0", "--no-download")
 CONTENT = "The prompt violates the content policy"
 BAD = Generation("", GenerationPhase.FAILED, failure=FailureKind.CONTENT, message=CONTENT)
 BROKEN = Generation("", GenerationPhase.FAILED, failure=FailureKind.SYSTEM, message="render error")
@@ -41,32 +41,11 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 @pytest.fixture
-def api(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxServer]:
-    """Its server."""
-    with SandboxServer(world) as server:
-        monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
-        yield server
-
-
-@pytest.fixture
 def engine(tmp_path: Path) -> Engine:
     """An engine at a known price."""
     made = Engine(tmp_path, Invariants())
     made.announce(s10=120_000)
     return made
-
-
-def bought(world: World) -> Counter[str]:
-    return Counter(text_key(item.prompt) for item in world.made)
-
-
-def sheet(name: str, *prompts: str) -> None:
-    rows = "".join(f'r{n},"{prompt}"\n' for n, prompt in enumerate(prompts))
-    Path(name).write_text(f"id,prompt\n{rows}", "utf-8")
-
-
-def run(name: str, *more: str) -> Any:
-    return call("run", name, "--budget", "9", *more, *QUICK)
 
 
 def planned(name: str) -> Any:

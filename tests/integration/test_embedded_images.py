@@ -60,16 +60,6 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[Taking]:
         yield made
 
 
-@pytest.fixture
-def call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Shell:
-    """Call commands in an empty folder, with a token in the environment."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RUNBLOB_API_KEY", "tok-embedded")
-    return Shell(capfd)
-
-
 def picture(number: int = 0, form: str = "PNG", size: int = 40) -> bytes:
     """Make a picture that no other number makes."""
     content = io.BytesIO()

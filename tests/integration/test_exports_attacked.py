@@ -27,16 +27,6 @@ def world() -> World:
     return World(time_scale=2000.0)
 
 
-@pytest.fixture
-def call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Shell:
-    """Call commands in an empty folder, with a token in the environment."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RUNBLOB_API_KEY", "tok-exports")
-    return Shell(capfd)
-
-
 def bought(world: World) -> int:
     """Count what the provider made."""
     return len(world.ledger(datetime.now(UTC))["generations"])

@@ -34,16 +34,6 @@ def world() -> World:
     return World(time_scale=2000.0, failures={"A storm": ["content moderation: too wild"]})
 
 
-@pytest.fixture
-def call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Shell:
-    """Call commands in an empty folder, with a token in the environment."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RUNBLOB_API_KEY", "tok-in-place")
-    return Shell(capfd)
-
-
 def book(path: str, rows: list[list[Any]], change: Callable[[Any], None] = lambda _: None) -> None:
     """Save a workbook with one sheet."""
     made = openpyxl.Workbook()

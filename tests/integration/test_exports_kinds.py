@@ -34,16 +34,6 @@ def world() -> World:
     return World(time_scale=2000.0, failures={"A storm": ["content moderation: too wild"]})
 
 
-@pytest.fixture
-def call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Shell:
-    """Call commands in an empty folder, with a token in the environment."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RUNBLOB_API_KEY", "tok-kinds")
-    return Shell(capfd)
-
-
 def book(path: str, rows: list[list[Any]], *, template: bool = False) -> None:
     """Save a workbook with one sheet, as a template if need be."""
     made = openpyxl.Workbook()

@@ -12,16 +12,6 @@ from batchsora.runblob.kinds import kind_of
 from jobs.spec import SpecRow
 
 
-@pytest.fixture
-def call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Shell:
-    """Call commands in an empty folder, with a token in the environment."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RUNBLOB_API_KEY", "tok-heads")
-    return Shell(capfd)
-
-
 def written(folder: Path, content: str, name: str = "m.csv") -> Path:
     path = folder / name
     path.write_text(content, encoding="utf-8", newline="")

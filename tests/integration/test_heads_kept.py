@@ -25,16 +25,6 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield made
 
 
-@pytest.fixture
-def call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Shell:
-    """Call commands in an empty folder, with a token."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RUNBLOB_API_KEY", "tok-kept")
-    return Shell(capfd)
-
-
 def test_an_encoding_and_a_separator_count_again(call: Shell, world: World) -> None:
     """Without them the second run would be refused."""
     Path("t.csv").write_bytes(TABLE.encode("cp1252"))

@@ -15,16 +15,6 @@ from jobs.spec import JobSpec
 DATA = Path(__file__).parents[1] / "data" / "heads"
 
 
-@pytest.fixture
-def call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Shell:
-    """Call commands in an empty folder, with a token in the environment."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RUNBLOB_API_KEY", "tok-heads")
-    return Shell(capfd)
-
-
 def table(folder: Path, rows: list[list[str]], suffix: str) -> Path:
     """Write a table as text or as a workbook."""
     path = folder / f"m{suffix}"

@@ -21,16 +21,6 @@ RUN = ("run", "--budget", "5", "--poll-interval", "0.05", "--rate", "0", "--quie
 
 
 @pytest.fixture
-def call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Shell:
-    """Call commands in an empty folder, with a token in the environment."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RUNBLOB_API_KEY", "tok-past")
-    return Shell(capfd)
-
-
-@pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     """A provider whose videos take half a second, at the address in the environment."""
     made = Account(time_scale=2000.0)

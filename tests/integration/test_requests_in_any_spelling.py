@@ -4,8 +4,6 @@ import asyncio
 import json
 import sqlite3
 import unicodedata
-from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from sqlalchemy import text
 from support.engine import Engine, spec
 from support.invariants import Invariants
 from support.loop import run_virtual
+from support.sheets import QUICK, bought, run, sheet
 from support.shell import call
 
 from batchsora.sandbox.server import SandboxServer
@@ -26,9 +25,7 @@ from jobs.retry import RetryPolicy
 from jobs.states import FailureKind, HeldBack
 from jobs.store import holding, outcomes, past
 from jobs.store.holding import Sought
-from jobs.text import text_key
 
-QUICK = ("--rate", "0", "--poll-interval", "0.05", "--retries", "0", "--no-download")
 BROKEN = Generation("", GenerationPhase.FAILED, failure=FailureKind.SYSTEM, message="render error")
 CONTENT = "The prompt violates the content policy"
 
@@ -41,30 +38,10 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 @pytest.fixture
-def api(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxServer]:
-    with SandboxServer(world) as server:
-        monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
-        yield server
-
-
-@pytest.fixture
 def engine(tmp_path: Path) -> Engine:
     made = Engine(tmp_path, Invariants())
     made.announce(s10=120_000)
     return made
-
-
-def bought(world: World) -> Counter[str]:
-    return Counter(text_key(item.prompt) for item in world.made)
-
-
-def sheet(name: str, *prompts: str) -> None:
-    rows = "".join(f'r{n},"{prompt}"\n' for n, prompt in enumerate(prompts))
-    Path(name).write_text(f"id,prompt\n{rows}", "utf-8")
-
-
-def run(name: str, *more: str) -> Any:
-    return call("run", name, "--budget", "9", *more, *QUICK)
 
 
 @pytest.mark.parametrize("between", ["bought", "cap"])

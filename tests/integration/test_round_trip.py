@@ -23,16 +23,6 @@ QUICK = ("--poll-interval", "0.05", "--rate", "0", "--yes")
 
 
 @pytest.fixture
-def call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Shell:
-    """Call commands in an empty folder, with a token in the environment."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RUNBLOB_API_KEY", "tok-round-trip")
-    return Shell(capfd)
-
-
-@pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A provider whose videos take half a second, and which refuses storms."""
     made = World(time_scale=2000.0, failures={"A storm": ["content moderation: too wild"]})

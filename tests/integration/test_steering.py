@@ -1,7 +1,6 @@
 """``retry cancel pause resume rm show jobs``: living with a batch, against the sandbox."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +39,6 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
             "a blue boat": ["violates our content policy"],
         },
     )
-
-
-@pytest.fixture
-def api(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxServer]:
-    """The provider, at the address in the environment."""
-    with SandboxServer(world) as server:
-        monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
-        yield server
 
 
 def call(*arguments: str, answer: str | None = None) -> Result:

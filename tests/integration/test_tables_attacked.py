@@ -19,16 +19,6 @@ from jobs.spec import SpecRow
 QUICK = ("--poll-interval", "0.05", "--rate", "0", "--yes", "--no-download")
 
 
-@pytest.fixture
-def call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Shell:
-    """Call commands in an empty folder, with a token."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RUNBLOB_API_KEY", "tok-tables")
-    return Shell(capfd)
-
-
 def read(path: Path) -> tuple[Manifest, list[SpecRow], list[RowProblem]]:
     """Read a manifest to its end."""
     manifest = open_manifest(path)

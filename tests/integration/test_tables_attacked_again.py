@@ -31,16 +31,6 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield made
 
 
-@pytest.fixture
-def call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Shell:
-    """Call commands in an empty folder, with a token in the environment."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RUNBLOB_API_KEY", "tok-tables")
-    return Shell(capfd)
-
-
 def bought(world: World) -> int:
     """Count what the provider made."""
     return len(world.ledger(datetime.now(UTC))["generations"])

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -99,14 +98,6 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     rows = [f"r{n},a heron in reeds number {n}" for n in range(6)]
     (tmp_path / "night.csv").write_text("\n".join(["id,prompt", *rows]))
     return World(time_scale=1500.0)
-
-
-@pytest.fixture
-def api(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxServer]:
-    """The provider, at the address in the environment."""
-    with SandboxServer(world) as server:
-        monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
-        yield server
 
 
 LABELLED = re.compile(r" *\S+(?: \S+)?  +\S+| *\S+")
