@@ -228,12 +228,24 @@ def _make(database: Path, seal: str | None) -> None:
         file.execute("COMMIT")
 
 
-def open_file(database: Path) -> sqlite3.Connection:
-    """Open a file that is made or upgraded; WAL is a property of the file, so it is set here."""
-    file = sqlite3.connect(database, timeout=30, isolation_level=None)
-    guard(file)
-    file.execute("PRAGMA journal_mode = WAL")
-    file.execute("PRAGMA synchronous = FULL")
+def open_file(database: Path, *pragmas: str, check_same_thread: bool = True) -> sqlite3.Connection:
+    """Open a file to use it as ours; WAL is a property of the file, so it is set here.
+
+    Args:
+        database: the file.
+        pragmas: what else is set.
+        check_same_thread: as ``sqlite3.connect`` has it.
+    """
+    file = sqlite3.connect(
+        database, timeout=30, isolation_level=None, check_same_thread=check_same_thread
+    )
+    try:
+        guard(file)
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", *pragmas):
+            file.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        file.close()
+        raise
     return file
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.pool import NullPool
 
 from ..mounts import refuse_network_drive
 from ..owners import refuse_planted_files
-from ..shape import guard
+from ..schema import open_file
 from .prepared import driver
 from .same_file import Change, OpenedFile
 from .writer import Writer, unusable
@@ -42,17 +42,8 @@ def _engine(path: Path, pragma: str) -> Engine:
 def _open(path: Path, pragma: str) -> sqlite3.Connection:
     # check_same_thread: the connection moves between the main thread and a test's loop thread,
     # never used by two at once
-    connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-    try:
-        guard(connection)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA journal_size_limit = {LARGEST_WAL}")
-        connection.execute(f"PRAGMA {pragma}")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    limit = f"journal_size_limit = {LARGEST_WAL}"
+    return open_file(path, limit, pragma, check_same_thread=False)
 
 
 class Store:

@@ -103,7 +103,7 @@ def follow_keys(connection: Connection, batch_id: int) -> dict[int, str]:
     Returns:
         The keys that rows had, by their numbers, where these changed.
     """
-    moved = [(job, _request_of_failed(job)) for job in _moved(connection, batch_id)]
+    moved = [(job, _asked_before(job)) for job in _moved(connection, batch_id)]
     if not moved:
         return {}
     asked = {asked for _, asked in moved}
@@ -155,11 +155,11 @@ def _is_spelled_otherwise(row: Any) -> bool:
 
 def _requests(job: Any) -> tuple[str, ...]:
     """Return what a row with a video asks for, as a failed one may call it."""
-    return (_request_of_failed(job), job.manifest_fingerprint or job.fingerprint)
+    return (_asked_before(job), job.manifest_fingerprint or job.fingerprint)
 
 
-def _request_of_failed(job: Any) -> str:
-    """Return what the manifest asked for: only the fingerprint where a prompt was given by hand."""
+def _asked_before(job: Any) -> str:
+    """Return what the manifest asked for; only its fingerprint where a prompt was given by hand."""
     asked: str = job.manifest_fingerprint or request_key(job)
     return asked
 
@@ -183,9 +183,9 @@ def _free(
         request = next((one for one in (request_key(row), row.fingerprint) if one in asked), None)
         if request is None:
             continue
-        had = SimpleNamespace(**{name: getattr(row, f"had_{name}") for name in _HAD})
+        holder = SimpleNamespace(**{name: getattr(row, f"had_{name}") for name in _HAD})
         wanted = {name: getattr(row, name) for name in _WANTED}
-        if row.job_id is None or not asks_for_the_same(had, wanted):
+        if row.job_id is None or not asks_for_the_same(holder, wanted):
             found.setdefault(request, deque()).append((row.key, row.job_id))
     return found
 
