@@ -285,6 +285,7 @@ class Night:
             if self._process(dying=True) is None:
                 self.outcome.crashes += 1
                 self.account.outlive()
+                self.account.unheard |= self.watcher.unmade()
             self.clock.leave(self.chance.choice([0.5, 5.0, 30.0, 400.0]))
             self._copy_or_restore()
         ending: Ending | None = None

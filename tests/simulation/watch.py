@@ -157,6 +157,14 @@ class Watcher:
                 self._jobs_of_keys[attempt.idempotency_key] = attempt.job_id
                 self._wanted_by_keys[attempt.idempotency_key] = attempt.request_key
 
+    def unmade(self) -> set[str]:
+        """Name the prompts of what has no answer yet and made nothing: never sent, or refused."""
+        return {
+            attempt.prompt
+            for attempt in self.invariants.attempts
+            if attempt.state in ("open", "in_doubt") and attempt.idempotency_key not in self._ours
+        }
+
     def made_by(self, store: Store, attempt_id: int) -> Made | None:
         """Say what an attempt really made: what only the provider's own page could tell."""
         attempt = store.read(lambda c: ONE_ATTEMPT.first(c, id=attempt_id))

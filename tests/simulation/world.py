@@ -233,7 +233,6 @@ class Account:
                 self.receive(letter)
             else:
                 self.letters.remove(letter)
-                self.unheard.add(letter.body["prompt"])
 
     def page(self, limit: int, offset: int) -> list[Generation]:
         """Show a page of the list, in the list's manners; raises what it meets instead."""
