@@ -6,39 +6,18 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import Final, TypeVar
 
-from batchsora.manifest import images, values
+from batchsora.manifest import values
 from batchsora.manifest.columns import Columns
 from batchsora.manifest.errors import CellError, RowProblem, cell_name, shorten
 from batchsora.manifest.images import Images, Unread
 from batchsora.manifest.keys import Clash, Keys, content_key
 from batchsora.manifest.raw import RawRow
+from batchsora.manifest.rules import ID, IMAGE_URL, PROMPT, REPEATING, Options, Rule
 from jobs.provider import GenerationRequest, ImageRef
 from jobs.spec import JobSpec
 
 _T = TypeVar("_T")
 _ABSENT: Final = -1
-
-
-_REPEATING: Final = (
-    "orientation",
-    "duration",
-    "callback_url",
-    "campaign",
-    "priority",
-    "count",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The columns that repeat themselves: a million rows have a handful of such combinations."""
-
-    orientation: str = values.PORTRAIT
-    duration: int = values.DEFAULT_DURATION
-    callback_url: str | None = None
-    campaign: str | None = None
-    priority: int = 0
-    count: int = 1
 
 
 @dataclass(slots=True)
@@ -107,28 +86,24 @@ class RowReader:
         self._columns = columns
         self._images = pictures
         self.keys = Keys()
-        image = columns.known.get("image", _ABSENT)
-        self._faults = _Faults(file, headers, sheet, image, drawn)
+        self._places = known = columns.known
+        self._picture_rule = Rule("image", pictures.read, None)
+        self._faults = _Faults(file, headers, sheet, known.get("image", _ABSENT), drawn)
         self.names = [headers[place] for place in columns.carried]
         self.pick = _picker(columns.carried, len(headers))
-        place = columns.known.get
-        self.prompt = place("prompt", _ABSENT)
-        self._id = place("id", _ABSENT)
-        self._image = place("image", _ABSENT)
-        self._image_url = place("image_url", _ABSENT)
-        self._count = place("count", _ABSENT)
+        self.prompt = known["prompt"]
+        self.id = known.get("id")
         self.width = len(headers)
-        self.id = columns.known.get("id")
-        images = (columns.known[name] for name in ("image", "image_url") if name in columns.known)
+        images = (known[name] for name in ("image", "image_url") if name in known)
         self.unusual = (*columns.nameless, *images)
-        repeating = [columns.known[name] for name in _REPEATING if name in columns.known]
+        repeating = [known[rule.column] for rule in REPEATING if rule.column in known]
         self.repeating = _picker(repeating, len(headers))
         self._options: dict[tuple[str, ...], Options] = {}
 
     def prepare(self, lump: Iterable[RawRow | RowProblem]) -> None:
         """Read the pictures that some rows name, several at once, for the calls of :meth:`read`."""
-        place = self._image
-        if place != _ABSENT:
+        place = self._places.get("image")
+        if place is not None:
             rows = (raw.cells for raw in lump if isinstance(raw, RawRow))
             self._images.prepare(cells[place] for cells in rows if place < len(cells))
 
@@ -137,8 +112,8 @@ class RowReader:
         faults = self._faults
         faults.row, faults.found = raw.row, []
         cells = self._squared(raw.cells)
-        words = self._parsed(cells, self.prompt, values.prompt, "")
-        key = self._parsed(cells, self._id, values.row_id, None)
+        words = self._parsed(cells, PROMPT)
+        key = self._parsed(cells, ID)
         picture = self._picture(cells)
         options = self._options.get(tuple(self.repeating(cells))) or self._optional(cells)
         if faults.found:
@@ -153,7 +128,7 @@ class RowReader:
             names = self.keys.of_id(key, raw.row, count)
         if isinstance(names, Clash):
             faults.add(
-                self._id,
+                self.id,
                 key,
                 f"the key {names.key!r} is already that of row {names.row}",
                 "Give one of the two rows another id.",
@@ -181,19 +156,7 @@ class RowReader:
 
     def _optional(self, cells: Sequence[str]) -> Options:
         """Read the columns that repeat themselves, and remember what was understood."""
-        columns = self._columns.known
-        standard = Options()
-        place = columns.get
-        options = Options(
-            self._parsed(
-                cells, place("orientation", _ABSENT), values.orientation, standard.orientation
-            ),
-            self._parsed(cells, place("duration", _ABSENT), values.duration, standard.duration),
-            self._parsed(cells, place("callback_url", _ABSENT), values.callback_url, None),
-            self._parsed(cells, place("campaign", _ABSENT), values.campaign, None),
-            self._parsed(cells, place("priority", _ABSENT), values.priority, standard.priority),
-            self._parsed(cells, self._count, values.count, standard.count),
-        )
+        options = Options(*(self._parsed(cells, rule) for rule in REPEATING))
         if not self._faults.found:
             if len(self._options) == values.REMEMBERED:
                 self._options.clear()
@@ -206,9 +169,9 @@ class RowReader:
         An export loaded again must mean the same videos: ``count`` is 1, and an id the variant's
         own. An empty id stays empty, for identical rows without id number themselves.
         """
-        changed = {self._headers[self._count]: "1"}
+        changed = {self._headers[self._places["count"]]: "1"}
         if key is not None:
-            changed[self._headers[self._id]] = key
+            changed[self._headers[self._places["id"]]] = key
         return written | changed
 
     def _squared(self, cells: Sequence[str]) -> Sequence[str]:
@@ -236,27 +199,23 @@ class RowReader:
                 )
         return cells
 
-    def _parsed(
-        self, cells: Sequence[str], place: int, parse: Callable[[str], _T], otherwise: _T
-    ) -> _T:
+    def _parsed(self, cells: Sequence[str], rule: Rule[_T]) -> _T:
         """Read one cell, if there is such a column; a fault is noted, and spoils the row."""
-        if place == _ABSENT:
-            return otherwise
-        text = cells[place]
+        place = self._places.get(rule.column)
+        if place is None:
+            return rule.absent
         try:
-            if text.lstrip()[:1] in values.FAILED_BEGIN:
-                values.refuse_formula(text)
-            return parse(text)
+            return rule.read(cells[place])
         except CellError as error:
-            self._faults.add(place, text or None, error.problem, error.remedy)
-            return otherwise
+            self._faults.add(place, cells[place] or None, error.problem, error.remedy)
+            return rule.absent
 
     def _picture(self, cells: Sequence[str]) -> ImageRef | None:
-        one = self._parsed(cells, self._image, self._images.read, None)
-        other = self._parsed(cells, self._image_url, images.url, None)
+        one = self._parsed(cells, self._picture_rule)
+        other = self._parsed(cells, IMAGE_URL)
         if one is not None and other is not None:
             self._faults.add(
-                self._image_url,
+                self._places["image_url"],
                 other.source,
                 "the row has an image and an image_url",
                 "Keep one of them.",

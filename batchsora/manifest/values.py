@@ -53,8 +53,20 @@ _SIGNS: Final = " .,:;!?-_*\"'`()[]<>{}"
 _LOST: Final = "\N{REPLACEMENT CHARACTER}"
 """Stands where a character could not be read."""
 
-CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-CONTROL_OR_LINE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_CONTROLS: Final = "\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff"
+_CONTROLS_AND_LINES: Final = "\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
+CONTROL: Final = re.compile(f"[{_CONTROLS}]")
+CONTROL_OR_LINE: Final = re.compile(f"[{_CONTROLS_AND_LINES}]")
+ORDINARY_PROMPT: Final = re.compile(
+    rf"(?!(?:{_FAILED.pattern})\Z)"
+    rf"[^\W_][^{_CONTROLS}]{{{LONGEST_NOTHING},{LONGEST_PROMPT - 1}}}(?<!\s)"
+)
+"""Texts that :func:`prompt` returns as they are: too long to stand for an empty cell."""
+ORDINARY_NAME: Final = re.compile(
+    rf"(?!(?:{_FAILED.pattern})\Z)"
+    rf"[^-#\s{_CONTROLS_AND_LINES}][^{_CONTROLS_AND_LINES}]{{0,{LONGEST_NAME - 1}}}(?<!\s)"
+)
+"""Texts that :func:`row_id` returns as they are."""
 _NOT_IN_A_URL = re.compile('[\\s\x00-\x20\x7f-\x9f\ud800-\udfff<>"{}|\\\\^`]')
 
 _NAMES: Final = {

@@ -5,19 +5,21 @@ which names what is wrong. Both give the same rows to the byte (a test holds it)
 """
 
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from json import dumps
 from json.encoder import encode_basestring_ascii
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from batchsora.manifest import values
+from batchsora.manifest.errors import CellError
 from batchsora.manifest.keys import Clash, key_of
 from batchsora.manifest.raw import RawRow
-from batchsora.manifest.rows import Options, RowReader
+from batchsora.manifest.rows import RowReader
+from batchsora.manifest.rules import ID, PROMPT, Options
 from jobs.provider import GenerationRequest
 from jobs.spec import SpecRow, hashed
 
 encoded: Callable[[str], str] = encode_basestring_ascii
-_NO_ID_BEGINS: Final = {"-", "#", ""}
 
 
 class Terms(NamedTuple):
@@ -61,12 +63,16 @@ class ColumnReader:
         columns = list(zip(*cells, strict=True))
         if any("".join(columns[place]).strip() for place in reader.unusual):
             return []
-        prompts = self._prompts(columns[reader.prompt])
+        try:
+            prompts = PROMPT.read_all(columns[reader.prompt])
+            ids = None if reader.id is None else ID.read_all(columns[reader.id])
+        except CellError:
+            return []
         terms = [term for row in cells if (term := self._term(row))]
-        if prompts is None or len(terms) < len(cells):
+        if len(terms) < len(cells):
             return []
         numbers = [raw.row for raw in lump]
-        keys = self._keys(columns, numbers, prompts, terms)
+        keys = self._keys(ids, numbers, prompts, terms)
         template, pick, from_content = self._cells, reader.pick, reader.id is None
         make = SpecRow._make
         return [
@@ -92,21 +98,6 @@ class ColumnReader:
                 keys, numbers, prompts, terms, cells, strict=False
             )
         ]
-
-    @staticmethod
-    def _prompts(column: Sequence[str]) -> list[str] | None:
-        """Read a column of prompts; None when one of them is not plain."""
-        prompts = [text.strip() for text in column]
-        firsts = [prompt[:1] for prompt in prompts]
-        if "#" in firsts or max(map(len, prompts)) > values.LONGEST_PROMPT:
-            return None
-        if any(len(text) <= values.LONGEST_FAILED and values.has_failed(text) for text in prompts):
-            return None
-        for prompt, first in zip(prompts, firsts, strict=True):
-            plain = len(prompt) > values.LONGEST_NOTHING and first.isalnum()
-            if not plain and values.says_nothing(prompt):
-                return None
-        return None if values.CONTROL.search("\n".join(prompts)) else prompts
 
     def _term(self, row: Sequence[str]) -> Terms | None:
         """Understand the columns that repeat themselves; None when they are not plain."""
@@ -137,26 +128,21 @@ class ColumnReader:
 
     def _keys(
         self,
-        columns: Sequence[Sequence[str]],
+        ids: Sequence[str | None] | None,
         numbers: Sequence[int],
         prompts: Sequence[str],
         terms: Sequence[Terms],
     ) -> list[str]:
-        """Hand out the keys of the first rows, up to one that is not plain or taken."""
+        """Hand out the keys of the first rows, up to one that has none or whose key is taken."""
         taken = self._reader.keys
+        if ids is not None:
+            own = [key for key in takewhile(bool, ids) if key]
+            return own[: taken.of_ids(own, numbers[: len(own)])]
         keys: list[str] = []
-        if self._reader.id is None:
-            for number, prompt, term in zip(numbers, prompts, terms, strict=True):
-                key = key_of(prompt, term.orientation, term.duration, "")
-                found = taken.of_content(key, number, 1)
-                if isinstance(found, Clash):
-                    break
-                keys += found
-            return keys
-        ids = [text.strip() for text in columns[self._reader.id]]
-        plain = (
-            max(map(len, ids)) <= values.LONGEST_NAME
-            and _NO_ID_BEGINS.isdisjoint(text[:1] for text in ids)
-            and not values.CONTROL_OR_LINE.search(" ".join(ids))
-        )
-        return ids[: taken.of_ids(ids, numbers)] if plain else []
+        for number, prompt, term in zip(numbers, prompts, terms, strict=True):
+            key = key_of(prompt, term.orientation, term.duration, "")
+            found = taken.of_content(key, number, 1)
+            if isinstance(found, Clash):
+                break
+            keys += found
+        return keys

@@ -24,7 +24,7 @@ PLAIN = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "Zs")), 
 ODD = st.sampled_from([
     "", " ", "a kite", "  a kite ", "a\nkite", "a\r\nkite", "\u200b", "#N/A", "#1", "\N{KITE}",
     "x" * 4001, "\x07", "9:16", "16:9", "10", "15 s", "11", "2", "-1", "https://a.example/b.png",
-    "'=1+1", "a\u2028b", '"quoted"', "100 %", "-x", "é", "\\u0041",
+    "Err:502", "'=1+1", "a\u2028b", '"quoted"', "100 %", "-x", "é", "\\u0041",
 ])  # fmt: skip
 CELLS = st.dictionaries(st.sampled_from(HEADERS), PLAIN | ODD, min_size=1)
 FITTING = {
