@@ -300,7 +300,7 @@ def replacing(target: Path, encoding: str | None = None) -> Iterator[Any]:
             room; or the system does not let us write there.
     """
     check_place(target)
-    draft = target.with_name(f".{uuid.uuid4().hex}.part")
+    draft = target.with_name(f".{uuid.uuid4().hex}.part{target.suffix}")
     # "x", and not tempfile: the file gets the rights that the person's umask gives to any other
     text: Any = {"encoding": encoding, "newline": "", "errors": "replace"} if encoding else {}
     try:

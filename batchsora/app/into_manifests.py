@@ -12,12 +12,13 @@ from sqlalchemy import Connection
 from batchsora.app.export_targets import check_target_is_ours, remember
 from batchsora.export import beside, export_batches, results_of, workbook_cells
 from batchsora.manifest import apart_results
-from batchsora.manifest.csv_results import check_written, write_csv_results
+from batchsora.manifest.csv_results import write_csv_results
 from batchsora.manifest.errors import ManifestError
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import Manifest
 from batchsora.manifest.sheet_reader import EXCEL
 from batchsora.manifest.sieve import rows_text
+from batchsora.manifest.written import check_written
 from batchsora.tables import REST, RESULT_COLUMNS, TableError, replacing, result_headers
 from batchsora.workbook import shortened, too_long
 from jobs.errors import DatabaseUnusableError
@@ -76,6 +77,7 @@ def write_into(store: Store, batch: Any, manifest: Manifest, done: Exported) -> 
         suffix = manifest.path.suffix.lower()
         mode = manifest.path.stat().st_mode
         headers = headers_in(manifest)
+        reading = Reading.of(manifest.read_as)
         with replacing(done.target) as draft:
             if suffix in EXCEL:
                 _annotate(store, batch, manifest, draft, by_row, done)
@@ -89,8 +91,8 @@ def write_into(store: Store, batch: Any, manifest: Manifest, done: Exported) -> 
                 apart_results.write_apart(apart_results.YAML, manifest.path, draft, told)
             else:
                 lines = {row: _lines(jobs, folder) for row, jobs in by_row.items()}
-                reading = Reading.of(manifest.read_as)
                 write_csv_results(manifest.path, draft, lines, headers, manifest.results, reading)
+            if suffix not in YAML:  # which is read back where it is made
                 draft.flush()
                 written = Path(draft.name)
                 check_written(manifest.path, written, headers, manifest.results, reading)

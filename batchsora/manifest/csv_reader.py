@@ -99,6 +99,10 @@ class CsvTable:
                     cells = [original(cell) for cell in cells]  # noqa: PLW2901 - the same cells
                 yield RawRow(row, cells)
 
+    def as_several(self) -> "CsvTable":
+        """Take a table of one column as one of several, as it will be with results."""
+        return replace(self, dialect=replace(self.dialect, single=False))
+
     def _is_separated(self, row: int, text: str) -> RowProblem:
         return RowProblem(
             str(self.path),

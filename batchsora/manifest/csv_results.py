@@ -9,16 +9,13 @@ import codecs
 import csv
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from io import StringIO
-from itertools import zip_longest
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from batchsora.manifest.csv_dialect import Dialect
 from batchsora.manifest.csv_reader import CsvTable, open_csv
-from batchsora.manifest.errors import ManifestError, RowProblem
-from batchsora.manifest.raw import PLAIN, RawRow, Reading
+from batchsora.manifest.raw import PLAIN, Reading
 from batchsora.tables import neutralised, restored, restored_at_first
 
 _END: Final = "\r\n"
@@ -52,7 +49,7 @@ def write_csv_results(
         ManifestError: the table can't be read.
         ValueError: it can't be done so that all else keeps its meaning.
     """
-    table = _several(open_csv(path, reading))
+    table = open_csv(path, reading).as_several()
     mark, encoding = _encoding(path, table.dialect.encoding)
     target.write(mark)
     missing = [name for name in headers if name not in there]
@@ -70,76 +67,6 @@ def write_csv_results(
         if new:
             text = _with_cells(row, text, cells, new, table.dialect, quoted=quoted)  # noqa: PLW2901
         target.write(text.encode(encoding, "replace"))
-
-
-def check_written(
-    path: Path,
-    draft: Path,
-    headers: Mapping[str, str],
-    there: Mapping[str, int],
-    reading: Reading = PLAIN,
-) -> None:
-    """Read a table with results back, before it takes the place of the one without.
-
-    Args:
-        path: the table without them.
-        draft: the copy with them, whatever its name.
-        headers: as :func:`write_csv_results` was told.
-        there: as well.
-        reading: as the table is to be read.
-
-    Raises:
-        ManifestError: the table can't be read.
-        ValueError: the copy has other rows, or says something else in a cell that is not ours.
-    """
-    table = open_csv(path, reading)
-    missing = [name for name in headers if name not in there]
-    try:
-        copy = open_csv(draft, reading, path.suffix)
-        if copy.dialect != _several(table).dialect or copy.header_row != table.header_row:
-            raise _differs(table.header_row)
-        first = len(copy.headers) - len(missing)
-        ours = {*there.values(), *range(first, len(copy.headers))}
-        if copy.headers[first:] != tuple(headers[name] for name in missing):
-            raise _differs(table.header_row)
-        if _others(copy.headers, ours) != _others(table.headers, ours):
-            raise _differs(table.header_row)
-        for old, new in zip_longest(table.rows(), copy.rows()):
-            if old is None or new is None or not _is_same(old, new, ours):
-                raise _differs((old or new).row)
-    except ManifestError as error:
-        if error.problem.file != str(draft):
-            raise
-        raise ValueError(
-            f"the results can't be written into the manifest: with them {error.problem.problem}. "
-            "Export to another file with -o"
-        ) from error
-
-
-def _several(table: CsvTable) -> CsvTable:
-    """Take a table of one column as one of several, as it will be with results."""
-    return replace(table, dialect=replace(table.dialect, single=False))
-
-
-def _is_same(old: RawRow | RowProblem, new: RawRow | RowProblem, ours: Collection[int]) -> bool:
-    """Compare the cells of a row that are not ours; empty ones at its end are no cells."""
-    if isinstance(old, RowProblem) or isinstance(new, RowProblem):
-        return isinstance(old, RowProblem) and isinstance(new, RowProblem) and old.row == new.row
-    return old == new or (old.row, _others(old.cells, ours)) == (new.row, _others(new.cells, ours))
-
-
-def _others(cells: Sequence[str], ours: Collection[int]) -> list[str]:
-    kept = [cell for place, cell in enumerate(cells) if place not in ours]
-    while kept and not kept[-1]:
-        kept.pop()
-    return kept
-
-
-def _differs(row: int | None) -> ValueError:
-    return ValueError(
-        f"the results can't be written into the manifest: row {row} would be read differently "
-        "beside them. Export to another file with -o"
-    )
 
 
 def _encoding(path: Path, said: str) -> tuple[bytes, str]:

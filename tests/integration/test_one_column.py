@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from batchsora.manifest.csv_results import check_written, write_csv_results
+from batchsora.manifest.csv_results import write_csv_results
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import ManifestError, open_manifest
+from batchsora.manifest.written import check_written
 from batchsora.runblob.kinds import kind_of
 from jobs.spec import JobSpec, SpecRow
 
