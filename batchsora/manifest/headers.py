@@ -77,11 +77,24 @@ WEAK: Final[Mapping[str, tuple[str, ...]]] = {
 """What a column may be called, too, where no other one is called by a name above."""
 
 _ASKED: Final[Mapping[str, tuple[str, ...]]] = {
-    "count": ("quantity", "qty", "pieces", "pcs", "how many", "num videos"),
-    "image": ("image name", "picture name", "photo name", "bild", "foto"),
-    "orientation": ("ausrichtung", "seitenverhältnis"),
-    "duration": ("dauer", "durée", "runtime"),
-}
+    "count": (
+        "quantity", "qty", "pieces", "pcs", "how many", "num videos", "anzahl", "stückzahl",
+        "quantité", "cantidad", "quantidade", "quantità", "aantal", "ilość",
+    ),
+    "image": (
+        "image name", "picture name", "photo name", "bild", "bilder", "bilddatei", "foto", "fotos",
+        "imagen", "imágenes", "imagem", "immagine", "immagini", "afbeelding", "obraz",
+    ),
+    "orientation": (
+        "ausrichtung", "seitenverhältnis", "bildformat", "videoformat", "formato", "orientación",
+        "orientação", "orientamento",
+    ),
+    "duration": (
+        "runtime", "dauer", "videodauer", "länge", "laenge", "videolänge", "sekunden", "durée",
+        "secondes", "duración", "duração", "segundos", "durata", "secondi", "duur", "lengte",
+    ),
+    "campaign": ("kampagne", "campagne", "campaña", "campanha", "campagna"),
+}  # fmt: skip
 """What may well be something else, and would cost money if it were taken for ours."""
 
 _SEEN: Final = frozenset(["action", "visual", "visuals", "whatwesee", "shotdescription"])
@@ -299,6 +312,7 @@ def resembled(header: str, present: Collection[str]) -> tuple[str, bool] | None:
     Returns:
         Our name, and whether the header is that name with a slip; None where it resembles none.
     """
+    header = unicodedata.normalize("NFKC", header)
     slip = misspelt(header, present) or next(
         (like for word in _bare(header) if (like := misspelt(word, present))), None
     )

@@ -6,7 +6,7 @@ import json
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from batchsora.app.plan import Pace, Plan, limits, make_plan
 from batchsora.app.remembered import as_before, words_used
 from batchsora.app.session import endpoint
 from batchsora.manifest.errors import ManifestError, RowProblem
+from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import READERS
 from batchsora.settings import SettingsError
 from batchsora.web.answers import desk_of
@@ -28,6 +29,7 @@ from batchsora.web.desk import Desk
 from batchsora.web.reading_fields import Looked, is_said, look, read_spoken, sheet_said
 from batchsora.web.spoken import NOTHING, Spoken
 from batchsora.web.uploads import Form, Upload, keep, safe_file_name
+from batchsora.web.written_fields import written_said
 from jobs.errors import LoadError
 from jobs.money import cap_micros
 from jobs.provider import ProviderError
@@ -232,7 +234,7 @@ class Planner:
             return NOTHING
         async with self._turn:
             return await asyncio.to_thread(
-                read_spoken, form, chosen.path, lambda sheet: self._look(chosen.path, name, sheet)
+                read_spoken, form, chosen.path, lambda said: self._look(chosen.path, name, said)
             )
 
     async def looked(self, chosen: Chosen, form: Form, name: str | None) -> Looked:
@@ -243,17 +245,19 @@ class Planner:
         """
 
         def work() -> Looked:
-            found = self._look(chosen.path, name, None)
+            said = written_said(form)
+            found = self._look(chosen.path, name, said)
             sheet = sheet_said(form, found)
-            return found if sheet is None else self._look(chosen.path, name, sheet)
+            more = replace(said, sheet=sheet)
+            return found if sheet is None else self._look(chosen.path, name, more)
 
         async with self._turn:
             return await asyncio.to_thread(work)
 
-    def _look(self, path: Path, name: str | None, sheet: str | None) -> Looked:
-        key = (_stamp(path), name, sheet, self._desk.mark())
+    def _look(self, path: Path, name: str | None, said: Reading) -> Looked:
+        key = (_stamp(path), name, said.sheet, said.encoding, said.delimiter, self._desk.mark())
         if key not in self._looks:
-            self._looks[key] = look(path, self._desk.settings.database, name, sheet)
+            self._looks[key] = look(path, self._desk.settings.database, name, said)
         self._looks.move_to_end(key)
         while len(self._looks) > MOST_LOOKS:
             self._looks.popitem(last=False)

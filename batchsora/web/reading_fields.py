@@ -6,7 +6,7 @@ with another content, or names what the file has not, is refused.
 
 from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,7 @@ from batchsora.manifest.kept_columns import gone
 from batchsora.manifest.raw import PLAIN, Reading
 from batchsora.web.spoken import NOTHING, Spoken
 from batchsora.web.uploads import Form
+from batchsora.web.written_fields import FIELDS, Written, written_of, written_said
 
 SHOWN: Final = 60
 """Columns that can be said; of more, those that may be ours come first."""
@@ -34,7 +35,7 @@ DEFAULTS: Final = tuple(name for name in SYNONYMS if name != "id")
 
 LONGEST_DEFAULT: Final = values.LONGEST_URL
 
-_SPOKEN: Final = ("sheet", "hidden", "pictures")
+_SPOKEN: Final = ("sheet", "hidden", "pictures", *FIELDS)
 _NUMBERED: Final = ("column-", "gone-", "default-", "empty-")
 _DIGITS: Final = 4
 
@@ -77,20 +78,19 @@ class Looked:
         }
 
 
-def look(path: Path, database: Path, name: str | None, sheet: str | None = None) -> Looked:
+def look(path: Path, database: Path, name: str | None, said: Reading = PLAIN) -> Looked:
     """Look at a file.
 
     Args:
         path: of the manifest.
         database: where what was said before is kept.
         name: of the batch, if the person gave it.
-        sheet: that the person chose.
+        said: the sheet that the person chose, or how the text is written.
 
     Raises:
         ManifestError: it can't be read as a table at all.
     """
     content = sha256_of(path)
-    said = PLAIN if sheet is None else Reading(sheet=sheet)
     before = as_before(Source(path, said), database, name).reading
     return Looked(content, head_of(path, before), before)
 
@@ -103,13 +103,13 @@ def is_said(form: Form) -> bool:
     )
 
 
-def read_spoken(form: Form, path: Path, look_at: Callable[[str | None], Looked]) -> Spoken:
+def read_spoken(form: Form, path: Path, look_at: Callable[[Reading], Looked]) -> Spoken:
     """Understand what a form says about how a file is read.
 
     Args:
         form: as it came.
         path: of the manifest.
-        look_at: looks at the file, by the sheet that the person chose.
+        look_at: looks at the file, by what the person said of its sheet and how it is written.
 
     Raises:
         ManifestError: it belongs to another content, speaks of what is not there, or says of two
@@ -117,7 +117,8 @@ def read_spoken(form: Form, path: Path, look_at: Callable[[str | None], Looked])
     """
     if not is_said(form):
         return NOTHING
-    looked = look_at(None)
+    written = written_said(form)
+    looked = look_at(written)
     if form.text("content") != looked.sha256:
         raise refused(
             path.name,
@@ -127,7 +128,7 @@ def read_spoken(form: Form, path: Path, look_at: Callable[[str | None], Looked])
         )
     sheet = sheet_said(form, looked)
     if sheet is not None:
-        looked = look_at(sheet)
+        looked = look_at(replace(written, sheet=sheet))
     elif form.text("sheet"):
         raise _no_such(path)
     pictures = form.text("pictures")
@@ -139,6 +140,8 @@ def read_spoken(form: Form, path: Path, look_at: Callable[[str | None], Looked])
         include_hidden={"yes": True, "no": False}.get(form.text("hidden")),
         ignore_pictures={"ignore": True, "refuse": False}.get(pictures),
         embedded_images={"use": True, "refuse": False}.get(pictures),
+        encoding=written.encoding,
+        delimiter=written.delimiter,
     )
 
 
@@ -247,6 +250,7 @@ class Fields:
         defaulted: something is said of them now.
         hidden: rows that people don't see are spoken of.
         pictures: so are pictures.
+        written: what can be said of how a text is written.
         asked: something must be said.
         said: something was.
     """
@@ -263,6 +267,7 @@ class Fields:
     defaulted: bool
     hidden: bool
     pictures: bool
+    written: Written
     asked: bool
     said: bool
 
@@ -304,7 +309,8 @@ def fields_of(
         first = [*dict.fromkeys(column.place for column in (*likely, *columns))][:SHOWN]
         shown = [column for column in columns if column.place in first]
     sheets = dict(enumerate(head.sheets)) if len(head.sheets) > 1 else {}
-    if not columns and not sheets:
+    written = written_of(form, words, before)
+    if not (columns or sheets or written.encodings or written.delimiters):
         return None
     seen = any(option in words for option in ("--ignore-pictures", "--embedded-images"))
     flags = (before.ignore_pictures, before.embedded_images, form.text("pictures"))
@@ -321,9 +327,26 @@ def fields_of(
         defaulted=any(True for _ in _said_defaults(form)),
         hidden="--include-hidden" in words or bool(before.include_hidden or form.text("hidden")),
         pictures=seen or any(flags),
+        written=written,
         asked=bool(asked),
         said=is_said(form),
     )
+
+
+def unread_fields(path: Path, form: Form, told: Iterable[str]) -> Fields | None:
+    """Say what can be said of a file of which not even the headers can be read; None: nothing.
+
+    Args:
+        path: of the manifest.
+        form: what was said.
+        told: what was found.
+
+    Raises:
+        ManifestError: it can't be read at all.
+    """
+    unread = Looked(sha256_of(path), Head(()), PLAIN)
+    fields = fields_of(unread, form, told=told)
+    return None if fields is None else replace(fields, defaults={})
 
 
 def _may_be(header: str) -> bool:

@@ -17,6 +17,8 @@ class Spoken:
         include_hidden: read the rows of a sheet that people don't see, too.
         ignore_pictures: take rows as they are where pictures lie over their cells.
         embedded_images: take such pictures as the rows' images.
+        encoding: of a text table.
+        delimiter: what stands between the cells of one.
     """
 
     sheet: str | None = None
@@ -25,6 +27,8 @@ class Spoken:
     include_hidden: bool | None = None
     ignore_pictures: bool | None = None
     embedded_images: bool | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
 
     def reading(self) -> Reading:
         """Return it as readers take it."""
@@ -35,11 +39,15 @@ class Spoken:
             include_hidden=self.include_hidden,
             ignore_pictures=self.ignore_pictures,
             embedded_images=self.embedded_images,
+            encoding=self.encoding,
+            delimiter=self.delimiter,
         )
 
     def words(self) -> list[str]:
         """Write it as options of a command."""
         words = [] if self.sheet is None else [f"--sheet={self.sheet}"]
+        words += [] if self.encoding is None else [f"--encoding={self.encoding}"]
+        words += [] if self.delimiter is None else [f"--delimiter={self.delimiter}"]
         words += [f"--map={header}={name}" for header, name in self.columns]
         words += [f"--default={name}={text}" for name, text in self.defaults]
         for option in ("include_hidden", "ignore_pictures", "embedded_images"):

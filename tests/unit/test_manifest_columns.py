@@ -197,6 +197,14 @@ def test_hints_in_headers_are_no_part_of_the_name(header: str, name: str | None)
         ("Quantity (pcs)", "count"),
         ("Copies needed", "count"),
         ("Marketing campaign", "campaign"),
+        ("Länge (s)", "duration"),
+        ("La\u0308nge", "duration"),
+        ("Durée (s)", "duration"),
+        ("Anzahl Videos", "count"),
+        ("Kampagne", "campaign"),
+        ("Campaña", "campaign"),
+        ("Immagine", "image"),
+        ("Formato", "orientation"),
     ],
 )
 def test_what_only_resembles_is_asked_about(header: str, like: str) -> None:

@@ -33,7 +33,7 @@ from batchsora.web.planning import (
     planner_of,
     token_beside,
 )
-from batchsora.web.reading_fields import fields_of
+from batchsora.web.reading_fields import fields_of, unread_fields
 from batchsora.web.rendering import render
 from batchsora.web.starting import Wish, hand_over, read_way, read_wish, started_run
 from batchsora.web.uploads import LARGEST_MANIFEST, Form, received
@@ -159,12 +159,10 @@ async def _fields(
     """Give the fields by which a person says how a file is read."""
     try:
         looked = await planner_of(request).looked(chosen, form, way.name)
-    except ManifestError:  # it is no table at all
-        return {"fields": None}
-    return {
-        "fields": fields_of(looked, form, **found),
-        "ours": tuple(SYNONYMS),
-    }
+        fields = fields_of(looked, form, **found)
+    except ManifestError:  # its text can't be read, or it is no table at all
+        fields = await asyncio.to_thread(unread_fields, chosen.path, form, found.get("told", ()))
+    return {"fields": fields, "ours": tuple(SYNONYMS)}
 
 
 def _figures(planned: Planned, *, focus: bool = False) -> dict[str, Any]:
