@@ -13,9 +13,12 @@ from typing import Any, Final
 
 from batchsora.app.databases import existing_store
 from batchsora.app.manifests import Source
+from batchsora.manifest.book_head import book_head
+from batchsora.manifest.errors import refused
 from batchsora.manifest.headers import SYNONYMS, folded
 from batchsora.manifest.kept_columns import gone, still_written_so
 from batchsora.manifest.read import Manifest
+from batchsora.manifest.sheet_reader import EXCEL, OTHERS
 from jobs.errors import EngineError
 from jobs.schema import version
 from jobs.store import Store, views
@@ -50,25 +53,40 @@ def as_kept(source: Source, store: Store, name: str | None) -> Source:
     Args:
         source: with what is said now.
         store: the database.
-        name: of the batch, if the person gave it; else it is found by the manifest's path.
+        name: of the batch, if the person gave it; else it is found by the manifest's path, and by
+            the sheet that is read.
+
+    Raises:
+        ManifestError: it was read in several ways, and it can't be told which one counts.
     """
     path = str(source.path.resolve())
 
-    def look(connection: Any) -> list[Mapping[str, Any]]:
-        return [
-            batch.reading
+    def look(connection: Any) -> dict[str, Mapping[str, Any]]:
+        return {
+            batch.name: batch.reading
             for batch in views.find_batches(connection)
             if isinstance(batch.reading, dict)
             and (batch.name == name if name is not None else batch.reading.get("path") == path)
-        ]
+        }
 
     found = store.read(look)
     sheet = source.reading.sheet
+    if sheet is None and len(found) > 1 and source.path.suffix.lower() in (*EXCEL, *OTHERS):
+        sheet = book_head(source.path).sheet
     if sheet is not None:
-        found = [kept for kept in found if kept.get("sheet") == sheet]
-    if len(found) != 1:  # none, or several sheets of one workbook: each has its own words
-        return source
-    return _merged(source, found[0])
+        found = {batch: kept for batch, kept in found.items() if kept.get("sheet") == sheet}
+    if len(found) > 1:
+        usual = (source.path.stem, f"{source.path.stem}-{sheet}")
+        found = {batch: kept for batch, kept in found.items() if batch in usual} or found
+    said = [_merged(source, kept) for kept in found.values()]
+    if any(one != said[0] for one in said):
+        batches = " or ".join(f"--name {quote(batch)}" for batch in found)
+        raise refused(
+            str(source.path),
+            f"it was read in other ways before, for {len(found)} batches",
+            f"Say which one it is: {batches}.",
+        )
+    return said[0] if said else source
 
 
 def _merged(source: Source, kept: Mapping[str, Any]) -> Source:

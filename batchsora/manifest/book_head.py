@@ -8,8 +8,9 @@ from typing import Any, Final
 from batchsora.apart import ApartError, ask, bounds_for
 from batchsora.manifest.apart_table import import_library
 from batchsora.manifest.books.choosing import book_of
-from batchsora.manifest.columns import LONGEST_HEADER, MOST_COLUMNS
+from batchsora.manifest.columns import MOST_COLUMNS
 from batchsora.manifest.errors import ManifestError, refused
+from batchsora.manifest.headers import LONGEST_HEADER
 from batchsora.manifest.raw import PLAIN, Reading, check_regular
 from batchsora.manifest.sheet_choice import header_of, named
 from batchsora.manifest.sheet_reader import trimmed, understood

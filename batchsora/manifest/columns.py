@@ -13,6 +13,7 @@ from typing import Final
 
 from batchsora.manifest.errors import RowProblem, refused
 from batchsora.manifest.headers import (
+    LONGEST_HEADER,
     WEAKEST,
     folded,
     is_doubtful,
@@ -24,8 +25,6 @@ from batchsora.manifest.headers import (
 )
 
 MOST_COLUMNS: Final = 1000
-LONGEST_HEADER: Final = 1000
-"""Characters; a header is repeated in messages, and compared with every name of ours."""
 SHOWN: Final = 8
 
 

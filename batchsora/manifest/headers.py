@@ -102,6 +102,9 @@ _SEEN: Final = frozenset(["action", "visual", "visuals", "whatwesee", "shotdescr
 _OTHER_PROMPTS: Final = frozenset(["negative", "neg", "old", "previous", "unused", "exclude"])
 """What a hint says of a column that is another thing than the prompt."""
 
+LONGEST_HEADER: Final = 1000
+"""Characters; a header is repeated in messages, and compared with every name of ours."""
+
 SHORTEST_MISSPELT: Final = 5
 """A shorter word is one letter away from too many honest headers."""
 LONG_WORD: Final = 8
@@ -237,8 +240,13 @@ def folded(header: str) -> str:
 
     ``"Aspect-Ratio "`` and ``"aspect_ratio"`` are one.
     """
-    normal = unicodedata.normalize("NFKC", header).casefold()
+    normal = _normal(header).casefold()
     return "".join(character for character in normal if character.isalnum())
+
+
+def _normal(header: str) -> str:
+    """Return a header in one Unicode form; not one that is too long, which takes forever."""
+    return header if len(header) > LONGEST_HEADER else unicodedata.normalize("NFKC", header)
 
 
 _CANONICAL: Final = {folded(name): name for name in SYNONYMS}
@@ -278,7 +286,7 @@ def proper(header: str) -> bool:
 
 def _bare(header: str) -> list[str]:
     """Return a header without its hints, folded: without brackets, then its first line alone."""
-    text = _NUMBERED.sub("", unicodedata.normalize("NFKC", header), count=1)
+    text = _NUMBERED.sub("", _normal(header), count=1)
     bare = _HINT.sub(" ", text)
     first = next(iter(bare.strip().splitlines()), "")
     return [word for word in dict.fromkeys((folded(text), folded(bare), folded(first))) if word]
@@ -286,7 +294,7 @@ def _bare(header: str) -> list[str]:
 
 def _hinted(header: str, words: Collection[str]) -> bool:
     """Whether a hint has one of some words: ``Duration (min)`` measures something else."""
-    text = unicodedata.normalize("NFKC", header)
+    text = _normal(header)
     hints = [*_HINT.findall(text), *_HINT.sub(" ", text).strip().splitlines()[1:]]
     return not {*words}.isdisjoint(_WORD.findall(" ".join(hints).casefold()))
 
@@ -312,7 +320,7 @@ def resembled(header: str, present: Collection[str]) -> tuple[str, bool] | None:
     Returns:
         Our name, and whether the header is that name with a slip; None where it resembles none.
     """
-    header = unicodedata.normalize("NFKC", header)
+    header = _normal(header)
     slip = misspelt(header, present) or next(
         (like for word in _bare(header) if (like := misspelt(word, present))), None
     )

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from batchsora.manifest.columns import LONGEST_HEADER, MOST_COLUMNS
+from batchsora.manifest.columns import MOST_COLUMNS
 from batchsora.manifest.csv_lines import LONGEST_LINE
 from batchsora.manifest.csv_reader import MOST_CELLS
 from batchsora.manifest.errors import RowProblem, refused
+from batchsora.manifest.headers import LONGEST_HEADER
 from batchsora.manifest.json_tree import line_node, read_document, read_line
 from batchsora.manifest.raw import (
     PLAIN,

@@ -15,10 +15,10 @@ from itertools import chain, product
 from math import prod
 from typing import Final
 
-from batchsora.manifest.columns import LONGEST_HEADER, MOST_COLUMNS
+from batchsora.manifest.columns import MOST_COLUMNS
 from batchsora.manifest.csv_reader import LONGEST_ROW
 from batchsora.manifest.errors import CellError, ManifestError, refused, shorten
-from batchsora.manifest.headers import SYNONYMS, folded, meaning
+from batchsora.manifest.headers import LONGEST_HEADER, SYNONYMS, folded, meaning
 from batchsora.manifest.templates import Template, joined, short_hash, template, words_of
 from batchsora.manifest.tree import (
     FREE,

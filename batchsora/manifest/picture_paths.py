@@ -19,6 +19,8 @@ MOST_FOLDERS: Final = 200
 _NOTHING: Final = frozenset(
     ("-", "--", "\u2013", "\u2014", "none", "n/a", "na", "no", "nil", "null", "nan", "x", "/", "?")
 )
+_LONGEST_NAME: Final = 1024
+"""Characters; no file system has longer ones."""
 _QUOTES: Final = "\"'`\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"
 _WINDOWS: Final = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _SEVERAL: Final = re.compile(r"\s*[;,|\n]\s*")
@@ -26,7 +28,7 @@ _SEVERAL: Final = re.compile(r"\s*[;,|\n]\s*")
 
 def same_form(text: str) -> str:
     """Return a name in one Unicode form: macOS writes é as two characters, others as one."""
-    return unicodedata.normalize("NFC", text)
+    return text if len(text) > _LONGEST_NAME else unicodedata.normalize("NFC", text)
 
 
 @lru_cache(maxsize=64)

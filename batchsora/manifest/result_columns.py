@@ -22,7 +22,8 @@ _CUT: Final = REST.partition("{")[0]
 LOOKED: Final = 1000
 """Rows whose cells are looked at."""
 
-_MOMENT: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9:.]+Z?)?"
+_MOMENT: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9:.]+Z?)?|[0-9]{5}(?:\.[0-9]+)?"
+"""A date, or its number of days where a person has set another format for the cells."""
 _SAYS: Final[Mapping[str, re.Pattern[str]]] = {
     name: re.compile(pattern, re.DOTALL)
     for name, pattern in {

@@ -14,8 +14,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema as core
 
 from batchsora.manifest import values
-from batchsora.manifest.columns import LONGEST_HEADER, MOST_COLUMNS
-from batchsora.manifest.headers import SYNONYMS, WEAK
+from batchsora.manifest.columns import MOST_COLUMNS
+from batchsora.manifest.headers import LONGEST_HEADER, SYNONYMS, WEAK
 from batchsora.manifest.matrix import VALUES
 from batchsora.manifest.schema_texts import COLUMNS, NOT_HERE, PARTS, SYNONYM, TITLE, TOP
 from batchsora.manifest.tree_settings import FORBIDDEN, OF_CAMPAIGN

@@ -23,6 +23,11 @@ LONGEST_NAME: Final = 200
 LONGEST_URL: Final = 8192
 HIGHEST_PRIORITY: Final = 1_000_000
 
+LONGEST_VALUE: Final = 200
+"""Characters of an orientation, a number or an amount: to bring marks into order takes time by the
+square of their number."""
+_TOO_LONG: Final = "\0"
+
 REMEMBERED: Final = 1024
 """Combinations of repeated cells whose meaning is kept."""
 
@@ -116,8 +121,11 @@ MONEY = re.compile(r"\$?\s*([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*(?:usd|\$)?")
 
 
 def _plain(text: str) -> str:
-    """Give a text without case, width and surrounding white space."""
-    return unicodedata.normalize("NFKC", text).casefold().strip()
+    """Give a text without case, width and surrounding white space; one that is too long is none."""
+    words = text.strip()
+    if len(words) > LONGEST_VALUE:
+        return _TOO_LONG
+    return unicodedata.normalize("NFKC", words).casefold().strip()
 
 
 def refuse_formula(text: str) -> None:

@@ -14,9 +14,9 @@ from typing import Final
 from batchsora.app.manifests import Source, sha256_of
 from batchsora.app.remembered import as_before
 from batchsora.manifest import values
-from batchsora.manifest.columns import LONGEST_HEADER, MOST_COLUMNS
+from batchsora.manifest.columns import MOST_COLUMNS
 from batchsora.manifest.errors import ManifestError, refused
-from batchsora.manifest.headers import SYNONYMS, folded, meaning, resembled
+from batchsora.manifest.headers import LONGEST_HEADER, SYNONYMS, folded, meaning, resembled
 from batchsora.manifest.heads import Head, head_of
 from batchsora.manifest.kept_columns import gone
 from batchsora.manifest.raw import PLAIN, Reading

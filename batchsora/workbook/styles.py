@@ -4,6 +4,7 @@ from copy import deepcopy
 from typing import Final
 
 from lxml import etree
+from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format
 
 from batchsora.workbook.cells import tag
 
@@ -28,6 +29,8 @@ class Styles:
 
     def __init__(self, root: etree._Element) -> None:
         self._formats = _list(root, "cellXfs")
+        own = root.iterfind(f"{tag('numFmts')}/{tag('numFmt')}")
+        self._codes = {one.get("numFmtId"): one.get("formatCode") or "" for one in own}
         self._fills = _list(root, "fills")
         self._fonts = _list(root, "fonts")
         self._made: dict[tuple[int, bool, bool, bool], int] = {}
@@ -59,12 +62,17 @@ class Styles:
         font = int(own.get("fontId") or 0)
         if link and not self._is_link(font):
             _set(made, "fontId", self._link_font(font), "applyFont")
-        if moment and own.get("numFmtId", "0") == "0":
+        if moment and not self._shows_dates(own.get("numFmtId", "0")):
             _set(made, "numFmtId", DATE_AND_TIME, "applyNumberFormat")
         if made.attrib == own.attrib:
             return base
         same = (number for number, one in enumerate(self._formats) if _same(one, made))
         return next(same, None) or self._add(self._formats, made)
+
+    def _shows_dates(self, number: str) -> bool:
+        """Check whether a number format shows days as dates: any other shows 46356.43."""
+        built_in = BUILTIN_FORMATS.get(int(number), "") if number.isdecimal() else ""
+        return bool(is_date_format(self._codes.get(number, built_in)))
 
     def _is_red(self, own: etree._Element) -> bool:
         number = int(own.get("fillId") or 0)

@@ -7,8 +7,9 @@ import openpyxl
 import pytest
 
 from batchsora.manifest import book_head
-from batchsora.manifest.columns import LONGEST_HEADER, MOST_COLUMNS
+from batchsora.manifest.columns import MOST_COLUMNS
 from batchsora.manifest.errors import ManifestError
+from batchsora.manifest.headers import LONGEST_HEADER
 from batchsora.manifest.heads import Head, head_of
 from batchsora.manifest.raw import Reading
 
