@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Select, exists, func, not_, or_, select
 
 from ..states import AttemptState, JobState
-from ..tables import ATTEMPT, JOB, LIVE
+from ..tables import ATTEMPT, JOB, LIVE, QUEUED
 from .incoming import INCOMING
 
 PAID: Final = or_(
@@ -38,6 +38,15 @@ def missing(connection: Connection, batch_id: int) -> Sequence[Any]:
         select(JOB, *ABOUT)
         .where(JOB.c.batch_id == batch_id, JOB.c.in_manifest, ABSENT)
         .order_by(JOB.c.row, JOB.c.id)
+    ).all()
+
+
+def waiting(connection: Connection, batch_id: int) -> Sequence[Any]:
+    """List rows that left the manifest while something was under way, and wait for a retry now."""
+    return connection.execute(
+        select(JOB.c.id, JOB.c.key, JOB.c.state)
+        .where(QUEUED, JOB.c.batch_id == batch_id, not_(JOB.c.in_manifest), ABSENT)
+        .order_by(JOB.c.id)
     ).all()
 
 

@@ -196,7 +196,7 @@ class _Loader:
 
     def _follow(self, values: dict[str, Any], job: Any) -> None:
         values |= {"in_manifest": True, "manifest_fingerprint": None}
-        returned = job.state == JobState.CANCELLED and not job.in_manifest
+        returned = job.state in (JobState.CANCELLED, JobState.QUEUED) and not job.in_manifest
         if values["fingerprint"] != (job.manifest_fingerprint or job.fingerprint):
             self._edit(job, values)
         elif job.paid and self._is_bought(job):
@@ -318,12 +318,13 @@ class _Loader:
         self.report.added -= 1
 
     def _part_with(self, missing: Sequence[Any]) -> None:
+        waiting = absent.waiting(self._connection, self._batch_id)
         if missing:
             self._connection.execute(
                 update(JOB).where(JOB.c.id == bindparam("gone")).values(in_manifest=False),
                 [{"gone": job.id} for job in missing],
             )
-        for job in missing:
+        for job in [*missing, *waiting]:
             if job.state != JobState.QUEUED or is_live(self._connection, job.id):
                 continue
             # what was paid for before and waits for a retry is not bought again either

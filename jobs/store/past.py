@@ -19,6 +19,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    and_,
     bindparam,
     exists,
     not_,
@@ -35,8 +36,12 @@ from .prepared import Prepared, as_list, one_of, values_in
 from .rows import ASKED, REQUEST, move_job, request_key
 
 _UNCONFIRMED = text("attempt.state IN ('open', 'in_doubt')")  # the partial index's own words
-_NOBODYS_HERE = or_(not_(JOB.c.in_manifest), ATTEMPT.c.fingerprint != JOB.c.fingerprint)
-"""Attempts whose row left the manifest, or asks for something else now."""
+_NOBODYS_HERE = or_(
+    not_(JOB.c.in_manifest),
+    ATTEMPT.c.fingerprint != JOB.c.fingerprint,
+    and_(JOB.c.state == JobState.COMPLETED, JOB.c.attempt_id != ATTEMPT.c.id),
+)
+"""Attempts whose row left the manifest, asks for something else now, or has another video."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,13 +186,15 @@ def _paid(row: Any) -> Paid:
 def _shared(connection: Connection, batch_id: int) -> set[int]:
     """List the attempts of other requests or rows that rows of a batch have as their videos.
 
-    A row that was edited since and waits in the queue has it no more.
+    A row that was edited since and waits in the queue has it no more, nor one that left the
+    manifest.
     """
     rows = connection.execute(
         select(JOB.c.attempt_id)
         .join(ATTEMPT, ATTEMPT.c.id == JOB.c.attempt_id)
         .where(
             JOB.c.batch_id == batch_id,
+            JOB.c.in_manifest,
             JOB.c.state == JobState.COMPLETED,
             or_(ATTEMPT.c.job_id != JOB.c.id, ATTEMPT.c.fingerprint != JOB.c.fingerprint),
         )
