@@ -20,15 +20,10 @@ from batchsora.tables import (
     result_headers,
     write_table,
 )
-from batchsora.workbook import (
-    WIDTHS,
-    Link,
-    Sheet,
-    WorkbookError,
-    shortened,
-    too_long,
-    write_workbook,
-)
+from batchsora.workbook.annotate import WIDTHS
+from batchsora.workbook.cells import Link, shortened, too_long
+from batchsora.workbook.new import Sheet, write_workbook
+from batchsora.workbook.problems import WorkbookError
 from jobs.money import usd_text
 from jobs.states import JobState
 from jobs.store import Store, views

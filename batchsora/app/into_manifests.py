@@ -20,7 +20,7 @@ from batchsora.manifest.sheet_reader import EXCEL
 from batchsora.manifest.sieve import rows_text
 from batchsora.manifest.written import check_written
 from batchsora.tables import REST, RESULT_COLUMNS, TableError, replacing, result_headers
-from batchsora.workbook import shortened, too_long
+from batchsora.workbook.cells import shortened, too_long
 from jobs.errors import DatabaseUnusableError
 from jobs.provider import GenerationRequest
 from jobs.spec import fingerprint

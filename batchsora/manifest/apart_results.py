@@ -109,7 +109,7 @@ def unpacked(value: Any) -> Cell:
 
 def prepare_workbook(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
     """Import what writes into a workbook, in the process apart."""
-    workbook = import_module("batchsora.workbook")
+    workbook = import_module("batchsora.workbook.annotate")
 
     def write(target: BinaryIO) -> list[str]:
         notes: list[str] = workbook.annotate(

@@ -305,8 +305,8 @@ def _bytes_of(path: Path, pictures: Sequence[Embedded]) -> Iterator[bytes]:
 
 def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
     """Import what opens a workbook, in the process apart; what is returned reads its parts."""
-    from batchsora.workbook import WorkbookError  # noqa: PLC0415 - lxml
     from batchsora.workbook.package import package_of  # noqa: PLC0415 - as above
+    from batchsora.workbook.problems import WorkbookError  # noqa: PLC0415 - lxml
 
     def work() -> Iterator[Any]:
         try:

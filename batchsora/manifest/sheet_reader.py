@@ -29,7 +29,7 @@ from batchsora.manifest.sheet_choice import (
 )
 from batchsora.manifest.sheet_pictures import SheetPictures
 from batchsora.manifest.values import has_failed
-from batchsora.workbook import WorkbookError
+from batchsora.workbook.problems import WorkbookError
 
 __all__ = ["EXCEL", "OTHERS", "SheetTable", "open_sheet"]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from batchsora.manifest.read import Manifest, RowProblem, open_manifest
 from batchsora.tables import RESULT_COLUMNS, write_table
-from batchsora.workbook import Sheet, write_workbook
+from batchsora.workbook.new import Sheet, write_workbook
 from jobs.spec import JobSpec
 
 # Everything that a cell of a text file may hold; a lone CR inside quotes is a line break to some.

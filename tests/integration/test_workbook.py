@@ -22,15 +22,11 @@ from openpyxl.worksheet.table import Table
 from openpyxl.worksheet.worksheet import Worksheet
 
 from batchsora.tables import RESULT_COLUMNS, result_headers
-from batchsora.workbook import (
-    Columns,
-    Link,
-    Sheet,
-    WorkbookError,
-    annotate,
-    check_package,
-    write_workbook,
-)
+from batchsora.workbook.annotate import Columns, annotate
+from batchsora.workbook.cells import Link
+from batchsora.workbook.new import Sheet, write_workbook
+from batchsora.workbook.package import check_package
+from batchsora.workbook.problems import WorkbookError
 from batchsora.workbook.styles import RED
 
 HEADERS = ["id", "Prompt", "Länge", "twice"]

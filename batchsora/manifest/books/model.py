@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
 from batchsora.manifest.errors import CellError
-from batchsora.workbook import WorkbookError
+from batchsora.workbook.problems import WorkbookError
 
 MOST_ROWS: Final = 1_048_576
 """Rows of a sheet, as many as Excel has."""

@@ -18,7 +18,7 @@ from batchsora.manifest.books.xls import Xls
 from batchsora.manifest.books.xlsb import marks_of
 from batchsora.manifest.errors import CellError, refused
 from batchsora.manifest.values import UNCALCULATED as NO_RESULT
-from batchsora.workbook import check_package
+from batchsora.workbook.package import check_package
 
 
 class Old:

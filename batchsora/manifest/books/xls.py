@@ -11,7 +11,7 @@ from typing import Final
 from batchsora.manifest.books import shown
 from batchsora.manifest.books.marks import ERRORS, Marks
 from batchsora.manifest.books.model import Area, Picture
-from batchsora.workbook import WorkbookError
+from batchsora.workbook.problems import WorkbookError
 
 _MAGIC: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _HEADER: Final = 512

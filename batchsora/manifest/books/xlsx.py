@@ -30,8 +30,8 @@ from batchsora.manifest.books.xlsx_in_cells import InCells
 from batchsora.manifest.columns import MOST_COLUMNS
 from batchsora.manifest.errors import CellError
 from batchsora.manifest.values import UNCALCULATED as NO_RESULT
-from batchsora.workbook import WorkbookError
 from batchsora.workbook.package import package_of, part, targets, workbook_part
+from batchsora.workbook.problems import WorkbookError
 
 _MOST_SPILLS: Final = 1000
 """Formulas that fill several cells and have no result, open at once."""

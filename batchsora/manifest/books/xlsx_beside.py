@@ -14,8 +14,8 @@ from lxml import etree
 
 from batchsora.manifest.books.model import Area, Beside
 from batchsora.manifest.books.xlsx_pictures import drawn, loose_pictures, over_rows
-from batchsora.workbook import WorkbookError
 from batchsora.workbook.package import SMALL, parsed, part, targets
+from batchsora.workbook.problems import WorkbookError
 
 _BEGIN: Final = re.compile(rb"<(?:[\w.-]+:)?sheetData(?:\s[^>]*)?(?P<empty>/)?>")
 _END: Final = re.compile(rb"</(?:[\w.-]+:)?sheetData\s*>")

@@ -12,8 +12,8 @@ from lxml import etree
 
 from batchsora.manifest.books.model import Picture
 from batchsora.manifest.books.over import POINT, Drawn, Heights, rows_under
-from batchsora.workbook import WorkbookError
 from batchsora.workbook.package import links_of, part, targets
+from batchsora.workbook.problems import WorkbookError
 
 USUAL_HEIGHT: Final = 15.0
 """Points of a row that says nothing else."""
