@@ -34,7 +34,7 @@ from .provider import (
 from .reconcile import Reconciler
 from .recovery import Recovery, recover
 from .scheduler import Scheduler
-from .store import Store, accounts, doubts, handing, late, outcomes, outstanding, steering
+from .store import Store, accounts, doubts, handing, late, outcomes, outstanding, steering, voids
 from .store.claims import Blocked
 from .suspects import WATCHED
 from .token import TokenCheck
@@ -191,6 +191,7 @@ class Runner:
         Where that fails, the rows of voids are looked for again before they are bought.
         """
         since = self._clock.now() - WATCHED
+        self._store.write(voids.follow)
         voided = self._store.read(lambda connection: late.voided(connection, since))
         for look in (self._reconciler.look_at_voids, self._poller.look_at_given_up):
             try:

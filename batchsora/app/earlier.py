@@ -22,7 +22,7 @@ from jobs.looked_for import Wish
 from jobs.provider import ProviderError, TokenRefusedError
 from jobs.runner import check_owner
 from jobs.states import FOUND, HeldBack
-from jobs.store import Store, holding, past, takeovers
+from jobs.store import Store, holding, past, takeovers, voids
 from jobs.store.holding import Sought
 from jobs.store.past import PaidBefore
 
@@ -90,6 +90,7 @@ def settle_earlier(
         jobs.provider.ProviderError: the account's list can't be read, so nothing may be bought.
         jobs.errors.DatabaseOwnerError: the database holds another account's generations.
     """
+    store.write(voids.follow)  # before it is noted which attempts the rows have
     if not sought.noted:
         sought = store.spool(lambda connection: holding.note(connection, sought))
     if choice is OnExisting.BUY:

@@ -49,6 +49,8 @@ _REPLACED_AT = (
     .where(
         _LATER.c.job_id == ATTEMPT.c.job_id,
         _LATER.c.id > ATTEMPT.c.id,
+        # a row may have been sent with another prompt before it took the void over
+        _LATER.c.prompt_key.is_not_distinct_from(ATTEMPT.c.prompt_key),
         # what is known not to have been created replaced nothing
         text("later.state NOT IN ('rejected', 'void')"),
     )

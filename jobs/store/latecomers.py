@@ -42,7 +42,9 @@ CREATED: Final = (
 )
 """An attempt in these states may have been created: what is rejected or void was not."""
 
+_VOID = ATTEMPT.alias("void")
 _ATTEMPT = bindparam("attempt", type_=ATTEMPT.c.id.type)
+_REQUEST = select(_VOID.c.request_key).where(_VOID.c.id == _ATTEMPT).scalar_subquery()
 _OTHER = Prepared(
     select(ATTEMPT.c.id)
     .where(
@@ -50,7 +52,15 @@ _OTHER = Prepared(
         ATTEMPT.c.id != _ATTEMPT,
         or_(
             LIVE,
-            and_(ATTEMPT.c.id > _ATTEMPT, text(f"state IN {sql_list(CREATED)}")),
+            and_(
+                ATTEMPT.c.id > _ATTEMPT,
+                text(f"state IN {sql_list(CREATED)}"),
+                # a row that asks for this may have been sent with another prompt before that
+                or_(
+                    bindparam("edited"),
+                    func.coalesce(ATTEMPT.c.request_key == _REQUEST, True),  # unknown: perhaps
+                ),
+            ),
         ),
     )
     .limit(1)
@@ -128,10 +138,11 @@ def reappear(
     row = attempt_row(connection, attempt_id)
     if row is None:
         return None
-    other = _OTHER.first(connection, job=row.job_id, attempt=attempt_id)
-    adopted = other is None and row.job_state in sources("reappear")
     wanted = _WANTED.first(connection, job=row.job_id)
-    edited = adopted and _edited(connection, row, wanted)
+    edited = _edited(connection, row, wanted)
+    other = _OTHER.first(connection, job=row.job_id, attempt=attempt_id, edited=edited)
+    adopted = other is None and row.job_state in sources("reappear")
+    edited = adopted and edited
     charge = estimate(row)
     landed = move_attempt(
         connection,

@@ -29,7 +29,7 @@ from ..errors import LoadError
 from ..spec import JobSpec
 from ..states import NOTHING_FOUND, HeldBack, JobState
 from ..tables import JOB
-from . import absent, incoming
+from . import absent, incoming, voids
 from .failed_rows import (
     UNSAID,
     as_it_failed,
@@ -119,6 +119,7 @@ def merge(
     loader = _Loader(connection, batch_id, now, on_change, held_back)
     loader.take()
     loader.settle_missing(whole=whole)
+    voids.follow(connection)
     return loader.report
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from ..states import AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, LIVE
-from . import prices, shown
+from . import prices, shown, voids
 from .prepared import Prepared
 from .queues import BEHIND
 from .rows import ASKED, attempt_row, estimate, move_attempt, move_job, move_money
@@ -281,10 +281,11 @@ def void(
     ):
         return False
     move_money(connection, row, held=-row.hold_micros)
-    voids = _voids(connection, row.job_id)
-    if most is None or voids < most:
+    count = _voids(connection, row.job_id)
+    if most is None or count < most:
         due_at = _due_after_void(connection, row.job_id, attempt_id, now)
         move_job(connection, row.job_id, "void", JobState.QUEUED, due_at=due_at)
+        voids.follow(connection)
         return True
     move_job(
         connection,
@@ -292,10 +293,11 @@ def void(
         "exhaust",
         JobState.FAILED,
         error_kind=FailureKind.SYSTEM,
-        error=f"{voids} submissions got no answer, and nothing was made of them: no cost",
+        error=f"{count} submissions got no answer, and nothing was made of them: no cost",
         completed_at=now,
         **ASKED,
     )
+    voids.follow(connection)
     return True
 
 
@@ -327,12 +329,12 @@ def _due_after_void(
     One whose submissions are never answered must not take every try of an outage for itself. It
     waits for as long as its doubts took to be settled, twice, three times … that.
     """
-    voids = ATTEMPT.alias()
+    others = ATTEMPT.alias()
     earlier, intent_at = connection.execute(
         select(
             select(func.count())
-            .select_from(voids)
-            .where(voids.c.job_id == job_id, voids.c.state == AttemptState.VOID)
+            .select_from(others)
+            .where(others.c.job_id == job_id, others.c.state == AttemptState.VOID)
             .scalar_subquery(),
             ATTEMPT.c.intent_at,
         ).where(ATTEMPT.c.id == attempt_id)

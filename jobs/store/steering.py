@@ -13,7 +13,7 @@ from ..ledger import Refunds
 from ..spec import JobSpec, fingerprint
 from ..states import LIVE_ATTEMPTS, HeldBack, JobState, sources
 from ..tables import ATTEMPT, BATCH, JOB, LIVE
-from . import handing, holding, standing
+from . import handing, holding, standing, voids
 from .rows import ASKED, NEW, job_values, request_of, tally_new
 
 
@@ -82,7 +82,9 @@ def rows_of(connection: Connection, batch_id: int) -> list[int]:
 
 def cancel(connection: Connection, job_ids: Sequence[int], now: datetime) -> list[int]:
     """Take queued jobs out of the queue; gives those that were: what is paid for stays."""
-    return _cancel(connection, JOB.c.id.in_(job_ids), now)
+    cancelled = _cancel(connection, JOB.c.id.in_(job_ids), now)
+    voids.follow(connection)
+    return cancelled
 
 
 def _cancel(connection: Connection, which: ColumnElement[bool], now: datetime) -> list[int]:
@@ -137,11 +139,13 @@ def retry(
     free = [number for number in job_ids if number in refusals and refusals[number] is None]
     if give_up is not None:
         standing.give_up(connection, free, give_up)
-    return [
+    moved = [
         *_queue(connection, free, "redo", JobState.FAILED),
         *_queue(connection, free, "restore", JobState.CANCELLED),
         *holding.ask_for(connection, free, now),
     ]
+    voids.follow(connection)
+    return moved
 
 
 def redo(connection: Connection, job_ids: Sequence[int], now: datetime | None = None) -> list[int]:
@@ -181,6 +185,7 @@ def reword(
             overruled_at=None,  # that was about another request
         )
     )
+    voids.follow(connection)
     return True
 
 
@@ -254,4 +259,5 @@ def remove(connection: Connection, batch_id: int, now: datetime) -> int:
             waiting_for=None,
         )
     )
+    voids.follow(connection)
     return len(cancelled)

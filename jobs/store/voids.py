@@ -1,0 +1,142 @@
+"""What counts as never made, and whose row that is: it follows its request to another row.
+
+A void may turn up after all. Then its video is the row's, or its replacement is paid for twice; the
+replacement carries its key (money.md, *Settling doubts*). All of that goes by its row. Where that
+leaves its manifest, is cancelled, is removed with its batch or asks for something else, a queued
+row that asks for the same in any spelling takes the void over, whatever its id and its batch are.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, text, update
+
+from ..columns import sql_list
+from ..ledger import keys_of
+from ..states import AttemptState, JobState
+from ..tables import ATTEMPT, BATCH, JOB
+from .latecomers import CREATED
+from .prepared import Prepared, values_in
+from .rows import REQUEST, ensure_budget, request_key
+
+_LATER = ATTEMPT.alias("later")
+_VOIDS = Prepared(
+    select(
+        ATTEMPT.c.id,
+        ATTEMPT.c.job_id,
+        ATTEMPT.c.request_key.label("made_for"),
+        ATTEMPT.c.fingerprint.label("sent_as"),
+        JOB.c.batch_id,
+        JOB.c.in_manifest,
+        JOB.c.state,
+        BATCH.c.removed_at,
+        *REQUEST,
+    )
+    .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
+    .join(BATCH, BATCH.c.id == JOB.c.batch_id)
+    .where(
+        text("attempt.state = 'void'"),  # the partial index's own words
+        ATTEMPT.c.request_key.is_not(None),
+        ~exists().where(
+            _LATER.c.job_id == ATTEMPT.c.job_id,
+            _LATER.c.id > ATTEMPT.c.id,
+            _LATER.c.request_key == ATTEMPT.c.request_key,
+            text(f"later.state IN {sql_list([*CREATED, AttemptState.VOID])}"),
+        ),
+    )
+)
+"""The last void of each request of each row, where nothing took its place there."""
+
+_SERVED = select(BATCH.c.id).where(BATCH.c.source.is_not(None), BATCH.c.removed_at.is_(None))
+_QUEUED = (
+    select(JOB.c.id, JOB.c.batch_id, JOB.c.campaign, *REQUEST)
+    .where(JOB.c.batch_id.in_(_SERVED), text("job.state = 'queued'"), JOB.c.in_manifest)
+    .order_by(JOB.c.batch_id, JOB.c.row, JOB.c.id)
+)
+"""Rows that may take one over; a single video is typed to be bought anew."""
+
+_MAY_FOLD = or_(*(JOB.c.prompt.op("GLOB")(odd) for odd in ("*[^ -~]*", " *", "* ", "*  *")))
+"""Prompts that :func:`jobs.text.text_key` may change; so most are compared by SQLite alone."""
+
+_SAME = and_(ATTEMPT.c.job_id == bindparam("job"), ATTEMPT.c.request_key == bindparam("request"))
+_SENT = Prepared(select(ATTEMPT.c.id).where(_SAME).limit(1))
+_MOVED = Prepared(
+    select(ATTEMPT.c.id, ATTEMPT.c.day).where(_SAME, text("state = 'void'")).order_by(ATTEMPT.c.id)
+)
+
+
+def follow(connection: Connection) -> int:
+    """Give what counts as never made to the rows that ask for it now, each to one.
+
+    Asked whenever rows come, leave or ask for something else: until the next claim it is settled
+    whose a void is that turns up.
+
+    Args:
+        connection: in a writing transaction.
+
+    Returns:
+        How many rows took something over.
+    """
+    left: dict[str, list[Any]] = {}
+    for void in _VOIDS.all(connection):
+        if not _is_its_rows(void):
+            left.setdefault(void.made_for, []).append(void)
+    if not left:
+        return 0
+    given = 0
+    for request, rows in _asking(connection, left).items():
+        for void in left[request]:
+            if not rows:
+                break
+            taker = min(rows, key=partial(_distance, void))
+            rows.remove(taker)
+            _give(connection, void, taker)
+            given += 1
+    return given
+
+
+def _distance(void: Any, row: Any) -> tuple[bool, bool]:
+    """Put its own batch first, then the same spelling: its key is sent again with that alone."""
+    return row.batch_id != void.batch_id, row.fingerprint != void.sent_as
+
+
+def _is_its_rows(void: Any) -> bool:
+    """Check whether a void's row would still be bought for it, or might be."""
+    wanted = void.removed_at is None and void.in_manifest and void.state != JobState.CANCELLED
+    return bool(wanted and request_key(void) == void.made_for)
+
+
+def _asking(connection: Connection, requests: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+    """List by request the queued rows that ask for it, and that never sent it themselves."""
+    found: dict[str, list[Any]] = {}
+    same = JOB.c.fingerprint.in_(values_in(requests))  # of a folded prompt it is the request
+    for row in connection.execute(_QUEUED.where(or_(same, _MAY_FOLD))):
+        request = request_key(row)
+        if request in requests and _SENT.first(connection, job=row.id, request=request) is None:
+            found.setdefault(request, []).append(row)
+    return found
+
+
+def _give(connection: Connection, void: Any, taker: Any) -> None:
+    """Let a row have a void, and those before it: with them goes under which caps it would be."""
+    moved = _MOVED.all(connection, job=void.job_id, request=void.made_for)
+    numbers = [one.id for one in moved]
+    for key in {key for one in moved for key in keys_of(taker.batch_id, taker.campaign, one.day)}:
+        ensure_budget(connection, key)  # it has nothing held or charged yet, but may turn up
+    connection.execute(
+        update(ATTEMPT)
+        .where(ATTEMPT.c.id.in_(numbers))
+        .values(job_id=taker.id, batch_id=taker.batch_id, campaign=taker.campaign)
+    )
+    before = select(func.max(ATTEMPT.c.id)).where(ATTEMPT.c.job_id == void.job_id)
+    connection.execute(
+        update(JOB)
+        .where(JOB.c.id == void.job_id, JOB.c.attempt_id.in_(numbers))
+        .values(attempt_id=before.scalar_subquery())
+    )
+    for number, more in ((void.job_id, -len(numbers)), (taker.id, len(numbers))):
+        connection.execute(
+            update(JOB).where(JOB.c.id == number).values(attempts=JOB.c.attempts + more)
+        )
+    connection.execute(update(JOB).where(JOB.c.id == taker.id).values(attempt_id=max(numbers)))
