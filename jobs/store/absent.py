@@ -51,7 +51,7 @@ def waiting(connection: Connection, batch_id: int) -> Sequence[Any]:
 
 
 def gone(connection: Connection, batch_id: int, asked: Select[Any]) -> Sequence[Any]:
-    """List rows with a video that an earlier load parted with, and that are asked for again.
+    """List rows with a video that an earlier load parted with, and that may be asked for again.
 
     Args:
         connection: in a transaction.
@@ -65,7 +65,8 @@ def gone(connection: Connection, batch_id: int, asked: Select[Any]) -> Sequence[
             not_(JOB.c.in_manifest),
             ABSENT,
             HAS_VIDEO,
-            ASKED_FOR.in_(asked),
+            # a prompt that was given by hand: its manifest's own may be spelled in another way
+            or_(ASKED_FOR.in_(asked), JOB.c.manifest_fingerprint.is_not(None)),
         )
         .order_by(JOB.c.id)
     ).all()

@@ -16,6 +16,7 @@ from ..states import AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, JOB
 from .absent import ABSENT, ASKED_FOR, HAS_VIDEO, LEFT
 from .incoming import INCOMING
+from .prepared import Prepared
 from .rows import ASKED, request_key
 
 _WANTED = ("fingerprint", "prompt", "orientation", "duration", "image", "callback_url")
@@ -32,15 +33,36 @@ def came_to_nothing(job: Any) -> bool:
     return bool(job.state == JobState.FAILED and not job.left)
 
 
-def asks_for_the_same(job: Any, values: Mapping[str, Any]) -> bool:
-    """Check whether a manifest asks for what it asked for of a row before, however it is spelled.
-
-    Where a prompt was given by hand only the fingerprint of what the manifest asked for is known.
-    """
+def asks_for_the_same(connection: Connection, job: Any, values: Mapping[str, Any]) -> bool:
+    """Check whether a manifest asks for what it asked for of a row before, in any spelling."""
     asked = request_key(SimpleNamespace(**values))
-    if job.manifest_fingerprint is not None:
-        return job.manifest_fingerprint in (values["fingerprint"], asked)
-    return request_key(job) == asked
+    same = job.manifest_fingerprint == values["fingerprint"]
+    return same or asked_before(connection, job) == asked
+
+
+def asked_before(connection: Connection, job: Any) -> str:
+    """Return what the manifest asked for of a row before, however it was spelled.
+
+    Where a prompt was given by hand, an attempt from before that tells it; where there is none,
+    only the fingerprint is known.
+    """
+    if job.manifest_fingerprint is None:
+        return request_key(job)
+    asked: str | None = _ASKED_BEFORE.scalar(
+        connection, job=job.id, fingerprint=job.manifest_fingerprint
+    )
+    return asked or str(job.manifest_fingerprint)
+
+
+_ASKED_BEFORE = Prepared(
+    select(ATTEMPT.c.request_key)
+    .where(
+        ATTEMPT.c.job_id == bindparam("job"),
+        ATTEMPT.c.fingerprint == bindparam("fingerprint"),
+        ATTEMPT.c.request_key.is_not(None),
+    )
+    .limit(1)
+)
 
 
 def as_it_failed(
@@ -103,7 +125,7 @@ def follow_keys(connection: Connection, batch_id: int) -> dict[int, str]:
     Returns:
         The keys that rows had, by their numbers, where these changed.
     """
-    moved = [(job, _asked_before(job)) for job in _moved(connection, batch_id)]
+    moved = [(job, asked_before(connection, job)) for job in _moved(connection, batch_id)]
     if not moved:
         return {}
     asked = {asked for _, asked in moved}
@@ -111,7 +133,7 @@ def follow_keys(connection: Connection, batch_id: int) -> dict[int, str]:
     keys = _Keys()
     # what is paid for comes first: a failed row must not stand where its video is asked for
     for video in _videos(connection, batch_id):
-        request = next((one for one in _requests(video) if free.get(one)), None)
+        request = next((one for one in _requests(connection, video) if free.get(one)), None)
         if request is not None:
             if not video.is_absent:  # it moved, too: what that means a person says
                 return {}
@@ -140,7 +162,7 @@ def _moved(connection: Connection, batch_id: int) -> Sequence[Any]:
     absent = connection.execute(
         select(JOB, LEFT.label("left")).where(*failed, JOB.c.in_manifest, ABSENT)
     ).all()
-    moved = [*(row for row in edited if not _is_spelled_otherwise(row)), *absent]
+    moved = [*(row for row in edited if not _is_spelled_otherwise(connection, row)), *absent]
     # of equal ones that first of which a video may still come
     return sorted(moved, key=lambda row: (not row.left, row.row, row.id))
 
@@ -148,20 +170,14 @@ def _moved(connection: Connection, batch_id: int) -> Sequence[Any]:
 _INCOMING = tuple(INCOMING.c[name].label(f"in_{name}") for name in _WANTED)
 
 
-def _is_spelled_otherwise(row: Any) -> bool:
+def _is_spelled_otherwise(connection: Connection, row: Any) -> bool:
     incoming = {name: getattr(row, f"in_{name}") for name in _WANTED}
-    return asks_for_the_same(row, incoming)
+    return asks_for_the_same(connection, row, incoming)
 
 
-def _requests(job: Any) -> tuple[str, ...]:
+def _requests(connection: Connection, job: Any) -> tuple[str, ...]:
     """Return what a row with a video asks for, as a failed one may call it."""
-    return (_asked_before(job), job.manifest_fingerprint or job.fingerprint)
-
-
-def _asked_before(job: Any) -> str:
-    """Return what the manifest asked for; only its fingerprint where a prompt was given by hand."""
-    asked: str = job.manifest_fingerprint or request_key(job)
-    return asked
+    return (asked_before(connection, job), job.manifest_fingerprint or job.fingerprint)
 
 
 def _free(
@@ -171,9 +187,9 @@ def _free(
 
     Left out are rows that ask for the same under that key already.
     """
-    had = (JOB.c[name].label(f"had_{name}") for name in _HAD)
+    before = (JOB.c[name].label(f"had_{name}") for name in _HAD)
     rows = connection.execute(
-        select(INCOMING, *had, JOB.c.id.label("job_id"))
+        select(INCOMING, *before, JOB.c.id.label("job_id"))
         .outerjoin(JOB, and_(JOB.c.batch_id == batch_id, _SAME_KEY))
         .where(INCOMING.c.fingerprint.is_distinct_from(ASKED_FOR))
         .order_by(INCOMING.c.row)
@@ -183,9 +199,10 @@ def _free(
         request = next((one for one in (request_key(row), row.fingerprint) if one in asked), None)
         if request is None:
             continue
-        holder = SimpleNamespace(**{name: getattr(row, f"had_{name}") for name in _HAD})
+        had = {name: getattr(row, f"had_{name}") for name in _HAD}
+        holder = SimpleNamespace(id=row.job_id, **had)
         wanted = {name: getattr(row, name) for name in _WANTED}
-        if row.job_id is None or not asks_for_the_same(holder, wanted):
+        if row.job_id is None or not asks_for_the_same(connection, holder, wanted):
             found.setdefault(request, deque()).append((row.key, row.job_id))
     return found
 
@@ -208,7 +225,7 @@ def _videos(connection: Connection, batch_id: int) -> Sequence[Any]:
     absent = connection.execute(
         select(JOB, literal(value=True).label("is_absent")).where(*paid, HAS_VIDEO, ABSENT)
     ).all()
-    found = [row for row in edited if row.has_video and not _is_spelled_otherwise(row)]
+    found = [row for row in edited if row.has_video and not _is_spelled_otherwise(connection, row)]
     return sorted([*found, *absent], key=lambda row: (row.row, row.id))
 
 

@@ -58,12 +58,31 @@ class FreshRows:
             found.setdefault(row.fingerprint, deque()).append(row.id)
         return found
 
+    @cached_property
+    def _spelled_otherwise(self) -> dict[str, deque[int]]:
+        """Map what they ask for, folded, to those that spell it in another way."""
+        found: dict[str, deque[int]] = {}
+        for row in self.rows():
+            if (request := request_key(row)) != row.fingerprint:
+                found.setdefault(request, deque()).append(row.id)
+        return found
+
     def take(self, fingerprint: str) -> Any:
         """Return the first that asks for a video, each once; None where none is left."""
-        ids = self._by_request.get(fingerprint)
-        if not ids:
-            return None
-        return self._connection.execute(select(JOB).where(JOB.c.id == ids.popleft())).one()
+        return self._first(self._by_request.get(fingerprint))
+
+    def take_request(self, request: str) -> Any:
+        """Return the first that asks for a request in any spelling, each once; else None."""
+        found = self.take(request)  # folded, that is its fingerprint
+        return self._first(self._spelled_otherwise.get(request)) if found is None else found
+
+    def _first(self, ids: deque[int] | None) -> Any:
+        while ids:
+            found = select(JOB).where(JOB.c.id == ids.popleft())
+            row = self._connection.execute(found).one_or_none()
+            if row is not None:  # else it was taken under its other name
+                return row
+        return None
 
 
 class Moves:

@@ -33,6 +33,7 @@ from . import absent, incoming, voids
 from .failed_rows import (
     UNSAID,
     as_it_failed,
+    asked_before,
     asks_for_the_same,
     came_to_nothing,
     follow_keys,
@@ -227,7 +228,7 @@ class _Loader:
     def _follow_edit(self, job: Any, values: dict[str, Any]) -> None:
         if job.state not in _RESTING or is_live(self._connection, job.id):
             self.report.busy.append(job.key)
-        elif job.state == JobState.FAILED and asks_for_the_same(job, values):
+        elif job.state == JobState.FAILED and asks_for_the_same(self._connection, job, values):
             self._update(job, values)  # spelled otherwise: it would be the request that failed
         elif job.state == JobState.QUEUED:
             self._update(job, values | self._edited_in_queue(job, values))
@@ -250,7 +251,7 @@ class _Loader:
         stays left out. One whose edit is taken back has failed again; one that waits for a retry
         waits.
         """
-        if not job.retries and not asks_for_the_same(job, values):
+        if not job.retries and not asks_for_the_same(self._connection, job, values):
             failed = as_it_failed(self._connection, job, values, self._now)
             if failed is not None:
                 return failed
@@ -297,19 +298,32 @@ class _Loader:
         """
         left: list[Any] = []
         for job in missing:
-            asked = job.manifest_fingerprint or job.fingerprint
             found = job.held_back not in (None, *NOTHING_FOUND)
             said = job.named or job.overruled_at is not None
             paid = job.paid and not (job.state == JobState.FAILED and job.in_manifest)
             known = paid or (job.state == JobState.QUEUED and (found or said))
-            same = self._fresh.take(asked) if known and self.report.added else None
+            same = self._taker(job) if known and self.report.added else None
             if same is None:
                 left.append(job)
                 continue
-            kept = {name: getattr(job, name) for name in _BY_HAND if job.manifest_fingerprint}
+            kept: dict[str, Any] = {}
+            if job.manifest_fingerprint is not None:  # a prompt that was given by hand stays
+                kept = {"prompt": job.prompt, "fingerprint": job.fingerprint}
+                kept["manifest_fingerprint"] = same.fingerprint
             self._replace(job, same, kept)
             self.report.unchanged += 1
         return left
+
+    def _taker(self, job: Any) -> Any:
+        """Return the new row that asks for what the manifest asked for of an older one, or None.
+
+        What was bought with a prompt that was given by hand is found in any spelling: by it alone
+        it is known that the manifest's own prompt is not to be bought.
+        """
+        same = self._fresh.take(job.manifest_fingerprint or job.fingerprint)
+        if same is None and job.manifest_fingerprint is not None:
+            same = self._fresh.take_request(asked_before(self._connection, job))
+        return same
 
     def _replace(self, job: Any, fresh: Any, more: dict[str, Any]) -> None:
         """Let a row take the place of an older one, so that the history stays with it."""
