@@ -153,3 +153,15 @@ def test_the_cap_counts_it(call: Shell, world: Account, way: Callable[[Shell], N
     Path("night.csv").write_text(text + more)
     said = call(*RUN, "night.csv", "--budget", "0.50")
     assert sum(one.price for one in world.made) <= 500_000, said.err
+
+
+def test_a_twin_of_what_was_paid_for_twice(call: Shell, world: Account) -> None:
+    """Two videos of the prompt are paid for, and the sheet asks for two: none is bought."""
+    assert call(*RUN, "night.csv").code == 0
+    world.listing = None
+    assert call(*RUN, "night.csv").code == 7
+    assert Counter(one.prompt for one in world.made)[LOST] == 2
+    with Path("night.csv").open("a", encoding="utf-8") as file:
+        file.write(f'r9,"{LOST}"\n')
+    said = call(*RUN, "night.csv", "--adopt-existing")
+    assert Counter(one.prompt for one in world.made)[LOST] == 2, said.err
