@@ -6,13 +6,14 @@ middle of a cell, refuses the file: guessing would glue rows together, and pay f
 
 import csv
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final, TextIO
 
 from batchsora.manifest.csv_dialect import Dialect, dialect_of
+from batchsora.manifest.csv_formulas import calculated
 from batchsora.manifest.csv_lines import LONGEST_LINE, lines_of
 from batchsora.manifest.csv_quotes import (
     begins_behind_space,
@@ -25,6 +26,7 @@ from batchsora.manifest.errors import ManifestError, RowProblem, refused, shorte
 from batchsora.manifest.raw import (
     PLAIN,
     RawRow,
+    RawTable,
     Reading,
     Settings,
     check_regular,
@@ -53,12 +55,14 @@ class CsvTable:
         dialect: how it is written.
         headers: as written, without empty ones at the end.
         header_row: its first row that is not blank.
+        read: the places of the columns that are read, where a formula is told by its text.
     """
 
     path: Path
     dialect: Dialect
     headers: tuple[str, ...]
     header_row: int
+    read: frozenset[int] = frozenset()
 
     sheet = None
 
@@ -97,8 +101,11 @@ class CsvTable:
                     if cut is not None:
                         yield self._is_cut(row, cut, cells[cut])
                         continue
+                written = cells
                 if "'" in text:
                     cells = [original(cell) for cell in cells]  # noqa: PLW2901 - the same cells
+                if "=" in text:
+                    cells = [*calculated(cells, written, self.read)]  # noqa: PLW2901
                 yield RawRow(row, cells)
 
     @staticmethod
@@ -173,6 +180,11 @@ def open_csv(path: Path, reading: Reading = PLAIN, suffix: str | None = None) ->
         for row, cells in _records(path, file, dialect):
             return CsvTable(path, dialect, _header(cells), row)
     raise refused(str(path), "the file is empty", "Its first row must hold the columns' names.")
+
+
+def with_formulas_told(table: RawTable, places: Iterable[int]) -> RawTable:
+    """Have formulas told in some columns of a text table; other tables do it by themselves."""
+    return replace(table, read=frozenset(places)) if isinstance(table, CsvTable) else table
 
 
 def _opened(path: Path, encoding: str) -> TextIO:
