@@ -16,6 +16,8 @@ _SEPARATES = re.compile(
 """A comma without a space behind it, or a separator before a number alone."""
 _LAST = re.compile(r"[,;|]\s*([^\s,;|][^,;|]{0,40})\Z")
 _MARKS = re.compile("[\u201c\u201d\u201e\u00ab\u00bb\u2018\u2019\u201a']")
+_BEFORE_A_WORD = re.compile(r"'(?<!\w')(?=[^\W_])")
+"""An apostrophe that may open a quote; nearly all others stand in words."""
 _CLOSERS = {
     "\u201c": "\u201d",
     "\u201e": "\u201c\u201d",
@@ -104,7 +106,7 @@ def cut_at_other(cells: Sequence[str], text: str) -> int | None:
     Returns:
         The cell's place; None where no cell is cut.
     """
-    if _MARKS.search(text) is None:
+    if not _may_open(text):
         return None
     cells = cells[:MOST_LOOKED_AT]
     whole = [_is_whole(cell, text) for cell in cells]
@@ -117,6 +119,13 @@ def cut_at_other(cells: Sequence[str], text: str) -> int | None:
             if closes is not None:
                 break
     return None
+
+
+def _may_open(text: str) -> bool:
+    """Whether some mark in a row may open a quote; it is asked of every row."""
+    if "'" in text and _BEFORE_A_WORD.search(text) is not None:
+        return True
+    return not text.isascii() and any(mark in text for mark in _CLOSERS if mark != "'")
 
 
 def _is_whole(cell: str, text: str) -> bool:

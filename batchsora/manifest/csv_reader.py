@@ -97,7 +97,7 @@ class CsvTable:
                         continue
                 text = "".join(cells)  # cheaper than a look at every cell
                 if self.dialect.quotes and ('"' in text or "'" in text or not text.isascii()):
-                    cut = self._cut(cells, "".join(lines), results)
+                    cut = self._cut(cells, lines, results)
                     if cut is not None:
                         yield self._is_cut(row, cut, cells[cut])
                         continue
@@ -109,16 +109,19 @@ class CsvTable:
                 yield RawRow(row, cells)
 
     @staticmethod
-    def _cut(cells: Sequence[str], text: str, results: Sequence[int]) -> int | None:
+    def _cut(cells: Sequence[str], lines: Sequence[str], results: Sequence[int]) -> int | None:
         """Find a cell that a separator cuts in two.
 
         In a row with results nothing is cut at quotes of another kind: whoever wrote them enclosed
         every text that has a separator.
         """
+        text = lines[0] if len(lines) == 1 else "".join(lines)
         cut = cut_at(cells, text) if '"' in text else None
-        if cut is None and not any(cells[place].strip() for place in results if place < len(cells)):
-            return cut_at_other(cells, text)
-        return cut
+        if cut is not None:
+            return cut
+        if results and any(cells[place].strip() for place in results if place < len(cells)):
+            return None
+        return cut_at_other(cells, text)
 
     def as_several(self) -> "CsvTable":
         """Take a table of one column as one of several, as it will be with results."""
