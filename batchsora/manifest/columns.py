@@ -17,6 +17,7 @@ from batchsora.manifest.headers import (
     WEAKEST,
     folded,
     is_doubtful,
+    is_second_prompt,
     may_be_prompt,
     meaning,
     misspelt,
@@ -40,6 +41,7 @@ class Columns:
         suspicious: the headers that resemble one of ours, as written.
         own: where the columns stand that a person says are theirs.
         results: where columns with the name of a result stand.
+        told: a person says which column has the prompts.
     """
 
     known: Mapping[str, int]
@@ -49,6 +51,7 @@ class Columns:
     suspicious: tuple[str, ...]
     own: frozenset[int] = frozenset()
     results: frozenset[int] = frozenset()
+    told: bool = False
 
 
 def understand(
@@ -119,11 +122,13 @@ def understand(
         and (found := resembled(headers[index], known)) is not None
     }
     asked = set(suspicious)
-    if told.get(known["prompt"]) != "prompt" and is_doubtful(headers[known["prompt"]]):
+    if told.get(known["prompt"]) != "prompt":
+        doubtful = is_doubtful(headers[known["prompt"]])
+        may_be = may_be_prompt if doubtful else is_second_prompt
         suspicious |= {
             headers[index]: ("prompt", False)
             for index in carried
-            if index not in known.values() and index not in own and may_be_prompt(headers[index])
+            if index not in known.values() and index not in own and may_be(headers[index])
         }
         for header in suspicious.keys() - asked:
             warnings = [one for one in warnings if one.column != header]
@@ -142,7 +147,14 @@ def understand(
         for header, (like, slip) in suspicious.items()
     ]
     return Columns(
-        known, carried, nameless, tuple(warnings), tuple(suspicious), own, frozenset(results)
+        known,
+        carried,
+        nameless,
+        tuple(warnings),
+        tuple(suspicious),
+        own,
+        frozenset(results),
+        told.get(known["prompt"]) == "prompt",
     )
 
 
@@ -232,7 +244,7 @@ def _without_prompt(file: str, headers: Sequence[str], row: int | None) -> Excep
             "The first row must hold the columns' names, one of them 'prompt'; --map 'Your "
             "name=prompt' tells what another one means."
         )
-    elif misspelt(likely, ()) == "prompt":
+    elif folded(likely) not in ("prompt", "prompts") and misspelt(likely, ()) == "prompt":
         remedy = f"Is {likely!r} misspelt? Call it 'prompt', or say {way_to_map(likely, 'prompt')}."
     else:
         remedy = f"Is it {likely!r}? Say {way_to_map(likely, 'prompt')}."

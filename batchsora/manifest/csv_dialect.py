@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 TAB_SEPARATED: Final = (".tsv", ".tab")
 MOST_HEADER_LINES: Final = 100
 """Lines of one header; its cells may have line breaks."""
+MOST_ROWS: Final = 20
+"""Lines below a header that are looked at."""
+MOST_LOOKED_AT: Final = 1024**2
+"""Characters of these lines, but for the first one."""
 DELIMITERS: Final = (",", ";", "\t", "|")
 
 _NOTHING: Final = "\x1f"
 """Separates no cells: no text that can be bought has it."""
 _QUOTED = re.compile(r'"[^"]*"')
 _HINT = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}")
+_CELL_IN_QUOTES = re.compile(r'(?:(?<=[,;|\t\r\n])|\A) *"(?:[^"]|"")*"')
 _SEPARATOR = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE)
 """The line by which Excel is told what separates cells."""
 
@@ -64,8 +69,9 @@ def dialect_of(
 ) -> Dialect:
     """See what separates cells: what a person or the file says, else what the header has most of.
 
-    Only what is outside quotes and brackets counts; of two that it has equally often it is the one
-    that the line below has, too. A header without any is one column.
+    Only what is outside quotes and brackets counts. Where the header has several, as in
+    ``Prompt, English;Duration, sec``, it is the one that the rows below have as often; of two that
+    it has equally often the one that the first of them has so. A header without any is one column.
 
     Raises:
         ManifestError: it can't be told.
@@ -87,15 +93,52 @@ def dialect_of(
         usual = "\t" if suffix in TAB_SEPARATED else DELIMITERS[0]
         single = not most and delimiter is None and suffix not in TAB_SEPARATED
         return Dialect(delimiter or usual, encoding, single=single)
-    if len(likely) > 1:
-        below = _QUOTED.sub("", next((line for line in lines if line.strip()), ""))
-        there = [one for one in likely if below.count(one) == most]
-        if len(there) > 1:
-            raise refused(
-                str(path),
-                f"it can't be told whether {there[0]!r} or {there[1]!r} separates the cells",
-                f"Say --delimiter '{there[1]}' or --delimiter '{there[0]}'.",
-                found=line.strip(),
-            )
-        likely = there or likely
+    present = {one: bare.count(one) for one in DELIMITERS if one in bare}
+    if len(present) > 1:
+        likely = _that_rows_have(path, line, lines, present)
     return Dialect(likely[0], encoding)
+
+
+def _that_rows_have(
+    path: Path, line: str, lines: Iterator[str], present: Mapping[str, int]
+) -> list[str]:
+    """Return which of several separators of a header is the rows', the likeliest first.
+
+    Args:
+        path: the file, for messages.
+        line: the header, for messages.
+        lines: those below it.
+        present: how often the header has each.
+
+    Raises:
+        ManifestError: it can't be told.
+    """
+    most = max(present.values())
+    likely = [one for one, times in present.items() if times == most]
+    below: list[str] = []
+    for row in islice(lines, MOST_ROWS):
+        if below and sum(map(len, below)) + len(row) > MOST_LOOKED_AT:
+            break
+        below.append(row)
+    text = _CELL_IN_QUOTES.sub("", "".join(below))
+    rows = [row for row in text.splitlines() if row.strip()]
+    fitting = [one for one in present if all(row.count(one) == present[one] for row in rows)]
+    may_be = all(
+        0 < row.count(likely[0]) <= most for row in rows
+    )  # cells at the end may be missing
+    if rows and len(fitting) == 1 and (fitting[0] in likely or not may_be):
+        return fitting
+    there = [one for one in likely if rows and rows[0].count(one) == most]
+    if len(likely) == 1:
+        others = [one for one in present if one not in likely and any(one in row for row in rows)]
+        if any(likely[0] in row for row in rows):
+            others = fitting if may_be else []
+        there = [*dict.fromkeys([*likely, *others])]
+    if len(there) > 1:
+        raise refused(
+            str(path),
+            f"it can't be told whether {there[0]!r} or {there[1]!r} separates the cells",
+            f"Say --delimiter '{there[1]}' or --delimiter '{there[0]}'.",
+            found=line.strip(),
+        )
+    return there or likely

@@ -6,17 +6,19 @@ middle of a cell, refuses the file: guessing would glue rows together, and pay f
 
 import csv
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final, TextIO
 
 from batchsora.manifest.csv_dialect import Dialect, dialect_of
+from batchsora.manifest.csv_formulas import calculated
 from batchsora.manifest.csv_lines import LONGEST_LINE, lines_of
 from batchsora.manifest.csv_quotes import (
     begins_behind_space,
     cut_at,
+    cut_at_other,
     may_begin_behind_space,
     seems_separated,
 )
@@ -24,6 +26,7 @@ from batchsora.manifest.errors import ManifestError, RowProblem, refused, shorte
 from batchsora.manifest.raw import (
     PLAIN,
     RawRow,
+    RawTable,
     Reading,
     Settings,
     check_regular,
@@ -52,12 +55,14 @@ class CsvTable:
         dialect: how it is written.
         headers: as written, without empty ones at the end.
         header_row: its first row that is not blank.
+        read: the places of the columns that are read, where a formula is told by its text.
     """
 
     path: Path
     dialect: Dialect
     headers: tuple[str, ...]
     header_row: int
+    read: frozenset[int] = frozenset()
 
     sheet = None
 
@@ -78,6 +83,7 @@ class CsvTable:
             lines: list[str] = []
             records = _records(self.path, file, self.dialect, lines)
             original = _original(self.headers)
+            results = _results(self.headers)
             _, cells = next(records, (0, []))
             if _header(cells) != self.headers:
                 raise refused(
@@ -90,14 +96,32 @@ class CsvTable:
                         yield self._is_separated(row, cells[0])
                         continue
                 text = "".join(cells)  # cheaper than a look at every cell
-                if '"' in text and self.dialect.quotes:
-                    cut = cut_at(cells, "".join(lines))
+                if self.dialect.quotes and ('"' in text or "'" in text or not text.isascii()):
+                    cut = self._cut(cells, lines, results)
                     if cut is not None:
                         yield self._is_cut(row, cut, cells[cut])
                         continue
+                written = cells
                 if "'" in text:
                     cells = [original(cell) for cell in cells]  # noqa: PLW2901 - the same cells
+                if "=" in text:
+                    cells = [*calculated(cells, written, self.read)]  # noqa: PLW2901
                 yield RawRow(row, cells)
+
+    @staticmethod
+    def _cut(cells: Sequence[str], lines: Sequence[str], results: Sequence[int]) -> int | None:
+        """Find a cell that a separator cuts in two.
+
+        In a row with results nothing is cut at quotes of another kind: whoever wrote them enclosed
+        every text that has a separator.
+        """
+        text = lines[0] if len(lines) == 1 else "".join(lines)
+        cut = cut_at(cells, text) if '"' in text else None
+        if cut is not None:
+            return cut
+        if results and any(cells[place].strip() for place in results if place < len(cells)):
+            return None
+        return cut_at_other(cells, text)
 
     def as_several(self) -> "CsvTable":
         """Take a table of one column as one of several, as it will be with results."""
@@ -161,6 +185,11 @@ def open_csv(path: Path, reading: Reading = PLAIN, suffix: str | None = None) ->
     raise refused(str(path), "the file is empty", "Its first row must hold the columns' names.")
 
 
+def with_formulas_told(table: RawTable, places: Iterable[int]) -> RawTable:
+    """Have formulas told in some columns of a text table; other tables do it by themselves."""
+    return replace(table, read=frozenset(places)) if isinstance(table, CsvTable) else table
+
+
 def _opened(path: Path, encoding: str) -> TextIO:
     try:
         return path.open(encoding=encoding, newline="")
@@ -172,10 +201,11 @@ def _quotes_enclose(path: Path, dialect: Dialect) -> bool:
     """Find out whether quotes enclose cells in a table that tabs separate.
 
     They don't where that would leave quotes that don't match, and every row has as many cells as
-    the header without it.
+    the header without it; or where a cell would go over tabs and line breaks, and every line has as
+    many cells as the header without it.
 
     Raises:
-        ManifestError: the file can't be read.
+        ManifestError: the file can't be read, or it can't be told.
     """
     if dialect.delimiter != "\t":
         return True
@@ -184,13 +214,35 @@ def _quotes_enclose(path: Path, dialect: Dialect) -> bool:
             return True
     try:
         with _opened(path, dialect.encoding) as file:
-            deque(_records(path, file, dialect), maxlen=0)
+            records = _records(path, file, dialect)
+            exported = any(_results(cells) for _, cells in islice(records, 1))
+            glued = [row for row, cells in records if not exported and any(map(_is_glued, cells))]
     except ManifestError:
-        literal = replace(dialect, quotes=False)
-        with _opened(path, dialect.encoding) as file:
-            widths = [len(cells) for _, cells in _records(path, file, literal)]
-        return any(width > widths[0] for width in widths)
-    return True
+        widths = _literal_widths(path, dialect)
+        return max(widths) > widths[0]
+    if not glued:
+        return True
+    if len({*_literal_widths(path, dialect)}) > 1:
+        raise refused(
+            str(path),
+            f"a quote opens in row {glued[0]} and closes on another line, behind a tab: it can't "
+            "be told whether that is one text or several rows",
+            "Remove the tab from the text, or the quotes; or save the table as .xlsx.",
+            row=glued[0],
+        )
+    return False
+
+
+def _is_glued(cell: str) -> bool:
+    """Whether a cell has what ends a cell, and what ends a row."""
+    return "\t" in cell and ("\n" in cell or "\r" in cell)
+
+
+def _literal_widths(path: Path, dialect: Dialect) -> list[int]:
+    """Return how many cells the rows have when quotes are left as they are."""
+    with _opened(path, dialect.encoding) as file:
+        rows = _records(path, file, replace(dialect, quotes=False))
+        return [len(cells) for _, cells in rows]
 
 
 def _quotes_follow_spaces(path: Path, dialect: Dialect) -> bool:
@@ -225,10 +277,15 @@ def _header(cells: list[str]) -> tuple[str, ...]:
     return tuple(original(cell) for cell in cells[:last])
 
 
-def _original(headers: Collection[str]) -> Callable[[str], str]:
+def _results(headers: Sequence[str]) -> list[int]:
+    """Return where the columns of results stand in a table that we exported; else nothing."""
+    names = {place: name for place, one in enumerate(headers) if (name := result_column(one))}
+    return [*names] if len({*names.values()}) >= ENOUGH else []
+
+
+def _original(headers: Sequence[str]) -> Callable[[str], str]:
     """Say how cells become again what they were before an export; a person's own stay theirs."""
-    results = {name for header in headers if (name := result_column(header)) is not None}
-    return restored if len(results) >= ENOUGH else restored_at_first
+    return restored if _results(headers) else restored_at_first
 
 
 def _records(

@@ -79,7 +79,8 @@ WEAK: Final[Mapping[str, tuple[str, ...]]] = {
 _ASKED: Final[Mapping[str, tuple[str, ...]]] = {
     "count": (
         "quantity", "qty", "pieces", "pcs", "how many", "num videos", "anzahl", "stückzahl",
-        "quantité", "cantidad", "quantidade", "quantità", "aantal", "ilość",
+        "quantité", "cantidad", "quantidade", "quantità", "aantal", "ilość", "nombre de vidéos",
+        "nombre de videos", "número de vídeos", "número de videos", "numero di video",
     ),
     "image": (
         "image name", "picture name", "photo name", "bild", "bilder", "bilddatei", "foto", "fotos",
@@ -90,6 +91,7 @@ _ASKED: Final[Mapping[str, tuple[str, ...]]] = {
         "orientação", "orientamento",
     ),
     "duration": (
+        "len", "dur", "clip time", "video time",
         "runtime", "dauer", "videodauer", "länge", "laenge", "videolänge", "sekunden", "durée",
         "secondes", "duración", "duração", "segundos", "durata", "secondi", "duur", "lengte",
     ),
@@ -101,6 +103,16 @@ _SEEN: Final = frozenset(["action", "visual", "visuals", "whatwesee", "shotdescr
 """Beside a ``Scene`` that only numbers the shots, these say what is seen."""
 _OTHER_PROMPTS: Final = frozenset(["negative", "neg", "old", "previous", "unused", "exclude"])
 """What a hint says of a column that is another thing than the prompt."""
+_NUMBERS: Final = frozenset(["#", "?", "no", "nr", "num", "number", "id", "index"])
+"""Beside a prompt they make its number, or a question about it."""
+_OF_PROMPTS: Final = _NUMBERS | frozenset(
+    [
+        "status", "length", "characters", "chars", "words", "tokens", "author", "date", "language",
+        "category", "type", "tags", "title", "name", "note", "notes", "comment", "comments",
+        "rating", "score",
+    ]
+)  # fmt: skip
+"""The last words of headers that tell something of prompts, and are none."""
 
 LONGEST_HEADER: Final = 1000
 """Characters; a header is repeated in messages, and compared with every name of ours."""
@@ -117,108 +129,29 @@ WEAKEST: Final = 2
 _HINT: Final = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}|<[^<>]*>")
 _NUMBERED: Final = re.compile(r"\A\s*(?:\(?[0-9]{1,3}\s*[.):]|\([0-9]{1,3}\))\s*(?=\S)")
 _WORD: Final = re.compile(r"[^\W_]+")
+_MARKED: Final = re.compile(r"[#?\uff03\uff1f\u2116]\W*\Z")
+"""A header that ends with a sign of numbers, or a question mark."""
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _OTHER_UNITS: Final = frozenset(
     [
-        "min",
-        "mins",
-        "minute",
-        "minutes",
-        "hour",
-        "hours",
-        "hr",
-        "hrs",
-        "h",
-        "ms",
-        "msec",
-        "millisecond",
-        "milliseconds",
-        "day",
-        "days",
-        "frame",
-        "frames",
-        "fps",
-        "mm",
-        "cm",
-        "m",
-        "km",
-        "inch",
-        "inches",
-        "ft",
-        "feet",
-        "px",
-        "pixel",
-        "pixels",
-        "kb",
-        "mb",
-        "gb",
-        "bytes",
-        "character",
-        "characters",
-        "char",
-        "chars",
-        "letter",
-        "letters",
-        "word",
-        "words",
-        "token",
-        "tokens",
-        "line",
-        "lines",
+        "min", "mins", "minute", "minutes", "hour", "hours", "hr", "hrs", "h", "ms", "msec",
+        "millisecond", "milliseconds", "day", "days", "frame", "frames", "fps", "mm", "cm", "m",
+        "km", "inch", "inches", "ft", "feet", "px", "pixel", "pixels", "kb", "mb", "gb", "bytes",
+        "character", "characters", "char", "chars", "letter", "letters", "word", "words", "token",
+        "tokens", "line", "lines",
     ]
-)
+)  # fmt: skip
 """What a hint says of a column that measures something else."""
 _MEASURES: Final = ("duration", "count", "priority")
 _FILLERS: Final = frozenset(
     [
-        "in",
-        "of",
-        "the",
-        "a",
-        "an",
-        "for",
-        "per",
-        "each",
-        "to",
-        "and",
-        "or",
-        "is",
-        "our",
-        "your",
-        "my",
-        "video",
-        "videos",
-        "clip",
-        "clips",
-        "output",
-        "target",
-        "desired",
-        "wanted",
-        "needed",
-        "required",
-        "requested",
-        "optional",
-        "final",
-        "total",
-        "default",
-        "preferred",
-        "number",
-        "no",
-        "num",
-        "max",
-        "value",
-        "field",
-        "column",
-        "s",
-        "sec",
-        "secs",
-        "second",
-        "please",
-        "choose",
-        "select",
-        "enter",
+        "in", "of", "the", "a", "an", "for", "per", "each", "to", "and", "or", "is", "our", "your",
+        "my", "video", "videos", "clip", "clips", "output", "target", "desired", "wanted", "needed",
+        "required", "requested", "optional", "final", "total", "default", "preferred", "number",
+        "no", "num", "max", "value", "field", "column", "s", "sec", "secs", "second", "please",
+        "choose", "select", "enter",
     ]
-)
+)  # fmt: skip
 """Words that make no other thing of what stands beside them."""
 _HEADS: Final = {
     "image": ("image", "images", "picture", "pictures", "photo", "photos", "img"),
@@ -263,11 +196,11 @@ _LAST: Final = {word: name for name, words in _HEADS.items() for word in words}
 def meaning(header: str) -> str | None:
     """Return which column of ours a header names (``"Text"``: ``"prompt"``), or None."""
     if (name := _KNOWN.get(folded(header))) is not None:
-        return name
+        return None if name == "prompt" and _MARKED.search(header) else name
     name = next((_KNOWN[word] for word in _bare(header) if word in _KNOWN), None)
     if name in _MEASURES and _hinted(header, _OTHER_UNITS):
         return None
-    return None if name == "prompt" and _hinted(header, _OTHER_PROMPTS) else name
+    return None if name == "prompt" and _is_of_prompts(header) else name
 
 
 def rank(header: str) -> int:
@@ -308,6 +241,19 @@ def is_doubtful(prompt: str) -> bool:
 def may_be_prompt(header: str) -> bool:
     """Whether a header may be that of the prompts where another one does not say so outright."""
     return folded(header) in _SEEN or meaning(header) == "prompt" or not is_doubtful(header)
+
+
+def is_second_prompt(header: str) -> bool:
+    """Whether a header speaks of a prompt, and may mean the one to buy: ``Prompt v2``."""
+    return not is_doubtful(header) and not _is_of_prompts(header)
+
+
+def _is_of_prompts(header: str) -> bool:
+    """Whether a header is that of the number of a prompt, of its notes, or of another kind."""
+    if _MARKED.search(header) or _hinted(header, _OTHER_PROMPTS | _NUMBERS):
+        return True
+    words = _WORD.findall(_CAMEL.sub(" ", _HINT.sub(" ", header)).casefold())
+    return not (_OTHER_PROMPTS.isdisjoint(words) and _OF_PROMPTS.isdisjoint(words[-1:]))
 
 
 def resembled(header: str, present: Collection[str]) -> tuple[str, bool] | None:

@@ -1,7 +1,8 @@
 """Columns that hold what a column of ours holds, under a header that is none of ours.
 
 A column ``File`` in which every cell names a picture was meant as the image. Left alone, every row
-would be bought as text to video. Such a column is found by its cells while the rows are read.
+would be bought as text to video. Such a column is found by its cells while the rows are read, and
+so are prompts of which each is only a number.
 """
 
 import json
@@ -32,8 +33,8 @@ _WHAT: Final = {
     "orientation": "are orientations",
     "duration": "are durations that can be bought",
 }
-_STRICT: Final = frozenset({"duration"})
-"""Kinds of which every cell has to be: 10 and 15 are numbers as others are."""
+_ONLY_NUMBER: Final = re.compile(r"\W*[0-9]{1,9}(?:[.:\-/][0-9]{1,9})*[a-z]?\W*", re.IGNORECASE)
+"""A prompt that is a number and nothing else: ``7``, ``#7``, ``3.2``, ``4b``."""
 MOST_OTHERS: Final = 50
 """More cells of another kind than fit make a column somebody's own; the rest is not looked at."""
 _NOT_YET: Final = frozenset({"folgt", "tbd", "tba", "todo", "pending", "keine", "keins", "kein"})
@@ -86,18 +87,36 @@ class Lookalikes:
         """A key of ours that lies inside the mappings of a column, by its place."""
         self._fit: Counter[tuple[int, str]] = Counter()
         """How many more cells of a column are of a kind than are not, by place and kind."""
+        self._others: set[int] = set()
+        """Columns some of whose cells are no durations."""
+        self._twice: set[int] = set()
+        """Columns in which a duration stands twice, as no number does that counts rows."""
+        self._seen: set[tuple[int, int]] = set()
+        """The durations of each column."""
+        self._numbers: int | None = None if columns.told else 0
+        """How many prompts were seen that are only numbers; None where one is a text."""
 
     def see(self, rows: Iterable[object]) -> None:
         """Look at rows; what is no row is passed over."""
-        if not self._open:
+        if not self._open and self._numbers is None:
             return
         lump = [raw.cells for raw in rows if isinstance(raw, RawRow)]
+        self._look_at_prompts(lump)
         for place, kind in [*self._ours.items()]:
             if any(cells[place].strip() for cells in lump if place < len(cells)):
                 del self._ours[place]  # the manifest says it where it is looked for
                 self._drop({kind}, self._open)
         for place in [*self._open]:
             self._judge(place, [cells[place] for cells in lump if place < len(cells)])
+
+    def _look_at_prompts(self, lump: Iterable[Sequence[str]]) -> None:
+        place = self._known["prompt"]
+        for cells in lump if self._numbers is not None else ():
+            prompt = cells[place].strip() if place < len(cells) else ""
+            if prompt and not _ONLY_NUMBER.fullmatch(prompt[:LONGEST]):
+                self._numbers = None
+                return
+            self._numbers = (self._numbers or 0) + bool(prompt)
 
     def _judge(self, place: int, cells: Sequence[str]) -> None:
         for cell, times in Counter(cells).items():
@@ -109,11 +128,22 @@ class Lookalikes:
             for kind in [*self._open[place]]:
                 fits = _KINDS[kind](short)
                 self._fit[place, kind] += times if fits else -times
-                other = not fits and kind in _STRICT
-                if other or self._fit[place, kind] < -MOST_OTHERS:
+                if kind == "duration":
+                    self._note_duration(place, short if fits else None, times)
+                if self._fit[place, kind] < -MOST_OTHERS:
                     self._drop({kind}, [place])
             if place not in self._open:
                 return
+
+    def _note_duration(self, place: int, text: str | None, times: int) -> None:
+        """Note a duration that can be bought, or None for what is none."""
+        if text is None:
+            self._others.add(place)
+            return
+        seconds = values.duration(text)
+        if times > 1 or (place, seconds) in self._seen:
+            self._twice.add(place)
+        self._seen.add((place, seconds))
 
     def _look_within(self, place: int, cell: str) -> None:
         """Find a key of ours, however deep, in a mapping that a reader of trees wrote as JSON."""
@@ -140,8 +170,15 @@ class Lookalikes:
             if not self._open[place]:
                 del self._open[place]
 
+    def _mostly(self, place: int, kind: str) -> bool:
+        """Whether most cells of a column are of a kind, and no numbers that count rows."""
+        counts = kind == "duration" and place in self._others and place not in self._twice
+        return self._fit[place, kind] > 0 and not counts
+
     def warnings(self, file: str, headers: Sequence[str], row: int | None) -> list[RowProblem]:
-        """Say which columns mostly hold what one of ours holds, as far as rows were seen.
+        """Say which columns mostly hold what one of ours holds, and prompts that are only numbers.
+
+        It is said of the rows that were seen.
 
         Args:
             file: the manifest's path.
@@ -151,11 +188,30 @@ class Lookalikes:
         found = {
             place: fitting[0]
             for place, kinds in self._open.items()
-            if (fitting := [k for k in _KINDS if k in kinds and self._fit[place, k] > 0])
+            if (fitting := [k for k in _KINDS if k in kinds and self._mostly(place, k)])
         }
-        return [_warning(file, headers[place], name, row) for place, name in found.items()] + [
-            _warning_within(file, headers[place], name, row) for place, name in self._within.items()
-        ]
+        prompts = [_only_numbers(file, headers[self._known["prompt"]], row)]
+        return (
+            prompts[: self._numbers or 0]
+            + [_warning(file, headers[place], name, row) for place, name in found.items()]
+            + [
+                _warning_within(file, headers[place], name, row)
+                for place, name in self._within.items()
+            ]
+        )
+
+
+def _only_numbers(file: str, header: str, row: int | None) -> RowProblem:
+    """Return what is said of prompts that are all numbers."""
+    return RowProblem(
+        file,
+        row,
+        header,
+        None,
+        "all prompts are only numbers, as they are where a column counts the rows",
+        "--map 'Your name=prompt' tells which column has the prompts; if it is this one, say "
+        f"{way_to_map(header, 'prompt')}.",
+    )
 
 
 def _warning(file: str, header: str, name: str, row: int | None) -> RowProblem:

@@ -18,7 +18,7 @@ MOST_FOLDERS: Final = 200
 
 _NOTHING: Final = frozenset(
     ("-", "--", "\u2013", "\u2014", "none", "n/a", "na", "no", "nil", "null", "nan", "x", "/", "?")
-)
+) | {"\\n"}
 _LONGEST_NAME: Final = 1024
 """Characters; no file system has longer ones."""
 _QUOTES: Final = "\"'`\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"

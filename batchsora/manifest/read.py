@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 
 from batchsora.manifest.apart_table import open_apart
 from batchsora.manifest.columns import Columns, understand
-from batchsora.manifest.csv_reader import open_csv
+from batchsora.manifest.csv_reader import open_csv, with_formulas_told
 from batchsora.manifest.defaults import with_defaults
 from batchsora.manifest.embedded import EmbeddedTable, check_said, with_pictures
 from batchsora.manifest.errors import ManifestError, RowProblem, refused
@@ -339,6 +339,7 @@ def open_manifest(
     drawings: EmbeddedTable | None = None
     if table.header_row is not None:  # in a tree each job is written as one
         always = bool(reading.defaults.get("prompt"))
+        table = with_formulas_told(table, meaning.known.values())
         embedded = embedded_in(table)
         table = Sieve(table, meaning.known, meaning.nameless, file, always, left_out)
         if embedded:

@@ -38,9 +38,9 @@ _FAILED: Final = re.compile(
     r"#[^\W_a-z]*(?:[/\u00a1\u00bf ]?[^\W_a-z]+){0,3}[!?]"
     r"|(?i:#(?:REF|NAME|VALUE|DIV/0|NULL|NUM|SPILL|CALC|BLOCKED|CONNECT|FIELD|ERROR|BUSY)[!?])"
     r"|(?i:#(?:N/A|N/D|N/V|NV|N/DISP|NA|GETTING_DATA|I/T|HI\u00c1NYZIK))"
-    r"|(?i:(?:ERR|FEHLER|ERREUR|ERROR):[0-9]{3})"
+    r"|(?i:(?:ERR|FEHLER|ERREUR|ERROR)\s?:\s?[0-9]{3})"  # in French with spaces
     r"|\#{3,}"  # a column that is too narrow
-    r"|(?i:(?:LOADING|WIRD GELADEN|CHARGEMENT|CARGANDO)(?:\.\.\.|\u2026))"
+    r"|(?i:(?:LOADING|WIRD GELADEN|CHARGEMENT|CARGANDO)\s?(?:\.\.\.|\u2026))"
 )
 """What programs write where a formula failed or is still at work."""
 FAILED_BEGIN: Final = frozenset("#EeFfLlWwCc")
@@ -49,8 +49,8 @@ LONGEST_FAILED: Final = 24
 
 _NOTHING: Final = frozenset(
     ("n/a", "na", "n.a", "n.v", "nan", "none", "null", "nil", "tbd", "tba", "tbc", "todo", "to do")
-) | {"true", "false", "undefined", "nat"}
-"""What people and programs write where there is no text."""
+) | {"true", "false", "undefined", "nat", "\\n"}
+"""What people and programs write where there is no text; a database writes ``\\N``."""
 LONGEST_NOTHING: Final = 16
 """Characters, with signs around it."""
 _WRITE: Final = "Write what the video shows, or remove the row."

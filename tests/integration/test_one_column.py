@@ -48,7 +48,8 @@ def test_empty_cells_at_the_end_are_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "row", ["A kite,15", "A kite, 15", "A kite;15", "A kite\t15", "A kite|15", "A kite, 15, quer",
-            "A kite,landscape", "kite 2,15"]
+            "A kite,landscape", "kite 2,15", "A kite; portrait; 15 s", "A kite, 15 sec",
+            "A boat | landscape", "A boat, 16:9", "A boat, Portrait (9:16)"]
 )  # fmt: skip
 def test_what_seems_to_be_several_cells_is_an_error(tmp_path: Path, row: str) -> None:
     """It would be bought as the prompt, and its duration or orientation as the default."""

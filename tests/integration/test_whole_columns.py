@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support import tiny
 
@@ -61,6 +61,7 @@ def tables(draw: st.DrawFn) -> list[list[str]]:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(tables(), st.integers(1, 5))
+@example([["prompt"], ["0"], ["a\nkite", ""]], 1)
 def test_whole_columns_read_as_single_rows_do(
     tmp_path: Path, table: list[list[str]], lump: int
 ) -> None:
@@ -72,10 +73,15 @@ def test_whole_columns_read_as_single_rows_do(
         manifest = open_manifest(path)
     except ManifestError:
         return
-    single = [
-        item if isinstance(item, RowProblem) else spec_row(item, kind_of(item.request))
-        for item in manifest.rows()
-    ]
+    try:
+        single = [
+            item if isinstance(item, RowProblem) else spec_row(item, kind_of(item.request))
+            for item in manifest.rows()
+        ]
+    except ManifestError:  # quotes of one column that a separator follows
+        with pytest.raises(ManifestError):
+            list(manifest.spec_rows(kind_of))
+        return
     before, read.LUMP = read.LUMP, lump
     try:
         assert list(manifest.spec_rows(kind_of)) == single

@@ -11,6 +11,7 @@ from typing import Final
 from batchsora.manifest.books import shown
 from batchsora.manifest.books.marks import ERRORS, Marks
 from batchsora.manifest.books.model import Area, Picture
+from batchsora.manifest.books.xls_formulas import gives_number
 from batchsora.workbook.problems import WorkbookError
 
 _MAGIC: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -22,6 +23,9 @@ _STREAM, _ROOT = 2, 5
 _SUMMARY: Final = "\x05SummaryInformation"
 
 _BOF, _EOF, _SHEET, _PASSWORD, _RECALCULATED = 0x0809, 0x000A, 0x0085, 0x002F, 0x01C1
+_WRITTEN_BY: Final = 0x005C
+_LIBREOFFICE: Final = b"\x04\x00\x00Calc "
+"""What LibreOffice writes where Excel writes the name of its user."""
 _ROW, _COLUMNS, _MERGED, _ERROR = 0x0208, 0x007D, 0x00E5, 0x0205
 _FORMAT, _STYLE, _NUMBER, _SMALL, _SMALLS = 0x041E, 0x00E0, 0x0203, 0x027E, 0x00BD
 _FORMULAS: Final = (0x0006, 0x0206, 0x0406)
@@ -52,7 +56,7 @@ class Xls:
         streams = _streams(path.read_bytes())
         self._book = streams.get("workbook") or streams.get("book") or b""
         self._starts: list[int] = []
-        recalculated = False
+        recalculated = libreoffice = False
         own: dict[int, str] = {}
         styles: list[int] = []
         wide = "workbook" in streams
@@ -65,8 +69,13 @@ class Xls:
                 styles.append(unpack_from("<H", self._book, start + 2)[0])
             elif kind == _PASSWORD:
                 break
+            elif kind == _WRITTEN_BY:
+                libreoffice = self._book[start : start + len(_LIBREOFFICE)] == _LIBREOFFICE
             recalculated |= kind == _RECALCULATED
         self._forms = [shown.form_of(number, own) for number in styles]
+        # LibreOffice stores 0 for the texts of an .ods, other programs for every formula
+        self._zeros = recalculated and not libreoffice
+        self._wide = wide
         # a program that knows no formulas stores an empty text for each (xlwt does)
         self._calculated = recalculated or _SUMMARY.lower() in streams
 
@@ -140,13 +149,19 @@ class Xls:
         row, column = unpack_from("<HH", data)
         flags = unpack_from("<H", data, 14)[0]
         if unpack_from("<H", data, 12)[0] != _NO_NUMBER:
-            # nobody calculated what is 0 and to be calculated each time
-            if flags & _ALWAYS and not unpack_from("<d", data, 6)[0]:
+            if not unpack_from("<d", data, 6)[0] and self._is_doubtful(flags, data):
                 found.uncalculated.add((row + 1, column))
         elif data[6] == _FAILED:
             found.errors[row + 1, column] = ERRORS.get(data[8], "#ERROR!")
         elif data[6] == _EMPTY and not self._calculated:
             found.uncalculated.add((row + 1, column))
+
+    def _is_doubtful(self, flags: int, data: bytes) -> bool:
+        """Whether nobody may have calculated a formula whose result is 0."""
+        if flags & _ALWAYS:
+            return True
+        number = gives_number(data) if self._wide else True
+        return not number if number is not None else not self._zeros
 
     def _records(self, start: int) -> Iterator[tuple[int, int, int]]:
         """Give the records of a part, those of charts in it left out: kind, start, size."""
