@@ -190,9 +190,9 @@ class Lookalikes:
             for place, kinds in self._open.items()
             if (fitting := [k for k in _KINDS if k in kinds and self._mostly(place, k)])
         }
-        prompts = [_only_numbers(file, headers[self._known["prompt"]], row)]
+        numbers = self._numbers and row is not None  # a job of YAML calls its own prompt so
         return (
-            prompts[: self._numbers or 0]
+            ([_only_numbers(file, headers[self._known["prompt"]], row)] if numbers else [])
             + [_warning(file, headers[place], name, row) for place, name in found.items()]
             + [
                 _warning_within(file, headers[place], name, row)

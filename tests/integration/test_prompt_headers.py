@@ -91,3 +91,19 @@ def test_prompts_that_are_all_numbers_stop_a_run(
 
 def test_a_prompt_that_is_a_number_among_others_is_one(tmp_path: Path) -> None:
     assert read(table(tmp_path, "Scene\n1984\nA kite\n")) == (["1984", "A kite"], ())
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("m.yaml", 'jobs:\n  - "1984"\n'),
+        ("m.json", '[{"prompt": "1984"}]'),
+        ("m.jsonl", '{"prompt": "1984"}\n'),
+    ],
+)
+def test_a_job_that_calls_its_own_prompt_so_may_be_a_number(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    assert read(path) == (["1984"], ())
