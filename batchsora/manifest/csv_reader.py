@@ -234,8 +234,11 @@ def _quotes_enclose(path: Path, dialect: Dialect) -> bool:
 
 
 def _is_glued(cell: str) -> bool:
-    """Whether a cell has what ends a cell, and what ends a row."""
-    return "\t" in cell and ("\n" in cell or "\r" in cell)
+    """Whether a cell has what ends a cell, and what ends a row, and is not surely meant to.
+
+    A quote in it was written twice, as only programs do that enclose cells.
+    """
+    return "\t" in cell and ("\n" in cell or "\r" in cell) and '"' not in cell
 
 
 def _literal_widths(path: Path, dialect: Dialect) -> list[int]:

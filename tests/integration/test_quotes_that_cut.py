@@ -116,3 +116,9 @@ def test_an_export_between_tabs_keeps_texts_with_both(tmp_path: Path) -> None:
     path = tmp_path / "t.tsv"
     write_table(path, ["prompt", *RESULTS], [{"prompt": "A kite\t\nred", "status": "done"}])
     assert read(path) == (["A kite\t\nred"], [])
+
+
+def test_a_text_with_tabs_and_lines_is_one_where_its_own_quotes_are_doubled(tmp_path: Path) -> None:
+    """As LibreOffice and Excel write it, also beside a row that is too short."""
+    text = 'Video idea\tNotes\tOwner\n"A ""big""\n\tkite"\tx\t\nA boat\n'
+    assert read(table(tmp_path, text, "t.tsv")) == (['A "big"\n\tkite', "A boat"], [])
