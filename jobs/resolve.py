@@ -50,11 +50,7 @@ async def resolve_as(
     if not waits:
         _must_be_in_doubt(job)
     generation_id = folded_id(generation_id)
-    owner = store.read(lambda connection: views.attempt_of_generation(connection, generation_id))
-    if owner is not None:
-        raise NotAllowedError(
-            f"generation {generation_id} belongs to job {owner.key!r} of {owner.batch!r} already"
-        )
+    store.read(lambda connection: _refuse_taken(connection, generation_id))
     try:
         found = await provider.generation(generation_id)
     except UnknownGenerationError as error:
@@ -70,6 +66,7 @@ async def resolve_as(
     now = clock.now()
 
     def adopt(connection: Connection) -> bool:
+        _refuse_taken(connection, generation_id)  # a run may have found its attempt meanwhile
         if waits:
             ahead = (provider.clock_ahead or timedelta(0)).total_seconds()
             return takeovers.take_over(connection, job.id, found, now, ahead)
@@ -77,6 +74,14 @@ async def resolve_as(
 
     landed = store.write(adopt)
     _must_have_landed(job, landed=landed)
+
+
+def _refuse_taken(connection: Connection, generation_id: str) -> None:
+    owner = views.attempt_of_generation(connection, generation_id)
+    if owner is not None:
+        raise NotAllowedError(
+            f"generation {generation_id} belongs to job {owner.key!r} of {owner.batch!r} already"
+        )
 
 
 @dataclass(frozen=True, slots=True)

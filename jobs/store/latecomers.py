@@ -24,6 +24,7 @@ from .rows import (
     move_attempt,
     move_job,
     move_money,
+    owner_of,
     request_key,
 )
 
@@ -133,10 +134,10 @@ def reappear(
 
     Returns:
         Whether it was adopted, or is paid for twice because a later attempt may have been created
-        as well; None where it is no void any more.
+        as well; None where it is no void any more, or another attempt has the generation by now.
     """
     row = attempt_row(connection, attempt_id)
-    if row is None:
+    if row is None or owner_of(connection, generation_id) is not None:
         return None
     wanted = _WANTED.first(connection, job=row.job_id)
     edited = _edited(connection, row, wanted)

@@ -8,14 +8,14 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, func, select
 
 from ..states import AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, LIVE
 from . import prices, shown, voids
 from .prepared import Prepared
 from .queues import BEHIND
-from .rows import ASKED, attempt_row, estimate, move_attempt, move_job, move_money
+from .rows import ASKED, attempt_row, estimate, move_attempt, move_job, move_money, owner_of
 
 LONGEST_WAIT = timedelta(hours=1)
 """Until a job is sent again whose submissions came to nothing."""
@@ -25,8 +25,6 @@ ANSWERED_WITHIN = timedelta(seconds=5)
 
 NEWEST = 1000
 """Attempts among which the last signs of a run that ended are looked for."""
-
-_OWNER = Prepared(select(ATTEMPT.c.id).where(ATTEMPT.c.generation_id == bindparam("generation")))
 
 
 def accept(
@@ -53,7 +51,7 @@ def accept(
         # the unique index on generations, by its name; the statement did nothing
         if "attempt.generation_id" not in str(error):
             raise
-        owner = _OWNER.scalar(connection, generation=generation_id)
+        owner = owner_of(connection, generation_id)
     reason = f"the answer named generation {generation_id}, which attempt {owner} has"
     doubt(connection, attempt_id, reason, now)
     return False
@@ -63,8 +61,14 @@ def adopt(connection: Connection, attempt_id: int, generation_id: str, now: date
     """Settle a doubt: this generation of the account is the attempt's; it is looked at at once.
 
     The list shows no price, so it counts as the attempt's hold and is marked as estimated.
+
+    Returns:
+        False when it did not land: the doubt was settled already, or a person, or a look, has given
+        the generation to another attempt meanwhile.
     """
     row = attempt_row(connection, attempt_id)
+    if owner_of(connection, generation_id) is not None:
+        return False
     if not _accepted(connection, attempt_id, "adopt", generation_id, None, now, timedelta(0)):
         return False
     shown.explain(connection, attempt_id, estimate(row))

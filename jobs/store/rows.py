@@ -177,6 +177,15 @@ _ATTEMPT = Prepared(
 )
 
 
+_OWNER = Prepared(select(ATTEMPT.c.id).where(ATTEMPT.c.generation_id == bindparam("generation")))
+
+
+def owner_of(connection: Connection, generation_id: str) -> int | None:
+    """Return the attempt that has a generation, or None."""
+    found: int | None = _OWNER.scalar(connection, generation=generation_id)
+    return found
+
+
 def attempt_row(connection: Connection, attempt_id: int) -> Any:
     """Read what a transition needs of an attempt, its job and its kind's price, or None."""
     return _ATTEMPT.first(connection, attempt=attempt_id)

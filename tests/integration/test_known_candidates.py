@@ -18,8 +18,9 @@ from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from jobs.errors import NotAllowedError
-from jobs.resolve import look_for, resolve_never_made
-from jobs.store import views
+from jobs.provider import Generation
+from jobs.resolve import look_for, resolve_as, resolve_never_made
+from jobs.store import latecomers, outcomes, views
 
 NEVER_MADE = ("resolve", "r0", "--never-made", "--force", "--grace", "0")
 QUICK = ("--rate", "0", "--poll-interval", "0.05", "--no-download", "--retries", "0")
@@ -168,3 +169,36 @@ def test_a_void_that_turned_up_is_told_by_the_run_that_sees_it(
         done = call("run", "night.csv", "--budget", "5", *QUICK)
         assert "turned up after they had counted as never made" in done.stderr
         assert len(world.made) == before
+
+
+def test_what_a_run_found_meanwhile_is_no_other_jobs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person names a generation, and while the provider is asked a run settles an equal row."""
+    engine = Engine(tmp_path, Invariants())
+    engine.announce(s10=120_000)
+    engine.provider.script = {"a kite": ["made", "made"]}
+    engine.load([spec("r0", "a kite"), spec("r1", "a kite", row=1)])
+    engine.run(
+        during=lambda runner: asyncio.get_running_loop().call_later(0.5, runner.stop), grace=60
+    )
+    mine, other = engine.attempts()
+    assert {mine.state, other.state} == {"in_doubt"}
+    asked = engine.provider.generation
+
+    async def beside(generation_id: str) -> Generation:
+        now = engine.clock.now()
+        assert engine.store.write(lambda c: outcomes.adopt(c, other.id, "gen-0", now))
+        return await asked(generation_id)
+
+    monkeypatch.setattr(engine.provider, "generation", beside)
+    job = engine.store.read(lambda c: views.find_job(c, "r0"))
+    with pytest.raises(NotAllowedError, match="gen-0 belongs to job 'r1' of 'night' already"):
+        run_virtual(
+            resolve_as(engine.store, engine.provider, engine.clock, job, "gen-0", force=False)
+        )
+    now = engine.clock.now()
+    assert not engine.store.write(lambda c: outcomes.adopt(c, mine.id, "gen-0", now))
+    assert engine.store.write(lambda c: outcomes.void(c, mine.id, "never made", now))
+    assert engine.store.write(lambda c: latecomers.reappear(c, mine.id, "gen-0", now)) is None
+    assert [one.generation_id for one in engine.attempts()] == [None, "gen-0"]
