@@ -5,7 +5,7 @@ before that is no longer there is passed over where that changes nothing; where 
 would be without it, opening stops (:func:`batchsora.manifest.kept_columns.refuse_gone`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
@@ -14,14 +14,14 @@ from typing import Any, Final
 from batchsora.app.databases import existing_store
 from batchsora.app.manifests import Source
 from batchsora.manifest.book_head import book_head
-from batchsora.manifest.errors import refused
+from batchsora.manifest.errors import ManifestError, refused
 from batchsora.manifest.headers import SYNONYMS, folded
 from batchsora.manifest.kept_columns import gone, still_written_so
 from batchsora.manifest.read import Manifest
 from batchsora.manifest.sheet_reader import EXCEL, OTHERS
 from jobs.errors import EngineError
 from jobs.schema import version
-from jobs.store import Store, views
+from jobs.store import Store, batches, views
 
 _FLAGS: Final = ("include_hidden", "ignore_pictures", "embedded_images")
 """What is said of a workbook by a word alone; ``--no-…`` takes it back."""
@@ -57,7 +57,7 @@ def as_kept(source: Source, store: Store, name: str | None) -> Source:
             the sheet that is read.
 
     Raises:
-        ManifestError: it was read in several ways, and it can't be told which one counts.
+        ManifestError: other sheets of it were read before, and none is said now.
     """
     path = str(source.path.resolve())
 
@@ -73,20 +73,30 @@ def as_kept(source: Source, store: Store, name: str | None) -> Source:
     sheet = source.reading.sheet
     if sheet is None and len(found) > 1 and source.path.suffix.lower() in (*EXCEL, *OTHERS):
         sheet = book_head(source.path).sheet
+        if all(kept.get("sheet") != sheet for kept in found.values()):
+            raise _which_sheet(source, sheet, found.values())
     if sheet is not None:
         found = {batch: kept for batch, kept in found.items() if kept.get("sheet") == sheet}
-    if len(found) > 1:
-        usual = (source.path.stem, f"{source.path.stem}-{sheet}")
-        found = {batch: kept for batch, kept in found.items() if batch in usual} or found
-    said = [_merged(source, kept) for kept in found.values()]
-    if any(one != said[0] for one in said):
-        batches = " or ".join(f"--name {quote(batch)}" for batch in found)
-        raise refused(
-            str(source.path),
-            f"it was read in other ways before, for {len(found)} batches",
-            f"Say which one it is: {batches}.",
-        )
-    return said[0] if said else source
+    if len(found) > 1:  # several batches of one table: the rows go into the newest
+        place = path if sheet is None else f"{path}#{sheet}"
+        newest = store.read(lambda c: batches.find_batch(c, None, place))
+        found = {batch: kept for batch, kept in found.items() if newest and batch == newest.name}
+    return _merged(source, *found.values()) if found else source
+
+
+def _which_sheet(
+    source: Source, sheet: str | None, kept: Iterable[Mapping[str, Any]]
+) -> ManifestError:
+    """Make the error of a workbook of which other sheets were read, each because it was said."""
+    known = sorted({str(one["sheet"]) for one in kept if one.get("sheet")})
+    choices = " or ".join(
+        f"--sheet {quote(name)}" for name in [*known, *([sheet] if sheet else [])]
+    )
+    return refused(
+        str(source.path),
+        f"several of its sheets were read before, and {sheet!r}, the first one, was none of them",
+        f"Say which one is meant: {choices}.",
+    )
 
 
 def _merged(source: Source, kept: Mapping[str, Any]) -> Source:

@@ -192,7 +192,7 @@ def _edited(connection: Connection, attempt: Any, wanted: Any) -> bool:
 
 
 def _note_twice(connection: Connection, attempt: Any, charge: int) -> None:
-    key = twice_key(attempt.batch_id)
+    key = twice_key(attempt.job_batch_id)  # it is told of the batch whose row it is
     ensure_budget(connection, key)
     more = BUDGET.c.charged_micros + charge
     connection.execute(update(BUDGET).where(BUDGET.c.key == key).values(charged_micros=more))

@@ -156,6 +156,7 @@ _ATTEMPT = Prepared(
         ATTEMPT.c.fingerprint,
         # what it was reserved under: whatever becomes of its job, its money moves there
         func.coalesce(ATTEMPT.c.batch_id, JOB.c.batch_id).label("batch_id"),
+        JOB.c.batch_id.label("job_batch_id"),
         ATTEMPT.c.campaign,
         JOB.c.attempt_id.label("current_attempt"),
         JOB.c.state.label("job_state"),

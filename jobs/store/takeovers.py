@@ -187,8 +187,9 @@ def take_over(
     job = connection.execute(select(JOB).where(JOB.c.id == job_id, QUEUED)).one_or_none()
     if job is None or fingerprint not in (None, job.fingerprint):
         return False
-    if _is_the_voids(connection, job, generation, ahead):
-        found = latecomers.reappear(connection, job.attempt_id, generation.id, now)
+    void = _void_of(connection, job, generation, ahead)
+    if void is not None:
+        found = latecomers.reappear(connection, void, generation.id, now)
         landed = found is Appeared.ADOPTED
     else:
         _attach(connection, job_id, job, generation, now)
@@ -197,22 +198,25 @@ def take_over(
     return landed
 
 
-def _is_the_voids(connection: Connection, job: Any, generation: Generation, ahead: float) -> bool:
-    """Check whether the job's last attempt counts as never made, and may have made this."""
-    if job.attempt_id is None or generation.created_at is None:
-        return False
-    void = connection.execute(
-        select(ATTEMPT.c.intent_at).where(
-            ATTEMPT.c.id == job.attempt_id,
+def _void_of(connection: Connection, job: Any, generation: Generation, ahead: float) -> int | None:
+    """Find the last attempt of a job that counts as never made, and may have made this."""
+    if generation.created_at is None:
+        return None
+    voids = connection.execute(
+        select(ATTEMPT.c.id, ATTEMPT.c.intent_at)
+        .where(
+            ATTEMPT.c.job_id == job.id,
             ATTEMPT.c.state == AttemptState.VOID,
             ATTEMPT.c.request_key == request_key(job),
         )
-    ).one_or_none()
-    if void is None:
-        return False
-    offset = doubts.clock_offset(connection, job.attempt_id)
-    ahead = offset.at_least(timedelta(seconds=ahead)).total_seconds()
-    return bool(generation.created_at.timestamp() - ahead >= void.intent_at.timestamp() - MARGIN)
+        .order_by(ATTEMPT.c.id.desc())
+    )
+    for void in voids:
+        offset = doubts.clock_offset(connection, void.id)
+        by = offset.at_least(timedelta(seconds=ahead)).total_seconds()
+        if generation.created_at.timestamp() - by >= void.intent_at.timestamp() - MARGIN:
+            return int(void.id)
+    return None
 
 
 MARGIN: Final = 30.0

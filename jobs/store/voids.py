@@ -3,24 +3,26 @@
 A void may turn up after all. Then its video is the row's, or its replacement is paid for twice; the
 replacement carries its key (money.md, *Settling doubts*). All of that goes by its row. Where that
 leaves its manifest, is cancelled, is removed with its batch or asks for something else, a queued
-row that asks for the same in any spelling takes the void over, whatever its id and its batch are.
+row that asks for the same in any spelling takes the void over, whatever its id and its batch are;
+where nobody asked for that one, it leaves it to one that is bought. The money stays with the
+budgets that the void was reserved under (money.md, *Caps*).
 """
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from itertools import product
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, text, update
 
 from ..columns import sql_list
-from ..ledger import keys_of
-from ..states import AttemptState, JobState
+from ..states import ASKED_BY_NAME, AttemptState, JobState
 from ..tables import ATTEMPT, BATCH, JOB
 from .latecomers import CREATED
 from .prepared import Prepared, values_in
-from .rows import REQUEST, ensure_budget, request_key
+from .rows import REQUEST, request_key
 
 _LATER = ATTEMPT.alias("later")
+_KNOWN = ATTEMPT.alias("known")
 _VOIDS = Prepared(
     select(
         ATTEMPT.c.id,
@@ -30,6 +32,7 @@ _VOIDS = Prepared(
         JOB.c.batch_id,
         JOB.c.in_manifest,
         JOB.c.state,
+        JOB.c.held_back,
         BATCH.c.removed_at,
         *REQUEST,
     )
@@ -44,13 +47,18 @@ _VOIDS = Prepared(
             _LATER.c.request_key == ATTEMPT.c.request_key,
             text(f"later.state IN {sql_list([*CREATED, AttemptState.VOID])}"),
         ),
+        ~exists().where(
+            _KNOWN.c.job_id == ATTEMPT.c.job_id,
+            _KNOWN.c.idempotency_key == ATTEMPT.c.idempotency_key,
+            text(f"known.state IN {sql_list(CREATED)}"),
+        ),
     )
 )
-"""The last void of each request of each row, where nothing took its place there."""
+"""The last void of each request of each row, where nothing took its place there, or has its key."""
 
 _SERVED = select(BATCH.c.id).where(BATCH.c.source.is_not(None), BATCH.c.removed_at.is_(None))
 _QUEUED = (
-    select(JOB.c.id, JOB.c.batch_id, JOB.c.campaign, *REQUEST)
+    select(JOB.c.id, JOB.c.batch_id, JOB.c.held_back, *REQUEST)
     .where(JOB.c.batch_id.in_(_SERVED), text("job.state = 'queued'"), JOB.c.in_manifest)
     .order_by(JOB.c.batch_id, JOB.c.row, JOB.c.id)
 )
@@ -60,9 +68,16 @@ _MAY_FOLD = or_(*(JOB.c.prompt.op("GLOB")(odd) for odd in ("*[^ -~]*", " *", "* 
 """Prompts that :func:`jobs.text.text_key` may change; so most are compared by SQLite alone."""
 
 _SAME = and_(ATTEMPT.c.job_id == bindparam("job"), ATTEMPT.c.request_key == bindparam("request"))
-_SENT = Prepared(select(ATTEMPT.c.id).where(_SAME).limit(1))
+_SENT = Prepared(
+    select(ATTEMPT.c.id)
+    .where(_SAME, text(f"state IN {sql_list([*CREATED, AttemptState.VOID])}"))
+    .limit(1)
+)
+"""What is known not to have been created leaves a row as if it had never sent its request."""
 _MOVED = Prepared(
-    select(ATTEMPT.c.id, ATTEMPT.c.day).where(_SAME, text("state = 'void'")).order_by(ATTEMPT.c.id)
+    select(ATTEMPT.c.id, ATTEMPT.c.state)
+    .where(_SAME, text("state IN ('void', 'rejected')"))
+    .order_by(ATTEMPT.c.id)
 )
 
 
@@ -80,25 +95,38 @@ def follow(connection: Connection) -> int:
     """
     left: dict[str, list[Any]] = {}
     for void in _VOIDS.all(connection):
-        if not _is_its_rows(void):
+        if not _is_its_rows(void) or void.held_back in ASKED_BY_NAME:
             left.setdefault(void.made_for, []).append(void)
     if not left:
         return 0
     given = 0
     for request, rows in _asking(connection, left).items():
-        for void in left[request]:
-            if not rows:
-                break
-            taker = min(rows, key=partial(_distance, void))
+        while pairs := [pair for pair in product(left[request], rows) if _may_take(*pair)]:
+            void, taker = min(pairs, key=_distance)
+            left[request].remove(void)
             rows.remove(taker)
             _give(connection, void, taker)
             given += 1
     return given
 
 
-def _distance(void: Any, row: Any) -> tuple[bool, bool]:
-    """Put its own batch first, then the same spelling: its key is sent again with that alone."""
-    return row.batch_id != void.batch_id, row.fingerprint != void.sent_as
+def _may_take(void: Any, row: Any) -> bool:
+    """Check whether a row may have a void: what nobody asked for takes none from its own row."""
+    return not _is_its_rows(void) or row.held_back not in ASKED_BY_NAME
+
+
+def _distance(pair: tuple[Any, Any]) -> tuple[bool, bool, bool, int]:
+    """Put rows that somebody asked for first, then those of its own batch, then the same spelling.
+
+    Its key is sent again with that spelling alone. Of several voids the newest goes first.
+    """
+    void, row = pair
+    return (
+        row.held_back in ASKED_BY_NAME,
+        row.batch_id != void.batch_id,
+        row.fingerprint != void.sent_as,
+        -void.id,
+    )
 
 
 def _is_its_rows(void: Any) -> bool:
@@ -119,23 +147,19 @@ def _asking(connection: Connection, requests: Mapping[str, Sequence[Any]]) -> di
 
 
 def _give(connection: Connection, void: Any, taker: Any) -> None:
-    """Let a row have a void, and those before it: with them goes under which caps it would be."""
+    """Let a row have a void, those before it, and what was refused for it meanwhile."""
     moved = _MOVED.all(connection, job=void.job_id, request=void.made_for)
     numbers = [one.id for one in moved]
-    for key in {key for one in moved for key in keys_of(taker.batch_id, taker.campaign, one.day)}:
-        ensure_budget(connection, key)  # it has nothing held or charged yet, but may turn up
-    connection.execute(
-        update(ATTEMPT)
-        .where(ATTEMPT.c.id.in_(numbers))
-        .values(job_id=taker.id, batch_id=taker.batch_id, campaign=taker.campaign)
-    )
+    connection.execute(update(ATTEMPT).where(ATTEMPT.c.id.in_(numbers)).values(job_id=taker.id))
     before = select(func.max(ATTEMPT.c.id)).where(ATTEMPT.c.job_id == void.job_id)
     connection.execute(
         update(JOB)
         .where(JOB.c.id == void.job_id, JOB.c.attempt_id.in_(numbers))
         .values(attempt_id=before.scalar_subquery())
     )
-    for number, more in ((void.job_id, -len(numbers)), (taker.id, len(numbers))):
+    # what was refused and is sent again was not counted
+    count = sum(one.state == AttemptState.VOID for one in moved)
+    for number, more in ((void.job_id, -count), (taker.id, count)):
         connection.execute(
             update(JOB).where(JOB.c.id == number).values(attempts=JOB.c.attempts + more)
         )

@@ -87,10 +87,8 @@ def test_an_equal_row_has_it_as_soon_as_its_own_gives_it_up(
     found = engine.store.write(lambda c: latecomers.reappear(c, void, "late", engine.clock.now()))
     assert found is Appeared.ADOPTED
     assert engine.jobs()["b"].state == "pending"
-    # it is charged under the caps of the row that has it, as its own purchase would have been
-    assert engine.budget("batch:2").charged_micros == PRICE
-    assert engine.budget("campaign:2:c").charged_micros == PRICE
-    assert engine.budget("batch:1").charged_micros == 0
+    # it is charged under the caps that it was reserved under: those of its new row may be full
+    assert engine.budget("batch:1").charged_micros == PRICE
 
 
 def test_a_row_that_asks_for_it_keeps_it_beside_its_equals(engine: Engine) -> None:

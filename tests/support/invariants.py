@@ -21,6 +21,7 @@ ATTEMPTS = Prepared(select(
     )),
     *(JOB.c[name] for name in ("duration", "orientation", "attempt_id")),
     JOB.c.state.label("job_state"),
+    JOB.c.batch_id.label("row_batch"),
 ).join(JOB, JOB.c.id == ATTEMPT.c.job_id))  # fmt: skip
 KEPT = Prepared(
     select(TALLY.c.batch_id, TALLY.c.state, TALLY.c.error_kind, TALLY.c.jobs).where(
@@ -83,7 +84,7 @@ class Invariants:
                 if attempt.state in CHARGED:
                     charged[key] = charged.get(key, 0) + attempt.price_micros
             if is_surplus(attempt.error):
-                twice = twice_key(attempt.batch_id)
+                twice = twice_key(attempt.row_batch)
                 charged[twice] = charged.get(twice, 0) + attempt.price_micros
         for key, budget in budgets.items():
             assert budget.held == held.get(key, 0), budget
