@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from batchsora.manifest import values
 from batchsora.manifest.columns import Columns
@@ -17,7 +17,6 @@ from jobs.provider import GenerationRequest, ImageRef
 from jobs.spec import JobSpec
 
 _T = TypeVar("_T")
-_ABSENT: Final = -1
 
 
 @dataclass(slots=True)
@@ -25,21 +24,21 @@ class _Faults:
     """Collects what is wrong with one row, so that a person sees all of it at once.
 
     Attributes:
-        image: where the images stand.
+        image: where the images stand, if there are any.
         drawn: in which column the picture lies that is a row's image, by the row.
     """
 
     file: str
     headers: Sequence[str]
     sheet: str | None = None
-    image: int = _ABSENT
+    image: int | None = None
     drawn: Mapping[int, int] = field(default_factory=dict)
     row: int = 0
     found: list[RowProblem] = field(default_factory=list)
 
     def add(self, place: int | None, text: str | None, problem: str, remedy: str) -> None:
         """Note a fault; ``place`` is the column's, None for the row as a whole."""
-        column = None if place is None or place == _ABSENT else self.headers[place]
+        column = None if place is None else self.headers[place]
         shown = None if text is None else shorten(text)
         cell = None
         if place is not None and place == self.image and self.row in self.drawn:
@@ -88,7 +87,7 @@ class RowReader:
         self.keys = Keys()
         self._places = known = columns.known
         self._picture_rule = Rule("image", pictures.read, None)
-        self._faults = _Faults(file, headers, sheet, known.get("image", _ABSENT), drawn)
+        self._faults = _Faults(file, headers, sheet, known.get("image"), drawn)
         self.names = [headers[place] for place in columns.carried]
         self.pick = _picker(columns.carried, len(headers))
         self.prompt = known["prompt"]

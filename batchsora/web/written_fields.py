@@ -64,7 +64,7 @@ def written_said(form: Form) -> Reading:
     )
 
 
-def written_of(form: Form, words: str, before: Reading | None = None) -> Written:
+def written_of(form: Form, words: str, before: Reading) -> Written:
     """Say what is offered.
 
     Args:
@@ -72,9 +72,8 @@ def written_of(form: Form, words: str, before: Reading | None = None) -> Written
         words: what was found, the options in it that are a remedy.
         before: how the file was read before, as far as that is known.
     """
-    kept = (None, None) if before is None else (before.encoding, before.delimiter)
-    encoding = "--encoding" in words or kept[0] or form.text("encoding")
-    delimiter = "--delimiter" in words or kept[1] or form.text("delimiter")
+    encoding = "--encoding" in words or before.encoding or form.text("encoding")
+    delimiter = "--delimiter" in words or before.delimiter or form.text("delimiter")
     return Written(
         ENCODINGS if encoding else {},
         {word: name for word, (_, name) in DELIMITERS.items()} if delimiter else {},

@@ -94,25 +94,26 @@ def follow(connection: Connection) -> int:
         How many rows took something over.
     """
     left: dict[str, list[Any]] = {}
+    kept = set()
     for void in _VOIDS.all(connection):
-        if not _is_its_rows(void) or void.held_back in ASKED_BY_NAME:
-            left.setdefault(void.made_for, []).append(void)
+        if _is_its_rows(void):
+            if void.held_back not in ASKED_BY_NAME:
+                continue
+            kept.add(void.id)  # nobody asked for its row: it leaves it to one that is bought
+        left.setdefault(void.made_for, []).append(void)
     if not left:
         return 0
-    given = 0
+    given: set[int] = set()
     for request, rows in _asking(connection, left).items():
-        while pairs := [pair for pair in product(left[request], rows) if _may_take(*pair)]:
-            void, taker = min(pairs, key=_distance)
-            left[request].remove(void)
-            rows.remove(taker)
-            _give(connection, void, taker)
-            given += 1
-    return given
-
-
-def _may_take(void: Any, row: Any) -> bool:
-    """Check whether a row may have a void: what nobody asked for takes none from its own row."""
-    return not _is_its_rows(void) or row.held_back not in ASKED_BY_NAME
+        taken = set()
+        for void, row in sorted(product(left[request], rows), key=_distance):
+            held = void.id in kept and row.held_back in ASKED_BY_NAME
+            if void.id in given or row.id in taken or held:
+                continue
+            _give(connection, void, row)
+            given.add(void.id)
+            taken.add(row.id)
+    return len(given)
 
 
 def _distance(pair: tuple[Any, Any]) -> tuple[bool, bool, bool, int]:
