@@ -12,6 +12,7 @@ from sqlalchemy import Connection, update
 from support.engine import Engine, spec
 from support.invariants import Invariants
 from support.provider import Made, ScriptedProvider
+from support.voids import hide, lose, stop_after
 
 from jobs.provider import (
     Accepted,
@@ -36,24 +37,6 @@ def engine(tmp_path: Path) -> Engine:
     made = Engine(tmp_path, Invariants(caps=False))
     made.announce(s10=PRICE)
     return made
-
-
-def stop_after(seconds: float) -> Callable[[Any], object]:
-    return lambda runner: asyncio.get_running_loop().call_later(seconds, runner.stop)
-
-
-def lose(engine: Engine, batch_id: int = 1, seconds: float = 0.5) -> int:
-    """Send what is queued, of which one gets no answer, and call that never made."""
-    engine.run((batch_id,), during=stop_after(seconds))
-    (number,) = [one.id for one in engine.attempts() if one.state == "in_doubt"]
-    now = engine.clock.now()
-    assert engine.store.write(lambda c: outcomes.void(c, number, "said so", now))
-    return int(number)
-
-
-def hide(engine: Engine) -> None:
-    """Let the list never show what was made so far."""
-    engine.provider.hides |= {one.id: 10**9 for one in engine.provider.made}
 
 
 def voided(engine: Engine, *more: Any) -> int:

@@ -3,33 +3,21 @@
 import csv
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from support.listed import Account
 from support.shell import Said, Shell
+from support.voids import LOST, called_never_made, hidden
 
-from batchsora.sandbox.faults import Fault, Faults
-from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import Reply
 
 RUN = (
     "run", "--budget", "5", "--poll-interval", "0.05", "--rate", "0", "--quiet", "--grace", "0.2",
     "--no-download",
 )  # fmt: skip
-LOST = "a heron, number 1"
 PAGES = 2
 """Pages that the look before buying reads, and the run does not need."""
-
-
-@dataclass(frozen=True, slots=True)
-class OneIsLost(Faults):
-    """The answer to one row is lost; its generation was made and charged."""
-
-    def of_submission(self, seed: int, prompt: str, turn: int) -> Fault:
-        del seed
-        return Fault.DROP if prompt == LOST and turn == 1 else Fault.NONE
 
 
 def sheet(ids: str = "0123") -> None:
@@ -40,31 +28,11 @@ def sheet(ids: str = "0123") -> None:
         )
 
 
-def hidden(_: int, plain: Reply) -> Reply:
-    return Reply(plain.status, [one for one in plain.body if one["prompt"] != LOST])
-
-
-@pytest.fixture
-def call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Shell:
-    """Call commands in an empty folder, with a token in the environment."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RUNBLOB_API_KEY", "never-made")
-    return Shell(capfd)
-
-
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch, call: Shell) -> Iterator[Account]:
     """A list that hides the lost one, and a person who calls it never made."""
-    made = Account(time_scale=2000.0)
-    made.listing = hidden
-    with SandboxServer(made, faults=OneIsLost()) as server:
-        monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
-        sheet()
-        assert call(*RUN, "night.csv").code == 7
-        said = call("resolve", "r1", "--never-made", "--grace", "0.2")
-        assert said.code == 0, said.err
+    sheet()
+    with called_never_made(call, monkeypatch, *RUN) as made:
         yield made
 
 

@@ -1,6 +1,5 @@
 """What counts as never made goes to a row that asks for it, where its own asks for it no more."""
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 from sqlalchemy import text
 from support.engine import Engine, spec
 from support.invariants import Invariants
+from support.voids import hide, lose, stop_after
 
 from jobs.provider import Generation, GenerationPhase
 from jobs.states import FailureKind
@@ -27,28 +27,10 @@ def engine(tmp_path: Path) -> Engine:
     return made
 
 
-def stop_after(seconds: float) -> Callable[[Any], object]:
-    return lambda runner: asyncio.get_running_loop().call_later(seconds, runner.stop)
-
-
-def lose(engine: Engine, batch_id: int = 1, seconds: float = 0.5) -> int:
-    """Send what is queued, of which one gets no answer, and call that never made."""
-    engine.run((batch_id,), during=stop_after(seconds))
-    (number,) = [one.id for one in engine.attempts() if one.state == "in_doubt"]
-    now = engine.clock.now()
-    assert engine.store.write(lambda c: outcomes.void(c, number, "said so", now))
-    return int(number)
-
-
 def voided(engine: Engine, *more: Any, prompt: str = "x") -> int:
     engine.provider.script = {prompt: ["made"]}
     engine.load([spec("a", prompt), *more])
     return lose(engine)
-
-
-def hide(engine: Engine) -> None:
-    """Let the list never show what was made so far."""
-    engine.provider.hides |= {one.id: 10**9 for one in engine.provider.made}
 
 
 def has(engine: Engine, key: str, attempt: int) -> bool:
