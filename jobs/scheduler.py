@@ -5,16 +5,16 @@ import logging
 import uuid
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import timedelta
 
 from sqlalchemy import Connection
 
+from .answers import Answers
 from .context import RunContext
 from .ending import Ending, Reason, Situation, serves, verdict
 from .funds import Funds
 from .judge import Judge
 from .money import usd_text
-from .pace import Pacer, look_delay
+from .pace import Pacer
 from .provider import (
     Accepted,
     GenerationRequest,
@@ -27,7 +27,16 @@ from .provider import (
     Unsent,
 )
 from .reconcile import Reconciler
-from .store import accounts, claims, doubts, handing, haste, looks, outcomes, outstanding, steering
+from .store import (
+    accounts,
+    claims,
+    doubts,
+    handing,
+    looks,
+    outcomes,
+    outstanding,
+    steering,
+)
 from .store.claims import Claim, ClaimResult, ClaimTerms
 
 log = logging.getLogger(__name__)
@@ -71,13 +80,13 @@ class Scheduler:
         self._gate = context.gate
         self._chance = context.chance
         self._checkpoint = context.checkpoint
-        self._durations = context.durations
         self._elsewhere = context.elsewhere
         self._looked_for = context.looked_for
         self._fence = context.fence
         self._funds = funds
         self._reconciler = reconciler
         self._judge = Judge(context, funds)
+        self._answers = Answers(context, self._judge)
         self._doubted: list[int] = []
         self._pacer = Pacer(context.policy.rate, context.clock)
         self._sending: set[asyncio.Task[None]] = set()
@@ -331,7 +340,9 @@ class Scheduler:
             self._checkpoint("answer-read")
             outcome = await self._judge.judged(claim, outcome)
             self._heed(claim, outcome)
-            await self._store.commit(lambda connection: self._settle(connection, claim, outcome))
+            await self._store.commit(
+                lambda connection: self._answers.write(connection, claim, outcome)
+            )
             self._checkpoint("outcome-written")
         finally:
             if len(self._sending) <= ROOM_FROM:  # else no turn could do anything
@@ -370,30 +381,3 @@ class Scheduler:
                 log.info("a submission is in doubt: %s: the next waits %.0f s", reason, seconds)
                 if cause is not None:
                     self._gate.refuse(cause, reason)
-
-    def _settle(self, connection: Connection, claim: Claim, outcome: SubmitOutcome) -> None:
-        now = self._clock.now()
-        attempt = claim.attempt_id
-        match outcome:
-            case Accepted(generation_id, price):
-                earliest = self._durations.earliest(claim.kind)
-                delay = look_delay(0, self._policy.poll_interval, None, earliest)
-                first_look = timedelta(seconds=delay)
-                landed = outcomes.accept(connection, attempt, generation_id, price, now, first_look)
-                if not landed:
-                    log.error("the acceptance of %s as %s was not expected", attempt, generation_id)
-                haste.let_forward(connection)
-            case Rejected(kind, message):
-                outcomes.reject(connection, attempt, kind, message, now)
-            case Throttled(_, words):
-                haste.throttle(connection, attempt, words, now)
-            case Refused(cause, message, sure=False):
-                haste.set_aside(connection, attempt, cause, message, now)
-            case Refused(cause, message):
-                haste.refuse(connection, attempt, cause, message, now)
-                for number in self._judge.put_back():
-                    outcomes.put_back(connection, number)
-            case Unsent(reason):
-                outcomes.release(connection, attempt, reason)
-            case InDoubt(reason):
-                outcomes.doubt(connection, attempt, reason, now, self._clock.boot())

@@ -95,10 +95,15 @@ def _settle_group(
 ) -> None:
     """Match the candidates of one prompt by count, wherever windows keep them together."""
     for suspects, candidates in _components(group, found, grace):
-        if not candidates or any(s.state == AttemptState.OPEN for s in suspects):
-            continue  # one whose POST is under way may be its own: its answer tells
+        if not candidates:
+            continue
         doubts = [s for s in suspects if s.state == AttemptState.IN_DOUBT]
         voids = [s for s in suspects if s.state == AttemptState.VOID]
+        settled = stable(frozenset(g.id for g in candidates))
+        if any(s.state == AttemptState.OPEN for s in suspects):
+            # its POST is under way, and one may be its own: its answer tells, or the next look
+            result.unstable += [suspect.attempt_id for suspect in voids]
+            continue
         # a void was shown absent: it counts only where there is more than the doubts explain
         pairs = _pair(doubts, candidates, grace)
         claimants = doubts
@@ -109,7 +114,7 @@ def _settle_group(
         adrift = any(doubt.adrift for doubt in doubts)
         if adrift or not alike or len(pairs) < len(candidates):
             result.contested |= {doubt.attempt_id: tuple(candidates) for doubt in doubts}
-        elif not stable(frozenset(g.id for g in candidates)):
+        elif not settled:
             result.unstable += [suspect.attempt_id for suspect in suspects]
         else:
             for suspect, generation in pairs:

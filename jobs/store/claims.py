@@ -172,9 +172,18 @@ _ASKING = Prepared(
     )
 )
 _LAST = Prepared(
-    select(ATTEMPT.c.id, ATTEMPT.c.state, ATTEMPT.c.idempotency_key, ATTEMPT.c.fingerprint).where(
+    select(ATTEMPT.c.id, ATTEMPT.c.idempotency_key, ATTEMPT.c.fingerprint).where(
         ATTEMPT.c.id == bindparam("id")
     )
+)
+_SENT_BEFORE = Prepared(
+    select(ATTEMPT.c.state, ATTEMPT.c.idempotency_key)
+    .where(
+        ATTEMPT.c.job_id == bindparam("job"),
+        ATTEMPT.c.fingerprint == bindparam("fingerprint"),
+    )
+    .order_by(ATTEMPT.c.id.desc())
+    .limit(1)
 )
 _INTENT = Prepared(
     insert(ATTEMPT).values(
@@ -311,7 +320,7 @@ class _Picker:
             campaign = job.campaign if full.scope is Scope.CAMPAIGN else None
             self._close(campaign, job.kind, BY_SCOPE[full.scope])
             return None
-        made = self._write_intent(job, last, hold, same, request)
+        made = self._write_intent(job, hold, same, request)
         self._terms.looked_for.note_asked(job.batch_id, request, made.attempt_id)
         self._till.hold(keys, hold)
         self._terms.elsewhere.bought(job.prompt, job.batch_id)
@@ -347,8 +356,8 @@ class _Picker:
         # told nothing, so that the kind stays unknown and the next goes alone too
         return hold, True
 
-    def _write_intent(self, job: Any, last: Any, hold: int, same: str, request: str) -> Claim:
-        key = _replaced_key(job, last) or self._new_key()
+    def _write_intent(self, job: Any, hold: int, same: str, request: str) -> Claim:
+        key = self._replaced_key(job) or self._new_key()
         send_before = self._now + self._terms.patience
         attempt_id = _INTENT.insert(
             self._connection,
@@ -370,11 +379,13 @@ class _Picker:
             raise RuntimeError(f"job {job.id} left the queue inside our transaction")
         return Claim(attempt_id, job.id, job.key, job.kind, request_of(job), key, send_before)
 
+    def _replaced_key(self, job: Any) -> str | None:
+        """Keep a void's or unsent attempt's key; only a failed one's successor gets a new one.
 
-def _replaced_key(job: Any, last: Any) -> str | None:
-    """Keep a void's or unsent attempt's key; only a failed one's successor gets a new one."""
-    if last is None:
-        return None
-    reusable = last.state in (AttemptState.VOID, AttemptState.REJECTED)
-    same = last.fingerprint == job.fingerprint  # another request is never sent under an old key
-    return str(last.idempotency_key) if reusable and same else None
+        Another request is never sent under an old key, nor is another spelling of it.
+        """
+        if job.attempt_id is None:
+            return None
+        before = _SENT_BEFORE.first(self._connection, job=job.id, fingerprint=job.fingerprint)
+        reusable = before is not None and before.state in (AttemptState.VOID, AttemptState.REJECTED)
+        return str(before.idempotency_key) if reusable else None

@@ -9,7 +9,7 @@ from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from ..errors import LoadError
 from ..states import JobState
@@ -126,23 +126,40 @@ class Moves:
         if not self._kept:
             return
         asking = self._asking | {request_key(row): row.key for row in fresh.rows()}
-        moved = [job for job in self._kept if request_key(job) in asking and self._has_video(job)]
+        moved = [
+            (job, prompt, asking[request])
+            for job in self._kept
+            for request, prompt in self._videos(job)
+            if request in asking
+        ]
         if not moved:
             return
-        first, taker = moved[0], asking[request_key(moved[0])]
-        under_way = any(job.key in busy for job in moved)
+        first, prompt, taker = moved[0]
+        under_way = any(job.key in busy for job, *_ in moved)
         follow = "load it again when they have finished" if under_way else "say --redo-changed"
         raise LoadError(
             f"{len(moved)} row(s) that were paid for ask for another video now, and rows that were "
             f"not ask for theirs (what {self._keys.get(first.id, first.key)} has, {taker} asks "
-            f"for: {short(first.prompt)}), "
+            f"for: {short(prompt)}), "
             f"as if rows had moved under their ids. If so, {follow}: the videos are found then, "
             "and not bought again. If they shall be bought again, say --keep-both. Nothing was "
             "changed."
         )
 
-    def _has_video(self, job: Any) -> bool:
-        return job.state == JobState.COMPLETED or is_live(self._connection, job.id)
+    def _videos(self, job: Any) -> list[tuple[str, str]]:
+        """List request and prompt of a row's videos, or of what it waits for.
+
+        One that turned up late was perhaps made for what the row asked for before.
+        """
+        made = and_(LIVE, ATTEMPT.c.job_id == job.id)
+        if job.state == JobState.COMPLETED:
+            made = or_(made, ATTEMPT.c.id == job.attempt_id)
+        found = select(ATTEMPT.c.request_key, ATTEMPT.c.prompt).where(made)
+        # an upgrade could not tell the request of each
+        return [
+            (one.request_key or request_key(job), one.prompt)
+            for one in self._connection.execute(found)
+        ]
 
 
 def is_live(connection: Connection, job_id: int) -> bool:

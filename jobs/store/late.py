@@ -36,9 +36,7 @@ _AWAITING = Prepared(
 )
 _VOIDED = Prepared(
     select(ATTEMPT.c.job_id).where(
-        VOID,
-        ATTEMPT.c.ended_at > bindparam("since", type_=ATTEMPT.c.ended_at.type),
-        select(_LOOKED.c.id).where(_LOOKED.c.attempt_id == ATTEMPT.c.id).exists(),
+        VOID, ATTEMPT.c.ended_at > bindparam("since", type_=ATTEMPT.c.ended_at.type)
     )
 )
 _NEWEST = Prepared(select(func.max(ATTEMPT.c.id)))
@@ -56,7 +54,7 @@ def without_a_word(connection: Connection, job_ids: Collection[int]) -> list[int
 
 
 def voided(connection: Connection, since: datetime) -> list[int]:
-    """Name the rows that are bought again because their last attempt counts as never made.
+    """Name the rows of which an attempt counts as never made: it may still turn up.
 
     Args:
         connection: a snapshot.

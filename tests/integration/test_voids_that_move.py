@@ -133,3 +133,19 @@ def test_a_twin_of_what_was_paid_for_twice(call: Shell, world: Account) -> None:
         file.write(f'r9,"{LOST}"\n')
     said = call(*RUN, "night.csv", "--adopt-existing")
     assert Counter(one.prompt for one in world.made)[LOST] == 2, said.err
+
+
+def test_a_new_row_asks_for_what_an_edited_row_has(call: Shell, world: Account) -> None:
+    """``r1`` asks for a swan by now, and has the heron, which turned up."""
+    text = Path("night.csv").read_text(encoding="utf-8").replace(LOST, "a swan")
+    Path("night.csv").write_text(text, encoding="utf-8")
+    world.listing = None
+    said = call(*RUN, "night.csv")
+    assert "it is its row's video" in said.words, said.err
+    Path("night.csv").write_text(f'{text}r8,"{LOST}"\n', encoding="utf-8")
+    said = call(*RUN, "night.csv")
+    assert said.code == 2
+    assert "--redo-changed" in said.err
+    said = call(*RUN, "night.csv", "--redo-changed", "--adopt-existing")
+    assert said.code == 0, said.err
+    assert Counter(one.prompt for one in world.made)[LOST] == 1
