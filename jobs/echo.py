@@ -6,14 +6,13 @@ generations that we know is what it does to the one that we look for (money.md, 
 
 import html
 import re
-import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from .letters import NOT_WHOLE, Sizes, sizes
-from .text import prompt_key, text_key
+from .text import normalized, prompt_key, text_key, unescaped
 
 
 def _as_sent(prompt: str) -> str:
@@ -28,7 +27,7 @@ WAYS: Final[Mapping[str, Callable[[str], str]]] = {
     "as they were sent": _as_sent,
     "HTML-escaped": html.escape,
     "HTML-escaped but for quotes": _escaped_but_quotes,
-    "HTML-unescaped": html.unescape,
+    "HTML-unescaped": unescaped,
     "lower-cased": str.lower,
     "upper-cased": str.upper,
 }
@@ -173,7 +172,7 @@ def resembles(sent: str, shown: str) -> bool:
 
 def plain(text: str) -> str:
     """Return the letters and digits of a prompt, without case."""
-    folded = unicodedata.normalize("NFKC", html.unescape(text)).casefold()
+    folded = normalized(unescaped(text), "NFKC").casefold()
     return "".join(filter(str.isalnum, folded))
 
 
@@ -195,7 +194,7 @@ class Likeness:
         self._in_a_character: set[str] = set()  # what a cut leaves only where it went through one
         for text in shown:
             self._equal.setdefault(plain(text), []).append(text)
-            beginning = plain(_ENTITY.sub("", text))
+            beginning = plain(_ENTITY.sub("", text.rstrip()))
             marked = text.endswith(tuple(filter(None, ENDINGS)))
             if len(beginning) < SHORTEST_CUT:
                 continue
@@ -235,7 +234,7 @@ def _reaches(text: str, shortest: Sizes, missing: Sizes = (0, 0, 0)) -> bool:
     return any(size + less >= least for size, less, least in measured)
 
 
-_ENTITY: Final = re.compile(r"(?:&#?\w{0,8})?(?:…|\.\.\.)?\s*$")
+_ENTITY: Final = re.compile(r"(?:&#?\w{0,8})?(?:…|\.\.\.)?$")
 """Where a cut went through an HTML entity, and what marks it."""
 
 

@@ -5,13 +5,12 @@ marks, in another encoding or in other letters, while English prompts are shown 
 """
 
 import codecs
-import html
 import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-from .text import text_key
+from .text import text_key, unescaped
 
 
 class Sort(NamedTuple):
@@ -84,5 +83,5 @@ def start(prompt: str) -> str:
 
 def marks_dropped(text: str) -> str:
     """Return a text without white space, and without the punctuation of ASCII, in one case."""
-    folded = text_key(html.unescape(text)).casefold()
+    folded = text_key(unescaped(text)).casefold()
     return "".join(one for one in folded if one.isalnum() or not one.isascii())

@@ -6,10 +6,11 @@ never taken for somebody's own column without a word: :func:`resembled` names it
 """
 
 import re
-import unicodedata
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Final
+
+from jobs.text import normalized
 
 SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "id": ("name", "job id"),
@@ -173,13 +174,8 @@ def folded(header: str) -> str:
 
     ``"Aspect-Ratio "`` and ``"aspect_ratio"`` are one.
     """
-    normal = _normal(header).casefold()
+    normal = normalized(header, "NFKC").casefold()
     return "".join(character for character in normal if character.isalnum())
-
-
-def _normal(header: str) -> str:
-    """Return a header in one Unicode form; not one that is too long, which takes forever."""
-    return header if len(header) > LONGEST_HEADER else unicodedata.normalize("NFKC", header)
 
 
 _CANONICAL: Final = {folded(name): name for name in SYNONYMS}
@@ -219,7 +215,7 @@ def proper(header: str) -> bool:
 
 def _bare(header: str) -> list[str]:
     """Return a header without its hints, folded: without brackets, then its first line alone."""
-    text = _NUMBERED.sub("", _normal(header), count=1)
+    text = _NUMBERED.sub("", normalized(header, "NFKC"), count=1)
     bare = _HINT.sub(" ", text)
     first = next(iter(bare.strip().splitlines()), "")
     return [word for word in dict.fromkeys((folded(text), folded(bare), folded(first))) if word]
@@ -227,7 +223,7 @@ def _bare(header: str) -> list[str]:
 
 def _hinted(header: str, words: Collection[str]) -> bool:
     """Whether a hint has one of some words: ``Duration (min)`` measures something else."""
-    text = _normal(header)
+    text = normalized(header, "NFKC")
     hints = [*_HINT.findall(text), *_HINT.sub(" ", text).strip().splitlines()[1:]]
     return not {*words}.isdisjoint(_WORD.findall(" ".join(hints).casefold()))
 
@@ -266,7 +262,7 @@ def resembled(header: str, present: Collection[str]) -> tuple[str, bool] | None:
     Returns:
         Our name, and whether the header is that name with a slip; None where it resembles none.
     """
-    header = _normal(header)
+    header = normalized(header, "NFKC")
     slip = misspelt(header, present) or next(
         (like for word in _bare(header) if (like := misspelt(word, present))), None
     )

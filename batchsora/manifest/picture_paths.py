@@ -1,7 +1,6 @@
 """Where a cell's picture is, as people write paths, and what to write where it is not found."""
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from batchsora.manifest.errors import CellError, shorten
+from jobs.text import normalized
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".jfif", ".webp")
 MOST_ENTRIES: Final = 20_000
@@ -19,16 +19,9 @@ MOST_FOLDERS: Final = 200
 _NOTHING: Final = frozenset(
     ("-", "--", "\u2013", "\u2014", "none", "n/a", "na", "no", "nil", "null", "nan", "x", "/", "?")
 ) | {"\\n"}
-_LONGEST_NAME: Final = 1024
-"""Characters; no file system has longer ones."""
 _QUOTES: Final = "\"'`\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"
 _WINDOWS: Final = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _SEVERAL: Final = re.compile(r"\s*[;,|\n]\s*")
-
-
-def same_form(text: str) -> str:
-    """Return a name in one Unicode form: macOS writes é as two characters, others as one."""
-    return text if len(text) > _LONGEST_NAME else unicodedata.normalize("NFC", text)
 
 
 @lru_cache(maxsize=64)
@@ -54,7 +47,7 @@ def in_another_form(folder: Path, source: str) -> Path | None:
     path = folder
     for part in Path(source).parts:
         if not (path / part).exists():
-            same = [name for name in names_in(path) if same_form(name) == same_form(part)]
+            same = [name for name in names_in(path) if normalized(name) == normalized(part)]
             if len(same) != 1:
                 return None
             part = same[0]  # noqa: PLW2901 - as it is written there
@@ -148,13 +141,13 @@ def _there(folder: Path, source: str) -> str | None:
     if not parts or ".." in parts or source.startswith(("/", "~")):
         return None
     for place, part in enumerate(parts):
-        wanted = same_form(part).casefold()
+        wanted = normalized(part).casefold()
         last = place == len(parts) - 1
         near = [
             name
             for name in names_in(path)
-            if same_form(name).casefold() == wanted
-            or (last and same_form(name).casefold() in {wanted + end for end in SUFFIXES})
+            if normalized(name).casefold() == wanted
+            or (last and normalized(name).casefold() in {wanted + end for end in SUFFIXES})
         ]
         if not near:
             return None

@@ -16,11 +16,11 @@ unknown    everything else: another language, a code of nobody knows what, or no
 """
 
 import re
-import unicodedata
 from typing import Final
 
 from batchsora.runblob.reasons import Piece, said, spelled
 from jobs.states import FailureKind
+from jobs.text import normalized
 
 _PICTURE = r"\b(?:images?|pictures?|photos?)\b"
 _PEOPLE = r"(?:people|persons?|humans?|faces?)"
@@ -159,7 +159,7 @@ def failure_kind(document: object) -> FailureKind:
 
 def _is_legible(piece: Piece) -> bool:
     """Check whether a piece stands in a field that we know, in nothing but words and figures."""
-    text = unicodedata.normalize("NFKC", piece.text)
+    text = normalized(piece.text, "NFKC")
     return not piece.name and not _ILLEGIBLE.search(text)
 
 

@@ -30,6 +30,9 @@ _DIGITS = re.compile(r"\d{9,13}(?:\.\d{1,9})?")
 _MILLISECONDS = 10**11
 """From here on a number of seconds would be in the year 5138: it counts milliseconds."""
 _TOO_LARGE = 10**15
+LONGEST_PROMPT: Final = 64 * 1024
+"""Characters of a listed prompt that are read: ours have 4,000, escaped six times as many, or four
+in another encoding. What is longer is somebody else's, and looks as if it were cut."""
 
 
 def usable_id(value: object) -> str | None:
@@ -103,8 +106,9 @@ def _percent(value: object) -> int | None:
     return None if found is None else min(found, 100)
 
 
-def _text(value: object) -> str | None:
-    return printable(value) if isinstance(value, str) and value.strip() else None
+def _prompt(value: object) -> str | None:
+    text = value[:LONGEST_PROMPT] if isinstance(value, str) else ""
+    return printable(text) if text.strip() else None
 
 
 def _words(value: object) -> str | None:
@@ -118,7 +122,7 @@ def _state(value: object) -> str | None:
 Id = Annotated[str | None, BeforeValidator(usable_id)]
 Amount = Annotated[Decimal | None, BeforeValidator(amount)]
 Time = Annotated[datetime | None, BeforeValidator(_time)]
-Text = Annotated[str | None, BeforeValidator(_text)]
+Prompt = Annotated[str | None, BeforeValidator(_prompt)]
 Words = Annotated[str | None, BeforeValidator(_words)]
 State = Annotated[str | None, BeforeValidator(_state)]
 Percent = Annotated[int | None, BeforeValidator(_percent)]
@@ -152,7 +156,7 @@ class GenerationInfo(_Answer):
         status: ``pending``, ``processing``, ``completed`` or ``failed``, whatever the API's word
             for it is; else its own word.
         said_state: the API's own word for where it stands.
-        prompt: as echoed; None when absent or blank.
+        prompt: as echoed, :data:`LONGEST_PROMPT` of it at most; None when absent or blank.
         video_url: of the finished video, resolved against the API's address.
         created_at: aware UTC, as ``completed_at``.
         progress_pct: 0 to 100.
@@ -163,7 +167,7 @@ class GenerationInfo(_Answer):
 
     generation_id: Id = None
     status: State = None
-    prompt: Text = None
+    prompt: Prompt = None
     video_url: WebAddress = None
     created_at: Time = None
     completed_at: Time = None

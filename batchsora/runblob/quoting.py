@@ -5,9 +5,10 @@ refusal is, and whether it is the same as another row's. It may stand in quotati
 whole, in parts, cut at its end, HTML-escaped, in other letters and with other signs between.
 """
 
-import html
 import re
 from typing import Final
+
+from jobs.text import unescaped
 
 LONGEST_SEARCHED: Final = 2000
 """Characters of a line that are searched, quotations left out."""
@@ -86,7 +87,7 @@ def without_prompt(line: str, prompt: str) -> str:
     That is the whole of it, its beginning where the line was cut, and what stands in it and in
     quotation marks. A prompt of a word or two counts behind a colon or bracket, or before a colon.
     """
-    text, prompt = html.unescape(line), html.unescape(prompt)
+    text, prompt = unescaped(line), unescaped(prompt)
     words = _WORD.findall(prompt)
     if words:
         text = _without_end(_whole(words).sub(" ", text), words)
@@ -97,7 +98,7 @@ def without_prompt(line: str, prompt: str) -> str:
 def says_again(line: str, prompt: str) -> bool:
     """Check whether a line quotes the prompt, or three words of it in a row."""
     said = bare(spread(line))
-    return without_prompt(line, prompt) != html.unescape(line) or (
+    return without_prompt(line, prompt) != unescaped(line) or (
         without_runs(words_of(prompt), said) != said
     )
 
@@ -107,7 +108,7 @@ def unquoted(line: str, prompt: str) -> str:
     left = without_prompt(line, prompt)
     said = bare(spread(left))
     # beside a certain quotation words that stand in the prompt as well are the line's own
-    return said if left != html.unescape(line) else without_runs(words_of(prompt), said)
+    return said if left != unescaped(line) else without_runs(words_of(prompt), said)
 
 
 def _whole(words: list[str]) -> re.Pattern[str]:

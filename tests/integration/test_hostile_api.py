@@ -3,14 +3,15 @@
 import asyncio
 import gzip
 import json
-import signal
 import tracemalloc
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import pytest
+from support.hostile_texts import hostile_texts
 from support.hosts import Answer, Host, hosting, reply
+from support.times import little_time
 
 from batchsora.runblob.adapter import RunBlobProvider
 from batchsora.runblob.client import LARGEST_ANSWER, RunBlobClient
@@ -230,22 +231,6 @@ def test_no_read_is_redirected(status: int) -> None:
     assert elsewhere.connections == 0
 
 
-@contextmanager
-def little_time(seconds: float = 20.0) -> Iterator[None]:
-    """Break off what takes more processor time: without a bound these answers take an hour."""
-
-    def stop(*_: object) -> None:
-        raise AssertionError(f"more than {seconds} s of processor time")
-
-    before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
-
-
 def filled(piece: bytes, size: int = LARGEST_ANSWER - 1000) -> bytes:
     """Repeat something up to almost the largest answer that is read."""
     return piece * (size // len(piece))
@@ -266,6 +251,9 @@ SLOW = {
     "halves of pairs": b'{"detail": "' + filled(b"\\ud800", 2_000_000) + b'"}',
     "NUL": b'{"detail": "' + filled(b"\\u0000", 2_000_000) + b'"}',
     "bare NUL": filled(b"\0"),
+} | {
+    name: json.dumps({"detail": [f"prompt: {text}", text], "error": text}).encode()
+    for name, text in hostile_texts(200_000).items()
 }
 
 
