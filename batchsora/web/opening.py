@@ -27,6 +27,11 @@ database has a port of its own."""
 PREFIX: Final = "batchsora-open-"
 """What the name of the file's folder begins with."""
 
+LEFT_AFTER: Final = 3600.0
+"""Seconds after which such a folder was left by a page that was killed: nobody opens it now."""
+
+PAGE: Final = "open.html"
+
 _LEADS_ON: Final = """<!doctype html>
 <meta charset="utf-8">
 <meta name="referrer" content="no-referrer">
@@ -103,14 +108,25 @@ class Opening:
         for above in dict.fromkeys((self._above, None)):
             try:
                 self._folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=above))
-                page = self._folder / "open.html"
+                page = self._folder / PAGE
                 page.touch(0o600)
                 page.write_text(_LEADS_ON.format(address=html.escape(address)), encoding="utf-8")
             except OSError:
                 self.close()
             else:
+                _remove_left(self._folder)
                 return page
         return None
+
+
+def _remove_left(ours: Path) -> None:
+    """Remove what killed pages left beside our own folder, and nothing that others put there."""
+    for folder in ours.parent.glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            if ours.stat().st_mtime - folder.lstat().st_mtime > LEFT_AFTER:
+                if list(folder.iterdir()) == [folder / PAGE]:
+                    (folder / PAGE).unlink()
+                folder.rmdir()
 
 
 def readable_folder() -> Path | None:

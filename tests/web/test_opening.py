@@ -15,7 +15,7 @@ import pytest
 from support.shell import entrance, started
 from support.site import Folder, enter, soon
 
-from batchsora.web.opening import Opening
+from batchsora.web.opening import LEFT_AFTER, PAGE, PREFIX, Opening
 
 COMMAND = (sys.executable, "-m", "batchsora", "web", "--no-browser", "--port", "0")
 TICKET = re.compile(r"http://127\.0\.0\.1:\d+/enter/[\w-]{43}")
@@ -123,3 +123,30 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         assert "start the page in a terminal" in shown[-1]
     assert not any("first" in line for line in shown)
     assert [one.name for one in tmp_path.iterdir()] == ["open-1.txt"]
+
+
+def test_what_a_killed_page_left_is_removed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of the owner's that is only called so, and one that is in use, stay."""
+    opened: list[str] = []
+    monkeypatch.setattr("batchsora.web.opening.open_browser", opened.append)
+    kept = {"old": True, "empty": True, "own": False, "young": False}
+    for name, left in kept.items():
+        folder = tmp_path / f"{PREFIX}{name}"
+        folder.mkdir()
+        if name != "empty":
+            (folder / PAGE).touch()
+        if name == "own":
+            (folder / "notes.txt").touch()
+        before = 0.0 if name == "young" else LEFT_AFTER + 60
+        then = tmp_path.stat().st_mtime - before
+        os.utime(folder, (then, then))
+        kept[name] = not left
+    ours = Opening("http://127.0.0.1:8/", print, tmp_path, browser=True)
+    ours("a-ticket")
+    (address,) = opened
+    assert Path(address.removeprefix("file://")).exists()
+    assert {name: (tmp_path / f"{PREFIX}{name}").exists() for name in kept} == kept
+    ours.close()
+    assert not Path(address.removeprefix("file://")).exists()
