@@ -26,6 +26,7 @@ from batchsora.manifest.read import READERS
 from batchsora.settings import SettingsError
 from batchsora.web.answers import desk_of
 from batchsora.web.desk import Desk
+from batchsora.web.picture_fields import picture_folders
 from batchsora.web.reading_fields import Looked, is_said, look, read_spoken, sheet_said
 from batchsora.web.spoken import NOTHING, Spoken
 from batchsora.web.uploads import Form, Upload, keep, safe_file_name
@@ -233,9 +234,11 @@ class Planner:
         if not is_said(form):
             return NOTHING
         async with self._turn:
-            return await asyncio.to_thread(
-                read_spoken, form, chosen.path, lambda said: self._look(chosen.path, name, said)
-            )
+            return await asyncio.to_thread(self._spoken, chosen.path, form, name)
+
+    def _spoken(self, path: Path, form: Form, name: str | None) -> Spoken:
+        folders = picture_folders(self._desk.settings.database) if form.text("images") else {}
+        return read_spoken(form, path, lambda said: self._look(path, name, said), folders)
 
     async def looked(self, chosen: Chosen, form: Form, name: str | None) -> Looked:
         """Look at the head of a file, of the sheet that a form says, whether it is planned or not.

@@ -35,7 +35,7 @@ DEFAULTS: Final = tuple(name for name in SYNONYMS if name != "id")
 
 LONGEST_DEFAULT: Final = values.LONGEST_URL
 
-_SPOKEN: Final = ("sheet", "hidden", "pictures", *FIELDS)
+_SPOKEN: Final = ("sheet", "hidden", "pictures", "images", *FIELDS)
 _NUMBERED: Final = ("column-", "gone-", "default-", "empty-")
 _DIGITS: Final = 4
 
@@ -103,13 +103,16 @@ def is_said(form: Form) -> bool:
     )
 
 
-def read_spoken(form: Form, path: Path, look_at: Callable[[Reading], Looked]) -> Spoken:
+def read_spoken(
+    form: Form, path: Path, look_at: Callable[[Reading], Looked], folders: Mapping[str, Path]
+) -> Spoken:
     """Understand what a form says about how a file is read.
 
     Args:
         form: as it came.
         path: of the manifest.
         look_at: looks at the file, by what the person said of its sheet and how it is written.
+        folders: that hold pictures (:func:`batchsora.web.picture_fields.picture_folders`).
 
     Raises:
         ManifestError: it belongs to another content, speaks of what is not there, or says of two
@@ -131,7 +134,9 @@ def read_spoken(form: Form, path: Path, look_at: Callable[[Reading], Looked]) ->
         looked = look_at(replace(written, sheet=sheet))
     elif form.text("sheet"):
         raise _no_such(path)
-    pictures = form.text("pictures")
+    pictures, images = form.text("pictures"), folders.get(form.text("images"))
+    if images is None and form.text("images"):
+        raise refused(path.name, "this folder has no pictures any more", "Choose another one.")
     return Spoken(
         sheet=sheet,
         # what was said of another sheet's columns is not said of this one's
@@ -140,6 +145,7 @@ def read_spoken(form: Form, path: Path, look_at: Callable[[Reading], Looked]) ->
         include_hidden={"yes": True, "no": False}.get(form.text("hidden")),
         ignore_pictures={"ignore": True, "refuse": False}.get(pictures),
         embedded_images={"use": True, "refuse": False}.get(pictures),
+        images=None if images is None else str(images),
         encoding=written.encoding,
         delimiter=written.delimiter,
     )
@@ -250,6 +256,7 @@ class Fields:
         defaulted: something is said of them now.
         hidden: rows that people don't see are spoken of.
         pictures: so are pictures.
+        folders: that hold pictures, by what they are called, where pictures are missing.
         written: what can be said of how a text is written.
         asked: something must be said.
         said: something was.
@@ -267,6 +274,7 @@ class Fields:
     defaulted: bool
     hidden: bool
     pictures: bool
+    folders: Sequence[str]
     written: Written
     asked: bool
     said: bool
@@ -279,6 +287,7 @@ def fields_of(
     taken: Mapping[str, str] | None = None,
     asked: Collection[str] = (),
     told: Iterable[str] = (),
+    folders: Collection[str] = (),
 ) -> Fields | None:
     """Say what can be said of a file; None where that is nothing.
 
@@ -288,6 +297,7 @@ def fields_of(
         taken: what its headers were taken for, where it could be read.
         asked: the headers that are asked about.
         told: what was found: its options are offered, and the headers of a refusal asked about.
+        folders: that hold pictures, by what they are called.
     """
     head, offered, before = looked.head, looked.offered, looked.before
     at = _at(head)
@@ -314,6 +324,7 @@ def fields_of(
         return None
     seen = any(option in words for option in ("--ignore-pictures", "--embedded-images"))
     flags = (before.ignore_pictures, before.embedded_images, form.text("pictures"))
+    missing = "--images" in words or before.images or form.text("images")
     return Fields(
         content=looked.sha256,
         at=at,
@@ -327,6 +338,7 @@ def fields_of(
         defaulted=any(True for _ in _said_defaults(form)),
         hidden="--include-hidden" in words or bool(before.include_hidden or form.text("hidden")),
         pictures=seen or any(flags),
+        folders=list(folders) if missing else [],
         written=written,
         asked=bool(asked),
         said=is_said(form),

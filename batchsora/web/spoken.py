@@ -17,6 +17,7 @@ class Spoken:
         include_hidden: read the rows of a sheet that people don't see, too.
         ignore_pictures: take rows as they are where pictures lie over their cells.
         embedded_images: take such pictures as the rows' images.
+        images: another folder in which pictures are looked for, by its path.
         encoding: of a text table.
         delimiter: what stands between the cells of one.
     """
@@ -27,6 +28,7 @@ class Spoken:
     include_hidden: bool | None = None
     ignore_pictures: bool | None = None
     embedded_images: bool | None = None
+    images: str | None = None
     encoding: str | None = None
     delimiter: str | None = None
 
@@ -39,6 +41,7 @@ class Spoken:
             include_hidden=self.include_hidden,
             ignore_pictures=self.ignore_pictures,
             embedded_images=self.embedded_images,
+            images=self.images,
             encoding=self.encoding,
             delimiter=self.delimiter,
         )
@@ -48,6 +51,7 @@ class Spoken:
         words = [] if self.sheet is None else [f"--sheet={self.sheet}"]
         words += [] if self.encoding is None else [f"--encoding={self.encoding}"]
         words += [] if self.delimiter is None else [f"--delimiter={self.delimiter}"]
+        words += [] if self.images is None else [f"--images={self.images}"]
         words += [f"--map={header}={name}" for header, name in self.columns]
         words += [f"--default={name}={text}" for name, text in self.defaults]
         for option in ("include_hidden", "ignore_pictures", "embedded_images"):

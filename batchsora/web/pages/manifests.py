@@ -23,6 +23,7 @@ from batchsora.web.answers import desk_of, done, moved, refused
 from batchsora.web.desk import Desk
 from batchsora.web.once import once_of
 from batchsora.web.pages import going_on
+from batchsora.web.picture_fields import picture_folders
 from batchsora.web.planning import (
     Chosen,
     Planned,
@@ -159,7 +160,9 @@ async def _fields(
     """Give the fields by which a person says how a file is read."""
     try:
         looked = await planner_of(request).looked(chosen, form, way.name)
-        fields = fields_of(looked, form, **found)
+        database = desk_of(request).settings.database
+        folders = await asyncio.to_thread(picture_folders, database)
+        fields = fields_of(looked, form, folders=folders, **found)
     except ManifestError:  # its text can't be read, or it is no table at all
         fields = await asyncio.to_thread(unread_fields, chosen.path, form, found.get("told", ()))
     return {"fields": fields, "ours": tuple(SYNONYMS)}
