@@ -25,6 +25,7 @@ from batchsora.workbook.cells import Link, shortened, too_long
 from batchsora.workbook.new import Sheet, write_workbook
 from batchsora.workbook.problems import WorkbookError
 from jobs.money import usd_text
+from jobs.provider import model_of
 from jobs.states import JobState
 from jobs.store import Store, views
 from jobs.store.views import Wanted
@@ -194,15 +195,10 @@ def results_of(job: Any, folder: Path) -> dict[str, object]:
         "attempts": job.attempts,
         "submitted_at": _time(job.submitted_at),
         "completed_at": _time(job.completed_at),
-        "model": _model(job.attempt_kind) if job.generation_id else "",
+        "model": (model_of(job.attempt_kind) or "") if job.generation_id else "",
         "sha256": job.sha256 if here else "",
         "verdict": job.verdict or "",
     }
-
-
-def _model(kind: str | None) -> str:
-    """Return the model of a price kind (:class:`jobs.provider.Kind`)."""
-    return (kind or "").split("/")[1] if (kind or "").count("/") > 1 else ""
 
 
 def _time(moment: datetime | None) -> str:

@@ -50,6 +50,11 @@ class Kind:
         return f"{self.provider}/{self.model}/{self.duration}{'+image' if self.with_image else ''}"
 
 
+def model_of(kind: str | None) -> str | None:
+    """Return the model of a kind, by its :attr:`Kind.key`; None where it names none."""
+    return kind.split("/")[1] if kind is not None and kind.count("/") > 1 else None
+
+
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
     """One video to buy: what the POST says.

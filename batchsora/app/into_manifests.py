@@ -14,10 +14,10 @@ from batchsora.export import beside, export_batches, results_of, workbook_cells
 from batchsora.manifest import apart_results
 from batchsora.manifest.csv_results import write_csv_results
 from batchsora.manifest.errors import ManifestError
+from batchsora.manifest.filtered import rows_text
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import Manifest
 from batchsora.manifest.sheet_reader import EXCEL
-from batchsora.manifest.sieve import rows_text
 from batchsora.manifest.written import check_written
 from batchsora.tables import REST, RESULT_COLUMNS, TableError, replacing, result_headers
 from batchsora.workbook.cells import shortened, too_long

@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 from batchsora.app.interrupts import Interrupts, heeded_between_steps
 from batchsora.app.progress import counted
 from batchsora.manifest.errors import ManifestError, RowProblem
+from batchsora.manifest.filtered import rows_text
 from batchsora.manifest.read import Manifest
-from batchsora.manifest.sieve import rows_text
 from batchsora.runblob.kinds import kind_of
 from jobs.errors import LoadError
 from jobs.ledger import Refunds, batch_key, campaign_key, day_key

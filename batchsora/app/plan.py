@@ -26,8 +26,8 @@ from batchsora.app.picks import EVERY_ROW, Pick
 from batchsora.app.prices import ANNOUNCED
 from batchsora.app.sought import ask_for, rows_sought
 from batchsora.manifest.errors import RowProblem
+from batchsora.manifest.filtered import LeftOut
 from batchsora.manifest.read import Manifest
-from batchsora.manifest.sieve import LeftOut
 from jobs.clock import SystemClock
 from jobs.earlier import NOTHING_SHOWN, compared, write_held
 from jobs.errors import LoadError

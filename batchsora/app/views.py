@@ -10,6 +10,7 @@ from batchsora.app.screen import cells, clean
 from jobs.ledger import Budget
 from jobs.lock import RunnerInfo
 from jobs.money import usd_text
+from jobs.provider import model_of
 from jobs.states import JobState
 from jobs.store.views import BatchStatus
 
@@ -169,6 +170,9 @@ def job_json(job: Any) -> dict[str, Any]:
         "held": usd_text(job.hold_micros) if job.attempt_state in ("open", "in_doubt") else "0.00",
         "video_url": job.video_url,
         "file": job.file if job.sha256 else None,
+        "sha256": job.sha256,
+        "model": model_of(job.attempt_kind) if job.generation_id else None,
+        "verdict": job.verdict,
         "error_kind": job.error_kind,
         "error": job.error or (job.attempt_error if job.state == JobState.IN_DOUBT else None),
         "download_error": job.download_error,

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from batchsora.apart import ApartError, Bounds, ask
 from batchsora.manifest.errors import RowProblem, cell_name, refused
+from batchsora.manifest.filtered import FilteredTable
 from batchsora.manifest.images import kept_file
 from batchsora.manifest.kept_pictures import embedded_name, embedded_text, keep
 from batchsora.manifest.raw import (
@@ -30,7 +31,6 @@ from batchsora.manifest.raw import (
     Reading,
     warnings_of,
 )
-from batchsora.manifest.sieve import Sieve
 
 TASK: Final = "batchsora.manifest.embedded:prepare"
 MB: Final = 1024**2
@@ -56,7 +56,7 @@ class EmbeddedTable(OtherRows):
             read to their end.
     """
 
-    inner: Sieve
+    inner: FilteredTable
     file: str
     pictures: Sequence[Embedded]
     headers: tuple[str, ...]
@@ -209,7 +209,9 @@ def check_said(file: str, reading: Reading) -> None:
         )
 
 
-def with_pictures(table: Sieve, pictures: Sequence[Embedded], folder: Path | None) -> EmbeddedTable:
+def with_pictures(
+    table: FilteredTable, pictures: Sequence[Embedded], folder: Path | None
+) -> EmbeddedTable:
     """Write the pictures that lie at the rows of a sheet into its column of images.
 
     Args:

@@ -23,6 +23,7 @@ from batchsora.manifest.csv_reader import open_csv, with_formulas_told
 from batchsora.manifest.defaults import with_defaults
 from batchsora.manifest.embedded import EmbeddedTable, check_said, with_pictures
 from batchsora.manifest.errors import ManifestError, RowProblem, refused
+from batchsora.manifest.filtered import FilteredTable, LeftOut
 from batchsora.manifest.fitting import Fitter
 from batchsora.manifest.folder_reader import open_folder
 from batchsora.manifest.headers import folded
@@ -41,7 +42,6 @@ from batchsora.manifest.raw import (
 from batchsora.manifest.result_columns import results_among
 from batchsora.manifest.rows import RowReader
 from batchsora.manifest.sheet_reader import EXCEL, OTHERS
-from batchsora.manifest.sieve import LeftOut, Sieve
 from batchsora.manifest.whole_columns import ColumnReader
 from jobs.provider import GenerationRequest
 from jobs.spec import JobSpec, SpecRow, spec_row
@@ -341,7 +341,7 @@ def open_manifest(
         always = bool(reading.defaults.get("prompt"))
         table = with_formulas_told(table, meaning.known.values())
         embedded = embedded_in(table)
-        table = Sieve(table, meaning.known, meaning.nameless, file, always, left_out)
+        table = FilteredTable(table, meaning.known, meaning.nameless, file, always, left_out)
         if embedded:
             table = drawings = with_pictures(table, embedded, next(iter(kept), None))
             meaning = understand(file, table.headers, table.header_row, said, results)

@@ -163,7 +163,7 @@ def rows_text(rows: Sequence[int]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Sieve(OtherRows):
+class FilteredTable(OtherRows):
     """A table without the rows that are none.
 
     Attributes:
@@ -218,7 +218,7 @@ class Sieve(OtherRows):
 class _Judge:
     """Tells which rows of a table are none."""
 
-    def __init__(self, table: Sieve) -> None:
+    def __init__(self, table: FilteredTable) -> None:
         self._table = table
         self._heads = [_plain(header) for header in table.headers]
         self._ours = frozenset(table.known.values())
