@@ -59,8 +59,8 @@ class Answers:
                 outcomes.release(connection, attempt, reason)
             case InDoubt(reason):
                 outcomes.doubt(connection, attempt, reason, now, self._clock.boot())
-        if isinstance(outcome, Throttled | Refused | Unsent):
-            # it waits for its next turn: what it replaced may have turned up meanwhile
+        if not isinstance(outcome, Accepted | InDoubt):
+            # it may be sent again: what it replaced may have turned up meanwhile
             self._looked_for.forget(late.voided(connection, now - WATCHED))
 
     def _accept(

@@ -57,6 +57,11 @@ class LateLook:
         try:
             if self._looked_for.again & set(jobs):
                 await self._reconciler.look_at_voids()
+            typed = self._store.read(lambda connection: late.typed(connection, jobs))
+            self._looked_for.looked(typed, typed)  # they are wanted anew
+            jobs = [number for number in jobs if number not in typed]
+            if not jobs:
+                return
             sought = await self._store.commit(lambda connection: self._hold_paid(connection, jobs))
             work = await find_earlier(self._store, self._provider, self._clock, sought)
         except (ThrottledError, TokenRefusedError) as error:

@@ -92,11 +92,13 @@ class Reconciler:
         self.polls = True
         """Whether somebody looks at what has not ended meanwhile."""
 
-        self.surplus = 0
-        """Voids whose generation turned up when their replacement had been paid for too."""
-
+        self._surplus: list[int] = []
         self.reappeared = 0
         """Voids whose generation turned up, and is their row's video."""
+
+    def surplus(self, connection: Connection) -> int:
+        """Count the voids whose generation turned up, and whose replacement is paid for as well."""
+        return latecomers.surplus_of(connection, self._surplus)
 
     async def run(self) -> None:
         """Look whenever it is time, for ever; ends by itself only on a refused token."""
@@ -320,9 +322,10 @@ class Reconciler:
             if outcomes.void(connection, number, reason, now, MOST_VOIDS):
                 log.info("attempt %d is settled: it was never made", number)
         for number, generation in settlement.appeared:
-            self._tell_appeared(
-                latecomers.reappear(connection, number, generation.id, now), number, generation.id
-            )
+            found = latecomers.reappear(connection, number, generation.id, now)
+            if found is None:  # its row is being sent
+                settlement.unstable.append(number)
+            self._tell_appeared(found, number, generation.id)
         for number, candidates in settlement.contested.items():
             doubts.note_candidates(connection, number, candidates)
 
@@ -336,7 +339,7 @@ class Reconciler:
                 number,
             )
         elif found is Appeared.SURPLUS:
-            self.surplus += 1
+            self._surplus.append(number)
             log.error(
                 "generation %s turned up after attempt %d had counted as never made, and its "
                 "replacement was sent: it is paid for twice, and charged to the caps",

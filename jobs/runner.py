@@ -127,11 +127,8 @@ class Runner:
         """Batches that it served, or of which jobs were handed to it; known when it has ended."""
         self.handed: list[int] = []
         """Jobs that were handed to it; known when it has ended."""
-
-    @property
-    def surplus(self) -> int:
-        """Count the generations that turned up after their replacement had been paid for."""
-        return self._reconciler.surplus
+        self.surplus = 0
+        """Generations that turned up too late, and are paid for twice; known when it has ended."""
 
     @property
     def reappeared(self) -> int:
@@ -267,6 +264,7 @@ class Runner:
     def _leave(self, connection: Connection) -> None:
         self.served = outstanding.served_batches(connection)
         self.handed = handing.jobs(connection)
+        self.surplus = self._reconciler.surplus(connection)
         if self._fence.is_ours(connection):  # else it is the other run that serves and sends
             now, boot = self._clock.now(), self._clock.boot()
             outcomes.doubt_all_open(connection, now, boot, living=True)

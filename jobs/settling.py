@@ -99,7 +99,6 @@ def _settle_group(
             continue
         doubts = [s for s in suspects if s.state == AttemptState.IN_DOUBT]
         voids = [s for s in suspects if s.state == AttemptState.VOID]
-        settled = stable(frozenset(g.id for g in candidates))
         if any(s.state == AttemptState.OPEN for s in suspects):
             # its POST is under way, and one may be its own: its answer tells, or the next look
             result.unstable += [suspect.attempt_id for suspect in voids]
@@ -114,7 +113,7 @@ def _settle_group(
         adrift = any(doubt.adrift for doubt in doubts)
         if adrift or not alike or len(pairs) < len(candidates):
             result.contested |= {doubt.attempt_id: tuple(candidates) for doubt in doubts}
-        elif not settled:
+        elif not stable(frozenset(g.id for g in candidates)):
             result.unstable += [suspect.attempt_id for suspect in suspects]
         else:
             for suspect, generation in pairs:

@@ -129,10 +129,12 @@ ATTEMPT_TRANSITIONS: Final[tuple[tuple[AttemptState, str, AttemptState], ...]] =
     (AttemptState.ACCEPTED, "fail", AttemptState.FAILED),
     (AttemptState.ACCEPTED, "retry_later", AttemptState.FAILED),
     (AttemptState.ACCEPTED, "abandon", AttemptState.ABANDONED),
+    (AttemptState.ABANDONED, "regain", AttemptState.ACCEPTED),
     (AttemptState.ABANDONED, "complete", AttemptState.COMPLETED),
     (AttemptState.ABANDONED, "fail", AttemptState.FAILED),
 )
-"""``(from, transition, to)``. An overdue job's attempt stays ``accepted``: it may still finish."""
+"""``(from, transition, to)``. An overdue job's attempt stays ``accepted``: it may still finish;
+``regain``: what it counted as bought again in place of was not created."""
 
 LIVE_ATTEMPTS: Final = (AttemptState.OPEN, AttemptState.IN_DOUBT, AttemptState.ACCEPTED)
 """A job has at most one attempt in these states (a partial unique index holds it)."""

@@ -31,7 +31,8 @@ from ..provider import GenerationRequest
 from ..states import AttemptState, HeldBack, JobState
 from ..tables import ATTEMPT, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
 from ..text import prompt_key
-from . import accounts, handing, holding, meanwhile, others, prices
+from . import accounts, handing, holding, keys, meanwhile, others, prices
+from .latecomers import regain
 from .prepared import Prepared
 from .queues import Queue, queues
 from .rows import request_key, request_of
@@ -176,15 +177,6 @@ _LAST = Prepared(
         ATTEMPT.c.id == bindparam("id")
     )
 )
-_SENT_BEFORE = Prepared(
-    select(ATTEMPT.c.state, ATTEMPT.c.idempotency_key)
-    .where(
-        ATTEMPT.c.job_id == bindparam("job"),
-        ATTEMPT.c.fingerprint == bindparam("fingerprint"),
-    )
-    .order_by(ATTEMPT.c.id.desc())
-    .limit(1)
-)
 _INTENT = Prepared(
     insert(ATTEMPT).values(
         state=AttemptState.OPEN,
@@ -250,7 +242,8 @@ class _Picker:
                 break
             for job in candidates:
                 closed = self._closed_by_now
-                made = self._try(job)
+                regained = regain(self._connection, job, self._now)
+                made = None if regained else self._try(job)
                 if made is not None:
                     claims.append(made)
                 if self._closed_by_now > closed:
@@ -314,15 +307,15 @@ class _Picker:
         hold, alone = self._hold(job.kind)
         if hold is None:
             return None
-        keys = keys_of(job.batch_id, job.campaign, self._day)
-        full = self._till.without_room(keys, hold)
+        scopes = keys_of(job.batch_id, job.campaign, self._day)
+        full = self._till.without_room(scopes, hold)
         if full is not None:
             campaign = job.campaign if full.scope is Scope.CAMPAIGN else None
             self._close(campaign, job.kind, BY_SCOPE[full.scope])
             return None
         made = self._write_intent(job, hold, same, request)
         self._terms.looked_for.note_asked(job.batch_id, request, made.attempt_id)
-        self._till.hold(keys, hold)
+        self._till.hold(scopes, hold)
         self._terms.elsewhere.bought(job.prompt, job.batch_id)
         if alone:
             # the first of an unknown kind goes alone: the others wait for the price it tells
@@ -357,7 +350,7 @@ class _Picker:
         return hold, True
 
     def _write_intent(self, job: Any, hold: int, same: str, request: str) -> Claim:
-        key = self._replaced_key(job) or self._new_key()
+        key = keys.replaced(self._connection, job) or self._new_key()
         send_before = self._now + self._terms.patience
         attempt_id = _INTENT.insert(
             self._connection,
@@ -378,14 +371,3 @@ class _Picker:
         if _TAKE.run(self._connection, job=job.id, attempt=attempt_id, at=self._now) != 1:
             raise RuntimeError(f"job {job.id} left the queue inside our transaction")
         return Claim(attempt_id, job.id, job.key, job.kind, request_of(job), key, send_before)
-
-    def _replaced_key(self, job: Any) -> str | None:
-        """Keep a void's or unsent attempt's key; only a failed one's successor gets a new one.
-
-        Another request is never sent under an old key, nor is another spelling of it.
-        """
-        if job.attempt_id is None:
-            return None
-        before = _SENT_BEFORE.first(self._connection, job=job.id, fingerprint=job.fingerprint)
-        reusable = before is not None and before.state in (AttemptState.VOID, AttemptState.REJECTED)
-        return str(before.idempotency_key) if reusable else None

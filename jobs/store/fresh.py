@@ -95,7 +95,7 @@ class Moves:
 
     def __init__(self, connection: Connection, keys: Mapping[int, str]) -> None:
         self._connection, self._keys = connection, keys
-        self._kept: list[Any] = []
+        self._kept: list[tuple[Any, str]] = []
         self._asking: dict[str, str] = {}
 
     def note(self, job: Any, values: Mapping[str, Any], *, followed: bool) -> None:
@@ -106,10 +106,11 @@ class Moves:
             values: as the manifest has them.
             followed: False where the row keeps what it has, as that is paid for.
         """
+        request = request_key(SimpleNamespace(**values))
         if followed:
-            self._asking.setdefault(request_key(SimpleNamespace(**values)), values["key"])
+            self._asking.setdefault(request, values["key"])
         else:
-            self._kept.append(job)
+            self._kept.append((job, request))
 
     def check(self, fresh: FreshRows, busy: Collection[str]) -> None:
         """Make sure that no row asks for the video of one whose own edit is not followed.
@@ -128,9 +129,9 @@ class Moves:
         asking = self._asking | {request_key(row): row.key for row in fresh.rows()}
         moved = [
             (job, prompt, asking[request])
-            for job in self._kept
+            for job, wanted in self._kept
             for request, prompt in self._videos(job)
-            if request in asking
+            if request in asking and request != wanted
         ]
         if not moved:
             return

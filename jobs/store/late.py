@@ -6,8 +6,9 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, func, or_, select
 
 from ..clock import LATEST
+from ..looked_for import Wish
 from ..states import HeldBack
-from ..tables import ATTEMPT, HELD_BACK, JOB, QUEUED, VOID
+from ..tables import ATTEMPT, HANDED, HELD_BACK, JOB, QUEUED, VOID
 from . import words
 from .prepared import Prepared, as_list, one_of
 
@@ -39,6 +40,11 @@ _VOIDED = Prepared(
         VOID, ATTEMPT.c.ended_at > bindparam("since", type_=ATTEMPT.c.ended_at.type)
     )
 )
+_TYPED = Prepared(
+    select(JOB.c.id, JOB.c.fingerprint, JOB.c.attempt_id).where(
+        HANDED, QUEUED, JOB.c.held_back == HeldBack.UNASKED, JOB.c.id.in_(one_of("jobs"))
+    )
+)
 _NEWEST = Prepared(select(func.max(ATTEMPT.c.id)))
 
 
@@ -61,6 +67,12 @@ def voided(connection: Connection, since: datetime) -> list[int]:
         since: what was settled before is none of it.
     """
     return _VOIDED.column(connection, since=since)
+
+
+def typed(connection: Connection, job_ids: Collection[int]) -> dict[int, Wish]:
+    """Give what those of some queued rows ask for that are single videos, handed to a run."""
+    rows = _TYPED.all(connection, jobs=as_list(job_ids))
+    return {row.id: Wish(row.fingerprint, row.attempt_id) for row in rows}
 
 
 def newest_attempt(connection: Connection) -> int:

@@ -5,11 +5,12 @@ buys it again. Only what a later attempt may have bought too is paid for twice (
 *Settling doubts*).
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, func, or_, select, text, update
+from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, text, update
 
 from ..columns import sql_list
 from ..ledger import Scope, twice_key
@@ -46,6 +47,9 @@ CREATED: Final = (
 _VOID = ATTEMPT.alias("void")
 _ATTEMPT = bindparam("attempt", type_=ATTEMPT.c.id.type)
 _REQUEST = select(_VOID.c.request_key).where(_VOID.c.id == _ATTEMPT).scalar_subquery()
+_SENDING = Prepared(
+    select(ATTEMPT.c.id).where(LIVE, ATTEMPT.c.job_id == bindparam("job"), text("state = 'open'"))
+)
 _OTHER = Prepared(
     select(ATTEMPT.c.id)
     .where(
@@ -88,6 +92,26 @@ _TWICE = Prepared(
         BUDGET.c.key < f"{Scope.TWICE};",
     )
 )
+_LATER, _SHARING = ATTEMPT.alias("later"), JOB.alias("sharing")
+_SURPLUS = Prepared(
+    select(ATTEMPT.c.id, ATTEMPT.c.state, ATTEMPT.c.price_micros, ATTEMPT.c.video_url)
+    .where(
+        ATTEMPT.c.job_id == bindparam("job"),
+        ATTEMPT.c.request_key == bindparam("request"),
+        text("attempt.state IN ('abandoned', 'completed')"),
+        text(f"attempt.error GLOB '{SURPLUS}*'"),
+        ~exists().where(
+            _LATER.c.job_id == ATTEMPT.c.job_id,
+            _LATER.c.id > ATTEMPT.c.id,
+            _LATER.c.request_key == ATTEMPT.c.request_key,
+            text(f"later.state IN {sql_list([s for s in CREATED if s != AttemptState.FAILED])}"),
+        ),
+        ~exists().where(_SHARING.c.attempt_id == ATTEMPT.c.id),
+    )
+    .order_by(ATTEMPT.c.id)
+    .limit(1)
+)
+"""What is paid for twice and no row has, where nothing that was sent later is or may be a video."""
 _PAID_TWICE = Prepared(
     select(ATTEMPT.c.generation_id, ATTEMPT.c.price_micros, JOB.c.key)
     .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
@@ -134,10 +158,13 @@ def reappear(
 
     Returns:
         Whether it was adopted, or is paid for twice because a later attempt may have been created
-        as well; None where it is no void any more, or another attempt has the generation by now.
+        as well; None where it is no void any more, another attempt has the generation by now, or
+        its row is being sent: the answer tells.
     """
     row = attempt_row(connection, attempt_id)
     if row is None or owner_of(connection, generation_id) is not None:
+        return None
+    if _SENDING.first(connection, job=row.job_id) is not None:
         return None
     wanted = _WANTED.first(connection, job=row.job_id)
     edited = _edited(connection, row, wanted)
@@ -178,6 +205,40 @@ def reappear(
         **_CLEAN,
     )
     return Appeared.ADOPTED
+
+
+def regain(connection: Connection, job: Any, now: datetime) -> bool:
+    """Give a queued row what counted as paid for twice, where nothing else was made in its place.
+
+    What was sent then came to nothing (never made, refused): the row has this video, and buys none.
+
+    Args:
+        connection: in a writing transaction.
+        job: the row.
+        now: the time.
+
+    Returns:
+        False where there is none.
+    """
+    sent = job.attempt_id is not None
+    found = _SURPLUS.first(connection, job=job.id, request=request_key(job)) if sent else None
+    if found is None:
+        return False
+    values = {"error": ADOPTED}
+    if found.state == AttemptState.COMPLETED:
+        connection.execute(update(ATTEMPT).where(ATTEMPT.c.id == found.id).values(values))
+        done = {"video_url": found.video_url, "completed_at": now}
+        move_job(
+            connection, job.id, "late", JobState.COMPLETED, attempt_id=found.id, **(_CLEAN | done)
+        )
+    else:
+        looked = {"next_look_at": now, "ended_at": None}
+        move_attempt(connection, found.id, "regain", AttemptState.ACCEPTED, **values, **looked)
+        move_job(connection, job.id, "reappear", JobState.PENDING, attempt_id=found.id, **_CLEAN)
+    less = BUDGET.c.charged_micros - found.price_micros
+    key = BUDGET.c.key == twice_key(job.batch_id)
+    connection.execute(update(BUDGET).where(key).values(charged_micros=less))
+    return True
 
 
 def _edited(connection: Connection, attempt: Any, wanted: Any) -> bool:
@@ -235,6 +296,14 @@ def told_text(connection: Connection, attempt_id: int, message: str) -> str:
         select(ATTEMPT.c.error).where(ATTEMPT.c.id == attempt_id)
     ).scalar_one()
     return f"{SURPLUS}; {message}" if is_surplus(told) else message
+
+
+def surplus_of(connection: Connection, attempt_ids: Collection[int]) -> int:
+    """Count those of some attempts that are paid for twice: a row may have got its video since."""
+    if not attempt_ids:
+        return 0
+    found = select(ATTEMPT.c.error).where(ATTEMPT.c.id.in_(attempt_ids))
+    return sum(map(is_surplus, connection.execute(found).scalars()))
 
 
 def is_surplus(error: str | None) -> bool:

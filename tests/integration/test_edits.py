@@ -325,3 +325,12 @@ def test_a_failed_row_whose_attempt_was_given_up_is_not_followed(engine: Engine)
     assert (report.redone, report.edited) == ([], ["a"])
     engine.run()
     assert bought(engine) == ["old"]
+
+
+def test_a_paid_row_is_spelled_otherwise_and_its_equal_is_added(engine: Engine) -> None:
+    """Nothing moved: it asks for its own video, and the new row for another one."""
+    engine.load([spec("a", "x")])
+    engine.run()
+    engine.load([spec("a", "x "), spec("b", "x", row=1)])
+    engine.run()
+    assert bought(engine) == ["x", "x"]

@@ -1,7 +1,5 @@
 """What counts as never made turns up: while its row is sent again, or after its row was edited."""
 
-import asyncio
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,19 +7,11 @@ from typing import Any
 import pytest
 from support.engine import Engine, spec
 from support.invariants import Invariants
-from support.provider import Made, ScriptedProvider
+from support.slow import Slow
 from support.voids import hide, lose, stop_after
 
 from jobs.errors import LoadError
-from jobs.provider import (
-    Accepted,
-    Generation,
-    GenerationPhase,
-    GenerationRequest,
-    Micros,
-    SubmitOutcome,
-    Throttled,
-)
+from jobs.provider import Generation, GenerationPhase, Throttled
 from jobs.states import FailureKind
 from jobs.store import latecomers, past
 from jobs.store.holding import Sought
@@ -30,39 +20,6 @@ from jobs.store.loading import OnChange
 
 PRICE = 120_000
 BAD = Generation("", GenerationPhase.FAILED, failure=FailureKind.CONTENT, message="no")
-SLOW = 20.0
-"""Seconds of an answer to a submission, in which the list is read again."""
-
-
-@dataclass
-class Slow(ScriptedProvider):
-    """Takes its time with one submission, while the list begins to show what it hid.
-
-    Attributes:
-        throttles: how many submissions are told to wait then; the others are accepted.
-        honours: whether a key that it knows is answered with the generation that it made.
-        armed: whether the next submission is that one.
-    """
-
-    throttles: int = 0
-    honours: bool = False
-    armed: bool = False
-
-    async def submit(self, request: GenerationRequest, key: str, may_send: Any) -> SubmitOutcome:
-        if not (self.armed and may_send()):
-            return await super().submit(request, key, may_send)
-        self.posts.append((request.prompt, key))
-        asyncio.get_running_loop().call_later(1.0, self.hides.clear)
-        await asyncio.sleep(SLOW)
-        if self.throttles:
-            self.throttles -= 1
-            return Throttled(60.0)
-        self.armed = False
-        return Accepted(self.make(request, key).id, Micros(PRICE))
-
-    def make(self, request: GenerationRequest, key: str = "foreign") -> Made:
-        known = [one for one in self.made if self.honours and one.key == key]
-        return known[0] if known else super().make(request, key)
 
 
 @pytest.fixture

@@ -26,11 +26,15 @@ def test_every_state_can_be_reached_from_the_first() -> None:
 def test_an_attempt_that_is_settled_never_becomes_live_again() -> None:
     """A rejected, completed or failed attempt can't charge a second time.
 
-    A void may: it charged nothing, and its generation may turn up after all.
+    A void may: it charged nothing, and its generation may turn up after all. What counted as paid
+    for twice is charged already, and its row has it in place of what was not created.
     """
     settled = set(AttemptState) - set(LIVE_ATTEMPTS)
     again = [row for row in ATTEMPT_TRANSITIONS if row[0] in settled and row[2] in LIVE_ATTEMPTS]
-    assert again == [(AttemptState.VOID, "reappear", AttemptState.ACCEPTED)]
+    assert again == [
+        (AttemptState.VOID, "reappear", AttemptState.ACCEPTED),
+        (AttemptState.ABANDONED, "regain", AttemptState.ACCEPTED),
+    ]
 
 
 def test_a_job_is_bought_only_out_of_the_queue() -> None:
