@@ -6,14 +6,14 @@ middle of a cell, refuses the file: guessing would glue rows together, and pay f
 
 import csv
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final, TextIO
 
 from batchsora.manifest.csv_dialect import Dialect, dialect_of
-from batchsora.manifest.csv_formulas import calculated
+from batchsora.manifest.csv_formulas import SIGNS, calculated
 from batchsora.manifest.csv_lines import LONGEST_LINE, lines_of
 from batchsora.manifest.csv_quotes import (
     begins_behind_space,
@@ -26,7 +26,6 @@ from batchsora.manifest.errors import ManifestError, RowProblem, refused, shorte
 from batchsora.manifest.raw import (
     PLAIN,
     RawRow,
-    RawTable,
     Reading,
     Settings,
     check_regular,
@@ -96,7 +95,7 @@ class CsvTable:
                         yield self._is_separated(row, cells[0])
                         continue
                 text = "".join(cells)  # cheaper than a look at every cell
-                if self.dialect.quotes and ('"' in text or "'" in text or not text.isascii()):
+                if self.dialect.quotes and (not text.isascii() or _may_quote(text)):
                     cut = self._cut(cells, lines, results)
                     if cut is not None:
                         yield self._is_cut(row, cut, cells[cut])
@@ -104,24 +103,26 @@ class CsvTable:
                 written = cells
                 if "'" in text:
                     cells = [original(cell) for cell in cells]  # noqa: PLW2901 - the same cells
-                if "=" in text:
+                if any(sign in text for sign in SIGNS):
                     cells = [*calculated(cells, written, self.read)]  # noqa: PLW2901
                 yield RawRow(row, cells)
 
-    @staticmethod
-    def _cut(cells: Sequence[str], lines: Sequence[str], results: Sequence[int]) -> int | None:
+    def _cut(
+        self, cells: Sequence[str], lines: Sequence[str], results: Sequence[int]
+    ) -> int | None:
         """Find a cell that a separator cuts in two.
 
         In a row with results nothing is cut at quotes of another kind: whoever wrote them enclosed
         every text that has a separator.
         """
         text = lines[0] if len(lines) == 1 else "".join(lines)
-        cut = cut_at(cells, text) if '"' in text else None
+        spaced = self.dialect.spaced
+        cut = cut_at(cells, text, spaced=spaced) if '"' in text else None
         if cut is not None:
             return cut
         if results and any(cells[place].strip() for place in results if place < len(cells)):
             return None
-        return cut_at_other(cells, text)
+        return cut_at_other(cells, text, spaced=spaced)
 
     def as_several(self) -> "CsvTable":
         """Take a table of one column as one of several, as it will be with results."""
@@ -183,11 +184,6 @@ def open_csv(path: Path, reading: Reading = PLAIN, suffix: str | None = None) ->
         for row, cells in _records(path, file, dialect):
             return CsvTable(path, dialect, _header(cells), row)
     raise refused(str(path), "the file is empty", "Its first row must hold the columns' names.")
-
-
-def with_formulas_told(table: RawTable, places: Iterable[int]) -> RawTable:
-    """Have formulas told in some columns of a text table; other tables do it by themselves."""
-    return replace(table, read=frozenset(places)) if isinstance(table, CsvTable) else table
 
 
 def _opened(path: Path, encoding: str) -> TextIO:
@@ -278,6 +274,11 @@ def _header(cells: list[str]) -> tuple[str, ...]:
     headers = tuple(restored_at_first(cell) for cell in cells[:last])
     original = _original(headers)
     return tuple(original(cell) for cell in cells[:last])
+
+
+def _may_quote(text: str) -> bool:
+    """Whether a text has some sign of ASCII that may open a quote."""
+    return '"' in text or "'" in text or "`" in text
 
 
 def _results(headers: Sequence[str]) -> list[int]:
