@@ -1,38 +1,12 @@
 """Texts of a text table that quotes should enclose: opened too late, or without any."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
-from batchsora.manifest import values
-from batchsora.manifest.errors import CellError
 from batchsora.manifest.quote_marks import SPACELESS, cut_inside, may_have_marks
 
-_SEPARATES = re.compile(
-    r"\t|(?<![0-9]),(?=\S)|,(?=[^\s0-9])"
-    r"|[,;|]\s*[0-9][0-9.:]*\s*(?:[,;|]|\Z)"
-)
-"""A comma without a space behind it, or a separator before a number alone."""
-_LAST = re.compile(r"[,;|]\s*([^\s,;|][^,;|]{0,40})\Z")
 _INCHES = [f'{digit}"' for digit in range(10)]
-_OPTIONS = (values.orientation, values.duration)
-"""A last piece that one of these reads is a cell of its own: ``A kite, 15 sec``."""
-
-
-def seems_separated(text: str) -> bool:
-    """Whether a text without quotes seems to be several cells, as ``A kite,15`` does."""
-    if _SEPARATES.search(text) is not None:
-        return True
-    last = _LAST.search(text)
-    return last is not None and any(_says(parse, last[1]) for parse in _OPTIONS)
-
-
-def _says(parse: Callable[[str], object], text: str) -> bool:
-    try:
-        parse(text)
-    except CellError:
-        return False
-    return True
 
 
 @lru_cache(16)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from batchsora.manifest.csv_dialect import Dialect, dialect_of
+from batchsora.manifest.csv_faults import another_separator, cut_in_quotes, seemingly_several
 from batchsora.manifest.csv_formulas import SIGNS, calculated
 from batchsora.manifest.csv_lines import LONGEST_LINE, lines_of
 from batchsora.manifest.csv_quotes import (
@@ -20,9 +21,9 @@ from batchsora.manifest.csv_quotes import (
     cut_at,
     cut_at_other,
     may_begin_behind_space,
-    seems_separated,
 )
-from batchsora.manifest.errors import ManifestError, RowProblem, refused, shorten
+from batchsora.manifest.csv_separators import seems_separated, separated_otherwise
+from batchsora.manifest.errors import ManifestError, RowProblem, refused
 from batchsora.manifest.raw import (
     PLAIN,
     RawRow,
@@ -92,20 +93,43 @@ class CsvTable:
                 if self.dialect.single and not "".join(lines).lstrip(" ").startswith('"'):
                     cells = [text.rstrip(f"{self.dialect.delimiter} \r\n\t") for text in cells]  # noqa: PLW2901
                     if seems_separated(cells[0]):
-                        yield self._is_separated(row, cells[0])
+                        yield seemingly_several(str(self.path), row, self.headers[0], cells[0])
                         continue
                 text = "".join(cells)  # cheaper than a look at every cell
-                if self.dialect.quotes and (not text.isascii() or _may_quote(text)):
-                    cut = self._cut(cells, lines, results)
-                    if cut is not None:
-                        yield self._is_cut(row, cut, cells[cut])
-                        continue
+                fault = self._fault(row, cells, text, lines, results)
+                if fault is not None:
+                    yield fault
+                    continue
                 written = cells
                 if "'" in text:
                     cells = [original(cell) for cell in cells]  # noqa: PLW2901 - the same cells
                 if any(sign in text for sign in SIGNS):
                     cells = [*calculated(cells, written, self.read)]  # noqa: PLW2901
                 yield RawRow(row, cells)
+
+    def _fault(
+        self,
+        row: int,
+        cells: Sequence[str],
+        text: str,
+        lines: Sequence[str],
+        results: Sequence[int],
+    ) -> RowProblem | None:
+        """Find a separator that cuts a text, or one that is not the table's."""
+        if self.dialect.quotes and (not text.isascii() or _may_quote(text)):
+            cut = self._cut(cells, lines, results)
+            if cut is not None:
+                header = self.headers[cut] if cut < len(self.headers) else None
+                return cut_in_quotes(str(self.path), row, header, cells[cut])
+        if len(cells) < len(self.headers) or len(text) == len(cells[0]):
+            quoted = self.dialect.quotes and lines[0].lstrip(" ").startswith('"')
+            width, delimiter = len(self.headers), self.dialect.delimiter
+            other = separated_otherwise(cells, width, delimiter, quoted=quoted)
+            if other is not None:
+                return another_separator(
+                    str(self.path), row, delimiter.join(cells), delimiter, other
+                )
+        return None
 
     def _cut(
         self, cells: Sequence[str], lines: Sequence[str], results: Sequence[int]
@@ -127,28 +151,6 @@ class CsvTable:
     def as_several(self) -> "CsvTable":
         """Take a table of one column as one of several, as it will be with results."""
         return replace(self, dialect=replace(self.dialect, single=False))
-
-    def _is_separated(self, row: int, text: str) -> RowProblem:
-        return RowProblem(
-            str(self.path),
-            row,
-            self.headers[0],
-            shorten(text),
-            "this seems to be several cells, and the header has only one",
-            "Put a text that contains a separator in double quotes, or name all columns.",
-        )
-
-    def _is_cut(self, row: int, place: int, text: str) -> RowProblem:
-        return RowProblem(
-            str(self.path),
-            row,
-            self.headers[place] if place < len(self.headers) else None,
-            shorten(text.strip()),
-            "a quote opens here that does not enclose the cell, so that the text ends at the "
-            "separator behind it",
-            "Put the whole cell in quotes, without a space before them, and write a quote inside "
-            'it twice ("").',
-        )
 
 
 def records(table: CsvTable) -> Iterator[tuple[int, list[str]]]:
