@@ -14,13 +14,13 @@ from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.raw import OtherRows, RawRow, RawTable
 from batchsora.manifest.values import WRITTEN
 
-SIGNS: Final = "=\uff1d"
+_SIGNS: Final = "=\uff1d"
 """What a formula begins with; the wide one is East Asia's."""
-_FORMULA: Final = re.compile(rf"\s*[{SIGNS}][\s+(\-]*(?:[\w\"'$#@\[{{]|\.[0-9])")
+_FORMULA: Final = re.compile(rf"\s*[{_SIGNS}][\s+(\-]*(?:[\w\"'$#@\[{{]|\.[0-9])")
 """It stands before an operand: ``=>``, ``==`` and ``=)`` begin none."""
 _TEXT: Final = re.compile(r'\s*=\s*"((?:[^"]|"")*)"\s*')
 """How people keep a spreadsheet from changing a text: ``="007"``."""
-_MARKED: Final = re.compile(rf"'+(?=\s*[{SIGNS}])")
+_MARKED: Final = re.compile(rf"'+(?=\s*[{_SIGNS}])")
 
 
 def is_formula(cell: str) -> bool:
@@ -77,16 +77,20 @@ class ToldTable(OtherRows):
     def rows(self) -> Iterator[RawRow | RowProblem]:
         """Read the rows; a mark before a text that only looks like a formula is taken away."""
         for raw in self.inner.rows():
-            if (
-                not isinstance(raw, RawRow)
-                or not any(sign in raw.cells[place] for place in self.read for sign in SIGNS)
-                or any(raw.cells[place].strip() for place in self.results)
-            ):
-                yield raw
-            else:
-                cells = [*raw.cells]
-                for place in self.read:
-                    marked = _MARKED.match(cells[place])
-                    if marked is not None and is_formula(cells[place][marked.end() :]):
-                        cells[place] = cells[place][1:]
-                yield RawRow(raw.row, calculated(cells, raw.cells, self.read))
+            if isinstance(raw, RawRow):
+                text = "".join(raw.cells)  # cheaper than a look at every cell
+                if ("=" in text or "\uff1d" in text) and not self._has_results(raw):
+                    yield RawRow(raw.row, self._told(raw.cells))
+                    continue
+            yield raw
+
+    def _has_results(self, raw: RawRow) -> bool:
+        return any(raw.cells[place].strip() for place in self.results)
+
+    def _told(self, written: Sequence[str]) -> Sequence[str]:
+        cells = [*written]
+        for place in self.read:
+            marked = _MARKED.match(cells[place])
+            if marked is not None and is_formula(cells[place][marked.end() :]):
+                cells[place] = cells[place][1:]
+        return calculated(cells, written, self.read)

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from batchsora.manifest.quote_marks import SPACELESS, cut_inside, may_have_marks
 
-_INCHES = [f'{digit}"' for digit in range(10)]
+_INCHES = re.compile('[0-9]"')
 
 
 @lru_cache(16)
@@ -38,11 +38,16 @@ def cut_at(cells: Sequence[str], text: str, *, spaced: bool) -> int | None:
     Returns:
         The cell's place; None where no cell is cut.
     """
-    if not any('"' in cell for cell in cells):
+    closing = [
+        place
+        for place, cell in enumerate(cells)
+        if cell.count('"') % 2 or ('"' in cell and len(_INCHES.findall(cell)) % 2)
+    ]
+    if not closing:  # no cell has a quote too many, with inches or without them
         return None
     whole = enclosed(cells, text, spaced=spaced)
     bare = [p for p, cell in enumerate(cells) if '"' in cell and not whole[p]]
-    last = max((place for place in bare if _may_close(cells[place])), default=0)
+    last = max((place for place in closing if not whole[place]), default=0)
     for place in bare:
         cell = cells[place]
         if cell.lstrip()[0] == '"' and cell.count('"') % 2:
@@ -96,12 +101,6 @@ def _is_left_open(cell: str) -> bool:
         opened = not opened and _may_open(cell[at - 1 : at] if at else "", cell[at + 1 : at + 2])
         at = cell.find('"', at + 1)
     return opened
-
-
-def _may_close(cell: str) -> bool:
-    """Whether a cell has a quote too many, with those behind numbers or without them."""
-    inches = sum(map(cell.count, _INCHES)) if cell.count('"') % 2 == 0 else 0
-    return (cell.count('"') - inches) % 2 == 1
 
 
 def _may_open(before: str, after: str) -> bool:

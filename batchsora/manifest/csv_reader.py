@@ -14,7 +14,7 @@ from typing import Final, TextIO
 
 from batchsora.manifest.csv_dialect import Dialect, dialect_of
 from batchsora.manifest.csv_faults import another_separator, cut_in_quotes, seemingly_several
-from batchsora.manifest.csv_formulas import SIGNS, calculated
+from batchsora.manifest.csv_formulas import calculated
 from batchsora.manifest.csv_lines import LONGEST_LINE, lines_of
 from batchsora.manifest.csv_quotes import (
     begins_behind_space,
@@ -89,6 +89,7 @@ class CsvTable:
                 raise refused(
                     str(self.path), "the file changed while it was read", "Start the command again."
                 )
+            width = len(self.headers)
             for row, cells in records:
                 if self.dialect.single and not "".join(lines).lstrip(" ").startswith('"'):
                     cells = [text.rstrip(f"{self.dialect.delimiter} \r\n\t") for text in cells]  # noqa: PLW2901
@@ -96,57 +97,49 @@ class CsvTable:
                         yield seemingly_several(str(self.path), row, self.headers[0], cells[0])
                         continue
                 text = "".join(cells)  # cheaper than a look at every cell
-                fault = self._fault(row, cells, text, lines, results)
-                if fault is not None:
-                    yield fault
-                    continue
+                if (
+                    '"' in text
+                    or "'" in text
+                    or "`" in text
+                    or not text.isascii()
+                    or len(cells) < width
+                    or len(text) == len(cells[0])
+                ):
+                    fault = self._fault(row, cells, lines, results)
+                    if fault is not None:
+                        yield fault
+                        continue
                 written = cells
                 if "'" in text:
                     cells = [original(cell) for cell in cells]  # noqa: PLW2901 - the same cells
-                if any(sign in text for sign in SIGNS):
+                if "=" in text or "\uff1d" in text:
                     cells = [*calculated(cells, written, self.read)]  # noqa: PLW2901
                 yield RawRow(row, cells)
 
     def _fault(
-        self,
-        row: int,
-        cells: Sequence[str],
-        text: str,
-        lines: Sequence[str],
-        results: Sequence[int],
+        self, row: int, cells: Sequence[str], lines: Sequence[str], results: Sequence[int]
     ) -> RowProblem | None:
-        """Find a separator that cuts a text, or one that is not the table's."""
-        if self.dialect.quotes and (not text.isascii() or _may_quote(text)):
-            cut = self._cut(cells, lines, results)
-            if cut is not None:
-                header = self.headers[cut] if cut < len(self.headers) else None
-                return cut_in_quotes(str(self.path), row, header, cells[cut])
-        if len(cells) < len(self.headers) or len(text) == len(cells[0]):
-            quoted = self.dialect.quotes and lines[0].lstrip(" ").startswith('"')
-            width, delimiter = len(self.headers), self.dialect.delimiter
-            other = separated_otherwise(cells, width, delimiter, quoted=quoted)
-            if other is not None:
-                return another_separator(
-                    str(self.path), row, delimiter.join(cells), delimiter, other
-                )
-        return None
-
-    def _cut(
-        self, cells: Sequence[str], lines: Sequence[str], results: Sequence[int]
-    ) -> int | None:
-        """Find a cell that a separator cuts in two.
+        """Find a separator that cuts a text, or one that is not the table's.
 
         In a row with results nothing is cut at quotes of another kind: whoever wrote them enclosed
         every text that has a separator.
         """
         text = lines[0] if len(lines) == 1 else "".join(lines)
-        spaced = self.dialect.spaced
-        cut = cut_at(cells, text, spaced=spaced) if '"' in text else None
-        if cut is not None:
-            return cut
-        if results and any(cells[place].strip() for place in results if place < len(cells)):
-            return None
-        return cut_at_other(cells, text, spaced=spaced)
+        spaced, file = self.dialect.spaced, str(self.path)
+        if self.dialect.quotes:
+            cut = cut_at(cells, text, spaced=spaced) if '"' in text else None
+            if cut is None and not (results and _has_any(cells, results)):
+                cut = cut_at_other(cells, text, spaced=spaced)
+            if cut is not None:
+                header = self.headers[cut] if cut < len(self.headers) else None
+                return cut_in_quotes(file, row, header, cells[cut])
+        width, delimiter = len(self.headers), self.dialect.delimiter
+        if len(cells) < width or not any(cells[1:]):
+            quoted = self.dialect.quotes and text.lstrip(" ").startswith('"')
+            other = separated_otherwise(cells, width, delimiter, quoted=quoted)
+            if other is not None:
+                return another_separator(file, row, delimiter.join(cells), delimiter, other)
+        return None
 
     def as_several(self) -> "CsvTable":
         """Take a table of one column as one of several, as it will be with results."""
@@ -278,9 +271,8 @@ def _header(cells: list[str]) -> tuple[str, ...]:
     return tuple(original(cell) for cell in cells[:last])
 
 
-def _may_quote(text: str) -> bool:
-    """Whether a text has some sign of ASCII that may open a quote."""
-    return '"' in text or "'" in text or "`" in text
+def _has_any(cells: Sequence[str], places: Sequence[int]) -> bool:
+    return any(cells[place].strip() for place in places if place < len(cells))
 
 
 def _results(headers: Sequence[str]) -> list[int]:

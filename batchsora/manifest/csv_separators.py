@@ -58,16 +58,11 @@ def separated_otherwise(
     if width == 1 or (padded and quoted):
         return None
     text = cells[0] if padded else delimiter.join(cells)
-    if text.lstrip().startswith(_COMMENTS):
+    others = [one for one in DELIMITERS if one in text and one != delimiter]
+    if not others or text.lstrip().startswith(_COMMENTS):
         return None
-    for other in DELIMITERS:
-        if (
-            other != delimiter
-            and other in text
-            and _cuts(text, other, width, sure=quoted or padded)
-        ):
-            return other
-    return None
+    sure = quoted or padded
+    return next((one for one in others if _cuts(text, one, width, sure=sure)), None)
 
 
 def _cuts(text: str, other: str, width: int, *, sure: bool) -> bool:
