@@ -1,37 +1,37 @@
-"""Formulas that stand in a text table as they are written, instead of their results.
+"""Formulas that stand in a table as they are written, instead of their results.
 
-LibreOffice saves them so by one box, and scripts copy them out of workbooks.
+LibreOffice saves text tables so by one box, and scripts copy them out of workbooks. What begins
+with the sign of one is taken for one in any column that is read: a spreadsheet takes ``=Title`` for
+a name, and ``= a kite`` for two. A text that is to begin so has a mark before it: ``'= a kite``.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from batchsora.manifest.values import UNCALCULATED
+from batchsora.manifest.errors import RowProblem
+from batchsora.manifest.raw import OtherRows, RawRow, RawTable
+from batchsora.manifest.values import WRITTEN
 
-_CELL = r"\$?[a-z]{1,3}\$?[0-9]{1,7}(?![^\W_])"
-_SHEET = r"(?:\$?[^\W\d]\w*|\$?'[^']+')[!.]"
-_FORMULA: Final = re.compile(
-    r"\s*=[\s+(-]*(?:"
-    r"[\"\[{]"  # a text, a table's column, LibreOffice's reference
-    rf"|(?:{_SHEET})?{_CELL}"
-    r"|[^\W\d][\w.]*\("  # a function
-    r")",
-    re.IGNORECASE,
-)
+_SIGNS: Final = "=\uff1d"
+"""What a formula begins with; the wide one is East Asia's."""
+_FORMULA: Final = re.compile(rf"\s*[{_SIGNS}][\s+(\-]*(?:[\w\"'$#@\[{{]|\.[0-9])")
+"""It stands before an operand: ``=>``, ``==`` and ``=)`` begin none."""
 _TEXT: Final = re.compile(r'\s*=\s*"((?:[^"]|"")*)"\s*')
 """How people keep a spreadsheet from changing a text: ``="007"``."""
+_MARKED: Final = re.compile(rf"'+(?=\s*[{_SIGNS}])")
 
 
 def is_formula(cell: str) -> bool:
-    """Whether a cell has ``=`` before a reference, a function's call or a text in quotes."""
+    """Whether a cell has the sign of a formula before what may be one."""
     return _FORMULA.match(cell) is not None
 
 
 def calculated(
     cells: Sequence[str], written: Sequence[str], places: Collection[int]
 ) -> Sequence[str]:
-    """Put what a formula says into its cell: its text, or the sign of one without a result.
+    """Put what a formula says into its cell: its text, or that it has no result here.
 
     Args:
         cells: of a row, as they are read.
@@ -42,11 +42,55 @@ def calculated(
     found: Mapping[int, str] = {
         place: _result(written[place])
         for place in places
-        if place < len(written) and "=" in written[place] and is_formula(written[place])
+        if place < len(written) and is_formula(written[place])
     }
     return [found.get(place, cell) for place, cell in enumerate(cells)] if found else cells
 
 
 def _result(cell: str) -> str:
     text = _TEXT.fullmatch(cell)
-    return UNCALCULATED if text is None else text[1].replace('""', '"')
+    return f"{WRITTEN}{cell.strip()}" if text is None else text[1].replace('""', '"')
+
+
+@dataclass(frozen=True, slots=True)
+class ToldTable(OtherRows):
+    """Jobs of a tree (JSON, JSONL, YAML), whose formulas are told.
+
+    A script that reads a workbook without asking for results writes them there. Rows with results
+    stay as they are: whoever wrote these had read the text already.
+
+    Attributes:
+        inner: the table as it stands in the file.
+        read: the places of the columns that are read.
+        results: the places of the columns of results.
+    """
+
+    inner: RawTable
+    read: tuple[int, ...]
+    results: tuple[int, ...]
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """Give the headers as written."""
+        return self.inner.headers
+
+    def rows(self) -> Iterator[RawRow | RowProblem]:
+        """Read the rows; a mark before a text that only looks like a formula is taken away."""
+        for raw in self.inner.rows():
+            if isinstance(raw, RawRow):
+                text = "".join(raw.cells)  # cheaper than a look at every cell
+                if ("=" in text or "\uff1d" in text) and not self._has_results(raw):
+                    yield RawRow(raw.row, self._told(raw.cells))
+                    continue
+            yield raw
+
+    def _has_results(self, raw: RawRow) -> bool:
+        return any(raw.cells[place].strip() for place in self.results)
+
+    def _told(self, written: Sequence[str]) -> Sequence[str]:
+        cells = [*written]
+        for place in self.read:
+            marked = _MARKED.match(cells[place])
+            if marked is not None and is_formula(cells[place][marked.end() :]):
+                cells[place] = cells[place][1:]
+        return calculated(cells, written, self.read)

@@ -6,13 +6,14 @@ middle of a cell, refuses the file: guessing would glue rows together, and pay f
 
 import csv
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final, TextIO
 
 from batchsora.manifest.csv_dialect import Dialect, dialect_of
+from batchsora.manifest.csv_faults import another_separator, cut_in_quotes, seemingly_several
 from batchsora.manifest.csv_formulas import calculated
 from batchsora.manifest.csv_lines import LONGEST_LINE, lines_of
 from batchsora.manifest.csv_quotes import (
@@ -20,13 +21,12 @@ from batchsora.manifest.csv_quotes import (
     cut_at,
     cut_at_other,
     may_begin_behind_space,
-    seems_separated,
 )
-from batchsora.manifest.errors import ManifestError, RowProblem, refused, shorten
+from batchsora.manifest.csv_separators import seems_separated, separated_otherwise
+from batchsora.manifest.errors import ManifestError, RowProblem, refused
 from batchsora.manifest.raw import (
     PLAIN,
     RawRow,
-    RawTable,
     Reading,
     Settings,
     check_regular,
@@ -89,65 +89,61 @@ class CsvTable:
                 raise refused(
                     str(self.path), "the file changed while it was read", "Start the command again."
                 )
+            width = len(self.headers)
             for row, cells in records:
                 if self.dialect.single and not "".join(lines).lstrip(" ").startswith('"'):
                     cells = [text.rstrip(f"{self.dialect.delimiter} \r\n\t") for text in cells]  # noqa: PLW2901
                     if seems_separated(cells[0]):
-                        yield self._is_separated(row, cells[0])
+                        yield seemingly_several(str(self.path), row, self.headers[0], cells[0])
                         continue
                 text = "".join(cells)  # cheaper than a look at every cell
-                if self.dialect.quotes and ('"' in text or "'" in text or not text.isascii()):
-                    cut = self._cut(cells, lines, results)
-                    if cut is not None:
-                        yield self._is_cut(row, cut, cells[cut])
+                if (
+                    '"' in text
+                    or "'" in text
+                    or "`" in text
+                    or not text.isascii()
+                    or len(cells) < width
+                    or len(text) == len(cells[0])
+                ):
+                    fault = self._fault(row, cells, lines, results)
+                    if fault is not None:
+                        yield fault
                         continue
                 written = cells
                 if "'" in text:
                     cells = [original(cell) for cell in cells]  # noqa: PLW2901 - the same cells
-                if "=" in text:
+                if "=" in text or "\uff1d" in text:
                     cells = [*calculated(cells, written, self.read)]  # noqa: PLW2901
                 yield RawRow(row, cells)
 
-    @staticmethod
-    def _cut(cells: Sequence[str], lines: Sequence[str], results: Sequence[int]) -> int | None:
-        """Find a cell that a separator cuts in two.
+    def _fault(
+        self, row: int, cells: Sequence[str], lines: Sequence[str], results: Sequence[int]
+    ) -> RowProblem | None:
+        """Find a separator that cuts a text, or one that is not the table's.
 
         In a row with results nothing is cut at quotes of another kind: whoever wrote them enclosed
         every text that has a separator.
         """
         text = lines[0] if len(lines) == 1 else "".join(lines)
-        cut = cut_at(cells, text) if '"' in text else None
-        if cut is not None:
-            return cut
-        if results and any(cells[place].strip() for place in results if place < len(cells)):
-            return None
-        return cut_at_other(cells, text)
+        spaced, file = self.dialect.spaced, str(self.path)
+        if self.dialect.quotes:
+            cut = cut_at(cells, text, spaced=spaced) if '"' in text else None
+            if cut is None and not (results and _has_any(cells, results)):
+                cut = cut_at_other(cells, text, spaced=spaced)
+            if cut is not None:
+                header = self.headers[cut] if cut < len(self.headers) else None
+                return cut_in_quotes(file, row, header, cells[cut])
+        width, delimiter = len(self.headers), self.dialect.delimiter
+        if len(cells) < width or not any(cells[1:]):
+            quoted = self.dialect.quotes and text.lstrip(" ").startswith('"')
+            other = separated_otherwise(cells, width, delimiter, quoted=quoted)
+            if other is not None:
+                return another_separator(file, row, delimiter.join(cells), delimiter, other)
+        return None
 
     def as_several(self) -> "CsvTable":
         """Take a table of one column as one of several, as it will be with results."""
         return replace(self, dialect=replace(self.dialect, single=False))
-
-    def _is_separated(self, row: int, text: str) -> RowProblem:
-        return RowProblem(
-            str(self.path),
-            row,
-            self.headers[0],
-            shorten(text),
-            "this seems to be several cells, and the header has only one",
-            "Put a text that contains a separator in double quotes, or name all columns.",
-        )
-
-    def _is_cut(self, row: int, place: int, text: str) -> RowProblem:
-        return RowProblem(
-            str(self.path),
-            row,
-            self.headers[place] if place < len(self.headers) else None,
-            shorten(text.strip()),
-            "a quote opens here that does not enclose the cell, so that the text ends at the "
-            "separator behind it",
-            "Put the whole cell in quotes, without a space before them, and write a quote inside "
-            'it twice ("").',
-        )
 
 
 def records(table: CsvTable) -> Iterator[tuple[int, list[str]]]:
@@ -183,11 +179,6 @@ def open_csv(path: Path, reading: Reading = PLAIN, suffix: str | None = None) ->
         for row, cells in _records(path, file, dialect):
             return CsvTable(path, dialect, _header(cells), row)
     raise refused(str(path), "the file is empty", "Its first row must hold the columns' names.")
-
-
-def with_formulas_told(table: RawTable, places: Iterable[int]) -> RawTable:
-    """Have formulas told in some columns of a text table; other tables do it by themselves."""
-    return replace(table, read=frozenset(places)) if isinstance(table, CsvTable) else table
 
 
 def _opened(path: Path, encoding: str) -> TextIO:
@@ -278,6 +269,10 @@ def _header(cells: list[str]) -> tuple[str, ...]:
     headers = tuple(restored_at_first(cell) for cell in cells[:last])
     original = _original(headers)
     return tuple(original(cell) for cell in cells[:last])
+
+
+def _has_any(cells: Sequence[str], places: Sequence[int]) -> bool:
+    return any(cells[place].strip() for place in places if place < len(cells))
 
 
 def _results(headers: Sequence[str]) -> list[int]:

@@ -1,14 +1,14 @@
 """Results written into a text table, of which every byte outside of their cells stays.
 
-A row is copied as it stands, and only the cells of results in rows that are jobs are replaced or
-added behind it: separators, line ends, quotes, blank rows, comments and rows that are not valid
-stay. The header gets the names of the columns that are new.
+A row's bytes are copied as they stand, and only the cells of results in rows that are jobs are
+replaced or added behind it: separators, line ends, quotes, blank rows, comments and rows that are
+not valid stay. The header gets the names of the columns that are new.
 """
 
 import codecs
 import csv
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -22,6 +22,8 @@ _END: Final = "\r\n"
 _BREAKS: Final = re.compile(r"[\r\n]+")
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # begins as the one of UTF-16 does
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
@@ -56,7 +58,7 @@ def write_csv_results(
     first = _width(table, encoding, mark)
     places = {**there, **{name: first + number for number, name in enumerate(missing)}}
     quoted = _all_quoted(table, encoding, mark)
-    for row, text, cells in _rows(table, encoding, mark):
+    for row, text, raw, cells in _rows(table, encoding, mark):
         new = None
         if row == table.header_row:
             new = {places[name]: headers[name] for name in missing}
@@ -64,43 +66,98 @@ def write_csv_results(
             said = results[row]
             _check_marks(row, cells, places.values())
             new = {place: neutralised(said.get(name, "")) for name, place in places.items()}
-        if new:
-            text = _with_cells(row, text, cells, new, table.dialect, quoted=quoted)  # noqa: PLW2901
-        target.write(text.encode(encoding, "replace"))
+        if not new:
+            target.write(raw)
+            continue
+        copied = _copier(row, text, raw, encoding)
+        for piece in _with_cells(row, text, cells, new, table.dialect, quoted=quoted):
+            told = piece.encode(encoding, "replace") if isinstance(piece, str) else copied(*piece)
+            target.write(told)
 
 
 def _encoding(path: Path, said: str) -> tuple[bytes, str]:
     """Return the byte order mark of a table, and the encoding of what follows it."""
     with path.open("rb") as file:
-        head = file.read(3)
-    if said in ("utf-8-sig", "utf-16"):
+        head = file.read(4)
+    if said in ("utf-8-sig", "utf-16", "utf-32"):
         for mark, encoding in _MARKS:
             if head.startswith(mark):
                 return mark, encoding
     return b"", {"utf-8-sig": "utf-8"}.get(said, said)
 
 
-def _rows(table: CsvTable, encoding: str, mark: bytes) -> Iterator[tuple[int, str, Sequence[str]]]:
-    """Read every row, blank ones as well: its number, its text with the line end, its cells."""
-    begun: list[str] = []
-    with table.path.open(encoding=encoding, newline="") as file:
-        file.read(1 if mark else 0)
+def _rows(
+    table: CsvTable, encoding: str, mark: bytes
+) -> Iterator[tuple[int, str, bytes, Sequence[str]]]:
+    """Read every row, blank ones as well: its number, its text, its bytes, and its cells.
 
-        def noted() -> Iterator[str]:
+    The text and the bytes have the line end.
+    """
+    begun: list[tuple[str, bytes]] = []
+
+    def noted() -> Iterator[str]:
+        for line in _lines(table.path, encoding, mark):
+            begun.append(line)
+            yield line[0]
+
+    try:
+        for row, cells in enumerate(table.dialect.reader(noted()), 1):
+            text = "".join(line for line, _ in begun)
+            yield row, text, b"".join(raw for _, raw in begun), cells
+            begun.clear()
+    except (csv.Error, UnicodeError) as error:
+        raise _impossible(str(error)) from error
+
+
+def _lines(path: Path, encoding: str, mark: bytes) -> Iterator[tuple[str, bytes]]:
+    """Read the lines behind a byte order mark: the text and the bytes of each.
+
+    In encodings of East Asia two codes may be one sign, so that a text does not tell its bytes. In
+    those in which a line does not end as in ASCII it does.
+
+    Raises:
+        UnicodeError: the file is not in the encoding, or a line ends inside a sign.
+    """
+    if _END.encode(encoding) != b"\r\n":
+        with path.open(encoding=encoding, newline="") as file:
+            file.read(1 if mark else 0)
             for line in file:
-                begun.append(line)
-                yield line
+                yield line, line.encode(encoding)
+        return
+    decoder = codecs.getincrementaldecoder(encoding)()
+    with path.open("rb") as file:
+        file.read(len(mark))
+        for piece in file:
+            for raw in piece.splitlines(keepends=True):
+                line = decoder.decode(raw)
+                if line[-1:] not in ("\r", "\n") and raw[-1:] in (b"\r", b"\n"):
+                    raise UnicodeError("a line ends inside a sign")
+                yield line, raw
+        if decoder.decode(b"", final=True):
+            raise UnicodeError("the file ends inside a sign")
 
-        reader = table.dialect.reader(noted())
-        try:
-            for row, cells in enumerate(reader, 1):
-                yield row, "".join(begun), cells
-                begun.clear()
-        except csv.Error as error:
-            raise ValueError(
-                f"the results can't be written into the manifest: {error}. Export to another file "
-                "with -o"
-            ) from error
+
+def _copier(row: int, text: str, raw: bytes, encoding: str) -> Callable[[int, int], bytes]:
+    """Return what gives the bytes of a piece of a row's text.
+
+    Raises:
+        ValueError: it can't be told which they are.
+    """
+    if text.encode(encoding, "replace") == raw:
+        return lambda begin, end: text[begin:end].encode(encoding)
+    ends = [0]
+    decoder = codecs.getincrementaldecoder(encoding)()
+    for place in range(len(raw)):
+        ends += [place + 1] * len(decoder.decode(raw[place : place + 1]))
+    if len(ends) != len(text) + 1:
+        raise _impossible(f"it can't be told which bytes the cells of row {row} are")
+    return lambda begin, end: raw[ends[begin] : ends[end]]
+
+
+def _impossible(reason: str) -> ValueError:
+    return ValueError(
+        f"the results can't be written into the manifest: {reason}. Export to another file with -o"
+    )
 
 
 def _width(table: CsvTable, encoding: str, mark: bytes) -> int:
@@ -109,7 +166,7 @@ def _width(table: CsvTable, encoding: str, mark: bytes) -> int:
     A row that has a cell too many would otherwise seem to have none.
     """
     width = len(table.headers)
-    for _, _, cells in _rows(table, encoding, mark):
+    for _, _, _, cells in _rows(table, encoding, mark):
         if len(cells) > width:
             last = max((place for place, cell in enumerate(cells, 1) if cell.strip()), default=0)
             width = max(width, last)
@@ -118,7 +175,7 @@ def _width(table: CsvTable, encoding: str, mark: bytes) -> int:
 
 def _all_quoted(table: CsvTable, encoding: str, mark: bytes) -> bool:
     """Check whether every name in the header is quoted, as some programs do."""
-    for row, text, cells in _rows(table, encoding, mark):
+    for row, text, _, cells in _rows(table, encoding, mark):
         if row == table.header_row:
             spans = _spans(row, text, cells, table.dialect)
             return all(text.startswith('"', begin) for begin, end in spans if begin < end)
@@ -148,21 +205,27 @@ def _with_cells(
     dialect: Dialect,
     *,
     quoted: bool,
-) -> str:
-    """Put cells into a row's text; all others, and its line end, stay as they are written."""
+) -> Iterator[str | tuple[int, int]]:
+    """Put cells into a row's text; all others, and its line end, stay as they are written.
+
+    Returns:
+        The pieces of the new row: texts, and where the others begin and end in its text.
+    """
     spans = _spans(row, text, cells, dialect)
-    pieces, done, width = [], 0, len(spans)
+    done, width = 0, len(spans)
     for place, value in sorted(new.items()):
         written = _written(value, dialect, quoted=quoted)
         if place < len(spans):
             begin, end = spans[place]
-            pieces += [text[done:begin], written]
+            yield done, begin
+            yield written
         else:
             end = spans[-1][1]
-            pieces += [text[done:end], dialect.delimiter * (place + 1 - width), written]
+            yield done, end
+            yield f"{dialect.delimiter * (place + 1 - width)}{written}"
             width = place + 1
         done = end
-    return "".join([*pieces, text[done:]])
+    yield done, len(text)
 
 
 def _written(value: str, dialect: Dialect, *, quoted: bool) -> str:

@@ -232,7 +232,12 @@ class _Judge:
             bool(text)
             and text[0] not in "#/\ufeff"
             and (
-                len(text) > self._longest or not (_sums_up(text) or text.casefold() in self._heads)
+                len(text) > self._longest
+                or not (
+                    _sums_up(text)
+                    or text.casefold() in self._heads
+                    or _SEPARATOR.fullmatch(text) is not None
+                )
             )
         )
 

@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 
 from batchsora.manifest.apart_table import open_apart
 from batchsora.manifest.columns import Columns, understand
-from batchsora.manifest.csv_reader import open_csv, with_formulas_told
+from batchsora.manifest.csv_reader import open_csv
 from batchsora.manifest.defaults import with_defaults
 from batchsora.manifest.embedded import EmbeddedTable, check_said, with_pictures
 from batchsora.manifest.errors import ManifestError, RowProblem, refused
@@ -42,6 +42,7 @@ from batchsora.manifest.raw import (
 from batchsora.manifest.result_columns import results_among
 from batchsora.manifest.rows import RowReader
 from batchsora.manifest.sheet_reader import EXCEL, OTHERS
+from batchsora.manifest.told_formulas import with_formulas_told
 from batchsora.manifest.whole_columns import ColumnReader
 from jobs.provider import GenerationRequest
 from jobs.spec import JobSpec, SpecRow, spec_row
@@ -337,9 +338,9 @@ def open_manifest(
     meaning = understand(file, table.headers, table.header_row, said, results)
     left_out = LeftOut()
     drawings: EmbeddedTable | None = None
+    table = with_formulas_told(table, meaning.known.values(), results)
     if table.header_row is not None:  # in a tree each job is written as one
         always = bool(reading.defaults.get("prompt"))
-        table = with_formulas_told(table, meaning.known.values())
         embedded = embedded_in(table)
         table = FilteredTable(table, meaning.known, meaning.nameless, file, always, left_out)
         if embedded:
@@ -350,8 +351,8 @@ def open_manifest(
         meaning = understand(file, table.headers, table.header_row, said, results)
     if next(table.rows(), None) is None:
         hidden = " ".join(f"{one.problem}: {one.remedy}" for one in warnings_of(table))
-        remedy = hidden or "Write one row for each video."
-        raise refused(file, "there is no row below the header", remedy)
+        problem = "; ".join(["there is no row below the header", *left_out.words()])
+        raise refused(file, problem, hidden or "Write one row for each video.")
     settings = table.settings
     return Manifest(
         path=path,

@@ -206,7 +206,8 @@ class RowReader:
         try:
             return rule.read(cells[place])
         except CellError as error:
-            self._faults.add(place, cells[place] or None, error.problem, error.remedy)
+            found = cells[place].removeprefix(values.WRITTEN)
+            self._faults.add(place, found or None, error.problem, error.remedy)
             return rule.absent
 
     def _picture(self, cells: Sequence[str]) -> ImageRef | None:

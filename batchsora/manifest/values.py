@@ -33,6 +33,8 @@ REMEMBERED: Final = 1024
 
 UNCALCULATED: Final = "#FORMULA!"
 """Stands for a formula whose result is not in the file."""
+WRITTEN: Final = f"{UNCALCULATED} "
+"""Stands before one in a table that has its text."""
 _FAILED: Final = re.compile(
     # Excel's and LibreOffice's in any language: #REF!, #WERT!, #DIV/0!, #NOMBRE?, #¡VALOR!
     r"#[^\W_a-z]*(?:[/\u00a1\u00bf ]?[^\W_a-z]+){0,3}[!?]"
@@ -139,6 +141,12 @@ def refuse_formula(text: str) -> None:
         raise CellError(
             "the formula's result is not in the file",
             "Open it in your spreadsheet and save it, so that the formula is calculated.",
+        )
+    if word.startswith(WRITTEN):
+        raise CellError(
+            "this begins as a formula does, and the formula's result is not in the file",
+            "Save the table with results in place of formulas; before a text that is to begin so, "
+            f"write an apostrophe: '{word.removeprefix(WRITTEN)[:1]}….",
         )
     if len(word) <= LONGEST_FAILED and has_failed(word):
         raise CellError("the formula has failed", "Fix the formula, or write the value itself.")

@@ -307,9 +307,9 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 ROWS = st.fixed_dictionaries(
     {
         "id": st.just("") | st.from_regex(r"[a-c][0-9]?", fullmatch=True),
-        "prompt": st.text("'=+-@ab\"\n,;{}\\", min_size=1, max_size=8).filter(
-            lambda text: {"a", "b"} & {*text}
-        ),
+        "prompt": st.text("'=+-@ab\"\n,;{}\\", min_size=1, max_size=8)
+        .filter(lambda text: {"a", "b"} & {*text})
+        .map(lambda text: f"'{text}" if text.lstrip().startswith("=") else text),
         "Seconds": st.sampled_from(["", "10", "15 s"]),
         "count": st.sampled_from(["", "1", "3"]),
         "notes": TEXTS,

@@ -1,5 +1,7 @@
 """A separator inside quotes that do not enclose the cell: half of a text is never bought."""
 
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,37 @@ def table(folder: Path, text: str, name: str = "t.csv") -> Path:
         ("1,\u2018A kite, red\u2019", "\u2018A kite"),
         ("1,\u201aEin Drachen, rot\u2018", "\u201aEin Drachen"),
         ("1,“A kite, red”,x,done", "“A kite"),
+        ('1,A sign "¡Sol, playa!" on a wall', 'A sign "¡Sol'),
+        ('1,He thinks "...and then, he left"', 'He thinks "...and then'),
+        ('1,A shop "(soft, warm) light" sign', 'A shop "(soft'),
+        ('1,A bottle "#1, the best" of all', 'A bottle "#1'),
+        ('1,A bowl "\U0001f525 hot, spicy" of soup', 'A bowl "\U0001f525 hot'),
+        ('1,A kite says "go, now " loudly', 'A kite says "go'),
+        ('1,A kite says " go, now" loudly', 'A kite says " go'),
+        ('1,He shouts "take 5, 10" loudly', 'He shouts "take 5'),
+        ('1,He has a 5" pipe and says "go, now"', 'He has a 5" pipe and says "go'),
+        ('1,He said "go, my ""dear"" one, now"', 'He said "go'),
+        ('1,写着"你好, 世界"的牌子', '写着"你好'),
+        ("1,写着“你好, 世界”的牌子", "写着“你好"),
+        ("1,»Rot, alt«", "»Rot"),
+        ("1,Ein Schild (»Rot, alt«)", "Ein Schild (»Rot"),
+        ("1,»Röd, gammal»", "»Röd"),
+        ("1,\u203aRot, alt\u2039", "\u203aRot"),
+        ("1,\u2039Rot, alt\u203a", "\u2039Rot"),
+        ("1,”Röd, gammal”", "”Röd"),
+        ("1,\u2019Röd, gammal\u2019", "\u2019Röd"),
+        ('1,„Rot, alt"', "„Rot"),
+        ('1,“Rot, alt"', "“Rot"),
+        ("1,‟Rot, alt”", "‟Rot"),
+        ("1,「red, kite」", "「red"),
+        ("1,『red, kite』", "『red"),
+        ("1,《red, kite》", "《red"),
+        ("1,\uff62red, kite\uff63", "\uff62red"),
+        ("1,\uff02red, kite\uff02", "\uff02red"),
+        ("1,`red, kite`", "`red"),
+        ("1,`red, kite\u00b4", "`red"),
+        ("1,``red, kite''", "``red"),
+        ("1,\u00b4red, kite\u00b4", "\u00b4red"),
     ],
 )
 def test_a_text_that_separators_cut_is_an_error(tmp_path: Path, row: str, found: str) -> None:
@@ -74,10 +107,51 @@ def test_a_text_that_separators_cut_is_an_error(tmp_path: Path, row: str, found:
         ('1,"“A kite","red”"', "“A kite"),
         ('1,"A ""big"" “kite",red”', 'A "big" “kite'),
         ("1,'=x,y'", "=x"),
+        ('1,A 5" screen,he said "go"', 'A 5" screen'),
+        ('1,A 5½" pipe,a 2½" one', 'A 5½" pipe'),
+        ("1,A 4'10\" wall,5'1\" high", "A 4'10\" wall"),
+        ('1,A six inch" nail,a 5" one', 'A six inch" nail'),
+        ("1,A 5” pipe,an 8” one", "A 5” pipe"),
+        ("1,Home » Kites » Red,see » more", "Home » Kites » Red"),
+        ("1,«Oui!» dit-il,«Non!»", "«Oui!» dit-il"),
+        ("1,A `kite`,a `boat`", "A `kite`"),
+        ("1,`Iolani Palace,x", "`Iolani Palace"),
+        ("1,rock \u2019n\u2019 roll,the dancers\u2019", "rock \u2019n\u2019 roll"),
+        ("1,\u201990s disco,the dancers\u2019", "\u201990s disco"),
+        ('1,A “kite,a "boat" too', "A “kite"),
+        ("1,「赤い凧」が飛ぶ,「海」", "「赤い凧」が飛ぶ"),
+        ('1,"„Rot, alt""",x', '„Rot, alt"'),
     ],
 )
 def test_an_honest_text_is_read_as_it_stands(tmp_path: Path, row: str, prompt: str) -> None:
     assert read(table(tmp_path, f"id,prompt,notes,owner\n{row}\n")) == ([prompt], [])
+
+
+@pytest.mark.parametrize(
+    ("shape", "few", "many"),
+    [
+        ("id,prompt,notes,x\n1,A kite,{},x\n", "'a' " * 20_000, "'a' " * 80_000),
+        ("id,prompt,notes,x\n1,A kite,{},x\n", '" ' * 20_000, '" ' * 80_000),
+        ("id,prompt,notes,x\n1,A kite,{},x\n", "“ ” " * 20_000, "“ ” " * 80_000),
+        ('id,prompt\n1,"q"{}\n', ",“a bb" * 5_000, ",“a bb" * 20_000),
+        ('id,prompt\n1,"q"{}\n', ',a"b c' * 5_000, ',a"b c' * 20_000),
+        ('id,prompt\n1,"q",“a{}\n', ",”x «b»" * 5_000, ",”x «b»" * 20_000),
+    ],
+    ids=["apostrophes", "quotes", "other quotes", "opened", "cut", "closed"],
+)
+def test_a_row_of_many_marks_is_read_in_time_of_its_length(
+    tmp_path: Path, shape: str, few: str, many: str
+) -> None:
+    """Four times as many take about four times as long, never sixteen times."""
+
+    def seconds(marks: str) -> float:
+        path = table(tmp_path, shape.format(marks))
+        begin = time.process_time()
+        with suppress(ManifestError):
+            read(path)
+        return time.process_time() - begin
+
+    assert seconds(many) < 8 * max(seconds(few), 0.05)
 
 
 def test_an_export_is_read_again_whatever_its_texts_open(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ def test_yaml_keeps_its_comments(call: Shell) -> None:
 @pytest.mark.usefixtures("world")
 def test_a_table_of_some_rows_is_a_new_workbook(call: Shell) -> None:
     """The failures alone, ready to be looked at and to be loaded again."""
-    Path("m.csv").write_text("id,prompt\nkite,A kite\nstorm,=A storm\nwild,A storm\n")
+    Path("m.csv").write_text("id,prompt\nkite,A kite\nstorm,'=A storm\nwild,A storm\n")
     call("run", "m.csv", *QUICK)
     assert call("export", "-o", "failed.xlsx", "--status", "failed").code == 0
     sheet = openpyxl.load_workbook("failed.xlsx").active
