@@ -8,6 +8,7 @@ from batchsora.manifest.books import shown
 from batchsora.manifest.books.marks import Marks
 from batchsora.manifest.books.model import (
     FAILED,
+    HIDDEN,
     NO_FAULTS,
     UNCALCULATED,
     Beside,
@@ -89,11 +90,13 @@ class Old:
         table = self._book.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
         for number, values in enumerate(table, 1):
             cells = [_line_ends(shown.of_value(value)) for value in values]
+            faults: dict[int, CellError] = {}
             for column, form in forms.get(number, {}).items():
                 value = values[column] if column < len(values) else None
                 if isinstance(value, int | float) and not isinstance(value, bool):
                     cells[column] = shown.number(repr(value), form)
-            faults: dict[int, CellError] = {}
+                    if shown.hides(repr(value), form):
+                        faults[column] = HIDDEN
             for column, (text, fault) in bad.get(number, {}).items():
                 cells += [""] * (column + 1 - len(cells))
                 cells[column], faults[column] = text, fault
