@@ -208,6 +208,11 @@ def rank(header: str) -> int:
     return STRONG if any(word in _STRONG for word in words) else WEAKEST
 
 
+def outright(header: str) -> bool:
+    """Whether a header is a name for a column of ours without any hint."""
+    return folded(header) in _KNOWN
+
+
 def proper(header: str) -> bool:
     """Whether a header is the proper name of a column of ours, not a synonym."""
     return folded(header) in _CANONICAL
