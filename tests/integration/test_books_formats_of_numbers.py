@@ -6,12 +6,13 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from support.xlsb import xlsb
 
 from batchsora.manifest.books.shown import number
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import open_manifest
 from batchsora.runblob.kinds import kind_of
-from jobs.spec import SpecRow
+from jobs.spec import JobSpec, SpecRow
 
 SUFFIXES = [".xlsx", ".ods", ".xls"]
 
@@ -77,6 +78,38 @@ def test_a_number_that_its_format_hides_is_an_error(tmp_path: Path, suffix: str)
     assert (found.problem, found.found) == ("the cell's number format hides what it holds", "15")
     (found,) = rows_of(saved(tmp_path, [(15, ";;;")], "Notes", suffix))
     assert not isinstance(found, RowProblem)
+
+
+FAR: list[tuple[object, str]] = [
+    (1e20, "[h]:mm:ss"),
+    (15, "0"),
+    (15 / 86_400, "[h]:mm:ss"),
+    (46174, "yyyy-mm-dd"),
+    (1e20, "yyyy-mm-dd"),
+]
+
+
+def check_far(path: Path, header: str) -> None:
+    """Make sure that the numbers that a clock and a calendar can show are read as ever."""
+    found = [
+        one.cells[header] if isinstance(one, JobSpec) else one.problem
+        for one in open_manifest(path).rows()
+    ]
+    assert found[1:4] == ["15", "00:00:15", "2026-06-01"]
+    if path.suffix != ".ods":  # LibreOffice writes another moment into it
+        assert float(found[0]) == float(found[4]) == 1e20
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_number_no_clock_can_show_is_no_damaged_workbook(tmp_path: Path, suffix: str) -> None:
+    """It stands in a column that nobody reads; an ``.xls`` with it was refused as a whole."""
+    check_far(saved(tmp_path, FAR, "Notes", suffix), "Notes")
+
+
+def test_nor_is_it_in_an_xlsb(tmp_path: Path) -> None:
+    rows = [[f"A kite {place}", float(str(one[0]))] for place, one in enumerate(FAR)]
+    forms = {(place, 1): one[1] for place, one in enumerate(FAR, 1)}
+    check_far(xlsb(tmp_path / "t.xlsb", [["prompt", "Notes"], *rows], forms=forms), "Notes")
 
 
 @pytest.mark.parametrize(
