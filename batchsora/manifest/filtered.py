@@ -107,8 +107,6 @@ LONGEST_TOTAL: Final = 40
 _NUMBER: Final = re.compile(
     r"[-+]?[$€£]?\s?[0-9][0-9.,'\s]*\s?(?:[$€£%]|usd|eur|s|sec)?", re.IGNORECASE
 )
-_OF_PROMPTS: Final = re.compile(r"prompt|text|idea|description|scene", re.IGNORECASE)
-"""What every name of the column of prompts has in it."""
 _WORD: Final = re.compile(r"[^\W_]+")
 _CHECKBOXES: Final = frozenset({"true", "false", "wahr", "falsch", "0"})
 _SEPARATOR: Final = re.compile(r"sep=.?", re.IGNORECASE)
@@ -232,14 +230,12 @@ class _Judge:
 
     def is_plain(self, text: str) -> bool:
         """Whether a prompt says by itself that its row is one, as nearly all do."""
-        return (
-            bool(text)
-            and text[0] not in "#/\ufeff"
-            and (
-                len(text) > self._longest
-                or not (_sums_up(text) or text.casefold() in self._heads or _names_prompts(text))
-            )
-        )
+        if not text or text[0] in "#/\ufeff":
+            return False
+        if len(text) > self._longest:
+            return True
+        low = text.casefold()
+        return not (low in self._heads or _sums_up(text) or (_speaks(low) and _names_prompts(text)))
 
     def reason(self, row: int, cells: Sequence[str]) -> list[int] | None:
         """Return the list of those rows to which one belongs; None where it is a row.
@@ -325,9 +321,16 @@ class _Judge:
         return not self._table.always or _CHECKBOXES.issuperset(filled.values())
 
 
+def _speaks(low: str) -> bool:
+    """Whether a text in small letters has in it what every name of the column of prompts has."""
+    return (
+        "prompt" in low or "text" in low or "idea" in low or "scene" in low or "description" in low
+    )
+
+
 def _names_prompts(text: str) -> bool:
     """Whether a cell is a name for the column of prompts: ``Prompts``, ``Text``, ``Video idea``."""
-    if len(text) > LONGEST_TOTAL or _OF_PROMPTS.search(text) is None or "\n" in text:
+    if len(text) > LONGEST_TOTAL or "\n" in text or not _speaks(text.casefold()):
         return False
     return meaning(text) == "prompt" and (outright(text) or rank(text) != WEAKEST)
 
