@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from batchsora.app.interrupts import Interrupts, heeded_between_steps
+from batchsora.app.moved_sheets import moved_sheet
 from batchsora.app.progress import counted
 from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.filtered import rows_text
@@ -157,6 +158,8 @@ def check_name(connection: Connection, manifest: Manifest, name: str | None) -> 
             f"the batch {ADHOC!r} is that of 'batchsora generate'; give this one another name "
             "with --name"
         )
+    if (moved := moved_sheet(connection, manifest, name)) is not None:
+        raise LoadError(str(moved))
     batches.batch_of(connection, name, manifest.name, manifest.source)
 
 

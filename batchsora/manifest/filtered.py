@@ -2,7 +2,8 @@
 
 ::
 
-    repeated header    two exports in one file; in another order of columns the file is refused
+    repeated header    two tables in one file, whatever the other one calls its columns; in another
+                       order of columns the file is refused
     comment            ``# first block``: it may be a prompt, so that whoever buys is asked
     totals             ``Total`` beside numbers alone
     without ours       nothing but cells of columns that are not read (checkboxes down to row 300)
@@ -20,6 +21,7 @@ from unicodedata import combining
 
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError, RowProblem, refused
+from batchsora.manifest.headers import WEAKEST, meaning, outright, rank
 from batchsora.manifest.raw import OtherRows, RawRow, RawTable
 
 MARK: Final = "\ufeff"
@@ -228,18 +230,14 @@ class _Judge:
 
     def is_plain(self, text: str) -> bool:
         """Whether a prompt says by itself that its row is one, as nearly all do."""
-        return (
-            bool(text)
-            and text[0] not in "#/\ufeff"
-            and (
-                len(text) > self._longest
-                or not (
-                    _sums_up(text)
-                    or text.casefold() in self._heads
-                    or _SEPARATOR.fullmatch(text) is not None
-                )
-            )
-        )
+        if not text or text[0] in "#/\ufeff":
+            return False
+        if len(text) > self._longest:
+            return True
+        low = text.casefold()
+        if low in self._heads or _sums_up(text) or _SEPARATOR.fullmatch(text) is not None:
+            return False
+        return not (_speaks(low) and _names_prompts(text))
 
     def reason(self, row: int, cells: Sequence[str]) -> list[int] | None:
         """Return the list of those rows to which one belongs; None where it is a row.
@@ -251,6 +249,9 @@ class _Judge:
         filled = {place: _plain(cell) for place, cell in enumerate(cells) if cell.strip()}
         words = set(filled.values())
         if self._is_header(filled):
+            return out.headers
+        if self._is_another_header(filled):
+            self._refuse_others(row, filled, cells)
             return out.headers
         if self._heads[self._prompt] in words and words <= {*self._heads}:
             raise refused(
@@ -274,6 +275,31 @@ class _Judge:
             for place, word in filled.items()
         )
 
+    def _is_another_header(self, filled: Mapping[int, str]) -> bool:
+        """Whether each cell in a column of ours is a name for just that column."""
+        return _names_prompts(filled.get(self._prompt, "")) and all(
+            filled[place] == self._heads[place] or meaning(filled[place]) == name
+            for name, place in self._table.known.items()
+            if place in filled
+        )
+
+    def _refuse_others(self, row: int, filled: Mapping[int, str], cells: Sequence[str]) -> None:
+        """Refuse a table below another one whose columns of ours stand elsewhere.
+
+        Raises:
+            ManifestError: they do.
+        """
+        for place, word in filled.items():
+            elsewhere = place not in self._ours and meaning(word) not in (None, "id", "prompt")
+            if elsewhere and rank(word) != WEAKEST:
+                raise refused(
+                    self._table.file,
+                    "here another table begins, with other columns",
+                    "Make two files of it.",
+                    row=row,
+                    found=", ".join(cells),
+                )
+
     def _is_comment(self, filled: Mapping[int, str], cells: Sequence[str]) -> bool:
         first = next(iter(filled), None)
         if first is None or not filled[first].startswith(("#", "//")):
@@ -295,6 +321,20 @@ class _Judge:
         if not self._ours.isdisjoint(filled) or any(p >= len(self._heads) for p in filled):
             return False
         return not self._table.always or _CHECKBOXES.issuperset(filled.values())
+
+
+def _speaks(low: str) -> bool:
+    """Whether a text in small letters has in it what every name of the column of prompts has."""
+    return (
+        "prompt" in low or "text" in low or "idea" in low or "scene" in low or "description" in low
+    )
+
+
+def _names_prompts(text: str) -> bool:
+    """Whether a cell is a name for the column of prompts: ``Prompts``, ``Text``, ``Video idea``."""
+    if len(text) > LONGEST_TOTAL or "\n" in text or not _speaks(text.casefold()):
+        return False
+    return meaning(text) == "prompt" and (outright(text) or rank(text) != WEAKEST)
 
 
 def _plain(text: str) -> str:

@@ -127,13 +127,13 @@ PROPER: Final = 0
 STRONG: Final = 1
 WEAKEST: Final = 2
 
-_HINT: Final = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}|<[^<>]*>")
+HINT: Final = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}|<[^<>]*>")
 _NUMBERED: Final = re.compile(r"\A\s*(?:\(?[0-9]{1,3}\s*[.):]|\([0-9]{1,3}\))\s*(?=\S)")
 _WORD: Final = re.compile(r"[^\W_]+")
 _MARKED: Final = re.compile(r"[#?\uff03\uff1f\u2116]\W*\Z")
 """A header that ends with a sign of numbers, or a question mark."""
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_OTHER_UNITS: Final = frozenset(
+OTHER_UNITS: Final = frozenset(
     [
         "min", "mins", "minute", "minutes", "hour", "hours", "hr", "hrs", "h", "ms", "msec",
         "millisecond", "milliseconds", "day", "days", "frame", "frames", "fps", "mm", "cm", "m",
@@ -144,7 +144,7 @@ _OTHER_UNITS: Final = frozenset(
 )  # fmt: skip
 """What a hint says of a column that measures something else."""
 _MEASURES: Final = ("duration", "count", "priority")
-_FILLERS: Final = frozenset(
+FILLERS: Final = frozenset(
     [
         "in", "of", "the", "a", "an", "for", "per", "each", "to", "and", "or", "is", "our", "your",
         "my", "video", "videos", "clip", "clips", "output", "target", "desired", "wanted", "needed",
@@ -194,7 +194,7 @@ def meaning(header: str) -> str | None:
     if (name := _KNOWN.get(folded(header))) is not None:
         return None if name == "prompt" and _MARKED.search(header) else name
     name = next((_KNOWN[word] for word in _bare(header) if word in _KNOWN), None)
-    if name in _MEASURES and _hinted(header, _OTHER_UNITS):
+    if name in _MEASURES and hinted(header, OTHER_UNITS):
         return None
     return None if name == "prompt" and _is_of_prompts(header) else name
 
@@ -208,6 +208,11 @@ def rank(header: str) -> int:
     return STRONG if any(word in _STRONG for word in words) else WEAKEST
 
 
+def outright(header: str) -> bool:
+    """Whether a header is a name for a column of ours without any hint."""
+    return folded(header) in _KNOWN
+
+
 def proper(header: str) -> bool:
     """Whether a header is the proper name of a column of ours, not a synonym."""
     return folded(header) in _CANONICAL
@@ -216,15 +221,15 @@ def proper(header: str) -> bool:
 def _bare(header: str) -> list[str]:
     """Return a header without its hints, folded: without brackets, then its first line alone."""
     text = _NUMBERED.sub("", normalized(header, "NFKC"), count=1)
-    bare = _HINT.sub(" ", text)
+    bare = HINT.sub(" ", text)
     first = next(iter(bare.strip().splitlines()), "")
     return [word for word in dict.fromkeys((folded(text), folded(bare), folded(first))) if word]
 
 
-def _hinted(header: str, words: Collection[str]) -> bool:
+def hinted(header: str, words: Collection[str]) -> bool:
     """Whether a hint has one of some words: ``Duration (min)`` measures something else."""
     text = normalized(header, "NFKC")
-    hints = [*_HINT.findall(text), *_HINT.sub(" ", text).strip().splitlines()[1:]]
+    hints = [*HINT.findall(text), *HINT.sub(" ", text).strip().splitlines()[1:]]
     return not {*words}.isdisjoint(_WORD.findall(" ".join(hints).casefold()))
 
 
@@ -246,9 +251,9 @@ def is_second_prompt(header: str) -> bool:
 
 def _is_of_prompts(header: str) -> bool:
     """Whether a header is that of the number of a prompt, of its notes, or of another kind."""
-    if _MARKED.search(header) or _hinted(header, _OTHER_PROMPTS | _NUMBERS):
+    if _MARKED.search(header) or hinted(header, _OTHER_PROMPTS | _NUMBERS):
         return True
-    words = _WORD.findall(_CAMEL.sub(" ", _HINT.sub(" ", header)).casefold())
+    words = _WORD.findall(_CAMEL.sub(" ", HINT.sub(" ", header)).casefold())
     return not (_OTHER_PROMPTS.isdisjoint(words) and _OF_PROMPTS.isdisjoint(words[-1:]))
 
 
@@ -269,7 +274,7 @@ def resembled(header: str, present: Collection[str]) -> tuple[str, bool] | None:
     if slip is not None:
         return slip, True
     words = [word.casefold() for word in _WORD.findall(_CAMEL.sub(" ", header))]
-    bare = _WORD.findall(_HINT.sub(" ", _CAMEL.sub(" ", header)).casefold())
+    bare = _WORD.findall(HINT.sub(" ", _CAMEL.sub(" ", header)).casefold())
     for found in (words, bare):
         name = _about(found)
         if name is not None and name not in present:
@@ -282,7 +287,7 @@ def _about(words: list[str]) -> str | None:
     whole = "".join(words)
     if whole in _DOUBTFUL or whole in _KNOWN:  # beside a hint that names another unit
         return _DOUBTFUL.get(whole) or _KNOWN[whole]
-    rest = [word for word in words if word not in _FILLERS and not word.isdigit()]
+    rest = [word for word in words if word not in FILLERS and not word.isdigit()]
     left = "".join(rest)
     if left in _KNOWN or left in _DOUBTFUL:
         return _KNOWN.get(left) or _DOUBTFUL[left]

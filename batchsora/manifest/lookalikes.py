@@ -2,7 +2,8 @@
 
 A column ``File`` in which every cell names a picture was meant as the image. Left alone, every row
 would be bought as text to video. Such a column is found by its cells while the rows are read, and
-so are prompts of which each is only a number.
+so are prompts of which each is only a number. A header that may be ours (``Menge``) is one where
+its cells could be (:mod:`batchsora.manifest.likely_headers`).
 """
 
 import json
@@ -11,10 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from batchsora.manifest import values
+from batchsora.manifest import likely_cells
 from batchsora.manifest.columns import Columns, way_to_map
-from batchsora.manifest.errors import CellError, RowProblem
+from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.headers import WEAKEST, meaning, rank
+from batchsora.manifest.likely_headers import NAMES, may_mean
 from batchsora.manifest.picture_paths import says_nothing
 from batchsora.manifest.raw import RawRow
 
@@ -32,6 +34,8 @@ _WHAT: Final = {
     "image": "name pictures",
     "orientation": "are orientations",
     "duration": "are durations that can be bought",
+    "clock": "may all be durations of 10 or 15 seconds",
+    "lies": "are orientations",
 }
 _ONLY_NUMBER: Final = re.compile(r"\W*[0-9]{1,9}(?:[.:\-/][0-9]{1,9})*[a-z]?\W*", re.IGNORECASE)
 """A prompt that is a number and nothing else: ``7``, ``#7``, ``3.2``, ``4b``."""
@@ -46,23 +50,19 @@ LONGEST: Final = 2100
 """Characters of a cell that are looked at."""
 
 
-def _parses(parse: Callable[[str], object], text: str) -> bool:
-    try:
-        parse(text)
-    except CellError:
-        return False
-    return True
-
-
 def _names_picture(text: str) -> bool:
     return any(pattern.fullmatch(text) is not None for pattern in (_PICTURE, _ATTACHED))
 
 
 _KINDS: Final[Mapping[str, Callable[[str], bool]]] = {
     "image": lambda text: _names_picture(text.strip().strip("\"'")),
-    "orientation": lambda text: _parses(values.orientation, text),
-    "duration": lambda text: _parses(values.duration, text),
+    "orientation": likely_cells.is_orientation,
+    "duration": lambda text: likely_cells.seconds(text) is not None,
+    "clock": likely_cells.may_be_seconds,
+    "lies": likely_cells.may_be_orientation,
 }
+_BY_ALL: Final = {"clock": "duration", "lies": "orientation"}
+"""Kinds that a column is of only where all its cells are, and which columns of ours they mean."""
 
 
 class Lookalikes:
@@ -70,16 +70,27 @@ class Lookalikes:
 
     Args:
         columns: what the headers mean.
+        headers: as written.
     """
 
-    def __init__(self, columns: Columns) -> None:
+    def __init__(self, columns: Columns, headers: Sequence[str]) -> None:
         known = columns.known
         taken = {*known.values(), *columns.own}
         self._open = {place: set(_KINDS) for place in columns.carried if place not in taken}
         self._open |= {place: {"image"} for place in columns.results}  # a "file" of their own
+        self._hinted: dict[int, str] = {
+            place: kind
+            for place in columns.carried
+            if place not in taken and (kind := may_mean(headers[place])) is not None
+        }
+        """What a column is if its cells could be that, by its header."""
+        self._could: Counter[int] = Counter()
+        """How many more cells of it could be than could not."""
+        self._tells: set[int] = set()
+        """Such columns that say something else than the default is."""
         self._ours: dict[int, str] = {
-            known[name]: kind
-            for name, kind in (*((kind, kind) for kind in _KINDS), ("image_url", "image"))
+            known[name]: "image" if name == "image_url" else name
+            for name in ("image", "image_url", *likely_cells.COULD)
             if name in known
         }
         self._known = known
@@ -98,14 +109,17 @@ class Lookalikes:
 
     def see(self, rows: Iterable[object]) -> None:
         """Look at rows; what is no row is passed over."""
-        if not self._open and self._numbers is None:
+        if not self._open and not self._hinted and self._numbers is None:
             return
         lump = [raw.cells for raw in rows if isinstance(raw, RawRow)]
         self._look_at_prompts(lump)
         for place, kind in [*self._ours.items()]:
             if any(cells[place].strip() for cells in lump if place < len(cells)):
                 del self._ours[place]  # the manifest says it where it is looked for
-                self._drop({kind}, self._open)
+                self._drop({kind, *(k for k, name in _BY_ALL.items() if name == kind)}, self._open)
+                self._forget(p for p, k in self._hinted.items() if NAMES.get(k, k) == kind)
+        for place in [*self._hinted]:
+            self._weigh(place, [cells[place] for cells in lump if place < len(cells)])
         for place in [*self._open]:
             self._judge(place, [cells[place] for cells in lump if place < len(cells)])
 
@@ -117,6 +131,25 @@ class Lookalikes:
                 self._numbers = None
                 return
             self._numbers = (self._numbers or 0) + bool(prompt)
+
+    def _weigh(self, place: int, cells: Sequence[str]) -> None:
+        """Look at the cells of a column whose header may be one of ours."""
+        kind = self._hinted[place]
+        for cell, times in Counter(cells).items():
+            checked = kind == "side" and likely_cells.is_yes_or_no(cell[:LONGEST])
+            if not checked and (says_nothing(cell) or cell.strip().casefold() in _NOT_YET):
+                continue
+            could = likely_cells.COULD[kind](cell[:LONGEST])
+            self._could[place] += times if could else -times
+            if could and (kind != "count" or likely_cells.how_many(cell) != 1):
+                self._tells.add(place)
+            if self._could[place] < -MOST_OTHERS:
+                self._forget([place])
+                return
+
+    def _forget(self, places: Iterable[int]) -> None:
+        for place in [*places]:
+            del self._hinted[place]
 
     def _judge(self, place: int, cells: Sequence[str]) -> None:
         for cell, times in Counter(cells).items():
@@ -130,7 +163,7 @@ class Lookalikes:
                 self._fit[place, kind] += times if fits else -times
                 if kind == "duration":
                     self._note_duration(place, short if fits else None, times)
-                if self._fit[place, kind] < -MOST_OTHERS:
+                if self._fit[place, kind] < -MOST_OTHERS or (not fits and kind in _BY_ALL):
                     self._drop({kind}, [place])
             if place not in self._open:
                 return
@@ -140,10 +173,10 @@ class Lookalikes:
         if text is None:
             self._others.add(place)
             return
-        seconds = values.duration(text)
+        seconds = likely_cells.seconds(text)
         if times > 1 or (place, seconds) in self._seen:
             self._twice.add(place)
-        self._seen.add((place, seconds))
+        self._seen.add((place, seconds or 0))
 
     def _look_within(self, place: int, cell: str) -> None:
         """Find a key of ours, however deep, in a mapping that a reader of trees wrote as JSON."""
@@ -190,10 +223,20 @@ class Lookalikes:
             for place, kinds in self._open.items()
             if (fitting := [k for k in _KINDS if k in kinds and self._mostly(place, k)])
         }
+        hinted = {
+            place: kind
+            for place, kind in self._hinted.items()
+            if self._could[place] > 0 and place in self._tells
+        }
         numbers = self._numbers and row is not None  # a job of YAML calls its own prompt so
         return (
             ([_only_numbers(file, headers[self._known["prompt"]], row)] if numbers else [])
-            + [_warning(file, headers[place], name, row) for place, name in found.items()]
+            + [
+                _warning(file, headers[p], kind, row)
+                for p, kind in found.items()
+                if p not in hinted
+            ]
+            + [_hint(file, headers[place], kind, row) for place, kind in hinted.items()]
             + [
                 _warning_within(file, headers[place], name, row)
                 for place, name in self._within.items()
@@ -214,14 +257,33 @@ def _only_numbers(file: str, header: str, row: int | None) -> RowProblem:
     )
 
 
-def _warning(file: str, header: str, name: str, row: int | None) -> RowProblem:
-    """Return what is said of a column that holds what one of ours holds."""
+def _hint(file: str, header: str, kind: str, row: int | None) -> RowProblem:
+    """Return what is said of a column whose header may be ours, and whose cells could be."""
+    name = NAMES.get(kind, kind)
+    way = (
+        f"Call it {name!r}, or say {way_to_map(header, name)}"
+        if kind == name
+        else f"Write landscape or portrait into a column {name!r}"
+    )
     return RowProblem(
         file,
         row,
         header,
         None,
-        f"its cells {_WHAT[name]}, and it is not read as {name!r}",
+        f"may mean {name!r}, and is not read as that",
+        f"{way}; if it is a column of your own, {way_to_map(header, '')} carries it along.",
+    )
+
+
+def _warning(file: str, header: str, kind: str, row: int | None) -> RowProblem:
+    """Return what is said of a column that holds what one of ours holds."""
+    name = _BY_ALL.get(kind, kind)
+    return RowProblem(
+        file,
+        row,
+        header,
+        None,
+        f"its cells {_WHAT[kind]}, and it is not read as {name!r}",
         f"Say {way_to_map(header, name)}; if it is a column of your own, "
         f"{way_to_map(header, '')} carries it along.",
     )

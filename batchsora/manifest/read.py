@@ -200,7 +200,7 @@ class Manifest:
         reader = self._row_reader(pictures)
         columns = ColumnReader(reader, kind_of)
 
-        watch = Lookalikes(self._meaning)
+        watch = Lookalikes(self._meaning, self._table.headers)
 
         def lumps() -> Iterator[Iterable[SpecRow | RowProblem]]:
             for lump in self._lumps():

@@ -37,8 +37,13 @@ class _Faults:
     found: list[RowProblem] = field(default_factory=list)
 
     def add(self, place: int | None, text: str | None, problem: str, remedy: str) -> None:
-        """Note a fault; ``place`` is the column's, None for the row as a whole."""
-        column = None if place is None else self.headers[place]
+        """Note a fault; ``place`` is the column's, None for the row as a whole.
+
+        A column that has no name, or lies beyond the header, is named by its cell alone.
+        """
+        column = None
+        if place is not None and place < len(self.headers):
+            column = self.headers[place] if self.headers[place].strip() else None
         shown = None if text is None else shorten(text)
         cell = None
         if place is not None and place == self.image and self.row in self.drawn:
@@ -46,7 +51,7 @@ class _Faults:
             column = self.headers[place] if place < len(self.headers) else None
             cell = cell_name(self.sheet or "", self.row, place)
         elif self.sheet is not None:
-            cell = cell_name(self.sheet, self.row, None if column is None else place)
+            cell = cell_name(self.sheet, self.row, place)
         self.found.append(RowProblem(self.file, self.row, column, shown, problem, remedy, cell))
 
 
@@ -179,11 +184,18 @@ class RowReader:
         if len(cells) < width:
             cells = [*cells, *[""] * (width - len(cells))]
         elif len(cells) > width:
-            extra = next((cell for cell in cells[width:] if cell.strip()), None)
-            if extra is not None:
+            extra = next((p for p in range(width, len(cells)) if cells[p].strip()), None)
+            if extra is not None and self._faults.sheet is not None:
                 self._faults.add(
-                    None,
                     extra,
+                    cells[extra],
+                    "the column of this cell has no name",
+                    "Write a name into the header, or clear the cell.",
+                )
+            elif extra is not None:
+                self._faults.add(
+                    extra,
+                    cells[extra],
                     f"the row has {len(cells)} cells, the header only {width}",
                     "Put a text that contains the separator in double quotes.",
                 )
@@ -191,7 +203,7 @@ class RowReader:
         for place in self._columns.nameless:
             if cells[place].strip():
                 self._faults.add(
-                    None,
+                    place,
                     cells[place],
                     f"column {place + 1} has no name",
                     "Write a name into the header.",

@@ -16,6 +16,7 @@ from batchsora.app.ask import read_balance
 from batchsora.app.databases import existing_store
 from batchsora.app.loading import ADHOC
 from batchsora.app.manifests import Source, sha256_of
+from batchsora.app.moved_sheets import moved_sheet
 from batchsora.app.picks import EVERY_ROW, Pick
 from batchsora.app.plan import Pace, Plan, limits, make_plan
 from batchsora.app.remembered import as_before, words_used
@@ -290,6 +291,12 @@ class Planner:
                 name_problem = (
                     f"Another file was loaded as the batch {manifest.name!r}. Give this one a name "
                     f"of its own; or say {manifest.name} here, if it is the same manifest, edited."
+                )
+            if moved := store.read(lambda c: moved_sheet(c, manifest, way.name)):
+                name_problem = (
+                    f"The batch {moved.batch!r} was loaded from the sheet {moved.before!r}, and "
+                    f"{moved.now!r} is read here. Choose the sheet {moved.before!r}, or give this "
+                    "one a name of its own."
                 )
             if ADHOC in (way.name, way.name or manifest.name):
                 name_problem = f"The batch {ADHOC!r} is that of single videos. Give another name."

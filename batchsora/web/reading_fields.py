@@ -4,6 +4,7 @@ Columns and sheets are fields by their numbers, which belong to one content of t
 with another content, or names what the file has not, is refused.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -139,7 +140,7 @@ def read_spoken(
         raise refused(path.name, "this folder has no pictures any more", "Choose another one.")
     return Spoken(
         sheet=sheet,
-        # what was said of another sheet's columns is not said of this one's
+        # what was said of other columns, of another sheet or separator, is not said of these
         columns=_columns(form, looked, path) if form.text("at") == _at(looked.head) else (),
         defaults=tuple(_defaults(form, path)),
         include_hidden={"yes": True, "no": False}.get(form.text("hidden")),
@@ -159,8 +160,13 @@ def sheet_said(form: Form, looked: Looked) -> str | None:
 
 
 def _at(head: Head) -> str:
-    """Name the sheet that fields are for; empty where there are none."""
-    return str(head.sheets.index(head.sheet)) if head.sheet in head.sheets else ""
+    """Name the columns that fields are for: by their sheet, and by all headers as they are read.
+
+    Another separator or encoding makes other columns of the same bytes.
+    """
+    place = head.sheets.index(head.sheet) if head.sheet in head.sheets else None
+    named = json.dumps([place, *head.headers])
+    return sha256(named.encode()).hexdigest()[:16]
 
 
 def _columns(form: Form, looked: Looked, path: Path) -> tuple[tuple[str, str], ...]:
@@ -245,7 +251,7 @@ class Fields:
 
     Attributes:
         content: of the file that the numbers belong to.
-        at: the number of the sheet whose columns these are.
+        at: names the columns that the numbers are of.
         sheet: the name of that sheet, or None.
         chosen: the sheet that was said, or None.
         sheets: that can be chosen, by number; empty where there is only one.

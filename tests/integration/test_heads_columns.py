@@ -59,7 +59,7 @@ def test_a_column_is_known_by_its_cells(
         "prompt,note\nA,kite.png\nB,see the kite",
         "prompt,image_url,note\nA,https://example.com/b.png,kite.png",
         "prompt,note\nA,\nB,",
-        "prompt,duration,takes\nA,10,15\nB,,10",
+        "prompt,duration,mine\nA,10,15\nB,,10",
     ],
 )
 def test_one_cell_that_is_something_else_is_enough(tmp_path: Path, rows: str) -> None:

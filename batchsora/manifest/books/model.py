@@ -18,6 +18,10 @@ UNCALCULATED: Final = CellError(
     "Open it in your spreadsheet and save it, so that the formula is calculated.",
 )
 FAILED: Final = CellError("the formula has failed", "Mend the formula, or write the value itself.")
+HIDDEN: Final = CellError(
+    "the cell's number format hides what it holds",
+    "Give the cell another format, or clear it.",
+)
 NO_FAULTS: Final[Mapping[int, CellError]] = MappingProxyType({})
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from lxml import etree
 
 from batchsora.manifest.books import shown
-from batchsora.manifest.books.model import FAILED, UNCALCULATED
+from batchsora.manifest.books.model import FAILED, HIDDEN, UNCALCULATED
 from batchsora.manifest.errors import CellError
 from batchsora.manifest.values import UNCALCULATED as NO_RESULT
 from batchsora.manifest.values import has_failed
@@ -32,6 +32,9 @@ _ASIDE: Final = (f"{OFFICE}annotation", f"{DRAW}frame", f"{TEXT}ruby-text", f"{T
 _NUMBERS: Final = ("float", "percentage", "currency")
 _WHITE: Final = re.compile(r"[ \t\r\n]+")
 _PLAIN: Final = re.compile(r"-?(?:\d+|\d{1,3}(?:,\d{3})+(?=\.))(?:\.(?P<part>\d+))?%?", re.ASCII)
+_WHOLE: Final = re.compile(r"-?\d+%?", re.ASCII)
+_COMMA: Final = re.compile(r"-?\d+,(?:\d{1,2}|\d{4,})%?", re.ASCII)
+_SCIENTIFIC: Final = re.compile(r"-?\d+(?:[.,]\d+)?e[-+]?\d+", re.ASCII | re.IGNORECASE)
 _SPAN: Final = re.compile(
     r"(?P<minus>-)?P(?:(?P<d>\d+)D)?T?(?:(?P<h>\d+)H)?(?:(?P<m>\d+)M)?(?:(?P<s>\d+)(?:[.,]\d*)?S)?"
 )
@@ -59,6 +62,8 @@ def text_and_fault(cell: etree._Element) -> tuple[str, CellError | None]:
     value = _value(cell, kind, text)
     if value is None and formula is not None:
         return NO_RESULT, UNCALCULATED
+    if text == "" and value and kind in _NUMBERS:
+        return ("", None) if shown.is_naught(value) else (value, HIDDEN)
     return value or "", None
 
 
@@ -72,7 +77,7 @@ def _value(cell: etree._Element, kind: str | None, text: str | None) -> str | No
     """
     if kind in _NUMBERS:
         stored = cell.get(f"{OFFICE}value")
-        return text if stored is None else _number(stored, text or "", percent=kind == _NUMBERS[1])
+        return text if stored is None else _number(stored, text, percent=kind == _NUMBERS[1])
     if kind == "date":
         return _date(cell.get(f"{OFFICE}date-value")) or text
     if kind == "time":
@@ -86,11 +91,17 @@ def _value(cell: etree._Element, kind: str | None, text: str | None) -> str | No
     return stored if exact else text
 
 
-def _number(stored: str, text: str, *, percent: bool) -> str:
+def _number(stored: str, text: str | None, *, percent: bool) -> str:
     """Write a number as it is shown, where that can mean nothing else.
 
     ``1.000`` is one thing in London and another in Berlin, and the file does not tell where it is.
+    Words beside a number belong to it: ``15 min``.
     """
+    text = (text or "").strip()
+    if _WHOLE.fullmatch(text):
+        return text
+    if _COMMA.fullmatch(text):
+        text = text.replace(",", ".")
     found = _PLAIN.fullmatch(text)
     if found is not None and len(found["part"] or "") != _THOUSANDS:
         digits = float(text.rstrip("%").replace(",", ""))
@@ -99,6 +110,8 @@ def _number(stored: str, text: str, *, percent: bool) -> str:
             return text
     if text.isalpha() and stored in ("0", "1"):  # the result of a comparison
         return str(stored == "1").upper()
+    if any(map(str.isalpha, text)) and not _SCIENTIFIC.fullmatch(text):
+        return text
     return shown.number(stored, "")
 
 

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from batchsora.manifest.books import shown
 from batchsora.manifest.books.marks import Marks
 from batchsora.manifest.books.model import (
     FAILED,
+    HIDDEN,
     NO_FAULTS,
     UNCALCULATED,
     Beside,
@@ -15,7 +18,7 @@ from batchsora.manifest.books.model import (
     SheetRow,
 )
 from batchsora.manifest.books.xls import Xls
-from batchsora.manifest.books.xlsb import marks_of
+from batchsora.manifest.books.xlsb import marks_of, without_forms
 from batchsora.manifest.errors import CellError, refused
 from batchsora.manifest.values import UNCALCULATED as NO_RESULT
 from batchsora.workbook.package import check_package
@@ -86,18 +89,39 @@ class Old:
         forms: dict[int, dict[int, str]] = {}
         for (row, column), form in marks.forms.items():
             forms.setdefault(row, {})[column] = form
-        table = self._book.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
+        table, from_1904 = self._values(sheet)
         for number, values in enumerate(table, 1):
             cells = [_line_ends(shown.of_value(value)) for value in values]
+            faults: dict[int, CellError] = {}
             for column, form in forms.get(number, {}).items():
                 value = values[column] if column < len(values) else None
                 if isinstance(value, int | float) and not isinstance(value, bool):
-                    cells[column] = shown.number(repr(value), form)
-            faults: dict[int, CellError] = {}
+                    cells[column] = shown.number(repr(value), form, from_1904=from_1904)
+                    if shown.hides(repr(value), form):
+                        faults[column] = HIDDEN
             for column, (text, fault) in bad.get(number, {}).items():
                 cells += [""] * (column + 1 - len(cells))
                 cells[column], faults[column] = text, fault
             yield SheetRow(number, cells, number in marks.hidden_rows, faults or NO_FAULTS)
+
+    def _values(self, sheet: str) -> tuple[list[list[Any]], bool]:
+        """Read the values of a sheet, and by what its days are counted where they are numbers.
+
+        The library gives dates and spans as such; it can't where one is further than they go. Then
+        all are read as the numbers that they are.
+        """
+        try:
+            return self._book.get_sheet_by_name(sheet).to_python(skip_empty_area=False), False
+        except OverflowError:
+            pass
+        data = self._path.read_bytes()
+        if self._binary:
+            plain, from_1904 = without_forms(data)
+        else:
+            xls = Xls(self._path)
+            plain, from_1904 = xls.without_forms(data), xls.from_1904
+        book = type(self._book).from_filelike(BytesIO(plain))
+        return book.get_sheet_by_name(sheet).to_python(skip_empty_area=False), from_1904
 
     def _marked(self, sheet: str) -> Marks:
         if self._binary:

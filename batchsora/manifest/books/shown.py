@@ -1,14 +1,16 @@
 """Numbers, dates and times as people see them, as far as their format can be told.
 
 A date is ISO's whatever the order of its parts, and a whole number has no thousands separators:
-``1,000`` is one thing in London and another in Berlin, and neither is what the cell holds.
+``1,000`` is one thing in London and another in Berlin, and neither is what the cell holds. Words
+that a format sets beside a number belong to it: 15 that is shown as ``15 min`` is no 15.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, time, timedelta
 from functools import lru_cache
-from typing import Any, Final
+from operator import eq, ge, gt, le, lt, ne
+from typing import Any, Final, NamedTuple
 
 _DAY: Final = 86_400
 _EPOCH: Final = datetime(1899, 12, 30)  # noqa: DTZ001 - a sheet knows no zones
@@ -18,6 +20,12 @@ _NO_29TH: Final = 60
 
 _LITERAL: Final = re.compile(r'"[^"]*"|\\.|[_*].|\[(?!(?:h+|m+|s+)\])[^\]]*\]', re.IGNORECASE)
 """What a format shows as it stands, leaves room for, or says of colours and languages."""
+_WORDS: Final = re.compile(r'"([^"]*)"|\\(.)|\[\$([^\]-]+)[^\]]*\]|( )')
+"""What of it is text."""
+_CONDITION: Final = re.compile(r"\[(<=|>=|<>|<|>|=)(-?[0-9]{1,15}(?:\.[0-9]{1,15})?)\]")
+_HOLDS: Final[Mapping[str, Callable[[float, float], bool]]] = {
+    "<=": le, ">=": ge, "<>": ne, "<": lt, ">": gt, "=": eq,
+}  # fmt: skip
 _ELAPSED: Final = re.compile(r"\[(?:h+|m+|s+)\]")
 _DIGITS: Final = re.compile(
     r"(?P<whole>[#0?]+(?:,[#0?]+)*)(?P<scale>,*)(?:\.(?P<part>[#0?]*))?(?P<percent>%)?"
@@ -59,39 +67,137 @@ def number(text: str, form: str, *, from_1904: bool = False) -> str:
     """
     if not form:
         return text if _PLAIN.fullmatch(text) else _general(text)
-    kind, whole, decimals, fewest, factor, percent = _understood(form)
-    if kind is not None:
-        return _moment(float(text), kind, form, from_1904=from_1904)
-    if whole is None:
-        return _general(text)
-    shown = f"{abs(float(text)) * factor:.{decimals}f}"
+    so = _understood(_section(form, text) if ";" in form else form)
+    if so.kind is not None:
+        return _moment(float(text), so.kind, form, from_1904=from_1904)
+    if so.always is not None:
+        return so.always or ("" if is_naught(text) else _general(text))
+    body = _general(text) if so.whole is None else _digits(text, form, so, so.whole)
+    return f"{so.before}{body}{so.behind}".strip() if so.before or so.behind else body
+
+
+def hides(text: str, form: str) -> bool:
+    """Whether a format shows nothing of a number that is not 0, as ``;;;`` does."""
+    if ";" not in form or is_naught(text):
+        return False
+    return _understood(_section(form, text)).always == ""
+
+
+def is_naught(text: str) -> bool:
+    """Whether a number is 0."""
+    try:
+        return float(text) == 0
+    except ValueError:
+        return False
+
+
+def _digits(text: str, form: str, so: "_Form", whole: int) -> str:
+    shown = f"{abs(float(text)) * so.factor:.{so.decimals}f}"
     digits, point, part = shown.partition(".")
-    if len(part) > fewest:
-        part = part[:fewest] + part[fewest:].rstrip("0")
+    if len(part) > so.fewest:
+        part = part[: so.fewest] + part[so.fewest :].rstrip("0")
     digits = digits.rjust(whole, "0")
     if "," in form and part:
         digits = f"{int(digits):,}"
     sign = "-" if float(text) < 0 and any(c in "123456789" for c in shown) else ""
-    return sign + digits + (point + part if part else "") + percent
+    return sign + digits + (point + part if part else "") + so.percent
+
+
+class _Form(NamedTuple):
+    """A format, or one of its sections, taken apart.
+
+    Attributes:
+        kind: what moment it shows, or None.
+        always: what it shows whatever the value is, or None; empty where it shows nothing.
+        before: words before the number, if there are any.
+        behind: words behind it.
+        whole: digits before the point at least; None where that is not understood.
+        decimals: digits behind it at most.
+        fewest: those at least.
+        factor: by which the value is multiplied.
+        percent: ``"%"`` or nothing.
+    """
+
+    kind: str | None
+    always: str | None = None
+    before: str = ""
+    behind: str = ""
+    whole: int | None = None
+    decimals: int = 0
+    fewest: int = 0
+    factor: float = 1.0
+    percent: str = ""
 
 
 @lru_cache(1024)
-def _understood(form: str) -> tuple[str | None, int | None, int, int, float, str]:
-    """Take a format apart.
-
-    Returns:
-        What moment it shows, or None; the digits before the point at least, None where it is not
-        understood; those behind it at most and at least; what the value is multiplied by; ``"%"``.
-    """
-    first = _LITERAL.sub("", form.partition(";")[0]).lower()
+def _understood(form: str) -> _Form:
+    """Take a section of a format apart."""
+    first = _LITERAL.sub("", form).lower()
     kind = _kind(first)
-    found = _DIGITS.fullmatch(first.replace(" ", ""))
-    if kind is not None or found is None:
-        return kind, None, 0, 0, 1.0, ""
+    if kind is not None:
+        return _Form(kind)
+    before, behind, bare = _words(form)
+    if not first.strip() and (bare or not form):
+        return _Form(None, always=bare)
+    before, behind = (text if any(map(str.isalpha, text)) else "" for text in (before, behind))
+    found = _DIGITS.fullmatch(first.replace(" ", "").strip("-()"))
+    if found is None:
+        return _Form(None, None, before, behind)
     part = found["part"] or ""
     factor = (100.0 if found["percent"] else 1.0) / 1000.0 ** len(found["scale"])
-    zeros = found["whole"].count("0")
-    return None, zeros, len(part), part.count("0"), factor, found["percent"] or ""
+    zeros, percent = found["whole"].count("0"), found["percent"] or ""
+    return _Form(None, None, before, behind, zeros, len(part), part.count("0"), factor, percent)
+
+
+def _words(form: str) -> tuple[str, str, str]:
+    """Return the texts before and behind the number of a section, and all of them if they say one.
+
+    A dash or a bracket alone says nothing.
+    """
+    before, behind, last = "", "", 0
+    numbers = False
+    for found in re.finditer(f"{_LITERAL.pattern}| ", form, re.IGNORECASE):
+        numbers = numbers or bool(form[last : found.start()].strip())
+        last = found.end()
+        word = _WORDS.fullmatch(found[0])
+        text = "".join(filter(None, word.groups())) if word is not None else ""
+        before, behind = (before, behind + text) if numbers else (before + text, behind)
+    both = (before + behind).strip()
+    return before, behind, both if any(map(str.isalnum, both)) else ""
+
+
+@lru_cache(1024)
+def _sections(form: str) -> tuple[str, ...]:
+    """Return the sections of a format that show numbers, without a last one for texts."""
+    marks = [found.span() for found in _LITERAL.finditer(form)]
+    ends = [
+        place
+        for place, sign in enumerate(form)
+        if sign == ";" and not any(start <= place < end for start, end in marks)
+    ]
+    parts = [
+        form[start + 1 : end] for start, end in zip([-1, *ends], [*ends, len(form)], strict=True)
+    ]
+    if len(parts) > 1 and "@" in _LITERAL.sub("", parts[-1]):
+        del parts[-1]
+    return tuple(parts[:3])
+
+
+def _section(form: str, text: str) -> str:
+    """Return the section of a format by which a number is shown."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    parts = _sections(form)
+    said = [_CONDITION.search(part) for part in parts]
+    for part, found in zip(parts, said, strict=True):
+        if found is not None and _HOLDS[found[1]](value, float(found[2])):
+            return part
+    if any(said):
+        return next((part for part, found in zip(parts, said, strict=True) if not found), parts[-1])
+    place = 1 if value < 0 else 2 if value == 0 else 0
+    return parts[place] if place < len(parts) else parts[0]
 
 
 def _kind(form: str) -> str | None:

@@ -6,7 +6,7 @@ A file of records lies in a container of sectors (MS-CFB), as in a small file sy
 from collections.abc import Iterator
 from pathlib import Path
 from struct import Struct, unpack_from
-from typing import Final
+from typing import Final, NamedTuple
 
 from batchsora.manifest.books import shown
 from batchsora.manifest.books.marks import ERRORS, Marks
@@ -27,6 +27,7 @@ _WRITTEN_BY: Final = 0x005C
 _LIBREOFFICE: Final = b"\x04\x00\x00Calc "
 """What LibreOffice writes where Excel writes the name of its user."""
 _ROW, _COLUMNS, _MERGED, _ERROR = 0x0208, 0x007D, 0x00E5, 0x0205
+_DATES: Final = 0x0022
 _FORMAT, _STYLE, _NUMBER, _SMALL, _SMALLS = 0x041E, 0x00E0, 0x0203, 0x027E, 0x00BD
 _FORMULAS: Final = (0x0006, 0x0206, 0x0406)
 _DRAWING, _OBJECT = 0x00EC, 0x005D
@@ -54,7 +55,10 @@ class Xls:
 
     def __init__(self, path: Path) -> None:
         streams = _streams(path.read_bytes())
-        self._book = streams.get("workbook") or streams.get("book") or b""
+        self._stream = streams.get("workbook") or streams.get("book") or _Stream(b"", [], 1)
+        self._book = self._stream.data
+        self._styles: list[int] = []
+        self.from_1904 = False
         self._starts: list[int] = []
         recalculated = libreoffice = False
         own: dict[int, str] = {}
@@ -67,6 +71,9 @@ class Xls:
                 own[unpack_from("<H", self._book, start)[0]] = self._form(start, size, wide=wide)
             elif kind == _STYLE and size >= 4:  # noqa: PLR2004
                 styles.append(unpack_from("<H", self._book, start + 2)[0])
+                self._styles.append(start + 2)
+            elif kind == _DATES and size >= 2:  # noqa: PLR2004
+                self.from_1904 = bool(self._book[start] & 1)
             elif kind == _PASSWORD:
                 break
             elif kind == _WRITTEN_BY:
@@ -88,6 +95,14 @@ class Xls:
         if data[4] & 1:
             return data[5 : 5 + 2 * length].decode("utf-16-le", "replace")
         return data[5 : 5 + length].decode("latin-1")
+
+    def without_forms(self, data: bytes) -> bytes:
+        """Return the bytes of the file with every number in no format, as it is stored."""
+        changed = bytearray(data)
+        for place in self._styles:
+            for at in (place, place + 1):
+                changed[self._stream.starts[at // self._stream.size] + at % self._stream.size] = 0
+        return bytes(changed)
 
     def marks(self, index: int) -> Marks:
         """Read what stands at the cells of a sheet.
@@ -189,7 +204,21 @@ def _anchor(data: bytes) -> tuple[int, int] | None:
     return row + 1, column
 
 
-def _streams(data: bytes) -> dict[str, bytes]:
+class _Stream(NamedTuple):
+    """A file in a container.
+
+    Attributes:
+        data: its bytes.
+        starts: where each of its sectors lies in the container.
+        size: bytes of a sector.
+    """
+
+    data: bytes
+    starts: list[int]
+    size: int
+
+
+def _streams(data: bytes) -> dict[str, _Stream]:
     """Read the streams of a container, by their names in small letters.
 
     Raises:
@@ -207,19 +236,27 @@ def _streams(data: bytes) -> dict[str, bytes]:
     entries = [directory[at : at + _ENTRY] for at in range(0, len(directory) - _ENTRY + 1, _ENTRY)]
     root = next((entry for entry in entries if entry[66] == _ROOT), None)
     small: _Sectors | None = None
+    around: list[int] = []
     if root is not None:
         numbers = file.chain(first_mini)
         links = list(unpack_from(f"<{len(numbers) // 4}I", numbers))
-        small = _Sectors(file.chain(unpack_from("<I", root, 116)[0]), 1 << mini_shift, 0, links)
-    found: dict[str, bytes] = {}
+        first = unpack_from("<I", root, 116)[0]
+        around = file.starts(first)
+        small = _Sectors(file.chain(first), 1 << mini_shift, 0, links)
+    found: dict[str, _Stream] = {}
     for entry in entries:
         if entry[66] == _STREAM:
             length = max(0, min(64, unpack_from("<H", entry, 64)[0]) - 2)
             name = entry[:length].decode("utf-16-le", "replace").lower()
             first, size = unpack_from("<II", entry, 116)
             sectors = small if size < cutoff and small is not None else file
-            wanted = name in ("workbook", "book")
-            found.setdefault(name, sectors.chain(first)[:size] if wanted else b"")
+            if name not in ("workbook", "book"):
+                found.setdefault(name, _Stream(b"", [], 1))
+            elif name not in found:
+                starts = sectors.starts(first)
+                if sectors is not file:
+                    starts = [around[at >> shift] + at % (1 << shift) for at in starts]
+                found[name] = _Stream(sectors.chain(first)[:size], starts, sectors.size)
     return found
 
 
@@ -235,21 +272,24 @@ class _Sectors:
 
     def __init__(self, data: bytes, size: int, offset: int, links: list[int]) -> None:
         self._data = data
-        self._size = size
+        self.size = size
         self._offset = offset
         self._links = links
 
     def chain(self, first: int) -> bytes:
         """Read the sectors of a stream; a chain that runs in a circle is damage."""
-        parts: list[bytes] = []
+        return b"".join(self._data[start : start + self.size] for start in self.starts(first))
+
+    def starts(self, first: int) -> list[int]:
+        """Say where the sectors of a stream lie."""
+        found: list[int] = []
         sector = first
         while sector < _LAST_SECTOR:
-            if sector >= len(self._links) or len(parts) > len(self._links):
+            if sector >= len(self._links) or len(found) > len(self._links):
                 raise _damaged()
-            start = self._offset + sector * self._size
-            parts.append(self._data[start : start + self._size])
+            found.append(self._offset + sector * self.size)
             sector = self._links[sector]
-        return b"".join(parts)
+        return found
 
 
 def _table(data: bytes, size: int) -> list[int]:

@@ -1,6 +1,7 @@
 """The records of .xlsb (MS-XLSB) that tell what calamine does not."""
 
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from struct import unpack_from
 from typing import Final
@@ -12,6 +13,7 @@ from batchsora.manifest.books.model import Area
 from batchsora.manifest.books.xlsx_pictures import drawn
 from batchsora.workbook.package import package_of, targets, workbook_part
 
+_PROPERTIES: Final = 153
 _ROW, _ERROR, _FORMULA_ERROR, _COLUMNS = 0, 3, 11, 60
 _SHEET, _MERGED, _TABLE = 156, 176, 343
 _NUMBERS: Final = (2, 5, 9)
@@ -56,6 +58,18 @@ def marks_of(path: Path, sheet: str) -> Marks:
             elif link == "table" and name in there:
                 found.totals += _totals(package.read(name))
     return found
+
+
+def without_forms(data: bytes) -> tuple[bytes, bool]:
+    """Return the bytes of a file without its formats, and whether its days begin in 1904."""
+    plain = BytesIO()
+    with ZipFile(BytesIO(data)) as package, ZipFile(plain, "w") as copy:
+        said = [d for k, d in _records(package.read(workbook_part(package))) if k == _PROPERTIES]
+        from_1904 = any(one and one[0] & 1 for one in said)
+        for entry in package.infolist():
+            if not entry.filename.endswith("styles.bin"):
+                copy.writestr(entry.filename, package.read(entry))
+    return plain.getvalue(), from_1904
 
 
 def _mark(found: Marks, row: int, kind: int, data: bytes) -> None:

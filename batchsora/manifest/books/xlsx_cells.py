@@ -6,7 +6,7 @@ from typing import Final
 from lxml import etree
 
 from batchsora.manifest.books import shown
-from batchsora.manifest.books.model import FAILED, UNCALCULATED, PictureInCellError
+from batchsora.manifest.books.model import FAILED, HIDDEN, UNCALCULATED, PictureInCellError
 from batchsora.manifest.errors import CellError
 from batchsora.manifest.values import UNCALCULATED as NO_RESULT
 
@@ -55,6 +55,8 @@ class Cells:
             return PictureInCellError(picture)
         if kind == "e":
             return FAILED
+        if kind == "n" and value and shown.hides(value.strip(), self._form(cell)):
+            return HIDDEN
         if formula is None:
             return None
         if value is None or (not value and kind not in _TEXTS):
@@ -75,10 +77,13 @@ class Cells:
             return value.removesuffix("T00:00:00").replace("T", " ")
         if kind != "n":
             return unescaped(value)
+        return shown.number(value.strip(), self._form(cell), from_1904=self._from_1904)
+
+    def _form(self, cell: etree._Element) -> str:
+        """Return a cell's number format; empty where numbers are shown as they are."""
         style = cell.get("s", "")
         known = style.isdecimal() and int(style) < len(self._forms)
-        form = self._forms[int(style)] if known else ""
-        return shown.number(value.strip(), form, from_1904=self._from_1904)
+        return self._forms[int(style)] if known else ""
 
 
 def _shown_picture(value: str | None, formula: str | None) -> str:

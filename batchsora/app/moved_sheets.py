@@ -1,0 +1,62 @@
+"""A workbook of which another sheet is read than was loaded, since one was put in front of it.
+
+Its rows would go into the batch of that sheet, whose own rows would then be gone.
+"""
+
+from dataclasses import dataclass
+from shlex import quote
+
+from sqlalchemy import Connection
+
+from batchsora.manifest.book_head import book_head
+from batchsora.manifest.read import Manifest
+from jobs.store import batches
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The sheet of a batch, and the one that would go into it.
+
+    Attributes:
+        batch: its name.
+        before: the sheet that was loaded; it is still there.
+        now: the one that is read.
+    """
+
+    batch: str
+    before: str
+    now: str
+
+    def __str__(self) -> str:
+        return (
+            f"the batch {self.batch!r} was loaded from the sheet {self.before!r} of this workbook, "
+            f"and {self.now!r} is read now; say --sheet {quote(self.before)} to go on with it, or "
+            f"--sheet {quote(self.now)} and a name of its own with --name for a batch of "
+            f"{self.now!r}"
+        )
+
+
+def moved_sheet(connection: Connection, manifest: Manifest, name: str | None) -> Moved | None:
+    """Find the sheet that was loaded as a manifest's batch, if another one is read now.
+
+    Whoever names both the batch and the sheet means what they say.
+
+    Args:
+        connection: of the database.
+        manifest: as it is read now.
+        name: of the batch, if the person gave it.
+    """
+    said = manifest.read_as
+    now = said.get("sheet")
+    if now is None or (name is not None and said.get("sheet_said")):
+        return None
+    if name is None and batches.find_batch(connection, None, manifest.source) is not None:
+        return None
+    batch = batches.find_batch(connection, name or manifest.name, manifest.source)
+    begin = f"{said['path']}#"
+    if batch is None or not (batch.source or "").startswith(begin):
+        return None
+    before = batch.source.removeprefix(begin)
+    if before == now or before not in book_head(manifest.path).sheets:
+        return None
+    return Moved(batch.name, before, now)
