@@ -23,6 +23,7 @@ from batchsora.apart import ApartError, Bounds, ask
 from batchsora.manifest.errors import CellError
 from batchsora.manifest.images import LARGEST_IMAGE, media_type, opened
 from batchsora.manifest.kept_pictures import keep
+from batchsora.picture_kinds import HEAD, JPEG, PNG, TAKEN, kind_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -46,17 +47,7 @@ QUALITIES: Final = (90, 80, 70)
 SHRUNK_QUALITY: Final = 85
 WIDEST_JPEG: Final = 65_500
 
-_BY_MAGIC: Final = (
-    (b"GIF8", "GIF"),
-    (b"BM", "BMP"),
-    (b"II*\0", "TIFF"),
-    (b"MM\0*", "TIFF"),
-    (b"II+\0", "TIFF"),
-    (b"MM\0+", "TIFF"),
-)
-_AVIF: Final = (b"avif", b"avis", b"mif1", b"msf1")
-_BY_MEDIA: Final = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
-_SUFFIXES: Final = {".jpg": "JPEG", ".png": "PNG"}
+_SUFFIXES: Final = {kind.suffix: kind.name for kind in (JPEG, PNG)}
 _CHUNK: Final = 1024**2
 _SAVE_AGAIN: Final = "Save it as a JPEG or PNG with a picture program."
 
@@ -91,7 +82,7 @@ class Fitter:
         """
         with opened(path) as file:
             before = os.fstat(file.fileno())
-            kind = _to_convert(file.read(16), before.st_size)
+            kind = _to_convert(file.read(HEAD), before.st_size)
             if kind is None:
                 return path, None
             sha256 = _fingerprint(file, kind)
@@ -118,7 +109,7 @@ class Fitter:
             path = self._folder.absolute() / f"{sha256}{suffix}"
             try:
                 with opened(path) as file:
-                    media_type(file.read(16))
+                    media_type(file.read(HEAD))
                     if os.fstat(file.fileno()).st_size <= LARGEST_IMAGE:
                         return path
             except CellError:
@@ -134,20 +125,18 @@ def _to_convert(head: bytes, size: int) -> str | None:
     """
     if not size:
         return None
-    kind = next((kind for magic, kind in _BY_MAGIC if head.startswith(magic)), None)
-    if kind is None and head[4:8] == b"ftyp" and head[8:12] in _AVIF:
-        kind = "AVIF"
-    if kind is None:
-        media = media_type(head)
-        if size <= LARGEST_IMAGE:
-            return None
-        kind = _BY_MEDIA[media]
+    kind = kind_of(head)
+    if kind is None or not kind.converted:
+        media_type(head)  # it says what it is
+        return None
+    if kind in TAKEN and size <= LARGEST_IMAGE:
+        return None
     if size > LARGEST_READ:
         raise CellError(
             f"the image is larger than {LARGEST_READ // 1024**2} MB, too large to be converted",
             _SAVE_AGAIN,
         )
-    return kind
+    return kind.name
 
 
 def _fingerprint(file: BinaryIO, kind: str) -> str:
@@ -182,17 +171,16 @@ def _converted_apart(file: BinaryIO, kind: str, size: int) -> _Made:
         said = only(ask(TASK, given, bounds, [file.fileno()]), PICTURE)
         if isinstance(said, Unfit):
             raise CellError(said.problem, said.remedy)
-        if _SUFFIXES[said.suffix] != _kind_of(said.data) or len(said.data) > LARGEST_IMAGE:
+        if _SUFFIXES[said.suffix] != _name_of(said.data) or len(said.data) > LARGEST_IMAGE:
             raise nonsense()
     except ApartError as error:
         raise CellError(f"the image can't be converted: {error}", _SAVE_AGAIN) from error
     return _Made(said.data, said.suffix, said.note)
 
 
-def _kind_of(data: bytes) -> str | None:
-    with suppress(CellError):
-        return _BY_MEDIA[media_type(data[:16])]
-    return None
+def _name_of(data: bytes) -> str | None:
+    kind = kind_of(data[:HEAD])
+    return None if kind is None else kind.name
 
 
 def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:

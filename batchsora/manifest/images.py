@@ -28,6 +28,7 @@ from batchsora.manifest.picture_paths import (
 from batchsora.manifest.raw import LARGEST_PART
 from batchsora.manifest.values import check_url
 from batchsora.manifest.whole_picture import check_whole
+from batchsora.picture_kinds import kind_of
 from jobs.provider import ImageRef
 
 if TYPE_CHECKING:
@@ -45,15 +46,6 @@ AT_ONCE: Final = 4
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?=//)|data:", re.IGNORECASE)
 _DATA_URI = re.compile(r"data:([^;,]*)((?:;[^;,]*)*),", re.IGNORECASE)
 _TAKEN: Final = "Use a JPEG, PNG or WEBP."
-_OTHER_FORMATS: Final = (
-    (b"GIF8", "a GIF"),
-    (b"BM", "a BMP"),
-    (b"%PDF", "a PDF"),
-    (b"II*\0", "a TIFF"),
-    (b"MM\0*", "a TIFF"),
-    (b"<svg", "an SVG"),
-    (b"<?xml", "an SVG"),
-)
 
 
 def media_type(head: bytes) -> str:
@@ -62,17 +54,11 @@ def media_type(head: bytes) -> str:
     Raises:
         CellError: it is none of the three types that the provider takes.
     """
-    if head.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        return "image/webp"
-    if head[4:8] == b"ftyp":
-        raise CellError("the image is a HEIC, AVIF or video by its content", _TAKEN)
-    for magic, what in _OTHER_FORMATS:
-        if head.startswith(magic):
-            raise CellError(f"the image is {what} by its content", _TAKEN)
+    kind = kind_of(head)
+    if kind is not None and kind.media is not None:
+        return kind.media
+    if kind is not None:
+        raise CellError(f"the image is {kind.called} by its content", _TAKEN)
     raise CellError("the image is no JPEG, PNG or WEBP by its content", _TAKEN)
 
 

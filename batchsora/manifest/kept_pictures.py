@@ -11,20 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from batchsora.picture_kinds import HEAD, OTHER_SUFFIX, SUFFIXES, kind_of
 from jobs.files import made_folder
 
 _EMBEDDED: Final = "embedded:"
 _TEXT: Final = re.compile(r"\s*embedded:([0-9a-f]{64})\s*")
-_SUFFIXES: Final = (
-    (b"\x89PNG", ".png"),
-    (b"\xff\xd8\xff", ".jpg"),
-    (b"GIF8", ".gif"),
-    (b"BM", ".bmp"),
-    (b"II*\0", ".tif"),
-    (b"MM\0*", ".tif"),
-    (b"RIFF", ".webp"),
-)
-_OTHER: Final = ".bin"
 
 
 def keep(folder: Path, name: str, data: bytes) -> Path:
@@ -74,13 +65,11 @@ def embedded_in_text(text: str) -> str | None:
 
 def embedded_name(sha256: str, data: bytes) -> str:
     """Name the file of such a picture; its suffix is by its content, for people."""
-    for magic, suffix in _SUFFIXES:
-        if data.startswith(magic):
-            return f"embedded-{sha256}{suffix}"
-    return f"embedded-{sha256}{_OTHER}"
+    kind = kind_of(data[:HEAD])
+    return f"embedded-{sha256}{OTHER_SUFFIX if kind is None else kind.suffix}"
 
 
 def embedded_files(folder: Path, sha256: str) -> Iterator[Path]:
     """Return every path at which such a picture may lie."""
-    for suffix in dict.fromkeys((*(suffix for _, suffix in _SUFFIXES), _OTHER)):
+    for suffix in SUFFIXES:
         yield folder.absolute() / f"embedded-{sha256}{suffix}"

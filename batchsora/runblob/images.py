@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from batchsora.picture_kinds import HEAD, kind_of
 from batchsora.runblob.errors import ImageError
 from batchsora.runblob.words import clean
 from jobs.provider import ImageRef
@@ -23,7 +24,6 @@ ImageSource = ImageRef | Path | bytes | str
 """An engine's image, a file, a picture's bytes; as text a web address, a data URI or a path."""
 
 _BLOCK: Final = 1024**2
-_HEAD: Final = 12
 
 Read = Callable[[int, int], bytes]
 """Gives so many bytes, from a place on; fewer at the end."""
@@ -143,7 +143,7 @@ def _looked_at(read: Read, name: str, expected: str | None) -> Picture:
     """Read a picture once."""
     found = hashlib.sha256()
     size = 0
-    head = read(_HEAD, 0)
+    head = read(HEAD, 0)
     while size <= LARGEST and (block := read(_BLOCK, size)):
         size += len(block)
         found.update(block)
@@ -160,12 +160,9 @@ def _looked_at(read: Read, name: str, expected: str | None) -> Picture:
 
 def _media_type(head: bytes, name: str) -> str:
     """Tell a picture by its content, whatever its name says."""
-    if head.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        return "image/webp"
+    kind = kind_of(head)
+    if kind is not None and kind.media is not None:
+        return kind.media
     raise ImageError(f"the image {_name(name)} is no JPEG, PNG or WEBP by its content")
 
 

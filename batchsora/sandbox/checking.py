@@ -4,6 +4,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
+from batchsora.picture_kinds import HEAD, TAKEN, kind_of
 from batchsora.sandbox.answers import Reply
 
 LONGEST_PROMPT = 4000
@@ -49,8 +50,7 @@ def _image_problem(data: Any) -> str | None:
         return "is no base64"
     if len(content) > LARGEST_IMAGE:
         return "must not be larger than 10 MB"
-    webp = content[:4] == b"RIFF" and content[8:12] == b"WEBP"
-    if not (webp or content.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"))):
+    if kind_of(content[:HEAD]) not in TAKEN:
         return "is no JPEG, PNG or WEBP image"
     return None
 
