@@ -169,8 +169,11 @@ class Watcher:
         """Say what an attempt really made: what only the provider's own page could tell."""
         attempt = store.read(lambda c: ONE_ATTEMPT.first(c, id=attempt_id))
         known = store.read(lambda c: set(c.execute(select(ATTEMPT.c.generation_id)).scalars()))
-        # a person sees prompts, not attempts: what an equal one made may be this one's as well
-        for key in [attempt.idempotency_key, *self._equal(attempt.request_key)]:
+        # a person sees prompts, not attempts: what an equal one made may be this one's too, once
+        # nothing more can come of it
+        late = self.under_way(store, attempt_id)
+        equal = [] if late else self._equal(attempt.request_key)
+        for key in [attempt.idempotency_key, *equal]:
             for made in self._ours.get(key, ()):
                 if made.id not in known:
                     return made
