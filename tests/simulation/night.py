@@ -302,11 +302,12 @@ class Night:
 
     def _left_late(self, ending: Ending) -> bool:
         """Check whether a person did something just as a run ended: the next one sees it."""
-        if not self.operators or ending.reason is not Reason.FINISHED:
+        if not self.operators:
             return False
+        free = ending.reason is Reason.FINISHED  # else it says itself what it left
         with Store(self.path) as store:
             return any(
-                job.state == JobState.PENDING or _is_free(job)
+                job.state == JobState.PENDING or (free and _is_free(job))
                 for job in store.read(lambda c: list(views.jobs(c)))
             )
 
