@@ -20,7 +20,7 @@ from typing import Final
 from unicodedata import combining
 
 from batchsora.manifest import values
-from batchsora.manifest.errors import CellError, RowProblem, refused
+from batchsora.manifest.errors import CellError, ManifestError, RowProblem, refused
 from batchsora.manifest.headers import WEAKEST, meaning, outright, rank
 from batchsora.manifest.raw import OtherRows, RawRow, RawTable
 
@@ -254,13 +254,8 @@ class _Judge:
             self._refuse_others(row, filled, cells)
             return out.headers
         if self._heads[self._prompt] in words and words <= {*self._heads}:
-            raise refused(
-                self._table.file,
-                "here the header stands again, with its columns in another order",
-                "Make two files of it.",
-                row=row,
-                found=", ".join(cells),
-            )
+            order = "here the header stands again, with its columns in another order"
+            raise self._two_tables(order, row, cells)
         if self._is_comment(filled, cells):
             return out.comments
         if self._is_total(filled):
@@ -292,13 +287,13 @@ class _Judge:
         for place, word in filled.items():
             elsewhere = place not in self._ours and meaning(word) not in (None, "id", "prompt")
             if elsewhere and rank(word) != WEAKEST:
-                raise refused(
-                    self._table.file,
-                    "here another table begins, with other columns",
-                    "Make two files of it.",
-                    row=row,
-                    found=", ".join(cells),
-                )
+                other = "here another table begins, with other columns"
+                raise self._two_tables(other, row, cells)
+
+    def _two_tables(self, problem: str, row: int, cells: Sequence[str]) -> ManifestError:
+        return refused(
+            self._table.file, problem, "Make two files of it.", row=row, found=", ".join(cells)
+        )
 
     def _is_comment(self, filled: Mapping[int, str], cells: Sequence[str]) -> bool:
         first = next(iter(filled), None)

@@ -293,7 +293,7 @@ def fields_of(
     taken: Mapping[str, str] | None = None,
     asked: Collection[str] = (),
     told: Iterable[str] = (),
-    folders: Collection[str] = (),
+    folders: Callable[[], Iterable[str]] = tuple,
 ) -> Fields | None:
     """Say what can be said of a file; None where that is nothing.
 
@@ -303,7 +303,7 @@ def fields_of(
         taken: what its headers were taken for, where it could be read.
         asked: the headers that are asked about.
         told: what was found: its options are offered, and the headers of a refusal asked about.
-        folders: that hold pictures, by what they are called.
+        folders: lists those that hold pictures, by what they are called, where it is asked.
     """
     head, offered, before = looked.head, looked.offered, looked.before
     at = _at(head)
@@ -344,7 +344,7 @@ def fields_of(
         defaulted=any(True for _ in _said_defaults(form)),
         hidden="--include-hidden" in words or bool(before.include_hidden or form.text("hidden")),
         pictures=seen or any(flags),
-        folders=list(folders) if missing else [],
+        folders=list(folders()) if missing else [],
         written=written,
         asked=bool(asked),
         said=is_said(form),

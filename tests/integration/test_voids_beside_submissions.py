@@ -20,6 +20,7 @@ from jobs.store.holding import Sought
 from jobs.tables import JOB
 
 PRICE = 120_000
+VIDEO = "https://cdn.example/0.mp4"
 ANSWERS: dict[str, dict[str, Any]] = {
     "accepted": {},
     "throttled": {"throttles": 1},
@@ -127,8 +128,8 @@ def test_its_replacement_is_in_doubt_and_was_never_made(
     assert engine.jobs()[key].charged_micros == PRICE
 
 
-def test_what_it_made_was_fetched_meanwhile(engine: Engine) -> None:
-    """The video is there: the row has it without another look."""
+def fetched_beside_a_doubt(engine: Engine) -> int:
+    """Row ``a`` was sent again, in doubt; what it made before turned up, and is finished."""
     provider = engine.provider
     provider.script = {"x": ["made"]}
     engine.load([spec("a", "x")])
@@ -139,30 +140,26 @@ def test_what_it_made_was_fetched_meanwhile(engine: Engine) -> None:
     engine.run(during=stop_after(5.0))
     now = engine.clock.now()
     engine.store.write(lambda c: latecomers.reappear(c, void, "gen-0", now))
-    engine.store.write(lambda c: looks.complete(c, void, "https://cdn.example/0.mp4", now))
+    engine.store.write(lambda c: looks.complete(c, void, VIDEO, now))
+    return void
+
+
+def test_what_it_made_was_fetched_meanwhile(engine: Engine) -> None:
+    """The video is there: the row has it without another look."""
+    void = fetched_beside_a_doubt(engine)
+    now = engine.clock.now()
     (doubt,) = [one.id for one in engine.attempts() if one.state == "in_doubt"]
     engine.store.write(lambda c: outcomes.void(c, doubt, "said so", now))
     engine.run()
     job = engine.jobs()["a"]
-    assert (job.state, job.attempt_id, job.video_url) == (
-        "completed", void, "https://cdn.example/0.mp4",
-    )  # fmt: skip
+    assert (job.state, job.attempt_id, job.video_url) == ("completed", void, VIDEO)
     assert (made_of(engine), told_twice(engine)) == (1, False)
 
 
 def test_a_row_that_shares_it_keeps_it(engine: Engine) -> None:
     """It is another row's by now: its own is bought again."""
-    provider = engine.provider
-    provider.script = {"x": ["made"]}
-    engine.load([spec("a", "x")])
-    void = lose(engine)
-    hide(engine)
-    provider.script = {"x": [InDoubt("no answer in time")]}
-    engine.clock.start += timedelta(minutes=20)
-    engine.run(during=stop_after(5.0))
+    fetched_beside_a_doubt(engine)
     now = engine.clock.now()
-    engine.store.write(lambda c: latecomers.reappear(c, void, "gen-0", now))
-    engine.store.write(lambda c: looks.complete(c, void, "https://cdn.example/0.mp4", now))
     engine.load([spec("b", "x")], "other")
     (found,) = engine.store.read(lambda c: past.find(c, Sought((2,))))
     assert engine.store.write(lambda c: past.share(c, found, now))

@@ -89,7 +89,24 @@ def test_which_folders_have_pictures(tmp_path: Path) -> None:
     assert found == {"./": tmp_path, "one/two/three/": tmp_path / "one" / "two" / "three"}
 
 
-def test_who_misses_no_picture_is_not_asked(http: httpx.Client) -> None:
+def test_the_nearest_are_found_among_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a home folder not everything is looked into."""
+    monkeypatch.setattr("batchsora.web.picture_fields.MOST_LOOKED_AT", 4)
+    picture(tmp_path / "a" / "deep" / "a.png")
+    picture(tmp_path / "b" / "a.png")
+    picture(tmp_path / "c" / "a.png")
+    assert set(picture_folders(tmp_path / "batchsora.db")) == {"b/", "c/"}
+
+
+def test_who_misses_no_picture_is_not_asked(
+    http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor are folders looked into."""
+
+    def looked(_: Path) -> dict[str, Path]:
+        raise AssertionError("nobody asked")
+
+    monkeypatch.setattr("batchsora.web.pages.manifests.picture_folders", looked)
     address = upload(http, "plain.csv", "prompt\na mug\n")
     shown = http.get(f"{address}?part").text
     assert ASKED not in shown

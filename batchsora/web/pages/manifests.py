@@ -161,8 +161,9 @@ async def _fields(
     try:
         looked = await planner_of(request).looked(chosen, form, way.name)
         database = desk_of(request).settings.database
-        folders = await asyncio.to_thread(picture_folders, database)
-        fields = fields_of(looked, form, folders=folders, **found)
+        fields = await asyncio.to_thread(
+            fields_of, looked, form, folders=lambda: picture_folders(database), **found
+        )
     except ManifestError:  # its text can't be read, or it is no table at all
         fields = await asyncio.to_thread(unread_fields, chosen.path, form, found.get("told", ()))
     return {"fields": fields, "ours": tuple(SYNONYMS)}
