@@ -11,11 +11,12 @@ export PIP_ROOT_USER_ACTION = ignore
 # the tests start a thousand processes: each would compile everything anew without what is kept
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo test check bench soak night fuzz siege lock docs pictures format clean
+.PHONY: help demo test unit check bench soak night fuzz siege lock docs pictures format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo     a rehearsal against the local sandbox: real videos in demo/, no money'
+	@echo 'make unit     the quick tests, half a minute: those of single modules, and of the contracts'
 	@echo 'make test     all tests'
 	@echo 'make check    what CI runs: the tests, then the linters'
 	@echo 'make bench    the benchmarks; one of them: make bench-throughput'
@@ -23,7 +24,7 @@ help:
 	@echo 'make night    24 hours on a virtual clock: make night JOBS=100000'
 	@echo 'make fuzz     damaged manifests for the readers: make fuzz MINUTES=30'
 	@echo 'make siege    2,000 bad connections against the page: make siege CONNECTIONS=2000 SECONDS=120'
-	@echo 'make format   mend what ruff can mend'
+	@echo 'make format   fix what ruff can fix'
 	@echo 'make pictures the pictures of docs/web.md, from a real run'
 	@echo 'make docs     redraw docs/design.md from jobs/states.py, docs/commands.md, docs/sandbox.md, shapes.json, newest.sql'
 	@echo 'make lock     renew requirements/dev.txt and user.txt (needs uv)'
@@ -32,9 +33,21 @@ help:
 demo: $(INSTALLED)
 	$(BIN)/batchsora demo --folder demo sample_manifests/campaign.csv
 
-# more than the two cores that CI has: tests with processes of their own wait for them
+unit: $(INSTALLED)
+	$(BIN)/pytest -m unit -n 2
+
+# The quick tests first, and how much of the engine they reach. Then the others, more at once than
+# the two cores that CI has: tests with processes of their own wait for them.
 test: $(INSTALLED)
-	$(BIN)/pytest -n 4 --dist worksteal
+	$(BIN)/pytest -m unit -n 2 --cov --cov-fail-under $(COVERED) --cov-report term
+	$(BIN)/pytest -m 'not unit' -n 4 --dist worksteal
+
+# the quick tests by another Python, in an environment of its own: make newest-unit NEWEST=python3.13
+newest-unit:
+	$(MAKE) unit PYTHON=$(NEWEST) BIN=.venv-newest/bin INSTALLED=.venv-newest/installed
+
+# percent of the branches and lines of jobs/ that the quick tests run
+COVERED := 52
 
 check:
 	.ci/run
@@ -86,7 +99,7 @@ format: $(INSTALLED)
 
 clean:
 	rm -rf demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find . -name .venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
+	find . -name '.venv*' -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
 $(INSTALLED): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -95,8 +108,8 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo '$(PYTHON) has no venv module; on Debian and Ubuntu: apt-get install python3-venv' >&2; \
 	  exit 1; }
-	@echo 'making the environment in .venv; this takes a minute'
-	$(PYTHON) -m venv .venv
+	@echo 'making the environment in $(dir $@); this takes a minute'
+	$(PYTHON) -m venv $(dir $@)
 	$(PIP) install --require-hashes -r requirements/dev.txt
 	$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@

@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,14 +38,35 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - what lies there is given out by pytest
 ROOM = 4 * 1024**3
 
 
-def pytest_configure() -> None:
-    """Keep the tests' folders where no disk is waited for, if there is room.
+FOLDERS = {"unit": "unit", "conformance": "unit", "simulation": "slow", "crash": "slow"}
+"""The marks of the tests in a folder."""
 
-    Databases are synced at each commit, and tests of many waited for that more than for all else.
-    That it is synced, and when, ``tests/crash`` traces.
+
+def pytest_configure() -> None:
+    """Prepare the process that runs tests.
+
+    The tests' folders are kept where no disk is waited for, if there is room: databases are synced
+    at each commit, and tests of many waited for that more than for all else. That it is synced, and
+    when, ``tests/crash`` traces.
+
+    A shell ignores SIGINT for what it starts in the background, and so would the tests and all that
+    they start: who waits for a KeyboardInterrupt would wait forever.
     """
     if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by its folder, and those that drive a browser by their fixtures."""
+    tests = Path(__file__).parent
+    for item in items:
+        folder = item.path.relative_to(tests).parts[0]
+        if mark := FOLDERS.get(folder):
+            item.add_marker(mark)
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
 
 
 @pytest.fixture(scope="session")

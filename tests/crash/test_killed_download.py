@@ -89,9 +89,9 @@ def serving() -> Iterator[Files]:
 
 
 def marked(folder: Path) -> int:
-    """Say how many bytes of the one part are marked; a note that is being written marks none."""
+    """Return how many bytes of the one part are marked; a note being written or removed marks 0."""
     for note in folder.rglob("*.part.json"):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, FileNotFoundError):
             return max((size for size, _ in json.loads(note.read_text())["marks"]), default=0)
     return 0
 

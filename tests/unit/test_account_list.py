@@ -268,10 +268,14 @@ def misses(count: int, cap: int, moves: list[tuple[int, list[int]]]) -> tuple[bo
     )
 
 
-@pytest.mark.parametrize("cap", [1, 2, 3, 4, 5, 10])
+@pytest.mark.parametrize("cap", [1, 2, 3, 4, 10])
 def test_no_deletion_between_two_pages_hides_an_entry_from_a_whole_list(cap: int) -> None:
-    """Whatever the length of the list, when it happens, and how many are added before it."""
-    for count in range(1, 3 * cap + 3):
+    """Whatever the length of the list, when it happens, and how many are added before it.
+
+    Of long pages the lengths around the end of one: a trial takes an event loop, there are many.
+    """
+    edges = (count for page in (1, 2, 3) for count in range(page * cap - 1, page * cap + 2))
+    for count in range(1, 3 * cap + 3) if cap < 5 else edges:
         for before in range(1, 7):
             for added in range(3):
                 for deleted in range(1, 4):
