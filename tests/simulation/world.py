@@ -199,8 +199,8 @@ class Account:
             return outcome_of(reply)
         if letter.fault in MADE_AND_SPOILT:
             return MADE_AND_SPOILT[letter.fault]
-        priced = self.chance.random() > 0.03
-        price = to_micros(reply.body["price"]) if priced else None
+        told = reply.body["price"] if self.chance.random() > 0.03 else None
+        price = None if told is None else to_micros(told)
         return Accepted(reply.body["generation_id"], price)
 
     def _refusal(self) -> SubmitOutcome | None:

@@ -1,0 +1,175 @@
+"""Each provider that the engine's contract is tried against, at the other end the sandbox's world.
+
+A *bench* runs one piece of a test against a provider whose faults are written as the sandbox's are
+(docs/sandbox.md): over real HTTP through the adapter, or in the simulation on virtual time. Where
+the two differ, the simulated nights are worth less than they say.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol, TypeVar
+
+from simulation.world import Account, Client
+
+from batchsora.runblob.adapter import RunBlobProvider
+from batchsora.runblob.client import RunBlobClient
+from batchsora.sandbox.faults import Faults
+from batchsora.sandbox.server import SandboxServer
+from batchsora.sandbox.world import World
+from jobs.provider import GenerationRequest, Provider, SubmitOutcome
+from support.loop import EPOCH, VirtualClock, run_virtual
+
+T = TypeVar("T")
+LATE = "late=1,late_seconds=60"
+"""Created and charged, and answered when nobody waits any more, on either bench."""
+
+TIMEOUTS = {LATE: 2.0}
+"""Seconds that a request over real HTTP takes at most, where a test waits for that: by faults."""
+
+LONG = 60.0
+"""The same elsewhere: nothing is judged by how fast a machine is."""
+
+
+@dataclass
+class Bought:
+    """A provider on its bench, and what it really did.
+
+    Attributes:
+        provider: what the engine is given.
+        world: what was made and charged at the other end.
+        arrives_within: seconds after which all that was sent has arrived, by the bench's time.
+        asked: how often ``may_send`` was asked.
+    """
+
+    provider: Provider
+    world: World
+    arrives_within: float = 0.0
+    asked: int = field(default=0)
+
+    async def submit(
+        self,
+        prompt: str = "a red kite",
+        *,
+        key: str = "00000000-0000-4000-8000-000000000001",
+        may_send: bool = True,
+        duration: int = 10,
+    ) -> SubmitOutcome:
+        """Send one request; ``may_send`` is counted in ``asked``."""
+
+        def leaving() -> bool:
+            self.asked += 1
+            return may_send
+
+        request = GenerationRequest(prompt, "9:16", duration)
+        outcome = await self.provider.submit(request, key, leaving)
+        await asyncio.sleep(self.arrives_within)
+        return outcome
+
+    async def under_way(self) -> None:
+        """Wait until the first request has left; over HTTP, until the server has made something."""
+        # the server is in another thread, which sets no event of this loop
+        while not (self.asked and (self.arrives_within or self.made)):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+    @property
+    def made(self) -> int:
+        """Return how many generations exist at the provider."""
+        return len(self.world.made)
+
+    @property
+    def charged(self) -> int:
+        """Return what they cost in all, in micros."""
+        return sum(item.price for item in self.world.made)
+
+
+Piece = Callable[[Bought], Awaitable[T]]
+
+
+class Bench(Protocol):
+    """Runs a piece of a test against one kind of provider."""
+
+    def run(self, piece: Piece[T], faults: str = "", world: World | None = None) -> T:
+        """Run it; nothing of an earlier one is left.
+
+        Args:
+            piece: what to do.
+            faults: as docs/sandbox.md has them.
+            world: what the provider does beside them.
+        """
+        ...
+
+    def unreachable(self, piece: Piece[T]) -> T:
+        """Run it while nobody listens at the provider's address."""
+        ...
+
+
+class OverHttp:
+    """RunBlob's adapter and client, and the sandbox's server on loopback."""
+
+    def run(self, piece: Piece[T], faults: str = "", world: World | None = None) -> T:
+        """Run it over real HTTP."""
+        world = world or World(time_scale=3000.0)
+        with SandboxServer(world, faults=Faults.parse(faults)) as server:
+            return self._against(server.url, world, piece, TIMEOUTS.get(faults, LONG))
+
+    def unreachable(self, piece: Piece[T]) -> T:
+        """Run it against a port that was closed a moment ago."""
+        world = World()
+        with SandboxServer(world) as server:
+            url = server.url
+        return self._against(url, world, piece, LONG)
+
+    @staticmethod
+    def _against(url: str, world: World, piece: Piece[T], timeout: float) -> T:
+        async def main() -> T:
+            async with RunBlobClient("tok-bench", base_url=url, timeout=timeout) as client:
+                return await piece(Bought(RunBlobProvider(client), world))
+
+        return asyncio.run(main())
+
+
+class Steady(random.Random):
+    """Chance that never goes to an extreme: what happens is what a test's faults say."""
+
+    def random(self) -> float:
+        """Return the middle."""
+        return 0.5
+
+
+class Simulated:
+    """The provider of the simulated nights, on virtual time."""
+
+    def run(self, piece: Piece[T], faults: str = "", world: World | None = None) -> T:
+        """Run it on virtual time."""
+        return self._with(piece, Faults.parse(faults), world or World(), reachable=True)
+
+    def unreachable(self, piece: Piece[T]) -> T:
+        """Run it while nobody gets a connection."""
+        return self._with(piece, Faults(), World(), reachable=False)
+
+    @staticmethod
+    def _with(piece: Piece[T], faults: Faults, world: World, *, reachable: bool) -> T:
+        clock = VirtualClock()
+        world.manners = faults.manners
+        account = Account(
+            world=world,
+            faults=faults,
+            chance=Steady(1),
+            now=clock.now,
+            skew=timedelta(0),
+            lag=faults.lag,
+            late_by=90.0,
+            flaky=0.0,
+            on_made=lambda _: None,
+            since=EPOCH,
+        )
+        if not reachable:
+            account.is_cut_off = lambda: True  # type: ignore[method-assign]
+        bought = Bought(Client(account, clock), world, arrives_within=120.0)  # type: ignore[arg-type]
+        return run_virtual(piece(bought))  # type: ignore[arg-type]
+
+
+BENCHES: dict[str, Bench] = {"over HTTP": OverHttp(), "simulated": Simulated()}
