@@ -56,7 +56,7 @@ class Bounds:
 
 
 def bounds_for(size: int) -> Bounds:
-    """Say what reading a file of so many bytes may cost."""
+    """Return what reading a file of so many bytes may cost."""
     return Bounds(
         min(MOST_SECONDS, LEAST_SECONDS + SECONDS_A_MB * size // MB),
         min(MOST_MEMORY, LEAST_MEMORY + MEMORY_A_BYTE * size),
@@ -134,7 +134,7 @@ def _too_slow(bounds: Bounds) -> ApartError:
 
 
 def _check(code: int, bounds: Bounds, answer: Spool) -> None:
-    """Tell from its exit code how it ended."""
+    """Return how it ended, by its exit code."""
     if code == 0:
         return
     if code == -signal.SIGXCPU:

@@ -50,7 +50,7 @@ async def public_addresses(url: httpx.URL, resolve: Resolve) -> Sequence[str] | 
 
 
 def public(address: str) -> bool:
-    """Say whether an address is one of the Internet's, in whichever form it is written."""
+    """Return whether an address is one of the Internet's, in whichever form it is written."""
     found = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv4Address):
         return found.is_global and not found.is_multicast
@@ -85,7 +85,7 @@ class CheckedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Give the checked addresses, or look the name up.
+        """Return the checked addresses, or look the name up.
 
         Raises:
             OSError: the name has no address.

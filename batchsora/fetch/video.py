@@ -243,7 +243,7 @@ def _version(headers: httpx.Headers) -> str:
 async def _paced(
     response: httpx.Response, pace: Pace, limit: asyncio.Timeout
 ) -> AsyncIterator[bytes]:
-    """Give the answer's body at a pace, which is not the server's fault."""
+    """Return the answer's body at a pace, which is not the server's fault."""
     async for chunk in response.aiter_raw():
         yield chunk
         seconds = pace.charge(len(chunk))

@@ -145,7 +145,7 @@ def prepare_yaml(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
 
 
 def _told(write: Callable[[BinaryIO], list[str]]) -> Iterator[Any]:
-    """Tell a copy: its bytes in pieces and what a person should know, or why there is none."""
+    """Yield a copy: its bytes in pieces and what a person should know, or why there is none."""
     from batchsora.manifest.errors import ManifestError  # noqa: PLC0415 - prepared by then
 
     target = io.BytesIO()

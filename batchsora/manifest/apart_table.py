@@ -69,7 +69,7 @@ class ApartTable:
     _answer: Spool
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
-        """Give the rows as they were read.
+        """Return the rows as they were read.
 
         Raises:
             ManifestError: the file could not be read to its end.
@@ -176,7 +176,7 @@ def import_library(suffix: str) -> None:
 
 
 def _told(path: Path, read: Callable[[Path, Reading], RawTable], reading: Reading) -> Iterator[Any]:
-    """Tell a table: its head, its rows, or why it is refused."""
+    """Yield a table: its head, its rows, or why it is refused."""
     try:
         table = read(path, reading)
         yield {"head": _head(table)}

@@ -71,7 +71,7 @@ class ToldTable(OtherRows):
 
     @property
     def headers(self) -> tuple[str, ...]:
-        """Give the headers as written."""
+        """Return the headers as written."""
         return self.inner.headers
 
     def rows(self) -> Iterator[RawRow | RowProblem]:

@@ -264,7 +264,7 @@ def _quotes_follow_spaces(path: Path, dialect: Dialect) -> bool:
 
 
 def _header(cells: list[str]) -> tuple[str, ...]:
-    """Give the headers without the empty ones that spreadsheets leave at the end."""
+    """Return the headers without the empty ones that spreadsheets leave at the end."""
     last = max((place for place, cell in enumerate(cells, 1) if cell.strip()), default=0)
     headers = tuple(restored_at_first(cell) for cell in cells[:last])
     original = _original(headers)
@@ -282,7 +282,7 @@ def _results(headers: Sequence[str]) -> list[int]:
 
 
 def _original(headers: Sequence[str]) -> Callable[[str], str]:
-    """Say how cells become again what they were before an export; a person's own stay theirs."""
+    """Return how cells become again what they were before an export; a person's own stay theirs."""
     return restored if _results(headers) else restored_at_first
 
 
@@ -330,7 +330,7 @@ class _Bounded:
         self.begin(1)
 
     def begin(self, row: int) -> None:
-        """Say that another row begins."""
+        """Note that another row begins."""
         self._row = row
         self._size = self._cells = 0
         self._seen.clear()
@@ -351,7 +351,7 @@ class _Bounded:
 
 
 def _broken(path: Path, error: csv.Error, row: int, line: int) -> ManifestError:
-    """Say in a person's words what the csv module found."""
+    """Return in a person's words what the csv module found."""
     words = str(error)
     if "end of data" in words or "field limit" in words:
         return refused(

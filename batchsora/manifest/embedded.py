@@ -66,12 +66,12 @@ class EmbeddedTable(OtherRows):
 
     @property
     def warnings(self) -> tuple[RowProblem, ...]:
-        """Give what the reader of the file has to tell, and what is told of pictures."""
+        """Return what the reader of the file has to tell, and what is told of pictures."""
         return (*warnings_of(self.inner), *self.own_warnings)
 
     @property
     def notes(self) -> list[str]:
-        """Say how many pictures are images, if any are."""
+        """Return how many pictures are images, if any are."""
         many = len(self.drawn)
         said = "1 picture is" if many == 1 else f"{many} pictures are"
         return [f"{said} taken out of the workbook"] if many else []
@@ -149,7 +149,7 @@ class EmbeddedTable(OtherRows):
         return RawRow(raw.row, cells)
 
     def _problems(self, here: Sequence[Embedded]) -> list[RowProblem]:
-        """Say what is wrong with the pictures of one row."""
+        """Return what is wrong with the pictures of one row."""
         found = [self._problem(one, one.problem, one.remedy or "") for one in here if one.problem]
         if not found and len({one.sha256 for one in here}) > 1:
             cells = " and ".join(dict.fromkeys(self._cell(one) for one in here))
@@ -171,7 +171,7 @@ class EmbeddedTable(OtherRows):
         return cell_name(self.sheet or "", one.row, one.column)
 
     def _tell(self, unused: Sequence[Embedded], named: Sequence[Embedded]) -> None:
-        """Tell of pictures that are sent with no row."""
+        """Return a note about pictures that are sent with no row."""
         told = (
             (unused, "over no row that is a video"),
             (named, "at rows whose cells name an image, which is the one that is sent"),

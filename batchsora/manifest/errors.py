@@ -46,7 +46,7 @@ class RowProblem:
     cell: str | None = None
 
     def as_json(self) -> dict[str, str | int | None]:
-        """Give the fields of an entry of ``invalid`` in ``plan --json`` (docs/design.md)."""
+        """Return the fields of an entry of ``invalid`` in ``plan --json`` (docs/design.md)."""
         document: dict[str, str | int | None] = {
             "file": self.file,
             "row": self.row,
@@ -108,7 +108,7 @@ class ManifestError(Exception):
         self.problem = problem
 
     def as_json(self) -> Mapping[str, str | int | None]:
-        """Give the fields of ``error`` in ``plan --json`` (docs/design.md)."""
+        """Return the fields of ``error`` in ``plan --json`` (docs/design.md)."""
         return self.problem.as_json()
 
 

@@ -140,7 +140,7 @@ class LeftOut:
         }
 
     def words(self) -> list[str]:
-        """Say it, a line each."""
+        """Return it, a line each."""
         said = [
             (self.comments, "taken for comments, by # or // at the beginning"),
             (self.headers, "the header again"),
@@ -186,7 +186,7 @@ class FilteredTable(OtherRows):
 
     @property
     def headers(self) -> tuple[str, ...]:
-        """Give the headers as written."""
+        """Return the headers as written."""
         return self.inner.headers
 
     def rows(self) -> Iterator[RawRow | RowProblem]:

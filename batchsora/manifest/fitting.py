@@ -118,7 +118,7 @@ class Fitter:
 
 
 def _to_convert(head: bytes, size: int) -> str | None:
-    """Say as what Pillow should read a file, or None where it can stay as it is.
+    """Return as what Pillow should read a file, or None where it can stay as it is.
 
     Raises:
         CellError: it is no picture that can be converted.
@@ -261,7 +261,7 @@ def _too_many_pixels() -> CellError:
 
 
 def _in_srgb(image: "Image") -> "Image":
-    """Give a picture's colours as RGB, by its colour profile if it has a usable one."""
+    """Return a picture's colours as RGB, by its colour profile if it has a usable one."""
     from PIL import ImageCms  # noqa: PLC0415
 
     profile = image.info.get("icc_profile")

@@ -42,7 +42,7 @@ class FolderTable:
         return Settings()
 
     def rows(self) -> Iterator[RawRow]:
-        """Give a row for each picture; its name is the row's id."""
+        """Return a row for each picture; its name is the row's id."""
         for row, name in enumerate(self.names, 1):
             yield RawRow(row, (name, "", name))
 

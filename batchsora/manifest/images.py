@@ -49,7 +49,7 @@ _TAKEN: Final = "Use a JPEG, PNG or WEBP."
 
 
 def media_type(head: bytes) -> str:
-    """Tell a picture's type by its first bytes.
+    """Return a picture's type by its first bytes.
 
     Raises:
         CellError: it is none of the three types that the provider takes.
@@ -97,7 +97,7 @@ class Images:
 
     @property
     def elsewhere(self) -> list[str]:
-        """Say which folders pictures were found in that the cells don't name, a line each."""
+        """Return which folders pictures were found in that the cells don't name, a line each."""
         return [
             f"{len(names)} picture(s) are taken from {folder.name}{os.sep}: {', '.join(shown)}"
             + (", …" if len(names) > len(shown) else "")
@@ -156,7 +156,7 @@ class Images:
             return error
 
     def _fitted(self, path: Path, source: str) -> Path:
-        """Give the file to send for a picture: itself, or what was made of it."""
+        """Return the file to send for a picture: itself, or what was made of it."""
         if self._fitter is None:
             return path
         fitted, note = self._fitter.fit(path)
@@ -245,7 +245,7 @@ class Unread:
 
     @staticmethod
     def read(text: str) -> ImageRef | None:
-        """Give what a cell names, whether it is there or not."""
+        """Return what a cell names, whether it is there or not."""
         return ImageRef(text.strip()) if text.strip() else None
 
 

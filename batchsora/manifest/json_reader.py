@@ -75,7 +75,7 @@ class JsonLines:
         return Settings()
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
-        """Give the lines as rows; empty ones are left out.
+        """Return the lines as rows; empty ones are left out.
 
         Raises:
             ManifestError: the file can't be read to its end, or has other columns than before.

@@ -274,7 +274,7 @@ def _mapping(entries: tuple[tuple[Scalar, Node], ...], line: int) -> Mapping:
 def _no_json(
     file: str, error: json.JSONDecodeError, line: int, place: int, remedy: str
 ) -> ManifestError:
-    """Say in a line what the decoder found."""
+    """Return in a line what the decoder found."""
     if not error.doc.strip():
         return refused(file, "the file is empty", remedy)
     if "\0" in error.doc:

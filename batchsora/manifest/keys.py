@@ -61,7 +61,7 @@ class Keys:
         self._times: dict[str, int] = {}
 
     def of_id(self, key: str, row: int, count: int) -> list[str] | Clash:
-        """Give the keys of a row with an id, or the first that is taken."""
+        """Return the keys of a row with an id, or the first that is taken."""
         names = [key] if count == 1 else [variant(key, number + 1) for number in range(count)]
         for name in names:
             earlier = self._taken.enter(name, row << 1)

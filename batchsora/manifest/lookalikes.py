@@ -209,7 +209,7 @@ class Lookalikes:
         return self._fit[place, kind] > 0 and not counts
 
     def warnings(self, file: str, headers: Sequence[str], row: int | None) -> list[RowProblem]:
-        """Say which columns mostly hold what one of ours holds, and prompts that are only numbers.
+        """Return columns that mostly hold what one of ours does, and prompts that are only numbers.
 
         It is said of the rows that were seen.
 

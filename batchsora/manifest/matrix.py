@@ -73,7 +73,7 @@ class Entry:
         return prod(map(len, self.axes))
 
     def longest(self) -> int:
-        """Say how many characters one of the jobs can have."""
+        """Return how many characters one of the jobs can have."""
         longest = (
             max(len(row[place]) for row in axis)
             for axis in self.axes

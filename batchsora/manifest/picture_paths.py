@@ -65,7 +65,7 @@ def folders_with(folder: Path, source: str) -> list[Path]:
 
 
 def says_nothing(cell: str) -> bool:
-    """Say whether a cell that may name a picture says that there is none."""
+    """Return whether a cell that may name a picture says that there is none."""
     word = cell.strip().casefold()
     return not word or word in _NOTHING
 

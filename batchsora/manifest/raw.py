@@ -105,7 +105,7 @@ class Reading:
     kept: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Give what is not left open, to be kept with the batch."""
+        """Return what is not left open, to be kept with the batch."""
         said = {name: said for name, said in asdict(self).items() if said and name != "kept"}
         return said | ({"sheet_said": True} if self.sheet else {})
 
@@ -125,12 +125,12 @@ class RawTable(Protocol):
 
     @property
     def headers(self) -> tuple[str, ...]:
-        """Give the headers as written, in order; an empty one is a column without a name."""
+        """Return the headers as written, in order; an empty one is a column without a name."""
         ...
 
     @property
     def header_row(self) -> int | None:
-        """Say where the headers stand, where they have a place of their own."""
+        """Return where the headers stand, where they have a place of their own."""
         ...
 
     @property
@@ -140,7 +140,7 @@ class RawTable(Protocol):
 
     @property
     def settings(self) -> Settings:
-        """Give what the file says beside its rows."""
+        """Return what the file says beside its rows."""
         ...
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
@@ -153,7 +153,7 @@ class RawTable(Protocol):
 
 
 def warnings_of(table: RawTable) -> tuple[RowProblem, ...]:
-    """Give what a reader has to tell of what it read, where it has anything to tell."""
+    """Return what a reader has to tell of what it read, where it has anything to tell."""
     return tuple(getattr(table, "warnings", ()))
 
 
@@ -204,7 +204,7 @@ class OtherRows:
 
 
 def encoding_of(path: Path, said: str | None) -> str:
-    """Say how a text file is encoded: as a person says, or as its byte order mark does.
+    """Return how a text file is encoded: as a person says, or as its byte order mark does.
 
     Raises:
         ManifestError: the file can't be read, or is UTF-8 and said to be something else.

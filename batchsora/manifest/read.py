@@ -115,7 +115,7 @@ class Manifest:
 
     @property
     def warnings(self) -> tuple[RowProblem, ...]:
-        """Give what a person should look at; each has the shape of a problem."""
+        """Return what a person should look at; each has the shape of a problem."""
         return (*self._meaning.warnings, *warnings_of(self._table), *self.lookalikes)
 
     @property
@@ -136,7 +136,7 @@ class Manifest:
 
     @property
     def read_as(self) -> dict[str, Any]:
-        """Say where it is and how it was read, to be kept with the batch (:func:`read_again`)."""
+        """Return where it is and how it was read; kept with the batch (:func:`read_again`)."""
         kept = self._reading.as_json() | {"path": str(self.path.resolve())}
         if self._fitter is not None:
             kept["fit_images"] = True
@@ -144,7 +144,7 @@ class Manifest:
 
     @property
     def taken_for(self) -> tuple[list[tuple[str, str]], list[str]]:
-        """Give our columns with their headers as written, and the headers of the person's own."""
+        """Return our columns with their headers as written, and the headers of the person's own."""
         headers, known = self._table.headers, self._meaning.known
         places = {place: name for name, place in known.items()}
         ours = [(places[place], headers[place]) for place in sorted(places)]
@@ -152,12 +152,12 @@ class Manifest:
 
     @property
     def defaults(self) -> Mapping[str, str]:
-        """Give what an empty cell says, by the name of our column, as a person said."""
+        """Return what an empty cell says, by the name of our column, as a person said."""
         return self._reading.defaults
 
     @property
     def header_row(self) -> int | None:
-        """Say where the headers stand, where they have a row of their own."""
+        """Return where the headers stand, where they have a row of their own."""
         return self._table.header_row
 
     def rows(self) -> Iterator[JobSpec | RowProblem]:
@@ -278,7 +278,7 @@ class Manifest:
         return reader.read(raw) if isinstance(raw, RawRow) else (raw,)
 
     def _bounded(self, items: Iterable[T]) -> Iterator[T]:
-        """Give items, as long as a manifest may have so many.
+        """Return items, as long as a manifest may have so many.
 
         Raises:
             ManifestError: there are more.

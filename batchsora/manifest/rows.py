@@ -112,7 +112,7 @@ class RowReader:
             self._images.prepare(cells[place] for cells in rows if place < len(cells))
 
     def read(self, raw: RawRow) -> Sequence[JobSpec] | Sequence[RowProblem]:
-        """Give the jobs of a row, or its problems; never both."""
+        """Return the jobs of a row, or its problems; never both."""
         faults = self._faults
         faults.row, faults.found = raw.row, []
         cells = self._squared(raw.cells)
@@ -168,7 +168,7 @@ class RowReader:
         return options
 
     def _of_variant(self, written: dict[str, str], key: str | None) -> dict[str, str]:
-        """Give the cells that describe one variant alone.
+        """Return the cells that describe one variant alone.
 
         An export loaded again must mean the same videos: ``count`` is 1, and an id the variant's
         own. An empty id stays empty, for identical rows without id number themselves.
@@ -179,7 +179,7 @@ class RowReader:
         return written | changed
 
     def _squared(self, cells: Sequence[str]) -> Sequence[str]:
-        """Give a row as many cells as there are headers, and note those that belong to none."""
+        """Return a row with as many cells as there are headers; note those that belong to none."""
         width = len(self._headers)
         if len(cells) < width:
             cells = [*cells, *[""] * (width - len(cells))]

@@ -39,12 +39,12 @@ _NEVER: Final = core.str_schema(strict=True, min_length=1, max_length=0)
 
 
 def validator_schema() -> core.CoreSchema:
-    """Give the schema as pydantic checks with it."""
+    """Return the schema as pydantic checks with it."""
     return core.definitions_schema(_document(), _definitions())
 
 
 def json_schema() -> dict[str, Any]:
-    """Give the schema as editors read it."""
+    """Return the schema as editors read it."""
     printed = _Printer(union_format="any_of").generate(validator_schema())
     for name, part in printed["$defs"].items():
         part["description"] = PARTS[name] if name in PARTS else COLUMNS[name].text
@@ -56,7 +56,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _told(key: str, part: str) -> dict[str, Any]:
-    """Say what stands under a key."""
+    """Return what stands under a key."""
     if part in {"Manifest", "Campaign"} or key == VALUES:
         return {"description": TOP[key]}
     if key in _FORBIDDEN.get(part, ()):
@@ -103,7 +103,7 @@ def _definitions() -> list[core.CoreSchema]:
 
 
 def _document() -> core.CoreSchema:
-    """Give a whole file: a list of jobs, or a mapping, whose own keys are looked past."""
+    """Return a whole file: a list of jobs, or a mapping, whose own keys are looked past."""
 
     def known(found: Any) -> Any:
         if not isinstance(found, dict):
@@ -135,20 +135,20 @@ def _jobs(least: int | None = None) -> core.CoreSchema:
 
 
 def _row(ref: str, instead: _Schemas | None = None) -> core.CoreSchema:
-    """Give a mapping with columns of ours, their synonyms, and anything of somebody's own."""
+    """Return a mapping with columns of ours, their synonyms, and anything of somebody's own."""
     columns = {name: _reference(name) for name in SYNONYMS} | (instead or {})
     others = dict.fromkeys(_synonyms(), core.any_schema())
     return core.typed_dict_schema(_fields(columns | others), extra_behavior="allow", ref=ref)
 
 
 def _synonyms() -> dict[str, str]:
-    """Give the other names of columns; beside the name itself each is somebody's own column."""
+    """Return the other names of columns; beside the name itself each is somebody's own column."""
     pairs = [*SYNONYMS.items(), *WEAK.items()]
     return {word: name for name, words in pairs for word in words}
 
 
 def _columns() -> _Schemas:
-    """Give what each column of ours may say."""
+    """Return what each column of ours may say."""
     texts = (*values.ORIENTATIONS, *values.NAMED_RATIOS)
     spelt = "|".join(re.escape(word) for word in texts if word and word.isascii())
     times = f"{values.MORNING.pattern}|{values.AFTERNOON.pattern}"
@@ -180,7 +180,7 @@ def _columns() -> _Schemas:
 
 
 def _name(begin: str = "") -> core.CoreSchema:
-    """Give a name of one line, as :func:`values.row_id` and its like read it."""
+    """Return a name of one line, as :func:`values.row_id` and its like read it."""
     text = core.str_schema(
         strict=True,
         max_length=values.LONGEST_NAME,
@@ -202,12 +202,12 @@ def _money() -> core.CoreSchema:
 
 
 def _lists() -> core.CoreSchema:
-    """Give a list of values for each name."""
+    """Return a list of values for each name."""
     return _named(core.list_schema(_value(), min_length=1))
 
 
 def _table() -> core.CoreSchema:
-    """Give a list of mappings from names to values."""
+    """Return a list of mappings from names to values."""
     return core.list_schema(_named(_value()), min_length=1)
 
 
@@ -221,7 +221,7 @@ def _value() -> core.CoreSchema:
 
 
 def _cell(pattern: str) -> core.CoreSchema:
-    """Give a text that is nothing, or of a pattern that the reader knows in small letters."""
+    """Return a text that is nothing, or of a pattern that the reader knows in small letters."""
     return _text(_whole_text(f"(?:{_any_case(pattern)})?"))
 
 

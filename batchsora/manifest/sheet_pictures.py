@@ -136,7 +136,7 @@ class SheetPictures:
         return fault.remedy
 
     def loose(self) -> Iterator[RowProblem]:
-        """Tell of pictures that lie on the sheet and at none of its cells."""
+        """Return a note about pictures that lie on the sheet but at no cell."""
         if self.beside.loose and not self.reading.ignore_pictures:
             yield RowProblem(
                 str(self.path),
@@ -149,7 +149,7 @@ class SheetPictures:
             )
 
     def place(self) -> None:
-        """Give the pictures to their rows, now that these were read."""
+        """Attach the pictures to their rows, once the rows are read."""
         if not self.used:
             return
         floating = [one for one in self.beside.pictures if not self._is_hidden(one)]
@@ -183,7 +183,7 @@ class SheetPictures:
         return picture.row in self._hidden and not seen
 
     def _astray(self, picture: Picture) -> str | None:
-        """Say why it can't be told to which row a picture belongs; None where it can."""
+        """Return why it can't be told to which row a picture belongs; None where it can."""
         over = dict(picture.over) or {picture.row: 1}
         rows = [row for row, height in over.items() if row in self._rows and height]
         total, own = sum(over.values()), over.get(picture.row, 0)

@@ -125,7 +125,7 @@ class SheetTable:
                 yield from self._problems(shown) or (RawRow(row.number, shown.cells),)
 
     def _problems(self, row: SheetRow) -> Sequence[RowProblem]:
-        """Say what is wrong with the cells of a row that stand in columns of ours."""
+        """Return what is wrong with the cells of a row that stand in columns of ours."""
         cells, faults = row.cells, row.faults
         found = [*self._pictures.problems(row)]
         for place in self._ours.values():
@@ -215,7 +215,7 @@ class SheetTable:
                     )
 
     def _sheets_left(self) -> Iterator[RowProblem]:
-        """Tell which sheets are not read, where nobody said which one is."""
+        """Return which sheets are not read, where nobody said which one is."""
         if self._reading.sheet is not None or not self.first:
             return
         if others := list(others_with_prompts(self._book, self.sheet)):
@@ -317,7 +317,7 @@ def _check_header(path: Path, sheet: str, header: SheetRow, width: int) -> None:
 
 
 def _ours(path: Path, headers: Sequence[str], row: int, reading: Reading) -> Mapping[str, int]:
-    """Say where our columns stand; what is wrong with the headers is told by who reads them."""
+    """Return where our columns stand; what is wrong with the headers is told by who reads them."""
     there = {folded(header) for header in headers}
     said = {header: name for header, name in reading.columns.items() if folded(header) in there}
     try:

@@ -37,7 +37,7 @@ class Template:
 
     @property
     def names(self) -> frozenset[str]:
-        """Give the names of the values that it needs."""
+        """Return the names of the values that it needs."""
         return frozenset(piece for piece, is_name in self.pieces if is_name)
 
     def fill(self, values: Mapping[str, str]) -> str:
@@ -45,7 +45,7 @@ class Template:
         return "".join(values[piece] if is_name else piece for piece, is_name in self.pieces)
 
     def longest(self, lengths: Mapping[str, int]) -> int:
-        """Say how many characters it can have, of the longest value of each name."""
+        """Return how many characters it can have, of the longest value of each name."""
         return sum(lengths[piece] if is_name else len(piece) for piece, is_name in self.pieces)
 
 
@@ -123,7 +123,7 @@ def joined(words: Iterable[tuple[str, bool]], values: Iterable[str]) -> str:
 
 
 def short_hash(values: Iterable[str]) -> str:
-    """Tell values apart that look the same as words.
+    """Distinguish values that look the same as words.
 
     This is kept in people's databases: another rule would make their rows new ones.
     """

@@ -150,7 +150,7 @@ def blank(node: Node) -> bool:
 
 
 def single(file: str, where: str, node: Node) -> str:
-    """Give the text of a setting that is one.
+    """Return the text of a setting that is one.
 
     Raises:
         ManifestError: it is a list or a mapping.
@@ -189,7 +189,7 @@ def refuse_cut(file: str, node: Node) -> None:
 
 
 def named(node: Mapping) -> Iterator[tuple[str, Scalar, Node]]:
-    """Give a job's values with their column: ours by its meaning, somebody's own by its key.
+    """Return a job's values with their column: ours by its meaning, somebody's own by its key.
 
     A synonym beside the proper name is somebody's own, as in any other format.
     """
@@ -201,7 +201,7 @@ def named(node: Mapping) -> Iterator[tuple[str, Scalar, Node]]:
 
 @lru_cache(maxsize=_SPELLINGS)
 def _names(keys: tuple[str, ...]) -> tuple[str, ...]:
-    """Say which columns keys are; jobs by the thousand have the same ones."""
+    """Return which columns keys are; jobs by the thousand have the same ones."""
     surest: dict[str, int] = {}
     for key in keys:
         if (name := meaning(key)) is not None:

@@ -46,7 +46,7 @@ class Defaults:
     nodes: tuple[Mapping, ...] = ()
 
     def under(self, job: Cells) -> Cells:
-        """Give a job with what it does not say itself."""
+        """Return a job with the defaults for what it does not say itself."""
         said = _over(self.general, job)
         if not self.campaigns:
             return said
@@ -104,7 +104,7 @@ def read_settings(file: str, tree: Mapping) -> Settings:
 
 
 def _campaigns(file: str, node: Node | None) -> Iterator[tuple[str, Mapping]]:
-    """Give the campaigns by their names without white space around."""
+    """Return the campaigns by their names without white space around."""
     if node is None or blank(node):
         return
     seen: set[str] = set()

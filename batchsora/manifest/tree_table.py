@@ -66,7 +66,7 @@ class TreeTable:
     sheet = None
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
-        """Give the jobs as rows; empty ones are left out."""
+        """Return the jobs as rows; empty ones are left out."""
         last = 0
         for job in read_jobs(str(self.path), self.jobs):
             if isinstance(job, RowProblem):
@@ -83,7 +83,7 @@ class TreeTable:
 
 
 def numbered(nodes: Iterable[Node]) -> Iterator[tuple[int, Node]]:
-    """Give the jobs that are not blank, each with its row, which no other job of the list has.
+    """Return the jobs that are not blank, each with its row, which no other job of the list has.
 
     That is the line on which it begins; of several on one line, as programs write JSON, each takes
     the next.
@@ -225,7 +225,7 @@ def collect(node: Node, found: dict[str, str]) -> None:
 
 
 def spelt(found: dict[str, str]) -> tuple[str, ...]:
-    """Give the headers of columns, each its own.
+    """Return the headers of columns, each its own.
 
     "name" may be one job's id, and another's own column beside its "id".
     """

@@ -123,7 +123,7 @@ MONEY = re.compile(r"\$?\s*([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*(?:usd|\$)?")
 
 
 def _plain(text: str) -> str:
-    """Give a text without case, width and surrounding white space; one that is too long is none."""
+    """Return a text without case, width and outer white space; no word if it is too long."""
     words = text.strip()
     if len(words) > LONGEST_VALUE:
         return _TOO_LONG
@@ -259,7 +259,7 @@ def prompt(text: str) -> str:
 
 
 def says_nothing(words: str) -> bool:
-    """Say whether a text only stands where there is none.
+    """Return whether a text only stands where there is none.
 
     That is a word like ``n/a`` or ``TBD``, or nothing but punctuation: a dash, or the question
     marks that a program wrote for letters of another script. Emoji say something.
@@ -278,7 +278,7 @@ def says_nothing(words: str) -> bool:
 
 
 def is_visible(text: str) -> bool:
-    """Say whether a text has something to see."""
+    """Return whether a text has something to see."""
     return any(character.isprintable() and not character.isspace() for character in text)
 
 

@@ -55,7 +55,7 @@ class ColumnReader:
         self._cells = "{" + ", ".join(f"{name}: %s" for name in names) + "}"
 
     def read(self, lump: Sequence[RawRow]) -> list[SpecRow]:
-        """Give the first rows of a lump that are ordinary, as many as can be told at once."""
+        """Return the first rows of a lump that are ordinary, as many as can be told at once."""
         reader = self._reader
         cells = [raw.cells for raw in lump]
         if set(map(len, cells)) != {reader.width}:

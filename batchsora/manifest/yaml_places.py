@@ -40,17 +40,17 @@ class Place:
 
     @property
     def flow(self) -> bool:
-        """Say whether it is in braces or brackets."""
+        """Return whether it is in braces or brackets."""
         return bool(getattr(self.event, "flow_style", False))
 
     @property
     def text(self) -> str | None:
-        """Give what a scalar says."""
+        """Return what a scalar says."""
         return self.event.value if isinstance(self.event, yaml.ScalarEvent) else None
 
     @property
     def pairs(self) -> list[tuple["Place", "Place"]]:
-        """Give a mapping's own keys and values."""
+        """Return a mapping's own keys and values."""
         mapping = isinstance(self.event, yaml.MappingStartEvent)
         return list(zip(self.children[::2], self.children[1::2], strict=True)) if mapping else []
 

@@ -99,7 +99,7 @@ def _by_job(
 
 
 def _readable(table: TreeTable) -> Iterator[tuple[int, RawRow]]:
-    """Give the rows of a manifest with the place of each among the jobs."""
+    """Return the rows of a manifest with the place of each among the jobs."""
     rows = (raw for raw in table.rows() if isinstance(raw, RawRow))
     row = next(rows, None)
     written = [index for index, job in enumerate(table.jobs) if not tree.blank(job)]
@@ -110,7 +110,7 @@ def _readable(table: TreeTable) -> Iterator[tuple[int, RawRow]]:
 
 
 def _count(table: TreeTable, raw: RawRow) -> int:
-    """Say how many videos a row asks for; none when that can't be read."""
+    """Return how many videos a row asks for; none when that can't be read."""
     try:
         return count(raw.cells[table.names.index("count")]) if "count" in table.names else 1
     except CellError:
@@ -297,7 +297,7 @@ def _check(
 
 
 def _said(table: TreeTable, keys: Collection[str]) -> tuple[list[object], list[dict[str, str]]]:
-    """Give all that a manifest says beside results, and the results of each row."""
+    """Return all that a manifest says beside results, and the results of each row."""
     own = [place for place, name in enumerate(table.headers) if name not in keys]
     said: list[object] = [table.settings, [table.headers[place] for place in own]]
     results = []

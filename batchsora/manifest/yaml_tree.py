@@ -191,7 +191,7 @@ class _Builder:
         return Mapping(entries, done.line, done.weight, done.depth)
 
     def _merged(self, value: Node) -> Iterator[tuple[Scalar, Node]]:
-        """Give the entries that a merge key brings, the first of a name counting."""
+        """Return the entries that a merge key brings, the first of a name counting."""
         sources = value.items if isinstance(value, Sequence) else (value,)
         for source in sources:
             if not isinstance(source, Mapping):

@@ -103,7 +103,7 @@ def write_report(
 
 
 def link(file: str, target: Path) -> str:
-    """Say where a file is, seen from the report: the folder may move as a whole."""
+    """Return where a file is, seen from the report: the folder may move as a whole."""
     try:
         near = os.path.relpath(file, target.absolute().parent)
     except ValueError:  # on another drive

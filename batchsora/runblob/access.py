@@ -48,7 +48,7 @@ def usable_address(given: str | None) -> str:
 
 
 def is_local(base_url: str) -> bool:
-    """Say whether an API is on this machine or in a private network, by its address alone."""
+    """Return whether an API is on this machine or in a private network, by its address alone."""
     host = httpx.URL(base_url).host
     try:
         return not public(host)

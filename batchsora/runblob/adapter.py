@@ -66,11 +66,11 @@ class RunBlobProvider:
 
     @property
     def clock_ahead(self) -> timedelta | None:
-        """Say how far the API's clock is ahead of ours, by its last answer."""
+        """Return how far the API's clock is ahead of ours, by its last answer."""
         return self._client.clock_ahead
 
     def kind(self, request: GenerationRequest) -> Kind:
-        """Say which price the request has."""
+        """Return which price the request has."""
         return kind_of(request)
 
     async def submit(
@@ -135,7 +135,7 @@ _ASKS_WORDS: Final = frozenset({400, 403, 422})
 
 
 def outcome_of(error: errors.RunBlobError, prompt: str = "", *, with_image: bool) -> SubmitOutcome:
-    """Say what an error of ``generate`` means for the engine: a whitelist, all else is in doubt."""
+    """Return what an error of ``generate`` means: a whitelist, all else is in doubt."""
     message = str(error)
     for kind, cause in _REFUSALS:
         if isinstance(error, kind):
@@ -163,7 +163,7 @@ def _rejected(error: errors.ValidationError, prompt: str, *, with_image: bool) -
 
 
 def about_of(error: errors.ValidationError, prompt: str = "") -> About:
-    """Say what a refused request is refused for, by the API's words."""
+    """Return what a refused request is refused for, by the API's words."""
     if names_callback(error.details):
         return About.CALLBACK
     # before anything was sent there is no status: then it is our own reading of the row's image
@@ -183,7 +183,7 @@ _READ_ERRORS: Final = (
 
 
 def read_error_of(error: errors.RunBlobError) -> ProviderError:
-    """Say what an error of a read means for the engine."""
+    """Return what an error of a read means for the engine."""
     if isinstance(error, errors.RateLimitedError):
         return ThrottledError(str(error), error.retry_after)
     for kind, meaning in _READ_ERRORS:

@@ -99,14 +99,14 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def succeeded(answer: Answer, call: Call) -> bool:
-    """Say whether the API did what it was asked to."""
+    """Return whether the API did what it was asked to."""
     return answer.whole and answer.status in (_CREATED if call is Call.GENERATE else _OK)
 
 
 def error_of(  # noqa: C901, PLR0911 - a table: one return for each meaning
     answer: Answer, call: Call, secret: str, now: Callable[[], datetime], prompt: str = ""
 ) -> RunBlobError:
-    """Say which error an answer is that is no success.
+    """Return which error an answer is that is no success.
 
     Args:
         answer: what came.
@@ -201,7 +201,7 @@ def _of_the_account(
 
 
 def _failed_read(answer: Answer, said: str, details: list[str], secret: str) -> RunBlobError:
-    """Say what a read met that is neither a success nor in the table."""
+    """Return what a read met that is neither a success nor in the table."""
     status = answer.status
     if 300 <= status < 400:  # noqa: PLR2004 - redirections
         target = clean(answer.headers.get("location", "elsewhere"), secret)

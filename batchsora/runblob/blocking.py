@@ -102,7 +102,7 @@ class SyncRunBlobClient:
 
     @property
     def base_url(self) -> str:
-        """Give the API's address."""
+        """Return the API's address."""
         return self._client.base_url
 
     def __repr__(self) -> str:

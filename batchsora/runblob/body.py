@@ -44,12 +44,12 @@ class Body:
 
     @property
     def size(self) -> int:
-        """Give the bytes of all pieces together."""
+        """Return the bytes of all pieces together."""
         encoded = 0 if self.picture is None else (self.picture.size + 2) // 3 * 4
         return len(self.head) + encoded + len(self.tail)
 
     def pieces(self) -> Iterator[bytes]:
-        """Give it piece by piece.
+        """Return it piece by piece.
 
         Raises:
             OSError: the picture can't be read any more, or has changed; its end was not given.
@@ -130,7 +130,7 @@ def encoded(fields: Mapping[str, object]) -> bytes:
 
 @asynccontextmanager
 async def with_image(fields: Mapping[str, object], image: ImageSource) -> AsyncIterator[Body]:
-    """Give the JSON of a ``generate`` from an image, which can be written while the block lasts.
+    """Return the JSON of a ``generate`` from an image, which can be written while the block lasts.
 
     Raises:
         ImageError: the image is missing, changed, too large or of another kind; nothing was sent.

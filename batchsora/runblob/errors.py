@@ -200,7 +200,7 @@ class DownloadError(RunBlobError):
 
 
 def _seen(info: GenerationInfo | None) -> str:
-    """Say where a generation was last seen."""
+    """Return where a generation was last seen."""
     if info is None:
         return "it could not be looked at"
     words = [f"last seen: {info.said_state or info.status or 'no status'}"]

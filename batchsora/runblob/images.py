@@ -48,7 +48,7 @@ class Picture:
     read: Read
 
     def blocks(self, length: int) -> Iterator[bytes]:
-        """Give its bytes again, a block at a time.
+        """Return its bytes again, a block at a time.
 
         Args:
             length: bytes of each block but the last one.
@@ -69,7 +69,7 @@ class Picture:
 
 
 def size_of(image: ImageSource | None) -> int:
-    """Give the bytes that go out for an image, about; 0 for one that the provider fetches."""
+    """Return the bytes that go out for an image, about; 0 for one that the provider fetches."""
     if image is None:
         return 0
     text = _text(image)
@@ -111,7 +111,7 @@ def opened(image: ImageSource) -> Iterator[str | Picture]:
 
 
 def _text(image: ImageSource) -> str | None:
-    """Give an address or a data URI, which goes out as it is; None for a picture."""
+    """Return an address or a data URI, which goes out as it is; None for a picture."""
     if isinstance(image, ImageRef):
         return image.source if image.path is None else None
     if not isinstance(image, str):
@@ -159,7 +159,7 @@ def _looked_at(read: Read, name: str, expected: str | None) -> Picture:
 
 
 def _media_type(head: bytes, name: str) -> str:
-    """Tell a picture by its content, whatever its name says."""
+    """Recognise a picture by its content, whatever its name says."""
     kind = kind_of(head)
     if kind is not None and kind.media is not None:
         return kind.media

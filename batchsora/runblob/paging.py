@@ -13,7 +13,7 @@ _MOST_STALE: Final = 2
 
 
 async def every_generation(read_page: ReadPage, page_size: int) -> AsyncIterator[GenerationInfo]:
-    """Give each generation once, newest first.
+    """Return each generation once, newest first.
 
     What is made meanwhile pushes older entries onto the next page, where they are seen again. A
     page may have fewer entries than were asked for, so only an empty one is the end.

@@ -214,7 +214,7 @@ def _is_id(value: object, folded: str) -> bool:
 
 
 def _flag(value: bool, name: str, left: list[int]) -> Iterator[Piece]:  # noqa: FBT001 - it is the value
-    """Say what a flag tells: that it is true, or, of what should be, that it is not."""
+    """Return what a flag tells: that it is true, or, of what should be, that it is not."""
     told = spelled(name)
     good = _GOOD.search(told) and not re.search(r"\b(?:not|never|no)\b", told)
     bad = not value if good else value and _folded(name) not in _HARMLESS

@@ -42,7 +42,7 @@ class Room:
             raise
 
     def leave(self, size: int) -> None:
-        """Give room back, to whoever waits for it."""
+        """Free the slot for whoever waits for it."""
         self._free += size
         while self._waiting and self._waiting[0][0] <= self._free:
             wanted, turn = self._waiting[0]
@@ -71,7 +71,7 @@ class Place:
         self.leave()
 
     def leave(self) -> None:
-        """Give it back; a second time does nothing."""
+        """Free it; a second time does nothing."""
         if self._held:
             self._held = False
             self._room.leave(self._size)

@@ -109,7 +109,7 @@ class _Seen(httpx.AsyncBaseTransport):
         return response
 
     def may_pass(self, error: FetchError) -> bool:
-        """Say whether another try is worth it: the connection broke, or the server was at fault."""
+        """Return whether to try again: the connection broke, or the server was at fault."""
         if isinstance(error.__cause__, httpx.TransportError | TimeoutError):
             return True
         return self._status in _PASSING or self._status >= _SERVER_ERRORS
@@ -120,7 +120,7 @@ def _tell(progress: Progress, seen: _Seen, done: int) -> None:
 
 
 def _named(video: str | GenerationInfo) -> tuple[str | None, str | None]:
-    """Tell an id from an address."""
+    """Distinguish an id from an address."""
     if isinstance(video, GenerationInfo):
         return video.generation_id, video.video_url
     if video.lower().startswith(("http://", "https://")):

@@ -215,7 +215,7 @@ class _Stream(httpx.AsyncByteStream):
 
 
 def _translated(error: Exception) -> httpx.TransportError:
-    """Say in httpx's words, and without the original, how an exchange broke."""
+    """Return in httpx's words, and without the original, how an exchange broke."""
     original = error
     if isinstance(error, httpx.TransportError):
         if isinstance(error.__cause__, Exception):

@@ -185,7 +185,7 @@ class Wire:
 
 
 def _prolong(limit: asyncio.Timeout, seconds: float) -> None:
-    """Give an exchange that goes on at least so much time from now."""
+    """Return an exchange that goes on at least so much time from now."""
     until = asyncio.get_running_loop().time() + seconds
     with contextlib.suppress(RuntimeError):  # it is over already
         limit.reschedule(max(until, limit.when() or until))

@@ -55,7 +55,7 @@ class Journal:
             raise self._unusable(error.strerror) from error
 
     def read(self) -> Iterator[Made]:
-        """Give the generations back; a last line that was cut off is left out and cut away.
+        """Return the generations back; a last line that was cut off is left out and cut away.
 
         Raises:
             JournalError: it can't be read, or holds something else.

@@ -242,7 +242,7 @@ class SandboxServer:
 
     @property
     def url(self) -> str:
-        """Give the address of the API."""
+        """Return the address of the API."""
         return self._sandbox.url
 
     def __enter__(self) -> Self:

@@ -87,7 +87,7 @@ class World:
             self.add(item)
 
     def authorised(self, header: str | None) -> bool:
-        """Say whether a bearer token is good."""
+        """Return whether a bearer token is good."""
         kind, _, token = (header or "").partition(" ")
         return kind == "Bearer" and bool(token) and self.token in (None, token)
 
@@ -259,7 +259,7 @@ class World:
         return Reply(200, {"balance": str(to_usd(self.money_shown(now)))})
 
     def ledger(self, now: datetime) -> dict[str, Any]:
-        """Tell what was really charged: the truth that tests compare with."""
+        """Return what was really charged: the truth that tests compare with."""
         ours = [item for item in self.made if not item.foreign]
         return {
             "generations": [

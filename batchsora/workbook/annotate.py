@@ -167,7 +167,7 @@ class _Edit:
 
     @property
     def notes(self) -> list[str]:
-        """Say what was not written."""
+        """Return what was not written."""
         if not self._own:
             return []
         more = f" and {len(self._own) - 3} more" if len(self._own) > 3 else ""  # noqa: PLR2004

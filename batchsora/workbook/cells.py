@@ -39,7 +39,7 @@ class Link:
 
     @property
     def target(self) -> str | None:
-        """Give the address as a workbook has it; None where it is not to be clicked."""
+        """Return the address as a workbook has it; None where it is not to be clicked."""
         if self.url.lower().startswith(("http://", "https://")):
             address = quote(self.url, safe="%/:=&?~#+!$,;'@()*[]")
         elif _SCHEME.match(self.url) or self.url.startswith(("/", "\\")):
@@ -64,7 +64,7 @@ def letters(column: int) -> str:
 
 
 def column_of(place: str) -> int | None:
-    """Say which column a place like ``C17`` is in, from 1; None if it is no place."""
+    """Return which column a place like ``C17`` is in, from 1; None if it is no place."""
     found = _PLACE.fullmatch(place.replace("$", ""))
     if found is None:
         return None
@@ -118,7 +118,7 @@ class Rows:
         return list(self._rows)
 
     def row(self, number: int) -> etree._Element:
-        """Give a row."""
+        """Return a row."""
         if (there := self._rows.get(number)) is not None:
             return there
         made = etree.Element(tag("row"), r=str(number))
@@ -153,7 +153,7 @@ def cells_of(row: etree._Element) -> list[tuple[int, etree._Element]]:
 def cell_at(
     row: etree._Element, number: int, column: int, there: dict[int, etree._Element]
 ) -> etree._Element:
-    """Give a row's cell, made if need be.
+    """Return a row's cell, made if need be.
 
     Args:
         row: the row.

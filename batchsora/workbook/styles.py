@@ -39,7 +39,7 @@ class Styles:
         self.changed = False
 
     def derived(self, base: int, *, red: bool, link: bool, moment: bool) -> int:
-        """Give the number of a format: a cell's own, and what a result asks for.
+        """Return the number of a format: a cell's own, and what a result asks for.
 
         Args:
             base: the number of the format that the cell has.

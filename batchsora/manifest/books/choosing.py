@@ -53,7 +53,7 @@ def book_of(path: Path) -> Book:
 
 
 def _kind(path: Path) -> str:
-    """Say what a file is by its content, in words."""
+    """Return what a file is by its content, in words."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
         if head.startswith(_OLE):

@@ -140,7 +140,7 @@ class Book(Protocol):
         ...
 
     def rows(self, sheet: str) -> Iterator[SheetRow]:
-        """Give a sheet's rows, their numbers rising; blank ones may be left out."""
+        """Return a sheet's rows, their numbers rising; blank ones may be left out."""
         ...
 
 

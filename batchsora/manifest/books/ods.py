@@ -89,11 +89,11 @@ class Ods:
         return Beside(found.merges, (), found.hidden_columns, found.pictures, found.loose)
 
     def in_cell(self, key: str) -> Picture:  # noqa: ARG002 - there are none
-        """Say that the picture of a cell is not found: none lies in one here."""
+        """Raise: no picture lies in a cell of this format."""
         return Picture(0, 0, None)
 
     def rows(self, sheet: str) -> Iterator[SheetRow]:
-        """Give a sheet's rows; blank ones are left out."""
+        """Return a sheet's rows; blank ones are left out."""
         for row, repeated in self._of(sheet).rows:
             for number in range(row.number, row.number + repeated):
                 yield row._replace(number=number)

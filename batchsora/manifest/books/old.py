@@ -75,11 +75,11 @@ class Old:
         return Beside(marks.merges, marks.totals, marks.hidden_columns, marks.pictures)
 
     def in_cell(self, key: str) -> Picture:  # noqa: ARG002 - there are none
-        """Say that the picture of a cell is not found: none lies in one here."""
+        """Raise: no picture lies in a cell of this format."""
         return Picture(0, 0, None)
 
     def rows(self, sheet: str) -> Iterator[SheetRow]:
-        """Give all rows of a sheet, blank ones included."""
+        """Return all rows of a sheet, blank ones included."""
         marks = self._marks(sheet)
         bad: dict[int, dict[int, tuple[str, CellError]]] = {}
         for (row, column), text in marks.errors.items():

@@ -201,7 +201,7 @@ def _section(form: str, text: str) -> str:
 
 
 def _kind(form: str) -> str | None:
-    """Say whether a format shows a moment, and of what kind."""
+    """Return whether a format shows a moment, and of what kind."""
     if _ELAPSED.search(form):
         return ELAPSED
     if form == "general" or not any(letter in form for letter in "ymdhs"):

@@ -179,7 +179,7 @@ class Xls:
         return not number if number is not None else not self._zeros
 
     def _records(self, start: int) -> Iterator[tuple[int, int, int]]:
-        """Give the records of a part, those of charts in it left out: kind, start, size."""
+        """Return the records of a part, those of charts in it left out: kind, start, size."""
         depth = 0
         while start + _RECORD.size <= len(self._book):
             kind, size = _RECORD.unpack_from(self._book, start)
@@ -281,7 +281,7 @@ class _Sectors:
         return b"".join(self._data[start : start + self.size] for start in self.starts(first))
 
     def starts(self, first: int) -> list[int]:
-        """Say where the sectors of a stream lie."""
+        """Return where the sectors of a stream lie."""
         found: list[int] = []
         sector = first
         while sector < _LAST_SECTOR:

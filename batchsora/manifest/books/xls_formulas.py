@@ -37,7 +37,7 @@ _OF_NUMBERS: Final = frozenset(
 
 
 def gives_number(record: bytes) -> bool | None:
-    """Say whether a formula's result is a number.
+    """Return whether a formula's result is a number.
 
     Args:
         record: of the formula.
@@ -76,7 +76,7 @@ def _last_gives_number(record: bytes) -> bool | None:
 
 
 def _kind(token: int, record: bytes, at: int) -> bool | None:
-    """Say what one token gives, as the whole formula does."""
+    """Return what one token gives, as the whole formula does."""
     if token in (_FUNCTION, _FUNCTION_OF_SOME):
         function = unpack_from("<H", record, at + (token == _FUNCTION_OF_SOME))[0]
         return True if function in _OF_NUMBERS else False if function in _OF_TEXTS else None

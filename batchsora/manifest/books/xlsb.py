@@ -106,7 +106,7 @@ def _area(data: bytes) -> Area:
 
 
 def _totals(table: bytes) -> Iterator[Area]:
-    """Give the area of a table object's totals, if it has any."""
+    """Return the area of a table object's totals, if it has any."""
     for kind, data in _records(table):
         if kind == _TABLE and len(data) >= 32:  # noqa: PLR2004 - the length of what is read
             rows = unpack_from("<I", data, 28)[0]
@@ -116,7 +116,7 @@ def _totals(table: bytes) -> Iterator[Area]:
 
 
 def _sheets(package: ZipFile, book: str) -> Iterator[tuple[str, str]]:
-    """Give the link and the name of each sheet."""
+    """Return the link and the name of each sheet."""
     for kind, data in _records(package.read(book)):
         if kind == _SHEET:
             link, place = _text(data, 8)
@@ -132,7 +132,7 @@ def _text(data: bytes, start: int) -> tuple[str, int]:
 
 
 def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Give the records of a part: their kind, and what they hold."""
+    """Return the records of a part: their kind, and what they hold."""
     place = 0
     while place < len(data):
         kind, place = _number(data, place, 2)

@@ -90,7 +90,7 @@ class Xlsx:
             return read_beside(package, name, measured=measured)
 
     def rows(self, sheet: str) -> Iterator[SheetRow]:
-        """Give a sheet's rows; blank ones are left out."""
+        """Return a sheet's rows; blank ones are left out."""
         with package_of(self._path) as package:
             texts = self._texts
             with package.open(_present(package, self._sheets[sheet].part)) as file:
@@ -152,7 +152,7 @@ def _true(text: str | None) -> bool:
 def _elements(
     file: IO[bytes] | WithoutBlankRows, name: str, parent: str
 ) -> Iterator[etree._Element]:
-    """Give the elements of one name as they end, and forget them afterwards."""
+    """Return the elements of one name as they end, and forget them afterwards."""
     events = etree.iterparse(
         file,
         events=("end",),
@@ -203,7 +203,7 @@ class _Rows:
         self._spills: list[tuple[Area, CellError]] = []
 
     def of(self, file: IO[bytes]) -> Iterator[SheetRow]:
-        """Give the rows that have anything in them."""
+        """Return the rows that have anything in them."""
         number = cells_seen = 0
         for row in _elements(WithoutBlankRows(file), "row", "sheetData"):
             number = int(row.get("r") or number + 1)

@@ -100,7 +100,7 @@ def _check_size(content: bytes) -> None:
 
 
 def _totals(table: etree._Element) -> Iterator[Area]:
-    """Give the area of a table object's totals, if it has any."""
+    """Return the area of a table object's totals, if it has any."""
     area = area_of(table.get("ref", ""))
     rows = table.get("totalsRowCount", "0")
     if area is not None and rows.isdecimal() and int(rows):
@@ -118,7 +118,7 @@ def area_of(reference: str) -> Area | None:
 
 
 def place_of(reference: str) -> int:
-    """Say in which column a cell stands, from 0: ``"C17"`` in 2."""
+    """Return in which column a cell stands, from 0: ``"C17"`` in 2."""
     return _place(reference.rstrip("0123456789").replace("$", ""))
 
 

@@ -40,7 +40,7 @@ class Cells:
     def trouble(
         self, cell: etree._Element, value: str | None, formula: str | None
     ) -> CellError | None:
-        """Say why a cell has no value, if it has none.
+        """Return why a cell has no value, if it has none.
 
         Args:
             cell: the element.

@@ -58,7 +58,7 @@ def loose_pictures(package: ZipFile, drawing: str) -> int:
 def over_rows(
     package: ZipFile, sheet: str, pictures: Sequence[Drawn], beside: etree._Element
 ) -> list[Picture]:
-    """Say over which rows pictures lie, by the rows' heights.
+    """Return over which rows pictures lie, by the rows' heights.
 
     Args:
         package: that was looked at.
@@ -114,7 +114,7 @@ def _points(text: str | None, usual: float) -> int:
 
 
 def _seen(blip: etree._Element) -> str | None:
-    """Say how a picture is seen, where that is not as its bytes have it."""
+    """Return how a picture is seen, where that is not as its bytes have it."""
     fill = blip.getparent()
     if fill is None:
         return None
