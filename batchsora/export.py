@@ -11,21 +11,17 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from batchsora.names import safe_name
-from batchsora.tables import (
-    REST,
+from batchsora.result_columns import (
     RESULT_COLUMNS,
-    TableError,
-    check_target,
-    replacing,
+    RESULT_NAMES,
+    WIDTHS,
+    CellKind,
     result_headers,
-    write_table,
 )
-from batchsora.workbook.annotate import WIDTHS
+from batchsora.tables import REST, TableError, check_target, replacing, write_table
 from batchsora.workbook.cells import Link, shortened, too_long
 from batchsora.workbook.new import Sheet, write_workbook
 from batchsora.workbook.problems import WorkbookError
-from jobs.money import usd_text
-from jobs.provider import model_of
 from jobs.states import JobState
 from jobs.store import Store, views
 from jobs.store.views import Wanted
@@ -136,7 +132,7 @@ def _write_workbook(
 
 
 def _empty() -> Sheet:
-    return Sheet("Videos", RESULT_COLUMNS, (), lambda _: False)
+    return Sheet("Videos", RESULT_NAMES, (), lambda _: False)
 
 
 def beside(target: Path, batch: str | None = None) -> Path:
@@ -151,55 +147,41 @@ def beside(target: Path, batch: str | None = None) -> Path:
 
 
 def workbook_cells(row: Mapping[str, object]) -> dict[str, object]:
-    """Give a row of results as a workbook takes it: amounts, times and links.
+    """Return a row of results as a workbook takes it: amounts, times and links.
 
     Args:
         row: from :func:`results_of`.
     """
     cells = dict(row)
-    for name, kind in _KINDS.items():
-        text = str(row[name])
-        cells[name] = kind(text) if text else None
+    for column in RESULT_COLUMNS:
+        if column.kind is not CellKind.TEXT:
+            text = str(row[column.name])
+            cells[column.name] = _AS_CELL[column.kind](text) if text else None
     return cells
 
 
-def _linked(text: str) -> Link:
-    return Link(text, text)
-
-
-_KINDS: Final[Mapping[str, Callable[[str], object]]] = {
-    "price": Decimal,
-    "video_url": _linked,
-    "file": _linked,
-    "submitted_at": datetime.fromisoformat,
-    "completed_at": datetime.fromisoformat,
+_AS_CELL: Final[Mapping[CellKind, Callable[[str], object]]] = {
+    CellKind.AMOUNT: Decimal,
+    CellKind.LINK: lambda text: Link(text, text),
+    CellKind.TIME: datetime.fromisoformat,
 }
 
 
 def results_of(job: Any, folder: Path) -> dict[str, object]:
-    """Say what became of a job, by the names of :data:`batchsora.tables.RESULT_COLUMNS`.
+    """Return what became of a job, by the names of :data:`batchsora.result_columns.RESULT_COLUMNS`.
 
     Args:
         job: from :func:`jobs.store.views.jobs`.
         folder: to which the path of the file is relative.
     """
-    here = bool(job.file and job.sha256)
-    return {
-        "status": job.state,
-        "generation_id": job.generation_id or "",
-        "price": usd_text(job.charged_micros) if job.charged_micros or job.generation_id else "",
-        "video_url": job.video_url or "",
-        "file": relpath(job.file, folder) if here else "",
-        "error_kind": job.error_kind or "",
-        "error": job.error or "",
-        "attempts": job.attempts,
-        "submitted_at": _time(job.submitted_at),
-        "completed_at": _time(job.completed_at),
-        "model": (model_of(job.attempt_kind) or "") if job.generation_id else "",
-        "sha256": job.sha256 if here else "",
-        "verdict": job.verdict or "",
-    }
+    results = {column.name: _plain(column.of(job)) for column in RESULT_COLUMNS}
+    if results["file"]:
+        results["file"] = relpath(str(results["file"]), folder)
+    return results
 
 
-def _time(moment: datetime | None) -> str:
-    return "" if moment is None else moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+def _plain(value: object) -> object:
+    """Return a value as a table takes it: nothing is an empty text, a time is its text."""
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return "" if value is None else value

@@ -1,4 +1,4 @@
-"""Writing an export as a file: what its columns are, how values look, and that it is whole.
+"""Writing an export as a file: how values look, and that it is whole.
 
 A table is written beside its target and renamed over it, so that nobody ever sees half of one.
 
@@ -13,7 +13,7 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -22,29 +22,8 @@ from typing import Any, Final, TextIO
 
 from jobs.files import refuse_link
 
-RESULT_COLUMNS: Final = (
-    "status",
-    "generation_id",
-    "price",
-    "video_url",
-    "file",
-    "error_kind",
-    "error",
-    "attempts",
-    "submitted_at",
-    "completed_at",
-    "model",
-    "sha256",
-    "verdict",
-)
-"""The columns of an export after the manifest's own; loading a manifest ignores them.
-
-New ones come last: a table that an older version exported lacks them.
-"""
 REST: Final = "… (more than a cell can hold: the whole text is in {})"
 """The last line of a workbook's text that was cut."""
-_OURS: Final = "batchsora_"
-"""Stands before the name of a result where a person has a column of that name."""
 
 # What a spreadsheet may take for a formula; those of East Asia read the wide signs (U+FF1D, U+FF0B,
 # U+FF0D, U+FF20) like the others. It stands at the beginning of a cell, and spreadsheets differ in
@@ -71,33 +50,6 @@ _Writer = Callable[[TextIO, Sequence[str], Iterable[Mapping[str, object]]], None
 
 class TableError(Exception):
     """The table can't be written there, or not in that format; the text says what to do."""
-
-
-def result_headers(own: Collection[str]) -> dict[str, str]:
-    """Name the columns of the results so that none has the name of a person's own column.
-
-    Args:
-        own: the headers of the other columns.
-
-    Returns:
-        A header for each of :data:`RESULT_COLUMNS`, in their order.
-    """
-    taken = {header.strip().casefold() for header in own}
-    headers = {}
-    for name in RESULT_COLUMNS:
-        header = name
-        while header in taken:
-            header = f"{_OURS}{header}"
-        headers[name] = header
-    return headers
-
-
-def result_column(header: str) -> str | None:
-    """Return the result that a column of this header may hold, if it is one that we give."""
-    name = header.strip()
-    while name.startswith(_OURS):
-        name = name.removeprefix(_OURS)
-    return name if name in RESULT_COLUMNS else None
 
 
 def neutralised(text: str, *, first: bool = False) -> str:

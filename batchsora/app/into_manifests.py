@@ -19,7 +19,8 @@ from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import Manifest
 from batchsora.manifest.sheet_reader import EXCEL
 from batchsora.manifest.written import check_written
-from batchsora.tables import REST, RESULT_COLUMNS, TableError, replacing, result_headers
+from batchsora.result_columns import RESULT_NAMES, result_headers
+from batchsora.tables import REST, TableError, replacing
 from batchsora.workbook.cells import shortened, too_long
 from jobs.errors import DatabaseUnusableError
 from jobs.provider import GenerationRequest
@@ -202,7 +203,7 @@ def _texts(job: Any, folder: Path) -> dict[str, str]:
 def _lines(jobs: Sequence[Any], folder: Path) -> dict[str, str]:
     """Return the results of a row; of several variants, a line each."""
     texts = [_texts(job, folder) for job in jobs]
-    return {name: "\n".join(text[name] for text in texts).rstrip() for name in RESULT_COLUMNS}
+    return {name: "\n".join(text[name] for text in texts).rstrip() for name in RESULT_NAMES}
 
 
 def _annotate(

@@ -7,10 +7,10 @@ from typing import Any
 
 from batchsora.app import held
 from batchsora.app.screen import cells, clean
+from batchsora.result_columns import RESULT_COLUMNS
 from jobs.ledger import Budget
 from jobs.lock import RunnerInfo
 from jobs.money import usd_text
-from jobs.provider import model_of
 from jobs.states import JobState
 from jobs.store.views import BatchStatus
 
@@ -150,38 +150,33 @@ def _money_text(budget: Budget) -> str:
 
 
 def job_json(job: Any) -> dict[str, Any]:
-    """Show one job for scripts."""
+    """Show one job for scripts: what it is, then what a table's columns of results say."""
+    results = {column.name: _json_value(column.of(job)) for column in RESULT_COLUMNS}
     return {
         "job": job.key,
         "batch": job.batch,
         "row": job.row,
-        "status": job.state,
         "prompt": job.prompt,
         "orientation": job.orientation,
         "duration": job.duration,
         "image": None if job.image is None else job.image["source"],
         "campaign": job.campaign,
         "priority": job.priority,
-        "generation_id": job.generation_id,
         "percent": job.percent,
         "queue_position": job.queue_position,
         "said_state": job.said_state,
-        "price": usd_text(job.charged_micros),
         "held": usd_text(job.hold_micros) if job.attempt_state in ("open", "in_doubt") else "0.00",
-        "video_url": job.video_url,
-        "file": job.file if job.sha256 else None,
-        "sha256": job.sha256,
-        "model": model_of(job.attempt_kind) if job.generation_id else None,
-        "verdict": job.verdict,
-        "error_kind": job.error_kind,
-        "error": job.error or (job.attempt_error if job.state == JobState.IN_DOUBT else None),
         "download_error": job.download_error,
         "held_back": held.reason_of(job),
         "held_back_by": job.held_back_by,
-        "attempts": job.attempts,
-        "submitted_at": iso(job.submitted_at),
-        "completed_at": iso(job.completed_at),
+        **results,
+        "price": usd_text(job.charged_micros),  # a sum for scripts: 0.00 where nothing was bought
+        "error": job.error or (job.attempt_error if job.state == JobState.IN_DOUBT else None),
     }
+
+
+def _json_value(value: Any) -> Any:
+    return iso(value) if isinstance(value, datetime) else value
 
 
 def failure_json(failure: Any) -> dict[str, Any]:

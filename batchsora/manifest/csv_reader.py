@@ -33,7 +33,8 @@ from batchsora.manifest.raw import (
     encoding_of,
     unreadable,
 )
-from batchsora.tables import restored, restored_at_first, result_column
+from batchsora.result_columns import result_column
+from batchsora.tables import restored, restored_at_first
 
 LONGEST_ROW: Final = 2 * LONGEST_LINE
 """Characters of a row over all its lines; quotes may make one row of a whole file."""

@@ -15,36 +15,18 @@ from typing import Final
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.raw import RawRow
 from batchsora.manifest.values import UNCALCULATED
-from batchsora.tables import REST, result_column
-from jobs.states import FailureKind, JobState
+from batchsora.result_columns import RESULT_COLUMNS, result_column
+from batchsora.tables import REST
 
 _CUT: Final = REST.partition("{")[0]
 LOOKED: Final = 1000
 """Rows whose cells are looked at."""
 
-_MOMENT: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9:.]+Z?)?|[0-9]{5}(?:\.[0-9]+)?"
-"""A date, or its number of days where a person has set another format for the cells."""
 _SAYS: Final[Mapping[str, re.Pattern[str]]] = {
-    name: re.compile(pattern, re.DOTALL)
-    for name, pattern in {
-        "status": "|".join(JobState),
-        "generation_id": r"\S+",
-        "price": r"[0-9]+(?:\.[0-9]+)?",
-        "video_url": r"https?://\S+",
-        "file": r".+\.mp4",
-        "error_kind": "|".join(FailureKind),
-        "error": r".*",
-        "attempts": r"[0-9]+(?:\.0)?",
-        "submitted_at": _MOMENT,
-        "completed_at": _MOMENT,
-        "model": r"\S+",
-        "sha256": r"[0-9a-f]{64}",
-        "verdict": r"favourite|rejected",
-    }.items()
+    column.name: re.compile(column.says, re.DOTALL) for column in RESULT_COLUMNS
 }
 """What we write in each column, for each video."""
-_UNIQUE: Final = frozenset(["generation_id", "error_kind"])
-"""Names that nobody else has."""
+_UNIQUE: Final = frozenset(column.name for column in RESULT_COLUMNS if column.unique)
 
 
 def results_among(
@@ -120,7 +102,7 @@ def _videos(cell: str) -> Iterator[str]:
 def _once(headers: Sequence[str], found: Mapping[int, str]) -> dict[int, str]:
     """Keep one column of each result; a person may have another one of that name.
 
-    Ours has a longer name where theirs was there first (:func:`batchsora.tables.result_headers`),
+    Ours has a longer name where theirs was there first (:func:`result_headers`),
     and stands before theirs where it came later.
     """
     best: dict[str, int] = {}

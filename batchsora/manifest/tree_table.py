@@ -29,7 +29,7 @@ from batchsora.manifest.tree import (
     named,
 )
 from batchsora.manifest.tree_settings import Cells, Defaults, read_defaults, read_settings
-from batchsora.tables import RESULT_COLUMNS
+from batchsora.result_columns import RESULT_NAMES
 
 TOP_LEVEL: Final = ("jobs", "matrix", "batch", "budget", "campaigns", "defaults")
 SCHEMA_KEY: Final = "$schema"
@@ -37,7 +37,7 @@ SCHEMA_KEY: Final = "$schema"
 OWN: Final = "x-"
 """A key at the top that begins so is somebody's own, as in compose files: it may hold anchors."""
 
-_RESULTS: Final = frozenset(map(folded, RESULT_COLUMNS))
+_RESULTS: Final = frozenset(map(folded, RESULT_NAMES))
 
 
 @dataclass(frozen=True, slots=True)

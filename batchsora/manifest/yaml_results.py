@@ -23,7 +23,7 @@ from batchsora.manifest.values import count
 from batchsora.manifest.yaml_places import BLOCK_HEADER, BREAK, Place, line_end, places_of
 from batchsora.manifest.yaml_reader import open_yaml
 from batchsora.manifest.yaml_tree import parsed
-from batchsora.tables import RESULT_COLUMNS
+from batchsora.result_columns import RESULT_NAMES
 
 _TO_COMMA: Final = re.compile(r"((?:\s|#[^\r\n]*+)*+),[ \t]*")
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_./+-]*")
@@ -42,7 +42,7 @@ def write_yaml_results(
     source: Path,
     target: TextIO,
     results: Mapping[int, Sequence[Mapping[str, object]]],
-    keys: Collection[str] = RESULT_COLUMNS,
+    keys: Collection[str] = RESULT_NAMES,
 ) -> None:
     """Write a YAML manifest with the results of its jobs.
 

@@ -13,6 +13,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 from lxml import etree
 
+from batchsora.result_columns import USUAL_WIDTH, WIDTHS
 from batchsora.workbook.cells import (
     Link,
     Rows,
@@ -31,17 +32,6 @@ from batchsora.workbook.problems import WorkbookError
 from batchsora.workbook.styles import Styles
 from batchsora.workbook.widths import widen
 
-WIDTHS: Final[Mapping[str, int]] = {
-    "video_url": 40,
-    "file": 34,
-    "error": 40,
-    "generation_id": 38,
-    "submitted_at": 20,
-    "completed_at": 20,
-    "sha256": 20,
-}
-"""Characters of the columns that need more than others."""
-USUAL_WIDTH: Final = 13
 MOST_COLUMNS: Final = 16_384
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, BinaryIO, Final
 
-from batchsora.workbook.annotate import USUAL_WIDTH, WIDTHS
+from batchsora.result_columns import USUAL_WIDTH, WIDTHS
 from batchsora.workbook.cells import LONGEST_TEXT, Link, legal, letters, too_long
 from batchsora.workbook.links import MOST_LINKS
 from batchsora.workbook.problems import WorkbookError

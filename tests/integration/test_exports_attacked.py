@@ -17,8 +17,9 @@ from batchsora.app import into_manifests
 from batchsora.manifest import apart_results
 from batchsora.manifest.csv_results import write_csv_results
 from batchsora.manifest.written import check_written
+from batchsora.result_columns import RESULT_NAMES
 from batchsora.sandbox.world import World
-from batchsora.tables import RESULT_COLUMNS, write_table
+from batchsora.tables import write_table
 
 QUICK = ("--poll-interval", "0.05", "--rate", "0", "--yes", "--no-download")
 TABLE = Path("t.csv")
@@ -248,4 +249,4 @@ def test_a_status_and_a_verdict_of_their_own_stay(call: Shell) -> None:
             ("completed", ""),
         ]
         assert [row["batchsora_status"] for row in rows] == ["completed", "completed"]
-        assert len(rows[0]) == 3 + len(RESULT_COLUMNS)
+        assert len(rows[0]) == 3 + len(RESULT_NAMES)

@@ -17,8 +17,8 @@ from openpyxl.worksheet.worksheet import Worksheet
 from support.shell import Shell
 
 from batchsora.manifest.read import open_manifest
+from batchsora.result_columns import RESULT_NAMES
 from batchsora.sandbox.world import World
-from batchsora.tables import RESULT_COLUMNS
 from jobs.spec import JobSpec
 
 QUICK = ("--poll-interval", "0.05", "--rate", "0", "--yes", "--no-download")
@@ -97,8 +97,8 @@ def test_what_stands_under_and_beside_results_stays(call: Shell) -> None:
     exported(call)
     after = [[cell.value for cell in row] for row in sheet_of("m.xlsx").iter_rows()]
     assert after == before
-    assert [list(columns(sheet_of("m.xlsx"))).count(name) for name in RESULT_COLUMNS] == [1] * len(
-        RESULT_COLUMNS
+    assert [list(columns(sheet_of("m.xlsx"))).count(name) for name in RESULT_NAMES] == [1] * len(
+        RESULT_NAMES
     )
 
 
@@ -183,7 +183,7 @@ def test_results_do_not_land_in_hidden_columns(call: Shell) -> None:
         (int(one.get("min")), int(one.get("max")), one.get("hidden") == "1")
         for one in sheet.iter(f"{MAIN}col")
     ]
-    last = 2 + len(RESULT_COLUMNS)
+    last = 2 + len(RESULT_NAMES)
     shown = [(place, place, False) for place in range(3, last + 1)]
     assert widths[-len(shown) - 1 :] == [*shown, (last + 1, 16384, True)]
     assert sheet_of("m.xlsx").cell(2, 3).value == "completed"
@@ -205,7 +205,7 @@ def test_merged_cells_do_not_cover_results(call: Shell) -> None:
     assert sheet_of("m.xlsx")["F2"].value == "completed"
 
 
-@pytest.mark.parametrize("gone", [["submitted_at"], ["status", "price"], [*RESULT_COLUMNS[1:]]])
+@pytest.mark.parametrize("gone", [["submitted_at"], ["status", "price"], [*RESULT_NAMES[1:]]])
 def test_result_columns_that_were_deleted_come_back_once(call: Shell, gone: list[str]) -> None:
     """Beside those that are there; without a warning."""
     book("m.xlsx", [["id", "prompt", "note"], ["a", "A kite", "x"], ["b", "A storm", "y"]])
@@ -223,7 +223,7 @@ def test_result_columns_that_were_deleted_come_back_once(call: Shell, gone: list
     exported(call)
     sheet = sheet_of("m.xlsx")
     found = [cell.value for cell in sheet[1] if cell.value]
-    assert sorted(found) == sorted(["id", "prompt", "note", *RESULT_COLUMNS])
+    assert sorted(found) == sorted(["id", "prompt", "note", *RESULT_NAMES])
     at = columns(sheet)
     assert sheet.cell(3, at["status"]).value == "failed"
     assert sheet.cell(3, at["model"]).value == "sora"
@@ -280,7 +280,7 @@ def test_a_text_table_keeps_every_byte_of_its_own(call: Shell) -> None:
     exported(call)
     found = Path("m.csv").read_bytes()
     lines = C08.split(b"\r\n")
-    names = ";".join(RESULT_COLUMNS).encode()
+    names = ";".join(RESULT_NAMES).encode()
     assert found.startswith(lines[0] + b"\r\n" + lines[1] + b";" + names + b"\r\n")
     assert b'\r\n"a";A kite; "x, y" ;completed;' in found
     assert b"\r\n\r\n# a comment\n" in found
@@ -325,7 +325,7 @@ def test_which_columns_are_ours_is_kept_with_the_batch(call: Shell) -> None:
     exported(call)
     with closing(sqlite3.connect("batchsora.db")) as database:
         (kept,) = database.execute("SELECT reading FROM batch").fetchone()
-    assert sorted(json.loads(kept)["results"]) == sorted(RESULT_COLUMNS)
+    assert sorted(json.loads(kept)["results"]) == sorted(RESULT_NAMES)
     Path("m.csv").write_text("id,prompt,status\na,A kite,queued\n")
     assert call("run", "m.csv", *QUICK).code == 0
     exported(call)

@@ -29,7 +29,7 @@ from batchsora.app.exporting import export_in_place
 from batchsora.app.loading import Caps, LoadOptions, load_manifest
 from batchsora.app.manifests import Source
 from batchsora.manifest.read import open_manifest
-from batchsora.tables import RESULT_COLUMNS, result_column
+from batchsora.result_columns import RESULT_NAMES, result_column
 from jobs import schema
 from jobs.spec import JobSpec
 from jobs.store import Store, views
@@ -108,7 +108,7 @@ def check(before: dict[str, bytes], after: dict[str, bytes], path: Path, jobs: s
     changed = {name for name in before if before[name] != after[name]}
     assert changed <= {sheet, links, "xl/styles.xml"}
     columns, rows = our_columns(path), {1, *jobs}
-    assert len(columns) == len(RESULT_COLUMNS)
+    assert len(columns) == len(RESULT_NAMES)
     assert without_results(after[sheet], columns, rows) == without_results(
         before[sheet], columns, rows
     )

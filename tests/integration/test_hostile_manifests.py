@@ -24,9 +24,10 @@ from batchsora.manifest.raw import RawRow
 from batchsora.manifest.read import Manifest, open_manifest
 from batchsora.manifest.yaml_reader import open_yaml
 from batchsora.names import safe_name
+from batchsora.result_columns import RESULT_NAMES
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from batchsora.tables import RESULT_COLUMNS, restored, write_table
+from batchsora.tables import restored, write_table
 from jobs.spec import JobSpec
 
 PNG = tiny.png(bytes(64))
@@ -287,7 +288,7 @@ def cells_as_others_see_them(text: str) -> Iterator[str]:
 def test_no_export_runs_where_cells_are_separated_otherwise(name: str, tmp_path: Path) -> None:
     """Where ";" separates, "x;=1+1" has a formula; so has "-5,2+cmd" in the first two cells."""
     texts = [*DANGEROUS, *INSIDE]
-    columns = ["id", "prompt", *RESULT_COLUMNS]
+    columns = ["id", "prompt", *RESULT_NAMES]
     rows = [dict(zip(columns, ["-5", "2+cmd"], strict=False))]
     rows += [{"id": f"i{n}", "prompt": text, "error": text} for n, text in enumerate(texts)]
     rows += [{"id": text, "prompt": text} for text in texts]

@@ -8,8 +8,8 @@ import pytest
 from support.shell import Shell
 
 from batchsora.app.databases import existing_store
+from batchsora.result_columns import RESULT_NAMES
 from batchsora.sandbox.world import World
-from batchsora.tables import RESULT_COLUMNS
 from jobs.store import reviews, views
 from jobs.store.reviews import Verdict
 
@@ -38,7 +38,7 @@ def test_each_result_of_each_row(call: Shell) -> None:
     told = call("--json", "jobs", "--batch", "night").json
     assert [one["job"] for one in told] == ["a", "b"]
     for row, one in zip(written, told, strict=True):
-        for name in RESULT_COLUMNS:
+        for name in RESULT_NAMES:
             assert name in one
             if name not in TWICE:
                 assert row[name] == str("" if one[name] is None else one[name]), name

@@ -19,7 +19,8 @@ from batchsora.manifest.csv_reader import MOST_CELLS
 from batchsora.manifest.json_reader import open_jsonl
 from batchsora.manifest.raw import PLAIN, RawRow, Reading
 from batchsora.manifest.read import Manifest, ManifestError, RowProblem, open_manifest
-from batchsora.tables import RESULT_COLUMNS, write_table
+from batchsora.result_columns import RESULT_NAMES
+from batchsora.tables import write_table
 from jobs.spec import JobSpec
 
 
@@ -319,10 +320,10 @@ ROWS = st.fixed_dictionaries(
 
 def export(target: Path, manifest: Manifest, found: Iterable[JobSpec]) -> None:
     """Write what ``batchsora export`` writes: the row's own cells and results."""
-    result: dict[str, object] = dict.fromkeys(RESULT_COLUMNS)
+    result: dict[str, object] = dict.fromkeys(RESULT_NAMES)
     result |= {"status": "completed", "price": Decimal("0.12"), "attempts": 1, "error": "=oops"}
     rows = ({**job.cells, **result} for job in found)
-    write_table(target, [*manifest.columns, *RESULT_COLUMNS], rows)
+    write_table(target, [*manifest.columns, *RESULT_NAMES], rows)
 
 
 @settings(max_examples=40)
@@ -363,7 +364,7 @@ OF_TWO: dict[str, Any] = {
 @pytest.mark.parametrize("name", ["m.json", "m.jsonl", "m.yaml"])
 def test_results_of_several_videos_are_known_however_large(tmp_path: Path, name: str) -> None:
     """An export has them as lists; nobody reads them."""
-    results = {key: OF_TWO[key] for key in RESULT_COLUMNS} | {"error": ["x"] * 20_000}
+    results = {key: OF_TWO[key] for key in RESULT_NAMES} | {"error": ["x"] * 20_000}
     text = json.dumps({"prompt": "A", "own": [1], **results})
     found = manifest(tmp_path, f"[{text}]" if name != "m.jsonl" else text, name)
     (job,) = jobs(found)

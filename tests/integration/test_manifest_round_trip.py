@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchsora.manifest.read import Manifest, RowProblem, open_manifest
-from batchsora.tables import RESULT_COLUMNS, write_table
+from batchsora.result_columns import RESULT_NAMES
+from batchsora.tables import write_table
 from batchsora.workbook.new import Sheet, write_workbook
 from jobs.spec import JobSpec
 
@@ -36,9 +37,9 @@ def jobs(manifest: Manifest) -> list[JobSpec]:
 
 def export(target: Path, manifest: Manifest, found: list[JobSpec]) -> None:
     """Write what ``batchsora export`` writes: the row's own cells and results."""
-    result: dict[str, object] = dict.fromkeys(RESULT_COLUMNS)
+    result: dict[str, object] = dict.fromkeys(RESULT_NAMES)
     result |= {"status": "completed", "price": Decimal("0.12"), "error": "=oops"}
-    columns = [*manifest.columns, *RESULT_COLUMNS]
+    columns = [*manifest.columns, *RESULT_NAMES]
     rows = ({**job.cells, **result} for job in found)
     if target.suffix == ".xlsx":
         with target.open("wb") as file:

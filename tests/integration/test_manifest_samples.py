@@ -8,7 +8,7 @@ import pytest
 
 from batchsora.manifest.headers import SYNONYMS
 from batchsora.manifest.read import READERS, open_manifest
-from batchsora.tables import RESULT_COLUMNS
+from batchsora.result_columns import RESULT_NAMES
 from jobs.spec import JobSpec
 
 
@@ -68,7 +68,7 @@ def test_the_manual_is_complete(project: Path) -> None:
     """Synonyms, result columns and formats stand on the page."""
     text = (project / "docs" / "manifests.md").read_text(encoding="utf-8")
     names = [synonym for synonyms in SYNONYMS.values() for synonym in synonyms]
-    assert [name for name in (*names, *RESULT_COLUMNS) if f"`{name}`" not in text] == []
+    assert [name for name in (*names, *RESULT_NAMES) if f"`{name}`" not in text] == []
     assert {".csv", ".yaml"} <= READERS.keys()
 
 

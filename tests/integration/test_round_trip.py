@@ -14,9 +14,9 @@ from openpyxl.worksheet.worksheet import Worksheet
 from support.shell import Shell
 
 from batchsora.manifest.read import open_manifest
+from batchsora.result_columns import RESULT_NAMES
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from batchsora.tables import RESULT_COLUMNS
 from jobs.spec import JobSpec
 
 QUICK = ("--poll-interval", "0.05", "--rate", "0", "--yes")
@@ -72,7 +72,7 @@ def test_a_workbook_gets_its_results(call: Shell, world: World) -> None:
     assert book["Budget"]["A1"].value == "=1+1"
     sheet = book["Videos"]
     at = header(sheet)
-    assert list(at) == ["id", "Prompt", "count", "owner", *RESULT_COLUMNS]
+    assert list(at) == ["id", "Prompt", "count", "owner", *RESULT_NAMES]
     assert sheet.cell(2, at["status"]).value == "completed"
     assert Decimal(str(sheet.cell(2, at["price"]).value)) == Decimal("0.12")
     link = sheet.cell(2, at["video_url"])
@@ -143,7 +143,7 @@ def test_a_text_table_keeps_its_dialect(
     if quoting == csv.QUOTE_ALL:
         assert text.startswith('"prompt"')
     read = list(csv.reader(text.splitlines(keepends=True), delimiter=separator))
-    assert read[0] == [*rows[0], *RESULT_COLUMNS]
+    assert read[0] == [*rows[0], *RESULT_NAMES]
     assert not any(read[2])
     assert read[1][:3] == [*rows[1], "completed"]
     assert read[3][:3] == [*rows[3], "failed"]

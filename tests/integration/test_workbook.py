@@ -21,7 +21,7 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.table import Table
 from openpyxl.worksheet.worksheet import Worksheet
 
-from batchsora.tables import RESULT_COLUMNS, result_headers
+from batchsora.result_columns import RESULT_NAMES, result_headers
 from batchsora.workbook.annotate import Columns, annotate
 from batchsora.workbook.cells import Link
 from batchsora.workbook.new import Sheet, write_workbook
@@ -93,8 +93,8 @@ def written(
     headers: list[str] = HEADERS,
     sheet: str = "My videos",
 ) -> list[str]:
-    there = {name: headers.index(name) + 1 for name in RESULT_COLUMNS if name in headers}
-    columns = Columns({name: name for name in RESULT_COLUMNS}, there, len(headers))
+    there = {name: headers.index(name) + 1 for name in RESULT_NAMES if name in headers}
+    columns = Columns({name: name for name in RESULT_NAMES}, there, len(headers))
     with target.open("wb") as file:
         return annotate(source, file, sheet, 1, results, failed, columns)
 
@@ -141,7 +141,7 @@ def test_results_stand_where_they_belong(tmp_path: Path) -> None:
     written(source, target, {2: DONE, 4: FAILED}, {4})
     sheet = openpyxl.load_workbook(target)["My videos"]
     at = {cell.value: cell.column for cell in sheet[1]}
-    assert list(at) == [*HEADERS, *RESULT_COLUMNS]
+    assert list(at) == [*HEADERS, *RESULT_NAMES]
     assert sheet.cell(1, at["status"]).fill.fgColor.rgb == "FFDDEEFF"  # as the header beside it
     assert sheet.cell(2, at["price"]).value == 0.12
     assert sheet.cell(2, at["submitted_at"]).value == WHEN.replace(tzinfo=None)
@@ -164,7 +164,7 @@ def test_a_second_export_replaces_the_first(tmp_path: Path) -> None:
     """No column twice, no link left behind, no mark on what is no longer failed; of jobs alone."""
     source, once, twice = rich(tmp_path / "mine.xlsx"), tmp_path / "1.xlsx", tmp_path / "2.xlsx"
     written(source, once, {2: DONE, 4: FAILED, 5: DONE}, {4})
-    headers = [*HEADERS, *RESULT_COLUMNS]
+    headers = [*HEADERS, *RESULT_NAMES]
     written(once, twice, {4: DONE}, set(), headers)
     sheet = openpyxl.load_workbook(twice)["My videos"]
     at = {cell.value: cell.column for cell in sheet[1]}
@@ -257,7 +257,7 @@ def test_any_text_is_a_text(tmp_path_factory: pytest.TempPathFactory, texts: lis
         set(),
     )
     sheet = openpyxl.load_workbook(folder / "done.xlsx")["My videos"]
-    column = len(HEADERS) + 1 + RESULT_COLUMNS.index("error")
+    column = len(HEADERS) + 1 + RESULT_NAMES.index("error")
     new = io.BytesIO()
     rows = [{"error": text} for text in texts]
     write_workbook(new, [Sheet("Videos", ["error"], rows, lambda _: False)])

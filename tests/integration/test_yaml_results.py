@@ -14,7 +14,7 @@ from batchsora.manifest.errors import ManifestError
 from batchsora.manifest.read import open_manifest
 from batchsora.manifest.yaml_reader import open_yaml
 from batchsora.manifest.yaml_results import write_yaml_results
-from batchsora.tables import RESULT_COLUMNS
+from batchsora.result_columns import RESULT_NAMES
 from jobs.spec import JobSpec
 
 DONE = {"status": "completed", "price": "0.12", "error": "", "attempts": 1}
@@ -53,7 +53,7 @@ def jobs(path: Path) -> list[object]:
 
 
 def own(cells: Mapping[str, str]) -> dict[str, str]:
-    return {name: cell for name, cell in cells.items() if name not in RESULT_COLUMNS}
+    return {name: cell for name, cell in cells.items() if name not in RESULT_NAMES}
 
 
 def results_of(path: Path) -> Iterator[dict[str, str]]:
@@ -61,7 +61,7 @@ def results_of(path: Path) -> Iterator[dict[str, str]]:
     table = open_yaml(path)
     for raw in table.rows():
         cells = zip(table.headers, raw.cells, strict=True)  # type: ignore[union-attr]
-        yield {name: cell for name, cell in cells if name in RESULT_COLUMNS and cell}
+        yield {name: cell for name, cell in cells if name in RESULT_NAMES and cell}
 
 
 MANY = """\

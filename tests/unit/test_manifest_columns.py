@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from batchsora.manifest.columns import understand
 from batchsora.manifest.errors import ManifestError
 from batchsora.manifest.headers import SYNONYMS, meaning, misspelt, slips
-from batchsora.tables import RESULT_COLUMNS
+from batchsora.result_columns import RESULT_NAMES
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_misspelt_prompt_is_named() -> None:
 
 def test_result_columns_are_left_out() -> None:
     """An export is loaded without its results, and without complaint."""
-    headers = ["prompt", "title", *RESULT_COLUMNS]
+    headers = ["prompt", "title", *RESULT_NAMES]
     columns = understand("m.csv", headers, 1, results=range(2, len(headers)))
     assert columns.carried == (0, 1)
     assert columns.warnings == ()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from batchsora.manifest.raw import RawRow
 from batchsora.manifest.result_columns import results_among
-from batchsora.tables import RESULT_COLUMNS, result_column, result_headers
+from batchsora.result_columns import RESULT_NAMES, result_column, result_headers
 
 DONE = {
     "status": "completed",
@@ -50,10 +50,10 @@ def found(
     return [headers[place] for place in results_among(headers, table, kept, said)]
 
 
-@given(st.sets(st.sampled_from(RESULT_COLUMNS), min_size=2))
+@given(st.sets(st.sampled_from(RESULT_NAMES), min_size=2))
 def test_any_part_of_an_export_is_known(names: set[str]) -> None:
     """Whatever was deleted of it, as long as one is left that nobody else has."""
-    headers = ["prompt", *(name for name in RESULT_COLUMNS if name in names), "Status", "note"]
+    headers = ["prompt", *(name for name in RESULT_NAMES if name in names), "Status", "note"]
     rows = [["A kite", *(one[name] for name in headers[1:-2]), "", "x"] for one in (DONE, FAILED)]
     unique = names & {"generation_id", "error_kind"}
     assert found(headers, *rows) == (headers[1:-2] if unique else [])

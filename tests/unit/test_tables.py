@@ -12,14 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchsora.tables import (
-    RESULT_COLUMNS,
-    TableError,
-    check_target,
-    neutralised,
-    restored,
-    write_table,
-)
+from batchsora.result_columns import RESULT_NAMES
+from batchsora.tables import TableError, check_target, neutralised, restored, write_table
 from jobs.states import JobState
 
 ROWS: list[dict[str, object]] = [
@@ -31,7 +25,7 @@ COLUMNS = ["prompt", "status", "price", "attempts", "completed_at"]
 
 def test_the_result_columns_are_these() -> None:
     """The order is a contract with everybody who reads exports."""
-    assert " ".join(RESULT_COLUMNS) == (
+    assert " ".join(RESULT_NAMES) == (
         "status generation_id price video_url file error_kind error attempts "
         "submitted_at completed_at model sha256 verdict"
     )
