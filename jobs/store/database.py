@@ -16,6 +16,7 @@ from ..owners import refuse_planted_files
 from ..schema import open_file
 from .prepared import driver
 from .same_file import Change, OpenedFile
+from .update_store import SqliteUpdates
 from .writer import Writer, unusable
 
 T = TypeVar("T")
@@ -73,6 +74,7 @@ class Store:
         self._writer = Writer(self._connection, path, observer)
         self._opened = OpenedFile.at(path)
         self._may_write = False
+        self.updates = SqliteUpdates(self)
 
     def _connect(self, pragma: str) -> Connection:
         with self._in_words("opened"):

@@ -80,7 +80,7 @@ def test_where_all_take_the_same_time_it_is_closed_in_upon() -> None:
     assert sum(seen_at(300.0) - 300 for _ in range(300)) / 300 < interval / 2
     for seconds in (310.0, 420.0, 500.0):  # they differ: the shortest counts again
         durations.note_unfinished("k", seconds)
-    assert durations.earliest("k") == EARLY * min(durations._finished["k"])
+    assert durations.earliest("k") == EARLY * min(durations.finished["k"])
 
 
 def test_looks_are_rare_before_and_dense_after_it_may_be_done() -> None:
