@@ -84,7 +84,7 @@ class Reconciler:
         self._jumps = JumpWatch(context.clock)
         self._lag = LagMeter(context.store.read(accounts.list_lag), context.policy.grace)
         self._watches = Watches(context.policy, self._lag)
-        self._balance = BalanceWitness(context.store, context.provider, context.clock)
+        self._balance = BalanceWitness(context.store.account, context.provider, context.clock)
         self._looked_far = False
         self._probes = 0
         self._probe_at = 0.0

@@ -24,6 +24,8 @@ from .late_look import LateLook
 from .looked_for import LookedFor
 from .policy import RunPolicy
 from .poller import Poller
+from .ports import JobStore
+from .ports.account import AccountStore
 from .provider import (
     Provider,
     ProviderError,
@@ -34,7 +36,7 @@ from .provider import (
 from .reconcile import Reconciler
 from .recovery import Recovery, recover
 from .scheduler import Scheduler
-from .store import Store, accounts, doubts, handing, late, outcomes, outstanding, steering, voids
+from .store import Store, doubts, handing, late, outcomes, outstanding, steering, voids
 from .store.claims import Blocked
 from .suspects import WATCHED
 from .token import TokenCheck
@@ -277,51 +279,44 @@ class Runner:
             return Ending(Reason.UNREACHABLE)
         return Ending(REFUSED[self.gate.refusal], self.gate.refusal_message)
 
-    def _account(self) -> Any:
-        return self._store.read(accounts.read_account)
-
     async def _bind(self) -> None:
-        owner = self._owner
-        if not self._binds:
-            return
-        if accounts.token_matches(self._account(), owner.origin, owner.token) is not True:
-            await self._store.commit(
-                lambda connection: accounts.bind(connection, owner.origin, owner.token)
-            )
+        owner, account = self._owner, self._store.account
+        if self._binds and account.ownership(owner.origin, owner.token).ours is not True:
+            await account.bind(owner.origin, owner.token)
 
 
-async def check_owner(store: Store, provider: Provider, owner: Owner) -> None:
+async def check_owner(store: JobStore, provider: Provider, owner: Owner) -> None:
     """Make sure that a database holds the generations of this API and account, or nobody's.
 
     Raises:
         DatabaseOwnerError: they are another's, or it could not be seen whose they are.
         TokenRefusedError: the token is not taken.
     """
-    account = store.read(accounts.read_account)
-    if accounts.token_matches(account, owner.origin, owner.token) is not False:
+    held = store.account.ownership(owner.origin, owner.token)
+    if held.ours is not False:
         return
-    if account.api_origin != owner.origin:
+    if held.origin != owner.origin:
         raise DatabaseOwnerError(
-            f"{store.path} holds the generations of {account.api_origin}, not of "
+            f"{store.path} holds the generations of {held.origin}, not of "
             f"{owner.origin}; name another database with --db, or the right API with --base-url"
         )
     # Same API, another token: a renewed one of the same account knows our generations.
-    known = store.read(accounts.known_generations)
-    if not known:
-        if store.read(accounts.has_unsettled):
+    if not held.witnesses:
+        if held.unsettled:
             raise DatabaseOwnerError(
                 f"{store.path} has submissions in doubt that were made with another token, and "
                 "nothing by which this one could show that it is of the same account; use the "
                 "token from before until they are settled, or another database with --db"
             )
         return
-    troubles = await _unless_shown(store, provider, known)
+    troubles = await _unless_shown(store.account, provider, held.witnesses)
     if troubles is None:
         return
     if isinstance(troubles, UnknownGenerationError):
         raise DatabaseOwnerError(
             f"{store.path} belongs to another account: this token does not know "
-            f"generation {known[0]}; use that account's token, or another database with --db"
+            f"generation {held.witnesses[0]}; use that account's token, or another database with "
+            "--db"
         ) from troubles
     raise DatabaseOwnerError(
         "the token is another one than before, and whether it is of the same account "
@@ -330,7 +325,7 @@ async def check_owner(store: Store, provider: Provider, owner: Owner) -> None:
 
 
 async def _unless_shown(
-    store: Store, provider: Provider, known: Sequence[str]
+    account: AccountStore, provider: Provider, known: Sequence[str]
 ) -> ProviderError | None:
     """Look whether an account shows any generation of ours; one alone may be gone or refused.
 
@@ -364,8 +359,7 @@ async def _unless_shown(
     except ProviderError as error:
         met.append(error)
     else:
-        ids = [generation.id for generation in page]
-        if store.read(lambda connection: doubts.known(connection, ids)):
+        if account.listed([generation.id for generation in page]).known:
             return None
     unknown = [error for error in met if isinstance(error, UnknownGenerationError)]
     return (unknown or met)[0]

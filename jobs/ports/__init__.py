@@ -1,19 +1,34 @@
-"""What the engine asks of its store: one Protocol a role, with the values that go in and out.
+"""What the engine asks of its store: one Protocol for each role, with its values.
 
-A method is one intention. Reads see one snapshot; ``async`` methods are durable when they return
-(several share a transaction); the others that write have a transaction of their own. A method that
-takes a ``decide`` calls it inside its transaction, perhaps more than once: it must be a function of
-what it is given, and change nothing.
+A method is one intention: one transaction, one group commit (``async``) or one snapshot. No method
+takes or returns anything of a database, so that another store can stand in the place of the SQLite
+one (:mod:`jobs.store`).
+
+A ``decide`` that a method takes is called inside its transaction, perhaps more than once: it is a
+function of what it is given, and changes nothing.
 """
 
+from pathlib import Path
 from typing import Protocol
 
+from .account import AccountStore
 from .updates import UpdateStore
 
 
 class JobStore(Protocol):
-    """The job table, by roles."""
+    """The job table, by role."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is, as people know it."""
+
+    @property
+    def account(self) -> AccountStore:
+        """The account: whose generations these are, and its balance."""
 
     @property
     def updates(self) -> UpdateStore:
-        """Return what looks at generations read and write."""
+        """Looks at generations: which are due, and what they showed."""
+
+    def change_mark(self) -> int:
+        """Return a number that differs after any commit that changed something, by anybody."""

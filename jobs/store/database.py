@@ -14,6 +14,7 @@ from sqlalchemy.pool import NullPool
 from ..mounts import refuse_network_drive
 from ..owners import refuse_planted_files
 from ..schema import open_file
+from .account_store import SqliteAccount
 from .prepared import driver
 from .same_file import Change, OpenedFile
 from .update_store import SqliteUpdates
@@ -74,6 +75,8 @@ class Store:
         self._writer = Writer(self._connection, path, observer)
         self._opened = OpenedFile.at(path)
         self._may_write = False
+        # what the engine asks for, by role (jobs/ports)
+        self.account = SqliteAccount(self)
         self.updates = SqliteUpdates(self)
 
     def _connect(self, pragma: str) -> Connection:
