@@ -36,7 +36,7 @@ from .provider import (
 from .reconcile import Reconciler
 from .recovery import Recovery, recover
 from .scheduler import Scheduler
-from .store import Store, doubts, handing, late, outcomes, outstanding, steering, voids
+from .store import Store, doubts, handing, late, latecomers, outcomes, outstanding, steering, voids
 from .store.claims import Blocked
 from .suspects import WATCHED
 from .token import TokenCheck
@@ -266,7 +266,7 @@ class Runner:
     def _leave(self, connection: Connection) -> None:
         self.served = outstanding.served_batches(connection)
         self.handed = handing.jobs(connection)
-        self.surplus = self._reconciler.surplus(connection)
+        self.surplus = latecomers.surplus_of(connection, self._reconciler.surplus)
         if self._fence.is_ours(connection):  # else it is the other run that serves and sends
             now, boot = self._clock.now(), self._clock.boot()
             outcomes.doubt_all_open(connection, now, boot, living=True)

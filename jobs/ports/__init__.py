@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from .account import AccountStore
+from .doubts import DoubtStore
 from .updates import UpdateStore
 
 
@@ -25,6 +26,10 @@ class JobStore(Protocol):
     @property
     def account(self) -> AccountStore:
         """The account: whose generations these are, and its balance."""
+
+    @property
+    def doubts(self) -> DoubtStore:
+        """Doubts: submissions whose end nobody knows, and how they are settled."""
 
     @property
     def updates(self) -> UpdateStore:

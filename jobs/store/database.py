@@ -15,6 +15,7 @@ from ..mounts import refuse_network_drive
 from ..owners import refuse_planted_files
 from ..schema import open_file
 from .account_store import SqliteAccount
+from .doubt_store import SqliteDoubts
 from .prepared import driver
 from .same_file import Change, OpenedFile
 from .update_store import SqliteUpdates
@@ -77,6 +78,7 @@ class Store:
         self._may_write = False
         # what the engine asks for, by role (jobs/ports)
         self.account = SqliteAccount(self)
+        self.doubts = SqliteDoubts(self)
         self.updates = SqliteUpdates(self)
 
     def _connect(self, pragma: str) -> Connection:
@@ -115,13 +117,19 @@ class Store:
         """
         return self._writer.spool(work)
 
-    async def commit(self, work: Callable[[Connection], T]) -> T:
+    async def commit(
+        self, work: Callable[[Connection], T], durable: Callable[[T], None] | None = None
+    ) -> T:
         """Run work in the next group commit; durable when this returns.
 
         The work is done even when the waiting task is cancelled: an answer that was paid for is
         written down whoever still wants to hear of it.
+
+        Args:
+            work: to be done.
+            durable: told the result as soon as it is durable, even then, before any task goes on.
         """
-        return await self._writer.submit(work)
+        return await self._writer.submit(work, durable)
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run work on one consistent snapshot."""

@@ -12,11 +12,11 @@ from ..looked_for import Wish
 from ..matching import WantedRow
 from ..provider import Generation
 from ..states import FOUND, NOTHING_FOUND, AttemptState, HeldBack, JobState
+from ..suspects import Appeared
 from ..tables import ATTEMPT, HELD_BACK, JOB, LIVE, NAMED, QUEUED
 from ..text import prompt_key, text_key
 from . import accounts, doubts, latecomers
 from .holding import Sought
-from .latecomers import Appeared
 from .prepared import Prepared, as_list, one_of
 from .rows import ASKED, REQUEST, request_key
 

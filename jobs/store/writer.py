@@ -19,6 +19,7 @@ from .prepared import driver
 
 T = TypeVar("T")
 Work = Callable[[Connection], Any]
+Durable = Callable[[Any], None]
 
 _WRITABLE: Final = "make the file and its folder writable, or name another database with --db"
 _DAMAGED: Final = (
@@ -55,7 +56,7 @@ class Writer:
         self._connection = connection
         self._path = path
         self._observer = observer
-        self._queue: list[tuple[Work, asyncio.Future[Any]]] = []
+        self._queue: list[tuple[Work, Durable | None, asyncio.Future[Any]]] = []
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """Run one piece of work now, in a transaction of its own.
@@ -100,13 +101,20 @@ class Writer:
         self._end()
         return result
 
-    async def submit(self, work: Callable[[Connection], T]) -> T:
-        """Queue work for this turn's transaction and wait until that is durable."""
+    async def submit(
+        self, work: Callable[[Connection], T], durable: Callable[[T], None] | None = None
+    ) -> T:
+        """Queue work for this turn's transaction and wait until that is durable.
+
+        Args:
+            work: to be done, also where the task that waits is cancelled.
+            durable: told the result at once, before any task goes on, whoever still waits for it.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         if not self._queue:
             loop.call_soon(self.flush)
-        self._queue.append((work, future))
+        self._queue.append((work, durable, future))
         return await future
 
     def flush(self) -> None:
@@ -114,24 +122,27 @@ class Writer:
         queue, self._queue = self._queue, []
         if not queue:
             return
-        outcomes: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
+        outcomes: list[tuple[Any, BaseException | None]] = []
         try:
             self._execute("BEGIN IMMEDIATE")
-            for work, future in queue:
-                outcomes.append((future, *self._in_savepoint(work)))
+            for work, _, _ in queue:
+                outcomes.append(self._in_savepoint(work))
             if self._observer:
                 self._observer(self._connection)
             self._end()
         except Exception as error:  # noqa: BLE001 - it reaches everyone who waits
             self._rollback()
-            outcomes = [(future, None, self._plain(error)) for _, future in queue]
-        for future, result, failure in outcomes:
+            outcomes = [(None, self._plain(error))] * len(queue)
+        for (_, durable, future), (result, failure) in zip(queue, outcomes, strict=True):
+            wrong = failure
+            if durable is not None and failure is None:
+                wrong = _told(durable, result)
             if future.done():  # its task was cancelled; the work stands all the same
                 continue
-            if failure is None:
+            if wrong is None:
                 future.set_result(result)
             else:
-                future.set_exception(failure)
+                future.set_exception(wrong)
 
     def _in_savepoint(self, work: Work) -> tuple[Any, BaseException | None]:
         execute = driver(self._connection).execute
@@ -173,6 +184,14 @@ class Writer:
 
     def _plain(self, error: BaseException) -> BaseException:
         return unusable(self._path, error, "written") or error
+
+
+def _told(durable: Durable, result: Any) -> BaseException | None:
+    try:
+        durable(result)
+    except Exception as error:  # noqa: BLE001 - it reaches whoever waits
+        return error
+    return None
 
 
 def unusable(path: Path, error: BaseException, done: str = "used") -> DatabaseUnusableError | None:
