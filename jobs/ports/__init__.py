@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from .account import AccountStore
+from .adoption import AdoptionStore
 from .doubts import DoubtStore
 from .updates import UpdateStore
 
@@ -26,6 +27,10 @@ class JobStore(Protocol):
     @property
     def account(self) -> AccountStore:
         """The account: whose generations these are, and its balance."""
+
+    @property
+    def adoption(self) -> AdoptionStore:
+        """Looks before buying: what rows have already, and taking that over."""
 
     @property
     def doubts(self) -> DoubtStore:

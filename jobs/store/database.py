@@ -15,6 +15,7 @@ from ..mounts import refuse_network_drive
 from ..owners import refuse_planted_files
 from ..schema import open_file
 from .account_store import SqliteAccount
+from .adoption_store import SqliteAdoption
 from .doubt_store import SqliteDoubts
 from .prepared import driver
 from .same_file import Change, OpenedFile
@@ -78,6 +79,7 @@ class Store:
         self._may_write = False
         # what the engine asks for, by role (jobs/ports)
         self.account = SqliteAccount(self)
+        self.adoption = SqliteAdoption(self)
         self.doubts = SqliteDoubts(self)
         self.updates = SqliteUpdates(self)
 

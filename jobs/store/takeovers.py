@@ -10,13 +10,13 @@ from sqlalchemy.sql import ColumnElement
 from ..echo import Echo
 from ..looked_for import Wish
 from ..matching import WantedRow
+from ..ports.selection import Sought
 from ..provider import Generation
 from ..states import FOUND, NOTHING_FOUND, AttemptState, HeldBack, JobState
 from ..suspects import Appeared
 from ..tables import ATTEMPT, HELD_BACK, JOB, LIVE, NAMED, QUEUED
 from ..text import prompt_key, text_key
-from . import accounts, doubts, latecomers
-from .holding import Sought
+from . import accounts, doubts, holding, latecomers
 from .prepared import Prepared, as_list, one_of
 from .rows import ASKED, REQUEST, request_key
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def _wanted(sought: Sought) -> tuple[ColumnElement[bool], ...]:
     """Return the queued rows that are looked for in the account's list."""
     return (
-        *sought.where,
+        *holding.where(sought),
         JOB.c.in_manifest,
         or_(JOB.c.held_back.is_(None), JOB.c.held_back != HeldBack.PAID_BEFORE),
     )
