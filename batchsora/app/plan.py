@@ -34,8 +34,7 @@ from jobs.errors import LoadError
 from jobs.matching import Clocks
 from jobs.money import cap_micros, usd_text
 from jobs.states import ASKED_BY_NAME, JobState
-from jobs.store import Store, accounts, incoming, past, steering, views
-from jobs.store.adoption_store import compare, hold_found
+from jobs.store import Store, accounts, adoption_store, incoming, past, steering, views
 from jobs.store.loading import LoadReport
 from jobs.store.past import Paid
 
@@ -235,8 +234,7 @@ def rehearse(
     if not paused:  # else a run ends before it asks for anything
         sought = rows_sought(connection, [batch_id], pick, named=True)
         seen.paid_before = [one.paid for one in past.hold(connection, sought)]
-        found = compare(connection, comparison(sought, NOTHING_SHOWN, Clocks(now)))
-        hold_found(connection, found)
+        adoption_store.hold_compared(connection, comparison(sought, NOTHING_SHOWN, Clocks(now)))
         ask_for(connection, sought, now, again=False)
     for row in views.wanted_counts(connection, batch_id):
         reason = _why_it_waits(row.state, row.held_back, paused=paused)

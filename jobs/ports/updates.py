@@ -1,7 +1,6 @@
 """Looks at generations: which are due, and what they showed.
 
-The poller reads what is due, asks the provider, and has what it was shown recorded. A callback
-announces that a generation has ended: it only brings the look forward.
+The poller reads what is due, asks the provider, and has what it was shown recorded.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -201,14 +200,4 @@ class UpdateStore(Protocol):
         Args:
             now: the time.
             farthest: nothing is planned farther ahead.
-        """
-
-    def is_awaited(self, generation_id: str) -> bool:
-        """Check whether a generation is ours, unfinished, and its end not announced already."""
-
-    def announce(self, generation_ids: Sequence[str]) -> int:
-        """Have generations looked at now, because somebody says that they have ended.
-
-        Returns:
-            How many were ours, unfinished, and not announced already.
         """

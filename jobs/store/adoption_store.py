@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection
 
@@ -28,6 +28,8 @@ from .doubt_store import owner_job
 
 if TYPE_CHECKING:
     from .database import Store
+
+F = TypeVar("F", bound=Found)
 
 
 class SqliteAdoption(AdoptionStore):
@@ -124,6 +126,11 @@ def compare(connection: Connection, comparison: Comparison[T]) -> T:
             alike=lambda keys, echo: takeovers.requests_like(connection, keys, echo),
         )
     )
+
+
+def hold_compared(connection: Connection, comparison: Comparison[F]) -> None:
+    """Compare rows with what the list showed, and hold back what that finds, in a transaction."""
+    hold_found(connection, compare(connection, comparison))
 
 
 def hold_found(connection: Connection, found: Found) -> None:

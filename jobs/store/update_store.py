@@ -60,12 +60,6 @@ class SqliteUpdates(UpdateStore):
     async def bring_back(self, now: datetime, farthest: timedelta) -> None:
         await self._store.commit(lambda c: looks.heed_clock(c, now, farthest))
 
-    def is_awaited(self, generation_id: str) -> bool:
-        return self._store.read(lambda c: looks.is_awaited(c, generation_id))
-
-    def announce(self, generation_ids: Sequence[str]) -> int:
-        return self._store.write(lambda c: looks.announce(c, generation_ids))
-
 
 def _unended(connection: Connection, generation_ids: Sequence[str]) -> dict[str, UnendedAttempt]:
     return {
