@@ -93,3 +93,17 @@ def test_looks_are_rare_before_and_dense_after_it_may_be_done() -> None:
     assert look_delay(100, 5, half) == 30
     assert look_delay(100, 5, Generation("g", GenerationPhase.PROCESSING, percent=88)) < 7
     assert look_delay(100, 5, Generation("g", GenerationPhase.PROCESSING, percent=95)) == 5
+
+
+def test_durations_are_taken_over_from_a_copy() -> None:
+    """What is decided of a page is noted in a copy, and remembered once it is durable."""
+    durations = Durations()
+    durations.note("k", 320.0)
+    copied = durations.copy()
+    for _ in range(ENOUGH):
+        copied.note("k", 300.0)
+        copied.note_unfinished("k", 10.0)
+    assert len(durations.finished["k"]) == 1
+    assert durations.earliest("k") == 0
+    durations.take(copied)
+    assert durations.earliest("k") == EARLY * 300
