@@ -92,13 +92,11 @@ class Reconciler:
         self.polls = True
         """Whether somebody looks at what has not ended meanwhile."""
 
-        self._surplus: list[int] = []
+        self.surplus: list[int] = []
+        """Voids whose generation turned up, and whose replacement may be paid for as well."""
+
         self.reappeared = 0
         """Voids whose generation turned up, and is their row's video."""
-
-    def surplus(self, connection: Connection) -> int:
-        """Count the voids whose generation turned up, and whose replacement is paid for as well."""
-        return latecomers.surplus_of(connection, self._surplus)
 
     async def run(self) -> None:
         """Look whenever it is time, for ever; ends by itself only on a refused token."""
@@ -137,9 +135,9 @@ class Reconciler:
         """Count the doubts that may still settle by themselves, of those that wait."""
         return len(set(waiting) - self._watches.hopeless())
 
-    def young(self, waiting: Collection[int]) -> int:
-        """Count the doubts that take a slot: later they keep their money, and no slot."""
-        return len(set(waiting) - self._watches.past_grace(self._clock.monotonic()))
+    def past_grace(self) -> Collection[int]:
+        """Return the doubts that take no slot: they keep their money."""
+        return self._watches.past_grace(self._clock.monotonic())
 
     async def look_at_voids(self) -> None:
         """Look for what earlier runs took for never made, before it is bought again.
@@ -339,7 +337,7 @@ class Reconciler:
                 number,
             )
         elif found is Appeared.SURPLUS:
-            self._surplus.append(number)
+            self.surplus.append(number)
             log.error(
                 "generation %s turned up after attempt %d had counted as never made, and its "
                 "replacement was sent: it is paid for twice, and charged to the caps",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from .account import AccountStore
+from .purchases import PurchaseStore
 
 
 class JobStore(Protocol):
@@ -21,6 +22,10 @@ class JobStore(Protocol):
     @property
     def account(self) -> AccountStore:
         """The account: whose generations these are, and its balance."""
+
+    @property
+    def purchases(self) -> PurchaseStore:
+        """What the run that buys asks."""
 
     def change_mark(self) -> int:
         """Return a number that differs after any commit that changed something, by anybody."""
