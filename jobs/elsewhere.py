@@ -130,10 +130,11 @@ class Elsewhere:
         """Map shown prompts that this run bought to a generation of others, and our batch."""
         return dict(self._both)
 
-    def forget(self, keys: Iterable[str]) -> None:
-        """Forget that prompts were perhaps bought by others too."""
-        for key in list(keys):
-            self._both.pop(key, None)
+    def forget(self, both: Mapping[str, tuple[str, int]]) -> None:
+        """Forget what was dealt with of :meth:`both`."""
+        for key, found in both.items():
+            if self._both.get(key) == found:  # else another page has shown more since
+                del self._both[key]
 
     def made(self, prompt: str, after: datetime | None = None) -> Sequence[str]:
         """List the generations of a prompt that others have made, the first seen first.

@@ -141,9 +141,9 @@ class Reconciler:
         """Count the doubts that may still settle by themselves, of those that wait."""
         return len(set(waiting) - self._watches.hopeless())
 
-    def young(self, waiting: Collection[int]) -> int:
-        """Count the doubts that take a slot: later they keep their money, and no slot."""
-        return len(set(waiting) - self._watches.past_grace(self._clock.monotonic()))
+    def past_grace(self) -> Collection[int]:
+        """Return the doubts that take no slot: they keep their money."""
+        return self._watches.past_grace(self._clock.monotonic())
 
     async def look_at_voids(self) -> None:
         """Look for what earlier runs took for never made, before it is bought again.

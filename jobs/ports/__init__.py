@@ -14,6 +14,7 @@ from typing import Protocol
 from .account import AccountStore
 from .adoption import AdoptionStore
 from .doubts import DoubtStore
+from .purchases import PurchaseStore
 from .updates import UpdateStore
 
 
@@ -35,6 +36,10 @@ class JobStore(Protocol):
     @property
     def doubts(self) -> DoubtStore:
         """Doubts: submissions whose end nobody knows, and how they are settled."""
+
+    @property
+    def purchases(self) -> PurchaseStore:
+        """What the run that buys asks."""
 
     @property
     def updates(self) -> UpdateStore:

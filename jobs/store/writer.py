@@ -9,7 +9,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -19,7 +19,6 @@ from .prepared import driver
 
 T = TypeVar("T")
 Work = Callable[[Connection], Any]
-Durable = Callable[[Any], None]
 
 _WRITABLE: Final = "make the file and its folder writable, or name another database with --db"
 _DAMAGED: Final = (
@@ -41,6 +40,23 @@ _REMEDIES: Final = {
 """What a person can do, by SQLite's primary result code; all other codes are bugs of ours."""
 
 
+class _Piece(NamedTuple):
+    """Work that waits for its transaction."""
+
+    work: Work
+    then: Callable[[Any], None] | None
+    future: asyncio.Future[Any]
+
+    def tell(self, result: Any) -> BaseException | None:
+        """Tell that it is durable; returns what was wrong with that: the others hear of theirs."""
+        try:
+            if self.then is not None:
+                self.then(result)
+        except Exception as error:  # noqa: BLE001 - it reaches the one who waits
+            return error
+        return None
+
+
 class Writer:
     """Runs work on the one writing connection.
 
@@ -56,7 +72,7 @@ class Writer:
         self._connection = connection
         self._path = path
         self._observer = observer
-        self._queue: list[tuple[Work, Durable | None, asyncio.Future[Any]]] = []
+        self._queue: list[_Piece] = []
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """Run one piece of work now, in a transaction of its own.
@@ -102,19 +118,19 @@ class Writer:
         return result
 
     async def submit(
-        self, work: Callable[[Connection], T], durable: Callable[[T], None] | None = None
+        self, work: Callable[[Connection], T], then: Callable[[T], None] | None = None
     ) -> T:
         """Queue work for this turn's transaction and wait until that is durable.
 
         Args:
-            work: to be done, also where the task that waits is cancelled.
-            durable: told the result at once, before any task goes on, whoever still waits for it.
+            work: done in a savepoint of its own.
+            then: called with what it returned once that is durable, before any task runs.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         if not self._queue:
             loop.call_soon(self.flush)
-        self._queue.append((work, durable, future))
+        self._queue.append(_Piece(work, then, future))
         return await future
 
     def flush(self) -> None:
@@ -122,27 +138,24 @@ class Writer:
         queue, self._queue = self._queue, []
         if not queue:
             return
-        outcomes: list[tuple[Any, BaseException | None]] = []
+        outcomes: list[tuple[_Piece, Any, BaseException | None]] = []
         try:
             self._execute("BEGIN IMMEDIATE")
-            for work, _, _ in queue:
-                outcomes.append(self._in_savepoint(work))
+            outcomes = [(piece, *self._in_savepoint(piece.work)) for piece in queue]
             if self._observer:
                 self._observer(self._connection)
             self._end()
         except Exception as error:  # noqa: BLE001 - it reaches everyone who waits
             self._rollback()
-            outcomes = [(None, self._plain(error))] * len(queue)
-        for (_, durable, future), (result, failure) in zip(queue, outcomes, strict=True):
-            wrong = failure
-            if durable is not None and failure is None:
-                wrong = _told(durable, result)
-            if future.done():  # its task was cancelled; the work stands all the same
+            outcomes = [(piece, None, self._plain(error)) for piece in queue]
+        for piece, result, undone in outcomes:
+            failure = undone or piece.tell(result)
+            if piece.future.done():  # its task was cancelled; the work stands all the same
                 continue
-            if wrong is None:
-                future.set_result(result)
+            if failure is None:
+                piece.future.set_result(result)
             else:
-                future.set_exception(wrong)
+                piece.future.set_exception(failure)
 
     def _in_savepoint(self, work: Work) -> tuple[Any, BaseException | None]:
         execute = driver(self._connection).execute
@@ -184,14 +197,6 @@ class Writer:
 
     def _plain(self, error: BaseException) -> BaseException:
         return unusable(self._path, error, "written") or error
-
-
-def _told(durable: Durable, result: Any) -> BaseException | None:
-    try:
-        durable(result)
-    except Exception as error:  # noqa: BLE001 - it reaches whoever waits
-        return error
-    return None
 
 
 def unusable(path: Path, error: BaseException, done: str = "used") -> DatabaseUnusableError | None:
