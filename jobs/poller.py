@@ -308,6 +308,7 @@ class Poller:
         elif seen.phase is GenerationPhase.FAILED:
             kind = seen.failure or FailureKind.UNKNOWN
             message = seen.message or "the provider gave no reason"
+            # by chance: where it is decided again, another delay does as well
             delay = self._policy.retry.decide(kind, attempt.retries, self._chance)
             decided.ends.append(Failed(attempt.id, kind, message, delay))
             decided.announcements.found(announced=attempt.announced)
