@@ -6,10 +6,9 @@ from datetime import datetime
 
 from .account_list import read_back
 from .clock import Clock, Moment
-from .ledger import ACCOUNT_KEY
+from .ports import JobStore
+from .ports.account import BalanceRead
 from .provider import Generation, Provider
-from .store import Store, accounts, doubts
-from .store.rows import load_budget
 from .suspects import WIDE
 
 
@@ -45,42 +44,40 @@ class Audit:
         return None if self.fell_by is None else self.fell_by - self.charged_since
 
 
-async def audit(store: Store, provider: Provider, clock: Clock) -> Audit:
+async def audit(store: JobStore, provider: Provider, clock: Clock) -> Audit:
     """Set side by side what we know and what the provider shows.
 
     Raises:
         ProviderError: the balance or the list can't be read.
     """
-    mark = store.read(accounts.charged_so_far)
+    mark = store.account.charged()
     began = Moment(clock.now(), clock.boot())
     balance = await provider.balance()
-    now, ahead = clock.now(), provider.clock_ahead
-    await store.commit(lambda c: accounts.record_balance(c, balance, mark, now, ahead, began))
-    since = store.read(doubts.oldest_intent)
+    read = BalanceRead(balance, mark, clock.now(), provider.clock_ahead, began)
+    await store.account.record_balance(read)
+    since = store.doubts.first_intent()
     shown: Sequence[Generation] = ()
     whole = True
     if since is not None:
         reading = await read_back(provider, clock, since - WIDE)
         shown, whole = reading.generations, reading.covers(since - WIDE)
-    ours = store.read(lambda c: doubts.known(c, [generation.id for generation in shown]))
+    ledger = store.doubts.ledger([generation.id for generation in shown])
     orphans = [
         generation
         for generation in shown
-        if generation.id not in ours
+        if generation.id not in ledger.ours
         and since is not None
         and (generation.created_at is None or generation.created_at >= since - WIDE)
     ]
-    budget = store.read(lambda c: load_budget(c, ACCOUNT_KEY))
-    account = store.read(accounts.read_account)
-    first = account.first_balance_micros
+    first = ledger.first_balance
     return Audit(
         since=since,
-        charged=budget.charged,
-        held=budget.held,
-        known=len(ours),
+        charged=ledger.charged,
+        held=ledger.held,
+        known=len(ledger.ours),
         orphans=orphans,
         whole=whole,
         balance=balance,
         fell_by=None if first is None else first - balance,
-        charged_since=budget.charged - (account.first_charged_micros or 0),
+        charged_since=ledger.charged - ledger.first_charged,
     )

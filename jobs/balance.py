@@ -5,8 +5,8 @@ from collections import deque
 
 from .books import BalanceReading
 from .clock import Clock
+from .ports.account import AccountStore
 from .provider import Provider, ProviderError
-from .store import Store, accounts
 
 log = logging.getLogger(__name__)
 
@@ -17,13 +17,13 @@ class BalanceWitness:
     By the monotonic clock: the times in the database are a wall clock's, which may have been set.
 
     Args:
-        store: whose charges they are.
+        account: whose charges they are.
         provider: whose balance it is.
         clock: for the times.
     """
 
-    def __init__(self, store: Store, provider: Provider, clock: Clock) -> None:
-        self._store = store
+    def __init__(self, account: AccountStore, provider: Provider, clock: Clock) -> None:
+        self._account = account
         self._provider = provider
         self._clock = clock
         self._marks: deque[tuple[float, int]] = deque()
@@ -31,7 +31,7 @@ class BalanceWitness:
 
     def note(self) -> int:
         """Remember what has been charged in all by now; returns it, in micros."""
-        mark = self._store.read(accounts.charged_so_far)
+        mark = self._account.charged()
         self._marks.append((self._clock.monotonic(), mark))
         return mark
 

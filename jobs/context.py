@@ -14,7 +14,7 @@ from .pace import Durations
 from .policy import RunPolicy
 from .provider import Generation, Provider
 from .sight import samples
-from .store import Store, doubts
+from .store import Store
 from .token import TokenCheck
 
 Checkpoint = Callable[[str], None]
@@ -62,9 +62,8 @@ class RunContext:
 
     def note_others(self, seen: Sequence[Generation]) -> None:
         """See in whatever was read of the list what somebody else buys meanwhile."""
-        known, offset = self.store.read(
-            lambda c: (doubts.known(c, [one.id for one in seen]), doubts.newest_offset(c))
-        )
+        listed = self.store.account.listed([one.id for one in seen])
+        known, offset = listed.known, listed.offset
         ahead = self.provider.clock_ahead
         # the times of generations may be of another zone than the clock
         least = offset.at_least(ahead or timedelta(0)) if offset.known else ahead

@@ -6,26 +6,23 @@ are bought, a person says whether they are to be taken over at no cost, or bough
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
-
-from sqlalchemy import Connection
 
 from .account_list import MOST_PAGES, Walk
 from .clock import Clock
 from .deleted import TOGETHER, deleted_of
 from .echo import Echo
-from .looked_for import Wish
 from .matching import Clocks, Match, WantedRow, match, use_of
+from .ports import JobStore
+from .ports.adoption import Comparison, Found, Listed, ListShown, RowsSnapshot
+from .ports.selection import Sought
 from .provider import Generation, GenerationPhase, Provider, ProviderError
 from .sight import NEWEST, RECENT, Sight, may_be_deleted, see
 from .states import HeldBack
-from .store import Store, accounts, doubts, holding, takeovers, words
-from .store.holding import Sought
 from .text import text_key
-from .witness import Acceptance
 
 READ_AGAIN: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 """Seconds after which the list is read again, while what it lacks was bought a moment ago."""
@@ -54,33 +51,22 @@ class ListLook:
 
 
 @dataclass(frozen=True, slots=True)
-class EarlierWork:
+class EarlierWork(Found):
     """What was found.
 
     Attributes:
-        matches: jobs that need not be bought.
         jobs: how many jobs were looked for.
         looked: how many generations the list showed.
-        not_looked: jobs that were not found, and could be there all the same.
         trouble: why the list is not believed, for people; empty where it is, or was not whole.
         shown: how it shows prompts, for people; empty where it shows them as they were sent.
-        released: rows that were held back, and need not be any more.
         ahead: by how much the provider's times are ahead of ours, at least.
-        looked_for: whose rows were looked for in the whole list; None where it was not whole.
-        looked_at: what the rows asked for that were compared, whatever was found, by number; of a
-            look before a run those that were tried or asked for by name before.
     """
 
-    matches: Sequence[Match] = ()
     jobs: int = 0
     looked: int = 0
-    not_looked: Sequence[int] = ()
     trouble: str = ""
     shown: str = ""
-    released: Sequence[WantedRow] = ()
     ahead: timedelta = timedelta(0)
-    looked_for: Sought | None = None
-    looked_at: Mapping[int, Wish] = field(default_factory=dict)
 
     @property
     def finished(self) -> int:
@@ -89,7 +75,7 @@ class EarlierWork:
 
 
 async def find_earlier(
-    store: Store,
+    store: JobStore,
     provider: Provider,
     clock: Clock,
     sought: Sought,
@@ -110,15 +96,14 @@ async def find_earlier(
     Raises:
         ProviderError: the list can't be read: nothing is known then, and nothing may be bought.
     """
-    jobs = store.read(lambda connection: takeovers.count_wanted(connection, sought))
+    jobs = store.adoption.count(sought)
     if not jobs:  # what is queued in the run is looked for in it (:mod:`jobs.late_look`)
         return EarlierWork()
     # beside a run there is always something that was bought a moment ago
-    lag = store.read(accounts.list_lag) if sought.jobs is not None else None
+    lag = store.account.list_lag() if sought.jobs is not None else None
     look = await _read_what_is_due(store, provider, clock, seen, timedelta(seconds=lag or 0.0))
     clocks = _clocks(provider, clock)
-    found = store.read(lambda connection: compared(connection, sought, look, clocks))
-    found = replace(found, jobs=jobs)
+    found = replace(store.adoption.compare(comparison(sought, look, clocks)), jobs=jobs)
     return await _with_addresses(provider, found, clocks.now)
 
 
@@ -128,7 +113,7 @@ def _clocks(provider: Provider, clock: Clock) -> Clocks:
 
 
 async def _read_what_is_due(
-    store: Store,
+    store: JobStore,
     provider: Provider,
     clock: Clock,
     seen: Callable[[int], object],
@@ -152,10 +137,12 @@ async def _read_what_is_due(
     look, waits = replace(await read_list(provider, clock, seen), due_by=due_by), list(READ_AGAIN)
     while True:
         clocks = _clocks(provider, clock)
-        sight, known = store.read(lambda c, i=look, t=clocks: _sight(c, i, t))  # type: ignore[misc]
+        shows = _shown(look, clocks)
+        listed = None if shows is None else store.adoption.listed(shows)
+        sight, ours = _sight(listed, look), {} if listed is None else listed.ours
         if sight.missing and not asked:
-            lacking = may_be_deleted(sight, known.values(), clocks.now - clocks.ahead)
-            shown = next(iter(known), None) or next((g.id for g in look.generations), None)
+            lacking = may_be_deleted(sight, ours.values(), clocks.now - clocks.ahead)
+            shown = next(iter(ours), None) or next((g.id for g in look.generations), None)
             look = replace(look, deleted=await deleted_of(provider, lacking, shown))
             asked = True
         elif sight.young and waits:
@@ -170,37 +157,55 @@ NOTHING_SHOWN: Final = ListLook((), whole=True)
 """A list that shows nothing, and is believed: what a plan reckons with, which looks at none."""
 
 
-def _sight(
-    connection: Connection, look: ListLook, clocks: Clocks
-) -> tuple[Sight, Mapping[str, Acceptance]]:
-    """Find out what a reading is good for, and which generations on it are ours."""
+def _shown(look: ListLook, clocks: Clocks) -> ListShown | None:
+    """Return what of a look at the list the store needs; None where no list was read."""
     if look.began is None:
-        return Sight(), {}
-    shown = {generation.id: generation for generation in look.generations}
-    known = doubts.known(connection, list(shown))
-    oldest = min((g.created_at for g in look.generations if g.created_at), default=clocks.now)
-    since = min(clocks.now - RECENT, oldest + FAR_OFF) - clocks.ahead
-    due = [
-        one
-        for one in doubts.must_show(connection, since, oldest, look.due_by or look.began, NEWEST)
-        if one.generation_id not in look.deleted
-    ]
-    return see(shown, known, due, look.began, accounts.list_lag(connection)), known
+        return None
+    created = [one.created_at for one in look.generations if one.created_at]
+    oldest = min(created, default=clocks.now)
+    return ListShown(
+        [generation.id for generation in look.generations],
+        accepted_since=min(clocks.now - RECENT, oldest + FAR_OFF) - clocks.ahead,
+        created_since=oldest,
+        due_by=look.due_by or look.began,
+        newest=NEWEST,
+    )
 
 
-def compared(connection: Connection, sought: Sought, look: ListLook, clocks: Clocks) -> EarlierWork:
-    """Compare the rows with what the list showed."""
+def _sight(listed: Listed | None, look: ListLook) -> Sight:
+    """Find out what a reading is good for."""
+    if listed is None or look.began is None:
+        return Sight()
     shown = {generation.id: generation for generation in look.generations}
-    sight, known = _sight(connection, look, clocks)
+    due = [one for one in listed.must_show if one.generation_id not in look.deleted]
+    return see(shown, listed.ours, due, look.began, listed.lag)
+
+
+def comparison(sought: Sought, look: ListLook, clocks: Clocks) -> Comparison[EarlierWork]:
+    """Return how rows are compared with what the list showed."""
+    return Comparison(
+        sought,
+        _shown(look, clocks),
+        at=clocks.now - clocks.ahead,
+        decide=lambda snapshot: _compared(snapshot, sought, look, clocks),
+    )
+
+
+def _compared(
+    snapshot: RowsSnapshot, sought: Sought, look: ListLook, clocks: Clocks
+) -> EarlierWork:
+    shown = {generation.id: generation for generation in look.generations}
+    sight = _sight(snapshot.listed, look)
+    known = {} if snapshot.listed is None else snapshot.listed.ours
     # times may be of another zone than the provider's clock; what we bought tells
-    clocks = replace(clocks, least=doubts.newest_offset(connection).at_least(clocks.ahead))
+    clocks = replace(clocks, least=snapshot.offset.at_least(clocks.ahead))
     whole, echo = look.whole and not sight.trouble, sight.shows.echo
     doubtful: dict[str, datetime] = {}
-    for prompt, sent in takeovers.doubtful(connection).items():  # the first is the last of these
+    for prompt, sent in snapshot.doubtful.items():  # the first is the last of these
         doubtful[echo.text(prompt)] = min(sent, doubtful.get(echo.text(prompt), sent))
     nobodys = {name for name in shown if name not in known}
     found = match(
-        takeovers.wanted_rows(connection, sought),
+        snapshot.rows,
         [generation for name, generation in shown.items() if name in nobodys],
         doubtful,
         clocks,
@@ -215,15 +220,13 @@ def compared(connection: Connection, sought: Sought, look: ListLook, clocks: Clo
         and not (echo.text(row.prompt) in doubtful and (row.held_back_by or "") in nobodys)
     }
     unread = {row.job_id for row, _ in found.unread}
-    in_run = sought.jobs is not None  # (:mod:`jobs.late_look`)
-    said = words.that_count(connection, clocks.now - clocks.ahead, in_run=in_run)
     not_looked = [
         number
         for number, row in free.items()
-        if number in unread or not (whole or said.cover(row.overruled_at))
+        if number in unread or not (whole or snapshot.words.cover(row.overruled_at))
     ]
     return EarlierWork(
-        matches=_told_apart(connection, found.matches, sight),
+        matches=_told_apart(snapshot.alike, found.matches, sight),
         looked=len(shown),
         not_looked=not_looked,
         trouble=sight.trouble or _unread(found.unread),
@@ -231,7 +234,7 @@ def compared(connection: Connection, sought: Sought, look: ListLook, clocks: Clo
         released=[row for number, row in free.items() if whole and number not in unread],
         ahead=clocks.by_theirs(clocks.now) - clocks.now,
         looked_for=sought if whole else None,
-        looked_at=takeovers.wishes(connection, sought),
+        looked_at=snapshot.wishes,
     )
 
 
@@ -247,13 +250,17 @@ def _unread(found: Sequence[tuple[WantedRow, Generation]]) -> str:
     )
 
 
-def _told_apart(connection: Connection, matches: Sequence[Match], sight: Sight) -> Sequence[Match]:
+def _told_apart(
+    alike: Callable[[Collection[str], Echo], Mapping[str, Collection[str]]],
+    matches: Sequence[Match],
+    sight: Sight,
+) -> Sequence[Match]:
     """Find whose generation can't be told where the list alters prompts: rows look alike there."""
     echo = sight.shows.echo
     if sight.readable and not echo.altered:
         return matches
     keys = {text_key(one.generation.prompt or "") for one in matches}
-    like = takeovers.requests_like(connection, keys, echo) if keys else {}
+    like = alike(keys, echo) if keys else {}
 
     def told(one: Match) -> Match:
         alone = len(like.get(text_key(one.generation.prompt or ""), ())) <= 1
@@ -309,44 +316,12 @@ async def _with_addresses(provider: Provider, work: EarlierWork, now: datetime) 
     return replace(work, matches=tuple(await asyncio.gather(*map(looked, work.matches))))
 
 
-def hold_back(store: Store, work: EarlierWork) -> None:
+def hold_back(store: JobStore, work: EarlierWork) -> None:
     """Hold back what must wait, and release what need not wait any more, in one transaction."""
-    store.write(lambda connection: write_held(connection, work))
+    store.adoption.hold_back(work)
 
 
-def write_held(connection: Connection, work: EarlierWork) -> None:
-    """Write down with the rows what must wait, and what need not wait any more."""
-    if work.looked_for is not None:
-        holding.looked_for(connection, work.looked_for)
-    holding.release_rows(connection, work.released)
-    holding.hold_matched(connection, work.matches)
-    holding.hold_back(connection, dict.fromkeys(work.not_looked), HeldBack.NOT_LOOKED)
-
-
-def settled(connection: Connection, work: EarlierWork) -> dict[int, Wish]:
-    """Name the rows that were compared and need no other look: what holds them back is no find.
-
-    Args:
-        connection: after :func:`write_held`, and what a person said to it.
-        work: what was found.
-
-    Returns:
-        What they ask for, where it is still what they were compared as. A row that was found, left
-        the queue and came back is not among them: what held it back is forgotten then.
-    """
-    now = takeovers.wishes(connection, Sought((), jobs=work.looked_at), free=True)
-    return {number: wish for number, wish in now.items() if work.looked_at[number] == wish}
-
-
-def take_over(store: Store, work: EarlierWork, now: datetime) -> int:
+def take_over(store: JobStore, work: EarlierWork, now: datetime) -> int:
     """Make the matched generations the jobs' own, at no cost; returns how many landed."""
-    ahead = work.ahead.total_seconds()
-
-    def write(connection: Connection) -> int:
-        return sum(
-            takeovers.take_over(connection, one.job_id, one.generation, now, ahead, one.fingerprint)
-            for one in work.matches
-            if one.takeable
-        )
-
-    return store.write(write)
+    takeable = [one for one in work.matches if one.takeable]
+    return store.adoption.take_over(takeable, now, work.ahead.total_seconds())

@@ -6,7 +6,7 @@ the same prompt, it is held back instead of bought; and when several prompts tha
 bought were bought by others too, all that is left of their batches (:mod:`jobs.store.others`).
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Sized
+from collections.abc import Container, Iterable, Mapping, Sequence, Sized
 from datetime import datetime, timedelta
 
 from .books import GIVEN_UP_WITHIN, REFUNDED_WITHIN
@@ -130,10 +130,11 @@ class Elsewhere:
         """Map shown prompts that this run bought to a generation of others, and our batch."""
         return dict(self._both)
 
-    def forget(self, keys: Iterable[str]) -> None:
-        """Forget that prompts were perhaps bought by others too."""
-        for key in list(keys):
-            self._both.pop(key, None)
+    def forget(self, both: Mapping[str, tuple[str, int]]) -> None:
+        """Forget what was dealt with of :meth:`both`."""
+        for key, found in both.items():
+            if self._both.get(key) == found:  # else another page has shown more since
+                del self._both[key]
 
     def made(self, prompt: str, after: datetime | None = None) -> Sequence[str]:
         """List the generations of a prompt that others have made, the first seen first.
@@ -175,11 +176,19 @@ class Strangers:
         self._seen |= {one.id for one in page if one.id not in over and one.id not in known}
         self._uncounted = self._uncounted or len(self._seen) > REMEMBERED
 
-    def count(self, known: Callable[[Sequence[str]], Container[str]]) -> int:
-        """Count those that are still nobody's of ours."""
-        ours = known(list(self._seen)) if self._seen else ()
-        self._seen = {name for name in self._seen if name not in ours}
-        return len(self._seen) + self._uncounted
+    @property
+    def seen(self) -> frozenset[str]:
+        """Return their ids; some may be ours by now."""
+        return frozenset(self._seen)
+
+    @property
+    def more(self) -> int:
+        """Count those that were too many to be told apart later, as one."""
+        return int(self._uncounted)
+
+    def forget(self, ours: Iterable[str]) -> None:
+        """Forget those that turned out to be ours."""
+        self._seen.difference_update(ours)
 
 
 def _is_over(generation: Generation, now: datetime) -> bool:

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from .ports.purchases import Blocked, Outstanding
 from .provider import RefusalCause
-from .store.claims import Blocked
-from .store.outstanding import Outstanding
 
 
 class Reason(StrEnum):

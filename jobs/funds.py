@@ -7,6 +7,7 @@ from datetime import timedelta
 from .clock import Moment
 from .context import RunContext
 from .gate import Patience
+from .ports.account import AccountStore, BalanceRead
 from .provider import (
     ForbiddenError,
     ProviderError,
@@ -15,7 +16,6 @@ from .provider import (
     TokenRefusedError,
     WrongAddressError,
 )
-from .store import accounts
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class Funds:
     """
 
     def __init__(self, context: RunContext) -> None:
-        self._store = context.store
+        self._account: AccountStore = context.store.account
         self._provider = context.provider
         self._clock = context.clock
         self._gate = context.gate
@@ -100,7 +100,7 @@ class Funds:
         """Read the balance once and keep it; False when the provider did not give it."""
         began_at, asked, wanted = self._clock.monotonic(), self._asked, self.wanted
         began = Moment(self._clock.now(), self._clock.boot())
-        mark = self._store.read(accounts.charged_so_far)
+        mark = self._account.charged()
         try:
             balance = await self._provider.balance()
         except TokenRefusedError as error:
@@ -130,12 +130,8 @@ class Funds:
             self._gate.answered()
             self._failing.succeeded()
             now, ahead = self._clock.now(), self._provider.clock_ahead
-            alone = await self._store.commit(
-                lambda connection: accounts.record_balance(
-                    connection, balance, mark, now, ahead, began, self._grace
-                )
-            )
-            if alone:
+            read = BalanceRead(balance, mark, now, ahead, began, self._grace)
+            if await self._account.record_balance(read):
                 self._answered = max(self._answered, asked)
             self._read_at, self._began_at = self._clock.monotonic(), began_at
             return True
@@ -151,4 +147,4 @@ class Funds:
         async with self._asking:  # one reading answers all that were refused together
             if self._began_at < since and not await self.refresh():
                 return None
-        return self._store.read(accounts.balance_covers_holds)
+        return self._account.covers_holds()

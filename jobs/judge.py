@@ -5,9 +5,8 @@ from dataclasses import replace
 from .blame import Blame, Heard, open_words
 from .context import RunContext
 from .funds import Funds
+from .ports.purchases import Claim, PurchaseStore
 from .provider import InDoubt, RefusalCause, Refused, SubmitOutcome
-from .store import refusals
-from .store.claims import Claim
 
 
 class Judge:
@@ -19,7 +18,7 @@ class Judge:
     """
 
     def __init__(self, context: RunContext, funds: Funds) -> None:
-        self._store = context.store
+        self._purchases: PurchaseStore = context.store.purchases
         self._policy = context.policy
         self._token = context.token
         self._funds = funds
@@ -55,6 +54,4 @@ class Judge:
         words = open_words(outcome)
         if words is None:
             return Heard.NEVER
-        return self._store.read(
-            lambda connection: refusals.heard(connection, claim.attempt_id, words)
-        )
+        return self._purchases.heard(claim.attempt_id, words)

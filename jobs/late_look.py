@@ -1,18 +1,13 @@
 """Looking for rows while a run goes on, before it buys them: in our own past, and in the list."""
 
 import logging
-from collections.abc import Collection, Mapping
-
-from sqlalchemy import Connection
+from collections.abc import Collection
 
 from .context import RunContext
-from .earlier import EarlierWork, find_earlier, settled, write_held
-from .looked_for import Wish
+from .earlier import find_earlier
+from .ports.selection import Sought
 from .provider import ProviderError, RefusalCause, ThrottledError, TokenRefusedError
 from .reconcile import Reconciler
-from .states import HeldBack
-from .store import holding, late, past, takeovers
-from .store.holding import Sought
 
 log = logging.getLogger(__name__)
 
@@ -57,12 +52,12 @@ class LateLook:
         try:
             if self._looked_for.again & set(jobs):
                 await self._reconciler.look_at_voids()
-            typed = self._store.read(lambda connection: late.typed(connection, jobs))
+            typed = self._store.adoption.typed(jobs)
             self._looked_for.looked(typed, typed)  # they are wanted anew
             jobs = [number for number in jobs if number not in typed]
             if not jobs:
                 return
-            sought = await self._store.commit(lambda connection: self._hold_paid(connection, jobs))
+            sought = await self._hold_paid(jobs)
             work = await find_earlier(self._store, self._provider, self._clock, sought)
         except (ThrottledError, TokenRefusedError) as error:
             self._gate.heed(error)
@@ -71,7 +66,7 @@ class LateLook:
         except ProviderError as error:
             await self._hold(jobs, error)
         else:
-            self._looked_for.looked(jobs, await self._store.commit(lambda c: _written(c, work)))
+            self._looked_for.looked(jobs, await self._store.adoption.hold_found(work))
             found = {one.job_id for one in work.matches} & set(jobs)
             if found or work.not_looked:
                 log.warning(
@@ -81,38 +76,30 @@ class LateLook:
                     len(found),
                 )
 
-    def _hold_paid(self, connection: Connection, jobs: Collection[int]) -> Sought:
-        """Hold back what this database has paid for; returns what the list is read for."""
-        found = past.hold_late(connection, jobs)
-        for one in found:
-            self._looked_for.take(one.batch_id, one.paid.attempt_id)
-        if found:
+    async def _hold_paid(self, jobs: Collection[int]) -> Sought:
+        """Hold back what this database has paid for; returns what the list is read for.
+
+        No later turn of the scheduler comes before it is remembered. One in the same transaction
+        may let another row wait for the same purchase: that buys nothing.
+        """
+        held = await self._store.adoption.hold_paid(jobs)
+        for batch_id, attempt_id in held.taken:
+            self._looked_for.take(batch_id, attempt_id)
+        if held.taken:
             log.warning(
                 "%d row(s) are not bought now: this database has paid for the same under another "
                 "batch or row",
-                len(found),
+                len(held.taken),
             )
-        left = set(jobs) - {one.job_id for one in found}
-        return holding.note(connection, Sought((), jobs=late.with_awaiting(connection, left)))
+        return held.sought
 
     async def _hold(self, jobs: Collection[int], error: ProviderError) -> None:
-        def work(connection: Connection) -> tuple[int, Mapping[int, Wish]]:
-            unsaid = late.without_a_word(connection, jobs)
-            said = Sought((), jobs=set(jobs) - set(unsaid))
-            held = holding.hold_back(connection, dict.fromkeys(unsaid), HeldBack.NOT_LOOKED)
-            return held, takeovers.wishes(connection, said)
-
-        held, wishes = await self._store.commit(work)
-        self._looked_for.looked(jobs, wishes)
-        if held:
+        unlooked = await self._store.adoption.hold_unlooked(jobs)
+        self._looked_for.looked(jobs, unlooked.wishes)
+        if unlooked.held:
             log.warning(
                 "%d row(s) are not bought now: whether the account has them already could not be "
                 "looked up: %s",
-                held,
+                unlooked.held,
                 error,
             )
-
-
-def _written(connection: Connection, work: EarlierWork) -> Mapping[int, Wish]:
-    write_held(connection, work)
-    return settled(connection, work)

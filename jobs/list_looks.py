@@ -5,9 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from .context import RunContext
 from .pages import LIST_FROM, next_page
+from .ports.updates import FAR, Due
 from .provider import Generation, GenerationPhase, ProviderError, ThrottledError
-from .store import looks
-from .store.looks import Due
 from .troubles import Troubles, backed_off
 
 log = logging.getLogger(__name__)
@@ -93,7 +92,7 @@ class ListLooks:
             strays, ended = await self._pass(missing, strays, fewest)
             if len(missing) == before:  # ever deeper; from the top again when the list has ended
                 deeper = 2 * self._pushed_down + self._provider.list_limit
-                self._pushed_down = 0 if ended or deeper > looks.FAR else deeper
+                self._pushed_down = 0 if ended or deeper > FAR else deeper
 
     async def _pass(
         self, missing: dict[str, Due], listed: dict[str, Due], fewest: int
@@ -138,12 +137,12 @@ class ListLooks:
     def _places(self, listed: Mapping[str, Due]) -> tuple[dict[str, int], int]:
         """Say where generations should stand in the list just now, and how unsure that is."""
         numbers = [item.attempt_id for item in listed.values()]
-        newer, under_way = self._store.read(lambda connection: looks.newer(connection, numbers))
+        found = self._store.updates.places(numbers)
         places = {
-            item.generation_id: newer.get(item.attempt_id, looks.FAR) + self._pushed_down
+            item.generation_id: found.newer.get(item.attempt_id, FAR) + self._pushed_down
             for item in listed.values()
         }
-        return places, under_way
+        return places, found.under_way
 
     def _learn_places(self, met: Sequence[tuple[int, int]]) -> None:
         """See how far what other clients of the account made pushes ours down the list.

@@ -45,7 +45,7 @@ class LookedFor:
         self._taken: set[tuple[int, int]] = set()
 
     def lacks(self, job: Any, last: Any) -> bool:
-        """Check whether a queued row must be looked for first; it is remembered then.
+        """Check whether a queued row must be looked for first.
 
         What this run has sent itself needs no look, nor does a single video that is handed over
         while it is unasked: whoever typed it wants it anew.
@@ -56,10 +56,7 @@ class LookedFor:
         """
         number: int = job.id
         known = self._known.get(number) == (job.fingerprint, job.attempt_id)
-        if number not in self._again and (known or not self._may_be_there(job, last)):
-            return False
-        self._waiting.add(number)
-        return True
+        return number in self._again or (not known and self._may_be_there(job, last))
 
     def _may_be_there(self, job: Any, last: Any) -> bool:
         if last is not None and self._sent(last) and last.fingerprint == job.fingerprint:
@@ -94,6 +91,13 @@ class LookedFor:
         """Check whether a row of a batch waits for another batch's purchase already."""
         return (batch_id, attempt_id) in self._taken
 
+    def keep(self, found: "FoundInTurn") -> None:
+        """Remember what a turn found, once that is durable."""
+        self._waiting.update(found.lacking)
+        self._taken.update(found.taken)
+        for (batch_id, request), attempt_id in found.asked_up_to.items():
+            self.note_asked(batch_id, request, attempt_id)
+
     def forget(self, jobs: Collection[int]) -> None:
         """Let rows be looked for again before they are bought: what they paid for may turn up."""
         self._again.update(jobs)
@@ -118,3 +122,48 @@ class LookedFor:
         self._known.update(known)
         self._again.difference_update(known)
         self._waiting.difference_update(jobs)
+
+
+class FoundInTurn:
+    """What a turn of the scheduler finds about rows, beside what its run remembers.
+
+    A turn that is taken back leaves no trace: :class:`LookedFor` does not change until it keeps
+    this.
+
+    Args:
+        before: what the run remembers; only read.
+    """
+
+    def __init__(self, before: LookedFor) -> None:
+        self._before = before
+        self.lacking: set[int] = set()
+        self.taken: set[tuple[int, int]] = set()
+        self.asked_up_to: dict[tuple[int, str], int] = {}
+
+    def lacks(self, job: Any, last: Any) -> bool:
+        """Check as :meth:`LookedFor.lacks` does; such a row waits for a look from now on."""
+        lacks = self._before.lacks(job, last)
+        if lacks:
+            self.lacking.add(job.id)
+        return lacks
+
+    def asks_past(self, job: Any) -> bool:
+        """Check whether a row waits for what other batches have bought since the run began."""
+        return self._before.asks_past(job)
+
+    def asked(self, batch_id: int, request: str) -> int:
+        """Return the newest attempt up to which no other batch has a request for this one."""
+        found = self.asked_up_to.get((batch_id, request))
+        return self._before.asked(batch_id, request) if found is None else found
+
+    def note_asked(self, batch_id: int, request: str, attempt_id: int) -> None:
+        """Note up to which attempt other batches were asked for a request."""
+        self.asked_up_to[batch_id, request] = attempt_id
+
+    def take(self, batch_id: int, attempt_id: int) -> None:
+        """Note that a row of a batch waits for another batch's purchase: no other one does."""
+        self.taken.add((batch_id, attempt_id))
+
+    def is_taken(self, batch_id: int, attempt_id: int) -> bool:
+        """Check whether a row of a batch waits for another batch's purchase already."""
+        return (batch_id, attempt_id) in self.taken or self._before.is_taken(batch_id, attempt_id)

@@ -1,6 +1,7 @@
 """The pace: how fast to submit, and when to look at a generation again."""
 
 from collections import defaultdict, deque
+from dataclasses import dataclass, field
 
 from .clock import Clock
 from .provider import Generation, GenerationPhase
@@ -84,22 +85,42 @@ class Pacer:
         return max(0.01, (1 - self._tokens) / self._rate)
 
 
-class Durations:
-    """How long generations of each kind took lately, as this run saw it."""
+def _remembering(number: int) -> defaultdict[str, deque[float]]:
+    return defaultdict(lambda: deque(maxlen=number))
 
-    def __init__(self) -> None:
-        self._finished: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=LATELY))
-        self._unfinished: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=LONGER))
+
+@dataclass(slots=True)
+class Durations:
+    """How long generations of each kind took lately, as this run saw it.
+
+    Attributes:
+        finished: the ages at which some were seen finished, by kind, in seconds.
+        unfinished: the same of those that were not finished yet.
+    """
+
+    finished: defaultdict[str, deque[float]] = field(default_factory=lambda: _remembering(LATELY))
+    unfinished: defaultdict[str, deque[float]] = field(default_factory=lambda: _remembering(LONGER))
+
+    def copy(self) -> "Durations":
+        """Return another one that remembers the same."""
+        found = Durations()
+        found.finished.update((kind, ages.copy()) for kind, ages in self.finished.items())
+        found.unfinished.update((kind, ages.copy()) for kind, ages in self.unfinished.items())
+        return found
+
+    def take(self, other: "Durations") -> None:
+        """Remember what another one does, in place of what was remembered."""
+        self.finished, self.unfinished = other.finished, other.unfinished
 
     def note(self, kind: str, seconds: float) -> None:
         """Remember how old a generation was when it was seen finished."""
         if seconds > 0:  # a clock that was set back tells nothing
-            self._finished[kind].append(seconds)
-            self._unfinished[kind].append(0.0)  # what was seen unfinished is forgotten in time
+            self.finished[kind].append(seconds)
+            self.unfinished[kind].append(0.0)  # what was seen unfinished is forgotten in time
 
     def note_unfinished(self, kind: str, seconds: float) -> None:
         """Remember how old a generation was when it was not finished yet."""
-        self._unfinished[kind].append(seconds)
+        self.unfinished[kind].append(seconds)
 
     def earliest(self, kind: str) -> float:
         """Say how many seconds old a generation is before it may be done; 0 while nobody knows.
@@ -107,11 +128,11 @@ class Durations:
         It is less than the shortest that was seen, so that it shrinks when they become shorter:
         where all take about the same, it lies between those seen unfinished and those finished.
         """
-        finished = self._finished[kind]
+        finished = self.finished[kind]
         if len(finished) < ENOUGH:
             return 0.0
         shortest = min(finished)
-        unfinished = max(self._unfinished[kind])
+        unfinished = max(self.unfinished[kind])
         if EARLY * shortest < unfinished < shortest:
             return (unfinished + shortest) / 2
         return EARLY * shortest
@@ -124,8 +145,12 @@ class Announcements:
     a minute, never the night.
     """
 
-    def __init__(self) -> None:
-        self._intervals = 1.0
+    def __init__(self, intervals: float = 1.0) -> None:
+        self._intervals = intervals
+
+    def copy(self) -> "Announcements":
+        """Return another one that remembers the same."""
+        return Announcements(self._intervals)
 
     def found(self, *, announced: bool) -> None:
         """Remember whether a callback had come for a generation that was seen finished."""

@@ -6,9 +6,9 @@ The row fails, the charge stays, and the generation is still looked at: it may e
 from datetime import datetime, timedelta
 from typing import Final
 
+from .ports.updates import GivenUp
 from .provider import Generation, GenerationPhase
 from .states import FailureKind
-from .store.unended import GivenUp
 
 NO_STATE: Final = "nothing that batchsora understands"
 _LEAVE: Final = "the next 'batchsora run' looks again first; 'batchsora abandon' gives it up"

@@ -32,7 +32,7 @@ class RunPolicy:
             them to go on.
         buys: False polls and settles what is there, and submits nothing.
         looked_at: when the account's list was looked through before this run, if it was.
-        looked_for: what was looked for then (:func:`jobs.earlier.settled`);
+        looked_for: what was looked for then (:meth:`jobs.ports.adoption.Found.unchanged`);
             None: rows of the run's own batches are bought without that.
         callback_url: where the provider may announce the ends of rows that name no address.
     """

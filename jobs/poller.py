@@ -7,18 +7,25 @@ free, so whatever fails is simply looked at again.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
-
-from sqlalchemy import Connection
 
 from .clock import JumpWatch
 from .context import RunContext
 from .gate import Patience
 from .list_looks import ListLooks
-from .pace import Announcements, look_delay
+from .pace import Announcements, Durations, look_delay
 from .patience import given_up
+from .ports.updates import (
+    Completed,
+    Due,
+    Failed,
+    Overdue,
+    Progress,
+    UnendedAttempt,
+    Updates,
+)
 from .provider import (
     Generation,
     GenerationPhase,
@@ -28,8 +35,6 @@ from .provider import (
     UnreachableError,
 )
 from .states import FailureKind, JobState
-from .store import doubts, looks, unended
-from .store.looks import Due, Progress
 from .troubles import CROWD, Troubles, is_outage
 
 log = logging.getLogger(__name__)
@@ -48,6 +53,25 @@ JUMP = timedelta(seconds=5)
 
 FARTHEST = timedelta(hours=1)
 """Nothing is planned farther ahead: looks 10 minutes, retries 15 (jobs/retry.py)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided(Updates):
+    """What looks come to, and what the poller has to remember of it.
+
+    Attributes:
+        met: the attempts that go on, or could not be seen.
+        durations: with what was seen.
+        announcements: the same.
+    """
+
+    ends: list[Completed | Failed | Overdue] = field(default_factory=list)
+    progress: list[Progress] = field(default_factory=list)
+    created: dict[int, datetime] = field(default_factory=dict)
+    postponed: dict[int, datetime] = field(default_factory=dict)
+    met: list[int] = field(default_factory=list)
+    durations: Durations = field(default_factory=Durations)
+    announcements: Announcements = field(default_factory=Announcements)
 
 
 class Poller:
@@ -99,18 +123,17 @@ class Poller:
             ProviderError: the provider did not answer; nothing was changed for those not seen.
         """
         if abs(self._jumps.jump()) > JUMP:
-            await self._store.commit(self._heed_clock)
+            farthest = max(FARTHEST, timedelta(seconds=3 * self._policy.poll_interval))
+            await self._store.updates.bring_back(self._clock.now(), farthest)
         # what will be due in a moment is looked at along with what is: one page serves them all
         soon = self._clock.now() + timedelta(seconds=self._policy.poll_interval / 4)
         if self._mark == self._store.change_mark() and not self._is_due(soon):
             return self._nap()
         window = 2 * max(self._policy.max_in_flight, self._provider.list_limit)
-        due = self._rested(
-            self._store.read(lambda connection: looks.due_looks(connection, soon, window))
-        )
+        due = self._rested(self._store.updates.due(soon, window))
         await self._look_at([*due, *self._given_up()])
         self._mark = self._store.change_mark()
-        self._upcoming = self._store.read(looks.next_look)
+        self._upcoming = self._store.updates.next_look()
         return self._nap()
 
     async def look_at_given_up(self) -> None:
@@ -133,7 +156,7 @@ class Poller:
         if at < self._given_up_at:
             return []
         self._given_up_at = at + OVERDUE_EVERY.total_seconds()
-        return self._store.read(looks.given_up)
+        return self._store.updates.given_up()
 
     def _rested(self, due: Sequence[Due]) -> Sequence[Due]:
         """Leave out what is announced within an interval of the last look at it."""
@@ -153,10 +176,6 @@ class Poller:
             return longest
         wait = (self._upcoming - self._clock.now()).total_seconds()
         return min(longest, max(wait, self._policy.poll_interval / 4))
-
-    def _heed_clock(self, connection: Connection) -> None:
-        farthest = max(FARTHEST, timedelta(seconds=3 * self._policy.poll_interval))
-        looks.heed_clock(connection, self._clock.now(), farthest)
 
     async def _singly(self, due: Sequence[Due], *, listed: bool) -> None:
         """Look at each by itself; what fails is its own trouble, unless nobody answers.
@@ -226,95 +245,105 @@ class Poller:
     async def _write(self, seen: Sequence[Generation], unknown: Sequence[Due] = ()) -> None:
         self._checkpoint("look-read")
         now = self._clock.now()
-
-        def work(connection: Connection) -> None:
-            ours = looks.pending_ids(connection, [generation.id for generation in seen])
-            unfinished = [
-                progress
-                for generation in seen
-                if (attempt := ours.get(generation.id)) is not None
-                and (progress := self._record(connection, attempt, generation, now))
-            ]
-            looks.progress(connection, unfinished)
-            doubts.note_created(
-                connection,
-                {
-                    attempt.id: generation.created_at
-                    for generation in seen
-                    if (attempt := ours.get(generation.id)) is not None
-                    and attempt.created_at is None
-                    and generation.created_at is not None
-                    and generation.phase is not GenerationPhase.COMPLETED  # written with its end
-                },
-            )
-            for item in unknown:
-                age = max(self._known_for(item.attempt_id), now - item.accepted_at)
-                if not self._give_up(connection, item.attempt_id, age, now):
-                    looks.postpone(connection, item.attempt_id, self._next_try(item, now))
-
         if seen or unknown:
-            await self._store.commit(work)
+            decided = await self._store.updates.record(
+                [generation.id for generation in seen],
+                now,
+                lambda ours: self._decide(ours, seen, unknown, now),
+            )
+            self._remember(decided)
         self._checkpoint("look-written")
 
-    def _record(
-        self, connection: Connection, attempt: Any, seen: Generation, now: datetime
-    ) -> Progress | None:
-        """Write an end down, or give back the progress of what goes on."""
-        announced = attempt.next_look_at == looks.ANNOUNCED
+    def _decide(
+        self,
+        ours: Mapping[str, UnendedAttempt],
+        seen: Sequence[Generation],
+        unknown: Sequence[Due],
+        now: datetime,
+    ) -> _Decided:
+        """Decide what looks come to, each after what those before it told of the pace."""
+        decided = _Decided(
+            durations=self._durations.copy(), announcements=self._announcements.copy()
+        )
+        for generation in seen:
+            attempt = ours.get(generation.id)
+            if attempt is None:
+                continue
+            self._judge(attempt, generation, now, decided)
+            created_at = None if attempt.created_at else generation.created_at
+            # of a finished one it is written with its end
+            if created_at is not None and generation.phase is not GenerationPhase.COMPLETED:
+                decided.created[attempt.id] = created_at
+        for item in unknown:
+            decided.met.append(item.attempt_id)
+            age = max(self._known_for(item.attempt_id), now - item.accepted_at)
+            if age > self._patience:
+                decided.ends.append(self._overdue(item.attempt_id, None, now))
+            else:
+                decided.postponed[item.attempt_id] = self._next_try(item, now)
+        return decided
+
+    def _remember(self, decided: _Decided) -> None:
+        """Take over what looks told, once it is durable.
+
+        The poller alone changes what it remembers, and waits for each recording: nothing that it
+        decides meanwhile is lost.
+        """
+        self._durations.take(decided.durations)
+        self._announcements = decided.announcements
+        at = self._clock.monotonic()
+        for number in decided.met:
+            self._known_since.setdefault(number, at)
+
+    def _judge(
+        self, attempt: UnendedAttempt, seen: Generation, now: datetime, decided: _Decided
+    ) -> None:
+        """Decide what a look at one of ours comes to: its end, or when it is looked at again."""
+        age = (now - attempt.accepted_at).total_seconds()
         if seen.phase is GenerationPhase.COMPLETED and seen.video_url:
             created_at = attempt.created_at or seen.created_at
-            looks.complete(connection, attempt.id, seen.video_url, now, created_at)
-            self._durations.note(attempt.kind, (now - attempt.accepted_at).total_seconds())
-            self._announcements.found(announced=announced)
+            decided.ends.append(Completed(attempt.id, seen.video_url, created_at))
+            decided.durations.note(attempt.kind, age)
+            decided.announcements.found(announced=attempt.announced)
         elif seen.phase is GenerationPhase.FAILED:
             kind = seen.failure or FailureKind.UNKNOWN
             message = seen.message or "the provider gave no reason"
+            # by chance: where it is decided again, another delay does as well
             delay = self._policy.retry.decide(kind, attempt.retries, self._chance)
-            looks.fail(connection, attempt.id, kind, message, now, delay)
-            self._announcements.found(announced=announced)
-        elif not self._give_up(
-            connection,
-            attempt.id,
-            self._age(attempt, seen.created_at, now),
-            now,
-            seen,
-            again=attempt.overdue_at is not None,
-        ):
-            self._durations.note_unfinished(
-                attempt.kind, (now - attempt.accepted_at).total_seconds()
-            )
-            earliest = self._durations.earliest(attempt.kind)
-            planned = self._next_look(attempt.accepted_at, seen, now, earliest)
-            if announced:  # perhaps after this look was sent, or the answer lags behind
-                planned = now + timedelta(seconds=self._policy.poll_interval)
+            decided.ends.append(Failed(attempt.id, kind, message, delay))
+            decided.announcements.found(announced=attempt.announced)
+        elif self._is_overdue(attempt, seen, now, decided):
+            decided.ends.append(self._overdue(attempt.id, seen, now))
+        else:
+            decided.durations.note_unfinished(attempt.kind, age)
+            planned = self._next_look(attempt, seen, now, decided)
             if attempt.next_look_at is None or attempt.next_look_at <= now or _moved(attempt, seen):
-                return Progress(attempt, seen, planned)
-        return None
+                decided.progress.append(Progress(attempt, seen, planned))
 
-    def _give_up(
-        self,
-        connection: Connection,
-        attempt_id: int,
-        age: timedelta,
-        now: datetime,
-        seen: Generation | None = None,
-        *,
-        again: bool = False,
+    def _is_overdue(
+        self, attempt: UnendedAttempt, seen: Generation, now: datetime, decided: _Decided
     ) -> bool:
-        """Give up for this run what is overdue: only ever after a look that succeeded."""
-        patience = timedelta(seconds=self._policy.generation_timeout)
-        if not again and age <= patience:
-            return False
-        unended.overdue(connection, attempt_id, given_up(seen, patience, now + OVERDUE_EVERY), now)
-        return True
+        """Check whether our patience with one is over: only ever after a look that succeeded."""
+        decided.met.append(attempt.id)
+        age = self._age(attempt, seen.created_at, now)
+        return attempt.overdue_at is not None or age > self._patience
 
-    def _age(self, attempt: Any, created_at: datetime | None, now: datetime) -> timedelta:
+    def _overdue(self, attempt_id: int, seen: Generation | None, now: datetime) -> Overdue:
+        return Overdue(attempt_id, given_up(seen, self._patience, now + OVERDUE_EVERY))
+
+    @property
+    def _patience(self) -> timedelta:
+        return timedelta(seconds=self._policy.generation_timeout)
+
+    def _age(
+        self, attempt: UnendedAttempt, created_at: datetime | None, now: datetime
+    ) -> timedelta:
         """Say how old a generation is, by our clock and by the provider's, the lesser of the two.
 
         A clock of ours that was set forward must not make a video of minutes overdue; nor one that
         was ahead when it was accepted, or a time that moves, a video that is never overdue.
         """
-        ours: timedelta = now - attempt.accepted_at
+        ours = now - attempt.accepted_at
         known = self._known_for(attempt.id)
         ahead = self._provider.clock_ahead
         if created_at is None or ahead is None:
@@ -326,30 +355,31 @@ class Poller:
 
     def _known_for(self, attempt_id: int) -> timedelta:
         """Say for how long this run has looked at one: so old it is at least, by any clock."""
-        since = self._known_since.setdefault(attempt_id, self._clock.monotonic())
-        return timedelta(seconds=self._clock.monotonic() - since)
+        at = self._clock.monotonic()
+        return timedelta(seconds=at - self._known_since.get(attempt_id, at))
 
     def _next_look(
-        self, accepted_at: datetime, seen: Generation | None, now: datetime, earliest: float = 0.0
+        self, attempt: UnendedAttempt, seen: Generation, now: datetime, decided: _Decided
     ) -> datetime:
         interval = self._policy.poll_interval
-        patience = timedelta(seconds=self._policy.generation_timeout)
-        usual = look_delay((now - accepted_at).total_seconds(), interval, seen, earliest)
-        delay = self._announcements.stretched(usual, interval)
+        if attempt.announced:  # perhaps after this look was sent, or the answer lags behind
+            return now + timedelta(seconds=interval)
+        age = (now - attempt.accepted_at).total_seconds()
+        usual = look_delay(age, interval, seen, decided.durations.earliest(attempt.kind))
+        delay = decided.announcements.stretched(usual, interval)
         # never sleep past the moment at which patience ends, nor look more often than allowed
-        next_look_at = min(now + timedelta(seconds=delay), accepted_at + patience)
+        next_look_at = min(now + timedelta(seconds=delay), attempt.accepted_at + self._patience)
         return max(next_look_at, now + timedelta(seconds=interval))
 
     def _next_try(self, item: Due, now: datetime) -> datetime:
         """Say when one in trouble is looked at again: ever more rarely, at the end of patience."""
         interval = self._policy.poll_interval
         delay = self._troubles.delay(item.attempt_id, interval)
-        patience = timedelta(seconds=self._policy.generation_timeout)
-        next_try = min(now + timedelta(seconds=delay), item.accepted_at + patience)
+        next_try = min(now + timedelta(seconds=delay), item.accepted_at + self._patience)
         return max(next_try, now + timedelta(seconds=interval))
 
 
-def _moved(attempt: Any, seen: Generation) -> bool:
+def _moved(attempt: UnendedAttempt, seen: Generation) -> bool:
     """Say whether a look shows something new of a generation that goes on."""
     before = (attempt.percent, attempt.queue_position, attempt.said_state)
     return before != (seen.percent, seen.queue_position, seen.said_state) or (

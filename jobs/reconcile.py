@@ -5,23 +5,22 @@ settles what :func:`jobs.settling.settle` finds settled. Voids are watched on fo
 turns up after all is adopted, or written down as paid for nothing.
 """
 
+import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
-
-from sqlalchemy import Connection
 
 from .account_list import Reading, read_back, read_page
 from .balance import BalanceWitness
-from .books import BalanceReading, Books
+from .books import BalanceReading
 from .clock import PRECISION, JumpWatch
 from .context import RunContext
 from .echo import Echo
 from .elsewhere import FAR
 from .gate import Patience
 from .lag import LagMeter
+from .ports.doubts import DoubtDecision, DoubtSnapshot, MoneyBeside, Settled, SuspectAttempt
 from .provider import (
     GenerationPhase,
     ProviderError,
@@ -31,19 +30,9 @@ from .provider import (
 )
 from .settling import settle
 from .states import AttemptState
-from .store import (
-    accounts,
-    doubts,
-    latecomers,
-    outcomes,
-    quiet,
-    shown,
-    takeovers,
-)
-from .store.latecomers import Appeared
-from .suspects import AHEAD, WATCHED, WIDE, ClockOffset, Settlement, Suspect
-from .watches import Watches, sent_until
-from .witness import Acceptance, Witness, judge
+from .suspects import AHEAD, WATCHED, Appeared, ClockOffset, Suspect
+from .watches import Watches
+from .witness import Acceptance, judge
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +47,20 @@ MOST_VOIDS = 5
 
 FIRST_LOOKS = 3
 """Looks at the list for voids of earlier runs, at most, before anything is bought."""
+
+WHY_VOID = "not in the account's list after the grace, nor in its balance: never made"
+"""What is kept with a void, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided(DoubtDecision):
+    """What a reading settles, and what the reconciler has to remember of it.
+
+    Attributes:
+        standing: since when, by the monotonic clock, each set of candidates has stood.
+    """
+
+    standing: dict[frozenset[str], float] = field(default_factory=dict)
 
 
 class Reconciler:
@@ -82,9 +85,9 @@ class Reconciler:
         self._mark: int | None = None
         self._stable: dict[frozenset[str], float] = {}
         self._jumps = JumpWatch(context.clock)
-        self._lag = LagMeter(context.store.read(accounts.list_lag), context.policy.grace)
+        self._lag = LagMeter(context.store.account.list_lag(), context.policy.grace)
         self._watches = Watches(context.policy, self._lag)
-        self._balance = BalanceWitness(context.store, context.provider, context.clock)
+        self._balance = BalanceWitness(context.store.account, context.provider, context.clock)
         self._looked_far = False
         self._probes = 0
         self._probe_at = 0.0
@@ -92,13 +95,14 @@ class Reconciler:
         self.polls = True
         """Whether somebody looks at what has not ended meanwhile."""
 
-        self._surplus: list[int] = []
+        # two looks may end together, of a run and of rows that are looked for late: what the first
+        # settles is remembered before the second is decided
+        self._settling = asyncio.Lock()
+        self.surplus: list[int] = []
+        """Voids whose generation turned up, and whose replacement was sent as well, by attempt."""
+
         self.reappeared = 0
         """Voids whose generation turned up, and is their row's video."""
-
-    def surplus(self, connection: Connection) -> int:
-        """Count the voids whose generation turned up, and whose replacement is paid for as well."""
-        return latecomers.surplus_of(connection, self._surplus)
 
     async def run(self) -> None:
         """Look whenever it is time, for ever; ends by itself only on a refused token."""
@@ -130,16 +134,16 @@ class Reconciler:
         late = self._watches.missed(began, self._clock.monotonic())
         if late:
             why = dict.fromkeys(late, f"the list can't be read: {error}")
-            await self._store.commit(lambda c: doubts.note_unproven(c, why))
+            await self._store.doubts.note_unproven(why)
             self._gate.wake()
 
     def hopeful(self, waiting: Collection[int]) -> int:
         """Count the doubts that may still settle by themselves, of those that wait."""
         return len(set(waiting) - self._watches.hopeless())
 
-    def young(self, waiting: Collection[int]) -> int:
-        """Count the doubts that take a slot: later they keep their money, and no slot."""
-        return len(set(waiting) - self._watches.past_grace(self._clock.monotonic()))
+    def past_grace(self) -> Collection[int]:
+        """Return the doubts that take no slot: they keep their money."""
+        return self._watches.past_grace(self._clock.monotonic())
 
     async def look_at_voids(self) -> None:
         """Look for what earlier runs took for never made, before it is bought again.
@@ -172,7 +176,8 @@ class Reconciler:
         ripe = self._watches.any_ripe(found, began)
         # before the list: what that shows as completed was not given back when this was read
         money = await self._balance.read(self._watches.over) if ripe else None
-        described = self._store.read(lambda c: self._described(c, found, began, Echo()))
+        offsets = self._store.doubts.clock_offsets([one.id for one in found])
+        described = self._described(found, offsets, began, Echo(), self._lag.longest)
         since = min(one.wide_from for one in described)
         far = self._clock.now() - FAR  # once a run: what others bought, and may be given back
         if money is not None and not self._looked_far:
@@ -181,7 +186,14 @@ class Reconciler:
         self._looked_far |= reading.covers(far)
         self._note_others(reading.generations)
         self._checkpoint("list-read")
-        await self._store.commit(lambda c: self._settle(c, reading, money, began))
+        async with self._settling:
+            await self._store.doubts.settle(
+                reading,
+                self._clock.now(),
+                None if money is None else self._beside(money, reading),
+                lambda snapshot: self._decide(snapshot, reading, began),
+                lambda decided, settled: self._remember(decided, settled, reading, began),
+            )
         self._checkpoint("doubts-settled")
         self._gate.wake()
 
@@ -199,11 +211,14 @@ class Reconciler:
         page = await read_page(self._provider, self._clock, 0)
         self._note_others(page)
         ids = [one.id for one in page]
-        await self._store.commit(lambda c: self._measure(c, began, doubts.known(c, ids)))
+        async with self._settling:
+            ours = await self._store.doubts.keep_lag(
+                ids, lambda ours: self._longer_lag(began, ours)
+            )
+            self._lag.heed(began, _bought(ours), self._jumps.spread.total_seconds())
 
-    def _suspects(self) -> Sequence[Any]:
-        since = self._clock.now() - WATCHED
-        return self._store.read(lambda c: doubts.suspects(c, since))
+    def _suspects(self) -> Sequence[SuspectAttempt]:
+        return self._store.doubts.suspects(self._clock.now() - WATCHED)
 
     def notice(self) -> bool:
         """See what is in doubt, and whether it is time to read the list for any of it."""
@@ -217,117 +232,119 @@ class Reconciler:
         return self._watches.is_due(at)
 
     def _described(
-        self, connection: Connection, rows: Sequence[Any], began: float, echo: Echo
+        self,
+        rows: Iterable[SuspectAttempt],
+        offsets: Mapping[int, ClockOffset],
+        began: float,
+        echo: Echo,
+        lag: float | None,
     ) -> list[Suspect]:
-        return [self._suspect(connection, row, began, echo) for row in rows]
+        """Return what is known of suspects, for :func:`jobs.settling.settle`."""
+        now = self._clock.now()
+        found = []
+        for row in rows:
+            standing = self._watches.standing(row.id, began, lag)
+            found.append(
+                Suspect(
+                    attempt_id=row.id,
+                    state=row.state,
+                    prompt=row.prompt,
+                    key=echo.key(row.prompt),
+                    request=row.request_key,
+                    sent_from=row.intent_at,
+                    sent_until=row.sent_until,
+                    offset=self._offset(offsets[row.id]),
+                    ripe=standing.ripe,
+                    shown=standing.shown,
+                    clean_before=standing.clean_before,
+                    adrift=row.intent_at > now + AHEAD,
+                    price=row.price,
+                    replaced_at=row.replaced_at,
+                )
+            )
+        return found
 
-    def _suspect(self, connection: Connection, row: Any, began: float, echo: Echo) -> Suspect:
-        return Suspect(
-            attempt_id=row.id,
-            state=row.state,
-            prompt=row.prompt,
-            key=echo.key(row.prompt),
-            request=row.request_key,
-            sent_from=row.intent_at,
-            sent_until=sent_until(row),
-            offset=self._offset(connection, row.id),
-            ripe=self._watches.is_ripe(row.id, began),
-            shown=self._watches.is_shown(row.id, began),
-            clean_before=self._watches.was_clean(row.id, began),
-            adrift=row.intent_at > self._clock.now() + AHEAD,
-            price=row.price or 0,
-            replaced_at=row.replaced_at,
-        )
-
-    def _offset(self, connection: Connection, attempt_id: int) -> ClockOffset:
+    def _offset(self, measured: ClockOffset) -> ClockOffset:
         """Bring together what tells how the clocks stood: our acceptances, and the last answer.
 
         A jump of our own clock while we watch makes every time of ours doubtful by that much.
         """
-        offset = doubts.clock_offset(connection, attempt_id)
         ahead = self._provider.clock_ahead
         if ahead is not None:
-            offset = offset.widened(ahead - PRECISION, ahead + PRECISION)
-        return offset.loosened(self._jumps.spread)
+            measured = measured.widened(ahead - PRECISION, ahead + PRECISION)
+        return measured.loosened(self._jumps.spread)
 
-    def _settle(
-        self,
-        connection: Connection,
-        reading: Reading,
-        money: BalanceReading | None,
-        began: float,
-    ) -> None:
-        now = self._clock.now()
-        known = doubts.known(connection, [generation.id for generation in reading.generations])
-        self._learn(connection, reading, known)
-        rows = doubts.suspects(connection, now - WATCHED)
-        witness = self._witness(connection, reading, known, rows)
-        if money is not None:
-            shown.watch(connection, money.balance, accounts.charged_so_far(connection))
-            witness = replace(witness, books=self._books(connection, money, reading))
-        settlement = settle(
-            self._described(connection, rows, began, witness.echo or Echo()),
-            reading,
-            known,
-            witness,
-            timedelta(seconds=self._policy.grace),
-            self._stable_for(began),
-        )
-        self._write(connection, settlement, now)
-        self._unstable = bool(settlement.unstable)
-        told = {row.id: row.unproven for row in rows}
-        why = {n: text for n, text in settlement.unproven.items() if told.get(n) != text}
-        doubts.note_unproven(connection, why)
-        self._watches.schedule(rows, settlement, began, now, self._clock.monotonic())
-
-    def _witness(
-        self,
-        connection: Connection,
-        reading: Reading,
-        known: Mapping[str, Acceptance],
-        rows: Sequence[Any],
-    ) -> Witness:
-        """Find out what a reading is good for."""
-        times = [row.intent_at for row in rows if row.intent_at <= self._clock.now() + AHEAD]
-        expected: Sequence[Acceptance] = ()
-        if times:
-            # a little less far back than the list was read
-            since = min(times) - WIDE + timedelta(minutes=1)
-            expected = doubts.expected(connection, min(row.id for row in rows), since)
-        lag = self._lag.longest
-        tolerance = timedelta(seconds=max(self._policy.grace, lag or 0.0)) + self._jumps.spread
-        return judge(reading, list(known.values()), expected, tolerance, lag)
-
-    def _books(
-        self, connection: Connection, money: BalanceReading, reading: Reading
-    ) -> Books | None:
-        """Compare the balance with the last quiet reading; the list tells what has not failed."""
-        return quiet.books_since(
-            connection,
+    def _beside(self, money: BalanceReading, reading: Reading) -> MoneyBeside:
+        return MoneyBeside(
             money,
-            self._clock.now(),
             # one under way may be given back a moment before its state says so
-            done={one.id for one in reading.generations if one.phase is GenerationPhase.COMPLETED},
-            strangers=self._strangers.count(lambda ids: takeovers.known_ids(connection, ids))
-            + (not self._looked_far),
+            completed=frozenset(
+                one.id for one in reading.generations if one.phase is GenerationPhase.COMPLETED
+            ),
+            strangers=self._strangers.seen,
+            more=self._strangers.more + (not self._looked_far),
             polled=self.polls,
         )
 
-    def _write(self, connection: Connection, settlement: Settlement, now: datetime) -> None:
-        for number, generation in settlement.adopt:
-            if outcomes.adopt(connection, number, generation.id, now):
-                log.info("attempt %d is settled: it is generation %s", number, generation.id)
-        for number in settlement.void:
-            reason = "not in the account's list after the grace, nor in its balance: never made"
-            if outcomes.void(connection, number, reason, now, MOST_VOIDS):
-                log.info("attempt %d is settled: it was never made", number)
-        for number, generation in settlement.appeared:
-            found = latecomers.reappear(connection, number, generation.id, now)
-            if found is None:  # its row is being sent
-                settlement.unstable.append(number)
-            self._tell_appeared(found, number, generation.id)
-        for number, candidates in settlement.contested.items():
-            doubts.note_candidates(connection, number, candidates)
+    def _decide(self, snapshot: DoubtSnapshot, reading: Reading, began: float) -> _Decided:
+        """Decide what a reading settles; what is to be remembered of it is, once it is durable."""
+        longer = self._longer_lag(reading.began, snapshot.ours)
+        lag = self._lag.longest if longer is None else longer
+        tolerance = timedelta(seconds=max(self._policy.grace, lag or 0.0)) + self._jumps.spread
+        ours = list(snapshot.ours.values())
+        witness = replace(
+            judge(reading, ours, snapshot.expected, tolerance, lag), books=snapshot.books
+        )
+        echo = witness.echo or Echo()
+        standing: dict[frozenset[str], float] = {}
+        settlement = settle(
+            self._described(snapshot.suspects, snapshot.offsets, began, echo, lag),
+            reading,
+            snapshot.ours,
+            witness,
+            timedelta(seconds=self._policy.grace),
+            self._stable_for(began, standing, lag),
+        )
+        return _Decided(settlement, WHY_VOID, MOST_VOIDS, longer, standing)
+
+    def _stable_for(
+        self, began: float, standing: dict[frozenset[str], float], lag: float | None
+    ) -> Callable[[frozenset[str]], bool]:
+        def stable(candidates: frozenset[str]) -> bool:
+            since = standing[candidates] = self._stable.get(candidates, began)
+            return began - since >= max(lag or 0.0, self._policy.poll_interval)
+
+        return stable
+
+    def _longer_lag(self, began: datetime, ours: Mapping[str, Acceptance]) -> float | None:
+        """Return how far the list lags behind, where a reading shows that it does by more."""
+        spread = self._jumps.spread.total_seconds()
+        longest = self._lag.measured(began, _bought(ours), spread)
+        return None if longest == self._lag.longest else longest
+
+    def _remember(
+        self, decided: _Decided, settled: Settled, reading: Reading, began: float
+    ) -> None:
+        """Take over what a reading told, as soon as what it settles is durable."""
+        snapshot, settlement = settled.snapshot, decided.settlement
+        spread = self._jumps.spread.total_seconds()
+        self._lag.heed(reading.began, _bought(snapshot.ours), spread)
+        self._stable = decided.standing
+        self._strangers.forget(snapshot.claimed)
+        self._tell(settled)
+        # a row that is being sent: its answer tells
+        settlement.unstable += [number for number, _, found in settled.appeared if found is None]
+        self._unstable = bool(settlement.unstable)
+        now, at = self._clock.now(), self._clock.monotonic()
+        self._watches.schedule(snapshot.suspects, settlement, began, now, at)
+
+    def _tell(self, settled: Settled) -> None:
+        for number, generation_id in settled.adopted:
+            log.info("attempt %d is settled: it is generation %s", number, generation_id)
+        for number in settled.voided:
+            log.info("attempt %d is settled: it was never made", number)
+        for number, generation_id, found in settled.appeared:
+            self._tell_appeared(found, number, generation_id)
 
     def _tell_appeared(self, found: Appeared | None, number: int, generation_id: str) -> None:
         if found is Appeared.ADOPTED:
@@ -339,7 +356,7 @@ class Reconciler:
                 number,
             )
         elif found is Appeared.SURPLUS:
-            self._surplus.append(number)
+            self.surplus.append(number)
             log.error(
                 "generation %s turned up after attempt %d had counted as never made, and its "
                 "replacement was sent: it is paid for twice, and charged to the caps",
@@ -347,32 +364,7 @@ class Reconciler:
                 number,
             )
 
-    def _stable_for(self, began: float) -> Callable[[frozenset[str]], bool]:
-        before, self._stable = self._stable, {}
 
-        def stable(candidates: frozenset[str]) -> bool:
-            since = self._stable[candidates] = before.get(candidates, began)
-            return began - since >= max(self._lag.longest or 0.0, self._policy.poll_interval)
-
-        return stable
-
-    def _learn(
-        self, connection: Connection, reading: Reading, known: Mapping[str, Acceptance]
-    ) -> None:
-        """Keep the provider's times of our generations, and see how far its list lags behind."""
-        created = {
-            ours.attempt_id: generation.created_at
-            for generation in reading.generations
-            if (ours := known.get(generation.id)) is not None
-            and not ours.dated
-            and generation.created_at is not None
-        }
-        doubts.note_created(connection, created)
-        self._measure(connection, reading.began, known)
-
-    def _measure(
-        self, connection: Connection, began: datetime, known: Mapping[str, Acceptance]
-    ) -> None:
-        shown = [(name, ours.accepted_at) for name, ours in known.items() if ours.bought]
-        if self._lag.heed(began, shown, self._jumps.spread.total_seconds()):
-            accounts.keep_list_lag(connection, self._lag.longest)
+def _bought(ours: Mapping[str, Acceptance]) -> Sequence[tuple[str, datetime]]:
+    """Return those of our generations that we bought, and when we heard of it."""
+    return [(name, one.accepted_at) for name, one in ours.items() if one.bought]

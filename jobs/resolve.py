@@ -4,27 +4,58 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
-
-from sqlalchemy import Connection
+from typing import Any, Protocol
 
 from .account_list import Reading, read_back
 from .clock import Clock, passed_since
 from .echo import resembles
 from .errors import NotAllowedError
+from .ports import JobStore
+from .ports.doubts import OwnerJob, Searched
 from .provider import Generation, Provider, UnknownGenerationError
 from .states import FOUND, AttemptState, JobState
-from .store import Store, accounts, doubts, outcomes, takeovers, views
 from .suspects import WIDE, Suspect
 from .text import folded_id, prompt_key, same_text
 from .witness import judge
 
 
+class ResolvedJob(Protocol):
+    """A job whose doubt a person settles, as it was read before."""
+
+    @property
+    def id(self) -> int:
+        """Of the job."""
+
+    @property
+    def key(self) -> str:
+        """Its name in its batch."""
+
+    @property
+    def prompt(self) -> str:
+        """What it asks for now."""
+
+    @property
+    def state(self) -> str:
+        """Of :class:`~jobs.states.JobState`."""
+
+    @property
+    def held_back(self) -> str | None:
+        """Why it waits, of :class:`~jobs.states.HeldBack`; None: it does not."""
+
+    @property
+    def attempt_id(self) -> int | None:
+        """Its last attempt; None: it has none."""
+
+    @property
+    def attempt_state(self) -> str | None:
+        """The same's, of :class:`~jobs.states.AttemptState`."""
+
+
 async def resolve_as(
-    store: Store,
+    store: JobStore,
     provider: Provider,
     clock: Clock,
-    job: Any,
+    job: ResolvedJob,
     generation_id: str,
     *,
     force: bool,
@@ -37,7 +68,7 @@ async def resolve_as(
         store: the job table.
         provider: asked whether the generation exists and carries the prompt.
         clock: time.
-        job: from :func:`jobs.store.views.find_job`.
+        job: as it is now.
         generation_id: as the provider calls it.
         force: take it although its prompt is another.
 
@@ -47,10 +78,9 @@ async def resolve_as(
         ProviderError: the provider did not answer.
     """
     waits = job.state == JobState.QUEUED and job.held_back in FOUND
-    if not waits:
-        _must_be_in_doubt(job)
+    attempt_id = None if waits else _must_be_in_doubt(job)
     generation_id = folded_id(generation_id)
-    store.read(lambda connection: _refuse_taken(connection, generation_id))
+    _refuse_taken(generation_id, store.doubts.owner_of(generation_id))
     try:
         found = await provider.generation(generation_id)
     except UnknownGenerationError as error:
@@ -64,20 +94,19 @@ async def resolve_as(
             "say --force if it is this job's all the same"
         )
     now = clock.now()
+    landed: OwnerJob | bool
+    if attempt_id is None:
+        ahead = (provider.clock_ahead or timedelta(0)).total_seconds()
+        landed = store.adoption.take_over_by_word(job.id, found, now, ahead)
+    else:
+        landed = store.doubts.adopt(attempt_id, generation_id, now)
+    if isinstance(landed, OwnerJob):  # a run found its attempt meanwhile
+        _refuse_taken(generation_id, landed)
+    else:
+        _must_have_landed(job, landed=landed)
 
-    def adopt(connection: Connection) -> bool:
-        _refuse_taken(connection, generation_id)  # a run may have found its attempt meanwhile
-        if waits:
-            ahead = (provider.clock_ahead or timedelta(0)).total_seconds()
-            return takeovers.take_over(connection, job.id, found, now, ahead)
-        return outcomes.adopt(connection, job.attempt_id, generation_id, now)
 
-    landed = store.write(adopt)
-    _must_have_landed(job, landed=landed)
-
-
-def _refuse_taken(connection: Connection, generation_id: str) -> None:
-    owner = views.attempt_of_generation(connection, generation_id)
+def _refuse_taken(generation_id: str, owner: OwnerJob | None) -> None:
     if owner is not None:
         raise NotAllowedError(
             f"generation {generation_id} belongs to job {owner.key!r} of {owner.batch!r} already"
@@ -98,7 +127,7 @@ class Search:
 
 
 async def look_for(
-    store: Store, provider: Provider, clock: Clock, job: Any, grace: timedelta
+    store: JobStore, provider: Provider, clock: Clock, job: ResolvedJob, grace: timedelta
 ) -> Search:
     """Look once at the account's list for what a doubt could be, and keep what is found.
 
@@ -108,7 +137,7 @@ async def look_for(
         store: the job table.
         provider: whose list is read.
         clock: time.
-        job: from :func:`jobs.store.views.find_job`.
+        job: as it is now.
         grace: for which the list may be behind, at least.
 
     Raises:
@@ -116,44 +145,34 @@ async def look_for(
         ProviderError: the list can't be read.
     """
     _must_be_in_doubt(job)
-    attempt = store.read(lambda connection: views.attempts_of(connection, job.id))[-1]
-    offset = store.read(lambda connection: doubts.clock_offset(connection, attempt.id))
+    doubt = store.doubts.of_job(job.id)
+    attempt = doubt.attempt
     suspect = Suspect(
         attempt_id=attempt.id,
         state=attempt.state,
         prompt=attempt.prompt,
         key=prompt_key(attempt.prompt),
-        request=attempt.request_key or "",
+        request=attempt.request_key,
         sent_from=attempt.intent_at,
-        sent_until=attempt.doubt_since or attempt.send_before,
-        offset=offset,
+        sent_until=attempt.sent_until,
+        offset=doubt.offset,
     )
     reading = await read_back(provider, clock, suspect.wide_from)
     alike = [one for one in reading.generations if could_be(suspect, one)]
-
-    def keep(connection: Connection) -> Search:
-        ours = doubts.known(connection, [one.id for one in alike])
-        found = [one for one in alike if one.id not in ours]
-        if found:
-            doubts.note_candidates(connection, attempt.id, found)
-        return Search(len(found), _trouble(connection, suspect, reading, grace))
-
-    return store.write(keep)
+    since = suspect.sent_from - WIDE + timedelta(minutes=1)
+    known = store.doubts.search(attempt.id, reading, alike, since)
+    return Search(known.found, _trouble(suspect, reading, known, grace))
 
 
-def _trouble(connection: Connection, suspect: Suspect, reading: Reading, grace: timedelta) -> str:
+def _trouble(suspect: Suspect, reading: Reading, known: Searched, grace: timedelta) -> str:
     """Say why a reading proves nothing of a doubt; empty where it shows all that we know."""
     if not reading.covers(suspect.wide_from):
         return f"the list could not be read back to {suspect.wide_from:%Y-%m-%d %H:%M} without gaps"
-    since = suspect.sent_from - WIDE + timedelta(minutes=1)
-    known = doubts.known(connection, [one.id for one in reading.generations])
-    expected = doubts.expected(connection, suspect.attempt_id, since)
-    ours = reading.to_the_end and bool(accounts.known_generations(connection))
-    if not (known or expected or ours):
+    if not (known.ours or known.expected or (reading.to_the_end and known.any_ours)):
         return ""  # nothing is known that it would have to show
-    lag = accounts.list_lag(connection)
-    tolerance = timedelta(seconds=max(grace.total_seconds(), lag or 0.0))
-    return judge(reading, list(known.values()), expected, tolerance, lag).trouble
+    tolerance = timedelta(seconds=max(grace.total_seconds(), known.lag or 0.0))
+    ours = list(known.ours.values())
+    return judge(reading, ours, known.expected, tolerance, known.lag).trouble
 
 
 def could_be(suspect: Suspect, seen: Generation) -> bool:
@@ -166,14 +185,20 @@ def could_be(suspect: Suspect, seen: Generation) -> bool:
 
 
 def resolve_never_made(
-    store: Store, clock: Clock, job: Any, *, grace: timedelta, force: bool, trouble: str = ""
+    store: JobStore,
+    clock: Clock,
+    job: ResolvedJob,
+    *,
+    grace: timedelta,
+    force: bool,
+    trouble: str = "",
 ) -> None:
     """Settle a doubt by a person's word: nothing was created; the job is queued again.
 
     Args:
         store: the job table.
         clock: time.
-        job: from :func:`jobs.store.views.find_job`.
+        job: as it is now.
         grace: after which nothing turns up any more.
         force: whatever stands against it.
         trouble: why a look at the list proves nothing, for people.
@@ -182,12 +207,12 @@ def resolve_never_made(
         NotAllowedError: the job is not in doubt, its grace is not known to be over, there are
             generations that it could be, or nothing shows that there is none.
     """
-    _must_be_in_doubt(job)
+    attempt_id = _must_be_in_doubt(job)
     now = clock.now()
-    attempt = store.read(lambda connection: views.attempts_of(connection, job.id))[-1]
+    doubt = store.doubts.of_job(job.id)
     # not by the wall clock where that can be helped: whoever corrects it must not shorten the grace
-    since = max(attempt.doubt_since, attempt.send_before)
-    passed = passed_since(attempt.doubt_clock, clock.boot(), since, now)
+    since = max(doubt.attempt.sent_until, doubt.send_before)
+    passed = passed_since(doubt.doubt_clock, clock.boot(), since, now)
     if passed is None and not force:
         raise NotAllowedError(
             f"this machine's clock says {now:%Y-%m-%d %H:%M} UTC, and the submission of "
@@ -201,10 +226,10 @@ def resolve_never_made(
             f"the submission of {job.key!r} may still turn up until {ends:%H:%M:%S} UTC; "
             "look at the account's generations then, or say --force to pay again if it does"
         )
-    if attempt.candidates and not force:
+    if doubt.candidates and not force:
         raise NotAllowedError(
             f"the submission of {job.key!r} could be any of these generations, oldest first: "
-            f"{'; '.join(_candidates(attempt.candidates))}. 'batchsora resolve "
+            f"{'; '.join(_candidates(doubt.candidates))}. 'batchsora resolve "
             f"{shlex.quote(job.key)} --generation ID' takes one; --force pays again although one "
             "may be its own"
         )
@@ -213,11 +238,7 @@ def resolve_never_made(
             f"whether {job.key!r} was made can't be seen: {trouble}. Look at the account's "
             "generations on the provider's own page, then say --force to pay again if it was"
         )
-    landed = store.write(
-        lambda connection: outcomes.void(
-            connection, job.attempt_id, "a person said that it was never made", now, on_word=True
-        )
-    )
+    landed = store.doubts.void(attempt_id, "a person said that it was never made", now)
     _must_have_landed(job, landed=landed)
 
 
@@ -233,11 +254,13 @@ def _candidates(found: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _must_be_in_doubt(job: Any) -> None:
-    if job.attempt_state != AttemptState.IN_DOUBT:
+def _must_be_in_doubt(job: ResolvedJob) -> int:
+    """Return the attempt that is in doubt."""
+    if job.attempt_id is None or job.attempt_state != AttemptState.IN_DOUBT:
         raise NotAllowedError(f"job {job.key!r} is {job.state}, not in doubt: nothing to resolve")
+    return job.attempt_id
 
 
-def _must_have_landed(job: Any, *, landed: bool) -> None:
+def _must_have_landed(job: ResolvedJob, *, landed: bool) -> None:
     if not landed:
         raise NotAllowedError(f"job {job.key!r} is no longer in doubt: it was settled meanwhile")

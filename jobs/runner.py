@@ -10,8 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection
-
 from .clock import Clock
 from .context import Checkpoint, RunContext, nothing
 from .elsewhere import Elsewhere, since_when
@@ -24,6 +22,9 @@ from .late_look import LateLook
 from .looked_for import LookedFor
 from .policy import RunPolicy
 from .poller import Poller
+from .ports import JobStore
+from .ports.account import AccountStore
+from .ports.purchases import Blocked, PurchaseStore, Recovery
 from .provider import (
     Provider,
     ProviderError,
@@ -32,10 +33,8 @@ from .provider import (
     UnknownGenerationError,
 )
 from .reconcile import Reconciler
-from .recovery import Recovery, recover
 from .scheduler import Scheduler
-from .store import Store, accounts, doubts, handing, late, outcomes, outstanding, steering, voids
-from .store.claims import Blocked
+from .store import Store
 from .suspects import WATCHED
 from .token import TokenCheck
 
@@ -89,6 +88,7 @@ class Runner:
         binds: bool = True,
     ) -> None:
         self._store = store
+        self._purchases: PurchaseStore = store.purchases
         self._binds = binds
         self._provider = provider
         self._owner = owner
@@ -112,7 +112,7 @@ class Runner:
             elsewhere=elsewhere,
             looked_for=LookedFor(
                 policy.looked_for,
-                store.read(late.newest_attempt),
+                self._purchases.newest_attempt(),
                 past=policy.looked_at is not None,
             ),
         )
@@ -123,9 +123,9 @@ class Runner:
         self._poller = Poller(context)
         self._late_look = LateLook(context, self._reconciler)
         self.recovery = Recovery(0, 0)
-        self.served: list[int] = []
+        self.served: Sequence[int] = ()
         """Batches that it served, or of which jobs were handed to it; known when it has ended."""
-        self.handed: list[int] = []
+        self.handed: Sequence[int] = ()
         """Jobs that were handed to it; known when it has ended."""
         self.surplus = 0
         """Generations that turned up too late, and are paid for twice; known when it has ended."""
@@ -161,7 +161,7 @@ class Runner:
         if self._funds.age == float("inf"):
             return self._ending_before_start()
         await self._look_at_latecomers()
-        self._store.write(lambda connection: steering.serve(connection, wanted))
+        self._purchases.serve(wanted)
         try:
             ending = self._checked(await self._serve())
             if ending.reason not in (
@@ -173,14 +173,10 @@ class Runner:
                 await self._funds.refresh()  # what the account holds now, for the status
             if ending.reason in WAITS_AFTER:
                 waits = WAITS_AFTER[ending.reason].format(ending.message)
-                self._store.write(
-                    lambda connection: steering.set_waiting(
-                        connection, dict.fromkeys(wanted, waits)
-                    )
-                )
+                self._purchases.wait(dict.fromkeys(wanted, waits))
             return ending
         finally:
-            self._store.write(self._leave)
+            self._leave()
 
     async def _look_at_latecomers(self) -> None:
         """Look at what may have come late, before anything is bought in its place.
@@ -188,8 +184,7 @@ class Runner:
         Where that fails, the rows of voids are looked for again before they are bought.
         """
         since = self._clock.now() - WATCHED
-        self._store.write(voids.follow)
-        voided = self._store.read(lambda connection: late.voided(connection, since))
+        voided = self._purchases.follow_voids(since)
         for look in (self._reconciler.look_at_voids, self._poller.look_at_given_up):
             try:
                 await look()
@@ -217,16 +212,15 @@ class Runner:
         await self._reconciler.look()
         looking = asyncio.create_task(self._reconciler.run(), name="reconciler")
         try:
-            while wait and not looking.done() and self._store.read(self._is_hopeful):
+            while (
+                wait and not looking.done() and self._reconciler.hopeful(self._purchases.doubts())
+            ):
                 await self.gate.pause(1.0)
             if looking.done():
                 looking.result()  # the token is refused now, or it is a bug
         finally:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
-
-    def _is_hopeful(self, connection: Connection) -> int:
-        return self._reconciler.hopeful(doubts.waiting(connection))
 
     async def _serve(self) -> Ending:
         scheduling = asyncio.create_task(self._scheduler.run(), name="scheduler")
@@ -251,24 +245,20 @@ class Runner:
 
     def _take_over(self) -> None:
         now = self._clock.now()
-        self._store.write(lambda connection: self._fence.claim(connection, now))
-        self.recovery = recover(self._store, now, self._clock.boot())
+        self.recovery = self._purchases.take_over(self._fence.run_id, now, self._clock.boot())
 
     def _checked(self, ending: Ending) -> Ending:
         """Return how a run really ended: over a database that is not its own, it never finished."""
-        breach = self._store.read(self._fence.breach)
-        if not breach:
+        lost = self._purchases.lost(self._fence.run_id)
+        if lost is None:
             return ending
-        return Ending(Reason.DATABASE, self._fence.told(breach, self._clock.now()))
+        return Ending(Reason.DATABASE, self._fence.told(lost, self._clock.now()))
 
-    def _leave(self, connection: Connection) -> None:
-        self.served = outstanding.served_batches(connection)
-        self.handed = handing.jobs(connection)
-        self.surplus = self._reconciler.surplus(connection)
-        if self._fence.is_ours(connection):  # else it is the other run that serves and sends
-            now, boot = self._clock.now(), self._clock.boot()
-            outcomes.doubt_all_open(connection, now, boot, living=True)
-            steering.serve_none(connection)
+    def _leave(self) -> None:
+        left = self._purchases.leave(
+            self._fence.run_id, self._clock.now(), self._clock.boot(), self._reconciler.surplus
+        )
+        self.served, self.handed, self.surplus = left.served, left.handed, left.surplus
 
     def _ending_before_start(self) -> Ending:
         if self.gate.stopping:
@@ -277,51 +267,44 @@ class Runner:
             return Ending(Reason.UNREACHABLE)
         return Ending(REFUSED[self.gate.refusal], self.gate.refusal_message)
 
-    def _account(self) -> Any:
-        return self._store.read(accounts.read_account)
-
     async def _bind(self) -> None:
-        owner = self._owner
-        if not self._binds:
-            return
-        if accounts.token_matches(self._account(), owner.origin, owner.token) is not True:
-            await self._store.commit(
-                lambda connection: accounts.bind(connection, owner.origin, owner.token)
-            )
+        owner, account = self._owner, self._store.account
+        if self._binds and account.ownership(owner.origin, owner.token).ours is not True:
+            await account.bind(owner.origin, owner.token)
 
 
-async def check_owner(store: Store, provider: Provider, owner: Owner) -> None:
+async def check_owner(store: JobStore, provider: Provider, owner: Owner) -> None:
     """Make sure that a database holds the generations of this API and account, or nobody's.
 
     Raises:
         DatabaseOwnerError: they are another's, or it could not be seen whose they are.
         TokenRefusedError: the token is not taken.
     """
-    account = store.read(accounts.read_account)
-    if accounts.token_matches(account, owner.origin, owner.token) is not False:
+    held = store.account.ownership(owner.origin, owner.token)
+    if held.ours is not False:
         return
-    if account.api_origin != owner.origin:
+    if held.origin != owner.origin:
         raise DatabaseOwnerError(
-            f"{store.path} holds the generations of {account.api_origin}, not of "
+            f"{store.path} holds the generations of {held.origin}, not of "
             f"{owner.origin}; name another database with --db, or the right API with --base-url"
         )
     # Same API, another token: a renewed one of the same account knows our generations.
-    known = store.read(accounts.known_generations)
-    if not known:
-        if store.read(accounts.has_unsettled):
+    if not held.witnesses:
+        if held.unsettled:
             raise DatabaseOwnerError(
                 f"{store.path} has submissions in doubt that were made with another token, and "
                 "nothing by which this one could show that it is of the same account; use the "
                 "token from before until they are settled, or another database with --db"
             )
         return
-    troubles = await _unless_shown(store, provider, known)
+    troubles = await _unless_shown(store.account, provider, held.witnesses)
     if troubles is None:
         return
     if isinstance(troubles, UnknownGenerationError):
         raise DatabaseOwnerError(
             f"{store.path} belongs to another account: this token does not know "
-            f"generation {known[0]}; use that account's token, or another database with --db"
+            f"generation {held.witnesses[0]}; use that account's token, or another database with "
+            "--db"
         ) from troubles
     raise DatabaseOwnerError(
         "the token is another one than before, and whether it is of the same account "
@@ -330,7 +313,7 @@ async def check_owner(store: Store, provider: Provider, owner: Owner) -> None:
 
 
 async def _unless_shown(
-    store: Store, provider: Provider, known: Sequence[str]
+    account: AccountStore, provider: Provider, known: Sequence[str]
 ) -> ProviderError | None:
     """Look whether an account shows any generation of ours; one alone may be gone or refused.
 
@@ -364,8 +347,7 @@ async def _unless_shown(
     except ProviderError as error:
         met.append(error)
     else:
-        ids = [generation.id for generation in page]
-        if store.read(lambda connection: doubts.known(connection, ids)):
+        if account.listed([generation.id for generation in page]).known:
             return None
     unknown = [error for error in met if isinstance(error, UnknownGenerationError)]
     return (unknown or met)[0]

@@ -3,10 +3,8 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Collection
-from dataclasses import replace
-
-from sqlalchemy import Connection
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from .answers import Answers
 from .context import RunContext
@@ -15,6 +13,7 @@ from .funds import Funds
 from .judge import Judge
 from .money import usd_text
 from .pace import Pacer
+from .ports.purchases import Claim, Claimed, ClaimTerms, PurchaseStore, Turn, TurnTerms
 from .provider import (
     Accepted,
     GenerationRequest,
@@ -27,17 +26,6 @@ from .provider import (
     Unsent,
 )
 from .reconcile import Reconciler
-from .store import (
-    accounts,
-    claims,
-    doubts,
-    handing,
-    looks,
-    outcomes,
-    outstanding,
-    steering,
-)
-from .store.claims import Claim, ClaimResult, ClaimTerms
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +49,24 @@ FRESH = 15.0
 """Seconds for which a balance reading is believed when it is what stands in the way."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """What a turn means for the run.
+
+    Attributes:
+        reads_again: the balance is to be read before the next turn.
+        hopeful_of_others: doubts of other batches that a look at the list may still settle.
+        waits: see :class:`jobs.ports.purchases.Decision`.
+        serving: see there.
+    """
+
+    situation: Situation
+    reads_again: bool
+    hopeful_of_others: int
+    waits: Mapping[int, str | None] | None
+    serving: bool | None
+
+
 class Scheduler:
     """Submits until the run is over.
 
@@ -74,6 +80,7 @@ class Scheduler:
 
     def __init__(self, context: RunContext, funds: Funds, reconciler: Reconciler) -> None:
         self._store = context.store
+        self._purchases: PurchaseStore = context.store.purchases
         self._provider = context.provider
         self._clock = context.clock
         self._policy = context.policy
@@ -111,17 +118,16 @@ class Scheduler:
             elif stale and self._may_submit():
                 await self._funds.refresh()
             want = self._wanted() if self._may_submit() else 0
-            result, situation, again = await self._store.commit(
-                lambda connection, want=want: self._turn(connection, want)  # type: ignore[misc]
-            )
-            if result.claims:
-                self._pacer.take(len(result.claims))
-                self._send(result.claims)
+            turn, decision = await self._turn(want)
+            if turn.claimed.claims:
+                self._pacer.take(len(turn.claimed.claims))
+                self._send(turn.claimed.claims)
                 continue
-            self._lacks_money = self._awaits_money(result)
-            if again:
+            self._lacks_money = self._awaits_money(turn.claimed)
+            if decision.reads_again:
                 await self._funds.refresh()
                 continue
+            situation = decision.situation
             if situation.outstanding.ready and (self._gate.takes_nothing or self._funds.unread):
                 self._stop_submitting()
             ending = verdict(situation)
@@ -134,10 +140,8 @@ class Scheduler:
         attempts, refused = self._judge.cut_off()
         if refused is None or ending.reason is Reason.DATABASE:
             return ending
-        put_back = await self._store.commit(
-            lambda connection: [outcomes.put_back(connection, number) for number in attempts]
-        )
-        if ending.reason is not Reason.FINISHED or not any(put_back):
+        put_back = await self._purchases.put_back(attempts)
+        if ending.reason is not Reason.FINISHED or not put_back:
             return ending
         return Ending(Reason.UNDECIDED, refused.message)
 
@@ -163,14 +167,14 @@ class Scheduler:
             if due or late or ready or self._store.change_mark() != mark:
                 return
 
-    def _awaits_money(self, result: ClaimResult) -> bool:
-        lacking = self._gate.refusal is RefusalCause.FUNDS or result.lacks_money
+    def _awaits_money(self, claimed: Claimed) -> bool:
+        lacking = self._gate.refusal is RefusalCause.FUNDS or claimed.lacks_money
         return self._policy.wait_for_funds and lacking
 
-    def _wants_reading(self, result: ClaimResult) -> bool:
+    def _wants_reading(self, claimed: Claimed) -> bool:
         """Check whether the balance stands in the way as it was read some time ago."""
-        stale = self._funds.age > FRESH and not self._awaits_money(result)
-        return stale and result.lacks_money and self._may_submit()
+        stale = self._funds.age > FRESH and not self._awaits_money(claimed)
+        return stale and claimed.lacks_money and self._may_submit()
 
     async def _look_for_money(self) -> None:
         """Read the balance, ever more rarely, until it suffices: the next claim decides that."""
@@ -183,7 +187,7 @@ class Scheduler:
 
     async def _look_before_probe(self) -> None:
         """Look, free of charge, whether a submission is worth a try after those in doubt."""
-        if self._store.read(lambda connection: outcomes.any_taken(connection, self._doubted)):
+        if self._purchases.any_taken(self._doubted):
             self._gate.served()  # only the answers were lost
             self._doubted.clear()
         elif self._may_submit() and not self._sending and not await self._funds.refresh():
@@ -219,47 +223,47 @@ class Scheduler:
             self._sending.discard(task)
             task.result()  # a bug must end the run, not vanish in a task
 
-    def _turn(self, connection: Connection, want: int) -> tuple[ClaimResult, Situation, bool]:
-        """Claim what may be claimed, and see in the same transaction what is left.
-
-        Returns:
-            What was claimed, how the run stands, and whether the balance is to be read first.
-        """
+    async def _turn(self, want: int) -> tuple[Turn, "_Decision"]:
+        """Claim what may be claimed, and see in the same transaction what is left."""
         now = self._clock.now()
-        result = ClaimResult()
-        lost = self._fence.breach(connection)
-        waiting = doubts.waiting(connection)
-        own = [number for number, is_served in waiting.items() if is_served]
-        if want and not lost:
-            terms = ClaimTerms(
-                # past its grace a doubt takes no slot: the next purchase may be what settles it
-                window=self._policy.max_in_flight - self._reconciler.young(own),
-                want=want,
-                ceiling=self._policy.price_ceiling,
-                patience=self._policy.send_within,
-                elsewhere=self._elsewhere,
-                looked_for=self._looked_for,
-            )
-            result = claims.claim(connection, now, terms, self._new_key)
-            self._note_waits(connection, self._blocks(connection, result))
-            self._warn_of_others(result)
-        elif words := self._gate.waits_for(now):
-            served = outstanding.served_batches(connection)
-            self._note_waits(connection, dict.fromkeys(served, words))
-        found = {batch: frozenset(why) for batch, why in result.blocked.items()}
-        blocked = found if want and not result.claims else None
-        gate = self._gate
-        left = outstanding.outstanding(connection, now, self._policy.not_awaited)
+        claim = ClaimTerms(
+            window=self._policy.max_in_flight,
+            want=want,
+            ceiling=self._policy.price_ceiling,
+            patience=self._policy.send_within,
+            elsewhere=self._elsewhere,
+            looked_for=self._looked_for,
+        )
+        wait = self._gate.waits_for(now)
+        terms = TurnTerms(
+            now=now,
+            run_id=self._fence.run_id,
+            new_key=self._new_key,
+            claim=claim if want else None,
+            past_grace=self._reconciler.past_grace() if want else (),
+            not_awaited=self._policy.not_awaited,
+            tells_served=bool(wait),
+        )
+        return await self._purchases.turn(
+            terms, lambda turn: self._decided(turn, want, wait), self._keep
+        )
+
+    def _decided(self, turn: Turn, want: int, wait: str) -> "_Decision":
+        """Decide what a turn means for the run; nothing is changed here."""
+        gate, claimed, left = self._gate, turn.claimed, turn.left
+        lost = "" if turn.lost is None else self._fence.words(turn.lost)
         if not self._policy.buys:
             left = replace(left, ready=False, paused=False, next_due=None)
         if lost:  # what another run has under way there is not waited for
             left = replace(left, sending=len(self._sending))
+        own = [number for number, is_served in turn.doubts.items() if is_served]
+        hopeful = self._reconciler.hopeful(turn.doubts)
         situation = Situation(
             outstanding=left,
-            blocked=blocked,
-            overdue_looks=looks.overdue_due(connection, now),
-            hopeful=self._hopeful(waiting, own),
-            crowded=result.crowded,
+            blocked=claimed.blocked if want and not claimed.claims else None,
+            overdue_looks=turn.overdue_looks,
+            hopeful=hopeful,
+            crowded=claimed.crowded,
             waits_for_funds=self._policy.wait_for_funds,
             stopping=gate.stopping,
             out_of_reach=gate.out_of_reach,
@@ -267,50 +271,52 @@ class Scheduler:
             refusal_message=gate.refusal_message,
             lost=lost,
         )
-        again = self._wants_reading(result)
-        if not lost:  # else it is the other run that says so
-            self._note_serving(connection, serving=again or serves(situation))
-        return result, situation, again
+        again = self._wants_reading(claimed)
+        serving = self._policy.buys and (again or serves(situation))
+        return _Decision(
+            situation,
+            reads_again=again,
+            hopeful_of_others=hopeful - self._reconciler.hopeful(own),
+            waits=self._news_of_waits(turn, want, wait),
+            # where the job table is lost it is the other run that says so
+            serving=None if lost or serving == self._serving else serving,
+        )
 
-    def _hopeful(self, waiting: Collection[int], own: Collection[int]) -> int:
-        """Count the doubts to wait for, other batches' too: what was bought here may settle them.
+    def _news_of_waits(self, turn: Turn, want: int, wait: str) -> Mapping[int, str | None] | None:
+        """Say per batch what stands in the way of its rest; None where that is written already."""
+        if want and turn.lost is None:
+            waits = {batch: ", ".join(sorted(why)) for batch, why in turn.claimed.blocked.items()}
+            if turn.balance is not None:
+                last = f" (${usd_text(turn.balance)} at the last look)"
+                waits = {batch: f"{text}{last}" for batch, text in waits.items()}
+        elif wait:
+            waits = dict.fromkeys(turn.served, wait)
+        else:
+            return None
+        return None if waits == self._waits else dict.fromkeys(self._waits) | waits
 
-        They are settled, and nothing of those batches is bought.
-        """
-        hopeful = self._reconciler.hopeful(waiting)
-        others = hopeful - self._reconciler.hopeful(own)
-        if others and not self._told_of_doubts:
+    def _keep(self, turn: Turn, decision: "_Decision") -> None:
+        """Remember what a turn did, once that is durable."""
+        claimed = turn.claimed
+        self._elsewhere.forget(claimed.copies)
+        for claim in claimed.claims:
+            self._elsewhere.bought(claim.request.prompt, claim.batch_id)
+        if claimed.found is not None:
+            self._looked_for.keep(claimed.found)
+        if decision.waits is not None:
+            self._waits = {batch: why for batch, why in decision.waits.items() if why is not None}
+        if decision.serving is not None:
+            self._serving = decision.serving
+        self._warn_of_others(claimed)
+        if decision.hopeful_of_others and not self._told_of_doubts:
+            # they are settled, and nothing of those batches is bought: what was bought here may
+            # settle them
             self._told_of_doubts = True
             words = "of other batches are looked for before this run ends"
-            log.warning("%d unconfirmed submission(s) %s", others, words)
-        return hopeful
+            log.warning("%d unconfirmed submission(s) %s", decision.hopeful_of_others, words)
 
-    def _note_serving(self, connection: Connection, *, serving: bool) -> None:
-        """Write down in the turn itself, which saw all that was handed over, whether more is."""
-        serving = serving and self._policy.buys
-        if serving != self._serving:
-            handing.set_serving(connection, serving=serving)
-            self._serving = serving
-
-    @staticmethod
-    def _blocks(connection: Connection, result: ClaimResult) -> dict[int, str]:
-        """Say per batch what stands in the way of its rest."""
-        waits = {batch: ", ".join(sorted(why)) for batch, why in result.blocked.items()}
-        if result.lacks_money:
-            balance = accounts.read_account(connection).balance_micros
-            waits = {
-                batch: f"{text} (${usd_text(balance)} at the last look)"
-                for batch, text in waits.items()
-            }
-        return waits
-
-    def _note_waits(self, connection: Connection, waits: dict[int, str]) -> None:
-        if waits != self._waits:
-            steering.set_waiting(connection, dict.fromkeys(self._waits) | waits)
-            self._waits = waits
-
-    def _warn_of_others(self, result: ClaimResult) -> None:
-        for generation_id in result.elsewhere:
+    def _warn_of_others(self, claimed: Claimed) -> None:
+        for generation_id in claimed.others:
             level = logging.DEBUG if self._warned else logging.WARNING
             self._warned = True
             log.log(
@@ -323,7 +329,7 @@ class Scheduler:
     def _new_key(self) -> str:
         return str(uuid.UUID(int=self._chance.getrandbits(128), version=4))
 
-    def _send(self, claimed: list[Claim]) -> None:
+    def _send(self, claimed: Sequence[Claim]) -> None:
         for claim in claimed:
             self._checkpoint("intent-written")
             task = asyncio.create_task(self._submit(claim), name=f"submit {claim.job_key}")
@@ -340,9 +346,7 @@ class Scheduler:
             self._checkpoint("answer-read")
             outcome = await self._judge.judged(claim, outcome)
             self._heed(claim, outcome)
-            await self._store.commit(
-                lambda connection: self._answers.write(connection, claim, outcome)
-            )
+            await self._answers.keep(claim, outcome)
             self._checkpoint("outcome-written")
         finally:
             if len(self._sending) <= ROOM_FROM:  # else no turn could do anything

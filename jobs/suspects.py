@@ -1,7 +1,9 @@
 """Attempts whose generation may be in the account without our knowing its id, and their fates."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from .clock import UNMEASURED
 from .provider import Generation
@@ -18,6 +20,29 @@ WATCHED = timedelta(hours=1)
 
 AHEAD = timedelta(minutes=1)
 """An intent that lies further in our future was written by a clock that has been set back."""
+
+
+class Appeared(StrEnum):
+    """What a void's generation is that turned up."""
+
+    ADOPTED = "adopted"
+    SURPLUS = "surplus"
+
+
+def shown_since(intents: Iterable[datetime], now: datetime) -> datetime | None:
+    """Return from when on a reading for suspects must show what was sent, by our clock.
+
+    That is a little less far back than the list is read.
+
+    Args:
+        intents: when those of the suspects were written.
+        now: the time.
+
+    Returns:
+        None where no clock tells.
+    """
+    times = [intent for intent in intents if intent <= now + AHEAD]
+    return min(times) - WIDE + timedelta(minutes=1) if times else None
 
 
 @dataclass(frozen=True, slots=True)

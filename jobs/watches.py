@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
 from .lag import LagMeter
 from .policy import RunPolicy
+from .ports.doubts import SuspectAttempt
 from .states import AttemptState
 from .suspects import Settlement
 
@@ -54,6 +55,14 @@ class Watch:
         return self.fruitless >= FRUITLESS
 
 
+class Standing(NamedTuple):
+    """How long a suspect has been watched, as :class:`jobs.suspects.Suspect` says it."""
+
+    ripe: bool = False
+    shown: bool = False
+    clean_before: bool = False
+
+
 class Watches:
     """The suspects of one run.
 
@@ -72,19 +81,22 @@ class Watches:
     @property
     def over(self) -> float:
         """Return the seconds after its request's end from which a doubt's absence counts."""
-        return self._grace + (self._lag.longest or 0.0)
+        return self._over(self._lag.longest)
 
-    def heed(self, suspects: Sequence[Any], now: datetime, at: float) -> None:
+    def _over(self, lag: float | None) -> float:
+        return self._grace + (lag or 0.0)
+
+    def heed(self, suspects: Sequence[SuspectAttempt], now: datetime, at: float) -> None:
         """Take in which suspects there are.
 
         Args:
-            suspects: from :func:`jobs.store.doubts.suspects`, without those under way.
+            suspects: from :meth:`jobs.ports.doubts.DoubtStore.suspects`, without those under way.
             now: the wall-clock time.
             at: the monotonic clock's.
         """
         for row in suspects:
             if row.id not in self._watches:
-                passed = (now - sent_until(row)).total_seconds()
+                passed = (now - row.sent_until).total_seconds()
                 # a doubt is looked for at once; a void was looked for when it became one
                 later = WATCH_EVERY if row.state == AttemptState.VOID else 0.0
                 credit = min(max(passed, -self._send_patience), 0.0)
@@ -101,36 +113,40 @@ class Watches:
         """Return the attempts that wait for a person."""
         return frozenset(number for number, watch in self._watches.items() if watch.hopeless)
 
-    def is_ripe(self, number: int, began: float) -> bool:
-        """Check whether a reading began after the grace of a suspect."""
-        watch = self._watches.get(number)
-        return watch is not None and watch.age(began) >= self.over
+    def standing(self, number: int, began: float, lag: float | None) -> Standing:
+        """Return how long a suspect has been watched when a reading began.
 
-    def any_ripe(self, suspects: Sequence[Any], began: float) -> bool:
+        The balance may be a grace late as well; a clean reading counts from a grace later on.
+
+        Args:
+            number: of the attempt.
+            began: when the reading did, by the monotonic clock.
+            lag: seconds by which the list is late at most, with that reading.
+        """
+        watch = self._watches.get(number)
+        if watch is None:
+            return Standing()
+        over, age = self._over(lag), watch.age(began)
+        clean_at = watch.clean_at
+        clean_before = clean_at is not None and began - clean_at >= self._grace
+        return Standing(age >= over, age >= over + self._grace, clean_before)
+
+    def any_ripe(self, suspects: Sequence[SuspectAttempt], began: float) -> bool:
         """Check whether a reading began after the grace of any of some suspects in doubt."""
         doubtful = (row.id for row in suspects if row.state == AttemptState.IN_DOUBT)
-        return any(self.is_ripe(number, began) for number in doubtful)
-
-    def is_shown(self, number: int, began: float) -> bool:
-        """Check whether the balance must show a suspect: it may be a grace late as well."""
-        watch = self._watches.get(number)
-        return watch is not None and watch.age(began) >= self.over + self._grace
+        return any(self.standing(number, began, self._lag.longest).ripe for number in doubtful)
 
     def past_grace(self, at: float) -> frozenset[int]:
         """Return the suspects that were not just sent, as far as this process knows."""
         return frozenset(n for n, watch in self._watches.items() if watch.age(at) >= self.over)
 
-    def was_clean(self, number: int, began: float) -> bool:
-        """Check whether an earlier clean reading, a grace ago, did not show a suspect."""
-        watch = self._watches.get(number)
-        return (
-            watch is not None
-            and watch.clean_at is not None
-            and began - watch.clean_at >= self._grace
-        )
-
     def schedule(
-        self, suspects: Sequence[Any], found: Settlement, began: float, now: datetime, at: float
+        self,
+        suspects: Sequence[SuspectAttempt],
+        found: Settlement,
+        began: float,
+        now: datetime,
+        at: float,
     ) -> None:
         """Note what was seen of each suspect, and when the list is read for it again."""
         for row in suspects:
@@ -139,7 +155,7 @@ class Watches:
                 continue
             unstable = row.id in found.unstable
             if row.state == AttemptState.VOID and not unstable:
-                watched = (now - row.ended_at).total_seconds()
+                watched = 0.0 if row.ended_at is None else (now - row.ended_at).total_seconds()
                 watch.look_at = at + min(max(watched, WATCH_EVERY), WATCH_SLOWEST)
                 continue
             if row.id in found.clean and watch.clean_at is None:
@@ -180,13 +196,3 @@ class Watches:
         if watch.clean_at is not None and watch.clean_at + self._grace > at:
             return min(pace, watch.clean_at + self._grace - at)
         return pace
-
-
-def sent_until(row: Any) -> datetime:
-    """Return when the request of an attempt can't have been under way any more.
-
-    It is the end of its socket, which was seen; after a crash the moment at which a later runner
-    took the lock, or ``send_before`` (:func:`jobs.store.outcomes.doubt_all_open`).
-    """
-    until: datetime = row.doubt_since or row.send_before
-    return until

@@ -17,7 +17,7 @@ from batchsora.app.session import Endpoint
 from batchsora.app.wording import BUY_THEM, SHOWN, paid_before, wait_or_take
 from batchsora.runblob.adapter import RunBlobProvider
 from jobs.clock import Clock
-from jobs.earlier import EarlierWork, find_earlier, hold_back, settled, take_over
+from jobs.earlier import EarlierWork, find_earlier, hold_back, take_over
 from jobs.looked_for import Wish
 from jobs.provider import ProviderError, TokenRefusedError
 from jobs.runner import check_owner
@@ -53,7 +53,7 @@ class Earlier(NamedTuple):
 
     Attributes:
         waiting: the jobs that wait, because nobody said that they may be bought.
-        looked_at: as :func:`jobs.earlier.settled` names them.
+        looked_at: as :meth:`jobs.earlier.EarlierWork.unchanged` names them.
     """
 
     waiting: frozenset[int] = frozenset()
@@ -104,11 +104,13 @@ def settle_earlier(
     if work.not_looked:
         _settle_not_looked(store, sought, work, choice, clock, asker)
     _settle_elsewhere(store, sought, choice, clock, asker)
-    return store.read(
-        lambda connection: Earlier(
-            frozenset(takeovers.waiting(connection, sought.batch_ids)), settled(connection, work)
-        )
-    )
+
+    def left(connection: Connection) -> Earlier:
+        now = takeovers.wishes(connection, work.compared, free=True)
+        waiting = frozenset(takeovers.waiting(connection, sought.batch_ids))
+        return Earlier(waiting, work.unchanged(now))
+
+    return store.read(left)
 
 
 def tell_of_others(store: Store, batch_ids: list[int], asker: Asker) -> None:

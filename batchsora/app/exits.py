@@ -13,9 +13,9 @@ from jobs.errors import (
     DatabaseVersionError,
     EngineError,
 )
+from jobs.ports.purchases import Blocked
 from jobs.provider import ThrottledError, TokenRefusedError, UnreachableError
 from jobs.states import JobState
-from jobs.store.claims import Blocked
 from jobs.store.views import BatchStatus
 
 

@@ -31,11 +31,11 @@ from jobs.errors import DatabaseLockedError, NotAllowedError, NotFoundError
 from jobs.ledger import batch_key
 from jobs.lock import current_runner
 from jobs.money import usd_text
+from jobs.ports.purchases import Blocked
 from jobs.schema import version
 from jobs.spec import JobSpec
 from jobs.states import HeldBack, JobState
 from jobs.store import Store, accounts, batches, handing, room, steering, views
-from jobs.store.claims import Blocked
 from jobs.store.rows import request_key
 from jobs.store.unended import is_unended
 

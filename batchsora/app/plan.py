@@ -29,12 +29,12 @@ from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.filtered import LeftOut
 from batchsora.manifest.read import Manifest
 from jobs.clock import SystemClock
-from jobs.earlier import NOTHING_SHOWN, compared, write_held
+from jobs.earlier import NOTHING_SHOWN, comparison
 from jobs.errors import LoadError
 from jobs.matching import Clocks
 from jobs.money import cap_micros, usd_text
 from jobs.states import ASKED_BY_NAME, JobState
-from jobs.store import Store, accounts, incoming, past, steering, views
+from jobs.store import Store, accounts, adoption_store, incoming, past, steering, views
 from jobs.store.loading import LoadReport
 from jobs.store.past import Paid
 
@@ -234,7 +234,7 @@ def rehearse(
     if not paused:  # else a run ends before it asks for anything
         sought = rows_sought(connection, [batch_id], pick, named=True)
         seen.paid_before = [one.paid for one in past.hold(connection, sought)]
-        write_held(connection, compared(connection, sought, NOTHING_SHOWN, Clocks(now)))
+        adoption_store.hold_compared(connection, comparison(sought, NOTHING_SHOWN, Clocks(now)))
         ask_for(connection, sought, now, again=False)
     for row in views.wanted_counts(connection, batch_id):
         reason = _why_it_waits(row.state, row.held_back, paused=paused)

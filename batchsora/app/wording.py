@@ -11,8 +11,8 @@ from batchsora.download import DownloadPolicy
 from batchsora.manifest.errors import RowProblem
 from jobs.ending import Ending, Reason
 from jobs.money import usd_text
+from jobs.ports.purchases import Blocked
 from jobs.states import HeldBack, JobState
-from jobs.store.claims import Blocked
 from jobs.store.loading import LoadReport
 from jobs.store.past import Paid
 from jobs.store.views import BatchStatus

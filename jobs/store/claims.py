@@ -5,9 +5,7 @@ pause, edits and caps come from other processes too.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -24,10 +22,9 @@ from sqlalchemy import (
     update,
 )
 
-from ..elsewhere import Elsewhere
 from ..ledger import Scope, keys_of
-from ..looked_for import LookedFor
-from ..provider import GenerationRequest
+from ..looked_for import FoundInTurn
+from ..ports.purchases import Blocked, Claim, Claimed, ClaimTerms
 from ..states import AttemptState, HeldBack, JobState
 from ..tables import ATTEMPT, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
 from ..text import prompt_key
@@ -43,19 +40,6 @@ MOST_TWINS = 200
 looks no further: a query has limits."""
 
 
-class Blocked(StrEnum):
-    """Why a queued job can't be bought now."""
-
-    PAUSED = "the pause of the batch"
-    BATCH_CAP = "budget of the batch"
-    CAMPAIGN_CAP = "budget of a campaign"
-    DAY_CAP = "budget of the day"
-    BALANCE = "balance"
-    PRICE = "price above --max-price"
-    LEARNING = "the first answer that tells a price"
-    TWIN = "another job with the same prompt"
-
-
 BY_SCOPE = {
     Scope.BATCH: Blocked.BATCH_CAP,
     Scope.CAMPAIGN: Blocked.CAMPAIGN_CAP,
@@ -64,91 +48,37 @@ BY_SCOPE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A job whose intent is on disk and whose money is held: its POST may leave."""
-
-    attempt_id: int
-    job_id: int
-    job_key: str
-    kind: str
-    request: GenerationRequest
-    idempotency_key: str
-    send_before: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimTerms:
-    """The terms on which jobs may be claimed.
-
-    Attributes:
-        window: unfinished generations at most, over all batches (``--max-in-flight``).
-        want: claims at most now (what the pace allows).
-        ceiling: micros to hold for a kind whose price nobody knows yet.
-        patience: how long after the intent its POST may still leave.
-        elsewhere: what others are seen to buy.
-        looked_for: which rows may be bought without another look at what there is of them.
-    """
-
-    window: int
-    want: int
-    ceiling: int
-    patience: timedelta
-    elsewhere: Elsewhere = field(default_factory=Elsewhere)
-    looked_for: LookedFor = field(default_factory=LookedFor)
-
-
-@dataclass(slots=True)
-class ClaimResult:
-    """What was claimed, and per batch id what stood in the way of the rest.
-
-    Attributes:
-        elsewhere: generations of others because of which jobs were held back.
-        crowded: True when paid generations fill the window, of whichever batch, or rows wait for a
-            look at the account's list: room will come.
-    """
-
-    claims: list[Claim] = field(default_factory=list)
-    blocked: dict[int, set[Blocked]] = field(default_factory=dict)
-    elsewhere: list[str] = field(default_factory=list)
-    crowded: bool = False
-
-    @property
-    def lacks_money(self) -> bool:
-        """Check whether the balance stands in the way of any batch."""
-        return any(Blocked.BALANCE in why for why in self.blocked.values())
-
-
 def claim(
     connection: Connection, now: datetime, terms: ClaimTerms, new_key: Callable[[], str]
-) -> ClaimResult:
+) -> Claimed:
     """Claim as many due jobs as terms, caps and prices allow.
 
     What a person handed over goes first, then the batches that the runner was started for, and
     last what a run has put back.
     """
-    result = ClaimResult()
     under_way = {row.state: row.jobs for row in _UNDER_WAY.all(connection)}
     want = min(terms.want, terms.window - sum(under_way.values()))
     if want <= 0:
-        result.crowded = JobState.PENDING in under_way or JobState.PROCESSING in under_way
-        return result
+        return Claimed(crowded=JobState.PENDING in under_way or JobState.PROCESSING in under_way)
     day = accounts.current_day(connection, now)
-    result.elsewhere += others.hold_back_copied(connection, terms.elsewhere).values()
-    till = Till(connection)
+    theirs, copies = others.hold_back_copied(connection, terms.elsewhere)
+    till, found = Till(connection), FoundInTurn(terms.looked_for)
+    claimed: list[Claim] = []
+    blocked: dict[int, frozenset[Blocked]] = {}
+    crowded = False
     for batch, queue in queues(connection):
         if want <= 0:
             break
-        picker = _Picker(connection, now, terms, day, batch, queue, new_key, till)
+        picker = _Picker(connection, now, terms, day, batch, queue, new_key, till, found)
         claims = picker.pick(want)
         want -= len(claims)
-        result.claims += claims
-        result.elsewhere += picker.elsewhere
-        result.crowded |= bool(picker.lacking)
+        claimed += claims
+        theirs += picker.elsewhere
+        crowded |= bool(picker.lacking)
         if picker.blocked:
-            result.blocked.setdefault(batch.id, set()).update(picker.blocked)
+            blocked[batch.id] = blocked.get(batch.id, frozenset()) | picker.blocked
     till.write()
-    return result
+    return Claimed(claimed, blocked, theirs, crowded, found, copies)
 
 
 _UNDER_WAY = Prepared(
@@ -218,9 +148,11 @@ class _Picker:
         queue: Queue,
         new_key: Callable[[], str],
         till: Till,
+        found: FoundInTurn,
     ) -> None:
         self._connection = connection
         self._till = till
+        self._found = found
         self._now = now
         self._terms = terms
         self._day = day
@@ -299,9 +231,7 @@ class _Picker:
                 self.elsewhere.append(theirs)
                 return None
         last = None if job.attempt_id is None else _LAST.first(self._connection, id=job.attempt_id)
-        if self._terms.looked_for.lacks(job, last) or self._waits_for_another_batch(
-            job, request, twin
-        ):
+        if self._found.lacks(job, last) or self._waits_for_another_batch(job, request, twin):
             self.lacking.append(job.id)
             return None
         hold, alone = self._hold(job.kind)
@@ -314,9 +244,8 @@ class _Picker:
             self._close(campaign, job.kind, BY_SCOPE[full.scope])
             return None
         made = self._write_intent(job, hold, same, request)
-        self._terms.looked_for.note_asked(job.batch_id, request, made.attempt_id)
+        self._found.note_asked(job.batch_id, request, made.attempt_id)
         self._till.hold(scopes, hold)
-        self._terms.elsewhere.bought(job.prompt, job.batch_id)
         if alone:
             # the first of an unknown kind goes alone: the others wait for the price it tells
             self._close(None, job.kind, Blocked.LEARNING)
@@ -324,11 +253,10 @@ class _Picker:
 
     def _waits_for_another_batch(self, job: Any, request: str, twin: Any) -> bool:
         """Check whether another batch of the run has bought the row's request, or is about to."""
-        looked_for = self._terms.looked_for
-        if not self._batch.of_manifest or not looked_for.asks_past(job):
+        if not self._batch.of_manifest or not self._found.asks_past(job):
             return False
         unsettled = twin is not None
-        found = meanwhile.bought(self._connection, job, request, looked_for, unsettled=unsettled)
+        found = meanwhile.bought(self._connection, job, request, self._found, unsettled=unsettled)
         if found is not None and not found.open:
             by = {job.id: found.generation_id}
             holding.hold_back(self._connection, by, HeldBack.PAID_BEFORE)
@@ -370,4 +298,13 @@ class _Picker:
         )
         if _TAKE.run(self._connection, job=job.id, attempt=attempt_id, at=self._now) != 1:
             raise RuntimeError(f"job {job.id} left the queue inside our transaction")
-        return Claim(attempt_id, job.id, job.key, job.kind, request_of(job), key, send_before)
+        return Claim(
+            attempt_id=attempt_id,
+            job_id=job.id,
+            batch_id=job.batch_id,
+            job_key=job.key,
+            kind=job.kind,
+            request=request_of(job),
+            idempotency_key=key,
+            send_before=send_before,
+        )

@@ -13,9 +13,15 @@ from sqlalchemy.pool import NullPool
 
 from ..mounts import refuse_network_drive
 from ..owners import refuse_planted_files
+from ..ports.purchases import Lost
 from ..schema import open_file
+from .account_store import SqliteAccount
+from .adoption_store import SqliteAdoption
+from .doubt_store import SqliteDoubts
 from .prepared import driver
-from .same_file import Change, OpenedFile
+from .purchase_store import SqlitePurchases
+from .same_file import OpenedFile
+from .update_store import SqliteUpdates
 from .writer import Writer, unusable
 
 T = TypeVar("T")
@@ -73,6 +79,12 @@ class Store:
         self._writer = Writer(self._connection, path, observer)
         self._opened = OpenedFile.at(path)
         self._may_write = False
+        # what the engine asks for, by role (jobs/ports)
+        self.account = SqliteAccount(self)
+        self.adoption = SqliteAdoption(self)
+        self.doubts = SqliteDoubts(self)
+        self.purchases = SqlitePurchases(self)
+        self.updates = SqliteUpdates(self)
 
     def _connect(self, pragma: str) -> Connection:
         with self._in_words("opened"):
@@ -110,13 +122,17 @@ class Store:
         """
         return self._writer.spool(work)
 
-    async def commit(self, work: Callable[[Connection], T]) -> T:
+    async def commit(
+        self, work: Callable[[Connection], T], then: Callable[[T], None] | None = None
+    ) -> T:
         """Run work in the next group commit; durable when this returns.
+
+        ``then`` is called with what it returned once that is durable, before any other task runs.
 
         The work is done even when the waiting task is cancelled: an answer that was paid for is
         written down whoever still wants to hear of it.
         """
-        return await self._writer.submit(work)
+        return await self._writer.submit(work, then)
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run work on one consistent snapshot."""
@@ -139,7 +155,7 @@ class Store:
                 driver(self._reader).execute("COMMIT")
             self._reader.rollback()  # SQLAlchemy's own idea of a transaction
 
-    def change_of_file(self) -> Change | None:
+    def change_of_file(self) -> Lost | None:
         """Return what became of the file since it was opened; None when it is still there."""
         return self._opened.change()
 

@@ -7,7 +7,6 @@ buys it again. Only what a later attempt may have bought too is paid for twice (
 
 from collections.abc import Collection
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, text, update
@@ -15,6 +14,7 @@ from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, t
 from ..columns import sql_list
 from ..ledger import Scope, twice_key
 from ..states import AttemptState, JobState, sources
+from ..suspects import Appeared
 from ..tables import ATTEMPT, BUDGET, JOB, LIVE
 from .prepared import Prepared
 from .rows import (
@@ -139,13 +139,6 @@ _CLEAN: Final[dict[str, Any]] = {
     "completed_at": None,
     **ASKED,
 }
-
-
-class Appeared(StrEnum):
-    """What a void's generation is that turned up."""
-
-    ADOPTED = "adopted"
-    SURPLUS = "surplus"
 
 
 def reappear(

@@ -1,15 +1,15 @@
 """What a look at a generation found: progress, its end, or that our patience is over."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, text, update
 
 from ..columns import UtcDateTime
 from ..ledger import Refunds
-from ..provider import Generation, GenerationPhase
+from ..ports.updates import ANNOUNCED, FAR, Due, Progress
+from ..provider import GenerationPhase
 from ..states import UNENDED, AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, BATCH, JOB, TALLY, UNSETTLED
 from . import latecomers
@@ -17,24 +17,7 @@ from .prepared import Prepared, as_list, one_of
 from .rows import attempt_row, move_attempt, move_job, move_money
 
 ACCEPTED = text("attempt.state = 'accepted'")
-FAR = 20_000
-"""Generations of ours that are counted to find one in the account's list."""
-
-ANNOUNCED = datetime.fromtimestamp(0, UTC)
-"""The next look of a generation whose end a callback announced: due, whatever the clock says."""
-
 QUEUED_JOB = text("job.state = 'queued'")
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A generation of ours that is to be looked at."""
-
-    attempt_id: int
-    generation_id: str
-    accepted_at: datetime
-    overdue: bool
-    announced: bool = False
 
 
 _NOW = bindparam("now", type_=UtcDateTime())
@@ -175,9 +158,11 @@ def pending_ids(connection: Connection, generation_ids: Sequence[str]) -> dict[s
     return {row.generation_id: row for row in rows}
 
 
-def postpone(connection: Connection, attempt_id: int, next_look_at: datetime) -> None:
-    """Set when a generation is looked at again."""
-    _POSTPONE.run(connection, attempt=attempt_id, next_look=next_look_at)
+def postpone(connection: Connection, next_looks: Mapping[int, datetime]) -> None:
+    """Set when generations are looked at again, by attempt."""
+    _POSTPONE.run_each(
+        connection, [{"attempt": number, "next_look": at} for number, at in next_looks.items()]
+    )
 
 
 def look_again_at_overdue(connection: Connection, now: datetime) -> int:
@@ -203,15 +188,6 @@ def heed_clock(connection: Connection, now: datetime, farthest: timedelta) -> No
 def overdue_due(connection: Connection, now: datetime) -> bool:
     """Say whether an overdue generation is to be looked at."""
     return _OVERDUE_DUE.first(connection, now=now) is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far an unfinished generation is, and when it is looked at again."""
-
-    attempt: Any
-    seen: Generation
-    next_look_at: datetime
 
 
 _PROGRESS = Prepared(

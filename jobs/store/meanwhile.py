@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
-from ..looked_for import LookedFor
+from ..looked_for import FoundInTurn
 from ..states import AttemptState
 from ..tables import ATTEMPT, PAID, UNSETTLED
 from ..text import prompt_key
@@ -45,7 +45,7 @@ class Meanwhile:
 
 
 def bought(
-    connection: Connection, job: Any, request: str, looked_for: LookedFor, *, unsettled: bool
+    connection: Connection, job: Any, request: str, looked_for: FoundInTurn, *, unsettled: bool
 ) -> Meanwhile | None:
     """Find what another batch has bought since the run began that a row asks for.
 

@@ -1,6 +1,6 @@
 """Holding rows back that somebody else is seen to buy (:mod:`jobs.elsewhere`)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select, update
@@ -63,7 +63,11 @@ def _unsettled(connection: Connection, elsewhere: Elsewhere) -> set[str]:
     return {elsewhere.echo.key(prompt) for prompt in _UNSETTLED_PROMPTS.column(connection)}
 
 
-def hold_back_copied(connection: Connection, elsewhere: Elsewhere) -> dict[int, str]:
+Both = Mapping[str, tuple[str, int]]
+"""Shown prompts that this run bought, with a generation of others and our batch."""
+
+
+def hold_back_copied(connection: Connection, elsewhere: Elsewhere) -> tuple[list[str], Both]:
     """Hold whole batches back when others bought several prompts that this run has bought too.
 
     Two copies of a database buy the same rows in the same order: neither sees a row of the other
@@ -71,19 +75,19 @@ def hold_back_copied(connection: Connection, elsewhere: Elsewhere) -> dict[int, 
     may be ours.
 
     Returns:
-        The generation that is the reason, by batch; empty where there is none.
+        The generations that are the reason, one a batch; and what was dealt with by this: it is to
+        be forgotten (:meth:`Elsewhere.forget`).
     """
     if not elsewhere.suspicious:
-        return {}
+        return [], {}
     both = elsewhere.both()
     seen = [generation for generation, _ in both.values()]
     ours = known_ids(connection, seen) | {row.held_back_by for row in _awaited(connection, seen)}
-    elsewhere.forget(key for key, (generation, _) in both.items() if generation in ours)
+    own = {key: found for key, found in both.items() if found[0] in ours}
     unsettled = _unsettled(connection, elsewhere)
-    theirs = {key: found for key, found in elsewhere.both().items() if key not in unsettled}
+    theirs = {k: found for k, found in both.items() if k not in own and k not in unsettled}
     if not elsewhere.enough(theirs):
-        return {}
-    elsewhere.forget(theirs)  # once: whoever releases the rows knows of these
+        return [], own
     held = {batch_id: generation for generation, batch_id in theirs.values()}
     for batch_id, generation in held.items():
         connection.execute(
@@ -91,7 +95,7 @@ def hold_back_copied(connection: Connection, elsewhere: Elsewhere) -> dict[int, 
             .where(BUYABLE, JOB.c.batch_id == batch_id)
             .values(held_back=HeldBack.ELSEWHERE, held_back_by=generation, handed=False)
         )
-    return held
+    return [*held.values()], own | theirs  # once: whoever releases the rows knows of these
 
 
 def _not_ours(connection: Connection, made: Sequence[str], request: str) -> str | None:

@@ -7,32 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, func, or_, select, text
 
+from ..ports.purchases import Outstanding
 from ..states import HeldBack, JobState
 from ..tables import BATCH, BUYABLE, JOB, LATER, TALLY
 from . import handing
 from .files import UNFILED_JOB
 from .prepared import Prepared, as_list, one_of
-
-
-@dataclass(slots=True)
-class Outstanding:
-    """What is still to do of the active batches, and of the jobs that were handed over.
-
-    Attributes:
-        ready: something is queued and due.
-        paused: something is queued in a batch that a person paused.
-        sending: jobs with an open attempt, at least.
-        pending: jobs that are paid and not finished, at least.
-        in_doubt: jobs that wait for their doubt to be settled, at least.
-        next_due: when the first job that is queued for later is due; None: there is none.
-    """
-
-    ready: bool = False
-    paused: bool = False
-    sending: int = 0
-    pending: int = 0
-    in_doubt: int = 0
-    next_due: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -131,37 +111,43 @@ def outstanding(
         now: what is due by then is ready.
         not_awaited: batches that are not waited for while they are paused.
     """
-    left = Outstanding()
+    sending = pending = in_doubt = 0
+    queued: list[Outstanding] = []
     for batch in _ACTIVE.all(connection):
         counts = {row.state: row.jobs for row in _COUNTS.all(connection, batch=batch.id)}
-        left.sending += counts.get(JobState.SUBMITTING, 0)
-        left.in_doubt += counts.get(JobState.IN_DOUBT, 0)
-        left.pending += counts.get(JobState.PENDING, 0) + counts.get(JobState.PROCESSING, 0)
+        sending += counts.get(JobState.SUBMITTING, 0)
+        in_doubt += counts.get(JobState.IN_DOUBT, 0)
+        pending += counts.get(JobState.PENDING, 0) + counts.get(JobState.PROCESSING, 0)
         if counts.get(JobState.QUEUED, 0):
-            _add_queued(connection, batch, now, not_awaited, left, _OF_BATCH)
+            queued.append(_queued(connection, batch, now, not_awaited, _OF_BATCH))
     if handing.anything(connection):
-        left.sending += handing.in_state(connection, JobState.SUBMITTING)
-        left.in_doubt += handing.in_state(connection, JobState.IN_DOUBT)
-        left.pending += handing.in_state(connection, JobState.PENDING)
-        left.pending += handing.in_state(connection, JobState.PROCESSING)
+        sending += handing.in_state(connection, JobState.SUBMITTING)
+        in_doubt += handing.in_state(connection, JobState.IN_DOUBT)
+        pending += handing.in_state(connection, JobState.PENDING)
+        pending += handing.in_state(connection, JobState.PROCESSING)
         for number in handing.batches(connection, [JobState.QUEUED]):
             batch = _ONE.first(connection, batch=number)
-            _add_queued(connection, batch, now, not_awaited, left, _OF_HANDED)
-    return left
+            queued.append(_queued(connection, batch, now, not_awaited, _OF_HANDED))
+    return Outstanding(
+        ready=any(part.ready for part in queued),
+        paused=any(part.paused for part in queued),
+        sending=sending,
+        pending=pending,
+        in_doubt=in_doubt,
+        next_due=min((part.next_due for part in queued if part.next_due), default=None),
+    )
 
 
-def _add_queued(
-    connection: Connection,
-    batch: Any,
-    now: datetime,
-    not_awaited: Collection[int],
-    left: Outstanding,
-    queue: _Queue,
-) -> None:
+def _queued(
+    connection: Connection, batch: Any, now: datetime, not_awaited: Collection[int], queue: _Queue
+) -> Outstanding:
+    """See what is queued of a batch."""
     if batch.paused:
-        if batch.id not in not_awaited:
-            left.paused |= queue.any.first(connection, batch=batch.id) is not None
-        return
-    left.ready |= queue.ready.first(connection, now=now, batch=batch.id) is not None
-    due = queue.later.scalar(connection, now=now, batch=batch.id)
-    left.next_due = min(filter(None, (left.next_due, due)), default=None)
+        awaited = batch.id not in not_awaited
+        return Outstanding(
+            paused=awaited and queue.any.first(connection, batch=batch.id) is not None
+        )
+    return Outstanding(
+        ready=queue.ready.first(connection, now=now, batch=batch.id) is not None,
+        next_due=queue.later.scalar(connection, now=now, batch=batch.id),
+    )

@@ -28,10 +28,10 @@ from sqlalchemy import (
     text,
 )
 
+from ..ports.selection import Sought
 from ..states import AttemptState, HeldBack, JobState
 from ..tables import ATTEMPT, BATCH, HELD_BACK, JOB, PAID, QUEUED
 from . import holding
-from .holding import Sought
 from .prepared import Prepared, as_list, one_of, values_in
 from .rows import ASKED, REQUEST, move_job, request_key
 
@@ -225,7 +225,7 @@ def _of_manifests(connection: Connection, sought: Sought) -> list[int]:
     """Name the batches of manifests whose rows are sought."""
     which = BATCH.c.id.in_(sought.batch_ids)
     if sought.jobs is not None:
-        which = BATCH.c.id.in_(select(JOB.c.batch_id).where(*sought.where))
+        which = BATCH.c.id.in_(select(JOB.c.batch_id).where(*holding.where(sought)))
     return list(connection.execute(select(BATCH.c.id).where(which, _MANIFESTS)).scalars())
 
 
@@ -288,7 +288,7 @@ def _edited_back(connection: Connection, sought: Sought) -> list[PaidBefore]:
         .join(ATTEMPT, ATTEMPT.c.job_id == JOB.c.id)
         .join(BATCH, BATCH.c.id == JOB.c.batch_id)
         .where(
-            *sought.where,
+            *holding.where(sought),
             JOB.c.batch_id.in_(sought.batch_ids),
             JOB.c.in_manifest,
             JOB.c.attempt_id.is_not(None),
@@ -315,7 +315,7 @@ def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterabl
         select(*_REQUEST, JOB.c.overruled_at)
         .where(
             QUEUED,
-            *sought.where,
+            *holding.where(sought),
             JOB.c.batch_id == batch_id,
             JOB.c.in_manifest,
             ~own,

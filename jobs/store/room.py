@@ -8,9 +8,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, select
 
 from ..ledger import ACCOUNT_KEY, keys_of
+from ..ports.purchases import Blocked
 from ..tables import BATCH, JOB, QUEUED
 from . import accounts, prices
-from .claims import BY_SCOPE, Blocked
+from .claims import BY_SCOPE
 from .prepared import Prepared, as_list, one_of
 from .till import Till
 

@@ -6,18 +6,10 @@ SQLite goes on writing into a file that was deleted or replaced, and two names o
 
 import os
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from ..errors import DatabaseUnusableError
-
-
-class Change(StrEnum):
-    """What became of a database's file under an open store."""
-
-    GONE = "was deleted or moved"
-    REPLACED = "was replaced by another file"
-    LINKED = "has a second name (a hard link)"
+from ..ports.purchases import Lost
 
 
 def refuse_second_name(database: Path) -> None:
@@ -32,7 +24,7 @@ def refuse_second_name(database: Path) -> None:
         return  # none yet, or what opens it says why it can't
     if links > 1:
         raise DatabaseUnusableError(
-            f"the database {database} {Change.LINKED}: two runs, one by each name, would buy the "
+            f"the database {database} {Lost.LINKED}: two runs, one by each name, would buy the "
             "same rows, so nothing was bought. Delete the other name (find it with 'find . "
             f"-samefile {database}'), or make this one a file of its own: 'cp {database} copy.db', "
             "then --db copy.db"
@@ -61,14 +53,14 @@ class OpenedFile:
         found = path.stat()
         return cls(path.absolute(), found.st_dev, found.st_ino)
 
-    def change(self) -> Change | None:
+    def change(self) -> Lost | None:
         """Return what became of it; None when all is well or nothing can be seen just now."""
         try:
             found = os.stat(self.path)  # noqa: PTH116 - each turn: half the time of Path.stat
         except (FileNotFoundError, NotADirectoryError):
-            return Change.GONE
+            return Lost.GONE
         except OSError:
             return None  # no permission, a disk error: SQLite's own answer says more
         if (found.st_dev, found.st_ino) != (self.device, self.inode):
-            return Change.REPLACED
-        return Change.LINKED if found.st_nlink > 1 else None
+            return Lost.REPLACED
+        return Lost.LINKED if found.st_nlink > 1 else None

@@ -4,13 +4,13 @@ Our patience ended, not the generation: it is paid, still looked at, and may end
 job is not bought again until its attempt has ended or a person has abandoned it.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, case, func, or_, select, update
 
-from ..states import UNENDED, AttemptState, FailureKind, JobState
+from ..ports.updates import GivenUp
+from ..states import UNENDED, AttemptState, JobState
 from ..tables import ATTEMPT, JOB
 from ..text import folded_id
 from .prepared import Prepared
@@ -39,22 +39,6 @@ def is_unended(job: Any) -> bool:
 def any_unended(connection: Connection, batch_id: int) -> bool:
     """Return whether a batch has such a job, or one that was given up: a run has to look at it."""
     return _OF_BATCH.first(connection, batch=batch_id) is not None
-
-
-@dataclass(frozen=True, slots=True)
-class GivenUp:
-    """Why a generation is given up for this run, and when it is looked at again.
-
-    Attributes:
-        kind: one of :data:`jobs.states.UNENDED`.
-        message: for people.
-        said_state: the provider's own word for its state, where we know none.
-    """
-
-    kind: FailureKind
-    message: str
-    next_look_at: datetime
-    said_state: str | None = None
 
 
 def overdue(connection: Connection, attempt_id: int, why: GivenUp, now: datetime) -> bool:

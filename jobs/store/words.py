@@ -4,33 +4,16 @@ A word covers what there was by then. Where the list shows what was made since, 
 it proves nothing, a word that a backup brought back would cover what was bought after the backup.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection, select
 
+from ..ports.adoption import Words
 from ..tables import ACCOUNT
 
 WITHIN: Final = timedelta(hours=1)
 """How long a word counts for a run that begins then."""
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """The words that count, by our clock.
-
-    Attributes:
-        since: what was said before does not.
-        until: now; what is later was said while the clock was wrong.
-    """
-
-    since: datetime
-    until: datetime
-
-    def cover(self, said: datetime | None) -> bool:
-        """Check whether a row is bought because of what was said."""
-        return said is not None and self.since < said <= self.until
 
 
 def that_count(connection: Connection, now: datetime, *, in_run: bool = False) -> Words:

@@ -9,7 +9,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -40,6 +40,23 @@ _REMEDIES: Final = {
 """What a person can do, by SQLite's primary result code; all other codes are bugs of ours."""
 
 
+class _Piece(NamedTuple):
+    """Work that waits for its transaction."""
+
+    work: Work
+    then: Callable[[Any], None] | None
+    future: asyncio.Future[Any]
+
+    def tell(self, result: Any) -> BaseException | None:
+        """Tell that it is durable; returns what was wrong with that: the others hear of theirs."""
+        try:
+            if self.then is not None:
+                self.then(result)
+        except Exception as error:  # noqa: BLE001 - it reaches the one who waits
+            return error
+        return None
+
+
 class Writer:
     """Runs work on the one writing connection.
 
@@ -55,7 +72,7 @@ class Writer:
         self._connection = connection
         self._path = path
         self._observer = observer
-        self._queue: list[tuple[Work, asyncio.Future[Any]]] = []
+        self._queue: list[_Piece] = []
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """Run one piece of work now, in a transaction of its own.
@@ -100,13 +117,20 @@ class Writer:
         self._end()
         return result
 
-    async def submit(self, work: Callable[[Connection], T]) -> T:
-        """Queue work for this turn's transaction and wait until that is durable."""
+    async def submit(
+        self, work: Callable[[Connection], T], then: Callable[[T], None] | None = None
+    ) -> T:
+        """Queue work for this turn's transaction and wait until that is durable.
+
+        Args:
+            work: done in a savepoint of its own.
+            then: called with what it returned once that is durable, before any task runs.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         if not self._queue:
             loop.call_soon(self.flush)
-        self._queue.append((work, future))
+        self._queue.append(_Piece(work, then, future))
         return await future
 
     def flush(self) -> None:
@@ -114,24 +138,24 @@ class Writer:
         queue, self._queue = self._queue, []
         if not queue:
             return
-        outcomes: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
+        outcomes: list[tuple[_Piece, Any, BaseException | None]] = []
         try:
             self._execute("BEGIN IMMEDIATE")
-            for work, future in queue:
-                outcomes.append((future, *self._in_savepoint(work)))
+            outcomes = [(piece, *self._in_savepoint(piece.work)) for piece in queue]
             if self._observer:
                 self._observer(self._connection)
             self._end()
         except Exception as error:  # noqa: BLE001 - it reaches everyone who waits
             self._rollback()
-            outcomes = [(future, None, self._plain(error)) for _, future in queue]
-        for future, result, failure in outcomes:
-            if future.done():  # its task was cancelled; the work stands all the same
+            outcomes = [(piece, None, self._plain(error)) for piece in queue]
+        for piece, result, undone in outcomes:
+            failure = undone or piece.tell(result)
+            if piece.future.done():  # its task was cancelled; the work stands all the same
                 continue
             if failure is None:
-                future.set_result(result)
+                piece.future.set_result(result)
             else:
-                future.set_exception(failure)
+                piece.future.set_exception(failure)
 
     def _in_savepoint(self, work: Work) -> tuple[Any, BaseException | None]:
         execute = driver(self._connection).execute

@@ -12,6 +12,7 @@ from support.invariants import Invariants
 from jobs.ending import Reason
 from jobs.errors import DatabaseOwnerError
 from jobs.money import Micros
+from jobs.ports.purchases import Blocked
 from jobs.provider import (
     Accepted,
     Generation,
@@ -28,7 +29,6 @@ from jobs.provider import (
 from jobs.runner import Owner, Runner
 from jobs.states import FailureKind
 from jobs.store import accounts, holding
-from jobs.store.claims import Blocked
 
 Make = Callable[..., Engine]
 

@@ -12,12 +12,12 @@ from support.engine import Engine, spec
 from support.looking import failed, looked, others, posts, reword, slow_engine
 from support.loop import run_virtual
 
-from jobs.earlier import find_earlier, hold_back, settled, take_over
+from jobs.earlier import find_earlier, hold_back, take_over
 from jobs.provider import FailureKind
 from jobs.resolve import resolve_as
 from jobs.retry import RetryPolicy
 from jobs.states import HeldBack
-from jobs.store import handing, steering, views
+from jobs.store import handing, steering, takeovers, views
 from jobs.store.holding import Sought
 
 
@@ -212,7 +212,8 @@ def test_a_row_that_was_found_leaves_the_queue_and_comes_back(engine: Engine) ->
     engine.store.write(lambda c: steering.retry(c, [job], now=engine.clock.now()))
     work = looked(engine, [1])
     assert engine.jobs()["r0"].held_back == "exists"
-    known = engine.store.read(lambda c: settled(c, work))
+    wishes = engine.store.read(lambda c: takeovers.wishes(c, work.compared, free=True))
+    known = work.unchanged(wishes)
 
     def again() -> None:
         engine.store.write(lambda c: steering.cancel(c, [job], engine.clock.now()))

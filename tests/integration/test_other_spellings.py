@@ -135,6 +135,8 @@ def test_two_batches_of_equal_rows_are_claimed_in_steps_that_grow_with_their_num
         terms = claims.ClaimTerms(10**9, 50, 1, timedelta(minutes=1), looked_for=looked_for)
         now = engine.clock.now()
         made = engine.store.write(lambda c: claims.claim(c, now, terms, lambda: str(next(keys))))  # noqa: B023
+        if made.found is not None:
+            looked_for.keep(made.found)
         if not made.claims and not made.crowded:
             break
 

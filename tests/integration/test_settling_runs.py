@@ -11,10 +11,10 @@ from support.engine import Engine, spec
 from support.invariants import Invariants
 
 from jobs.ending import Reason
+from jobs.ports.purchases import Blocked
 from jobs.provider import GenerationRequest, InDoubt, ThrottledError, UnreachableError
 from jobs.resolve import resolve_never_made
 from jobs.store import outcomes, views
-from jobs.store.claims import Blocked
 
 Make = Callable[..., Engine]
 DROPPED = InDoubt("the connection dropped")

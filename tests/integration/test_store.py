@@ -72,6 +72,28 @@ def test_a_piece_that_fails_takes_nothing_else_with_it(store: Store) -> None:
     assert held(store) == 3
 
 
+def test_what_stands_is_told_before_anything_goes_on(store: Store) -> None:
+    """Also where nobody waits any more; what was taken back is not told."""
+    told: list[str] = []
+
+    def wrong(_: Connection) -> str:
+        raise RuntimeError("a bug")
+
+    async def main() -> list[object]:
+        cancelled = asyncio.create_task(store.commit(lambda _: "cancelled", told.append))
+        failed = asyncio.create_task(store.commit(wrong, told.append))
+        kept = asyncio.create_task(store.commit(lambda _: "kept", told.append))
+        deaf = asyncio.create_task(store.commit(lambda _: "deaf", lambda _: told.index("never")))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        return await asyncio.gather(cancelled, failed, kept, deaf, return_exceptions=True)
+
+    found = asyncio.run(main())
+    assert told == ["cancelled", "kept"]
+    kinds = [asyncio.CancelledError, RuntimeError, str, ValueError]
+    assert [type(one) for one in found] == kinds
+
+
 def test_work_is_done_although_the_one_who_waits_is_cancelled(store: Store) -> None:
     """An answer that was paid for is written down whoever still wants to hear of it."""
 

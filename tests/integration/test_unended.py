@@ -13,9 +13,8 @@ from support.provider import Made
 
 from jobs.ending import Reason
 from jobs.provider import Generation, GenerationPhase
-from jobs.recovery import recover
 from jobs.states import UNENDED, FailureKind
-from jobs.store import steering, unended, views
+from jobs.store import recovery, steering, unended, views
 from jobs.tables import ATTEMPT
 
 Make = Callable[..., Engine]
@@ -193,7 +192,7 @@ def test_ids_kept_in_capitals_are_the_same_generations(make: Make, start: str) -
     for name in (names[0], names[0].lower()):
         owner = engine.store.read(lambda c, name=name: views.attempt_of_generation(c, name))
         assert owner.id == engine.attempts()[0].id
-    recover(engine.store, engine.clock.now())
+    engine.store.write(lambda c: recovery.recover(c, engine.clock.now()))
     kept = [attempt.generation_id for attempt in engine.attempts()]
     assert kept == [names[0].lower(), names[1], names[2]]
     assert engine.store.write(unended.fold_ids) == 0

@@ -25,7 +25,7 @@ from batchsora.sandbox.answers import Reply
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.reading import Span
 from batchsora.sandbox.world import World
-from jobs.earlier import find_earlier, hold_back, settled, take_over
+from jobs.earlier import find_earlier, hold_back, take_over
 from jobs.ending import Ending, Reason
 from jobs.errors import DatabaseUnusableError, LoadError, NotAllowedError
 from jobs.ledger import batch_key, campaign_key
@@ -46,6 +46,7 @@ from jobs.store import (
     loading,
     past,
     steering,
+    takeovers,
     views,
 )
 from jobs.store.rows import request_key
@@ -488,7 +489,8 @@ class Night:
             if self.chance.random() < 0.5:
                 take_over(store, work, self.clock.now())
             hold_back(store, work)
-            looked_for = store.read(lambda c: settled(c, work))
+            wishes = store.read(lambda c: takeovers.wishes(c, work.compared, free=True))
+            looked_for = work.unchanged(wishes)
         runners.append(self._runner(store, checkpoint, looked_for))
         return await runners[0].run([1])
 

@@ -34,7 +34,7 @@ def parts(tmp_path: Path) -> Any:
     blank(tmp_path / "b.db")
     store = Store(tmp_path / "b.db")
     clock, purse = HandClock(), Purse()
-    return store, clock, purse, BalanceWitness(store, purse, clock)  # type: ignore[arg-type]
+    return store, clock, purse, BalanceWitness(store.account, purse, clock)  # type: ignore[arg-type]
 
 
 def charge(store: Store, micros: int) -> None:

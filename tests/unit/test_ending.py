@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.ending import Reason, Situation, verdict
+from jobs.ports.purchases import Blocked, Outstanding
 from jobs.provider import RefusalCause
-from jobs.store.claims import Blocked
-from jobs.store.outstanding import Outstanding
 
 NOTHING = Outstanding()
 QUIET = Situation(

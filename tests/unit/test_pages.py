@@ -80,7 +80,7 @@ def test_where_all_take_the_same_time_it_is_closed_in_upon() -> None:
     assert sum(seen_at(300.0) - 300 for _ in range(300)) / 300 < interval / 2
     for seconds in (310.0, 420.0, 500.0):  # they differ: the shortest counts again
         durations.note_unfinished("k", seconds)
-    assert durations.earliest("k") == EARLY * min(durations._finished["k"])
+    assert durations.earliest("k") == EARLY * min(durations.finished["k"])
 
 
 def test_looks_are_rare_before_and_dense_after_it_may_be_done() -> None:
@@ -93,3 +93,17 @@ def test_looks_are_rare_before_and_dense_after_it_may_be_done() -> None:
     assert look_delay(100, 5, half) == 30
     assert look_delay(100, 5, Generation("g", GenerationPhase.PROCESSING, percent=88)) < 7
     assert look_delay(100, 5, Generation("g", GenerationPhase.PROCESSING, percent=95)) == 5
+
+
+def test_durations_are_taken_over_from_a_copy() -> None:
+    """What is decided of a page is noted in a copy, and remembered once it is durable."""
+    durations = Durations()
+    durations.note("k", 320.0)
+    copied = durations.copy()
+    for _ in range(ENOUGH):
+        copied.note("k", 300.0)
+        copied.note_unfinished("k", 10.0)
+    assert len(durations.finished["k"]) == 1
+    assert durations.earliest("k") == 0
+    durations.take(copied)
+    assert durations.earliest("k") == EARLY * 300

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from jobs.errors import DatabaseUnusableError
-from jobs.store.same_file import Change, OpenedFile, refuse_second_name
+from jobs.ports.purchases import Lost
+from jobs.store.same_file import OpenedFile, refuse_second_name
 
 
 @pytest.fixture(name="file")
@@ -34,13 +35,13 @@ def test_what_becomes_of_a_file_is_seen(file: Path) -> None:
     """A second name, another file under the name, no file: each is told from the others."""
     opened = OpenedFile.at(file)
     os.link(file, file.with_name("second.db"))
-    assert opened.change() is Change.LINKED
+    assert opened.change() is Lost.LINKED
     file.with_name("second.db").unlink()
     assert opened.change() is None
     another(file).replace(file)
-    assert opened.change() is Change.REPLACED
+    assert opened.change() is Lost.REPLACED
     file.unlink()
-    assert opened.change() is Change.GONE
+    assert opened.change() is Lost.GONE
 
 
 def test_a_link_that_leads_elsewhere_now_is_a_replacement(file: Path) -> None:
@@ -50,7 +51,7 @@ def test_a_link_that_leads_elsewhere_now_is_a_replacement(file: Path) -> None:
     opened = OpenedFile.at(link)
     link.unlink()
     link.symlink_to(another(file))
-    assert opened.change() is Change.REPLACED
+    assert opened.change() is Lost.REPLACED
 
 
 def test_a_change_of_the_working_folder_is_none(

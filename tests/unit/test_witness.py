@@ -120,6 +120,18 @@ def test_how_late_a_list_is_is_measured_at_first_sight() -> None:
     assert meter.longest == 22
 
 
+def test_a_reading_is_measured_before_it_is_remembered() -> None:
+    """What a transaction decides may be taken back: the meter learns once that is durable."""
+    meter = LagMeter(None, coarsest=180)
+    meter.heed(at(0), [], 0)
+    shown = [("a", at(25))]
+    assert meter.measured(at(40), shown, 0) == 15
+    assert meter.measured(at(40), shown, 0) == 15
+    assert meter.longest is None
+    assert meter.heed(at(40), shown, 0)
+    assert meter.measured(at(50), shown, 0) == 15
+
+
 def test_a_clock_that_was_set_back_measures_nothing() -> None:
     """The reading before was a day ahead: what lies between both is no lag."""
     meter = LagMeter(None, coarsest=20)

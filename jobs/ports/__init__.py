@@ -1,0 +1,49 @@
+"""What the engine asks of its store: one Protocol for each role, with its values.
+
+A method is one intention: one transaction, one group commit (``async``) or one snapshot. No method
+takes or returns anything of a database, so that another store can stand in the place of the SQLite
+one (:mod:`jobs.store`).
+
+A ``decide`` that a method takes is called inside its transaction, perhaps more than once: it is a
+function of what it is given, and changes nothing.
+"""
+
+from pathlib import Path
+from typing import Protocol
+
+from .account import AccountStore
+from .adoption import AdoptionStore
+from .doubts import DoubtStore
+from .purchases import PurchaseStore
+from .updates import UpdateStore
+
+
+class JobStore(Protocol):
+    """The job table, by role."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is, as people know it."""
+
+    @property
+    def account(self) -> AccountStore:
+        """The account: whose generations these are, and its balance."""
+
+    @property
+    def adoption(self) -> AdoptionStore:
+        """Looks before buying: what rows have already, and taking that over."""
+
+    @property
+    def doubts(self) -> DoubtStore:
+        """Doubts: submissions whose end nobody knows, and how they are settled."""
+
+    @property
+    def purchases(self) -> PurchaseStore:
+        """What the run that buys asks."""
+
+    @property
+    def updates(self) -> UpdateStore:
+        """Looks at generations: which are due, and what they showed."""
+
+    def change_mark(self) -> int:
+        """Return a number that differs after any commit that changed something, by anybody."""

@@ -1,0 +1,94 @@
+"""What the engine asks of its store about the account: whose it is, and what its balance shows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from ..books import SHOWN_WITHIN
+from ..clock import Moment
+from ..suspects import ClockOffset
+from ..witness import Acceptance
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """Whether the generations that a store holds are those of an API and a token.
+
+    Attributes:
+        ours: None while they are nobody's.
+        origin: the API whose generations they are; None while they are nobody's.
+        witnesses: the newest generations of ours, the newest first, by which another token may
+            show that it is of the same account; only where ``ours`` is False.
+        unsettled: there are attempts whose generation may be in the account unknown to us; only
+            where ``ours`` is False.
+    """
+
+    ours: bool | None
+    origin: str | None
+    witnesses: Sequence[str] = ()
+    unsettled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What is known of generations that the account's list shows.
+
+    Attributes:
+        known: the attempts of ours among them, by generation id.
+        offset: the provider's times against our clock, by the few generations that we bought last.
+    """
+
+    known: Mapping[str, Acceptance]
+    offset: ClockOffset
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceRead:
+    """One answer to a request for the balance.
+
+    Attributes:
+        balance: in micros.
+        mark: :meth:`AccountStore.charged` as of just before the request was made.
+        at: when the answer came.
+        ahead: by how much the provider's clock is ahead of ours; None: not known.
+        began: when the request was made; None: just at ``at``.
+        grace: for which a lost submission may yet be made.
+    """
+
+    balance: int
+    mark: int
+    at: datetime
+    ahead: timedelta | None = None
+    began: Moment | None = None
+    grace: timedelta = SHOWN_WITHIN
+
+
+class AccountStore(Protocol):
+    """The account of a job table."""
+
+    def ownership(self, origin: str, token: str) -> Ownership:
+        """Check whether the generations are those of an API and a token."""
+
+    async def bind(self, origin: str, token: str) -> None:
+        """Bind the store to an API and a token; of the token only a keyed hash is kept."""
+
+    def charged(self) -> int:
+        """Return what was ever charged, in micros: the mark to take before the balance is read."""
+
+    async def record_balance(self, read: BalanceRead) -> bool:
+        """Keep a reading of the balance: from now on it limits what is bought.
+
+        Returns:
+            Whether nothing was under way, and nothing was charged, while it was read: then it
+            shows what was charged for a doubt before.
+        """
+
+    def covers_holds(self) -> bool:
+        """Check whether the last reading covers all that is held or was charged since it began."""
+
+    def list_lag(self) -> float | None:
+        """Return how long the account's list took to show an acceptance at most, in seconds."""
+
+    def listed(self, generation_ids: Sequence[str]) -> Listed:
+        """Find which generations of the account's list are attempts of ours."""

@@ -1,0 +1,322 @@
+"""What the engine asks of its store to buy: taking over, turns, answers, and leaving.
+
+The order of calls in a run::
+
+    take_over → follow_voids → serve → turn, turn, … → wait → leave
+                                        └ settle, for each claim of a turn
+
+Only the run that holds the lock calls these.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol, TypeVar
+
+from ..blame import Heard
+from ..elsewhere import Elsewhere
+from ..looked_for import FoundInTurn, LookedFor
+from ..provider import GenerationRequest, SubmitOutcome
+
+
+class Lost(StrEnum):
+    """Why a run may not go on with a job table."""
+
+    GONE = "was deleted or moved"
+    REPLACED = "was replaced by another file"
+    LINKED = "has a second name (a hard link)"
+    TAKEN = "was taken over by another runner"
+
+
+class Blocked(StrEnum):
+    """Why a queued job can't be bought now."""
+
+    PAUSED = "the pause of the batch"
+    BATCH_CAP = "budget of the batch"
+    CAMPAIGN_CAP = "budget of a campaign"
+    DAY_CAP = "budget of the day"
+    BALANCE = "balance"
+    PRICE = "price above --max-price"
+    LEARNING = "the first answer that tells a price"
+    TWIN = "another job with the same prompt"
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What an earlier runner left behind.
+
+    Attributes:
+        doubts: attempts whose submission was under way when it ended, now in doubt.
+        overdue: overdue generations that this run looks at first.
+    """
+
+    doubts: int
+    overdue: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job whose intent is on disk and whose money is held: its POST may leave."""
+
+    attempt_id: int
+    job_id: int
+    batch_id: int
+    job_key: str
+    kind: str
+    request: GenerationRequest
+    idempotency_key: str
+    send_before: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimTerms:
+    """The terms on which jobs may be claimed.
+
+    Attributes:
+        window: unfinished generations at most, over all batches (``--max-in-flight``).
+        want: claims at most now (what the pace allows).
+        ceiling: micros to hold for a kind whose price nobody knows yet.
+        patience: how long after the intent its POST may still leave.
+        elsewhere: what others are seen to buy; only read.
+        looked_for: which rows may be bought without another look at what there is of them; only
+            read.
+    """
+
+    window: int
+    want: int
+    ceiling: int
+    patience: timedelta
+    elsewhere: Elsewhere = field(default_factory=Elsewhere)
+    looked_for: LookedFor = field(default_factory=LookedFor)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What was claimed, and what stood in the way of the rest.
+
+    Attributes:
+        blocked: per batch id what stood in the way.
+        others: generations of others because of which jobs were held back.
+        crowded: True when paid generations fill the window, of whichever batch, or rows wait for a
+            look at the account's list: room will come.
+        found: about the rows that were looked at; to be kept (:meth:`LookedFor.keep`).
+        copies: prompts as the list shows them, with the purchase of others and the batch of ours,
+            that were dealt with; to be forgotten (:meth:`Elsewhere.forget`).
+    """
+
+    claims: Sequence[Claim] = ()
+    blocked: Mapping[int, frozenset[Blocked]] = field(default_factory=dict)
+    others: Sequence[str] = ()
+    crowded: bool = False
+    found: FoundInTurn | None = None
+    copies: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+
+    @property
+    def lacks_money(self) -> bool:
+        """Check whether the balance stands in the way of any batch."""
+        return any(Blocked.BALANCE in why for why in self.blocked.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Outstanding:
+    """What is still to do of the active batches, and of the jobs that were handed over.
+
+    Attributes:
+        ready: something is queued and due.
+        paused: something is queued in a batch that a person paused.
+        sending: jobs with an open attempt, at least.
+        pending: jobs that are paid and not finished, at least.
+        in_doubt: jobs that wait for their doubt to be settled, at least.
+        next_due: when the first job that is queued for later is due; None: there is none.
+    """
+
+    ready: bool = False
+    paused: bool = False
+    sending: int = 0
+    pending: int = 0
+    in_doubt: int = 0
+    next_due: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTerms:
+    """The terms of one turn of the scheduler.
+
+    Attributes:
+        now: the time.
+        run_id: the run's, as it took over.
+        new_key: makes the idempotency key of a request that is sent for the first time.
+        claim: on which terms jobs may be claimed; None: nothing is bought in this turn.
+        past_grace: doubts that take no slot of the window: the next purchase may be what settles
+            them.
+        not_awaited: batches that are not waited for while they are paused.
+        tells_served: the batches that are served are wanted where nothing may be claimed.
+    """
+
+    now: datetime
+    run_id: str
+    new_key: Callable[[], str]
+    claim: ClaimTerms | None = None
+    past_grace: Collection[int] = ()
+    not_awaited: Collection[int] = ()
+    tells_served: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a turn has claimed, and what it saw in the same transaction.
+
+    Attributes:
+        claimed: nothing where the terms, or the loss of the job table, allow nothing.
+        left: what is still to do, after these claims.
+        doubts: all attempts in doubt, and whether their job is served.
+        overdue_looks: an overdue generation is to be looked at.
+        balance: the account's at the last reading, in micros, where it stands in the way.
+        served: batches that are served, where these were wanted.
+        lost: why the run may not go on; None while it may.
+    """
+
+    claimed: Claimed
+    left: Outstanding
+    doubts: Mapping[int, bool]
+    overdue_looks: bool
+    balance: int | None = None
+    served: Sequence[int] = ()
+    lost: Lost | None = None
+
+
+class Decision(Protocol):
+    """What a run decides on what a turn saw, and has written in the same transaction."""
+
+    @property
+    def waits(self) -> Mapping[int, str | None] | None:
+        """What batches wait for; a served one that is not named waits for nothing. None: as is."""
+
+    @property
+    def serving(self) -> bool | None:
+        """Whether what is handed over from now on is taken up. None: as it was written last."""
+
+
+D = TypeVar("D", bound=Decision)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a POST.
+
+    Attributes:
+        attempt_id: of an open attempt, or of one in doubt whose answer came after all.
+        outcome: as it is to be booked.
+        at: when it came.
+        boot: the same by :meth:`jobs.clock.Clock.boot`.
+        first_look: how long after ``at`` the generation of an acceptance is looked at first.
+        put_back: attempts whose rows had failed before this answer showed that they are not to
+            blame.
+    """
+
+    attempt_id: int
+    outcome: SubmitOutcome
+    at: datetime
+    boot: str | None = None
+    first_look: timedelta = timedelta(0)
+    put_back: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """How a run ends.
+
+    Attributes:
+        served: batches that it served, or of which jobs were handed to it.
+        handed: jobs that were handed to it.
+        surplus: generations of those that turned up late which are paid for twice.
+    """
+
+    served: Sequence[int]
+    handed: Sequence[int]
+    surplus: int
+
+
+class PurchaseStore(Protocol):
+    """The job table for the run that buys."""
+
+    def take_over(self, run_id: str, now: datetime, boot: str | None = None) -> Recovery:
+        """Take the job table over for a run, from one that ended in any way; the lock is held.
+
+        In one transaction: every other run stops at its next turn, and what the last one had under
+        way is in doubt.
+        """
+
+    def lost(self, run_id: str) -> Lost | None:
+        """Return why a run may not go on with the job table; None while it may."""
+
+    def newest_attempt(self) -> int:
+        """Return the number of the newest attempt; 0: there is none."""
+
+    def follow_voids(self, since: datetime) -> Sequence[int]:
+        """Let each void follow its request; returns the rows of :meth:`voided` then."""
+
+    def voided(self, since: datetime) -> Sequence[int]:
+        """List the rows of which an attempt was settled as never made since: it may yet turn up."""
+
+    def serve(self, batch_ids: Sequence[int]) -> None:
+        """Serve batches from now on; they wait for nothing."""
+
+    async def turn(
+        self, terms: TurnTerms, decide: Callable[[Turn], D], keep: Callable[[Turn, D], None]
+    ) -> tuple[Turn, D]:
+        """Claim what may be claimed and see what is left, in one transaction; durable on return.
+
+        Args:
+            terms: of this turn.
+            decide: called in the transaction with what it claimed and saw; what it returns is
+                written down there, so that nothing is handed over between the last look and the
+                word that no more is taken up. It changes nothing.
+            keep: called as soon as the turn is durable, before any other task runs: what the run
+                remembers of its purchases must not lag behind a page of the list that is read
+                meanwhile.
+
+        Returns:
+            What was claimed and seen, and what was decided on it.
+        """
+
+    async def settle(self, answer: Answer) -> bool:
+        """Write an answer down; durable on return, and written even where the caller is cancelled.
+
+        Answers that are given in the same turn of the loop share a transaction with it; one that
+        can't be written takes no other with it.
+
+        Returns:
+            False for an acceptance that did not land: its attempt was settled already, or another
+            attempt has the generation.
+        """
+
+    async def put_back(self, attempt_ids: Sequence[int]) -> int:
+        """Queue jobs again whose refusal is no fault of theirs; returns how many there were."""
+
+    def any_taken(self, attempt_ids: Sequence[int]) -> bool:
+        """Check whether any of some attempts turned out to have been taken by the provider."""
+
+    def heard(self, attempt_id: int, message: str) -> Heard:
+        """Find whether the row of an attempt has heard a refusal before, for the same request."""
+
+    def doubts(self) -> Mapping[int, bool]:
+        """Map all attempts in doubt to whether their job is served."""
+
+    def wait(self, waits: Mapping[int, str | None]) -> None:
+        """Write down what batches wait for; a served one that is not named waits for nothing."""
+
+    def leave(
+        self, run_id: str, now: datetime, boot: str | None, turned_up: Collection[int]
+    ) -> LeftBehind:
+        """End a run: what it has under way is in doubt, and nothing is served any more.
+
+        A run that lost the job table to another one leaves everything to that.
+
+        Args:
+            run_id: the run's.
+            now: the time.
+            boot: the same by :meth:`jobs.clock.Clock.boot`.
+            turned_up: attempts that counted as never made, and turned up in this run.
+        """

@@ -1,0 +1,203 @@
+"""Looks at generations: which are due, and what they showed.
+
+The poller reads what is due, asks the provider, and has what it was shown recorded.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol, TypeVar
+
+from ..provider import Generation
+from ..states import FailureKind
+
+ANNOUNCED: Final = datetime.fromtimestamp(0, UTC)
+"""The next look of a generation whose end a callback announced: due, whatever the clock says."""
+
+FAR: Final = 20_000
+"""Generations of ours that are counted, at most, to find one in the account's list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A generation of ours that is to be looked at.
+
+    Attributes:
+        overdue: it was given up for a run, or by a person, and may still end.
+        announced: a callback said that it has ended.
+    """
+
+    attempt_id: int
+    generation_id: str
+    accepted_at: datetime
+    overdue: bool
+    announced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What tells where generations of ours stand in the account's list.
+
+    Attributes:
+        newer: how many generations of ours are newer, by attempt; without those before which there
+            are more than :data:`FAR`.
+        under_way: submissions whose generations may stand above all of them.
+    """
+
+    newer: Mapping[int, int]
+    under_way: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnendedAttempt:
+    """An attempt whose generation has not ended, as far as this database knows.
+
+    Attributes:
+        kind: what its price depends on (:attr:`jobs.provider.Kind.key`).
+        overdue_at: when a run's patience with it ended; None: it did not.
+        created_at: the provider's own time of the generation, where it is kept.
+        said_state: the provider's own word for its state, where we know none.
+        retries: of its job, so far.
+    """
+
+    id: int
+    job_id: int
+    kind: str
+    accepted_at: datetime
+    overdue_at: datetime | None
+    created_at: datetime | None
+    next_look_at: datetime | None
+    percent: int | None
+    queue_position: int | None
+    said_state: str | None
+    job_state: str
+    retries: int
+
+    @property
+    def announced(self) -> bool:
+        """Check whether a callback has announced its end."""
+        return self.next_look_at == ANNOUNCED
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A generation that is a finished video.
+
+    Attributes:
+        created_at: the provider's own time of it, to be kept; None: not known.
+    """
+
+    attempt_id: int
+    video_url: str
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A generation that failed.
+
+    Attributes:
+        message: the provider's own reason, for people.
+        retry_after: until its job is queued for a new attempt; None: the job fails.
+    """
+
+    attempt_id: int
+    kind: FailureKind
+    message: str
+    retry_after: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """Why a generation is given up for this run, and when it is looked at again.
+
+    Attributes:
+        kind: one of :data:`jobs.states.UNENDED`.
+        message: for people.
+        said_state: the provider's own word for its state, where we know none.
+    """
+
+    kind: FailureKind
+    message: str
+    next_look_at: datetime
+    said_state: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """A generation with which a run's patience ended: it is paid for, and still looked at."""
+
+    attempt_id: int
+    why: GivenUp
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an unfinished generation is, and when it is looked at again."""
+
+    attempt: UnendedAttempt
+    seen: Generation
+    next_look_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Updates:
+    """What looks come to, for any number of generations.
+
+    Attributes:
+        ends: what became of generations, in this order, each attempt once.
+        progress: of those that go on.
+        created: the provider's own times of generations, to be kept, by attempt.
+        postponed: when those that could not be seen are looked at again, by attempt.
+    """
+
+    ends: Sequence[Completed | Failed | Overdue] = ()
+    progress: Sequence[Progress] = ()
+    created: Mapping[int, datetime] = field(default_factory=dict)
+    postponed: Mapping[int, datetime] = field(default_factory=dict)
+
+
+U = TypeVar("U", bound=Updates)
+
+
+class UpdateStore(Protocol):
+    """What looks at generations read and write."""
+
+    def due(self, now: datetime, limit: int) -> Sequence[Due]:
+        """List the generations whose next look is due by a time, the longest waiting first."""
+
+    def given_up(self) -> Sequence[Due]:
+        """List the generations that people gave up, of jobs that have failed."""
+
+    def next_look(self) -> datetime | None:
+        """Return when the next look is due; None when nothing is pending."""
+
+    def places(self, attempt_ids: Sequence[int]) -> Places:
+        """Return what tells where the generations of some attempts stand in the list."""
+
+    async def record(
+        self,
+        generation_ids: Sequence[str],
+        now: datetime,
+        decide: Callable[[Mapping[str, UnendedAttempt]], U],
+    ) -> U:
+        """Write down what looks showed, all in one transaction.
+
+        An end lands only where its attempt has not ended meanwhile.
+
+        Args:
+            generation_ids: that were seen.
+            now: when they were.
+            decide: from those of them that are unended attempts of ours, by generation.
+
+        Returns:
+            What was decided.
+        """
+
+    async def bring_back(self, now: datetime, farthest: timedelta) -> None:
+        """Make due what a clock that was set back has put off: looks, and jobs that are queued.
+
+        Args:
+            now: the time.
+            farthest: nothing is planned farther ahead.
+        """
