@@ -1,7 +1,7 @@
 """The states of jobs and attempts, and every legal transition, as literal tables.
 
 ``docs/design.md`` draws its diagrams from these tables under a test; the store has one function per
-row. Nothing else moves a job or an attempt.
+row. Nothing else moves a job or an attempt (``tests/unit/test_state_moves.py``).
 """
 
 from enum import StrEnum
@@ -136,6 +136,12 @@ ATTEMPT_TRANSITIONS: Final[tuple[tuple[AttemptState, str, AttemptState], ...]] =
 """``(from, transition, to)``. An overdue job's attempt stays ``accepted``: it may still finish;
 ``regain``: what it counted as bought again in place of was not created."""
 
+ATTEMPT_BEGINNINGS: Final[tuple[tuple[str, AttemptState], ...]] = (
+    ("claim", AttemptState.OPEN),
+    ("take_over", AttemptState.ACCEPTED),
+)
+"""``(transition of its job, state)``: how an attempt comes to be."""
+
 LIVE_ATTEMPTS: Final = (AttemptState.OPEN, AttemptState.IN_DOUBT, AttemptState.ACCEPTED)
 """A job has at most one attempt in these states (a partial unique index holds it)."""
 
@@ -150,3 +156,36 @@ def sources(transition: str) -> tuple[JobState, ...]:
 def attempt_sources(transition: str) -> tuple[AttemptState, ...]:
     """List the attempt states from which a transition may start."""
     return tuple(old for old, name, _ in ATTEMPT_TRANSITIONS if name == transition)
+
+
+@cache
+def target(transition: str) -> JobState:
+    """Return the job state to which a transition leads, from wherever it starts.
+
+    Raises:
+        ValueError: there is no such transition.
+    """
+    (found,) = {new for _, name, new in JOB_TRANSITIONS if name == transition}
+    return found
+
+
+@cache
+def attempt_target(transition: str) -> AttemptState:
+    """Return the attempt state to which a transition leads, from wherever it starts.
+
+    Raises:
+        ValueError: there is no such transition.
+    """
+    (found,) = {new for _, name, new in ATTEMPT_TRANSITIONS if name == transition}
+    return found
+
+
+@cache
+def attempt_beginning(transition: str) -> AttemptState:
+    """Return the state in which an attempt comes to be by a transition of its job.
+
+    Raises:
+        ValueError: none comes to be by it.
+    """
+    (found,) = {state for name, state in ATTEMPT_BEGINNINGS if name == transition}
+    return found

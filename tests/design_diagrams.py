@@ -9,24 +9,29 @@ from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
-from jobs.states import ATTEMPT_TRANSITIONS, JOB_TRANSITIONS, AttemptState, JobState
+from jobs.states import (
+    ATTEMPT_BEGINNINGS,
+    ATTEMPT_TRANSITIONS,
+    JOB_TRANSITIONS,
+    JobState,
+)
 
 Transitions = Sequence[tuple[StrEnum, str, StrEnum]]
 
-DIAGRAMS: dict[str, tuple[StrEnum, Transitions]] = {
-    "jobs": (JobState.QUEUED, JOB_TRANSITIONS),
-    "attempts": (AttemptState.OPEN, ATTEMPT_TRANSITIONS),
+DIAGRAMS: dict[str, tuple[Sequence[StrEnum], Transitions]] = {
+    "jobs": ((JobState.QUEUED,), JOB_TRANSITIONS),
+    "attempts": (tuple(state for _, state in ATTEMPT_BEGINNINGS), ATTEMPT_TRANSITIONS),
 }
-"""Per marker the state in which things begin, and the table."""
+"""Per marker the states in which things begin, and the table."""
 
 
-def draw(first: StrEnum, transitions: Transitions) -> str:
+def draw(first: Sequence[StrEnum], transitions: Transitions) -> str:
     """Write one mermaid diagram; transitions between the same two states share an arrow."""
     arrows: dict[tuple[StrEnum, StrEnum], list[str]] = {}
     for old, name, new in transitions:
         arrows.setdefault((old, new), []).append(name)
     left = {old for old, _ in arrows}
-    lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {first}"]
+    lines = ["```mermaid", "stateDiagram-v2", *(f"    [*] --> {one}" for one in first)]
     lines += [f"    {old} --> {new}: {', '.join(names)}" for (old, new), names in arrows.items()]
     ends = dict.fromkeys(new for _, new in arrows if new not in left)
     lines += [f"    {end} --> [*]" for end in ends]

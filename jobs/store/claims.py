@@ -14,12 +14,10 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
-    insert,
     not_,
     or_,
     select,
     text,
-    update,
 )
 
 from ..ledger import Scope, keys_of
@@ -32,7 +30,7 @@ from . import accounts, handing, holding, keys, meanwhile, others, prices
 from .latecomers import regain
 from .prepared import Prepared
 from .queues import Queue, queues
-from .rows import request_key, request_of
+from .rows import moving_jobs, new_attempt, request_key, request_of
 from .till import Till
 
 MOST_TWINS = 200
@@ -108,8 +106,8 @@ _LAST = Prepared(
     )
 )
 _INTENT = Prepared(
-    insert(ATTEMPT).values(
-        state=AttemptState.OPEN,
+    new_attempt(
+        "claim",
         price_estimated=False,
         **{
             name: bindparam(name)
@@ -122,10 +120,10 @@ _INTENT = Prepared(
     )
 )  # fmt: skip
 _TAKE = Prepared(
-    update(JOB)
-    .where(or_(BUYABLE, handing.IN_HAND), JOB.c.id == bindparam("job"))
-    .values(
-        state=JobState.SUBMITTING,
+    moving_jobs(
+        "claim",
+        or_(BUYABLE, handing.IN_HAND),
+        JOB.c.id == bindparam("job"),
         attempt_id=bindparam("attempt"),
         attempts=JOB.c.attempts + 1,
         submitted_at=bindparam("at"),

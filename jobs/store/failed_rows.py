@@ -68,7 +68,7 @@ _ASKED_BEFORE = Prepared(
 def as_it_failed(
     connection: Connection, job: Any, values: Mapping[str, Any], now: datetime
 ) -> dict[str, Any] | None:
-    """Return what a row is again that asks for what its last attempt failed at.
+    """Return how a row has failed again that asks for what its last attempt failed at.
 
     Args:
         connection: in a transaction.
@@ -77,7 +77,8 @@ def as_it_failed(
         now: when it failed, where that is not known.
 
     Returns:
-        What its columns become; None where it asks for something that did not fail last.
+        What its columns become beside its state, ``failed``; None where it asks for something that
+        did not fail last.
     """
     if job.attempt_id is None:
         return None
@@ -96,7 +97,6 @@ def as_it_failed(
         return None
     given_up = last.state == AttemptState.ABANDONED
     return {
-        "state": JobState.FAILED,
         "attempt_id": last.id,
         "error_kind": job.error_kind or (FailureKind.OVERDUE if given_up else FailureKind.UNKNOWN),
         "error": job.error or last.error,

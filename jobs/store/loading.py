@@ -40,7 +40,7 @@ from .failed_rows import (
 )
 from .fresh import FreshRows, Moves, is_live, short
 from .incoming import INCOMING, NAMES, KindOf
-from .rows import NEW, tally_new
+from .rows import NEW, change_job, tally_new
 
 _JSON = ("image", "cells")
 
@@ -75,6 +75,9 @@ class LoadReport:
 
 
 _UNBOUGHT = (JobState.QUEUED, JobState.FAILED, JobState.CANCELLED)
+_Becomes = tuple[JobState | None, dict[str, Any]]
+"""The state that a row moves to, None where it stays, and what its other columns become."""
+
 _RESTING = (JobState.QUEUED, JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 
 
@@ -208,16 +211,17 @@ class _Loader:
         else:
             if job.manifest_fingerprint is not None:  # a prompt that was given by hand stays
                 values |= {name: getattr(job, name) for name in _BY_HAND}
-            self._update(job, values | (self._queued_or_failed(job, values) if returned else {}))
+            to, more = self._queued_or_failed(job, values) if returned else (None, {})
+            self._update(job, values | more, to)
 
     def _is_bought(self, job: Any) -> bool:
         """Check whether a row has a video or may get one; else the next attempt follows all."""
         return job.state not in _UNBOUGHT or is_live(self._connection, job.id)
 
-    def _queued_or_failed(self, job: Any, values: dict[str, Any]) -> dict[str, Any]:
+    def _queued_or_failed(self, job: Any, values: dict[str, Any]) -> _Becomes:
         """Return what becomes of a row that is not bought: it is queued, or as it failed."""
         failed = as_it_failed(self._connection, job, values, self._now)
-        return self._queued if failed is None else failed
+        return (JobState.QUEUED, self._queued) if failed is None else (JobState.FAILED, failed)
 
     def _edit(self, job: Any, values: dict[str, Any]) -> None:
         before = len(self.report.busy) + len(self.report.edited)
@@ -231,20 +235,22 @@ class _Loader:
         elif job.state == JobState.FAILED and asks_for_the_same(self._connection, job, values):
             self._update(job, values)  # spelled otherwise: it would be the request that failed
         elif job.state == JobState.QUEUED:
-            self._update(job, values | self._edited_in_queue(job, values))
+            to, more = self._edited_in_queue(job, values)
+            self._update(job, values | more, to)
         elif job.state == JobState.CANCELLED and not job.in_manifest:  # it left unbought
-            self._update(job, values | self._queued_or_failed(job, values))
+            to, more = self._queued_or_failed(job, values)
+            self._update(job, values | more, to)
         elif job.state == JobState.CANCELLED and not job.left:
             self._update(job, values)
         elif not job.paid:
-            self._update(job, values | self._queued)
+            self._update(job, values | self._queued, JobState.QUEUED)
         elif self._on_change is OnChange.REDO or came_to_nothing(job):
-            self._update(job, values | self._queued, count=False)
+            self._update(job, values | self._queued, JobState.QUEUED, count=False)
             self.report.redone.append(job.key)
         else:
             self.report.edited.append(job.key)
 
-    def _edited_in_queue(self, job: Any, values: dict[str, Any]) -> dict[str, Any]:
+    def _edited_in_queue(self, job: Any, values: dict[str, Any]) -> _Becomes:
         """Return what becomes of a queued row that was edited: nothing of it is sent.
 
         What was found about it or agreed to was about another request, but what a pick left out
@@ -254,21 +260,20 @@ class _Loader:
         if not job.retries and not asks_for_the_same(self._connection, job, values):
             failed = as_it_failed(self._connection, job, values, self._now)
             if failed is not None:
-                return failed
+                return JobState.FAILED, failed
         out = HeldBack.LEFT_OUT in (job.held_back, job.held_beneath)
-        return self._asked | ({"held_back": HeldBack.LEFT_OUT} if out else {})
+        return None, self._asked | ({"held_back": HeldBack.LEFT_OUT} if out else {})
 
-    def _update(self, job: Any, values: dict[str, Any], *, count: bool = True) -> None:
+    def _update(
+        self, job: Any, values: dict[str, Any], to: JobState | None = None, *, count: bool = True
+    ) -> None:
         changed = {name: new for name, new in values.items() if getattr(job, name) != new}
-        if changed:
-            # the guard: a runner may have moved the job since this transaction's snapshot only on a
-            # database without SQLite's single writer
-            self._connection.execute(
-                update(JOB).where(JOB.c.id == job.id, JOB.c.state == job.state).values(changed)
-            )
+        moves = to not in (None, job.state)
+        if changed or moves:
+            change_job(self._connection, job, changed, to)
         if count:
-            self.report.updated += bool(changed)
-            self.report.unchanged += not changed
+            self.report.updated += bool(changed or moves)
+            self.report.unchanged += not (changed or moves)
 
     def settle_missing(self, *, whole: bool) -> None:
         """Recognise paid rows that came back under another key; stop where a row may be an edit.
@@ -325,11 +330,13 @@ class _Loader:
             same = self._fresh.take_request(asked_before(self._connection, job))
         return same
 
-    def _replace(self, job: Any, fresh: Any, more: dict[str, Any]) -> None:
+    def _replace(
+        self, job: Any, fresh: Any, more: dict[str, Any], to: JobState | None = None
+    ) -> None:
         """Let a row take the place of an older one, so that the history stays with it."""
         self._connection.execute(JOB.delete().where(JOB.c.id == fresh.id))
         values = {name: getattr(fresh, name) for name in _COPIED} | more
-        self._connection.execute(update(JOB).where(JOB.c.id == job.id).values(values))
+        change_job(self._connection, job, values, to)
         self.report.added -= 1
 
     def _part_with(self, missing: Sequence[Any]) -> None:
@@ -343,10 +350,8 @@ class _Loader:
             if job.state != JobState.QUEUED or is_live(self._connection, job.id):
                 continue
             # what was paid for before and waits for a retry is not bought again either
-            self._connection.execute(
-                update(JOB)
-                .where(JOB.c.id == job.id, JOB.c.state == JobState.QUEUED)
-                .values(state=JobState.CANCELLED, completed_at=self._now, **UNSAID)
+            change_job(
+                self._connection, job, {"completed_at": self._now, **UNSAID}, JobState.CANCELLED
             )
             self.report.cancelled.append(job.key)
 
@@ -371,7 +376,7 @@ class _Loader:
             if job.state not in _RESTING or is_live(self._connection, job.id):
                 self.report.busy.append(job.key)
                 continue
-            self._replace(job, new, self._queued)
+            self._replace(job, new, self._queued, JobState.QUEUED)
             self.report.redone.append(new.key)
             redone.add(job.id)
         return redone
@@ -380,7 +385,6 @@ class _Loader:
 _COPIED = (*NAMES, "manifest_fingerprint", "in_manifest")
 _BY_HAND = ("prompt", "fingerprint", "manifest_fingerprint")
 _QUEUED = {
-    "state": JobState.QUEUED,
     "retries": 0,
     "due_at": None,
     "video_url": None,

@@ -6,7 +6,20 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, bindparam, func, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Insert,
+    Table,
+    TextClause,
+    Update,
+    bindparam,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import sqlite
 
 from ..columns import sql_list
@@ -14,7 +27,15 @@ from ..ledger import ACCOUNT_KEY, Budget, keys_of
 from ..provider import GenerationRequest, ImageRef
 from ..spec import JobSpec
 from ..spec import request_key as key_of
-from ..states import AttemptState, JobState, attempt_sources, sources
+from ..states import (
+    AttemptState,
+    JobState,
+    attempt_beginning,
+    attempt_sources,
+    attempt_target,
+    sources,
+    target,
+)
 from ..tables import ATTEMPT, BATCH, BUDGET, JOB, PRICE, TALLY
 from ..text import text_key
 from .prepared import Prepared
@@ -132,7 +153,11 @@ def move_job(
         to: the new state.
         add: by how much columns grow.
         values: what columns become.
+
+    Raises:
+        ValueError: the transition leads to another state.
     """
+    _check(transition, to, target(transition))
     return _move(connection, JOB, job_id, sources(transition), {"state": to, **values}, add)
 
 
@@ -140,8 +165,90 @@ def move_attempt(
     connection: Connection, attempt_id: int, transition: str, to: AttemptState, **values: Any
 ) -> bool:
     """Move an attempt along a legal transition; False when it was in none of its source states."""
+    _check(transition, to, attempt_target(transition))
     allowed = attempt_sources(transition)
     return _move(connection, ATTEMPT, attempt_id, allowed, {"state": to, **values}, _NOTHING)
+
+
+def _check(transition: str, to: str, leads_to: str) -> None:
+    if to != leads_to:
+        raise ValueError(f"{transition!r} leads to {leads_to!r}, not to {to!r}")
+
+
+def moving_jobs(
+    transition: str,
+    *where: ColumnElement[bool] | TextClause,
+    only: JobState | None = None,
+    **values: Any,
+) -> Update:
+    """Make the guarded update that moves many jobs, or a prepared one, along a legal transition.
+
+    Args:
+        transition: one of :data:`jobs.states.JOB_TRANSITIONS`.
+        where: which jobs.
+        only: the one of its source states from which they are moved; None: each.
+        values: what columns become beside the state.
+
+    Raises:
+        ValueError: there is no such transition, or it does not start from that state.
+    """
+    allowed = sources(transition)
+    if only is not None:
+        if only not in allowed:
+            raise ValueError(f"{transition!r} does not start from {only!r}")
+        allowed = (only,)
+    guard = text(f"job.state IN {sql_list(allowed)}")
+    return update(JOB).where(guard, *where).values(state=target(transition), **values)
+
+
+_AS_ASKED: Final = {
+    (JobState.QUEUED, JobState.CANCELLED): "cancel",
+    (JobState.CANCELLED, JobState.QUEUED): "restore",
+    (JobState.FAILED, JobState.QUEUED): "redo",
+    (JobState.COMPLETED, JobState.QUEUED): "redo",
+    (JobState.QUEUED, JobState.FAILED): "revert",
+    (JobState.CANCELLED, JobState.FAILED): "revert",
+}
+"""By which transition a job moves for what a manifest asks."""
+
+
+def change_job(
+    connection: Connection, job: Any, values: Mapping[str, Any], to: JobState | None = None
+) -> None:
+    """Change a job's columns as a manifest asks, and move it where its state becomes another one.
+
+    The guard: a runner may have moved the job since this transaction's snapshot only on a database
+    without SQLite's single writer.
+
+    Args:
+        connection: in a writing transaction.
+        job: its row, as it was read there.
+        values: what columns become.
+        to: its new state; None: it stays.
+
+    Raises:
+        KeyError: no manifest moves a job from its state to that one.
+    """
+    this = JOB.c.id == job.id
+    if to in (None, job.state):
+        written = update(JOB).where(this, JOB.c.state == job.state).values(values)
+    else:
+        moved = _AS_ASKED[job.state, to]
+        written = moving_jobs(moved, this, only=JobState(job.state), **values)
+    connection.execute(written)
+
+
+def new_attempt(transition: str, **values: Any) -> Insert:
+    """Make the insert of an attempt that comes to be by a transition of its job.
+
+    Args:
+        transition: one of :data:`jobs.states.ATTEMPT_BEGINNINGS`.
+        values: the other columns.
+
+    Raises:
+        ValueError: no attempt comes to be by it.
+    """
+    return insert(ATTEMPT).values(state=attempt_beginning(transition), **values)
 
 
 _ATTEMPT = Prepared(

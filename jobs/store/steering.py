@@ -11,10 +11,10 @@ from ..again import Patience
 from ..errors import NotAllowedError
 from ..ledger import Refunds
 from ..spec import JobSpec, fingerprint
-from ..states import LIVE_ATTEMPTS, HeldBack, JobState, sources
+from ..states import LIVE_ATTEMPTS, HeldBack, JobState
 from ..tables import ATTEMPT, BATCH, JOB, LIVE
 from . import handing, holding, standing, voids
-from .rows import ASKED, NEW, job_values, request_of, tally_new
+from .rows import ASKED, NEW, job_values, moving_jobs, request_of, tally_new
 
 
 def serve(connection: Connection, batch_ids: Iterable[int]) -> None:
@@ -88,12 +88,10 @@ def cancel(connection: Connection, job_ids: Sequence[int], now: datetime) -> lis
 
 
 def _cancel(connection: Connection, which: ColumnElement[bool], now: datetime) -> list[int]:
-    moved = connection.execute(
-        update(JOB)
-        .where(which, JOB.c.state.in_(sources("cancel")))
-        .values(state=JobState.CANCELLED, completed_at=now, handed=False, named=False, **ASKED)
-        .returning(JOB.c.id)
-    )
+    moving = moving_jobs(
+        "cancel", which, completed_at=now, handed=False, named=False, **ASKED
+    ).returning(JOB.c.id)
+    moved = connection.execute(moving)
     return list(moved.scalars())
 
 
@@ -193,29 +191,22 @@ def _queue(
     connection: Connection, job_ids: Sequence[int], transition: str, state: JobState
 ) -> list[int]:
     """Queue the jobs of a state; its transition allows no other."""
-    if state not in sources(transition):
-        raise ValueError(f"{transition!r} does not start from {state!r}")
-    moved = connection.execute(
-        update(JOB)
-        .where(
-            JOB.c.id.in_(job_ids),
-            JOB.c.state == state,
-            JOB.c.in_manifest,
-            ~exists().where(LIVE, ATTEMPT.c.job_id == JOB.c.id),
-        )
-        .values(
-            state=JobState.QUEUED,
-            retries=0,
-            due_at=None,
-            video_url=None,
-            error_kind=None,
-            error=None,
-            completed_at=None,
-            named=True,
-            **ASKED,
-        )
-        .returning(JOB.c.id)
-    )
+    moving = moving_jobs(
+        transition,
+        JOB.c.id.in_(job_ids),
+        JOB.c.in_manifest,
+        ~exists().where(LIVE, ATTEMPT.c.job_id == JOB.c.id),
+        only=state,
+        retries=0,
+        due_at=None,
+        video_url=None,
+        error_kind=None,
+        error=None,
+        completed_at=None,
+        named=True,
+        **ASKED,
+    ).returning(JOB.c.id)
+    moved = connection.execute(moving)
     return list(moved.scalars())
 
 

@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, case, func, insert, null, or_, select, update
+from sqlalchemy import Connection, case, func, null, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
 from ..echo import Echo
@@ -18,7 +18,7 @@ from ..tables import ATTEMPT, HELD_BACK, JOB, LIVE, NAMED, QUEUED
 from ..text import prompt_key, text_key
 from . import accounts, doubts, holding, latecomers
 from .prepared import Prepared, as_list, one_of
-from .rows import ASKED, REQUEST, request_key
+from .rows import ASKED, REQUEST, move_job, new_attempt, request_key
 
 if TYPE_CHECKING:
     from .database import Store
@@ -229,9 +229,9 @@ def _attach(
     connection: Connection, job_id: int, job: Any, generation: Generation, now: datetime
 ) -> None:
     attempt_id = connection.execute(
-        insert(ATTEMPT).values(
+        new_attempt(
+            "take_over",
             job_id=job_id,
-            state=AttemptState.ACCEPTED,
             idempotency_key="",
             kind=job.kind,
             prompt=job.prompt,
@@ -252,19 +252,18 @@ def _attach(
             next_look_at=now,
         )
     ).inserted_primary_key[0]  # type: ignore[index]
-    connection.execute(
-        update(JOB)
-        .where(JOB.c.id == job_id, QUEUED)
-        .values(
-            state=JobState.PENDING,
-            attempt_id=attempt_id,
-            attempts=JOB.c.attempts + 1,
-            submitted_at=now,
-            due_at=None,
-            error_kind=None,
-            error=None,
-            **ASKED,
-        )
+    move_job(
+        connection,
+        job_id,
+        "take_over",
+        JobState.PENDING,
+        add={"attempts": 1},
+        attempt_id=attempt_id,
+        submitted_at=now,
+        due_at=None,
+        error_kind=None,
+        error=None,
+        **ASKED,
     )
 
 

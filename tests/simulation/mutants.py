@@ -20,7 +20,7 @@ from jobs.provider import (
 from jobs.retry import RetryPolicy
 from jobs.sight import Sight
 from jobs.states import FailureKind, JobState
-from jobs.store import claims, handing, outcomes, past, rows, steering
+from jobs.store import claims, handing, outcomes, past, rows
 from jobs.suspects import Settlement
 from jobs.tables import ATTEMPT, BATCH, JOB
 from jobs.token import TokenCheck
@@ -140,7 +140,7 @@ def missing_state_guard() -> Iterator[None]:
         del transition
         return tuple(JobState)
 
-    with patch.object(rows, "sources", anywhere), patch.object(steering, "sources", anywhere):
+    with patch.object(rows, "sources", anywhere):
         yield
 
 
