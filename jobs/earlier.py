@@ -19,11 +19,11 @@ from .deleted import TOGETHER, deleted_of
 from .echo import Echo
 from .looked_for import Wish
 from .matching import Clocks, Match, WantedRow, match, use_of
+from .ports.selection import Sought
 from .provider import Generation, GenerationPhase, Provider, ProviderError
 from .sight import NEWEST, RECENT, Sight, may_be_deleted, see
 from .states import HeldBack
 from .store import Store, accounts, doubts, holding, takeovers, words
-from .store.holding import Sought
 from .text import text_key
 from .witness import Acceptance
 
@@ -86,6 +86,26 @@ class EarlierWork:
     def finished(self) -> int:
         """Count the videos that are there already."""
         return sum(m.generation.phase is GenerationPhase.COMPLETED for m in self.matches)
+
+    @property
+    def compared(self) -> Sought:
+        """Name the rows that were compared, whatever was found."""
+        return Sought((), jobs=self.looked_at)
+
+    def unchanged(self, now: Mapping[int, Wish]) -> dict[int, Wish]:
+        """Name the rows that were compared and need no other look: what holds them is no find.
+
+        A row that was found, left the queue and came back is not among them: what held it back is
+        forgotten then.
+
+        Args:
+            now: what those that nothing was found about ask for, after what was found and what a
+                person said to it was written.
+
+        Returns:
+            What they ask for, where it is still what they were compared as.
+        """
+        return {number: wish for number, wish in now.items() if self.looked_at[number] == wish}
 
 
 async def find_earlier(
@@ -324,18 +344,8 @@ def write_held(connection: Connection, work: EarlierWork) -> None:
 
 
 def settled(connection: Connection, work: EarlierWork) -> dict[int, Wish]:
-    """Name the rows that were compared and need no other look: what holds them back is no find.
-
-    Args:
-        connection: after :func:`write_held`, and what a person said to it.
-        work: what was found.
-
-    Returns:
-        What they ask for, where it is still what they were compared as. A row that was found, left
-        the queue and came back is not among them: what held it back is forgotten then.
-    """
-    now = takeovers.wishes(connection, Sought((), jobs=work.looked_at), free=True)
-    return {number: wish for number, wish in now.items() if work.looked_at[number] == wish}
+    """Name the rows that need no other look (:meth:`EarlierWork.unchanged`)."""
+    return work.unchanged(takeovers.wishes(connection, work.compared, free=True))
 
 
 def take_over(store: Store, work: EarlierWork, now: datetime) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from .provider import RefusalCause
-from .store.claims import Blocked
+from .states import Blocked
 from .store.outstanding import Outstanding
 
 

@@ -8,11 +8,11 @@ from sqlalchemy import Connection
 from .context import RunContext
 from .earlier import EarlierWork, find_earlier, settled, write_held
 from .looked_for import Wish
+from .ports.selection import Sought
 from .provider import ProviderError, RefusalCause, ThrottledError, TokenRefusedError
 from .reconcile import Reconciler
 from .states import HeldBack
 from .store import holding, late, past, takeovers
-from .store.holding import Sought
 
 log = logging.getLogger(__name__)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from .binding import token_matches
 from .clock import Clock
 from .context import Checkpoint, RunContext, nothing
 from .elsewhere import Elsewhere, since_when
@@ -34,8 +35,8 @@ from .provider import (
 from .reconcile import Reconciler
 from .recovery import Recovery, recover
 from .scheduler import Scheduler
+from .states import Blocked
 from .store import Store, accounts, doubts, handing, late, outcomes, outstanding, steering, voids
-from .store.claims import Blocked
 from .suspects import WATCHED
 from .token import TokenCheck
 
@@ -284,7 +285,7 @@ class Runner:
         owner = self._owner
         if not self._binds:
             return
-        if accounts.token_matches(self._account(), owner.origin, owner.token) is not True:
+        if token_matches(self._account(), owner.origin, owner.token) is not True:
             await self._store.commit(
                 lambda connection: accounts.bind(connection, owner.origin, owner.token)
             )
@@ -298,7 +299,7 @@ async def check_owner(store: Store, provider: Provider, owner: Owner) -> None:
         TokenRefusedError: the token is not taken.
     """
     account = store.read(accounts.read_account)
-    if accounts.token_matches(account, owner.origin, owner.token) is not False:
+    if token_matches(account, owner.origin, owner.token) is not False:
         return
     if account.api_origin != owner.origin:
         raise DatabaseOwnerError(

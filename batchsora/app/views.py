@@ -10,9 +10,9 @@ from batchsora.app.screen import cells, clean
 from jobs.ledger import Budget
 from jobs.lock import RunnerInfo
 from jobs.money import usd_text
+from jobs.ports.seen import BatchStatus, DoubtRow, FailureGroup, JobRow
 from jobs.provider import model_of
 from jobs.states import JobState
-from jobs.store.views import BatchStatus
 
 
 def _usd(micros: int | None) -> str | None:
@@ -57,7 +57,7 @@ def batch_json(batch: BatchStatus, runner: RunnerInfo | None) -> dict[str, Any]:
     }
 
 
-def _doubt_json(doubt: Any) -> dict[str, Any]:
+def _doubt_json(doubt: DoubtRow) -> dict[str, Any]:
     """Show a submission in doubt, and the generations that it can't be told apart from."""
     return {
         "job": doubt.key,
@@ -116,13 +116,13 @@ def twice_text(batch: BatchStatus) -> str:
 SHOWN_DOUBTS = 5
 
 
-def _doubts_text(doubts: Sequence[Any]) -> list[str]:
+def _doubts_text(doubts: Sequence[DoubtRow]) -> list[str]:
     """Name the doubts that a person must settle, and how."""
     lines: list[str] = []
     contested = [doubt for doubt in doubts if doubt.candidates]
     for doubt in contested[:SHOWN_DOUBTS]:
         lines.append(f"  in doubt  {doubt.key} could be any of:")
-        lines += [f"              {candidate_text(one)}" for one in doubt.candidates]
+        lines += [f"              {candidate_text(one)}" for one in doubt.candidates or ()]
     if contested:
         lines.append("            batchsora resolve JOB --generation ID says which")
     open_ones = [doubt for doubt in doubts if doubt.unproven and not doubt.candidates]
@@ -149,7 +149,7 @@ def _money_text(budget: Budget) -> str:
     return f"${usd_text(budget.charged)} {cap}{held}"
 
 
-def job_json(job: Any) -> dict[str, Any]:
+def job_json(job: JobRow) -> dict[str, Any]:
     """Show one job for scripts."""
     return {
         "job": job.key,
@@ -167,11 +167,13 @@ def job_json(job: Any) -> dict[str, Any]:
         "queue_position": job.queue_position,
         "said_state": job.said_state,
         "price": usd_text(job.charged_micros),
-        "held": usd_text(job.hold_micros) if job.attempt_state in ("open", "in_doubt") else "0.00",
+        "held": usd_text(job.hold_micros or 0)
+        if job.attempt_state in ("open", "in_doubt")
+        else "0.00",
         "video_url": job.video_url,
         "file": job.file if job.sha256 else None,
         "sha256": job.sha256,
-        "model": model_of(job.attempt_kind) if job.generation_id else None,
+        "model": model_of(job.attempt_kind or "") if job.generation_id else None,
         "verdict": job.verdict,
         "error_kind": job.error_kind,
         "error": job.error or (job.attempt_error if job.state == JobState.IN_DOUBT else None),
@@ -184,7 +186,7 @@ def job_json(job: Any) -> dict[str, Any]:
     }
 
 
-def failure_json(failure: Any) -> dict[str, Any]:
+def failure_json(failure: FailureGroup) -> dict[str, Any]:
     """Show a group of failures for scripts."""
     return {
         "error_kind": failure.error_kind,
@@ -195,7 +197,7 @@ def failure_json(failure: Any) -> dict[str, Any]:
     }
 
 
-def failures_text(failures: Sequence[Any]) -> str:
+def failures_text(failures: Sequence[FailureGroup]) -> str:
     """Show groups of failures for people: how many, of which kind, and in whose words."""
     lines = []
     for one in failures:
@@ -205,12 +207,12 @@ def failures_text(failures: Sequence[Any]) -> str:
     return "\n".join(lines) or "nothing failed"
 
 
-def iso(moment: Any) -> str | None:
+def iso(moment: datetime | None) -> str | None:
     """Write a time as ISO 8601 in UTC."""
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")
 
 
-def job_line(job: Any, width: int | None) -> str:
+def job_line(job: JobRow, width: int | None) -> str:
     """Show one job in a line for people; cut to a terminal's width, where there is one."""
     detail = job.prompt
     if job.state == JobState.FAILED:
@@ -236,7 +238,7 @@ def job_line(job: Any, width: int | None) -> str:
     return head + _fit(detail, max(width - HEAD, 10)).rstrip()
 
 
-def said_words(job: Any) -> str:
+def said_words(job: JobRow) -> str:
     """Quote the provider's word for where an unfinished job stands, where we know none."""
     if job.said_state is None or job.state not in (JobState.PENDING, JobState.PROCESSING):
         return ""

@@ -7,7 +7,6 @@ pause, edits and caps come from other processes too.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -28,7 +27,7 @@ from ..elsewhere import Elsewhere
 from ..ledger import Scope, keys_of
 from ..looked_for import LookedFor
 from ..provider import GenerationRequest
-from ..states import AttemptState, HeldBack, JobState
+from ..states import AttemptState, Blocked, HeldBack, JobState
 from ..tables import ATTEMPT, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
 from ..text import prompt_key
 from . import accounts, handing, holding, keys, meanwhile, others, prices
@@ -41,19 +40,6 @@ from .till import Till
 MOST_TWINS = 200
 """Prompts that wait for their equals, and jobs that wait for a look at the list, after which a turn
 looks no further: a query has limits."""
-
-
-class Blocked(StrEnum):
-    """Why a queued job can't be bought now."""
-
-    PAUSED = "the pause of the batch"
-    BATCH_CAP = "budget of the batch"
-    CAMPAIGN_CAP = "budget of a campaign"
-    DAY_CAP = "budget of the day"
-    BALANCE = "balance"
-    PRICE = "price above --max-price"
-    LEARNING = "the first answer that tells a price"
-    TWIN = "another job with the same prompt"
 
 
 BY_SCOPE = {

@@ -1,7 +1,7 @@
 """Holding queued rows back, so that no runner buys them before a person has said so (money.md)."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -26,56 +26,33 @@ from sqlalchemy import (
 
 from ..columns import sql_list
 from ..matching import Match, WantedRow
+from ..ports.selection import Sought
 from ..states import ASKED_BY_NAME, FOUND, HeldBack, JobState
 from ..tables import BUYABLE, HELD_BACK, JOB, NAMED, QUEUED
 from .prepared import Prepared, as_list, driver, one_of, values_in
 from .rows import ASKED
 
 
-@dataclass(frozen=True, slots=True)
-class Sought:
-    """Which queued rows a run may buy, once it is known what there is of them already.
+def where(sought: Sought) -> tuple[ColumnElement[bool], ...]:
+    """Say in SQL which rows are sought."""
+    if sought.jobs is not None:
+        return JOB.c.state == JobState.QUEUED, JOB.c.id.in_(values_in(sought.jobs))
+    picked = [or_(JOB.c.batch_id != batch, in_pick(rows)) for batch, rows in sought.rows.items()]
+    asked = or_(
+        JOB.c.held_back.is_(None),
+        and_(JOB.c.held_back.in_(FOUND), JOB.c.held_beneath.is_(None)),
+    )
+    return (
+        JOB.c.state == JobState.QUEUED,
+        JOB.c.batch_id.in_(sought.batch_ids),
+        *picked,
+        *(() if sought.named else (asked,)),
+    )
 
-    A look says nothing of other rows, and changes none of them.
 
-    Attributes:
-        batch_ids: whose rows.
-        named: a person named the batches, and so asks for all of them; else only for what was
-            asked for before.
-        rows: of the manifests, by batch, where only some were picked; what was asked for by name
-            is sought all the same.
-        jobs: by number, where just these are sought, of whatever batch.
-        noted: :func:`note` has noted them: what is written concerns no row that came or was
-            changed since.
-    """
-
-    batch_ids: Sequence[int]
-    named: bool = True
-    rows: Mapping[int, Collection[int]] = field(default_factory=dict)
-    jobs: Collection[int] | None = None
-    noted: bool = False
-
-    @property
-    def unchanged(self) -> tuple[ColumnElement[bool], ...]:
-        """Say in SQL, for the connection that writes, which rows are still what was sought."""
-        return (*self.where, *((_AS_NOTED,) if self.noted else ()))
-
-    @property
-    def where(self) -> tuple[ColumnElement[bool], ...]:
-        """Say so in SQL."""
-        if self.jobs is not None:
-            return JOB.c.state == JobState.QUEUED, JOB.c.id.in_(values_in(self.jobs))
-        picked = [or_(JOB.c.batch_id != batch, in_pick(rows)) for batch, rows in self.rows.items()]
-        asked = or_(
-            JOB.c.held_back.is_(None),
-            and_(JOB.c.held_back.in_(FOUND), JOB.c.held_beneath.is_(None)),
-        )
-        return (
-            JOB.c.state == JobState.QUEUED,
-            JOB.c.batch_id.in_(self.batch_ids),
-            *picked,
-            *(() if self.named else (asked,)),
-        )
+def unchanged(sought: Sought) -> tuple[ColumnElement[bool], ...]:
+    """Say in SQL, for the connection that writes, which rows are still what was sought."""
+    return (*where(sought), *((_AS_NOTED,) if sought.noted else ()))
 
 
 _NOTED: Final = Table(
@@ -104,7 +81,7 @@ def note(connection: Connection, sought: Sought) -> Sought:
     database = driver(connection)
     database.execute("DROP TABLE IF EXISTS temp.sought")
     database.execute("CREATE TEMP TABLE sought (job_id INTEGER PRIMARY KEY, fingerprint TEXT)")
-    rows = select(JOB.c.id, JOB.c.fingerprint).where(*sought.where)
+    rows = select(JOB.c.id, JOB.c.fingerprint).where(*where(sought))
     connection.execute(insert(_NOTED).from_select(["job_id", "fingerprint"], rows))
     return replace(sought, noted=True)
 
@@ -162,14 +139,6 @@ _ASK_BY_NAME = Prepared(
     .where(HELD_BACK, QUEUED, JOB.c.id.in_(one_of("jobs")), _IS_ASKED_BY_NAME)
     .values(**ASKED)
 )
-_COUNTS = Prepared(  # from the index alone: a million rows may be left out
-    select(JOB.c.held_back, func.count().label("jobs"))
-    .where(HELD_BACK, _BATCH, JOB.c.held_back != HeldBack.UNASKED)
-    .group_by(JOB.c.held_back)
-)
-_UNASKED = Prepared(  # a single video stays unasked until its purchase is known
-    select(func.count()).where(HELD_BACK, QUEUED, _BATCH, JOB.c.held_back == HeldBack.UNASKED)
-)
 
 
 def hold_back(connection: Connection, jobs: Mapping[int, str | None], reason: HeldBack) -> int:
@@ -206,7 +175,7 @@ def hold_matched(connection: Connection, matches: Iterable[Match]) -> int:
 def release(connection: Connection, sought: Sought, reasons: Iterable[HeldBack]) -> None:
     """Let rows be bought that were held back for some reasons; others than sought stay so."""
     overruled = list(reasons)
-    held = update(JOB).where(HELD_BACK, *sought.unchanged)
+    held = update(JOB).where(HELD_BACK, *unchanged(sought))
     connection.execute(held.where(JOB.c.held_beneath.in_(overruled)).values(held_beneath=None))
     connection.execute(held.where(JOB.c.held_back.in_(overruled)).values(**_UNCOVERED))
 
@@ -215,7 +184,7 @@ def count(connection: Connection, sought: Sought, reason: HeldBack) -> int:
     """Count the rows that are held back for a reason, of those that are sought."""
     rows = select(func.count()).select_from(JOB)
     return connection.execute(
-        rows.where(HELD_BACK, *sought.where, JOB.c.held_back == reason)
+        rows.where(HELD_BACK, *where(sought), JOB.c.held_back == reason)
     ).scalar_one()
 
 
@@ -223,7 +192,7 @@ def looked_for(connection: Connection, sought: Sought) -> None:
     """Let rows be bought that waited for a look, and that the whole list does not show."""
     connection.execute(
         update(JOB)
-        .where(HELD_BACK, *sought.unchanged, JOB.c.held_back == HeldBack.NOT_LOOKED)
+        .where(HELD_BACK, *unchanged(sought), JOB.c.held_back == HeldBack.NOT_LOOKED)
         .values(**_UNCOVERED)
     )
 
@@ -232,7 +201,7 @@ def look_again(connection: Connection, sought: Sought, reason: HeldBack) -> None
     """Let rows wait for a look that were held back for a reason: it may be gone."""
     connection.execute(
         update(JOB)
-        .where(HELD_BACK, *sought.unchanged, JOB.c.held_back == reason)
+        .where(HELD_BACK, *unchanged(sought), JOB.c.held_back == reason)
         .values(held_back=HeldBack.NOT_LOOKED, held_back_by=None)
     )
 
@@ -278,7 +247,7 @@ def overrule(
         reason: only rows that are held back for it.
     """
     held = () if reason is None else (HELD_BACK, JOB.c.held_back == reason)
-    connection.execute(update(JOB).where(*sought.unchanged, *held).values(overruled_at=now))
+    connection.execute(update(JOB).where(*unchanged(sought), *held).values(overruled_at=now))
 
 
 def ask_by_name(connection: Connection, job_ids: Collection[int]) -> int:
@@ -332,7 +301,7 @@ def buy_unlooked(
         update(JOB)
         .where(
             HELD_BACK,
-            *sought.unchanged,
+            *unchanged(sought),
             JOB.c.id.in_(values_in(job_ids)),
             JOB.c.held_back == HeldBack.NOT_LOOKED,
         )
@@ -348,12 +317,3 @@ _AWAITED = Prepared(
 def count_found(connection: Connection, batch_id: int) -> int:
     """Count the rows of a batch that were asked for, and wait because of what was found."""
     return int(_AWAITED.scalar(connection, batch=batch_id))
-
-
-def counts(connection: Connection, batch_id: int) -> dict[HeldBack, int]:
-    """Count the queued jobs of a batch that are held back, by reason."""
-    found = {
-        HeldBack(row.held_back): int(row.jobs) for row in _COUNTS.all(connection, batch=batch_id)
-    }
-    unasked = int(_UNASKED.scalar(connection, batch=batch_id))
-    return found | ({HeldBack.UNASKED: unasked} if unasked else {})

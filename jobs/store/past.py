@@ -11,7 +11,7 @@ beside each other in one run is asked for in the claim (:mod:`jobs.store.meanwhi
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -28,10 +28,11 @@ from sqlalchemy import (
     text,
 )
 
+from ..ports.control import Paid, PaidBefore
+from ..ports.selection import Sought
 from ..states import AttemptState, HeldBack, JobState
 from ..tables import ATTEMPT, BATCH, HELD_BACK, JOB, PAID, QUEUED
 from . import holding
-from .holding import Sought
 from .prepared import Prepared, as_list, one_of, values_in
 from .rows import ASKED, REQUEST, move_job, request_key
 
@@ -42,41 +43,6 @@ _NOBODYS_HERE = or_(
     and_(JOB.c.state == JobState.COMPLETED, JOB.c.attempt_id != ATTEMPT.c.id),
 )
 """Attempts whose row left the manifest, asks for something else now, or has another video."""
-
-
-@dataclass(frozen=True, slots=True)
-class Paid:
-    """A generation that another batch paid for, or a row that is no longer the same.
-
-    Attributes:
-        generation_id: None while it is not known whether there is one.
-        batch: its name; a removed one's as well.
-        at: when it was asked for.
-        video_url: where the video is, whatever became of the row that paid for it; None where it
-            is not known to be finished.
-        filed: whether its file is here.
-    """
-
-    attempt_id: int
-    generation_id: str | None
-    batch: str
-    at: datetime
-    video_url: str | None
-    filed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PaidBefore:
-    """A queued job whose request was paid for under another batch, and the job's own batch.
-
-    Attributes:
-        fingerprint: of what the job asked for then.
-    """
-
-    job_id: int
-    batch_id: int
-    fingerprint: str
-    paid: Paid
 
 
 class Unclaimed:
@@ -225,7 +191,7 @@ def _of_manifests(connection: Connection, sought: Sought) -> list[int]:
     """Name the batches of manifests whose rows are sought."""
     which = BATCH.c.id.in_(sought.batch_ids)
     if sought.jobs is not None:
-        which = BATCH.c.id.in_(select(JOB.c.batch_id).where(*sought.where))
+        which = BATCH.c.id.in_(select(JOB.c.batch_id).where(*holding.where(sought)))
     return list(connection.execute(select(BATCH.c.id).where(which, _MANIFESTS)).scalars())
 
 
@@ -288,7 +254,7 @@ def _edited_back(connection: Connection, sought: Sought) -> list[PaidBefore]:
         .join(ATTEMPT, ATTEMPT.c.job_id == JOB.c.id)
         .join(BATCH, BATCH.c.id == JOB.c.batch_id)
         .where(
-            *sought.where,
+            *holding.where(sought),
             JOB.c.batch_id.in_(sought.batch_ids),
             JOB.c.in_manifest,
             JOB.c.attempt_id.is_not(None),
@@ -315,7 +281,7 @@ def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterabl
         select(*_REQUEST, JOB.c.overruled_at)
         .where(
             QUEUED,
-            *sought.where,
+            *holding.where(sought),
             JOB.c.batch_id == batch_id,
             JOB.c.in_manifest,
             ~own,

@@ -2,7 +2,7 @@
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, case, func, insert, null, or_, select, update
 from sqlalchemy.sql import ColumnElement
@@ -10,22 +10,24 @@ from sqlalchemy.sql import ColumnElement
 from ..echo import Echo
 from ..looked_for import Wish
 from ..matching import WantedRow
+from ..ports.selection import Sought
 from ..provider import Generation
 from ..states import FOUND, NOTHING_FOUND, AttemptState, HeldBack, JobState
 from ..tables import ATTEMPT, HELD_BACK, JOB, LIVE, NAMED, QUEUED
 from ..text import prompt_key, text_key
-from . import accounts, doubts, latecomers
-from .database import Store
-from .holding import Sought
+from . import accounts, doubts, holding, latecomers
 from .latecomers import Appeared
 from .prepared import Prepared, as_list, one_of
 from .rows import ASKED, REQUEST, request_key
+
+if TYPE_CHECKING:
+    from .database import Store
 
 
 def _wanted(sought: Sought) -> tuple[ColumnElement[bool], ...]:
     """Return the queued rows that are looked for in the account's list."""
     return (
-        *sought.where,
+        *holding.where(sought),
         JOB.c.in_manifest,
         or_(JOB.c.held_back.is_(None), JOB.c.held_back != HeldBack.PAID_BEFORE),
     )
@@ -156,7 +158,7 @@ def known_ids(connection: Connection, generation_ids: Iterable[str]) -> set[str]
     return set(_KNOWN.column(connection, generations=as_list(generation_ids)))
 
 
-def known(store: Store, generation_ids: Iterable[str]) -> set[str]:
+def known(store: "Store", generation_ids: Iterable[str]) -> set[str]:
     """Find, in a snapshot of its own, which of some generation ids belong to attempts of ours."""
     return store.read(lambda connection: known_ids(connection, generation_ids))
 

@@ -11,8 +11,8 @@ from support.invariants import Invariants
 from support.loop import EPOCH
 
 from jobs.ending import Reason
+from jobs.states import Blocked
 from jobs.store import accounts
-from jobs.store.claims import Blocked
 
 NIGHT = timedelta(hours=9)
 DAY = timedelta(days=1)

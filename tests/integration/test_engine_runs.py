@@ -26,9 +26,8 @@ from jobs.provider import (
     Unsent,
 )
 from jobs.runner import Owner, Runner
-from jobs.states import FailureKind
+from jobs.states import Blocked, FailureKind
 from jobs.store import accounts, holding
-from jobs.store.claims import Blocked
 
 Make = Callable[..., Engine]
 

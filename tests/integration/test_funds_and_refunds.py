@@ -15,9 +15,8 @@ from jobs.ending import Reason
 from jobs.ledger import Refunds
 from jobs.provider import Generation, GenerationPhase, RefusalCause, Refused
 from jobs.retry import RetryPolicy
-from jobs.states import FailureKind
+from jobs.states import Blocked, FailureKind
 from jobs.store import accounts, steering, views
-from jobs.store.claims import Blocked
 
 PRICE = 120_000
 BROKEN = Generation("", GenerationPhase.FAILED, failure=FailureKind.SYSTEM, message="render error")

@@ -13,8 +13,8 @@ from support.invariants import Invariants
 from jobs.ending import Reason
 from jobs.provider import GenerationRequest, InDoubt, ThrottledError, UnreachableError
 from jobs.resolve import resolve_never_made
+from jobs.states import Blocked
 from jobs.store import outcomes, views
-from jobs.store.claims import Blocked
 
 Make = Callable[..., Engine]
 DROPPED = InDoubt("the connection dropped")

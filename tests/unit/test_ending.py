@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from jobs.ending import Reason, Situation, verdict
 from jobs.provider import RefusalCause
-from jobs.store.claims import Blocked
+from jobs.states import Blocked
 from jobs.store.outstanding import Outstanding
 
 NOTHING = Outstanding()
