@@ -30,10 +30,10 @@ from batchsora.settings import read_settings
 from batchsora.terms import Terms, caps, check, pick, run_terms_of
 from jobs import schema
 from jobs.errors import NotAllowedError
+from jobs.ports.loading import LoadReport
+from jobs.ports.seen import BatchStatus
+from jobs.ports.selection import Wanted
 from jobs.states import HeldBack
-from jobs.store import views
-from jobs.store.loading import LoadReport
-from jobs.store.views import BatchStatus, Wanted
 
 POLL = 0.2
 """Seconds between two looks whether a run in another thread is over, so that Ctrl-C is heard."""
@@ -209,12 +209,8 @@ class Batch:
         Raises:
             NotFoundError: it was not loaded yet.
         """
-        with existing_store(self._settings.database) as store:
-            return store.read(
-                lambda c: batch_json(
-                    views.batch_status(c, views.find_batches(c, self.name)[0]), None
-                )
-            )
+        with existing_store(self._settings.database) as store, store.queries.snapshot() as seen:
+            return batch_json(seen.status(seen.batches(self.name)[0]), None)
 
     def results(self, *states: str) -> Iterator[JobResult]:
         """Stream the rows and what became of them, in the manifest's order.
@@ -226,7 +222,7 @@ class Batch:
             NotFoundError: the batch was not loaded yet.
         """
         with existing_store(self._settings.database) as store:
-            found = store.read(lambda c: list(views.jobs(c, Wanted(self.name, states))))
+            found = store.queries.jobs(Wanted(self.name, states))
         yield from map(job_result, found)
 
     @property

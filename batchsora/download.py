@@ -21,10 +21,9 @@ from batchsora.names import safe_name
 from jobs.clock import Clock
 from jobs.files import refuse_foreign_link, refuse_link
 from jobs.gate import Gate
+from jobs.ports.loading import LoadStore, Place, WantedFile
 from jobs.provider import Provider, ProviderError
 from jobs.retry import full_jitter
-from jobs.store import Store, files
-from jobs.store.files import WantedFile
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +80,7 @@ class Downloader:
     """Fetches wanted files until told that no more will come.
 
     Args:
-        store: the job table.
+        files: of the job table.
         provider: asked for a fresh address when one does not lead to the file.
         http: a client without the token: that goes to the API's origin alone.
         policy: how.
@@ -92,7 +91,7 @@ class Downloader:
 
     def __init__(
         self,
-        store: Store,
+        files: LoadStore,
         provider: Provider,
         http: httpx.AsyncClient,
         policy: DownloadPolicy,
@@ -100,7 +99,7 @@ class Downloader:
         chance: random.Random,
         checkpoint: Callable[[str], None],
     ) -> None:
-        self._store = store
+        self._files = files
         self._provider = provider
         self._http = http
         self._policy = policy
@@ -113,7 +112,7 @@ class Downloader:
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._bell = Gate(clock, chance)
         self._pace = Pace(policy.rate, clock) if policy.rate else None
-        self._after: files.Place = (0, 0)
+        self._after: Place = (0, 0)
         self._left = False
         self._last = False
         self.report = DownloadReport()
@@ -161,9 +160,7 @@ class Downloader:
         """
         now = self._clock.monotonic()
         for _ in range(PAGES):
-            wanted = self._store.read(
-                lambda c: files.wanted_files(c, batch_ids, PAGE, after=self._after, keys=keys)
-            )
+            wanted = self._files.wanted_files(batch_ids, PAGE, after=self._after, keys=keys)
             for item in wanted:
                 if len(self._under_way) >= self._policy.parallel:
                     return True
@@ -195,13 +192,11 @@ class Downloader:
         target = self._target(item)
         try:
             self._refuse_links(target.parent)
-            await self._store.commit(lambda c: files.plan_file(c, item, str(target)))
+            await self._files.plan_file(item, str(target))
             fetched = await self._get(item, target)
             self._checkpoint("file-fetched")
-            await self._store.commit(
-                lambda c: files.record_file(
-                    c, item, str(fetched.path), fetched.size, fetched.sha256, self._clock.now()
-                )
+            await self._files.record_file(
+                item, str(fetched.path), fetched.size, fetched.sha256, self._clock.now()
             )
             self._checkpoint("file-written")
             self.report.fetched += 1
@@ -252,7 +247,7 @@ class Downloader:
         self._not_before[item.attempt_id] = self._clock.monotonic() + self._delay(tries)
         self.report.failed[item.key] = message
         log.info("the file of %r could not be fetched: %s", item.key, message)
-        await self._store.commit(lambda c: files.record_file_error(c, item, message))
+        await self._files.record_file_error(item, message)
 
     def _delay(self, tries: int) -> float:
         """Draw the seconds before the next try of a file that failed once more."""

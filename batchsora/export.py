@@ -6,9 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from os.path import relpath
 from pathlib import Path
-from typing import Any, Final
-
-from sqlalchemy import Connection
+from typing import Final
 
 from batchsora.names import safe_name
 from batchsora.result_columns import (
@@ -22,9 +20,11 @@ from batchsora.tables import REST, TableError, check_target, replacing, write_ta
 from batchsora.workbook.cells import Link, shortened, too_long
 from batchsora.workbook.new import Sheet, write_workbook
 from batchsora.workbook.problems import WorkbookError
+from jobs.ports.queries import QueryStore
+from jobs.ports.seen import BatchRow, JobRow
+from jobs.ports.selection import Wanted
 from jobs.states import JobState
-from jobs.store import Store, views
-from jobs.store.views import Wanted
+from jobs.store import Store
 
 WORKBOOK: Final = ".xlsx"
 
@@ -62,11 +62,11 @@ def export_batches(
     suffix = target.suffix.lower()
     check_target(target, WORKBOOK)
 
-    def work(connection: Connection) -> None:
-        batches = views.find_batches(connection, batch)
+    with store.queries.snapshot() as seen:
+        batches = seen.batches(batch)
         if suffix == WORKBOOK:
-            _write_workbook(connection, target, batches, states, done)
-            return
+            _write_workbook(seen, target, batches, states, done)
+            return done
         if len(batches) > 1:
             raise TableError(
                 f"there are {len(batches)} batches, and {target} holds one. Say which with "
@@ -77,37 +77,35 @@ def export_batches(
         headers = result_headers(own)
 
         def rows() -> Iterator[Mapping[str, object]]:
-            for job in _jobs(connection, batches[0].name if batches else None, states, done):
+            for job in _jobs(seen, batches[0].name if batches else None, states, done):
                 results = results_of(job, target.absolute().parent)
                 yield {**job.cells, **{headers[name]: value for name, value in results.items()}}
 
         write_table(target, [*own, *headers.values()], rows())
-
-    store.read(work)
     return done
 
 
 def _jobs(
-    connection: Connection, batch: str | None, states: Sequence[str], done: Table
-) -> Iterator[Any]:
-    for job in views.jobs(connection, Wanted(batch, states)):
+    seen: QueryStore, batch: str | None, states: Sequence[str], done: Table
+) -> Iterator[JobRow]:
+    for job in seen.each_job(Wanted(batch, states)):
         done.rows += 1
         yield job
 
 
 def _write_workbook(
-    connection: Connection,
+    seen: QueryStore,
     target: Path,
-    batches: Sequence[Any],
+    batches: Sequence[BatchRow],
     states: Sequence[str],
     done: Table,
 ) -> None:
-    def sheet(batch: Any) -> Sheet:
+    def sheet(batch: BatchRow) -> Sheet:
         rest = REST.format(beside(target, batch.name if len(batches) > 1 else None).name)
         headers = result_headers(batch.columns)
 
         def rows() -> Iterator[Mapping[str, object]]:
-            for job in _jobs(connection, batch.name, states, done):
+            for job in _jobs(seen, batch.name, states, done):
                 results = workbook_cells(results_of(job, target.absolute().parent))
                 row = {**job.cells, **{headers[name]: value for name, value in results.items()}}
                 for name, value in row.items():
@@ -167,11 +165,11 @@ _AS_CELL: Final[Mapping[CellKind, Callable[[str], object]]] = {
 }
 
 
-def results_of(job: Any, folder: Path) -> dict[str, object]:
-    """Return what became of a job, by the names of :data:`batchsora.result_columns.RESULT_COLUMNS`.
+def results_of(job: JobRow, folder: Path) -> dict[str, object]:
+    """Return what became of a job, by the names of :data:`RESULT_COLUMNS`.
 
     Args:
-        job: from :func:`jobs.store.views.jobs`.
+        job: whose results.
         folder: to which the path of the file is relative.
     """
     results = {column.name: _plain(column.of(job)) for column in RESULT_COLUMNS}

@@ -7,9 +7,10 @@ every format, ``jobs --json``, the recognition of an earlier export and its test
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from jobs.money import usd_text
+from jobs.ports.seen import JobRow
 from jobs.provider import model_of
 from jobs.states import FailureKind, JobState
 
@@ -32,7 +33,7 @@ class ResultColumn:
 
     Attributes:
         name: its header, and its key in ``jobs --json``.
-        of: what became of a job (from :func:`jobs.store.views.jobs`); None where nothing did.
+        of: what became of a job; None where nothing did.
         says: a pattern of what we write there for one video; other cells are a person's own.
         kind: how a workbook takes it.
         width: of a workbook's column, in characters.
@@ -40,7 +41,7 @@ class ResultColumn:
     """
 
     name: str
-    of: Callable[[Any], object]
+    of: Callable[[JobRow], object]
     says: str
     kind: CellKind = CellKind.TEXT
     width: int = USUAL_WIDTH
@@ -51,19 +52,19 @@ _MOMENT: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9:.]+Z?)?|[0-9]{5}(?:\.[0
 """A date, or its number of days where a person has set another format for the cells."""
 
 
-def _price(job: Any) -> str | None:
+def _price(job: JobRow) -> str | None:
     return usd_text(job.charged_micros) if job.charged_micros or job.generation_id else None
 
 
-def _file(job: Any) -> str | None:
+def _file(job: JobRow) -> str | None:
     return job.file if job.file and job.sha256 else None
 
 
-def _sha256(job: Any) -> str | None:
+def _sha256(job: JobRow) -> str | None:
     return job.sha256 if job.file else None
 
 
-def _model(job: Any) -> str | None:
+def _model(job: JobRow) -> str | None:
     return model_of(job.attempt_kind) if job.generation_id else None
 
 

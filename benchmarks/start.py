@@ -1,6 +1,7 @@
-"""Starting: what a person waits for at ``--help``, beside an interpreter that imports click."""
+"""Starting: what a person waits for at ``--help`` and at a look, beside importing click."""
 
 import statistics
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -20,6 +21,9 @@ WAYS: dict[str, tuple[list[str], dict[str, str]]] = {
     "batchsora --help": ([PROGRAM, "--help"], {}),
     "batchsora run --help": ([PROGRAM, "run", "--help"], {}),
     "completing batchsora run --batch": ([PROGRAM], COMPLETION),
+    "batchsora status": ([PROGRAM, "--db", "demo-sandbox.db", "status"], {}),
+    "batchsora jobs": ([PROGRAM, "--db", "demo-sandbox.db", "jobs"], {}),
+    "batchsora show": ([PROGRAM, "--db", "demo-sandbox.db", "show", "cat"], {}),
 }
 
 
@@ -27,10 +31,14 @@ def main() -> None:
     """Print the medians of interleaved rounds, and their ratios to the first way."""
     asked = options("start", rounds=ROUNDS)
     with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "demo.csv").write_text("id,prompt\ncat,a cat\n", "utf-8")
+        run = [PROGRAM, "--db", "demo.db", "run", "demo.csv", "--sandbox", "--yes", "--no-download"]
+        subprocess.run(run, cwd=folder, check=True, capture_output=True)
         took: dict[str, list[Spent]] = {way: [] for way in WAYS}
         for _ in range(asked.rounds):
             for way, (command, more) in WAYS.items():
-                took[way].append(spend(command, Path(name), more))
+                took[way].append(spend(command, folder, more))
     print(machine())
     print(f"{'':36}{'ms':>6}{'ratio':>8}{'CPU ms':>8}{'ratio':>8}")
     first = _medians(next(iter(took.values())))

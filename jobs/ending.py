@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from .ports.purchases import Blocked, Outstanding
+from .ports.purchases import Outstanding
 from .provider import RefusalCause
+from .states import Blocked
 
 
 class Reason(StrEnum):

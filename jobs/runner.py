@@ -24,7 +24,7 @@ from .policy import RunPolicy
 from .poller import Poller
 from .ports import JobStore
 from .ports.account import AccountStore
-from .ports.purchases import Blocked, PurchaseStore, Recovery
+from .ports.purchases import PurchaseStore, Recovery
 from .provider import (
     Provider,
     ProviderError,
@@ -34,6 +34,7 @@ from .provider import (
 )
 from .reconcile import Reconciler
 from .scheduler import Scheduler
+from .states import Blocked
 from .store import Store
 from .suspects import WATCHED
 from .token import TokenCheck

@@ -53,6 +53,19 @@ UNENDED: Final = (FailureKind.OVERDUE, FailureKind.UNKNOWN, FailureKind.NO_FILE)
 ``unknown`` failure that the provider told has ended: its attempt is ``failed``."""
 
 
+class Blocked(StrEnum):
+    """Why a queued job can't be bought now."""
+
+    PAUSED = "the pause of the batch"
+    BATCH_CAP = "budget of the batch"
+    CAMPAIGN_CAP = "budget of a campaign"
+    DAY_CAP = "budget of the day"
+    BALANCE = "balance"
+    PRICE = "price above --max-price"
+    LEARNING = "the first answer that tells a price"
+    TWIN = "another job with the same prompt"
+
+
 class HeldBack(StrEnum):
     """Why a queued job is bought by no runner until a person asks for it (money.md, *Consent*)."""
 

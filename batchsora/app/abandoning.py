@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection
-
 from batchsora.app import wording
 from batchsora.app.exits import Exit
 from batchsora.app.start import Teller
@@ -14,9 +12,9 @@ from jobs.again import Patience, WhyNot
 from jobs.clock import Clock
 from jobs.money import usd_text
 from jobs.policy import RunPolicy
+from jobs.ports.selection import Wanted
 from jobs.states import JobState
-from jobs.store import Store, accounts, standing
-from jobs.store.views import Wanted
+from jobs.store import Store
 
 STILL_SEEN = "runs still look at it, and take its video if it finishes before it is bought again"
 
@@ -45,12 +43,12 @@ def abandon(
     """
     terms = patience(clock)
 
-    def rule(connection: Connection, ids: Sequence[int]) -> dict[int, WhyNot | None]:
-        return standing.may_be_given_up(connection, ids, terms)
+    def rule(ids: Sequence[int]) -> dict[int, WhyNot | None]:
+        return store.queries.may_be_given_up(ids, terms)
 
-    chosen, refused = sort_out(store, find(store, wanted, JobState.FAILED), rule)
+    chosen, refused = sort_out(find(store, wanted, JobState.FAILED), rule)
     spent = sum(job.attempt_price or 0 for job in chosen)
-    price = wording.cost_text(*wording.priced(chosen, store.read(accounts.known_prices)))
+    price = wording.cost_text(*wording.priced(chosen, store.queries.prices()))
     document: dict[str, Any] = {
         "abandoned": [job.key for job in chosen],
         "refused": [refused_json(one) for one in refused],
@@ -65,9 +63,9 @@ def abandon(
         return Exit.USAGE if refused else Exit.DONE
     agree(f"Give up {len(chosen)} attempt(s)? {costs}.", teller, consent=consent)
     ids = [job.id for job in chosen]
-    moved = in_chunks(store, ids, teller, lambda c, some: standing.give_up(c, some, terms))
+    moved = in_chunks(ids, teller, lambda some: store.control.give_up(some, terms))
     left = [job for job in chosen if job.id not in moved]  # something else was quicker
-    refused += sort_out(store, left, rule)[1]
+    refused += sort_out(left, rule)[1]
     document["abandoned"] = [job.key for job in chosen if job.id in moved]
     document["refused"] = [refused_json(one) for one in refused]
     tell_refused(refused, teller)

@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection
-
 from jobs.ledger import Budget
+from jobs.ports.figures import Bucket
+from jobs.ports.queries import QueryStore
+from jobs.ports.seen import BatchStatus
 from jobs.states import JobState
-from jobs.store import browsing
-from jobs.store.browsing import Bucket
-from jobs.store.views import BatchStatus
 
 FEWEST: Final = 12
 """Points of a plot at least: one alone has no width."""
@@ -89,15 +87,15 @@ class Course:
     durations: Sequence[tuple[int, int]] = ()
 
 
-def course_of(connection: Connection, batch_id: int) -> Course:
+def course_of(seen: QueryStore, batch_id: int) -> Course:
     """Read the course of a batch."""
-    ended = browsing.ended_span(connection, batch_id)
+    ended = seen.ended_span(batch_id)
     if ended is None:
         return Course()
     length = (ended[1] - ended[0]).total_seconds()
     seconds = next((one for one in SPANS if length / one <= POINTS), SPANS[-1])
-    durations = _filled(browsing.durations(connection, batch_id, LENGTH))
-    return _columns(browsing.course(connection, batch_id, seconds), seconds, durations)
+    durations = _filled(seen.durations(batch_id, LENGTH))
+    return _columns(seen.course(batch_id, seconds), seconds, durations)
 
 
 def _filled(durations: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection
-
 from batchsora.app.prices import ANNOUNCED
 from batchsora.app.sealing import own_sealer
 from batchsora.app.session import SANDBOX_ORIGIN
@@ -20,10 +18,8 @@ from jobs.files import made_folder, refuse_foreign_folder, refuse_link
 from jobs.lock import PATIENCE, runner_lock
 from jobs.mounts import refuse_network_drive
 from jobs.runner import Owner
-from jobs.store import Store, accounts, steering
-from jobs.store.account_fields import refuse_wrong_fields
+from jobs.store import Store
 from jobs.store.same_file import refuse_second_name
-from jobs.tables import JOB
 
 FOLDER: Final = ".batchsora"
 """Beside the database: what can be made again (posters, thumbnails), uploads, logs of runs."""
@@ -96,12 +92,12 @@ def working_store(
         new = schema.version(database) is None
         schema.upgrade(database, _tell, _new_seal)
         with Store(database) as store:
-            refuse_wrong_fields(store)
+            store.refuse_wrong_fields()
             if new:
                 _know_again(store, owner)
-            store.write(_take_over)
+            store.control.begin()
             prices = {price.kind: int(price.micros) for price in ANNOUNCED}
-            store.write(lambda c: accounts.announce_prices(c, prices, clock.now()))
+            store.control.announce_prices(prices, clock.now())
             yield store
 
 
@@ -123,7 +119,7 @@ def _know_again(store: Store, owner: Callable[[], Owner]) -> None:
     if whose.origin == SANDBOX_ORIGIN:
         return
     if whose.token:
-        store.write(lambda connection: accounts.bind(connection, whose.origin, whose.token))
+        store.control.bind(whose.origin, whose.token)
         return
     _tell(
         f"the secret that tells your databases from others can't be kept ({sealer.problem}), and "
@@ -136,16 +132,6 @@ def _tell(text: str) -> None:
     """Tell whoever started this what it is at: beside what a command gives."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
-
-
-def _take_over(connection: Connection) -> None:
-    """Begin with no batch served: a runner that was killed could not see to that.
-
-    A runner that lives although its lock file was deleted stops by the same transaction; else it
-    would find nothing left to do, and call itself finished.
-    """
-    accounts.take_over(connection)
-    steering.serve_none(connection)
 
 
 @contextmanager
@@ -161,7 +147,7 @@ def scratch_store(store: Store | None) -> Iterator[Store]:
             store.copy_to(copy)
         with Store(copy) as scratch:
             if store is None:
-                scratch.write(JOB.metadata.create_all)  # in no time, as the migrations would
+                scratch.create_tables()
             yield scratch
 
 
@@ -174,5 +160,5 @@ def existing_store(database: Path) -> Iterator[Store]:
     """
     schema.check_version(database)
     with Store(database) as store:
-        refuse_wrong_fields(store)
+        store.refuse_wrong_fields()
         yield store

@@ -20,7 +20,6 @@ from batchsora.settings import Settings
 from jobs.money import usd_text
 from jobs.policy import RunPolicy
 from jobs.retry import RetryPolicy
-from jobs.store import views
 
 CAP = Decimal("5.00")
 
@@ -75,11 +74,11 @@ def run_demo(manifest: Path, folder: Path, hooks: Hooks, teller: Teller) -> Exit
     code = start(request, settings, hooks, _Beside(teller))
     table = folder / "results.csv"
     with existing_store(settings.database) as store:
-        rows = store.read(views.find_batches)
+        rows = store.queries.batches()
         source = str(manifest.resolve())
         own = [row.name for row in rows if (row.source or "").partition("#")[0] == source]
         export_batches(store, table, own[-1] if own else None)
-        found = store.read(lambda c: [views.batch_status(c, row) for row in rows])
+        found = store.queries.statuses()
     spent = sum(batch.money.charged for batch in found)
     teller.result(
         {

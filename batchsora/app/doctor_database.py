@@ -18,14 +18,14 @@ from batchsora.app.session import SANDBOX_ORIGIN
 from batchsora.peek import peek
 from batchsora.settings import Settings, Token
 from jobs import schema
+from jobs.account_fields import wrong_field
+from jobs.binding import token_matches
 from jobs.clock import SystemClock
+from jobs.days import latest_begun, zone_of
 from jobs.errors import DatabaseAlteredError, DatabaseUnusableError
 from jobs.lock import current_runner
 from jobs.mounts import network_drive
 from jobs.runner import Owner
-from jobs.store import accounts
-from jobs.store.account_fields import wrong_field
-from jobs.store.days import latest_begun
 
 _DAMAGED: Final = (
     "put it aside with its -wal file and take your newest copy, or begin a new one with --db and "
@@ -149,7 +149,7 @@ def _host(account: SimpleNamespace) -> Iterator[Check]:
 def _zone(account: SimpleNamespace) -> Iterator[Check]:
     """Say that this machine does not know the days that the daily budget counts."""
     try:
-        accounts.zone_of(account.time_zone)
+        zone_of(account.time_zone)
     except DatabaseUnusableError:
         said = f"this machine does not know {account.time_zone}, whose days the daily budget counts"
         remedy = "'batchsora run --time-zone' takes another one; or install the package tzdata"
@@ -209,7 +209,7 @@ def _owner(settings: Settings, token: Token | None, account: SimpleNamespace) ->
         return wrong("owner", said, f"{_OTHER}, or that API with --base-url", Exit.DATABASE)
     if token is None:
         return fine("owner", f"an account at {account.api_origin}")
-    if accounts.token_matches(account, settings.origin, token.value):
+    if token_matches(account, settings.origin, token.value):
         return fine("owner", f"this account at {account.api_origin}")
     said = "it was last used with another token"
     return warn("owner", said, "the next run looks whether both are of the same account")

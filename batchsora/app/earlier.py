@@ -1,14 +1,12 @@
 """Asking what to do about rows that are paid for already: in this database, or in the account."""
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import Connection
 from tqdm import tqdm
 
 from batchsora.app.ask import ask
@@ -19,12 +17,11 @@ from batchsora.runblob.adapter import RunBlobProvider
 from jobs.clock import Clock
 from jobs.earlier import EarlierWork, find_earlier, hold_back, take_over
 from jobs.looked_for import Wish
+from jobs.ports.selection import Sought
 from jobs.provider import ProviderError, TokenRefusedError
 from jobs.runner import check_owner
-from jobs.states import FOUND, HeldBack
-from jobs.store import Store, holding, past, takeovers, voids
-from jobs.store.holding import Sought
-from jobs.store.past import PaidBefore
+from jobs.states import HeldBack
+from jobs.store import Store
 
 
 class OnExisting(StrEnum):
@@ -90,11 +87,11 @@ def settle_earlier(
         jobs.provider.ProviderError: the account's list can't be read, so nothing may be bought.
         jobs.errors.DatabaseOwnerError: the database holds another account's generations.
     """
-    store.write(voids.follow)  # before it is noted which attempts the rows have
+    store.control.follow_voids()  # before it is noted which attempts the rows have
     if not sought.noted:
-        sought = store.spool(lambda connection: holding.note(connection, sought))
+        sought = store.loading.note_sought(sought)
     if choice is OnExisting.BUY:
-        store.write(lambda connection: _release(connection, sought, clock.now()))
+        store.control.overrule(sought, clock.now())
         return Earlier()
     settle_past(store, sought, choice, clock, asker)
     work = _look(store, place, sought, clock, quiet=quiet)
@@ -104,18 +101,14 @@ def settle_earlier(
     if work.not_looked:
         _settle_not_looked(store, sought, work, choice, clock, asker)
     _settle_elsewhere(store, sought, choice, clock, asker)
-
-    def left(connection: Connection) -> Earlier:
-        now = takeovers.wishes(connection, work.compared, free=True)
-        waiting = frozenset(takeovers.waiting(connection, sought.batch_ids))
-        return Earlier(waiting, work.unchanged(now))
-
-    return store.read(left)
+    with store.queries.snapshot() as seen:
+        waiting = frozenset(seen.waiting(sought.batch_ids))
+        return Earlier(waiting, work.unchanged(seen.wishes(work.compared, free=True)))
 
 
 def tell_of_others(store: Store, batch_ids: list[int], asker: Asker) -> None:
     """Tell whose rows were held back because somebody else is buying the same."""
-    elsewhere = store.read(lambda c: holding.count(c, Sought(batch_ids), HeldBack.ELSEWHERE))
+    elsewhere = store.queries.held_for(Sought(batch_ids), HeldBack.ELSEWHERE)
     if elsewhere:
         asker.say(
             f"{elsewhere} row(s) were not bought: somebody else is buying the same rows on this "
@@ -128,31 +121,21 @@ def _settle_elsewhere(
     store: Store, sought: Sought, choice: OnExisting, clock: Clock, asker: Asker
 ) -> None:
     """Ask about rows that an earlier run held back because of what others bought meanwhile."""
-
-    def release(connection: Connection) -> None:
-        holding.overrule(connection, sought, clock.now(), HeldBack.ELSEWHERE)
-        holding.release(connection, sought, [HeldBack.ELSEWHERE])
-
-    held = store.read(lambda c: holding.count(c, sought, HeldBack.ELSEWHERE))
+    held = store.queries.held_for(sought, HeldBack.ELSEWHERE)
     if held and choice is OnExisting.ASK and asker.can_ask():
         asker.say(
             f"{held} row(s) wait because somebody else bought the same rows on this account while "
             "an earlier run was at work; the account does not show these"
         )
         if asker.confirm(f"Buy those {held}?"):
-            store.write(release)
-
-
-def _release(connection: Connection, sought: Sought, now: datetime) -> None:
-    holding.overrule(connection, sought, now)
-    holding.release(connection, sought, FOUND)
+            store.control.overrule(sought, clock.now(), HeldBack.ELSEWHERE)
 
 
 def settle_past(
     store: Store, sought: Sought, choice: OnExisting, clock: Clock, asker: Asker
 ) -> None:
     """Hold back what was paid for under another batch of this database, or share its videos."""
-    found = store.write(lambda connection: past.hold(connection, sought))
+    found = store.control.hold_paid_before(sought)
     if not found:
         return
     asker.say(paid_before([one.paid for one in found]))
@@ -161,7 +144,7 @@ def settle_past(
         choice is OnExisting.ADOPT
         or (asker.can_ask() and asker.confirm("Take those videos, at no cost?"))
     ):
-        taken = store.write(lambda connection: _share(connection, finished, clock))
+        taken = store.control.share(finished, clock.now())
         asker.say(f"{taken} taken over")
         found = [one for one in found if one.paid.video_url is None]
         if found:
@@ -170,10 +153,6 @@ def settle_past(
             )
         return
     asker.say(wait_or_take([one.paid for one in found]))
-
-
-def _share(connection: Connection, found: Iterable[PaidBefore], clock: Clock) -> int:
-    return sum(past.share(connection, one, clock.now()) for one in found)
 
 
 def _look(
@@ -295,7 +274,6 @@ def _settle_not_looked(
         and asker.can_ask()
         and asker.confirm(f"Buy those {len(work.not_looked)} all the same?")
     ):
-        now = clock.now()
-        store.write(lambda c: holding.buy_unlooked(c, sought, work.not_looked, now))
+        store.control.buy_unlooked(sought, work.not_looked, clock.now())
         return
     asker.say(f"They wait; {BUY_THEM}")

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable
 from enum import IntEnum
-from typing import Any
 
 from batchsora.runblob.errors import BadTokenError, RunBlobError
 from jobs.ending import Ending, Reason
@@ -13,10 +12,9 @@ from jobs.errors import (
     DatabaseVersionError,
     EngineError,
 )
-from jobs.ports.purchases import Blocked
+from jobs.ports.seen import BatchStatus, JobRow
 from jobs.provider import ThrottledError, TokenRefusedError, UnreachableError
-from jobs.states import JobState
-from jobs.store.views import BatchStatus
+from jobs.states import Blocked, JobState
 
 
 class Exit(IntEnum):
@@ -103,7 +101,7 @@ def _stopped(ending: Ending, guests: Collection[int]) -> bool:
     return any(batch not in guests or why - ITS_OWN for batch, why in ending.blocked.items())
 
 
-def exit_of_jobs(ending: Ending, jobs: Iterable[Any], *, files_wanted: bool) -> Exit:
+def exit_of_jobs(ending: Ending, jobs: Iterable[JobRow], *, files_wanted: bool) -> Exit:
     """Say which exit it means how some jobs stand, in the same order as for a run."""
     seen = list(jobs)
     states = {job.state for job in seen}

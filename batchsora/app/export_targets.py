@@ -11,19 +11,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection
-
 from batchsora.tables import TableError, check_place
 from jobs.errors import DatabaseUnusableError
-from jobs.store import Store, views
-from jobs.store.batches import keep_written
+from jobs.ports.loading import EXPORTS
+from jobs.ports.seen import BatchRow
+from jobs.store import Store
 
-KEPT: Final = "exports"
 MOST_KEPT: Final = 100
 """Exports of a batch that are remembered, the latest ones."""
 
 
-def check_target_is_ours(store: Store, target: Path, batches: Sequence[Any]) -> None:
+def check_target_is_ours(store: Store, target: Path, batches: Sequence[BatchRow]) -> None:
     """Check that there is nothing at a path, or an earlier export of the same batches.
 
     Args:
@@ -37,7 +35,7 @@ def check_target_is_ours(store: Store, target: Path, batches: Sequence[Any]) -> 
     check_place(target)
     if not target.exists():
         return
-    for batch in store.read(views.find_batches):
+    for batch in store.queries.batches():
         path = _manifest(batch)
         if path is not None and path.exists() and target.samefile(path):
             raise TableError(
@@ -60,7 +58,7 @@ def check_target_is_ours(store: Store, target: Path, batches: Sequence[Any]) -> 
     )
 
 
-def remember(store: Store, target: Path, batches: Iterable[Any]) -> None:
+def remember(store: Store, target: Path, batches: Iterable[BatchRow]) -> None:
     """Keep with each batch that a file is an export of it.
 
     A database that can only be looked at keeps nothing: the file is not replaced then, next time.
@@ -72,25 +70,24 @@ def remember(store: Store, target: Path, batches: Iterable[Any]) -> None:
     """
     name, digest = str(target.resolve()), _digest(target)
 
-    def work(connection: Connection) -> None:
-        wanted = {batch.id for batch in batches}
-        for batch in views.find_batches(connection):
-            if batch.id in wanted:
-                kept = {path: was for path, was in _exports(batch).items() if path != name}
-                latest = dict([*kept.items(), (name, digest)][-MOST_KEPT:])
-                keep_written(connection, batch.id, KEPT, latest)
+    def latest(kept: Any) -> dict[str, str]:
+        others = [(path, was) for path, was in _paths(kept).items() if path != name]
+        return dict([*others, (name, digest)][-MOST_KEPT:])
 
     with suppress(DatabaseUnusableError):
-        store.write(work)
+        store.loading.keep_written({batch.id for batch in batches}, EXPORTS, latest)
 
 
-def _exports(batch: Any) -> dict[str, str]:
+def _exports(batch: BatchRow) -> dict[str, str]:
     """Return the exports of a batch: the SHA-256 of each by its path."""
-    kept = (batch.reading or {}).get(KEPT)
+    return _paths((batch.reading or {}).get(EXPORTS))
+
+
+def _paths(kept: Any) -> dict[str, str]:
     return kept if isinstance(kept, dict) else {}
 
 
-def _manifest(batch: Any) -> Path | None:
+def _manifest(batch: BatchRow) -> Path | None:
     named = (batch.reading or {}).get("path")
     return Path(os.fspath(named)) if isinstance(named, str) and "\0" not in named else None
 

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from batchsora.app.export_targets import check_target_is_ours, remember
 from batchsora.app.into_manifests import YAML, Exported, keep_results, write_beside, write_into
@@ -15,7 +15,8 @@ from batchsora.manifest.read import Manifest, read_again
 from batchsora.manifest.sheet_reader import EXCEL
 from batchsora.tables import TableError, unwritable
 from jobs.errors import NotAllowedError
-from jobs.store import Store, views
+from jobs.ports.seen import BatchRow
+from jobs.store import Store
 
 KEEPING: Final = (*EXCEL, *YAML, *TEXT)
 """Formats of manifests into which results can be written."""
@@ -37,7 +38,7 @@ def export(store: Store, target: Path, batch: str | None, states: Sequence[str] 
         TableError: the format is none of ours, or the file can't be written.
     """
     done = Exported(target)
-    found = store.read(lambda c: views.find_batches(c, batch))
+    found = store.queries.batches(batch)
     check_target_is_ours(store, target, found)
     _export(store, found, batch, states, done)
     remember(store, target, found)
@@ -45,7 +46,11 @@ def export(store: Store, target: Path, batch: str | None, states: Sequence[str] 
 
 
 def _export(
-    store: Store, found: Sequence[Any], batch: str | None, states: Sequence[str], done: Exported
+    store: Store,
+    found: Sequence[BatchRow],
+    batch: str | None,
+    states: Sequence[str],
+    done: Exported,
 ) -> None:
     target, suffix = done.target, done.target.suffix.lower()
     if suffix in (*EXCEL, *YAML):
@@ -83,7 +88,7 @@ def export_in_place(
         NotAllowedError: it can't be told which, or its manifest can't take results.
         TableError: the file can't be written.
     """
-    found = store.read(lambda c: views.find_batches(c, batch))
+    found = store.queries.batches(batch)
     if len(found) != 1:
         names = ", ".join(repr(row.name) for row in found) or "none"
         raise NotAllowedError(f"say with --batch into whose manifest; there are {names}")
@@ -116,7 +121,7 @@ def export_in_place(
     return done
 
 
-def _refuse_outside(batch: Any, database: Path) -> None:
+def _refuse_outside(batch: BatchRow, database: Path) -> None:
     """Check that a batch's manifest lies in the folder of its database, not behind a link.
 
     Raises:
@@ -147,9 +152,9 @@ def _copy(path: Path, backup: Path) -> None:
     shutil.copystat(path, backup)
 
 
-def _manifest(batch: Any, done: Exported) -> Manifest | None:
+def _manifest(batch: BatchRow, done: Exported) -> Manifest | None:
     """Open the manifest of a batch as it was read; a note says why where that can't be."""
-    if "path" not in (batch.reading or {}):
+    if batch.reading is None or "path" not in batch.reading:
         done.notes.append(f"{batch.name!r} has no manifest that could be told")
         return None
     try:

@@ -5,15 +5,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sqlalchemy import Connection
-
 from batchsora.app.known import names_own_files
 from batchsora.app.run import file_client
 from batchsora.app.session import Endpoint, Hooks
 from batchsora.download import Downloader, DownloadPolicy, DownloadReport
 from batchsora.runblob.adapter import RunBlobProvider
 from batchsora.runblob.client import RunBlobClient
-from jobs.store import Store, files, views
+from jobs.store import Store
 
 TIMEOUT = 60.0
 
@@ -31,28 +29,19 @@ def fetch_files(
     Raises:
         jobs.errors.NotFoundError: there is no such batch or job.
     """
-
-    def chosen(connection: Connection) -> list[int]:
+    with store.queries.snapshot() as seen:
         for key in keys:
-            views.find_job(connection, key, batch)
-        return [row.id for row in views.find_batches(connection, batch)]
-
-    batch_ids = store.read(chosen)
-    there = store.read(lambda c: files.files_there(c, batch_ids))
-    gone = [(job, attempt) for job, attempt, path, size in there if not _whole(Path(path), size)]
-
-    def forget(connection: Connection) -> None:
-        for job, attempt in gone:
-            files.forget_file(connection, attempt, job)
-
-    store.write(forget)
+            seen.job(key, batch)
+        batch_ids = [row.id for row in seen.batches(batch)]
+    there = store.loading.files_there(batch_ids)
+    store.loading.forget_files([one for one in there if not _whole(Path(one.path), one.bytes)])
     policy = replace(policy, own=names_own_files(store, place.owner))
 
     async def main() -> DownloadReport:
         client = RunBlobClient(place.token, base_url=place.base_url, timeout=TIMEOUT)
         async with client, file_client(TIMEOUT) as http:
             downloader = Downloader(
-                store,
+                store.loading,
                 RunBlobProvider(client),
                 http,
                 policy,

@@ -6,19 +6,17 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-
-from sqlalchemy import Connection
 
 from batchsora.app import held, wording
 from batchsora.app.databases import existing_store, working_store
 from batchsora.app.exits import Exit
-from batchsora.app.loading import ADHOC, Caps, set_caps
+from batchsora.app.handover import hand_single
+from batchsora.app.loading import ADHOC, Caps, terms_notes, terms_of
 from batchsora.app.progress import ENDS, statuses
 from batchsora.app.run import RunTerms
 from batchsora.app.session import Endpoint, Hooks, endpoint
 from batchsora.app.start import Teller
-from batchsora.app.waiting import conclude, find, finish, is_left, over, serve
+from batchsora.app.waiting import Done, conclude, find, finish, is_left, over, serve
 from batchsora.manifest.columns import understand
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.images import Images
@@ -31,13 +29,13 @@ from jobs.errors import DatabaseLockedError, NotAllowedError, NotFoundError
 from jobs.ledger import batch_key
 from jobs.lock import current_runner
 from jobs.money import usd_text
-from jobs.ports.purchases import Blocked
+from jobs.ports.queries import QueryStore
+from jobs.ports.seen import JobRow
+from jobs.ports.selection import Wanted
 from jobs.schema import version
 from jobs.spec import JobSpec
 from jobs.states import HeldBack, JobState
-from jobs.store import Store, accounts, batches, handing, room, steering, views
-from jobs.store.rows import request_key
-from jobs.store.unended import is_unended
+from jobs.store import Store
 
 PATIENT = 60.0
 """Seconds for which a runner that takes nothing up is waited for, without ``--wait``."""
@@ -76,7 +74,7 @@ class GenerateRequest:
 
 def generate(
     request: GenerateRequest, settings: Settings, hooks: Hooks, teller: Teller
-) -> tuple[Exit, Any]:
+) -> tuple[Exit, JobRow]:
     """Buy one video.
 
     Returns:
@@ -112,7 +110,7 @@ def _try(
             settings.database, hooks.clock, lambda: place.owner, brief=True
         ) as store:
             _agree(store, spec, request, teller)
-            job_id, notes = store.write(lambda c: _add(c, spec, request, hooks.clock.now()))
+            job_id, notes = _add(store, spec, request, hooks.clock.now())
             for note in notes:
                 teller.say(note)
             return job_id, _buy(store, job_id, place, request, hooks, teller)
@@ -148,7 +146,7 @@ def _give_up(
 ) -> None:
     """Cancel what could not be bought, so that no later run buys it; say so where it was."""
     now = hooks.clock.now()
-    if store.write(lambda c: steering.cancel(c, [job_id], now)):
+    if store.control.cancel([job_id], now):
         for line in () if ending is None else _why(store, ending):
             teller.say(line)
         (job,) = find(store, [job_id])
@@ -173,7 +171,7 @@ def _hand_over(
     now = hooks.clock.now()
     with existing_store(settings.database) as store:
         _agree(store, spec, request, teller)
-        job_id, notes = store.write(lambda c: _add(c, spec, request, now))
+        job_id, notes = _add(store, spec, request, now)
     ending: Ending | None = None
     try:
         for note in notes:
@@ -204,10 +202,6 @@ def _hander(
     told: set[str] = set()
     until = math.inf if request.wait else hooks.clock.monotonic() + PATIENT
 
-    def work(connection: Connection) -> tuple[Mapping[int, frozenset[Blocked]], bool]:
-        found = room.in_the_way(connection, [job_id], hooks.clock.now(), ceiling).blocked
-        return found, not found and handing.offer(connection, [job_id], unasked=True)
-
     def tell(words: str) -> None:
         if words not in told:
             told.add(words)
@@ -218,11 +212,11 @@ def _hander(
         if held.reason_of(job) not in (None, HeldBack.UNASKED):
             teller.say(f"{job.key} is {held.words_of(job)}")
             return Ending(Reason.FINISHED)
-        found, taken = store.write(work)
-        if found:
-            return Ending(Reason.BLOCKED, blocked=found)
+        offered = hand_single(store, job_id, hooks.clock.now(), ceiling)
+        if offered.room.blocked:
+            return Ending(Reason.BLOCKED, blocked=offered.room.blocked)
         who = str(current_runner(settings.database) or "just ended")
-        if taken:
+        if offered.served:
             tell(f"the runner buys it ({who})")
             return None
         idle = f"another runner works on {settings.database} and takes nothing up now ({who})"
@@ -272,7 +266,7 @@ def _agree(store: Store, spec: JobSpec, request: GenerateRequest, teller: Teller
     Raises:
         NotAllowedError: nobody agreed, or the video would be refused whatever the answer.
     """
-    price, capped = store.read(lambda c: _to_be_spent(c, spec, request))
+    price, capped = _to_be_spent(store, spec, request)
     if request.consent or capped:
         return
     if not teller.can_ask():
@@ -281,47 +275,43 @@ def _agree(store: Store, spec: JobSpec, request: GenerateRequest, teller: Teller
         raise NotAllowedError("nothing was bought")
 
 
-def _to_be_spent(
-    connection: Connection, spec: JobSpec, request: GenerateRequest
-) -> tuple[int | None, bool]:
+def _to_be_spent(store: Store, spec: JobSpec, request: GenerateRequest) -> tuple[int | None, bool]:
     """Return the price in micros, None when it is not known, and whether a budget covers it.
 
     Raises:
         NotAllowedError: as :func:`_add`.
     """
-    found = accounts.known_prices(connection).get(kind_of(spec.request).key)
-    price = None if found is None else found.last_micros
     capped = request.caps.batch is not None or "batch" in request.caps.begin
-    with suppress(NotFoundError):  # before the first single video there is no such batch
-        _check_free(connection, spec, request)
-        (batch,) = views.find_batches(connection, ADHOC)
-        capped = capped or accounts.cap(connection, batch_key(batch.id)) is not None
-    return price, capped
+    with store.queries.snapshot() as seen:
+        found = seen.prices().get(kind_of(spec.request).key)
+        with suppress(NotFoundError):  # before the first single video there is no such batch
+            _check_free(seen, spec, request)
+            (batch,) = seen.batches(ADHOC)
+            capped = capped or seen.cap(batch_key(batch.id)) is not None
+    return None if found is None else found.last_micros, capped
 
 
-def _check_free(connection: Connection, spec: JobSpec, request: GenerateRequest) -> None:
+def _check_free(seen: QueryStore, spec: JobSpec, request: GenerateRequest) -> None:
     """Check that the batch takes this video.
 
     Raises:
         NotAllowedError: the same video is under way already, or the batch is paused.
         NotFoundError: there is no such batch yet.
     """
-    if views.find_batches(connection, ADHOC)[0].paused:
+    if seen.batches(ADHOC)[0].paused:
         raise NotAllowedError(
             f"the batch {ADHOC!r} is paused, so nothing was bought: 'batchsora resume {ADHOC}', "
             "then run this again"
         )
-    unended = views.Wanted(
-        ADHOC, states=[*(one for one in JobState if one not in ENDS), JobState.FAILED]
-    )
-    asked = () if request.again else views.jobs(connection, unended)
-    for job in (one for one in asked if request_key(one) == spec.request_key):
+    unended = Wanted(ADHOC, states=[*(one for one in JobState if one not in ENDS), JobState.FAILED])
+    asked = () if request.again else seen.jobs(unended)
+    for job in (one for one in asked if one.request_key == spec.request_key):
         if job.state not in ENDS:
             raise NotAllowedError(
                 f"the same video is under way already, as {job.key} ({job.state}): "
                 f"'batchsora wait {job.key}' waits for it, and --again buys another one"
             )
-        if is_unended(job):
+        if job.is_unended:
             raise NotAllowedError(
                 f"the same video was paid for, as {job.key} ({job.error_kind}), and may still "
                 f"finish: 'batchsora run' looks again, 'batchsora abandon {job.key}' gives it up, "
@@ -330,7 +320,7 @@ def _check_free(connection: Connection, spec: JobSpec, request: GenerateRequest)
 
 
 def _add(
-    connection: Connection, spec: JobSpec, request: GenerateRequest, now: datetime
+    store: Store, spec: JobSpec, request: GenerateRequest, now: datetime
 ) -> tuple[int, list[str]]:
     """Add the row to its batch, and keep the caps.
 
@@ -340,21 +330,26 @@ def _add(
     Raises:
         NotAllowedError: the same video is under way already, or the batch is paused.
     """
+
+    def make(number: int) -> tuple[JobSpec, str]:
+        key = f"{ADHOC}-{number}"
+        row = replace(
+            spec, key=key, key_from_content=False, row=number, cells={"id": key, **spec.cells}
+        )
+        return row, kind_of(spec.request).key
+
+    def check(seen: QueryStore) -> None:
+        _check_free(seen, spec, request)
+
+    terms = terms_of(request.caps, None)
     columns = ["id", "prompt", *OPTIONS]
-    batch_id = batches.open_batch(connection, ADHOC, ADHOC, None, columns, now)
-    _check_free(connection, spec, request)
-    number = views.last_row(connection, batch_id) + 1
-    key = f"{ADHOC}-{number}"
-    row = replace(
-        spec, key=key, key_from_content=False, row=number, cells={"id": key, **spec.cells}
-    )
-    job_id = steering.add(connection, batch_id, row, kind_of(spec.request).key, now)
-    return job_id, set_caps(connection, batch_id, request.caps, None, now)
+    job_id, kept = store.loading.add(ADHOC, columns, check, make, terms, now)
+    return job_id, terms_notes(terms, kept)
 
 
-def _bought(job_id: int) -> Callable[[Connection], bool]:
-    def done(connection: Connection) -> bool:
-        state = views.find_job(connection, f"#{job_id}").state
+def _bought(job_id: int) -> Done:
+    def done(seen: QueryStore) -> bool:
+        state = seen.job(f"#{job_id}").state
         return state in (*ENDS, JobState.PENDING, JobState.PROCESSING)
 
     return done

@@ -11,7 +11,7 @@ from batchsora.runblob.client import RunBlobClient
 from batchsora.runblob.models import GenerationInfo
 from batchsora.settings import Settings
 from jobs.errors import EngineError
-from jobs.store import views
+from jobs.ports.figures import GenerationOwner
 
 
 def read(
@@ -35,21 +35,19 @@ def read(
         return asyncio.run(main())
 
 
-def rows_of(settings: Settings, found: Iterable[GenerationInfo]) -> dict[str, Any]:
+def rows_of(settings: Settings, found: Iterable[GenerationInfo]) -> dict[str, GenerationOwner]:
     """Find the rows that generations belong to; none where there is no database to ask."""
     ids = [one.generation_id for one in found if one.generation_id is not None]
     if not settings.database.exists():
         return {}
     try:
         with existing_store(settings.database) as store:
-            return store.read(
-                lambda c: {one: row for one in ids if (row := views.attempt_of_generation(c, one))}
-            )
+            return store.queries.owners(ids)
     except EngineError:  # of another version, or no database of ours: the list stands without it
         return {}
 
 
-def as_json(one: GenerationInfo, rows: Mapping[str, Any]) -> dict[str, Any]:
+def as_json(one: GenerationInfo, rows: Mapping[str, GenerationOwner]) -> dict[str, Any]:
     """Show a generation with every field that the API gave, and its row."""
     row = rows.get(one.generation_id or "")
     mine = {
@@ -59,7 +57,9 @@ def as_json(one: GenerationInfo, rows: Mapping[str, Any]) -> dict[str, Any]:
     return one.model_dump(mode="json") | mine
 
 
-def page_text(found: Sequence[GenerationInfo], rows: Mapping[str, Any], width: int) -> str:
+def page_text(
+    found: Sequence[GenerationInfo], rows: Mapping[str, GenerationOwner], width: int
+) -> str:
     """Show a page: of each its id, status, time and row, and below them its prompt."""
     lines = []
     for one in found:
@@ -72,7 +72,7 @@ def page_text(found: Sequence[GenerationInfo], rows: Mapping[str, Any], width: i
     return "\n".join(lines) or "the account has none here"
 
 
-def one_text(one: GenerationInfo, rows: Mapping[str, Any]) -> str:
+def one_text(one: GenerationInfo, rows: Mapping[str, GenerationOwner]) -> str:
     """Show all that is known of a generation."""
     shown = {name: value for name, value in as_json(one, rows).items() if value is not None}
     return "\n".join(f"{name:22} {value}" for name, value in shown.items())

@@ -1,18 +1,27 @@
-"""Handing jobs to the runner that is alive, and saying truthfully who buys them."""
+"""Handing jobs to the runner that is alive, and saying truthfully who buys them.
 
-from collections.abc import Callable, Sequence
+Whatever a person asks for beside a living run is handed over here, job by job: what ``retry`` and
+``resume`` queue again (:func:`hand_over`), what a page loads or continues (:func:`look_and_hand`),
+and a single video (:func:`hand_single`).
+"""
+
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection
-
 from batchsora.app import wording
+from batchsora.app.earlier import Asker, OnExisting, settle_earlier
 from batchsora.app.progress import statuses
+from batchsora.app.session import Endpoint
 from batchsora.settings import Settings
+from jobs.clock import Clock
 from jobs.lock import current_runner, is_held, lasting_runner
 from jobs.policy import PRICE_CEILING
-from jobs.store import Store, handing, holding, room
+from jobs.ports.control import Handing, Offered, Room
+from jobs.ports.selection import Sought
+from jobs.states import ASKED_BY_NAME
+from jobs.store import Store
 
 CHUNK: Final = 500
 """Jobs that one transaction moves, so that a runner never waits for long."""
@@ -64,12 +73,8 @@ def hand_over(
     """
     runner = lasting_runner(settings.database)
     held = is_held(settings.database)
-
-    def offer(connection: Connection, chunk: Sequence[int]) -> bool:
-        alive = runner is not None and held
-        return alive and handing.offer(connection, () if serves_batch else chunk)
-
-    handed = _handed(store, job_ids, now, offer)
+    how = Handing.SERVED if serves_batch else Handing.ASKED
+    handed = _handed(store, job_ids, now, how if runner is not None and held else Handing.NOTHING)
     if handed.served:
         return handed.words(f"the runner takes it up ({runner})")
     runner = current_runner(settings.database) if held else None
@@ -77,44 +82,77 @@ def hand_over(
     return handed.words(f"'batchsora run' goes on from there{later}")
 
 
-def ask_for(store: Store, job_ids: Sequence[int], now: datetime) -> Handed:
-    """Hand jobs to the runner that serves, also those that nobody had asked for.
-
-    They were looked for; what was found is handed over to nobody. When no runner serves any more,
-    the rest stays as it was.
-    """
-
-    def work(connection: Connection, chunk: Sequence[int]) -> bool:
-        if handing.is_served(connection):
-            holding.ask_by_name(connection, chunk)
-        return handing.offer(connection, chunk)
-
-    return _handed(store, job_ids, now, work)
-
-
-def _handed(
+def look_and_hand(
     store: Store,
-    job_ids: Sequence[int],
-    now: datetime,
-    offer: Callable[[Connection, Sequence[int]], bool],
-) -> Handed:
+    place: Endpoint,
+    batch_id: int,
+    choice: OnExisting,
+    clock: Clock,
+    asker: Asker,
+    *,
+    jobs: Collection[int] | None = None,
+) -> tuple[Handed | None, frozenset[int]]:
+    """Look for rows as a run does before it buys, and hand over what does not exist already.
+
+    Also those are handed over that nobody had asked for. When no runner serves any more, the rest
+    stays as it was.
+
+    Args:
+        store: for writing.
+        place: whose list is read.
+        batch_id: of the rows.
+        choice: what a person said about what exists.
+        clock: time.
+        asker: who is told and asked.
+        jobs: only these, which were shown; None: the whole batch, unless anything of it waits.
+
+    Returns:
+        What became of them, and those that wait; None where nothing was left to hand over.
+
+    Raises:
+        jobs.provider.ProviderError: it could not be looked for, so nothing was handed over.
+    """
+    waiting: frozenset[int] = frozenset()
+    if jobs is None or jobs:
+        waiting = settle_earlier(store, place, Sought([batch_id]), choice, clock, asker).waiting
+    if jobs is None and waiting:
+        return None, waiting
+    free = [job.id for job in store.queries.queued(batch_id, ASKED_BY_NAME)]
+    meant = free if jobs is None else [number for number in jobs if number in set(free)]
+    handed = _handed(store, meant, clock.now(), Handing.BY_NAME)
+    return handed if free or not jobs else None, waiting
+
+
+def hand_single(store: Store, job_id: int, now: datetime, ceiling: int) -> Offered:
+    """Hand a single video to the runner that serves, where nothing is in its way.
+
+    It stays unasked, so that nobody buys it when both the command and that runner are gone.
+
+    Args:
+        store: for writing.
+        job_id: its number.
+        now: decides which day's budget counts.
+        ceiling: micros to hold where its price is not known yet.
+    """
+    return store.control.offer([job_id], now, Handing.SINGLE, ceiling)
+
+
+def _handed(store: Store, job_ids: Sequence[int], now: datetime, how: Handing) -> Handed:
     """Offer jobs, some in each transaction, until nobody takes them, and see what room they have.
 
     Args:
         store: for writing.
         job_ids: their numbers.
         now: decides which day's budget counts.
-        offer: offers some of them; says whether a runner takes them up.
+        how: which of them are handed over.
     """
-
-    def work(connection: Connection, chunk: Sequence[int]) -> tuple[bool, room.Room]:
-        there = room.in_the_way(connection, chunk, now, int(PRICE_CEILING))
-        return handed.served and offer(connection, chunk), there
-
-    handed, found = Handed(), room.Room(some=False, blocked={})
+    handed, found = Handed(), Room(some=False, blocked={})
     for chunk in chunks(job_ids) or [()]:
-        handed.served, there = store.write(lambda c, chunk=chunk: work(c, chunk))  # type: ignore[misc]
-        found |= there
+        offered = store.control.offer(
+            chunk, now, how if handed.served else Handing.NOTHING, int(PRICE_CEILING)
+        )
+        handed.served = offered.served
+        found |= offered.room
     handed.some, blocked = found.some, found.blocked
     stand = statuses(store, list(blocked)) if blocked else []
     handed.stuck = wording.some([wording.stuck(one, blocked[one.id]) for one in stand])

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Iterator
 from shlex import quote
-from typing import Any, Final
+from typing import Final
 
+from jobs.ports.seen import BatchStatus, JobRow
 from jobs.states import ASKED_BY_NAME, HeldBack, JobState
-from jobs.store.views import BatchStatus
 
 WHY: Final = {
     HeldBack.UNASKED: "loaded, and not asked for yet",
@@ -50,13 +50,14 @@ def paused(name: str) -> str:
     return f"{name} is paused, so nothing of it is bought: {resume} continues it"
 
 
-def reason_of(job: Any) -> HeldBack | None:
+def reason_of(job: JobRow) -> HeldBack | None:
     """Say why a job is held back; None where it is not."""
-    held_back = job.held_back is not None and job.state == JobState.QUEUED
-    return HeldBack(job.held_back) if held_back else None
+    if job.held_back is None or job.state != JobState.QUEUED:
+        return None
+    return HeldBack(job.held_back)
 
 
-def words_of(job: Any) -> str | None:
+def words_of(job: JobRow) -> str | None:
     """Say it for people."""
     reason = reason_of(job)
     if reason is None:

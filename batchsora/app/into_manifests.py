@@ -5,9 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Final, NamedTuple
-
-from sqlalchemy import Connection
+from typing import BinaryIO, Final, NamedTuple
 
 from batchsora.app.export_targets import check_target_is_ours, remember
 from batchsora.export import beside, export_batches, results_of, workbook_cells
@@ -23,16 +21,15 @@ from batchsora.result_columns import RESULT_NAMES, result_headers
 from batchsora.tables import REST, TableError, replacing
 from batchsora.workbook.cells import shortened, too_long
 from jobs.errors import DatabaseUnusableError
+from jobs.ports.loading import RESULTS
+from jobs.ports.seen import BatchRow, JobRow
+from jobs.ports.selection import Wanted
 from jobs.provider import GenerationRequest
 from jobs.spec import fingerprint
 from jobs.states import JobState
-from jobs.store import Store, views
-from jobs.store.batches import keep_written
-from jobs.store.rows import request_of
-from jobs.store.views import Wanted
+from jobs.store import Store
 
 YAML: Final = (".yaml", ".yml")
-RESULTS: Final = "results"
 
 
 @dataclass(slots=True)
@@ -51,7 +48,7 @@ class Exported:
     backup: Path | None = None
 
 
-def write_into(store: Store, batch: Any, manifest: Manifest, done: Exported) -> None:
+def write_into(store: Store, batch: BatchRow, manifest: Manifest, done: Exported) -> None:
     """Write the results of a batch into its manifest's copy, each where its row is now.
 
     Args:
@@ -65,7 +62,7 @@ def write_into(store: Store, batch: Any, manifest: Manifest, done: Exported) -> 
     """
     try:
         asked = {spec.key: _Asked(spec.row, spec.request) for spec in manifest.named_rows()}
-        by_row, gone, others = store.read(lambda c: _by_row(c, batch.name, asked))
+        by_row, gone, others = _by_row(store, batch.name, asked)
         done.jobs = sum(map(len, by_row.values()))
         if gone:
             done.notes.append(f"{gone} job(s) are not in it: their rows are no longer there")
@@ -112,7 +109,7 @@ def headers_in(manifest: Manifest) -> dict[str, str]:
     }
 
 
-def keep_results(store: Store, batch: Any, manifest: Manifest) -> None:
+def keep_results(store: Store, batch: BatchRow, manifest: Manifest) -> None:
     """Keep with a batch which columns of its manifest are ours, now that results are in them.
 
     A database that can only be looked at keeps nothing: they are known by what they say then.
@@ -124,10 +121,10 @@ def keep_results(store: Store, batch: Any, manifest: Manifest) -> None:
     """
     headers = sorted(headers_in(manifest).values())
     with suppress(DatabaseUnusableError):
-        store.write(lambda c: keep_written(c, batch.id, RESULTS, headers))
+        store.loading.keep_written([batch.id], RESULTS, lambda _: headers)
 
 
-def write_beside(store: Store, batches: Sequence[Any], done: Exported) -> None:
+def write_beside(store: Store, batches: Sequence[BatchRow], done: Exported) -> None:
     """Write what is longer than a workbook's cell can be into a table beside it.
 
     Args:
@@ -156,12 +153,12 @@ class _Asked(NamedTuple):
 
 
 def _by_row(
-    connection: Connection, batch: str, asked: Mapping[str, _Asked]
-) -> tuple[dict[int, list[Any]], int, list[int]]:
+    store: Store, batch: str, asked: Mapping[str, _Asked]
+) -> tuple[dict[int, list[JobRow]], int, list[int]]:
     """Sort the jobs of a batch by the rows that have their keys now.
 
     Args:
-        connection: to the job table.
+        store: the job table.
         batch: its name.
         asked: what the rows ask for now, by key, in the file's order.
 
@@ -169,9 +166,9 @@ def _by_row(
         The jobs by row; how many have no row; and the rows that have a job's key and ask for
         something else, none of whose jobs are among the first.
     """
-    by_row: dict[int, list[Any]] = {}
+    by_row: dict[int, list[JobRow]] = {}
     gone, others = 0, set()
-    for job in views.jobs(connection, Wanted(batch)):
+    for job in store.queries.jobs(Wanted(batch)):
         now = asked.get(job.key)
         if now is None:
             gone += 1
@@ -186,21 +183,21 @@ def _by_row(
     return kept, gone, sorted(others)
 
 
-def _is_asked(job: Any, now: GenerationRequest) -> bool:
+def _is_asked(job: JobRow, now: GenerationRequest) -> bool:
     """Check whether a row asks for what its job did: an id may stand at another row by now."""
     # what a manifest said stays known of a job that was reworded by hand
-    image = request_of(job).image
+    image = job.request.image
     names = [None if one is None else one.source for one in (image, now.image)]
     before = job.manifest_fingerprint or job.fingerprint
     return names[0] == names[1] and fingerprint(replace(now, image=image)) == before
 
 
-def _texts(job: Any, folder: Path) -> dict[str, str]:
+def _texts(job: JobRow, folder: Path) -> dict[str, str]:
     """Return a job's results as texts."""
     return {name: str(value) for name, value in results_of(job, folder).items()}
 
 
-def _lines(jobs: Sequence[Any], folder: Path) -> dict[str, str]:
+def _lines(jobs: Sequence[JobRow], folder: Path) -> dict[str, str]:
     """Return the results of a row; of several variants, a line each."""
     texts = [_texts(job, folder) for job in jobs]
     return {name: "\n".join(text[name] for text in texts).rstrip() for name in RESULT_NAMES}
@@ -208,10 +205,10 @@ def _lines(jobs: Sequence[Any], folder: Path) -> dict[str, str]:
 
 def _annotate(
     store: Store,
-    batch: Any,
+    batch: BatchRow,
     manifest: Manifest,
     draft: BinaryIO,
-    by_row: Mapping[int, Sequence[Any]],
+    by_row: Mapping[int, Sequence[JobRow]],
     done: Exported,
 ) -> None:
     folder = done.target.absolute().parent

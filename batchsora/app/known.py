@@ -7,9 +7,10 @@ from typing import Any
 from batchsora.app.sealing import kept_sealer
 from batchsora.app.session import SANDBOX_ORIGIN
 from batchsora.settings import Settings, SettingsError, find_token
+from jobs.binding import token_matches
 from jobs.runner import Owner
 from jobs.seal import Sealer
-from jobs.store import Store, accounts
+from jobs.store import Store
 
 
 def is_own(account: Any, sealer: Sealer | None, owner: Owner) -> bool:
@@ -32,13 +33,13 @@ def _is_written_by(account: Any, sealer: Sealer | None, owner: Owner) -> bool:
     """
     if sealer is not None and sealer.knows(account.seal):
         return True
-    bound = accounts.token_matches(account, owner.origin, owner.token)
+    bound = token_matches(account, owner.origin, owner.token)
     return owner.origin != SANDBOX_ORIGIN and bool(owner.token) and bound is True
 
 
 def is_known(store: Store, owner: Owner) -> bool:
     """Return whether a database is one's own, as :func:`is_own`, without making a secret for it."""
-    return is_own(store.read(accounts.read_account), kept_sealer(os.environ), owner)
+    return is_own(store.queries.account(), kept_sealer(os.environ), owner)
 
 
 def names_own_files(store: Store, owner: Owner) -> bool:
@@ -46,7 +47,7 @@ def names_own_files(store: Store, owner: Owner) -> bool:
 
     Others may lead to any file that its user can write.
     """
-    return _is_written_by(store.read(accounts.read_account), kept_sealer(os.environ), owner)
+    return _is_written_by(store.queries.account(), kept_sealer(os.environ), owner)
 
 
 def owner_of(settings: Settings) -> Owner:

@@ -1,12 +1,9 @@
 """From a manifest to the job table: read, refuse or leave out what is wrong, load, set the caps."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
-
-from sqlalchemy import Connection
 
 from batchsora.app.interrupts import Interrupts, heeded_between_steps
 from batchsora.app.moved_sheets import moved_sheet
@@ -16,12 +13,13 @@ from batchsora.manifest.filtered import rows_text
 from batchsora.manifest.read import Manifest
 from batchsora.runblob.kinds import kind_of
 from jobs.errors import LoadError
-from jobs.ledger import Refunds, batch_key, campaign_key, day_key
+from jobs.ledger import Refunds, Scope, batch_key
 from jobs.money import cap_micros, to_micros, usd_text
+from jobs.ports.control import Terms, TermsKept
+from jobs.ports.loading import LoadOrder, LoadReport, OnChange
 from jobs.spec import SpecRow
 from jobs.states import HeldBack
-from jobs.store import Store, accounts, batches, incoming, loading, steering, views
-from jobs.store.loading import LoadReport, OnChange
+from jobs.store import Store
 
 ADHOC = "adhoc"
 """The batch of the videos that are generated one by one."""
@@ -136,18 +134,17 @@ def load_manifest(
             for a campaign that no row has.
     """
     check_columns(manifest, allow_unknown=options.allow_unknown)
-    store.read(lambda c: check_name(c, manifest, options.name))  # before rows are read for long
+    check_name(store, manifest, options.name)  # before rows are read for long
     with heeded_between_steps() as ctrl_c:
         problems = spool_manifest(store, manifest, options, ctrl_c)
         check_columns(manifest, allow_unknown=options.allow_unknown)  # their cells are known now
         if not options.comments:
             check_comments(manifest)
-        work = merging(manifest, options, caps, now, whole=not problems, ctrl_c=ctrl_c)
-        report, notes = store.write(work)
+        report, notes = merge(store, manifest, options, caps, now, ctrl_c, whole=not problems)
     return report, notes, problems
 
 
-def check_name(connection: Connection, manifest: Manifest, name: str | None) -> None:
+def check_name(store: Store, manifest: Manifest, name: str | None) -> None:
     """Make sure that it can be told which batch a manifest is.
 
     Raises:
@@ -158,9 +155,10 @@ def check_name(connection: Connection, manifest: Manifest, name: str | None) -> 
             f"the batch {ADHOC!r} is that of 'batchsora generate'; give this one another name "
             "with --name"
         )
-    if (moved := moved_sheet(connection, manifest, name)) is not None:
-        raise LoadError(str(moved))
-    batches.batch_of(connection, name, manifest.name, manifest.source)
+    with store.queries.snapshot() as seen:
+        if (moved := moved_sheet(seen, manifest, name)) is not None:
+            raise LoadError(str(moved))
+        seen.batch_of(name, manifest.name, manifest.source)
 
 
 def spool_manifest(
@@ -174,60 +172,54 @@ def spool_manifest(
     problems: list[RowProblem] = []
     read = counted("reading", quiet=options.quiet)
 
-    def spool(connection: Connection) -> None:
-        rows = valid_rows(manifest, problems, skip_invalid=options.skip_invalid)
-        incoming.fill(connection, ctrl_c.between(read(rows)))
-
-    store.spool(spool)
+    rows = valid_rows(manifest, problems, skip_invalid=options.skip_invalid)
+    store.loading.stage(ctrl_c.between(read(rows)))
     return problems
 
 
-def merging(
+def merge(
+    store: Store,
     manifest: Manifest,
     options: LoadOptions,
     caps: Caps,
     now: datetime,
+    ctrl_c: Interrupts,
     *,
     whole: bool,
-    ctrl_c: Interrupts,
-) -> Callable[[Connection], tuple[LoadReport, list[str]]]:
-    """Make the work that brings the rows that were read last into their batch, and keeps the caps.
-
-    It raises RowsGoneError and jobs.errors.LoadError, as :func:`load_manifest` does.
+) -> tuple[LoadReport, list[str]]:
+    """Bring the rows that were read last into their batch, and keep the caps, at once.
 
     Args:
+        store: where they were read into.
         manifest: whose they are.
         options: how to load.
         caps: that a person gave.
         now: the time.
-        whole: no row was left out.
         ctrl_c: is heeded before anything is kept.
+        whole: no row was left out.
+
+    Raises:
+        RowsGoneError, jobs.errors.LoadError: as :func:`load_manifest` does.
     """
 
-    def work(connection: Connection) -> tuple[LoadReport, list[str]]:
-        batch_id = batches.open_batch(
-            connection,
-            options.name,
-            manifest.name,
-            manifest.source,
-            manifest.columns,
-            now,
-            manifest.read_as,
-        )
-        report = loading.merge(
-            connection,
-            batch_id,
-            now,
-            options.on_change,
-            whole=whole,
-            held_back=options.held_back,
-        )
+    def agree(report: LoadReport) -> None:
         ctrl_c.heed()
         if options.ask_gone and report.cancelled:
             raise RowsGoneError(report.cancelled)
-        return report, set_caps(connection, batch_id, caps, manifest, now)
 
-    return work
+    order = LoadOrder(
+        options.name,
+        manifest.name,
+        manifest.source,
+        manifest.columns,
+        manifest.read_as,
+        options.on_change,
+        whole=whole,
+        held_back=options.held_back,
+    )
+    terms = terms_of(caps, manifest)
+    report, kept = store.loading.load(order, terms, now, agree)
+    return report, terms_notes(terms, kept)
 
 
 def is_capped(store: Store, manifest: Manifest, name: str | None, caps: Caps) -> bool:
@@ -238,12 +230,9 @@ def is_capped(store: Store, manifest: Manifest, name: str | None, caps: Caps) ->
     """
     if caps.batch is not None or manifest.budget is not None or "batch" in caps.begin:
         return True
-
-    def kept(connection: Connection) -> bool:
-        batch = batches.batch_of(connection, name, manifest.name, manifest.source)
-        return batch is not None and accounts.cap(connection, batch_key(batch.id)) is not None
-
-    return store.read(kept)
+    with store.queries.snapshot() as seen:
+        batch = seen.batch_of(name, manifest.name, manifest.source)
+        return batch is not None and seen.cap(batch_key(batch.id)) is not None
 
 
 def check_columns(manifest: Manifest, *, allow_unknown: bool) -> None:
@@ -281,99 +270,57 @@ def check_comments(manifest: Manifest) -> None:
         )
 
 
-def set_caps(
-    connection: Connection, batch_id: int, caps: Caps, manifest: Manifest | None, now: datetime
-) -> list[str]:
-    """Keep the caps: a flag over the manifest's, the manifest's over what was kept.
+def set_caps(store: Store, batch_id: int, caps: Caps, now: datetime) -> list[str]:
+    """Keep the caps that a person gave for a batch; returns what was replaced, for people."""
+    terms = terms_of(caps, None)
+    return terms_notes(terms, store.control.set_terms(batch_id, terms, now))
 
-    Returns:
-        What was replaced, for people.
-    """
-    if caps.time_zone is not None:  # first: it says which day it is
-        accounts.set_time_zone(connection, caps.time_zone)
-    caps, notes = _begin_with(connection, batch_id, caps, manifest, now)
 
-    def keep(key: str, what: str, amount: Decimal) -> None:
-        new = cap_micros(amount)
-        old = accounts.set_cap(connection, key, new)
-        if old is not None and old != new:
-            notes.append(f"{what}: ${usd_text(new)} replaces ${usd_text(old)}")
-
+def terms_of(caps: Caps, manifest: Manifest | None) -> Terms:
+    """Return what may be spent: a flag over the manifest's, the manifest's over what is kept."""
     batch = caps.batch
     if batch is None and manifest is not None:
         batch = manifest.budget
-    if batch is not None:
-        keep(batch_key(batch_id), "budget", batch)
     campaigns = {} if manifest is None else dict(manifest.campaign_budgets)
-    _check_campaigns(connection, batch_id, caps.campaigns)
-    for name, amount in (campaigns | caps.campaigns).items():
-        keep(campaign_key(batch_id, name), f"budget of campaign {name!r}", amount)
-    if caps.day is not None:
-        keep(day_key(accounts.current_day(connection, now)), "budget of the day", caps.day)
-    return notes + _keep_terms(connection, batch_id, caps)
+    return Terms(
+        batch=_micros(batch),
+        campaigns={name: cap_micros(usd) for name, usd in (campaigns | caps.campaigns).items()},
+        checked=list(caps.campaigns),
+        day=_micros(caps.day),
+        max_price=_micros(caps.max_price),
+        floor=None if caps.min_balance is None else to_micros(caps.min_balance),
+        time_zone=caps.time_zone,
+        refunds=caps.refunds,
+        begin={
+            name: to_micros(usd) if name == "min_balance" else cap_micros(usd)
+            for name, usd in caps.begin.items()
+            if name != "batch" or manifest is None or manifest.budget is None
+        },
+    )
+
+
+def _micros(usd: Decimal | None) -> int | None:
+    return None if usd is None else cap_micros(usd)
 
 
 _WORDS = {"batch": "budget", "day": "day-budget"}
+_REPLACED = {Scope.BATCH: "budget", Scope.DAY: "budget of the day"}
 
 
-def _begin_with(
-    connection: Connection, batch_id: int, caps: Caps, manifest: Manifest | None, now: datetime
-) -> tuple[Caps, list[str]]:
-    """Take the file's caps where neither a flag, nor the manifest, nor an earlier run said any.
-
-    Returns:
-        The caps, and notes about what of the file does not count.
-    """
-    notes: list[str] = []
-    counts: dict[str, Any] = {}
-    for name, amount in caps.begin.items():
-        micros = to_micros(amount) if name == "min_balance" else cap_micros(amount)
-        if name == "batch" and manifest is not None and manifest.budget is not None:
-            continue
-        kept = _kept(connection, batch_id, name, now)
-        if kept is None:
-            counts[name] = amount
-        elif kept != micros:
-            option = _WORDS.get(name, name.replace("_", "-"))
-            notes.append(
-                f"{option}: ${usd_text(kept)} is kept; the ${usd_text(micros)} of the "
-                f"configuration would count at the beginning (--{option} replaces it)"
-            )
-    return replace(caps, **counts), notes
-
-
-def _kept(connection: Connection, batch_id: int, name: str, now: datetime) -> int | None:
-    """Read a cap as an earlier run left it."""
-    match name:
-        case "batch":
-            return accounts.cap(connection, batch_key(batch_id))
-        case "day":
-            return accounts.cap(connection, day_key(accounts.current_day(connection, now)))
-        case "max_price":
-            return steering.max_price(connection, batch_id)
-    return accounts.read_account(connection).floor_micros or None
-
-
-def _check_campaigns(
-    connection: Connection, batch_id: int, campaigns: Mapping[str, Decimal]
-) -> None:
-    """Refuse a cap that would cap nothing: a misspelt campaign would spend without end."""
-    known = views.campaigns(connection, batch_id) if campaigns else []
-    for name in campaigns:
-        if name not in known:
-            there = ", ".join(map(repr, known[:10])) or "none at all"
-            raise LoadError(f"--cap {name}=…: no row has that campaign; there are {there}")
-
-
-def _keep_terms(connection: Connection, batch_id: int, caps: Caps) -> list[str]:
-    """Keep what is no cap, and yet decides what may be spent."""
-    notes: list[str] = []
-    if caps.max_price is not None:
-        steering.set_max_price(connection, batch_id, cap_micros(caps.max_price))
-    if caps.min_balance is not None:
-        accounts.set_floor(connection, to_micros(caps.min_balance))
-    if caps.refunds is not None:
-        before = steering.set_refunds(connection, batch_id, caps.refunds)
-        if before is not caps.refunds:
-            notes.append(f"refunds of failures from now on: {caps.refunds} (was: {before})")
+def terms_notes(terms: Terms, kept: TermsKept) -> list[str]:
+    """Say what of the terms was replaced, and what of the configuration does not count."""
+    notes = []
+    for name, micros in kept.passed_over.items():
+        option = _WORDS.get(name, name.replace("_", "-"))
+        notes.append(
+            f"{option}: ${usd_text(micros)} is kept; the ${usd_text(terms.begin[name])} of the "
+            f"configuration would count at the beginning (--{option} replaces it)"
+        )
+    for one in kept.replaced:
+        what = _REPLACED.get(one.scope) or f"budget of campaign {one.campaign!r}"
+        notes.append(f"{what}: ${usd_text(one.new)} replaces ${usd_text(one.old)}")
+    if kept.refunds_before is not None:
+        notes.append(
+            f"refunds of failures from now on: {terms.refunds} (was: {kept.refunds_before})"
+        )
     return notes

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection
-
 from batchsora.app.earlier import Asker
 from batchsora.app.known import is_own
 from batchsora.app.sealing import own_sealer
@@ -15,7 +13,7 @@ from jobs.errors import DatabaseUnusableError
 from jobs.host import is_same_host, this_host
 from jobs.runner import Owner
 from jobs.seal import Sealer
-from jobs.store import Store, accounts, days
+from jobs.store import Store
 
 LONGEST_NAME: Final = 100
 """Characters of a machine's name that are shown: somebody else may have written it."""
@@ -41,7 +39,7 @@ def settle_place(store: Store, now: datetime, teller: Asker, owner: Owner, *, mo
         DatabaseUnusableError: see :func:`settle_owner`.
     """
     settle_owner(store, teller, owner, moved=moved)
-    ahead = store.read(lambda connection: days.future_days(connection, now))
+    ahead = store.queries.future_days(now)
     if ahead:
         teller.say(
             f"the daily budget is at {ahead[-1]}, which is in the future (a clock was wrong): all "
@@ -64,7 +62,7 @@ def settle_owner(store: Store, teller: Asker, owner: Owner, *, moved: bool) -> N
             go on; or it is somebody else's, and damaged.
     """
     sealer = own_sealer(os.environ)
-    account = store.read(accounts.read_account)
+    account = store.queries.account()
     known = is_own(account, sealer, owner)
     if not known:
         _refuse_damaged(store)
@@ -75,21 +73,16 @@ def settle_owner(store: Store, teller: Asker, owner: Owner, *, moved: bool) -> N
             raise DatabaseUnusableError(
                 f"{said}, so nothing was bought. {_remedy(sealer, known=known)}"
             )
-    here = this_host(os.environ)
-
-    def keep(connection: Connection) -> None:
-        accounts.keep_host(connection, here)
-        if owner.origin == SANDBOX_ORIGIN:
-            return
+    seal: str | None = None
+    bind: tuple[str, str] | None = None
+    if owner.origin != SANDBOX_ORIGIN:
         if sealer.problem is not None:
             # a secret that ends with this process would only drive others out of the seal
             if account.token_hash is None and owner.token:
-                accounts.bind(connection, owner.origin, owner.token)
-            return
-        if not sealer.knows(account.seal):
-            accounts.keep_seal(connection, sealer.sealed(account.seal))
-
-    store.write(keep)
+                bind = owner.origin, owner.token
+        elif not sealer.knows(account.seal):
+            seal = sealer.sealed(account.seal)
+    store.control.keep_place(this_host(os.environ), seal=seal, bind=bind)
 
 
 def _doubts(account: Any, *, known: bool) -> Iterator[str]:
@@ -125,7 +118,7 @@ def _refuse_damaged(store: Store) -> None:
     Raises:
         DatabaseUnusableError: it is damaged.
     """
-    found = store.read(lambda c: c.exec_driver_sql("PRAGMA integrity_check(1)").scalar())
+    found = store.queries.integrity()
     if found != "ok":
         raise DatabaseUnusableError(
             f"the database {store.path} is damaged ({found}), and not known to be yours: begin a "

@@ -6,11 +6,9 @@ Its rows would go into the batch of that sheet, whose own rows would then be gon
 from dataclasses import dataclass
 from shlex import quote
 
-from sqlalchemy import Connection
-
 from batchsora.manifest.book_head import book_head
 from batchsora.manifest.read import Manifest
-from jobs.store import batches
+from jobs.ports.queries import QueryStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +34,13 @@ class Moved:
         )
 
 
-def moved_sheet(connection: Connection, manifest: Manifest, name: str | None) -> Moved | None:
+def moved_sheet(seen: QueryStore, manifest: Manifest, name: str | None) -> Moved | None:
     """Find the sheet that was loaded as a manifest's batch, if another one is read now.
 
     Whoever names both the batch and the sheet means what they say.
 
     Args:
-        connection: of the database.
+        seen: a snapshot of the database.
         manifest: as it is read now.
         name: of the batch, if the person gave it.
     """
@@ -50,11 +48,11 @@ def moved_sheet(connection: Connection, manifest: Manifest, name: str | None) ->
     now = said.get("sheet")
     if now is None or (name is not None and said.get("sheet_said")):
         return None
-    if name is None and batches.find_batch(connection, None, manifest.source) is not None:
+    if name is None and seen.find_batch(None, manifest.source) is not None:
         return None
-    batch = batches.find_batch(connection, name or manifest.name, manifest.source)
+    batch = seen.find_batch(name or manifest.name, manifest.source)
     begin = f"{said['path']}#"
-    if batch is None or not (batch.source or "").startswith(begin):
+    if batch is None or batch.source is None or not batch.source.startswith(begin):
         return None
     before = batch.source.removeprefix(begin)
     if before == now or before not in book_head(manifest.path).sheets:

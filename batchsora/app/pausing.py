@@ -3,9 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from shlex import quote
-from typing import Any
-
-from sqlalchemy import Connection
 
 from batchsora.app import held, wording
 from batchsora.app.handover import hand_over
@@ -14,8 +11,10 @@ from batchsora.app.steer import CHANGED, digest
 from batchsora.settings import Settings
 from jobs.clock import Clock
 from jobs.errors import NotAllowedError
+from jobs.ports.queries import QueryStore
+from jobs.ports.seen import BatchRow
 from jobs.states import JobState
-from jobs.store import Store, accounts, steering, views
+from jobs.store import Store
 
 
 def pause(name: str, store: Store, teller: Teller) -> None:
@@ -24,14 +23,8 @@ def pause(name: str, store: Store, teller: Teller) -> None:
     Raises:
         jobs.errors.NotFoundError: there is no such batch.
     """
-
-    def work(connection: Connection) -> tuple[bool, int]:
-        (batch,) = views.find_batches(connection, name)
-        changed = steering.set_paused(connection, batch.id, paused=True)
-        status = views.batch_status(connection, batch)
-        return changed, status.jobs[JobState.PENDING] + status.jobs[JobState.PROCESSING]
-
-    changed, under_way = store.write(work)
+    changed, status = store.control.pause(name)
+    under_way = status.jobs[JobState.PENDING] + status.jobs[JobState.PROCESSING]
     said = f"{name} is paused: nothing more of it is submitted until 'batchsora resume "
     said += f"{quote(name)}'"
     said += f"; {under_way} paid for are still fetched" if under_way else ""
@@ -65,11 +58,11 @@ class ToResume:
         return digest(map(str, self.jobs))
 
 
-def to_resume(connection: Connection, batch: Any) -> ToResume:
+def to_resume(seen: QueryStore, batch: BatchRow) -> ToResume:
     """See what a resume of a batch lets be bought."""
-    found = views.queued_jobs(connection, batch.id)
-    price = wording.cost_text(*wording.priced(found, accounts.known_prices(connection)))
-    lines = tuple(held.lines(views.batch_status(connection, batch)))
+    found = seen.queued(batch.id)
+    price = wording.cost_text(*wording.priced(found, seen.prices()))
+    lines = tuple(held.lines(seen.status(batch)))
     return ToResume(batch.active, [job.id for job in found], price, lines)
 
 
@@ -99,14 +92,13 @@ def resume(
         NotAllowedError: these are no longer the jobs that were shown.
     """
 
-    def work(connection: Connection) -> tuple[bool, ToResume]:
-        (batch,) = views.find_batches(connection, name)
-        found = to_resume(connection, batch)
+    def agree(seen: QueryStore, batch: BatchRow) -> ToResume:
+        found = to_resume(seen, batch)
         if shown is not None and shown != found.digest:
             raise NotAllowedError(CHANGED)
-        return steering.set_paused(connection, batch.id, paused=False), found
+        return found
 
-    changed, found = store.write(work)
+    changed, found = store.control.resume(name, agree)
     taken = hand_over(store, settings, found.jobs, clock.now(), serves_batch=found.active)
     for line in found.held:
         teller.say(line)

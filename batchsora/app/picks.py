@@ -2,7 +2,7 @@
 
 import hashlib
 import heapq
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,6 +28,11 @@ class Pick:
     def everything(self) -> bool:
         """Say whether no row is left out."""
         return self.first is None and self.sample is None
+
+    @property
+    def chooser(self) -> "Callable[[Iterable[int]], frozenset[int]] | None":
+        """Return what picks rows; None where no row is left out."""
+        return None if self.everything else self.rows
 
     def rows(self, rows: Iterable[int]) -> frozenset[int]:
         """Pick from the numbers of all rows.

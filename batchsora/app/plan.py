@@ -10,33 +10,28 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection
-
 from batchsora.app.databases import scratch_store
 from batchsora.app.interrupts import heeded_between_steps
 from batchsora.app.loading import (
     Caps,
     LoadOptions,
     check_name,
-    merging,
+    merge,
     spool_manifest,
 )
 from batchsora.app.mapping import Mapped, mapped
 from batchsora.app.picks import EVERY_ROW, Pick
 from batchsora.app.prices import ANNOUNCED
-from batchsora.app.sought import ask_for, rows_sought
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.filtered import LeftOut
 from batchsora.manifest.read import Manifest
 from jobs.clock import SystemClock
-from jobs.earlier import NOTHING_SHOWN, comparison
 from jobs.errors import LoadError
-from jobs.matching import Clocks
 from jobs.money import cap_micros, usd_text
-from jobs.states import ASKED_BY_NAME, JobState
-from jobs.store import Store, accounts, adoption_store, incoming, past, steering, views
-from jobs.store.loading import LoadReport
-from jobs.store.past import Paid
+from jobs.ports.control import Paid
+from jobs.ports.loading import LoadReport, StagedRow
+from jobs.rehearsal import rehearse
+from jobs.store import Store
 
 TYPICAL_SECONDS: Final = 600.0
 """A generation takes 5 to 15 minutes (docs/api.md); the middle is what a plan reckons with."""
@@ -86,7 +81,7 @@ class Plan:
         used: what the batch has spent or holds.
         balance: in micros; None when it was not asked or not told.
         seconds: an estimate of the time that the rest takes.
-        samples: jobs as they will be sent, as rows of :data:`jobs.store.incoming.INCOMING`.
+        samples: jobs as they will be sent.
     """
 
     batch: str
@@ -115,7 +110,7 @@ class Plan:
     campaign_caps: dict[str, int] = field(default_factory=dict)
     balance: int | None = None
     seconds: float = 0.0
-    samples: list[Any] = field(default_factory=list)
+    samples: list[StagedRow] = field(default_factory=list)
 
     def cost(self, kinds: Mapping[str, int]) -> int | None:
         """Sum up what jobs cost; None where a price is not known yet."""
@@ -176,10 +171,10 @@ def make_plan(
     with scratch_store(store) as scratch:
         with heeded_between_steps() as ctrl_c:
             plan.problems = spool_manifest(scratch, manifest, options, ctrl_c)
-            work = merging(manifest, options, Caps(), now, whole=not plan.problems, ctrl_c=ctrl_c)
             try:
-                scratch.read(lambda c: check_name(c, manifest, name))
-                report, _ = scratch.write(work)
+                check_name(scratch, manifest, name)
+                whole = not plan.problems
+                report, _ = merge(scratch, manifest, options, Caps(), now, ctrl_c, whole=whole)
             except LoadError as error:
                 plan.stops, report = str(error), None
         plan.warnings += [str(warning) for warning in manifest.warnings]
@@ -189,7 +184,7 @@ def make_plan(
         plan.needs += ["--yes"] if manifest.left_out.comments else []
         plan.left_out = manifest.left_out
         plan.notes = [*manifest.left_out.words(), *plan.notes]
-        scratch.spool(lambda c: _count_wanted(c, plan, pick, report))
+        _count_wanted(scratch, plan, pick, report)
         if report is not None:
             plan.edited, plan.gone = report.edited, report.cancelled
             _count_open(plan, scratch, report.batch_id, pick, now)
@@ -197,118 +192,49 @@ def make_plan(
     return plan
 
 
-@dataclass(slots=True)
-class Rehearsed:
-    """What a run would find.
-
-    Attributes:
-        open: what it would buy, by price kind.
-        campaigns: the same by campaign.
-        done: how many jobs are paid for.
-        waiting: as in :class:`Plan`.
-        paid_before: what was paid for already that rows ask for.
-    """
-
-    open: Counter[str] = field(default_factory=Counter)
-    campaigns: dict[str, Counter[str]] = field(default_factory=dict)
-    done: int = 0
-    waiting: Counter[str] = field(default_factory=Counter)
-    paid_before: list[Paid] = field(default_factory=list)
-
-
-def rehearse(
-    connection: Connection, batch_id: int, pick: Pick, now: datetime, *, paused: bool
-) -> Rehearsed:
-    """Do what a run does before its first purchase, and count what it would buy.
-
-    The account's list is taken to show nothing.
-
-    Args:
-        connection: of a copy of the database, with the manifest loaded.
-        batch_id: the manifest's.
-        pick: the rows that the run would be tried with.
-        now: the time.
-        paused: a person paused the batch.
-    """
-    seen = Rehearsed()
-    if not paused:  # else a run ends before it asks for anything
-        sought = rows_sought(connection, [batch_id], pick, named=True)
-        seen.paid_before = [one.paid for one in past.hold(connection, sought)]
-        adoption_store.hold_compared(connection, comparison(sought, NOTHING_SHOWN, Clocks(now)))
-        ask_for(connection, sought, now, again=False)
-    for row in views.wanted_counts(connection, batch_id):
-        reason = _why_it_waits(row.state, row.held_back, paused=paused)
-        if reason is not None:
-            seen.waiting[reason] += row.jobs
-        elif row.state != JobState.QUEUED:
-            seen.done += row.jobs
-        else:
-            seen.open[row.kind] += row.jobs
-            if row.campaign is not None:
-                seen.campaigns.setdefault(row.campaign, Counter())[row.kind] += row.jobs
-    return seen
-
-
-_WAITS: Final = {
-    JobState.CANCELLED: "cancelled",
-    JobState.FAILED: "failed",
-    JobState.IN_DOUBT: "unconfirmed",
-}
-
-
-def _why_it_waits(state: str, held_back: str | None, *, paused: bool) -> str | None:
-    """Name why a job is neither bought nor would be; None where it is, or would be."""
-    if state != JobState.QUEUED:
-        return _WAITS.get(JobState(state))
-    if paused and (held_back is None or held_back in ASKED_BY_NAME):
-        return "paused"  # a run of it asks for nothing
-    return held_back
-
-
 def _count_open(plan: Plan, scratch: Store, batch_id: int, pick: Pick, now: datetime) -> None:
     """Count what a run would buy: of all rows, and then of those picked: others may wait then."""
-    paused = scratch.read(lambda c: _look_at_batch(c, plan, batch_id))
-    found = scratch.rehearse(lambda c: rehearse(c, batch_id, EVERY_ROW, now, paused=paused))
+    paused = _look_at_batch(scratch, plan, batch_id)
+    found = rehearse(scratch, batch_id, None, now, paused=paused)
     plan.all.open = found.open
     for campaign, kinds in found.campaigns.items():
         plan.campaigns.setdefault(campaign, Tally()).open = kinds
     if plan.picked is not None:
-        found = scratch.rehearse(lambda c: rehearse(c, batch_id, pick, now, paused=paused))
+        found = rehearse(scratch, batch_id, pick.chooser, now, paused=paused)
         plan.picked.open = found.open
     plan.already_done, plan.waiting = found.done, found.waiting
     plan.paid_before = found.paid_before
 
 
-def _count_wanted(
-    connection: Connection, plan: Plan, pick: Pick, report: LoadReport | None
-) -> None:
+def _count_wanted(scratch: Store, plan: Plan, pick: Pick, report: LoadReport | None) -> None:
     """Count what the manifest asks for, bought or not, and take samples of it."""
-    numbers = incoming.row_numbers(connection)
+    staged = scratch.loading
+    numbers = staged.staged_rows()
     plan.rows = len({*numbers, *(problem.row or 0 for problem in plan.problems)})
-    for found in incoming.counts(connection):
+    for found in staged.staged_counts():
         plan.all.kinds[found.kind] += found.jobs
         if found.campaign is not None:
             plan.campaigns.setdefault(found.campaign, Tally()).kinds[found.kind] += found.jobs
     picked: Collection[int] | None = None
     if not pick.everything:
         if report is not None:
-            numbers = steering.rows_of(connection, report.batch_id)
+            numbers = scratch.queries.rows_of(report.batch_id)
         picked = pick.rows(numbers)
         plan.picked = Tally()
-        for found in incoming.counts(connection, picked):
+        for found in staged.staged_counts(picked):
             plan.picked.kinds[found.kind] += found.jobs
     most = SAMPLES if picked is None else MOST_SHOWN
-    plan.samples = list(incoming.first(connection, most, picked))
+    plan.samples = staged.staged_first(most, picked)
 
 
-def _look_at_batch(connection: Connection, plan: Plan, batch_id: int) -> bool:
+def _look_at_batch(scratch: Store, plan: Plan, batch_id: int) -> bool:
     """Read prices, and the batch's caps as they would be; returns whether it is paused."""
-    for kind, price in accounts.known_prices(connection).items():
-        plan.prices[kind] = price.last_micros
-        plan.paid.add(kind)
-    batch = next(one for one in views.find_batches(connection) if one.id == batch_id)
-    plan.batch = batch.name
-    status = views.batch_status(connection, batch)
+    with scratch.queries.snapshot() as seen:
+        for kind, price in seen.prices().items():
+            plan.prices[kind] = price.last_micros
+            plan.paid.add(kind)
+        (status,) = seen.statuses([batch_id])
+    plan.batch = status.name
     plan.cap, plan.used = status.money.cap, status.money.used
     for campaign, budget in status.campaigns.items():
         if budget.cap is not None:
@@ -383,7 +309,7 @@ def price_source(plan: Plan, kind: str) -> str | None:
     return "paid" if kind in plan.paid else "announced"
 
 
-def _sample_json(job: Any) -> dict[str, Any]:
+def _sample_json(job: StagedRow) -> dict[str, Any]:
     """Show a job as it will be sent."""
     return {
         "job": job.key,

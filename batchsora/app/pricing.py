@@ -1,6 +1,6 @@
 """The prices of kinds as people see and change them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +12,8 @@ from batchsora.settings import SettingsError
 from jobs.clock import Clock
 from jobs.errors import NotFoundError
 from jobs.money import to_micros, usd_text
-from jobs.store import Store, prices
+from jobs.ports.seen import PriceRow
+from jobs.store import Store
 
 HEAD: Final = ("kind", "price", "reserves", "source", "seen")
 
@@ -32,7 +33,7 @@ class Change:
     dry: bool
     consent: bool
 
-    def make(self, said: str, write: Callable[[Any], object], document: dict[str, Any]) -> None:
+    def make(self, said: str, write: Callable[[], object], document: dict[str, Any]) -> None:
         """Ask, change, and tell.
 
         Raises:
@@ -40,14 +41,14 @@ class Change:
         """
         if not self.dry:
             agree(f"{said}?", self.teller, consent=self.consent)
-            self.store.write(write)
+            write()
         outcome = "This was a dry run, and nothing was changed." if self.dry else "Done."
         self.teller.result(document | {"dry_run": self.dry}, lambda: f"{said}. {outcome}")
 
 
 def list_prices(store: Store, teller: Teller) -> None:
     """List what is known of each kind's price."""
-    found = store.read(prices.listed)
+    found = list(store.queries.prices().values())
     teller.result([_json(row) for row in found], lambda: _text(found))
 
 
@@ -69,7 +70,7 @@ def set_price(kind: str, usd: str, change: Change) -> None:
     now = change.clock.now()
     change.make(
         f"Set the price of {kind} to ${usd_text(micros)} until an answer tells otherwise",
-        lambda c: prices.put(c, kind, micros, now),
+        lambda: change.store.control.set_price(kind, micros, now),
         {"kind": kind, "price": usd_text(micros)},
     )
 
@@ -81,25 +82,25 @@ def forget_price(kind: str, change: Change) -> None:
         jobs.errors.NotFoundError: no price of this kind is known.
         jobs.errors.NotAllowedError: nobody agreed.
     """
-    if not any(row.kind == kind for row in _known(change.store, kind)):
+    if kind not in _known(change.store, kind):
         raise NotFoundError(f"no price of {kind} is known, so there is nothing to forget")
     change.make(
         f"Forget the price of {kind} and buy the next video of it alone to learn it",
-        lambda c: prices.forget(c, kind),
+        lambda: change.store.control.forget_price(kind),
         {"kind": kind, "price": None},
     )
 
 
-def _known(store: Store, kind: str) -> Sequence[Any]:
+def _known(store: Store, kind: str) -> Mapping[str, PriceRow]:
     """List the known prices, once it is sure that there is such a kind."""
-    found = store.read(prices.listed)
-    kinds = sorted({row.kind for row in found} | set(KINDS))
+    found = store.queries.prices()
+    kinds = sorted({*found, *KINDS})
     if kind not in kinds:
         raise NotFoundError(f"there is no kind {kind!r}; there are {', '.join(kinds)}")
     return found
 
 
-def _json(row: Any) -> dict[str, Any]:
+def _json(row: PriceRow) -> dict[str, Any]:
     return {
         "kind": row.kind,
         "price": usd_text(row.last_micros),
@@ -111,7 +112,7 @@ def _json(row: Any) -> dict[str, Any]:
     }
 
 
-def _text(found: Sequence[Any]) -> str:
+def _text(found: Sequence[PriceRow]) -> str:
     lines = [HEAD] + [
         (
             row.kind,

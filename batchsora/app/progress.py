@@ -8,15 +8,14 @@ from collections.abc import Callable, Iterable, Sequence, Sized
 from contextlib import nullcontext
 from typing import Any, TextIO, TypeVar
 
-from sqlalchemy import Connection
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from batchsora.app.views import said_words
 from jobs.money import usd_text
+from jobs.ports.seen import BatchStatus, JobRow
 from jobs.states import JobState
-from jobs.store import Store, views
-from jobs.store.views import BatchStatus
+from jobs.store import Store
 
 T = TypeVar("T")
 
@@ -85,7 +84,7 @@ def jobs_look(store: Store, job_ids: Sequence[int]) -> Look:
     """Look at a few jobs; of a single one tell its place in the queue, and its percent."""
 
     def look() -> tuple[int, int, str]:
-        found = store.read(lambda c: views.numbered(c, job_ids))
+        found = store.queries.numbered(job_ids)
         if len(found) == 1:
             (job,) = found
             percent = 100 if job.state == JobState.COMPLETED else job.percent or 0
@@ -100,7 +99,7 @@ def jobs_look(store: Store, job_ids: Sequence[int]) -> Look:
 ENDS = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 
 
-def job_words(job: Any) -> str:
+def job_words(job: JobRow) -> str:
     """Say in a few words where a job stands."""
     if said := said_words(job):
         return said
@@ -199,12 +198,4 @@ def above_the_bar(say: Callable[[str], None]) -> Callable[[str], None]:
 
 def statuses(store: Store, batch_ids: Sequence[int]) -> list[BatchStatus]:
     """Sum some batches up."""
-
-    def work(connection: Connection) -> list[BatchStatus]:
-        return [
-            views.batch_status(connection, batch)
-            for batch in views.find_batches(connection)
-            if batch.id in batch_ids
-        ]
-
-    return store.read(work)
+    return store.queries.statuses(batch_ids)

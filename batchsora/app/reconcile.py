@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection
-
 from batchsora.app.ask import TIMEOUT
 from batchsora.app.databases import working_store
 from batchsora.app.earlier import OnExisting, settle_earlier
@@ -19,9 +17,10 @@ from batchsora.settings import Settings
 from jobs.audit import Audit, audit
 from jobs.money import usd_text
 from jobs.policy import RunPolicy
+from jobs.ports.figures import PaidTwice
+from jobs.ports.selection import Sought
 from jobs.runner import Runner
-from jobs.store import Store, doubts, latecomers, views
-from jobs.store.holding import Sought
+from jobs.store import Store
 
 SHOWN = 20
 
@@ -64,10 +63,10 @@ def reconcile(request: ReconcileRequest, settings: Settings, hooks: Hooks, telle
         before_twice = _twice_micros(store)
         found = asyncio.run(_reconcile(request, store, place, hooks))
         if request.adopt:
-            batches = [batch.id for batch in store.read(views.find_batches)]
+            batches = [batch.id for batch in store.queries.batches()]
             settle_earlier(store, place, Sought(batches), OnExisting.ADOPT, hooks.clock, teller)
         left = _doubts(store)
-        twice = _paid_twice(store)
+        twice = store.queries.paid_twice() if _twice_micros(store) else []
         document = _document(found, before, left) | {"paid_twice": [_twice_json(o) for o in twice]}
         teller.result(document, lambda: "\n".join([_text(found, before, left), *_lines(twice)]))
         return left + (_twice_micros(store) > before_twice)
@@ -87,38 +86,24 @@ async def _reconcile(
 
 
 def _twice_micros(store: Store) -> int:
-    return store.read(latecomers.twice_micros)
+    return store.queries.twice_micros()
 
 
-def _paid_twice(store: Store) -> list[tuple[str, Any]]:
-    """List what is paid for twice, with the batches' names."""
-
-    def work(connection: Connection) -> list[tuple[str, Any]]:
-        return [
-            (batch.name, one)
-            for batch in views.find_batches(connection)
-            for one in latecomers.paid_twice(connection, batch.id)
-        ]
-
-    return store.read(work) if _twice_micros(store) else []
-
-
-def _twice_json(found: tuple[str, Any]) -> dict[str, Any]:
-    batch, one = found
+def _twice_json(one: PaidTwice) -> dict[str, Any]:
     price = usd_text(one.price_micros)
-    return {"batch": batch, "job": one.key, "generation_id": one.generation_id, "price": price}
+    return {"batch": one.batch, "job": one.key, "generation_id": one.generation_id, "price": price}
 
 
-def _lines(twice: Sequence[tuple[str, Any]]) -> list[str]:
+def _lines(twice: Sequence[PaidTwice]) -> list[str]:
     return [
-        f"paid twice   {one.key} in {batch}: {one.generation_id}, ${usd_text(one.price_micros)}, "
-        "turned up after its job was bought again"
-        for batch, one in twice
+        f"paid twice   {one.key} in {one.batch}: {one.generation_id}, "
+        f"${usd_text(one.price_micros)}, turned up after its job was bought again"
+        for one in twice
     ]
 
 
 def _doubts(store: Store) -> int:
-    return store.read(doubts.count)
+    return store.queries.doubts()
 
 
 def _document(found: Audit, before: int, left: int) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from batchsora.manifest.read import Manifest
 from batchsora.manifest.sheet_reader import EXCEL, OTHERS
 from jobs.errors import EngineError
 from jobs.schema import version
-from jobs.store import Store, batches, views
+from jobs.store import Store
 
 _FLAGS: Final = ("include_hidden", "ignore_pictures", "embedded_images")
 """What is said of a workbook by a word alone; ``--no-…`` takes it back."""
@@ -60,16 +60,12 @@ def as_kept(source: Source, store: Store, name: str | None) -> Source:
         ManifestError: other sheets of it were read before, and none is said now.
     """
     path = str(source.path.resolve())
-
-    def look(connection: Any) -> dict[str, Mapping[str, Any]]:
-        return {
-            batch.name: batch.reading
-            for batch in views.find_batches(connection)
-            if isinstance(batch.reading, dict)
-            and (batch.name == name if name is not None else batch.reading.get("path") == path)
-        }
-
-    found = store.read(look)
+    found: dict[str, Mapping[str, Any]] = {
+        batch.name: batch.reading
+        for batch in store.queries.batches()
+        if isinstance(batch.reading, dict)
+        and (batch.name == name if name is not None else batch.reading.get("path") == path)
+    }
     sheet = source.reading.sheet
     if sheet is None and len(found) > 1 and source.path.suffix.lower() in (*EXCEL, *OTHERS):
         sheet = book_head(source.path).sheet
@@ -79,7 +75,7 @@ def as_kept(source: Source, store: Store, name: str | None) -> Source:
         found = {batch: kept for batch, kept in found.items() if kept.get("sheet") == sheet}
     if len(found) > 1:  # several batches of one table: the rows go into the newest
         place = path if sheet is None else f"{path}#{sheet}"
-        newest = store.read(lambda c: batches.find_batch(c, None, place))
+        newest = store.queries.find_batch(None, place)
         found = {batch: kept for batch, kept in found.items() if newest and batch == newest.name}
     return _merged(source, *found.values()) if found else source
 

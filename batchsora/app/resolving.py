@@ -1,12 +1,12 @@
 """Settling a doubt by a person's word, as the command and the page do."""
 
 from datetime import timedelta
-from typing import Any
 
 from batchsora.app.ask import ask
 from batchsora.app.session import endpoint
 from batchsora.settings import Settings, SettingsError
 from jobs.clock import Clock
+from jobs.ports.seen import JobRow
 from jobs.provider import ProviderError
 from jobs.resolve import look_for, resolve_as, resolve_never_made
 from jobs.store import Store
@@ -16,7 +16,7 @@ def resolve(
     store: Store,
     settings: Settings,
     clock: Clock,
-    job: Any,
+    job: JobRow,
     generation: str | None,
     *,
     grace: timedelta,
@@ -28,7 +28,7 @@ def resolve(
         store: for writing.
         settings: where the account's generations are looked up.
         clock: time.
-        job: as :func:`jobs.store.views.find_job` gives it.
+        job: as the store gives it.
         generation: its id; None says that it was never made.
         grace: after which nothing turns up any more.
         force: whatever stands against it.
@@ -53,7 +53,7 @@ def resolve(
     return f"{job.key} is generation {generation}; the next run looks at it"
 
 
-def _look(store: Store, settings: Settings, clock: Clock, job: Any, grace: timedelta) -> str:
+def _look(store: Store, settings: Settings, clock: Clock, job: JobRow, grace: timedelta) -> str:
     """Look for what a doubt could be before it counts as never made.
 
     Returns:

@@ -8,10 +8,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import httpx
-from sqlalchemy import Connection
 
 from batchsora.app.known import is_known, names_own_files
 from batchsora.app.progress import Look, Progress, above_the_bar, batches_look, statuses
@@ -22,9 +20,11 @@ from batchsora.runblob.client import RunBlobClient
 from batchsora.runblob.transport import new_transport
 from jobs.ending import Ending, Reason
 from jobs.policy import RunPolicy
+from jobs.ports.figures import Part
+from jobs.ports.queries import QueryStore
+from jobs.ports.seen import BatchStatus, PriceRow
 from jobs.runner import Runner
-from jobs.store import Store, accounts, outstanding, prices
-from jobs.store.views import BatchStatus
+from jobs.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Until:
         look: how far it is, for the progress bar.
     """
 
-    done: Callable[[Connection], bool]
+    done: Callable[[QueryStore], bool]
     look: Look
 
 
@@ -55,7 +55,7 @@ class Served:
 
     def __call__(self) -> list[int]:
         """List their numbers."""
-        self.add(self._store.read(outstanding.served_batches))
+        self.add(self._store.queries.served_batches())
         return sorted(self._ids)
 
     def add(self, batch_ids: Iterable[int]) -> None:
@@ -97,7 +97,7 @@ class RunResult:
     downloads: DownloadReport
     surplus: int = 0
     reappeared: int = 0
-    odd_prices: Sequence[Any] = ()
+    odd_prices: Sequence[PriceRow] = ()
 
 
 def run_batches(
@@ -133,7 +133,7 @@ async def _run(
     until: Until | None,
 ) -> RunResult:
     if terms.policy.buys:
-        store.read(accounts.check_zone)
+        store.queries.check_zone()
     served = Served(store, batch_ids)
     began = hooks.clock.now()
     client = RunBlobClient(place.token, base_url=place.base_url, timeout=terms.request_timeout)
@@ -149,7 +149,7 @@ async def _run(
         if terms.download is not None:
             files = replace(terms.download, own=names_own_files(store, place.owner))
             downloader = Downloader(
-                store, provider, http, files, hooks.clock, hooks.chance, hooks.checkpoint
+                store.loading, provider, http, files, hooks.clock, hooks.chance, hooks.checkpoint
             )
             downloading = asyncio.create_task(downloader.run(served), name="downloads")
         running = asyncio.create_task(runner.run(batch_ids), name="runner")
@@ -180,7 +180,7 @@ async def _run(
         report,
         runner.surplus,
         runner.reappeared,
-        store.read(lambda c: prices.odd_since(c, began)),
+        store.queries.odd_prices(began),
     )
 
 
@@ -188,14 +188,13 @@ def _judged(
     store: Store, batches: Sequence[BatchStatus], own: Sequence[int], handed: Sequence[int]
 ) -> list[BatchStatus]:
     """Leave of other batches what was handed to the run: it does not answer for their rest."""
-    parts = store.read(lambda c: outstanding.parts(c, handed))
+    parts = store.queries.parts(handed)
     return [
-        batch if batch.id in own else _part(batch, parts.get(batch.id, outstanding.Part()))
-        for batch in batches
+        batch if batch.id in own else _part(batch, parts.get(batch.id, Part())) for batch in batches
     ]
 
 
-def _part(batch: BatchStatus, part: outstanding.Part) -> BatchStatus:
+def _part(batch: BatchStatus, part: Part) -> BatchStatus:
     return replace(
         batch,
         paused=False,
@@ -213,14 +212,15 @@ async def _stop(store: Store, runner: Runner, until: Until) -> None:
     runner.stop()
 
 
-async def changes(store: Store, done: Callable[[Connection], bool]) -> None:
+async def changes(store: Store, done: Callable[[QueryStore], bool]) -> None:
     """Look whenever the table has changed, until something is so."""
     mark: int | None = None
     while True:
         if (found := store.change_mark()) != mark:
             mark = found
-            if store.read(done):
-                return
+            with store.queries.snapshot() as seen:
+                if done(seen):
+                    return
         await asyncio.sleep(NAP)
 
 

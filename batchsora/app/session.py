@@ -20,8 +20,8 @@ from batchsora.settings import (
 )
 from jobs.clock import Clock, SystemClock
 from jobs.context import nothing
+from jobs.ports.seen import BatchStatus
 from jobs.runner import Owner
-from jobs.store.views import BatchStatus
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Connection
-
 from batchsora.app import held, wording
 from batchsora.app.databases import working_store
 from batchsora.app.earlier import OnExisting, settle_earlier, tell_of_others
@@ -28,7 +26,6 @@ from batchsora.app.progress import statuses
 from batchsora.app.remembered import as_before, as_kept, kept_line, words_used
 from batchsora.app.run import RunResult, RunTerms, run_batches
 from batchsora.app.session import Endpoint, Hooks, endpoint
-from batchsora.app.sought import ask_for, overruled, rows_sought
 from batchsora.app.views import status_json
 from batchsora.download import DownloadPolicy
 from batchsora.manifest.errors import RowProblem
@@ -36,12 +33,13 @@ from batchsora.manifest.read import Manifest
 from batchsora.settings import Settings
 from jobs.ending import Reason
 from jobs.errors import NotAllowedError, NotFoundError
+from jobs.ledger import batch_key
 from jobs.lock import PATIENCE, current_runner
+from jobs.ports.loading import LoadReport
+from jobs.ports.seen import BatchStatus
+from jobs.ports.selection import Sought
 from jobs.states import ASKED_BY_NAME, HeldBack, JobState
-from jobs.store import Store, accounts, holding, takeovers, unended, views
-from jobs.store.holding import Sought
-from jobs.store.loading import LoadReport
-from jobs.store.views import BatchStatus
+from jobs.store import Store
 
 LONGEST_WAIT = 7 * 86400.0
 """Seconds for which another runner is waited for."""
@@ -158,9 +156,7 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
             _give(store, batches, code, Reason.FINISHED, teller)
             return code
         named = request.source is not None or request.batch is not None
-        sought = store.spool(
-            lambda c: holding.note(c, rows_sought(c, batch_ids, request.pick, named=named))
-        )
+        sought = store.loading.note(batch_ids, named=named, pick=request.pick.chooser)
         looks = request.on_existing is not OnExisting.BUY
         looked_at = hooks.clock.now() if looks else None
         if looks:  # else what was found is released once it is agreed that it may be bought
@@ -174,11 +170,11 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
                 quiet=hooks.quiet,
             ).looked_at
         else:
-            looked_for = store.read(lambda c: takeovers.wishes(c, sought))
+            looked_for = store.queries.wishes(sought)
         if not consent and not _may_spend(store, sought, request, teller):
             return Exit.USAGE
         # not before what exists is known
-        store.write(lambda c: ask_for(c, sought, hooks.clock.now(), again=not looks))
+        store.control.ask_for(sought, hooks.clock.now(), again=not looks)
         policy = replace(
             request.terms.policy, not_awaited=paused, looked_at=looked_at, looked_for=looked_for
         )
@@ -255,29 +251,24 @@ def _loaded(
 
 
 def _resume(store: Store, request: StartRequest, hooks: Hooks, teller: Teller) -> list[int]:
-    def work(connection: Connection) -> list[int]:
-        found = views.find_batches(connection, request.batch)
+    with store.queries.snapshot() as seen:
+        found = seen.batches(request.batch)
         if not found:
             raise NotFoundError("the database has no batch yet: 'batchsora run MANIFEST' loads one")
-        if request.batch is not None:
-            return [batch.id for batch in found]
-        stand = [views.batch_status(connection, batch) for batch in found]
-        unfinished = [
-            batch
-            for batch in stand
-            if _unfinished(batch, request) or unended.any_unended(connection, batch.id)
-        ]
-        for batch in stand:
-            if batch not in unfinished:  # of the others the end of the run says it
-                for line in held.lines(batch):
-                    teller.say(line)
-        return [batch.id for batch in unfinished]
-
-    batch_ids = store.read(work)
+        batch_ids = [batch.id for batch in found]
+        if request.batch is None:
+            stand = seen.statuses()
+            batch_ids = [
+                batch.id
+                for batch in stand
+                if _unfinished(batch, request) or seen.any_unended(batch.id)
+            ]
+            for batch in stand:
+                if batch.id not in batch_ids:  # of the others the end of the run says it
+                    for line in held.lines(batch):
+                        teller.say(line)
     for batch_id in batch_ids:
-        for note in store.write(
-            lambda c, b=batch_id: set_caps(c, b, request.caps, None, hooks.clock.now())  # type: ignore[misc]
-        ):
+        for note in set_caps(store, batch_id, request.caps, hooks.clock.now()):
             teller.say(note)
     return batch_ids
 
@@ -303,14 +294,14 @@ def _exit_of_left(store: Store, batch_ids: list[int], skipped: list[RowProblem])
 
     What was found about rows that were asked for is for a person; about others it says nothing.
     """
-    if any(store.read(lambda c, n=n: holding.count_found(c, n)) for n in batch_ids):  # type: ignore[misc]
+    if any(map(store.queries.found_and_asked, batch_ids)):
         return Exit.STOPPED
     return Exit.FAILED if skipped else Exit.DONE
 
 
 def _may_spend(store: Store, sought: Sought, request: StartRequest, teller: Teller) -> bool:
     """Ask before money is spent, unless a cap already allows it."""
-    jobs, cost, capped = store.read(lambda c: _to_be_spent(c, sought, request))
+    jobs, cost, capped = _to_be_spent(store, sought, request)
     if not jobs or capped:
         return True
     if not teller.can_ask():
@@ -322,26 +313,24 @@ def _may_spend(store: Store, sought: Sought, request: StartRequest, teller: Tell
     return False
 
 
-def _to_be_spent(
-    connection: Connection, sought: Sought, request: StartRequest
-) -> tuple[int, str, bool]:
+def _to_be_spent(store: Store, sought: Sought, request: StartRequest) -> tuple[int, str, bool]:
     """Say how many jobs would be bought, what for, and whether each batch of them has a cap."""
-    known = accounts.known_prices(connection)
+    overruled = sought.overruled(again=request.on_existing is OnExisting.BUY)
     jobs, cost, unpriced, capped = 0, 0, 0, True
-    for batch in views.find_batches(connection):
-        if batch.id not in sought.batch_ids:
-            continue
-        picked = sought.rows.get(batch.id)
-        again = request.on_existing is OnExisting.BUY
-        counts = views.queued_by_kind(connection, batch.id, picked, overruled(sought, again=again))
-        for kind, count in counts.items():
-            jobs += count
-            if kind in known:
-                cost += known[kind].last_micros * count
-            else:
-                unpriced += count
-        if counts and views.batch_status(connection, batch).money.cap is None:
-            capped = False
+    with store.queries.snapshot() as seen:
+        known = seen.prices()
+        for batch in seen.batches():
+            if batch.id not in sought.batch_ids:
+                continue
+            counts = seen.queued_by_kind(batch.id, sought.rows.get(batch.id), overruled)
+            for kind, count in counts.items():
+                jobs += count
+                if kind in known:
+                    cost += known[kind].last_micros * count
+                else:
+                    unpriced += count
+            if counts and seen.cap(batch_key(batch.id)) is None:
+                capped = False
     return jobs, wording.cost_text(cost, unpriced), capped
 
 
@@ -367,8 +356,8 @@ def _give(
     store: Store, batches: list[BatchStatus], code: Exit, reason: Reason, teller: Teller
 ) -> None:
     """Give scripts the result."""
-    account = store.read(accounts.read_account)
-    document = status_json(batches, account.balance_micros, None) | {
+    balance = store.queries.account().balance_micros
+    document = status_json(batches, balance, None) | {
         "exit": int(code),
         "ending": str(reason),
     }

@@ -4,12 +4,10 @@ Each is a guarded change of the job table; a runner that is alive takes it up wi
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Any
-
-from sqlalchemy import Connection
+from typing import Any, Final
 
 from batchsora.app import held, wording
 from batchsora.app.exits import Exit
@@ -22,9 +20,10 @@ from jobs.again import Patience, WhyNot
 from jobs.clock import Clock
 from jobs.errors import NotAllowedError
 from jobs.money import usd_text
+from jobs.ports.seen import JobRow
+from jobs.ports.selection import Wanted
 from jobs.states import AttemptState, FailureKind, JobState
-from jobs.store import Store, accounts, standing, steering, views
-from jobs.store.views import Wanted
+from jobs.store import Store
 
 PASSING = (FailureKind.SYSTEM, FailureKind.TIMEOUT)
 """Failures that another attempt may get past; the others' requests would fail again."""
@@ -44,7 +43,7 @@ _WHY_NOT = {
     WhyNot.CANCELLED: "it is cancelled already",
     WhyNot.GONE: "its row is no longer in the manifest",
 }
-_LEFT_ALONE = {
+_LEFT_ALONE: Final[Mapping[str, str]] = {
     FailureKind.OVERDUE: "are paid for and may still finish; 'batchsora run' looks again",
     FailureKind.NO_FILE: "are paid for and may still get their file; 'batchsora run' asks again",
     FailureKind.UNKNOWN: "are not understood, so left alone; read why with 'batchsora jobs "
@@ -113,17 +112,22 @@ def retry(
     found = find(store, wanted, JobState.FAILED)
     meant = [job for job in found if _meant(job, wanted)]
 
-    def rule(connection: Connection, ids: Sequence[int]) -> dict[int, WhyNot | None]:
-        return standing.may_be_retried(connection, ids, give_up)
+    def rule(ids: Sequence[int]) -> dict[int, WhyNot | None]:
+        return store.queries.may_be_retried(ids, give_up)
 
-    chosen, refused = sort_out(store, meant, rule)
+    def move(ids: Sequence[int]) -> list[int]:
+        if words is None:
+            return store.control.retry(ids, give_up, now=clock.now())
+        return store.control.reword(ids, words, give_up)
+
+    chosen, refused = sort_out(meant, rule)
     if shown is not None and shown != digest(job.key for job in chosen):
         raise NotAllowedError(CHANGED)
     for job in chosen:
         if (why := held.words_of(job)) is not None:
             teller.say(f"{job.key} is {why}")
-    others = Counter(job.error_kind for job in found if not _meant(job, wanted))
-    cost, unpriced = wording.priced(chosen, store.read(accounts.known_prices))
+    others = Counter(job.error_kind or "" for job in found if not _meant(job, wanted))
+    cost, unpriced = wording.priced(chosen, store.queries.prices())
     for kind, count in sorted(others.items()):
         would = f"would fail again, so left alone; --kind {kind} retries them"
         teller.say(f"{count} failed by {kind} {_LEFT_ALONE.get(kind, would)}")
@@ -144,9 +148,9 @@ def retry(
         teller.result(document, lambda: said if chosen else "nothing to retry")
         return Exit.USAGE if refused else Exit.DONE
     agree(f"Buy {len(chosen)} job(s){again} for {price}{stays}?", teller, consent=consent)
-    moved = in_chunks(store, [job.id for job in chosen], teller, _mover(words, give_up, clock))
+    moved = in_chunks([job.id for job in chosen], teller, move)
     left = [job for job in chosen if job.id not in moved]  # something else was quicker
-    refused += sort_out(store, left, rule)[1]
+    refused += sort_out(left, rule)[1]
     document["retried"] = [job.key for job in chosen if job.id in moved]
     document["refused"] = [refused_json(one) for one in refused]
     tell_refused(refused, teller)
@@ -168,21 +172,13 @@ def _prompt(text: str) -> str:
         raise SettingsError(f"--prompt: {error.problem}. {error.remedy}") from error
 
 
-def _mover(
-    words: str | None, give_up: Patience | None, clock: Clock
-) -> Callable[[Connection, Sequence[int]], list[int]]:
-    if words is None:
-        return lambda c, ids: steering.retry(c, ids, give_up, now=clock.now())
-    return lambda c, ids: [n for n in ids if steering.reword(c, n, words, give_up)]
-
-
-def redo(job: Any, settings: Settings, store: Store, teller: Teller, clock: Clock) -> bool:
+def redo(job: JobRow, settings: Settings, store: Store, teller: Teller, clock: Clock) -> bool:
     """Queue a completed job for another attempt, whose cost the caller has told and asked about.
 
     Returns:
         False when the job is not completed any more, or its row left the manifest.
     """
-    if not store.write(lambda c: steering.redo(c, [job.id], clock.now())):
+    if not store.control.redo([job.id], clock.now()):
         return False
     taken = hand_over(store, settings, [job.id], clock.now())
     teller.say(f"{job.key} is queued again; its first video stays in its history; {taken}")
@@ -202,11 +198,9 @@ def cancel(wanted: Wanted, store: Store, clock: Clock, teller: Teller, *, consen
     if found:
         agree(f"Cancel {len(found)} queued job(s)?", teller, consent=consent)
     now = clock.now()
-    moved = in_chunks(
-        store, [job.id for job in found], teller, lambda c, ids: steering.cancel(c, ids, now)
-    )
+    moved = in_chunks([job.id for job in found], teller, lambda ids: store.control.cancel(ids, now))
     left = [job.id for job in found if job.id not in moved]
-    refused += [_not_queued(job) for job in store.read(lambda c: views.numbered(c, left))]
+    refused += [_not_queued(job) for job in store.queries.numbered(left)]
     tell_refused(refused, teller)
     document = {
         "cancelled": [job.key for job in found if job.id in moved],
@@ -223,17 +217,14 @@ def remove(name: str, store: Store, clock: Clock, teller: Teller, *, consent: bo
         jobs.errors.NotFoundError: there is no such batch.
         NotAllowedError: something of it is under way or in doubt, or nobody agreed.
     """
-
-    def look(connection: Connection) -> views.BatchStatus:
-        (batch,) = views.find_batches(connection, name)
-        return views.batch_status(connection, batch)
-
-    status = store.read(look)
+    with store.queries.snapshot() as seen:
+        (batch,) = seen.batches(name)
+        status = seen.status(batch)
     unpaid = status.jobs[JobState.QUEUED]
     loses = f" and cancel its {unpaid} queued job(s)" if unpaid else ""
     agree(f"Remove the batch {name!r}{loses}?", teller, consent=consent)
     now = clock.now()
-    cancelled = store.write(lambda c: steering.remove(c, status.id, now))
+    cancelled = store.control.remove(status.id, now)
     teller.result(
         {"batch": name, "cancelled": cancelled},
         lambda: f"{name} is removed; its files are where they were, and what was paid stays known",
@@ -241,27 +232,26 @@ def remove(name: str, store: Store, clock: Clock, teller: Teller, *, consent: bo
     return Exit.DONE
 
 
-def find(store: Store, wanted: Wanted, unnamed: JobState) -> list[Any]:
+def find(store: Store, wanted: Wanted, unnamed: JobState) -> list[JobRow]:
     """Find the jobs that are named; where none are, those that fit in one state.
 
     Raises:
         jobs.errors.NotFoundError: there is no such batch or job.
     """
     if not wanted.keys:
-        return store.read(lambda c: list(views.jobs(c, replace(wanted, states=[unnamed]))))
-    return store.read(lambda c: [views.find_job(c, key, wanted.batch) for key in wanted.keys])
+        return store.queries.jobs(replace(wanted, states=[unnamed]))
+    with store.queries.snapshot() as seen:
+        return [seen.job(key, wanted.batch) for key in wanted.keys]
 
 
 def sort_out(
-    store: Store,
-    found: Sequence[Any],
-    rule: Callable[[Connection, Sequence[int]], dict[int, WhyNot | None]],
-) -> tuple[list[Any], list[Refused]]:
+    found: Sequence[JobRow], rule: Callable[[Sequence[int]], dict[int, WhyNot | None]]
+) -> tuple[list[JobRow], list[Refused]]:
     """Part jobs into those that the rule lets move, and those that it refuses, with the reason."""
     reasons: dict[int, WhyNot | None] = {}
     for chunk in chunks([job.id for job in found]):
-        reasons |= store.read(lambda c, chunk=chunk: rule(c, chunk))  # type: ignore[misc]
-    free: list[Any] = []
+        reasons |= rule(chunk)
+    free: list[JobRow] = []
     refused: list[Refused] = []
     for job in found:
         reason = reasons.get(job.id, WhyNot.GONE)
@@ -272,7 +262,7 @@ def sort_out(
     return free, refused
 
 
-def spent_text(chosen: Sequence[Any]) -> str:
+def spent_text(chosen: Sequence[JobRow]) -> str:
     """Say what stays spent for attempts that may still finish."""
     unended = [job for job in chosen if job.attempt_state == AttemptState.ACCEPTED]
     spent = sum(job.attempt_price or 0 for job in unended)
@@ -281,7 +271,7 @@ def spent_text(chosen: Sequence[Any]) -> str:
     return f"; ${usd_text(spent)} for {len(unended)} that may still finish stays spent"
 
 
-def again_text(chosen: Sequence[Any]) -> str:
+def again_text(chosen: Sequence[JobRow]) -> str:
     """Say that jobs are bought again, or how many of them: only what was paid for once is."""
     paid = sum(job.charged_micros > 0 for job in chosen)
     if paid == len(chosen):
@@ -289,12 +279,12 @@ def again_text(chosen: Sequence[Any]) -> str:
     return f" ({paid} of them again)" if paid else ""
 
 
-def _meant(job: Any, wanted: Wanted) -> bool:
+def _meant(job: JobRow, wanted: Wanted) -> bool:
     """Say whether a failure is meant that the person did not name."""
     return bool(wanted.keys or wanted.kinds) or job.error_kind in PASSING
 
 
-def _not_queued(job: Any) -> Refused:
+def _not_queued(job: JobRow) -> Refused:
     return Refused(job.key, job.batch, _WHY_NOT[_STATES[JobState(job.state)]])
 
 
@@ -325,31 +315,24 @@ def agree(question: str, teller: Teller, *, consent: bool) -> None:
         raise NotAllowedError("nothing was changed")
 
 
-def _room(store: Store, jobs: Sequence[Any]) -> str:
+def _room(store: Store, jobs: Sequence[JobRow]) -> str:
     """Say what the caps of the batches leave, and which are paused."""
     names = {job.batch for job in jobs}
-
-    def work(connection: Connection) -> tuple[list[str], list[str]]:
-        rooms, paused = [], []
-        for batch in views.find_batches(connection):
-            if batch.name in names:
-                money = views.batch_status(connection, batch).money
-                if money.cap is not None:
-                    rooms.append(f"${usd_text(max(0, money.cap - money.used))} in {batch.name}")
-                if batch.paused:
-                    paused.append(held.paused(batch.name))
-        return rooms, paused
-
-    rooms, paused = store.read(work)
+    rooms, paused = [], []
+    with store.queries.snapshot() as seen:
+        batches = [seen.status(batch) for batch in seen.batches() if batch.name in names]
+    for batch in batches:
+        if batch.money.cap is not None:
+            left_over = max(0, batch.money.cap - batch.money.used)
+            rooms.append(f"${usd_text(left_over)} in {batch.name}")
+        if batch.paused:
+            paused.append(held.paused(batch.name))
     left = [f"the caps leave {', '.join(rooms)}"] if rooms else []
     return "".join(f"; {words}" for words in [*left, *wording.some(paused)])
 
 
 def in_chunks(
-    store: Store,
-    ids: Sequence[int],
-    teller: Teller,
-    move: Callable[[Connection, Sequence[int]], list[int]],
+    ids: Sequence[int], teller: Teller, move: Callable[[Sequence[int]], list[int]]
 ) -> set[int]:
     """Move jobs, some in each transaction; returns those that were moved, and says so when stopped.
 
@@ -359,7 +342,7 @@ def in_chunks(
     moved: set[int] = set()
     try:
         for chunk in chunks(ids):
-            moved.update(store.write(lambda c, chunk=chunk: move(c, chunk)))  # type: ignore[misc]
+            moved.update(move(chunk))
     except KeyboardInterrupt:
         teller.say(f"stopped when {len(moved)} of {len(ids)} jobs had been moved; those stay so")
         raise

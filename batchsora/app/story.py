@@ -11,8 +11,8 @@ from typing import Any
 from batchsora.app import held
 from batchsora.app.views import candidate_text, iso, job_json, near, said_words
 from jobs.money import usd_text
+from jobs.ports.seen import AttemptRow, JobRow
 from jobs.states import AttemptState, JobState
-from jobs.store.latecomers import is_surplus
 
 _NEXT = {
     JobState.SUBMITTING: "its answer is on the way, or 'batchsora run' finds out what became of it",
@@ -23,7 +23,9 @@ _NEXT = {
 }
 
 
-def story_json(job: Any, attempts: Sequence[Any], *, batch: bool = False) -> dict[str, Any]:
+def story_json(
+    job: JobRow, attempts: Sequence[AttemptRow], *, batch: bool = False
+) -> dict[str, Any]:
     """Show a job with its attempts for scripts."""
     return job_json(job) | {
         "attempts": [
@@ -49,12 +51,12 @@ def story_json(job: Any, attempts: Sequence[Any], *, batch: bool = False) -> dic
     }
 
 
-def story_text(job: Any, attempts: Sequence[Any], *, batch: bool = False) -> str:
+def story_text(job: JobRow, attempts: Sequence[AttemptRow], *, batch: bool = False) -> str:
     """Tell a job's story; what is typed next names its batch too where that was needed."""
     return "\n".join(_lines(job, attempts, batch=batch))
 
 
-def _lines(job: Any, attempts: Sequence[Any], *, batch: bool) -> Iterator[str]:
+def _lines(job: JobRow, attempts: Sequence[AttemptRow], *, batch: bool) -> Iterator[str]:
     yield f"{job.key} in {job.batch}, row {job.row}: {_state(job)}"
     if (why := held.words_of(job)) is not None:
         yield f"  bought       by nobody: {why}"
@@ -78,7 +80,7 @@ def _lines(job: Any, attempts: Sequence[Any], *, batch: bool) -> Iterator[str]:
         yield f"next: {what}"
 
 
-def _attempt(number: int, attempt: Any, prompt: str) -> Iterator[str]:
+def _attempt(number: int, attempt: AttemptRow, prompt: str) -> Iterator[str]:
     yield f"attempt {number}: {attempt.state.replace('_', ' ')}{_money(attempt)}"
     yield f"  sent         {_time(attempt.intent_at)}"
     if attempt.prompt != prompt:
@@ -97,11 +99,11 @@ def _attempt(number: int, attempt: Any, prompt: str) -> Iterator[str]:
         yield f"  could be     {candidate_text(one)}"
 
 
-def _in_doubt(attempt: Any) -> bool:
+def _in_doubt(attempt: AttemptRow) -> bool:
     return bool(attempt.state == AttemptState.IN_DOUBT)
 
 
-def _money(attempt: Any) -> str:
+def _money(attempt: AttemptRow) -> str:
     if _holds(attempt):
         return f", ${usd_text(attempt.hold_micros)} held"
     if attempt.price_micros is None:
@@ -111,11 +113,11 @@ def _money(attempt: Any) -> str:
     return f", {about}${usd_text(attempt.price_micros)}{back}"
 
 
-def _holds(attempt: Any) -> bool:
+def _holds(attempt: AttemptRow) -> bool:
     return attempt.state in (AttemptState.OPEN, AttemptState.IN_DOUBT)
 
 
-def _state(job: Any) -> str:
+def _state(job: JobRow) -> str:
     words = str(job.state).replace("_", " ")
     if said := said_words(job):
         return f"{words}, {said}"
@@ -126,11 +128,13 @@ def _state(job: Any) -> str:
     return words
 
 
-def next_step(job: Any, attempts: Sequence[Any] = (), *, batch: bool = False) -> str | None:
+def next_step(
+    job: JobRow, attempts: Sequence[AttemptRow] = (), *, batch: bool = False
+) -> str | None:
     """Say what to type next; None when nothing is left to do.
 
     Args:
-        job: as :func:`jobs.store.views.find_job` gives it.
+        job: as the store gives it.
         attempts: of the job.
         batch: name its batch too: other batches may have a job of the same name.
     """
@@ -149,7 +153,7 @@ def next_step(job: Any, attempts: Sequence[Any] = (), *, batch: bool = False) ->
     return _NEXT[JobState(job.state)].format(key=key)
 
 
-def _queued(job: Any, key: str) -> str:
+def _queued(job: JobRow, key: str) -> str:
     if job.served:
         return "the runner that is alive buys it"
     if job.paused:
@@ -158,9 +162,9 @@ def _queued(job: Any, key: str) -> str:
     return f"'batchsora retry {key}' buys it" if retried else "'batchsora run' buys it"
 
 
-def _unended(job: Any, attempts: Sequence[Any], key: str) -> str | None:
+def _unended(job: JobRow, attempts: Sequence[AttemptRow], key: str) -> str | None:
     """Say what to do about a failed job of which something paid for may still finish."""
-    late = [a for a in attempts if a.state == AttemptState.ABANDONED and is_surplus(a.error)]
+    late = [a for a in attempts if a.state == AttemptState.ABANDONED and a.is_surplus]
     if late:
         return (
             f"'batchsora run' looks at generation {late[-1].generation_id} again: it is paid for, "

@@ -11,8 +11,8 @@ from batchsora.result_columns import RESULT_COLUMNS
 from jobs.ledger import Budget
 from jobs.lock import RunnerInfo
 from jobs.money import usd_text
+from jobs.ports.seen import BatchStatus, DoubtRow, FailureGroup, JobRow
 from jobs.states import JobState
-from jobs.store.views import BatchStatus
 
 
 def _usd(micros: int | None) -> str | None:
@@ -57,7 +57,7 @@ def batch_json(batch: BatchStatus, runner: RunnerInfo | None) -> dict[str, Any]:
     }
 
 
-def _doubt_json(doubt: Any) -> dict[str, Any]:
+def _doubt_json(doubt: DoubtRow) -> dict[str, Any]:
     """Show a submission in doubt, and the generations that it can't be told apart from."""
     return {
         "job": doubt.key,
@@ -116,13 +116,13 @@ def twice_text(batch: BatchStatus) -> str:
 SHOWN_DOUBTS = 5
 
 
-def _doubts_text(doubts: Sequence[Any]) -> list[str]:
+def _doubts_text(doubts: Sequence[DoubtRow]) -> list[str]:
     """Name the doubts that a person must settle, and how."""
     lines: list[str] = []
     contested = [doubt for doubt in doubts if doubt.candidates]
     for doubt in contested[:SHOWN_DOUBTS]:
         lines.append(f"  in doubt  {doubt.key} could be any of:")
-        lines += [f"              {candidate_text(one)}" for one in doubt.candidates]
+        lines += [f"              {candidate_text(one)}" for one in doubt.candidates or ()]
     if contested:
         lines.append("            batchsora resolve JOB --generation ID says which")
     open_ones = [doubt for doubt in doubts if doubt.unproven and not doubt.candidates]
@@ -149,7 +149,7 @@ def _money_text(budget: Budget) -> str:
     return f"${usd_text(budget.charged)} {cap}{held}"
 
 
-def job_json(job: Any) -> dict[str, Any]:
+def job_json(job: JobRow) -> dict[str, Any]:
     """Show one job for scripts: what it is, then what a table's columns of results say."""
     results = {column.name: _json_value(column.of(job)) for column in RESULT_COLUMNS}
     return {
@@ -165,7 +165,9 @@ def job_json(job: Any) -> dict[str, Any]:
         "percent": job.percent,
         "queue_position": job.queue_position,
         "said_state": job.said_state,
-        "held": usd_text(job.hold_micros) if job.attempt_state in ("open", "in_doubt") else "0.00",
+        "held": usd_text(job.hold_micros or 0)
+        if job.attempt_state in ("open", "in_doubt")
+        else "0.00",
         "download_error": job.download_error,
         "held_back": held.reason_of(job),
         "held_back_by": job.held_back_by,
@@ -179,7 +181,7 @@ def _json_value(value: Any) -> Any:
     return iso(value) if isinstance(value, datetime) else value
 
 
-def failure_json(failure: Any) -> dict[str, Any]:
+def failure_json(failure: FailureGroup) -> dict[str, Any]:
     """Show a group of failures for scripts."""
     return {
         "error_kind": failure.error_kind,
@@ -190,7 +192,7 @@ def failure_json(failure: Any) -> dict[str, Any]:
     }
 
 
-def failures_text(failures: Sequence[Any]) -> str:
+def failures_text(failures: Sequence[FailureGroup]) -> str:
     """Show groups of failures for people: how many, of which kind, and in whose words."""
     lines = []
     for one in failures:
@@ -200,12 +202,12 @@ def failures_text(failures: Sequence[Any]) -> str:
     return "\n".join(lines) or "nothing failed"
 
 
-def iso(moment: Any) -> str | None:
+def iso(moment: datetime | None) -> str | None:
     """Write a time as ISO 8601 in UTC."""
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")
 
 
-def job_line(job: Any, width: int | None) -> str:
+def job_line(job: JobRow, width: int | None) -> str:
     """Show one job in a line for people; cut to a terminal's width, where there is one."""
     detail = job.prompt
     if job.state == JobState.FAILED:
@@ -231,7 +233,7 @@ def job_line(job: Any, width: int | None) -> str:
     return head + _fit(detail, max(width - HEAD, 10)).rstrip()
 
 
-def said_words(job: Any) -> str:
+def said_words(job: JobRow) -> str:
     """Quote the provider's word for where an unfinished job stands, where we know none."""
     if job.said_state is None or job.state not in (JobState.PENDING, JobState.PROCESSING):
         return ""

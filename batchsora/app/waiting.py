@@ -5,9 +5,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-from sqlalchemy import Connection
 
 from batchsora.app.databases import existing_store, working_store
 from batchsora.app.exits import Exit, exit_of_jobs
@@ -23,20 +20,23 @@ from batchsora.settings import Settings
 from jobs.ending import Ending, Reason
 from jobs.errors import DatabaseLockedError, DatabaseUnusableError
 from jobs.lock import is_held, lasting_runner
+from jobs.ports.queries import QueryStore
+from jobs.ports.seen import JobRow
+from jobs.ports.selection import Wanted
 from jobs.states import JobState
-from jobs.store import Store, handing, views
+from jobs.store import Store
 
 
 class RunnerGoneError(Exception):
     """The runner that was watched ended before the jobs did; whoever watched goes on by itself."""
 
 
-def find(store: Store, job_ids: Sequence[int]) -> list[Any]:
+def find(store: Store, job_ids: Sequence[int]) -> list[JobRow]:
     """Read jobs by their numbers."""
-    return store.read(lambda c: views.numbered(c, job_ids))
+    return store.queries.numbered(job_ids)
 
 
-def over(job_ids: Sequence[int], *, elsewhere: bool = False) -> Callable[[Connection], bool]:
+def over(job_ids: Sequence[int], *, elsewhere: bool = False) -> "Done":
     """Make a question: is there nothing more to wait for?
 
     Args:
@@ -44,16 +44,15 @@ def over(job_ids: Sequence[int], *, elsewhere: bool = False) -> Callable[[Connec
         elsewhere: another runner works on them; what it does not buy is not waited for.
     """
 
-    def done(connection: Connection) -> bool:
+    def done(seen: QueryStore) -> bool:
         return all(
-            job.state in ENDS or (elsewhere and is_left(job))
-            for job in views.numbered(connection, job_ids)
+            job.state in ENDS or (elsewhere and is_left(job)) for job in seen.numbered(job_ids)
         )
 
     return done
 
 
-def is_left(job: Any) -> bool:
+def is_left(job: JobRow) -> bool:
     """Check whether a job is queued, and nobody is at work who buys it."""
     return bool(job.state == JobState.QUEUED and not job.served)
 
@@ -65,7 +64,7 @@ def wait(
     settings: Settings,
     hooks: Hooks,
     teller: Teller,
-) -> tuple[Exit, list[Any]]:
+) -> tuple[Exit, list[JobRow]]:
     """Wait for jobs, and buy nothing.
 
     Args:
@@ -83,7 +82,7 @@ def wait(
         jobs.errors.NotFoundError: there is no such job or batch.
     """
     with existing_store(settings.database) as store:
-        job_ids = store.read(lambda c: _chosen(c, keys, batch))
+        job_ids = _chosen(store, keys, batch)
     if not job_ids:
         teller.say("nothing is under way")
         return Exit.DONE, []
@@ -92,14 +91,15 @@ def wait(
     return conclude(ending, job_ids, terms.download, settings, hooks)
 
 
-def _chosen(connection: Connection, keys: Sequence[str], batch: str | None) -> list[int]:
+def _chosen(store: Store, keys: Sequence[str], batch: str | None) -> list[int]:
     if keys:
-        return [views.find_job(connection, key, batch).id for key in keys]
+        with store.queries.snapshot() as seen:
+            return [seen.job(key, batch).id for key in keys]
     states = [str(state) for state in JobState if state not in (*ENDS, JobState.QUEUED)]
-    return [job.id for job in views.jobs(connection, views.Wanted(batch, states))]
+    return [job.id for job in store.queries.jobs(Wanted(batch, states))]
 
 
-Done = Callable[[Connection], bool]
+Done = Callable[[QueryStore], bool]
 """Says whether jobs are as far as somebody waits for."""
 
 
@@ -142,14 +142,14 @@ def finish(
                 if ending is not None:
                     return ending
                 left = over(job_ids, elsewhere=True)
-                if hand is not None and store.read(left) and not store.read(done):
+                if hand is not None and left(store.queries) and not done(store.queries):
                     continue  # that runner takes nothing up: it is tried again, after a while
                 limit = enough if lasting_runner(settings.database) is not None else None
                 try:
                     watch(store, job_ids, done, settings, quiet=hooks.quiet, limit=limit)
                 except RunnerGoneError:
                     continue
-                if hand is None or store.read(done) or not store.read(left):
+                if hand is None or done(store.queries) or not left(store.queries):
                     return Ending(Reason.FINISHED)
 
 
@@ -172,7 +172,7 @@ def serve(
     """
     if terms.policy.buys:
         settle_place(store, hooks.clock.now(), teller, place.owner, moved=moved)
-    store.write(lambda c: handing.hand_over(c, job_ids))
+    store.control.hand_over(job_ids)
     until = Until(done, jobs_look(store, job_ids))
     result = run_batches(store, place, terms, [], hooks, teller.say, until)
     if result.ending.reason is Reason.DATABASE:  # nothing can be read there of what was bought
@@ -207,7 +207,7 @@ def watch(
         shown = Progress(jobs_look(store, job_ids), quiet=quiet)
         progress = asyncio.create_task(shown.run())
         left = over(job_ids, elsewhere=True)
-        watching = asyncio.create_task(changes(store, lambda c: done(c) or left(c)))
+        watching = asyncio.create_task(changes(store, lambda seen: done(seen) or left(seen)))
         now = asyncio.get_running_loop().time
         until = math.inf if limit is None else now() + limit
         try:
@@ -231,7 +231,7 @@ def conclude(
     download: DownloadPolicy | None,
     settings: Settings,
     hooks: Hooks,
-) -> tuple[Exit, list[Any]]:
+) -> tuple[Exit, list[JobRow]]:
     """Fetch the files of jobs if they are wanted, and say how everything stands."""
     with existing_store(settings.database) as store:
         found = find(store, job_ids)
@@ -246,5 +246,5 @@ def conclude(
     return exit_of_jobs(ending, found, files_wanted=download is not None), found
 
 
-def _is_here(job: Any) -> bool:
-    return bool(job.sha256) and Path(job.file).is_file()
+def _is_here(job: JobRow) -> bool:
+    return bool(job.sha256) and job.file is not None and Path(job.file).is_file()

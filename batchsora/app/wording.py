@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from shlex import quote
-from typing import Any
 
 from batchsora.app import held
 from batchsora.app.prices import odd_lines
@@ -11,11 +10,11 @@ from batchsora.download import DownloadPolicy
 from batchsora.manifest.errors import RowProblem
 from jobs.ending import Ending, Reason
 from jobs.money import usd_text
-from jobs.ports.purchases import Blocked
-from jobs.states import HeldBack, JobState
-from jobs.store.loading import LoadReport
-from jobs.store.past import Paid
-from jobs.store.views import BatchStatus
+from jobs.ports.control import Paid
+from jobs.ports.figures import QueuedJob
+from jobs.ports.loading import LoadReport
+from jobs.ports.seen import BatchStatus, JobRow, PriceRow
+from jobs.states import Blocked, HeldBack, JobState
 
 SHOWN = 5
 """How many keys are named before the rest is counted."""
@@ -116,7 +115,7 @@ def waiting(reasons: Mapping[str, int], batch: str) -> Iterable[tuple[str, str]]
             yield f"{reasons[reason]} {why}:", way_on.format(name=quote(batch))
 
 
-def priced(jobs: Iterable[Any], known: Mapping[str, Any]) -> tuple[int, int]:
+def priced(jobs: Iterable[JobRow | QueuedJob], known: Mapping[str, PriceRow]) -> tuple[int, int]:
     """Sum up what jobs cost, in micros, and count those whose price nobody knows yet.
 
     Args:

@@ -32,7 +32,7 @@ def command(
     """
     from batchsora.app.abandoning import abandon
     from batchsora.app.databases import existing_store
-    from jobs.store.views import Wanted
+    from jobs.ports.selection import Wanted
 
     wanted = Wanted(batch, keys=job)
     with existing_store(cli.settings().database) as store:

@@ -45,7 +45,7 @@ def command(
         raise click.UsageError("say which: JOB, --batch, --campaign, --search or --all")
     from batchsora.app.databases import existing_store
     from batchsora.app.steer import cancel
-    from jobs.store.views import Wanted
+    from jobs.ports.selection import Wanted
 
     wanted = Wanted(batch, campaigns=campaigns, keys=job, search=search)
     with existing_store(cli.settings().database) as store:

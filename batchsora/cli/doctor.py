@@ -74,11 +74,10 @@ def _reset_day(cli: Cli) -> None:
     """Put the daily budget right after a clock that was wrong."""
     from batchsora.app.databases import working_store
     from batchsora.app.known import owner_of
-    from jobs.store import days
 
     settings = cli.settings()
     with working_store(settings.database, cli.hooks.clock, lambda: owner_of(settings)) as store:
-        gone = store.write(lambda c: days.reset_day(c, cli.hooks.clock.now()))
+        gone = store.control.reset_day(cli.hooks.clock.now())
     cli.say(
         f"what was spent under {', '.join(gone)} counts today"
         if gone

@@ -40,7 +40,7 @@ def _exit_of_ours(error: BaseException) -> int | None:
     from batchsora.tables import TableError
     from jobs.errors import EngineError
     from jobs.provider import ProviderError
-    from jobs.store.writer import unusable
+    from jobs.unusable import unusable
 
     error = unusable(Path("database"), error) or error
     if isinstance(error, EngineError):
@@ -89,7 +89,7 @@ def show(error: BaseException, cli: "Cli") -> None:
 
 def _in_words(error: BaseException, cli: "Cli") -> str:
     """Say what happened, also where the store was not open yet to say it."""
-    from jobs.store.writer import unusable
+    from jobs.unusable import unusable
 
     if unusable(Path(), error) is None:
         return str(error)

@@ -91,7 +91,7 @@ def line(job: Any, *, batch: bool = False) -> str:
     """Say in a line how a job ended, or what to type next.
 
     Args:
-        job: as :func:`jobs.store.views.find_job` gives it.
+        job: as the store gives it.
         batch: what is typed next names its batch too.
     """
     from batchsora.app.story import next_step

@@ -43,17 +43,17 @@ def command(
       batchsora jobs --group-by error
       batchsora jobs --batch summer --search "red kite" --json
     """
-    from batchsora.app.databases import existing_store
     from batchsora.app.views import failure_json, failures_text, job_json, job_line
-    from jobs.store import views
+    from jobs.ports.selection import Wanted
+    from jobs.queries.opened import existing_lists
 
-    wanted = views.Wanted(batch, states, kinds, campaigns, search=search)
-    with existing_store(cli.settings().database) as store:
+    wanted = Wanted(batch, states, kinds, campaigns, search=search)
+    with existing_lists(cli.settings().database) as lists:
         if group_by:
-            failures = store.read(lambda c: views.failures(c, wanted))
+            failures = lists.failures(wanted)
             cli.result([failure_json(one) for one in failures], lambda: failures_text(failures))
             return 0
-        found = store.read(lambda c: list(views.jobs(c, wanted, sort)))
+        found = lists.jobs(wanted, sort)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     cli.result(
         [job_json(job) for job in found],

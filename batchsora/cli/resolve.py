@@ -54,13 +54,12 @@ def command(
     """
     from batchsora.app.databases import existing_store
     from batchsora.app.resolving import resolve
-    from jobs.store import views
 
     if (generation is None) == (not never_made):
         raise click.UsageError("say either --generation ID or --never-made")
     settings = cli.settings()
     with existing_store(settings.database) as store:
-        found = store.read(lambda c: views.find_job(c, job, batch))
+        found = store.queries.job(job, batch)
         said = resolve(
             store,
             settings,

@@ -62,7 +62,7 @@ def command(
     from batchsora.app.abandoning import patience
     from batchsora.app.databases import existing_store
     from batchsora.app.steer import retry
-    from jobs.store.views import Wanted
+    from jobs.ports.selection import Wanted
 
     settings = cli.settings()
     if prompt is not None and len(job) != 1:

@@ -250,7 +250,7 @@ def caps_of(flags: dict[str, Any], context: click.Context) -> "Caps":
 
 def _loading(flags: dict[str, Any]) -> "LoadOptions":
     from batchsora.app.loading import LoadOptions
-    from jobs.store.loading import OnChange
+    from jobs.ports.loading import OnChange
 
     on_change = OnChange.STOP
     if flags["redo_changed"]:

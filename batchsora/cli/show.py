@@ -21,14 +21,12 @@ def command(cli: Cli, /, job: str, batch: str | None) -> int:
       batchsora show sunset-03
       batchsora show sunset-03 --json
     """
-    from batchsora.app.databases import existing_store
     from batchsora.app.story import story_json, story_text
-    from jobs.store import views
+    from jobs.queries.opened import existing_lists
 
-    with existing_store(cli.settings().database) as store:
-        found, attempts = store.read(
-            lambda c: (found := views.find_job(c, job, batch), views.attempts_of(c, found.id))
-        )
+    with existing_lists(cli.settings().database) as lists, lists.snapshot() as seen:
+        found = seen.job(job, batch)
+        attempts = seen.attempts_of(found.id)
     named = batch is not None  # the next command may need it as well
     document = story_json(found, attempts, batch=named)
     cli.result(document, lambda: story_text(found, attempts, batch=named), IN_STORY)

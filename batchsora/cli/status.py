@@ -19,19 +19,14 @@ def command(cli: Cli, /, batch: str | None) -> int:
       batchsora status
       batchsora status --batch summer --json
     """
-    from batchsora.app.databases import existing_store
     from batchsora.app.views import status_json, status_text
     from jobs.lock import current_runner
-    from jobs.store import accounts, views
+    from jobs.queries.opened import existing_lists
 
     settings = cli.settings()
-    with existing_store(settings.database) as store:
-        found, account = store.read(
-            lambda c: (
-                [views.batch_status(c, row) for row in views.find_batches(c, batch)],
-                accounts.read_account(c),
-            )
-        )
+    with existing_lists(settings.database) as lists, lists.snapshot() as seen:
+        found = [seen.status(row) for row in seen.batches(batch)]
+        account = seen.account()
     runner = current_runner(settings.database)
     cli.result(
         status_json(found, account.balance_micros, runner),

@@ -4,16 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any, Final
-
-from sqlalchemy import Connection
+from typing import Final
 
 from batchsora.app.courses import Course, course_of
+from jobs.ports.figures import Taken
+from jobs.ports.queries import QueryStore
+from jobs.ports.seen import BatchRow, BatchStatus, FailureGroup, JobRow
+from jobs.ports.selection import Shelf, Wanted
 from jobs.states import FailureKind
-from jobs.store import browsing, reviews, views
-from jobs.store.browsing import Taken
-from jobs.store.reviews import Shelf
-from jobs.store.views import BatchStatus, Wanted
 
 ROWS: Final = 5_000
 """Jobs that a report lists."""
@@ -56,13 +54,13 @@ class Night:
     ended: tuple[datetime, datetime] | None
     taken: Taken | None
     course: Course
-    failures: Sequence[Any]
-    jobs: Sequence[Any]
-    videos: Sequence[Any]
+    failures: Sequence[FailureGroup]
+    jobs: Sequence[JobRow]
+    videos: Sequence[JobRow]
     verdicts: dict[int, str]
 
 
-def nights(connection: Connection, batch: str | None) -> list[Night]:
+def nights(seen: QueryStore, batch: str | None) -> list[Night]:
     """Read all batches, the newest first, or the one of that name.
 
     Raises:
@@ -70,25 +68,25 @@ def nights(connection: Connection, batch: str | None) -> list[Night]:
     """
     found: list[Night] = []
     rows, pictures = ROWS, PICTURES
-    for one in reversed(views.find_batches(connection, batch)):
-        night = _night(connection, one, rows, pictures)
+    for one in reversed(seen.batches(batch)):
+        night = _night(seen, one, rows, pictures)
         rows -= len(night.jobs)
         pictures -= len(night.videos)
         found.append(night)
     return found
 
 
-def _night(connection: Connection, batch: Any, rows: int, pictures: int) -> Night:
+def _night(seen: QueryStore, batch: BatchRow, rows: int, pictures: int) -> Night:
     wanted = Wanted(batch.name)
-    status = views.batch_status(connection, batch)
-    videos = reviews.videos(connection, batch.id, Shelf(by_row=True), pictures)
+    status = seen.status(batch)
+    videos = seen.videos(batch.id, Shelf(by_row=True), pictures)
     return Night(
         status=status,
-        ended=browsing.ended_span(connection, batch.id),
-        taken=browsing.taken(connection, batch.id),
-        course=course_of(connection, batch.id),
-        failures=views.failures(connection, wanted)[:FAILURES] if status.failed_kinds else (),
-        jobs=list(islice(views.jobs(connection, wanted), rows)),
+        ended=seen.ended_span(batch.id),
+        taken=seen.taken(batch.id),
+        course=course_of(seen, batch.id),
+        failures=seen.failures(wanted)[:FAILURES] if status.failed_kinds else (),
+        jobs=list(islice(seen.each_job(wanted), rows)),
         videos=videos,
-        verdicts=reviews.verdicts(connection, [video.attempt_id for video in videos]),
+        verdicts=seen.verdicts([video.attempt_id for video in videos if video.attempt_id]),
     )

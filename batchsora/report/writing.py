@@ -69,7 +69,8 @@ def write_report(
         TableError: the file can't be written; the text says why.
     """
     _check(target)
-    found = store.read(lambda connection: nights(connection, batch))
+    with store.queries.snapshot() as seen:
+        found = nights(seen, batch)
     pictures = data_uris([video for night in found for video in night.videos], folder, through)
     style = "\n".join(resources.files(package).joinpath(name).read_text("utf-8")
                       for package, name in STYLES)  # fmt: skip

@@ -11,7 +11,7 @@ from batchsora.app.screen import clean
 from batchsora.web.desk import Desk
 from batchsora.web.rendering import told
 from jobs.errors import EngineError, NotFoundError
-from jobs.store import views
+from jobs.ports.seen import BatchRow, JobRow
 
 
 class Said:
@@ -54,20 +54,20 @@ def desk_of(request: Request) -> Desk:
     return desk
 
 
-def batch_of(request: Request) -> Any:
+def batch_of(request: Request) -> BatchRow:
     """Find the batch that an address names by its number.
 
     Raises:
         HTTPException: 404, there is none.
     """
     number = request.path_params["batch"]
-    for batch in desk_of(request).read(views.find_batches):
+    for batch in desk_of(request).queries.batches():
         if batch.id == number:
             return batch
     raise HTTPException(404, "There is no such batch; it may have been removed.")
 
 
-def job_of(request: Request) -> Any:
+def job_of(request: Request) -> JobRow:
     """Find the job that an address names by its number.
 
     Raises:
@@ -75,7 +75,7 @@ def job_of(request: Request) -> Any:
     """
     key = f"#{request.path_params['job']}"
     try:
-        return desk_of(request).read(lambda c: views.find_job(c, key))
+        return desk_of(request).queries.job(key)
     except NotFoundError:
         raise HTTPException(404, "There is no such job; its batch may have been removed.") from None
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection
-
 from batchsora.app.databases import existing_store, made_side_folder, working_store
 from batchsora.app.known import owner_of
 from batchsora.app.loading import Caps
@@ -21,7 +19,8 @@ from batchsora.settings import Settings
 from batchsora.web.launch import Launcher
 from jobs import schema
 from jobs.lock import RunnerInfo, current_runner, is_held, lasting_runner
-from jobs.store import Store, handing
+from jobs.ports.queries import QueryStore
+from jobs.store import Store
 
 T = TypeVar("T")
 
@@ -92,24 +91,21 @@ class Desk:
         """
         return made_side_folder(self.settings.database, "manifests")
 
-    def read(self, work: Callable[[Connection], T]) -> T:
-        """Ask the database something, on one snapshot."""
-        return self._store.read(work)
+    @property
+    def queries(self) -> QueryStore:
+        """Return what answers questions about the database."""
+        return self._store.queries
 
     def store(self) -> Store:
         """Give the store, for functions of the application that only read through it."""
         return self._store
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
-        """Change the database in one transaction, durable on return.
+    async def with_store(self, work: Callable[[Store], T]) -> T:
+        """Run what writes through a store in a thread; durable on return.
 
         Raises:
             jobs.errors.EngineError: it can't be written; nothing was changed.
         """
-        return await self.with_store(lambda store: store.write(work))
-
-    async def with_store(self, work: Callable[[Store], T]) -> T:
-        """Run a function of the application that writes through a store, in a thread."""
         async with self._turn:
             return await asyncio.shield(asyncio.to_thread(work, self._writing))
 
@@ -143,7 +139,7 @@ class Desk:
     def goes_on(self) -> bool:
         """Check whether a run is alive that takes up what is handed to it, to its end."""
         database = self.settings.database
-        serves = lasting_runner(database) is not None and self.read(handing.is_served)
+        serves = lasting_runner(database) is not None and self.queries.is_served()
         return serves and is_held(database)  # one that was killed may look alive
 
 

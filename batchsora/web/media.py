@@ -6,7 +6,7 @@ browser would run. Ranges are served by Starlette's FileResponse.
 
 import stat
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -16,7 +16,7 @@ from starlette.routing import Route
 from batchsora.names import safe_name
 from batchsora.web.answers import desk_of, job_of
 from batchsora.web.posters import Pictures
-from jobs.store import files
+from jobs.ports.figures import FileRow
 
 FOREVER: Final = "private, max-age=31536000, immutable"
 """What a content has once it has always: its address names an attempt, or an image by its hash."""
@@ -28,14 +28,14 @@ PLACEHOLDER: Final = (
 )
 
 
-def artifact_of(request: Request) -> Any:
+def artifact_of(request: Request) -> FileRow:
     """Find the file of an attempt that an address names, as it was recorded.
 
     Raises:
         HTTPException: 404, there is none; 410, it is gone, or is another one by now.
     """
     number = request.path_params["attempt"]
-    found = desk_of(request).read(lambda c: files.file_of(c, number))
+    found = desk_of(request).store().loading.file_of(number)
     if found is None:
         raise HTTPException(404, "There is no file of this attempt.")
     path = Path(found.path)

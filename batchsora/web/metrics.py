@@ -10,7 +10,6 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
-from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -20,8 +19,6 @@ from batchsora.web.desk import Desk
 from batchsora.web.webhooks import Webhooks
 from jobs.errors import EngineError
 from jobs.money import to_usd
-from jobs.store import accounts, views
-from jobs.store.views import BatchStatus
 
 MOST: Final = 100
 """Batches that are told apart, the newest: each is a label, and those must not grow for ever."""
@@ -41,13 +38,9 @@ class Counts(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Read the kept counts."""
-
-        def look(connection: Connection) -> tuple[list[BatchStatus], int | None]:
-            newest = list(views.find_batches(connection))[-MOST:]
-            balance: int | None = accounts.read_account(connection).balance_micros
-            return [views.batch_status(connection, batch) for batch in newest], balance
-
-        batches, balance = self._desk.read(look)
+        with self._desk.queries.snapshot() as seen:
+            batches = [seen.status(batch) for batch in seen.batches()[-MOST:]]
+            balance = seen.account().balance_micros
         jobs = GaugeMetricFamily("batchsora_jobs", "Jobs by state.", labels=["batch", "state"])
         failed = GaugeMetricFamily(
             "batchsora_failed_jobs", "Failed jobs by kind.", labels=["batch", "kind"]
@@ -97,7 +90,7 @@ async def _metrics(request: Request) -> Response:
 async def _health(request: Request) -> Response:
     desk, status, more = desk_of(request), "ok", {}
     try:
-        desk.read(accounts.read_account)
+        desk.queries.account()
         more = {"database": True, "runner": desk.runner() is not None}
     except EngineError:
         status, more = "down", {"database": False}

@@ -35,7 +35,6 @@ from batchsora.web.written_fields import written_said
 from jobs.errors import LoadError
 from jobs.money import cap_micros
 from jobs.provider import ProviderError
-from jobs.store import batches
 
 MOST_SHOWN: Final = 200
 """Files beside the database that are offered."""
@@ -283,16 +282,14 @@ class Planner:
             self._ask_balance(plan)
             exists, name_problem = False, None
             try:
-                batch = store.read(
-                    lambda c: batches.batch_of(c, way.name, manifest.name, manifest.source)
-                )
+                batch = store.queries.batch_of(way.name, manifest.name, manifest.source)
                 exists = batch is not None and batch.removed_at is None
             except LoadError:
                 name_problem = (
                     f"Another file was loaded as the batch {manifest.name!r}. Give this one a name "
                     f"of its own; or say {manifest.name} here, if it is the same manifest, edited."
                 )
-            if moved := store.read(lambda c: moved_sheet(c, manifest, way.name)):
+            if moved := moved_sheet(store.queries, manifest, way.name):
                 name_problem = (
                     f"The batch {moved.batch!r} was loaded from the sheet {moved.before!r}, and "
                     f"{moved.now!r} is read here. Choose the sheet {moved.before!r}, or give this "

@@ -14,8 +14,8 @@ from starlette.exceptions import HTTPException
 
 from batchsora.app import wording
 from batchsora.app.databases import existing_store
-from batchsora.app.earlier import OnExisting, settle_earlier
-from batchsora.app.handover import Handed, ask_for
+from batchsora.app.earlier import OnExisting
+from batchsora.app.handover import Handed, look_and_hand
 from batchsora.app.loading import LoadOptions, load_manifest
 from batchsora.app.manifests import Source, fitted_folder
 from batchsora.app.remembered import as_before
@@ -27,9 +27,7 @@ from batchsora.web.desk import Desk
 from batchsora.web.planning import Planned, Way
 from batchsora.web.spoken import Spoken
 from batchsora.web.uploads import Form
-from jobs.states import ASKED_BY_NAME
-from jobs.store import holding, views
-from jobs.store.loading import OnChange
+from jobs.ports.loading import OnChange
 
 T = TypeVar("T")
 
@@ -271,14 +269,13 @@ def hand_over(desk: Desk, source: Source, wish: Wish) -> tuple[int, list[str]]:
     with endpoint(settings) as place, existing_store(settings.database) as store:
         report, notes, skipped = load_manifest(store, manifest, options, caps, desk.clock.now())
         lines = [*wording.loaded(manifest.path.name, report, skipped), *notes]
-        sought = holding.Sought([report.batch_id])
-        left_out = settle_earlier(store, place, sought, wish.existing, desk.clock, said).waiting
-        if left_out:
+        handed, left_out = look_and_hand(
+            store, place, report.batch_id, wish.existing, desk.clock, said
+        )
+        if handed is None:
             lines.append(
                 f"{len(left_out)} prompt(s) exist already in this account, so nothing was handed "
                 "to the run: choose to buy them again, or start it when the run has ended"
             )
             return report.batch_id, lines
-        wanted = store.read(lambda c: views.queued_jobs(c, report.batch_id, ASKED_BY_NAME))
-        handed = ask_for(store, [job.id for job in wanted], desk.clock.now())
     return report.batch_id, [*lines, taken_up(handed)]

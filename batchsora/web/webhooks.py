@@ -1,8 +1,9 @@
 """Callbacks of the provider: hints to look at a generation now, and nothing more.
 
 Whoever knows the address can lie, so nothing of a callback is kept or believed: it only brings
-forward a look that the poller would take anyway (:func:`jobs.store.looks.announce`), and the poller
-keeps its interval however often it is told. The answer goes out before the database is written.
+forward a look that the poller would take anyway (``look_sooner`` of :mod:`jobs.ports.control`), and
+the poller keeps its interval however often it is told. The answer goes out before the database is
+written.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import json
 import logging
 import re
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -22,7 +24,7 @@ from starlette.routing import Route
 from batchsora.web.desk import Desk
 from jobs.errors import EngineError
 from jobs.pace import Pacer
-from jobs.store import looks
+from jobs.store import Store
 from jobs.text import folded_id
 
 log = logging.getLogger(__name__)
@@ -86,7 +88,7 @@ class Webhooks:
             self._more.clear()
             names, self._hinted = sorted(self._hinted), set()
             try:
-                await self._desk.write(partial(looks.announce, generation_ids=names))
+                await self._desk.with_store(partial(_look_sooner, names))
             except EngineError as error:
                 log.warning("%d callbacks were lost, the usual looks go on: %s", len(names), error)
 
@@ -124,7 +126,7 @@ class Webhooks:
 
     def _take(self, name: str) -> None:
         try:
-            awaited = self._desk.read(lambda connection: looks.is_awaited(connection, name))
+            awaited = self._desk.queries.is_awaited(name)
         except EngineError as error:  # the page itself says more about it
             log.warning("a callback was lost, the usual looks go on: %s", error)
             awaited = False
@@ -134,6 +136,10 @@ class Webhooks:
         self.counts["taken"] += 1
         self._hinted.add(name)
         self._more.set()
+
+
+def _look_sooner(generation_ids: Sequence[str], store: Store) -> None:
+    store.control.look_sooner(generation_ids)
 
 
 TAKEN: Final = 204

@@ -18,6 +18,7 @@ from ..blame import Heard
 from ..elsewhere import Elsewhere
 from ..looked_for import FoundInTurn, LookedFor
 from ..provider import GenerationRequest, SubmitOutcome
+from ..states import Blocked
 
 
 class Lost(StrEnum):
@@ -27,19 +28,6 @@ class Lost(StrEnum):
     REPLACED = "was replaced by another file"
     LINKED = "has a second name (a hard link)"
     TAKEN = "was taken over by another runner"
-
-
-class Blocked(StrEnum):
-    """Why a queued job can't be bought now."""
-
-    PAUSED = "the pause of the batch"
-    BATCH_CAP = "budget of the batch"
-    CAMPAIGN_CAP = "budget of a campaign"
-    DAY_CAP = "budget of the day"
-    BALANCE = "balance"
-    PRICE = "price above --max-price"
-    LEARNING = "the first answer that tells a price"
-    TWIN = "another job with the same prompt"
 
 
 @dataclass(frozen=True, slots=True)

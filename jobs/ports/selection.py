@@ -1,7 +1,79 @@
-"""Which jobs are meant: of a run that may buy them."""
+"""Which jobs are meant: of lists, of a page, of a gallery, of a run that may buy them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from ..states import ASKED_BY_NAME, FOUND, HeldBack
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which jobs are meant; what is empty leaves all.
+
+    Attributes:
+        batch: name of a batch.
+        states: of :class:`~jobs.states.JobState`.
+        kinds: of failure.
+        campaigns: names.
+        keys: of jobs, or their numbers as ``#12``.
+        search: words of which all stand in prompt, key or error, in any case.
+    """
+
+    batch: str | None = None
+    states: Sequence[str] = ()
+    kinds: Sequence[str] = ()
+    campaigns: Sequence[str] = ()
+    keys: Sequence[str] = ()
+    search: str = ""
+
+
+EVERYTHING: Final = Wanted()
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which jobs of a batch are meant; what is empty leaves all.
+
+    Attributes:
+        states: of :class:`~jobs.states.JobState`.
+        kinds: of failure.
+        campaigns: names.
+        search: words of which all stand in prompt, key or error, in any case.
+    """
+
+    states: Sequence[str] = ()
+    kinds: Sequence[str] = ()
+    campaigns: Sequence[str] = ()
+    search: str = ""
+
+
+class Verdict(StrEnum):
+    """What a person thinks of a video."""
+
+    FAVOURITE = "favourite"
+    REJECTED = "rejected"
+
+
+NONE: Final = "none"
+"""Of videos that nobody has judged, for :attr:`Shelf.verdict`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Which videos of a batch are meant, and in which order.
+
+    Attributes:
+        which: by campaign and words.
+        verdict: of :class:`Verdict`, or :data:`NONE`; empty leaves all.
+        by_row: in the manifest's order, so that variants of a row stand together; else the newest
+            first.
+    """
+
+    which: Filter = field(default_factory=Filter)
+    verdict: str = ""
+    by_row: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +89,8 @@ class Sought:
         rows: of the manifests, by batch, where only some were picked; what was asked for by name
             is sought all the same.
         jobs: by number, where just these are sought, of whatever batch.
-        noted: they were noted: what is written concerns no row that came or was changed since.
+        noted: they were noted (:meth:`jobs.ports.loading.LoadStore.note`): what is written concerns
+            no row that came or was changed since.
     """
 
     batch_ids: Sequence[int]
@@ -25,3 +98,14 @@ class Sought:
     rows: Mapping[int, Collection[int]] = field(default_factory=dict)
     jobs: Collection[int] | None = None
     noted: bool = False
+
+    def overruled(self, *, again: bool) -> tuple[HeldBack, ...]:
+        """List the reasons for holding rows back that a run overrules.
+
+        Who names a batch asks for what was left out of it before, or was loaded and never asked
+        for.
+
+        Args:
+            again: a person said to buy what exists, too.
+        """
+        return (ASKED_BY_NAME if self.named else ()) + (FOUND if again else ())

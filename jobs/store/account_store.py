@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
+from ..binding import token_matches
 from ..ports.account import BalanceRead, Listed, Ownership
 from . import accounts, doubts
 
@@ -27,7 +28,7 @@ class SqliteAccount:
 
         def read(connection: Connection) -> Ownership:
             account = accounts.read_account(connection)
-            ours = accounts.token_matches(account, origin, token)
+            ours = token_matches(account, origin, token)
             if ours is not False:
                 return Ownership(ours, account.api_origin)
             return Ownership(

@@ -1,18 +1,17 @@
 """The account: whose database this is, its balance, floor, day, and the prices it was told."""
 
-import hashlib
-import hmac
 import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from ..binding import token_hash
 from ..books import SHOWN_WITHIN, BalanceReading
 from ..clock import Moment
-from ..errors import DatabaseUnusableError
+from ..days import zone_of
 from ..ledger import ACCOUNT_KEY, Scope, day_key
 from ..tables import ACCOUNT, ATTEMPT, BUDGET, PRICE, UNSETTLED
 from . import quiet, shown
@@ -27,25 +26,14 @@ def read_account(connection: Connection) -> Any:
     return _ROW.first(connection)
 
 
-def token_matches(account: Any, origin: str, token: str) -> bool | None:
-    """Say whether this database belongs to that API and token; None while it belongs to nobody."""
-    if account.token_hash is None:
-        return None
-    return account.api_origin == origin and hmac.compare_digest(
-        account.token_hash, _hash(account.token_salt, token)
-    )
-
-
 def bind(connection: Connection, origin: str, token: str) -> None:
     """Bind the database to an API and an account, by a keyed hash: the token itself stays out."""
     salt = secrets.token_hex(16)
     connection.execute(
-        update(ACCOUNT).values(api_origin=origin, token_salt=salt, token_hash=_hash(salt, token))
+        update(ACCOUNT).values(
+            api_origin=origin, token_salt=salt, token_hash=token_hash(salt, token)
+        )
     )
-
-
-def _hash(salt: str, token: str) -> str:
-    return hmac.new(bytes.fromhex(salt), token.encode(), hashlib.sha256).hexdigest()
 
 
 _RUN = Prepared(select(ACCOUNT.c.run_id))
@@ -92,22 +80,6 @@ def set_time_zone(connection: Connection, zone: str) -> None:
 
 
 _ZONE = Prepared(select(ACCOUNT.c.time_zone))
-
-
-def zone_of(name: str) -> ZoneInfo:
-    """Return a time zone that a database keeps.
-
-    Raises:
-        DatabaseUnusableError: this machine does not know it.
-    """
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise DatabaseUnusableError(
-            f"this machine does not know the time zone {name} of the daily budget, so nothing was "
-            "bought: 'batchsora run --time-zone' takes another one, such as Europe/Berlin; or "
-            "install the time zones (the package tzdata)"
-        ) from None
 
 
 def check_zone(connection: Connection) -> None:

@@ -2,17 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ..errors import LoadError
+from ..ports.loading import WRITTEN
+from ..ports.seen import BatchRow
 from ..tables import BATCH
 from .prepared import Prepared
-
-WRITTEN: Final = ("exports", "results")
-"""Keys of a batch's ``reading`` that say which tables, and which columns of its manifest, are ours;
-a manifest that is loaded anew says nothing about them. The columns are those of one source."""
 
 _NAMED = Prepared(select(BATCH).where(BATCH.c.name == bindparam("name")))
 _FROM = Prepared(
@@ -23,16 +21,18 @@ _FROM = Prepared(
 )
 
 
-def find_batch(connection: Connection, name: str | None, source: str) -> Any:
+def find_batch(connection: Connection, name: str | None, source: str) -> BatchRow | None:
     """Find the batch that a manifest was loaded as, by name if given, else by its path."""
     if name is not None:
-        return _NAMED.first(connection, name=name)
-    return _FROM.first(connection, source=source)
+        found = _NAMED.first(connection, name=name)
+    else:
+        found = _FROM.first(connection, source=source)
+    return None if found is None else BatchRow(*found)
 
 
 def batch_of(
     connection: Connection, name: str | None, default_name: str, source: str | None
-) -> Any:
+) -> BatchRow | None:
     """Find the batch that :func:`open_batch` would open; None when it would make one.
 
     Raises:
@@ -104,7 +104,7 @@ def open_batch(
 
 
 def keep_written(connection: Connection, batch_id: int, name: str, said: Any) -> None:
-    """Keep with a batch what was written for it: one of :data:`WRITTEN`.
+    """Keep with a batch what was written for it: one of :data:`jobs.ports.loading.WRITTEN`.
 
     Args:
         connection: in a writing transaction.

@@ -4,62 +4,32 @@ Jobs stand in the order of their numbers, which is that of the rows as they were
 found from the number before it, in the index of each state, however far down it is.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Integer, case, cast, func, or_, select, union_all
 
+from ..ports.figures import Bucket, Page, Taken
+from ..ports.seen import JobRow
+from ..ports.selection import Filter
 from ..states import JobState
 from ..tables import ARTIFACT, ATTEMPT, BATCH, JOB
 from . import views
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which jobs of a batch are meant; what is empty leaves all.
-
-    Attributes:
-        states: of :class:`~jobs.states.JobState`.
-        kinds: of failure.
-        campaigns: names.
-        search: words of which all stand in prompt, key or error, in any case.
-    """
-
-    states: Sequence[str] = ()
-    kinds: Sequence[str] = ()
-    campaigns: Sequence[str] = ()
-    search: str = ""
-
-    def terms(self) -> Iterator[ColumnElement[bool]]:
-        """Say it in SQL, but for the states."""
-        if self.kinds:
-            yield JOB.c.error_kind.in_(self.kinds)
-        if self.campaigns:
-            yield JOB.c.campaign.in_(self.campaigns)
-        for word in self.search.split():
-            yield or_(
-                *(
-                    column.icontains(word, autoescape=True)
-                    for column in (JOB.c.prompt, JOB.c.key, JOB.c.error)
-                )
+def terms(which: Filter) -> Iterator[ColumnElement[bool]]:
+    """Say in SQL which jobs are meant, but for the states."""
+    if which.kinds:
+        yield JOB.c.error_kind.in_(which.kinds)
+    if which.campaigns:
+        yield JOB.c.campaign.in_(which.campaigns)
+    for word in which.search.split():
+        yield or_(
+            *(
+                column.icontains(word, autoescape=True)
+                for column in (JOB.c.prompt, JOB.c.key, JOB.c.error)
             )
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some jobs in their order.
-
-    Attributes:
-        jobs: as :func:`jobs.store.views.numbered` gives them.
-        earlier: there are jobs before them.
-        later: there are jobs behind them.
-    """
-
-    jobs: Sequence[Any]
-    earlier: bool
-    later: bool
+        )
 
 
 def page(
@@ -102,7 +72,7 @@ def _numbers(
     parts = [
         select(
             select(JOB.c.id)
-            .where(JOB.c.batch_id == batch_id, JOB.c.state == state, beyond, *which.terms())
+            .where(JOB.c.batch_id == batch_id, JOB.c.state == state, beyond, *terms(which))
             .order_by(JOB.c.id if forward else JOB.c.id.desc())
             .limit(limit)
             .subquery()
@@ -112,23 +82,6 @@ def _numbers(
     merged = union_all(*parts).subquery()
     order = merged.c.id if forward else merged.c.id.desc()
     return list(connection.execute(select(merged.c.id).order_by(order).limit(limit)).scalars())
-
-
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """What ended within a while.
-
-    Attributes:
-        at: when it begins.
-        completed: jobs.
-        failed: jobs.
-        charged: micro-dollars of both.
-    """
-
-    at: datetime
-    completed: int
-    failed: int
-    charged: int
 
 
 def course(connection: Connection, batch_id: int, seconds: int) -> list[Bucket]:
@@ -203,21 +156,6 @@ def durations(connection: Connection, batch_id: int, seconds: int) -> list[tuple
     return [(row.number * seconds, row.jobs) for row in rows]
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """How long videos took, from submission to completion.
-
-    Attributes:
-        median: in seconds.
-        longest: in seconds.
-        slowest: the key of the job that took longest.
-    """
-
-    median: float
-    longest: float
-    slowest: str
-
-
 def taken(connection: Connection, batch_id: int) -> Taken | None:
     """Say how long the completed jobs of a batch took; None when there is none."""
     took = func.julianday(JOB.c.completed_at) - func.julianday(JOB.c.submitted_at)
@@ -241,7 +179,7 @@ def newest_number(connection: Connection) -> int:
     return found
 
 
-def found_after(connection: Connection, batch: str, number: int, prompt: str) -> Any:
+def found_after(connection: Connection, batch: str, number: int, prompt: str) -> JobRow | None:
     """Find the first job of a batch with this prompt and a higher number; None when there is none.
 
     Args:
@@ -260,7 +198,7 @@ def found_after(connection: Connection, batch: str, number: int, prompt: str) ->
     return next(iter(views.numbered(connection, list(numbers.scalars()))), None)
 
 
-def recent(connection: Connection, batch_id: int, limit: int) -> list[Any]:
+def recent(connection: Connection, batch_id: int, limit: int) -> list[JobRow]:
     """List the completed jobs whose files came last, the newest first."""
     numbers = connection.execute(
         select(JOB.c.id)
@@ -277,7 +215,7 @@ def recent(connection: Connection, batch_id: int, limit: int) -> list[Any]:
     return views.numbered(connection, list(numbers.scalars()))
 
 
-def under_way(connection: Connection, batch_id: int, limit: int) -> list[Any]:
+def under_way(connection: Connection, batch_id: int, limit: int) -> list[JobRow]:
     """List the jobs that are paid for and not finished, the farthest first."""
     numbers = connection.execute(
         select(JOB.c.id)

@@ -22,8 +22,8 @@ from sqlalchemy import (
 
 from ..ledger import Scope, keys_of
 from ..looked_for import FoundInTurn
-from ..ports.purchases import Blocked, Claim, Claimed, ClaimTerms
-from ..states import AttemptState, HeldBack, JobState
+from ..ports.purchases import Claim, Claimed, ClaimTerms
+from ..states import AttemptState, Blocked, HeldBack, JobState
 from ..tables import ATTEMPT, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
 from ..text import prompt_key
 from . import accounts, handing, holding, keys, meanwhile, others, prices

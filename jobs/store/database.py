@@ -11,18 +11,27 @@ from typing import Final, Self, TypeVar
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
+from ..account_fields import refuse_wrong_fields
 from ..mounts import refuse_network_drive
 from ..owners import refuse_planted_files
+from ..ports.control import ControlStore
+from ..ports.loading import LoadStore
 from ..ports.purchases import Lost
+from ..ports.queries import QueryStore
 from ..schema import open_file
+from ..tables import JOB
+from ..unusable import unusable
 from .account_store import SqliteAccount
 from .adoption_store import SqliteAdoption
+from .control_store import Control
 from .doubt_store import SqliteDoubts
+from .load_store import Loading
 from .prepared import driver
 from .purchase_store import SqlitePurchases
+from .query_store import Queries
 from .same_file import OpenedFile
 from .update_store import SqliteUpdates
-from .writer import Writer, unusable
+from .writer import Writer
 
 T = TypeVar("T")
 
@@ -63,9 +72,18 @@ class Store:
         observer: called with the connection at the end of every writing transaction, before its
             COMMIT: tests check their invariants there.
 
+    Attributes:
+        control: what people say.
+        loading: rows that come in, and files that are here.
+        queries: what people ask.
+
     Raises:
         DatabaseUnusableError: the file system does not let us.
     """
+
+    control: ControlStore
+    loading: LoadStore
+    queries: QueryStore
 
     def __init__(self, path: Path, observer: Callable[[Connection], None] | None = None) -> None:
         self.path = path
@@ -85,6 +103,9 @@ class Store:
         self.doubts = SqliteDoubts(self)
         self.purchases = SqlitePurchases(self)
         self.updates = SqliteUpdates(self)
+        self.control = Control(self)
+        self.loading = Loading(self)
+        self.queries = Queries(self._reading)
 
     def _connect(self, pragma: str) -> Connection:
         with self._in_words("opened"):
@@ -136,13 +157,30 @@ class Store:
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run work on one consistent snapshot."""
-        with self._in_words("read"), self._snapshot() as connection:
+        with self._reading() as connection:
             return work(connection)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self._in_words("read"), self._snapshot() as connection:
+            yield connection
 
     def change_mark(self) -> int:
         """Give a number that is another one after any commit that changed something, by anybody."""
         with self._in_words("read"):
             return int(driver(self._reader).execute("PRAGMA data_version").fetchone()[0])
+
+    def refuse_wrong_fields(self) -> None:
+        """Check that the account holds what its columns say.
+
+        Raises:
+            DatabaseUnusableError: another program wrote it.
+        """
+        self.read(lambda connection: refuse_wrong_fields(driver(connection).execute, self.path))
+
+    def create_tables(self) -> None:
+        """Make the tables in no time, as the migrations would: in a file that is thrown away."""
+        self.write(JOB.metadata.create_all)
 
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:

@@ -1,22 +1,14 @@
 """Days of the daily budget that lie in the future, because a clock was wrong when they began."""
 
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, select, update
 
+from ..days import latest_begun
 from ..ledger import Scope, day_key
 from ..tables import ATTEMPT, BUDGET
 from . import accounts
 from .rows import ensure_budget
-
-FARTHEST: Final = timedelta(hours=14)
-"""The time zone that is farthest ahead: a day that has begun there is none of the future."""
-
-
-def latest_begun(now: datetime) -> str:
-    """Name the latest day that has begun anywhere."""
-    return (now + FARTHEST).date().isoformat()
 
 
 def future_days(connection: Connection, now: datetime) -> list[str]:

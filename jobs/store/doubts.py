@@ -289,25 +289,6 @@ def count(connection: Connection) -> int:
     ).scalar_one()
 
 
-def of_batch(connection: Connection, batch_id: int) -> Sequence[Any]:
-    """List the attempts in doubt of a batch, with their jobs' keys and what they could be."""
-    return connection.execute(
-        select(
-            ATTEMPT.c.job_id,
-            JOB.c.key,
-            ATTEMPT.c.intent_at,
-            ATTEMPT.c.doubt_since,
-            ATTEMPT.c.error,
-            ATTEMPT.c.unproven,
-            ATTEMPT.c.hold_micros,
-            ATTEMPT.c.candidates,
-        )
-        .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
-        .where(*_IN_DOUBT, JOB.c.batch_id == batch_id)
-        .order_by(_BY_ID)
-    ).all()
-
-
 def oldest_intent(connection: Connection) -> datetime | None:
     """Say when this database first bought something."""
     found = connection.execute(

@@ -1,42 +1,18 @@
 """The files of completed jobs: which are wanted, and which are there."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
+from ..ports.figures import FileRow
+from ..ports.loading import Place, WantedFile
 from ..tables import ARTIFACT, ATTEMPT, BATCH, JOB
 from .prepared import Prepared, as_list, one_of
 
 UNFILED_JOB = text("job.state = 'completed' AND job.filed_attempt_id IS NOT job.attempt_id")
 IN_BATCH = text("job.batch_id BETWEEN :batch AND :batch")
 """For an equality SQLite would take another index, and read every completed job of the batch."""
-
-Place = tuple[int, int]
-"""A job's batch and number: files are wanted in this order."""
-
-
-@dataclass(frozen=True, slots=True)
-class WantedFile:
-    """A completed job whose file is not here yet."""
-
-    batch_id: int
-    job_id: int
-    attempt_id: int
-    batch: str
-    key: str
-    video_url: str
-    generation_id: str
-    tries: int
-    path: str | None
-
-    @property
-    def place(self) -> Place:
-        """Say where it stands, to go on behind it."""
-        return self.batch_id, self.job_id
-
 
 _WANTED = (
     select(
@@ -59,7 +35,6 @@ _WANTED = (
 )
 _ALL_WANTED = Prepared(_WANTED)
 _SOME_WANTED = Prepared(_WANTED.where(JOB.c.key.in_(one_of("keys"))))
-_HOW_MANY = Prepared(select(func.count()).select_from(JOB).where(UNFILED_JOB, IN_BATCH))
 
 
 def wanted_files(
@@ -91,29 +66,29 @@ def wanted_files(
     return found
 
 
-def count_wanted(connection: Connection, batch_id: int) -> int:
-    """Count the completed jobs of a batch without a file."""
-    return int(_HOW_MANY.scalar(connection, batch=batch_id))
-
-
-def files_there(
-    connection: Connection, batch_ids: Sequence[int]
-) -> list[tuple[int, int, str, int]]:
-    """List ``(job id, attempt id, path, bytes)`` of the fetched files, to check that they exist.
+def files_there(connection: Connection, batch_ids: Sequence[int]) -> list[FileRow]:
+    """List the fetched files, to check that they exist.
 
     A row that shares the video of another batch's row shares its file too.
     """
     rows = connection.execute(
-        select(JOB.c.id, ARTIFACT.c.attempt_id, ARTIFACT.c.path, ARTIFACT.c.bytes)
+        select(
+            ARTIFACT.c.attempt_id,
+            JOB.c.id,
+            ARTIFACT.c.path,
+            ARTIFACT.c.bytes,
+            ARTIFACT.c.sha256,
+            JOB.c.key,
+        )
         .join(JOB, JOB.c.attempt_id == ARTIFACT.c.attempt_id)
         .where(JOB.c.batch_id.in_(batch_ids), ARTIFACT.c.sha256.is_not(None))
     )
-    return [(row.id, row.attempt_id, row.path, row.bytes) for row in rows]
+    return [FileRow(*row) for row in rows]
 
 
-def file_of(connection: Connection, attempt_id: int) -> Any:
+def file_of(connection: Connection, attempt_id: int) -> FileRow | None:
     """Read the file of an attempt, with its job's key; None when it is not here."""
-    return connection.execute(
+    found = connection.execute(
         select(
             ARTIFACT.c.attempt_id,
             ARTIFACT.c.job_id,
@@ -125,6 +100,7 @@ def file_of(connection: Connection, attempt_id: int) -> Any:
         .join(JOB, JOB.c.id == ARTIFACT.c.job_id)
         .where(ARTIFACT.c.attempt_id == attempt_id, ARTIFACT.c.sha256.is_not(None))
     ).one_or_none()
+    return None if found is None else FileRow(*found)
 
 
 def plan_file(connection: Connection, wanted: WantedFile, path: str) -> None:

@@ -25,14 +25,6 @@ Handing a job over is asking for it, so 'unasked' does not stand in the way: ``g
 row over and leaves it unasked, so that nobody buys it when both it and that runner are gone.
 """
 
-UNFINISHED = (
-    JobState.QUEUED,
-    JobState.SUBMITTING,
-    JobState.IN_DOUBT,
-    JobState.PENDING,
-    JobState.PROCESSING,
-)
-
 _HAND = Prepared(update(JOB).where(JOB.c.id.in_(one_of("jobs"))).values(handed=True))
 _OFFERED = (
     select(JOB.c.id)
@@ -56,11 +48,6 @@ _SET_SERVING = Prepared(update(ACCOUNT).values(serving=bindparam("to")))
 _ALL = Prepared(select(JOB.c.id).where(HANDED))
 _ANY = Prepared(select(JOB.c.id).where(HANDED).limit(1))
 _IN_STATE = Prepared(select(JOB.c.id).where(HANDED, JOB.c.state == bindparam("state")).limit(1))
-_OF_BATCH = Prepared(
-    select(JOB.c.id)
-    .where(HANDED, JOB.c.state == bindparam("state"), JOB.c.batch_id == bindparam("batch"))
-    .limit(1)
-)
 _NEXT_BATCH = Prepared(
     select(JOB.c.batch_id)
     .where(HANDED, JOB.c.state == bindparam("state"), JOB.c.batch_id > bindparam("after"))
@@ -126,13 +113,6 @@ def anything(connection: Connection) -> bool:
 def in_state(connection: Connection, state: JobState) -> bool:
     """Check whether a job in this state is in the runner's hands."""
     return _IN_STATE.first(connection, state=state) is not None
-
-
-def works_on(connection: Connection, batch_id: int) -> bool:
-    """Check whether an unfinished job of a batch is in the runner's hands."""
-    return any(
-        _OF_BATCH.first(connection, state=state, batch=batch_id) is not None for state in UNFINISHED
-    )
 
 
 def batches(connection: Connection, states: Iterable[JobState]) -> Sequence[int]:

@@ -26,13 +26,11 @@ from sqlalchemy import (
 
 from ..columns import sql_list
 from ..matching import Match, WantedRow
-from ..ports import selection
+from ..ports.selection import Sought
 from ..states import ASKED_BY_NAME, FOUND, HeldBack, JobState
 from ..tables import BUYABLE, HELD_BACK, JOB, NAMED, QUEUED
 from .prepared import Prepared, as_list, driver, one_of, values_in
 from .rows import ASKED
-
-Sought = selection.Sought
 
 
 def where(sought: Sought) -> tuple[ColumnElement[bool], ...]:
@@ -140,14 +138,6 @@ _ASK_BY_NAME = Prepared(
     update(JOB)
     .where(HELD_BACK, QUEUED, JOB.c.id.in_(one_of("jobs")), _IS_ASKED_BY_NAME)
     .values(**ASKED)
-)
-_COUNTS = Prepared(  # from the index alone: a million rows may be left out
-    select(JOB.c.held_back, func.count().label("jobs"))
-    .where(HELD_BACK, _BATCH, JOB.c.held_back != HeldBack.UNASKED)
-    .group_by(JOB.c.held_back)
-)
-_UNASKED = Prepared(  # a single video stays unasked until its purchase is known
-    select(func.count()).where(HELD_BACK, QUEUED, _BATCH, JOB.c.held_back == HeldBack.UNASKED)
 )
 
 
@@ -327,12 +317,3 @@ _AWAITED = Prepared(
 def count_found(connection: Connection, batch_id: int) -> int:
     """Count the rows of a batch that were asked for, and wait because of what was found."""
     return int(_AWAITED.scalar(connection, batch=batch_id))
-
-
-def counts(connection: Connection, batch_id: int) -> dict[HeldBack, int]:
-    """Count the queued jobs of a batch that are held back, by reason."""
-    found = {
-        HeldBack(row.held_back): int(row.jobs) for row in _COUNTS.all(connection, batch=batch_id)
-    }
-    unasked = int(_UNASKED.scalar(connection, batch=batch_id))
-    return found | ({HeldBack.UNASKED: unasked} if unasked else {})

@@ -4,7 +4,7 @@ It is filled without a lock on the database, however long reading takes: a run i
 goes on. What is in it when a process ends is gone.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain, islice
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from sqlalchemy import (
     text,
 )
 
+from ..ports.loading import StagedCount, StagedRow
 from ..provider import GenerationRequest
 from ..spec import JobSpec, SpecRow, spec_row
 from .prepared import driver, values_in
@@ -85,7 +86,7 @@ def fill(connection: Connection, rows: Iterable[SpecRow]) -> int:
     return count
 
 
-def counts(connection: Connection, rows: Collection[int] | None = None) -> Sequence[Any]:
+def counts(connection: Connection, rows: Collection[int] | None = None) -> list[StagedCount]:
     """Count the wanted videos by price kind and campaign, in the order in which they begin.
 
     Args:
@@ -93,11 +94,12 @@ def counts(connection: Connection, rows: Collection[int] | None = None) -> Seque
         rows: count only these.
     """
     counted = select(INCOMING.c.kind, INCOMING.c.campaign, func.count().label("jobs"))
-    return connection.execute(
+    found = connection.execute(
         counted.where(*_among(rows))
         .group_by(INCOMING.c.kind, INCOMING.c.campaign)
         .order_by(func.min(text("incoming.rowid")))
-    ).all()
+    )
+    return [StagedCount(*row) for row in found]
 
 
 def row_numbers(connection: Connection) -> list[int]:
@@ -106,10 +108,12 @@ def row_numbers(connection: Connection) -> list[int]:
     return list(connection.execute(numbers).scalars())
 
 
-def first(connection: Connection, most: int, rows: Collection[int] | None = None) -> Sequence[Any]:
+def first(
+    connection: Connection, most: int, rows: Collection[int] | None = None
+) -> list[StagedRow]:
     """Read the first wanted videos: of all rows, or of some."""
     wanted = select(INCOMING).where(*_among(rows)).order_by(text("incoming.rowid")).limit(most)
-    return connection.execute(wanted).all()
+    return [StagedRow(*row) for row in connection.execute(wanted)]
 
 
 def _among(rows: Collection[int] | None) -> tuple[ColumnElement[bool], ...]:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, t
 
 from ..columns import sql_list
 from ..ledger import Scope, twice_key
+from ..ports.seen import SURPLUS
 from ..states import AttemptState, JobState, sources
 from ..suspects import Appeared
 from ..tables import ATTEMPT, BUDGET, JOB, LIVE
@@ -32,7 +33,6 @@ from .rows import (
 ADOPTED: Final = "turned up after it had counted as never made; its video is the row's"
 OF_BEFORE: Final = f"{ADOPTED}, made for the prompt that the row had then"
 LATE_OF_BEFORE: Final = "finished after it was given up, for the prompt that the row had then"
-SURPLUS: Final = "turned up after it had counted as never made and was bought again: paid for twice"
 
 CREATED: Final = (
     AttemptState.OPEN,

@@ -4,9 +4,7 @@ Everything happens in the caller's one transaction: a load that fails leaves not
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -26,6 +24,7 @@ from sqlalchemy import (
 )
 
 from ..errors import LoadError
+from ..ports.loading import LoadReport, OnChange
 from ..spec import JobSpec
 from ..states import NOTHING_FOUND, HeldBack, JobState
 from ..tables import JOB
@@ -43,37 +42,6 @@ from .incoming import INCOMING, NAMES, KindOf
 from .rows import NEW, change_job, tally_new
 
 _JSON = ("image", "cells")
-
-
-class OnChange(StrEnum):
-    """What to do about rows that were paid for and then edited."""
-
-    STOP = "stop"
-    REDO = "redo"
-    KEEP = "keep"
-
-
-@dataclass(slots=True)
-class LoadReport:
-    """What a load did.
-
-    Attributes:
-        edited: keys of paid rows whose edit was *not* followed (``--redo-changed`` does).
-        redone: keys of paid rows that are bought again, those that failed among them.
-        busy: keys of edited rows that are under way just now: load again when they are finished.
-        cancelled: keys of unpaid rows that are no longer in the manifest.
-    """
-
-    batch_id: int = 0
-    added: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    edited: list[str] = field(default_factory=list)
-    redone: list[str] = field(default_factory=list)
-    busy: list[str] = field(default_factory=list)
-    cancelled: list[str] = field(default_factory=list)
-
-
 _UNBOUGHT = (JobState.QUEUED, JobState.FAILED, JobState.CANCELLED)
 _Becomes = tuple[JobState | None, dict[str, Any]]
 """The state that a row moves to, None where it stays, and what its other columns become."""

@@ -1,34 +1,18 @@
 """What a runner still has to do: asked whenever it decides whether the run is over."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, func, or_, select, text
 
+from ..ports.figures import Part
 from ..ports.purchases import Outstanding
 from ..states import HeldBack, JobState
 from ..tables import BATCH, BUYABLE, JOB, LATER, TALLY
 from . import handing
 from .files import UNFILED_JOB
 from .prepared import Prepared, as_list, one_of
-
-
-@dataclass(slots=True)
-class Part:
-    """How some jobs of a batch stand.
-
-    Attributes:
-        jobs: how many are in each state, zeros included.
-        held_back: how many of the queued ones no runner buys, by reason.
-        files_missing: how many are completed and have no file here.
-    """
-
-    jobs: dict[str, int] = field(default_factory=lambda: dict.fromkeys(map(str, JobState), 0))
-    held_back: dict[HeldBack, int] = field(default_factory=dict)
-    files_missing: int = 0
-
 
 _BATCH = select(BATCH.c.id, BATCH.c.paused)
 _ACTIVE = Prepared(_BATCH.where(BATCH.c.active))

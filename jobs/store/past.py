@@ -11,7 +11,7 @@ beside each other in one run is asked for in the claim (:mod:`jobs.store.meanwhi
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +28,7 @@ from sqlalchemy import (
     text,
 )
 
+from ..ports.control import Paid, PaidBefore
 from ..ports.selection import Sought
 from ..states import AttemptState, HeldBack, JobState
 from ..tables import ATTEMPT, BATCH, HELD_BACK, JOB, PAID, QUEUED
@@ -42,41 +43,6 @@ _NOBODYS_HERE = or_(
     and_(JOB.c.state == JobState.COMPLETED, JOB.c.attempt_id != ATTEMPT.c.id),
 )
 """Attempts whose row left the manifest, asks for something else now, or has another video."""
-
-
-@dataclass(frozen=True, slots=True)
-class Paid:
-    """A generation that another batch paid for, or a row that is no longer the same.
-
-    Attributes:
-        generation_id: None while it is not known whether there is one.
-        batch: its name; a removed one's as well.
-        at: when it was asked for.
-        video_url: where the video is, whatever became of the row that paid for it; None where it
-            is not known to be finished.
-        filed: whether its file is here.
-    """
-
-    attempt_id: int
-    generation_id: str | None
-    batch: str
-    at: datetime
-    video_url: str | None
-    filed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PaidBefore:
-    """A queued job whose request was paid for under another batch, and the job's own batch.
-
-    Attributes:
-        fingerprint: of what the job asked for then.
-    """
-
-    job_id: int
-    batch_id: int
-    fingerprint: str
-    paid: Paid
 
 
 class Unclaimed:

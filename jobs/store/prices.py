@@ -4,7 +4,7 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, update
 
 from .. import pricing
 from ..money import usd_text
@@ -93,13 +93,3 @@ def put(connection: Connection, kind: str, price: int, now: datetime) -> None:
 def forget(connection: Connection, kind: str) -> bool:
     """Forget what a kind costs: the next submission of it goes alone; False where it is unknown."""
     return connection.execute(delete(PRICE).where(PRICE.c.kind == kind)).rowcount == 1
-
-
-def listed(connection: Connection) -> list[Any]:
-    """List what is known, by kind."""
-    return list(connection.execute(select(PRICE).order_by(PRICE.c.kind)))
-
-
-def odd_since(connection: Connection, since: datetime) -> list[Any]:
-    """List the kinds of which a price was odd since a time, and is not believed."""
-    return [row for row in listed(connection) if row.odd_at is not None and row.odd_at >= since]

@@ -1,45 +1,18 @@
 """What a person thinks of videos, and the videos of a batch by it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, and_, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 
+from ..ports.seen import JobRow
+from ..ports.selection import NONE, Shelf, Verdict
 from ..states import JobState
 from ..tables import ARTIFACT, JOB, REVIEW
 from . import views
-from .browsing import Filter
-
-
-class Verdict(StrEnum):
-    """What a person thinks of a video."""
-
-    FAVOURITE = "favourite"
-    REJECTED = "rejected"
-
-
-NONE: Final = "none"
-"""Of videos that nobody has judged, among :attr:`Shelf.verdicts`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shelf:
-    """Which videos of a batch are meant, and in which order.
-
-    Attributes:
-        which: by campaign and words.
-        verdict: of :class:`Verdict`, or :data:`NONE`; empty leaves all.
-        by_row: in the manifest's order, so that variants of a row stand together; else the newest
-            first.
-    """
-
-    which: Filter = field(default_factory=Filter)
-    verdict: str = ""
-    by_row: bool = False
+from .browsing import terms
 
 
 def judge(connection: Connection, attempt_id: int, verdict: Verdict | None, now: datetime) -> None:
@@ -75,7 +48,7 @@ def _on(batch_id: int, shelf: Shelf) -> Any:
             JOB.c.batch_id == batch_id,
             JOB.c.completed_at.is_not(None),
             JOB.c.state == JobState.COMPLETED,
-            *shelf.which.terms(),
+            *terms(shelf.which),
         )
     )
     if shelf.verdict == NONE:
@@ -85,8 +58,8 @@ def _on(batch_id: int, shelf: Shelf) -> Any:
 
 def videos(
     connection: Connection, batch_id: int, shelf: Shelf, limit: int, offset: int = 0
-) -> list[Any]:
-    """Read some videos that are here, as :func:`jobs.store.views.numbered` gives their jobs."""
+) -> list[JobRow]:
+    """Read some videos that are here."""
     order = (JOB.c.row, JOB.c.id) if shelf.by_row else (JOB.c.completed_at.desc(), JOB.c.id.desc())
     numbers = connection.execute(
         _on(batch_id, shelf).order_by(*order).limit(limit).offset(offset)

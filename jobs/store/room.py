@@ -1,14 +1,14 @@
 """Whether jobs that are asked for have room, as the claim of a runner will see it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
 from ..ledger import ACCOUNT_KEY, keys_of
-from ..ports.purchases import Blocked
+from ..ports.control import Room
+from ..states import Blocked
 from ..tables import BATCH, JOB, QUEUED
 from . import accounts, prices
 from .claims import BY_SCOPE
@@ -21,26 +21,6 @@ _LIKE: Final = Prepared(
     .join(BATCH, BATCH.c.id == JOB.c.batch_id)
     .where(QUEUED, JOB.c.id.in_(one_of("jobs")))
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """Whether jobs can be bought.
-
-    Attributes:
-        some: True when one of them can, or none is queued any more.
-        blocked: what is in the way of others, by the number of their batch, as a run tells it.
-    """
-
-    some: bool
-    blocked: Mapping[int, frozenset[Blocked]]
-
-    def __or__(self, other: "Room") -> "Room":
-        """Add what is in the way of other jobs."""
-        blocked = dict(self.blocked)
-        for batch_id, why in other.blocked.items():
-            blocked[batch_id] = blocked.get(batch_id, frozenset()) | why
-        return Room(self.some or other.some, blocked)
 
 
 def in_the_way(connection: Connection, job_ids: Sequence[int], now: datetime, ceiling: int) -> Room:

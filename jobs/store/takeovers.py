@@ -23,6 +23,9 @@ from .rows import ASKED, REQUEST, move_job, new_attempt, request_key
 if TYPE_CHECKING:
     from .database import Store
 
+if TYPE_CHECKING:
+    from .database import Store
+
 
 def _wanted(sought: Sought) -> tuple[ColumnElement[bool], ...]:
     """Return the queued rows that are looked for in the account's list."""

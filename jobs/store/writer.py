@@ -9,35 +9,15 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
-from ..errors import DatabaseUnusableError
+from ..unusable import unusable
 from .prepared import driver
 
 T = TypeVar("T")
 Work = Callable[[Connection], Any]
-
-_WRITABLE: Final = "make the file and its folder writable, or name another database with --db"
-_DAMAGED: Final = (
-    "put it aside together with its -wal file, and take the newest copy that you have; or begin a "
-    "new one with --db and --adopt-existing, which finds in the account what was paid for"
-)
-_REMEDIES: Final = {
-    sqlite3.SQLITE_FULL: "free some space on its disk",
-    sqlite3.SQLITE_IOERR: "look at its disk: the free space, your quota, its health",
-    sqlite3.SQLITE_READONLY: _WRITABLE,
-    sqlite3.SQLITE_PERM: _WRITABLE,
-    sqlite3.SQLITE_CANTOPEN: _WRITABLE,
-    sqlite3.SQLITE_BUSY: "close the program that has it locked",
-    sqlite3.SQLITE_LOCKED: "close the program that has it locked",
-    sqlite3.SQLITE_PROTOCOL: "close the program that has it locked",
-    sqlite3.SQLITE_CORRUPT: _DAMAGED,
-    sqlite3.SQLITE_NOTADB: _DAMAGED,
-}
-"""What a person can do, by SQLite's primary result code; all other codes are bugs of ours."""
 
 
 class _Piece(NamedTuple):
@@ -197,22 +177,3 @@ class Writer:
 
     def _plain(self, error: BaseException) -> BaseException:
         return unusable(self._path, error, "written") or error
-
-
-def unusable(path: Path, error: BaseException, done: str = "used") -> DatabaseUnusableError | None:
-    """Turn what the file system or a lock did into words; None for everything else.
-
-    Args:
-        path: the database's file.
-        error: of sqlite3, or SQLAlchemy's around it.
-        done: what can't be: "read", "written".
-    """
-    original = error.orig if isinstance(error, DBAPIError) else error
-    code = getattr(original, "sqlite_errorcode", None)
-    remedy = None if code is None else _REMEDIES.get(code & 0xFF)
-    if remedy is None:
-        return None
-    return DatabaseUnusableError(
-        f"the database {path} can't be {done} ({original}); {remedy}, and run it again: nothing of "
-        "this step was kept, everything before it is safe"
-    )

@@ -11,7 +11,7 @@ from support.invariants import Invariants
 from support.loop import EPOCH
 
 from jobs.ending import Reason
-from jobs.ports.purchases import Blocked
+from jobs.states import Blocked
 from jobs.store import accounts
 
 NIGHT = timedelta(hours=9)

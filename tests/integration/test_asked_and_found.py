@@ -12,8 +12,8 @@ from batchsora.app.databases import existing_store
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
+from jobs.ports.selection import Sought
 from jobs.store import holding
-from jobs.store.holding import Sought
 
 RUN = ("run", "--yes", "--poll-interval", "0.05", "--rate", "0", "--no-download", "--quiet")
 

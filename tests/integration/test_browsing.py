@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 from support.engine import Engine, spec
 
+from jobs.ports.selection import Filter
 from jobs.provider import Generation, GenerationPhase
 from jobs.states import FailureKind, JobState
 from jobs.store import browsing, steering, views
-from jobs.store.browsing import Filter
 from jobs.store.prepared import driver
 
 JOBS = 40

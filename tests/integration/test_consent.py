@@ -14,6 +14,7 @@ from support.invariants import Invariants
 
 from jobs.ending import Reason
 from jobs.looked_for import Wish
+from jobs.ports.selection import Sought
 from jobs.provider import (
     Generation,
     GenerationPhase,
@@ -26,7 +27,6 @@ from jobs.provider import (
 from jobs.runner import Runner
 from jobs.states import ASKED_BY_NAME, FOUND, FailureKind, HeldBack, JobState
 from jobs.store import Store, handing, holding, loading, outstanding, steering, takeovers, views
-from jobs.store.holding import Sought
 from jobs.tables import BATCH, JOB
 
 FAILED = Generation("", GenerationPhase.FAILED, failure=FailureKind.SYSTEM, message="broken")
@@ -337,7 +337,7 @@ def test_a_pick_buys_its_rows_and_what_was_found_stays(
             assert released[row] is None
         else:  # nobody asked for it by its batch's name
             assert released[row] in ASKED_BY_NAME
-    counted = engine.store.read(lambda c: holding.counts(c, 1))
+    counted = engine.store.queries.statuses([1])[0].held_back
     assert sum(counted.values()) == sum(reason is not None for reason in released.values())
     engine.store.close()
 

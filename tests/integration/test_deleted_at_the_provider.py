@@ -11,6 +11,7 @@ from support.invariants import Invariants
 from support.loop import run_virtual
 
 from jobs.earlier import EarlierWork, find_earlier, hold_back
+from jobs.ports.selection import Sought
 from jobs.provider import (
     Generation,
     GenerationRequest,
@@ -19,7 +20,6 @@ from jobs.provider import (
     UnreachableError,
 )
 from jobs.sight import MOST_ASKED
-from jobs.store.holding import Sought
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from jobs.provider import (
     TokenRefusedError,
     UnreachableError,
 )
+from jobs.queries import batches
 from jobs.store import files
 from jobs.store.prepared import driver
 
@@ -84,7 +85,7 @@ def completed(engine: Engine, count: int, batch: str = "night", number: int = 1)
 
 def downloader(engine: Engine, server: Handler, folder: Path, **policy: int) -> Downloader:
     return Downloader(
-        engine.store,
+        engine.store.loading,
         engine.provider,
         httpx.AsyncClient(transport=httpx.MockTransport(server)),
         DownloadPolicy(folder, allow_private=True, **policy),
@@ -358,7 +359,7 @@ def test_a_fresh_address_that_can_not_be_had_is_reported(
         http = httpx.AsyncClient(transport=httpx.MockTransport(server))
         clock = engine.clock
         work = Downloader(
-            engine.store, engine.provider, http, policy, clock, engine.chance, nothing
+            engine.store.loading, engine.provider, http, policy, clock, engine.chance, nothing
         )
         work.finish()
         return await work.run(lambda: (1,))
@@ -438,8 +439,8 @@ def test_no_look_for_files_reads_completed_jobs(engine: Engine, keys: tuple[str,
         lambda c: files.wanted_files(c, [1], 10, keys=keys),
     )
     assert [item.key for item in found] == [f"r{n}" for n in range(3) if not keys or n]
-    assert engine.store.read(lambda c: files.count_wanted(c, 1)) == 3
-    queries = [statement for statement in statements if statement.startswith("SELECT")]
+    assert engine.store.read(lambda c: batches.files_missing(driver(c), 1)) == 3
+    queries = [one.strip() for one in statements if one.strip().startswith("SELECT")]
     assert len(queries) == 2
     with closing(sqlite3.connect(engine.path)) as raw:
         for query in queries:

@@ -15,6 +15,7 @@ from batchsora.app import held
 from jobs import earlier
 from jobs.earlier import find_earlier, hold_back, read_list, take_over
 from jobs.ending import Reason
+from jobs.ports.selection import Sought
 from jobs.provider import (
     Generation,
     GenerationPhase,
@@ -28,7 +29,6 @@ from jobs.provider import (
 from jobs.runner import Runner
 from jobs.states import FailureKind, HeldBack
 from jobs.store import holding, outcomes, steering
-from jobs.store.holding import Sought
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ from support.engine import Engine, spec
 from support.invariants import Invariants
 
 from jobs.errors import LoadError
+from jobs.ports.loading import OnChange
+from jobs.ports.selection import Sought
 from jobs.provider import Generation, GenerationPhase
 from jobs.retry import RetryPolicy
 from jobs.spec import JobSpec
 from jobs.states import FailureKind
 from jobs.store import holding, past, steering
-from jobs.store.holding import Sought
-from jobs.store.loading import OnChange
 from jobs.tables import ATTEMPT
 
 

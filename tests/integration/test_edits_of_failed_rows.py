@@ -17,13 +17,13 @@ from support.shell import call
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from jobs.errors import LoadError
+from jobs.ports.loading import OnChange
+from jobs.ports.selection import Sought
 from jobs.provider import Generation, GenerationPhase, RefusalCause, Refused, Rejected
 from jobs.retry import RetryPolicy
 from jobs.spec import JobSpec
 from jobs.states import FailureKind
 from jobs.store import past, steering
-from jobs.store.holding import Sought
-from jobs.store.loading import OnChange
 from jobs.tables import ATTEMPT
 from jobs.text import text_key
 

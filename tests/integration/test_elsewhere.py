@@ -22,11 +22,11 @@ from batchsora.sandbox.world import World
 from jobs.clock import SystemClock
 from jobs.earlier import EarlierWork, find_earlier, hold_back
 from jobs.ending import Reason
+from jobs.ports.selection import Sought
 from jobs.provider import FailureKind, Generation, GenerationPhase, GenerationRequest
 from jobs.retry import RetryPolicy
 from jobs.states import HeldBack
 from jobs.store import holding, steering
-from jobs.store.holding import Sought
 
 ROWS, TOGETHER = 60, 4
 ALARM = "somebody else is buying the same rows on this account"

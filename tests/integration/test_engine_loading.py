@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from support.engine import Engine, spec
 
 from jobs.errors import LoadError
+from jobs.ports.loading import OnChange
 from jobs.provider import Rejected
 from jobs.states import FailureKind
 from jobs.store import batches
-from jobs.store.loading import OnChange
 
 
 @pytest.fixture

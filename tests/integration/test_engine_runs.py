@@ -12,7 +12,6 @@ from support.invariants import Invariants
 from jobs.ending import Reason
 from jobs.errors import DatabaseOwnerError
 from jobs.money import Micros
-from jobs.ports.purchases import Blocked
 from jobs.provider import (
     Accepted,
     Generation,
@@ -27,7 +26,7 @@ from jobs.provider import (
     Unsent,
 )
 from jobs.runner import Owner, Runner
-from jobs.states import FailureKind
+from jobs.states import Blocked, FailureKind
 from jobs.store import accounts, holding
 
 Make = Callable[..., Engine]

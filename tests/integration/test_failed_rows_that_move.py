@@ -13,10 +13,10 @@ from support.shell import call
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from jobs.errors import LoadError
+from jobs.ports.selection import Sought
 from jobs.provider import Generation, GenerationPhase
 from jobs.states import FailureKind
 from jobs.store import past, steering
-from jobs.store.holding import Sought
 
 BAD = Generation("", GenerationPhase.FAILED, failure=FailureKind.CONTENT, message="no")
 QUICK = ("--rate", "0", "--poll-interval", "0.05", "--retries", "0", "--no-download")

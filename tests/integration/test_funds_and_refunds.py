@@ -13,10 +13,9 @@ from support.provider import ScriptedProvider
 
 from jobs.ending import Reason
 from jobs.ledger import Refunds
-from jobs.ports.purchases import Blocked
 from jobs.provider import Generation, GenerationPhase, RefusalCause, Refused
 from jobs.retry import RetryPolicy
-from jobs.states import FailureKind
+from jobs.states import Blocked, FailureKind
 from jobs.store import accounts, steering, views
 
 PRICE = 120_000

@@ -10,8 +10,8 @@ from support.shell import Shell
 from batchsora.app.databases import existing_store
 from batchsora.result_columns import RESULT_NAMES
 from batchsora.sandbox.world import World
+from jobs.ports.selection import Verdict
 from jobs.store import reviews, views
-from jobs.store.reviews import Verdict
 
 TWICE = ("price", "file", "submitted_at", "completed_at")
 """Written otherwise in JSON: no price is ``0.00``, the path is whole, times have their zone."""

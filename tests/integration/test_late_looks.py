@@ -13,12 +13,12 @@ from support.looking import failed, looked, others, posts, reword, slow_engine
 from support.loop import run_virtual
 
 from jobs.earlier import find_earlier, hold_back, take_over
+from jobs.ports.selection import Sought
 from jobs.provider import FailureKind
 from jobs.resolve import resolve_as
 from jobs.retry import RetryPolicy
 from jobs.states import HeldBack
 from jobs.store import handing, steering, takeovers, views
-from jobs.store.holding import Sought
 
 
 @pytest.fixture

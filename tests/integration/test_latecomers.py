@@ -12,6 +12,7 @@ from support.invariants import Invariants
 
 from jobs.again import Patience
 from jobs.ending import Reason
+from jobs.ports.loading import OnChange
 from jobs.provider import (
     Generation,
     GenerationPhase,
@@ -23,7 +24,6 @@ from jobs.provider import (
 from jobs.states import FailureKind, JobState
 from jobs.store import holding, latecomers, looks, outcomes, past, standing, steering
 from jobs.store.latecomers import ADOPTED, LATE_OF_BEFORE, OF_BEFORE, SURPLUS, Appeared
-from jobs.store.loading import OnChange
 
 Make = Callable[..., Engine]
 PRICE = 120_000

@@ -11,9 +11,9 @@ from support.invariants import Invariants
 from support.loop import run_virtual
 
 from jobs.earlier import EarlierWork, find_earlier, hold_back
+from jobs.ports.selection import Sought
 from jobs.provider import Generation, GenerationRequest
 from jobs.store import holding
-from jobs.store.holding import Sought
 
 CYRILLIC = "цапля и лодка в высоком тростнике на закате, номер {} из серии, и так до самого конца"
 ENGLISH = "a heron and a boat in tall reeds at dusk, number {} of a series, and so on until the end"

@@ -18,10 +18,10 @@ from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from jobs import schema
 from jobs.looked_for import LookedFor
+from jobs.ports.loading import OnChange
+from jobs.ports.selection import Sought
 from jobs.provider import ImageRef
 from jobs.store import Store, claims, meanwhile, past
-from jobs.store.holding import Sought
-from jobs.store.loading import OnChange
 from jobs.text import text_key
 
 QUICK = ("--rate", "0", "--poll-interval", "0.05", "--retries", "0", "--no-download")

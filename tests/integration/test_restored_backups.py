@@ -14,11 +14,11 @@ from support.loop import run_virtual
 
 from jobs import late_look
 from jobs.earlier import EarlierWork, find_earlier, hold_back
+from jobs.ports.selection import Sought
 from jobs.provider import FailureKind, ForbiddenError, UnreachableError
 from jobs.retry import RetryPolicy
 from jobs.states import HeldBack
 from jobs.store import handing, steering
-from jobs.store.holding import Sought
 from jobs.tables import JOB
 
 

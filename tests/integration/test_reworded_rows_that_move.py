@@ -9,10 +9,10 @@ import pytest
 from support.engine import Engine, spec
 from support.invariants import Invariants
 
+from jobs.ports.selection import Sought
 from jobs.provider import Generation, GenerationPhase
 from jobs.states import FailureKind
 from jobs.store import past, steering
-from jobs.store.holding import Sought
 
 BAD = Generation("", GenerationPhase.FAILED, failure=FailureKind.CONTENT, message="no")
 SPELLED = pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from support.engine import Engine, spec
 
 from jobs.ledger import campaign_key, day_key
 from jobs.policy import PRICE_CEILING
-from jobs.ports.purchases import Blocked
+from jobs.ports.control import Room
+from jobs.states import Blocked
 from jobs.store import accounts, room, steering
-from jobs.store.room import Room
 
 PRICE = 120_000
 

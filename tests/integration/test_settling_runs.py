@@ -11,9 +11,9 @@ from support.engine import Engine, spec
 from support.invariants import Invariants
 
 from jobs.ending import Reason
-from jobs.ports.purchases import Blocked
 from jobs.provider import GenerationRequest, InDoubt, ThrottledError, UnreachableError
 from jobs.resolve import resolve_never_made
+from jobs.states import Blocked
 from jobs.store import outcomes, views
 
 Make = Callable[..., Engine]

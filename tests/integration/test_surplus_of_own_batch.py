@@ -8,8 +8,8 @@ from support.engine import Engine, spec
 from support.invariants import Invariants
 
 from jobs.again import Patience
+from jobs.ports.selection import Sought
 from jobs.store import past, standing, steering
-from jobs.store.holding import Sought
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from support.invariants import Invariants
 from support.slow import Slow
 from support.voids import hide, lose, stop_after
 
+from jobs.ports.selection import Sought
 from jobs.provider import GenerationRequest, InDoubt, Rejected, Throttled
 from jobs.states import FailureKind
 from jobs.store import batches, handing, latecomers, looks, outcomes, past, steering
-from jobs.store.holding import Sought
 from jobs.tables import JOB
 
 PRICE = 120_000

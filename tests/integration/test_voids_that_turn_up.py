@@ -11,12 +11,12 @@ from support.slow import Slow
 from support.voids import hide, lose, stop_after
 
 from jobs.errors import LoadError
+from jobs.ports.loading import OnChange
+from jobs.ports.selection import Sought
 from jobs.provider import Generation, GenerationPhase, Throttled
 from jobs.states import FailureKind
 from jobs.store import latecomers, past
-from jobs.store.holding import Sought
 from jobs.store.latecomers import Appeared
-from jobs.store.loading import OnChange
 
 PRICE = 120_000
 BAD = Generation("", GenerationPhase.FAILED, failure=FailureKind.CONTENT, message="no")

@@ -10,11 +10,11 @@ from support.engine import Engine, spec
 from support.invariants import Invariants
 from support.voids import hide, lose, stop_after
 
+from jobs.ports.loading import OnChange
 from jobs.provider import Generation, GenerationPhase
 from jobs.states import FailureKind
 from jobs.store import latecomers, outcomes, steering, takeovers, voids
 from jobs.store.latecomers import Appeared
-from jobs.store.loading import OnChange
 
 PRICE = 120_000
 BAD = Generation("", GenerationPhase.FAILED, failure=FailureKind.CONTENT, message="no")

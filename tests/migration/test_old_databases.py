@@ -12,7 +12,7 @@ from alembic.config import Config
 
 from jobs import schema
 from jobs.states import AttemptState, FailureKind, HeldBack, JobState
-from jobs.store import Store, holding
+from jobs.store import Store
 
 AT: Final = "2026-01-05 20:00:00.000000"
 PRICE: Final = 120_000
@@ -234,6 +234,6 @@ def test_single_videos_that_were_left_queued_are_bought_by_nobody(
             file.execute("UPDATE job SET held_back = 'not_looked' WHERE state = 'queued'")
     schema.upgrade(path)
     with Store(path) as store:
-        counts = [store.read(lambda c, b=batch: holding.counts(c, b)) for batch in (1, 3)]  # type: ignore[misc]
+        counts = [store.queries.statuses([batch])[0].held_back for batch in (1, 3)]
     queued = 2 * len(ENDS[JobState.QUEUED])
     assert counts == [{HeldBack.NOT_LOOKED: queued}, {HeldBack.UNASKED: queued}]

@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import Connection
 
 from jobs.earlier import EarlierWork, find_earlier, hold_back
+from jobs.ports.selection import Sought
 from jobs.provider import FailureKind, Generation, GenerationPhase, GenerationRequest
 from jobs.store import handing, steering
-from jobs.store.holding import Sought
 
 from .engine import Engine
 from .invariants import Invariants

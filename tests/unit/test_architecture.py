@@ -6,9 +6,16 @@ import shutil
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from support.blank import blank
+
+from jobs.ports.control import Terms
+from jobs.provider import GenerationRequest
+from jobs.spec import JobSpec
+from jobs.store import Store
 
 HOUSES = ("batchsora", "jobs")
 LONGEST = 400
@@ -82,6 +89,59 @@ def test_help_loads_nothing_heavy(arguments: list[str], project: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout
     assert set(HEAVY) & set(json.loads(done.stderr)) == set()
+
+
+ORM = {"sqlmodel", "sqlalchemy", "alembic", "pydantic", "httpx", "aiohttp", "yaml", "tqdm"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["status"], ["status", "--json"], ["jobs"], ["jobs", "--json"], ["show", "adhoc-1"]],
+    ids=" ".join,
+)
+def test_looking_loads_no_orm(command: list[str], project: Path, tmp_path: Path) -> None:
+    """``status``, ``jobs`` and ``show`` ask in plain SQL: a person waits for each of them."""
+    database = tmp_path / "jobs.db"
+    blank(database)
+    request = GenerationRequest("a cat", "9:16", 10)
+    spec = JobSpec("adhoc-1", key_from_content=False, row=1, request=request)
+    with Store(database) as store:
+        store.loading.add(
+            "adhoc", ["prompt"], lambda _: None, lambda _: (spec, "10s"), Terms(), datetime.now(UTC)
+        )
+    modules = tmp_path / "modules.json"
+    code = (
+        "import json, pathlib, sys\n"
+        "from batchsora.cli import main\n"
+        "try:\n"
+        f"    main({['--db', str(database), *command]!r})\n"
+        "finally:\n"
+        f"    pathlib.Path({str(modules)!r}).write_text(json.dumps(sorted(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "adhoc" in done.stdout
+    assert ORM & set(json.loads(modules.read_text())) == set()
+
+
+ASKING = re.compile(r"sqlalchemy|jobs\.store\.(?!same_file)|jobs\.(?:tables|columns)\b")
+
+
+def test_the_application_asks_the_store_by_its_ports(project: Path) -> None:
+    """It neither writes SQL nor passes a function that takes a connection."""
+    asking = {
+        str(module.relative_to(project))
+        for module in (project / "batchsora").rglob("*.py")
+        for line in module.read_text(encoding="utf-8").splitlines()
+        if re.match(r"\s*(?:from|import) ", line)
+        and (
+            ASKING.search(line)
+            or ("from jobs.store import" in line and not line.endswith(" Store"))
+        )
+    }
+    assert asking == set()
 
 
 def test_no_file_names_somebodys_machine_or_a_registry(project: Path, files: list[Path]) -> None:

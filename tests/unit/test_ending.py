@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.ending import Reason, Situation, verdict
-from jobs.ports.purchases import Blocked, Outstanding
+from jobs.ports.purchases import Outstanding
 from jobs.provider import RefusalCause
+from jobs.states import Blocked
 
 NOTHING = Outstanding()
 QUIET = Situation(

@@ -4,7 +4,7 @@ import pytest
 
 from batchsora.app.exits import Exit, exit_of_run
 from jobs.ending import Ending, Reason
-from jobs.ports.purchases import Blocked
+from jobs.states import Blocked
 
 
 def test_a_surplus_needs_a_person() -> None:

@@ -10,8 +10,8 @@ import pytest
 from support.site import Site, soon
 
 from jobs.clock import SystemClock
+from jobs.ports.seen import BatchStatus
 from jobs.store import views
-from jobs.store.views import BatchStatus
 
 QUICK = ("--rate", "0", "--poll-interval", "0.05", "--retries", "0", "--no-download", "--quiet")
 

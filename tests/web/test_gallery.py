@@ -10,8 +10,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from support.site import QUICK, Site
 
+from jobs.ports.selection import NONE, Shelf, Verdict
 from jobs.store import reviews, views
-from jobs.store.reviews import NONE, Shelf, Verdict
 
 GALLERY = "/batches/1/gallery"
 

@@ -21,8 +21,9 @@ from playwright.sync_api import Page, expect
 from support import bombs
 from support.site import Folder, Site, client, serving, soon
 
+from batchsora.app import handover
 from batchsora.app.loading import Caps
-from batchsora.web.pages import going_on, manifests
+from batchsora.web.pages import manifests
 from jobs.ledger import day_key
 from jobs.lock import runner_lock
 from jobs.store import accounts, handing, steering, views
@@ -567,13 +568,13 @@ def test_a_run_that_ends_during_the_look_is_handed_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The page says so, and what buys it; no row is said to be taken up that nobody buys."""
-    look = going_on.settle_earlier
+    look = handover.settle_earlier
 
     def long_look(*arguments: Any) -> Any:
         site.write(lambda c: handing.set_serving(c, serving=False))
         return look(*arguments)
 
-    monkeypatch.setattr(going_on, "settle_earlier", long_look)
+    monkeypatch.setattr(handover, "settle_earlier", long_look)
     with a_runner(site):
         answer = http.post(f"/batches/{stopped.id}/run", data={"budget": "0.36"})
     assert "takes it up" not in answer.headers["HX-Trigger"]

@@ -4,7 +4,6 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -13,9 +12,10 @@ from batchsora.app import held
 from batchsora.app.courses import course_of, shares, used_percent
 from batchsora.web.answers import batch_of, desk_of
 from batchsora.web.rendering import render
+from jobs.ports.queries import QueryStore
+from jobs.ports.seen import BatchRow, BatchStatus
+from jobs.ports.selection import Wanted
 from jobs.states import JobState
-from jobs.store import accounts, browsing, views
-from jobs.store.views import BatchStatus, Wanted
 
 UNDER_WAY: Final = (JobState.SUBMITTING, JobState.PENDING, JobState.PROCESSING)
 SHOWN: Final = 12
@@ -32,46 +32,42 @@ PARTS: Final = ("head", "summary", "failures", "now")
 
 
 async def _list(request: Request) -> Response:
-    def look(connection: Connection) -> dict[str, Any]:
-        account = accounts.read_account(connection)
-        return {
-            "batches": [
-                views.batch_status(connection, batch)
-                for batch in reversed(views.find_batches(connection))
-            ],
-            "balance": account.balance_micros,
-            "balance_at": account.balance_at,
-        }
-
     desk = desk_of(request)
-    found = desk.kept("batches", lambda: desk.read(look))
+
+    def look() -> dict[str, Any]:
+        with desk.queries.snapshot() as seen:
+            account = seen.account()
+            return {
+                "batches": seen.statuses()[::-1],
+                "balance": account.balance_micros,
+                "balance_at": account.balance_at,
+            }
+
+    found = desk.kept("batches", look)
     part = "_batches.html" if "part" in request.query_params else "batches.html"
     return render(
         request, part, **found, runner=desk.runner(), shares=shares, used_percent=used_percent
     )
 
 
-def summary(connection: Connection, batch: Any, now: datetime) -> dict[str, Any]:
+def summary(queries: QueryStore, batch: BatchRow, now: datetime) -> dict[str, Any]:
     """Read what the batch's page shows of it."""
-    status = views.batch_status(connection, batch)
-    failures = (
-        views.failures(connection, Wanted(batch.name))[:SHOWN] if status.jobs["failed"] else []
-    )
-    return {
-        "status": status,
-        "failures": failures,
-        "under_way": browsing.under_way(connection, batch.id, SHOWN),
-        "newest": browsing.recent(connection, batch.id, NEWEST),
-        "left_seconds": _left(connection, batch.id, status, now),
-        "under_way_count": sum(status.jobs[state] for state in UNDER_WAY),
-    }
+    with queries.snapshot() as seen:
+        status = seen.status(batch)
+        failures = seen.failures(Wanted(batch.name))[:SHOWN] if status.jobs["failed"] else []
+        return {
+            "status": status,
+            "failures": failures,
+            "under_way": seen.under_way(batch.id, SHOWN),
+            "newest": seen.recent(batch.id, NEWEST),
+            "left_seconds": _left(seen, status, now),
+            "under_way_count": sum(status.jobs[state] for state in UNDER_WAY),
+        }
 
 
-def _left(
-    connection: Connection, batch_id: int, status: BatchStatus, now: datetime
-) -> float | None:
+def _left(seen: QueryStore, status: BatchStatus, now: datetime) -> float | None:
     """Guess how long the rest takes, from what ended lately; None where nothing tells."""
-    ended = browsing.ended_since(connection, batch_id, now - LATELY)
+    ended = seen.ended_since(status.id, now - LATELY)
     if ended is None or not status.left:
         return None
     count, first = ended
@@ -82,9 +78,7 @@ def _left(
 async def _one(request: Request) -> Response:
     desk, batch = desk_of(request), batch_of(request)
     part = request.query_params.get("part")
-    found = desk.kept(
-        ("batch", batch.id), lambda: desk.read(lambda c: summary(c, batch, desk.clock.now()))
-    )
+    found = desk.kept(("batch", batch.id), lambda: summary(desk.queries, batch, desk.clock.now()))
     started = desk.launcher.about(batch.name)[:1]
     template = f"_batch_{part}.html" if part in PARTS else "batch.html"
     return render(
@@ -103,11 +97,12 @@ async def _one(request: Request) -> Response:
 async def _course(request: Request) -> Response:
     desk, batch = desk_of(request), batch_of(request)
 
-    def look(connection: Connection) -> dict[str, Any]:
-        return asdict(course_of(connection, batch.id))
+    def look() -> dict[str, Any]:
+        with desk.queries.snapshot() as seen:
+            return asdict(course_of(seen, batch.id))
 
     # the one question that reads all jobs that have ended: 0.1 s for 100,000
-    return JSONResponse(desk.kept(("course", batch.id), lambda: desk.read(look), seconds=5.0))
+    return JSONResponse(desk.kept(("course", batch.id), look, seconds=5.0))
 
 
 routes = [

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
-from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -20,10 +19,8 @@ from batchsora.web.media import link_of
 from batchsora.web.pages.jobs import filter_of, number_of
 from batchsora.web.rendering import render, usd
 from jobs.errors import NotAllowedError
+from jobs.ports.selection import NONE, Filter, Shelf, Verdict
 from jobs.states import JobState
-from jobs.store import accounts, reviews, views
-from jobs.store.browsing import Filter
-from jobs.store.reviews import NONE, Shelf, Verdict
 
 PAGE: Final = 60
 """Videos on a page."""
@@ -64,22 +61,16 @@ async def _gallery(request: Request) -> Response:
     shelf = shelf_of(query)
     if query.get("part") == "new":
         since = _moment(query.get("since", ""))
-        count = desk.read(lambda c: reviews.count_since(c, batch.id, shelf, since)) if since else 0
+        count = desk.queries.videos_since(batch.id, shelf, since) if since else 0
         return render(request, "_gallery_new.html", count=count, address=address(batch.id, shelf))
     page = max(1, number_of(query, "page") or 1)
 
-    def look(connection: Connection) -> dict[str, Any]:
-        found = reviews.videos(connection, batch.id, shelf, PAGE + 1, (page - 1) * PAGE)
-        jobs = found[:PAGE]
-        return {
-            "videos": jobs,
-            "more": len(found) > PAGE,
-            "verdicts": reviews.verdicts(connection, [job.attempt_id for job in jobs]),
-            "status": views.batch_status(connection, batch),
-        }
-
-    found = desk.read(look)
-    newest = max((job.completed_at for job in found["videos"]), default=None)
+    with desk.queries.snapshot() as seen:
+        found = seen.videos(batch.id, shelf, PAGE + 1, (page - 1) * PAGE)
+        videos = found[:PAGE]
+        verdicts = seen.verdicts([job.attempt_id for job in videos if job.attempt_id])
+        status = seen.status(batch)
+    newest = max((job.completed_at for job in videos if job.completed_at), default=None)
     return render(
         request,
         "gallery.html",
@@ -88,7 +79,10 @@ async def _gallery(request: Request) -> Response:
         number=page,
         newest=newest if page == 1 and not shelf.by_row else None,
         address=lambda page=1, what="gallery": address(batch.id, shelf, page, what),
-        **found,
+        videos=videos,
+        more=len(found) > PAGE,
+        verdicts=verdicts,
+        status=status,
     )
 
 
@@ -104,11 +98,12 @@ async def _judge(request: Request) -> Response:
     desk, job = desk_of(request), job_of(request)
     form = await request.form(max_files=0, max_fields=3)
     said = str(form.get("verdict", ""))
-    if job.state != JobState.COMPLETED or said not in (*Verdict, NONE):
+    attempt = job.attempt_id
+    if job.state != JobState.COMPLETED or attempt is None or said not in (*Verdict, NONE):
         return refused(NotAllowedError("there is no video of this job to be judged"))
     verdict = None if said == NONE else Verdict(said)
     now = desk.clock.now()
-    await desk.write(lambda c: reviews.judge(c, job.attempt_id, verdict, now))
+    await desk.with_store(lambda store: store.control.judge(attempt, verdict, now))
     words = {None: "is not judged any more", Verdict.FAVOURITE: "is a favourite"}
     return done(f"{job.key} {words.get(verdict, 'is rejected')}")
 
@@ -116,18 +111,14 @@ async def _judge(request: Request) -> Response:
 async def _ask_redo(request: Request) -> Response:
     """Say what another attempt costs and what the cap leaves, and ask."""
     desk, job = desk_of(request), job_of(request)
-
-    def look(connection: Connection) -> tuple[str, str]:
-        price = accounts.known_prices(connection).get(job.kind)
-        cost = cost_text(0 if price is None else price.last_micros, int(price is None))
-        (batch,) = views.find_batches(connection, job.batch)
-        money = views.batch_status(connection, batch).money
-        room = "there is no cap"
-        if money.cap is not None:
-            room = f"the cap leaves {usd(max(0, money.cap - money.used))}"
-        return cost, room
-
-    cost, room = desk.read(look)
+    with desk.queries.snapshot() as seen:
+        price = seen.prices().get(job.kind)
+        (batch,) = seen.batches(job.batch)
+        money = seen.status(batch).money
+    cost = cost_text(0 if price is None else price.last_micros, int(price is None))
+    room = "there is no cap"
+    if money.cap is not None:
+        room = f"the cap leaves {usd(max(0, money.cap - money.used))}"
     return render(
         request,
         "_ask.html",
@@ -169,9 +160,9 @@ def _files(desk: Desk, batch_id: int, shelf: Shelf) -> Iterable[tuple[str, Path]
     """List the files that are there, each with a name of its own."""
     offset = 0
     while True:
-        found = desk.read(lambda c, o=offset: reviews.videos(c, batch_id, shelf, CHUNK, o))  # type: ignore[misc]
+        found = desk.queries.videos(batch_id, shelf, CHUNK, offset)
         for job in found:
-            path = Path(job.file)
+            path = Path(job.file or "")
             if path.is_file() and link_of(path, desk.download) is None:
                 yield f"{safe_name(job.key)}.mp4", path
         if len(found) < CHUNK:
@@ -182,7 +173,7 @@ def _files(desk: Desk, batch_id: int, shelf: Shelf) -> Iterable[tuple[str, Path]
 async def _sheet(request: Request) -> Response:
     desk, batch = desk_of(request), batch_of(request)
     shelf = shelf_of(request.query_params)
-    found = desk.read(lambda c: reviews.videos(c, batch.id, shelf, SHEET))
+    found = desk.queries.videos(batch.id, shelf, SHEET)
     return render(request, "contact_sheet.html", batch=batch, videos=found)
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -30,10 +29,11 @@ from batchsora.web.uploads import Form, Upload, keep, received
 from jobs.errors import NotFoundError
 from jobs.ledger import batch_key
 from jobs.policy import PRICE_CEILING
+from jobs.ports.queries import QueryStore
+from jobs.ports.selection import Filter
 from jobs.provider import GenerationRequest, ImageRef
 from jobs.spec import JobSpec
 from jobs.states import JobState
-from jobs.store import accounts, browsing, views
 
 FIELDS: Final = ("orientation", "duration", "image", "campaign")
 """Fields that are options of the command."""
@@ -71,9 +71,9 @@ class FormError(Exception):
         self.name = name
 
 
-def prices(connection: Connection) -> dict[str, str]:
+def prices(seen: QueryStore) -> dict[str, str]:
     """Say what each kind costs, by duration and whether there is an image, for people."""
-    known = accounts.known_prices(connection)
+    known = seen.prices()
     found = {}
     for duration in DURATIONS:
         for image in (False, True):
@@ -89,19 +89,19 @@ def prices(connection: Connection) -> dict[str, str]:
     return found
 
 
-def _beside(connection: Connection) -> dict[str, Any]:
+def _beside(queries: QueryStore) -> dict[str, Any]:
     """Read what stands beside the form: prices, the cap, the latest."""
-    try:
-        (batch,) = views.find_batches(connection, ADHOC)
-    except NotFoundError:
-        return {"prices": prices(connection), "money": None, "latest": []}
-    status = views.batch_status(connection, batch)
-    latest = browsing.page(connection, batch.id, browsing.Filter(), LATEST, before=2**62)
-    return {
-        "prices": prices(connection),
-        "money": status.money,
-        "latest": list(reversed(latest.jobs)),
-    }
+    with queries.snapshot() as seen:
+        try:
+            (batch,) = seen.batches(ADHOC)
+        except NotFoundError:
+            return {"prices": prices(seen), "money": None, "latest": []}
+        latest = seen.page(batch.id, Filter(), LATEST, before=2**62)
+        return {
+            "prices": prices(seen),
+            "money": seen.status(batch).money,
+            "latest": list(reversed(latest.jobs)),
+        }
 
 
 async def _form(request: Request) -> Response:
@@ -119,7 +119,7 @@ def _shown(request: Request, given: Mapping[str, str], error: FormError | None) 
         error=error,
         longest=values.LONGEST_PROMPT,
         runner=desk.runner(),
-        **desk.read(_beside),
+        **_beside(desk.queries),
     )
 
 
@@ -131,7 +131,7 @@ async def _send(request: Request) -> Response:
             error = FormError("prompt", "this form is from before a restart; send it once more")
             return _shown(request, form.fields, error)
         try:
-            words, prompt = _words(form, desk.read(_cap))
+            words, prompt = _words(form, _cap(desk.queries))
         except FormError as error:
             return _shown(request, form.fields, error)
     # asked only now: a second click may have come while the picture was read
@@ -146,13 +146,14 @@ async def _send(request: Request) -> Response:
 UNCAPPED: Final = "There is no cap yet. Give one, above which nothing is bought one by one."
 
 
-def _cap(connection: Connection) -> int | None:
+def _cap(queries: QueryStore) -> int | None:
     """Read the cap of what is made one by one; None where there is none."""
-    try:
-        (batch,) = views.find_batches(connection, ADHOC)
-    except NotFoundError:
-        return None
-    return accounts.cap(connection, batch_key(batch.id))
+    with queries.snapshot() as seen:
+        try:
+            (batch,) = seen.batches(ADHOC)
+        except NotFoundError:
+            return None
+        return seen.cap(batch_key(batch.id))
 
 
 def _sent(request: Request) -> dict[str, Sent]:
@@ -168,7 +169,7 @@ def _remember(request: Request, sent: Sent) -> None:
 
 
 def _start(desk: Desk, words: list[str], prompt: str) -> Sent:
-    newest = desk.read(browsing.newest_number)
+    newest = desk.queries.newest_number()
     command = ["generate", "--json", "--wait", "--download", str(desk.download.absolute()), *words]
     return Sent(desk.launcher.start([*command, "--", prompt], "generate", ADHOC), newest, prompt)
 
@@ -233,7 +234,7 @@ async def _follow(request: Request) -> Response:
     sent = _sent(request).get(name)
     if sent is None:
         return Response(status_code=303, headers={"Location": "/generate"})
-    job = desk.read(lambda c: browsing.found_after(c, ADHOC, sent.after, sent.prompt))
+    job = desk.queries.found_after(ADHOC, sent.after, sent.prompt)
     ended = sent.started.code is not None
     unbought = job is None or job.state in (JobState.QUEUED, JobState.CANCELLED)
     if job is not None and not unbought:

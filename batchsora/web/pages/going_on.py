@@ -4,17 +4,15 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
-from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from batchsora.app import held, wording
 from batchsora.app.databases import existing_store
-from batchsora.app.earlier import OnExisting, settle_earlier
-from batchsora.app.handover import ask_for
+from batchsora.app.earlier import OnExisting
+from batchsora.app.handover import look_and_hand
 from batchsora.app.loading import Caps, set_caps
 from batchsora.app.session import endpoint
 from batchsora.app.steer import digest
@@ -26,10 +24,9 @@ from batchsora.web.rendering import render
 from batchsora.web.starting import in_words, money, started_run, taken_up
 from batchsora.web.uploads import received
 from jobs.errors import EngineError
+from jobs.ports.seen import BatchRow
 from jobs.provider import ProviderError
-from jobs.states import ASKED_BY_NAME, FOUND, NOTHING_FOUND
-from jobs.store import accounts, views
-from jobs.store.holding import Sought
+from jobs.states import FOUND, NOTHING_FOUND
 
 
 async def _ask_run(request: Request) -> Response:
@@ -45,7 +42,7 @@ async def _go_on(request: Request) -> Response:
         budget = money(text)
     except CellError as error:
         return _ask_cap(request, text, {"budget": in_words(error)})
-    left = desk.read(lambda c: _left(c, batch))
+    left = _left(desk, batch)
     if left.jobs and left.cap is None and budget is None:
         return _ask_cap(request, text, {"budget": "It has no cap. Give one."})
     if shown not in ("", left.digest):
@@ -92,10 +89,11 @@ class _Left:
         return digest(map(str, self.jobs))
 
 
-def _left(connection: Connection, batch: Any) -> _Left:
-    jobs = views.queued_jobs(connection, batch.id, NOTHING_FOUND)
-    price = wording.cost_text(*wording.priced(jobs, accounts.known_prices(connection)))
-    status = views.batch_status(connection, batch)
+def _left(desk: Desk, batch: BatchRow) -> _Left:
+    with desk.queries.snapshot() as seen:
+        jobs = seen.queued(batch.id, NOTHING_FOUND)
+        price = wording.cost_text(*wording.priced(jobs, seen.prices()))
+        status = seen.status(batch)
     lines = tuple(held.lines(status, [one for one in FOUND if one not in NOTHING_FOUND]))
     return _Left([job.id for job in jobs], price, status.money.cap, lines)
 
@@ -115,18 +113,17 @@ def _hand_over(desk: Desk, batch_id: int, left: _Left, budget: Decimal | None) -
     now, said = desk.clock.now(), Said()
     # a store of its own: other pages' changes don't wait for the look
     with endpoint(desk.settings) as place, existing_store(desk.settings.database) as store:
-        notes = store.write(lambda c: set_caps(c, batch_id, Caps(batch=budget), None, now))
-        if left.jobs:
-            settle_earlier(store, place, Sought([batch_id]), OnExisting.ASK, desk.clock, said)
-        free = store.read(lambda c: {j.id for j in views.queued_jobs(c, batch_id, ASKED_BY_NAME)})
-        handed = ask_for(store, [n for n in left.jobs if n in free], desk.clock.now())
-    return [*notes, *said.lines, *([taken_up(handed)] if free or not left.jobs else [])]
+        notes = set_caps(store, batch_id, Caps(batch=budget), now)
+        handed, _ = look_and_hand(
+            store, place, batch_id, OnExisting.ASK, desk.clock, said, jobs=left.jobs
+        )
+    return [*notes, *said.lines, *([] if handed is None else [taken_up(handed)])]
 
 
 def _ask_cap(request: Request, budget: str, problems: dict[str, str]) -> Response:
     """Ask under which cap a batch goes on, in the dialog, whoever asked."""
     desk, batch = desk_of(request), batch_of(request)
-    left = desk.read(lambda c: _left(c, batch))
+    left = _left(desk, batch)
     return render(
         request,
         "_plan_go_on.html",
@@ -137,7 +134,7 @@ def _ask_cap(request: Request, budget: str, problems: dict[str, str]) -> Respons
         problems=problems,
         first=next(iter(problems), None),
         left=left,
-        money=desk.read(lambda c: views.batch_status(c, batch)).money,
+        money=desk.queries.status(batch).money,
     )
 
 

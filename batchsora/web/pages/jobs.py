@@ -1,6 +1,6 @@
 """The jobs of a batch, a page of them at a time, and the story of one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -12,9 +12,9 @@ from batchsora.app import held
 from batchsora.app.story import next_step
 from batchsora.web.answers import batch_of, desk_of, job_of
 from batchsora.web.rendering import render
+from jobs.ports.seen import AttemptRow, JobRow
+from jobs.ports.selection import Filter
 from jobs.states import AttemptState, FailureKind, JobState
-from jobs.store import accounts, browsing, views
-from jobs.store.browsing import Filter
 
 PAGE: Final = 50
 """Jobs on a page."""
@@ -58,13 +58,9 @@ async def _list(request: Request) -> Response:
     key = ("jobs", batch.id, str(which), after, before)
     page = desk.kept(
         key,
-        lambda: desk.read(
-            lambda c: browsing.page(c, batch.id, which, PAGE, after=after, before=before)
-        ),
+        lambda: desk.queries.page(batch.id, which, PAGE, after=after, before=before),
     )
-    status = desk.kept(
-        ("status", batch.id), lambda: desk.read(lambda c: views.batch_status(c, batch))
-    )
+    status = desk.kept(("status", batch.id), lambda: desk.queries.status(batch))
     here = {"after": after} if after and before is None else {}
     here |= {} if before is None else {"before": before}
     template = "_jobs.html" if "part" in query else "jobs.html"
@@ -85,13 +81,13 @@ async def _list(request: Request) -> Response:
 
 async def _story(request: Request) -> Response:
     desk, job = desk_of(request), job_of(request)
-    attempts = desk.read(lambda c: views.attempts_of(c, job.id))
-    price = desk.read(accounts.known_prices).get(job.kind)
+    attempts = desk.queries.attempts_of(job.id)
+    price = desk.queries.prices().get(job.kind)
     template = "_job.html" if "part" in request.query_params else "job.html"
     return render(request, template, **story(job, attempts), price=price)
 
 
-def story(job: Any, attempts: Any) -> dict[str, Any]:
+def story(job: JobRow, attempts: Sequence[AttemptRow]) -> dict[str, Any]:
     """Give what a job's story shows."""
     why = held.words_of(job)
     unended = job.state == JobState.FAILED and job.attempt_state == AttemptState.ACCEPTED

@@ -5,7 +5,6 @@ import os
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import Connection
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -39,8 +38,9 @@ from batchsora.web.rendering import render
 from batchsora.web.starting import Wish, hand_over, read_way, read_wish, started_run
 from batchsora.web.uploads import LARGEST_MANIFEST, Form, received
 from jobs.errors import EngineError
+from jobs.ports.queries import QueryStore
+from jobs.ports.seen import BatchRow
 from jobs.provider import ProviderError
-from jobs.store import batches
 
 CHUNK: Final = 200
 """Problems that are shown at once; the next ones are asked for."""
@@ -333,7 +333,7 @@ async def _started(request: Request) -> Response:
     """Wait until a process has loaded its batch; then that has a page of its own."""
     desk, chosen = desk_of(request), _chosen(request)
     started = desk.launcher.find(request.path_params["started"])
-    batch = desk.read(lambda c: _loaded(c, chosen, None if started is None else started.about))
+    batch = _loaded(desk.queries, chosen, None if started is None else started.about)
     over = started is None or started.code is not None
     if batch is not None and (over or batch.active):
         return moved(request, f"/batches/{batch.id}")
@@ -346,10 +346,10 @@ async def _started(request: Request) -> Response:
     )
 
 
-def _loaded(connection: Connection, chosen: Chosen, name: str | None) -> Any:
+def _loaded(seen: QueryStore, chosen: Chosen, name: str | None) -> BatchRow | None:
     """Find the batch that a manifest was loaded as, in whichever sheet."""
     source = str(chosen.path.resolve())
-    found = None if name is None else batches.find_batch(connection, name, source)
+    found = None if name is None else seen.find_batch(name, source)
     if found is None or found.removed_at is not None:
         return None
     same = found.source is not None and found.source.partition("#")[0] == source

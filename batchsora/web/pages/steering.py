@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,9 +16,10 @@ from batchsora.web.pages.jobs import filter_of
 from batchsora.web.rendering import render
 from jobs.errors import EngineError
 from jobs.policy import RunPolicy
+from jobs.ports.seen import BatchRow, JobRow
+from jobs.ports.selection import Wanted
 from jobs.states import JobState
-from jobs.store import Store, views
-from jobs.store.views import Wanted
+from jobs.store import Store
 
 LONGEST_ID: Final = 128
 
@@ -33,7 +34,7 @@ async def _told(request: Request, work: Callable[[Store, Said], object]) -> Resp
     return done(" ".join([*said.lines, said.text]).strip())
 
 
-def _of_job(job: Any) -> Wanted:
+def _of_job(job: JobRow) -> Wanted:
     return Wanted(job.batch, keys=[f"#{job.id}"])
 
 
@@ -84,7 +85,7 @@ async def _cancel_job(request: Request) -> Response:
     )
 
 
-def _wanted(request: Request, batch: Any) -> Wanted:
+def _wanted(request: Request, batch: BatchRow) -> Wanted:
     """Read which jobs of a batch an address means."""
     which = filter_of(request.query_params)
     return Wanted(batch.name, kinds=which.kinds, campaigns=which.campaigns, search=which.search)
@@ -131,7 +132,7 @@ async def _retry(request: Request) -> Response:
 
 async def _ask_cancel(request: Request) -> Response:
     batch = batch_of(request)
-    status = desk_of(request).read(lambda c: views.batch_status(c, batch))
+    status = desk_of(request).queries.status(batch)
     queued = status.jobs[JobState.QUEUED]
     return render(
         request,
@@ -160,7 +161,7 @@ async def _pause(request: Request) -> Response:
 async def _ask_resume(request: Request) -> Response:
     """Say what a run would buy, and ask."""
     desk, batch = desk_of(request), batch_of(request)
-    found = desk.read(lambda c: pausing.to_resume(c, batch))
+    found = pausing.to_resume(desk.queries, batch)
     buys = (
         "The run buys them at once, where there is room."
         if desk.goes_on()
@@ -189,7 +190,7 @@ async def _resume(request: Request) -> Response:
 
 async def _ask_remove(request: Request) -> Response:
     batch = batch_of(request)
-    status = desk_of(request).read(lambda c: views.batch_status(c, batch))
+    status = desk_of(request).queries.status(batch)
     queued = status.jobs[JobState.QUEUED]
     loses = f" and cancel its {queued} queued job(s)" if queued else ""
     return render(

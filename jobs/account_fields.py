@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
-from ..errors import DatabaseUnusableError
-from .database import Store
+from .errors import DatabaseUnusableError
 
 LONGEST: Final = 4096
 """Bytes of a text, at most."""
@@ -74,16 +74,20 @@ def _wrong_text(texts: dict[str, str]) -> str | None:
     return None if _ZONE.fullmatch(texts.get("time_zone", "UTC")) else "time_zone"
 
 
-def refuse_wrong_fields(store: Store) -> None:
+def refuse_wrong_fields(execute: Execute, database: Path) -> None:
     """Check the account of a database of this version.
+
+    Args:
+        execute: on it.
+        database: its file, for messages.
 
     Raises:
         DatabaseUnusableError: a field of it is not valid.
     """
-    name = store.read(lambda connection: wrong_field(connection.exec_driver_sql))
+    name = wrong_field(execute)
     if name is not None:
         raise DatabaseUnusableError(
-            f"the database {store.path} was changed by another program: account.{name} is not "
+            f"the database {database} was changed by another program: account.{name} is not "
             "valid, so nothing was bought. Take a copy from before, or begin a new one with --db "
             "FILE; --adopt-existing finds in the account what was paid for"
         )

@@ -1,0 +1,115 @@
+"""Figures of batches and runs, and other answers of the queries, as frozen values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ..states import HeldBack, JobState
+from .seen import JobRow
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some jobs in their order.
+
+    Attributes:
+        jobs: at most as many as were asked for.
+        earlier: there are jobs before them.
+        later: there are jobs behind them.
+    """
+
+    jobs: Sequence[JobRow]
+    earlier: bool
+    later: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """What ended within a while.
+
+    Attributes:
+        at: when it begins.
+        completed: jobs.
+        failed: jobs.
+        charged: micro-dollars of both.
+    """
+
+    at: datetime
+    completed: int
+    failed: int
+    charged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How long videos took, from submission to completion.
+
+    Attributes:
+        median: in seconds.
+        longest: in seconds.
+        slowest: the key of the job that took longest.
+    """
+
+    median: float
+    longest: float
+    slowest: str
+
+
+@dataclass(slots=True)
+class Part:
+    """How some jobs of a batch stand.
+
+    Attributes:
+        jobs: how many are in each state, zeros included.
+        held_back: how many of the queued ones no runner buys, by reason.
+        files_missing: how many are completed and have no file here.
+    """
+
+    jobs: dict[str, int] = field(default_factory=lambda: dict.fromkeys(map(str, JobState), 0))
+    held_back: dict[HeldBack, int] = field(default_factory=dict)
+    files_missing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedJob:
+    """A job that may be bought: its number and its price kind."""
+
+    id: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationOwner:
+    """The attempt that a generation is, with its job's key and its batch's name."""
+
+    id: int
+    key: str
+    batch: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """The file of an attempt that was fetched.
+
+    Attributes:
+        job_id: of the job that has it; of one that shares another's video, that job's own.
+        path: where it was put.
+        bytes: its size then.
+    """
+
+    attempt_id: int
+    job_id: int
+    path: str
+    bytes: int
+    sha256: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaidTwice:
+    """A generation that turned up after its job had been bought again, in micros."""
+
+    batch: str
+    key: str
+    generation_id: str
+    price_micros: int

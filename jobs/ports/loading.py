@@ -1,0 +1,277 @@
+"""What comes in and what is kept of it: rows of manifests, single videos, files of downloads."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, Protocol
+
+from ..spec import JobSpec, SpecRow
+from ..states import HeldBack
+from .control import Terms, TermsKept
+from .figures import FileRow
+from .queries import QueryStore
+from .selection import Sought
+
+EXPORTS: Final = "exports"
+RESULTS: Final = "results"
+WRITTEN: Final = (EXPORTS, RESULTS)
+"""Keys of a batch's ``reading`` that say which tables, and which columns of its manifest, are ours;
+a manifest that is loaded again says nothing about them. The columns are those of one source."""
+
+
+class OnChange(StrEnum):
+    """What to do about rows that were paid for and then edited."""
+
+    STOP = "stop"
+    REDO = "redo"
+    KEEP = "keep"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOrder:
+    """Into which batch staged rows are brought, and how.
+
+    Attributes:
+        name: of the batch, as the person gave it; None leaves the choice to path and default.
+        default_name: the manifest's own name, or its stem.
+        source: names the manifest, such as its absolute path.
+        columns: the manifest's own, for the export.
+        reading: where the manifest is and how it was read.
+        on_change: what to do about edits of paid rows.
+        whole: False when rows were left out (invalid ones), so that nothing is cancelled.
+        held_back: why nobody buys the rows that this load queues or edits.
+    """
+
+    name: str | None
+    default_name: str
+    source: str | None
+    columns: Sequence[str]
+    reading: Mapping[str, Any] | None
+    on_change: OnChange
+    whole: bool
+    held_back: HeldBack
+
+
+@dataclass(slots=True)
+class LoadReport:
+    """What a load did.
+
+    Attributes:
+        edited: keys of paid rows whose edit was *not* followed (``--redo-changed`` does).
+        redone: keys of paid rows that are bought again, those that failed among them.
+        busy: keys of edited rows that are under way just now: load again when they are finished.
+        cancelled: keys of unpaid rows that are no longer in the manifest.
+    """
+
+    batch_id: int = 0
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    edited: list[str] = field(default_factory=list)
+    redone: list[str] = field(default_factory=list)
+    busy: list[str] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class StagedRow:
+    """A row of a manifest that waits for its load, with the columns of :class:`JobSpec`."""
+
+    key: str
+    key_from_content: bool
+    row: int
+    fingerprint: str
+    kind: str
+    prompt: str
+    orientation: str
+    duration: int
+    image: dict[str, Any] | None
+    callback_url: str | None
+    campaign: str | None
+    priority: int
+    cells: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class StagedCount:
+    """How many staged rows have a price kind and a campaign."""
+
+    kind: str
+    campaign: str | None
+    jobs: int
+
+
+Place = tuple[int, int]
+"""A job's batch and number: files are wanted in this order."""
+
+
+@dataclass(frozen=True, slots=True)
+class WantedFile:
+    """A completed job whose file is not here yet.
+
+    Attributes:
+        tries: how often it was tried.
+        path: where it will be, once that is planned.
+    """
+
+    batch_id: int
+    job_id: int
+    attempt_id: int
+    batch: str
+    key: str
+    video_url: str
+    generation_id: str
+    tries: int
+    path: str | None
+
+    @property
+    def place(self) -> Place:
+        """Say where it stands, to go on behind it."""
+        return self.batch_id, self.job_id
+
+
+class LoadStore(Protocol):
+    """Brings rows in, and keeps which files are here.
+
+    A manifest is loaded in two steps: :meth:`stage` reads its rows for as long as that takes, into
+    a place that only this store sees, and nobody waits for a lock meanwhile; :meth:`load` brings
+    them into their batch at once.
+    """
+
+    def stage(self, rows: Iterable[SpecRow]) -> int:
+        """Keep rows for :meth:`load`, in their order and in place of those before; count them.
+
+        Args:
+            rows: with distinct keys; what reading them raises leaves nothing staged.
+        """
+
+    def staged_rows(self) -> list[int]:
+        """List the manifest's rows of which something is staged, ascending, each once."""
+
+    def staged_counts(self, rows: Collection[int] | None = None) -> list[StagedCount]:
+        """Count what is staged by price kind and campaign, in the order in which they begin.
+
+        Args:
+            rows: count only these; None: all.
+        """
+
+    def staged_first(self, most: int, rows: Collection[int] | None = None) -> list[StagedRow]:
+        """Read the first of what is staged: of all rows, or of some."""
+
+    def load(
+        self,
+        order: LoadOrder,
+        said: Terms,
+        now: datetime,
+        agree: Callable[[LoadReport], object],
+    ) -> tuple[LoadReport, TermsKept]:
+        """Bring what is staged into its batch, and keep the terms: wholly, or nothing of it.
+
+        Args:
+            order: into which batch, and how.
+            said: what a person and the manifest say may be spent.
+            now: the time.
+            agree: sees in the transaction what the load did; what it raises takes all back.
+
+        Raises:
+            LoadError: it can't be told which batch it is, edits need a word, or a cap is for a
+                campaign that no row has.
+        """
+
+    def add(
+        self,
+        batch: str,
+        columns: Sequence[str],
+        check: Callable[[QueryStore], object],
+        make: Callable[[int], tuple[JobSpec, str]],
+        said: Terms,
+        now: datetime,
+    ) -> tuple[int, TermsKept]:
+        """Add one job to a batch that is no manifest's, and keep the terms, at once.
+
+        It is unasked: it is bought while it is handed over, and by no run that comes later.
+
+        Args:
+            batch: its name; it is made where there is none.
+            columns: its own, for the export.
+            check: sees the transaction; what it raises takes all back.
+            make: makes the job, whose key must be new, and its price kind, of the row's number.
+            said: what may be spent of the batch and the account.
+            now: the time.
+
+        Returns:
+            The job's number, and what became of the terms.
+        """
+
+    def note(
+        self,
+        batch_ids: Sequence[int],
+        *,
+        named: bool,
+        pick: Callable[[Sequence[int]], Collection[int]] | None = None,
+    ) -> Sought:
+        """Note which rows a run may buy and what they ask for now, beside the database.
+
+        Between a look and the purchase a person may be asked: a row that is loaded or edited
+        meanwhile was not looked for, and nobody was asked about it. One note at a time.
+
+        Args:
+            batch_ids: whose rows.
+            named: a person named the batches.
+            pick: chooses among the rows of a batch's manifest; None takes them all.
+        """
+
+    def note_sought(self, sought: Sought) -> Sought:
+        """Note rows that are named already, as :meth:`note`."""
+
+    def keep_written(
+        self, batch_ids: Collection[int], name: str, change: Callable[[Any], Any]
+    ) -> None:
+        """Keep with batches what was written for them, at once.
+
+        Args:
+            batch_ids: those of them that are still there.
+            name: one of :data:`WRITTEN`.
+            change: gives what is kept under it from now on, of what is kept now; JSON, or None.
+        """
+
+    def wanted_files(
+        self,
+        batch_ids: Sequence[int],
+        limit: int,
+        *,
+        after: Place = (0, 0),
+        keys: Sequence[str] = (),
+    ) -> list[WantedFile]:
+        """List completed jobs without a file, from a place on.
+
+        Args:
+            batch_ids: whose jobs.
+            limit: how many at most.
+            after: the place after which to begin, to page on.
+            keys: only jobs of these keys, if any are given.
+        """
+
+    def files_there(self, batch_ids: Sequence[int]) -> list[FileRow]:
+        """List the files that were fetched, to check that they are still where they were put.
+
+        A row that shares the video of another batch's row shares its file too.
+        """
+
+    def file_of(self, attempt_id: int) -> FileRow | None:
+        """Read the file of an attempt; None when it was not fetched."""
+
+    async def plan_file(self, wanted: WantedFile, path: str) -> None:
+        """Write down where a file will be, so that what a crash leaves there is known as ours."""
+
+    async def record_file(
+        self, wanted: WantedFile, path: str, size: int, sha256: str, now: datetime
+    ) -> None:
+        """Write down that a file is there, whole; its size is in bytes."""
+
+    async def record_file_error(self, wanted: WantedFile, error: str) -> None:
+        """Write down why a file could not be fetched; its job stays completed."""
+
+    def forget_files(self, gone: Iterable[FileRow]) -> None:
+        """Make files wanted again that are no longer where they were put, at once."""

@@ -1,0 +1,298 @@
+"""What the queries answer with: frozen values, so that no row of the database leaves the store."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from ..ledger import Budget
+from ..provider import GenerationRequest, ImageRef
+from ..spec import request_key
+from ..states import AttemptState, HeldBack, JobState
+from ..text import text_key
+
+SURPLUS: Final = "turned up after it had counted as never made and was bought again: paid for twice"
+"""How the error of an attempt begins that was paid for although another one has replaced it."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """A batch as it is kept.
+
+    Attributes:
+        source: names the manifest; None for a batch that has none.
+        columns: the manifest's own, for exports.
+        active: a runner serves it.
+        max_price_micros: the most that one video of it may cost; None: no limit.
+        refunds: one of :class:`jobs.ledger.Refunds`.
+        removed_at: it is in no list since then.
+        reading: where the manifest is and how it was read, and what was written for it
+            (:data:`jobs.ports.loading.WRITTEN`).
+    """
+
+    id: int
+    name: str
+    source: str | None
+    columns: list[str]
+    active: bool
+    paused: bool
+    max_price_micros: int | None
+    waiting_for: str | None
+    created_at: datetime
+    refunds: str
+    removed_at: datetime | None
+    reading: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtRow:
+    """An attempt of which nobody knows whether it was made, with its job's key.
+
+    Attributes:
+        candidates: generations that it can't be told apart from.
+        unproven: why the account's list could not settle it so far.
+    """
+
+    job_id: int
+    key: str
+    intent_at: datetime
+    doubt_since: datetime | None
+    error: str | None
+    unproven: str | None
+    hold_micros: int
+    candidates: list[dict[str, Any]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStatus:
+    """Where a batch stands.
+
+    Attributes:
+        jobs: how many jobs are in each state, zeros included.
+        failed_kinds: how many failed by each kind.
+        active: a runner serves it, or has unfinished jobs of it in hand.
+        files_missing: completed jobs whose file is not here.
+        twice: what was paid for twice, in micros (:mod:`jobs.store.latecomers`).
+        held_back: queued jobs that no runner buys, by :class:`~jobs.states.HeldBack`.
+        money: the batch's budget; refunds beside it.
+        campaigns: each campaign's budget by its name.
+        doubts: the attempts in doubt, the oldest first.
+    """
+
+    id: int
+    name: str
+    source: str | None
+    paused: bool
+    active: bool
+    waiting_for: str | None
+    jobs: dict[str, int]
+    failed_kinds: dict[str, int]
+    files_missing: int
+    money: Budget
+    refunded: int
+    campaigns: dict[str, Budget] = field(default_factory=dict)
+    doubts: Sequence[DoubtRow] = ()
+    held_back: Mapping[HeldBack, int] = field(default_factory=dict)
+    twice: int = 0
+
+    @property
+    def held(self) -> int:
+        """Count the queued jobs that no runner buys."""
+        return sum(self.held_back.values())
+
+    @property
+    def total(self) -> int:
+        """Count all jobs."""
+        return sum(self.jobs.values())
+
+    @property
+    def left(self) -> int:
+        """Count the jobs that are not at an end."""
+        ends = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
+        return self.total - sum(self.jobs[state] for state in ends)
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job with its batch's name, its last attempt, its file and what a person thinks of it.
+
+    The fields up to ``named`` are the job's own (:class:`jobs.tables.Job`).
+
+    Attributes:
+        served: somebody is at work who buys it.
+        attempt_price: what the last attempt was charged, in micros.
+        file: where its file is, or will be; it is here where ``sha256`` is known.
+        verdict: one of :class:`jobs.ports.selection.Verdict`.
+    """
+
+    id: int
+    batch_id: int
+    key: str
+    key_from_content: bool
+    row: int
+    fingerprint: str
+    manifest_fingerprint: str | None
+    kind: str
+    prompt: str
+    orientation: str
+    duration: int
+    image: dict[str, Any] | None
+    callback_url: str | None
+    campaign: str | None
+    priority: int
+    in_manifest: bool
+    cells: dict[str, str]
+    state: str
+    attempt_id: int | None
+    attempts: int
+    retries: int
+    due_at: datetime | None
+    held_back: str | None
+    held_back_by: str | None
+    held_beneath: str | None
+    overruled_at: datetime | None
+    handed: bool
+    charged_micros: int
+    video_url: str | None
+    error_kind: str | None
+    error: str | None
+    created_at: datetime
+    submitted_at: datetime | None
+    completed_at: datetime | None
+    filed_attempt_id: int | None
+    named: bool
+    batch: str
+    paused: bool
+    served: bool
+    attempt_state: str | None
+    generation_id: str | None
+    attempt_kind: str | None
+    percent: int | None
+    queue_position: int | None
+    said_state: str | None
+    hold_micros: int | None
+    attempt_price: int | None
+    attempt_error: str | None
+    intent_at: datetime | None
+    file: str | None
+    sha256: str | None
+    download_error: str | None
+    verdict: str | None
+
+    @property
+    def request(self) -> GenerationRequest:
+        """Return what it asks for."""
+        image = None if self.image is None else ImageRef(**self.image)
+        return GenerationRequest(
+            self.prompt, self.orientation, self.duration, image, self.callback_url
+        )
+
+    @property
+    def request_key(self) -> str:
+        """Hash what it asks for, however its prompt is spelled; as jobs.store.rows.request_key."""
+        same = text_key(self.prompt) == self.prompt
+        return self.fingerprint if same else request_key(self.request)
+
+    @property
+    def is_unended(self) -> bool:
+        """Check whether it failed for us, while its generation is paid for and may still finish."""
+        return self.state == JobState.FAILED and self.attempt_state == AttemptState.ACCEPTED
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """A paid submission of a job (:class:`jobs.tables.Attempt`)."""
+
+    id: int
+    job_id: int
+    state: str
+    idempotency_key: str
+    kind: str
+    prompt: str
+    hold_micros: int
+    day: str
+    intent_at: datetime
+    send_before: datetime
+    doubt_since: datetime | None
+    generation_id: str | None
+    price_micros: int | None
+    price_estimated: bool
+    accepted_at: datetime | None
+    next_look_at: datetime | None
+    overdue_at: datetime | None
+    percent: int | None
+    queue_position: int | None
+    ended_at: datetime | None
+    error: str | None
+    fingerprint: str | None
+    prompt_key: str | None
+    created_at: datetime | None
+    candidates: list[dict[str, Any]] | None
+    refunded_micros: int
+    batch_id: int | None
+    campaign: str | None
+    said_state: str | None
+    doubt_clock: str | None
+    unproven: str | None
+    video_url: str | None
+    void_on_word: bool
+    cut_off: bool
+    seen_charged: bool
+    request_key: str | None
+
+    @property
+    def is_surplus(self) -> bool:
+        """Check whether it was paid for although another one has replaced it."""
+        return (self.error or "").startswith(SURPLUS)
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """Failed jobs of one kind and the same words.
+
+    Attributes:
+        example: the first one's key.
+    """
+
+    error_kind: str
+    error: str | None
+    jobs: int
+    charged_micros: int
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """Whose database this is, where it was used last, and what was seen of the account.
+
+    Attributes:
+        token_hash: of the token that it is bound to; None while it is nobody's.
+        floor_micros: what the account must not fall below.
+        serving: a runner takes up what is handed over; a killed one may have left it so.
+        seal: who may take what is kept here for consent (:mod:`jobs.seal`).
+    """
+
+    api_origin: str | None
+    token_salt: str | None
+    token_hash: str | None
+    floor_micros: int
+    balance_micros: int | None
+    balance_at: datetime | None
+    time_zone: str
+    host: str | None
+    run_at: datetime | None
+    serving: bool
+    seal: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRow:
+    """What a kind costs (:class:`jobs.tables.Price`), in micros."""
+
+    kind: str
+    last_micros: int
+    highest_micros: int
+    source: str
+    seen_at: datetime
+    odd_micros: int | None
+    odd_at: datetime | None
