@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from batchsora.app.databases import scratch_store
+from batchsora.app.from_options import pick_of
 from batchsora.app.interrupts import heeded_between_steps
 from batchsora.app.loading import (
     Caps,
@@ -28,6 +29,7 @@ from batchsora.app.sought import ask_for, rows_sought
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.filtered import LeftOut
 from batchsora.manifest.read import Manifest
+from batchsora.options import RunOptions
 from jobs.clock import SystemClock
 from jobs.earlier import NOTHING_SHOWN, compared, write_held
 from jobs.errors import LoadError
@@ -90,7 +92,7 @@ class Plan:
     """
 
     batch: str
-    pace: "Pace"
+    options: RunOptions
     rows: int = 0
     problems: list[RowProblem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -129,17 +131,10 @@ class Plan:
         return (self.picked or self.all).open
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """At which pace a plan reckons."""
-
-    max_in_flight: int = 16
-    rate: float = 5.0
-
-    def seconds(self, videos: int) -> float:
-        """Estimate how long so many videos take."""
-        sending = videos / self.rate if self.rate else 0.0
-        return max(sending, -(-videos // self.max_in_flight) * TYPICAL_SECONDS)
+def _seconds(options: RunOptions, videos: int) -> float:
+    """Estimate how long so many videos take."""
+    sending = videos / options.rate if options.rate else 0.0
+    return max(sending, -(-videos // options.max_in_flight) * TYPICAL_SECONDS)
 
 
 MOST_SHOWN: Final = 20
@@ -148,10 +143,8 @@ MOST_SHOWN: Final = 20
 
 def make_plan(
     manifest: Manifest,
-    name: str | None,
+    options: RunOptions,
     store: Store | None,
-    pace: Pace,
-    pick: Pick = EVERY_ROW,
     *,
     quiet: bool = True,
 ) -> Plan:
@@ -159,24 +152,23 @@ def make_plan(
 
     Args:
         manifest: an opened one.
-        name: of the batch, if the person gave it.
+        options: the batch's name, which rows, and at which pace.
         store: the database, where there is one.
-        pace: for the estimate of the time.
-        pick: the rows that a run would be tried with.
         quiet: show no progress.
     """
-    plan = Plan(batch=name or manifest.name, pace=pace)
+    name, pick = options.name, pick_of(options)
+    plan = Plan(batch=name or manifest.name, options=options)
     plan.mapped = mapped(manifest)
     plan.prices = {price.kind: int(price.micros) for price in ANNOUNCED}
     plan.cap = None if manifest.budget is None else cap_micros(manifest.budget)
     plan.campaign_caps = {n: cap_micros(usd) for n, usd in manifest.campaign_budgets.items()}
     # nobody is asked for invalid columns and rows: they are told
-    options = LoadOptions(name, skip_invalid=True, allow_unknown=True, quiet=quiet)
+    loading = LoadOptions(name, skip_invalid=True, allow_unknown=True, quiet=quiet)
     now = SystemClock().now()
     with scratch_store(store) as scratch:
         with heeded_between_steps() as ctrl_c:
-            plan.problems = spool_manifest(scratch, manifest, options, ctrl_c)
-            work = merging(manifest, options, Caps(), now, whole=not plan.problems, ctrl_c=ctrl_c)
+            plan.problems = spool_manifest(scratch, manifest, loading, ctrl_c)
+            work = merging(manifest, loading, Caps(), now, whole=not plan.problems, ctrl_c=ctrl_c)
             try:
                 scratch.read(lambda c: check_name(c, manifest, name))
                 report, _ = scratch.write(work)
@@ -193,7 +185,7 @@ def make_plan(
         if report is not None:
             plan.edited, plan.gone = report.edited, report.cancelled
             _count_open(plan, scratch, report.batch_id, pick, now)
-    plan.seconds = pace.seconds(sum(plan.to_buy.values()))
+    plan.seconds = _seconds(options, sum(plan.to_buy.values()))
     return plan
 
 

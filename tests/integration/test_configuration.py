@@ -290,7 +290,7 @@ def test_every_key_is_an_option_of_the_commands_that_it_is_for() -> None:
     """The table of keys does not drift from the command line, and holds no consent."""
     context = click.Context(group, **group.context_settings)
     for key, known in KEYS.items():
-        for name in COMMANDS if known.commands is None else known.commands:
+        for name in COMMANDS if known.shared is None else known.shared:
             command = group.get_command(context, name)
             assert command is not None
             assert option_of(command, key) is not None, (key, name)
