@@ -28,12 +28,13 @@ MOST: Final = 10**15
 """No key takes more; a hexadecimal number of megabytes could not even be shown."""
 
 
-KEYS: Final[Mapping[str, Option]] = {
-    known.flag: known
-    for model in (GlobalOptions, RunOptions)
-    for known in options_of(model).values()
-    if known.found is not None
-}
+def keys_of(*models: type[Any]) -> dict[str, Option]:
+    """Return the options of models that may stand in the file, by their keys."""
+    known = [option for model in models for option in options_of(model).values()]
+    return {option.flag: option for option in known if option.found is not None}
+
+
+KEYS: Final[Mapping[str, Option]] = keys_of(GlobalOptions, RunOptions)
 """What may stand in the file: what is worth keeping, and never a consent given in passing."""
 
 _SECRET: Final = ("token", "key", "secret", "password", "bearer", "authorization")

@@ -154,7 +154,7 @@ class RunOptions:
         shared=("run", "generate", "wait"), **_SECONDS,
         on={"generate": _SAME, "wait": {"help": "Seconds between polls, if no run polls already."}})
     request_timeout: float = option(
-        Kind.NUMBER, "Timeout of one request.", 60.0, **_SECONDS)
+        Kind.NUMBER, "Timeout of a request, in seconds.", 60.0, **_SECONDS)
     generation_timeout: float = option(
         Kind.NUMBER, "Seconds after which a video counts as overdue.", 1800.0, **_SECONDS)
     grace: float = option(
