@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -124,18 +124,12 @@ def pick_of(options: RunOptions) -> Pick:
     return Pick(options.first, options.sample, options.seed)
 
 
-def source_of(path: Path, options: ReadingOptions, sha256: str | None = None) -> Source:
-    """Return a manifest with what was said about how it is read.
-
-    Args:
-        path: of the manifest.
-        options: what was said.
-        sha256: of the only content that is loaded.
-    """
+def reading_of(options: ReadingOptions) -> Reading:
+    """Return what was said about how a manifest is read, as readers take it."""
     defaults = dict(options.defaults)
     if options.prompt is not None:
         defaults["prompt"] = options.prompt
-    reading = Reading(
+    return Reading(
         sheet=options.sheet,
         delimiter=options.delimiter,
         encoding=options.encoding,
@@ -144,11 +138,22 @@ def source_of(path: Path, options: ReadingOptions, sha256: str | None = None) ->
         include_hidden=options.include_hidden,
         ignore_pictures=options.ignore_pictures,
         embedded_images=options.embedded_images,
-        images=None if options.images is None else os.path.realpath(options.images),
+        images=options.images,
     )
+
+
+def source_of(path: Path, options: ReadingOptions, sha256: str | None = None) -> Source:
+    """Return a manifest with what was said about how it is read.
+
+    Args:
+        path: of the manifest.
+        options: what was said.
+        sha256: of the only content that is loaded.
+    """
+    images = None if options.images is None else os.path.realpath(options.images)
     return Source(
         path,
-        reading,
+        replace(reading_of(options), images=images),
         allow_outside=options.allow_outside,
         fit_images=options.fit_images,
         sha256=sha256,
