@@ -10,24 +10,24 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Final, Unpack
 
 from batchsora.app.databases import existing_store, working_store
-from batchsora.app.earlier import OnExisting
 from batchsora.app.exits import Exit
+from batchsora.app.from_options import caps_of, load_options, source_of
 from batchsora.app.known import owner_of
-from batchsora.app.loading import LoadOptions, is_capped, load_manifest
+from batchsora.app.loading import is_capped, load_manifest
 from batchsora.app.manifests import Source, fitted_folder
-from batchsora.app.plan import Pace, make_plan, plan_json
+from batchsora.app.plan import make_plan, plan_json
 from batchsora.app.remembered import as_before, words_used
 from batchsora.app.session import Hooks, Observer, Switch
 from batchsora.app.start import StartRequest, start
 from batchsora.app.views import batch_json
-from batchsora.manifest.raw import Reading
+from batchsora.keywords import run_options
 from batchsora.manifest.read import Manifest
+from batchsora.options import ReadingOptions, RunKeywords, RunOptions
 from batchsora.results import JobResult, RunReport, job_result
 from batchsora.settings import read_settings
-from batchsora.terms import Terms, caps, check, pick, run_terms_of
 from jobs import schema
 from jobs.errors import NotAllowedError
 from jobs.ports.loading import LoadReport
@@ -35,6 +35,7 @@ from jobs.ports.seen import BatchStatus
 from jobs.ports.selection import Wanted
 from jobs.states import HeldBack
 
+USUAL: Final = RunOptions()
 POLL = 0.2
 """Seconds between two looks whether a run in another thread is over, so that Ctrl-C is heard."""
 
@@ -89,19 +90,19 @@ class Batch:
             raise ValueError("give a manifest, or the name of a batch that was loaded before")
         self._source: Source | None = None
         if manifest is not None:
-            reading = Reading(
-                sheet,
-                delimiter,
-                encoding,
-                columns or {},
-                defaults or {},
+            reading = ReadingOptions(
+                sheet=sheet,
                 include_hidden=include_hidden,
                 ignore_pictures=ignore_pictures,
                 embedded_images=embedded_images,
+                columns=columns or {},
+                defaults=defaults or {},
+                delimiter=delimiter,
+                encoding=encoding,
+                allow_outside=allow_outside,
+                fit_images=fit_images or None,
             )
-            self._source = Source(
-                Path(manifest), reading, allow_outside=allow_outside, fit_images=fit_images or None
-            )
+            self._source = source_of(Path(manifest), reading)
         self._name = name
         self._settings = read_settings(
             database=str(database or os.environ.get("BATCHSORA_DB") or "") or None,
@@ -113,7 +114,9 @@ class Batch:
     def __repr__(self) -> str:
         return f"Batch({self._name or (self._source and self._source.path)!r})"
 
-    def plan(self, *, max_in_flight: int = 16, rate: float = 5.0) -> dict[str, Any]:
+    def plan(
+        self, *, max_in_flight: int = USUAL.max_in_flight, rate: float = USUAL.rate
+    ) -> dict[str, Any]:
         """Say what would be bought, as ``plan --json`` does; nothing is written or paid.
 
         Raises:
@@ -122,39 +125,39 @@ class Batch:
         """
         if self._source is None:
             raise ValueError("this batch was made by its name: it has no manifest here")
-        pace = Pace(max_in_flight, rate)
+        options = RunOptions(name=self._name, max_in_flight=max_in_flight, rate=rate)
         source = as_before(self._source, self._settings.database, self._name)
         with source.looked_at(self._settings.database) as manifest:
             said_before = list(words_used(source, manifest))
-            return self._plan(manifest, pace) | {"said_before": said_before}
+            return self._plan(manifest, options) | {"said_before": said_before}
 
-    def _plan(self, manifest: Manifest, pace: Pace) -> dict[str, Any]:
+    def _plan(self, manifest: Manifest, options: RunOptions) -> dict[str, Any]:
         if schema.version(self._settings.database) is None:
-            return plan_json(make_plan(manifest, self._name, None, pace))
+            return plan_json(make_plan(manifest, options, None))
         with existing_store(self._settings.database) as store:
-            return plan_json(make_plan(manifest, self._name, store, pace))
+            return plan_json(make_plan(manifest, options, store))
 
-    def load(self, **terms: Unpack[Terms]) -> LoadReport:
+    def load(self, **options: Unpack[RunKeywords]) -> LoadReport:
         """Load the manifest and keep its caps; ``run`` does so by itself.
 
         Raises:
             ManifestError, InvalidRowsError: rows are wrong; nothing was loaded.
             EngineError: nothing was loaded.
         """
-        check(terms)
+        said = self._options(options)
         manifest, hooks = self._opened(), Hooks()
         with working_store(
             self._settings.database, hooks.clock, lambda: owner_of(self._settings)
         ) as store:
-            options, given = self._options(terms), caps(terms)
-            if is_capped(store, manifest, options.name, given):
-                options = replace(options, held_back=HeldBack.NOT_LOOKED)
-            return load_manifest(store, manifest, options, given, hooks.clock.now())[0]
+            loading, caps = load_options(said, quiet=True), caps_of(said)
+            if is_capped(store, manifest, said.name, caps):
+                loading = replace(loading, held_back=HeldBack.NOT_LOOKED)
+            return load_manifest(store, manifest, loading, caps, hooks.clock.now())[0]
 
     def run(
         self,
         observer: Callable[[dict[str, Any]], None] | None = None,
-        **terms: Unpack[Terms],
+        **options: Unpack[RunKeywords],
     ) -> RunReport:
         """Load, submit, poll and download until nothing is left, or something is in the way.
 
@@ -165,13 +168,14 @@ class Batch:
         Args:
             observer: told where the batch stands, as in ``status --json``, whenever that has
                 changed; called in the run's thread.
-            **terms: without ``budget``, kept or given, nothing is bought unless ``yes=True``.
+            **options: as of ``batchsora run``; without ``budget``, kept or given, nothing is bought
+                unless ``yes=True``.
 
         Raises:
             NotAllowedError: there is no cap, and no ``yes``: nothing was bought.
             ManifestError, InvalidRowsError, SettingsError, EngineError, ProviderError: the same.
         """
-        work = _Work(self, observer, terms)
+        work = _Work(self, observer, options)
         work.start()
         interrupted = False
         while work.is_alive():
@@ -187,10 +191,10 @@ class Batch:
     async def run_async(
         self,
         observer: Callable[[dict[str, Any]], None] | None = None,
-        **terms: Unpack[Terms],
+        **options: Unpack[RunKeywords],
     ) -> RunReport:
         """Run as :meth:`run` does, beside the caller's event loop; cancelling it stops the run."""
-        work = _Work(self, observer, terms)
+        work = _Work(self, observer, options)
         work.start()
         cancelled: asyncio.CancelledError | None = None
         while work.is_alive():
@@ -236,24 +240,13 @@ class Batch:
         source = as_before(self._source, self._settings.database, self._name)
         return source.opened(fitted_folder(self._settings.database))
 
-    def _options(self, terms: Terms) -> LoadOptions:
-        return LoadOptions(
-            name=self._name, skip_invalid=terms.get("skip_invalid", False), quiet=True
-        )
+    def _options(self, said: RunKeywords) -> RunOptions:
+        batch = None if self._source is not None else self._name
+        return run_options(said, name=self._name, batch=batch, sandbox=self._settings.sandbox)
 
-    def _run(self, terms: Terms, hooks: Hooks) -> RunReport:
-        check(terms)
-        notes = _Notes()
-        request = StartRequest(
-            source=self._source,
-            batch=None if self._source is not None else self._name,
-            caps=caps(terms),
-            loading=self._options(terms),
-            terms=run_terms_of(terms, sandbox=self._settings.sandbox),
-            pick=pick(terms),
-            on_existing=OnExisting(terms.get("on_existing", OnExisting.ASK)),
-            consent=terms.get("yes", False),
-        )
+    def _run(self, said: RunKeywords, hooks: Hooks) -> RunReport:
+        notes, options = _Notes(), self._options(said)
+        request = StartRequest(self._source, options, caps_of(options))
         code = start(request, self._settings, hooks, notes)
         if code is Exit.USAGE and not notes.ended:
             raise NotAllowedError(notes.said[-1])
@@ -264,13 +257,13 @@ class _Work(threading.Thread):
     """A run in a thread of its own: its event loop is nobody else's."""
 
     def __init__(
-        self, batch: Batch, observer: Callable[[dict[str, Any]], None] | None, terms: Terms
+        self, batch: Batch, observer: Callable[[dict[str, Any]], None] | None, options: RunKeywords
     ) -> None:
         super().__init__(name=f"run of {batch!r}")
         self.switch = Switch()
         self._batch = batch
         self._observer = observer
-        self._terms = terms
+        self._options = options
         self._report: RunReport | None = None
         self._error: BaseException | None = None
 
@@ -279,7 +272,7 @@ class _Work(threading.Thread):
             Hooks(), quiet=True, switch=self.switch, observer=_told(self._batch, self._observer)
         )
         try:
-            self._report = self._batch._run(self._terms, hooks)  # noqa: SLF001 - its other half
+            self._report = self._batch._run(self._options, hooks)  # noqa: SLF001 - its other half
         except BaseException as error:  # noqa: BLE001 - raised again, in the caller's thread
             self._error = error
 

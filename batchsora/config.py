@@ -9,10 +9,11 @@ import stat
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from batchsora.option_kinds import Found, Kind, Option, options_of
+from batchsora.options import GlobalOptions, RunOptions
 from batchsora.settings import SettingsError
 
 FILE: Final = "batchsora.toml"
@@ -27,72 +28,13 @@ MOST: Final = 10**15
 """No key takes more; a hexadecimal number of megabytes could not even be shown."""
 
 
-class Kind(StrEnum):
-    """What a key takes, in the words of a message."""
-
-    TEXT = "a text in quotes"
-    PATH = "a path in quotes"
-    USD = "an amount in USD, like 6.00"
-    NUMBER = "a number"
-    WHOLE = "a whole number"
-    FLAG = "true or false"
-    RATE = 'bytes a second, like "2M" or 500000'
+def keys_of(*models: type[Any]) -> dict[str, Option]:
+    """Return the options of models that may stand in the file, by their keys."""
+    known = [option for model in models for option in options_of(model).values()]
+    return {option.flag: option for option in known if option.found is not None}
 
 
-class Found(StrEnum):
-    """What a key may do in a file that was merely found, which may be anybody's.
-
-    The value says what the key could do to whoever runs a command in that folder.
-    """
-
-    COUNTS = "nothing: it only narrows, paces or waits"
-    LOGIN = "it gets a token only if 'batchsora login' kept one for it"  # Settings.strange
-    INSIDE = "it leads out of the folder"
-    CALLS = "it would tell whoever is there of your videos"
-    ACCOUNT = "it would spend from, and show your prompts to, whosever token that is"
-    CONSENT = "it would be your consent to spend that much"
-    LIMITS = "it would let more be spent than your budget says"
-    AGAIN = "videos that failed would be bought again more often"
-    DOUBTS = "submissions would sooner count as never made, and be made again"
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A key of the file.
-
-    Attributes:
-        kind: what it takes.
-        found: what it may do in a file that nobody named.
-        commands: for which it counts when it stands at the top; None: all.
-    """
-
-    kind: Kind
-    found: Found
-    commands: tuple[str, ...] | None = ("run",)
-
-
-KEYS: Final[Mapping[str, Key]] = {
-    "db": Key(Kind.PATH, Found.INSIDE, None),
-    "base-url": Key(Kind.TEXT, Found.LOGIN, None),
-    "token-file": Key(Kind.PATH, Found.ACCOUNT, None),
-    "budget": Key(Kind.USD, Found.CONSENT),
-    "day-budget": Key(Kind.USD, Found.COUNTS),
-    "time-zone": Key(Kind.TEXT, Found.LIMITS),
-    "max-price": Key(Kind.USD, Found.COUNTS, ("run", "generate")),
-    "min-balance": Key(Kind.USD, Found.COUNTS, ("run", "generate")),
-    "refunds": Key(Kind.TEXT, Found.LIMITS),
-    "wait-for-funds": Key(Kind.FLAG, Found.COUNTS),
-    "max-in-flight": Key(Kind.WHOLE, Found.COUNTS, ("run", "plan")),
-    "rate": Key(Kind.NUMBER, Found.COUNTS, ("run", "plan")),
-    "poll-interval": Key(Kind.NUMBER, Found.COUNTS, ("run", "generate", "wait")),
-    "request-timeout": Key(Kind.NUMBER, Found.COUNTS),
-    "generation-timeout": Key(Kind.NUMBER, Found.COUNTS),
-    "grace": Key(Kind.NUMBER, Found.DOUBTS, ("run", "generate", "reconcile", "resolve")),
-    "retries": Key(Kind.WHOLE, Found.AGAIN),
-    "callback-base": Key(Kind.TEXT, Found.CALLS),
-    "download": Key(Kind.PATH, Found.INSIDE, ("run", "download")),
-    "download-rate": Key(Kind.RATE, Found.COUNTS, ("run", "download", "generate")),
-}
+KEYS: Final[Mapping[str, Option]] = keys_of(GlobalOptions, RunOptions)
 """What may stand in the file: what is worth keeping, and never a consent given in passing."""
 
 _SECRET: Final = ("token", "key", "secret", "password", "bearer", "authorization")
@@ -119,7 +61,7 @@ class Configuration:
         shared = {
             key: value
             for key, value in self.shared.items()
-            if (meant := KEYS[key].commands) is None or command in meant
+            if (meant := KEYS[key].shared) is None or command in meant
         }
         return shared | dict(self.tables.get(command, {}))
 

@@ -1,7 +1,7 @@
-"""On which terms a run works: caps' companions, pace and patience, all named as the flags are."""
+"""How a run works: pace, patience and retries, named as the options are."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .looked_for import Wish
@@ -12,9 +12,9 @@ PRICE_CEILING = to_micros("1.00")
 """Held for the first generation of a kind whose price nobody knows, without ``--max-price``."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunPolicy:
-    """The terms of one run (design.md, *The command line*).
+    """How one run works; what a person may say of it is given by whoever starts it.
 
     Attributes:
         max_in_flight: unsettled attempts at most.
@@ -37,17 +37,17 @@ class RunPolicy:
         callback_url: where the provider may announce the ends of rows that name no address.
     """
 
-    max_in_flight: int = 16
-    rate: float = 5.0
-    poll_interval: float = 5.0
-    generation_timeout: float = 1800.0
+    max_in_flight: int
+    rate: float
+    poll_interval: float
+    generation_timeout: float
+    grace: float
+    wait_for_funds: bool
+    retry: RetryPolicy
     send_patience: float = 10.0
     balance_interval: float = 60.0
     unreachable_patience: float = 3600.0
-    grace: float = 180.0
     price_ceiling: Micros = PRICE_CEILING
-    wait_for_funds: bool = False
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
     not_awaited: frozenset[int] = frozenset()
     buys: bool = True
     callback_url: str | None = None

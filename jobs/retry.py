@@ -23,7 +23,7 @@ class RetryPolicy:
         ceiling: seconds that a delay has at most.
     """
 
-    retries: int = 2
+    retries: int
     base: float = 30.0
     ceiling: float = 900.0
 

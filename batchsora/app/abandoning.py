@@ -8,10 +8,10 @@ from batchsora.app import wording
 from batchsora.app.exits import Exit
 from batchsora.app.start import Teller
 from batchsora.app.steer import agree, find, in_chunks, refused_json, sort_out, tell_refused
+from batchsora.options import RunOptions
 from jobs.again import Patience, WhyNot
 from jobs.clock import Clock
 from jobs.money import usd_text
-from jobs.policy import RunPolicy
 from jobs.ports.selection import Wanted
 from jobs.states import JobState
 from jobs.store import Store
@@ -21,7 +21,7 @@ STILL_SEEN = "runs still look at it, and take its video if it finishes before it
 
 def patience(clock: Clock) -> Patience:
     """Say from when on a generation may be given up that no run has given up yet."""
-    return Patience(clock.now(), timedelta(seconds=RunPolicy().generation_timeout))
+    return Patience(clock.now(), timedelta(seconds=RunOptions().generation_timeout))
 
 
 def abandon(

@@ -9,17 +9,14 @@ from typing import Any
 
 from batchsora.app.databases import existing_store
 from batchsora.app.exits import Exit
-from batchsora.app.loading import Caps, LoadOptions
+from batchsora.app.from_options import caps_of
 from batchsora.app.manifests import Source
-from batchsora.app.run import RunTerms
 from batchsora.app.session import Hooks
 from batchsora.app.start import StartRequest, Teller, start
-from batchsora.download import DownloadPolicy
 from batchsora.export import export_batches
+from batchsora.options import RunOptions
 from batchsora.settings import Settings
 from jobs.money import usd_text
-from jobs.policy import RunPolicy
-from jobs.retry import RetryPolicy
 
 CAP = Decimal("5.00")
 
@@ -59,16 +56,11 @@ def run_demo(manifest: Path, folder: Path, hooks: Hooks, teller: Teller) -> Exit
     folder.mkdir(parents=True, exist_ok=True)
     settings = Settings(database=folder / "demo.db", sandbox=True)
     videos = folder / "videos"
+    options = RunOptions(budget=CAP, request_timeout=10.0, download=videos, sandbox=True)
     request = StartRequest(
         source=Source(manifest),
-        batch=None,
-        caps=Caps(batch=CAP),
-        loading=LoadOptions(),
-        terms=RunTerms(
-            RunPolicy(poll_interval=0.25, retry=RetryPolicy(base=1.0)),
-            request_timeout=10.0,
-            download=DownloadPolicy(videos),
-        ),
+        options=options,
+        caps=caps_of(options),
     )
     teller.say(f"a rehearsal of {manifest} on the sandbox: real files, no money")
     code = start(request, settings, hooks, _Beside(teller))

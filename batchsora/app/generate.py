@@ -13,7 +13,6 @@ from batchsora.app.exits import Exit
 from batchsora.app.handover import hand_single
 from batchsora.app.loading import ADHOC, Caps, terms_notes, terms_of
 from batchsora.app.progress import ENDS, statuses
-from batchsora.app.run import RunTerms
 from batchsora.app.session import Endpoint, Hooks, endpoint
 from batchsora.app.start import Teller
 from batchsora.app.waiting import Done, conclude, find, finish, is_left, over, serve
@@ -22,6 +21,7 @@ from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.images import Images
 from batchsora.manifest.raw import RawRow
 from batchsora.manifest.rows import RowReader
+from batchsora.options import RunOptions
 from batchsora.runblob.kinds import kind_of
 from batchsora.settings import Settings, SettingsError
 from jobs.ending import Ending, Reason
@@ -29,6 +29,7 @@ from jobs.errors import DatabaseLockedError, NotAllowedError, NotFoundError
 from jobs.ledger import batch_key
 from jobs.lock import current_runner
 from jobs.money import usd_text
+from jobs.policy import PRICE_CEILING
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import JobRow
 from jobs.ports.selection import Wanted
@@ -54,22 +55,18 @@ class GenerateRequest:
     Attributes:
         prompt: as typed.
         options: of :data:`OPTIONS`, as typed; what is absent is the default.
-        caps: of the batch ``adhoc`` and of the day.
-        terms: pace, patience and where the file goes.
+        run: caps, pace, patience and where the file goes.
+        caps: of the batch ``adhoc``, and how they were said.
         wait: wait for the video; False ends when it is bought.
         again: buy although the same is under way.
-        moved: the database was moved here from another machine.
-        consent: True when spending needs no question.
     """
 
     prompt: str
     options: dict[str, str]
+    run: RunOptions
     caps: Caps
-    terms: RunTerms
     wait: bool
     again: bool = False
-    moved: bool = False
-    consent: bool = False
 
 
 def generate(
@@ -86,13 +83,13 @@ def generate(
     """
     spec = _spec(request)
     if settings.sandbox:
-        request = replace(request, consent=True)
+        request = replace(request, run=replace(request.run, yes=True))
     with endpoint(settings) as place:
         bought: tuple[int, Ending] | None = None
         while bought is None:
             bought = _try(spec, request, settings, place, hooks, teller)
     job_id, ending = bought
-    code, (job,) = conclude(ending, [job_id], request.terms.download, settings, hooks)
+    code, (job,) = conclude(ending, [job_id], request.run, settings, hooks, flat=True)
     return code, job
 
 
@@ -129,13 +126,10 @@ def _buy(
     teller: Teller,
 ) -> Ending:
     """Buy it as a runner; what could not be bought is not left in the queue for a later run."""
-    terms = replace(request.terms, download=None)
     done = over([job_id]) if request.wait else _bought(job_id)
     ending: Ending | None = None
     try:
-        ending = serve(
-            store, [job_id], place, terms, hooks, teller, done, moved=request.moved
-        ).ending
+        ending = serve(store, [job_id], place, request.run, hooks, teller, done).ending
     finally:
         _give_up(store, job_id, ending, hooks, teller)
     return ending
@@ -180,7 +174,7 @@ def _hand_over(
         hand = _hander(job_id, request, settings, hooks, teller)
         enough = None if request.wait else SOON
         ending = finish(
-            [job_id], request.terms, settings, hooks, teller, done=done, hand=hand, enough=enough
+            [job_id], request.run, settings, hooks, teller, done=done, hand=hand, enough=enough
         )
         return job_id, ending
     finally:
@@ -198,7 +192,7 @@ def _hander(
     It gives an ending where there is nothing to wait for. A runner that takes nothing up is waited
     for, without ``--wait`` for a while.
     """
-    ceiling = int(request.terms.policy.price_ceiling)
+    ceiling = int(PRICE_CEILING)
     told: set[str] = set()
     until = math.inf if request.wait else hooks.clock.monotonic() + PATIENT
 
@@ -267,7 +261,7 @@ def _agree(store: Store, spec: JobSpec, request: GenerateRequest, teller: Teller
         NotAllowedError: nobody agreed, or the video would be refused whatever the answer.
     """
     price, capped = _to_be_spent(store, spec, request)
-    if request.consent or capped:
+    if request.run.yes or capped:
         return
     if not teller.can_ask():
         raise NotAllowedError(wording.no_consent_for_one())

@@ -6,9 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-MOST_SAMPLED: Final = 1000
-"""A sample is for looking at; more rows than that are a campaign."""
-
 
 @dataclass(frozen=True, slots=True)
 class Pick:

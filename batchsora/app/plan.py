@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from batchsora.app.databases import scratch_store
+from batchsora.app.from_options import pick_of
 from batchsora.app.interrupts import heeded_between_steps
 from batchsora.app.loading import (
     Caps,
@@ -20,11 +21,12 @@ from batchsora.app.loading import (
     spool_manifest,
 )
 from batchsora.app.mapping import Mapped, mapped
-from batchsora.app.picks import EVERY_ROW, Pick
+from batchsora.app.picks import Pick
 from batchsora.app.prices import ANNOUNCED
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.filtered import LeftOut
 from batchsora.manifest.read import Manifest
+from batchsora.options import RunOptions
 from jobs.clock import SystemClock
 from jobs.errors import LoadError
 from jobs.money import cap_micros, usd_text
@@ -85,7 +87,7 @@ class Plan:
     """
 
     batch: str
-    pace: "Pace"
+    options: RunOptions
     rows: int = 0
     problems: list[RowProblem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -124,17 +126,10 @@ class Plan:
         return (self.picked or self.all).open
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """At which pace a plan reckons."""
-
-    max_in_flight: int = 16
-    rate: float = 5.0
-
-    def seconds(self, videos: int) -> float:
-        """Estimate how long so many videos take."""
-        sending = videos / self.rate if self.rate else 0.0
-        return max(sending, -(-videos // self.max_in_flight) * TYPICAL_SECONDS)
+def _seconds(options: RunOptions, videos: int) -> float:
+    """Estimate how long so many videos take."""
+    sending = videos / options.rate if options.rate else 0.0
+    return max(sending, -(-videos // options.max_in_flight) * TYPICAL_SECONDS)
 
 
 MOST_SHOWN: Final = 20
@@ -143,10 +138,8 @@ MOST_SHOWN: Final = 20
 
 def make_plan(
     manifest: Manifest,
-    name: str | None,
+    options: RunOptions,
     store: Store | None,
-    pace: Pace,
-    pick: Pick = EVERY_ROW,
     *,
     quiet: bool = True,
 ) -> Plan:
@@ -154,27 +147,26 @@ def make_plan(
 
     Args:
         manifest: an opened one.
-        name: of the batch, if the person gave it.
+        options: the batch's name, which rows, and at which pace.
         store: the database, where there is one.
-        pace: for the estimate of the time.
-        pick: the rows that a run would be tried with.
         quiet: show no progress.
     """
-    plan = Plan(batch=name or manifest.name, pace=pace)
+    name, pick = options.name, pick_of(options)
+    plan = Plan(batch=name or manifest.name, options=options)
     plan.mapped = mapped(manifest)
     plan.prices = {price.kind: int(price.micros) for price in ANNOUNCED}
     plan.cap = None if manifest.budget is None else cap_micros(manifest.budget)
     plan.campaign_caps = {n: cap_micros(usd) for n, usd in manifest.campaign_budgets.items()}
     # nobody is asked for invalid columns and rows: they are told
-    options = LoadOptions(name, skip_invalid=True, allow_unknown=True, quiet=quiet)
+    loading = LoadOptions(name, skip_invalid=True, allow_unknown=True, quiet=quiet)
     now = SystemClock().now()
     with scratch_store(store) as scratch:
         with heeded_between_steps() as ctrl_c:
-            plan.problems = spool_manifest(scratch, manifest, options, ctrl_c)
+            plan.problems = spool_manifest(scratch, manifest, loading, ctrl_c)
             try:
                 check_name(scratch, manifest, name)
                 whole = not plan.problems
-                report, _ = merge(scratch, manifest, options, Caps(), now, ctrl_c, whole=whole)
+                report, _ = merge(scratch, manifest, loading, Caps(), now, ctrl_c, whole=whole)
             except LoadError as error:
                 plan.stops, report = str(error), None
         plan.warnings += [str(warning) for warning in manifest.warnings]
@@ -188,7 +180,7 @@ def make_plan(
         if report is not None:
             plan.edited, plan.gone = report.edited, report.cancelled
             _count_open(plan, scratch, report.batch_id, pick, now)
-    plan.seconds = pace.seconds(sum(plan.to_buy.values()))
+    plan.seconds = _seconds(options, sum(plan.to_buy.values()))
     return plan
 
 

@@ -2,21 +2,22 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from batchsora.app.ask import TIMEOUT
 from batchsora.app.databases import working_store
 from batchsora.app.earlier import OnExisting, settle_earlier
+from batchsora.app.from_options import run_policy
 from batchsora.app.known import is_known
 from batchsora.app.session import Endpoint, Hooks, endpoint
 from batchsora.app.start import Teller
+from batchsora.options import RunOptions
 from batchsora.runblob.adapter import RunBlobProvider
 from batchsora.runblob.client import RunBlobClient
 from batchsora.settings import Settings
 from jobs.audit import Audit, audit
 from jobs.money import usd_text
-from jobs.policy import RunPolicy
 from jobs.ports.figures import PaidTwice
 from jobs.ports.selection import Sought
 from jobs.runner import Runner
@@ -77,7 +78,9 @@ async def _reconcile(
 ) -> Audit:
     async with RunBlobClient(place.token, base_url=place.base_url, timeout=TIMEOUT) as client:
         provider = RunBlobProvider(client)
-        policy = RunPolicy(grace=request.grace, poll_interval=request.poll_interval)
+        policy = replace(
+            run_policy(RunOptions()), grace=request.grace, poll_interval=request.poll_interval
+        )
         binds = is_known(store, place.owner)  # a look is no consent to what the database keeps
         parts = (place.owner, policy, hooks.clock, hooks.chance, hooks.checkpoint)
         runner = Runner(store, provider, *parts, binds=binds)

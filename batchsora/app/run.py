@@ -11,15 +11,16 @@ from dataclasses import dataclass, replace
 
 import httpx
 
+from batchsora.app.from_options import USUAL, RunFacts, download_policy, run_policy
 from batchsora.app.known import is_known, names_own_files
 from batchsora.app.progress import Look, Progress, above_the_bar, batches_look, statuses
 from batchsora.app.session import Endpoint, Hooks, Switch
-from batchsora.download import Downloader, DownloadPolicy, DownloadReport
+from batchsora.download import Downloader, DownloadReport
+from batchsora.options import RunOptions
 from batchsora.runblob.adapter import RunBlobProvider
 from batchsora.runblob.client import RunBlobClient
 from batchsora.runblob.transport import new_transport
 from jobs.ending import Ending, Reason
-from jobs.policy import RunPolicy
 from jobs.ports.figures import Part
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import BatchStatus, PriceRow
@@ -64,20 +65,6 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
-class RunTerms:
-    """The terms of a run, beside the caps that are kept in the database.
-
-    Attributes:
-        request_timeout: seconds for one request.
-        download: how to fetch files; None fetches none.
-    """
-
-    policy: RunPolicy
-    request_timeout: float
-    download: DownloadPolicy | None
-
-
-@dataclass(frozen=True, slots=True)
 class RunResult:
     """How a run went.
 
@@ -103,51 +90,56 @@ class RunResult:
 def run_batches(
     store: Store,
     place: Endpoint,
-    terms: RunTerms,
+    options: RunOptions,
     batch_ids: list[int],
     hooks: Hooks,
     say: Callable[[str], None],
     until: Until | None = None,
+    facts: RunFacts = USUAL,
 ) -> RunResult:
     """Run batches to the end, or to whatever stands in the way.
 
     Args:
         store: opened under the runner's lock.
         place: where to buy.
-        terms: the run's terms.
+        options: of the run.
         batch_ids: which batches.
         hooks: time, chance and checkpoints.
         say: tells a person something, beside the progress bar.
         until: ends the run earlier, as finished.
+        facts: what the run is told besides.
     """
-    return asyncio.run(_run(store, place, terms, batch_ids, hooks, say, until))
+    return asyncio.run(_run(store, place, options, batch_ids, hooks, say, until, facts))
 
 
 async def _run(
     store: Store,
     place: Endpoint,
-    terms: RunTerms,
+    options: RunOptions,
     batch_ids: list[int],
     hooks: Hooks,
     say: Callable[[str], None],
     until: Until | None,
+    facts: RunFacts,
 ) -> RunResult:
-    if terms.policy.buys:
+    policy, timeout = run_policy(options, facts), options.request_timeout
+    if policy.buys:
         store.queries.check_zone()
     served = Served(store, batch_ids)
     began = hooks.clock.now()
-    client = RunBlobClient(place.token, base_url=place.base_url, timeout=terms.request_timeout)
-    async with client, file_client(terms.request_timeout) as http:
+    client = RunBlobClient(place.token, base_url=place.base_url, timeout=timeout)
+    async with client, file_client(timeout) as http:
         provider = RunBlobProvider(client)
         # who buys was asked before; a look is no consent to what the database keeps
-        binds = terms.policy.buys or is_known(store, place.owner)
-        parts = (place.owner, terms.policy, hooks.clock, hooks.chance, hooks.checkpoint)
+        binds = policy.buys or is_known(store, place.owner)
+        parts = (place.owner, policy, hooks.clock, hooks.chance, hooks.checkpoint)
         runner = Runner(store, provider, *parts, binds=binds)
         progress = asyncio.create_task(_progress(store, served, until, hooks), name="progress")
         downloader: Downloader | None = None
         downloading: asyncio.Task[DownloadReport] | None = None
-        if terms.download is not None:
-            files = replace(terms.download, own=names_own_files(store, place.owner))
+        if facts.downloads and (folder := options.folder) is not None:
+            own, private = names_own_files(store, place.owner), place.private_files
+            files = download_policy(options, folder, private_files=private, own=own)
             downloader = Downloader(
                 store.loading, provider, http, files, hooks.clock, hooks.chance, hooks.checkpoint
             )

@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from batchsora.app import held, wording
+from batchsora.app.callbacks import callback_url
 from batchsora.app.databases import working_store
 from batchsora.app.earlier import OnExisting, settle_earlier, tell_of_others
 from batchsora.app.exits import Exit, exit_of_run
+from batchsora.app.from_options import RunFacts, load_options, pick_of
 from batchsora.app.loading import (
     Caps,
     CommentsError,
@@ -21,15 +23,14 @@ from batchsora.app.loading import (
 from batchsora.app.manifests import Source, fitted_folder
 from batchsora.app.mapping import mapped
 from batchsora.app.moved import settle_place
-from batchsora.app.picks import EVERY_ROW, Pick
 from batchsora.app.progress import statuses
 from batchsora.app.remembered import as_before, as_kept, kept_line, words_used
-from batchsora.app.run import RunResult, RunTerms, run_batches
-from batchsora.app.session import Endpoint, Hooks, endpoint
+from batchsora.app.run import RunResult, run_batches
+from batchsora.app.session import Hooks, endpoint
 from batchsora.app.views import status_json
-from batchsora.download import DownloadPolicy
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import Manifest
+from batchsora.options import RunOptions
 from batchsora.settings import Settings
 from jobs.ending import Reason
 from jobs.errors import NotAllowedError, NotFoundError
@@ -66,23 +67,13 @@ class StartRequest:
     """What a person asked ``run`` for.
 
     Attributes:
-        pick: which manifest rows to buy.
-        on_existing: what to do about prompts that exist in the account already.
-        consent: True when spending needs no question.
-        patient: wait for a runner that is at work to end.
-        moved: the database was moved here from another machine.
+        source: the manifest to load, if any.
+        caps: those of the options, and how they were said.
     """
 
     source: Source | None
-    batch: str | None
+    options: RunOptions
     caps: Caps
-    loading: LoadOptions
-    terms: RunTerms
-    pick: Pick = EVERY_ROW
-    on_existing: OnExisting = OnExisting.ASK
-    consent: bool = False
-    patient: bool = False
-    moved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +96,7 @@ class Opened:
         Raises:
             ManifestError: it is refused.
         """
-        source = as_before(said, settings.database, request.loading.name)
+        source = as_before(said, settings.database, request.options.name)
         return cls(said, source, source.opened(fitted_folder(settings.database)))
 
     def told(
@@ -116,7 +107,7 @@ class Opened:
         It is opened again where the database tells more now: it was of an older version, or loaded
         meanwhile.
         """
-        source, manifest = as_kept(self.said, store, request.loading.name), self.manifest
+        source, manifest = as_kept(self.said, store, request.options.name), self.manifest
         if source != self.source:
             manifest = source.opened(fitted_folder(settings.database))
         teller.say(f"columns   {mapped(manifest)}")
@@ -131,16 +122,19 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
     Raises:
         SettingsError, ManifestError, InvalidRowsError, EngineError: nothing was bought.
     """
+    base = request.options.callback_base
+    announced_at = None if base is None else callback_url(base, settings)
     opened = None if request.source is None else Opened.of(request.source, settings, request)
-    if request.patient and (runner := current_runner(settings.database)) is not None:
+    patient = request.options.wait_for_runner
+    if patient and (runner := current_runner(settings.database)) is not None:
         teller.say(f"waits until the runner ends ({runner})")
-    patience = LONGEST_WAIT if request.patient else PATIENCE
-    consent = request.consent or settings.sandbox
+    patience = LONGEST_WAIT if patient else PATIENCE
+    consent = request.options.yes or settings.sandbox
     with (
         endpoint(settings) as place,
         working_store(settings.database, hooks.clock, lambda: place.owner, patience) as store,
     ):
-        settle_place(store, hooks.clock.now(), teller, place.owner, moved=request.moved)
+        settle_place(store, hooks.clock.now(), teller, place.owner, moved=request.options.moved)
         skipped: list[RowProblem] = []
         if opened is not None:
             manifest = opened.told(store, settings, request, teller)
@@ -155,16 +149,17 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
             code = Exit.STOPPED if paused else _exit_of_left(store, loaded, [])
             _give(store, batches, code, Reason.FINISHED, teller)
             return code
-        named = request.source is not None or request.batch is not None
-        sought = store.loading.note(batch_ids, named=named, pick=request.pick.chooser)
-        looks = request.on_existing is not OnExisting.BUY
+        pick = pick_of(request.options)
+        named = request.source is not None or request.options.batch is not None
+        sought = store.loading.note(batch_ids, named=named, pick=pick.chooser)
+        looks = request.options.on_existing != OnExisting.BUY
         looked_at = hooks.clock.now() if looks else None
         if looks:  # else what was found is released once it is agreed that it may be bought
             looked_for = settle_earlier(
                 store,
                 place,
                 sought,
-                request.on_existing,
+                OnExisting(request.options.on_existing),
                 hooks.clock,
                 teller,
                 quiet=hooks.quiet,
@@ -175,17 +170,19 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
             return Exit.USAGE
         # not before what exists is known
         store.control.ask_for(sought, hooks.clock.now(), again=not looks)
-        policy = replace(
-            request.terms.policy, not_awaited=paused, looked_at=looked_at, looked_for=looked_for
+        facts = RunFacts(
+            not_awaited=paused,
+            looked_at=looked_at,
+            looked_for=looked_for,
+            callback_url=announced_at,
         )
-        terms = replace(request.terms, policy=policy)
-        if terms.download is not None:
-            terms = replace(terms, download=files_from(terms.download, place))
-        result = run_batches(store, place, terms, batch_ids, hooks, teller.say)
+        result = run_batches(
+            store, place, request.options, batch_ids, hooks, teller.say, facts=facts
+        )
         code = exit_of_run(
             result.ending,
             result.judged,
-            files_wanted=request.terms.download is not None,
+            files_wanted=request.options.folder is not None,
             surplus=result.surplus,
             guests=result.guests,
         )
@@ -208,9 +205,13 @@ def _load(
     consent: bool,
 ) -> tuple[list[int], list[RowProblem]]:
     now = hooks.clock.now()
-    ask = teller.can_ask() and not request.consent
-    options = replace(request.loading, quiet=hooks.quiet, ask_gone=ask, comments=request.consent)
-    if not request.pick.everything:
+    ask = teller.can_ask() and not request.options.yes
+    options = replace(
+        load_options(request.options, quiet=hooks.quiet),
+        ask_gone=ask,
+        comments=request.options.yes,
+    )
+    if not pick_of(request.options).everything:
         options = replace(options, held_back=HeldBack.LEFT_OUT)
     elif consent or is_capped(store, manifest, options.name, request.caps):
         options = replace(options, held_back=HeldBack.NOT_LOOKED)
@@ -252,11 +253,11 @@ def _loaded(
 
 def _resume(store: Store, request: StartRequest, hooks: Hooks, teller: Teller) -> list[int]:
     with store.queries.snapshot() as seen:
-        found = seen.batches(request.batch)
+        found = seen.batches(request.options.batch)
         if not found:
             raise NotFoundError("the database has no batch yet: 'batchsora run MANIFEST' loads one")
         batch_ids = [batch.id for batch in found]
-        if request.batch is None:
+        if request.options.batch is None:
             stand = seen.statuses()
             batch_ids = [
                 batch.id
@@ -284,7 +285,7 @@ def _paused(store: Store, batch_ids: list[int], teller: Teller) -> tuple[list[in
 
 
 def _unfinished(batch: BatchStatus, request: StartRequest) -> bool:
-    files = request.terms.download is not None and batch.files_missing > 0
+    files = request.options.folder is not None and batch.files_missing > 0
     unasked = sum(batch.held_back.get(reason, 0) for reason in ASKED_BY_NAME)
     return bool(batch.left - unasked or files)
 
@@ -315,7 +316,7 @@ def _may_spend(store: Store, sought: Sought, request: StartRequest, teller: Tell
 
 def _to_be_spent(store: Store, sought: Sought, request: StartRequest) -> tuple[int, str, bool]:
     """Say how many jobs would be bought, what for, and whether each batch of them has a cap."""
-    overruled = sought.overruled(again=request.on_existing is OnExisting.BUY)
+    overruled = sought.overruled(again=request.options.on_existing == OnExisting.BUY)
     jobs, cost, unpriced, capped = 0, 0, 0, True
     with store.queries.snapshot() as seen:
         known = seen.prices()
@@ -334,11 +335,6 @@ def _to_be_spent(store: Store, sought: Sought, request: StartRequest) -> tuple[i
     return jobs, wording.cost_text(cost, unpriced), capped
 
 
-def files_from(download: DownloadPolicy, place: Endpoint) -> DownloadPolicy:
-    """Take files from this machine where the API is here too, or a person said so."""
-    return replace(download, allow_private=download.allow_private or place.private_files)
-
-
 def _tell(
     store: Store,
     result: RunResult,
@@ -347,7 +343,7 @@ def _tell(
     request: StartRequest,
     teller: Teller,
 ) -> None:
-    for line in wording.ended(result, skipped, request.terms.download):
+    for line in wording.ended(result, skipped, request.options.folder):
         teller.say(line)
     _give(store, result.batches, code, result.ending.reason, teller)
 

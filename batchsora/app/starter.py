@@ -1,69 +1,62 @@
 """What a folder begins with: a commented configuration and a first manifest."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from batchsora.config import FILE
+from batchsora.config import FILE, KEYS
+from batchsora.option_kinds import Kind, Option
 from batchsora.settings import SettingsError
 
 MANIFEST: Final = "prompts.csv"
 
-CONFIGURATION: Final = """\
+HEAD: Final = """\
 # The configuration of batchsora for this folder. Take the '#' away from a line to set it.
 #
 # A flag goes before the environment, that before the manifest, and that before this file;
 # 'batchsora doctor' shows what counts, and where it comes from. Every key is the option of the same
 # name: 'batchsora run --help' tells about each. A token never stands here: 'batchsora login'.
-
-# Where the jobs are kept.
-# db = "batchsora.db"
-
-# Where the API is, and a file with the token instead of the system keyring.
-# base-url = "https://platform.runblob.io"
-# token-file = "~/.config/batchsora/token"
-
-# --- Money, in US dollars ---------------------------------------------------------------------
-
-# The cap that a batch begins with, when neither --budget nor its manifest says one.
-# budget = 6.00
-# The highest price to pay for one video, and what the account shall keep, to begin with.
-# max-price = 0.15
-# min-balance = 1.00
-# The cap of each day, over all batches, to begin with, and whose days these are.
-# day-budget = 20.00
-# time-zone = "Europe/Berlin"
-# Failed videos that your account gets its money back for: "none", "system" or "all".
-# refunds = "none"
-# Wait for money instead of ending without it.
-# wait-for-funds = false
-
-# --- Pace and patience, in seconds --------------------------------------------------------------
-
-# Unfinished videos at the same time, and submissions a second (0: no limit).
-# max-in-flight = 16
-# rate = 5
-# poll-interval = 5
-# request-timeout = 60
-# generation-timeout = 1800
-# How long a submission in doubt is looked for.
-# grace = 180
-# New attempts after the provider's own failures.
-# retries = 2
-# Where 'batchsora web --webhooks' is reached, so that the API tells when a video is finished.
-# callback-base = "https://videos.example"
-
-# --- Files ----------------------------------------------------------------------------------------
-
-# download = "videos"
-# Bytes a second for all downloads together; 0: no limit.
-# download-rate = "2M"
-
+# Budgets are what a batch, or a database, begins with: what was kept is never raised by this file.
+"""
+TAIL: Final = """
 # A table counts for one command alone:
 # [plan]
 # rate = 2
 """
+LINE: Final = 100
+"""Characters of a heading."""
+
+
+def configuration(keys: Mapping[str, Option] = KEYS) -> str:
+    """Write a configuration in which every key stands commented out."""
+    parts = [HEAD]
+    everywhere = "Where things are"
+    titles = {key: everywhere if one.shared is None else one.group for key, one in keys.items()}
+    for title in dict.fromkeys(titles.values()):
+        parts.append(f"\n# --- {title} ".ljust(LINE, "-") + "\n\n")
+        parts += [
+            f"# {one.help}{_choices(one)}\n# {key} = {_example(one)}\n"
+            for key, one in keys.items()
+            if titles[key] == title
+        ]
+    return "".join([*parts, TAIL])
+
+
+def _choices(option: Option) -> str:
+    return f" One of {', '.join(option.choices)}." if option.choices else ""
+
+
+def _example(option: Option) -> str:
+    """Return a value as it stands in the file: an example, or the default."""
+    default = option.shown_default if option.default is None else option.default
+    if option.example:
+        return option.example
+    if option.kind in (Kind.TEXT, Kind.PATH):
+        return f'"{default}"'
+    return str(default).lower() if isinstance(default, bool) else f"{float(default):g}"
+
 
 ROWS: Final = """\
 id,prompt,orientation,duration,campaign
@@ -90,7 +83,7 @@ def begin(folder: Path) -> Begun:
     begun = Begun([], [])
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path, text in ((folder / FILE, CONFIGURATION), (folder / MANIFEST, ROWS)):
+        for path, text in ((folder / FILE, configuration()), (folder / MANIFEST, ROWS)):
             try:
                 with path.open("x", encoding="utf-8", newline="") as file:
                     file.write(text)

@@ -3,19 +3,19 @@
 import asyncio
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from batchsora.app.databases import existing_store, working_store
 from batchsora.app.exits import Exit, exit_of_jobs
 from batchsora.app.files import fetch_files
+from batchsora.app.from_options import RunFacts, download_policy
 from batchsora.app.known import owner_of
 from batchsora.app.moved import settle_place
 from batchsora.app.progress import ENDS, Progress, jobs_look
-from batchsora.app.run import RunResult, RunTerms, Until, changes, run_batches
+from batchsora.app.run import RunResult, Until, changes, run_batches
 from batchsora.app.session import Endpoint, Hooks, endpoint
-from batchsora.app.start import Teller, files_from
-from batchsora.download import DownloadPolicy
+from batchsora.app.start import Teller
+from batchsora.options import RunOptions
 from batchsora.settings import Settings
 from jobs.ending import Ending, Reason
 from jobs.errors import DatabaseLockedError, DatabaseUnusableError
@@ -59,8 +59,7 @@ def is_left(job: JobRow) -> bool:
 
 def wait(
     keys: Sequence[str],
-    batch: str | None,
-    terms: RunTerms,
+    options: RunOptions,
     settings: Settings,
     hooks: Hooks,
     teller: Teller,
@@ -69,8 +68,7 @@ def wait(
 
     Args:
         keys: of jobs; none means all that are under way.
-        batch: only of this batch.
-        terms: for polling; its files are fetched at the end.
+        options: which batch, how often to poll, and where files are downloaded at the end.
         settings: of the command.
         hooks: time and chance.
         teller: speaks to the person.
@@ -82,13 +80,12 @@ def wait(
         jobs.errors.NotFoundError: there is no such job or batch.
     """
     with existing_store(settings.database) as store:
-        job_ids = _chosen(store, keys, batch)
+        job_ids = _chosen(store, keys, options.batch)
     if not job_ids:
         teller.say("nothing is under way")
         return Exit.DONE, []
-    looking = replace(terms, policy=replace(terms.policy, buys=False))
-    ending = finish(job_ids, looking, settings, hooks, teller)
-    return conclude(ending, job_ids, terms.download, settings, hooks)
+    ending = finish(job_ids, options, settings, hooks, teller, buys=False)
+    return conclude(ending, job_ids, options, settings, hooks)
 
 
 def _chosen(store: Store, keys: Sequence[str], batch: str | None) -> list[int]:
@@ -105,7 +102,7 @@ Done = Callable[[QueryStore], bool]
 
 def finish(
     job_ids: Sequence[int],
-    terms: RunTerms,
+    options: RunOptions,
     settings: Settings,
     hooks: Hooks,
     teller: Teller,
@@ -113,12 +110,13 @@ def finish(
     done: Done | None = None,
     hand: Callable[[Store], Ending | None] | None = None,
     enough: float | None = None,
+    buys: bool = True,
 ) -> Ending:
     """Bring jobs to their end, as a runner or beside the one that is alive.
 
     Args:
         job_ids: numbers of jobs.
-        terms: to run them on.
+        options: to run them with.
         settings: of the command.
         hooks: time and chance.
         teller: speaks to the person.
@@ -126,16 +124,18 @@ def finish(
         hand: hands them to a runner that is alive and serves, or returns why there is no more to
             wait for. Without it that runner is watched, and what it does not buy is left.
         enough: seconds after which what a lasting runner still has in hand is waited for no more.
+        buys: False submits nothing.
     """
     done = over(job_ids) if done is None else done
     while True:
         try:
-            with working_store(
-                settings.database, hooks.clock, lambda: owner_of(settings), brief=True
-            ) as store:
-                mine = replace(terms, download=None)
-                with endpoint(settings) as place:
-                    return serve(store, job_ids, place, mine, hooks, teller, done).ending
+            with (
+                working_store(
+                    settings.database, hooks.clock, lambda: owner_of(settings), brief=True
+                ) as store,
+                endpoint(settings) as place,
+            ):
+                return serve(store, job_ids, place, options, hooks, teller, done, buys=buys).ending
         except DatabaseLockedError:
             with existing_store(settings.database) as store:
                 ending = None if hand is None else hand(store)
@@ -157,24 +157,27 @@ def serve(
     store: Store,
     job_ids: Sequence[int],
     place: Endpoint,
-    terms: RunTerms,
+    options: RunOptions,
     hooks: Hooks,
     teller: Teller,
     done: Done,
     *,
-    moved: bool = False,
+    buys: bool = True,
 ) -> RunResult:
     """Run these jobs, and nothing else, until something is so; the runner's lock is held.
+
+    No file is downloaded.
 
     Raises:
         jobs.errors.DatabaseUnusableError: the database is no longer this run's, or was used on
             another machine last and nobody said that it was ``moved`` here.
     """
-    if terms.policy.buys:
-        settle_place(store, hooks.clock.now(), teller, place.owner, moved=moved)
+    if buys:
+        settle_place(store, hooks.clock.now(), teller, place.owner, moved=options.moved)
     store.control.hand_over(job_ids)
     until = Until(done, jobs_look(store, job_ids))
-    result = run_batches(store, place, terms, [], hooks, teller.say, until)
+    facts = RunFacts(buys=buys, downloads=False)
+    result = run_batches(store, place, options, [], hooks, teller.say, until, facts)
     if result.ending.reason is Reason.DATABASE:  # nothing can be read there of what was bought
         raise DatabaseUnusableError(result.ending.message)
     return result
@@ -228,22 +231,26 @@ def watch(
 def conclude(
     ending: Ending,
     job_ids: Sequence[int],
-    download: DownloadPolicy | None,
+    options: RunOptions,
     settings: Settings,
     hooks: Hooks,
+    *,
+    flat: bool = False,
 ) -> tuple[Exit, list[JobRow]]:
     """Fetch the files of jobs if they are wanted, and say how everything stands."""
     with existing_store(settings.database) as store:
         found = find(store, job_ids)
         missing = [job for job in found if job.state == JobState.COMPLETED and not _is_here(job)]
-        if download is not None and missing and ending.reason is not Reason.INTERRUPTED:
+        folder, stopped = options.folder, ending.reason is Reason.INTERRUPTED
+        if folder is not None and missing and not stopped:
             with endpoint(settings) as place:
-                policy = files_from(download, place)
+                private = place.private_files
+                policy = download_policy(options, folder, private_files=private, flat=flat)
                 for batch in {job.batch for job in missing}:
                     names = [job.key for job in missing if job.batch == batch]
                     fetch_files(store, place, policy, batch, names, hooks)
             found = find(store, job_ids)
-    return exit_of_jobs(ending, found, files_wanted=download is not None), found
+    return exit_of_jobs(ending, found, files_wanted=options.folder is not None), found
 
 
 def _is_here(job: JobRow) -> bool:

@@ -1,12 +1,12 @@
 """What a run says to a person: what was loaded, what it may cost, how it ended, what to do."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from shlex import quote
 
 from batchsora.app import held
 from batchsora.app.prices import odd_lines
 from batchsora.app.run import RunResult
-from batchsora.download import DownloadPolicy
 from batchsora.manifest.errors import RowProblem
 from jobs.ending import Ending, Reason
 from jobs.money import usd_text
@@ -173,17 +173,15 @@ def no_consent_for_one() -> str:
     )
 
 
-def ended(
-    result: RunResult, skipped: list[RowProblem], download: DownloadPolicy | None
-) -> Iterable[str]:
+def ended(result: RunResult, skipped: list[RowProblem], folder: Path | None) -> Iterable[str]:
     """Say how a run ended and what to type next."""
     batches = result.batches
     for batch in batches:
         yield _batch_line(batch)
-    if result.downloads.fetched and download is not None:
-        yield f"{result.downloads.fetched} file(s) fetched into {download.folder}/"
+    if result.downloads.fetched and folder is not None:
+        yield f"{result.downloads.fetched} file(s) fetched into {folder}/"
     missing = sum(batch.files_missing for batch in batches)
-    if missing and download is not None:
+    if missing and folder is not None:
         for key, error in list(result.downloads.failed.items())[:SHOWN]:
             yield f"the file of {key} is missing: {error}"
         yield f"{missing} file(s) still missing: 'batchsora download' fetches them at no cost"

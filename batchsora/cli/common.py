@@ -3,7 +3,7 @@
 import functools
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
 
@@ -12,8 +12,11 @@ from click.core import ParameterSource
 
 from batchsora.cli.colours import painted, wanted
 from batchsora.cli.configured import GLOBAL_KEYS, check_found
+from batchsora.cli.flags import add
 from batchsora.cli.text import Painted, clean, folded, printable_json
 from batchsora.cli.undecoded import decode
+from batchsora.option_kinds import options_of
+from batchsora.options import GlobalOptions
 
 if TYPE_CHECKING:
     import re
@@ -24,16 +27,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-GLOBALS: Final = (
-    "db",
-    "base_url",
-    "token_file",
-    "config",
-    "log_file",
-    "json",
-    "verbose",
-    "quiet",
-)
+GLOBALS: Final = tuple(options_of(GlobalOptions))
 WITHOUT_CONFIGURATION: Final = ("init", "doctor", "completion")
 """Commands that help with a configuration which can't be used, and so must not stop at it."""
 
@@ -295,50 +289,6 @@ def _configure(context: click.Context, _: click.Parameter, value: str | None) ->
 def global_options(function: F) -> F:
     """Add the options that every command takes, before or after its name."""
 
-    @click.option(
-        "--db",
-        metavar="PATH|URL",
-        envvar="BATCHSORA_DB",
-        help="The database (BATCHSORA_DB; batchsora.db).",
-    )
-    @click.option(
-        "--base-url",
-        metavar="URL",
-        envvar="BATCHSORA_BASE_URL",
-        help="The API's address (BATCHSORA_BASE_URL).",
-    )
-    @click.option(
-        "--token-file",
-        metavar="FILE",
-        type=click.Path(dir_okay=False),
-        envvar="BATCHSORA_TOKEN_FILE",
-        help="Where the token is, if not in RUNBLOB_API_KEY.",
-    )
-    @click.option(
-        "--config",
-        metavar="FILE",
-        type=click.Path(dir_okay=False),
-        envvar="BATCHSORA_CONFIG",
-        is_eager=True,
-        callback=_configure,
-        help="The configuration (BATCHSORA_CONFIG; batchsora.toml).",
-    )
-    @click.option(
-        "--log-file",
-        metavar="FILE",
-        type=click.Path(dir_okay=False),
-        envvar="BATCHSORA_LOG_FILE",
-        help="Append the whole log, as JSON lines.",
-    )
-    @click.option(
-        "--json",
-        is_flag=True,
-        is_eager=True,
-        callback=_expect_json,
-        help="One JSON document on stdout.",
-    )
-    @click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
-    @click.option("-q", "--quiet", is_flag=True, help="Only warnings, errors and results.")
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         context = click.get_current_context()
@@ -351,4 +301,13 @@ def global_options(function: F) -> F:
         check_found(cli.configuration, context)
         return function(*args, **kwargs)
 
-    return wrapper  # type: ignore[return-value]
+    command: Any = wrapper
+    for known in reversed([*options_of(GlobalOptions).values()]):
+        command = add(known, **_MORE.get(known.name, {}))(command)
+    return command  # type: ignore[no-any-return]
+
+
+_MORE: Final[Mapping[str, Mapping[str, Any]]] = {
+    "config": {"is_eager": True, "callback": _configure},
+    "json": {"is_eager": True, "callback": _expect_json},
+}

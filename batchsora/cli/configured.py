@@ -1,12 +1,15 @@
 """What a configuration file says, as the defaults of a command's own options."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 from click.core import ParameterSource
 
+from batchsora.option_kinds import options_of
+from batchsora.options import GlobalOptions, RunOptions
+
 if TYPE_CHECKING:
+    from batchsora.app.loading import Caps
     from batchsora.config import Configuration
 
 
@@ -64,27 +67,20 @@ def check_found(
             configuration.check_found(name, key, agreed=agreed)
 
 
-GLOBAL_KEYS: Final = {"db": "db", "base-url": "base_url", "token-file": "token_file"}
+GLOBAL_KEYS: Final = {
+    known.flag: name for name, known in options_of(GlobalOptions).items() if known.found is not None
+}
 """Keys of the options that all commands share, and may stand before the command's name."""
 
 
-_CAPS: Final = {
-    "batch": "budget",
-    "day": "day_budget",
-    "max_price": "max_price",
-    "min_balance": "min_balance",
-}
-
-
-def caps_said(context: click.Context, flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Tell a command's caps by how they were said, as :class:`~batchsora.app.loading.Caps` does.
+def caps_said(context: click.Context, options: RunOptions) -> "Caps":
+    """Return a command's caps by how they were said.
 
     A flag counts at once; what the configuration says, only where nothing is kept yet.
     """
-    said: dict[str, Any] = {}
-    begin: dict[str, Any] = {}
-    for cap, name in _CAPS.items():
-        if name in flags:
-            file = context.get_parameter_source(name) is ParameterSource.DEFAULT_MAP
-            (begin if file else said)[cap] = flags[name]
-    return said | {"begin": begin}
+    from batchsora.app.from_options import caps_of
+
+    file = ParameterSource.DEFAULT_MAP
+    return caps_of(
+        options, [name for name in context.params if context.get_parameter_source(name) is file]
+    )

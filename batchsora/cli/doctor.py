@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from batchsora.cli.common import GLOBALS, Cli, global_options
-from batchsora.cli.configured import check_found, defaults, option_of
+from batchsora.cli.configured import check_found, defaults
 from batchsora.cli.text import Painted
 
 if TYPE_CHECKING:
@@ -138,22 +138,14 @@ def _settings(
         check_found(cli.configuration, asked)
     except (SettingsError, click.UsageError) as error:
         checks.append(wrong("settings", str(error), "run would stop at it"))
-    known = {
-        "db": DEFAULT_DATABASE,
-        "base_url": DEFAULT_BASE_URL,
-        "folder": "videos",
-        "poll_interval": 5,
-        "time_zone": "UTC",
-        "refunds": "none",
-    }
+    known = {"db": DEFAULT_DATABASE, "base_url": DEFAULT_BASE_URL}
     rows = []
-    for key in KEYS:
-        param = option_of(run, key)
-        name = "" if param is None or param.name is None else param.name
+    for key, option in KEYS.items():
+        name = option.dest
         value, source = asked.params.get(name), asked.get_parameter_source(name)
         if name in GLOBALS:
             value, source = cli.option(name), cli.source(name)
-        value = known.get(name) if value is None else value
+        value = known.get(name, option.shown_default or None) if value is None else value
         rows.append(
             {
                 "setting": key,

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from batchsora.cli.common import Cli, global_options
-from batchsora.cli.completing import batches, jobs
-from batchsora.cli.rates import rate_option
+from batchsora.cli.completing import jobs
+from batchsora.cli.flags import options
+from batchsora.options import RunOptions
 
 if TYPE_CHECKING:
     from batchsora.download import DownloadReport
@@ -15,34 +16,10 @@ if TYPE_CHECKING:
 
 @click.command("download", short_help="Fetch files that are missing, at no cost.")
 @click.argument("job", nargs=-1, shell_complete=jobs)
-@click.option("--batch", shell_complete=batches, help="Only this batch.")
-@click.option(
-    "--download",
-    "folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("videos"),
-    show_default=True,
-    help="Where the files go.",
-)
-@rate_option
-@click.option(
-    "--allow-private-downloads",
-    "private",
-    is_flag=True,
-    help="Accept files from this machine and private networks.",
-)
+@options(RunOptions, "download")
 @global_options
 @click.pass_obj
-def command(
-    cli: Cli,
-    /,
-    job: tuple[str, ...],
-    batch: str | None,
-    folder: Path,
-    download_rate: int | None,
-    *,
-    private: bool,
-) -> int:
+def command(cli: Cli, /, job: tuple[str, ...], options: RunOptions) -> int:
     """Fetch the files of completed jobs that are missing, or of each JOB. It costs nothing.
 
     Files that were deleted are fetched again while the provider still has them.
@@ -54,15 +31,14 @@ def command(
     """
     from batchsora.app.databases import existing_store
     from batchsora.app.files import fetch_files
+    from batchsora.app.from_options import download_policy
     from batchsora.app.session import endpoint
-    from batchsora.download import DownloadPolicy
 
     settings = cli.settings()
     with endpoint(settings) as place, existing_store(settings.database) as store:
-        policy = DownloadPolicy(
-            folder, allow_private=private or place.private_files, rate=download_rate or 0
-        )
-        report = fetch_files(store, place, policy, batch, job, cli.hooks)
+        private = place.private_files
+        policy = download_policy(options, options.download or Path(), private_files=private)
+        report = fetch_files(store, place, policy, options.batch, job, cli.hooks)
     for key, error in report.failed.items():
         cli.say(f"the file of {key} is missing: {error}")
     cli.result(

@@ -1,16 +1,19 @@
 """``batchsora generate``: one video, as safe as any row."""
 
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from batchsora.cli.common import Cli, global_options
-from batchsora.cli.rates import rate_option
-from batchsora.cli.run import SECONDS, USD, moved_option
+from batchsora.cli.configured import caps_said
+from batchsora.cli.flags import Grouped, options
+from batchsora.options import RunOptions
 
 
-@click.command("generate", short_help="Buy one video: submit, and wait for it with --wait.")
+@click.command(
+    "generate", cls=Grouped, short_help="Buy one video: submit, and wait for it with --wait."
+)
 @click.argument("prompt")
 @click.option("--image", help="To start from: a path, a web address or a data URI.")
 @click.option("--orientation", help="9:16 (portrait) or 16:9 (landscape).  [default: 9:16]")
@@ -18,31 +21,11 @@ from batchsora.cli.run import SECONDS, USD, moved_option
 @click.option("--campaign", help="Counts under this campaign's cap in the batch 'adhoc'.")
 @click.option("--callback-url", metavar="URL", help="Where the API announces the end.")
 @click.option("--wait", is_flag=True, help="Wait for the video, with progress.")
-@click.option(
-    "--download",
-    "folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Wait, and fetch the file into this folder.",
-)
-@rate_option
-@click.option("--budget", type=USD, metavar="USD", help="Cap of the batch 'adhoc', kept with it.")
-@click.option("--max-price", type=USD, metavar="USD", help="Highest price to pay.")
-@click.option("--min-balance", type=USD, metavar="USD", help="What the account shall keep.")
-@click.option("--poll-interval", type=SECONDS, help="Seconds between looks.  [default: 5]")
-@click.option(
-    "--grace",
-    type=SECONDS,
-    default=180.0,
-    show_default=True,
-    help="Seconds for which a submission in doubt is looked for.",
-)
-@click.option("--again", is_flag=True, help="Although the same video is under way.")
-@click.option("--yes", is_flag=True, help="Spend without asking.")
-@moved_option
-@click.option("--sandbox", is_flag=True, help="Rehearse on this machine: no money, a real file.")
+@click.option("--again", is_flag=True, help="Buy it although the same video is under way.")
+@options(RunOptions, "generate")
 @global_options
 @click.pass_obj
-def command(cli: Cli, /, prompt: str, **flags: Any) -> int:
+def command(cli: Cli, /, prompt: str, options: RunOptions, **flags: Any) -> int:
     """Buy one video of PROMPT. It is a row of the batch 'adhoc', and as safe as any row.
 
     Beside a run in another terminal, that run buys it: without --wait, it is enough to end with 0
@@ -59,30 +42,17 @@ def command(cli: Cli, /, prompt: str, **flags: Any) -> int:
       batchsora generate "the cat wakes up" --image cat.jpg --duration 15 --download .
     """
     from batchsora.app.generate import OPTIONS, GenerateRequest, generate
-    from batchsora.app.loading import Caps
-    from batchsora.app.terms import run_terms
     from batchsora.app.views import job_json
-    from batchsora.cli.configured import caps_said
 
-    rehearsal, folder = flags["sandbox"], flags["folder"]
     request = GenerateRequest(
         prompt=prompt,
         options={name: flags[name] for name in OPTIONS if flags[name] is not None},
-        caps=Caps(**caps_said(click.get_current_context(), flags)),
-        terms=run_terms(
-            folder,
-            rehearsal=rehearsal,
-            flat=True,
-            download_rate=flags["download_rate"] or 0,
-            poll_interval=flags["poll_interval"],
-            grace=flags["grace"],
-        ),
-        wait=flags["wait"] or folder is not None,
+        run=replace(options, no_download=options.download is None),
+        caps=caps_said(click.get_current_context(), options),
+        wait=flags["wait"] or options.download is not None,
         again=flags["again"],
-        moved=flags["moved"],
-        consent=flags["yes"],
     )
-    code, job = generate(request, cli.settings(sandbox=rehearsal), cli.hooks, cli)
+    code, job = generate(request, cli.settings(sandbox=options.sandbox), cli.hooks, cli)
     cli.result(job_json(job), lambda: line(job))
     return int(code)
 

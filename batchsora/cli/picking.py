@@ -1,16 +1,8 @@
 """Options with which commands pick jobs, named alike in all of them."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
-
 import click
 
 from batchsora.cli.completing import batches, jobs
-
-if TYPE_CHECKING:
-    from batchsora.app.picks import Pick
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 STATES = (
     "queued",
@@ -43,34 +35,3 @@ search_option = click.option(
 )
 jobs_argument = click.argument("job", nargs=-1, shell_complete=jobs)
 yes_option = click.option("--yes", is_flag=True, help="Do it without asking.")
-
-
-def pick_options(function: F) -> F:
-    """Add the options that try a manifest with some of its rows."""
-    for option in (
-        click.option("--seed", type=int, default=0, show_default=True, help="Of --sample."),
-        click.option(
-            "--sample",
-            type=click.IntRange(1, 1000),
-            metavar="N",
-            help="Only N rows by chance; the same ones each time, by the seed.",
-        ),
-        click.option(
-            "--first", type=click.IntRange(min=1), metavar="N", help="Only the first N rows."
-        ),
-    ):
-        function = option(function)
-    return function
-
-
-def pick_of(first: int | None, sample: int | None, seed: int) -> "Pick":
-    """Read the options together.
-
-    Raises:
-        click.UsageError: both ways to pick were said.
-    """
-    from batchsora.app.picks import Pick
-
-    if first is not None and sample is not None:
-        raise click.UsageError("give --first or --sample, not both")
-    return Pick(first, sample, seed)

@@ -2,49 +2,31 @@
 
 import shutil
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from batchsora.cli.common import Cli, global_options
-from batchsora.cli.picking import pick_of, pick_options
-from batchsora.cli.reading import reading_options
+from batchsora.cli.flags import Grouped, options
 from batchsora.cli.text import Painted
+from batchsora.options import ReadingOptions, RunOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchsora.app.manifests import Source
     from batchsora.app.plan import Plan
     from batchsora.settings import Settings
 
 
-@click.command("plan", short_help="What a manifest would buy, and what it costs.")
+@click.command("plan", cls=Grouped, short_help="What a manifest would buy, and what it costs.")
 @click.argument("manifest", type=click.Path(path_type=Path))
-@click.option("--name", help="Of the batch (default: the manifest's own, or its file's).")
-@click.option("--max-in-flight", type=click.IntRange(1, 100_000), default=16, show_default=True)
-@click.option("--rate", type=click.FloatRange(min=0), default=5.0, show_default=True)
-@pick_options
-@reading_options
-@click.option("--sandbox", is_flag=True, help="As a rehearsal sees it.")
+@options(RunOptions, "plan")
+@options(ReadingOptions, "plan", into="reading")
 @global_options
 @click.pass_obj
-def command(
-    cli: Cli,
-    /,
-    manifest: Path,
-    name: str | None,
-    max_in_flight: int,
-    rate: float,
-    first: int | None,
-    sample: int | None,
-    seed: int,
-    source: "Callable[[Path], Source]",
-    *,
-    sandbox: bool,
-) -> int:
+def command(cli: Cli, /, manifest: Path, options: RunOptions, reading: ReadingOptions) -> int:
     """Show what MANIFEST would buy: rows, errors, cost, time, balance. Nothing is written or paid.
 
     Works without token, network and database. Ends with 2 when a row is invalid, or where
@@ -57,22 +39,22 @@ def command(
       batchsora plan images/ --prompt "Animate this"
     """
     from batchsora.app.databases import existing_store
-    from batchsora.app.plan import Pace, limits, make_plan, plan_json
+    from batchsora.app.from_options import source_of
+    from batchsora.app.plan import limits, make_plan, plan_json
     from batchsora.app.remembered import as_before, words_used
     from batchsora.app.wording import some
     from jobs.schema import version
 
-    settings = cli.settings(sandbox=sandbox)
-    pace, pick = Pace(max_in_flight, rate), pick_of(first, sample, seed)
-    chosen = as_before(source(manifest), settings.database, name)
+    settings = cli.settings(sandbox=options.sandbox)
+    chosen = as_before(source_of(manifest, reading), settings.database, options.name)
     with chosen.looked_at(settings.database) as opened:
         if version(settings.database) is None:
-            plan = make_plan(opened, name, None, pace, pick, quiet=cli.quiet)
+            plan = make_plan(opened, options, None, quiet=cli.quiet)
         else:
             with existing_store(settings.database) as store:
-                plan = make_plan(opened, name, store, pace, pick, quiet=cli.quiet)
+                plan = make_plan(opened, options, store, quiet=cli.quiet)
         plan.kept = words_used(chosen, opened)
-    if not sandbox:
+    if not options.sandbox:
         _ask_balance(plan, settings)
     plan.warnings += limits(plan)
     for problem in plan.problems[:50]:
@@ -193,7 +175,7 @@ def _money(plan: "Plan") -> Iterator[str]:
     used = f", of which {_usd(plan.used)} is used" if plan.used and plan.cap is not None else ""
     yield f"cap       {_usd(plan.cap, 'none')}{used}"
     yield f"balance   {_usd(plan.balance, 'not known')}"
-    together = plan.pace.max_in_flight
+    together = plan.options.max_in_flight
     yield f"time      about {_time_text(plan.seconds)}, with {together} at the same time"
 
 

@@ -3,21 +3,17 @@
 import click
 
 from batchsora.cli.common import Cli, global_options
+from batchsora.cli.flags import options
+from batchsora.options import RunOptions
 
 
 @click.command("reconcile", short_help="Settle doubts now; compare rows with the account.")
-@click.option(
-    "--grace",
-    type=click.FloatRange(min=0.05, max=7 * 86400),
-    default=180.0,
-    show_default=True,
-    help="Seconds for which a submission in doubt is looked for.",
-)
+@options(RunOptions, "reconcile")
 @click.option("--no-wait", is_flag=True, help="Look once; leave what needs time for later.")
 @click.option("--adopt", is_flag=True, help="Take orphans over for queued rows of the same prompt.")
 @global_options
 @click.pass_obj
-def command(cli: Cli, /, grace: float, *, no_wait: bool, adopt: bool) -> int:
+def command(cli: Cli, /, options: RunOptions, *, no_wait: bool, adopt: bool) -> int:
     """Settle what is in doubt, and set our books beside the provider's.
 
     Nothing is bought. Orphans are generations of the account that belong to no row: made by
@@ -31,6 +27,7 @@ def command(cli: Cli, /, grace: float, *, no_wait: bool, adopt: bool) -> int:
     from batchsora.app.exits import Exit
     from batchsora.app.reconcile import ReconcileRequest, reconcile
 
+    grace = options.grace
     request = ReconcileRequest(
         grace=grace, poll_interval=min(5.0, grace), wait=not no_wait, adopt=adopt
     )

@@ -5,23 +5,16 @@ from datetime import timedelta
 import click
 
 from batchsora.cli.common import Cli, global_options
-from batchsora.cli.completing import batches, jobs
+from batchsora.cli.completing import jobs
+from batchsora.cli.flags import options
+from batchsora.options import RunOptions
 
 
 @click.command("resolve", short_help="Settle a job whose submission is in doubt.")
 @click.argument("job", shell_complete=jobs)
-@click.option(
-    "--batch", shell_complete=batches, help="The job's batch, where several have that key."
-)
+@options(RunOptions, "resolve")
 @click.option("--generation", metavar="ID", help="It was made: this generation is the job's.")
 @click.option("--never-made", is_flag=True, help="It was not made: queue the job again.")
-@click.option(
-    "--grace",
-    type=click.FloatRange(min=0),
-    default=180.0,
-    show_default=True,
-    help="Seconds for which a submission may still turn up.",
-)
 @click.option(
     "--force",
     is_flag=True,
@@ -34,9 +27,8 @@ def command(
     cli: Cli,
     /,
     job: str,
-    batch: str | None,
+    options: RunOptions,
     generation: str | None,
-    grace: float,
     *,
     never_made: bool,
     force: bool,
@@ -59,14 +51,14 @@ def command(
         raise click.UsageError("say either --generation ID or --never-made")
     settings = cli.settings()
     with existing_store(settings.database) as store:
-        found = store.queries.job(job, batch)
+        found = store.queries.job(job, options.batch)
         said = resolve(
             store,
             settings,
             cli.hooks.clock,
             found,
             generation,
-            grace=timedelta(seconds=grace),
+            grace=timedelta(seconds=options.grace),
             force=force,
         )
     cli.result({"job": found.key, "batch": found.batch, "generation_id": generation}, lambda: said)

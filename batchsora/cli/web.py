@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from batchsora.cli.common import Cli, global_options
+from batchsora.cli.flags import options, read
+from batchsora.options import RunOptions
 
 if TYPE_CHECKING:
     from batchsora.app.loading import Caps
@@ -31,15 +33,7 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where the password is, if not in BATCHSORA_WEB_PASSWORD.",
 )
-@click.option(
-    "--download",
-    "folder",
-    metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("videos"),
-    show_default=True,
-    help="Where the files of runs that are started here go.",
-)
+@options(RunOptions, "web")
 @click.option("--webhooks", is_flag=True, help="Take the API's callbacks ('run --callback-base').")
 @click.option("--no-browser", is_flag=True, help="Open no browser.")
 @global_options
@@ -51,7 +45,7 @@ def command(
     port: int | None,
     names: tuple[str, ...],
     password_file: Path | None,
-    folder: Path,
+    options: RunOptions,
     *,
     webhooks: bool,
     no_browser: bool,
@@ -87,7 +81,7 @@ def command(
         port,
         names,
         password_file,
-        folder,
+        options.download or Path(),
         browser=browser,
         webhooks=webhooks,
         standing=standing,
@@ -104,10 +98,10 @@ def _standing(cli: Cli) -> "Caps":
         SettingsError: the runs that are started here would refuse the configuration.
     """
     from batchsora.cli import run
-    from batchsora.cli.configured import check_found
+    from batchsora.cli.configured import caps_said, check_found
 
     context = click.get_current_context()
     with run.command.make_context("run", [], parent=context.parent) as bare:
         # whoever starts a run on the page has agreed to its cap, and the page names the folder
         check_found(cli.configuration, bare, agreed=True)
-        return run.caps_of(bare.params, bare)
+        return caps_said(bare, read(RunOptions, "run", bare.params))

@@ -17,13 +17,13 @@ from batchsora.app.databases import existing_store
 from batchsora.app.loading import ADHOC
 from batchsora.app.manifests import Source, sha256_of
 from batchsora.app.moved_sheets import moved_sheet
-from batchsora.app.picks import EVERY_ROW, Pick
-from batchsora.app.plan import Pace, Plan, limits, make_plan
+from batchsora.app.plan import Plan, limits, make_plan
 from batchsora.app.remembered import as_before, words_used
 from batchsora.app.session import endpoint
 from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import READERS
+from batchsora.options import RunOptions
 from batchsora.settings import SettingsError
 from batchsora.web.answers import desk_of
 from batchsora.web.desk import Desk
@@ -82,8 +82,13 @@ class Way:
 
     name: str | None = None
     first: int | None = None
-    in_flight: int = 16
+    in_flight: int = RunOptions().max_in_flight
     said: Spoken = NOTHING
+
+    @property
+    def options(self) -> RunOptions:
+        """Return it as options of a run."""
+        return RunOptions(name=self.name, first=self.first, max_in_flight=self.in_flight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,13 +274,12 @@ class Planner:
     def _make(self, path: Path, way: Way) -> Planned:
         settings = self._desk.settings
         sha256 = sha256_of(path)  # before it is read: another content meanwhile asks again
-        pick = EVERY_ROW if way.first is None else Pick(first=way.first)
         source = as_before(Source(path, way.said.reading()), settings.database, way.name)
         with (
             source.looked_at(settings.database) as manifest,
             existing_store(settings.database) as store,
         ):
-            plan = make_plan(manifest, way.name, store, Pace(max_in_flight=way.in_flight), pick)
+            plan = make_plan(manifest, way.options, store)
             plan.kept = words_used(source, manifest)
             # people know where their file is, and uploads lie where nobody looks
             plan.warnings = [warning.removeprefix(f"{path}, ") for warning in plan.warnings]

@@ -1,9 +1,12 @@
 """What a person said on the page about how a manifest is read, as ``batchsora run`` is told it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
+from batchsora.app.from_options import reading_of
 from batchsora.manifest.raw import Reading
+from batchsora.option_kinds import words_of
+from batchsora.options import ReadingOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,33 +35,20 @@ class Spoken:
     encoding: str | None = None
     delimiter: str | None = None
 
+    @property
+    def options(self) -> ReadingOptions:
+        """Return it as options of a command."""
+        pairs = {"columns": dict(self.columns), "defaults": dict(self.defaults)}
+        said = {one.name: getattr(self, one.name) for one in fields(self)}
+        return ReadingOptions(**said | pairs)
+
     def reading(self) -> Reading:
         """Return it as readers take it."""
-        return Reading(
-            sheet=self.sheet,
-            columns=dict(self.columns),
-            defaults=dict(self.defaults),
-            include_hidden=self.include_hidden,
-            ignore_pictures=self.ignore_pictures,
-            embedded_images=self.embedded_images,
-            images=self.images,
-            encoding=self.encoding,
-            delimiter=self.delimiter,
-        )
+        return reading_of(self.options)
 
     def words(self) -> list[str]:
         """Write it as options of a command."""
-        words = [] if self.sheet is None else [f"--sheet={self.sheet}"]
-        words += [] if self.encoding is None else [f"--encoding={self.encoding}"]
-        words += [] if self.delimiter is None else [f"--delimiter={self.delimiter}"]
-        words += [] if self.images is None else [f"--images={self.images}"]
-        words += [f"--map={header}={name}" for header, name in self.columns]
-        words += [f"--default={name}={text}" for name, text in self.defaults]
-        for option in ("include_hidden", "ignore_pictures", "embedded_images"):
-            said = getattr(self, option)
-            if said is not None:
-                words.append(f"--{'' if said else 'no-'}{option.replace('_', '-')}")
-        return words
+        return words_of(self.options)
 
 
 NOTHING: Final = Spoken()

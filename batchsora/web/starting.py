@@ -5,7 +5,7 @@ manifest is loaded here, under the same rules and caps, and its jobs are handed 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Final, TypeVar
@@ -15,13 +15,16 @@ from starlette.exceptions import HTTPException
 from batchsora.app import wording
 from batchsora.app.databases import existing_store
 from batchsora.app.earlier import OnExisting
+from batchsora.app.from_options import load_options
 from batchsora.app.handover import Handed, look_and_hand
-from batchsora.app.loading import LoadOptions, load_manifest
+from batchsora.app.loading import load_manifest
 from batchsora.app.manifests import Source, fitted_folder
 from batchsora.app.remembered import as_before
 from batchsora.app.session import endpoint
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError
+from batchsora.option_kinds import options_of, words_of
+from batchsora.options import RunOptions
 from batchsora.web.answers import Said
 from batchsora.web.desk import Desk
 from batchsora.web.planning import Planned, Way
@@ -31,7 +34,7 @@ from jobs.ports.loading import OnChange
 
 T = TypeVar("T")
 
-MOST_IN_FLIGHT: Final = 100_000
+_IN_FLIGHT: Final = options_of(RunOptions)["max_in_flight"]
 LARGEST_NUMBER: Final = 9
 """Digits of a number of rows."""
 
@@ -41,22 +44,12 @@ class Wish:
     """What a person wants done with a manifest.
 
     Attributes:
-        way: the batch's name, the first rows, and how many at the same time.
-        budget: cap of the batch in USD; None leaves the manifest's, or the kept one.
-        caps: of campaigns, in USD.
-        skip_invalid: go on with the valid rows.
-        allow_unknown: accept columns that look misspelt.
-        existing: what to do about prompts that the account has made already.
-        on_change: what to do about rows that were edited after they were paid for.
+        options: of the run; without a budget the manifest's counts, or the kept one.
+        said: how the file is read.
     """
 
-    way: Way
-    budget: Decimal | None = None
-    caps: dict[str, Decimal] = field(default_factory=dict)
-    skip_invalid: bool = False
-    allow_unknown: bool = False
-    existing: OnExisting = OnExisting.ASK
-    on_change: OnChange = OnChange.STOP
+    options: RunOptions
+    said: Spoken
 
     def command(self, path: Path, sha256: str, download: Path) -> list[str]:
         """Write it as ``batchsora run``.
@@ -66,30 +59,16 @@ class Wish:
             sha256: of its content that was agreed to.
             download: the folder of the videos.
         """
-        words = ["run", "--yes", "--wait-for-runner", f"--download={download.absolute()}"]
-        words += [f"--manifest-sha256={sha256}"]
-        words += [f"--max-in-flight={self.way.in_flight}"]
-        words += [] if self.way.name is None else [f"--name={self.way.name}"]
-        words += [] if self.way.first is None else [f"--first={self.way.first}"]
-        words += [] if self.budget is None else [f"--budget={self.budget}"]
-        words += [f"--cap={name}={cap}" for name, cap in self.caps.items()]
-        words += ["--skip-invalid"] if self.skip_invalid else []
-        words += ["--allow-unknown"] if self.allow_unknown else []
-        words += self.way.said.words()
-        words += _EXISTING[self.existing] + _CHANGED[self.on_change]
-        return [*words, "--", str(path)]
-
-
-_EXISTING: Final = {
-    OnExisting.ASK: [],
-    OnExisting.ADOPT: ["--adopt-existing"],
-    OnExisting.BUY: ["--buy-again"],
-}
-_CHANGED: Final = {
-    OnChange.STOP: [],
-    OnChange.REDO: ["--redo-changed"],
-    OnChange.KEEP: ["--keep-both"],
-}
+        options = replace(
+            self.options,
+            yes=True,
+            wait_for_runner=True,
+            download=download.absolute(),
+            manifest_sha256=sha256,
+        )
+        # said in any case: the configuration may say otherwise
+        words = words_of(options, besides=["max_in_flight"])
+        return ["run", *words, *self.said.words(), "--", str(path)]
 
 
 @dataclass(slots=True)
@@ -111,7 +90,7 @@ def read_way(form: Form) -> tuple[Way, dict[str, str]]:
     read = _reader(form, problems)
     name = read("name", values.batch)
     first = read("first", lambda text: _number(text, 10**LARGEST_NUMBER - 1))
-    in_flight = read("in_flight", lambda text: _number(text, MOST_IN_FLIGHT))
+    in_flight = read("in_flight", lambda text: _number(text, int(_IN_FLIGHT.most or 0)))
     return Way(name, first, in_flight or Way().in_flight), problems
 
 
@@ -125,7 +104,6 @@ def read_wish(form: Form, planned: Planned, said: Spoken, *, runs: bool) -> Read
         runs: a run goes on, which would take the batch over.
     """
     way, found = read_way(form)
-    way = replace(way, said=said)
     problems: dict[str, str] = {}
     read = _reader(form, problems)
     budget = read("budget", money)
@@ -155,8 +133,16 @@ def read_wish(form: Form, planned: Planned, said: Spoken, *, runs: bool) -> Read
     if runs and existing is OnExisting.ADOPT:
         problems["existing"] = "A run is going on. Wait for its end to take videos over."
     on_change = _one_of(OnChange, form.text("on_change"), OnChange.STOP)
-    wish = Wish(way, budget, caps, skip_invalid, allow_unknown, existing, on_change)
-    return Read(wish, problems)
+    options = replace(
+        way.options,
+        budget=budget,
+        campaign_budgets=caps,
+        skip_invalid=skip_invalid,
+        allow_unknown=allow_unknown,
+        on_existing=existing,
+        on_change=on_change,
+    )
+    return Read(Wish(options, said), problems)
 
 
 def _reader(form: Form, problems: dict[str, str]) -> Callable[[str, Callable[[str], T]], T | None]:
@@ -251,27 +237,21 @@ def hand_over(desk: Desk, source: Source, wish: Wish) -> tuple[int, list[str]]:
         jobs.provider.ProviderError: it is loaded, and was not handed over.
     """
     settings, said = desk.settings, Said()
-    source = as_before(source, settings.database, wish.way.name)
+    source = as_before(source, settings.database, wish.options.name)
     manifest = source.opened(fitted_folder(settings.database))
-    options = LoadOptions(
-        name=wish.way.name,
-        skip_invalid=wish.skip_invalid,
-        allow_unknown=wish.allow_unknown,
-        on_change=wish.on_change,
-        comments=True,  # the plan has shown them
-        quiet=True,
-    )
-    caps = replace(desk.standing, campaigns=desk.standing.campaigns | wish.caps)
-    if wish.budget is not None:
+    # the plan has shown the comments
+    options = replace(load_options(wish.options, quiet=True), comments=True)
+    campaigns = desk.standing.campaigns | dict(wish.options.campaign_budgets)
+    caps = replace(desk.standing, campaigns=campaigns)
+    if wish.options.budget is not None:
         others = {name: cap for name, cap in caps.begin.items() if name != "batch"}
-        caps = replace(caps, batch=wish.budget, begin=others)
+        caps = replace(caps, batch=wish.options.budget, begin=others)
+    existing = OnExisting(wish.options.on_existing)
     # a store of its own: other pages' changes don't wait until all rows are read
     with endpoint(settings) as place, existing_store(settings.database) as store:
         report, notes, skipped = load_manifest(store, manifest, options, caps, desk.clock.now())
         lines = [*wording.loaded(manifest.path.name, report, skipped), *notes]
-        handed, left_out = look_and_hand(
-            store, place, report.batch_id, wish.existing, desk.clock, said
-        )
+        handed, left_out = look_and_hand(store, place, report.batch_id, existing, desk.clock, said)
         if handed is None:
             lines.append(
                 f"{len(left_out)} prompt(s) exist already in this account, so nothing was handed "

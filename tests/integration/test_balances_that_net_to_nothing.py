@@ -12,10 +12,10 @@ from support.engine import Engine, spec
 from support.invariants import Invariants
 from support.loop import run_virtual
 from support.lost import LOST, PRICE, hide, waits
+from support.policies import policy as policy_with
 
 from jobs.again import Patience
 from jobs.money import Micros
-from jobs.policy import RunPolicy
 from jobs.provider import (
     FailureKind,
     ForbiddenError,
@@ -714,7 +714,7 @@ def test_a_word_that_a_reading_right_after_it_agrees_with(make: Make, late: int)
     engine.provider.make = hidden  # type: ignore[method-assign]
 
     def runner() -> Runner:
-        policy = RunPolicy(rate=0.005)
+        policy = policy_with(rate=0.005)
         parts = (engine.store, engine.provider, engine.owner, policy, engine.clock)
         return Runner(*parts, engine.chance)
 
@@ -806,7 +806,7 @@ def test_reconcile_ends_although_nobody_looks_at_what_has_not_ended(make: Make) 
     engine.provider.ends = {"prompt of r2": [failed(FailureKind.CONTENT)]}
 
     def runner(**policy: Any) -> Runner:
-        terms = RunPolicy(**policy)
+        terms = policy_with(**policy)
         parts = (engine.store, engine.provider, engine.owner, terms, engine.clock, engine.chance)
         return Runner(*parts)
 

@@ -12,7 +12,7 @@ import click
 import pytest
 from support.shell import MemoryKeyring, Said, Shell, using
 
-from batchsora.app.starter import CONFIGURATION
+from batchsora.app.starter import configuration
 from batchsora.cli import COMMANDS, group
 from batchsora.cli.configured import option_of
 from batchsora.config import KEYS, LARGEST
@@ -276,8 +276,8 @@ def test_a_file_that_lay_there_can_not_send_the_token_elsewhere(
 
 def test_the_template_says_every_key_and_sets_none(call: Shell) -> None:
     """Each line that is taken out of its comment can be used as it stands."""
-    assert tomllib.loads(CONFIGURATION) == {}
-    opened = re.sub(r"(?m)^# (?=[\w-]+ = |\[)", "", CONFIGURATION)
+    assert tomllib.loads(configuration()) == {}
+    opened = re.sub(r"(?m)^# (?=[\w-]+ = |\[)", "", configuration())
     found = set(re.findall(r"(?m)^([\w-]+) = ", opened))
     assert found == set(KEYS)
     configure(opened)
@@ -290,7 +290,7 @@ def test_every_key_is_an_option_of_the_commands_that_it_is_for() -> None:
     """The table of keys does not drift from the command line, and holds no consent."""
     context = click.Context(group, **group.context_settings)
     for key, known in KEYS.items():
-        for name in COMMANDS if known.commands is None else known.commands:
+        for name in COMMANDS if known.shared is None else known.shared:
             command = group.get_command(context, name)
             assert command is not None
             assert option_of(command, key) is not None, (key, name)

@@ -10,8 +10,8 @@ import pytest
 from support.engine import Engine, spec
 from support.invariants import Invariants
 from support.loop import run_virtual
+from support.policies import policy as policy_with
 
-from jobs.policy import RunPolicy
 from jobs.provider import GenerationRequest as Request
 from jobs.provider import InDoubt
 from jobs.runner import Runner
@@ -70,7 +70,7 @@ def cancelled(engine: Engine, after: float, **policy: Any) -> None:
     """End a run at once, as a second Ctrl-C does."""
 
     async def main() -> None:
-        parts = (engine.store, engine.provider, engine.owner, RunPolicy(**policy), engine.clock)
+        parts = (engine.store, engine.provider, engine.owner, policy_with(**policy), engine.clock)
         run = asyncio.create_task(Runner(*parts, engine.chance).run((1,)))
         await asyncio.sleep(after)
         run.cancel()

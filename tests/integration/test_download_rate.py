@@ -1,4 +1,4 @@
-"""``--download-rate``: as a flag, in the environment, in the file and as a term of a program."""
+"""``--download-rate``: as a flag, in the environment, in the file and from a program."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from support.shell import Said, Shell
 
+from batchsora.app.from_options import download_policy
+from batchsora.keywords import run_options
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from batchsora.terms import check, run_terms_of
 
 QUICK = ("--poll-interval", "0.05", "--rate", "0", "--yes")
 
@@ -99,14 +100,12 @@ def test_the_file_takes_no_other_kinds(call: Shell) -> None:
 def test_nonsense_of_a_program_is_refused(given: Any, error: type[Exception], says: str) -> None:
     """As strictly as on the command line."""
     with pytest.raises(error, match=says):
-        check({"download_rate": given})
+        run_options({"download_rate": given})
 
 
 @pytest.mark.parametrize(("given", "rate"), [("2M", 2 * 1024**2), (5000, 5000), (0, 0), (None, 0)])
 def test_a_program_says_it_too(given: Any, rate: int) -> None:
     """As a text or a number; None is no limit."""
-    terms: Any = {"download_rate": given}
-    check(terms)
-    found = run_terms_of(terms, sandbox=False).download
-    assert found is not None
-    assert found.rate == rate
+    options = run_options({"download_rate": given})
+    policy = download_policy(options, Path("videos"), private_files=False)
+    assert policy.rate == rate

@@ -24,13 +24,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from sqlalchemy import select
 from support.loop import VirtualClock, run_virtual
+from support.policies import policy as policy_with
 
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.world import World
 from jobs import schema
 from jobs.ledger import batch_key
 from jobs.money import usd_text
-from jobs.policy import RunPolicy
 from jobs.provider import Generation, GenerationRequest
 from jobs.runner import Owner, Runner
 from jobs.spec import JobSpec
@@ -123,7 +123,7 @@ class Night:
 
     async def play(self) -> None:
         """Run it, and look at the memory each hour."""
-        policy = RunPolicy(max_in_flight=IN_FLIGHT, rate=self.jobs / (self.hours * 3600) * 1.02)
+        policy = policy_with(max_in_flight=IN_FLIGHT, rate=self.jobs / (self.hours * 3600) * 1.02)
         owner = Owner("http://sim", "t")
         runner = Runner(self.store, self.client, owner, policy, self.clock, random.Random(3))
         watching = asyncio.create_task(self._watch())

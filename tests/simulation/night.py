@@ -20,6 +20,7 @@ from sqlalchemy import Connection, select
 from support.blank import blank
 from support.engine import spec
 from support.loop import EPOCH
+from support.policies import policy as policy_with
 
 from batchsora.sandbox.answers import Reply
 from batchsora.sandbox.faults import Faults
@@ -259,7 +260,7 @@ class Night:
 
     def _policy(self) -> RunPolicy:
         chance = self.chance
-        return RunPolicy(
+        return policy_with(
             max_in_flight=chance.choice([1, 2, 4, 16]),
             rate=chance.choice([0.0, 1.0, 5.0]),
             poll_interval=3.0,

@@ -10,7 +10,6 @@ from sqlalchemy import Connection, select
 from jobs.context import nothing
 from jobs.ending import Ending
 from jobs.ledger import batch_key, campaign_key
-from jobs.policy import RunPolicy
 from jobs.provider import GenerationRequest
 from jobs.runner import Owner, Runner
 from jobs.spec import JobSpec
@@ -18,6 +17,7 @@ from jobs.store import Store, accounts, batches, loading, steering, views
 from jobs.tables import ATTEMPT, BUDGET, JOB
 from support.blank import blank, let_agree
 from support.loop import VirtualClock, run_virtual
+from support.policies import policy as policy_with
 from support.provider import ScriptedProvider
 
 
@@ -108,7 +108,7 @@ class Engine:
                 self.store,
                 self.provider,
                 self.owner,
-                RunPolicy(**policy),
+                policy_with(**policy),
                 self.clock,
                 self.chance,
                 checkpoint,

@@ -17,6 +17,8 @@ from batchsora.app.loading import Caps, set_caps
 from batchsora.app.session import endpoint
 from batchsora.app.steer import digest
 from batchsora.manifest.errors import CellError
+from batchsora.option_kinds import words_of
+from batchsora.options import RunOptions
 from batchsora.settings import SettingsError
 from batchsora.web.answers import Said, batch_of, desk_of, done, refused
 from batchsora.web.desk import Desk
@@ -52,10 +54,14 @@ async def _go_on(request: Request) -> Response:
         return await _handed(desk, batch.id, left, budget)
     if any(one.code is None for one in desk.launcher.about(batch.name)):
         return done("It goes on already.", go=there)
-    command = ["run", f"--batch={batch.name}", "--yes", "--wait-for-runner"]
-    command += [f"--download={desk.download.absolute()}"]
-    command += [] if budget is None else [f"--budget={budget}"]
-    started_run(desk, command, batch.name)
+    options = RunOptions(
+        batch=batch.name,
+        budget=budget,
+        download=desk.download.absolute(),
+        wait_for_runner=True,
+        yes=True,
+    )
+    started_run(desk, ["run", *words_of(options)], batch.name)
     return done(f"{batch.name} goes on.", go=there)
 
 

@@ -311,7 +311,7 @@ async def _start(request: Request) -> Response:
         return await _hand_over(desk, chosen, planned, read.wish)
     # a second click may have come while the plan was made; from here on nothing is awaited
     if (address := once.came(token)) is None:
-        name = read.wish.way.name or planned.plan.batch
+        name = read.wish.options.name or planned.plan.batch
         address = f"/manifests/{chosen.token}/started/"
         address += started_run(
             desk, read.wish.command(chosen.path, planned.sha256, desk.download), name
@@ -321,7 +321,7 @@ async def _start(request: Request) -> Response:
 
 
 async def _hand_over(desk: Desk, chosen: Chosen, planned: Planned, wish: Wish) -> Response:
-    source = Source(chosen.path, wish.way.said.reading(), sha256=planned.sha256)
+    source = Source(chosen.path, wish.said.reading(), sha256=planned.sha256)
     try:
         batch, lines = await asyncio.to_thread(hand_over, desk, source, wish)
     except (SettingsError, ManifestError, InvalidRowsError, EngineError, ProviderError) as error:

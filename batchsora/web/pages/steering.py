@@ -10,12 +10,12 @@ from starlette.routing import Route
 
 from batchsora.app import abandoning, pausing, steer
 from batchsora.app.resolving import resolve
+from batchsora.options import RunOptions
 from batchsora.settings import SettingsError
 from batchsora.web.answers import Said, batch_of, desk_of, done, job_of, refused
 from batchsora.web.pages.jobs import filter_of
 from batchsora.web.rendering import render
 from jobs.errors import EngineError
-from jobs.policy import RunPolicy
 from jobs.ports.seen import BatchRow, JobRow
 from jobs.ports.selection import Wanted
 from jobs.states import JobState
@@ -230,7 +230,7 @@ async def _resolve(request: Request) -> Response:
                 desk.clock,
                 job,
                 generation or None,
-                grace=timedelta(seconds=RunPolicy().grace),
+                grace=timedelta(seconds=RunOptions().grace),
                 force=force,
             )
         )

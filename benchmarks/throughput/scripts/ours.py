@@ -7,12 +7,12 @@ from pathlib import Path
 
 from contest import Watch, body, options
 
-from batchsora.app.run import RunTerms, run_batches
+from batchsora.app.run import run_batches
 from batchsora.app.session import Hooks, api_endpoint
+from batchsora.options import RunOptions
 from batchsora.runblob.kinds import kind_of
 from jobs import schema
 from jobs.ending import Reason
-from jobs.policy import RunPolicy
 from jobs.provider import GenerationRequest
 from jobs.spec import JobSpec
 from jobs.states import JobState
@@ -43,13 +43,14 @@ if __name__ == "__main__":
         if asked.not_durable:
             not_durable(opened)
         number = loaded(opened, asked.jobs)
-        policy = RunPolicy(max_in_flight=asked.window, rate=0, poll_interval=asked.poll)
-        terms = RunTerms(policy, request_timeout=60, download=None)
+        run_options = RunOptions(
+            max_in_flight=asked.window, rate=0, poll_interval=asked.poll, no_download=True
+        )
         place = api_endpoint(asked.url, "benchmark")
         profile = cProfile.Profile() if asked.profile else None
         watch = Watch()
         with profile or nullcontext():
-            result = run_batches(opened, place, terms, [number], Hooks(quiet=True), print)
+            result = run_batches(opened, place, run_options, [number], Hooks(quiet=True), print)
         watch.report()
         done = result.batches[0].jobs[JobState.COMPLETED]
         if result.ending.reason is not Reason.FINISHED or done != asked.jobs:

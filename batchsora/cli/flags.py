@@ -1,0 +1,244 @@
+"""The flags of :mod:`batchsora.options` as click has them, and ``--help`` under headings."""
+
+import functools
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from batchsora.option_kinds import Group, Kind, Option, options_of
+
+F = TypeVar("F", bound=Callable[..., Any])
+M = TypeVar("M")
+
+COLUMN: Final = 30
+"""Longest name of an option beside which its text begins, as click has it."""
+
+
+class Usd(click.ParamType[Decimal]):
+    """An amount in US dollars, kept as a decimal."""
+
+    name = "usd"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Decimal:
+        """Read an amount; a leading dollar sign is fine."""
+        if isinstance(value, Decimal):
+            return value
+        try:
+            amount = Decimal(str(value).strip().removeprefix("$"))
+        except InvalidOperation:
+            self.fail(f"{value!r} is no amount in USD; write it like 6.00", param, ctx)
+        if not amount.is_finite() or not 0 <= amount < 10**9:
+            self.fail(f"{value!r} is no amount in USD; write it like 6.00", param, ctx)
+        return amount
+
+
+class Rate(click.ParamType[int]):
+    """Bytes a second."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        """Read a rate."""
+        from batchsora.fetch.pace import rate_of
+
+        try:
+            return rate_of(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _caps(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, Decimal]:
+    caps: dict[str, Decimal] = {}
+    for value in values:
+        name, sign, amount = value.rpartition("=")
+        if not sign or not name:
+            raise click.BadParameter(f"{value!r}: write it like summer=2.50")
+        caps[name] = Usd().convert(amount, None, None)
+    return caps
+
+
+def _columns(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> dict[str, str]:
+    """Read ``HEADER=COLUMN``; a header may have a ``=`` of its own; ``HEADER=``: own."""
+    from batchsora.manifest.headers import SYNONYMS, meaning
+
+    found: dict[str, str] = {}
+    for text in said:
+        header, equals, name = text.rpartition("=")
+        column = meaning(name) if name.strip() else ""
+        if not equals or not header.strip() or column is None:
+            raise click.BadParameter(f"{text!r}: write HEADER=COLUMN, of {', '.join(SYNONYMS)}")
+        if column and column in found.values():
+            raise click.BadParameter(f"two headers can't both be {column!r}")
+        found[header] = column
+    return found
+
+
+def _defaults(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> dict[str, str]:
+    """Read ``COLUMN=VALUE``."""
+    from batchsora.manifest.headers import SYNONYMS, meaning
+
+    found: dict[str, str] = {}
+    for text in said:
+        name, equals, value = text.partition("=")
+        column = meaning(name)
+        if not equals or column in (None, "id"):
+            known = ", ".join(name for name in SYNONYMS if name != "id")
+            raise click.BadParameter(f"{text!r}: write COLUMN=VALUE, of {known}")
+        found[str(column)] = value
+    return found
+
+
+_PAIRS: Final = {"campaign_budgets": _caps, "columns": _columns, "defaults": _defaults}
+
+
+class Flag(click.Option):
+    """An option with a heading in ``--help``, and a default that may be shown and not set."""
+
+    def __init__(
+        self,
+        decls: Any = None,
+        *,
+        group: Group | None = None,
+        stands_for: str = "",
+        **more: Any,
+    ) -> None:
+        super().__init__(decls, **more)
+        self.group = group
+        self._stands_for = stands_for
+
+    def get_help_extra(self, ctx: click.Context) -> Any:
+        """Return what ``--help`` adds in brackets."""
+        extra = super().get_help_extra(ctx)
+        return {**extra, "default": self._stands_for} if self._stands_for else extra
+
+
+class Grouped(click.Command):
+    """A command with so many options that ``--help`` shows them under headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options: the command's own first, then each group; texts in one column."""
+        rows: dict[str, list[tuple[str, str]]] = {title: [] for title in ("Options", *Group)}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None and not isinstance(param, click.Argument):
+                title = Group.OTHER if "--help" in param.opts else "Options"
+                rows[getattr(param, "group", title)].append(record)
+        widths = [len(words) for found in rows.values() for words, _ in found]
+        width = max((one for one in widths if one <= COLUMN), default=0)
+        for title, found in rows.items():
+            if found:
+                with formatter.section(title):
+                    formatter.write_dl([(words.ljust(width), text) for words, text in found])
+
+
+def add(option: Option, **more: Any) -> Callable[[F], F]:
+    """Make the decorator that gives a command an option's flag, or its switches."""
+    group = option.group
+    if option.switches:
+        flags = [
+            click.option(f"--{one.flag}", is_flag=True, help=one.help, cls=Flag, group=group)
+            for one in option.switches
+        ]
+        return lambda function: functools.reduce(lambda f, add: add(f), reversed(flags), function)
+    names = [f"--{option.flag}", option.dest]
+    if option.short:
+        names.insert(0, f"-{option.short}")
+    known: dict[str, Any] = {"help": option.help, "hidden": option.hidden}
+    known["envvar"] = option.variable or None
+    if option.kind is Kind.FLAG and option.negatable:
+        names[0] = f"--{option.flag}/--no-{option.flag}"
+        known["default"] = None
+    elif option.kind is Kind.FLAG:
+        known["is_flag"] = True
+    else:
+        known |= {"type": _type(option), "metavar": option.metavar or option.unit.upper() or None}
+        known["stands_for"] = option.shown_default
+        if option.kind is Kind.PAIRS:
+            known |= {"multiple": True, "callback": _PAIRS[option.name]}
+        elif option.default is not None:
+            known |= {"default": option.default, "show_default": True, "stands_for": ""}
+        if option.check is not None:
+            known["callback"] = functools.partial(_checked, option.check)
+        if option.completes:
+            from batchsora.cli.completing import batches  # which needs the global options
+
+            known["shell_complete"] = batches
+    return click.option(*names, cls=Flag, group=group, **(known | more))
+
+
+def _type(option: Option) -> Any:
+    if option.choices:
+        return click.Choice(option.choices)
+    if option.kind in (Kind.NUMBER, Kind.WHOLE):
+        if option.least is None and option.most is None:
+            return int if option.kind is Kind.WHOLE else float
+        limits: Any = (option.least, option.most)
+        return click.IntRange(*limits) if option.kind is Kind.WHOLE else click.FloatRange(*limits)
+    return {
+        "file": click.Path(dir_okay=False),
+        "folder": click.Path(file_okay=False, path_type=Path),
+        "existing folder": click.Path(exists=True, file_okay=False),
+    }.get(option.path) or _TYPES.get(option.kind, str)
+
+
+_TYPES: Final[Mapping[Kind, Any]] = {Kind.USD: Usd(), Kind.RATE: Rate()}
+
+
+def _checked(check: Callable[[str], str], _: Any, __: Any, text: str | None) -> str | None:
+    try:
+        return None if text is None else check(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def options(model: type[M], command: str, into: str = "options") -> Callable[[F], F]:
+    """Make the decorator that gives a command the flags of a model; the command gets the model.
+
+    Args:
+        model: of :mod:`batchsora.options`.
+        command: whose flags they are.
+        into: name of the argument.
+    """
+    known = [option for one in options_of(model).values() if (option := one.of(command))]
+    names = [switch.dest for option in known for switch in option.switches]
+    names += [option.dest for option in known if not option.switches]
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            said = {name: kwargs.pop(name) for name in names}
+            return function(*args, **{into: read(model, command, said)}, **kwargs)
+
+        found: Any = wrapper
+        for option in reversed(known):
+            found = add(option)(found)
+        return found  # type: ignore[no-any-return]
+
+    return decorate
+
+
+def read(model: type[M], command: str, said: Mapping[str, Any]) -> M:
+    """Return a model with what was said on a command's line.
+
+    Raises:
+        click.UsageError: two options were said that can't be set at the same time.
+    """
+    values: dict[str, Any] = {}
+    for name, one in options_of(model).items():
+        if (option := one.of(command)) is None:
+            continue
+        if option.switches:
+            chosen = [one for one in option.switches if said[one.dest]]
+            if len(chosen) > 1:
+                raise click.UsageError(
+                    f"give {' or '.join(f'--{c.flag}' for c in chosen)}, not both"
+                )
+            values[name] = chosen[0].value if chosen else option.default
+            continue
+        values[name] = value = said[option.dest]
+        if option.not_with and value is not None and values[option.not_with] is not None:
+            raise click.UsageError(f"give --{option.not_with} or --{option.flag}, not both")
+    return model(**values)

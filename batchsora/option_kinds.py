@@ -1,0 +1,213 @@
+"""What is said of an option, whichever it is; :mod:`batchsora.options` has all of them."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from enum import StrEnum
+from typing import Any, Final, Literal
+
+
+class Kind(StrEnum):
+    """What an option takes, in the words of a message about the configuration file."""
+
+    TEXT = "a text in quotes"
+    PATH = "a path in quotes"
+    USD = "an amount in USD, like 6.00"
+    NUMBER = "a number"
+    WHOLE = "a whole number"
+    FLAG = "true or false"
+    RATE = 'bytes a second, like "2M" or 500000'
+    PAIRS = "texts like NAME=VALUE"
+
+
+class Group(StrEnum):
+    """Headings of ``--help``, in their order."""
+
+    MONEY = "Money"
+    PACE = "Pace"
+    FILES = "Files"
+    READING = "Reading the manifest"
+    OTHER = "Other options"
+
+
+class Found(StrEnum):
+    """What a key may do in a configuration file that was merely found, which may be anybody's.
+
+    The value says what the key could do to whoever runs a command in that folder.
+    """
+
+    COUNTS = "nothing: it only narrows, paces or waits"
+    LOGIN = "it gets a token only if 'batchsora login' kept one for it"  # Settings.strange
+    INSIDE = "it leads out of the folder"
+    CALLS = "it would tell whoever is there of your videos"
+    ACCOUNT = "it would spend from, and show your prompts to, whosever token that is"
+    CONSENT = "it would be your consent to spend that much"
+    LIMITS = "it would let more be spent than your budget says"
+    AGAIN = "videos that failed would be bought again more often"
+    DOUBTS = "submissions would sooner count as never made, and be made again"
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A flag that stands for one value of an option with several."""
+
+    flag: str
+    value: str
+    help: str
+
+    @property
+    def dest(self) -> str:
+        """Return the name under which click keeps the flag."""
+        return self.flag.replace("-", "_")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option, wherever it is set.
+
+    Attributes:
+        kind: what it takes.
+        help: one line for ``--help`` and the configuration's template.
+        group: heading of ``--help``.
+        name: of its field, which is also the Python keyword.
+        default: of its field.
+        flag: as typed, without dashes; ``""``: there is no flag of this name.
+        dest: name under which click keeps the value; an environment variable of this name counts.
+        unit: of the value; shown in ``--help``.
+        metavar: shown instead of the unit.
+        least: smallest number; None: no limit.
+        most: largest number; None: no limit.
+        shown_default: shown as the default where the field's is None.
+        choices: the only texts that it takes.
+        switches: flags that each stand for one value, instead of a flag of its own.
+        negatable: there is ``--no-…`` too, and None means that nobody said either.
+        path: what a path must lead to.
+        short: one letter that stands for the flag.
+        variable: of the environment, alike for all commands; else ``BATCHSORA_``, the command and
+            the flag, as in ``BATCHSORA_RUN_BUDGET`` (:mod:`batchsora.cli.environment`).
+        completes: what the shell completes.
+        check: returns a text as it is used.
+        not_with: another option that can't be set at the same time.
+        found: what its configuration key may do in a file that nobody named; None: no such key.
+        shared: commands for which the key counts at the top of the file; None: all.
+        example: value for the configuration's template, as TOML; ``""``: the default.
+        keyword: whether a Python program may set it.
+        hidden: from ``--help``.
+        on: further commands that take it, and what is different there.
+    """
+
+    kind: Kind
+    help: str
+    group: Group = Group.OTHER
+    name: str = ""
+    default: Any = None
+    flag: str = "?"
+    dest: str = ""
+    unit: str = ""
+    metavar: str = ""
+    least: float | None = None
+    most: float | None = None
+    shown_default: str = ""
+    choices: tuple[str, ...] = ()
+    switches: tuple[Switch, ...] = ()
+    negatable: bool = False
+    path: Literal["", "file", "folder", "existing folder"] = ""
+    short: str = ""
+    variable: str = ""
+    completes: Literal["", "batches"] = ""
+    check: Callable[[str], str] | None = None
+    not_with: str = ""
+    found: Found | None = None
+    shared: tuple[str, ...] | None = ("run",)
+    example: str = ""
+    keyword: bool = False
+    hidden: bool = False
+    on: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def of(self, command: str) -> "Option | None":
+        """Return it as a command takes it; None where it does not. ``""`` is every command."""
+        if command in self.on:
+            return replace(self, **self.on[command])
+        return self if command in ("", "run") else None
+
+    def words(self, value: Any) -> list[str]:
+        """Write a value as it is typed on the command line."""
+        if self.switches:
+            return [f"--{one.flag}" for one in self.switches if one.value == value]
+        if self.kind is Kind.FLAG:
+            return [f"--{'' if value else 'no-'}{self.flag}"]
+        if self.kind is Kind.PAIRS:
+            return [f"--{self.flag}={name}={text}" for name, text in dict(value).items()]
+        return [f"--{self.flag}={value}"]
+
+
+def option(kind: Kind, text: str, default: Any = None, /, **more: Any) -> Any:
+    """Make a field of a model; its arguments are the attributes of :class:`Option`."""
+    described = {"option": Option(kind, text, **more)}
+    if kind is Kind.PAIRS:
+        return field(default_factory=dict, metadata=described)
+    return field(default=default, metadata=described)
+
+
+def options_of(model: type[Any]) -> dict[str, Option]:
+    """Return a model's options by the names of their fields."""
+    return {one.name: _named(one) for one in fields(model)}
+
+
+def _named(one: "Field[Any]") -> Option:
+    found: Option = one.metadata["option"]
+    flag = one.name.replace("_", "-") if found.flag == "?" else found.flag
+    default = found.default if one.default is MISSING else one.default
+    return replace(found, name=one.name, default=default, flag=flag, dest=found.dest or one.name)
+
+
+def words_of(options: Any, *, besides: Collection[str] = ()) -> list[str]:
+    """Write options as a command line: those that are not at their defaults, and some besides."""
+    return [
+        word
+        for name, known in options_of(type(options)).items()
+        if (value := getattr(options, name)) != known.default or name in besides
+        for word in known.words(value)
+    ]
+
+
+def time_zone(name: str) -> str:
+    """Check the name of a time zone.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415 - most never say one
+
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{name!r} is no time zone; write it like Europe/Berlin") from None
+    return name
+
+
+_DELIMITERS: Final = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+
+
+def delimiter(text: str) -> str:
+    """Return the one character that a text stands for.
+
+    Raises:
+        ValueError: it stands for none.
+    """
+    found = _DELIMITERS.get(text.lower(), text)
+    if len(found) != 1 or found in '"\r\n\0':
+        raise ValueError("give one character, or tab, comma, semicolon or pipe")
+    return found
+
+
+def encoding(name: str) -> str:
+    """Check the name of an encoding.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    try:
+        "".encode(name or "utf-8")
+    except (LookupError, ValueError):
+        raise ValueError(f"{name!r} is no encoding; often it is cp1252, or utf-16") from None
+    return name

@@ -1,0 +1,13 @@
+"""The engine's policy as a run without options has it."""
+
+from dataclasses import replace
+from typing import Any
+
+from batchsora.app.from_options import run_policy
+from batchsora.options import RunOptions
+from jobs.policy import RunPolicy
+
+
+def policy(**changes: Any) -> RunPolicy:
+    """Return it with some changes."""
+    return replace(run_policy(RunOptions()), **changes)
