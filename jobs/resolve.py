@@ -186,7 +186,7 @@ def resolve_never_made(
     now = clock.now()
     attempt = store.read(lambda connection: views.attempts_of(connection, job.id))[-1]
     # not by the wall clock where that can be helped: whoever corrects it must not shorten the grace
-    since = max(attempt.doubt_since, attempt.send_before)
+    since = max(attempt.doubt_since or attempt.send_before, attempt.send_before)
     passed = passed_since(attempt.doubt_clock, clock.boot(), since, now)
     if passed is None and not force:
         raise NotAllowedError(

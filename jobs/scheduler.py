@@ -297,7 +297,9 @@ class Scheduler:
         """Say per batch what stands in the way of its rest."""
         waits = {batch: ", ".join(sorted(why)) for batch, why in result.blocked.items()}
         if result.lacks_money:
-            balance = accounts.read_account(connection).balance_micros
+            balance = (
+                accounts.read_account(connection).balance_micros or 0
+            )  # its reading is the cap
             waits = {
                 batch: f"{text} (${usd_text(balance)} at the last look)"
                 for batch, text in waits.items()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Protocol
 
 from .lag import LagMeter
 from .policy import RunPolicy
@@ -18,6 +18,30 @@ WATCH_EVERY, WATCH_SLOWEST = 30.0, 600.0
 
 FRUITLESS = 3
 """Looks after two graces that settle nothing: then the doubt waits for a person."""
+
+
+class WatchedAttempt(Protocol):
+    """An attempt whose generation may be in the account without our knowing its id."""
+
+    @property
+    def id(self) -> int:
+        """Of the attempt."""
+
+    @property
+    def state(self) -> str:
+        """In doubt, or a void."""
+
+    @property
+    def send_before(self) -> datetime:
+        """When its request could no longer leave, by our clock."""
+
+    @property
+    def doubt_since(self) -> datetime | None:
+        """When its request ended, by our clock; None: nobody saw that."""
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When it became a void, by our clock."""
 
 
 @dataclass(slots=True)
@@ -74,7 +98,7 @@ class Watches:
         """Return the seconds after its request's end from which a doubt's absence counts."""
         return self._grace + (self._lag.longest or 0.0)
 
-    def heed(self, suspects: Sequence[Any], now: datetime, at: float) -> None:
+    def heed(self, suspects: Sequence[WatchedAttempt], now: datetime, at: float) -> None:
         """Take in which suspects there are.
 
         Args:
@@ -106,7 +130,7 @@ class Watches:
         watch = self._watches.get(number)
         return watch is not None and watch.age(began) >= self.over
 
-    def any_ripe(self, suspects: Sequence[Any], began: float) -> bool:
+    def any_ripe(self, suspects: Sequence[WatchedAttempt], began: float) -> bool:
         """Check whether a reading began after the grace of any of some suspects in doubt."""
         doubtful = (row.id for row in suspects if row.state == AttemptState.IN_DOUBT)
         return any(self.is_ripe(number, began) for number in doubtful)
@@ -130,7 +154,12 @@ class Watches:
         )
 
     def schedule(
-        self, suspects: Sequence[Any], found: Settlement, began: float, now: datetime, at: float
+        self,
+        suspects: Sequence[WatchedAttempt],
+        found: Settlement,
+        began: float,
+        now: datetime,
+        at: float,
     ) -> None:
         """Note what was seen of each suspect, and when the list is read for it again."""
         for row in suspects:
@@ -138,8 +167,9 @@ class Watches:
             if watch is None:
                 continue
             unstable = row.id in found.unstable
-            if row.state == AttemptState.VOID and not unstable:
-                watched = (now - row.ended_at).total_seconds()
+            ended = row.ended_at if row.state == AttemptState.VOID else None
+            if ended is not None and not unstable:
+                watched = (now - ended).total_seconds()
                 watch.look_at = at + min(max(watched, WATCH_EVERY), WATCH_SLOWEST)
                 continue
             if row.id in found.clean and watch.clean_at is None:
@@ -182,11 +212,10 @@ class Watches:
         return pace
 
 
-def sent_until(row: Any) -> datetime:
+def sent_until(row: WatchedAttempt) -> datetime:
     """Return when the request of an attempt can't have been under way any more.
 
     It is the end of its socket, which was seen; after a crash the moment at which a later runner
     took the lock, or ``send_before`` (:func:`jobs.store.outcomes.doubt_all_open`).
     """
-    until: datetime = row.doubt_since or row.send_before
-    return until
+    return row.doubt_since or row.send_before

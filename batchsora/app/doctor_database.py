@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from batchsora.app.doctor import Check, fine, warn, wrong
 from batchsora.app.exits import Exit
@@ -26,6 +26,9 @@ from jobs.runner import Owner
 from jobs.store import accounts
 from jobs.store.account_fields import wrong_field
 from jobs.store.days import latest_begun
+
+if TYPE_CHECKING:
+    from jobs.store.records.accounts import OwnedBy
 
 _DAMAGED: Final = (
     "put it aside with its -wal file and take your newest copy, or begin a new one with --db and "
@@ -209,7 +212,8 @@ def _owner(settings: Settings, token: Token | None, account: SimpleNamespace) ->
         return wrong("owner", said, f"{_OTHER}, or that API with --base-url", Exit.DATABASE)
     if token is None:
         return fine("owner", f"an account at {account.api_origin}")
-    if accounts.token_matches(account, settings.origin, token.value):
+    # of whichever version it is: only these fields were read, and only these are compared
+    if accounts.token_matches(cast("OwnedBy", account), settings.origin, token.value):
         return fine("owner", f"this account at {account.api_origin}")
     said = "it was last used with another token"
     return warn("owner", said, "the next run looks whether both are of the same account")

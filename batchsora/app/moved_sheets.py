@@ -54,7 +54,7 @@ def moved_sheet(connection: Connection, manifest: Manifest, name: str | None) ->
         return None
     batch = batches.find_batch(connection, name or manifest.name, manifest.source)
     begin = f"{said['path']}#"
-    if batch is None or not (batch.source or "").startswith(begin):
+    if batch is None or batch.source is None or not batch.source.startswith(begin):
         return None
     before = batch.source.removeprefix(begin)
     if before == now or before not in book_head(manifest.path).sheets:

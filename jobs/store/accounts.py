@@ -5,7 +5,6 @@ import hmac
 import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -16,24 +15,23 @@ from ..errors import DatabaseUnusableError
 from ..ledger import ACCOUNT_KEY, Scope, day_key
 from ..tables import ACCOUNT, ATTEMPT, BUDGET, PRICE, UNSETTLED
 from . import quiet, shown
-from .prepared import Prepared
-from .rows import ensure_budget
+from .prepared import Prepared, read
+from .records.accounts import AccountRow, BudgetCap, OwnedBy, PriceRow
+from .rows import ensure_budget, load_budget
 
-_ROW = Prepared(select(ACCOUNT))
 
-
-def read_account(connection: Connection) -> Any:
+def read_account(connection: Connection) -> AccountRow:
     """Read the one row of the account."""
-    return _ROW.first(connection)
+    return shown.ACCOUNT_ROW.one(connection)
 
 
-def token_matches(account: Any, origin: str, token: str) -> bool | None:
+def token_matches(account: OwnedBy, origin: str, token: str) -> bool | None:
     """Say whether this database belongs to that API and token; None while it belongs to nobody."""
     if account.token_hash is None:
         return None
-    return account.api_origin == origin and hmac.compare_digest(
-        account.token_hash, _hash(account.token_salt, token)
-    )
+    if account.api_origin != origin or account.token_salt is None:
+        return False  # without its salt a hash is nobody's, and must not be bound anew
+    return hmac.compare_digest(account.token_hash, _hash(account.token_salt, token))
 
 
 def bind(connection: Connection, origin: str, token: str) -> None:
@@ -144,7 +142,8 @@ _LAST_DAY = Prepared(
     # a range, not a prefix: what LIKE compares without case has no index
     .where(BUDGET.c.key >= f"{Scope.DAY}:", BUDGET.c.key < f"{Scope.DAY};")
     .order_by(BUDGET.c.key.desc())
-    .limit(1)
+    .limit(1),
+    BudgetCap,
 )
 
 
@@ -157,7 +156,7 @@ def current_day(connection: Connection, now: datetime) -> str:
     today = now.astimezone(zone_of(_ZONE.scalar(connection))).date().isoformat()
     last = _LAST_DAY.first(connection)
     if last is not None and last.key >= day_key(today):
-        return str(last.key.partition(":")[2])
+        return last.key.partition(":")[2]
     ensure_budget(connection, day_key(today), None if last is None else last.cap_micros)
     return today
 
@@ -176,9 +175,9 @@ def balance_covers_holds(connection: Connection) -> bool:
     The floor is our own: the provider knows nothing of it.
     """
     floor = connection.execute(select(ACCOUNT.c.floor_micros)).scalar_one()
-    account = connection.execute(select(BUDGET).where(BUDGET.c.key == ACCOUNT_KEY)).one()
-    known = account.cap_micros is not None
-    return known and account.cap_micros + floor >= account.charged_micros + account.held_micros
+    account = load_budget(connection, ACCOUNT_KEY)
+    known = account.cap is not None
+    return known and account.cap + floor >= account.charged + account.held
 
 
 _FLOOR = Prepared(select(ACCOUNT.c.floor_micros))
@@ -253,7 +252,7 @@ def keep_list_lag(connection: Connection, seconds: float | None) -> None:
 
 def announce_prices(connection: Connection, prices: Mapping[str, int], now: datetime) -> None:
     """Take announced prices (by kind key, in micros) where none was learned."""
-    known = {row.kind: row for row in connection.execute(select(PRICE))}
+    known = known_prices(connection)
     for kind, micros in prices.items():
         row = known.get(kind)
         if row is None:
@@ -274,17 +273,17 @@ def announce_prices(connection: Connection, prices: Mapping[str, int], now: date
             )
 
 
-_PRICE = Prepared(select(PRICE).where(PRICE.c.kind == bindparam("kind")))
+_PRICE = Prepared(select(PRICE).where(PRICE.c.kind == bindparam("kind")), PriceRow)
 
 
-def price_of(connection: Connection, kind: str) -> Any:
+def price_of(connection: Connection, kind: str) -> PriceRow | None:
     """Read what is known of a kind's price; None when nothing is."""
     return _PRICE.first(connection, kind=kind)
 
 
-def known_prices(connection: Connection) -> dict[str, Any]:
+def known_prices(connection: Connection) -> dict[str, PriceRow]:
     """Read every price by its kind's key."""
-    return {row.kind: row for row in connection.execute(select(PRICE))}
+    return {row.kind: row for row in read(connection, select(PRICE), PriceRow)}
 
 
 def has_unsettled(connection: Connection) -> bool:

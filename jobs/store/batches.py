@@ -9,21 +9,23 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from ..errors import LoadError
 from ..tables import BATCH
 from .prepared import Prepared
+from .records.accounts import BatchRow
 
 WRITTEN: Final = ("exports", "results")
 """Keys of a batch's ``reading`` that say which tables, and which columns of its manifest, are ours;
 a manifest that is loaded anew says nothing about them. The columns are those of one source."""
 
-_NAMED = Prepared(select(BATCH).where(BATCH.c.name == bindparam("name")))
+_NAMED = Prepared(select(BATCH).where(BATCH.c.name == bindparam("name")), BatchRow)
 _FROM = Prepared(
     select(BATCH)
     .where(BATCH.c.source == bindparam("source"), BATCH.c.removed_at.is_(None))
     .order_by(BATCH.c.id.desc())
-    .limit(1)
+    .limit(1),
+    BatchRow,
 )
 
 
-def find_batch(connection: Connection, name: str | None, source: str) -> Any:
+def find_batch(connection: Connection, name: str | None, source: str) -> BatchRow | None:
     """Find the batch that a manifest was loaded as, by name if given, else by its path."""
     if name is not None:
         return _NAMED.first(connection, name=name)
@@ -32,7 +34,7 @@ def find_batch(connection: Connection, name: str | None, source: str) -> Any:
 
 def batch_of(
     connection: Connection, name: str | None, default_name: str, source: str | None
-) -> Any:
+) -> BatchRow | None:
     """Find the batch that :func:`open_batch` would open; None when it would make one.
 
     Raises:
@@ -87,7 +89,7 @@ def open_batch(
                 reading={**kept, **(reading or {})} or None,
             )
         )
-        return int(batch.id)
+        return batch.id
     return int(
         connection.execute(
             insert(BATCH).values(

@@ -7,13 +7,13 @@ found from the number before it, in the index of each state, however far down it
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Integer, case, cast, func, or_, select, union_all
 
 from ..states import JobState
 from ..tables import ARTIFACT, ATTEMPT, BATCH, JOB
 from . import views
+from .records.views import JobView
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Page:
         later: there are jobs behind them.
     """
 
-    jobs: Sequence[Any]
+    jobs: Sequence[JobView]
     earlier: bool
     later: bool
 
@@ -241,7 +241,7 @@ def newest_number(connection: Connection) -> int:
     return found
 
 
-def found_after(connection: Connection, batch: str, number: int, prompt: str) -> Any:
+def found_after(connection: Connection, batch: str, number: int, prompt: str) -> JobView | None:
     """Find the first job of a batch with this prompt and a higher number; None when there is none.
 
     Args:
@@ -260,7 +260,7 @@ def found_after(connection: Connection, batch: str, number: int, prompt: str) ->
     return next(iter(views.numbered(connection, list(numbers.scalars()))), None)
 
 
-def recent(connection: Connection, batch_id: int, limit: int) -> list[Any]:
+def recent(connection: Connection, batch_id: int, limit: int) -> list[JobView]:
     """List the completed jobs whose files came last, the newest first."""
     numbers = connection.execute(
         select(JOB.c.id)
@@ -277,7 +277,7 @@ def recent(connection: Connection, batch_id: int, limit: int) -> list[Any]:
     return views.numbered(connection, list(numbers.scalars()))
 
 
-def under_way(connection: Connection, batch_id: int, limit: int) -> list[Any]:
+def under_way(connection: Connection, batch_id: int, limit: int) -> list[JobView]:
     """List the jobs that are paid for and not finished, the farthest first."""
     numbers = connection.execute(
         select(JOB.c.id)

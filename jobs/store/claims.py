@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -33,8 +32,11 @@ from ..tables import ATTEMPT, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
 from ..text import prompt_key
 from . import accounts, handing, holding, keys, meanwhile, others, prices
 from .latecomers import regain
-from .prepared import Prepared
+from .prepared import Prepared, read
 from .queues import Queue, queues
+from .records.accounts import ServedBatch, StateCount
+from .records.attempts import LastAttempt, UnsettledTwin
+from .records.jobs import QueuedJob
 from .rows import request_key, request_of
 from .till import Till
 
@@ -157,7 +159,8 @@ _UNDER_WAY = Prepared(
         text("tally.state IN ('submitting', 'pending', 'processing')"),
         TALLY.c.jobs > 0,
     )
-    .group_by(TALLY.c.state)
+    .group_by(TALLY.c.state),
+    StateCount,
 )
 """Their attempts may be under way at the provider; an overdue one's job has failed."""
 
@@ -165,7 +168,8 @@ _UNSETTLED_TWIN = Prepared(
     select(ATTEMPT.c.fingerprint, ATTEMPT.c.request_key)
     .where(UNSETTLED, ATTEMPT.c.prompt_key == bindparam("prompt_key"))
     .order_by(ATTEMPT.c.id.desc())
-    .limit(1)
+    .limit(1),
+    UnsettledTwin,
 )
 _ASKING = Prepared(
     select(ATTEMPT.c.id).where(
@@ -175,7 +179,8 @@ _ASKING = Prepared(
 _LAST = Prepared(
     select(ATTEMPT.c.id, ATTEMPT.c.idempotency_key, ATTEMPT.c.fingerprint).where(
         ATTEMPT.c.id == bindparam("id")
-    )
+    ),
+    LastAttempt,
 )
 _INTENT = Prepared(
     insert(ATTEMPT).values(
@@ -214,7 +219,7 @@ class _Picker:
         now: datetime,
         terms: ClaimTerms,
         day: str,
-        batch: Any,
+        batch: ServedBatch,
         queue: Queue,
         new_key: Callable[[], str],
         till: Till,
@@ -254,12 +259,12 @@ class _Picker:
     def _closed_by_now(self) -> int:
         return self._closings + len(self._twins) + len(self.lacking)
 
-    def _candidates(self, most: int) -> Sequence[Any]:
+    def _candidates(self, most: int) -> Sequence[QueuedJob]:
         bound = {"batch": self._batch.id, "now": self._now, "most": most}
         closed = self._still_open()
         if not closed:
             return self._queue.prepared.all(self._connection, **bound)
-        return self._connection.execute(self._queue.ask(*closed), bound).all()
+        return list(read(self._connection, self._queue.ask(*closed), QueuedJob, bound))
 
     def _still_open(self) -> list[ColumnElement[bool]]:
         """Leave out what this turn has closed."""
@@ -284,7 +289,7 @@ class _Picker:
         self._closings += 1
         self.blocked.add(why)
 
-    def _try(self, job: Any) -> Claim | None:
+    def _try(self, job: QueuedJob) -> Claim | None:
         same, request = prompt_key(job.prompt), request_key(job)
         twin = _UNSETTLED_TWIN.first(self._connection, prompt_key=same)
         if twin is not None and twin.request_key != request:
@@ -322,7 +327,9 @@ class _Picker:
             self._close(None, job.kind, Blocked.LEARNING)
         return made
 
-    def _waits_for_another_batch(self, job: Any, request: str, twin: Any) -> bool:
+    def _waits_for_another_batch(
+        self, job: QueuedJob, request: str, twin: UnsettledTwin | None
+    ) -> bool:
         """Check whether another batch of the run has bought the row's request, or is about to."""
         looked_for = self._terms.looked_for
         if not self._batch.of_manifest or not looked_for.asks_past(job):
@@ -349,7 +356,7 @@ class _Picker:
         # told nothing, so that the kind stays unknown and the next goes alone too
         return hold, True
 
-    def _write_intent(self, job: Any, hold: int, same: str, request: str) -> Claim:
+    def _write_intent(self, job: QueuedJob, hold: int, same: str, request: str) -> Claim:
         key = keys.replaced(self._connection, job) or self._new_key()
         send_before = self._now + self._terms.patience
         attempt_id = _INTENT.insert(

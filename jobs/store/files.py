@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
 from ..tables import ARTIFACT, ATTEMPT, BATCH, JOB
-from .prepared import Prepared, as_list, one_of
+from .prepared import Prepared, as_list, one_of, read
+from .records.jobs import UnfiledJob
+from .records.views import FileView
 
 UNFILED_JOB = text("job.state = 'completed' AND job.filed_attempt_id IS NOT job.attempt_id")
 IN_BATCH = text("job.batch_id BETWEEN :batch AND :batch")
@@ -57,8 +58,8 @@ _WANTED = (
     .order_by(JOB.c.batch_id, JOB.c.id)
     .limit(bindparam("most"))
 )
-_ALL_WANTED = Prepared(_WANTED)
-_SOME_WANTED = Prepared(_WANTED.where(JOB.c.key.in_(one_of("keys"))))
+_ALL_WANTED = Prepared(_WANTED, UnfiledJob)
+_SOME_WANTED = Prepared(_WANTED.where(JOB.c.key.in_(one_of("keys"))), UnfiledJob)
 _HOW_MANY = Prepared(select(func.count()).select_from(JOB).where(UNFILED_JOB, IN_BATCH))
 
 
@@ -111,9 +112,9 @@ def files_there(
     return [(row.id, row.attempt_id, row.path, row.bytes) for row in rows]
 
 
-def file_of(connection: Connection, attempt_id: int) -> Any:
+def file_of(connection: Connection, attempt_id: int) -> FileView | None:
     """Read the file of an attempt, with its job's key; None when it is not here."""
-    return connection.execute(
+    found = (
         select(
             ARTIFACT.c.attempt_id,
             ARTIFACT.c.job_id,
@@ -124,7 +125,8 @@ def file_of(connection: Connection, attempt_id: int) -> Any:
         )
         .join(JOB, JOB.c.id == ARTIFACT.c.job_id)
         .where(ARTIFACT.c.attempt_id == attempt_id, ARTIFACT.c.sha256.is_not(None))
-    ).one_or_none()
+    )
+    return next(read(connection, found, FileView), None)
 
 
 def plan_file(connection: Connection, wanted: WantedFile, path: str) -> None:

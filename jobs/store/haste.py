@@ -13,7 +13,6 @@ acceptance comes just when it was taken. Where nothing else is accepted so soon 
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, text, update
 
@@ -23,6 +22,8 @@ from ..tables import ATTEMPT, BATCH, JOB, LATER
 from . import outcomes
 from .prepared import Prepared
 from .queues import BEHIND, FRONT
+from .records.attempts import EarlierAttempt, SentAt
+from .refusals import THIS
 
 MOST = 5
 """Times that a row hears it, with an acceptance soon after each but the last, until it fails."""
@@ -34,9 +35,6 @@ wait after a 429 that does not say how long, and shorter than any video takes.""
 _RELEASED = tuple(f"{cause}: " for cause in RefusalCause)
 """What the error of an attempt begins with whose job was queued again for a refusal."""
 
-_THIS = Prepared(
-    select(ATTEMPT.c.job_id, ATTEMPT.c.fingerprint).where(ATTEMPT.c.id == bindparam("attempt"))
-)
 _EARLIER = Prepared(
     select(ATTEMPT.c.id, ATTEMPT.c.state, ATTEMPT.c.error, ATTEMPT.c.ended_at, ATTEMPT.c.intent_at)
     .where(
@@ -45,7 +43,8 @@ _EARLIER = Prepared(
         ATTEMPT.c.fingerprint == bindparam("fingerprint"),
     )
     .order_by(ATTEMPT.c.id.desc())
-    .limit(100)
+    .limit(100),
+    EarlierAttempt,
 )
 _TAKEN_AFTER = Prepared(
     select(ATTEMPT.c.id, ATTEMPT.c.intent_at)
@@ -53,7 +52,8 @@ _TAKEN_AFTER = Prepared(
     .where(text("+generation_id IS NOT NULL"), ATTEMPT.c.hold_micros > 0)
     .where(ATTEMPT.c.id > bindparam("attempt"), ATTEMPT.c.job_id != bindparam("job"))
     .order_by(ATTEMPT.c.id)
-    .limit(1)
+    .limit(1),
+    SentAt,
 )
 """The next submission of another row that was accepted."""
 
@@ -154,7 +154,7 @@ def _behind(attempt_id: int) -> datetime:
 def _fails(
     connection: Connection,
     attempt_id: int,
-    earlier: Sequence[Any],
+    earlier: Sequence[EarlierAttempt],
     cause: RefusalCause,
     said: str,
     now: datetime,
@@ -167,9 +167,11 @@ def _fails(
     return outcomes.reject(connection, attempt_id, FailureKind.VALIDATION, told, now)
 
 
-def _heard_before(connection: Connection, attempt_id: int, cause: RefusalCause) -> list[Any]:
+def _heard_before(
+    connection: Connection, attempt_id: int, cause: RefusalCause
+) -> list[EarlierAttempt]:
     """List the attempts of a job's request that heard the same, up to one that ended it."""
-    this = _THIS.first(connection, attempt=attempt_id)
+    this = THIS.one(connection, attempt=attempt_id)
     found = []
     for one in _EARLIER.all(
         connection, job=this.job_id, attempt=attempt_id, fingerprint=this.fingerprint
@@ -184,7 +186,10 @@ def _heard_before(connection: Connection, attempt_id: int, cause: RefusalCause) 
 
 
 def _counted(
-    connection: Connection, attempt_id: int, earlier: Sequence[Any], cause: RefusalCause
+    connection: Connection,
+    attempt_id: int,
+    earlier: Sequence[EarlierAttempt],
+    cause: RefusalCause,
 ) -> int:
     """Count the earlier attempts soon after which another row was accepted.
 
@@ -193,7 +198,7 @@ def _counted(
     """
     if len(earlier) < MOST - 1:
         return 0
-    job = _THIS.first(connection, attempt=attempt_id).job_id
+    job = THIS.one(connection, attempt=attempt_id).job_id
     passed = _PASSED.scalar(connection, job=job, first=earlier[-1].id, said=f"{cause}: %") or 0
     taken = set()
     for one in earlier:

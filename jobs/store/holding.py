@@ -29,6 +29,7 @@ from ..matching import Match, WantedRow
 from ..states import ASKED_BY_NAME, FOUND, HeldBack, JobState
 from ..tables import BUYABLE, HELD_BACK, JOB, NAMED, QUEUED
 from .prepared import Prepared, as_list, driver, one_of, values_in
+from .records.jobs import HeldCount
 from .rows import ASKED
 
 
@@ -165,7 +166,8 @@ _ASK_BY_NAME = Prepared(
 _COUNTS = Prepared(  # from the index alone: a million rows may be left out
     select(JOB.c.held_back, func.count().label("jobs"))
     .where(HELD_BACK, _BATCH, JOB.c.held_back != HeldBack.UNASKED)
-    .group_by(JOB.c.held_back)
+    .group_by(JOB.c.held_back),
+    HeldCount,
 )
 _UNASKED = Prepared(  # a single video stays unasked until its purchase is known
     select(func.count()).where(HELD_BACK, QUEUED, _BATCH, JOB.c.held_back == HeldBack.UNASKED)
@@ -352,8 +354,6 @@ def count_found(connection: Connection, batch_id: int) -> int:
 
 def counts(connection: Connection, batch_id: int) -> dict[HeldBack, int]:
     """Count the queued jobs of a batch that are held back, by reason."""
-    found = {
-        HeldBack(row.held_back): int(row.jobs) for row in _COUNTS.all(connection, batch=batch_id)
-    }
+    found = {HeldBack(row.held_back): row.jobs for row in _COUNTS.all(connection, batch=batch_id)}
     unasked = int(_UNASKED.scalar(connection, batch=batch_id))
     return found | ({HeldBack.UNASKED: unasked} if unasked else {})

@@ -4,9 +4,9 @@ It is filled without a lock on the database, however long reading takes: a run i
 goes on. What is in it when a process ends is gone.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain, islice
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
     JSON,
@@ -25,7 +25,9 @@ from sqlalchemy import (
 
 from ..provider import GenerationRequest
 from ..spec import JobSpec, SpecRow, spec_row
-from .prepared import driver, values_in
+from .prepared import driver, read, values_in
+from .records.jobs import IncomingRow
+from .records.views import KindCount
 
 KindOf = Callable[[GenerationRequest], str]
 TOGETHER: Final = 100
@@ -85,19 +87,20 @@ def fill(connection: Connection, rows: Iterable[SpecRow]) -> int:
     return count
 
 
-def counts(connection: Connection, rows: Collection[int] | None = None) -> Sequence[Any]:
+def counts(connection: Connection, rows: Collection[int] | None = None) -> list[KindCount]:
     """Count the wanted videos by price kind and campaign, in the order in which they begin.
 
     Args:
         connection: whose temporary table.
         rows: count only these.
     """
-    counted = select(INCOMING.c.kind, INCOMING.c.campaign, func.count().label("jobs"))
-    return connection.execute(
-        counted.where(*_among(rows))
+    counted = (
+        select(INCOMING.c.kind, INCOMING.c.campaign, func.count().label("jobs"))
+        .where(*_among(rows))
         .group_by(INCOMING.c.kind, INCOMING.c.campaign)
         .order_by(func.min(text("incoming.rowid")))
-    ).all()
+    )
+    return list(read(connection, counted, KindCount))
 
 
 def row_numbers(connection: Connection) -> list[int]:
@@ -106,16 +109,13 @@ def row_numbers(connection: Connection) -> list[int]:
     return list(connection.execute(numbers).scalars())
 
 
-def first(connection: Connection, most: int, rows: Collection[int] | None = None) -> Sequence[Any]:
+def first(
+    connection: Connection, most: int, rows: Collection[int] | None = None
+) -> list[IncomingRow]:
     """Read the first wanted videos: of all rows, or of some."""
     wanted = select(INCOMING).where(*_among(rows)).order_by(text("incoming.rowid")).limit(most)
-    return connection.execute(wanted).all()
+    return list(read(connection, wanted, IncomingRow))
 
 
 def _among(rows: Collection[int] | None) -> tuple[ColumnElement[bool], ...]:
     return () if rows is None else (INCOMING.c.row.in_(values_in(rows)),)
-
-
-def values_of(row: Any) -> dict[str, Any]:
-    """Give the columns of a row that was read back, by their names in the job table."""
-    return {name: getattr(row, f"in_{name}") for name in NAMES}

@@ -1,13 +1,12 @@
 """Idempotency keys: which one a row is sent with again."""
 
-from typing import Any
-
 from sqlalchemy import Connection, bindparam, exists, select, text
 
 from ..columns import sql_list
 from ..tables import ATTEMPT
 from .latecomers import CREATED
 from .prepared import Prepared
+from .records.jobs import QueuedJob
 
 _LATER, _KNOWN = ATTEMPT.alias("later"), ATTEMPT.alias("known")
 _REPLACED = Prepared(
@@ -35,7 +34,7 @@ _REPLACED = Prepared(
 generation that is known."""
 
 
-def replaced(connection: Connection, job: Any) -> str | None:
+def replaced(connection: Connection, job: QueuedJob) -> str | None:
     """Return the key of a row's void or unsent attempt; a failed one's successor gets a new one.
 
     Another request is never sent under an old key, nor is another spelling of it.

@@ -17,6 +17,9 @@ from ..ledger import Scope, twice_key
 from ..states import AttemptState, JobState, sources
 from ..tables import ATTEMPT, BUDGET, JOB, LIVE
 from .prepared import Prepared
+from .records.attempts import AttemptRow, GivenUpAttempt, SurplusAttempt
+from .records.jobs import HandWritten, QueuedJob
+from .records.views import PaidTwice
 from .rows import (
     ASKED,
     attempt_row,
@@ -82,7 +85,8 @@ _WANTED = Prepared(
         JOB.c.duration,
         JOB.c.image,
         JOB.c.callback_url,
-    ).where(JOB.c.id == bindparam("job"))
+    ).where(JOB.c.id == bindparam("job")),
+    HandWritten,
 )
 _ASKED = Prepared(select(ATTEMPT.c.request_key).where(ATTEMPT.c.id == _ATTEMPT))
 _TWICE = Prepared(
@@ -109,14 +113,16 @@ _SURPLUS = Prepared(
         ~exists().where(_SHARING.c.attempt_id == ATTEMPT.c.id),
     )
     .order_by(ATTEMPT.c.id)
-    .limit(1)
+    .limit(1),
+    SurplusAttempt,
 )
 """What is paid for twice and no row has, where nothing that was sent later is or may be a video."""
 _PAID_TWICE = Prepared(
     select(ATTEMPT.c.generation_id, ATTEMPT.c.price_micros, JOB.c.key)
     .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
     .where(JOB.c.batch_id == bindparam("batch"), text(f"attempt.error GLOB '{SURPLUS}*'"))
-    .order_by(ATTEMPT.c.id)
+    .order_by(ATTEMPT.c.id),
+    PaidTwice,
 )
 _GIVEN_UP = Prepared(
     # from the failed jobs on, by their indexes: there is none over attempts that were given up
@@ -128,7 +134,8 @@ _GIVEN_UP = Prepared(
         JOB.c.state == JobState.FAILED,
         text("+attempt.state = 'abandoned'"),
     )
-    .order_by(ATTEMPT.c.id)
+    .order_by(ATTEMPT.c.id),
+    GivenUpAttempt,
 )
 
 
@@ -166,7 +173,7 @@ def reappear(
         return None
     if _SENDING.first(connection, job=row.job_id) is not None:
         return None
-    wanted = _WANTED.first(connection, job=row.job_id)
+    wanted = _WANTED.one(connection, job=row.job_id)
     edited = _edited(connection, row, wanted)
     other = _OTHER.first(connection, job=row.job_id, attempt=attempt_id, edited=edited)
     adopted = other is None and row.job_state in sources("reappear")
@@ -207,7 +214,7 @@ def reappear(
     return Appeared.ADOPTED
 
 
-def regain(connection: Connection, job: Any, now: datetime) -> bool:
+def regain(connection: Connection, job: QueuedJob, now: datetime) -> bool:
     """Give a queued row what counted as paid for twice, where nothing else was made in its place.
 
     What was sent then came to nothing (never made, refused): the row has this video, and buys none.
@@ -241,18 +248,18 @@ def regain(connection: Connection, job: Any, now: datetime) -> bool:
     return True
 
 
-def _edited(connection: Connection, attempt: Any, wanted: Any) -> bool:
+def _edited(connection: Connection, attempt: AttemptRow, wanted: HandWritten) -> bool:
     """Check whether a job asks for something else than an attempt of it did.
 
     Another spelling of the same prompt is the same request.
     """
     if attempt.fingerprint is None or attempt.fingerprint == wanted.fingerprint:
         return False
-    asked = _ASKED.scalar(connection, attempt=attempt.id)
-    return bool((asked or attempt.fingerprint) != request_key(wanted))
+    asked: str | None = _ASKED.scalar(connection, attempt=attempt.id)
+    return (asked or attempt.fingerprint) != request_key(wanted)
 
 
-def _note_twice(connection: Connection, attempt: Any, charge: int) -> None:
+def _note_twice(connection: Connection, attempt: AttemptRow, charge: int) -> None:
     key = twice_key(attempt.job_batch_id)  # it is told of the batch whose row it is
     ensure_budget(connection, key)
     more = BUDGET.c.charged_micros + charge
@@ -261,7 +268,7 @@ def _note_twice(connection: Connection, attempt: Any, charge: int) -> None:
     connection.execute(update(JOB).where(JOB.c.id == attempt.job_id).values(charged_micros=charged))
 
 
-def complete(connection: Connection, attempt: Any, video_url: str, now: datetime) -> bool:
+def complete(connection: Connection, attempt: AttemptRow, video_url: str, now: datetime) -> bool:
     """Write down the video of an attempt that was given up, once the attempt is completed.
 
     It is its job's where that has none, nothing of it is under way, and it still asks for that
@@ -275,7 +282,7 @@ def complete(connection: Connection, attempt: Any, video_url: str, now: datetime
         return True
     if _LIVE_OTHER.first(connection, job=attempt.job_id) is not None:
         return True
-    if _edited(connection, attempt, _WANTED.first(connection, job=attempt.job_id)):
+    if _edited(connection, attempt, _WANTED.one(connection, job=attempt.job_id)):
         told = told_text(connection, attempt.id, LATE_OF_BEFORE)
         connection.execute(update(ATTEMPT).where(ATTEMPT.c.id == attempt.id).values(error=told))
         return True
@@ -316,11 +323,11 @@ def twice_micros(connection: Connection) -> int:
     return int(_TWICE.scalar(connection) or 0)
 
 
-def paid_twice(connection: Connection, batch_id: int) -> list[Any]:
+def paid_twice(connection: Connection, batch_id: int) -> list[PaidTwice]:
     """List what a batch paid for twice: job, generation and price."""
-    return list(_PAID_TWICE.all(connection, batch=batch_id))
+    return _PAID_TWICE.all(connection, batch=batch_id)
 
 
-def given_up(connection: Connection, batch_id: int) -> list[Any]:
+def given_up(connection: Connection, batch_id: int) -> list[GivenUpAttempt]:
     """List the attempts of failed jobs of a batch that were given up, and may still finish."""
-    return list(_GIVEN_UP.all(connection, batch=batch_id))
+    return _GIVEN_UP.all(connection, batch=batch_id)

@@ -14,6 +14,7 @@ from ..states import UNENDED, AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, BATCH, JOB, TALLY, UNSETTLED
 from . import latecomers
 from .prepared import Prepared, as_list, one_of
+from .records.attempts import AttemptRow, DueAttempt, PendingAttempt
 from .rows import attempt_row, move_attempt, move_job, move_money
 
 ACCEPTED = text("attempt.state = 'accepted'")
@@ -48,7 +49,8 @@ _DUE = Prepared(
     )
     .where(ACCEPTED, ATTEMPT.c.next_look_at <= _NOW)
     .order_by(ATTEMPT.c.next_look_at)
-    .limit(bindparam("most"))
+    .limit(bindparam("most")),
+    DueAttempt,
 )
 _NEXT_LOOK = Prepared(
     select(ATTEMPT.c.next_look_at).where(ACCEPTED).order_by(ATTEMPT.c.next_look_at).limit(1)
@@ -73,7 +75,8 @@ _PENDING = Prepared(
     .where(
         ATTEMPT.c.generation_id.in_(one_of("generations")),
         text("attempt.state IN ('accepted', 'abandoned')"),
-    )
+    ),
+    PendingAttempt,
 )
 _NEWEST = Prepared(
     select(ATTEMPT.c.id)
@@ -169,7 +172,7 @@ def next_look(connection: Connection) -> datetime | None:
     return found
 
 
-def pending_ids(connection: Connection, generation_ids: Sequence[str]) -> dict[str, Any]:
+def pending_ids(connection: Connection, generation_ids: Sequence[str]) -> dict[str, PendingAttempt]:
     """Map those of some generation ids that are ours and unfinished to attempt and job."""
     rows = _PENDING.all(connection, generations=as_list(generation_ids))
     return {row.generation_id: row for row in rows}
@@ -209,7 +212,7 @@ def overdue_due(connection: Connection, now: datetime) -> bool:
 class Progress:
     """How far an unfinished generation is, and when it is looked at again."""
 
-    attempt: Any
+    attempt: PendingAttempt
     seen: Generation
     next_look_at: datetime
 
@@ -350,16 +353,15 @@ def fail(
     )
 
 
-def _refund(connection: Connection, attempt: Any, kind: FailureKind) -> None:
+def _refund(connection: Connection, attempt: AttemptRow, kind: FailureKind) -> None:
     """Count a failure's price as given back, where the batch is known to get it back."""
     told = connection.execute(
         select(BATCH.c.refunds).where(BATCH.c.id == attempt.batch_id)
     ).scalar_one()
     if not Refunds(told).covers(kind):
         return
+    price = attempt.price_micros or 0
     connection.execute(
-        update(ATTEMPT)
-        .where(ATTEMPT.c.id == attempt.id)
-        .values(refunded_micros=attempt.price_micros)
+        update(ATTEMPT).where(ATTEMPT.c.id == attempt.id).values(refunded_micros=price)
     )
-    move_money(connection, attempt, held=0, refunded=attempt.price_micros)
+    move_money(connection, attempt, held=0, refunded=price)

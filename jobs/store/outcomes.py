@@ -13,8 +13,9 @@ from sqlalchemy import Connection, func, select
 from ..states import AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, LIVE
 from . import prices, shown, voids
-from .prepared import Prepared
+from .prepared import Prepared, read
 from .queues import BEHIND
+from .records.attempts import LastSigns, OpenAttempt, VoidsBefore
 from .rows import ASKED, attempt_row, estimate, move_attempt, move_job, move_money, owner_of
 
 LONGEST_WAIT = timedelta(hours=1)
@@ -67,7 +68,7 @@ def adopt(connection: Connection, attempt_id: int, generation_id: str, now: date
         the generation to another attempt meanwhile.
     """
     row = attempt_row(connection, attempt_id)
-    if owner_of(connection, generation_id) is not None:
+    if row is None or owner_of(connection, generation_id) is not None:
         return False
     if not _accepted(connection, attempt_id, "adopt", generation_id, None, now, timedelta(0)):
         return False
@@ -187,14 +188,14 @@ def put_back(connection: Connection, attempt_id: int) -> bool:
         False when it is not failed by this very attempt any more, or stays so.
     """
     row = attempt_row(connection, attempt_id)
-    refused = (
-        row is not None
-        and row.current_attempt == attempt_id
+    if row is None or not (
+        row.current_attempt == attempt_id
         and row.state == AttemptState.REJECTED
         and row.job_state == JobState.FAILED
         and row.source is not None
-    )
-    return refused and move_job(
+    ):
+        return False
+    return move_job(
         connection,
         row.job_id,
         "put_back",
@@ -334,16 +335,16 @@ def _due_after_void(
     waits for as long as its doubts took to be settled, twice, three times … that.
     """
     others = ATTEMPT.alias()
-    earlier, intent_at = connection.execute(
-        select(
-            select(func.count())
-            .select_from(others)
-            .where(others.c.job_id == job_id, others.c.state == AttemptState.VOID)
-            .scalar_subquery(),
-            ATTEMPT.c.intent_at,
-        ).where(ATTEMPT.c.id == attempt_id)
-    ).one()
-    wait = (now - intent_at) * (earlier - 1)
+    voids_before = (
+        select(func.count())
+        .select_from(others)
+        .where(others.c.job_id == job_id, others.c.state == AttemptState.VOID)
+        .scalar_subquery()
+        .label("voids")
+    )
+    found = select(voids_before, ATTEMPT.c.intent_at).where(ATTEMPT.c.id == attempt_id)
+    before = next(read(connection, found, VoidsBefore))
+    wait = (now - before.intent_at) * (before.voids - 1)
     return now + min(wait, LONGEST_WAIT) if wait > timedelta(0) else None
 
 
@@ -351,7 +352,8 @@ _LAST_SIGN = Prepared(
     select(
         func.max(ATTEMPT.c.intent_at).label("intent"),
         func.max(ATTEMPT.c.accepted_at).label("accepted"),
-    ).where(ATTEMPT.c.id > select(func.max(ATTEMPT.c.id) - NEWEST).scalar_subquery())
+    ).where(ATTEMPT.c.id > select(func.max(ATTEMPT.c.id) - NEWEST).scalar_subquery()),
+    LastSigns,
 )
 
 
@@ -359,7 +361,8 @@ _LEFT_OPEN = Prepared(
     select(ATTEMPT.c.id, ATTEMPT.c.intent_at, ATTEMPT.c.send_before).where(
         LIVE,  # the partial index's own predicate, so that it is used
         ATTEMPT.c.state == AttemptState.OPEN,
-    )
+    ),
+    OpenAttempt,
 )
 
 
@@ -378,7 +381,7 @@ def doubt_all_open(
         living: the runner ends now; else it ended at a time of which only its last purchases tell.
     """
     left = _LEFT_OPEN.all(connection)
-    signs = _LAST_SIGN.first(connection) if left else ()
+    signs = _LAST_SIGN.one(connection) if left else ()
     ended = max((sign for sign in (*signs, now if living else None) if sign), default=now)
     for attempt in left:
         doubt(

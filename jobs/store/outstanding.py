@@ -12,6 +12,8 @@ from ..tables import BATCH, BUYABLE, JOB, LATER, TALLY
 from . import handing
 from .files import UNFILED_JOB
 from .prepared import Prepared, as_list, one_of
+from .records.accounts import PausableBatch, StateCount
+from .records.jobs import PartCount
 
 
 @dataclass(slots=True)
@@ -51,10 +53,10 @@ class Part:
 
 
 _BATCH = select(BATCH.c.id, BATCH.c.paused)
-_ACTIVE = Prepared(_BATCH.where(BATCH.c.active))
-_ONE = Prepared(_BATCH.where(BATCH.c.id == bindparam("batch")))
+_ACTIVE = Prepared(_BATCH.where(BATCH.c.active), PausableBatch)
+_ONE = Prepared(_BATCH.where(BATCH.c.id == bindparam("batch")), PausableBatch)
 _COUNTS = Prepared(
-    select(TALLY.c.state, TALLY.c.jobs).where(TALLY.c.batch_id == bindparam("batch"))
+    select(TALLY.c.state, TALLY.c.jobs).where(TALLY.c.batch_id == bindparam("batch")), StateCount
 )
 _NOW = bindparam("now", type_=JOB.c.due_at.type)
 _WANTED = (JOB.c.batch_id == bindparam("batch"), JOB.c.in_manifest)
@@ -96,7 +98,8 @@ _PARTS = Prepared(
         func.count().filter(UNFILED_JOB).label("unfiled"),
     )
     .where(JOB.c.id.in_(one_of("jobs")))
-    .group_by(JOB.c.batch_id, JOB.c.state, JOB.c.held_back)
+    .group_by(JOB.c.batch_id, JOB.c.state, JOB.c.held_back),
+    PartCount,
 )
 
 
@@ -145,14 +148,14 @@ def outstanding(
         left.pending += handing.in_state(connection, JobState.PENDING)
         left.pending += handing.in_state(connection, JobState.PROCESSING)
         for number in handing.batches(connection, [JobState.QUEUED]):
-            batch = _ONE.first(connection, batch=number)
+            batch = _ONE.one(connection, batch=number)
             _add_queued(connection, batch, now, not_awaited, left, _OF_HANDED)
     return left
 
 
 def _add_queued(
     connection: Connection,
-    batch: Any,
+    batch: PausableBatch,
     now: datetime,
     not_awaited: Collection[int],
     left: Outstanding,

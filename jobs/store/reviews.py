@@ -6,13 +6,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, delete, func, select
+from sqlalchemy import Connection, Select, and_, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from ..states import JobState
 from ..tables import ARTIFACT, JOB, REVIEW
 from . import views
 from .browsing import Filter
+from .records.views import JobView
 
 
 class Verdict(StrEnum):
@@ -55,7 +56,7 @@ def judge(connection: Connection, attempt_id: int, verdict: Verdict | None, now:
     )
 
 
-def verdicts(connection: Connection, attempt_ids: Sequence[int]) -> dict[int, str]:
+def verdicts(connection: Connection, attempt_ids: Sequence[int | None]) -> dict[int, str]:
     """Read the verdicts of some attempts; those without one are left out."""
     rows = connection.execute(
         select(REVIEW.c.attempt_id, REVIEW.c.verdict).where(REVIEW.c.attempt_id.in_(attempt_ids))
@@ -63,7 +64,7 @@ def verdicts(connection: Connection, attempt_ids: Sequence[int]) -> dict[int, st
     return {row.attempt_id: row.verdict for row in rows}
 
 
-def _on(batch_id: int, shelf: Shelf) -> Any:
+def _on(batch_id: int, shelf: Shelf) -> Select[Any]:
     found = (
         select(JOB.c.id)
         .join(
@@ -85,7 +86,7 @@ def _on(batch_id: int, shelf: Shelf) -> Any:
 
 def videos(
     connection: Connection, batch_id: int, shelf: Shelf, limit: int, offset: int = 0
-) -> list[Any]:
+) -> list[JobView]:
     """Read some videos that are here, as :func:`jobs.store.views.numbered` gives their jobs."""
     order = (JOB.c.row, JOB.c.id) if shelf.by_row else (JOB.c.completed_at.desc(), JOB.c.id.desc())
     numbers = connection.execute(

@@ -17,7 +17,10 @@ from ..spec import request_key as key_of
 from ..states import AttemptState, JobState, attempt_sources, sources
 from ..tables import ATTEMPT, BATCH, BUDGET, JOB, PRICE, TALLY
 from ..text import text_key
-from .prepared import Prepared
+from .prepared import Prepared, Statement
+from .records.accounts import BudgetRow
+from .records.attempts import AttemptRow
+from .records.jobs import AskedRow, AsksFor
 
 _NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
@@ -62,7 +65,7 @@ def tally_new(connection: Connection, batch_id: int, jobs: int) -> None:
     )
 
 
-def request_of(row: Any) -> GenerationRequest:
+def request_of(row: AsksFor) -> GenerationRequest:
     """Build the request of a job's row."""
     return GenerationRequest(
         prompt=row.prompt,
@@ -73,27 +76,24 @@ def request_of(row: Any) -> GenerationRequest:
     )
 
 
-REQUEST: Final = tuple(
-    JOB.c[name]
-    for name in ("fingerprint", "prompt", "orientation", "duration", "image", "callback_url")
-)
+REQUEST: Final = tuple(JOB.c[name] for name in AskedRow._fields)
 """What a job's row asks for: the columns that :func:`request_key` and :func:`request_of` need."""
 
 
-def request_key(row: Any) -> str:
+def request_key(row: AsksFor) -> str:
     """Hash what a job's row asks for, however its prompt is spelled (:func:`jobs.text.text_key`).
 
     The account's list may show prompts folded, so they ask for the same there. Their fingerprints
     differ, so that an edit of white space is an edit; of a folded prompt it is the fingerprint.
     """
-    same: str = row.fingerprint
-    return same if text_key(row.prompt) == row.prompt else key_of(request_of(row))
+    folded = text_key(row.prompt) == row.prompt
+    return row.fingerprint if folded else key_of(request_of(row))
 
 
 @cache
 def _moving(
     moved: Table, allowed: tuple[str, ...], set_to: tuple[str, ...], added: tuple[str, ...]
-) -> Prepared:
+) -> Statement:
     """Make the guarded update that every transition is."""
     values: dict[str, Any] = {name: bindparam(f"to_{name}") for name in set_to}
     values |= {name: moved.c[name] + bindparam(f"more_{name}") for name in added}
@@ -174,7 +174,8 @@ _ATTEMPT = Prepared(
     .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
     .join(BATCH, BATCH.c.id == JOB.c.batch_id)
     .outerjoin(PRICE, PRICE.c.kind == ATTEMPT.c.kind)
-    .where(ATTEMPT.c.id == bindparam("attempt"))
+    .where(ATTEMPT.c.id == bindparam("attempt")),
+    AttemptRow,
 )
 
 
@@ -187,15 +188,15 @@ def owner_of(connection: Connection, generation_id: str) -> int | None:
     return found
 
 
-def attempt_row(connection: Connection, attempt_id: int) -> Any:
+def attempt_row(connection: Connection, attempt_id: int) -> AttemptRow | None:
     """Read what a transition needs of an attempt, its job and its kind's price, or None."""
     return _ATTEMPT.first(connection, attempt=attempt_id)
 
 
-def estimate(attempt: Any) -> int:
+def estimate(attempt: AttemptRow) -> int:
     """Return what an attempt is charged with, in micros, where no answer told its price."""
     highest = attempt.highest_micros
-    return int(attempt.hold_micros if highest is None else highest)
+    return attempt.hold_micros if highest is None else highest
 
 
 _MOVE_MONEY = Prepared(
@@ -210,7 +211,7 @@ _MOVE_MONEY = Prepared(
 
 
 def move_money(
-    connection: Connection, attempt: Any, held: int, charged: int = 0, refunded: int = 0
+    connection: Connection, attempt: AttemptRow, held: int, charged: int = 0, refunded: int = 0
 ) -> None:
     """Add to the totals of every budget that an attempt counts in.
 
@@ -238,7 +239,8 @@ _BUDGET = Prepared(
         BUDGET.c.charged_micros,
         BUDGET.c.held_micros,
         BUDGET.c.refunded_micros,
-    ).where(BUDGET.c.key == bindparam("key"))
+    ).where(BUDGET.c.key == bindparam("key")),
+    BudgetRow,
 )
 
 
@@ -262,4 +264,4 @@ def ensure_budget(connection: Connection, key: str, cap: int | None = None) -> N
 
 def load_budget(connection: Connection, key: str) -> Budget:
     """Read a budget's totals."""
-    return Budget(*_BUDGET.first(connection, key=key))
+    return Budget(*_BUDGET.one(connection, key=key))

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, exists, func, insert, or_, select, update
 
@@ -14,6 +13,9 @@ from ..spec import JobSpec, fingerprint
 from ..states import LIVE_ATTEMPTS, HeldBack, JobState, sources
 from ..tables import ATTEMPT, BATCH, JOB, LIVE
 from . import handing, holding, standing, voids
+from .prepared import read
+from .records.accounts import WaitingBatch
+from .records.jobs import HandWritten
 from .rows import ASKED, NEW, job_values, request_of, tally_new
 
 
@@ -36,9 +38,9 @@ def serve_none(connection: Connection) -> None:
 
 def set_waiting(connection: Connection, waits: Mapping[int, str | None]) -> None:
     """Write down what batches wait for; an active one that is not named waits for nothing."""
-    for row in connection.execute(
-        select(BATCH.c.id, BATCH.c.waiting_for).where(or_(BATCH.c.active, BATCH.c.id.in_(waits)))
-    ).all():
+    concerned = or_(BATCH.c.active, BATCH.c.id.in_(waits))
+    rows = select(BATCH.c.id, BATCH.c.waiting_for).where(concerned)
+    for row in list(read(connection, rows, WaitingBatch)):
         wanted = waits.get(row.id)
         if wanted != row.waiting_for:
             connection.execute(update(BATCH).where(BATCH.c.id == row.id).values(waiting_for=wanted))
@@ -52,11 +54,9 @@ def max_price(connection: Connection, batch_id: int) -> int | None:
     return kept
 
 
-def set_max_price(connection: Connection, batch_id: int, micros: int) -> Any:
+def set_max_price(connection: Connection, batch_id: int, micros: int) -> int | None:
     """Keep the highest price that a batch may pay for one video; returns the one it had."""
-    old = connection.execute(
-        select(BATCH.c.max_price_micros).where(BATCH.c.id == batch_id)
-    ).scalar_one()
+    old = max_price(connection, batch_id)
     connection.execute(update(BATCH).where(BATCH.c.id == batch_id).values(max_price_micros=micros))
     return old
 
@@ -173,7 +173,8 @@ def reword(
     """
     if not retry(connection, [job_id], give_up):
         return False
-    job = connection.execute(select(JOB).where(JOB.c.id == job_id)).one()
+    named = select(*(JOB.c[name] for name in HandWritten._fields)).where(JOB.c.id == job_id)
+    job = next(read(connection, named, HandWritten))
     request = replace(request_of(job), prompt=prompt)
     connection.execute(
         update(JOB)

@@ -2,7 +2,7 @@
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, case, func, insert, null, or_, select, update
 from sqlalchemy.sql import ColumnElement
@@ -18,7 +18,9 @@ from . import accounts, doubts, latecomers
 from .database import Store
 from .holding import Sought
 from .latecomers import Appeared
-from .prepared import Prepared, as_list, one_of
+from .prepared import Prepared, as_list, one_of, read
+from .records.attempts import NewestKnown, SentAt
+from .records.jobs import AskedRow, ListedJob, OwningJob, WishRow
 from .rows import ASKED, REQUEST, request_key
 
 
@@ -54,7 +56,9 @@ def wishes(connection: Connection, sought: Sought, *, free: bool = False) -> dic
         rows = rows.where(or_(JOB.c.attempt_id.is_not(None), NAMED))
     if free:
         rows = rows.where(or_(JOB.c.held_back.is_(None), JOB.c.held_back.not_in(FOUND)))
-    return {row.id: Wish(row.fingerprint, row.attempt_id) for row in connection.execute(rows)}
+    return {
+        row.id: Wish(row.fingerprint, row.attempt_id) for row in read(connection, rows, WishRow)
+    }
 
 
 def wanted_rows(connection: Connection, sought: Sought) -> Iterator[WantedRow]:
@@ -64,7 +68,7 @@ def wanted_rows(connection: Connection, sought: Sought) -> Iterator[WantedRow]:
     restored backup, or a 429 that was lost, leaves attempts that say nothing of what was made.
     """
     newest = _newest_known(connection, sought)
-    found = connection.execute(
+    listed = (
         select(
             JOB.c.id,
             *REQUEST,
@@ -75,7 +79,7 @@ def wanted_rows(connection: Connection, sought: Sought) -> Iterator[WantedRow]:
         .where(*_wanted(sought))
         .order_by(JOB.c.batch_id, JOB.c.row, JOB.c.id)
     )
-    for row in found:
+    for row in read(connection, listed, ListedJob):
         since, created_since = newest.get((row.id, text_key(row.prompt)), (None, None))
         found_before = None if row.held_back in NOTHING_FOUND else row.held_back
         yield WantedRow(
@@ -100,7 +104,7 @@ def _newest_known(
     over was sent by somebody else.
     """
     sent_at = case((ATTEMPT.c.idempotency_key != "", ATTEMPT.c.intent_at), else_=null())
-    rows = connection.execute(
+    rows = (
         select(
             ATTEMPT.c.job_id,
             ATTEMPT.c.prompt,
@@ -115,7 +119,7 @@ def _newest_known(
     )
     return {
         (row.job_id, text_key(row.prompt)): (row.sent_at, row.created_at)
-        for row in rows
+        for row in read(connection, rows, NewestKnown)
         if row.sent_at is not None
     }
 
@@ -139,7 +143,7 @@ def requests_like(connection: Connection, shown: Container[str], echo: Echo) -> 
         echo: what the list does to prompts.
     """
     found: dict[str, set[str]] = {}
-    for row in connection.execute(select(*REQUEST)):
+    for row in read(connection, select(*REQUEST), AskedRow):
         key = echo.text(row.prompt)
         if key in shown:
             found.setdefault(key, set()).add(request_key(row))
@@ -184,7 +188,8 @@ def take_over(
     """
     if known_ids(connection, [generation.id]):
         return False
-    job = connection.execute(select(JOB).where(JOB.c.id == job_id, QUEUED)).one_or_none()
+    queued = select(*(JOB.c[name] for name in OwningJob._fields)).where(JOB.c.id == job_id, QUEUED)
+    job = next(read(connection, queued, OwningJob), None)
     if job is None or fingerprint not in (None, job.fingerprint):
         return False
     void = _void_of(connection, job, generation, ahead)
@@ -192,17 +197,19 @@ def take_over(
         found = latecomers.reappear(connection, void, generation.id, now)
         landed = found is Appeared.ADOPTED
     else:
-        _attach(connection, job_id, job, generation, now)
+        _attach(connection, job, generation, now)
         landed = True
     connection.execute(update(JOB).where(JOB.c.id == job_id).values(**ASKED))
     return landed
 
 
-def _void_of(connection: Connection, job: Any, generation: Generation, ahead: float) -> int | None:
+def _void_of(
+    connection: Connection, job: OwningJob, generation: Generation, ahead: float
+) -> int | None:
     """Find the last attempt of a job that counts as never made, and may have made this."""
     if generation.created_at is None:
         return None
-    voids = connection.execute(
+    voids = (
         select(ATTEMPT.c.id, ATTEMPT.c.intent_at)
         .where(
             ATTEMPT.c.job_id == job.id,
@@ -211,11 +218,11 @@ def _void_of(connection: Connection, job: Any, generation: Generation, ahead: fl
         )
         .order_by(ATTEMPT.c.id.desc())
     )
-    for void in voids:
+    for void in list(read(connection, voids, SentAt)):
         offset = doubts.clock_offset(connection, void.id)
         by = offset.at_least(timedelta(seconds=ahead)).total_seconds()
         if generation.created_at.timestamp() - by >= void.intent_at.timestamp() - MARGIN:
-            return int(void.id)
+            return void.id
     return None
 
 
@@ -223,12 +230,10 @@ MARGIN: Final = 30.0
 """Seconds by which two clocks, and the time that a request takes, may differ."""
 
 
-def _attach(
-    connection: Connection, job_id: int, job: Any, generation: Generation, now: datetime
-) -> None:
+def _attach(connection: Connection, job: OwningJob, generation: Generation, now: datetime) -> None:
     attempt_id = connection.execute(
         insert(ATTEMPT).values(
-            job_id=job_id,
+            job_id=job.id,
             state=AttemptState.ACCEPTED,
             idempotency_key="",
             kind=job.kind,
@@ -252,7 +257,7 @@ def _attach(
     ).inserted_primary_key[0]  # type: ignore[index]
     connection.execute(
         update(JOB)
-        .where(JOB.c.id == job_id, QUEUED)
+        .where(JOB.c.id == job.id, QUEUED)
         .values(
             state=JobState.PENDING,
             attempt_id=attempt_id,

@@ -13,7 +13,9 @@ from sqlalchemy import Connection, and_, bindparam, case, func, or_, select, upd
 from ..states import UNENDED, AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, JOB
 from ..text import folded_id
-from .prepared import Prepared
+from .prepared import Prepared, read
+from .records.attempts import NamedGeneration
+from .records.views import JobView
 from .rows import attempt_row, move_job
 
 _OF_BATCH = Prepared(
@@ -31,9 +33,9 @@ _OF_BATCH = Prepared(
 )
 
 
-def is_unended(job: Any) -> bool:
+def is_unended(job: JobView) -> bool:
     """Return whether a job (a row of :mod:`jobs.store.views`) failed and may still finish."""
-    return bool(job.state == JobState.FAILED and job.attempt_state == AttemptState.ACCEPTED)
+    return job.state == JobState.FAILED and job.attempt_state == AttemptState.ACCEPTED
 
 
 def any_unended(connection: Connection, batch_id: int) -> bool:
@@ -95,11 +97,10 @@ def fold_ids(connection: Connection) -> int:
     One whose folded form another attempt has already is left as it is: they are the same
     generation, and only a person can say whose.
     """
-    raised = connection.execute(
-        select(ATTEMPT.c.id, ATTEMPT.c.generation_id).where(
-            ATTEMPT.c.generation_id != func.lower(ATTEMPT.c.generation_id)
-        )
-    ).all()
+    capital = select(ATTEMPT.c.id, ATTEMPT.c.generation_id).where(
+        ATTEMPT.c.generation_id != func.lower(ATTEMPT.c.generation_id)
+    )
+    raised = list(read(connection, capital, NamedGeneration))
     folded = 0
     for attempt in raised:
         name = folded_id(attempt.generation_id)

@@ -13,7 +13,17 @@ from ..states import HeldBack, JobState
 from ..tables import ACCOUNT, ARTIFACT, ATTEMPT, BATCH, BUDGET, JOB, REVIEW, TALLY
 from ..text import folded_id
 from . import doubts, files, handing, holding
-from .prepared import Prepared
+from .prepared import Prepared, read
+from .records.accounts import BatchRow, BudgetRow
+from .records.views import (
+    AttemptView,
+    DoubtView,
+    FailureGroup,
+    JobView,
+    OwnedGeneration,
+    QueuedKind,
+    WantedCount,
+)
 
 PAGE = 1000
 
@@ -46,7 +56,7 @@ class BatchStatus:
     money: Budget
     refunded: int
     campaigns: dict[str, Budget] = field(default_factory=dict)
-    doubts: Sequence[Any] = ()
+    doubts: Sequence[DoubtView] = ()
     held_back: Mapping[HeldBack, int] = field(default_factory=dict)
     twice: int = 0
 
@@ -67,7 +77,7 @@ class BatchStatus:
         return self.total - sum(self.jobs[state] for state in ends)
 
 
-def find_batches(connection: Connection, name: str | None = None) -> Sequence[Any]:
+def find_batches(connection: Connection, name: str | None = None) -> list[BatchRow]:
     """List the batches, or the one of that name.
 
     Raises:
@@ -75,16 +85,16 @@ def find_batches(connection: Connection, name: str | None = None) -> Sequence[An
     """
     query = select(BATCH).where(BATCH.c.removed_at.is_(None)).order_by(BATCH.c.id)
     if name is None:
-        return connection.execute(query).all()
-    found = connection.execute(query.where(BATCH.c.name == name)).all()
+        return list(read(connection, query, BatchRow))
+    found = list(read(connection, query.where(BATCH.c.name == name), BatchRow))
     if not found:
-        names = [repr(row.name) for row in connection.execute(query.limit(10))]
+        names = [repr(row.name) for row in read(connection, query.limit(10), BatchRow)]
         known = f"there are {', '.join(names)}" if names else "the database has no batch yet"
         raise NotFoundError(f"there is no batch {name!r}; {known}")
     return found
 
 
-def batch_status(connection: Connection, batch: Any) -> BatchStatus:
+def batch_status(connection: Connection, batch: BatchRow) -> BatchStatus:
     """Sum a batch up."""
     jobs = dict.fromkeys(map(str, JobState), 0)
     kinds: dict[str, int] = {}
@@ -98,16 +108,12 @@ def batch_status(connection: Connection, batch: Any) -> BatchStatus:
         if kind:
             kinds[kind] = count
     prefix = f"{Scope.CAMPAIGN}:{batch.id}:"
+    counted_in = or_(
+        BUDGET.c.key.in_([batch_key(batch.id), twice_key(batch.id)]),
+        BUDGET.c.key.startswith(prefix, autoescape=True),
+    )
     budgets = {
-        row.key: row
-        for row in connection.execute(
-            select(BUDGET).where(
-                or_(
-                    BUDGET.c.key.in_([batch_key(batch.id), twice_key(batch.id)]),
-                    BUDGET.c.key.startswith(prefix, autoescape=True),
-                )
-            )
-        )
+        row.key: row for row in read(connection, select(BUDGET).where(counted_in), BudgetRow)
     }
     own = budgets.pop(batch_key(batch.id), None)
     twice = budgets.pop(twice_key(batch.id), None)
@@ -121,25 +127,21 @@ def batch_status(connection: Connection, batch: Any) -> BatchStatus:
         jobs=jobs,
         failed_kinds=kinds,
         files_missing=files.count_wanted(connection, batch.id),
-        money=Budget(batch_key(batch.id), None, 0, 0) if own is None else _budget(own),
+        money=Budget(batch_key(batch.id), None, 0, 0) if own is None else Budget(*own),
         refunded=0 if own is None else own.refunded_micros,
-        campaigns={key.removeprefix(prefix): _budget(row) for key, row in sorted(budgets.items())},
+        campaigns={key.removeprefix(prefix): Budget(*row) for key, row in sorted(budgets.items())},
         doubts=doubts.of_batch(connection, batch.id) if jobs[JobState.IN_DOUBT] else (),
         held_back=holding.counts(connection, batch.id) if jobs[JobState.QUEUED] else {},
         twice=0 if twice is None else twice.charged_micros,
     )
 
 
-def _budget(row: Any) -> Budget:
-    return Budget(row.key, row.cap_micros, row.charged_micros, row.held_micros, row.refunded_micros)
-
-
-_BUDGETS = Prepared(select(BUDGET))
+_BUDGETS = Prepared(select(BUDGET), BudgetRow)
 
 
 def budgets(connection: Connection) -> list[Budget]:
     """List every budget, for whoever checks or shows them."""
-    return [_budget(row) for row in _BUDGETS.all(connection)]
+    return [Budget(*row) for row in _BUDGETS.all(connection)]
 
 
 _JOB_VIEW = (
@@ -232,7 +234,9 @@ ORDERS: Mapping[str, Sequence[ColumnElement[Any]]] = {
 """What jobs can be sorted by; amounts and times from the highest on."""
 
 
-def jobs(connection: Connection, wanted: Wanted = EVERYTHING, order: str = "row") -> Iterator[Any]:
+def jobs(
+    connection: Connection, wanted: Wanted = EVERYTHING, order: str = "row"
+) -> Iterator[JobView]:
     """Stream jobs with their last attempt and file.
 
     Raises:
@@ -241,14 +245,14 @@ def jobs(connection: Connection, wanted: Wanted = EVERYTHING, order: str = "row"
     if wanted.batch is not None:
         find_batches(connection, wanted.batch)
     query = _JOB_VIEW.where(*wanted.terms()).order_by(*ORDERS[order])
-    yield from connection.execution_options(yield_per=PAGE).execute(query)
+    yield from read(connection.execution_options(yield_per=PAGE), query, JobView)
 
 
-def failures(connection: Connection, wanted: Wanted) -> Sequence[Any]:
+def failures(connection: Connection, wanted: Wanted) -> list[FailureGroup]:
     """Group failed jobs by kind and words, the most frequent first, each with the first's key."""
     if wanted.batch is not None:
         find_batches(connection, wanted.batch)
-    return connection.execute(
+    groups = (
         select(
             JOB.c.error_kind,
             JOB.c.error,
@@ -260,10 +264,11 @@ def failures(connection: Connection, wanted: Wanted) -> Sequence[Any]:
         .where(*wanted.terms(), JOB.c.state == JobState.FAILED)
         .group_by(JOB.c.error_kind, JOB.c.error)
         .order_by(func.count().desc(), JOB.c.error_kind, JOB.c.error)
-    ).all()
+    )
+    return list(read(connection, groups, FailureGroup))
 
 
-def find_job(connection: Connection, key: str, batch: str | None = None) -> Any:
+def find_job(connection: Connection, key: str, batch: str | None = None) -> JobView:
     """Find one job by its key (or its number as ``#12``), within a batch if named.
 
     Raises:
@@ -273,7 +278,7 @@ def find_job(connection: Connection, key: str, batch: str | None = None) -> Any:
     query = _JOB_VIEW.where(JOB.c.batch_id.in_(within), JOB.c.key == key)
     if _NUMBER.fullmatch(key):
         query = _JOB_VIEW.where(JOB.c.batch_id.in_(within), JOB.c.id == int(key[1:]))
-    found = connection.execute(query).all()
+    found = list(read(connection, query, JobView))
     if len(found) == 1:
         return found[0]
     if not found:
@@ -283,12 +288,13 @@ def find_job(connection: Connection, key: str, batch: str | None = None) -> Any:
     raise NotFoundError(f"several batches have a job {key!r} ({names}); say which with --batch")
 
 
-def numbered(connection: Connection, job_ids: Sequence[int]) -> list[Any]:
+def numbered(connection: Connection, job_ids: Sequence[int]) -> list[JobView]:
     """Read jobs by their numbers, in that order; removed batches' as well."""
-    found: dict[int, Any] = {}
+    found: dict[int, JobView] = {}
     for start in range(0, len(job_ids), PAGE):
         chunk = job_ids[start : start + PAGE]
-        found |= {job.id: job for job in connection.execute(_JOB_VIEW.where(JOB.c.id.in_(chunk)))}
+        jobs = read(connection, _JOB_VIEW.where(JOB.c.id.in_(chunk)), JobView)
+        found |= {job.id: job for job in jobs}
     return [found[number] for number in job_ids if number in found]
 
 
@@ -303,22 +309,22 @@ def campaigns(connection: Connection, batch_id: int) -> list[str]:
     return list(found.scalars())
 
 
-def attempts_of(connection: Connection, job_id: int) -> Sequence[Any]:
+def attempts_of(connection: Connection, job_id: int) -> list[AttemptView]:
     """List a job's attempts, the first one first."""
-    return connection.execute(
-        select(ATTEMPT).where(ATTEMPT.c.job_id == job_id).order_by(ATTEMPT.c.id)
-    ).all()
+    rows = select(ATTEMPT).where(ATTEMPT.c.job_id == job_id).order_by(ATTEMPT.c.id)
+    return list(read(connection, rows, AttemptView))
 
 
-def attempt_of_generation(connection: Connection, generation_id: str) -> Any:
+def attempt_of_generation(connection: Connection, generation_id: str) -> OwnedGeneration | None:
     """Find the attempt that has a generation; None when it is no attempt's."""
     folded = folded_id(generation_id)
-    return connection.execute(
+    owner = (
         select(ATTEMPT.c.id, JOB.c.key, BATCH.c.name.label("batch"))
         .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
         .join(BATCH, BATCH.c.id == JOB.c.batch_id)
         .where(ATTEMPT.c.generation_id.in_({generation_id, folded, folded.upper()}))
-    ).first()
+    )
+    return next(read(connection, owner, OwnedGeneration), None)
 
 
 def queued_by_kind(
@@ -339,9 +345,9 @@ def queued_by_kind(
     if rows is not None:
         queued = (*queued, holding.in_pick(rows))
     counted = connection.execute(
-        select(JOB.c.kind, func.count()).where(*queued).group_by(JOB.c.kind)
+        select(JOB.c.kind, func.count().label("jobs")).where(*queued).group_by(JOB.c.kind)
     )
-    return {row.kind: row[1] for row in counted}
+    return {row.kind: row.jobs for row in counted}
 
 
 def to_buy(batch_id: int, held_back: Collection[HeldBack] = ()) -> tuple[ColumnElement[bool], ...]:
@@ -351,22 +357,23 @@ def to_buy(batch_id: int, held_back: Collection[HeldBack] = ()) -> tuple[ColumnE
     return (JOB.c.batch_id == batch_id, JOB.c.state == JobState.QUEUED, JOB.c.in_manifest, free)
 
 
-def wanted_counts(connection: Connection, batch_id: int) -> Sequence[Any]:
+def wanted_counts(connection: Connection, batch_id: int) -> list[WantedCount]:
     """Count the jobs of a batch's manifest by state, reason to hold back, kind and campaign."""
     columns = (JOB.c.state, JOB.c.held_back, JOB.c.kind, JOB.c.campaign)
-    return connection.execute(
+    counted = (
         select(*columns, func.count().label("jobs"))
         .where(JOB.c.batch_id == batch_id, JOB.c.in_manifest)
         .group_by(*columns)
-    ).all()
+    )
+    return list(read(connection, counted, WantedCount))
 
 
 def queued_jobs(
     connection: Connection, batch_id: int, held_back: Collection[HeldBack] = ()
-) -> Sequence[Any]:
+) -> list[QueuedKind]:
     """List number and price kind of the jobs that :func:`to_buy` means."""
     query = select(JOB.c.id, JOB.c.kind).where(*to_buy(batch_id, held_back)).order_by(JOB.c.id)
-    return connection.execute(query).all()
+    return list(read(connection, query, QueuedKind))
 
 
 def last_row(connection: Connection, batch_id: int) -> int:

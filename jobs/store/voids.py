@@ -10,7 +10,6 @@ budgets that the void was reserved under (money.md, *Caps*).
 
 from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, text, update
 
@@ -18,7 +17,9 @@ from ..columns import sql_list
 from ..states import ASKED_BY_NAME, AttemptState, JobState
 from ..tables import ATTEMPT, BATCH, JOB
 from .latecomers import CREATED
-from .prepared import Prepared, values_in
+from .prepared import Prepared, read, values_in
+from .records.attempts import NumberedState, VoidAttempt
+from .records.jobs import TakingJob
 from .rows import REQUEST, request_key
 
 _LATER = ATTEMPT.alias("later")
@@ -52,7 +53,8 @@ _VOIDS = Prepared(
             _KNOWN.c.idempotency_key == ATTEMPT.c.idempotency_key,
             text(f"known.state IN {sql_list(CREATED)}"),
         ),
-    )
+    ),
+    VoidAttempt,
 )
 """The last void of each request of each row, where nothing took its place there, or has its key."""
 
@@ -77,7 +79,8 @@ _SENT = Prepared(
 _MOVED = Prepared(
     select(ATTEMPT.c.id, ATTEMPT.c.state)
     .where(_SAME, text("state IN ('void', 'rejected')"))
-    .order_by(ATTEMPT.c.id)
+    .order_by(ATTEMPT.c.id),
+    NumberedState,
 )
 
 
@@ -93,7 +96,7 @@ def follow(connection: Connection) -> int:
     Returns:
         How many rows took something over.
     """
-    left: dict[str, list[Any]] = {}
+    left: dict[str, list[VoidAttempt]] = {}
     kept = set()
     for void in _VOIDS.all(connection):
         if _is_its_rows(void):
@@ -116,7 +119,7 @@ def follow(connection: Connection) -> int:
     return len(given)
 
 
-def _distance(pair: tuple[Any, Any]) -> tuple[bool, bool, bool, int]:
+def _distance(pair: tuple[VoidAttempt, TakingJob]) -> tuple[bool, bool, bool, int]:
     """Put rows that somebody asked for first, then those of its own batch, then the same spelling.
 
     Its key is sent again with that spelling alone. Of several voids the newest goes first.
@@ -130,24 +133,26 @@ def _distance(pair: tuple[Any, Any]) -> tuple[bool, bool, bool, int]:
     )
 
 
-def _is_its_rows(void: Any) -> bool:
+def _is_its_rows(void: VoidAttempt) -> bool:
     """Check whether a void's row would still be bought for it, or might be."""
     wanted = void.removed_at is None and void.in_manifest and void.state != JobState.CANCELLED
-    return bool(wanted and request_key(void) == void.made_for)
+    return wanted and request_key(void) == void.made_for
 
 
-def _asking(connection: Connection, requests: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+def _asking(
+    connection: Connection, requests: Mapping[str, Sequence[VoidAttempt]]
+) -> dict[str, list[TakingJob]]:
     """List by request the queued rows that ask for it, and that never sent it themselves."""
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[TakingJob]] = {}
     same = JOB.c.fingerprint.in_(values_in(requests))  # of a folded prompt it is the request
-    for row in connection.execute(_QUEUED.where(or_(same, _MAY_FOLD))):
+    for row in read(connection, _QUEUED.where(or_(same, _MAY_FOLD)), TakingJob):
         request = request_key(row)
         if request in requests and _SENT.first(connection, job=row.id, request=request) is None:
             found.setdefault(request, []).append(row)
     return found
 
 
-def _give(connection: Connection, void: Any, taker: Any) -> None:
+def _give(connection: Connection, void: VoidAttempt, taker: TakingJob) -> None:
     """Let a row have a void, those before it, and what was refused for it meanwhile."""
     moved = _MOVED.all(connection, job=void.job_id, request=void.made_for)
     numbers = [one.id for one in moved]

@@ -171,7 +171,7 @@ def _files(desk: Desk, batch_id: int, shelf: Shelf) -> Iterable[tuple[str, Path]
     while True:
         found = desk.read(lambda c, o=offset: reviews.videos(c, batch_id, shelf, CHUNK, o))  # type: ignore[misc]
         for job in found:
-            path = Path(job.file)
+            path = Path(job.file or "")
             if path.is_file() and link_of(path, desk.download) is None:
                 yield f"{safe_name(job.key)}.mp4", path
         if len(found) < CHUNK:
