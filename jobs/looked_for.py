@@ -92,7 +92,7 @@ class LookedFor:
         """Check whether a queued row must be looked for first; it is remembered then.
 
         What this run has sent itself needs no look, nor does a single video that is handed over
-        while it is unasked: whoever typed it wants it anew.
+        while it is unasked: whoever typed it wants it again.
 
         Args:
             job: the row.

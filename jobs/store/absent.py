@@ -5,7 +5,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, Select, exists, func, not_, or_, select
 
 from ..states import AttemptState, JobState
-from ..tables import ATTEMPT, JOB, LIVE, QUEUED
+from ..tables import ATTEMPT, JOB, QUEUED
+from .attempt_states import HAS_LIVE
 from .incoming import INCOMING
 from .prepared import read
 from .records.jobs import KeyedState, LoadedJob
@@ -22,9 +23,7 @@ LEFT: Final = exists().where(
     ATTEMPT.c.state.not_in([AttemptState.REJECTED, AttemptState.VOID, AttemptState.FAILED]),
 )
 """Rows of which anything may still come: what was given up, too, may end as a video."""
-HAS_VIDEO: Final = or_(
-    JOB.c.state == JobState.COMPLETED, exists().where(LIVE, ATTEMPT.c.job_id == JOB.c.id)
-)
+HAS_VIDEO: Final = or_(JOB.c.state == JobState.COMPLETED, HAS_LIVE)
 """Rows that have a video, or may still get one that is paid for."""
 
 _ABOUT: Final = (PAID.label("paid"), LEFT.label("left"))

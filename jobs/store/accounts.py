@@ -17,7 +17,7 @@ from ..tables import ACCOUNT, ATTEMPT, BUDGET, PRICE, UNSETTLED
 from . import quiet, shown
 from .prepared import Prepared, read
 from .records.accounts import AccountRow, BudgetCap, OwnedBy, PriceRow
-from .rows import ensure_budget, load_budget
+from .rows import budgets_of, ensure_budget, load_budget
 
 
 def read_account(connection: Connection) -> AccountRow:
@@ -26,11 +26,11 @@ def read_account(connection: Connection) -> AccountRow:
 
 
 def token_matches(account: OwnedBy, origin: str, token: str) -> bool | None:
-    """Say whether this database belongs to that API and token; None while it belongs to nobody."""
+    """Check whether this database belongs to that API and token; None while it is nobody's."""
     if account.token_hash is None:
         return None
     if account.api_origin != origin or account.token_salt is None:
-        return False  # without its salt a hash is nobody's, and must not be bound anew
+        return False  # a hash without its salt matches no token, and must not be bound again
     return hmac.compare_digest(account.token_hash, _hash(account.token_salt, token))
 
 
@@ -139,8 +139,7 @@ def set_cap(connection: Connection, key: str, cap: int | None) -> int | None:
 
 _LAST_DAY = Prepared(
     select(BUDGET.c.key, BUDGET.c.cap_micros)
-    # a range, not a prefix: what LIKE compares without case has no index
-    .where(BUDGET.c.key >= f"{Scope.DAY}:", BUDGET.c.key < f"{Scope.DAY};")
+    .where(*budgets_of(Scope.DAY))
     .order_by(BUDGET.c.key.desc())
     .limit(1),
     BudgetCap,
@@ -287,7 +286,7 @@ def known_prices(connection: Connection) -> dict[str, PriceRow]:
 
 
 def has_unsettled(connection: Connection) -> bool:
-    """Say whether there are attempts whose generation may be in the account unknown to us."""
+    """Check whether there are attempts whose generation may be in the account unknown to us."""
     return connection.execute(select(ATTEMPT.c.id).where(UNSETTLED).limit(1)).first() is not None
 
 

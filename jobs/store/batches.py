@@ -13,7 +13,7 @@ from .records.accounts import BatchRow
 
 WRITTEN: Final = ("exports", "results")
 """Keys of a batch's ``reading`` that say which tables, and which columns of its manifest, are ours;
-a manifest that is loaded anew says nothing about them. The columns are those of one source."""
+a manifest that is loaded again says nothing about them. The columns are those of one source."""
 
 _NAMED = Prepared(select(BATCH).where(BATCH.c.name == bindparam("name")), BatchRow)
 _FROM = Prepared(

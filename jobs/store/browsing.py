@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, Connection, Integer, case, cast, func, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, Integer, case, cast, func, select, union_all
 
 from ..states import JobState
 from ..tables import ARTIFACT, ATTEMPT, BATCH, JOB
@@ -33,18 +33,12 @@ class Filter:
     search: str = ""
 
     def terms(self) -> Iterator[ColumnElement[bool]]:
-        """Say it in SQL, but for the states."""
+        """Write it in SQL, without the states."""
         if self.kinds:
             yield JOB.c.error_kind.in_(self.kinds)
         if self.campaigns:
             yield JOB.c.campaign.in_(self.campaigns)
-        for word in self.search.split():
-            yield or_(
-                *(
-                    column.icontains(word, autoescape=True)
-                    for column in (JOB.c.prompt, JOB.c.key, JOB.c.error)
-                )
-            )
+        yield from views.with_words(self.search)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +153,7 @@ def course(connection: Connection, batch_id: int, seconds: int) -> list[Bucket]:
 
 
 def ended_span(connection: Connection, batch_id: int) -> tuple[datetime, datetime] | None:
-    """Say when the first and the last job of a batch ended; None when none has."""
+    """Return when the first and the last job of a batch ended; None when none has."""
     first, last = connection.execute(
         select(func.min(JOB.c.completed_at), func.max(JOB.c.completed_at)).where(
             JOB.c.batch_id == batch_id, JOB.c.completed_at.is_not(None)
@@ -171,7 +165,7 @@ def ended_span(connection: Connection, batch_id: int) -> tuple[datetime, datetim
 def ended_since(
     connection: Connection, batch_id: int, since: datetime
 ) -> tuple[int, datetime] | None:
-    """Count the jobs that ended since a moment, and say when the first of them did."""
+    """Count the jobs that ended since a moment, and return when the first of them did."""
     count, first = connection.execute(
         select(func.count(), func.min(JOB.c.completed_at)).where(
             JOB.c.batch_id == batch_id,
@@ -219,7 +213,7 @@ class Taken:
 
 
 def taken(connection: Connection, batch_id: int) -> Taken | None:
-    """Say how long the completed jobs of a batch took; None when there is none."""
+    """Return how long the completed jobs of a batch took; None when there is none."""
     took = func.julianday(JOB.c.completed_at) - func.julianday(JOB.c.submitted_at)
     query = select(JOB.c.key, (took * 86_400.0).label("seconds")).where(
         JOB.c.batch_id == batch_id,
@@ -236,7 +230,7 @@ def taken(connection: Connection, batch_id: int) -> Taken | None:
 
 
 def newest_number(connection: Connection) -> int:
-    """Give the highest number of a job; 0 when there is none."""
+    """Return the highest number of a job; 0 when there is none."""
     found: int = connection.execute(select(func.coalesce(func.max(JOB.c.id), 0))).scalar_one()
     return found
 
@@ -278,7 +272,7 @@ def recent(connection: Connection, batch_id: int, limit: int) -> list[JobView]:
 
 
 def under_way(connection: Connection, batch_id: int, limit: int) -> list[JobView]:
-    """List the jobs that are paid for and not finished, the farthest first."""
+    """List the jobs that are paid for and not finished, the most advanced first."""
     numbers = connection.execute(
         select(JOB.c.id)
         .join(ATTEMPT, ATTEMPT.c.id == JOB.c.attempt_id)

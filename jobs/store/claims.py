@@ -135,6 +135,9 @@ def claim(
     if want <= 0:
         result.crowded = JobState.PENDING in under_way or JobState.PROCESSING in under_way
         return result
+    # all that follows is read in the writing transaction itself: what another process says (cap,
+    # pause, cancel, edit) is seen or comes after, never between look and purchase; see
+    # tests/crash/test_steering_race.py
     day = accounts.current_day(connection, now)
     result.elsewhere += others.hold_back_copied(connection, terms.elsewhere).values()
     till = Till(connection)
@@ -149,6 +152,8 @@ def claim(
         result.crowded |= bool(picker.lacking)
         if picker.blocked:
             result.blocked.setdefault(batch.id, set()).update(picker.blocked)
+    # once for all claims: each of them was measured against those before it in the till's own
+    # numbers, and nobody else writes until the commit (test_the_cap_is_never_passed_at_any_commit)
     till.write()
     return result
 
@@ -247,6 +252,8 @@ class _Picker:
                 break
             for job in candidates:
                 closed = self._closed_by_now
+                # what is paid for and no row has goes first, or it is bought again and paid for
+                # twice; test_voids_beside_submissions.py shows it
                 regained = regain(self._connection, job, self._now)
                 made = None if regained else self._try(job)
                 if made is not None:
@@ -294,7 +301,7 @@ class _Picker:
         twin = _UNSETTLED_TWIN.first(self._connection, prompt_key=same)
         if twin is not None and twin.request_key != request:
             # the list shows no more of a generation than its prompt, so that the doubts of jobs
-            # with other parameters could not be told apart (money.md)
+            # with other parameters could not be told apart (money.md; test_settling_runs.py)
             self._twins[job.prompt] = twin.fingerprint
             self.blocked.add(Blocked.TWIN)
             return None
@@ -357,6 +364,8 @@ class _Picker:
         return hold, True
 
     def _write_intent(self, job: QueuedJob, hold: int, same: str, request: str) -> Claim:
+        # the key of a void where there is one: should the void have been made after all, the
+        # provider answers with it instead of making another (test_keys_of_replacements.py)
         key = keys.replaced(self._connection, job) or self._new_key()
         send_before = self._now + self._terms.patience
         attempt_id = _INTENT.insert(
@@ -375,6 +384,9 @@ class _Picker:
             batch_id=job.batch_id,
             campaign=job.campaign,
         )
+        # intent and job in one transaction that is synced before the POST leaves: a process that is
+        # killed then leaves an open attempt to be settled, never a video that nobody knows of
+        # (tests/crash/test_sync_order.py, mutant intent_after_post)
         if _TAKE.run(self._connection, job=job.id, attempt=attempt_id, at=self._now) != 1:
             raise RuntimeError(f"job {job.id} left the queue inside our transaction")
         return Claim(attempt_id, job.id, job.key, job.kind, request_of(job), key, send_before)

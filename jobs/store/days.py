@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, func, select, update
 from ..ledger import Scope, day_key
 from ..tables import ATTEMPT, BUDGET
 from . import accounts
-from .rows import ensure_budget
+from .rows import budgets_of, ensure_budget
 
 FARTHEST: Final = timedelta(hours=14)
 """The time zone that is farthest ahead: a day that has begun there is none of the future."""
@@ -23,7 +23,7 @@ def future_days(connection: Connection, now: datetime) -> list[str]:
     """List the days of the budget that have begun nowhere yet, first to last."""
     found = connection.execute(
         select(BUDGET.c.key)
-        .where(BUDGET.c.key > day_key(latest_begun(now)), BUDGET.c.key < f"{Scope.DAY};")
+        .where(BUDGET.c.key > day_key(latest_begun(now)), *budgets_of(Scope.DAY))
         .order_by(BUDGET.c.key)
     )
     return [str(key.partition(":")[2]) for (key,) in found]

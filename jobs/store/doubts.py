@@ -12,6 +12,7 @@ from ..states import AttemptState
 from ..suspects import ClockOffset
 from ..tables import ATTEMPT, BATCH, JOB, PAID, PRICE, UNSETTLED, VOID
 from ..witness import Acceptance
+from .attempt_states import UNSETTLED as UNSETTLED_ATTEMPT
 from .prepared import Prepared, as_list, one_of, read
 from .records.attempts import (
     AcceptedAttempt,
@@ -30,7 +31,7 @@ NEWEST = 100
 
 CHUNK = 500
 _IN_DOUBT = (
-    text("attempt.state IN ('open', 'in_doubt')"),  # the partial index's own words
+    UNSETTLED_ATTEMPT,
     ATTEMPT.c.state == AttemptState.IN_DOUBT,
 )
 _SUSPECT = (
@@ -326,7 +327,7 @@ def of_batch(connection: Connection, batch_id: int) -> list[DoubtView]:
 
 
 def oldest_intent(connection: Connection) -> datetime | None:
-    """Say when this database first bought something."""
+    """Return when this database first bought something; None: never."""
     found = connection.execute(
         select(func.min(ATTEMPT.c.intent_at)).where(ATTEMPT.c.idempotency_key != "")
     ).scalar_one_or_none()

@@ -131,7 +131,7 @@ UNSAID: Mapping[str, Any] = {**ASKED, "handed": False, "named": False, "overrule
 
 
 def follow_keys(connection: Connection, batch_id: int) -> dict[int, str]:
-    """Give failed rows the key under which the manifest asks for the same now, before it is loaded.
+    """Move failed rows to the key under which the manifest asks for the same, before it is loaded.
 
     So a row that was put in above them, an id column that came or went and a program that writes
     letters in another form buy nothing again. A row whose key is taken gets the one that is free.
@@ -261,7 +261,7 @@ class _Keys:
         self._before: dict[int, str] = {}
 
     def give(self, number: int, own: str, key: str, holder: int | None) -> None:
-        """Give a row a key, and its own one to the row that has that key.
+        """Assign a key to a row, and its own one to the row that has that key.
 
         Args:
             number: the row.

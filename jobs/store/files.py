@@ -35,7 +35,7 @@ class WantedFile:
 
     @property
     def place(self) -> Place:
-        """Say where it stands, to go on behind it."""
+        """Return its place in the order, to continue behind it."""
         return self.batch_id, self.job_id
 
 

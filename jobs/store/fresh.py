@@ -167,12 +167,6 @@ class Moves:
         ]
 
 
-def is_live(connection: Connection, job_id: int) -> bool:
-    """Check whether an attempt of a job is under way, in doubt, or may still end."""
-    found = select(ATTEMPT.c.id).where(LIVE, ATTEMPT.c.job_id == job_id)
-    return connection.execute(found).first() is not None
-
-
 def short(text: str) -> str:
     """Quote the beginning of a prompt."""
     return repr(text if len(text) <= QUOTED else text[: QUOTED - 1] + "…")

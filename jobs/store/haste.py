@@ -91,12 +91,12 @@ _LET_FORWARD = Prepared(update(JOB).where(JOB.c.id == _NEXT.scalar_subquery()).v
 
 
 def let_forward(connection: Connection) -> None:
-    """Something was accepted: let the row that has waited longest here go first once more."""
+    """Let the row that has waited longest here go first once more: something was accepted."""
     _LET_FORWARD.run(connection)
 
 
 def throttle(connection: Connection, attempt_id: int, words: str, now: datetime) -> None:
-    """Known not created, as too much was asked: the job is queued again, or is to blame and fails.
+    """Queue a throttled job again, or fail it where it alone is to blame; it was not created.
 
     Args:
         connection: in a writing transaction.
@@ -114,7 +114,7 @@ def throttle(connection: Connection, attempt_id: int, words: str, now: datetime)
 def refuse(
     connection: Connection, attempt_id: int, cause: RefusalCause, message: str, now: datetime
 ) -> None:
-    """Known not created, and the run ends for it: the job is queued again, behind the others.
+    """Queue a job again, behind the others, whose refusal ends the run; it was not created.
 
     Else it would end every run before the others are asked, where it is refused for its own sake.
 
@@ -131,7 +131,9 @@ def refuse(
 def set_aside(
     connection: Connection, attempt_id: int, cause: RefusalCause, message: str, now: datetime
 ) -> None:
-    """Known not created, in words about the account that may be about its row alone: the same.
+    """Queue a job again, behind the others, that was refused in words about the account.
+
+    They may be about its row alone: then it fails as :func:`throttle` has it. It was not created.
 
     Args:
         connection: in a writing transaction.
@@ -178,7 +180,7 @@ def _heard_before(
     ):
         said = one.error or ""
         released = one.state == AttemptState.REJECTED and said.startswith(_RELEASED)
-        if one.ended_at is not None and not released:  # void, or failed and ordered anew
+        if one.ended_at is not None and not released:  # void, or failed and ordered again
             break
         if said.startswith(f"{cause}: "):
             found.append(one)

@@ -16,6 +16,7 @@ from ..columns import sql_list
 from ..ledger import Scope, twice_key
 from ..states import AttemptState, JobState, sources
 from ..tables import ATTEMPT, BUDGET, JOB, LIVE
+from .attempt_states import CREATED, sent_later
 from .prepared import Prepared
 from .records.attempts import AttemptRow, GivenUpAttempt, SurplusAttempt
 from .records.jobs import HandWritten, QueuedJob
@@ -23,8 +24,10 @@ from .records.views import PaidTwice
 from .rows import (
     ASKED,
     attempt_row,
+    budgets_of,
     ensure_budget,
     estimate,
+    is_live,
     move_attempt,
     move_job,
     move_money,
@@ -36,16 +39,6 @@ ADOPTED: Final = "turned up after it had counted as never made; its video is the
 OF_BEFORE: Final = f"{ADOPTED}, made for the prompt that the row had then"
 LATE_OF_BEFORE: Final = "finished after it was given up, for the prompt that the row had then"
 SURPLUS: Final = "turned up after it had counted as never made and was bought again: paid for twice"
-
-CREATED: Final = (
-    AttemptState.OPEN,
-    AttemptState.IN_DOUBT,
-    AttemptState.ACCEPTED,
-    AttemptState.COMPLETED,
-    AttemptState.FAILED,
-    AttemptState.ABANDONED,
-)
-"""An attempt in these states may have been created: what is rejected or void was not."""
 
 _VOID = ATTEMPT.alias("void")
 _ATTEMPT = bindparam("attempt", type_=ATTEMPT.c.id.type)
@@ -73,9 +66,6 @@ _OTHER = Prepared(
     )
     .limit(1)
 )
-_LIVE_OTHER = Prepared(
-    select(ATTEMPT.c.id).where(LIVE, ATTEMPT.c.job_id == bindparam("job")).limit(1)
-)
 _WANTED = Prepared(
     select(
         JOB.c.fingerprint,
@@ -89,14 +79,9 @@ _WANTED = Prepared(
     HandWritten,
 )
 _ASKED = Prepared(select(ATTEMPT.c.request_key).where(ATTEMPT.c.id == _ATTEMPT))
-_TWICE = Prepared(
-    select(func.sum(BUDGET.c.charged_micros)).where(
-        # a range, not a prefix: what LIKE compares without case has no index
-        BUDGET.c.key >= f"{Scope.TWICE}:",
-        BUDGET.c.key < f"{Scope.TWICE};",
-    )
-)
-_LATER, _SHARING = ATTEMPT.alias("later"), JOB.alias("sharing")
+_TWICE = Prepared(select(func.sum(BUDGET.c.charged_micros)).where(*budgets_of(Scope.TWICE)))
+_SHARING = JOB.alias("sharing")
+_MAY_BE_A_VIDEO = [state for state in CREATED if state != AttemptState.FAILED]
 _SURPLUS = Prepared(
     select(ATTEMPT.c.id, ATTEMPT.c.state, ATTEMPT.c.price_micros, ATTEMPT.c.video_url)
     .where(
@@ -104,12 +89,7 @@ _SURPLUS = Prepared(
         ATTEMPT.c.request_key == bindparam("request"),
         text("attempt.state IN ('abandoned', 'completed')"),
         text(f"attempt.error GLOB '{SURPLUS}*'"),
-        ~exists().where(
-            _LATER.c.job_id == ATTEMPT.c.job_id,
-            _LATER.c.id > ATTEMPT.c.id,
-            _LATER.c.request_key == ATTEMPT.c.request_key,
-            text(f"later.state IN {sql_list([s for s in CREATED if s != AttemptState.FAILED])}"),
-        ),
+        ~sent_later("request_key", _MAY_BE_A_VIDEO),
         ~exists().where(_SHARING.c.attempt_id == ATTEMPT.c.id),
     )
     .order_by(ATTEMPT.c.id)
@@ -171,6 +151,8 @@ def reappear(
     row = attempt_row(connection, attempt_id)
     if row is None or owner_of(connection, generation_id) is not None:
         return None
+    # its key may be under way: the answer to that names this very generation, and settles it; taken
+    # here, the answer's attempt would have nothing (test_voids_that_turn_up.py)
     if _SENDING.first(connection, job=row.job_id) is not None:
         return None
     wanted = _WANTED.one(connection, job=row.job_id)
@@ -194,6 +176,8 @@ def reappear(
     )
     if not landed:
         return None
+    # whatever the caps say: the provider has charged for it, and a total that hides a charge would
+    # let a later claim pass the cap (test_voids_that_move.py: the cap counts it)
     move_money(connection, row, held=0, charged=charge)
     if not adopted:
         _note_twice(connection, row, charge)
@@ -215,7 +199,7 @@ def reappear(
 
 
 def regain(connection: Connection, job: QueuedJob, now: datetime) -> bool:
-    """Give a queued row what counted as paid for twice, where nothing else was made in its place.
+    """Return what counted as paid for twice to a queued row that has nothing else in its place.
 
     What was sent then came to nothing (never made, refused): the row has this video, and buys none.
 
@@ -231,6 +215,8 @@ def regain(connection: Connection, job: QueuedJob, now: datetime) -> bool:
     found = _SURPLUS.first(connection, job=job.id, request=request_key(job)) if sent else None
     if found is None:
         return False
+    # no charge: it was charged when it turned up. Only what is told as paid for twice becomes less,
+    # as tests/integration/test_voids_beside_submissions.py counts
     values = {"error": ADOPTED}
     if found.state == AttemptState.COMPLETED:
         connection.execute(update(ATTEMPT).where(ATTEMPT.c.id == found.id).values(values))
@@ -280,7 +266,9 @@ def complete(connection: Connection, attempt: AttemptRow, video_url: str, now: d
     """
     if attempt.job_state not in sources("late"):
         return True
-    if _LIVE_OTHER.first(connection, job=attempt.job_id) is not None:
+    # a later attempt is under way: its video is the row's, and this one stays with its attempt; see
+    # test_a_late_video_of_a_row_that_was_bought_again_changes_nothing in test_latecomers.py
+    if is_live(connection, attempt.job_id):
         return True
     if _edited(connection, attempt, _WANTED.one(connection, job=attempt.job_id)):
         told = told_text(connection, attempt.id, LATE_OF_BEFORE)

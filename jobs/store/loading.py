@@ -38,11 +38,11 @@ from .failed_rows import (
     came_to_nothing,
     follow_keys,
 )
-from .fresh import FreshRows, Moves, is_live, short
+from .fresh import FreshRows, Moves, short
 from .incoming import INCOMING, NAMES, KindOf
 from .prepared import beside, read_pairs
 from .records.jobs import FreshJob, IncomingRow, KeyedState, LoadedJob, asked_in
-from .rows import NEW, tally_new
+from .rows import NEW, is_live, tally_new
 
 _JSON = ("image", "cells")
 
@@ -292,7 +292,7 @@ class _Loader:
             self._part_with([job for job in missing if job.id not in redone])
 
     def _recognise(self, missing: Sequence[LoadedJob]) -> list[LoadedJob]:
-        """Give rows their new key where the same video is asked for under another one.
+        """Move rows to their new key where the same video is asked for under another one.
 
         An id column that came, went or was renumbered buys nothing again: what was paid for stays
         known, and so does what was found or said about a row that waits. What failed was recognised
@@ -328,7 +328,7 @@ class _Loader:
         return same
 
     def _replace(self, job: LoadedJob, fresh: FreshJob, more: dict[str, Any]) -> None:
-        """Let a row take the place of an older one, so that the history stays with it."""
+        """Put an older row in the place of a new one, so that its history stays with it."""
         self._connection.execute(JOB.delete().where(JOB.c.id == fresh.id))
         values = {name: getattr(fresh, name) for name in _COPIED} | more
         self._connection.execute(update(JOB).where(JOB.c.id == job.id).values(values))

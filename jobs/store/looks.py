@@ -13,11 +13,11 @@ from ..provider import Generation, GenerationPhase
 from ..states import UNENDED, AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, BATCH, JOB, TALLY, UNSETTLED
 from . import latecomers
+from .attempt_states import ACCEPTED
 from .prepared import Prepared, as_list, one_of
 from .records.attempts import AttemptRow, DueAttempt, PendingAttempt
 from .rows import attempt_row, move_attempt, move_job, move_money
 
-ACCEPTED = text("attempt.state = 'accepted'")
 FAR = 20_000
 """Generations of ours that are counted to find one in the account's list."""
 
@@ -136,7 +136,7 @@ def given_up(connection: Connection) -> list[Due]:
 
 
 def is_awaited(connection: Connection, generation_id: str) -> bool:
-    """Say whether a generation is ours, unfinished, and its end not announced already."""
+    """Check whether a generation is ours, unfinished, and its end not announced already."""
     return _AWAITED.first(connection, generation=generation_id) is not None
 
 
@@ -167,7 +167,7 @@ def newer(connection: Connection, attempt_ids: Sequence[int]) -> tuple[dict[int,
 
 
 def next_look(connection: Connection) -> datetime | None:
-    """Say when the next look is due; None when nothing is pending."""
+    """Return when the next look is due; None when nothing is pending."""
     found: datetime | None = _NEXT_LOOK.scalar(connection)
     return found
 
@@ -204,7 +204,7 @@ def heed_clock(connection: Connection, now: datetime, farthest: timedelta) -> No
 
 
 def overdue_due(connection: Connection, now: datetime) -> bool:
-    """Say whether an overdue generation is to be looked at."""
+    """Check whether an overdue generation is to be looked at."""
     return _OVERDUE_DUE.first(connection, now=now) is not None
 
 

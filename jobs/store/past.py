@@ -25,19 +25,18 @@ from sqlalchemy import (
     not_,
     or_,
     select,
-    text,
 )
 
 from ..states import AttemptState, HeldBack, JobState
 from ..tables import ATTEMPT, BATCH, HELD_BACK, JOB, PAID, QUEUED
 from . import holding
+from .attempt_states import UNSETTLED
 from .holding import Sought
 from .prepared import Prepared, as_list, one_of, read, values_in
 from .records.attempts import OwnVideo, PaidAttempt
 from .records.jobs import AskedJob, UnclaimedJob
 from .rows import ASKED, REQUEST, move_job, request_key
 
-_UNCONFIRMED = text("attempt.state IN ('open', 'in_doubt')")  # the partial index's own words
 _NOBODYS_HERE = or_(
     not_(JOB.c.in_manifest),
     ATTEMPT.c.fingerprint != JOB.c.fingerprint,
@@ -155,9 +154,7 @@ def paid_elsewhere(
     )
     # apart, so that each has its index
     rows = [
-        row
-        for one in (PAID, _UNCONFIRMED)
-        for row in read(connection, bought.where(one), PaidAttempt)
+        row for one in (PAID, UNSETTLED) for row in read(connection, bought.where(one), PaidAttempt)
     ]
     shared = _shared(connection, here)
     by_request: dict[str, list[Paid]] = {}
@@ -356,7 +353,7 @@ _ASKS = Prepared(
 
 
 def share(connection: Connection, found: PaidBefore, now: datetime) -> bool:
-    """Give a finished video to a queued row that asks for the same, charged with nothing.
+    """Complete a queued row with a finished video of the same request, at no charge.
 
     Returns:
         False where it did not land, or where there is no finished video to be shared.

@@ -179,7 +179,7 @@ def read(
     row: type[N],
     values: Mapping[str, Any] | None = None,
 ) -> Iterator[N]:
-    """Run a statement that is written anew each time, and return its rows one after another.
+    """Run a statement that is built for this call, and return its rows one after another.
 
     Args:
         connection: any.

@@ -86,7 +86,7 @@ def _values(known: Known) -> dict[str, Any]:
 
 
 def put(connection: Connection, kind: str, price: int, now: datetime) -> None:
-    """Let a person say what a kind costs, until an answer tells otherwise; in micros."""
+    """Set what a kind costs, in micros, as a person says, until an answer tells otherwise."""
     values = _values(Known(price, price, now)) | {"source": "set"}
     changed = connection.execute(update(PRICE).where(PRICE.c.kind == kind).values(values))
     if not changed.rowcount:

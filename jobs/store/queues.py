@@ -1,7 +1,7 @@
 """Where claims find the jobs that may be bought, and in which order.
 
 ==================================  ================================================================
-first                               what a person handed over, but for what is behind the others
+first                               what a person handed over, except what is behind the others
 then                                the batches that the runner was started for, in their order
 last, when all of its batch that    what a run has put back (:data:`BEHIND`), or was throttled again
 went before has been answered       and again (:mod:`jobs.store.haste`): what becomes of the others
@@ -48,7 +48,7 @@ _NEXT = (
 
 
 def _of_batch(*more: ColumnElement[bool]) -> Select[Any]:
-    """Ask for the jobs of a batch that nobody holds back, but for those behind the others."""
+    """Ask for the jobs of a batch that nobody holds back, except those behind the others."""
     due = or_(JOB.c.due_at.is_(None), _DUE & (JOB.c.due_at >= FRONT))
     return _NEXT.where(BUYABLE, *_WANTED, due, *more)
 

@@ -23,6 +23,7 @@ from ..clock import EARLIEST, LATEST, Moment
 from ..states import AttemptState
 from ..suspects import AHEAD
 from ..tables import ACCOUNT, ATTEMPT, PRICE
+from .attempt_states import ACCEPTED, VOID
 from .prepared import Prepared
 from .records.accounts import AccountRow, QuietReading
 from .records.attempts import EstimatedAttempt, UnendedAttempt, UnsettledAttempt, VoidOnWord
@@ -119,7 +120,7 @@ _UNENDED = Prepared(
         ATTEMPT.c.generation_id,
         ATTEMPT.c.overdue_at,
         and_(ATTEMPT.c.overdue_at.is_not(None), ~_RECENT).label("forgotten"),
-    ).where(text("attempt.state = 'accepted'")),
+    ).where(ACCEPTED),
     UnendedAttempt,
 )
 _GIVEN_UP = Prepared(
@@ -127,16 +128,12 @@ _GIVEN_UP = Prepared(
 )
 _FORGONE = (
     _GIVEN_UP,
-    Prepared(
-        select(ATTEMPT.c.id)
-        .where(text("attempt.state = 'void'"), ATTEMPT.c.void_on_word, _RECENT)
-        .limit(1)
-    ),
+    Prepared(select(ATTEMPT.c.id).where(VOID, ATTEMPT.c.void_on_word, _RECENT).limit(1)),
 )
 _NEVER_MADE = Prepared(
     select(ATTEMPT.c.id)
     .where(
-        text("attempt.state = 'void'"),  # by their index: few are
+        VOID,  # by their index: few are
         ATTEMPT.c.id + text("0") > bindparam("last"),
         ATTEMPT.c.cut_off.is_(False),
     )
@@ -144,7 +141,7 @@ _NEVER_MADE = Prepared(
 )
 _WORDS = Prepared(
     select(ATTEMPT.c.id, ATTEMPT.c.hold_micros, ATTEMPT.c.doubt_since, ATTEMPT.c.doubt_clock).where(
-        text("attempt.state = 'void'"),  # by their index: few are
+        VOID,  # by their index: few are
         ATTEMPT.c.id + text("0") > bindparam("last"),
         ATTEMPT.c.void_on_word,
     ),
@@ -284,7 +281,7 @@ def _agreement(
     """Return how far the balance has agreed, with this reading; None where this one does not.
 
     What was refused, or is not made by a person's word, may have been charged, and make up for a
-    discount: then it begins anew.
+    discount: then it begins again.
     """
     last = account.quiet_attempt
     if _unsure(_ESTIMATED.all(connection, last=last)):

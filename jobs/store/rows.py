@@ -6,16 +6,16 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, bindparam, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, func, select, text, update
 from sqlalchemy.dialects import sqlite
 
 from ..columns import sql_list
-from ..ledger import ACCOUNT_KEY, Budget, keys_of
+from ..ledger import ACCOUNT_KEY, Budget, Scope, keys_of
 from ..provider import GenerationRequest, ImageRef
 from ..spec import JobSpec
 from ..spec import request_key as key_of
 from ..states import AttemptState, JobState, attempt_sources, sources
-from ..tables import ATTEMPT, BATCH, BUDGET, JOB, PRICE, TALLY
+from ..tables import ATTEMPT, BATCH, BUDGET, JOB, LIVE, PRICE, TALLY
 from ..text import text_key
 from .prepared import Prepared, Statement
 from .records.accounts import BudgetRow
@@ -188,6 +188,14 @@ def owner_of(connection: Connection, generation_id: str) -> int | None:
     return found
 
 
+_LIVE_OF = Prepared(select(ATTEMPT.c.id).where(LIVE, ATTEMPT.c.job_id == bindparam("job")).limit(1))
+
+
+def is_live(connection: Connection, job_id: int) -> bool:
+    """Check whether an attempt of a job is under way, in doubt, or may still end."""
+    return _LIVE_OF.first(connection, job=job_id) is not None
+
+
 def attempt_row(connection: Connection, attempt_id: int) -> AttemptRow | None:
     """Read what a transition needs of an attempt, its job and its kind's price, or None."""
     return _ATTEMPT.first(connection, attempt=attempt_id)
@@ -260,6 +268,14 @@ def ensure_budget(connection: Connection, key: str, cap: int | None = None) -> N
                 key=key, cap_micros=cap, charged_micros=0, held_micros=0, refunded_micros=0
             )
         )
+
+
+def budgets_of(scope: Scope) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Select the budgets of a scope that has several.
+
+    By a range, not a prefix: what ``LIKE`` compares without case has no index.
+    """
+    return BUDGET.c.key >= f"{scope}:", BUDGET.c.key < f"{scope};"
 
 
 def load_budget(connection: Connection, key: str) -> Budget:

@@ -122,7 +122,7 @@ def _heed(
 
 
 def explain(connection: Connection, attempt_id: int, charge: int) -> None:
-    """Take what was found of a submission that our own end cut off as what had been charged for it.
+    """Note that the balance showed the charge of a submission that our own end cut off.
 
     Args:
         connection: in a writing transaction.

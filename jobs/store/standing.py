@@ -76,7 +76,7 @@ def may_be_given_up(
 
 
 def give_up(connection: Connection, job_ids: Collection[int], patience: Patience) -> list[int]:
-    """Give up attempts that will not end: their charges stay, and they are still looked at.
+    """Abandon attempts that will not end: their charges stay, and they are still looked at.
 
     Returns:
         The jobs whose attempts were given up; they have failed, and may be bought again.

@@ -4,15 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
 
 from ..again import Patience
 from ..errors import NotAllowedError
 from ..ledger import Refunds
 from ..spec import JobSpec, fingerprint
 from ..states import LIVE_ATTEMPTS, HeldBack, JobState, sources
-from ..tables import ATTEMPT, BATCH, JOB, LIVE
+from ..tables import ATTEMPT, BATCH, JOB
 from . import handing, holding, standing, voids
+from .attempt_states import HAS_LIVE
 from .prepared import read
 from .records.accounts import WaitingBatch
 from .records.jobs import HandWritten
@@ -81,7 +82,7 @@ def rows_of(connection: Connection, batch_id: int) -> list[int]:
 
 
 def cancel(connection: Connection, job_ids: Sequence[int], now: datetime) -> list[int]:
-    """Take queued jobs out of the queue; gives those that were: what is paid for stays."""
+    """Cancel queued jobs, and return those that were queued: what is paid for stays."""
     cancelled = _cancel(connection, JOB.c.id.in_(job_ids), now)
     voids.follow(connection)
     return cancelled
@@ -149,7 +150,7 @@ def retry(
 
 
 def redo(connection: Connection, job_ids: Sequence[int], now: datetime | None = None) -> list[int]:
-    """Queue completed jobs for another attempt; gives those that were.
+    """Queue completed jobs for another attempt, and return those that were completed.
 
     What was made stays with its attempt, and its file where it is.
 
@@ -202,7 +203,7 @@ def _queue(
             JOB.c.id.in_(job_ids),
             JOB.c.state == state,
             JOB.c.in_manifest,
-            ~exists().where(LIVE, ATTEMPT.c.job_id == JOB.c.id),
+            ~HAS_LIVE,
         )
         .values(
             state=JobState.QUEUED,
@@ -229,7 +230,7 @@ def set_paused(connection: Connection, batch_id: int, *, paused: bool) -> bool:
 
 
 def remove(connection: Connection, batch_id: int, now: datetime) -> int:
-    """Take a batch out of every list, its name free again; gives how many jobs it cancelled.
+    """Remove a batch from all lists, and return how many jobs that cancelled; its name is free.
 
     Attempts, charges and days stay, so that its generations are never taken for somebody else's.
 

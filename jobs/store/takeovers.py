@@ -186,12 +186,16 @@ def take_over(
         ahead: seconds by which the provider's clock is ahead of ours.
         fingerprint: what the job must still ask for; None: a person named the generation.
     """
+    # asked in this transaction: the list was read before it, and an answer, a doubt or a person may
+    # have given the generation to another attempt since
     if known_ids(connection, [generation.id]):
         return False
     queued = select(*(JOB.c[name] for name in OwningJob._fields)).where(JOB.c.id == job_id, QUEUED)
     job = next(read(connection, queued, OwningJob), None)
     if job is None or fingerprint not in (None, job.fingerprint):
         return False
+    # what a void of ours made was charged to this account: taken over at no cost, the caps would
+    # let one video more through (test_what_takes_its_place_from_the_list_is_charged)
     void = _void_of(connection, job, generation, ahead)
     if void is not None:
         found = latecomers.reappear(connection, void, generation.id, now)
@@ -235,6 +239,8 @@ def _attach(connection: Connection, job: OwningJob, generation: Generation, now:
         insert(ATTEMPT).values(
             job_id=job.id,
             state=AttemptState.ACCEPTED,
+            # none was sent: the empty key keeps it out of all that is told by our own submissions,
+            # such as the lag of the list and what the balance must have fallen by
             idempotency_key="",
             kind=job.kind,
             prompt=job.prompt,

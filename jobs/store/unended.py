@@ -60,7 +60,7 @@ class GivenUp:
 
 
 def overdue(connection: Connection, attempt_id: int, why: GivenUp, now: datetime) -> bool:
-    """Give a generation up for this run: its job fails, its attempt stays live.
+    """Stop waiting for a generation in this run: its job fails, its attempt stays live.
 
     One that was given up before, and is seen in another way now, is failed by what is seen now.
     """

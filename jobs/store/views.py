@@ -197,7 +197,7 @@ class Wanted:
     search: str = ""
 
     def terms(self) -> Iterator[ColumnElement[bool]]:
-        """Say it in SQL, on jobs joined with their batches."""
+        """Write it in SQL, on jobs joined with their batches."""
         yield BATCH.c.removed_at.is_(None)
         if self.batch is not None:
             yield BATCH.c.name == self.batch
@@ -211,13 +211,18 @@ class Wanted:
         if self.keys:
             numbers = [int(key[1:]) for key in self.keys if _NUMBER.fullmatch(key)]
             yield or_(JOB.c.key.in_(self.keys), JOB.c.id.in_(numbers))
-        for word in self.search.split():
-            yield or_(
-                *(
-                    column.icontains(word, autoescape=True)
-                    for column in (JOB.c.prompt, JOB.c.key, JOB.c.error)
-                )
+        yield from with_words(self.search)
+
+
+def with_words(search: str) -> Iterator[ColumnElement[bool]]:
+    """Select the jobs that have all words of a search in prompt, key or error, in any case."""
+    for word in search.split():
+        yield or_(
+            *(
+                column.icontains(word, autoescape=True)
+                for column in (JOB.c.prompt, JOB.c.key, JOB.c.error)
             )
+        )
 
 
 EVERYTHING = Wanted()
@@ -351,7 +356,7 @@ def queued_by_kind(
 
 
 def to_buy(batch_id: int, held_back: Collection[HeldBack] = ()) -> tuple[ColumnElement[bool], ...]:
-    """Say in SQL which jobs of a batch may be bought where some reasons are overruled."""
+    """Select the jobs of a batch that may be bought where some reasons are overruled."""
     beneath = or_(JOB.c.held_beneath.is_(None), JOB.c.held_beneath.in_(held_back))
     free = or_(JOB.c.held_back.is_(None), and_(JOB.c.held_back.in_(held_back), beneath))
     return (JOB.c.batch_id == batch_id, JOB.c.state == JobState.QUEUED, JOB.c.in_manifest, free)
@@ -377,7 +382,7 @@ def queued_jobs(
 
 
 def last_row(connection: Connection, batch_id: int) -> int:
-    """Say which row of a batch is the last; 0 when it has none."""
+    """Return the last row of a batch; 0 when it has none."""
     last: int = connection.execute(
         select(func.coalesce(func.max(JOB.c.row), 0)).where(JOB.c.batch_id == batch_id)
     ).scalar_one()
