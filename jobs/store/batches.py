@@ -114,9 +114,9 @@ def keep_written(connection: Connection, batch_id: int, name: str, said: Any) ->
         name: what it is; what was kept under it is replaced.
         said: as JSON.
     """
-    row = connection.execute(select(BATCH.c.reading).where(BATCH.c.id == batch_id)).one()
+    kept: dict[str, Any] | None = connection.execute(
+        select(BATCH.c.reading).where(BATCH.c.id == batch_id)
+    ).scalar_one()
     connection.execute(
-        update(BATCH)
-        .where(BATCH.c.id == batch_id)
-        .values(reading={**(row.reading or {}), name: said})
+        update(BATCH).where(BATCH.c.id == batch_id).values(reading={**(kept or {}), name: said})
     )

@@ -13,7 +13,8 @@ from sqlalchemy import ColumnElement, Connection, Integer, case, cast, func, sel
 from ..states import JobState
 from ..tables import ARTIFACT, ATTEMPT, BATCH, JOB
 from . import views
-from .records.views import JobView
+from .prepared import read
+from .records.views import EndedCount, JobView, SpanCount, TakenTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ def course(connection: Connection, batch_id: int, seconds: int) -> list[Bucket]:
     """Sum up what ended, by whiles of so many seconds; whiles without an end are left out."""
     number = cast(func.strftime("%s", JOB.c.completed_at), Integer) / seconds
     while_ = cast(number, Integer).label("number")
-    rows = connection.execute(
+    ended = (
         select(
             while_,
             func.sum(case((JOB.c.state == JobState.COMPLETED, 1), else_=0)).label("completed"),
@@ -147,7 +148,7 @@ def course(connection: Connection, batch_id: int, seconds: int) -> list[Bucket]:
             row.failed,
             row.charged,
         )
-        for row in rows
+        for row in read(connection, ended, EndedCount)
         if row.completed or row.failed
     ]
 
@@ -184,7 +185,7 @@ def durations(connection: Connection, batch_id: int, seconds: int) -> list[tuple
     """
     took = func.julianday(JOB.c.completed_at) - func.julianday(JOB.c.submitted_at)
     number = cast(took * (86_400.0 / seconds), Integer).label("number")
-    rows = connection.execute(
+    spans = (
         select(number, func.count().label("jobs"))
         .where(
             JOB.c.batch_id == batch_id,
@@ -194,7 +195,7 @@ def durations(connection: Connection, batch_id: int, seconds: int) -> list[tuple
         .group_by(number)
         .order_by(number)
     )
-    return [(row.number * seconds, row.jobs) for row in rows]
+    return [(row.number * seconds, row.jobs) for row in read(connection, spans, SpanCount)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +225,8 @@ def taken(connection: Connection, batch_id: int) -> Taken | None:
     if not count:
         return None
     ordered = query.order_by(took, JOB.c.id)
-    middle = connection.execute(ordered.offset((count - 1) // 2).limit(1)).one()
-    last = connection.execute(ordered.offset(count - 1).limit(1)).one()
+    middle = next(read(connection, ordered.offset((count - 1) // 2).limit(1), TakenTime))
+    last = next(read(connection, ordered.offset(count - 1).limit(1), TakenTime))
     return Taken(middle.seconds, last.seconds, last.key)
 
 

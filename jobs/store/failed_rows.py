@@ -28,16 +28,8 @@ from .absent import ABSENT, ASKED_FOR, HAS_VIDEO, LEFT
 from .incoming import INCOMING
 from .prepared import Prepared, beside, read, read_pairs
 from .records.attempts import FailedAttempt
-from .records.jobs import (
-    AskedBefore,
-    AskedRow,
-    AsksFor,
-    IncomingRow,
-    KeyHolder,
-    LoadedJob,
-    MovedFailure,
-    MovedVideo,
-)
+from .records.jobs import IncomingRow, KeyHolder, LoadedJob, MovedFailure, MovedVideo
+from .records.requests import AskedBefore, AskedRow, AsksFor
 from .rows import ASKED, REQUEST, request_key
 
 _SAME_KEY = JOB.c.key == INCOMING.c.key

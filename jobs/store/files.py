@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 from ..tables import ARTIFACT, ATTEMPT, BATCH, JOB
 from .prepared import Prepared, as_list, one_of, read
 from .records.jobs import UnfiledJob
-from .records.views import FileView
+from .records.views import FilePlace, FileView
 
 UNFILED_JOB = text("job.state = 'completed' AND job.filed_attempt_id IS NOT job.attempt_id")
 IN_BATCH = text("job.batch_id BETWEEN :batch AND :batch")
@@ -97,19 +97,17 @@ def count_wanted(connection: Connection, batch_id: int) -> int:
     return int(_HOW_MANY.scalar(connection, batch=batch_id))
 
 
-def files_there(
-    connection: Connection, batch_ids: Sequence[int]
-) -> list[tuple[int, int, str, int]]:
-    """List ``(job id, attempt id, path, bytes)`` of the fetched files, to check that they exist.
+def files_there(connection: Connection, batch_ids: Sequence[int]) -> list[FilePlace]:
+    """List the fetched files, to check that they exist.
 
     A row that shares the video of another batch's row shares its file too.
     """
-    rows = connection.execute(
+    rows = (
         select(JOB.c.id, ARTIFACT.c.attempt_id, ARTIFACT.c.path, ARTIFACT.c.bytes)
         .join(JOB, JOB.c.attempt_id == ARTIFACT.c.attempt_id)
         .where(JOB.c.batch_id.in_(batch_ids), ARTIFACT.c.sha256.is_not(None))
     )
-    return [(row.id, row.attempt_id, row.path, row.bytes) for row in rows]
+    return list(read(connection, rows, FilePlace))
 
 
 def file_of(connection: Connection, attempt_id: int) -> FileView | None:

@@ -15,7 +15,8 @@ from ..states import JobState
 from ..tables import ATTEMPT, JOB, LIVE
 from .prepared import read
 from .records.attempts import MadeFor
-from .records.jobs import FreshJob, LoadedJob, asked_in
+from .records.jobs import FreshJob, FreshRequest, LoadedJob
+from .records.requests import asked_in
 from .rows import request_key
 
 QUOTED = 40
@@ -56,9 +57,9 @@ class FreshRows:
     def _by_request(self) -> dict[str, deque[int]]:
         """Map what they ask for to their numbers: read once, as there may be as many old rows."""
         found: dict[str, deque[int]] = {}
-        for row in self._connection.execute(
-            select(JOB.c.id, JOB.c.fingerprint).where(*self._added).order_by(JOB.c.row, JOB.c.id)
-        ):
+        added = select(JOB.c.id, JOB.c.fingerprint).where(*self._added)
+        ordered = added.order_by(JOB.c.row, JOB.c.id)
+        for row in read(self._connection, ordered, FreshRequest):
             found.setdefault(row.fingerprint, deque()).append(row.id)
         return found
 

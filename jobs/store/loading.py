@@ -41,7 +41,8 @@ from .failed_rows import (
 from .fresh import FreshRows, Moves, short
 from .incoming import INCOMING, NAMES, KindOf
 from .prepared import beside, read_pairs
-from .records.jobs import FreshJob, IncomingRow, KeyedState, LoadedJob, asked_in
+from .records.jobs import FreshJob, IncomingRow, KeyedState, LoadedJob
+from .records.requests import asked_in
 from .rows import NEW, is_live, tally_new
 
 _JSON = ("image", "cells")

@@ -175,7 +175,7 @@ Statement = Prepared[tuple[Any, ...]]
 
 def read(
     connection: Connection,
-    statement: Select[Any],
+    statement: Executable,
     row: type[N],
     values: Mapping[str, Any] | None = None,
 ) -> Iterator[N]:
@@ -201,7 +201,7 @@ def beside(columns: Iterable[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
 
 
 def read_pairs(
-    connection: Connection, statement: Select[Any], row: type[N], second: type[N2]
+    connection: Connection, statement: Executable, row: type[N], second: type[N2]
 ) -> Iterator[tuple[N, N2]]:
     """Run a statement that selects two rows beside each other, such as a job and what comes in.
 

@@ -13,7 +13,8 @@ from ..states import JobState
 from ..tables import ARTIFACT, JOB, REVIEW
 from . import views
 from .browsing import Filter
-from .records.views import JobView
+from .prepared import read
+from .records.views import JobView, VerdictRow
 
 
 class Verdict(StrEnum):
@@ -58,10 +59,10 @@ def judge(connection: Connection, attempt_id: int, verdict: Verdict | None, now:
 
 def verdicts(connection: Connection, attempt_ids: Sequence[int | None]) -> dict[int, str]:
     """Read the verdicts of some attempts; those without one are left out."""
-    rows = connection.execute(
-        select(REVIEW.c.attempt_id, REVIEW.c.verdict).where(REVIEW.c.attempt_id.in_(attempt_ids))
+    judged = select(REVIEW.c.attempt_id, REVIEW.c.verdict).where(
+        REVIEW.c.attempt_id.in_(attempt_ids)
     )
-    return {row.attempt_id: row.verdict for row in rows}
+    return {row.attempt_id: row.verdict for row in read(connection, judged, VerdictRow)}
 
 
 def _on(batch_id: int, shelf: Shelf) -> Select[Any]:

@@ -20,7 +20,7 @@ from ..text import text_key
 from .prepared import Prepared, Statement
 from .records.accounts import BudgetRow
 from .records.attempts import AttemptRow
-from .records.jobs import AskedRow, AsksFor
+from .records.requests import AskedRow, AsksFor
 
 _NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 

@@ -19,8 +19,9 @@ from .database import Store
 from .holding import Sought
 from .latecomers import Appeared
 from .prepared import Prepared, as_list, one_of, read
-from .records.attempts import NewestKnown, SentAt
-from .records.jobs import AskedRow, ListedJob, OwningJob, WishRow
+from .records.attempts import NewestKnown, PromptSent, SentAt
+from .records.jobs import ListedJob, OwningJob, WishRow
+from .records.requests import AskedRow
 from .rows import ASKED, REQUEST, request_key
 
 
@@ -126,12 +127,12 @@ def _newest_known(
 
 def doubtful(connection: Connection) -> dict[str, datetime]:
     """Read when each prompt was first sent whose generation may be there unknown to us."""
-    rows = connection.execute(
+    sent = (
         select(ATTEMPT.c.prompt, ATTEMPT.c.intent_at)
         .where(LIVE, ATTEMPT.c.state.in_([AttemptState.OPEN, AttemptState.IN_DOUBT]))
         .order_by(ATTEMPT.c.intent_at.desc())
     )
-    return {row.prompt: row.intent_at for row in rows}
+    return {row.prompt: row.intent_at for row in read(connection, sent, PromptSent)}
 
 
 def requests_like(connection: Connection, shown: Container[str], echo: Echo) -> dict[str, set[str]]:

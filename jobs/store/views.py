@@ -20,6 +20,7 @@ from .records.views import (
     DoubtView,
     FailureGroup,
     JobView,
+    KindJobs,
     OwnedGeneration,
     QueuedKind,
     WantedCount,
@@ -349,10 +350,8 @@ def queued_by_kind(
     queued = to_buy(batch_id, held_back)
     if rows is not None:
         queued = (*queued, holding.in_pick(rows))
-    counted = connection.execute(
-        select(JOB.c.kind, func.count().label("jobs")).where(*queued).group_by(JOB.c.kind)
-    )
-    return {row.kind: row.jobs for row in counted}
+    kinds = select(JOB.c.kind, func.count().label("jobs")).where(*queued).group_by(JOB.c.kind)
+    return {row.kind: row.jobs for row in read(connection, kinds, KindJobs)}
 
 
 def to_buy(batch_id: int, held_back: Collection[HeldBack] = ()) -> tuple[ColumnElement[bool], ...]:

@@ -346,6 +346,13 @@ class NewestKnown(NamedTuple):
     created_at: datetime | None
 
 
+class PromptSent(NamedTuple):
+    """A prompt, and when an attempt of it was sent."""
+
+    prompt: str
+    intent_at: datetime
+
+
 class MadeFor(NamedTuple):
     """What an attempt was made for; the key is None where an upgrade could not tell it."""
 

@@ -168,6 +168,52 @@ class OwnedGeneration(NamedTuple):
     batch: str
 
 
+class EndedCount(NamedTuple):
+    """What ended in a while; ``number``: of such whiles since 1970."""
+
+    number: int
+    completed: int
+    failed: int
+    charged: int
+
+
+class SpanCount(NamedTuple):
+    """How many jobs took so many spans of time."""
+
+    number: int
+    jobs: int
+
+
+class TakenTime(NamedTuple):
+    """How long a job took from submission to completion."""
+
+    key: str
+    seconds: float
+
+
+class KindJobs(NamedTuple):
+    """How many queued jobs have a price kind."""
+
+    kind: str
+    jobs: int
+
+
+class FilePlace(NamedTuple):
+    """A job whose file is here, and the attempt that it is of."""
+
+    id: int
+    attempt_id: int
+    path: str
+    bytes: int
+
+
+class VerdictRow(NamedTuple):
+    """What a person thinks of an attempt's video."""
+
+    attempt_id: int
+    verdict: str
+
+
 class PaidTwice(NamedTuple):
     """A generation that a batch paid for twice, and its job's key."""
 
