@@ -7,7 +7,7 @@ that a person queues again or gives another prompt, one that is handed over.
 """
 
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 from .states import HeldBack
 
@@ -20,6 +20,50 @@ class Wish(NamedTuple):
 
     fingerprint: str
     attempt_id: int | None
+
+
+class BuyableRow(Protocol):
+    """A queued row that is about to be bought."""
+
+    @property
+    def id(self) -> int:
+        """Of the row."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What it asks for."""
+
+    @property
+    def attempt_id(self) -> int | None:
+        """Its last attempt; None: it has none."""
+
+    @property
+    def held_back(self) -> str | None:
+        """Why it waits, of :class:`~jobs.states.HeldBack`; None: it does not."""
+
+    @property
+    def handed(self) -> bool:
+        """Whether a person handed it to the runner that is alive."""
+
+    @property
+    def named(self) -> bool:
+        """Whether a person asked for it by name."""
+
+
+class SentAttempt(Protocol):
+    """An attempt of a row."""
+
+    @property
+    def id(self) -> int:
+        """Of the attempt."""
+
+    @property
+    def idempotency_key(self) -> str:
+        """Empty where it was taken over from the account's list."""
+
+    @property
+    def fingerprint(self) -> str | None:
+        """What was asked for; None: it is older than the column."""
 
 
 class LookedFor:
@@ -44,34 +88,34 @@ class LookedFor:
         self._asked: dict[tuple[int, str], int] = {}
         self._taken: set[tuple[int, int]] = set()
 
-    def lacks(self, job: Any, last: Any) -> bool:
+    def lacks(self, job: BuyableRow, last: SentAttempt | None) -> bool:
         """Check whether a queued row must be looked for first.
 
         What this run has sent itself needs no look, nor does a single video that is handed over
-        while it is unasked: whoever typed it wants it anew.
+        while it is unasked: whoever typed it wants it again.
 
         Args:
             job: the row.
             last: its last attempt, where it has one.
         """
-        number: int = job.id
+        number = job.id
         known = self._known.get(number) == (job.fingerprint, job.attempt_id)
         return number in self._again or (not known and self._may_be_there(job, last))
 
-    def _may_be_there(self, job: Any, last: Any) -> bool:
+    def _may_be_there(self, job: BuyableRow, last: SentAttempt | None) -> bool:
         if last is not None and self._sent(last) and last.fingerprint == job.fingerprint:
             return False
         if job.handed:
-            return bool(job.held_back != HeldBack.UNASKED)
-        return self._own_too and (job.attempt_id is not None or bool(job.named))
+            return job.held_back != HeldBack.UNASKED
+        return self._own_too and (job.attempt_id is not None or job.named)
 
-    def _sent(self, attempt: Any) -> bool:
+    def _sent(self, attempt: SentAttempt) -> bool:
         """Check whether this run has sent an attempt; a person may have adopted one meanwhile."""
         return attempt.id > self._newest and bool(attempt.idempotency_key)
 
-    def asks_past(self, job: Any) -> bool:
+    def asks_past(self, job: BuyableRow) -> bool:
         """Check whether a row waits for what other batches have bought since the run began."""
-        return bool(job.held_back != HeldBack.UNASKED if job.handed else self._past)
+        return job.held_back != HeldBack.UNASKED if job.handed else self._past
 
     def asked(self, batch_id: int, request: str) -> int:
         """Return the newest attempt up to which no other batch has a request for this one."""
@@ -140,14 +184,14 @@ class FoundInTurn:
         self.taken: set[tuple[int, int]] = set()
         self.asked_up_to: dict[tuple[int, str], int] = {}
 
-    def lacks(self, job: Any, last: Any) -> bool:
+    def lacks(self, job: BuyableRow, last: SentAttempt | None) -> bool:
         """Check as :meth:`LookedFor.lacks` does; such a row waits for a look from now on."""
         lacks = self._before.lacks(job, last)
         if lacks:
             self.lacking.add(job.id)
         return lacks
 
-    def asks_past(self, job: Any) -> bool:
+    def asks_past(self, job: BuyableRow) -> bool:
         """Check whether a row waits for what other batches have bought since the run began."""
         return self._before.asks_past(job)
 

@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -15,15 +14,14 @@ from ..days import zone_of
 from ..ledger import ACCOUNT_KEY, Scope, day_key
 from ..tables import ACCOUNT, ATTEMPT, BUDGET, PRICE, UNSETTLED
 from . import quiet, shown
-from .prepared import Prepared
-from .rows import ensure_budget
+from .prepared import Prepared, read
+from .records.accounts import AccountRow, BudgetCap, PriceRow
+from .rows import budgets_of, ensure_budget, load_budget
 
-_ROW = Prepared(select(ACCOUNT))
 
-
-def read_account(connection: Connection) -> Any:
+def read_account(connection: Connection) -> AccountRow:
     """Read the one row of the account."""
-    return _ROW.first(connection)
+    return shown.ACCOUNT_ROW.one(connection)
 
 
 def bind(connection: Connection, origin: str, token: str) -> None:
@@ -113,10 +111,10 @@ def set_cap(connection: Connection, key: str, cap: int | None) -> int | None:
 
 _LAST_DAY = Prepared(
     select(BUDGET.c.key, BUDGET.c.cap_micros)
-    # a range, not a prefix: what LIKE compares without case has no index
-    .where(BUDGET.c.key >= f"{Scope.DAY}:", BUDGET.c.key < f"{Scope.DAY};")
+    .where(*budgets_of(Scope.DAY))
     .order_by(BUDGET.c.key.desc())
-    .limit(1)
+    .limit(1),
+    BudgetCap,
 )
 
 
@@ -129,7 +127,7 @@ def current_day(connection: Connection, now: datetime) -> str:
     today = now.astimezone(zone_of(_ZONE.scalar(connection))).date().isoformat()
     last = _LAST_DAY.first(connection)
     if last is not None and last.key >= day_key(today):
-        return str(last.key.partition(":")[2])
+        return last.key.partition(":")[2]
     ensure_budget(connection, day_key(today), None if last is None else last.cap_micros)
     return today
 
@@ -148,9 +146,9 @@ def balance_covers_holds(connection: Connection) -> bool:
     The floor is our own: the provider knows nothing of it.
     """
     floor = connection.execute(select(ACCOUNT.c.floor_micros)).scalar_one()
-    account = connection.execute(select(BUDGET).where(BUDGET.c.key == ACCOUNT_KEY)).one()
-    known = account.cap_micros is not None
-    return known and account.cap_micros + floor >= account.charged_micros + account.held_micros
+    account = load_budget(connection, ACCOUNT_KEY)
+    known = account.cap is not None
+    return known and account.cap + floor >= account.charged + account.held
 
 
 _FLOOR = Prepared(select(ACCOUNT.c.floor_micros))
@@ -225,7 +223,7 @@ def keep_list_lag(connection: Connection, seconds: float | None) -> None:
 
 def announce_prices(connection: Connection, prices: Mapping[str, int], now: datetime) -> None:
     """Take announced prices (by kind key, in micros) where none was learned."""
-    known = {row.kind: row for row in connection.execute(select(PRICE))}
+    known = known_prices(connection)
     for kind, micros in prices.items():
         row = known.get(kind)
         if row is None:
@@ -246,21 +244,21 @@ def announce_prices(connection: Connection, prices: Mapping[str, int], now: date
             )
 
 
-_PRICE = Prepared(select(PRICE).where(PRICE.c.kind == bindparam("kind")))
+_PRICE = Prepared(select(PRICE).where(PRICE.c.kind == bindparam("kind")), PriceRow)
 
 
-def price_of(connection: Connection, kind: str) -> Any:
+def price_of(connection: Connection, kind: str) -> PriceRow | None:
     """Read what is known of a kind's price; None when nothing is."""
     return _PRICE.first(connection, kind=kind)
 
 
-def known_prices(connection: Connection) -> dict[str, Any]:
+def known_prices(connection: Connection) -> dict[str, PriceRow]:
     """Read every price by its kind's key."""
-    return {row.kind: row for row in connection.execute(select(PRICE))}
+    return {row.kind: row for row in read(connection, select(PRICE), PriceRow)}
 
 
 def has_unsettled(connection: Connection) -> bool:
-    """Say whether there are attempts whose generation may be in the account unknown to us."""
+    """Check whether there are attempts whose generation may be in the account unknown to us."""
     return connection.execute(select(ATTEMPT.c.id).where(UNSETTLED).limit(1)).first() is not None
 
 

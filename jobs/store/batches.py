@@ -87,7 +87,7 @@ def open_batch(
                 reading={**kept, **(reading or {})} or None,
             )
         )
-        return int(batch.id)
+        return batch.id
     return int(
         connection.execute(
             insert(BATCH).values(
@@ -112,9 +112,9 @@ def keep_written(connection: Connection, batch_id: int, name: str, said: Any) ->
         name: what it is; what was kept under it is replaced.
         said: as JSON.
     """
-    row = connection.execute(select(BATCH.c.reading).where(BATCH.c.id == batch_id)).one()
+    kept: dict[str, Any] | None = connection.execute(
+        select(BATCH.c.reading).where(BATCH.c.id == batch_id)
+    ).scalar_one()
     connection.execute(
-        update(BATCH)
-        .where(BATCH.c.id == batch_id)
-        .values(reading={**(row.reading or {}), name: said})
+        update(BATCH).where(BATCH.c.id == batch_id).values(reading={**(kept or {}), name: said})
     )

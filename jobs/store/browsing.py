@@ -15,6 +15,8 @@ from ..ports.selection import Filter
 from ..states import JobState
 from ..tables import ARTIFACT, ATTEMPT, BATCH, JOB
 from . import views
+from .prepared import read
+from .records.views import EndedCount, SpanCount, TakenTime
 
 
 def terms(which: Filter) -> Iterator[ColumnElement[bool]]:
@@ -88,7 +90,7 @@ def course(connection: Connection, batch_id: int, seconds: int) -> list[Bucket]:
     """Sum up what ended, by whiles of so many seconds; whiles without an end are left out."""
     number = cast(func.strftime("%s", JOB.c.completed_at), Integer) / seconds
     while_ = cast(number, Integer).label("number")
-    rows = connection.execute(
+    ended = (
         select(
             while_,
             func.sum(case((JOB.c.state == JobState.COMPLETED, 1), else_=0)).label("completed"),
@@ -106,13 +108,13 @@ def course(connection: Connection, batch_id: int, seconds: int) -> list[Bucket]:
             row.failed,
             row.charged,
         )
-        for row in rows
+        for row in read(connection, ended, EndedCount)
         if row.completed or row.failed
     ]
 
 
 def ended_span(connection: Connection, batch_id: int) -> tuple[datetime, datetime] | None:
-    """Say when the first and the last job of a batch ended; None when none has."""
+    """Return when the first and the last job of a batch ended; None when none has."""
     first, last = connection.execute(
         select(func.min(JOB.c.completed_at), func.max(JOB.c.completed_at)).where(
             JOB.c.batch_id == batch_id, JOB.c.completed_at.is_not(None)
@@ -124,7 +126,7 @@ def ended_span(connection: Connection, batch_id: int) -> tuple[datetime, datetim
 def ended_since(
     connection: Connection, batch_id: int, since: datetime
 ) -> tuple[int, datetime] | None:
-    """Count the jobs that ended since a moment, and say when the first of them did."""
+    """Count the jobs that ended since a moment, and return when the first of them did."""
     count, first = connection.execute(
         select(func.count(), func.min(JOB.c.completed_at)).where(
             JOB.c.batch_id == batch_id,
@@ -143,7 +145,7 @@ def durations(connection: Connection, batch_id: int, seconds: int) -> list[tuple
     """
     took = func.julianday(JOB.c.completed_at) - func.julianday(JOB.c.submitted_at)
     number = cast(took * (86_400.0 / seconds), Integer).label("number")
-    rows = connection.execute(
+    spans = (
         select(number, func.count().label("jobs"))
         .where(
             JOB.c.batch_id == batch_id,
@@ -153,11 +155,11 @@ def durations(connection: Connection, batch_id: int, seconds: int) -> list[tuple
         .group_by(number)
         .order_by(number)
     )
-    return [(row.number * seconds, row.jobs) for row in rows]
+    return [(row.number * seconds, row.jobs) for row in read(connection, spans, SpanCount)]
 
 
 def taken(connection: Connection, batch_id: int) -> Taken | None:
-    """Say how long the completed jobs of a batch took; None when there is none."""
+    """Return how long the completed jobs of a batch took; None when there is none."""
     took = func.julianday(JOB.c.completed_at) - func.julianday(JOB.c.submitted_at)
     query = select(JOB.c.key, (took * 86_400.0).label("seconds")).where(
         JOB.c.batch_id == batch_id,
@@ -168,13 +170,13 @@ def taken(connection: Connection, batch_id: int) -> Taken | None:
     if not count:
         return None
     ordered = query.order_by(took, JOB.c.id)
-    middle = connection.execute(ordered.offset((count - 1) // 2).limit(1)).one()
-    last = connection.execute(ordered.offset(count - 1).limit(1)).one()
+    middle = next(read(connection, ordered.offset((count - 1) // 2).limit(1), TakenTime))
+    last = next(read(connection, ordered.offset(count - 1).limit(1), TakenTime))
     return Taken(middle.seconds, last.seconds, last.key)
 
 
 def newest_number(connection: Connection) -> int:
-    """Give the highest number of a job; 0 when there is none."""
+    """Return the highest number of a job; 0 when there is none."""
     found: int = connection.execute(select(func.coalesce(func.max(JOB.c.id), 0))).scalar_one()
     return found
 
@@ -216,7 +218,7 @@ def recent(connection: Connection, batch_id: int, limit: int) -> list[JobRow]:
 
 
 def under_way(connection: Connection, batch_id: int, limit: int) -> list[JobRow]:
-    """List the jobs that are paid for and not finished, the farthest first."""
+    """List the jobs that are paid for and not finished, the most advanced first."""
     numbers = connection.execute(
         select(JOB.c.id)
         .join(ATTEMPT, ATTEMPT.c.id == JOB.c.attempt_id)

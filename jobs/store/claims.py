@@ -6,7 +6,6 @@ pause, edits and caps come from other processes too.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -28,8 +27,11 @@ from ..tables import ATTEMPT, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
 from ..text import prompt_key
 from . import accounts, handing, holding, keys, meanwhile, others, prices
 from .latecomers import regain
-from .prepared import Prepared
+from .prepared import Prepared, read
 from .queues import Queue, queues
+from .records.accounts import ServedBatch, StateCount
+from .records.attempts import LastAttempt, UnsettledTwin
+from .records.jobs import QueuedJob
 from .rows import moving_jobs, new_attempt, request_key, request_of
 from .till import Till
 
@@ -58,6 +60,9 @@ def claim(
     want = min(terms.want, terms.window - sum(under_way.values()))
     if want <= 0:
         return Claimed(crowded=JobState.PENDING in under_way or JobState.PROCESSING in under_way)
+    # all that follows is read in the writing transaction itself: what another process says (cap,
+    # pause, cancel, edit) is seen or comes after, never between look and purchase; see
+    # tests/crash/test_steering_race.py
     day = accounts.current_day(connection, now)
     theirs, copies = others.hold_back_copied(connection, terms.elsewhere)
     till, found = Till(connection), FoundInTurn(terms.looked_for)
@@ -75,6 +80,8 @@ def claim(
         crowded |= bool(picker.lacking)
         if picker.blocked:
             blocked[batch.id] = blocked.get(batch.id, frozenset()) | picker.blocked
+    # once for all claims: each of them was measured against those before it in the till's own
+    # numbers, and nobody else writes until the commit (test_the_cap_is_never_passed_at_any_commit)
     till.write()
     return Claimed(claimed, blocked, theirs, crowded, found, copies)
 
@@ -85,7 +92,8 @@ _UNDER_WAY = Prepared(
         text("tally.state IN ('submitting', 'pending', 'processing')"),
         TALLY.c.jobs > 0,
     )
-    .group_by(TALLY.c.state)
+    .group_by(TALLY.c.state),
+    StateCount,
 )
 """Their attempts may be under way at the provider; an overdue one's job has failed."""
 
@@ -93,7 +101,8 @@ _UNSETTLED_TWIN = Prepared(
     select(ATTEMPT.c.fingerprint, ATTEMPT.c.request_key)
     .where(UNSETTLED, ATTEMPT.c.prompt_key == bindparam("prompt_key"))
     .order_by(ATTEMPT.c.id.desc())
-    .limit(1)
+    .limit(1),
+    UnsettledTwin,
 )
 _ASKING = Prepared(
     select(ATTEMPT.c.id).where(
@@ -103,7 +112,8 @@ _ASKING = Prepared(
 _LAST = Prepared(
     select(ATTEMPT.c.id, ATTEMPT.c.idempotency_key, ATTEMPT.c.fingerprint).where(
         ATTEMPT.c.id == bindparam("id")
-    )
+    ),
+    LastAttempt,
 )
 _INTENT = Prepared(
     new_attempt(
@@ -142,7 +152,7 @@ class _Picker:
         now: datetime,
         terms: ClaimTerms,
         day: str,
-        batch: Any,
+        batch: ServedBatch,
         queue: Queue,
         new_key: Callable[[], str],
         till: Till,
@@ -172,6 +182,8 @@ class _Picker:
                 break
             for job in candidates:
                 closed = self._closed_by_now
+                # what is paid for and no row has goes first, or it is bought again and paid for
+                # twice; test_voids_beside_submissions.py shows it
                 regained = regain(self._connection, job, self._now)
                 made = None if regained else self._try(job)
                 if made is not None:
@@ -184,12 +196,12 @@ class _Picker:
     def _closed_by_now(self) -> int:
         return self._closings + len(self._twins) + len(self.lacking)
 
-    def _candidates(self, most: int) -> Sequence[Any]:
+    def _candidates(self, most: int) -> Sequence[QueuedJob]:
         bound = {"batch": self._batch.id, "now": self._now, "most": most}
         closed = self._still_open()
         if not closed:
             return self._queue.prepared.all(self._connection, **bound)
-        return self._connection.execute(self._queue.ask(*closed), bound).all()
+        return list(read(self._connection, self._queue.ask(*closed), QueuedJob, bound))
 
     def _still_open(self) -> list[ColumnElement[bool]]:
         """Leave out what this turn has closed."""
@@ -214,12 +226,12 @@ class _Picker:
         self._closings += 1
         self.blocked.add(why)
 
-    def _try(self, job: Any) -> Claim | None:
+    def _try(self, job: QueuedJob) -> Claim | None:
         same, request = prompt_key(job.prompt), request_key(job)
         twin = _UNSETTLED_TWIN.first(self._connection, prompt_key=same)
         if twin is not None and twin.request_key != request:
             # the list shows no more of a generation than its prompt, so that the doubts of jobs
-            # with other parameters could not be told apart (money.md)
+            # with other parameters could not be told apart (money.md; test_settling_runs.py)
             self._twins[job.prompt] = twin.fingerprint
             self.blocked.add(Blocked.TWIN)
             return None
@@ -249,7 +261,9 @@ class _Picker:
             self._close(None, job.kind, Blocked.LEARNING)
         return made
 
-    def _waits_for_another_batch(self, job: Any, request: str, twin: Any) -> bool:
+    def _waits_for_another_batch(
+        self, job: QueuedJob, request: str, twin: UnsettledTwin | None
+    ) -> bool:
         """Check whether another batch of the run has bought the row's request, or is about to."""
         if not self._batch.of_manifest or not self._found.asks_past(job):
             return False
@@ -275,7 +289,9 @@ class _Picker:
         # told nothing, so that the kind stays unknown and the next goes alone too
         return hold, True
 
-    def _write_intent(self, job: Any, hold: int, same: str, request: str) -> Claim:
+    def _write_intent(self, job: QueuedJob, hold: int, same: str, request: str) -> Claim:
+        # the key of a void where there is one: should the void have been made after all, the
+        # provider answers with it instead of making another (test_keys_of_replacements.py)
         key = keys.replaced(self._connection, job) or self._new_key()
         send_before = self._now + self._terms.patience
         attempt_id = _INTENT.insert(
@@ -294,6 +310,9 @@ class _Picker:
             batch_id=job.batch_id,
             campaign=job.campaign,
         )
+        # intent and job in one transaction that is synced before the POST leaves: a process that is
+        # killed then leaves an open attempt to be settled, never a video that nobody knows of
+        # (tests/crash/test_sync_order.py, mutant intent_after_post)
         if _TAKE.run(self._connection, job=job.id, attempt=attempt_id, at=self._now) != 1:
             raise RuntimeError(f"job {job.id} left the queue inside our transaction")
         return Claim(

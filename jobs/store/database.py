@@ -166,7 +166,7 @@ class Store:
             yield connection
 
     def change_mark(self) -> int:
-        """Give a number that is another one after any commit that changed something, by anybody."""
+        """Return a number that differs after any commit that changed something, by anybody."""
         with self._in_words("read"):
             return int(driver(self._reader).execute("PRAGMA data_version").fetchone()[0])
 

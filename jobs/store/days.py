@@ -8,14 +8,14 @@ from ..days import latest_begun
 from ..ledger import Scope, day_key
 from ..tables import ATTEMPT, BUDGET
 from . import accounts
-from .rows import ensure_budget
+from .rows import budgets_of, ensure_budget
 
 
 def future_days(connection: Connection, now: datetime) -> list[str]:
     """List the days of the budget that have begun nowhere yet, first to last."""
     found = connection.execute(
         select(BUDGET.c.key)
-        .where(BUDGET.c.key > day_key(latest_begun(now)), BUDGET.c.key < f"{Scope.DAY};")
+        .where(BUDGET.c.key > day_key(latest_begun(now)), *budgets_of(Scope.DAY))
         .order_by(BUDGET.c.key)
     )
     return [str(key.partition(":")[2]) for (key,) in found]

@@ -22,10 +22,12 @@ from ..ports.doubts import (
     Settled,
     SuspectAttempt,
 )
+from ..ports.seen import AttemptRow
 from ..provider import Generation
 from ..suspects import WATCHED, ClockOffset, shown_since
 from ..witness import Acceptance
 from . import accounts, doubts, latecomers, outcomes, quiet, shown, takeovers, views
+from .records import attempts as records
 from .rows import load_budget
 
 if TYPE_CHECKING:
@@ -148,7 +150,7 @@ def owner_job(connection: Connection, generation_id: str) -> OwnerJob | None:
     return None if row is None else OwnerJob(row.key, row.batch)
 
 
-def _attempt(row: Any, **more: Any) -> SuspectAttempt:
+def _attempt(row: records.SuspectAttempt | AttemptRow, **more: Any) -> SuspectAttempt:
     return SuspectAttempt(
         id=row.id,
         state=row.state,

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, null, or_, select, text, update
 
@@ -13,7 +12,15 @@ from ..states import AttemptState
 from ..suspects import ClockOffset
 from ..tables import ATTEMPT, BATCH, JOB, PAID, PRICE, UNSETTLED, VOID
 from ..witness import Acceptance
-from .prepared import Prepared, as_list, one_of
+from .attempt_states import UNSETTLED as UNSETTLED_ATTEMPT
+from .prepared import Prepared, as_list, one_of, read
+from .records.attempts import (
+    AcceptedAttempt,
+    BoughtAttempt,
+    ServedDoubt,
+    SuspectAttempt,
+    TimedAttempt,
+)
 
 NEIGHBOURS = 100
 """How many attempts before and after one tell how the clocks stood then."""
@@ -23,7 +30,7 @@ NEWEST = 100
 
 CHUNK = 500
 _IN_DOUBT = (
-    text("attempt.state IN ('open', 'in_doubt')"),  # the partial index's own words
+    UNSETTLED_ATTEMPT,
     ATTEMPT.c.state == AttemptState.IN_DOUBT,
 )
 _SUSPECT = (
@@ -60,21 +67,25 @@ _REPLACED_AT = (
 _BY_ID = text("+attempt.id")
 """An order that SQLite sorts: it would read the whole table in it rather than a small index."""
 
-_DOUBTS = Prepared(select(*_SUSPECT, null().label("replaced_at")).where(UNSETTLED).order_by(_BY_ID))
+_DOUBTS = Prepared(
+    select(*_SUSPECT, null().label("replaced_at")).where(UNSETTLED).order_by(_BY_ID), SuspectAttempt
+)
 _VOIDS = Prepared(
     select(*_SUSPECT, _REPLACED_AT)
     .where(VOID, ATTEMPT.c.ended_at > bindparam("since", type_=ATTEMPT.c.ended_at.type))
-    .order_by(_BY_ID)
+    .order_by(_BY_ID),
+    SuspectAttempt,
 )
 _WAITING = Prepared(
     select(ATTEMPT.c.id, or_(BATCH.c.active, JOB.c.handed).label("served"))
     .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
     .join(BATCH, BATCH.c.id == JOB.c.batch_id)
-    .where(*_IN_DOUBT)
+    .where(*_IN_DOUBT),
+    ServedDoubt,
 )
 
 
-def suspects(connection: Connection, watched_since: datetime) -> Sequence[Any]:
+def suspects(connection: Connection, watched_since: datetime) -> list[SuspectAttempt]:
     """List the attempts whose generation may be in the account without our knowing its id.
 
     Args:
@@ -86,7 +97,7 @@ def suspects(connection: Connection, watched_since: datetime) -> Sequence[Any]:
 
 def waiting(connection: Connection) -> dict[int, bool]:
     """Map all attempts in doubt to whether their job is served."""
-    return {row.id: bool(row.served) for row in _WAITING.all(connection)}
+    return {row.id: row.served for row in _WAITING.all(connection)}
 
 
 _NEIGHBOURS = Prepared(
@@ -94,7 +105,8 @@ _NEIGHBOURS = Prepared(
         ATTEMPT.c.id.between(bindparam("first"), bindparam("last")),
         ATTEMPT.c.created_at.between(EARLIEST, LATEST),  # kept before odd times were refused
         ATTEMPT.c.price_estimated.is_(False),
-    )
+    ),
+    TimedAttempt,
 )
 
 
@@ -108,7 +120,7 @@ def clock_offset(connection: Connection, attempt_id: int) -> ClockOffset:
     return _offset(_NEIGHBOURS.all(connection, first=first, last=last))
 
 
-def _offset(rows: Sequence[Any]) -> ClockOffset:
+def _offset(rows: Sequence[TimedAttempt]) -> ClockOffset:
     if not rows:
         return ClockOffset()
     return ClockOffset(
@@ -131,7 +143,8 @@ _MEASURED = Prepared(
         ATTEMPT.c.id > select(func.max(_LATER.c.id)).scalar_subquery() - 10 * NEIGHBOURS,
     )
     .order_by(ATTEMPT.c.id.desc())
-    .limit(NEWEST)
+    .limit(NEWEST),
+    TimedAttempt,
 )
 
 
@@ -155,7 +168,7 @@ _ACCEPTANCE = (
 )
 
 
-def _acceptance(row: Any) -> Acceptance:
+def _acceptance(row: AcceptedAttempt) -> Acceptance:
     return Acceptance(
         row.id,
         row.generation_id,
@@ -167,7 +180,9 @@ def _acceptance(row: Any) -> Acceptance:
     )
 
 
-_KNOWN = Prepared(select(*_ACCEPTANCE).where(ATTEMPT.c.generation_id.in_(one_of("generations"))))
+_KNOWN = Prepared(
+    select(*_ACCEPTANCE).where(ATTEMPT.c.generation_id.in_(one_of("generations"))), AcceptedAttempt
+)
 
 
 def known(connection: Connection, generation_ids: Sequence[str]) -> dict[str, Acceptance]:
@@ -186,7 +201,8 @@ _EXPECTED = Prepared(
         ATTEMPT.c.generation_id.is_not(None),
         ATTEMPT.c.idempotency_key != "",  # what was taken over may be older than its attempt
         ATTEMPT.c.intent_at >= bindparam("since", type_=ATTEMPT.c.intent_at.type),
-    )
+    ),
+    AcceptedAttempt,
 )
 
 
@@ -225,7 +241,7 @@ def must_show(
     rows = {
         row.id: Bought(row.generation_id, row.at)
         for query in (bought.limit(newest), recent)
-        for row in connection.execute(query)
+        for row in read(connection, query, BoughtAttempt)
     }
     return list(rows.values())
 
@@ -290,7 +306,7 @@ def count(connection: Connection) -> int:
 
 
 def oldest_intent(connection: Connection) -> datetime | None:
-    """Say when this database first bought something."""
+    """Return when this database first bought something; None: never."""
     found = connection.execute(
         select(func.min(ATTEMPT.c.intent_at)).where(ATTEMPT.c.idempotency_key != "")
     ).scalar_one_or_none()

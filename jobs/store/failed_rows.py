@@ -7,40 +7,50 @@ under another id, or where an edit was taken back before it was bought (money.md
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, and_, bindparam, literal, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    TextClause,
+    and_,
+    bindparam,
+    literal,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from ..states import AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, JOB
 from .absent import ABSENT, ASKED_FOR, HAS_VIDEO, LEFT
 from .incoming import INCOMING
-from .prepared import Prepared
-from .rows import ASKED, request_key
+from .prepared import Prepared, beside, read, read_pairs
+from .records.attempts import FailedAttempt
+from .records.jobs import IncomingRow, KeyHolder, LoadedJob, MovedFailure, MovedVideo
+from .records.requests import AskedBefore, AskedRow, AsksFor
+from .rows import ASKED, REQUEST, request_key
 
-_WANTED = ("fingerprint", "prompt", "orientation", "duration", "image", "callback_url")
-_HAD = (*_WANTED, "manifest_fingerprint")
 _SAME_KEY = JOB.c.key == INCOMING.c.key
 
 
-def came_to_nothing(job: Any) -> bool:
+def came_to_nothing(job: LoadedJob) -> bool:
     """Return whether a row failed, and no attempt of it can still become a video.
 
     What its attempts cost stays charged. Its edit is followed as that of a row that was never
     bought: by the next run, under the caps and after the same question.
     """
-    return bool(job.state == JobState.FAILED and not job.left)
+    return job.state == JobState.FAILED and not job.left
 
 
-def asks_for_the_same(connection: Connection, job: Any, values: Mapping[str, Any]) -> bool:
+def asks_for_the_same(connection: Connection, job: AskedBefore, asked: AsksFor) -> bool:
     """Check whether a manifest asks for what it asked for of a row before, in any spelling."""
-    asked = request_key(SimpleNamespace(**values))
-    same = job.manifest_fingerprint == values["fingerprint"]
-    return same or asked_before(connection, job) == asked
+    same = job.manifest_fingerprint == asked.fingerprint
+    return same or asked_before(connection, job) == request_key(asked)
 
 
-def asked_before(connection: Connection, job: Any) -> str:
+def asked_before(connection: Connection, job: AskedBefore) -> str:
     """Return what the manifest asked for of a row before, however it was spelled.
 
     Where a prompt was given by hand, an attempt from before that tells it; where there is none,
@@ -51,7 +61,7 @@ def asked_before(connection: Connection, job: Any) -> str:
     asked: str | None = _ASKED_BEFORE.scalar(
         connection, job=job.id, fingerprint=job.manifest_fingerprint
     )
-    return asked or str(job.manifest_fingerprint)
+    return asked or job.manifest_fingerprint
 
 
 _ASKED_BEFORE = Prepared(
@@ -66,14 +76,14 @@ _ASKED_BEFORE = Prepared(
 
 
 def as_it_failed(
-    connection: Connection, job: Any, values: Mapping[str, Any], now: datetime
+    connection: Connection, job: LoadedJob, asked: AsksFor, now: datetime
 ) -> dict[str, Any] | None:
     """Return how a row has failed again that asks for what its last attempt failed at.
 
     Args:
         connection: in a transaction.
         job: a row that waits in the queue, or was taken out of it.
-        values: what it asks for now.
+        asked: what it asks for now.
         now: when it failed, where that is not known.
 
     Returns:
@@ -84,16 +94,16 @@ def as_it_failed(
         return None
     # a refusal leaves the same state as a request that was not sent: only the row tells which
     refused = and_(ATTEMPT.c.state == AttemptState.REJECTED, ATTEMPT.c.error == (job.error or ""))
-    last = connection.execute(
-        select(ATTEMPT)
+    newest = (
+        select(*(ATTEMPT.c[name] for name in FailedAttempt._fields))
         .where(ATTEMPT.c.job_id == job.id, or_(ATTEMPT.c.generation_id.is_not(None), refused))
         .order_by(ATTEMPT.c.id.desc())
         .limit(1)
-    ).first()
+    )
+    last = next(read(connection, newest, FailedAttempt), None)
     if last is None or last.state not in _FAILED:
         return None
-    asked = (values["fingerprint"], request_key(SimpleNamespace(**values)))
-    if (last.request_key or last.fingerprint) not in asked:
+    if (last.request_key or last.fingerprint) not in (asked.fingerprint, request_key(asked)):
         return None
     given_up = last.state == AttemptState.ABANDONED
     return {
@@ -113,7 +123,7 @@ UNSAID: Mapping[str, Any] = {**ASKED, "handed": False, "named": False, "overrule
 
 
 def follow_keys(connection: Connection, batch_id: int) -> dict[int, str]:
-    """Give failed rows the key under which the manifest asks for the same now, before it is loaded.
+    """Move failed rows to the key under which the manifest asks for the same, before it is loaded.
 
     So a row that was put in above them, an id column that came or went and a program that writes
     letters in another form buy nothing again. A row whose key is taken gets the one that is free.
@@ -135,7 +145,7 @@ def follow_keys(connection: Connection, batch_id: int) -> dict[int, str]:
     for video in _videos(connection, batch_id):
         request = next((one for one in _requests(connection, video) if free.get(one)), None)
         if request is not None:
-            if not video.is_absent:  # it moved, too: what that means a person says
+            if not video.absent:  # it moved, too: what that means a person says
                 return {}
             keys.give(video.id, video.key, *free[request].popleft())
     for job, request in moved:
@@ -144,38 +154,48 @@ def follow_keys(connection: Connection, batch_id: int) -> dict[int, str]:
     return keys.write(connection)
 
 
-def _moved(connection: Connection, batch_id: int) -> Sequence[Any]:
+def _moved(connection: Connection, batch_id: int) -> list[MovedFailure]:
     """List the failed rows whose key is gone, or asks for something else, in their order."""
     failed = (JOB.c.batch_id == batch_id, JOB.c.state == JobState.FAILED)
     if connection.execute(select(JOB.c.id).where(*failed).limit(1)).first() is None:
         return []
-    edited = connection.execute(
-        select(JOB, LEFT.label("left"), *_INCOMING)
+    columns = (*_MOVED, LEFT.label("left"))
+    # found by its key: the other way reads all for each
+    edited = _edited(connection, MovedFailure, columns, batch_id, text("+job.state = 'failed'"))
+    absent = read(
+        connection, select(*columns).where(*failed, JOB.c.in_manifest, ABSENT), MovedFailure
+    )
+    # of equal ones that first of which a video may still come
+    return sorted([*edited, *absent], key=lambda row: (not row.left, row.row, row.id))
+
+
+_MOVED = (JOB.c.id, JOB.c.key, JOB.c.row, JOB.c.manifest_fingerprint, *REQUEST)
+M = TypeVar("M", MovedFailure, MovedVideo)
+
+
+def _edited(
+    connection: Connection,
+    row: type[M],
+    columns: Sequence[ColumnElement[Any]],
+    batch_id: int,
+    which: TextClause,
+) -> list[M]:
+    """List the rows of a batch whose key asks for something else now than another spelling."""
+    edited = (
+        select(*columns, *beside(INCOMING.c[name] for name in AskedRow._fields))
         .join(INCOMING, _SAME_KEY)
         .where(
             JOB.c.batch_id == batch_id,
-            text("+job.state = 'failed'"),  # found by its key: the other way reads all for each
+            which,
             JOB.c.in_manifest,
             INCOMING.c.fingerprint.is_distinct_from(ASKED_FOR),
         )
-    ).all()
-    absent = connection.execute(
-        select(JOB, LEFT.label("left")).where(*failed, JOB.c.in_manifest, ABSENT)
-    ).all()
-    moved = [*(row for row in edited if not _is_spelled_otherwise(connection, row)), *absent]
-    # of equal ones that first of which a video may still come
-    return sorted(moved, key=lambda row: (not row.left, row.row, row.id))
+    )
+    pairs = list(read_pairs(connection, edited, row, AskedRow))
+    return [job for job, asked in pairs if not asks_for_the_same(connection, job, asked)]
 
 
-_INCOMING = tuple(INCOMING.c[name].label(f"in_{name}") for name in _WANTED)
-
-
-def _is_spelled_otherwise(connection: Connection, row: Any) -> bool:
-    incoming = {name: getattr(row, f"in_{name}") for name in _WANTED}
-    return asks_for_the_same(connection, row, incoming)
-
-
-def _requests(connection: Connection, job: Any) -> tuple[str, ...]:
+def _requests(connection: Connection, job: MovedVideo) -> tuple[str, ...]:
     """Return what a row with a video asks for, as a failed one may call it."""
     return (asked_before(connection, job), job.manifest_fingerprint or job.fingerprint)
 
@@ -187,46 +207,41 @@ def _free(
 
     Left out are rows that ask for the same under that key already.
     """
-    before = (JOB.c[name].label(f"had_{name}") for name in _HAD)
+    holders = beside(JOB.c[name] for name in KeyHolder._fields)
     rows = connection.execute(
-        select(INCOMING, *before, JOB.c.id.label("job_id"))
+        select(*(INCOMING.c[name] for name in IncomingRow._fields), *holders)
         .outerjoin(JOB, and_(JOB.c.batch_id == batch_id, _SAME_KEY))
         .where(INCOMING.c.fingerprint.is_distinct_from(ASKED_FOR))
         .order_by(INCOMING.c.row)
     )
     found: dict[str, deque[tuple[str, int | None]]] = {}
-    for row in rows:
+    width = len(IncomingRow._fields)
+    for both in rows:
+        row, holder = IncomingRow._make(both[:width]), None
         request = next((one for one in (request_key(row), row.fingerprint) if one in asked), None)
         if request is None:
             continue
-        had = {name: getattr(row, f"had_{name}") for name in _HAD}
-        holder = SimpleNamespace(id=row.job_id, **had)
-        wanted = {name: getattr(row, name) for name in _WANTED}
-        if row.job_id is None or not asks_for_the_same(connection, holder, wanted):
-            found.setdefault(request, deque()).append((row.key, row.job_id))
+        if both[width] is not None:
+            holder = KeyHolder._make(both[width:])
+        if holder is None or not asks_for_the_same(connection, holder, row):
+            held_by = None if holder is None else holder.id
+            found.setdefault(request, deque()).append((row.key, held_by))
     return found
 
 
-def _videos(connection: Connection, batch_id: int) -> Sequence[Any]:
+def _videos(connection: Connection, batch_id: int) -> list[MovedVideo]:
     """List the rows that have a video and whose key is gone, or asks for something else now."""
-    paid = (
-        JOB.c.batch_id == batch_id,
-        text("+job.state <> 'failed'"),  # one that may still end is among those that moved
-        JOB.c.in_manifest,
-    )
-    edited = connection.execute(
-        # whether it has a video is no condition: the rows would then not be found by their keys
-        select(
-            JOB, HAS_VIDEO.label("has_video"), literal(value=False).label("is_absent"), *_INCOMING
-        )
-        .join(INCOMING, _SAME_KEY)
-        .where(*paid, INCOMING.c.fingerprint.is_distinct_from(ASKED_FOR))
-    ).all()
-    absent = connection.execute(
-        select(JOB, literal(value=True).label("is_absent")).where(*paid, HAS_VIDEO, ABSENT)
-    ).all()
-    found = [row for row in edited if row.has_video and not _is_spelled_otherwise(connection, row)]
-    return sorted([*found, *absent], key=lambda row: (row.row, row.id))
+    # one that may still end is among those that moved
+    rest = text("+job.state <> 'failed'")
+    # whether it has a video is no condition: the rows would then not be found by their keys
+    columns = (*_MOVED, HAS_VIDEO.label("has_video"), literal(value=False).label("absent"))
+    edited = _edited(connection, MovedVideo, columns, batch_id, rest)
+    gone = select(
+        *_MOVED, literal(value=True).label("has_video"), literal(value=True).label("absent")
+    ).where(JOB.c.batch_id == batch_id, rest, JOB.c.in_manifest, HAS_VIDEO, ABSENT)
+    found = [row for row in edited if row.has_video]
+    found += read(connection, gone, MovedVideo)
+    return sorted(found, key=lambda row: (row.row, row.id))
 
 
 class _Keys:
@@ -238,7 +253,7 @@ class _Keys:
         self._before: dict[int, str] = {}
 
     def give(self, number: int, own: str, key: str, holder: int | None) -> None:
-        """Give a row a key, and its own one to the row that has that key.
+        """Assign a key to a row, and its own one to the row that has that key.
 
         Args:
             number: the row.
@@ -261,7 +276,7 @@ class _Keys:
         self._holder[key], self._of[number] = number, key
 
     def write(self, connection: Connection) -> dict[int, str]:
-        """Write the keys down; gives those that these rows had."""
+        """Write the keys down; return those that these rows had."""
         if self._of:
             keyed = update(JOB).where(JOB.c.id == bindparam("number"))
             keyed = keyed.values(key=bindparam("to_key"))

@@ -9,6 +9,7 @@ from ..ports.figures import FileRow
 from ..ports.loading import Place, WantedFile
 from ..tables import ARTIFACT, ATTEMPT, BATCH, JOB
 from .prepared import Prepared, as_list, one_of
+from .records.jobs import UnfiledJob
 
 UNFILED_JOB = text("job.state = 'completed' AND job.filed_attempt_id IS NOT job.attempt_id")
 IN_BATCH = text("job.batch_id BETWEEN :batch AND :batch")
@@ -33,8 +34,8 @@ _WANTED = (
     .order_by(JOB.c.batch_id, JOB.c.id)
     .limit(bindparam("most"))
 )
-_ALL_WANTED = Prepared(_WANTED)
-_SOME_WANTED = Prepared(_WANTED.where(JOB.c.key.in_(one_of("keys"))))
+_ALL_WANTED = Prepared(_WANTED, UnfiledJob)
+_SOME_WANTED = Prepared(_WANTED.where(JOB.c.key.in_(one_of("keys"))), UnfiledJob)
 
 
 def wanted_files(

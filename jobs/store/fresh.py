@@ -4,9 +4,8 @@ And the rows that it edited: which of them ask for the video of a row that kept 
 """
 
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from functools import cached_property
-from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, func, or_, select
@@ -14,10 +13,17 @@ from sqlalchemy import Connection, Select, and_, func, or_, select
 from ..errors import LoadError
 from ..states import JobState
 from ..tables import ATTEMPT, JOB, LIVE
+from .prepared import read
+from .records.attempts import MadeFor
+from .records.jobs import FreshJob, FreshRequest, LoadedJob
+from .records.requests import asked_in
 from .rows import request_key
 
 QUOTED = 40
 """Characters of a prompt that a message quotes."""
+
+
+_FRESH = select(*(JOB.c[name] for name in FreshJob._fields))
 
 
 class FreshRows:
@@ -34,11 +40,10 @@ class FreshRows:
         self._batch_id, self._last = batch_id, last
         self._added = (JOB.c.batch_id == batch_id, JOB.c.id > last)
 
-    def rows(self) -> Sequence[Any]:
+    def rows(self) -> list[FreshJob]:
         """List those that are still there, in the manifest's order."""
-        return self._connection.execute(
-            select(JOB).where(*self._added).order_by(JOB.c.row, JOB.c.id)
-        ).all()
+        rows = _FRESH.where(*self._added).order_by(JOB.c.row, JOB.c.id)
+        return list(read(self._connection, rows, FreshJob))
 
     @property
     def asked(self) -> Select[Any]:
@@ -52,9 +57,9 @@ class FreshRows:
     def _by_request(self) -> dict[str, deque[int]]:
         """Map what they ask for to their numbers: read once, as there may be as many old rows."""
         found: dict[str, deque[int]] = {}
-        for row in self._connection.execute(
-            select(JOB.c.id, JOB.c.fingerprint).where(*self._added).order_by(JOB.c.row, JOB.c.id)
-        ):
+        added = select(JOB.c.id, JOB.c.fingerprint).where(*self._added)
+        ordered = added.order_by(JOB.c.row, JOB.c.id)
+        for row in read(self._connection, ordered, FreshRequest):
             found.setdefault(row.fingerprint, deque()).append(row.id)
         return found
 
@@ -67,19 +72,19 @@ class FreshRows:
                 found.setdefault(request, deque()).append(row.id)
         return found
 
-    def take(self, fingerprint: str) -> Any:
+    def take(self, fingerprint: str) -> FreshJob | None:
         """Return the first that asks for a video, each once; None where none is left."""
         return self._first(self._by_request.get(fingerprint))
 
-    def take_request(self, request: str) -> Any:
+    def take_request(self, request: str) -> FreshJob | None:
         """Return the first that asks for a request in any spelling, each once; else None."""
         found = self.take(request)  # folded, that is its fingerprint
         return self._first(self._spelled_otherwise.get(request)) if found is None else found
 
-    def _first(self, ids: deque[int] | None) -> Any:
+    def _first(self, ids: deque[int] | None) -> FreshJob | None:
         while ids:
-            found = select(JOB).where(JOB.c.id == ids.popleft())
-            row = self._connection.execute(found).one_or_none()
+            found = _FRESH.where(JOB.c.id == ids.popleft())
+            row = next(read(self._connection, found, FreshJob), None)
             if row is not None:  # else it was taken under its other name
                 return row
         return None
@@ -95,10 +100,10 @@ class Moves:
 
     def __init__(self, connection: Connection, keys: Mapping[int, str]) -> None:
         self._connection, self._keys = connection, keys
-        self._kept: list[tuple[Any, str]] = []
+        self._kept: list[tuple[LoadedJob, str]] = []
         self._asking: dict[str, str] = {}
 
-    def note(self, job: Any, values: Mapping[str, Any], *, followed: bool) -> None:
+    def note(self, job: LoadedJob, values: Mapping[str, Any], *, followed: bool) -> None:
         """Note an edit.
 
         Args:
@@ -106,7 +111,7 @@ class Moves:
             values: as the manifest has them.
             followed: False where the row keeps what it has, as that is paid for.
         """
-        request = request_key(SimpleNamespace(**values))
+        request = request_key(asked_in(values))
         if followed:
             self._asking.setdefault(request, values["key"])
         else:
@@ -147,7 +152,7 @@ class Moves:
             "changed."
         )
 
-    def _videos(self, job: Any) -> list[tuple[str, str]]:
+    def _videos(self, job: LoadedJob) -> list[tuple[str, str]]:
         """List request and prompt of a row's videos, or of what it waits for.
 
         One that turned up late was perhaps made for what the row asked for before.
@@ -159,14 +164,8 @@ class Moves:
         # an upgrade could not tell the request of each
         return [
             (one.request_key or request_key(job), one.prompt)
-            for one in self._connection.execute(found)
+            for one in read(self._connection, found, MadeFor)
         ]
-
-
-def is_live(connection: Connection, job_id: int) -> bool:
-    """Check whether an attempt of a job is under way, in doubt, or may still end."""
-    found = select(ATTEMPT.c.id).where(LIVE, ATTEMPT.c.job_id == job_id)
-    return connection.execute(found).first() is not None
 
 
 def short(text: str) -> str:

@@ -13,7 +13,6 @@ acceptance comes just when it was taken. Where nothing else is accepted so soon 
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, text, update
 
@@ -23,6 +22,8 @@ from ..tables import ATTEMPT, BATCH, JOB, LATER
 from . import outcomes
 from .prepared import Prepared
 from .queues import BEHIND, FRONT
+from .records.attempts import EarlierAttempt, SentAt
+from .refusals import THIS
 
 MOST = 5
 """Times that a row hears it, with an acceptance soon after each but the last, until it fails."""
@@ -34,9 +35,6 @@ wait after a 429 that does not say how long, and shorter than any video takes.""
 _RELEASED = tuple(f"{cause}: " for cause in RefusalCause)
 """What the error of an attempt begins with whose job was queued again for a refusal."""
 
-_THIS = Prepared(
-    select(ATTEMPT.c.job_id, ATTEMPT.c.fingerprint).where(ATTEMPT.c.id == bindparam("attempt"))
-)
 _EARLIER = Prepared(
     select(ATTEMPT.c.id, ATTEMPT.c.state, ATTEMPT.c.error, ATTEMPT.c.ended_at, ATTEMPT.c.intent_at)
     .where(
@@ -45,7 +43,8 @@ _EARLIER = Prepared(
         ATTEMPT.c.fingerprint == bindparam("fingerprint"),
     )
     .order_by(ATTEMPT.c.id.desc())
-    .limit(100)
+    .limit(100),
+    EarlierAttempt,
 )
 _TAKEN_AFTER = Prepared(
     select(ATTEMPT.c.id, ATTEMPT.c.intent_at)
@@ -53,7 +52,8 @@ _TAKEN_AFTER = Prepared(
     .where(text("+generation_id IS NOT NULL"), ATTEMPT.c.hold_micros > 0)
     .where(ATTEMPT.c.id > bindparam("attempt"), ATTEMPT.c.job_id != bindparam("job"))
     .order_by(ATTEMPT.c.id)
-    .limit(1)
+    .limit(1),
+    SentAt,
 )
 """The next submission of another row that was accepted."""
 
@@ -91,12 +91,12 @@ _LET_FORWARD = Prepared(update(JOB).where(JOB.c.id == _NEXT.scalar_subquery()).v
 
 
 def let_forward(connection: Connection) -> None:
-    """Something was accepted: let the row that has waited longest here go first once more."""
+    """Let the row that has waited longest here go first once more: something was accepted."""
     _LET_FORWARD.run(connection)
 
 
 def throttle(connection: Connection, attempt_id: int, words: str, now: datetime) -> None:
-    """Known not created, as too much was asked: the job is queued again, or is to blame and fails.
+    """Queue a throttled job again, or fail it where it alone is to blame; it was not created.
 
     Args:
         connection: in a writing transaction.
@@ -114,7 +114,7 @@ def throttle(connection: Connection, attempt_id: int, words: str, now: datetime)
 def refuse(
     connection: Connection, attempt_id: int, cause: RefusalCause, message: str, now: datetime
 ) -> None:
-    """Known not created, and the run ends for it: the job is queued again, behind the others.
+    """Queue a job again, behind the others, whose refusal ends the run; it was not created.
 
     Else it would end every run before the others are asked, where it is refused for its own sake.
 
@@ -131,7 +131,9 @@ def refuse(
 def set_aside(
     connection: Connection, attempt_id: int, cause: RefusalCause, message: str, now: datetime
 ) -> None:
-    """Known not created, in words about the account that may be about its row alone: the same.
+    """Queue a job again, behind the others, that was refused in words about the account.
+
+    They may be about its row alone: then it fails as :func:`throttle` has it. It was not created.
 
     Args:
         connection: in a writing transaction.
@@ -154,7 +156,7 @@ def _behind(attempt_id: int) -> datetime:
 def _fails(
     connection: Connection,
     attempt_id: int,
-    earlier: Sequence[Any],
+    earlier: Sequence[EarlierAttempt],
     cause: RefusalCause,
     said: str,
     now: datetime,
@@ -167,16 +169,18 @@ def _fails(
     return outcomes.reject(connection, attempt_id, FailureKind.VALIDATION, told, now)
 
 
-def _heard_before(connection: Connection, attempt_id: int, cause: RefusalCause) -> list[Any]:
+def _heard_before(
+    connection: Connection, attempt_id: int, cause: RefusalCause
+) -> list[EarlierAttempt]:
     """List the attempts of a job's request that heard the same, up to one that ended it."""
-    this = _THIS.first(connection, attempt=attempt_id)
+    this = THIS.one(connection, attempt=attempt_id)
     found = []
     for one in _EARLIER.all(
         connection, job=this.job_id, attempt=attempt_id, fingerprint=this.fingerprint
     ):
         said = one.error or ""
         released = one.state == AttemptState.REJECTED and said.startswith(_RELEASED)
-        if one.ended_at is not None and not released:  # void, or failed and ordered anew
+        if one.ended_at is not None and not released:  # void, or failed and ordered again
             break
         if said.startswith(f"{cause}: "):
             found.append(one)
@@ -184,7 +188,10 @@ def _heard_before(connection: Connection, attempt_id: int, cause: RefusalCause) 
 
 
 def _counted(
-    connection: Connection, attempt_id: int, earlier: Sequence[Any], cause: RefusalCause
+    connection: Connection,
+    attempt_id: int,
+    earlier: Sequence[EarlierAttempt],
+    cause: RefusalCause,
 ) -> int:
     """Count the earlier attempts soon after which another row was accepted.
 
@@ -193,7 +200,7 @@ def _counted(
     """
     if len(earlier) < MOST - 1:
         return 0
-    job = _THIS.first(connection, attempt=attempt_id).job_id
+    job = THIS.one(connection, attempt=attempt_id).job_id
     passed = _PASSED.scalar(connection, job=job, first=earlier[-1].id, said=f"{cause}: %") or 0
     taken = set()
     for one in earlier:

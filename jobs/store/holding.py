@@ -87,7 +87,7 @@ def note(connection: Connection, sought: Sought) -> Sought:
 
 
 def in_pick(rows: Collection[int]) -> ColumnElement[bool]:
-    """Say in SQL which jobs a pick of rows leaves: what was asked for by name is in each."""
+    """Select the jobs that a pick of rows leaves: what was asked for by name is in each."""
     return or_(JOB.c.row.in_(values_in(rows)), NAMED)
 
 
@@ -96,6 +96,9 @@ _UNCOVERED: Final = {"held_back": JOB.c.held_beneath, "held_back_by": None, "hel
 
 _IS_ASKED_BY_NAME = text(f"held_back IN {sql_list(ASKED_BY_NAME)}")
 _IS_FOUND = text(f"held_back IN {sql_list(FOUND)}")
+# QUEUED: a runner may have claimed the row since it was looked at, and what is sent is not held
+# back. handed=False: what was found about a row overrides its hand-over, or the runner that is
+# alive would buy it all the same (test_what_was_found_about_a_row_goes_over_its_hand_over)
 _HOLD = (
     update(JOB)
     .where(QUEUED, JOB.c.id == bindparam("job"))
@@ -142,7 +145,7 @@ _ASK_BY_NAME = Prepared(
 
 
 def hold_back(connection: Connection, jobs: Mapping[int, str | None], reason: HeldBack) -> int:
-    """Hold queued jobs back, also those that a runner has in hand.
+    """Hold queued jobs back, also those that were handed to a runner.
 
     Args:
         connection: in a writing transaction.
@@ -152,6 +155,8 @@ def hold_back(connection: Connection, jobs: Mapping[int, str | None], reason: He
     Returns:
         How many were queued, and are held back now.
     """
+    # what was found lies above whether the row was asked for: lifted, a row that nobody asked for
+    # must not be bought (test_what_was_found_does_not_ask_for_a_row)
     hold = _HOLD_FOUND if reason in FOUND else _HOLD_UNASKED
     return hold.run_each(
         connection, [{"job": number, "reason": reason, "by": by} for number, by in jobs.items()]
@@ -174,6 +179,8 @@ def hold_matched(connection: Connection, matches: Iterable[Match]) -> int:
 
 def release(connection: Connection, sought: Sought, reasons: Iterable[HeldBack]) -> None:
     """Let rows be bought that were held back for some reasons; others than sought stay so."""
+    # what lies beneath goes first: the second statement moves it to the top, so that a row of which
+    # both reasons are overruled would still wait for the lower one
     overruled = list(reasons)
     held = update(JOB).where(HELD_BACK, *unchanged(sought))
     connection.execute(held.where(JOB.c.held_beneath.in_(overruled)).values(held_beneath=None))
@@ -255,6 +262,8 @@ def ask_by_name(connection: Connection, job_ids: Collection[int]) -> int:
     return _ASK_BY_NAME.run(connection, jobs=as_list(job_ids))
 
 
+# all that was compared must still hold: a row that was edited, or held back for something newer
+# while a person was asked, was not what the person agreed to (test_own_past_beside_a_run.py)
 _RELEASE_ONE = Prepared(
     update(JOB)
     .where(
@@ -269,7 +278,7 @@ _RELEASE_ONE = Prepared(
 
 
 def release_rows(connection: Connection, rows: Iterable[WantedRow]) -> int:
-    """Let go of what was found about rows, where they are still as they were compared; count them.
+    """Clear what was found about rows, where they are still as they were compared; count them.
 
     A row that is held back for something else by now, or asks for something else, stays so.
     """

@@ -1,12 +1,12 @@
 """The rows of a manifest on their way in: a temporary table beside the database.
 
 It is filled without a lock on the database, however long reading takes: a run in another process
-goes on. What is in it when a process ends is gone.
+continues. What is in it when a process ends is gone.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain, islice
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
     JSON,
@@ -66,14 +66,14 @@ _INSERT_MANY = _INSERT + ", ".join([_PLACES] * TOGETHER)
 
 
 def fill(connection: Connection, rows: Iterable[SpecRow]) -> int:
-    """Make the table anew from rows, in their order; gives how many there were.
+    """Fill a new table with rows, in their order, and return how many there were.
 
     Args:
         connection: in a transaction of any kind.
         rows: with distinct keys.
     """
     database = driver(connection)
-    # made anew: emptying a table of a million rows takes as long as filling it
+    # a new one: emptying a table of a million rows takes as long as filling it
     database.execute("DROP TABLE IF EXISTS temp.incoming")
     database.execute(_CREATE)
     source, count = iter(rows), 0
@@ -118,8 +118,3 @@ def first(
 
 def _among(rows: Collection[int] | None) -> tuple[ColumnElement[bool], ...]:
     return () if rows is None else (INCOMING.c.row.in_(values_in(rows)),)
-
-
-def values_of(row: Any) -> dict[str, Any]:
-    """Give the columns of a row that was read back, by their names in the job table."""
-    return {name: getattr(row, f"in_{name}") for name in NAMES}

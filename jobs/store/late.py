@@ -11,6 +11,7 @@ from ..states import HeldBack
 from ..tables import ATTEMPT, HANDED, HELD_BACK, JOB, QUEUED, VOID
 from . import words
 from .prepared import Prepared, as_list, one_of
+from .records.jobs import WishRow
 
 _LOOKED = JOB.alias("looked")
 _SENT_AT = select(ATTEMPT.c.intent_at).where(ATTEMPT.c.id == JOB.c.attempt_id).scalar_subquery()
@@ -43,7 +44,8 @@ _VOIDED = Prepared(
 _TYPED = Prepared(
     select(JOB.c.id, JOB.c.fingerprint, JOB.c.attempt_id).where(
         HANDED, QUEUED, JOB.c.held_back == HeldBack.UNASKED, JOB.c.id.in_(one_of("jobs"))
-    )
+    ),
+    WishRow,
 )
 _NEWEST = Prepared(select(func.max(ATTEMPT.c.id)))
 
@@ -70,7 +72,7 @@ def voided(connection: Connection, since: datetime) -> list[int]:
 
 
 def typed(connection: Connection, job_ids: Collection[int]) -> dict[int, Wish]:
-    """Give what those of some queued rows ask for that are single videos, handed to a run."""
+    """Return what those of some queued rows ask for that are single videos, handed to a run."""
     rows = _TYPED.all(connection, jobs=as_list(job_ids))
     return {row.id: Wish(row.fingerprint, row.attempt_id) for row in rows}
 

@@ -37,9 +37,12 @@ from .failed_rows import (
     came_to_nothing,
     follow_keys,
 )
-from .fresh import FreshRows, Moves, is_live, short
+from .fresh import FreshRows, Moves, short
 from .incoming import INCOMING, NAMES, KindOf
-from .rows import NEW, change_job, tally_new
+from .prepared import beside, read_pairs
+from .records.jobs import FreshJob, IncomingRow, KeyedState, LoadedJob
+from .records.requests import asked_in
+from .rows import NEW, change_job, is_live, tally_new
 
 _JSON = ("image", "cells")
 _UNBOUGHT = (JobState.QUEUED, JobState.FAILED, JobState.CANCELLED)
@@ -134,20 +137,18 @@ class _Loader:
         known = self._connection.execute(
             select(func.count()).select_from(INCOMING).join(JOB, and_(here, _KNOWN))
         ).scalar_one()
-        changed = (
-            self._connection.execute(
-                select(JOB, *absent.ABOUT, *(INCOMING.c[n].label(f"in_{n}") for n in NAMES))
-                .join(INCOMING, _KNOWN)
-                .where(here, not_(_SAME))
-                .order_by(INCOMING.c.row)
-            ).all()
-            if known
-            else []
+        both = (
+            select(*absent.LOADED, *beside(INCOMING.c[name] for name in IncomingRow._fields))
+            .join(INCOMING, _KNOWN)
+            .where(here, not_(_SAME))
+            .order_by(INCOMING.c.row)
         )
+        pairs = read_pairs(self._connection, both, LoadedJob, IncomingRow) if known else ()
+        changed = list(pairs)
         self._insert_new(known)
         self.report.unchanged = known - len(changed)
-        for job in changed:
-            self._follow(incoming.values_of(job), job)
+        for job, row in changed:
+            self._follow(row._asdict(), job)
 
     def _insert_new(self, known: int) -> None:
         first = {
@@ -167,7 +168,7 @@ class _Loader:
         tally_new(self._connection, self._batch_id, added)
         self.report.added = added
 
-    def _follow(self, values: dict[str, Any], job: Any) -> None:
+    def _follow(self, values: dict[str, Any], job: LoadedJob) -> None:
         values |= {"in_manifest": True, "manifest_fingerprint": None}
         returned = job.state in (JobState.CANCELLED, JobState.QUEUED) and not job.in_manifest
         if values["fingerprint"] != (job.manifest_fingerprint or job.fingerprint):
@@ -182,25 +183,27 @@ class _Loader:
             to, more = self._queued_or_failed(job, values) if returned else (None, {})
             self._update(job, values | more, to)
 
-    def _is_bought(self, job: Any) -> bool:
+    def _is_bought(self, job: LoadedJob) -> bool:
         """Check whether a row has a video or may get one; else the next attempt follows all."""
         return job.state not in _UNBOUGHT or is_live(self._connection, job.id)
 
-    def _queued_or_failed(self, job: Any, values: dict[str, Any]) -> _Becomes:
+    def _queued_or_failed(self, job: LoadedJob, values: dict[str, Any]) -> _Becomes:
         """Return what becomes of a row that is not bought: it is queued, or as it failed."""
-        failed = as_it_failed(self._connection, job, values, self._now)
+        failed = as_it_failed(self._connection, job, asked_in(values), self._now)
         return (JobState.QUEUED, self._queued) if failed is None else (JobState.FAILED, failed)
 
-    def _edit(self, job: Any, values: dict[str, Any]) -> None:
+    def _edit(self, job: LoadedJob, values: dict[str, Any]) -> None:
         before = len(self.report.busy) + len(self.report.edited)
         self._follow_edit(job, values)
         followed = len(self.report.busy) + len(self.report.edited) == before
         self._moves.note(job, values, followed=followed)
 
-    def _follow_edit(self, job: Any, values: dict[str, Any]) -> None:
+    def _follow_edit(self, job: LoadedJob, values: dict[str, Any]) -> None:
         if job.state not in _RESTING or is_live(self._connection, job.id):
             self.report.busy.append(job.key)
-        elif job.state == JobState.FAILED and asks_for_the_same(self._connection, job, values):
+        elif job.state == JobState.FAILED and asks_for_the_same(
+            self._connection, job, asked_in(values)
+        ):
             self._update(job, values)  # spelled otherwise: it would be the request that failed
         elif job.state == JobState.QUEUED:
             to, more = self._edited_in_queue(job, values)
@@ -218,22 +221,27 @@ class _Loader:
         else:
             self.report.edited.append(job.key)
 
-    def _edited_in_queue(self, job: Any, values: dict[str, Any]) -> _Becomes:
+    def _edited_in_queue(self, job: LoadedJob, values: dict[str, Any]) -> _Becomes:
         """Return what becomes of a queued row that was edited: nothing of it is sent.
 
         What was found about it or agreed to was about another request, but what a pick left out
         stays left out. One whose edit is taken back has failed again; one that waits for a retry
         waits.
         """
-        if not job.retries and not asks_for_the_same(self._connection, job, values):
-            failed = as_it_failed(self._connection, job, values, self._now)
+        if not job.retries and not asks_for_the_same(self._connection, job, asked_in(values)):
+            failed = as_it_failed(self._connection, job, asked_in(values), self._now)
             if failed is not None:
                 return JobState.FAILED, failed
         out = HeldBack.LEFT_OUT in (job.held_back, job.held_beneath)
         return None, self._asked | ({"held_back": HeldBack.LEFT_OUT} if out else {})
 
     def _update(
-        self, job: Any, values: dict[str, Any], to: JobState | None = None, *, count: bool = True
+        self,
+        job: LoadedJob,
+        values: dict[str, Any],
+        to: JobState | None = None,
+        *,
+        count: bool = True,
     ) -> None:
         changed = {name: new for name, new in values.items() if getattr(job, name) != new}
         moves = to not in (None, job.state)
@@ -262,14 +270,14 @@ class _Loader:
         if whole:
             self._part_with([job for job in missing if job.id not in redone])
 
-    def _recognise(self, missing: Sequence[Any]) -> list[Any]:
-        """Give rows their new key where the same video is asked for under another one.
+    def _recognise(self, missing: Sequence[LoadedJob]) -> list[LoadedJob]:
+        """Move rows to their new key where the same video is asked for under another one.
 
         An id column that came, went or was renumbered buys nothing again: what was paid for stays
         known, and so does what was found or said about a row that waits. What failed was recognised
         before (:func:`jobs.store.failed_rows.follow_keys`).
         """
-        left: list[Any] = []
+        left: list[LoadedJob] = []
         for job in missing:
             found = job.held_back not in (None, *NOTHING_FOUND)
             said = job.named or job.overruled_at is not None
@@ -287,7 +295,7 @@ class _Loader:
             self.report.unchanged += 1
         return left
 
-    def _taker(self, job: Any) -> Any:
+    def _taker(self, job: LoadedJob) -> FreshJob | None:
         """Return the new row that asks for what the manifest asked for of an older one, or None.
 
         What was bought with a prompt that was given by hand is found in any spelling: by it alone
@@ -299,22 +307,27 @@ class _Loader:
         return same
 
     def _replace(
-        self, job: Any, fresh: Any, more: dict[str, Any], to: JobState | None = None
+        self,
+        job: LoadedJob,
+        fresh: FreshJob,
+        more: dict[str, Any],
+        to: JobState | None = None,
     ) -> None:
-        """Let a row take the place of an older one, so that the history stays with it."""
+        """Put an older row in the place of a new one, so that its history stays with it."""
         self._connection.execute(JOB.delete().where(JOB.c.id == fresh.id))
         values = {name: getattr(fresh, name) for name in _COPIED} | more
         change_job(self._connection, job, values, to)
         self.report.added -= 1
 
-    def _part_with(self, missing: Sequence[Any]) -> None:
+    def _part_with(self, missing: Sequence[LoadedJob]) -> None:
         waiting = absent.waiting(self._connection, self._batch_id)
         if missing:
             self._connection.execute(
                 update(JOB).where(JOB.c.id == bindparam("gone")).values(in_manifest=False),
                 [{"gone": job.id} for job in missing],
             )
-        for job in [*missing, *waiting]:
+        left = [*(KeyedState(job.id, job.key, job.state) for job in missing), *waiting]
+        for job in left:
             if job.state != JobState.QUEUED or is_live(self._connection, job.id):
                 continue
             # what was paid for before and waits for a retry is not bought again either
@@ -323,8 +336,8 @@ class _Loader:
             )
             self.report.cancelled.append(job.key)
 
-    def _maybe_edits(self, vanished: list[Any], fresh: Sequence[Any]) -> set[int]:
-        """Do what was said about paid rows that vanished while others came; gives the redone."""
+    def _maybe_edits(self, vanished: list[LoadedJob], fresh: Sequence[FreshJob]) -> set[int]:
+        """Do what was said about paid rows that vanished while others came; return the redone."""
         if self._on_change is OnChange.STOP:
             vanished = [job for job in vanished if not came_to_nothing(job)]
             if not vanished:  # they failed: what came is bought under the caps, as an edit is

@@ -13,10 +13,11 @@ from ..provider import GenerationPhase
 from ..states import UNENDED, AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, BATCH, JOB, TALLY, UNSETTLED
 from . import latecomers
+from .attempt_states import ACCEPTED
 from .prepared import Prepared, as_list, one_of
+from .records.attempts import AttemptRow, DueAttempt, PendingAttempt
 from .rows import attempt_row, move_attempt, move_job, move_money
 
-ACCEPTED = text("attempt.state = 'accepted'")
 QUEUED_JOB = text("job.state = 'queued'")
 
 
@@ -31,7 +32,8 @@ _DUE = Prepared(
     )
     .where(ACCEPTED, ATTEMPT.c.next_look_at <= _NOW)
     .order_by(ATTEMPT.c.next_look_at)
-    .limit(bindparam("most"))
+    .limit(bindparam("most")),
+    DueAttempt,
 )
 _NEXT_LOOK = Prepared(
     select(ATTEMPT.c.next_look_at).where(ACCEPTED).order_by(ATTEMPT.c.next_look_at).limit(1)
@@ -56,7 +58,8 @@ _PENDING = Prepared(
     .where(
         ATTEMPT.c.generation_id.in_(one_of("generations")),
         text("attempt.state IN ('accepted', 'abandoned')"),
-    )
+    ),
+    PendingAttempt,
 )
 _NEWEST = Prepared(
     select(ATTEMPT.c.id)
@@ -116,7 +119,7 @@ def given_up(connection: Connection) -> list[Due]:
 
 
 def is_awaited(connection: Connection, generation_id: str) -> bool:
-    """Say whether a generation is ours, unfinished, and its end not announced already."""
+    """Check whether a generation is ours, unfinished, and its end not announced already."""
     return _AWAITED.first(connection, generation=generation_id) is not None
 
 
@@ -147,12 +150,12 @@ def newer(connection: Connection, attempt_ids: Sequence[int]) -> tuple[dict[int,
 
 
 def next_look(connection: Connection) -> datetime | None:
-    """Say when the next look is due; None when nothing is pending."""
+    """Return when the next look is due; None when nothing is pending."""
     found: datetime | None = _NEXT_LOOK.scalar(connection)
     return found
 
 
-def pending_ids(connection: Connection, generation_ids: Sequence[str]) -> dict[str, Any]:
+def pending_ids(connection: Connection, generation_ids: Sequence[str]) -> dict[str, PendingAttempt]:
     """Map those of some generation ids that are ours and unfinished to attempt and job."""
     rows = _PENDING.all(connection, generations=as_list(generation_ids))
     return {row.generation_id: row for row in rows}
@@ -186,7 +189,7 @@ def heed_clock(connection: Connection, now: datetime, farthest: timedelta) -> No
 
 
 def overdue_due(connection: Connection, now: datetime) -> bool:
-    """Say whether an overdue generation is to be looked at."""
+    """Check whether an overdue generation is to be looked at."""
     return _OVERDUE_DUE.first(connection, now=now) is not None
 
 
@@ -326,16 +329,15 @@ def fail(
     )
 
 
-def _refund(connection: Connection, attempt: Any, kind: FailureKind) -> None:
+def _refund(connection: Connection, attempt: AttemptRow, kind: FailureKind) -> None:
     """Count a failure's price as given back, where the batch is known to get it back."""
     told = connection.execute(
         select(BATCH.c.refunds).where(BATCH.c.id == attempt.batch_id)
     ).scalar_one()
     if not Refunds(told).covers(kind):
         return
+    price = attempt.price_micros or 0
     connection.execute(
-        update(ATTEMPT)
-        .where(ATTEMPT.c.id == attempt.id)
-        .values(refunded_micros=attempt.price_micros)
+        update(ATTEMPT).where(ATTEMPT.c.id == attempt.id).values(refunded_micros=price)
     )
-    move_money(connection, attempt, held=0, refunded=attempt.price_micros)
+    move_money(connection, attempt, held=0, refunded=price)

@@ -6,7 +6,7 @@ bought since, each purchase once, however it is spelled (:func:`jobs.store.rows.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from operator import attrgetter
 
 from sqlalchemy import Connection, bindparam, select
 
@@ -15,6 +15,8 @@ from ..states import AttemptState
 from ..tables import ATTEMPT, PAID, UNSETTLED
 from ..text import prompt_key
 from .prepared import Prepared
+from .records.attempts import SentSince
+from .records.jobs import QueuedJob
 
 _SINCE = (
     select(ATTEMPT.c.id, ATTEMPT.c.state, ATTEMPT.c.generation_id, ATTEMPT.c.intent_at)
@@ -27,8 +29,10 @@ _SINCE = (
     .order_by(ATTEMPT.c.id)
     .limit(1)
 )
-_BOUGHT = Prepared(_SINCE.where(PAID))
-_SENT = Prepared(_SINCE.where(UNSETTLED, ATTEMPT.c.prompt_key == bindparam("prompt_key")))
+_BOUGHT = Prepared(_SINCE.where(PAID), SentSince)
+_SENT = Prepared(
+    _SINCE.where(UNSETTLED, ATTEMPT.c.prompt_key == bindparam("prompt_key")), SentSince
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,12 @@ class Meanwhile:
 
 
 def bought(
-    connection: Connection, job: Any, request: str, looked_for: FoundInTurn, *, unsettled: bool
+    connection: Connection,
+    job: QueuedJob,
+    request: str,
+    looked_for: FoundInTurn,
+    *,
+    unsettled: bool,
 ) -> Meanwhile | None:
     """Find what another batch has bought since the run began that a row asks for.
 
@@ -66,7 +75,7 @@ def bought(
         found = [_BOUGHT.first(connection, **values)]
         if unsettled:
             found.append(_SENT.first(connection, prompt_key=prompt_key(job.prompt), **values))
-        first = min((one for one in found if one is not None), key=_number, default=None)
+        first = min((one for one in found if one is not None), key=attrgetter("id"), default=None)
         if first is None:
             return None
         if first.state == AttemptState.OPEN:
@@ -78,7 +87,3 @@ def bought(
         looked_for.note_asked(batch, request, first.id)
         if job.overruled_at is None or first.intent_at > job.overruled_at:
             return Meanwhile(first.generation_id, open=False)
-
-
-def _number(attempt: Any) -> int:
-    return int(attempt.id)

@@ -1,7 +1,6 @@
 """Holding rows back that somebody else is seen to buy (:mod:`jobs.elsewhere`)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from sqlalchemy import Connection, select, update
 
@@ -10,6 +9,7 @@ from ..states import HeldBack
 from ..tables import ATTEMPT, BATCH, BUYABLE, HELD_BACK, JOB, QUEUED, UNSETTLED
 from . import holding
 from .prepared import Prepared, as_list, one_of
+from .records.jobs import AwaitingJob, QueuedJob
 from .rows import REQUEST, request_key
 from .takeovers import known_ids
 
@@ -23,12 +23,13 @@ _AWAITED = Prepared(  # by batch, for its index
         JOB.c.batch_id.in_(select(BATCH.c.id).where(BATCH.c.removed_at.is_(None))),
         JOB.c.held_back == HeldBack.EXISTS,
         JOB.c.held_back_by.in_(one_of("generations")),
-    )
+    ),
+    AwaitingJob,
 )
 """Generations that a look before buying has matched to a row, which waits for them."""
 
 
-def hold_back(connection: Connection, elsewhere: Elsewhere, job: Any) -> str | None:
+def hold_back(connection: Connection, elsewhere: Elsewhere, job: QueuedJob) -> str | None:
     """Hold a job back when somebody else has made its prompt.
 
     Args:
@@ -109,5 +110,5 @@ def _not_ours(connection: Connection, made: Sequence[str], request: str) -> str 
     return next((one for one in theirs if one not in matched), None)
 
 
-def _awaited(connection: Connection, generations: Iterable[str]) -> Sequence[Any]:
+def _awaited(connection: Connection, generations: Iterable[str]) -> Sequence[AwaitingJob]:
     return _AWAITED.all(connection, generations=as_list(generations))

@@ -15,10 +15,8 @@ from ..tables import ATTEMPT, LIVE
 from . import prices, shown, voids
 from .prepared import Prepared
 from .queues import BEHIND
+from .records.attempts import LastSigns, OpenAttempt
 from .rows import ASKED, attempt_row, estimate, move_attempt, move_job, move_money, owner_of
-
-LONGEST_WAIT = timedelta(hours=1)
-"""Until a job is sent again whose submissions came to nothing."""
 
 ANSWERED_WITHIN = timedelta(seconds=5)
 """How long a submission is under way, usually: one that took longer was not cut off by us alone."""
@@ -48,7 +46,9 @@ def accept(
     try:
         return _accepted(connection, attempt_id, "accept", generation_id, price, now, first_look)
     except sqlite3.IntegrityError as error:
-        # the unique index on generations, by its name; the statement did nothing
+        # the unique index on generations, by its name; the statement did nothing. Two attempts with
+        # one id would be charged twice for one video, or one of them never looked at again
+        # (test_engine_runs.py: an id that is known already is an alarm)
         if "attempt.generation_id" not in str(error):
             raise
         owner = owner_of(connection, generation_id)
@@ -67,7 +67,9 @@ def adopt(connection: Connection, attempt_id: int, generation_id: str, now: date
         the generation to another attempt meanwhile.
     """
     row = attempt_row(connection, attempt_id)
-    if owner_of(connection, generation_id) is not None:
+    # asked again here, in the transaction: between the reading of the list and this commit an
+    # answer may have come, or a person may have resolved it (test_known_candidates.py)
+    if row is None or owner_of(connection, generation_id) is not None:
         return False
     if not _accepted(connection, attempt_id, "adopt", generation_id, None, now, timedelta(0)):
         return False
@@ -87,6 +89,8 @@ def _accepted(
     row = attempt_row(connection, attempt_id)
     if row is None:
         return False
+    # unknown is the most that it may be: a charge of nothing would let the cap buy one more than
+    # it allows (test_an_unreadable_price_counts_as_the_highest_known)
     charge = estimate(row) if price is None else price
     landed = move_attempt(
         connection,
@@ -112,6 +116,8 @@ def _accepted(
         add={"charged_micros": charge},
         **ASKED,
     )
+    # hold out and charge in by one statement: no commit shows neither of both, by which another
+    # row would be claimed under the same cap (tests/support/invariants.py looks at each commit)
     move_money(connection, row, held=-row.hold_micros, charged=charge)
     if price:  # a price of nothing is written down, and teaches nothing: a hold of 0 guards nothing
         prices.learn(connection, row, price, now)
@@ -126,7 +132,7 @@ def release(
     *,
     refused_at: datetime | None = None,
 ) -> bool:
-    """Known not created, and worth sending again: the hold is released, the job queued again.
+    """Release the hold of an attempt that was not created, and queue its job again.
 
     Args:
         connection: in a writing transaction.
@@ -136,6 +142,9 @@ def release(
         refused_at: when the provider refused it, so that it may have been charged all the same
             (:mod:`jobs.store.quiet`); None: it was not sent, or has to wait (429).
     """
+    # the move is the guard of all that follows: a second answer for the same attempt changes
+    # nothing, so its hold is never given back twice (mutant missing_state_guard in
+    # tests/simulation/mutants.py)
     row = attempt_row(connection, attempt_id)
     if row is None or not move_attempt(
         connection, attempt_id, "release", AttemptState.REJECTED, error=reason, ended_at=refused_at
@@ -156,7 +165,7 @@ def release(
 def reject(
     connection: Connection, attempt_id: int, kind: FailureKind, message: str, now: datetime
 ) -> bool:
-    """Known not created, and refused for good: the hold is released, the job failed."""
+    """Release the hold of an attempt that was refused for good, and fail its job."""
     row = attempt_row(connection, attempt_id)
     if row is None or not move_attempt(
         connection, attempt_id, "reject", AttemptState.REJECTED, error=message, ended_at=now
@@ -181,20 +190,20 @@ def put_back(connection: Connection, attempt_id: int) -> bool:
 
     It goes behind the others, so that the next run begins with rows that were not tried yet.
     A row of no manifest (a single video) stays failed: its person was told so at once, and may have
-    ordered it anew.
+    ordered it again.
 
     Returns:
         False when it is not failed by this very attempt any more, or stays so.
     """
     row = attempt_row(connection, attempt_id)
-    refused = (
-        row is not None
-        and row.current_attempt == attempt_id
+    if row is None or not (
+        row.current_attempt == attempt_id
         and row.state == AttemptState.REJECTED
         and row.job_state == JobState.FAILED
         and row.source is not None
-    )
-    return refused and move_job(
+    ):
+        return False
+    return move_job(
         connection,
         row.job_id,
         "put_back",
@@ -224,7 +233,7 @@ def doubt(
     *,
     cut_off: bool = False,
 ) -> bool:
-    """Nobody knows: the attempt keeps its hold, and the job waits until the doubt is settled.
+    """Put an attempt in doubt: it keeps its hold, and its job waits until the doubt is settled.
 
     Args:
         connection: in a writing transaction.
@@ -247,6 +256,9 @@ def doubt(
         cut_off=cut_off,
     ):
         return False
+    # no money moves: it may have been made, so its hold stays until that is shown either way; given
+    # back, another video would be bought with it (mutant blind_retry_on_502 in
+    # tests/simulation/mutants.py)
     move_job(connection, row.job_id, "doubt", JobState.IN_DOUBT)
     return True
 
@@ -285,10 +297,13 @@ def void(
     ):
         return False
     move_money(connection, row, held=-row.hold_micros)
-    count = _voids(connection, row.job_id)
+    # counted once the attempt is a void, so that this one is among them
+    count = voids.count(connection, row.job_id)
     if most is None or count < most:
-        due_at = _due_after_void(connection, row.job_id, attempt_id, now)
+        due_at = voids.due_after(connection, row.job_id, attempt_id, now)
         move_job(connection, row.job_id, "void", JobState.QUEUED, due_at=due_at)
+        # in this transaction: after it the next claim may send the row, and must know whose key
+        # it is by then (test_two_rows_never_send_one_key)
         voids.follow(connection)
         return True
     move_job(
@@ -305,53 +320,12 @@ def void(
     return True
 
 
-def _voids(connection: Connection, job_id: int) -> int:
-    """Count a job's voids, those between which nothing at all was accepted as one.
-
-    They tell of an outage, which is no fault of the job's: it must not be exhausted by one.
-    """
-    taken = ATTEMPT.alias()
-    last_taken = (
-        select(func.max(taken.c.id))
-        .where(taken.c.generation_id.is_not(None), taken.c.id < ATTEMPT.c.id)
-        .scalar_subquery()
-    )
-    return int(
-        connection.execute(
-            select(func.count(func.coalesce(last_taken, 0).distinct())).where(
-                ATTEMPT.c.job_id == job_id, ATTEMPT.c.state == AttemptState.VOID
-            )
-        ).scalar_one()
-    )
-
-
-def _due_after_void(
-    connection: Connection, job_id: int, attempt_id: int, now: datetime
-) -> datetime | None:
-    """Say when a job is sent again: from its second void on others go first.
-
-    One whose submissions are never answered must not take every try of an outage for itself. It
-    waits for as long as its doubts took to be settled, twice, three times … that.
-    """
-    others = ATTEMPT.alias()
-    earlier, intent_at = connection.execute(
-        select(
-            select(func.count())
-            .select_from(others)
-            .where(others.c.job_id == job_id, others.c.state == AttemptState.VOID)
-            .scalar_subquery(),
-            ATTEMPT.c.intent_at,
-        ).where(ATTEMPT.c.id == attempt_id)
-    ).one()
-    wait = (now - intent_at) * (earlier - 1)
-    return now + min(wait, LONGEST_WAIT) if wait > timedelta(0) else None
-
-
 _LAST_SIGN = Prepared(
     select(
         func.max(ATTEMPT.c.intent_at).label("intent"),
         func.max(ATTEMPT.c.accepted_at).label("accepted"),
-    ).where(ATTEMPT.c.id > select(func.max(ATTEMPT.c.id) - NEWEST).scalar_subquery())
+    ).where(ATTEMPT.c.id > select(func.max(ATTEMPT.c.id) - NEWEST).scalar_subquery()),
+    LastSigns,
 )
 
 
@@ -359,7 +333,8 @@ _LEFT_OPEN = Prepared(
     select(ATTEMPT.c.id, ATTEMPT.c.intent_at, ATTEMPT.c.send_before).where(
         LIVE,  # the partial index's own predicate, so that it is used
         ATTEMPT.c.state == AttemptState.OPEN,
-    )
+    ),
+    OpenAttempt,
 )
 
 
@@ -378,13 +353,15 @@ def doubt_all_open(
         living: the runner ends now; else it ended at a time of which only its last purchases tell.
     """
     left = _LEFT_OPEN.all(connection)
-    signs = _LAST_SIGN.first(connection) if left else ()
+    signs = _LAST_SIGN.one(connection) if left else ()
     ended = max((sign for sign in (*signs, now if living else None) if sign), default=now)
     for attempt in left:
         doubt(
             connection,
             attempt.id,
             "the runner ended while the submission was under way",
+            # until then the request may have left: a grace that began sooner would call one that
+            # was just made never made, and buy it again (mutant void_before_the_grace)
             max(now, attempt.send_before),
             boot,
             cut_off=ended - attempt.intent_at <= ANSWERED_WITHIN,

@@ -13,12 +13,14 @@ from ..tables import BATCH, BUYABLE, JOB, LATER, TALLY
 from . import handing
 from .files import UNFILED_JOB
 from .prepared import Prepared, as_list, one_of
+from .records.accounts import PausableBatch, StateCount
+from .records.jobs import PartCount
 
 _BATCH = select(BATCH.c.id, BATCH.c.paused)
-_ACTIVE = Prepared(_BATCH.where(BATCH.c.active))
-_ONE = Prepared(_BATCH.where(BATCH.c.id == bindparam("batch")))
+_ACTIVE = Prepared(_BATCH.where(BATCH.c.active), PausableBatch)
+_ONE = Prepared(_BATCH.where(BATCH.c.id == bindparam("batch")), PausableBatch)
 _COUNTS = Prepared(
-    select(TALLY.c.state, TALLY.c.jobs).where(TALLY.c.batch_id == bindparam("batch"))
+    select(TALLY.c.state, TALLY.c.jobs).where(TALLY.c.batch_id == bindparam("batch")), StateCount
 )
 _NOW = bindparam("now", type_=JOB.c.due_at.type)
 _WANTED = (JOB.c.batch_id == bindparam("batch"), JOB.c.in_manifest)
@@ -60,7 +62,8 @@ _PARTS = Prepared(
         func.count().filter(UNFILED_JOB).label("unfiled"),
     )
     .where(JOB.c.id.in_(one_of("jobs")))
-    .group_by(JOB.c.batch_id, JOB.c.state, JOB.c.held_back)
+    .group_by(JOB.c.batch_id, JOB.c.state, JOB.c.held_back),
+    PartCount,
 )
 
 
@@ -110,7 +113,7 @@ def outstanding(
         pending += handing.in_state(connection, JobState.PENDING)
         pending += handing.in_state(connection, JobState.PROCESSING)
         for number in handing.batches(connection, [JobState.QUEUED]):
-            batch = _ONE.first(connection, batch=number)
+            batch = _ONE.one(connection, batch=number)
             queued.append(_queued(connection, batch, now, not_awaited, _OF_HANDED))
     return Outstanding(
         ready=any(part.ready for part in queued),
@@ -123,7 +126,11 @@ def outstanding(
 
 
 def _queued(
-    connection: Connection, batch: Any, now: datetime, not_awaited: Collection[int], queue: _Queue
+    connection: Connection,
+    batch: PausableBatch,
+    now: datetime,
+    not_awaited: Collection[int],
+    queue: _Queue,
 ) -> Outstanding:
     """See what is queued of a batch."""
     if batch.paused:

@@ -10,7 +10,7 @@ beside each other in one run is asked for in the claim (:mod:`jobs.store.meanwhi
 """
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,6 @@ from sqlalchemy import (
     not_,
     or_,
     select,
-    text,
 )
 
 from ..ports.control import Paid, PaidBefore
@@ -33,10 +32,12 @@ from ..ports.selection import Sought
 from ..states import AttemptState, HeldBack, JobState
 from ..tables import ATTEMPT, BATCH, HELD_BACK, JOB, PAID, QUEUED
 from . import holding
-from .prepared import Prepared, as_list, one_of, values_in
+from .attempt_states import UNSETTLED
+from .prepared import Prepared, as_list, one_of, read, values_in
+from .records.attempts import OwnVideo, PaidAttempt
+from .records.jobs import AskedJob, UnclaimedJob
 from .rows import ASKED, REQUEST, move_job, request_key
 
-_UNCONFIRMED = text("attempt.state IN ('open', 'in_doubt')")  # the partial index's own words
 _NOBODYS_HERE = or_(
     not_(JOB.c.in_manifest),
     ATTEMPT.c.fingerprint != JOB.c.fingerprint,
@@ -118,7 +119,9 @@ def paid_elsewhere(
         .order_by(ATTEMPT.c.id)
     )
     # apart, so that each has its index
-    rows = [row for one in (PAID, _UNCONFIRMED) for row in connection.execute(bought.where(one))]
+    rows = [
+        row for one in (PAID, UNSETTLED) for row in read(connection, bought.where(one), PaidAttempt)
+    ]
     shared = _shared(connection, here)
     by_request: dict[str, list[Paid]] = {}
     for row in rows:
@@ -143,7 +146,7 @@ _BOUGHT = (
 )
 
 
-def _paid(row: Any) -> Paid:
+def _paid(row: PaidAttempt | OwnVideo) -> Paid:
     # the attempt's own address: its row may have been edited, redone or swapped since
     filed = row.filed_attempt_id == row.id
     return Paid(row.id, row.generation_id, row.name, row.intent_at, row.video_url, filed)
@@ -233,14 +236,15 @@ def _waiting(connection: Connection, job_ids: Collection[int]) -> set[int]:
 
 
 _REQUEST = (JOB.c.id, JOB.c.batch_id, *REQUEST)
-_LATE = Prepared(select(*_REQUEST).where(JOB.c.id.in_(one_of("jobs"))))
+_LATE = Prepared(select(*_REQUEST).where(JOB.c.id.in_(one_of("jobs"))), AskedJob)
 _WAITING = Prepared(
     select(*_REQUEST).where(
         HELD_BACK,
         JOB.c.held_back == HeldBack.PAID_BEFORE,
         JOB.c.state == JobState.QUEUED,
         JOB.c.batch_id.in_(one_of("batches")),
-    )
+    ),
+    AskedJob,
 )
 
 
@@ -249,7 +253,7 @@ def _edited_back(connection: Connection, sought: Sought) -> list[PaidBefore]:
 
     One that another row of the batch has by now is that row's: equal rows are wanted.
     """
-    rows = connection.execute(
+    videos = (
         select(JOB.c.id.label("job"), JOB.c.batch_id.label("batch"), JOB.c.fingerprint, *_BOUGHT)
         .join(ATTEMPT, ATTEMPT.c.job_id == JOB.c.id)
         .join(BATCH, BATCH.c.id == JOB.c.batch_id)
@@ -263,21 +267,22 @@ def _edited_back(connection: Connection, sought: Sought) -> list[PaidBefore]:
             or_(JOB.c.overruled_at.is_(None), JOB.c.overruled_at < ATTEMPT.c.intent_at),
         )
         .order_by(ATTEMPT.c.video_url.is_not(None), ATTEMPT.c.id)
-    ).all()
+    )
+    rows = list(read(connection, videos, OwnVideo))
     taken = {batch: _shared(connection, batch) for batch in {row.batch for row in rows}}
     own = [row for row in rows if row.id not in taken[row.batch]]
     found = {row.job: PaidBefore(row.job, row.batch, row.fingerprint, _paid(row)) for row in own}
     return list(found.values())
 
 
-def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterable[Any]:
+def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterator[UnclaimedJob]:
     own = exists().where(
         PAID,
         ATTEMPT.c.job_id == JOB.c.id,
         ATTEMPT.c.fingerprint == JOB.c.fingerprint,
         ATTEMPT.c.state != AttemptState.FAILED,
     )
-    rows = connection.execute(
+    rows = (
         select(*_REQUEST, JOB.c.overruled_at)
         .where(
             QUEUED,
@@ -288,10 +293,10 @@ def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterabl
         )
         .order_by(JOB.c.row, JOB.c.id)
     )
-    yield from rows
+    return read(connection, rows, UnclaimedJob)
 
 
-def _matched(rows: Iterable[Any], elsewhere: Mapping[str, Unclaimed]) -> list[PaidBefore]:
+def _matched(rows: Iterable[UnclaimedJob], elsewhere: Mapping[str, Unclaimed]) -> list[PaidBefore]:
     found: list[PaidBefore] = []
     for row in rows:
         known = {request_key(row), row.fingerprint}
@@ -314,7 +319,7 @@ _ASKS = Prepared(
 
 
 def share(connection: Connection, found: PaidBefore, now: datetime) -> bool:
-    """Give a finished video to a queued row that asks for the same, charged with nothing.
+    """Complete a queued row with a finished video of the same request, at no charge.
 
     Returns:
         False where it did not land, or where there is no finished video to be shared.

@@ -6,11 +6,10 @@ in as JSON, the others are written out (:func:`jobs.tables.sql_list`).
 """
 
 import json
-from collections import namedtuple
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar, cast, overload
 
 from sqlalchemy import ColumnElement, Connection, Executable, bindparam, column, func, select
 from sqlalchemy.dialects import sqlite
@@ -21,6 +20,9 @@ from ..columns import UtcDateTime
 
 _DIALECT = sqlite.dialect(paramstyle="named")
 Process = Callable[[Any], Any]
+R = TypeVar("R", bound=tuple[Any, ...])
+N = TypeVar("N", bound=NamedTuple)
+N2 = TypeVar("N2", bound=NamedTuple)
 
 
 def one_of(name: str) -> Select[Any]:
@@ -38,45 +40,68 @@ def values_in(values: Iterable[str | int]) -> Select[Any]:
     return select(column("value")).select_from(func.json_each(as_list(values)))
 
 
-class Prepared:
+class Prepared(Generic[R]):
     """A statement that is run again and again.
 
     Args:
         statement: compiled when it is first run.
+        row: the type of its rows (:mod:`jobs.store.records`), a field a column in their order;
+            without one they are plain tuples.
+
+    Raises:
+        TypeError: at the first run: the type's fields are not the statement's columns.
     """
 
-    def __init__(self, statement: Executable) -> None:
-        self._statement = statement
+    @overload
+    def __init__(self: "Prepared[tuple[Any, ...]]", statement: Executable) -> None: ...
 
-    def all(self, connection: Connection, **values: Any) -> list[Any]:
-        """Give all rows, as named tuples."""
-        make = self._row
+    @overload
+    def __init__(self, statement: Executable, row: type[R]) -> None: ...
+
+    def __init__(self, statement: Executable, row: type[Any] = tuple) -> None:
+        self._statement = statement
+        self.row = row
+
+    def all(self, connection: Connection, **values: Any) -> list[R]:
+        """Return all rows."""
+        make = self._make
         return [make(row) for row in self._run(connection, values)]
 
-    def first(self, connection: Connection, **values: Any) -> Any:
-        """Give the first row, or None."""
+    def first(self, connection: Connection, **values: Any) -> R | None:
+        """Return the first row, or None."""
         row = self._run(connection, values).fetchone()
-        return None if row is None else self._row(row)
+        return None if row is None else self._make(row)
+
+    def one(self, connection: Connection, **values: Any) -> R:
+        """Return the only row.
+
+        Raises:
+            LookupError: there is none.
+        """
+        row = self.first(connection, **values)
+        if row is None:
+            raise LookupError(f"no row: {self._sql}")
+        return row
 
     def scalar(self, connection: Connection, **values: Any) -> Any:
-        """Give the first column of the first row, or None."""
-        row = self._run(connection, values).fetchone()
-        return None if row is None else self._row(row)[0]
+        """Return the first column of the first row, or None."""
+        row = self.first(connection, **values)
+        return None if row is None else row[0]
 
     def column(self, connection: Connection, **values: Any) -> list[Any]:
-        """Give the first column of all rows, as SQLite has it."""
+        """Return the first column of all rows, as SQLite has it."""
         return [row[0] for row in self._run(connection, values)]
 
     def run(self, connection: Connection, **values: Any) -> int:
-        """Run a change; gives how many rows it changed."""
+        """Run a change; returns how many rows it changed."""
         return int(self._run(connection, values).rowcount)
 
     def insert(self, connection: Connection, **values: Any) -> int:
-        """Run an insertion; gives the number of the row."""
+        """Run an insertion; returns the number of the row."""
         return int(self._run(connection, values).lastrowid)
 
     def run_each(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Run a change for each of some rows; gives how many rows they changed in all."""
+        """Run a change for each of some rows; returns how many rows they changed in all."""
         bound = [self._bound(row) for row in rows]
         return int(driver(connection).executemany(self._sql, bound).rowcount) if bound else 0
 
@@ -93,7 +118,7 @@ class Prepared:
 
     @cached_property
     def _binding(self) -> tuple[dict[str, Any], dict[str, Process]]:
-        """Give the constants, and how the types of the others are bound."""
+        """Return the constants, and how the types of the others are bound."""
         compiled = self._compiled
         constants = dict(compiled.construct_params(_check=False))
         processes: dict[str, Process] = {}
@@ -115,11 +140,18 @@ class Prepared:
                 bound[name] = process(values[name])
         return bound
 
+    @property
+    def columns(self) -> Sequence[ColumnElement[Any]]:
+        """List the columns of its rows."""
+        return list(self._statement.selected_columns)  # type: ignore[attr-defined]
+
     @cached_property
-    def _row(self) -> Callable[[Sequence[Any]], Any]:
-        columns: Sequence[ColumnElement[Any]] = list(self._statement.selected_columns)  # type: ignore[attr-defined]
-        row = namedtuple("row", [_name(found) for found in columns])  # type: ignore[misc] # noqa: PYI024 - the names come with the statement
-        make: Callable[[Sequence[Any]], Any] = row._make
+    def _make(self) -> Callable[[Sequence[Any]], R]:
+        columns = self.columns
+        make = cast("Callable[[Sequence[Any]], R]", self.row)
+        if self.row is not tuple:
+            _check_fields(self.row, [_name(found) for found in columns])
+            make = self.row._make
         processes = [
             (place, process)
             for place, found in enumerate(columns)
@@ -128,7 +160,7 @@ class Prepared:
         if not processes:
             return make
 
-        def processed(values: Sequence[Any]) -> Any:
+        def processed(values: Sequence[Any]) -> R:
             mutable = list(values)
             for place, process in processes:
                 mutable[place] = process(mutable[place])
@@ -137,8 +169,69 @@ class Prepared:
         return processed
 
 
+Statement = Prepared[tuple[Any, ...]]
+"""A change, or a question for one column: it has no rows of a type."""
+
+
+def read(
+    connection: Connection,
+    statement: Executable,
+    row: type[N],
+    values: Mapping[str, Any] | None = None,
+) -> Iterator[N]:
+    """Run a statement that is built for this call, and return its rows one after another.
+
+    Args:
+        connection: any.
+        statement: selects what the type has, in its order.
+        row: the type of its rows (:mod:`jobs.store.records`).
+        values: of its bound parameters.
+
+    Raises:
+        TypeError: the type's fields are not the statement's columns.
+    """
+    found = connection.execute(statement, values)
+    _check_fields(row, list(found.keys()))
+    return map(row._make, found)
+
+
+def beside(columns: Iterable[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
+    """Label the second columns of :func:`read_pairs`, whose names the first may have too."""
+    return [found.label(_BESIDE + _name(found)) for found in columns]
+
+
+def read_pairs(
+    connection: Connection, statement: Executable, row: type[N], second: type[N2]
+) -> Iterator[tuple[N, N2]]:
+    """Run a statement that selects two rows beside each other, such as a job and what comes in.
+
+    Args:
+        connection: any.
+        statement: selects what the first type has, and :func:`beside` it what the second has.
+        row: the first type.
+        second: the second one.
+
+    Raises:
+        TypeError: the types' fields are not the statement's columns.
+    """
+    found, width = connection.execute(statement), len(row._fields)
+    names = list(found.keys())
+    _check_fields(row, names[:width])
+    _check_fields(second, [name.removeprefix(_BESIDE) for name in names[width:]])
+    return ((row._make(both[:width]), second._make(both[width:])) for both in found)
+
+
+_BESIDE = "beside_"
+
+
+def _check_fields(row: type[NamedTuple], columns: Sequence[str]) -> None:
+    """Check that each value gets the name that it was selected by: they are told by place alone."""
+    if list(row._fields) != columns:
+        raise TypeError(f"{row.__name__} has the fields {row._fields}, not {columns}")
+
+
 def driver(connection: Connection) -> Any:
-    """Give SQLite's own connection below a SQLAlchemy one."""
+    """Return SQLite's own connection below a SQLAlchemy one."""
     return connection.connection.driver_connection
 
 

@@ -10,16 +10,18 @@ from .. import pricing
 from ..money import usd_text
 from ..pricing import Known
 from ..tables import PRICE
+from .records.accounts import PriceRow
+from .records.attempts import AttemptRow
 
 log = logging.getLogger(__name__)
 
 
-def known_of(row: Any) -> Known:
+def known_of(row: PriceRow) -> Known:
     """Read a row of the price table."""
     return Known(row.last_micros, row.highest_micros, row.seen_at, row.odd_micros, row.odd_at)
 
 
-def hold_of(known: Any, limit: int | None, ceiling: int) -> int | None:
+def hold_of(known: PriceRow | None, limit: int | None, ceiling: int) -> int | None:
     """Return what to hold for one submission of a kind; None where it may not be bought.
 
     Args:
@@ -30,11 +32,11 @@ def hold_of(known: Any, limit: int | None, ceiling: int) -> int | None:
     if known is None:
         price = ceiling if limit is None else limit
         return None if limit == 0 else price
-    highest: int = known.highest_micros
+    highest = known.highest_micros
     return None if limit is not None and highest > limit else highest
 
 
-def learn(connection: Connection, attempt: Any, price: int, now: datetime) -> None:
+def learn(connection: Connection, attempt: AttemptRow, price: int, now: datetime) -> None:
     """Learn from the price that an answer told.
 
     Args:
@@ -44,32 +46,32 @@ def learn(connection: Connection, attempt: Any, price: int, now: datetime) -> No
         now: when the answer came.
     """
     kind = attempt.kind
-    known: Known | None = None
-    if attempt.last_micros is not None:
-        known = Known(
-            attempt.last_micros,
-            attempt.highest_micros,
-            attempt.price_seen_at,
-            attempt.odd_micros,
-            attempt.odd_at,
-        )
+    known = _known_before(attempt)
     found = pricing.learn(known, price, now)
     if known is None and found is not None:
         connection.execute(PRICE.insert().values(kind=kind, source="learned", **_values(found)))
         return
     odd = found is not None and known is not None and found.odd_at == now
-    if odd:
+    if odd and known is not None:
         log.warning(
             "%s cost $%s, and $%s before: charged, and believed when it is seen again",
             kind,
             usd_text(price),
-            usd_text(attempt.last_micros),
+            usd_text(known.last),
         )
     values = {} if found is None else _values(found)
     if not odd and attempt.price_source != "learned":
         values |= {"source": "learned", "seen_at": now}  # what was announced or set is confirmed
     if values:
         connection.execute(update(PRICE).where(PRICE.c.kind == kind).values(values))
+
+
+def _known_before(attempt: AttemptRow) -> Known | None:
+    """Return what is known of the price of an attempt's kind; None where nothing is."""
+    last, highest, seen_at = attempt.last_micros, attempt.highest_micros, attempt.price_seen_at
+    if last is None or highest is None or seen_at is None:
+        return None
+    return Known(last, highest, seen_at, attempt.odd_micros, attempt.odd_at)
 
 
 def _values(known: Known) -> dict[str, Any]:
@@ -83,7 +85,7 @@ def _values(known: Known) -> dict[str, Any]:
 
 
 def put(connection: Connection, kind: str, price: int, now: datetime) -> None:
-    """Let a person say what a kind costs, until an answer tells otherwise; in micros."""
+    """Set what a kind costs, in micros, as a person says, until an answer tells otherwise."""
     values = _values(Known(price, price, now)) | {"source": "set"}
     changed = connection.execute(update(PRICE).where(PRICE.c.kind == kind).values(values))
     if not changed.rowcount:

@@ -1,7 +1,7 @@
 """Where claims find the jobs that may be bought, and in which order.
 
 ==================================  ================================================================
-first                               what a person handed over, but for what is behind the others
+first                               what a person handed over, except what is behind the others
 then                                the batches that the runner was started for, in their order
 last, when all of its batch that    what a run has put back (:data:`BEHIND`), or was throttled again
 went before has been answered       and again (:mod:`jobs.store.haste`): what becomes of the others
@@ -20,6 +20,8 @@ from ..states import JobState
 from ..tables import BATCH, BUYABLE, JOB, LATER
 from . import handing
 from .prepared import Prepared
+from .records.accounts import ServedBatch
+from .records.jobs import QueuedJob
 
 BEHIND: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """When a job is due that a run has put back: long since, and behind all others."""
@@ -33,24 +35,20 @@ MOST_ORDERED = 1000
 _TERMS = select(
     BATCH.c.id, BATCH.c.max_price_micros, BATCH.c.source.is_not(None).label("of_manifest")
 ).where(not_(BATCH.c.paused))
-_SERVED = Prepared(_TERMS.where(BATCH.c.active).order_by(BATCH.c.id))
-_HANDED_OF = Prepared(_TERMS.where(BATCH.c.id == bindparam("batch")))
+_SERVED = Prepared(_TERMS.where(BATCH.c.active).order_by(BATCH.c.id), ServedBatch)
+_HANDED_OF = Prepared(_TERMS.where(BATCH.c.id == bindparam("batch")), ServedBatch)
 
-_COLUMNS = (
-    "id", "batch_id", "key", "fingerprint", "kind", "prompt", "orientation", "duration", "image",
-    "callback_url", "campaign", "attempt_id", "overruled_at", "held_back", "handed", "named",
-)  # fmt: skip
 _WANTED = (JOB.c.batch_id == bindparam("batch"), JOB.c.in_manifest)
 _DUE = JOB.c.due_at <= bindparam("now", type_=JOB.c.due_at.type)
 _NEXT = (
-    select(*(JOB.c[name] for name in _COLUMNS))
+    select(*(JOB.c[name] for name in QueuedJob._fields))
     .order_by(JOB.c.retries, text("priority DESC"), JOB.c.id)
     .limit(bindparam("most"))
 )
 
 
 def _of_batch(*more: ColumnElement[bool]) -> Select[Any]:
-    """Ask for the jobs of a batch that nobody holds back, but for those behind the others."""
+    """Ask for the jobs of a batch that nobody holds back, except those behind the others."""
     due = or_(JOB.c.due_at.is_(None), _DUE & (JOB.c.due_at >= FRONT))
     return _NEXT.where(BUYABLE, *_WANTED, due, *more)
 
@@ -88,13 +86,13 @@ class Queue:
     """Where jobs come from: the question, as it is asked first, and with what has closed since."""
 
     ask: Callable[..., Select[Any]]
-    prepared: Prepared
+    prepared: Prepared[QueuedJob]
 
 
-_BATCH_QUEUE = Queue(_of_batch, Prepared(_of_batch()))
-_HANDED_QUEUE = Queue(_of_handed, Prepared(_of_handed()))
-_HANDED_BEHIND_QUEUE = Queue(_of_handed_behind, Prepared(_of_handed_behind()))
-_PUT_BACK_QUEUE = Queue(_of_put_back, Prepared(_of_put_back()))
+_BATCH_QUEUE = Queue(_of_batch, Prepared(_of_batch(), QueuedJob))
+_HANDED_QUEUE = Queue(_of_handed, Prepared(_of_handed(), QueuedJob))
+_HANDED_BEHIND_QUEUE = Queue(_of_handed_behind, Prepared(_of_handed_behind(), QueuedJob))
+_PUT_BACK_QUEUE = Queue(_of_put_back, Prepared(_of_put_back(), QueuedJob))
 
 _IN_FRONT = Prepared(
     select(JOB.c.id)
@@ -108,7 +106,7 @@ _IN_FRONT = Prepared(
 """A job that was not behind the others and waits for its answer."""
 
 
-def queues(connection: Connection) -> Iterator[tuple[Any, Queue]]:
+def queues(connection: Connection) -> Iterator[tuple[ServedBatch, Queue]]:
     """List the batches that are not paused, with what may be bought of each, in order.
 
     Asked step by step: what was claimed of the queues before is under way then.

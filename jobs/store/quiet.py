@@ -6,7 +6,7 @@ the provider's (the ``Date`` of its answers): either may be wrong, or be set.
 
 from collections.abc import Container, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, and_, bindparam, func, or_, select, text, update
 
@@ -23,8 +23,11 @@ from ..clock import EARLIEST, LATEST, Moment
 from ..states import AttemptState
 from ..suspects import AHEAD
 from ..tables import ACCOUNT, ATTEMPT, PRICE
+from .attempt_states import ACCEPTED, VOID
 from .prepared import Prepared
-from .shown import has_hidden, unsettled
+from .records.accounts import AccountRow, QuietReading
+from .records.attempts import EstimatedAttempt, UnendedAttempt, UnsettledAttempt, VoidOnWord
+from .shown import ACCOUNT_ROW, has_hidden, unsettled
 
 NEWEST: Final = 1000
 """Attempts among which one that was accepted just now is looked for."""
@@ -44,7 +47,6 @@ EXCEEDED: Final = "at one time it had fallen by more than the known purchases"
 FORGONE: Final = "a video given up, or called never made, in the last 30 days may be refunded"
 """What may hide a charge in the balance, for people."""
 
-_ACCOUNT = Prepared(select(ACCOUNT))
 _NEWEST = Prepared(select(func.coalesce(func.max(ATTEMPT.c.id), 0)))
 _TIME = ATTEMPT.c.accepted_at.type
 _ESTIMATED = Prepared(
@@ -60,7 +62,8 @@ _ESTIMATED = Prepared(
         text("attempt.price_estimated"),
         ATTEMPT.c.id + text("0") > bindparam("last"),  # the same
         ATTEMPT.c.idempotency_key != "",  # what was taken over was charged to somebody before
-    )
+    ),
+    EstimatedAttempt,
 )
 _BOUGHT_SINCE = Prepared(
     select(ATTEMPT.c.id)
@@ -117,23 +120,20 @@ _UNENDED = Prepared(
         ATTEMPT.c.generation_id,
         ATTEMPT.c.overdue_at,
         and_(ATTEMPT.c.overdue_at.is_not(None), ~_RECENT).label("forgotten"),
-    ).where(text("attempt.state = 'accepted'"))
+    ).where(ACCEPTED),
+    UnendedAttempt,
 )
 _GIVEN_UP = Prepared(
     select(ATTEMPT.c.id).where(text("attempt.state = 'abandoned'"), _RECENT).limit(1)
 )
 _FORGONE = (
     _GIVEN_UP,
-    Prepared(
-        select(ATTEMPT.c.id)
-        .where(text("attempt.state = 'void'"), ATTEMPT.c.void_on_word, _RECENT)
-        .limit(1)
-    ),
+    Prepared(select(ATTEMPT.c.id).where(VOID, ATTEMPT.c.void_on_word, _RECENT).limit(1)),
 )
 _NEVER_MADE = Prepared(
     select(ATTEMPT.c.id)
     .where(
-        text("attempt.state = 'void'"),  # by their index: few are
+        VOID,  # by their index: few are
         ATTEMPT.c.id + text("0") > bindparam("last"),
         ATTEMPT.c.cut_off.is_(False),
     )
@@ -141,10 +141,11 @@ _NEVER_MADE = Prepared(
 )
 _WORDS = Prepared(
     select(ATTEMPT.c.id, ATTEMPT.c.hold_micros, ATTEMPT.c.doubt_since, ATTEMPT.c.doubt_clock).where(
-        text("attempt.state = 'void'"),  # by their index: few are
+        VOID,  # by their index: few are
         ATTEMPT.c.id + text("0") > bindparam("last"),
         ATTEMPT.c.void_on_word,
-    )
+    ),
+    VoidOnWord,
 )
 _CONFIRM = Prepared(
     update(ATTEMPT).where(ATTEMPT.c.id == bindparam("attempt")).values(void_on_word=False)
@@ -174,14 +175,14 @@ def keep(
         theirs: by the provider's clock; None: unknown.
         grace: for which a lost submission may yet be made, and for which its charge may be late.
     """
-    account = _ACCOUNT.first(connection)
-    first = account.quiet_at is None
+    account = ACCOUNT_ROW.one(connection)
+    before = account.quiet
     balance, mark = reading.balance, reading.mark
     words = _WORDS.all(connection, last=account.quiet_attempt or 0)
     ages = {word.id: began.since(word.doubt_since, word.doubt_clock) for word in words}
     if any(age is not None and age < 2 * grace for age in ages.values()):
         return
-    agreed = None if first else _agreement(connection, account, balance, mark)
+    agreed = None if before is None else _agreement(connection, account, before, reading)
     if agreed is None and _BOUGHT_SINCE.first(connection, lately=now - SHOWN_WITHIN) is not None:
         return
     newest = int(_NEWEST.scalar(connection))
@@ -189,12 +190,13 @@ def keep(
     # it may have been charged: unseen before the first reading, or just as what was odd came back
     # (what a person called never made counts for 30 days then: it is not confirmed below)
     refused = _REFUSED.first(connection, last=account.quiet_attempt or 0) is not None
-    unseen = first or _is_unsteady(account)
-    odd = (refused and unseen) or (agreed is None and not first)
+    unseen = before is None or _is_unsteady(account)
+    odd = (refused and unseen) or (agreed is None and before is not None)
     ours = account.unsteady_ours
     if odd or _has_mishaps(connection, account):
         unsteady = ours = LATEST
-    if agreed is not None and not odd and _is_plain(connection, account, now):
+    settled = agreed is not None and not odd
+    if before is not None and settled and _is_plain(connection, account, before, now):
         for word in words:
             if ages[word.id] is not None and word.hold_micros > 2 * ROUNDING:
                 _CONFIRM.run(connection, attempt=word.id)
@@ -240,13 +242,14 @@ def books_since(
     Returns:
         None where there was no quiet reading yet, or a clock was wrong when it was taken.
     """
-    account = _ACCOUNT.first(connection)
-    if account.quiet_at is None or account.quiet_at > now + AHEAD:
+    account = ACCOUNT_ROW.one(connection)
+    quiet = account.quiet
+    if quiet is None or quiet.at > now + AHEAD:
         return None
-    shown = max(reading.shown or 0, account.quiet_charged_micros)
+    shown = max(reading.shown or 0, quiet.charged)
     unended = [
         row
-        for row in _UNENDED.all(connection, **_forgotten_since(account))
+        for row in _UNENDED.all(connection, **_forgotten_since(quiet))
         if row.generation_id not in done and not row.forgotten
     ]
     unfinished = sum(row.overdue_at is None for row in unended) if polled else 0
@@ -259,11 +262,11 @@ def books_since(
         UNSTEADY: _is_unsteady(account),
         UNTOLD: len(_untold(connection, account, estimated, live.doubts)),
         EXCEEDED: has_hidden(account) + live.seen_charged,
-        FORGONE: _has_forgone(connection, account),
+        FORGONE: _has_forgone(connection, quiet),
     }
     return Books(
-        fell=account.quiet_balance_micros - reading.balance,
-        charged=reading.mark - account.quiet_charged_micros - _unsure(estimated),
+        fell=quiet.balance - reading.balance,
+        charged=reading.mark - quiet.charged - _unsure(estimated),
         loose=sum(loose.values()),
         why_loose="; ".join(why for why, number in loose.items() if number),
         passing=unfinished + (reading.mark > shown),
@@ -272,16 +275,18 @@ def books_since(
     )
 
 
-def _agreement(connection: Connection, account: Any, balance: int, mark: int) -> Agreement | None:
+def _agreement(
+    connection: Connection, account: AccountRow, before: QuietReading, reading: BalanceReading
+) -> Agreement | None:
     """Return how far the balance has agreed, with this reading; None where this one does not.
 
     What was refused, or is not made by a person's word, may have been charged, and make up for a
-    discount: then it begins anew.
+    discount: then it begins again.
     """
     last = account.quiet_attempt
     if _unsure(_ESTIMATED.all(connection, last=last)):
         return None
-    fell, charged = account.quiet_balance_micros - balance, mark - account.quiet_charged_micros
+    fell, charged = before.balance - reading.balance, reading.mark - before.charged
     agreed = Agreement(account.agreed_micros, account.drift_micros).after(fell, charged)
     if agreed is not None and _NOT_MADE.first(connection, last=last) is not None:
         return Agreement()
@@ -297,12 +302,14 @@ def _mishaps(connection: Connection, last: int) -> int:
     return int(_FAILED.scalar(connection)) + int(_TURNED_UP.scalar(connection, last=last))
 
 
-def _has_mishaps(connection: Connection, account: Any) -> bool:
+def _has_mishaps(connection: Connection, account: AccountRow) -> bool:
     """Check whether there were any since the last quiet reading."""
     return _mishaps(connection, account.quiet_attempt or 0) != (account.quiet_mishaps or 0)
 
 
-def _is_plain(connection: Connection, account: Any, now: datetime) -> bool:
+def _is_plain(
+    connection: Connection, account: AccountRow, quiet: QuietReading, now: datetime
+) -> bool:
     """Check whether nothing can have made up for a charge between two quiet readings.
 
     Then one that agrees shows that what a person called never made was not charged.
@@ -314,67 +321,65 @@ def _is_plain(connection: Connection, account: Any, now: datetime) -> bool:
         _has_mishaps(connection, account),
         _untold(connection, account, estimated, ()),
         _BOUGHT_SINCE.first(connection, lately=now - SHOWN_WITHIN),
-        _UNENDED.all(connection, **_forgotten_since(account)),
-        _GIVEN_UP.first(connection, **_forgotten_since(account)),
+        _UNENDED.all(connection, **_forgotten_since(quiet)),
+        _GIVEN_UP.first(connection, **_forgotten_since(quiet)),
     )
     return not any(reasons)
 
 
-def _is_unsteady(account: Any) -> bool:
+def _is_unsteady(account: AccountRow) -> bool:
     """Check whether the rest may follow of what moved the balance before the quiet reading."""
     if account.unsteady_at is None:
         return False
-    theirs, ours = account.quiet_theirs, account.quiet_at
-    return (
-        theirs is None
-        or theirs - account.unsteady_at < REFUNDED_WITHIN
-        or ours - account.unsteady_ours < REFUNDED_WITHIN
-    )
+    theirs, ours, since = account.quiet_theirs, account.quiet_at, account.unsteady_ours
+    if theirs is None or ours is None or since is None:
+        return True
+    return theirs - account.unsteady_at < REFUNDED_WITHIN or ours - since < REFUNDED_WITHIN
 
 
-def _has_forgone(connection: Connection, account: Any) -> bool:
+def _has_forgone(connection: Connection, quiet: QuietReading) -> bool:
     """Check whether anything may be given back that nobody waits for.
 
     How old it is, our clock tells, and an attempt that was sent later and that the provider says it
     made before.
     """
-    times = _forgotten_since(account)
+    times = _forgotten_since(quiet)
     return any(query.first(connection, **times) is not None for query in _FORGONE)
 
 
-def _forgotten_since(account: Any) -> dict[str, datetime]:
+def _forgotten_since(quiet: QuietReading) -> dict[str, datetime]:
     """Return before when what was sent, and never ended, is not given back any more."""
-    theirs: datetime | None = account.quiet_theirs
     return {
-        "since": EARLIEST if theirs is None else theirs - GIVEN_UP_WITHIN,
-        "ours": account.quiet_at - GIVEN_UP_WITHIN,
+        "since": EARLIEST if quiet.theirs is None else quiet.theirs - GIVEN_UP_WITHIN,
+        "ours": quiet.at - GIVEN_UP_WITHIN,
     }
 
 
 def _untold(
-    connection: Connection, account: Any, estimated: Sequence[Any], doubts: Sequence[Any]
-) -> list[Any]:
+    connection: Connection,
+    account: AccountRow,
+    estimated: Sequence[EstimatedAttempt],
+    doubts: Sequence[UnsettledAttempt],
+) -> list[EstimatedAttempt]:
     """List what was found, or has no price, and may not have been charged.
 
     What our own end cut off says nothing of the provider's faults, and was, unless other answers
     were lost by the provider since the quiet reading.
     """
     rest = [row for row in estimated if not row.seen_charged]
-    lost = not all(row.cut_off for row in (*estimated, *doubts)) or (
+    ours = [row.cut_off for row in estimated] + [row.cut_off for row in doubts]
+    lost = not all(ours) or (
         rest and _NEVER_MADE.first(connection, last=account.quiet_attempt or 0) is not None
     )
     return [row for row in rest if lost or not row.cut_off]
 
 
-def _unsure(adopted: Sequence[Any]) -> int:
+def _unsure(adopted: Sequence[EstimatedAttempt]) -> int:
     """Return by how much less what was adopted may have been charged than it is booked at.
 
     That is at the most: it may have cost what its kind cost when it was sent, or what it costs now,
     or nobody knows what.
     """
-    most = sum(int(row.price_micros) for row in adopted)
-    least = sum(
-        min(int(row.price_micros), int(row.hold_micros), int(row.last_micros or 0))
-        for row in adopted
-    )
+    most = sum(row.price_micros for row in adopted)
+    least = sum(min(row.price_micros, row.hold_micros, row.last_micros or 0) for row in adopted)
     return most - least

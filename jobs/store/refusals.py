@@ -8,6 +8,7 @@ from ..blame import Heard, same_words
 from ..states import AttemptState
 from ..tables import ATTEMPT
 from .prepared import Prepared
+from .records.attempts import EarlierRefusal, RefusedAttempt, SentAt
 
 MOST_LOOKED_AT = 50
 """Earlier attempts of a job that are compared, the newest first."""
@@ -19,11 +20,14 @@ LASTING = timedelta(hours=1)
 """A row that hears the same so long after the first time has not merely met a bad hour of the
 account: rows that are refused and an account that is look the same for a while."""
 
-_THIS = Prepared(
+THIS = Prepared(
     select(ATTEMPT.c.job_id, ATTEMPT.c.fingerprint, ATTEMPT.c.intent_at).where(
         ATTEMPT.c.id == bindparam("attempt")
-    )
+    ),
+    RefusedAttempt,
 )
+"""The attempt whose answer it is."""
+
 _EARLIER = Prepared(
     select(ATTEMPT.c.id, ATTEMPT.c.error, ATTEMPT.c.intent_at)
     .where(
@@ -33,7 +37,8 @@ _EARLIER = Prepared(
         text(f"+state = '{AttemptState.REJECTED}'"),
     )
     .order_by(ATTEMPT.c.id.desc())
-    .limit(MOST_LOOKED_AT)
+    .limit(MOST_LOOKED_AT),
+    EarlierRefusal,
 )
 # what was taken over from the list held nothing, and shows nothing of submissions
 _TAKEN = select(ATTEMPT.c.id).where(text("+generation_id IS NOT NULL"), ATTEMPT.c.hold_micros > 0)
@@ -42,7 +47,8 @@ TAKEN_BEFORE = Prepared(
     _TAKEN.add_columns(ATTEMPT.c.intent_at)
     .where(ATTEMPT.c.id < bindparam("attempt"))
     .order_by(ATTEMPT.c.id.desc())
-    .limit(1)
+    .limit(1),
+    SentAt,
 )
 """The last submission before ``attempt`` that was accepted: its number, and when it was sent."""
 
@@ -55,7 +61,7 @@ def heard(connection: Connection, attempt_id: int, message: str) -> Heard:
         attempt_id: whose answer it is.
         message: the refusal.
     """
-    this = _THIS.first(connection, attempt=attempt_id)
+    this = THIS.one(connection, attempt=attempt_id)
     words = same_words(message)
     earlier = _EARLIER.all(
         connection, job=this.job_id, attempt=attempt_id, fingerprint=this.fingerprint

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, select
+from sqlalchemy import Connection, Select, and_, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from ..ports.seen import JobRow
@@ -13,6 +13,8 @@ from ..states import JobState
 from ..tables import ARTIFACT, JOB, REVIEW
 from . import views
 from .browsing import terms
+from .prepared import read
+from .records.views import VerdictRow
 
 
 def judge(connection: Connection, attempt_id: int, verdict: Verdict | None, now: datetime) -> None:
@@ -28,15 +30,15 @@ def judge(connection: Connection, attempt_id: int, verdict: Verdict | None, now:
     )
 
 
-def verdicts(connection: Connection, attempt_ids: Sequence[int]) -> dict[int, str]:
+def verdicts(connection: Connection, attempt_ids: Sequence[int | None]) -> dict[int, str]:
     """Read the verdicts of some attempts; those without one are left out."""
-    rows = connection.execute(
-        select(REVIEW.c.attempt_id, REVIEW.c.verdict).where(REVIEW.c.attempt_id.in_(attempt_ids))
+    judged = select(REVIEW.c.attempt_id, REVIEW.c.verdict).where(
+        REVIEW.c.attempt_id.in_(attempt_ids)
     )
-    return {row.attempt_id: row.verdict for row in rows}
+    return {row.attempt_id: row.verdict for row in read(connection, judged, VerdictRow)}
 
 
-def _on(batch_id: int, shelf: Shelf) -> Any:
+def _on(batch_id: int, shelf: Shelf) -> Select[Any]:
     found = (
         select(JOB.c.id)
         .join(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, select
 
@@ -13,13 +13,15 @@ from ..tables import BATCH, JOB, QUEUED
 from . import accounts, prices
 from .claims import BY_SCOPE
 from .prepared import Prepared, as_list, one_of
+from .records.jobs import JobTerms
 from .till import Till
 
 _LIKE: Final = Prepared(
     select(JOB.c.batch_id, JOB.c.kind, JOB.c.campaign, BATCH.c.paused, BATCH.c.max_price_micros)
     .distinct()
     .join(BATCH, BATCH.c.id == JOB.c.batch_id)
-    .where(QUEUED, JOB.c.id.in_(one_of("jobs")))
+    .where(QUEUED, JOB.c.id.in_(one_of("jobs"))),
+    JobTerms,
 )
 
 
@@ -44,7 +46,7 @@ def in_the_way(connection: Connection, job_ids: Sequence[int], now: datetime, ce
     return room
 
 
-def _why_not(till: Till, job: Any, day: str, ceiling: int) -> Blocked | None:
+def _why_not(till: Till, job: JobTerms, day: str, ceiling: int) -> Blocked | None:
     if job.paused:
         return Blocked.PAUSED
     hold = prices.hold_of(till.price_of(job.kind), job.max_price_micros, ceiling)

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 
 from ..columns import sql_list
-from ..ledger import ACCOUNT_KEY, Budget, keys_of
+from ..ledger import ACCOUNT_KEY, Budget, Scope, keys_of
 from ..provider import GenerationRequest, ImageRef
 from ..spec import JobSpec
 from ..spec import request_key as key_of
@@ -36,9 +36,13 @@ from ..states import (
     sources,
     target,
 )
-from ..tables import ATTEMPT, BATCH, BUDGET, JOB, PRICE, TALLY
+from ..tables import ATTEMPT, BATCH, BUDGET, JOB, LIVE, PRICE, TALLY
 from ..text import text_key
-from .prepared import Prepared
+from .prepared import Prepared, Statement
+from .records.accounts import BudgetRow
+from .records.attempts import AttemptRow
+from .records.jobs import KeyedState, LoadedJob
+from .records.requests import AskedRow, AsksFor
 
 _NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
@@ -83,7 +87,7 @@ def tally_new(connection: Connection, batch_id: int, jobs: int) -> None:
     )
 
 
-def request_of(row: Any) -> GenerationRequest:
+def request_of(row: AsksFor) -> GenerationRequest:
     """Build the request of a job's row."""
     return GenerationRequest(
         prompt=row.prompt,
@@ -94,27 +98,24 @@ def request_of(row: Any) -> GenerationRequest:
     )
 
 
-REQUEST: Final = tuple(
-    JOB.c[name]
-    for name in ("fingerprint", "prompt", "orientation", "duration", "image", "callback_url")
-)
+REQUEST: Final = tuple(JOB.c[name] for name in AskedRow._fields)
 """What a job's row asks for: the columns that :func:`request_key` and :func:`request_of` need."""
 
 
-def request_key(row: Any) -> str:
+def request_key(row: AsksFor) -> str:
     """Hash what a job's row asks for, however its prompt is spelled (:func:`jobs.text.text_key`).
 
     The account's list may show prompts folded, so they ask for the same there. Their fingerprints
     differ, so that an edit of white space is an edit; of a folded prompt it is the fingerprint.
     """
-    same: str = row.fingerprint
-    return same if text_key(row.prompt) == row.prompt else key_of(request_of(row))
+    folded = text_key(row.prompt) == row.prompt
+    return row.fingerprint if folded else key_of(request_of(row))
 
 
 @cache
 def _moving(
     moved: Table, allowed: tuple[str, ...], set_to: tuple[str, ...], added: tuple[str, ...]
-) -> Prepared:
+) -> Statement:
     """Make the guarded update that every transition is."""
     values: dict[str, Any] = {name: bindparam(f"to_{name}") for name in set_to}
     values |= {name: moved.c[name] + bindparam(f"more_{name}") for name in added}
@@ -213,7 +214,10 @@ _AS_ASKED: Final = {
 
 
 def change_job(
-    connection: Connection, job: Any, values: Mapping[str, Any], to: JobState | None = None
+    connection: Connection,
+    job: LoadedJob | KeyedState,
+    values: Mapping[str, Any],
+    to: JobState | None = None,
 ) -> None:
     """Change a job's columns as a manifest asks, and move it where its state becomes another one.
 
@@ -233,7 +237,7 @@ def change_job(
     if to in (None, job.state):
         written = update(JOB).where(this, JOB.c.state == job.state).values(values)
     else:
-        moved = _AS_ASKED[job.state, to]
+        moved = _AS_ASKED[JobState(job.state), to]
         written = moving_jobs(moved, this, only=JobState(job.state), **values)
     connection.execute(written)
 
@@ -281,7 +285,8 @@ _ATTEMPT = Prepared(
     .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
     .join(BATCH, BATCH.c.id == JOB.c.batch_id)
     .outerjoin(PRICE, PRICE.c.kind == ATTEMPT.c.kind)
-    .where(ATTEMPT.c.id == bindparam("attempt"))
+    .where(ATTEMPT.c.id == bindparam("attempt")),
+    AttemptRow,
 )
 
 
@@ -294,15 +299,23 @@ def owner_of(connection: Connection, generation_id: str) -> int | None:
     return found
 
 
-def attempt_row(connection: Connection, attempt_id: int) -> Any:
+_LIVE_OF = Prepared(select(ATTEMPT.c.id).where(LIVE, ATTEMPT.c.job_id == bindparam("job")).limit(1))
+
+
+def is_live(connection: Connection, job_id: int) -> bool:
+    """Check whether an attempt of a job is under way, in doubt, or may still end."""
+    return _LIVE_OF.first(connection, job=job_id) is not None
+
+
+def attempt_row(connection: Connection, attempt_id: int) -> AttemptRow | None:
     """Read what a transition needs of an attempt, its job and its kind's price, or None."""
     return _ATTEMPT.first(connection, attempt=attempt_id)
 
 
-def estimate(attempt: Any) -> int:
+def estimate(attempt: AttemptRow) -> int:
     """Return what an attempt is charged with, in micros, where no answer told its price."""
     highest = attempt.highest_micros
-    return int(attempt.hold_micros if highest is None else highest)
+    return attempt.hold_micros if highest is None else highest
 
 
 _MOVE_MONEY = Prepared(
@@ -317,7 +330,7 @@ _MOVE_MONEY = Prepared(
 
 
 def move_money(
-    connection: Connection, attempt: Any, held: int, charged: int = 0, refunded: int = 0
+    connection: Connection, attempt: AttemptRow, held: int, charged: int = 0, refunded: int = 0
 ) -> None:
     """Add to the totals of every budget that an attempt counts in.
 
@@ -345,7 +358,8 @@ _BUDGET = Prepared(
         BUDGET.c.charged_micros,
         BUDGET.c.held_micros,
         BUDGET.c.refunded_micros,
-    ).where(BUDGET.c.key == bindparam("key"))
+    ).where(BUDGET.c.key == bindparam("key")),
+    BudgetRow,
 )
 
 
@@ -367,6 +381,14 @@ def ensure_budget(connection: Connection, key: str, cap: int | None = None) -> N
         )
 
 
+def budgets_of(scope: Scope) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Select the budgets of a scope that has several.
+
+    By a range, not a prefix: what ``LIKE`` compares without case has no index.
+    """
+    return BUDGET.c.key >= f"{scope}:", BUDGET.c.key < f"{scope};"
+
+
 def load_budget(connection: Connection, key: str) -> Budget:
     """Read a budget's totals."""
-    return Budget(*_BUDGET.first(connection, key=key))
+    return Budget(*_BUDGET.one(connection, key=key))

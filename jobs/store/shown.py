@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
@@ -10,8 +9,10 @@ from ..books import ROUNDING
 from ..states import AttemptState
 from ..tables import ACCOUNT, ATTEMPT, UNSETTLED
 from .prepared import Prepared
+from .records.accounts import AccountRow
+from .records.attempts import UnsettledAttempt
 
-_ACCOUNT = Prepared(select(ACCOUNT))
+ACCOUNT_ROW = Prepared(select(ACCOUNT), AccountRow)
 _UNSETTLED = Prepared(
     select(
         ATTEMPT.c.id,
@@ -19,7 +20,8 @@ _UNSETTLED = Prepared(
         ATTEMPT.c.hold_micros,
         ATTEMPT.c.cut_off,
         ATTEMPT.c.seen_charged,
-    ).where(UNSETTLED)
+    ).where(UNSETTLED),
+    UnsettledAttempt,
 )
 _SEE_CHARGED = Prepared(
     update(ATTEMPT).where(ATTEMPT.c.id == bindparam("attempt")).values(seen_charged=True)
@@ -48,7 +50,7 @@ class Unsettled:
 
     open: int
     under_way: int
-    doubts: Sequence[Any]
+    doubts: Sequence[UnsettledAttempt]
 
     @property
     def seen_charged(self) -> int:
@@ -82,18 +84,22 @@ def watch(connection: Connection, balance: int, charged: int) -> Unsettled:
         What is under way or in doubt as of after the reading.
     """
     now = unsettled(connection)
-    account = _ACCOUNT.first(connection)
-    if account.quiet_at is not None and not account.exceeded:
-        _heed(connection, account, account.quiet_balance_micros - balance, charged, now)
+    account = ACCOUNT_ROW.one(connection)
+    quiet = account.quiet
+    if quiet is not None and not account.exceeded:
+        fell = quiet.balance - balance
+        _heed(connection, account, fell, charged - quiet.charged, now)
     return now
 
 
-def _heed(connection: Connection, account: Any, fell: int, charged: int, now: Unsettled) -> None:
-    """Compare by how much the balance fell since the quiet reading with what is known."""
+def _heed(
+    connection: Connection, account: AccountRow, fell: int, charged: int, now: Unsettled
+) -> None:
+    """Compare by how much the balance fell since the quiet reading with what was charged since."""
     asked = account.cut_off_attempt or 0
     fresh = [doubt for doubt in now.doubts if doubt.cut_off and doubt.id > asked]
     unseen = [doubt for doubt in now.doubts if not doubt.seen_charged]
-    known = charged - account.quiet_charged_micros + now.under_way + account.cut_off_micros
+    known = charged + now.under_way + account.cut_off_micros
     known += sum(doubt.hold_micros for doubt in now.doubts if doubt.seen_charged)
     beside = fell - known
     alone = len(unseen) == 1 and not now.under_way and not account.cut_off_micros
@@ -116,7 +122,7 @@ def _heed(connection: Connection, account: Any, fell: int, charged: int, now: Un
 
 
 def explain(connection: Connection, attempt_id: int, charge: int) -> None:
-    """Take what was found of a submission that our own end cut off as what had been charged for it.
+    """Note that the balance showed the charge of a submission that our own end cut off.
 
     Args:
         connection: in a writing transaction.
@@ -125,11 +131,11 @@ def explain(connection: Connection, attempt_id: int, charge: int) -> None:
     """
     if _CUT_OFF.first(connection, attempt=attempt_id) is None:
         return
-    if _ACCOUNT.first(connection).cut_off_micros >= charge - ROUNDING:
+    if ACCOUNT_ROW.one(connection).cut_off_micros >= charge - ROUNDING:
         _SEE_CHARGED.run(connection, attempt=attempt_id)
     _EXPLAIN.run(connection, charge=charge)
 
 
-def has_hidden(account: Any) -> bool:
+def has_hidden(account: AccountRow) -> bool:
     """Check whether a reading since the quiet one fell by more than is known, and was not found."""
-    return bool(account.exceeded) or account.cut_off_micros > ROUNDING
+    return account.exceeded or account.cut_off_micros > ROUNDING

@@ -13,6 +13,7 @@ from ..columns import sql_list
 from ..states import LIVE_ATTEMPTS, AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, JOB
 from .prepared import Prepared, as_list, one_of
+from .records.jobs import StandingJob
 from .rows import move_attempt, move_job
 
 GIVEN_UP: Final = "given up by a person: it stays paid for, and may still finish"
@@ -37,7 +38,8 @@ _STANDING = Prepared(
         ),
     )
     .where(JOB.c.id.in_(one_of("jobs")))
-    .order_by(JOB.c.id)
+    .order_by(JOB.c.id),
+    StandingJob,
 )
 
 
@@ -47,7 +49,7 @@ def of(connection: Connection, job_ids: Collection[int]) -> dict[int, Standing]:
         row.id: Standing(
             state=JobState(row.state),
             held_back=row.held_back is not None,
-            in_manifest=bool(row.in_manifest),
+            in_manifest=row.in_manifest,
             live=None if row.live is None else AttemptState(row.live),
             live_id=row.live_id,
             accepted_at=row.accepted_at,
@@ -74,7 +76,7 @@ def may_be_given_up(
 
 
 def give_up(connection: Connection, job_ids: Collection[int], patience: Patience) -> list[int]:
-    """Give up attempts that will not end: their charges stay, and they are still looked at.
+    """Abandon attempts that will not end: their charges stay, and they are still looked at.
 
     Returns:
         The jobs whose attempts were given up; they have failed, and may be bought again.

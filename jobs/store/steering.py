@@ -3,17 +3,20 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
 
 from ..again import Patience
 from ..errors import NotAllowedError
 from ..ledger import Refunds
 from ..spec import JobSpec, fingerprint
 from ..states import LIVE_ATTEMPTS, HeldBack, JobState
-from ..tables import ATTEMPT, BATCH, JOB, LIVE
+from ..tables import ATTEMPT, BATCH, JOB
 from . import handing, holding, standing, voids
+from .attempt_states import HAS_LIVE
+from .prepared import read
+from .records.accounts import WaitingBatch
+from .records.jobs import HandWritten
 from .rows import ASKED, NEW, job_values, moving_jobs, request_of, tally_new
 
 
@@ -36,9 +39,9 @@ def serve_none(connection: Connection) -> None:
 
 def set_waiting(connection: Connection, waits: Mapping[int, str | None]) -> None:
     """Write down what batches wait for; an active one that is not named waits for nothing."""
-    for row in connection.execute(
-        select(BATCH.c.id, BATCH.c.waiting_for).where(or_(BATCH.c.active, BATCH.c.id.in_(waits)))
-    ).all():
+    concerned = or_(BATCH.c.active, BATCH.c.id.in_(waits))
+    rows = select(BATCH.c.id, BATCH.c.waiting_for).where(concerned)
+    for row in list(read(connection, rows, WaitingBatch)):
         wanted = waits.get(row.id)
         if wanted != row.waiting_for:
             connection.execute(update(BATCH).where(BATCH.c.id == row.id).values(waiting_for=wanted))
@@ -52,11 +55,9 @@ def max_price(connection: Connection, batch_id: int) -> int | None:
     return kept
 
 
-def set_max_price(connection: Connection, batch_id: int, micros: int) -> Any:
+def set_max_price(connection: Connection, batch_id: int, micros: int) -> int | None:
     """Keep the highest price that a batch may pay for one video; returns the one it had."""
-    old = connection.execute(
-        select(BATCH.c.max_price_micros).where(BATCH.c.id == batch_id)
-    ).scalar_one()
+    old = max_price(connection, batch_id)
     connection.execute(update(BATCH).where(BATCH.c.id == batch_id).values(max_price_micros=micros))
     return old
 
@@ -81,7 +82,7 @@ def rows_of(connection: Connection, batch_id: int) -> list[int]:
 
 
 def cancel(connection: Connection, job_ids: Sequence[int], now: datetime) -> list[int]:
-    """Take queued jobs out of the queue; gives those that were: what is paid for stays."""
+    """Cancel queued jobs, and return those that were queued: what is paid for stays."""
     cancelled = _cancel(connection, JOB.c.id.in_(job_ids), now)
     voids.follow(connection)
     return cancelled
@@ -147,7 +148,7 @@ def retry(
 
 
 def redo(connection: Connection, job_ids: Sequence[int], now: datetime | None = None) -> list[int]:
-    """Queue completed jobs for another attempt; gives those that were.
+    """Queue completed jobs for another attempt, and return those that were completed.
 
     What was made stays with its attempt, and its file where it is.
 
@@ -171,7 +172,8 @@ def reword(
     """
     if not retry(connection, [job_id], give_up):
         return False
-    job = connection.execute(select(JOB).where(JOB.c.id == job_id)).one()
+    named = select(*(JOB.c[name] for name in HandWritten._fields)).where(JOB.c.id == job_id)
+    job = next(read(connection, named, HandWritten))
     request = replace(request_of(job), prompt=prompt)
     connection.execute(
         update(JOB)
@@ -195,7 +197,7 @@ def _queue(
         transition,
         JOB.c.id.in_(job_ids),
         JOB.c.in_manifest,
-        ~exists().where(LIVE, ATTEMPT.c.job_id == JOB.c.id),
+        ~HAS_LIVE,
         only=state,
         retries=0,
         due_at=None,
@@ -219,7 +221,7 @@ def set_paused(connection: Connection, batch_id: int, *, paused: bool) -> bool:
 
 
 def remove(connection: Connection, batch_id: int, now: datetime) -> int:
-    """Take a batch out of every list, its name free again; gives how many jobs it cancelled.
+    """Remove a batch from all lists, and return how many jobs that cancelled; its name is free.
 
     Attempts, charges and days stay, so that its generations are never taken for somebody else's.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, case, func, null, or_, select, update
 from sqlalchemy.sql import ColumnElement
@@ -17,11 +17,11 @@ from ..suspects import Appeared
 from ..tables import ATTEMPT, HELD_BACK, JOB, LIVE, NAMED, QUEUED
 from ..text import prompt_key, text_key
 from . import accounts, doubts, holding, latecomers
-from .prepared import Prepared, as_list, one_of
+from .prepared import Prepared, as_list, one_of, read
+from .records.attempts import NewestKnown, PromptSent, SentAt
+from .records.jobs import ListedJob, OwningJob, WishRow
+from .records.requests import AskedRow
 from .rows import ASKED, REQUEST, move_job, new_attempt, request_key
-
-if TYPE_CHECKING:
-    from .database import Store
 
 if TYPE_CHECKING:
     from .database import Store
@@ -59,7 +59,9 @@ def wishes(connection: Connection, sought: Sought, *, free: bool = False) -> dic
         rows = rows.where(or_(JOB.c.attempt_id.is_not(None), NAMED))
     if free:
         rows = rows.where(or_(JOB.c.held_back.is_(None), JOB.c.held_back.not_in(FOUND)))
-    return {row.id: Wish(row.fingerprint, row.attempt_id) for row in connection.execute(rows)}
+    return {
+        row.id: Wish(row.fingerprint, row.attempt_id) for row in read(connection, rows, WishRow)
+    }
 
 
 def wanted_rows(connection: Connection, sought: Sought) -> Iterator[WantedRow]:
@@ -69,7 +71,7 @@ def wanted_rows(connection: Connection, sought: Sought) -> Iterator[WantedRow]:
     restored backup, or a 429 that was lost, leaves attempts that say nothing of what was made.
     """
     newest = _newest_known(connection, sought)
-    found = connection.execute(
+    listed = (
         select(
             JOB.c.id,
             *REQUEST,
@@ -80,7 +82,7 @@ def wanted_rows(connection: Connection, sought: Sought) -> Iterator[WantedRow]:
         .where(*_wanted(sought))
         .order_by(JOB.c.batch_id, JOB.c.row, JOB.c.id)
     )
-    for row in found:
+    for row in read(connection, listed, ListedJob):
         since, created_since = newest.get((row.id, text_key(row.prompt)), (None, None))
         found_before = None if row.held_back in NOTHING_FOUND else row.held_back
         yield WantedRow(
@@ -105,7 +107,7 @@ def _newest_known(
     over was sent by somebody else.
     """
     sent_at = case((ATTEMPT.c.idempotency_key != "", ATTEMPT.c.intent_at), else_=null())
-    rows = connection.execute(
+    rows = (
         select(
             ATTEMPT.c.job_id,
             ATTEMPT.c.prompt,
@@ -120,19 +122,19 @@ def _newest_known(
     )
     return {
         (row.job_id, text_key(row.prompt)): (row.sent_at, row.created_at)
-        for row in rows
+        for row in read(connection, rows, NewestKnown)
         if row.sent_at is not None
     }
 
 
 def doubtful(connection: Connection) -> dict[str, datetime]:
     """Read when each prompt was first sent whose generation may be there unknown to us."""
-    rows = connection.execute(
+    sent = (
         select(ATTEMPT.c.prompt, ATTEMPT.c.intent_at)
         .where(LIVE, ATTEMPT.c.state.in_([AttemptState.OPEN, AttemptState.IN_DOUBT]))
         .order_by(ATTEMPT.c.intent_at.desc())
     )
-    return {row.prompt: row.intent_at for row in rows}
+    return {row.prompt: row.intent_at for row in read(connection, sent, PromptSent)}
 
 
 def requests_like(connection: Connection, shown: Container[str], echo: Echo) -> dict[str, set[str]]:
@@ -144,7 +146,7 @@ def requests_like(connection: Connection, shown: Container[str], echo: Echo) -> 
         echo: what the list does to prompts.
     """
     found: dict[str, set[str]] = {}
-    for row in connection.execute(select(*REQUEST)):
+    for row in read(connection, select(*REQUEST), AskedRow):
         key = echo.text(row.prompt)
         if key in shown:
             found.setdefault(key, set()).add(request_key(row))
@@ -187,27 +189,34 @@ def take_over(
         ahead: seconds by which the provider's clock is ahead of ours.
         fingerprint: what the job must still ask for; None: a person named the generation.
     """
+    # asked in this transaction: the list was read before it, and an answer, a doubt or a person may
+    # have given the generation to another attempt since
     if known_ids(connection, [generation.id]):
         return False
-    job = connection.execute(select(JOB).where(JOB.c.id == job_id, QUEUED)).one_or_none()
+    queued = select(*(JOB.c[name] for name in OwningJob._fields)).where(JOB.c.id == job_id, QUEUED)
+    job = next(read(connection, queued, OwningJob), None)
     if job is None or fingerprint not in (None, job.fingerprint):
         return False
+    # what a void of ours made was charged to this account: taken over at no cost, the caps would
+    # let one video more through (test_what_takes_its_place_from_the_list_is_charged)
     void = _void_of(connection, job, generation, ahead)
     if void is not None:
         found = latecomers.reappear(connection, void, generation.id, now)
         landed = found is Appeared.ADOPTED
     else:
-        _attach(connection, job_id, job, generation, now)
+        _attach(connection, job, generation, now)
         landed = True
     connection.execute(update(JOB).where(JOB.c.id == job_id).values(**ASKED))
     return landed
 
 
-def _void_of(connection: Connection, job: Any, generation: Generation, ahead: float) -> int | None:
+def _void_of(
+    connection: Connection, job: OwningJob, generation: Generation, ahead: float
+) -> int | None:
     """Find the last attempt of a job that counts as never made, and may have made this."""
     if generation.created_at is None:
         return None
-    voids = connection.execute(
+    voids = (
         select(ATTEMPT.c.id, ATTEMPT.c.intent_at)
         .where(
             ATTEMPT.c.job_id == job.id,
@@ -216,11 +225,11 @@ def _void_of(connection: Connection, job: Any, generation: Generation, ahead: fl
         )
         .order_by(ATTEMPT.c.id.desc())
     )
-    for void in voids:
+    for void in list(read(connection, voids, SentAt)):
         offset = doubts.clock_offset(connection, void.id)
         by = offset.at_least(timedelta(seconds=ahead)).total_seconds()
         if generation.created_at.timestamp() - by >= void.intent_at.timestamp() - MARGIN:
-            return int(void.id)
+            return void.id
     return None
 
 
@@ -228,13 +237,13 @@ MARGIN: Final = 30.0
 """Seconds by which two clocks, and the time that a request takes, may differ."""
 
 
-def _attach(
-    connection: Connection, job_id: int, job: Any, generation: Generation, now: datetime
-) -> None:
+def _attach(connection: Connection, job: OwningJob, generation: Generation, now: datetime) -> None:
     attempt_id = connection.execute(
         new_attempt(
             "take_over",
-            job_id=job_id,
+            # none was sent: the empty key keeps it out of all that is told by our own submissions,
+            # such as the lag of the list and what the balance must have fallen by
+            job_id=job.id,
             idempotency_key="",
             kind=job.kind,
             prompt=job.prompt,
@@ -257,7 +266,7 @@ def _attach(
     ).inserted_primary_key[0]  # type: ignore[index]
     move_job(
         connection,
-        job_id,
+        job.id,
         "take_over",
         JobState.PENDING,
         add={"attempts": 1},

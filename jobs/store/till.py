@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
 
 from sqlalchemy import Connection
 
 from ..ledger import Budget, without_room
 from . import accounts
+from .records.accounts import PriceRow
 from .rows import add_holds, ensure_budget, load_budget
 
 
@@ -18,9 +18,9 @@ class Till:
         self._connection = connection
         self._budgets: dict[str, Budget] = {}
         self._held: Counter[str] = Counter()
-        self._prices: dict[str, Any] = {}
+        self._prices: dict[str, PriceRow | None] = {}
 
-    def price_of(self, kind: str) -> Any:
+    def price_of(self, kind: str) -> PriceRow | None:
         """Read what is known of a kind's price; None when nothing is."""
         if kind not in self._prices:
             self._prices[kind] = accounts.price_of(self._connection, kind)

@@ -9,11 +9,13 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, case, func, or_, select, update
 
+from ..ports.seen import JobRow
 from ..ports.updates import GivenUp
 from ..states import UNENDED, AttemptState, JobState
 from ..tables import ATTEMPT, JOB
 from ..text import folded_id
-from .prepared import Prepared
+from .prepared import Prepared, read
+from .records.attempts import NamedGeneration
 from .rows import attempt_row, move_job
 
 _OF_BATCH = Prepared(
@@ -31,9 +33,9 @@ _OF_BATCH = Prepared(
 )
 
 
-def is_unended(job: Any) -> bool:
+def is_unended(job: JobRow) -> bool:
     """Return whether a job (a row of :mod:`jobs.store.views`) failed and may still finish."""
-    return bool(job.state == JobState.FAILED and job.attempt_state == AttemptState.ACCEPTED)
+    return job.state == JobState.FAILED and job.attempt_state == AttemptState.ACCEPTED
 
 
 def any_unended(connection: Connection, batch_id: int) -> bool:
@@ -42,7 +44,7 @@ def any_unended(connection: Connection, batch_id: int) -> bool:
 
 
 def overdue(connection: Connection, attempt_id: int, why: GivenUp, now: datetime) -> bool:
-    """Give a generation up for this run: its job fails, its attempt stays live.
+    """Stop waiting for a generation in this run: its job fails, its attempt stays live.
 
     One that was given up before, and is seen in another way now, is failed by what is seen now.
     """
@@ -79,11 +81,10 @@ def fold_ids(connection: Connection) -> int:
     One whose folded form another attempt has already is left as it is: they are the same
     generation, and only a person can say whose.
     """
-    raised = connection.execute(
-        select(ATTEMPT.c.id, ATTEMPT.c.generation_id).where(
-            ATTEMPT.c.generation_id != func.lower(ATTEMPT.c.generation_id)
-        )
-    ).all()
+    capital = select(ATTEMPT.c.id, ATTEMPT.c.generation_id).where(
+        ATTEMPT.c.generation_id != func.lower(ATTEMPT.c.generation_id)
+    )
+    raised = list(read(connection, capital, NamedGeneration))
     folded = 0
     for attempt in raised:
         name = folded_id(attempt.generation_id)

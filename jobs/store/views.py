@@ -1,7 +1,6 @@
 """The lists of :mod:`jobs.queries` inside a transaction of the store, and more questions beside."""
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
@@ -15,7 +14,8 @@ from ..states import HeldBack, JobState
 from ..tables import ATTEMPT, BATCH, JOB
 from ..text import folded_id
 from . import holding
-from .prepared import driver
+from .prepared import driver, read
+from .records.views import KindJobs, OwnedGeneration, WantedCount
 
 __all__ = ["BatchStatus", "Wanted"]
 
@@ -73,15 +73,16 @@ def campaigns(connection: Connection, batch_id: int) -> list[str]:
     return list(found.scalars())
 
 
-def attempt_of_generation(connection: Connection, generation_id: str) -> Any:
+def attempt_of_generation(connection: Connection, generation_id: str) -> OwnedGeneration | None:
     """Find the attempt that has a generation; None when it is no attempt's."""
     folded = folded_id(generation_id)
-    return connection.execute(
+    owner = (
         select(ATTEMPT.c.id, JOB.c.key, BATCH.c.name.label("batch"))
         .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
         .join(BATCH, BATCH.c.id == JOB.c.batch_id)
         .where(ATTEMPT.c.generation_id.in_({generation_id, folded, folded.upper()}))
-    ).first()
+    )
+    return next(read(connection, owner, OwnedGeneration), None)
 
 
 def queued_by_kind(
@@ -101,27 +102,26 @@ def queued_by_kind(
     queued = to_buy(batch_id, held_back)
     if rows is not None:
         queued = (*queued, holding.in_pick(rows))
-    counted = connection.execute(
-        select(JOB.c.kind, func.count()).where(*queued).group_by(JOB.c.kind)
-    )
-    return {row.kind: row[1] for row in counted}
+    kinds = select(JOB.c.kind, func.count().label("jobs")).where(*queued).group_by(JOB.c.kind)
+    return {row.kind: row.jobs for row in read(connection, kinds, KindJobs)}
 
 
 def to_buy(batch_id: int, held_back: Collection[HeldBack] = ()) -> tuple[ColumnElement[bool], ...]:
-    """Say in SQL which jobs of a batch may be bought where some reasons are overruled."""
+    """Select the jobs of a batch that may be bought where some reasons are overruled."""
     beneath = or_(JOB.c.held_beneath.is_(None), JOB.c.held_beneath.in_(held_back))
     free = or_(JOB.c.held_back.is_(None), and_(JOB.c.held_back.in_(held_back), beneath))
     return (JOB.c.batch_id == batch_id, JOB.c.state == JobState.QUEUED, JOB.c.in_manifest, free)
 
 
-def wanted_counts(connection: Connection, batch_id: int) -> Sequence[Any]:
+def wanted_counts(connection: Connection, batch_id: int) -> list[WantedCount]:
     """Count the jobs of a batch's manifest by state, reason to hold back, kind and campaign."""
     columns = (JOB.c.state, JOB.c.held_back, JOB.c.kind, JOB.c.campaign)
-    return connection.execute(
+    counted = (
         select(*columns, func.count().label("jobs"))
         .where(JOB.c.batch_id == batch_id, JOB.c.in_manifest)
         .group_by(*columns)
-    ).all()
+    )
+    return list(read(connection, counted, WantedCount))
 
 
 def queued_jobs(
@@ -133,7 +133,7 @@ def queued_jobs(
 
 
 def last_row(connection: Connection, batch_id: int) -> int:
-    """Say which row of a batch is the last; 0 when it has none."""
+    """Return the last row of a batch; 0 when it has none."""
     last: int = connection.execute(
         select(func.coalesce(func.max(JOB.c.row), 0)).where(JOB.c.batch_id == batch_id)
     ).scalar_one()

@@ -9,20 +9,25 @@ budgets that the void was reserved under (money.md, *Caps*).
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from itertools import product
-from typing import Any
+from typing import Final
 
-from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, text, update
+from sqlalchemy import Connection, and_, bindparam, func, or_, select, text, update
 
 from ..columns import sql_list
 from ..states import ASKED_BY_NAME, AttemptState, JobState
 from ..tables import ATTEMPT, BATCH, JOB
-from .latecomers import CREATED
-from .prepared import Prepared, values_in
+from .attempt_states import CREATED, VOID, key_is_taken, sent_later
+from .prepared import Prepared, read, values_in
+from .records.attempts import NumberedState, VoidAttempt, VoidsBefore
+from .records.jobs import TakingJob
 from .rows import REQUEST, request_key
 
-_LATER = ATTEMPT.alias("later")
-_KNOWN = ATTEMPT.alias("known")
+LONGEST_WAIT: Final = timedelta(hours=1)
+"""Until a job is sent again whose submissions came to nothing."""
+
+_MADE_OR_VOID = (*CREATED, AttemptState.VOID)
 _VOIDS = Prepared(
     select(
         ATTEMPT.c.id,
@@ -39,20 +44,12 @@ _VOIDS = Prepared(
     .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
     .join(BATCH, BATCH.c.id == JOB.c.batch_id)
     .where(
-        text("attempt.state = 'void'"),  # the partial index's own words
+        VOID,
         ATTEMPT.c.request_key.is_not(None),
-        ~exists().where(
-            _LATER.c.job_id == ATTEMPT.c.job_id,
-            _LATER.c.id > ATTEMPT.c.id,
-            _LATER.c.request_key == ATTEMPT.c.request_key,
-            text(f"later.state IN {sql_list([*CREATED, AttemptState.VOID])}"),
-        ),
-        ~exists().where(
-            _KNOWN.c.job_id == ATTEMPT.c.job_id,
-            _KNOWN.c.idempotency_key == ATTEMPT.c.idempotency_key,
-            text(f"known.state IN {sql_list(CREATED)}"),
-        ),
-    )
+        ~sent_later("request_key", _MADE_OR_VOID),
+        ~key_is_taken(),
+    ),
+    VoidAttempt,
 )
 """The last void of each request of each row, where nothing took its place there, or has its key."""
 
@@ -62,27 +59,26 @@ _QUEUED = (
     .where(JOB.c.batch_id.in_(_SERVED), text("job.state = 'queued'"), JOB.c.in_manifest)
     .order_by(JOB.c.batch_id, JOB.c.row, JOB.c.id)
 )
-"""Rows that may take one over; a single video is typed to be bought anew."""
+"""Rows that may take one over; a single video is typed to be bought again."""
 
 _MAY_FOLD = or_(*(JOB.c.prompt.op("GLOB")(odd) for odd in ("*[^ -~]*", " *", "* ", "*  *")))
 """Prompts that :func:`jobs.text.text_key` may change; so most are compared by SQLite alone."""
 
 _SAME = and_(ATTEMPT.c.job_id == bindparam("job"), ATTEMPT.c.request_key == bindparam("request"))
 _SENT = Prepared(
-    select(ATTEMPT.c.id)
-    .where(_SAME, text(f"state IN {sql_list([*CREATED, AttemptState.VOID])}"))
-    .limit(1)
+    select(ATTEMPT.c.id).where(_SAME, text(f"state IN {sql_list(_MADE_OR_VOID)}")).limit(1)
 )
 """What is known not to have been created leaves a row as if it had never sent its request."""
 _MOVED = Prepared(
     select(ATTEMPT.c.id, ATTEMPT.c.state)
     .where(_SAME, text("state IN ('void', 'rejected')"))
-    .order_by(ATTEMPT.c.id)
+    .order_by(ATTEMPT.c.id),
+    NumberedState,
 )
 
 
 def follow(connection: Connection) -> int:
-    """Give what counts as never made to the rows that ask for it now, each to one.
+    """Move what counts as never made to the rows that ask for it now, each to one.
 
     Asked whenever rows come, leave or ask for something else: until the next claim it is settled
     whose a void is that turns up.
@@ -93,18 +89,22 @@ def follow(connection: Connection) -> int:
     Returns:
         How many rows took something over.
     """
-    left: dict[str, list[Any]] = {}
+    left: dict[str, list[VoidAttempt]] = {}
     kept = set()
     for void in _VOIDS.all(connection):
         if _is_its_rows(void):
             if void.held_back not in ASKED_BY_NAME:
                 continue
-            kept.add(void.id)  # nobody asked for its row: it leaves it to one that is bought
+            # nobody asked for its row, so no key of it is sent: an equal row that is bought sends
+            # that key instead, or both videos would be paid for (test_rows_around_voids.py)
+            kept.add(void.id)
         left.setdefault(void.made_for, []).append(void)
     if not left:
         return 0
     given: set[int] = set()
     for request, rows in _asking(connection, left).items():
+        # one void a row and one row a void: a key that two rows send makes one video, and the other
+        # row would wait for it or be told of another's (test_whose_void_it_is.py)
         taken = set()
         for void, row in sorted(product(left[request], rows), key=_distance):
             held = void.id in kept and row.held_back in ASKED_BY_NAME
@@ -116,7 +116,7 @@ def follow(connection: Connection) -> int:
     return len(given)
 
 
-def _distance(pair: tuple[Any, Any]) -> tuple[bool, bool, bool, int]:
+def _distance(pair: tuple[VoidAttempt, TakingJob]) -> tuple[bool, bool, bool, int]:
     """Put rows that somebody asked for first, then those of its own batch, then the same spelling.
 
     Its key is sent again with that spelling alone. Of several voids the newest goes first.
@@ -130,27 +130,35 @@ def _distance(pair: tuple[Any, Any]) -> tuple[bool, bool, bool, int]:
     )
 
 
-def _is_its_rows(void: Any) -> bool:
+def _is_its_rows(void: VoidAttempt) -> bool:
     """Check whether a void's row would still be bought for it, or might be."""
     wanted = void.removed_at is None and void.in_manifest and void.state != JobState.CANCELLED
-    return bool(wanted and request_key(void) == void.made_for)
+    return wanted and request_key(void) == void.made_for
 
 
-def _asking(connection: Connection, requests: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+def _asking(
+    connection: Connection, requests: Mapping[str, Sequence[VoidAttempt]]
+) -> dict[str, list[TakingJob]]:
     """List by request the queued rows that ask for it, and that never sent it themselves."""
-    found: dict[str, list[Any]] = {}
+    # a row that sent the request itself has an attempt of its own to be watched: with a void of
+    # another row it would have two keys for one video (test_a_row_that_was_sent_itself_takes_none)
+    found: dict[str, list[TakingJob]] = {}
     same = JOB.c.fingerprint.in_(values_in(requests))  # of a folded prompt it is the request
-    for row in connection.execute(_QUEUED.where(or_(same, _MAY_FOLD))):
+    for row in read(connection, _QUEUED.where(or_(same, _MAY_FOLD)), TakingJob):
         request = request_key(row)
         if request in requests and _SENT.first(connection, job=row.id, request=request) is None:
             found.setdefault(request, []).append(row)
     return found
 
 
-def _give(connection: Connection, void: Any, taker: Any) -> None:
-    """Let a row have a void, those before it, and what was refused for it meanwhile."""
+def _give(connection: Connection, void: VoidAttempt, taker: TakingJob) -> None:
+    """Move a void to a row, with those before it and what was refused for it meanwhile."""
+    # together: the key of the last void comes first, and one that stayed behind would be sent by a
+    # second row once its own row is queued again (test_all_voids_of_a_request_go_together)
     moved = _MOVED.all(connection, job=void.job_id, request=void.made_for)
     numbers = [one.id for one in moved]
+    # the row alone changes: its batch_id, campaign and day stay, under which it was reserved, so
+    # that its charge goes there should it turn up (test_rows_around_voids.py)
     connection.execute(update(ATTEMPT).where(ATTEMPT.c.id.in_(numbers)).values(job_id=taker.id))
     before = select(func.max(ATTEMPT.c.id)).where(ATTEMPT.c.job_id == void.job_id)
     connection.execute(
@@ -159,9 +167,51 @@ def _give(connection: Connection, void: Any, taker: Any) -> None:
         .values(attempt_id=before.scalar_subquery())
     )
     # what was refused and is sent again was not counted
-    count = sum(one.state == AttemptState.VOID for one in moved)
-    for number, more in ((void.job_id, -count), (taker.id, count)):
+    voided = sum(one.state == AttemptState.VOID for one in moved)
+    for number, more in ((void.job_id, -voided), (taker.id, voided)):
         connection.execute(
             update(JOB).where(JOB.c.id == number).values(attempts=JOB.c.attempts + more)
         )
     connection.execute(update(JOB).where(JOB.c.id == taker.id).values(attempt_id=max(numbers)))
+
+
+def count(connection: Connection, job_id: int) -> int:
+    """Count a job's voids, those between which nothing at all was accepted as one.
+
+    They tell of an outage, which is no fault of the job's: it must not be exhausted by one.
+    """
+    taken = ATTEMPT.alias()
+    last_taken = (
+        select(func.max(taken.c.id))
+        .where(taken.c.generation_id.is_not(None), taken.c.id < ATTEMPT.c.id)
+        .scalar_subquery()
+    )
+    return int(
+        connection.execute(
+            select(func.count(func.coalesce(last_taken, 0).distinct())).where(
+                ATTEMPT.c.job_id == job_id, ATTEMPT.c.state == AttemptState.VOID
+            )
+        ).scalar_one()
+    )
+
+
+def due_after(
+    connection: Connection, job_id: int, attempt_id: int, now: datetime
+) -> datetime | None:
+    """Return when a job is sent again: from its second void on others go first.
+
+    One whose submissions are never answered must not take every try of an outage for itself. It
+    waits for as long as its doubts took to be settled, twice, three times … that.
+    """
+    others = ATTEMPT.alias()
+    voids_before = (
+        select(func.count())
+        .select_from(others)
+        .where(others.c.job_id == job_id, others.c.state == AttemptState.VOID)
+        .scalar_subquery()
+        .label("voids")
+    )
+    found = select(voids_before, ATTEMPT.c.intent_at).where(ATTEMPT.c.id == attempt_id)
+    before = next(read(connection, found, VoidsBefore))
+    wait = (now - before.intent_at) * (before.voids - 1)
+    return now + min(wait, LONGEST_WAIT) if wait > timedelta(0) else None

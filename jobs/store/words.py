@@ -17,7 +17,7 @@ WITHIN: Final = timedelta(hours=1)
 
 
 def that_count(connection: Connection, now: datetime, *, in_run: bool = False) -> Words:
-    """Find which words count now: those of the last hour, but for those that a run had already.
+    """Find which words count now: those of the last hour, except those that a run had already.
 
     Args:
         connection: any.

@@ -1,6 +1,6 @@
 """What must hold after every event of a simulated night, compared with what really happened."""
 
-from collections import Counter
+from collections import Counter, namedtuple
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,17 +13,24 @@ from jobs.retry import RETRIED
 from jobs.states import UNENDED, FailureKind, JobState
 from jobs.store import Store
 from jobs.store.prepared import Prepared
+from jobs.store.records.views import AttemptView
 from jobs.store.rows import request_key
 from jobs.tables import ATTEMPT, BUDGET, JOB
 from jobs.text import same_text
 from simulation.world import Account
 
+Spent = namedtuple("Spent", ["charged_micros", "held_micros"])  # noqa: PYI024
+Ended = namedtuple("Ended", ["id", "state", "error_kind"])  # noqa: PYI024
 ACCOUNT_BUDGET = Prepared(
-    select(BUDGET.c.charged_micros, BUDGET.c.held_micros).where(BUDGET.c.key == ACCOUNT_KEY)
+    select(BUDGET.c.charged_micros, BUDGET.c.held_micros).where(BUDGET.c.key == ACCOUNT_KEY),
+    Spent,
 )
-ATTEMPTS = Prepared(select(ATTEMPT))
-ONE_ATTEMPT = Prepared(select(ATTEMPT).where(ATTEMPT.c.id == bindparam("id")))
-JOBS = Prepared(select(JOB.c.id, JOB.c.state, JOB.c.error_kind))
+ATTEMPTS = Prepared(select(ATTEMPT), AttemptView)
+ONE_ATTEMPT = Prepared(select(ATTEMPT).where(ATTEMPT.c.id == bindparam("id")), AttemptView)
+JOBS = Prepared(
+    select(JOB.c.id, JOB.c.state, JOB.c.error_kind),
+    Ended,
+)
 BY_ITSELF = (JobState.PENDING, JobState.PROCESSING, JobState.COMPLETED)
 """Where a job goes whose video turns up after all."""
 

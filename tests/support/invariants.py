@@ -1,5 +1,6 @@
 """What must hold at every commit, checked inside the writing transaction before its COMMIT."""
 
+from collections import namedtuple
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,15 +15,21 @@ from jobs.tables import ATTEMPT, JOB, TALLY
 
 HOLDING = ("open", "in_doubt")
 CHARGED = ("accepted", "completed", "failed", "abandoned")
-ATTEMPTS = Prepared(select(
-    *(ATTEMPT.c[name] for name in (
-        "id", "job_id", "state", "prompt", "request_key", "idempotency_key", "generation_id",
-        "hold_micros", "price_micros", "refunded_micros", "day", "batch_id", "campaign", "error",
-    )),
-    *(JOB.c[name] for name in ("duration", "orientation", "attempt_id")),
-    JOB.c.state.label("job_state"),
-    JOB.c.batch_id.label("row_batch"),
-).join(JOB, JOB.c.id == ATTEMPT.c.job_id))  # fmt: skip
+OF_ATTEMPT = (
+    "id", "job_id", "state", "prompt", "request_key", "idempotency_key", "generation_id",
+    "hold_micros", "price_micros", "refunded_micros", "day", "batch_id", "campaign", "error",
+)  # fmt: skip
+OF_JOB = ("duration", "orientation", "attempt_id")
+Kept = namedtuple("Kept", [*OF_ATTEMPT, *OF_JOB, "job_state", "row_batch"])  # noqa: PYI024
+ATTEMPTS = Prepared(
+    select(
+        *(ATTEMPT.c[name] for name in OF_ATTEMPT),
+        *(JOB.c[name] for name in OF_JOB),
+        JOB.c.state.label("job_state"),
+        JOB.c.batch_id.label("row_batch"),
+    ).join(JOB, JOB.c.id == ATTEMPT.c.job_id),
+    Kept,
+)
 KEPT = Prepared(
     select(TALLY.c.batch_id, TALLY.c.state, TALLY.c.error_kind, TALLY.c.jobs).where(
         TALLY.c.jobs != 0

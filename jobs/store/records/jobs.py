@@ -1,0 +1,326 @@
+"""Rows of jobs, as the engine asks for them."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+
+class QueuedJob(NamedTuple):
+    """A job that may be bought: what the claim decides by, and sends."""
+
+    id: int
+    batch_id: int
+    key: str
+    fingerprint: str
+    kind: str
+    prompt: str
+    orientation: str
+    duration: int
+    image: dict[str, Any] | None
+    callback_url: str | None
+    campaign: str | None
+    attempt_id: int | None
+    overruled_at: datetime | None
+    held_back: str | None
+    handed: bool
+    named: bool
+
+
+class JobTerms(NamedTuple):
+    """What decides whether queued jobs have room: there is one for all that are alike."""
+
+    batch_id: int
+    kind: str
+    campaign: str | None
+    paused: bool
+    max_price_micros: int | None
+
+
+class AskedJob(NamedTuple):
+    """A job of a batch, and what it asks for."""
+
+    id: int
+    batch_id: int
+    fingerprint: str
+    prompt: str
+    orientation: str
+    duration: int
+    image: dict[str, Any] | None
+    callback_url: str | None
+
+
+class UnclaimedJob(NamedTuple):
+    """A queued job that our own past is asked for, and when a person overruled what it found."""
+
+    id: int
+    batch_id: int
+    fingerprint: str
+    prompt: str
+    orientation: str
+    duration: int
+    image: dict[str, Any] | None
+    callback_url: str | None
+    overruled_at: datetime | None
+
+
+class ListedJob(NamedTuple):
+    """A queued job that is looked for in the account's list."""
+
+    id: int
+    fingerprint: str
+    prompt: str
+    orientation: str
+    duration: int
+    image: dict[str, Any] | None
+    callback_url: str | None
+    held_back: str | None
+    held_back_by: str | None
+    overruled_at: datetime | None
+
+
+class AwaitingJob(NamedTuple):
+    """What a job asks for that waits for a generation of the account's list."""
+
+    held_back_by: str | None
+    fingerprint: str
+    prompt: str
+    orientation: str
+    duration: int
+    image: dict[str, Any] | None
+    callback_url: str | None
+
+
+class TakingJob(NamedTuple):
+    """A queued job that may take over what counts as never made (:mod:`jobs.store.voids`)."""
+
+    id: int
+    batch_id: int
+    held_back: str | None
+    fingerprint: str
+    prompt: str
+    orientation: str
+    duration: int
+    image: dict[str, Any] | None
+    callback_url: str | None
+
+
+class OwningJob(NamedTuple):
+    """A queued job that a generation is taken over for, which this database did not buy."""
+
+    id: int
+    batch_id: int
+    kind: str
+    campaign: str | None
+    fingerprint: str
+    prompt: str
+    orientation: str
+    duration: int
+    image: dict[str, Any] | None
+    callback_url: str | None
+
+
+class HandWritten(NamedTuple):
+    """What a job asks for now, and what its manifest asked for where that is something else."""
+
+    fingerprint: str
+    manifest_fingerprint: str | None
+    prompt: str
+    orientation: str
+    duration: int
+    image: dict[str, Any] | None
+    callback_url: str | None
+
+
+class WishRow(NamedTuple):
+    """What a job asked for, and its last attempt (:class:`jobs.looked_for.Wish`)."""
+
+    id: int
+    fingerprint: str
+    attempt_id: int | None
+
+
+class LoadedJob(NamedTuple):
+    """A job that a load compares with the manifest.
+
+    Attributes:
+        paid: it has a video, or anything was sent for it that may have been made.
+        left: something of it may still become a video.
+    """
+
+    id: int
+    key: str
+    key_from_content: bool
+    row: int
+    fingerprint: str
+    kind: str
+    prompt: str
+    orientation: str
+    duration: int
+    image: dict[str, Any] | None
+    callback_url: str | None
+    campaign: str | None
+    priority: int
+    cells: dict[str, str]
+    manifest_fingerprint: str | None
+    in_manifest: bool
+    state: str
+    attempt_id: int | None
+    retries: int
+    due_at: datetime | None
+    held_back: str | None
+    held_back_by: str | None
+    held_beneath: str | None
+    overruled_at: datetime | None
+    handed: bool
+    named: bool
+    video_url: str | None
+    error_kind: str | None
+    error: str | None
+    completed_at: datetime | None
+    paid: bool
+    left: bool
+
+
+class IncomingRow(NamedTuple):
+    """A row of the manifest on its way in (:data:`jobs.store.incoming.INCOMING`)."""
+
+    key: str
+    key_from_content: bool
+    row: int
+    fingerprint: str
+    kind: str
+    prompt: str
+    orientation: str
+    duration: int
+    image: dict[str, Any] | None
+    callback_url: str | None
+    campaign: str | None
+    priority: int
+    cells: dict[str, str]
+
+
+class FreshJob(NamedTuple):
+    """A job that this load added."""
+
+    id: int
+    key: str
+    key_from_content: bool
+    row: int
+    fingerprint: str
+    kind: str
+    prompt: str
+    orientation: str
+    duration: int
+    image: dict[str, Any] | None
+    callback_url: str | None
+    campaign: str | None
+    priority: int
+    cells: dict[str, str]
+    manifest_fingerprint: str | None
+    in_manifest: bool
+
+
+class FreshRequest(NamedTuple):
+    """A job that this load added, and what it asks for."""
+
+    id: int
+    fingerprint: str
+
+
+class MovedFailure(NamedTuple):
+    """A failed job whose key is gone from its manifest, or asks for something else there.
+
+    Attributes:
+        left: something of it may still become a video.
+    """
+
+    id: int
+    key: str
+    row: int
+    manifest_fingerprint: str | None
+    fingerprint: str
+    prompt: str
+    orientation: str
+    duration: int
+    image: dict[str, Any] | None
+    callback_url: str | None
+    left: bool
+
+
+class MovedVideo(NamedTuple):
+    """A job that is not failed, whose key is gone or asks for something else.
+
+    Attributes:
+        has_video: or may still get one that is paid for.
+        absent: its key is gone.
+    """
+
+    id: int
+    key: str
+    row: int
+    manifest_fingerprint: str | None
+    fingerprint: str
+    prompt: str
+    orientation: str
+    duration: int
+    image: dict[str, Any] | None
+    callback_url: str | None
+    has_video: bool
+    absent: bool
+
+
+class KeyHolder(NamedTuple):
+    """The job that has a key, and what it asks for."""
+
+    id: int
+    manifest_fingerprint: str | None
+    fingerprint: str
+    prompt: str
+    orientation: str
+    duration: int
+    image: dict[str, Any] | None
+    callback_url: str | None
+
+
+class KeyedState(NamedTuple):
+    """A job's key and state."""
+
+    id: int
+    key: str
+    state: str
+
+
+class PartCount(NamedTuple):
+    """How many of some jobs stand alike, and how many of these have no file here."""
+
+    batch_id: int
+    state: str
+    held_back: str | None
+    jobs: int
+    unfiled: int
+
+
+class StandingJob(NamedTuple):
+    """How a job stands towards being bought again, with its live attempt where it has one."""
+
+    id: int
+    state: str
+    held_back: str | None
+    in_manifest: bool
+    live: str | None
+    live_id: int | None
+    accepted_at: datetime | None
+    price_micros: int | None
+
+
+class UnfiledJob(NamedTuple):
+    """A completed job whose file is not here."""
+
+    batch_id: int
+    id: int
+    attempt_id: int
+    name: str
+    key: str
+    video_url: str
+    generation_id: str
+    tries: int
+    path: str | None
