@@ -27,12 +27,12 @@ class _Piece(NamedTuple):
     then: Callable[[Any], None] | None
     future: asyncio.Future[Any]
 
-    def tell(self, result: Any) -> BaseException | None:
-        """Tell that it is durable; returns what was wrong with that: the others hear of theirs."""
+    def told(self, result: Any) -> Exception | None:
+        """Tell what was done; returns the error of whoever was told, for the one who waits."""
         try:
             if self.then is not None:
                 self.then(result)
-        except Exception as error:  # noqa: BLE001 - it reaches the one who waits
+        except Exception as error:  # noqa: BLE001 - the others must be woken all the same
             return error
         return None
 
@@ -128,14 +128,14 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - it reaches everyone who waits
             self._rollback()
             outcomes = [(piece, None, self._plain(error)) for piece in queue]
-        for piece, result, undone in outcomes:
-            failure = undone or piece.tell(result)
+        for piece, result, failure in outcomes:
+            trouble = piece.told(result) if failure is None else failure
             if piece.future.done():  # its task was cancelled; the work stands all the same
                 continue
-            if failure is None:
+            if trouble is None:
                 piece.future.set_result(result)
             else:
-                piece.future.set_exception(failure)
+                piece.future.set_exception(trouble)
 
     def _in_savepoint(self, work: Work) -> tuple[Any, BaseException | None]:
         execute = driver(self._connection).execute

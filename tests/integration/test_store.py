@@ -107,6 +107,54 @@ def test_work_is_done_although_the_one_who_waits_is_cancelled(store: Store) -> N
     assert held(store) == 5
 
 
+def test_what_was_done_is_told_before_any_other_task_runs(store: Store) -> None:
+    """Once durable, and also where nobody waits any more; never of what was taken back.
+
+    What the engine remembers of its purchases does not lag behind what others do meanwhile.
+    """
+    told: list[object] = []
+
+    def half(connection: Connection) -> None:
+        add(1000)(connection)
+        raise KeyError("half done")
+
+    async def first() -> None:
+        told.append(("first", await store.commit(held_by)))
+
+    def held_by(connection: Connection) -> int:
+        add(1)(connection)
+        return 1
+
+    def then(result: object) -> None:
+        told.append(("then", result, held(store)))
+
+    async def main() -> None:
+        waiting = asyncio.create_task(first())
+        cancelled = asyncio.create_task(store.commit(held_by, then))
+        failed = asyncio.create_task(store.commit(half, then))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        await asyncio.gather(waiting, cancelled, failed, return_exceptions=True)
+
+    asyncio.run(main())
+    assert told == [("then", 1, 2), ("first", 1)]
+
+
+def test_an_error_in_what_is_told_reaches_the_one_who_waits(store: Store) -> None:
+    """The others are woken all the same: nobody waits for ever for what is durable."""
+
+    def broken(result: object) -> None:
+        raise KeyError(result)
+
+    async def main() -> list[object]:
+        told = store.commit(add(1), broken)
+        return await asyncio.gather(told, store.commit(add(2)), return_exceptions=True)
+
+    results = asyncio.run(main())
+    assert isinstance(results[0], KeyError)
+    assert held(store) == 3
+
+
 def test_a_reader_sees_one_moment_and_is_not_blocked(store: Store) -> None:
     """While a writer is in the middle of a transaction, readers see the last commit."""
     seen: list[int] = []

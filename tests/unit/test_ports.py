@@ -1,0 +1,43 @@
+"""The SQLite store answers what the engine asks of its store (jobs/ports)."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+from support.blank import blank
+
+from jobs.ports import JobStore
+from jobs.store import Store
+
+ROLES = [
+    name
+    for name, value in inspect.getmembers(JobStore, lambda value: isinstance(value, property))
+    if name != "path"
+]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> JobStore:
+    blank(tmp_path / "b.db")
+    return Store(tmp_path / "b.db")
+
+
+def test_there_are_roles() -> None:
+    """So that the tests below look at something."""
+    assert {"account", "purchases"} <= set(ROLES)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_has_the_methods_of_its_protocol_and_no_others(role: str, store: JobStore) -> None:
+    """What the engine may ask stands in one place, with the same parameters."""
+    protocol = inspect.signature(getattr(JobStore, role).fget, eval_str=True).return_annotation
+    implemented = type(getattr(store, role))
+
+    def methods(of: type) -> dict[str, list[str]]:
+        return {
+            name: list(inspect.signature(function).parameters)
+            for name, function in inspect.getmembers(of, inspect.isfunction)
+            if not name.startswith("_")
+        }
+
+    assert methods(implemented) == methods(protocol)
