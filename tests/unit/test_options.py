@@ -102,6 +102,7 @@ def test_it_is_a_flag_of_its_commands(name: str, one: Option) -> None:
     assert isinstance(flag, Flag)
     assert (flag.help, flag.group, flag.hidden) == (one.help, one.group, one.hidden)
     assert f"--{one.flag}" in flag.opts
+    assert not one.variable or flag.envvar == one.variable
     if isinstance(flag.type, click.IntRange | click.FloatRange):
         assert (flag.type.min, flag.type.max) == (one.least, one.most)
     else:
