@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from support.clock import HandClock
+from support.policies import policy
 
 from jobs.answers import Answers
 from jobs.looked_for import LookedFor
 from jobs.pace import Durations
-from jobs.policy import RunPolicy
 from jobs.ports.purchases import Answer
 from jobs.provider import Accepted, InDoubt, RefusalCause, Refused, Throttled, Unsent
 
@@ -44,7 +44,7 @@ def kept(outcome: Any) -> tuple[Answer, frozenset[int]]:
     context: Any = SimpleNamespace(
         store=SimpleNamespace(purchases=purchases),
         clock=HandClock(),
-        policy=RunPolicy(),
+        policy=policy(),
         durations=Durations(),
         looked_for=looked_for,
         chance=random.Random(1),
