@@ -95,3 +95,15 @@ def test_the_index_lists_every_page(folder: str, project: Path) -> None:
     pages = {page.name for page in (project / folder).glob("*.md")} - {"README.md"}
     index = (project / folder / "README.md").read_text(encoding="utf-8")
     assert {page for page in pages if f"({page})" not in index} == set()
+
+
+def test_the_files_that_the_architecture_names_are_there(project: Path) -> None:
+    """A newcomer finds what is named, from the project's root or beside the file named before."""
+    page = (project / "docs" / "architecture.md").read_text(encoding="utf-8")
+    page = page.partition("## What is still to be moved")[0]
+    named = {
+        word for word in re.findall(r"`([\w/*.]+/[\w/*.]*)`", page) if not word.startswith("*")
+    }
+    roots = [project, project / "batchsora", project / "jobs"]
+    assert len(named) > 20
+    assert {name for name in named if not any([*root.glob(name)] for root in roots)} == set()
