@@ -1,5 +1,6 @@
 """Settings: read once at the edge, frozen, and passed down; and where the token is found."""
 
+import ipaddress
 import logging
 import os
 import stat
@@ -14,9 +15,6 @@ log = logging.getLogger(__name__)
 
 DEFAULT_DATABASE = "batchsora.db"
 DEFAULT_BASE_URL = "https://platform.runblob.io"
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
-"""Names of this machine, in addresses."""
-
 LONGEST_TOKEN = 4096
 TOKEN_VARIABLE = "RUNBLOB_API_KEY"  # noqa: S105 - its name
 
@@ -128,13 +126,21 @@ def _api_address(url: str) -> str:
     return url.rstrip("/")
 
 
+def is_loopback(host: str) -> bool:
+    """Check whether a host, as an address names it, is this machine and no other."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def is_here(address: str) -> bool:
-    """Say whether a web address is this machine's."""
+    """Check whether a web address is this machine's."""
     try:
         parts = urlsplit(address)
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and parts.hostname in LOOPBACK
+    return parts.scheme in ("http", "https") and is_loopback(parts.hostname or "")
 
 
 def origin_of(base_url: str) -> str:

@@ -19,7 +19,7 @@ from batchsora.app.databases import made_side_folder
 from batchsora.app.loading import Caps
 from batchsora.app.session import Hooks
 from batchsora.children import open_browser
-from batchsora.settings import Settings, SettingsError
+from batchsora.settings import Settings, SettingsError, is_loopback
 from batchsora.web.app import create_app
 from batchsora.web.connections import BACKLOG, bounded
 from batchsora.web.desk import opened
@@ -126,7 +126,7 @@ def serve(
         app = create_app(desk, names, password, webhooks, tell=opening)
         if webhooks is not None:
             _tell(webhooks, settings, say)
-        if not _is_local(terms.host):
+        if not is_loopback(_numbers(terms.host)):
             say("put a server with TLS in front of it: here the password travels as it is")
         if terms.browser and password is not None:
             open_browser(address)
@@ -187,7 +187,7 @@ def _check_password(settings: Settings, terms: WebTerms, password: str | None) -
     """
     if password is not None:
         return
-    if not _is_local(terms.host):
+    if not is_loopback(_numbers(terms.host)):
         raise SettingsError(
             f"--host {terms.host} is reached by other machines, so the page needs a password: put "
             f"one of {SHORTEST} characters or more into {PASSWORD}, or into a file that "
@@ -226,13 +226,6 @@ def _password(terms: WebTerms) -> str | None:
     if found is not None and len(found) < SHORTEST:
         raise SettingsError(f"the password in {where} is shorter than {SHORTEST} characters")
     return found
-
-
-def _is_local(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(_numbers(host)).is_loopback
-    except ValueError:
-        return False
 
 
 def _numbers(host: str) -> str:
