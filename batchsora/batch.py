@@ -117,7 +117,7 @@ class Batch:
     def plan(
         self, *, max_in_flight: int = USUAL.max_in_flight, rate: float = USUAL.rate
     ) -> dict[str, Any]:
-        """Say what would be bought, as ``plan --json`` does; nothing is written or paid.
+        """Return what would be bought, as ``plan --json`` does; nothing is written or paid.
 
         Raises:
             ManifestError: the manifest can't be read.
@@ -208,7 +208,7 @@ class Batch:
         return work.report()
 
     def status(self) -> dict[str, Any]:
-        """Say where the batch stands, as one entry of ``batches`` in ``status --json``.
+        """Return where the batch stands, as one entry of ``batches`` in ``status --json``.
 
         Raises:
             NotFoundError: it was not loaded yet.
@@ -277,7 +277,7 @@ class _Work(threading.Thread):
             self._error = error
 
     def report(self) -> RunReport:
-        """Give what came of it, or raise what went wrong."""
+        """Return what came of it, or raise what went wrong."""
         if self._report is None:
             raise self._error or RuntimeError("the run ended without a word")
         return self._report

@@ -57,7 +57,7 @@ class Configuration:
     tables: Mapping[str, Mapping[str, Any]]
 
     def values(self, command: str) -> dict[str, Any]:
-        """Give what counts for a command, by key."""
+        """Return what counts for a command, by key."""
         shared = {
             key: value
             for key, value in self.shared.items()

@@ -18,7 +18,7 @@ class KeychainError(Exception):
 
 
 def read(origin: str) -> str | None:
-    """Give the token that is kept for an API; None when there is none, or no keyring.
+    """Return the token that is kept for an API; None when there is none, or no keyring.
 
     A keyring that is locked or broken is as good as none, with a warning: the token may still come
     from elsewhere.

@@ -50,7 +50,7 @@ def _shortened(text: str, most: int) -> str:
 
 
 def _alone(key: str) -> bool:
-    """Say whether no other key that is alone can stand for the same file."""
+    """Return whether no other key that is alone can stand for the same file."""
     upper = unicodedata.normalize("NFKC", key.upper())
     folded = unicodedata.normalize("NFKC", upper.casefold())
     return folded == key and not _HASHED.fullmatch(key)

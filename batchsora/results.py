@@ -26,7 +26,7 @@ class RunReport:
 
     @property
     def done(self) -> bool:
-        """Say whether every row has its video."""
+        """Return whether every row has its video."""
         return self.exit == Exit.DONE
 
 
@@ -58,7 +58,7 @@ class JobResult:
     _json: dict[str, Any] = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give one flat record: the manifest's own columns, then those of ``jobs --json``."""
+        """Return one flat record: the manifest's own columns, then those of ``jobs --json``."""
         return {**self.cells, **self._json}
 
 

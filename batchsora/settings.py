@@ -55,7 +55,7 @@ class Settings:
 
     @property
     def strange(self) -> bool:
-        """Say whether nobody here named this address as the one to send a token to."""
+        """Return whether nobody here named this address as the one to send a token to."""
         return self.found_address and self.origin != origin_of(DEFAULT_BASE_URL)
 
 

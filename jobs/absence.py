@@ -138,7 +138,7 @@ def _alike(
 
 
 def _gap(doubt: Suspect, reading: Reading, known: Container[str]) -> str:
-    """Say why a reading can't show that a doubt is absent; empty where it can."""
+    """Return why a reading can't show that a doubt is absent; empty where it can."""
     if not reading.covers(doubt.wide_from):
         return "the list could not be read far enough back"
     if _unreadable(reading.generations, known, doubt.wide_from):
@@ -147,7 +147,7 @@ def _gap(doubt: Suspect, reading: Reading, known: Container[str]) -> str:
 
 
 def _unreadable(generations: Sequence[Generation], known: Container[str], since: datetime) -> bool:
-    """Say whether an entry since then hides its prompt or its time, and so what it is."""
+    """Return whether an entry since then hides its prompt or its time, and so what it is."""
     for generation in generations:
         created = generation.created_at
         if created is not None and created < since - DISORDER:

@@ -52,7 +52,7 @@ class Reading:
     to_the_end: bool
 
     def covers(self, since: datetime) -> bool:
-        """Say whether everything that was created since is in it; ``since`` in provider's time."""
+        """Check whether all that was created since is in it; ``since`` in the provider's time."""
         if not self.whole:
             return False
         return self.to_the_end or _past(self.generations, since)
@@ -267,7 +267,7 @@ def _reading(
 
 
 def _past(generations: Sequence[Generation], since: datetime) -> bool:
-    """Say whether the last entries are all older: one alone could stand in the wrong place."""
+    """Return whether the last entries are all older: one alone could stand in the wrong place."""
     times = [g.created_at for g in generations[-OVERLAP:] if g.created_at is not None]
     return bool(times) and len(generations) >= OVERLAP and max(times) < since
 

@@ -40,7 +40,7 @@ class Audit:
 
     @property
     def difference(self) -> int | None:
-        """Say how much more the balance fell than our ledger charged; less than 0: refunds."""
+        """Return how much more the balance fell than our ledger charged; less than 0: refunds."""
         return None if self.fell_by is None else self.fell_by - self.charged_since
 
 

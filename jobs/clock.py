@@ -65,11 +65,11 @@ class Clock(Protocol):
     """What the engine asks of time."""
 
     def now(self) -> datetime:
-        """Give the wall-clock time, aware, in UTC; it may jump either way."""
+        """Return the wall-clock time, aware, in UTC; it may jump either way."""
         ...
 
     def monotonic(self) -> float:
-        """Give seconds that only move forward, for durations."""
+        """Return seconds that only move forward, for durations."""
         ...
 
     def boot(self) -> str | None:
@@ -115,11 +115,11 @@ class SystemClock:
     """The machine's own clocks."""
 
     def now(self) -> datetime:
-        """Give the wall-clock time in UTC."""
+        """Return the wall-clock time in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Give the monotonic clock's seconds."""
+        """Return the monotonic clock's seconds."""
         return time.monotonic()
 
     def boot(self) -> str | None:

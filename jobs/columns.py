@@ -52,7 +52,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Give the stored time its zone back."""
+        """Return the stored time with its zone."""
         del dialect
         return None if value is None else value.replace(tzinfo=UTC)
 

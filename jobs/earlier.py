@@ -239,7 +239,7 @@ def _compared(
 
 
 def _unread(found: Sequence[tuple[WantedRow, Generation]]) -> str:
-    """Say what rows wait for whose letters the list may show in any way."""
+    """Return what rows wait for whose letters the list may show in any way."""
     if not found:
         return ""
     row, generation = found[0]

@@ -84,7 +84,7 @@ class Situation:
 
     @property
     def money_may_come(self) -> bool:
-        """Say whether it is the balance that stands in the way, and is waited for."""
+        """Return whether it is the balance that stands in the way, and is waited for."""
         blocked = (self.blocked or {}).values()
         return self.waits_for_funds and any(Blocked.BALANCE in why for why in blocked)
 
@@ -97,7 +97,7 @@ def serves(now: Situation) -> bool:
 
 
 def verdict(now: Situation) -> Ending | None:  # noqa: C901, PLR0911 - one line a reason, in order
-    """Say how the run is over, or None when it goes on.
+    """Return how the run is over, or None when it goes on.
 
     A submission under way is always waited for: its answer is worth money. What is paid for is
     polled to its end, and what is in doubt is looked for until it is settled or only a person can

@@ -53,7 +53,7 @@ class Funds:
 
     @property
     def age(self) -> float:
-        """Give the seconds since the last reading, or its refusal; infinite before the first."""
+        """Return the seconds since the last reading, or its refusal; infinite before the first."""
         return float("inf") if self._read_at is None else self._clock.monotonic() - self._read_at
 
     def want(self) -> None:

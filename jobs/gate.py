@@ -203,12 +203,12 @@ class Gate:
 
     @property
     def closed_for(self) -> float:
-        """Give the seconds until the next request may be sent."""
+        """Return the seconds until the next request may be sent."""
         return float(max(0.0, self._open_at - self._clock.monotonic()))
 
     @property
     def shut_for(self) -> float:
-        """Give the seconds until the next submission may be sent: those in doubt stop no reads."""
+        """Return the seconds until the next submission may leave: doubts stop no reads."""
         return max(self.closed_for, self._probe_at - self._clock.monotonic())
 
     @property
@@ -228,7 +228,7 @@ class Gate:
 
     @property
     def out_of_reach_for(self) -> float:
-        """Give the seconds since the provider last answered, 0 when it does."""
+        """Return the seconds since the provider last answered, 0 when it does."""
         return self._answers.lasting(self._clock.monotonic())
 
     @property
@@ -237,7 +237,7 @@ class Gate:
         return self._submissions.is_over(self._clock.monotonic())
 
     def waits_for(self, now: datetime) -> str:
-        """Say what every submission waits for, until when and why; nothing for a short wait."""
+        """Return what every submission waits for, until when and why; nothing for a short wait."""
         closed = self.shut_for
         if closed <= 0:
             return ""
@@ -250,7 +250,7 @@ class Gate:
 
     @property
     def words(self) -> str:
-        """Give the provider's words for the last wait."""
+        """Return the provider's words for the last wait."""
         return self._why
 
     async def pause(self, seconds: float) -> bool:

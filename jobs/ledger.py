@@ -42,17 +42,17 @@ class Budget:
 
     @property
     def used(self) -> int:
-        """Say how much of the cap is used up."""
+        """Return how much of the cap is used up."""
         return self.charged - self.refunded + self.held
 
     @property
     def scope(self) -> Scope:
-        """Say what the cap is over."""
+        """Return what the cap is over."""
         return Scope(self.key.partition(":")[0])
 
     @property
     def room(self) -> int | None:
-        """Say how much may still be held; None when there is no cap."""
+        """Return how much may still be held; None when there is no cap."""
         return None if self.cap is None else self.cap - self.used
 
 
@@ -87,7 +87,7 @@ class Refunds(StrEnum):
     ALL = "all"
 
     def covers(self, kind: FailureKind) -> bool:
-        """Say whether a failure of this kind is refunded."""
+        """Return whether a failure of this kind is refunded."""
         own = kind in (FailureKind.SYSTEM, FailureKind.TIMEOUT)
         return self is Refunds.ALL or (self is Refunds.SYSTEM and own)
 

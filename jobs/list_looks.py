@@ -135,7 +135,7 @@ class ListLooks:
         return not seen  # a short page is no end
 
     def _places(self, listed: Mapping[str, Due]) -> tuple[dict[str, int], int]:
-        """Say where generations should stand in the list just now, and how unsure that is."""
+        """Return where generations should stand in the list just now, and how unsure that is."""
         numbers = [item.attempt_id for item in listed.values()]
         found = self._store.updates.places(numbers)
         places = {

@@ -65,7 +65,7 @@ class Pacer:
         self._at = clock.monotonic()
 
     def available(self) -> int:
-        """Say how many submissions may start now."""
+        """Return how many submissions may start now."""
         if self._rate <= 0:
             return self.UNLIMITED
         now = self._clock.monotonic()
@@ -79,7 +79,7 @@ class Pacer:
             self._tokens -= count
 
     def seconds_to_next(self) -> float:
-        """Say when the next submission may start; never so soon that waiting becomes spinning."""
+        """Return when the next submission may start; never so soon that waiting is spinning."""
         if self._rate <= 0 or self._tokens >= 1:
             return 0.0
         return max(0.01, (1 - self._tokens) / self._rate)
@@ -123,7 +123,7 @@ class Durations:
         self.unfinished[kind].append(seconds)
 
     def earliest(self, kind: str) -> float:
-        """Say how many seconds old a generation is before it may be done; 0 while nobody knows.
+        """Return how many seconds old a generation is before it may be done; 0 while nobody knows.
 
         It is less than the shortest that was seen, so that it shrinks when they become shorter:
         where all take about the same, it lies between those seen unfinished and those finished.
@@ -167,7 +167,7 @@ class Announcements:
 def look_delay(
     age: float, interval: float, seen: Generation | None = None, earliest: float = 0.0
 ) -> float:
-    """Say how many seconds to let pass before the next look at a generation.
+    """Return how many seconds to let pass before the next look at a generation.
 
     Args:
         age: seconds since it was accepted.

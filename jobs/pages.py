@@ -13,7 +13,7 @@ LIST_FROM = 3
 def next_page(
     places: Mapping[str, int], limit: int, unsure: int = 0, fewest: int = LIST_FROM
 ) -> tuple[int | None, list[str]]:
-    """Say where the page begins that shows the newest of some generations, and which those are.
+    """Return where the page begins that shows the newest of some generations, and which those are.
 
     Args:
         places: where in the list each generation is expected, from 0.

@@ -56,5 +56,5 @@ class RunPolicy:
 
     @property
     def send_within(self) -> timedelta:
-        """Give the patience of an intent as a duration."""
+        """Return the patience of an intent as a duration."""
         return timedelta(seconds=self.send_patience)

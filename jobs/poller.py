@@ -338,7 +338,7 @@ class Poller:
     def _age(
         self, attempt: UnendedAttempt, created_at: datetime | None, now: datetime
     ) -> timedelta:
-        """Say how old a generation is, by our clock and by the provider's, the lesser of the two.
+        """Return how old a generation is: the lesser of its ages by our clock and the provider's.
 
         A clock of ours that was set forward must not make a video of minutes overdue; nor one that
         was ahead when it was accepted, or a time that moves, a video that is never overdue.
@@ -354,7 +354,7 @@ class Poller:
         return max(known, theirs if ours < timedelta(0) else min(ours, theirs))
 
     def _known_for(self, attempt_id: int) -> timedelta:
-        """Say for how long this run has looked at one: so old it is at least, by any clock."""
+        """Return for how long this run has looked at one: so old it is at least, by any clock."""
         at = self._clock.monotonic()
         return timedelta(seconds=at - self._known_since.get(attempt_id, at))
 
@@ -372,7 +372,7 @@ class Poller:
         return max(next_look_at, now + timedelta(seconds=interval))
 
     def _next_try(self, item: Due, now: datetime) -> datetime:
-        """Say when one in trouble is looked at again: ever more rarely, at the end of patience."""
+        """Return when one in trouble is looked at again: ever more rarely."""
         interval = self._policy.poll_interval
         delay = self._troubles.delay(item.attempt_id, interval)
         next_try = min(now + timedelta(seconds=delay), item.accepted_at + self._patience)
@@ -380,7 +380,7 @@ class Poller:
 
 
 def _moved(attempt: UnendedAttempt, seen: Generation) -> bool:
-    """Say whether a look shows something new of a generation that goes on."""
+    """Return whether a look shows something new of a generation that goes on."""
     before = (attempt.percent, attempt.queue_position, attempt.said_state)
     return before != (seen.percent, seen.queue_position, seen.said_state) or (
         seen.phase is GenerationPhase.PROCESSING and attempt.job_state == JobState.PENDING

@@ -267,11 +267,11 @@ class Provider(Protocol):
 
     @property
     def clock_ahead(self) -> timedelta | None:
-        """Say how far the provider's clock is ahead of ours by its last answer; None: unknown."""
+        """Return by how much the provider's clock is ahead, by its last answer; None: unknown."""
         ...
 
     def kind(self, request: GenerationRequest) -> Kind:
-        """Say which price the request has."""
+        """Return which price the request has."""
         ...
 
     async def submit(

@@ -165,7 +165,7 @@ async def look_for(
 
 
 def _trouble(suspect: Suspect, reading: Reading, known: Searched, grace: timedelta) -> str:
-    """Say why a reading proves nothing of a doubt; empty where it shows all that we know."""
+    """Return why a reading proves nothing of a doubt; empty where it shows all that we know."""
     if not reading.covers(suspect.wide_from):
         return f"the list could not be read back to {suspect.wide_from:%Y-%m-%d %H:%M} without gaps"
     if not (known.ours or known.expected or (reading.to_the_end and known.any_ours)):

@@ -146,7 +146,7 @@ class Scheduler:
         return Ending(Reason.UNDECIDED, refused.message)
 
     def _wanted(self) -> int:
-        """Say how many submissions may start; some together, so that they share a transaction."""
+        """Return how many submissions may start; some together: they share a transaction."""
         under_way = len(self._sending)
         if self._funds.wanted:  # what is bought beside it would hide what a doubt cost
             return 0
@@ -203,7 +203,7 @@ class Scheduler:
 
     @property
     def sending(self) -> Collection[asyncio.Task[None]]:
-        """Give the submissions that are under way."""
+        """Return the submissions that are under way."""
         return self._sending
 
     def abandon(self) -> None:

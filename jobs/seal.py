@@ -114,7 +114,7 @@ def _make(path: Path) -> None:
 
 
 def _rename_new(draft: Path, path: Path) -> None:
-    """Give a file its name unless that is taken; one command at a time, as renaming replaces."""
+    """Name a file unless the name is taken; one command at a time, as renaming replaces."""
     number = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(number, fcntl.LOCK_EX)

@@ -40,7 +40,7 @@ _PLAIN_NAME: Final = re.compile(r'"([a-z_][a-z0-9_]*)"')
 
 
 def guard(connection: sqlite3.Connection) -> None:
-    """Give a connection the defences that SQLite has against a file that was tampered with.
+    """Turn on the defences that SQLite has against a file that was tampered with.
 
     ``SQLITE_DBCONFIG_DEFENSIVE`` can be set from Python 3.12 on; memory-mapped reading is off by
     default.

@@ -119,7 +119,7 @@ class Suspect:
         return self.sent_from + self.offset.least - margin
 
     def fits(self, created_at: datetime, grace: timedelta) -> bool:
-        """Say whether a creation lies in its narrow window.
+        """Return whether a creation lies in its narrow window.
 
         A late acceptance may take a grace, and what has been voided is watched for longer.
         """

@@ -363,7 +363,7 @@ class Review(Base, table=True):
 
 
 def table(model: type[Base]) -> Table:
-    """Give the Core table of a model."""
+    """Return the Core table of a model."""
     found: Table = model.__table__  # type: ignore[attr-defined]
     return found
 

@@ -48,12 +48,12 @@ def unescaped(text: str) -> str:
 
 
 def same_text(one: str, other: str) -> bool:
-    """Say whether two prompts are equal after folding."""
+    """Return whether two prompts are equal after folding."""
     return text_key(one) == text_key(other)
 
 
 def prompt_key(prompt: str) -> str:
-    """Give prompts that are the same text the same short key, for an index."""
+    """Return a short key for an index, the same for prompts that are the same text."""
     return hashlib.sha256(text_key(prompt).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 

@@ -20,7 +20,7 @@ STILL_SEEN = "runs still look at it, and take its video if it finishes before it
 
 
 def patience(clock: Clock) -> Patience:
-    """Say from when on a generation may be given up that no run has given up yet."""
+    """Return from when on a generation may be given up that no run has given up yet."""
     return Patience(clock.now(), timedelta(seconds=RunOptions().generation_timeout))
 
 

@@ -26,7 +26,7 @@ _ADDRESS: Final = re.compile(r"[!-~]{1,1500}")
 
 
 def callback_path(database: Path) -> str:
-    """Give the path for callbacks of a database; its secret is made when it is first asked for.
+    """Return the path for callbacks of a database; its secret is made when it is first asked for.
 
     Raises:
         SettingsError: the file of the secret can't be read or made.
@@ -60,7 +60,7 @@ def _make(path: Path) -> str:
 
 
 def callback_url(base: str, settings: Settings) -> str:
-    """Give the address that a run names to the provider.
+    """Return the address that a run names to the provider.
 
     Args:
         base: under which the page is reached from outside, as ``https://videos.example``.
@@ -79,17 +79,17 @@ def callback_url(base: str, settings: Settings) -> str:
 
 
 def api_is_here(settings: Settings) -> bool:
-    """Say whether the API is on this machine, as a sandbox is."""
+    """Return whether the API is on this machine, as a sandbox is."""
     return settings.sandbox or is_here(settings.base_url)
 
 
 def webhook_secret() -> str | None:
-    """Give what callbacks are signed with; None where nothing is set."""
+    """Return what callbacks are signed with; None where nothing is set."""
     return os.environ.get(WEBHOOK_SECRET) or None
 
 
 def _is_base(base: str, *, here: bool) -> bool:
-    """Say whether an address can be called by the provider; ``here``: it is on this machine."""
+    """Return whether an address can be called by the provider; ``here``: it is on this machine."""
     try:
         parts = urlsplit(base)
         host, _ = parts.hostname, parts.port

@@ -59,7 +59,7 @@ def shares(batch: BatchStatus) -> list[Share]:
 
 
 def used_percent(budget: Budget) -> float:
-    """Say how much of a cap is charged or held, for its bar."""
+    """Return how much of a cap is charged or held, for its bar."""
     if not budget.cap:
         return 0.0
     return min(100.0, 100 * budget.used / budget.cap)

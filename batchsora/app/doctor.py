@@ -82,7 +82,7 @@ def wrong(name: str, found: str, remedy: str, code: Exit = Exit.USAGE) -> Check:
 
 
 def exit_of_checks(checks: Iterable[Check]) -> Exit:
-    """Say which exit the problems mean, in the order of design.md."""
+    """Return which exit the problems mean, in the order of design.md."""
     codes = {check.exit for check in checks if check.state is State.PROBLEM}
     return next((code for code in _ORDER if code in codes), Exit.DONE)
 
@@ -90,7 +90,7 @@ def exit_of_checks(checks: Iterable[Check]) -> Exit:
 def look_for_token(
     settings: Settings, environment: Mapping[str, str]
 ) -> tuple[Token | None, Check]:
-    """Say where the token is; never what it is."""
+    """Return where the token is; never what it is."""
     try:
         token = find_token(settings, environment)
     except SettingsError as error:
@@ -225,7 +225,7 @@ def _dependencies() -> list[str]:
 
 
 def look_at_terminal(environment: Mapping[str, str]) -> Check:
-    """Say how what we print will look."""
+    """Return how what we print will look."""
     encoding = (sys.stdout.encoding or "unknown").lower()
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size((80, 24)).columns

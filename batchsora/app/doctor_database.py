@@ -125,7 +125,7 @@ def _look(connection: sqlite3.Connection, path: Path) -> _Seen:
 
 
 def _place(path: Path) -> Iterator[Check]:
-    """Say where the file lies, where that is a problem."""
+    """Return where the file lies, where that is a problem."""
     if (kind := network_drive(path)) is not None:
         said = f"{path} is on a network drive ({kind}), where two machines could buy the same rows"
         yield wrong("place", said, "copy it to a local disk, --db names it there", Exit.DATABASE)
@@ -136,7 +136,7 @@ def _place(path: Path) -> Iterator[Check]:
 
 
 def _host(account: SimpleNamespace) -> Iterator[Check]:
-    """Say which machine used it last, where that was another one."""
+    """Return which machine used it last, where that was another one."""
     if getattr(account, "host", None) is None:
         return
     if account.run_at is not None:

@@ -39,7 +39,7 @@ class Asker(Protocol):
         """Tell a person something."""
 
     def can_ask(self) -> bool:
-        """Say whether somebody can answer."""
+        """Return whether somebody can answer."""
 
     def confirm(self, question: str) -> bool:
         """Ask yes or no."""
@@ -217,7 +217,7 @@ def _settle_found(
 
 
 def _not_taken(work: EarlierWork) -> Iterator[str]:
-    """Say what could not be taken over by itself, and why."""
+    """Return what could not be taken over by itself, and why."""
     unsure = [match for match in work.matches if not match.sure]
     if unsure:
         names = list(dict.fromkeys(match.generation.id for match in unsure))

@@ -53,7 +53,7 @@ _WHATEVER_ELSE = {
 
 
 def exit_of_error(error: EngineError) -> Exit:
-    """Say which exit an engine's error means."""
+    """Return which exit an engine's error means."""
     database = (
         DatabaseLockedError,
         DatabaseOwnerError,
@@ -71,7 +71,7 @@ def exit_of_run(
     surplus: int = 0,
     guests: Collection[int] = (),
 ) -> Exit:
-    """Say which exit a run means; where several hold, 5, 130, 6, 7, 4 and 3 in this order.
+    """Return which exit a run means; where several hold, 5, 130, 6, 7, 4 and 3 in this order.
 
     Args:
         ending: why the engine stopped.
@@ -102,7 +102,7 @@ def _stopped(ending: Ending, guests: Collection[int]) -> bool:
 
 
 def exit_of_jobs(ending: Ending, jobs: Iterable[JobRow], *, files_wanted: bool) -> Exit:
-    """Say which exit it means how some jobs stand, in the same order as for a run."""
+    """Return which exit it means how some jobs stand, in the same order as for a run."""
     seen = list(jobs)
     states = {job.state for job in seen}
     if ending.reason in _WHATEVER_ELSE:
@@ -120,7 +120,7 @@ def exit_of_jobs(ending: Ending, jobs: Iterable[JobRow], *, files_wanted: bool) 
 
 
 def exit_of_read(error: Exception) -> Exit:
-    """Say which exit a failed read of the API means, outside of a run."""
+    """Return which exit a failed read of the API means, outside of a run."""
     if isinstance(error, TokenRefusedError | BadTokenError):
         return Exit.TOKEN
     passing = isinstance(error, RunBlobError) and error.retryable

@@ -19,7 +19,7 @@ WHY: Final = {
 
 
 def lines(batch: BatchStatus, reasons: Collection[HeldBack] = tuple(HeldBack)) -> Iterator[str]:
-    """Say what of a batch is held back, why, and what to type."""
+    """Return what of a batch is held back, why, and what to type."""
     for reason, count in batch.held_back.items():
         if reason not in reasons:
             continue
@@ -45,13 +45,13 @@ def _way_on(reason: HeldBack, name: str) -> str:
 
 
 def paused(name: str) -> str:
-    """Say what it means for its rows that a batch is paused, and what to type."""
+    """Return what it means for its rows that a batch is paused, and what to type."""
     resume = f"'batchsora resume {quote(name)}'"
     return f"{name} is paused, so nothing of it is bought: {resume} continues it"
 
 
 def reason_of(job: JobRow) -> HeldBack | None:
-    """Say why a job is held back; None where it is not."""
+    """Return why a job is held back; None where it is not."""
     if job.held_back is None or job.state != JobState.QUEUED:
         return None
     return HeldBack(job.held_back)

@@ -16,7 +16,7 @@ class Interrupts:
         self.asked = False
 
     def between(self, items: Iterable[T]) -> Iterator[T]:
-        """Give items, and stop before the next one when asked to.
+        """Return items, and stop before the next one when asked to.
 
         Raises:
             KeyboardInterrupt: a person pressed Ctrl-C.

@@ -308,7 +308,7 @@ _REPLACED = {Scope.BATCH: "budget", Scope.DAY: "budget of the day"}
 
 
 def terms_notes(terms: Terms, kept: TermsKept) -> list[str]:
-    """Say what of the terms was replaced, and what of the configuration does not count."""
+    """Return what of the terms was replaced, and what of the configuration does not count."""
     notes = []
     for name, micros in kept.passed_over.items():
         option = _WORDS.get(name, name.replace("_", "-"))

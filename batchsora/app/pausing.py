@@ -49,7 +49,7 @@ class ToResume:
 
     @property
     def text(self) -> str:
-        """Say how many videos, and for how much."""
+        """Return how many videos, and for how much."""
         return f"{len(self.jobs)} video(s) left to buy, for {self.cost}"
 
     @property

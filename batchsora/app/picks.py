@@ -23,7 +23,7 @@ class Pick:
 
     @property
     def everything(self) -> bool:
-        """Say whether no row is left out."""
+        """Return whether no row is left out."""
         return self.first is None and self.sample is None
 
     @property

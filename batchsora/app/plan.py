@@ -122,7 +122,7 @@ class Plan:
 
     @property
     def to_buy(self) -> Mapping[str, int]:
-        """Give what a run would buy now, by kind."""
+        """Return what a run would buy now, by kind."""
         return (self.picked or self.all).open
 
 
@@ -235,7 +235,7 @@ def _look_at_batch(scratch: Store, plan: Plan, batch_id: int) -> bool:
 
 
 def limits(plan: Plan) -> Iterator[str]:
-    """Say what would stop a run before its end: the cap, or the balance."""
+    """Return what would stop a run before its end: the cap, or the balance."""
     cost = plan.cost(plan.to_buy)
     if cost is None:
         return
@@ -295,7 +295,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
 
 
 def price_source(plan: Plan, kind: str) -> str | None:
-    """Say where a price comes from: what was ``paid`` last, or what was ``announced``."""
+    """Return where a price comes from: what was ``paid`` last, or what was ``announced``."""
     if kind not in plan.prices:
         return None
     return "paid" if kind in plan.paid else "announced"

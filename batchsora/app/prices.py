@@ -38,7 +38,7 @@ ANNOUNCED = (
 
 
 def odd_lines(found: Sequence[Any]) -> list[str]:
-    """Say which kinds were charged an odd price, what it means, and what to type."""
+    """Return which kinds were charged an odd price, what it means, and what to type."""
     return [
         f"{row.kind} cost ${usd_text(row.odd_micros)} once, on {row.odd_at:%Y-%m-%d %H:%M} UTC: "
         f"charged, but its price stays ${usd_text(row.last_micros)} until that is seen again. If "

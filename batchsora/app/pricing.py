@@ -53,7 +53,7 @@ def list_prices(store: Store, teller: Teller) -> None:
 
 
 def set_price(kind: str, usd: str, change: Change) -> None:
-    """Say what a kind costs.
+    """Return what a kind costs.
 
     Raises:
         SettingsError: no price is written like this.

@@ -41,7 +41,7 @@ _SHOWN = (
 
 
 def summary(batches: list[BatchStatus]) -> str:
-    """Say in a few words where batches stand."""
+    """Return in a few words where batches stand."""
     spent = sum(batch.money.charged + batch.money.held for batch in batches)
     caps = [batch.money.cap for batch in batches]
     money = f"${usd_text(spent)}"
@@ -100,7 +100,7 @@ ENDS = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 
 
 def job_words(job: JobRow) -> str:
-    """Say in a few words where a job stands."""
+    """Return in a few words where a job stands."""
     if said := said_words(job):
         return said
     if job.state == JobState.PENDING and job.queue_position is not None:

@@ -22,7 +22,7 @@ def resolve(
     grace: timedelta,
     force: bool,
 ) -> str:
-    """Say which generation a job in doubt is, or that none was made.
+    """Settle which generation a job in doubt is, or that none was made.
 
     Args:
         store: for writing.

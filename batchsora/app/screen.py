@@ -31,7 +31,7 @@ def clean(text: str) -> str:
 
 
 def cells(text: str) -> int:
-    """Say how many cells of a terminal a line takes, where some characters take two or none."""
+    """Return how many cells of a terminal a line takes, where some characters take two or none."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len  # noqa: PLC0415 - for those who see a terminal

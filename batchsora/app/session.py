@@ -70,7 +70,7 @@ class Switch:
                 self._pull()
 
     def bind(self, pull: Callable[[], object] | None) -> None:
-        """Say what stops the run; None when it is over."""
+        """Set what stops the run; None when it is over."""
         with self._lock:
             self._pull = pull
             if pull is not None:

@@ -53,13 +53,13 @@ class Teller(Protocol):
         """Tell a person something."""
 
     def can_ask(self) -> bool:
-        """Say whether somebody can answer."""
+        """Return whether somebody can answer."""
 
     def confirm(self, question: str) -> bool:
         """Ask yes or no."""
 
     def result(self, document: Any, text: Callable[[], str]) -> None:
-        """Give the result."""
+        """Give the result to whoever asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +315,7 @@ def _may_spend(store: Store, sought: Sought, request: StartRequest, teller: Tell
 
 
 def _to_be_spent(store: Store, sought: Sought, request: StartRequest) -> tuple[int, str, bool]:
-    """Say how many jobs would be bought, what for, and whether each batch of them has a cap."""
+    """Return how many jobs would be bought, what for, and whether each batch of them has a cap."""
     overruled = sought.overruled(again=request.options.on_existing == OnExisting.BUY)
     jobs, cost, unpriced, capped = 0, 0, 0, True
     with store.queries.snapshot() as seen:
@@ -351,7 +351,7 @@ def _tell(
 def _give(
     store: Store, batches: list[BatchStatus], code: Exit, reason: Reason, teller: Teller
 ) -> None:
-    """Give scripts the result."""
+    """Write the result for scripts."""
     balance = store.queries.account().balance_micros
     document = status_json(batches, balance, None) | {
         "exit": int(code),

@@ -263,7 +263,7 @@ def sort_out(
 
 
 def spent_text(chosen: Sequence[JobRow]) -> str:
-    """Say what stays spent for attempts that may still finish."""
+    """Return what stays spent for attempts that may still finish."""
     unended = [job for job in chosen if job.attempt_state == AttemptState.ACCEPTED]
     spent = sum(job.attempt_price or 0 for job in unended)
     if not unended:
@@ -280,7 +280,7 @@ def again_text(chosen: Sequence[JobRow]) -> str:
 
 
 def _meant(job: JobRow, wanted: Wanted) -> bool:
-    """Say whether a failure is meant that the person did not name."""
+    """Return whether a failure is meant that the person did not name."""
     return bool(wanted.keys or wanted.kinds) or job.error_kind in PASSING
 
 
@@ -316,7 +316,7 @@ def agree(question: str, teller: Teller, *, consent: bool) -> None:
 
 
 def _room(store: Store, jobs: Sequence[JobRow]) -> str:
-    """Say what the caps of the batches leave, and which are paused."""
+    """Return what the caps of the batches leave, and which are paused."""
     names = {job.batch for job in jobs}
     rooms, paused = [], []
     with store.queries.snapshot() as seen:

@@ -131,7 +131,7 @@ def _state(job: JobRow) -> str:
 def next_step(
     job: JobRow, attempts: Sequence[AttemptRow] = (), *, batch: bool = False
 ) -> str | None:
-    """Say what to type next; None when nothing is left to do.
+    """Return what to type next; None when nothing is left to do.
 
     Args:
         job: as the store gives it.
@@ -163,7 +163,7 @@ def _queued(job: JobRow, key: str) -> str:
 
 
 def _unended(job: JobRow, attempts: Sequence[AttemptRow], key: str) -> str | None:
-    """Say what to do about a failed job of which something paid for may still finish."""
+    """Return what to do about a failed job of which something paid for may still finish."""
     late = [a for a in attempts if a.state == AttemptState.ABANDONED and a.is_surplus]
     if late:
         return (

@@ -106,7 +106,7 @@ def status_text(
 
 
 def twice_text(batch: BatchStatus) -> str:
-    """Say what a batch paid for twice, and where its jobs are named."""
+    """Return what a batch paid for twice, and where its jobs are named."""
     return (
         f"${usd_text(batch.twice)} paid for twice: generations turned up after they had counted "
         "as never made and were bought again; 'batchsora reconcile' names them"

@@ -32,7 +32,7 @@ def keys_text(keys: list[str]) -> str:
 
 
 def some(notes: list[str]) -> list[str]:
-    """Give as many notes as a person reads, and count the rest."""
+    """Return as many notes as a person reads, and a count of the rest."""
     more = len(notes) - SHOWN
     return notes if more <= 0 else [*notes[:SHOWN], f"… and {more} more"]
 
@@ -43,7 +43,7 @@ def gone(keys: list[str]) -> str:
 
 
 def loaded(name: str, report: LoadReport, skipped: list[RowProblem]) -> list[str]:
-    """Say what a load did."""
+    """Return what a load did."""
     parts = [f"{report.added} new"]
     parts += [f"{report.updated} updated"] if report.updated else []
     parts += [f"{report.unchanged} unchanged"] if report.unchanged else []
@@ -71,7 +71,7 @@ def loaded(name: str, report: LoadReport, skipped: list[RowProblem]) -> list[str
 
 
 def paid_before(found: Sequence[Paid]) -> str:
-    """Say how many rows were paid for already, and where."""
+    """Return how many rows were paid for already, and where."""
     names = {paid.batch: paid.at for paid in sorted(found, key=lambda paid: paid.at)}
     batches = keys_text([f"{name!r} ({at:%Y-%m-%d})" for name, at in names.items()])
     several = "batches" if len(names) > 1 else "batch"
@@ -79,7 +79,7 @@ def paid_before(found: Sequence[Paid]) -> str:
 
 
 def wait_or_take(found: Sequence[Paid]) -> str:
-    """Say what can be done about rows that were paid for: where nothing is finished, less."""
+    """Return what can be done about rows that were paid for: where nothing is finished, less."""
     finished = sum(paid.video_url is not None for paid in found)
     if not finished:
         return f"They have no finished video to take, so they wait; {BUY_THEM}"
@@ -108,7 +108,7 @@ _ON = {
 
 
 def waiting(reasons: Mapping[str, int], batch: str) -> Iterable[tuple[str, str]]:
-    """Say what of a plan a run would not buy, and what to type, but for what it says elsewhere."""
+    """Return what of a plan a run would not buy, and what to type."""
     for reason, way_on in _ON.items():
         if reasons.get(reason):
             why = held.WHY[reason] if isinstance(reason, HeldBack) else _ELSEWISE[reason]
@@ -132,7 +132,7 @@ def priced(jobs: Iterable[JobRow | QueuedJob], known: Mapping[str, PriceRow]) ->
 
 
 def cost_text(cost: int, unpriced: int) -> str:
-    """Say what something costs, as far as that is known.
+    """Return what something costs, as far as that is known.
 
     Args:
         cost: of the jobs whose price is known, in micros.
@@ -148,7 +148,7 @@ def question(jobs: int, cost: str) -> str:
 
 
 def no_consent(jobs: int, cost: str) -> str:
-    """Say why nothing was bought."""
+    """Return why nothing was bought."""
     return (
         f"{jobs} video(s) for {cost} are ready, and nobody is here to ask: give a cap with "
         "--budget, or say --yes. The rows are loaded; nothing was bought."
@@ -174,7 +174,7 @@ def no_consent_for_one() -> str:
 
 
 def ended(result: RunResult, skipped: list[RowProblem], folder: Path | None) -> Iterable[str]:
-    """Say how a run ended and what to type next."""
+    """Return how a run ended and what to type next."""
     batches = result.batches
     for batch in batches:
         yield _batch_line(batch)
@@ -268,7 +268,7 @@ _REASONS = {
 def reason(
     ending: Ending, batches: Sequence[BatchStatus], queued: int, command: str = ""
 ) -> Iterable[str]:
-    """Say why a run ended before everything was done, and what to do about it.
+    """Return why a run ended before everything was done, and what to do about it.
 
     Args:
         ending: of the run.
@@ -288,7 +288,7 @@ def reason(
 
 
 def _blocked(batch: BatchStatus, why: Sequence[Blocked], command: str) -> Iterable[str]:
-    """Say what stood in the way of one batch's rest, how full its budget is, and what to type."""
+    """Return what stood in the way of a batch's rest, how full its budget is, and what to type."""
     if not why:
         return
     left = max(1, batch.jobs[JobState.QUEUED] - batch.held)
@@ -297,7 +297,7 @@ def _blocked(batch: BatchStatus, why: Sequence[Blocked], command: str) -> Iterab
 
 
 def stuck(batch: BatchStatus, why: Collection[Blocked]) -> str:
-    """Say why rows of a batch that were asked for are bought by no run, and what to type."""
+    """Return why rows of a batch that were asked for are bought by no run, and what to type."""
     if Blocked.PAUSED in why:
         return held.paused(batch.name)
     return "; ".join([f"in the way of {batch.name}: {_causes(batch, why)}", *_ways_on(batch, why)])
@@ -315,7 +315,7 @@ def _ways_on(batch: BatchStatus, why: Collection[Blocked], command: str = "") ->
 
 
 def _used(batch: BatchStatus, cause: Blocked) -> str:
-    """Say how much of a budget is used; of campaigns, of the one or those that are the fullest."""
+    """Return how much of a budget is used; of campaigns, of the fullest one or ones."""
     budgets = {"": batch.money} if cause is Blocked.BATCH_CAP else {}
     if cause is Blocked.CAMPAIGN_CAP:
         capped = {name: one for name, one in batch.campaigns.items() if one.room is not None}

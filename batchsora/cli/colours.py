@@ -29,7 +29,7 @@ IN_STORY: Final = re.compile(rf"^(?P<before>\S.*: ){_WORD}(?=[,\n]|$)", re.MULTI
 
 
 def wanted() -> bool:
-    """Say whether stdout shows colours, and a person wants them (https://no-color.org)."""
+    """Return whether stdout shows colours, and a person wants them (https://no-color.org)."""
     dumb = os.environ.get("TERM") == "dumb"
     return sys.stdout.isatty() and not dumb and not os.environ.get("NO_COLOR")
 

@@ -63,16 +63,16 @@ class Cli:
             self._options[name] = (value, source)
 
     def option(self, name: str) -> Any:
-        """Give a global option's value."""
+        """Return a global option's value."""
         return self._options.get(name, (None, None))[0]
 
     def source(self, name: str) -> ParameterSource:
-        """Say where a global option comes from."""
+        """Return where a global option comes from."""
         return self._options.get(name, (None, ParameterSource.DEFAULT))[1]
 
     @property
     def json(self) -> bool:
-        """Say whether one JSON document goes to stdout."""
+        """Return whether one JSON document goes to stdout."""
         return bool(self.option("json"))
 
     def expect_json(self, arguments: Sequence[str]) -> None:
@@ -82,17 +82,17 @@ class Cli:
 
     @property
     def verbose(self) -> bool:
-        """Say whether details are wanted."""
+        """Return whether details are wanted."""
         return bool(self.option("verbose"))
 
     @property
     def quiet(self) -> bool:
-        """Say whether only warnings, errors and results are wanted."""
+        """Return whether only warnings, errors and results are wanted."""
         return bool(self.option("quiet"))
 
     @property
     def hooks(self) -> "Hooks":
-        """Give time, chance and checkpoints."""
+        """Return time, chance and checkpoints."""
         from dataclasses import replace
 
         from batchsora.app.session import Hooks
@@ -234,7 +234,7 @@ class Cli:
 
     @staticmethod
     def can_ask() -> bool:
-        """Say whether a person sits at a terminal."""
+        """Return whether a person sits at a terminal."""
         return sys.stdin.isatty() and sys.stderr.isatty()
 
 

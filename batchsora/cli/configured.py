@@ -21,7 +21,7 @@ def option_of(command: click.Command, key: str) -> click.Parameter | None:
 def defaults(
     configuration: "Configuration", command: click.Command, context: click.Context
 ) -> dict[str, Any]:
-    """Give what the file says for a command, as click's ``default_map``.
+    """Return what the file says for a command, as click's ``default_map``.
 
     Raises:
         SettingsError: the command has no such option, or refuses the value; the text names the

@@ -118,7 +118,7 @@ def _group(root: click.Context) -> click.Group:
 def _settings(
     cli: Cli, context: click.Context, manifest: Path | None, checks: "list[Check]"
 ) -> "tuple[Settings | None, list[dict[str, Any]]]":
-    """Say what counts, and where each setting comes from."""
+    """Return what counts, and where each setting comes from."""
     from batchsora.app.doctor import wrong
     from batchsora.config import KEYS
     from batchsora.settings import DEFAULT_BASE_URL, DEFAULT_DATABASE, SettingsError

@@ -18,7 +18,7 @@ FIRST_PROBLEMS = 50
 
 
 def exit_of(error: BaseException) -> int:
-    """Say which exit code an exception means."""
+    """Return which exit code an exception means."""
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
     if isinstance(error, KeyboardInterrupt | click.Abort):
@@ -88,7 +88,7 @@ def show(error: BaseException, cli: "Cli") -> None:
 
 
 def _in_words(error: BaseException, cli: "Cli") -> str:
-    """Say what happened, also where the store was not open yet to say it."""
+    """Return what happened, also where the store was not open yet to say it."""
     from jobs.unusable import unusable
 
     if unusable(Path(), error) is None:
@@ -110,12 +110,12 @@ def show_problems(problems: list) -> None:  # type: ignore[type-arg]
 
 
 def explain(code: int, cli: "Cli") -> None:
-    """Give scripts a document where a command ended without one, and not well."""
+    """Write a document for scripts where a command ended without one, and not well."""
     _document(cli, {"problem": cli.last_said or f"ended with exit code {code}"})
 
 
 def with_output(code: int, failure: OSError | None) -> int:
-    """Say which exit code it means that the output could not be written.
+    """Return which exit code it means that the output could not be written.
 
     Whoever closed it has seen enough; a full disk is a reason not to end with 0.
     """
@@ -130,7 +130,7 @@ def with_output(code: int, failure: OSError | None) -> int:
 
 
 def _document(cli: "Cli", error: dict) -> None:  # type: ignore[type-arg]
-    """Give scripts what went wrong, unless they have a document already; never fails itself."""
+    """Write what went wrong for scripts, unless they have a document; never fails itself."""
     if cli.json and not cli.answered:
         with suppress(OSError, ValueError):
             cli.result({"error": error}, str)

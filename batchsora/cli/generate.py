@@ -58,7 +58,7 @@ def command(cli: Cli, /, prompt: str, options: RunOptions, **flags: Any) -> int:
 
 
 def line(job: Any, *, batch: bool = False) -> str:
-    """Say in a line how a job ended, or what to type next.
+    """Return in a line how a job ended, or what to type next.
 
     Args:
         job: as the store gives it.

@@ -180,7 +180,7 @@ def _money(plan: "Plan") -> Iterator[str]:
 
 
 def _list(plan: "Plan") -> Iterator[str]:
-    """Say what of the account's list a run looks at, and a plan does not."""
+    """Return what of the account's list a run looks at, and a plan does not."""
     from jobs.states import HeldBack
 
     if plan.to_buy:

@@ -86,7 +86,7 @@ def _cell(text: str) -> str:
 
 
 def _needed(widths: Sequence[Sequence[int]], columns: Sequence[Column]) -> int:
-    """Say how many characters the columns need at the least."""
+    """Return how many characters the columns need at the least."""
     needed = 0
     for number, column in enumerate(columns):
         longest = max((row[number] for row in widths), default=0)

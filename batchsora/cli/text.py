@@ -65,7 +65,7 @@ def _broken(line: str, width: int) -> Iterator[str]:
 
 
 def _indent(line: str, width: int) -> tuple[int, int]:
-    """Say how far the label of a line reaches; where that is too far, how far it is indented.
+    """Return how far the label of a line reaches; where that is too far, how far it is indented.
 
     Returns:
         The characters, and the cells that they take.

@@ -49,7 +49,7 @@ class Said:
 
 
 def desk_of(request: Request) -> Desk:
-    """Give what the pages work with."""
+    """Return what the pages work with."""
     desk: Desk = request.app.state.desk
     return desk
 

@@ -97,7 +97,7 @@ class Desk:
         return self._store.queries
 
     def store(self) -> Store:
-        """Give the store, for functions of the application that only read through it."""
+        """Return the store, for functions of the application that only read through it."""
         return self._store
 
     async def with_store(self, work: Callable[[Store], T]) -> T:
@@ -110,11 +110,11 @@ class Desk:
             return await asyncio.shield(asyncio.to_thread(work, self._writing))
 
     def mark(self) -> int:
-        """Give a number that changes with every change of the database, by anybody."""
+        """Return a number that changes with every change of the database, by anybody."""
         return self._store.change_mark()
 
     def kept(self, key: object, make: Callable[[], T], seconds: float = 0.0) -> T:
-        """Give what was made since the last change of the database, or make it: for all who ask.
+        """Return what was made since the last change of the database, or make it: for all who ask.
 
         Args:
             key: names it.

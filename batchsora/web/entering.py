@@ -80,7 +80,7 @@ def onward(request: Request, to: str, key: str = "") -> Response:
 
 
 def closed(request: Request, status_code: int = 401, *, used: bool = False) -> Response:
-    """Say how to come in.
+    """Return how to come in.
 
     Args:
         request: of a stranger.

@@ -154,7 +154,7 @@ class Guard:
         return ""
 
     def _refusal(self, scope: Scope, headers: Headers) -> ASGIApp | None:
-        """Say why a request is not served; None when it is."""
+        """Return why a request is not served; None when it is."""
         path, method = scope["path"], scope["method"]
         if self._hooks and method == "POST" and path.startswith(HOOKS):
             return None
@@ -217,7 +217,7 @@ class _Limited:
             raise TooLargeError
 
     def hurry(self) -> None:
-        """Give the whole body no more time than each of its pieces: a stranger sends it."""
+        """Limit the time of the whole body as that of each piece: a stranger sends it."""
         self._until = asyncio.get_running_loop().time() + self._patience
 
     async def __call__(self) -> Message:
@@ -308,7 +308,7 @@ def _host(given: str) -> str:
 
 
 def _is_from_here(headers: Headers) -> bool:
-    """Say whether a change was asked for by a page of ours."""
+    """Return whether a change was asked for by a page of ours."""
     origin = headers.get("origin")
     if origin is None:  # browsers send it with every change; other programs need not
         return headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
@@ -319,6 +319,6 @@ def _is_from_here(headers: Headers) -> bool:
 
 
 def _is_secure(scope: Scope) -> bool:
-    """Say whether the browser asks by TLS; what is not true here harms only who says it."""
+    """Return whether the browser asks by TLS; what is not true here harms only who says it."""
     said = Headers(scope=scope).get("x-forwarded-proto", "")
     return scope.get("scheme") == "https" or said.partition(",")[0].strip().lower() == "https"

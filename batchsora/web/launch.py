@@ -43,11 +43,11 @@ class Started:
 
     @property
     def code(self) -> int | None:
-        """Give its exit code; None while it goes on."""
+        """Return its exit code; None while it goes on."""
         return self.process.poll()
 
     def said(self) -> str:
-        """Give the end of what it said."""
+        """Return the end of what it said."""
         try:
             with self.log.open("rb") as file:
                 file.seek(max(0, self.log.stat().st_size - LONGEST_TAIL))

@@ -84,7 +84,7 @@ class Live:
             await self.look_round()
 
     async def events(self, whose: str, may_come: Callable[[], bool]) -> AsyncIterator[str]:
-        """Give an event at once, and one after each change, as server-sent events are written.
+        """Yield an event at once, and one after each change, as server-sent events are written.
 
         Args:
             whose: session.

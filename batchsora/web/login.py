@@ -66,7 +66,7 @@ class Door:
 
     @property
     def locked(self) -> bool:
-        """Say whether a password is asked for."""
+        """Return whether a password is asked for."""
         return self._digest is not None
 
     def new_session(self) -> str:
@@ -96,7 +96,7 @@ class Door:
         return next(known, network_of(address))
 
     def is_open(self, session: str, *, used: bool = True) -> bool:
-        """Say whether a session may come in.
+        """Return whether a session may come in.
 
         Args:
             session: its id.

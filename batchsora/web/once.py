@@ -21,7 +21,7 @@ class Once:
         self._given: OrderedDict[str, str | None] = OrderedDict()
 
     def token(self) -> str:
-        """Give a form its token."""
+        """Make the token of a form."""
         token = secrets.token_urlsafe(16)
         self._given[token] = None
         if len(self._given) > MOST:
@@ -29,11 +29,11 @@ class Once:
         return token
 
     def knows(self, token: str) -> bool:
-        """Say whether a form was given out by this server, and is remembered."""
+        """Return whether a form was given out by this server, and is remembered."""
         return token in self._given
 
     def came(self, token: str) -> str | None:
-        """Give the address of what a form began; None when it began nothing yet."""
+        """Return the address of what a form began; None when it began nothing yet."""
         return self._given.get(token)
 
     def used(self, token: str, address: str) -> None:
@@ -45,7 +45,7 @@ class Once:
 
 
 def once_of(request: Request) -> Once:
-    """Give the forms of this server."""
+    """Return the forms of this server."""
     state = request.app.state
     if not hasattr(state, "once"):
         state.once = Once()

@@ -343,7 +343,7 @@ def _stamp(path: Path) -> tuple[str, int, int, int, int]:
 
 
 def planner_of(request: Request) -> Planner:
-    """Give the planner of this server."""
+    """Return the planner of this server."""
     state = request.app.state
     if not hasattr(state, "planner"):
         state.planner = Planner(desk_of(request))

@@ -60,11 +60,11 @@ class Pictures:
         self._failed: dict[str, None] = {}
 
     async def poster(self, video: Path, sha256: str) -> Path | None:
-        """Give a JPEG of a frame of a video; None when there is none to be had."""
+        """Return a JPEG of a frame of a video; None when there is none to be had."""
         return await self._made("posters", video, sha256)
 
     async def thumbnail(self, image: Path, sha256: str) -> Path | None:
-        """Give a small JPEG of an image whose content is still that; None when it is not."""
+        """Return a small JPEG of an image whose content is still that; None when it is not."""
         return await self._made("thumbs", image, sha256)
 
     async def _made(self, kind: str, shown: Path, sha256: str) -> Path | None:

@@ -57,7 +57,7 @@ class Looked:
 
     @property
     def offered(self) -> Mapping[int, str]:
-        """Give the headers that can be spoken of, by their places: one by one, with a name."""
+        """Return the headers that can be spoken of, by their places: one by one, with a name."""
         headers = self.head.headers
         if len(headers) > MOST_COLUMNS:
             return {}
@@ -70,7 +70,7 @@ class Looked:
 
     @property
     def gone(self) -> Mapping[str, tuple[str, str]]:
-        """Give headers of before that are not there any more, and what they meant, by a token."""
+        """Return headers of before that are not there any more, and what they meant, by a token."""
         missing = gone(self.before, self.head.headers)
         return {
             sha256(header.encode("utf-8", "surrogatepass")).hexdigest()[:16]: (header, name)
@@ -295,7 +295,7 @@ def fields_of(
     told: Iterable[str] = (),
     folders: Callable[[], Iterable[str]] = tuple,
 ) -> Fields | None:
-    """Say what can be said of a file; None where that is nothing.
+    """Return what can be said of a file; None where that is nothing.
 
     Args:
         looked: the file.
@@ -352,7 +352,7 @@ def fields_of(
 
 
 def unread_fields(path: Path, form: Form, told: Iterable[str]) -> Fields | None:
-    """Say what can be said of a file of which not even the headers can be read; None: nothing.
+    """Return what can be said of a file of which not even the headers can be read; None: nothing.
 
     Args:
         path: of the manifest.

@@ -141,7 +141,7 @@ def serve(
 def configured(
     app: ASGIApp, farewell: int = FAREWELL, http: type[H11Protocol] | None = None
 ) -> uvicorn.Config:
-    """Say how uvicorn serves the pages.
+    """Return how uvicorn serves the pages.
 
     Args:
         app: the pages.

@@ -48,7 +48,7 @@ class Throttle:
         self._guessers: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def may(self, guesser: str) -> bool:
-        """Say whether a guess is looked at now."""
+        """Return whether a guess is looked at now."""
         return self._left(guesser) >= 1
 
     def failed(self, guesser: str) -> None:

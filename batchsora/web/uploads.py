@@ -73,7 +73,7 @@ class Form:
     files: dict[str, Upload] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
-        """Give a field's text; empty where there is none."""
+        """Return a field's text; empty where there is none."""
         return self.fields.get(name, "")
 
 

@@ -78,7 +78,7 @@ class Webhooks:
         self._more = asyncio.Event()
 
     def route(self) -> Route:
-        """Give the route; other paths beside it end here too, so that none is told apart."""
+        """Return the route; other paths beside it end here too, so that none is told apart."""
         return Route("/hooks/{rest:path}", self._answer, methods=["POST"])
 
     async def run(self) -> None:

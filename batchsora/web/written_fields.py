@@ -65,7 +65,7 @@ def written_said(form: Form) -> Reading:
 
 
 def written_of(form: Form, words: str, before: Reading) -> Written:
-    """Say what is offered.
+    """Return what is offered.
 
     Args:
         form: what was said.

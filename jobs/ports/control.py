@@ -190,7 +190,7 @@ class ControlStore(Protocol):
         """Take queued jobs out of the queue; returns those that were: what is paid for stays."""
 
     def give_up(self, job_ids: Sequence[int], patience: Patience) -> list[int]:
-        """Give up attempts that will not end: their charges stay, and they are still looked at."""
+        """Give up attempts that will not end: their charges stay; they are still looked at."""
 
     def remove(self, batch_id: int, now: datetime) -> int:
         """Take a batch out of every list, its name free again; returns how many jobs it cancelled.
@@ -238,7 +238,7 @@ class ControlStore(Protocol):
         """
 
     def hand_over(self, job_ids: Collection[int]) -> None:
-        """Give jobs to the run that begins with the runner's lock held: it buys these alone."""
+        """Hand jobs to the run that begins with the runner's lock held: it buys these alone."""
 
     def ask_for(self, sought: Sought, now: datetime, *, again: bool) -> None:
         """Write down with rows what a person has asked for now, and what was left out.
@@ -265,7 +265,7 @@ class ControlStore(Protocol):
         """Hold rows back that this database has paid for under another batch, and list them."""
 
     def share(self, found: Iterable[PaidBefore], now: datetime) -> int:
-        """Give rows the videos that were paid for before, at no cost; returns how many took one."""
+        """Share videos paid for before with rows, at no cost; returns how many took one."""
 
     def follow_voids(self) -> None:
         """Give attempts that count as never made to the rows that ask for the same now.

@@ -127,7 +127,7 @@ class WantedFile:
 
     @property
     def place(self) -> Place:
-        """Say where it stands, to go on behind it."""
+        """Return where it stands, to go on behind it."""
         return self.batch_id, self.job_id
 
 

@@ -70,7 +70,7 @@ ORDERS: Final[Mapping[str, str]] = {
 
 
 def _where(wanted: Wanted) -> Where:
-    """Say in SQL which jobs are meant."""
+    """Return in SQL which jobs are meant."""
     where = Where("batch.removed_at IS NULL")
     if wanted.batch is not None:
         where.add("batch.name = :batch", batch=wanted.batch)

@@ -24,8 +24,6 @@ class SqliteAccount:
         self._store = store
 
     def ownership(self, origin: str, token: str) -> Ownership:
-        """Check whether the generations are those of an API and a token."""
-
         def read(connection: Connection) -> Ownership:
             account = accounts.read_account(connection)
             ours = token_matches(account, origin, token)
@@ -41,15 +39,12 @@ class SqliteAccount:
         return self._store.read(read)
 
     async def bind(self, origin: str, token: str) -> None:
-        """Bind the database to an API and a token."""
         await self._store.commit(lambda connection: accounts.bind(connection, origin, token))
 
     def charged(self) -> int:
-        """Return what was ever charged, in micros."""
         return self._store.read(accounts.charged_so_far)
 
     async def record_balance(self, read: BalanceRead) -> bool:
-        """Keep a reading of the balance."""
         return await self._store.commit(
             lambda connection: accounts.record_balance(
                 connection, read.balance, read.mark, read.at, read.ahead, read.began, read.grace
@@ -57,15 +52,12 @@ class SqliteAccount:
         )
 
     def covers_holds(self) -> bool:
-        """Check whether the last reading covers all that is held or was charged since it began."""
         return self._store.read(accounts.balance_covers_holds)
 
     def list_lag(self) -> float | None:
-        """Return how long the account's list took to show an acceptance at most, in seconds."""
         return self._store.read(accounts.list_lag)
 
     def listed(self, generation_ids: Sequence[str]) -> Listed:
-        """Find which generations of the account's list are attempts of ours."""
         return self._store.read(
             lambda connection: Listed(
                 doubts.known(connection, generation_ids), doubts.newest_offset(connection)

@@ -20,7 +20,7 @@ from .records.views import EndedCount, SpanCount, TakenTime
 
 
 def terms(which: Filter) -> Iterator[ColumnElement[bool]]:
-    """Say in SQL which jobs are meant, but for the states."""
+    """Return in SQL which jobs are meant, but for the states."""
     if which.kinds:
         yield JOB.c.error_kind.in_(which.kinds)
     if which.campaigns:

@@ -47,40 +47,31 @@ class Control:
         self._store = store
 
     def set_terms(self, batch_id: int, said: Terms, now: datetime) -> TermsKept:
-        """Keep what may be spent of a batch and of the account."""
         return self._store.write(lambda c: terms.keep(c, batch_id, said, now))
 
     def retry(
         self, job_ids: Sequence[int], give_up: Patience | None, *, now: datetime | None
     ) -> list[int]:
-        """Queue failed and cancelled jobs again, and ask for those that were held back."""
         return self._store.write(lambda c: steering.retry(c, job_ids, give_up, now=now))
 
     def reword(self, job_ids: Sequence[int], prompt: str, give_up: Patience | None) -> list[int]:
-        """Queue jobs again with another prompt."""
         return self._store.write(
             lambda c: [one for one in job_ids if steering.reword(c, one, prompt, give_up)]
         )
 
     def redo(self, job_ids: Sequence[int], now: datetime) -> list[int]:
-        """Queue completed jobs for another attempt."""
         return self._store.write(lambda c: steering.redo(c, job_ids, now))
 
     def cancel(self, job_ids: Sequence[int], now: datetime) -> list[int]:
-        """Take queued jobs out of the queue."""
         return self._store.write(lambda c: steering.cancel(c, job_ids, now))
 
     def give_up(self, job_ids: Sequence[int], patience: Patience) -> list[int]:
-        """Give up attempts that will not end."""
         return self._store.write(lambda c: standing.give_up(c, job_ids, patience))
 
     def remove(self, batch_id: int, now: datetime) -> int:
-        """Take a batch out of every list."""
         return self._store.write(lambda c: steering.remove(c, batch_id, now))
 
     def pause(self, name: str) -> tuple[bool, BatchStatus]:
-        """Pause a batch."""
-
         def work(connection: Connection) -> tuple[bool, BatchStatus]:
             (batch,) = views.find_batches(connection, name)
             changed = steering.set_paused(connection, batch.id, paused=True)
@@ -89,8 +80,6 @@ class Control:
         return self._store.write(work)
 
     def resume(self, name: str, agree: Callable[[QueryStore, BatchRow], T]) -> tuple[bool, T]:
-        """Resume a batch, when who asked agrees to what that lets be bought."""
-
         def work(connection: Connection) -> tuple[bool, T]:
             (batch,) = views.find_batches(connection, name)
             found = agree(Queries.on(connection), batch)
@@ -99,8 +88,6 @@ class Control:
         return self._store.write(work)
 
     def offer(self, job_ids: Sequence[int], now: datetime, how: Handing, ceiling: int) -> Offered:
-        """Hand jobs to the runner that serves, and see what room they have."""
-
         def work(connection: Connection) -> Offered:
             there = room.in_the_way(connection, job_ids, now, ceiling)
             return Offered(_offered(connection, job_ids, how, free=not there.blocked), there)
@@ -108,16 +95,12 @@ class Control:
         return self._store.write(work)
 
     def hand_over(self, job_ids: Collection[int]) -> None:
-        """Give jobs to the run that begins with the runner's lock held."""
         self._store.write(lambda c: handing.hand_over(c, job_ids))
 
     def ask_for(self, sought: Sought, now: datetime, *, again: bool) -> None:
-        """Write down with rows what a person has asked for now, and what was left out."""
         self._store.write(lambda c: ask_for(c, sought, now, again=again))
 
     def overrule(self, sought: Sought, now: datetime, reason: HeldBack | None = None) -> None:
-        """Let rows be bought whatever was found about them by now."""
-
         def work(connection: Connection) -> None:
             holding.overrule(connection, sought, now, reason)
             holding.release(connection, sought, FOUND if reason is None else [reason])
@@ -125,44 +108,33 @@ class Control:
         self._store.write(work)
 
     def buy_unlooked(self, sought: Sought, job_ids: Iterable[int], now: datetime) -> None:
-        """Let rows be bought that could not be looked for."""
         self._store.write(lambda c: holding.buy_unlooked(c, sought, job_ids, now))
 
     def hold_paid_before(self, sought: Sought) -> list[PaidBefore]:
-        """Hold rows back that this database has paid for under another batch."""
         return self._store.write(lambda c: past.hold(c, sought))
 
     def share(self, found: Iterable[PaidBefore], now: datetime) -> int:
-        """Give rows the videos that were paid for before."""
         return self._store.write(lambda c: sum(past.share(c, one, now) for one in found))
 
     def follow_voids(self) -> None:
-        """Give attempts that count as never made to the rows that ask for the same now."""
         self._store.write(voids.follow)
 
     def judge(self, attempt_id: int, verdict: Verdict | None, now: datetime) -> None:
-        """Keep what a person thinks of an attempt's video."""
         self._store.write(lambda c: reviews.judge(c, attempt_id, verdict, now))
 
     def set_price(self, kind: str, price: int, now: datetime) -> None:
-        """Keep what a kind costs, until an answer tells otherwise."""
         self._store.write(lambda c: prices.put(c, kind, price, now))
 
     def forget_price(self, kind: str) -> None:
-        """Forget what a kind costs."""
         self._store.write(lambda c: prices.forget(c, kind))
 
     def announce_prices(self, announced: Mapping[str, int], now: datetime) -> None:
-        """Take announced prices where none was learned or set."""
         self._store.write(lambda c: accounts.announce_prices(c, announced, now))
 
     def reset_day(self, now: datetime) -> list[str]:
-        """Move what was spent and held under days of the future to today."""
         return self._store.write(lambda c: days.reset_day(c, now))
 
     def begin(self) -> None:
-        """Begin with no batch served and no run at work."""
-
         def work(connection: Connection) -> None:
             accounts.take_over(connection)
             steering.serve_none(connection)
@@ -170,14 +142,11 @@ class Control:
         self._store.write(work)
 
     def bind(self, origin: str, token: str) -> None:
-        """Bind the database to an API and an account."""
         self._store.write(lambda c: accounts.bind(c, origin, token))
 
     def keep_place(
         self, host: str, *, seal: str | None = None, bind: tuple[str, str] | None = None
     ) -> None:
-        """Keep where the database is used, and by whom."""
-
         def work(connection: Connection) -> None:
             accounts.keep_host(connection, host)
             if bind is not None:
@@ -188,7 +157,6 @@ class Control:
         self._store.write(work)
 
     def look_sooner(self, generation_ids: Sequence[str]) -> None:
-        """Have generations looked at now, because somebody says that they have ended."""
         self._store.write(lambda c: looks.announce(c, generation_ids))
 
 

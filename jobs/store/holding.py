@@ -34,7 +34,7 @@ from .rows import ASKED
 
 
 def where(sought: Sought) -> tuple[ColumnElement[bool], ...]:
-    """Say in SQL which rows are sought."""
+    """Return in SQL which rows are sought."""
     if sought.jobs is not None:
         return JOB.c.state == JobState.QUEUED, JOB.c.id.in_(values_in(sought.jobs))
     picked = [or_(JOB.c.batch_id != batch, in_pick(rows)) for batch, rows in sought.rows.items()]
@@ -51,7 +51,7 @@ def where(sought: Sought) -> tuple[ColumnElement[bool], ...]:
 
 
 def unchanged(sought: Sought) -> tuple[ColumnElement[bool], ...]:
-    """Say in SQL, for the connection that writes, which rows are still what was sought."""
+    """Return in SQL, for the connection that writes, which rows are still what was sought."""
     return (*where(sought), *((_AS_NOTED,) if sought.noted else ()))
 
 

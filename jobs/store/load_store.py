@@ -37,19 +37,15 @@ class Loading:
         self._store = store
 
     def stage(self, rows: Iterable[SpecRow]) -> int:
-        """Keep rows for :meth:`load`, in place of those before."""
         return self._store.spool(lambda c: incoming.fill(c, rows))
 
     def staged_rows(self) -> list[int]:
-        """List the manifest's rows of which something is staged."""
         return self._store.spool(incoming.row_numbers)
 
     def staged_counts(self, rows: Collection[int] | None = None) -> list[StagedCount]:
-        """Count what is staged by price kind and campaign."""
         return self._store.spool(lambda c: incoming.counts(c, rows))
 
     def staged_first(self, most: int, rows: Collection[int] | None = None) -> list[StagedRow]:
-        """Read the first of what is staged."""
         return self._store.spool(lambda c: incoming.first(c, most, rows))
 
     def load(
@@ -59,8 +55,6 @@ class Loading:
         now: datetime,
         agree: Callable[[LoadReport], object],
     ) -> tuple[LoadReport, TermsKept]:
-        """Bring what is staged into its batch, and keep the terms, if who asked agrees."""
-
         def work(connection: Connection) -> tuple[LoadReport, TermsKept]:
             batch_id = batches.open_batch(
                 connection,
@@ -93,8 +87,6 @@ class Loading:
         said: Terms,
         now: datetime,
     ) -> tuple[int, TermsKept]:
-        """Add one job to a batch that is no manifest's, and keep the terms."""
-
         def work(connection: Connection) -> tuple[int, TermsKept]:
             batch_id = batches.open_batch(connection, batch, batch, None, columns, now)
             check(Queries.on(connection))
@@ -111,20 +103,16 @@ class Loading:
         named: bool,
         pick: Callable[[Sequence[int]], Collection[int]] | None = None,
     ) -> Sought:
-        """Note which rows a run may buy and what they ask for now."""
         return self._store.spool(
             lambda c: holding.note(c, rows_sought(c, batch_ids, named=named, pick=pick))
         )
 
     def note_sought(self, sought: Sought) -> Sought:
-        """Note rows that are named already."""
         return self._store.spool(lambda c: holding.note(c, sought))
 
     def keep_written(
         self, batch_ids: Collection[int], name: str, change: Callable[[Any], Any]
     ) -> None:
-        """Keep with batches what was written for them."""
-
         def work(connection: Connection) -> None:
             for batch in views.find_batches(connection):
                 if batch.id in batch_ids:
@@ -141,36 +129,28 @@ class Loading:
         after: Place = (0, 0),
         keys: Sequence[str] = (),
     ) -> list[WantedFile]:
-        """List completed jobs without a file, from a place on."""
         return self._store.read(
             lambda c: files.wanted_files(c, batch_ids, limit, after=after, keys=keys)
         )
 
     def files_there(self, batch_ids: Sequence[int]) -> list[FileRow]:
-        """List the files that were fetched."""
         return self._store.read(lambda c: files.files_there(c, batch_ids))
 
     def file_of(self, attempt_id: int) -> FileRow | None:
-        """Read the file of an attempt."""
         return self._store.read(lambda c: files.file_of(c, attempt_id))
 
     async def plan_file(self, wanted: WantedFile, path: str) -> None:
-        """Write down where a file will be."""
         await self._store.commit(lambda c: files.plan_file(c, wanted, path))
 
     async def record_file(
         self, wanted: WantedFile, path: str, size: int, sha256: str, now: datetime
     ) -> None:
-        """Write down that a file is there, whole."""
         await self._store.commit(lambda c: files.record_file(c, wanted, path, size, sha256, now))
 
     async def record_file_error(self, wanted: WantedFile, error: str) -> None:
-        """Write down why a file could not be fetched."""
         await self._store.commit(lambda c: files.record_file_error(c, wanted, error))
 
     def forget_files(self, gone: Iterable[FileRow]) -> None:
-        """Make files wanted again that are no longer where they were put."""
-
         def work(connection: Connection) -> None:
             for one in gone:
                 files.forget_file(connection, one.attempt_id, one.job_id)

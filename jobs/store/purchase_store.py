@@ -41,8 +41,6 @@ class SqlitePurchases:
         self._store = store
 
     def take_over(self, run_id: str, now: datetime, boot: str | None = None) -> Recovery:
-        """Take the database over for a run; the lock must be held."""
-
         def work(connection: Connection) -> Recovery:
             accounts.take_over_by(connection, run_id, now)
             return recovery.recover(connection, now, boot)
@@ -50,7 +48,6 @@ class SqlitePurchases:
         return self._store.write(work)
 
     def lost(self, run_id: str) -> Lost | None:
-        """Return why a run may not go on with the database; None while it may."""
         return self._store.read(lambda connection: self._lost(connection, run_id))
 
     def _lost(self, connection: Connection, run_id: str) -> Lost | None:
@@ -60,12 +57,9 @@ class SqlitePurchases:
         return Lost.TAKEN
 
     def newest_attempt(self) -> int:
-        """Return the number of the newest attempt; 0: there is none."""
         return self._store.read(late.newest_attempt)
 
     def follow_voids(self, since: datetime) -> Sequence[int]:
-        """Let each void follow its request; returns the rows that have one since a time."""
-
         def work(connection: Connection) -> Sequence[int]:
             voids.follow(connection)
             return late.voided(connection, since)
@@ -73,18 +67,14 @@ class SqlitePurchases:
         return self._store.write(work)
 
     def voided(self, since: datetime) -> Sequence[int]:
-        """List the rows of which an attempt was settled as never made since."""
         return self._store.read(lambda connection: late.voided(connection, since))
 
     def serve(self, batch_ids: Sequence[int]) -> None:
-        """Serve batches from now on."""
         self._store.write(lambda connection: steering.serve(connection, batch_ids))
 
     async def turn(
         self, terms: TurnTerms, decide: Callable[[Turn], D], keep: Callable[[Turn, D], None]
     ) -> tuple[Turn, D]:
-        """Claim what may be claimed and see what is left, in one transaction."""
-
         def work(connection: Connection) -> tuple[Turn, D]:
             seen = self._seen(connection, terms)
             decision = decide(seen)
@@ -121,36 +111,28 @@ class SqlitePurchases:
         )
 
     async def settle(self, answer: Answer) -> bool:
-        """Write an answer down, in a savepoint of this turn's transaction."""
         return await self._store.commit(lambda connection: answers.write(connection, answer))
 
     async def put_back(self, attempt_ids: Sequence[int]) -> int:
-        """Queue jobs again whose refusal is no fault of theirs."""
         return await self._store.commit(
             lambda connection: sum(outcomes.put_back(connection, n) for n in attempt_ids)
         )
 
     def any_taken(self, attempt_ids: Sequence[int]) -> bool:
-        """Check whether any of some attempts turned out to have been taken by the provider."""
         return self._store.read(lambda connection: outcomes.any_taken(connection, attempt_ids))
 
     def heard(self, attempt_id: int, message: str) -> Heard:
-        """Find whether the row of an attempt has heard a refusal before."""
         return self._store.read(lambda connection: refusals.heard(connection, attempt_id, message))
 
     def doubts(self) -> Mapping[int, bool]:
-        """Map all attempts in doubt to whether their job is served."""
         return self._store.read(doubts.waiting)
 
     def wait(self, waits: Mapping[int, str | None]) -> None:
-        """Write down what batches wait for."""
         self._store.write(lambda connection: steering.set_waiting(connection, waits))
 
     def leave(
         self, run_id: str, now: datetime, boot: str | None, turned_up: Collection[int]
     ) -> LeftBehind:
-        """End a run: what it has under way is in doubt, and nothing is served any more."""
-
         def work(connection: Connection) -> LeftBehind:
             left = LeftBehind(
                 outstanding.served_batches(connection),

@@ -109,7 +109,7 @@ async def _judge(request: Request) -> Response:
 
 
 async def _ask_redo(request: Request) -> Response:
-    """Say what another attempt costs and what the cap leaves, and ask."""
+    """Show what another attempt costs and what the cap leaves, and ask."""
     desk, job = desk_of(request), job_of(request)
     with desk.queries.snapshot() as seen:
         price = seen.prices().get(job.kind)

@@ -72,7 +72,7 @@ class FormError(Exception):
 
 
 def prices(seen: QueryStore) -> dict[str, str]:
-    """Say what each kind costs, by duration and whether there is an image, for people."""
+    """Return what each kind costs, by duration and whether there is an image, for people."""
     known = seen.prices()
     found = {}
     for duration in DURATIONS:

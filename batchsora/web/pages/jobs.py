@@ -88,7 +88,7 @@ async def _story(request: Request) -> Response:
 
 
 def story(job: JobRow, attempts: Sequence[AttemptRow]) -> dict[str, Any]:
-    """Give what a job's story shows."""
+    """Return what a job's history shows."""
     why = held.words_of(job)
     unended = job.state == JobState.FAILED and job.attempt_state == AttemptState.ACCEPTED
     return {

@@ -135,7 +135,7 @@ async def _planned(request: Request, chosen: Chosen, form: Form) -> Response:
 async def _refused(
     request: Request, chosen: Chosen, way: Way, form: Form, error: Exception
 ) -> Response:
-    """Say why there is no plan; with the fields that may help, in the place of all of it."""
+    """Show why there is no plan; with the fields that may help, in the place of all of it."""
     shown: dict[str, Any] = {"fields": None}
     if isinstance(error, ManifestError) and not isinstance(error, UnreadableError):
         problem = error.problem
@@ -157,7 +157,7 @@ async def _refused(
 async def _fields(
     request: Request, chosen: Chosen, form: Form, way: Way, **found: Any
 ) -> dict[str, Any]:
-    """Give the fields by which a person says how a file is read."""
+    """Return the fields by which a person says how a file is read."""
     try:
         looked = await planner_of(request).looked(chosen, form, way.name)
         database = desk_of(request).settings.database
@@ -170,7 +170,7 @@ async def _fields(
 
 
 def _figures(planned: Planned, *, focus: bool = False) -> dict[str, Any]:
-    """Give what the figures and the button show; whoever had no plan before is led to it."""
+    """Show what the figures and the button show; whoever had no plan before is led to it."""
     plan = planned.plan
     return {
         "planned": planned,

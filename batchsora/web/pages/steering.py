@@ -49,7 +49,7 @@ async def _retry_job(request: Request) -> Response:
 
 
 async def _ask_abandon(request: Request) -> Response:
-    """Say what giving a job's attempt up costs, and ask."""
+    """Show what giving a job's attempt up costs, and ask."""
     desk, job, said = desk_of(request), job_of(request), Said()
     await desk.with_store(
         lambda store: abandoning.abandon(
@@ -92,7 +92,7 @@ def _wanted(request: Request, batch: BatchRow) -> Wanted:
 
 
 async def _ask_retry(request: Request) -> Response:
-    """Say what a retry would cost, and ask."""
+    """Show what a retry would cost, and ask."""
     desk, batch, said = desk_of(request), batch_of(request), Said()
     wanted = _wanted(request, batch)
     await desk.with_store(
@@ -159,7 +159,7 @@ async def _pause(request: Request) -> Response:
 
 
 async def _ask_resume(request: Request) -> Response:
-    """Say what a run would buy, and ask."""
+    """Show what a run would buy, and ask."""
     desk, batch = desk_of(request), batch_of(request)
     found = pausing.to_resume(desk.queries, batch)
     buys = (
