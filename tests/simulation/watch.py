@@ -13,13 +13,13 @@ from jobs.retry import RETRIED
 from jobs.states import UNENDED, FailureKind, JobState
 from jobs.store import Store
 from jobs.store.prepared import Prepared
-from jobs.store.records.views import AttemptView
 from jobs.store.rows import request_key
 from jobs.tables import ATTEMPT, BUDGET, JOB
 from jobs.text import same_text
 from simulation.world import Account
 
 Spent = namedtuple("Spent", ["charged_micros", "held_micros"])  # noqa: PYI024
+AttemptView = namedtuple("AttemptView", list(ATTEMPT.c.keys()))  # type: ignore[misc] # noqa: PYI024
 Ended = namedtuple("Ended", ["id", "state", "error_kind"])  # noqa: PYI024
 ACCOUNT_BUDGET = Prepared(
     select(BUDGET.c.charged_micros, BUDGET.c.held_micros).where(BUDGET.c.key == ACCOUNT_KEY),
