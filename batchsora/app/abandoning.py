@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from batchsora.app import wording
+from batchsora.app.cost import cost_of_jobs
 from batchsora.app.exits import Exit
 from batchsora.app.start import Teller
 from batchsora.app.steer import agree, find, in_chunks, refused_json, sort_out, tell_refused
@@ -48,7 +48,7 @@ def abandon(
 
     chosen, refused = sort_out(find(store, wanted, JobState.FAILED), rule)
     spent = sum(job.attempt_price or 0 for job in chosen)
-    price = wording.cost_text(*wording.priced(chosen, store.queries.prices()))
+    price = cost_of_jobs(chosen, store.queries.prices()).text
     document: dict[str, Any] = {
         "abandoned": [job.key for job in chosen],
         "refused": [refused_json(one) for one in refused],

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from shlex import quote
 
-from batchsora.app import held, wording
+from batchsora.app import held
+from batchsora.app.cost import cost_of_jobs
 from batchsora.app.handover import hand_over
 from batchsora.app.start import Teller
 from batchsora.app.steer import CHANGED, digest
@@ -61,7 +62,7 @@ class ToResume:
 def to_resume(seen: QueryStore, batch: BatchRow) -> ToResume:
     """See what a resume of a batch lets be bought."""
     found = seen.queued(batch.id)
-    price = wording.cost_text(*wording.priced(found, seen.prices()))
+    price = cost_of_jobs(found, seen.prices()).text
     lines = tuple(held.lines(seen.status(batch)))
     return ToResume(batch.active, [job.id for job in found], price, lines)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from batchsora.app.cost import Cost, cost_of
 from batchsora.app.databases import scratch_store
 from batchsora.app.from_options import pick_of
 from batchsora.app.interrupts import heeded_between_steps
@@ -114,11 +115,9 @@ class Plan:
     seconds: float = 0.0
     samples: list[StagedRow] = field(default_factory=list)
 
-    def cost(self, kinds: Mapping[str, int]) -> int | None:
-        """Sum up what jobs cost; None where a price is not known yet."""
-        if any(kind not in self.prices for kind in kinds):
-            return None
-        return sum(self.prices[kind] * count for kind, count in kinds.items())
+    def cost(self, kinds: Mapping[str, int]) -> Cost:
+        """Return what so many jobs of some kinds cost, by the prices that the plan knows."""
+        return cost_of(kinds, self.prices)
 
     @property
     def to_buy(self) -> Mapping[str, int]:
@@ -236,7 +235,7 @@ def _look_at_batch(scratch: Store, plan: Plan, batch_id: int) -> bool:
 
 def limits(plan: Plan) -> Iterator[str]:
     """Return what would stop a run before its end: the cap, or the balance."""
-    cost = plan.cost(plan.to_buy)
+    cost = plan.cost(plan.to_buy).whole
     if cost is None:
         return
     if plan.cap is not None and cost > max(0, plan.cap - plan.used):
@@ -257,18 +256,18 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         **plan.mapped.as_json(),
         "said_before": list(plan.kept),
         "left_out": plan.left_out.as_json(),
-        "cost": _usd(plan.cost(plan.all.kinds)),
+        "cost": _usd(plan.cost(plan.all.kinds).whole),
         "cost_by_kind": {
             kind: {
                 "jobs": count,
                 "price": _usd(plan.prices.get(kind)),
                 "price_from": price_source(plan, kind),
-                "cost": _usd(plan.cost({kind: count})),
+                "cost": _usd(plan.cost({kind: count}).whole),
             }
             for kind, count in sorted(plan.all.kinds.items())
         },
         "campaigns": {
-            name: {"jobs": tally.jobs, "cost": _usd(plan.cost(tally.kinds))}
+            name: {"jobs": tally.jobs, "cost": _usd(plan.cost(tally.kinds).whole)}
             for name, tally in sorted(plan.campaigns.items())
         },
         "to_buy": sum(plan.to_buy.values()),
@@ -280,10 +279,10 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "stops": plan.stops,
         "needs": plan.needs,
         "list_looked_at": False,
-        "remaining_cost": _usd(plan.cost(plan.all.open)),
+        "remaining_cost": _usd(plan.cost(plan.all.open).whole),
         "picked": None
         if plan.picked is None
-        else {"jobs": plan.picked.jobs, "remaining_cost": _usd(plan.cost(plan.picked.open))},
+        else {"jobs": plan.picked.jobs, "remaining_cost": _usd(plan.cost(plan.picked.open).whole)},
         "caps": {
             "batch": _usd(plan.cap),
             "campaigns": {name: usd_text(cap) for name, cap in plan.campaign_caps.items()},

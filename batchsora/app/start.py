@@ -1,5 +1,6 @@
 """Starting a run: load, keep the caps, ask before spending, run, say how it ended."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -7,6 +8,7 @@ from typing import Any, Protocol
 
 from batchsora.app import held, wording
 from batchsora.app.callbacks import callback_url
+from batchsora.app.cost import cost_of, micros
 from batchsora.app.databases import working_store
 from batchsora.app.earlier import OnExisting, settle_earlier, tell_of_others
 from batchsora.app.exits import Exit, exit_of_run
@@ -317,22 +319,18 @@ def _may_spend(store: Store, sought: Sought, request: StartRequest, teller: Tell
 def _to_be_spent(store: Store, sought: Sought, request: StartRequest) -> tuple[int, str, bool]:
     """Return how many jobs would be bought, what for, and whether each batch of them has a cap."""
     overruled = sought.overruled(again=request.options.on_existing == OnExisting.BUY)
-    jobs, cost, unpriced, capped = 0, 0, 0, True
+    kinds: Counter[str] = Counter()
+    capped = True
     with store.queries.snapshot() as seen:
-        known = seen.prices()
+        known = micros(seen.prices())
         for batch in seen.batches():
             if batch.id not in sought.batch_ids:
                 continue
             counts = seen.queued_by_kind(batch.id, sought.rows.get(batch.id), overruled)
-            for kind, count in counts.items():
-                jobs += count
-                if kind in known:
-                    cost += known[kind].last_micros * count
-                else:
-                    unpriced += count
+            kinds.update(counts)
             if counts and seen.cap(batch_key(batch.id)) is None:
                 capped = False
-    return jobs, wording.cost_text(cost, unpriced), capped
+    return kinds.total(), cost_of(kinds, known).text, capped
 
 
 def _tell(

@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from batchsora.app import held, wording
+from batchsora.app.cost import cost_of_jobs
 from batchsora.app.exits import Exit
 from batchsora.app.handover import chunks, hand_over
 from batchsora.app.start import Teller
@@ -127,18 +128,18 @@ def retry(
         if (why := held.words_of(job)) is not None:
             teller.say(f"{job.key} is {why}")
     others = Counter(job.error_kind or "" for job in found if not _meant(job, wanted))
-    cost, unpriced = wording.priced(chosen, store.queries.prices())
+    cost = cost_of_jobs(chosen, store.queries.prices())
     for kind, count in sorted(others.items()):
         would = f"would fail again, so left alone; --kind {kind} retries them"
         teller.say(f"{count} failed by {kind} {_LEFT_ALONE.get(kind, would)}")
     document: dict[str, Any] = {
         "retried": [job.key for job in chosen],
         "refused": [refused_json(one) for one in refused],
-        "cost": usd_text(cost),
-        "unpriced": unpriced,
+        "cost": usd_text(cost.micros),
+        "unpriced": cost.unpriced,
         "dry_run": dry,
     }
-    price = wording.cost_text(cost, unpriced)
+    price = cost.text
     stays = spent_text(chosen)
     again = again_text(chosen)
     if dry or not chosen:

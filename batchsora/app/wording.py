@@ -11,9 +11,8 @@ from batchsora.manifest.errors import RowProblem
 from jobs.ending import Ending, Reason
 from jobs.money import usd_text
 from jobs.ports.control import Paid
-from jobs.ports.figures import QueuedJob
 from jobs.ports.loading import LoadReport
-from jobs.ports.seen import BatchStatus, JobRow, PriceRow
+from jobs.ports.seen import BatchStatus
 from jobs.states import Blocked, HeldBack, JobState
 
 SHOWN = 5
@@ -113,33 +112,6 @@ def waiting(reasons: Mapping[str, int], batch: str) -> Iterable[tuple[str, str]]
         if reasons.get(reason):
             why = held.WHY[reason] if isinstance(reason, HeldBack) else _ELSEWISE[reason]
             yield f"{reasons[reason]} {why}:", way_on.format(name=quote(batch))
-
-
-def priced(jobs: Iterable[JobRow | QueuedJob], known: Mapping[str, PriceRow]) -> tuple[int, int]:
-    """Sum up what jobs cost, in micros, and count those whose price nobody knows yet.
-
-    Args:
-        jobs: with their price kinds.
-        known: prices by kind (:func:`jobs.store.accounts.known_prices`).
-    """
-    cost = unpriced = 0
-    for job in jobs:
-        if job.kind in known:
-            cost += known[job.kind].last_micros
-        else:
-            unpriced += 1
-    return cost, unpriced
-
-
-def cost_text(cost: int, unpriced: int) -> str:
-    """Return what something costs, as far as that is known.
-
-    Args:
-        cost: of the jobs whose price is known, in micros.
-        unpriced: how many jobs have a price that nobody knows yet.
-    """
-    known = f"about ${usd_text(cost)}"
-    return f"{known} and, for {unpriced}, a price that the first tells" if unpriced else known
 
 
 def question(jobs: int, cost: str) -> str:

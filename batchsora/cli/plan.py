@@ -14,8 +14,6 @@ from batchsora.cli.text import Painted
 from batchsora.options import ReadingOptions, RunOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from batchsora.app.plan import Plan
     from batchsora.settings import Settings
 
@@ -110,7 +108,7 @@ def _lines(plan: "Plan") -> Iterator[str]:
             str(count),
             _usd(plan.prices.get(kind), "unknown"),
             price_source(plan, kind) or "first tells",
-            _usd(plan.cost({kind: count})),
+            _usd(plan.cost({kind: count}).whole),
         ]
         for kind, count in sorted(plan.all.kinds.items())
     ]
@@ -119,7 +117,12 @@ def _lines(plan: "Plan") -> Iterator[str]:
         yield ""
         yield table(kinds, [Column(head, right=head in _NUMBERS) for head in heads])
     campaigns = [
-        [name, str(tally.jobs), _usd(plan.cost(tally.kinds)), _usd(plan.campaign_caps.get(name))]
+        [
+            name,
+            str(tally.jobs),
+            _usd(plan.cost(tally.kinds).whole),
+            _usd(plan.campaign_caps.get(name)),
+        ]
         for name, tally in sorted(plan.campaigns.items())
     ]
     if campaigns:
@@ -151,7 +154,7 @@ def _money(plan: "Plan") -> Iterator[str]:
         waiting,
     )
 
-    yield f"cost      {_cost(plan, plan.all.kinds)}"
+    yield f"cost      {plan.cost(plan.all.kinds).text}"
     if plan.already_done:
         yield f"done      {plan.already_done} already paid for"
     if plan.edited:
@@ -168,9 +171,11 @@ def _money(plan: "Plan") -> Iterator[str]:
         yield f"gone      {len(plan.gone)} unpaid left the manifest, so the run cancels them:"
         yield f"          {keys_text(plan.gone)}"
     if plan.all.open.total() != plan.all.jobs:
-        yield f"rest      {plan.all.open.total()} to buy, which cost {_cost(plan, plan.all.open)}"
+        cost = plan.cost(plan.all.open).text
+        yield f"rest      {plan.all.open.total()} to buy, which cost {cost}"
     if plan.picked is not None:
-        yield f"picked    {plan.picked.jobs} of them, which cost {_cost(plan, plan.picked.open)}"
+        cost = plan.cost(plan.picked.open).text
+        yield f"picked    {plan.picked.jobs} of them, which cost {cost}"
     yield from _list(plan)
     used = f", of which {_usd(plan.used)} is used" if plan.used and plan.cap is not None else ""
     yield f"cap       {_usd(plan.cap, 'none')}{used}"
@@ -189,13 +194,6 @@ def _list(plan: "Plan") -> Iterator[str]:
     if plan.waiting[HeldBack.EXISTS] or plan.waiting[HeldBack.ELSEWHERE]:
         yield f"{'' if plan.to_buy else 'list':<9} rows that wait for what it showed are bought"
         yield "          where that has failed since"
-
-
-def _cost(plan: "Plan", kinds: "Mapping[str, int]") -> str:
-    from batchsora.app.wording import cost_text
-
-    known = {kind: count for kind, count in kinds.items() if kind in plan.prices}
-    return cost_text(plan.cost(known) or 0, sum(kinds.values()) - sum(known.values()))
 
 
 def _sample(job: Any) -> list[str]:

@@ -5,7 +5,6 @@ import hashlib
 import json
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +12,7 @@ from typing import Any, Final
 from starlette.requests import Request
 
 from batchsora.app.ask import read_balance
+from batchsora.app.cost import Cost
 from batchsora.app.databases import existing_store
 from batchsora.app.loading import ADHOC
 from batchsora.app.manifests import Source, sha256_of
@@ -123,19 +123,9 @@ class Planned:
         return sum(self.plan.to_buy.values())
 
     @property
-    def cost(self) -> int:
-        """Sum up what that costs, as far as prices are known, in micros."""
-        return self.cost_of(self.plan.to_buy)[0]
-
-    @property
-    def unpriced(self) -> int:
-        """Count what of it has a price that nobody knows yet."""
-        return self.cost_of(self.plan.to_buy)[1]
-
-    def cost_of(self, kinds: Mapping[str, int]) -> tuple[int, int]:
-        """Sum up what some cost in micros; and count those whose price nobody knows yet."""
-        known = {kind: count for kind, count in kinds.items() if kind in self.plan.prices}
-        return self.plan.cost(known) or 0, sum(kinds.values()) - sum(known.values())
+    def cost(self) -> Cost:
+        """Return what that costs."""
+        return self.plan.cost(self.plan.to_buy)
 
 
 def beside(desk: Desk) -> list[Path]:

@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from batchsora.app import steer
-from batchsora.app.wording import cost_text
+from batchsora.app.cost import cost_of_jobs
 from batchsora.names import safe_name
 from batchsora.web.answers import Said, batch_of, desk_of, done, job_of, refused
 from batchsora.web.desk import Desk
@@ -112,17 +112,16 @@ async def _ask_redo(request: Request) -> Response:
     """Show what another attempt costs and what the cap leaves, and ask."""
     desk, job = desk_of(request), job_of(request)
     with desk.queries.snapshot() as seen:
-        price = seen.prices().get(job.kind)
+        cost = cost_of_jobs([job], seen.prices())
         (batch,) = seen.batches(job.batch)
         money = seen.status(batch).money
-    cost = cost_text(0 if price is None else price.last_micros, int(price is None))
     room = "there is no cap"
     if money.cap is not None:
         room = f"the cap leaves {usd(max(0, money.cap - money.used))}"
     return render(
         request,
         "_ask.html",
-        question=f"Buy {job.key} again for {cost}?",
+        question=f"Buy {job.key} again for {cost.text}?",
         lines=[f"What is here stays in its history; {room}."],
         action=request.url.path,
         button="Buy it again",

@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from batchsora.app import held, wording
+from batchsora.app import held
+from batchsora.app.cost import cost_of_jobs
 from batchsora.app.databases import existing_store
 from batchsora.app.earlier import OnExisting
 from batchsora.app.handover import look_and_hand
@@ -98,7 +99,7 @@ class _Left:
 def _left(desk: Desk, batch: BatchRow) -> _Left:
     with desk.queries.snapshot() as seen:
         jobs = seen.queued(batch.id, NOTHING_FOUND)
-        price = wording.cost_text(*wording.priced(jobs, seen.prices()))
+        price = cost_of_jobs(jobs, seen.prices()).text
         status = seen.status(batch)
     lines = tuple(held.lines(status, [one for one in FOUND if one not in NOTHING_FOUND]))
     return _Left([job.id for job in jobs], price, status.money.cap, lines)

@@ -178,13 +178,11 @@ def _figures(planned: Planned, *, focus: bool = False) -> dict[str, Any]:
         "plan": plan,
         "source_of": lambda kind: _SOURCES[price_source(plan, kind)],
         "kind_words": _kind_words,
-        "cost_words": lambda kinds: wording.cost_text(*planned.cost_of(kinds)),
+        "cost_words": lambda kinds: planned.plan.cost(kinds).text,
         "waiting": list(wording.waiting(plan.waiting, plan.batch)),
         "button": _button(planned),
         "agreed": "/".join(
-            map(
-                str, (planned.jobs, planned.cost, planned.unpriced, planned.read_as, planned.sha256)
-            )
+            map(str, (planned.jobs, *planned.cost, planned.read_as, planned.sha256))
         ),
     }
 
@@ -207,9 +205,9 @@ def _button(planned: Planned) -> str:
     if not planned.jobs:
         return "Start: nothing is left to buy"
     jobs = f"{planned.jobs} job{'' if planned.jobs == 1 else 's'}"
-    if planned.unpriced == planned.jobs:
-        return f"Start: {jobs}, at a price that the first tells"
-    return f"Start: {jobs} for {wording.cost_text(planned.cost, planned.unpriced)}"
+    if planned.cost.unpriced == planned.jobs:
+        return f"Start: {jobs}, at the price learned from the first video"
+    return f"Start: {jobs} for {planned.cost.text}"
 
 
 async def _form(

@@ -1,0 +1,58 @@
+"""What jobs cost, as far as prices are known: for questions, plans, the page and scripts alike."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from jobs.money import usd_text
+from jobs.ports.figures import QueuedJob
+from jobs.ports.seen import JobRow, PriceRow
+
+
+class Cost(NamedTuple):
+    """What some jobs cost.
+
+    Attributes:
+        micros: of those whose price is known, in micros.
+        unpriced: how many have a price that nobody knows yet.
+    """
+
+    micros: int
+    unpriced: int
+
+    @property
+    def whole(self) -> int | None:
+        """Return what all of them cost, in micros; None where a price is not known."""
+        return None if self.unpriced else self.micros
+
+    @property
+    def text(self) -> str:
+        """Return it for people."""
+        known = f"about ${usd_text(self.micros)}"
+        if not self.unpriced:
+            return known
+        return f"{known}, and for {self.unpriced} the price learned from the first video"
+
+
+def cost_of(kinds: Mapping[str, int], prices: Mapping[str, int]) -> Cost:
+    """Return what so many jobs of some price kinds cost.
+
+    Args:
+        kinds: how many jobs there are of each kind.
+        prices: what one costs, in micros, of the kinds whose price is known (:func:`micros`).
+    """
+    known = {kind: count for kind, count in kinds.items() if kind in prices}
+    return Cost(
+        sum(prices[kind] * count for kind, count in known.items()),
+        sum(kinds.values()) - sum(known.values()),
+    )
+
+
+def cost_of_jobs(jobs: Iterable[JobRow | QueuedJob], known: Mapping[str, PriceRow]) -> Cost:
+    """Return what some jobs cost by what :meth:`jobs.ports.queries.QueryStore.prices` knows."""
+    return cost_of(Counter(job.kind for job in jobs), micros(known))
+
+
+def micros(known: Mapping[str, PriceRow]) -> dict[str, int]:
+    """Return what one job of each kind costs, as it was seen last."""
+    return {kind: row.last_micros for kind, row in known.items()}
