@@ -12,15 +12,14 @@ import errno
 import json
 import os
 import re
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from jobs.files import refuse_link
+from jobs.files import refuse_link, replaced
 
 REST: Final = "… (more than a cell can hold: the whole text is in {})"
 """The last line of a workbook's text that was cut."""
@@ -252,34 +251,17 @@ def replacing(target: Path, encoding: str | None = None) -> Iterator[Any]:
             room; or the system does not let us write there.
     """
     check_place(target)
-    draft = target.with_name(f".{uuid.uuid4().hex}.part{target.suffix}")
-    # "x", and not tempfile: the file gets the rights that the person's umask gives to any other
+    draft: Path | None = None
     text: Any = {"encoding": encoding, "newline": "", "errors": "replace"} if encoding else {}
     try:
-        file = draft.open("x" if encoding else "xb", **text)
-    except OSError as error:
-        raise unwritable(target, error) from error
-    try:
-        with file:
+        # the file gets the rights that the person's umask gives to any other
+        opened = "w" if encoding else "wb"
+        with (
+            replaced(target, mode=0o666, durable=True) as draft,
+            draft.open(opened, **text) as file,
+        ):
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(target)
-        _keep_name(target.parent)
     except OSError as error:
-        if error.errno in _NO_ROOM or error.filename == str(draft):
+        if draft is None or error.errno in _NO_ROOM or error.filename == str(draft):
             raise unwritable(target, error) from error
         raise
-    finally:  # an interrupt, too, leaves no litter
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-
-
-def _keep_name(folder: Path) -> None:
-    """Have a file's new name survive a power cut, where we may read its folder."""
-    with suppress(PermissionError):
-        number = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(number)
-        finally:
-            os.close(number)

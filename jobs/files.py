@@ -5,31 +5,47 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
 @contextmanager
-def replaced(target: Path) -> Iterator[Path]:
-    """Make a new file, for its owner alone, that takes a name's place once it is complete.
+def replaced(target: Path, *, mode: int = 0o600, durable: bool = False) -> Iterator[Path]:
+    """Make a new file that takes a name's place once it is complete.
 
     Whatever has the name, a link as well, is replaced and not written through. The file is made
     under a name that nobody guesses, so that nothing can wait there.
 
     Args:
         target: the name.
+        mode: its rights, less the umask; for its owner alone by default.
+        durable: content and name survive a power cut.
 
     Yields:
         The empty file to write.
     """
-    draft = target.with_name(f".{secrets.token_hex(16)}.part")
-    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    draft = target.with_name(f".{secrets.token_hex(16)}.part{target.suffix}")
+    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode))
     try:
         yield draft
+        if durable:
+            _sync(draft)
         draft.replace(target)
-    except BaseException:
-        draft.unlink(missing_ok=True)
+        if durable:
+            with suppress(PermissionError):  # a folder that we may write to, and not read
+                _sync(target.parent)
+    except BaseException:  # an interrupt, too, leaves no litter
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
         raise
+
+
+def _sync(path: Path) -> None:
+    number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def read_small(path: Path, most: int) -> bytes:

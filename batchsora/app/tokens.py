@@ -1,8 +1,6 @@
 """Keeping the token: in the system's keyring, or in a file that its owner alone can read."""
 
 import os
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from batchsora import keychain
@@ -10,7 +8,7 @@ from batchsora.app.ask import read_balance
 from batchsora.app.session import api_endpoint, no_token
 from batchsora.keychain import KeychainError
 from batchsora.settings import LONGEST_TOKEN, Settings, SettingsError, token_of
-from jobs.files import refuse_foreign_link
+from jobs.files import refuse_foreign_link, replaced
 from jobs.money import Micros
 
 
@@ -77,17 +75,8 @@ def _write(path: Path, token: str) -> None:
         if target.exists():
             _must_be_a_token(target)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        number, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(number, "w", encoding="ascii") as file:
-                file.write(f"{token}\n")
-                file.flush()
-                os.fsync(number)
-            Path(name).replace(target)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
+        with replaced(target, durable=True) as draft:
+            draft.write_text(f"{token}\n", encoding="ascii")
     except OSError as error:
         raise _unwritable(path, error) from error
 

@@ -4,15 +4,13 @@ A row names its picture by a file, and is sent minutes or weeks after it was loa
 appears whole, survives a power cut, and never changes, because its name says what it holds.
 """
 
-import os
 import re
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from batchsora.picture_kinds import HEAD, OTHER_SUFFIX, SUFFIXES, kind_of
-from jobs.files import made_folder
+from jobs.files import made_folder, replaced
 
 _EMBEDDED: Final = "embedded:"
 _TEXT: Final = re.compile(r"\s*embedded:([0-9a-f]{64})\s*")
@@ -34,21 +32,10 @@ def keep(folder: Path, name: str, data: bytes) -> Path:
     """
     made_folder(folder)
     final = folder.absolute() / name
-    draft = final.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        with draft.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        # Another process at the same picture has made the same bytes.
-        draft.replace(final)
-    finally:
-        draft.unlink(missing_ok=True)
-    handle = os.open(final.parent, os.O_RDONLY)
-    try:
-        os.fsync(handle)  # the row will name this file, also after a power cut
-    finally:
-        os.close(handle)
+    # another process at the same picture makes the same bytes; the row will name this file, also
+    # after a power cut
+    with replaced(final, mode=0o666, durable=True) as draft:
+        draft.write_bytes(data)
     return final
 
 
