@@ -4,10 +4,42 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
-from .provider import GenerationRequest
+from .provider import GenerationRequest, ImageRef
 from .text import text_key
+
+
+class AsksFor(Protocol):
+    """A row that says what a job asks for.
+
+    Its fingerprint hashes the rest as it is spelled (:func:`jobs.spec.fingerprint`); the picture is
+    as :class:`jobs.provider.ImageRef` has it.
+    """
+
+    @property
+    def fingerprint(self) -> str:
+        """What decides which video comes out, hashed."""
+
+    @property
+    def prompt(self) -> str:
+        """As it is spelled."""
+
+    @property
+    def orientation(self) -> str:
+        """``9:16`` or ``16:9``."""
+
+    @property
+    def duration(self) -> int:
+        """In seconds."""
+
+    @property
+    def image(self) -> dict[str, Any] | None:
+        """Of the picture that it begins with, the fields of its reference."""
+
+    @property
+    def callback_url(self) -> str | None:
+        """Whom the provider tells of its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +133,27 @@ def fingerprint(request: GenerationRequest) -> str:
 def request_key(request: GenerationRequest) -> str:
     """Hash what is asked for, however its prompt is spelled (:func:`jobs.text.text_key`)."""
     return fingerprint(replace(request, prompt=text_key(request.prompt)))
+
+
+def request_of(row: AsksFor) -> GenerationRequest:
+    """Build the request of a job's row."""
+    return GenerationRequest(
+        prompt=row.prompt,
+        orientation=row.orientation,
+        duration=row.duration,
+        image=None if row.image is None else ImageRef(**row.image),
+        callback_url=row.callback_url,
+    )
+
+
+def asked_key(row: AsksFor) -> str:
+    """Hash what a job's row asks for, however its prompt is spelled (:func:`jobs.text.text_key`).
+
+    The account's list may show prompts folded, so they ask for the same there. Their fingerprints
+    differ, so that an edit of white space is an edit; of a folded prompt it is the fingerprint.
+    """
+    folded = text_key(row.prompt) == row.prompt
+    return row.fingerprint if folded else request_key(request_of(row))
 
 
 def hashed(document: str) -> str:

@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from ..ledger import Budget
-from ..provider import GenerationRequest, ImageRef
-from ..spec import request_key
+from ..provider import GenerationRequest
+from ..spec import asked_key, request_of
 from ..states import AttemptState, HeldBack, JobState
-from ..text import text_key
 
 SURPLUS: Final = "turned up after it had counted as never made and was bought again: paid for twice"
 """How the error of an attempt begins that was paid for although another one has replaced it."""
@@ -182,16 +181,12 @@ class JobRow:
     @property
     def request(self) -> GenerationRequest:
         """Return what it asks for."""
-        image = None if self.image is None else ImageRef(**self.image)
-        return GenerationRequest(
-            self.prompt, self.orientation, self.duration, image, self.callback_url
-        )
+        return request_of(self)
 
     @property
     def request_key(self) -> str:
-        """Hash what it asks for, however its prompt is spelled; as jobs.store.rows.request_key."""
-        same = text_key(self.prompt) == self.prompt
-        return self.fingerprint if same else request_key(self.request)
+        """Hash what it asks for, however its prompt is spelled."""
+        return asked_key(self)
 
     @property
     def is_unended(self) -> bool:

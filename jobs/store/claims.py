@@ -22,6 +22,7 @@ from sqlalchemy import (
 from ..ledger import Scope, keys_of
 from ..looked_for import FoundInTurn
 from ..ports.purchases import Claim, Claimed, ClaimTerms
+from ..spec import asked_key, request_of
 from ..states import AttemptState, Blocked, HeldBack, JobState
 from ..tables import ATTEMPT, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
 from ..text import prompt_key
@@ -32,7 +33,7 @@ from .queues import Queue, queues
 from .records.accounts import ServedBatch, StateCount
 from .records.attempts import LastAttempt, UnsettledTwin
 from .records.jobs import QueuedJob
-from .rows import moving_jobs, new_attempt, request_key, request_of
+from .rows import moving_jobs, new_attempt
 from .till import Till
 
 MOST_TWINS = 200
@@ -227,7 +228,7 @@ class _Picker:
         self.blocked.add(why)
 
     def _try(self, job: QueuedJob) -> Claim | None:
-        same, request = prompt_key(job.prompt), request_key(job)
+        same, request = prompt_key(job.prompt), asked_key(job)
         twin = _UNSETTLED_TWIN.first(self._connection, prompt_key=same)
         if twin is not None and twin.request_key != request:
             # the list shows no more of a generation than its prompt, so that the doubts of jobs

@@ -22,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 
+from ..spec import AsksFor, asked_key
 from ..states import AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, JOB
 from .absent import ABSENT, ASKED_FOR, HAS_VIDEO, LEFT
@@ -29,8 +30,8 @@ from .incoming import INCOMING
 from .prepared import Prepared, beside, read, read_pairs
 from .records.attempts import FailedAttempt
 from .records.jobs import IncomingRow, KeyHolder, LoadedJob, MovedFailure, MovedVideo
-from .records.requests import AskedBefore, AskedRow, AsksFor
-from .rows import ASKED, REQUEST, request_key
+from .records.requests import AskedBefore, AskedRow
+from .rows import ASKED, REQUEST
 
 _SAME_KEY = JOB.c.key == INCOMING.c.key
 
@@ -47,7 +48,7 @@ def came_to_nothing(job: LoadedJob) -> bool:
 def asks_for_the_same(connection: Connection, job: AskedBefore, asked: AsksFor) -> bool:
     """Check whether a manifest asks for what it asked for of a row before, in any spelling."""
     same = job.manifest_fingerprint == asked.fingerprint
-    return same or asked_before(connection, job) == request_key(asked)
+    return same or asked_before(connection, job) == asked_key(asked)
 
 
 def asked_before(connection: Connection, job: AskedBefore) -> str:
@@ -57,7 +58,7 @@ def asked_before(connection: Connection, job: AskedBefore) -> str:
     only the fingerprint is known.
     """
     if job.manifest_fingerprint is None:
-        return request_key(job)
+        return asked_key(job)
     asked: str | None = _ASKED_BEFORE.scalar(
         connection, job=job.id, fingerprint=job.manifest_fingerprint
     )
@@ -103,7 +104,7 @@ def as_it_failed(
     last = next(read(connection, newest, FailedAttempt), None)
     if last is None or last.state not in _FAILED:
         return None
-    if (last.request_key or last.fingerprint) not in (asked.fingerprint, request_key(asked)):
+    if (last.request_key or last.fingerprint) not in (asked.fingerprint, asked_key(asked)):
         return None
     given_up = last.state == AttemptState.ABANDONED
     return {
@@ -218,7 +219,7 @@ def _free(
     width = len(IncomingRow._fields)
     for both in rows:
         row, holder = IncomingRow._make(both[:width]), None
-        request = next((one for one in (request_key(row), row.fingerprint) if one in asked), None)
+        request = next((one for one in (asked_key(row), row.fingerprint) if one in asked), None)
         if request is None:
             continue
         if both[width] is not None:

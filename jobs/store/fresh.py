@@ -11,13 +11,13 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from ..errors import LoadError
+from ..spec import asked_key
 from ..states import JobState
 from ..tables import ATTEMPT, JOB, LIVE
 from .prepared import read
 from .records.attempts import MadeFor
 from .records.jobs import FreshJob, FreshRequest, LoadedJob
 from .records.requests import asked_in
-from .rows import request_key
 
 QUOTED = 40
 """Characters of a prompt that a message quotes."""
@@ -68,7 +68,7 @@ class FreshRows:
         """Map what they ask for, folded, to those that spell it in another way."""
         found: dict[str, deque[int]] = {}
         for row in self.rows():
-            if (request := request_key(row)) != row.fingerprint:
+            if (request := asked_key(row)) != row.fingerprint:
                 found.setdefault(request, deque()).append(row.id)
         return found
 
@@ -111,7 +111,7 @@ class Moves:
             values: as the manifest has them.
             followed: False where the row keeps what it has, as that is paid for.
         """
-        request = request_key(asked_in(values))
+        request = asked_key(asked_in(values))
         if followed:
             self._asking.setdefault(request, values["key"])
         else:
@@ -131,7 +131,7 @@ class Moves:
         """
         if not self._kept:
             return
-        asking = self._asking | {request_key(row): row.key for row in fresh.rows()}
+        asking = self._asking | {asked_key(row): row.key for row in fresh.rows()}
         moved = [
             (job, prompt, asking[request])
             for job, wanted in self._kept
@@ -163,7 +163,7 @@ class Moves:
         found = select(ATTEMPT.c.request_key, ATTEMPT.c.prompt).where(made)
         # an upgrade could not tell the request of each
         return [
-            (one.request_key or request_key(job), one.prompt)
+            (one.request_key or asked_key(job), one.prompt)
             for one in read(self._connection, found, MadeFor)
         ]
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, t
 from ..columns import sql_list
 from ..ledger import Scope, twice_key
 from ..ports.seen import SURPLUS
+from ..spec import asked_key
 from ..states import AttemptState, JobState, sources
 from ..suspects import Appeared
 from ..tables import ATTEMPT, BUDGET, JOB, LIVE
@@ -33,7 +34,6 @@ from .rows import (
     move_job,
     move_money,
     owner_of,
-    request_key,
 )
 
 ADOPTED: Final = "turned up after it had counted as never made; its video is the row's"
@@ -205,7 +205,7 @@ def regain(connection: Connection, job: QueuedJob, now: datetime) -> bool:
         False where there is none.
     """
     sent = job.attempt_id is not None
-    found = _SURPLUS.first(connection, job=job.id, request=request_key(job)) if sent else None
+    found = _SURPLUS.first(connection, job=job.id, request=asked_key(job)) if sent else None
     if found is None:
         return False
     # no charge: it was charged when it turned up. Only what is told as paid for twice becomes less,
@@ -235,7 +235,7 @@ def _edited(connection: Connection, attempt: AttemptRow, wanted: HandWritten) ->
     if attempt.fingerprint is None or attempt.fingerprint == wanted.fingerprint:
         return False
     asked: str | None = _ASKED.scalar(connection, attempt=attempt.id)
-    return (asked or attempt.fingerprint) != request_key(wanted)
+    return (asked or attempt.fingerprint) != asked_key(wanted)
 
 
 def _note_twice(connection: Connection, attempt: AttemptRow, charge: int) -> None:

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlalchemy import Connection, select, update
 
 from ..elsewhere import Elsewhere
+from ..spec import asked_key
 from ..states import HeldBack
 from ..tables import ATTEMPT, BATCH, BUYABLE, HELD_BACK, JOB, QUEUED, UNSETTLED
 from . import holding
 from .prepared import Prepared, as_list, one_of
 from .records.jobs import AwaitingJob, QueuedJob
-from .rows import REQUEST, request_key
+from .rows import REQUEST
 from .takeovers import known_ids
 
 _UNSETTLED_PROMPTS = Prepared(select(ATTEMPT.c.prompt).where(UNSETTLED))
@@ -42,7 +43,7 @@ def hold_back(connection: Connection, elsewhere: Elsewhere, job: QueuedJob) -> s
         The generation that is the reason; None where the job is not held back.
     """
     made = elsewhere.made(job.prompt, job.overruled_at)
-    theirs = _not_ours(connection, made, request_key(job))
+    theirs = _not_ours(connection, made, asked_key(job))
     if theirs is not None and not _is_a_doubts(connection, elsewhere, job.prompt):
         holding.hold_back(connection, {job.id: theirs}, HeldBack.ELSEWHERE)
         return theirs
@@ -106,7 +107,7 @@ def _not_ours(connection: Connection, made: Sequence[str], request: str) -> str 
     if not theirs:
         return None
     awaited = _awaited(connection, theirs)
-    matched = {row.held_back_by for row in awaited if request_key(row) == request}
+    matched = {row.held_back_by for row in awaited if asked_key(row) == request}
     return next((one for one in theirs if one not in matched), None)
 
 

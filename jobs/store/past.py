@@ -29,6 +29,7 @@ from sqlalchemy import (
 
 from ..ports.control import Paid, PaidBefore
 from ..ports.selection import Sought
+from ..spec import asked_key
 from ..states import AttemptState, HeldBack, JobState
 from ..tables import ATTEMPT, BATCH, HELD_BACK, JOB, PAID, QUEUED
 from . import holding
@@ -36,7 +37,7 @@ from .attempt_states import UNSETTLED
 from .prepared import Prepared, as_list, one_of, read, values_in
 from .records.attempts import OwnVideo, PaidAttempt
 from .records.jobs import AskedJob, UnclaimedJob
-from .rows import ASKED, REQUEST, move_job, request_key
+from .rows import ASKED, REQUEST, move_job
 
 _NOBODYS_HERE = or_(
     not_(JOB.c.in_manifest),
@@ -183,7 +184,7 @@ def find(connection: Connection, sought: Sought) -> list[PaidBefore]:
     found = _edited_back(connection, sought)
     for batch_id in sought.batch_ids:
         asked = _asked_for(connection, batch_id, sought)
-        too = {key for row in asked if (key := request_key(row)) != row.fingerprint}
+        too = {key for row in asked if (key := asked_key(row)) != row.fingerprint}
         elsewhere = paid_elsewhere(connection, batch_id, only_queued=True, too=too)
         if elsewhere:
             found += _matched(_asked_for(connection, batch_id, sought), elsewhere)
@@ -230,9 +231,9 @@ def hold_late(connection: Connection, job_ids: Collection[int]) -> list[PaidBefo
 def _waiting(connection: Connection, job_ids: Collection[int]) -> set[int]:
     """Find the rows that wait for what rows of their batch ask for as well."""
     late = _LATE.all(connection, jobs=as_list(job_ids))
-    asked = {(row.batch_id, request_key(row)) for row in late}
+    asked = {(row.batch_id, asked_key(row)) for row in late}
     waiting = _WAITING.all(connection, batches=as_list({row.batch_id for row in late}))
-    return {row.id for row in waiting if (row.batch_id, request_key(row)) in asked}
+    return {row.id for row in waiting if (row.batch_id, asked_key(row)) in asked}
 
 
 _REQUEST = (JOB.c.id, JOB.c.batch_id, *REQUEST)
@@ -299,7 +300,7 @@ def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterato
 def _matched(rows: Iterable[UnclaimedJob], elsewhere: Mapping[str, Unclaimed]) -> list[PaidBefore]:
     found: list[PaidBefore] = []
     for row in rows:
-        known = {request_key(row), row.fingerprint}
+        known = {asked_key(row), row.fingerprint}
         left = [elsewhere[one] for one in sorted(known) if one in elsewhere]
         # what was known when a person said to buy the row all the same holds it back no more
         claimed = (unclaimed.claim(row.overruled_at) for unclaimed in left)

@@ -24,9 +24,7 @@ from sqlalchemy.dialects import sqlite
 
 from ..columns import sql_list
 from ..ledger import ACCOUNT_KEY, Budget, Scope, keys_of
-from ..provider import GenerationRequest, ImageRef
 from ..spec import JobSpec
-from ..spec import request_key as key_of
 from ..states import (
     AttemptState,
     JobState,
@@ -37,12 +35,11 @@ from ..states import (
     target,
 )
 from ..tables import ATTEMPT, BATCH, BUDGET, JOB, LIVE, PRICE, TALLY
-from ..text import text_key
 from .prepared import Prepared, Statement
 from .records.accounts import BudgetRow
 from .records.attempts import AttemptRow
 from .records.jobs import KeyedState, LoadedJob
-from .records.requests import AskedRow, AsksFor
+from .records.requests import AskedRow
 
 _NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
@@ -87,29 +84,8 @@ def tally_new(connection: Connection, batch_id: int, jobs: int) -> None:
     )
 
 
-def request_of(row: AsksFor) -> GenerationRequest:
-    """Build the request of a job's row."""
-    return GenerationRequest(
-        prompt=row.prompt,
-        orientation=row.orientation,
-        duration=row.duration,
-        image=None if row.image is None else ImageRef(**row.image),
-        callback_url=row.callback_url,
-    )
-
-
 REQUEST: Final = tuple(JOB.c[name] for name in AskedRow._fields)
-"""What a job's row asks for: the columns that :func:`request_key` and :func:`request_of` need."""
-
-
-def request_key(row: AsksFor) -> str:
-    """Hash what a job's row asks for, however its prompt is spelled (:func:`jobs.text.text_key`).
-
-    The account's list may show prompts folded, so they ask for the same there. Their fingerprints
-    differ, so that an edit of white space is an edit; of a folded prompt it is the fingerprint.
-    """
-    folded = text_key(row.prompt) == row.prompt
-    return row.fingerprint if folded else key_of(request_of(row))
+"""What a job's row asks for: the columns that :func:`~jobs.spec.asked_key` needs."""
 
 
 @cache

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, upd
 from ..again import Patience
 from ..errors import NotAllowedError
 from ..ledger import Refunds
-from ..spec import JobSpec, fingerprint
+from ..spec import JobSpec, fingerprint, request_of
 from ..states import LIVE_ATTEMPTS, HeldBack, JobState
 from ..tables import ATTEMPT, BATCH, JOB
 from . import handing, holding, standing, voids
@@ -17,7 +17,7 @@ from .attempt_states import HAS_LIVE
 from .prepared import read
 from .records.accounts import WaitingBatch
 from .records.jobs import HandWritten
-from .rows import ASKED, NEW, job_values, moving_jobs, request_of, tally_new
+from .rows import ASKED, NEW, job_values, moving_jobs, tally_new
 
 
 def serve(connection: Connection, batch_ids: Iterable[int]) -> None:

@@ -12,6 +12,7 @@ from ..looked_for import Wish
 from ..matching import WantedRow
 from ..ports.selection import Sought
 from ..provider import Generation
+from ..spec import asked_key
 from ..states import FOUND, NOTHING_FOUND, AttemptState, HeldBack, JobState
 from ..suspects import Appeared
 from ..tables import ATTEMPT, HELD_BACK, JOB, LIVE, NAMED, QUEUED
@@ -21,7 +22,7 @@ from .prepared import Prepared, as_list, one_of, read
 from .records.attempts import NewestKnown, PromptSent, SentAt
 from .records.jobs import ListedJob, OwningJob, WishRow
 from .records.requests import AskedRow
-from .rows import ASKED, REQUEST, move_job, new_attempt, request_key
+from .rows import ASKED, REQUEST, move_job, new_attempt
 
 if TYPE_CHECKING:
     from .database import Store
@@ -89,7 +90,7 @@ def wanted_rows(connection: Connection, sought: Sought) -> Iterator[WantedRow]:
             row.id,
             row.prompt,
             row.fingerprint,
-            request_key(row),
+            asked_key(row),
             since,
             created_since,
             found_before,
@@ -149,7 +150,7 @@ def requests_like(connection: Connection, shown: Container[str], echo: Echo) -> 
     for row in read(connection, select(*REQUEST), AskedRow):
         key = echo.text(row.prompt)
         if key in shown:
-            found.setdefault(key, set()).add(request_key(row))
+            found.setdefault(key, set()).add(asked_key(row))
     return found
 
 
@@ -221,7 +222,7 @@ def _void_of(
         .where(
             ATTEMPT.c.job_id == job.id,
             ATTEMPT.c.state == AttemptState.VOID,
-            ATTEMPT.c.request_key == request_key(job),
+            ATTEMPT.c.request_key == asked_key(job),
         )
         .order_by(ATTEMPT.c.id.desc())
     )
@@ -249,7 +250,7 @@ def _attach(connection: Connection, job: OwningJob, generation: Generation, now:
             prompt=job.prompt,
             prompt_key=prompt_key(job.prompt),
             fingerprint=job.fingerprint,
-            request_key=request_key(job),
+            request_key=asked_key(job),
             batch_id=job.batch_id,
             campaign=job.campaign,
             hold_micros=0,

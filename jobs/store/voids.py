@@ -16,13 +16,14 @@ from typing import Final
 from sqlalchemy import Connection, and_, bindparam, func, or_, select, text, update
 
 from ..columns import sql_list
+from ..spec import asked_key
 from ..states import ASKED_BY_NAME, AttemptState, JobState
 from ..tables import ATTEMPT, BATCH, JOB
 from .attempt_states import CREATED, VOID, key_is_taken, sent_later
 from .prepared import Prepared, read, values_in
 from .records.attempts import NumberedState, VoidAttempt, VoidsBefore
 from .records.jobs import TakingJob
-from .rows import REQUEST, request_key
+from .rows import REQUEST
 
 LONGEST_WAIT: Final = timedelta(hours=1)
 """Until a job is sent again whose submissions came to nothing."""
@@ -133,7 +134,7 @@ def _distance(pair: tuple[VoidAttempt, TakingJob]) -> tuple[bool, bool, bool, in
 def _is_its_rows(void: VoidAttempt) -> bool:
     """Check whether a void's row would still be bought for it, or might be."""
     wanted = void.removed_at is None and void.in_manifest and void.state != JobState.CANCELLED
-    return wanted and request_key(void) == void.made_for
+    return wanted and asked_key(void) == void.made_for
 
 
 def _asking(
@@ -145,7 +146,7 @@ def _asking(
     found: dict[str, list[TakingJob]] = {}
     same = JOB.c.fingerprint.in_(values_in(requests))  # of a folded prompt it is the request
     for row in read(connection, _QUEUED.where(or_(same, _MAY_FOLD)), TakingJob):
-        request = request_key(row)
+        request = asked_key(row)
         if request in requests and _SENT.first(connection, job=row.id, request=request) is None:
             found.setdefault(request, []).append(row)
     return found

@@ -36,7 +36,7 @@ from jobs.provider import ProviderError, RefusalCause, Refused, Rejected, Submit
 from jobs.resolve import resolve_as, resolve_never_made
 from jobs.retry import RetryPolicy
 from jobs.runner import Owner, Runner
-from jobs.spec import JobSpec
+from jobs.spec import JobSpec, asked_key
 from jobs.states import FailureKind, HeldBack, JobState
 from jobs.store import (
     Store,
@@ -50,7 +50,6 @@ from jobs.store import (
     takeovers,
     views,
 )
-from jobs.store.rows import request_key
 from jobs.tables import JOB
 from simulation.mutants import STORES
 from simulation.process import Crash, SimClock, WatchedStore, live
@@ -331,7 +330,7 @@ class Night:
         loading.load(connection, batch, specs, lambda r: kind(r).key, now, held_back=None)
         asked = list(connection.execute(select(JOB).where(JOB.c.batch_id == batch)))
         self.watcher.copies = {row.id for row in asked}
-        self.watcher.asked_for = Counter(request_key(row) for row in asked)
+        self.watcher.asked_for = Counter(asked_key(row) for row in asked)
         found = past.find(connection, holding.Sought([batch]))
         by = {one.job_id: one.paid.generation_id for one in found}
         holding.hold_back(connection, by, HeldBack.PAID_BEFORE)

@@ -10,10 +10,10 @@ from support.invariants import Invariants
 from batchsora.sandbox.world import Made
 from jobs.ledger import ACCOUNT_KEY
 from jobs.retry import RETRIED
+from jobs.spec import asked_key
 from jobs.states import UNENDED, FailureKind, JobState
 from jobs.store import Store
 from jobs.store.prepared import Prepared
-from jobs.store.rows import request_key
 from jobs.tables import ATTEMPT, BUDGET, JOB
 from jobs.text import same_text
 from simulation.world import Account
@@ -151,7 +151,7 @@ class Watcher:
         }
         # which of equal rows has which generation is another matter in the older copy
         asked = select(JOB).where(JOB.c.in_manifest)
-        self._rows = Counter(map(request_key, store.read(lambda c: c.execute(asked).all())))
+        self._rows = Counter(map(asked_key, store.read(lambda c: c.execute(asked).all())))
         self._ends = {
             job.id: (job.state, job.error_kind) for job in store.read(JOBS.all) if job.state in ENDS
         }

@@ -3,37 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
-
-class AsksFor(Protocol):
-    """A row that says what a job asks for.
-
-    Its fingerprint hashes the rest as it is spelled (:func:`jobs.spec.fingerprint`); the picture is
-    as :class:`jobs.provider.ImageRef` has it.
-    """
-
-    @property
-    def fingerprint(self) -> str:
-        """What decides which video comes out, hashed."""
-
-    @property
-    def prompt(self) -> str:
-        """As it is spelled."""
-
-    @property
-    def orientation(self) -> str:
-        """``9:16`` or ``16:9``."""
-
-    @property
-    def duration(self) -> int:
-        """In seconds."""
-
-    @property
-    def image(self) -> dict[str, Any] | None:
-        """Of the picture that it begins with, the fields of its reference."""
-
-    @property
-    def callback_url(self) -> str | None:
-        """Whom the provider tells of its end."""
+from ...spec import AsksFor
 
 
 class AskedBefore(AsksFor, Protocol):
