@@ -39,8 +39,11 @@ unit: $(INSTALLED)
 # The quick tests first, and how much of the engine they reach. Then the others, more at once than
 # the two cores that CI has: tests with processes of their own wait for them.
 test: $(INSTALLED)
-	$(BIN)/pytest tests/unit tests/conformance -n 2 --cov --cov-fail-under $(COVERED) --cov-report term
-	$(BIN)/pytest -m 'not unit' -n 4 --dist worksteal
+	@failed=0; \
+	  $(BIN)/pytest tests/unit tests/conformance -n 2 --cov --cov-fail-under $(COVERED) --cov-report term \
+	    || failed=1; \
+	  $(BIN)/pytest -m 'not unit' -n 4 --dist worksteal || failed=1; \
+	  exit $$failed
 
 # the quick tests by another Python, in an environment of its own: make newest-unit NEWEST=python3.13
 newest-unit:

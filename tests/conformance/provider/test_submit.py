@@ -161,7 +161,9 @@ def test_nothing_leaves_after_a_no_at_the_last_moment(bench: Bench) -> None:
     """``may_send`` is asked once, just before the request is written."""
 
     async def once(bought: Bought) -> tuple[SubmitOutcome, int, int]:
-        return await bought.submit(may_send=False), bought.made, bought.asked
+        outcome = await bought.submit(may_send=False)
+        await bought.provider.balance()  # the client stays usable
+        return outcome, bought.made, bought.asked
 
     outcome, made, asked = bench.run(once)
     assert outcome == Unsent(outcome.reason, unreachable=False)  # type: ignore[union-attr]
