@@ -257,7 +257,7 @@ class Job(Base, table=True):
 class Attempt(Base, table=True):
     """One paid submission of a job: the intent is here before its POST leaves.
 
-    ``fingerprint``, ``request_key`` (:func:`jobs.store.rows.request_key`) and ``prompt_key``
+    ``fingerprint``, ``request_key`` (:func:`jobs.spec.asked_key`) and ``prompt_key``
     (:func:`jobs.text.prompt_key`) say what was asked for;
     ``created_at`` is the provider's own time; ``candidates`` are the generations that a doubt can't
     be told apart from; ``refunded_micros`` counts as given back under the batch's ``refunds``.

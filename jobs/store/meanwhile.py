@@ -2,7 +2,7 @@
 
 One after the other, the second batch's rows would be found in our own past
 (:mod:`jobs.store.past`), which is asked before the first purchase. Asked in the claim by what was
-bought since, each purchase once, however it is spelled (:func:`jobs.store.rows.request_key`).
+bought since, each purchase once, however it is spelled (:func:`jobs.spec.asked_key`).
 """
 
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ def bought(
     Args:
         connection: in a writing transaction.
         job: about to be bought; what its own batch has is no reason: equal rows are wanted.
-        request: what it asks for (:func:`jobs.store.rows.request_key`).
+        request: what it asks for (:func:`jobs.spec.asked_key`).
         looked_for: remembers up to where other batches were asked, and which rows wait for what.
         unsettled: an attempt of its prompt is under way to the provider, or in doubt.
 
