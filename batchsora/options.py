@@ -148,11 +148,12 @@ class RunOptions:
         least=1, most=100_000, shared=("run", "plan"), on={"plan": _SAME}, **_PACE)
     rate: float = option(
         Kind.NUMBER, "Submissions per second; 0: no limit.", 5.0,
-        least=0, most=10_000, shared=("run", "plan"), on={"plan": _SAME}, **_PACE)
+        least=0, most=10_000, shared=("run", "plan"), on={"plan": {"most": None}}, **_PACE)
     poll_interval: float | None = option(
         Kind.NUMBER, "Seconds between polls.", shown_default="5",
         shared=("run", "generate", "wait"), **_SECONDS,
-        on={"generate": _SAME, "wait": {"help": "Seconds between polls, if no run polls already."}})
+        on={"generate": _SAME, "wait": {
+            "help": "Seconds between polls, if no run polls already.", "most": 86400}})
     request_timeout: float = option(
         Kind.NUMBER, "Timeout of a request, in seconds.", 60.0, **_SECONDS)
     generation_timeout: float = option(

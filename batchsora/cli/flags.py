@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from batchsora.cli.undecoded import decode
 from batchsora.option_kinds import Group, Kind, Option, options_of
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -209,7 +210,9 @@ def options(model: type[M], command: str, into: str = "options") -> Callable[[F]
     def decorate(function: F) -> F:
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            said = {name: kwargs.pop(name) for name in names}
+            context = click.get_current_context()
+            decode(context)  # kwargs have the texts as they were typed
+            said = {name: context.params.get(name, kwargs.pop(name)) for name in names}
             return function(*args, **{into: read(model, command, said)}, **kwargs)
 
         found: Any = wrapper

@@ -31,7 +31,10 @@ def _decoded(value: Any, param: click.Parameter, context: click.Context) -> Any:
     if isinstance(value, tuple):
         return tuple(_decoded(one, param, context) for one in value)
     if isinstance(value, dict):
-        return {_decoded(key, param, context): one for key, one in value.items()}
+        return {
+            _decoded(key, param, context): _decoded(one, param, context)
+            for key, one in value.items()
+        }
     if type(value) is not str:
         return value
     try:

@@ -47,6 +47,7 @@ def test_a_name_that_the_locale_can_not_read_is_read_all_the_same(
     assert called(tmp_path, locale, *RUN, b"night.csv", b"--name", SNOWMAN)[0] == 0
     for words in (
         (b"status", b"--batch", SNOWMAN),
+        (b"wait", b"--batch", SNOWMAN),
         (b"show", SNOWMAN),
         (b"jobs", b"--json", b"--batch", SNOWMAN),
         (b"export", b"-o", SNOWMAN + b".csv", b"--batch", SNOWMAN),
@@ -56,6 +57,26 @@ def test_a_name_that_the_locale_can_not_read_is_read_all_the_same(
         code, said = called(tmp_path, locale, *words, *DB)
         assert code == 0, said
     assert "☃" in (tmp_path / "ñ☃.csv").read_text("utf-8-sig")
+
+
+@pytest.mark.parametrize("locale", ["ascii", "coerced"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        (b"--name", SNOWMAN),
+        (b"--default", b"campaign=" + SNOWMAN),
+        (b"--map", SNOWMAN + b"=campaign"),
+    ],
+)
+def test_options_that_the_locale_can_not_read_are_read_all_the_same(
+    tmp_path: Path, locale: str, words: tuple[bytes, ...]
+) -> None:
+    """Also those that are names and values at once."""
+    (tmp_path / "night.csv").write_text("id,prompt,ñ☃\na,a kite,ñ☃\n", "utf-8")
+    code, said = called(tmp_path, locale, b"plan", b"night.csv", b"--json", *words)
+    assert code == 0, said
+    assert "ñ☃" in said
+    assert "udc" not in said
 
 
 @pytest.mark.parametrize("locale", ["ascii", "ascii output"])

@@ -208,6 +208,25 @@ def test_what_excludes_each_other() -> None:
             said(*words)
 
 
+@pytest.mark.parametrize(
+    ("command", "flag", "most"),
+    [
+        ("plan", "rate", None),
+        ("run", "rate", 10_000),
+        ("wait", "poll_interval", 86400),
+        ("run", "poll_interval", 604800),
+        ("resolve", "grace", None),
+    ],
+)
+def test_a_command_keeps_the_range_that_it_has_always_had(
+    command: str, flag: str, most: float | None
+) -> None:
+    """Lines and configurations of earlier versions go on to be taken."""
+    (param,) = (one for one in dict(commands())[command].params if one.name == flag)
+    assert isinstance(param.type, click.FloatRange)
+    assert param.type.max == most
+
+
 def test_options_do_not_change() -> None:
     """They go from the edge to where the policies are made."""
     with pytest.raises(FrozenInstanceError):

@@ -339,6 +339,17 @@ def test_a_mistake_stands_beside_its_field(
     assert "m" not in [batch.name for batch in site.read(views.find_batches)]
 
 
+def test_a_field_left_empty_shows_what_counts_then(http: httpx.Client) -> None:
+    """The usual number, and not what was typed there before."""
+    address = upload(http, "m.csv", ROWS.format("a lantern"))
+    given = form_of(http, address, budget="much", in_flight="50")
+    answer = http.post(f"{address}/start", data=given)
+    field = re.search(r'<input id="in_flight"[^>]*>', answer.text)
+    assert field is not None
+    assert 'value="50"' in field[0]
+    assert 'placeholder="16"' in field[0]
+
+
 def test_a_column_that_looks_misspelt_must_be_meant(http: httpx.Client, site: Site) -> None:
     """Its values would have no effect, and the default would be paid for."""
     address = upload(http, "m.csv", "prompt,duratoin\na compass on a map,15\n")

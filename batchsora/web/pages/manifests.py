@@ -244,6 +244,7 @@ async def _form(
         token=token if once.knows(token) else once.token(),
         goes_on=desk_of(request).goes_on(),
         campaigns=list(plan.campaigns)[:MOST_CAMPAIGNS],
+        usual_in_flight=Way().in_flight,
         **fields,
         chunk=CHUNK,
         after=0,
