@@ -18,7 +18,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 def lines(project: Path) -> dict[str, str]:
     """Give the code of the page, by the word that each block is marked with."""
     page = (project / "docs" / "architecture.md").read_text()
-    return dict(re.findall(r"```python (\S+)\n(.*?)```", page, re.DOTALL))
+    return dict(re.findall(r"```text (\S+)\n(.*?)```", page, re.DOTALL))
 
 
 @pytest.fixture

@@ -200,7 +200,7 @@ def own_past_not_looked_at() -> Iterator[None]:
 @contextmanager
 def own_past_by_exact_words() -> Iterator[None]:
     """What was paid for is known again only in the very words in which it was bought."""
-    with patch.object(past, "request_key", lambda row: row.fingerprint):
+    with patch.object(past, "asked_key", lambda row: row.fingerprint):
         yield
 
 
