@@ -10,7 +10,19 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
-from sqlalchemy import JSON, Boolean, Column, Float, Integer, Select, Text, create_engine, select
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    Integer,
+    Select,
+    Text,
+    create_engine,
+    select,
+)
+from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeEngine
 from support.blank import blank
 
@@ -137,10 +149,16 @@ def _outer(statement: Any) -> set[Any]:
     return found
 
 
+def opened(path: Path) -> Connection:
+    """Connect to a database; its end closes the file, as there is no pool."""
+    making = create_engine("sqlite://", creator=lambda: open_file(path), poolclass=NullPool)
+    return making.connect()
+
+
 def test_a_type_with_other_fields_is_refused(tmp_path: Path) -> None:
     """Values are told by their places alone, so a swapped field must not pass."""
     blank(tmp_path / "a.db")
-    with create_engine("sqlite://", creator=lambda: open_file(tmp_path / "a.db")).connect() as made:
+    with opened(tmp_path / "a.db") as made:
         swapped = select(BATCH.c.paused, BATCH.c.id)
         with pytest.raises(TypeError, match="PausableBatch"):
             Prepared(swapped, PausableBatch).all(made)
@@ -157,7 +175,7 @@ def test_a_type_with_other_fields_is_refused(tmp_path: Path) -> None:
 def test_a_row_that_must_be_there_is_missed_by_name(tmp_path: Path) -> None:
     """It is an error where it is asked for, not an attribute of None somewhere later."""
     blank(tmp_path / "a.db")
-    with create_engine("sqlite://", creator=lambda: open_file(tmp_path / "a.db")).connect() as made:
+    with opened(tmp_path / "a.db") as made:
         none = Prepared(select(BUDGET).where(BUDGET.c.key == "batch:7"), BudgetRow)
         assert none.first(made) is None
         with pytest.raises(LookupError, match="budget"):
@@ -167,7 +185,7 @@ def test_a_row_that_must_be_there_is_missed_by_name(tmp_path: Path) -> None:
 def test_values_are_as_their_columns_say(tmp_path: Path) -> None:
     """Plain tuples are converted, too: times are aware, flags are no numbers."""
     blank(tmp_path / "a.db")
-    with create_engine("sqlite://", creator=lambda: open_file(tmp_path / "a.db")).connect() as made:
+    with opened(tmp_path / "a.db") as made:
         made.exec_driver_sql(
             "INSERT INTO batch (id, name, columns, active, paused, created_at)"
             " VALUES (1, 'a', '[\"id\"]', 0, 1, '2026-01-01 00:00:00.000000')"
