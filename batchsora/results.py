@@ -7,6 +7,7 @@ from typing import Any
 
 from batchsora.app.exits import Exit
 from batchsora.app.views import job_json
+from jobs.ports.seen import JobRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class JobResult:
         return {**self.cells, **self._json}
 
 
-def job_result(job: Any) -> JobResult:
+def job_result(job: JobRow) -> JobResult:
     """Make a result of a job with its last attempt and file."""
     return JobResult(
         key=job.key,

@@ -1,7 +1,7 @@
 """``batchsora generate``: one video, as safe as any row."""
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,6 +9,9 @@ from batchsora.cli.common import Cli, global_options
 from batchsora.cli.configured import caps_said
 from batchsora.cli.flags import Grouped, options
 from batchsora.options import RunOptions
+
+if TYPE_CHECKING:
+    from jobs.ports.seen import JobRow
 
 
 @click.command(
@@ -57,7 +60,7 @@ def command(cli: Cli, /, prompt: str, options: RunOptions, **flags: Any) -> int:
     return int(code)
 
 
-def line(job: Any, *, batch: bool = False) -> str:
+def line(job: "JobRow", *, batch: bool = False) -> str:
     """Return in a line how a job ended, or what to type next.
 
     Args:
@@ -75,7 +78,7 @@ def line(job: Any, *, batch: bool = False) -> str:
         said += f", generation {job.generation_id}"
     if job.error:
         said += f" ({job.error_kind}: {job.error})"
-    if job.sha256:
+    if job.sha256 and job.file:
         return f"{said}\n  {near(job.file)}"
     if job.video_url:
         said += f"\n  {job.video_url}"

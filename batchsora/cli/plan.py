@@ -4,7 +4,7 @@ import shutil
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +16,7 @@ from batchsora.options import ReadingOptions, RunOptions
 if TYPE_CHECKING:
     from batchsora.app.plan import Plan
     from batchsora.settings import Settings
+    from jobs.ports.loading import StagedRow
 
 
 @click.command("plan", cls=Grouped, short_help="What a manifest would buy, and what it costs.")
@@ -196,7 +197,7 @@ def _list(plan: "Plan") -> Iterator[str]:
         yield "          where that has failed since"
 
 
-def _sample(job: Any) -> list[str]:
+def _sample(job: "StagedRow") -> list[str]:
     image = "" if job.image is None else f"{job.image['source'][:40]}: "
     shown = " ".join(job.prompt.split())
     cut = shown if len(shown) <= LONGEST_SHOWN else f"{shown[: LONGEST_SHOWN - 1]}…"

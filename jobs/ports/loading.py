@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from ..spec import JobSpec, SpecRow
 from ..states import HeldBack
@@ -74,8 +74,7 @@ class LoadReport:
     cancelled: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class StagedRow:
+class StagedRow(NamedTuple):
     """A row of a manifest that waits for its load, with the columns of :class:`JobSpec`."""
 
     key: str

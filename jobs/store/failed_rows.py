@@ -22,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 
+from ..ports.loading import StagedRow
 from ..spec import AsksFor, asked_key
 from ..states import AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, JOB
@@ -29,7 +30,7 @@ from .absent import ABSENT, ASKED_FOR, HAS_VIDEO, LEFT
 from .incoming import INCOMING
 from .prepared import Prepared, beside, read, read_pairs
 from .records.attempts import FailedAttempt
-from .records.jobs import IncomingRow, KeyHolder, LoadedJob, MovedFailure, MovedVideo
+from .records.jobs import KeyHolder, LoadedJob, MovedFailure, MovedVideo
 from .records.requests import AskedBefore, AskedRow
 from .rows import ASKED, REQUEST
 
@@ -210,15 +211,15 @@ def _free(
     """
     holders = beside(JOB.c[name] for name in KeyHolder._fields)
     rows = connection.execute(
-        select(*(INCOMING.c[name] for name in IncomingRow._fields), *holders)
+        select(*(INCOMING.c[name] for name in StagedRow._fields), *holders)
         .outerjoin(JOB, and_(JOB.c.batch_id == batch_id, _SAME_KEY))
         .where(INCOMING.c.fingerprint.is_distinct_from(ASKED_FOR))
         .order_by(INCOMING.c.row)
     )
     found: dict[str, deque[tuple[str, int | None]]] = {}
-    width = len(IncomingRow._fields)
+    width = len(StagedRow._fields)
     for both in rows:
-        row, holder = IncomingRow._make(both[:width]), None
+        row, holder = StagedRow._make(both[:width]), None
         request = next((one for one in (asked_key(row), row.fingerprint) if one in asked), None)
         if request is None:
             continue

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from ..ports.loading import StagedCount, StagedRow
 from ..provider import GenerationRequest
 from ..spec import JobSpec, SpecRow, spec_row
-from .prepared import driver, values_in
+from .prepared import driver, read, values_in
 
 KindOf = Callable[[GenerationRequest], str]
 TOGETHER: Final = 100
@@ -113,7 +113,7 @@ def first(
 ) -> list[StagedRow]:
     """Read the first wanted videos: of all rows, or of some."""
     wanted = select(INCOMING).where(*_among(rows)).order_by(text("incoming.rowid")).limit(most)
-    return [StagedRow(*row) for row in connection.execute(wanted)]
+    return list(read(connection, wanted, StagedRow))
 
 
 def _among(rows: Collection[int] | None) -> tuple[ColumnElement[bool], ...]:

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from ..errors import LoadError
-from ..ports.loading import LoadReport, OnChange
+from ..ports.loading import LoadReport, OnChange, StagedRow
 from ..spec import JobSpec
 from ..states import NOTHING_FOUND, HeldBack, JobState
 from ..tables import JOB
@@ -40,7 +40,7 @@ from .failed_rows import (
 from .fresh import FreshRows, Moves, short
 from .incoming import INCOMING, NAMES, KindOf
 from .prepared import beside, read_pairs
-from .records.jobs import FreshJob, IncomingRow, KeyedState, LoadedJob
+from .records.jobs import FreshJob, KeyedState, LoadedJob
 from .records.requests import asked_in
 from .rows import NEW, change_job, is_live, tally_new
 
@@ -138,12 +138,12 @@ class _Loader:
             select(func.count()).select_from(INCOMING).join(JOB, and_(here, _KNOWN))
         ).scalar_one()
         both = (
-            select(*absent.LOADED, *beside(INCOMING.c[name] for name in IncomingRow._fields))
+            select(*absent.LOADED, *beside(INCOMING.c[name] for name in StagedRow._fields))
             .join(INCOMING, _KNOWN)
             .where(here, not_(_SAME))
             .order_by(INCOMING.c.row)
         )
-        pairs = read_pairs(self._connection, both, LoadedJob, IncomingRow) if known else ()
+        pairs = read_pairs(self._connection, both, LoadedJob, StagedRow) if known else ()
         changed = list(pairs)
         self._insert_new(known)
         self.report.unchanged = known - len(changed)

@@ -180,24 +180,6 @@ class LoadedJob(NamedTuple):
     left: bool
 
 
-class IncomingRow(NamedTuple):
-    """A row of the manifest on its way in (:data:`jobs.store.incoming.INCOMING`)."""
-
-    key: str
-    key_from_content: bool
-    row: int
-    fingerprint: str
-    kind: str
-    prompt: str
-    orientation: str
-    duration: int
-    image: dict[str, Any] | None
-    callback_url: str | None
-    campaign: str | None
-    priority: int
-    cells: dict[str, str]
-
-
 class FreshJob(NamedTuple):
     """A job that this load added."""
 
