@@ -309,8 +309,11 @@ class ControlStore(Protocol):
             bind: origin and token, as :meth:`bind`; None leaves what is kept.
         """
 
-    def look_sooner(self, generation_ids: Sequence[str]) -> None:
+    def look_sooner(self, generation_ids: Sequence[str]) -> int:
         """Have generations looked at now, because somebody says that they have ended.
 
         Nothing else follows from it: what became of them is what the look shows.
+
+        Returns:
+            How many were ours, unfinished, and not announced already.
         """

@@ -2,16 +2,17 @@
 
 import secrets
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ..binding import token_hash
-from ..books import SHOWN_WITHIN, BalanceReading
+from ..books import BalanceReading
 from ..clock import Moment
 from ..days import zone_of
 from ..ledger import ACCOUNT_KEY, Scope, day_key
+from ..ports.account import BalanceRead
 from ..tables import ACCOUNT, ATTEMPT, BUDGET, PRICE, UNSETTLED
 from . import quiet, shown
 from .prepared import Prepared, read
@@ -167,34 +168,18 @@ _KEEP_FIRST_BALANCE = Prepared(
 )
 
 
-def record_balance(
-    connection: Connection,
-    balance: int,
-    mark: int,
-    now: datetime,
-    ahead: timedelta | None = None,
-    began: Moment | None = None,
-    grace: timedelta = SHOWN_WITHIN,
-) -> bool:
+def record_balance(connection: Connection, read: BalanceRead) -> bool:
     """Keep a reading of the balance.
 
     What was charged since the reading began, and all that is held, may or may not be in it already:
     both count against it (money.md, *Caps*). So the account's cap becomes what had been charged
     when the reading began, plus the reading, less the floor.
 
-    Args:
-        connection: in a writing transaction.
-        balance: the reading, in micros.
-        mark: :func:`charged_so_far` as of just before the request was made.
-        now: when the answer came.
-        ahead: by how much the provider's clock is ahead of ours; None: not known.
-        began: when the request was made; just now by default.
-        grace: for which a lost submission may yet be made.
-
     Returns:
         Whether nothing was under way, and nothing was charged, while it was read: then it shows
         what was charged for a doubt before.
     """
+    balance, mark, now = read.balance, read.mark, read.at
     floor = _FLOOR.scalar(connection)
     _KEEP_BALANCE.run(connection, balance=balance, now=now)
     _KEEP_FIRST_BALANCE.run(connection, balance=balance, now=now, mark=mark)
@@ -202,8 +187,11 @@ def record_balance(
     charged = charged_so_far(connection)
     unsettled = shown.watch(connection, balance, charged)
     if charged == mark and not unsettled.open and not unsettled.doubts:
-        reading, theirs = BalanceReading(balance, mark), None if ahead is None else now + ahead
-        quiet.keep(connection, reading, began or Moment(now), now, theirs, grace)
+        reading, theirs = (
+            BalanceReading(balance, mark),
+            None if read.ahead is None else now + read.ahead,
+        )
+        quiet.keep(connection, reading, read.began or Moment(now), now, theirs, read.grace)
     return charged == mark and not unsettled.open
 
 
@@ -221,10 +209,10 @@ def keep_list_lag(connection: Connection, seconds: float | None) -> None:
     connection.execute(update(ACCOUNT).values(list_lag=seconds))
 
 
-def announce_prices(connection: Connection, prices: Mapping[str, int], now: datetime) -> None:
+def announce_prices(connection: Connection, announced: Mapping[str, int], now: datetime) -> None:
     """Take announced prices (by kind key, in micros) where none was learned."""
     known = known_prices(connection)
-    for kind, micros in prices.items():
+    for kind, micros in announced.items():
         row = known.get(kind)
         if row is None:
             connection.execute(

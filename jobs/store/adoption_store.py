@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -24,86 +24,47 @@ from ..ports.selection import Sought
 from ..provider import Generation
 from ..states import HeldBack
 from . import accounts, doubts, holding, late, past, takeovers, words
+from .bound import Bound, commits, reads, writes
 from .doubt_store import owner_job
-
-if TYPE_CHECKING:
-    from .database import Store
 
 F = TypeVar("F", bound=Found)
 
 
-class SqliteAdoption(AdoptionStore):
-    """What :class:`jobs.ports.adoption.AdoptionStore` says.
+def _take_over(
+    connection: Connection, matches: Iterable[Match], now: datetime, ahead: float
+) -> int:
+    return sum(
+        takeovers.take_over(connection, one.job_id, one.generation, now, ahead, one.fingerprint)
+        for one in matches
+    )
 
-    Args:
-        store: the opened database.
-    """
 
-    def __init__(self, store: "Store") -> None:
-        self._store = store
+def _take_over_by_word(
+    connection: Connection, job_id: int, generation: Generation, now: datetime, ahead: float
+) -> OwnerJob | bool:
+    owner = owner_job(connection, generation.id)
+    return owner or takeovers.take_over(connection, job_id, generation, now, ahead)
 
-    def count(self, sought: Sought) -> int:
-        return self._store.read(lambda c: takeovers.count_wanted(c, sought))
 
-    def listed(self, shown: ListShown) -> Listed:
-        return self._store.read(lambda c: _listed(c, shown))
+def _hold_paid(connection: Connection, job_ids: Collection[int]) -> PaidHeld:
+    found = past.hold_late(connection, job_ids)
+    left = set(job_ids) - {one.job_id for one in found}
+    sought = Sought((), jobs=late.with_awaiting(connection, left))
+    return PaidHeld(
+        [(one.batch_id, one.paid.attempt_id) for one in found], holding.note(connection, sought)
+    )
 
-    def compare(self, comparison: Comparison[T]) -> T:
-        return self._store.read(lambda c: compare(c, comparison))
 
-    def hold_back(self, found: Found) -> None:
-        self._store.write(lambda c: hold_found(c, found))
+def _hold_late_found(connection: Connection, found: Found) -> Mapping[int, Wish]:
+    hold_found(connection, found)
+    return found.unchanged(takeovers.wishes(connection, found.compared, free=True))
 
-    def take_over(self, matches: Iterable[Match], now: datetime, ahead: float) -> int:
-        def work(connection: Connection) -> int:
-            return sum(
-                takeovers.take_over(
-                    connection, one.job_id, one.generation, now, ahead, one.fingerprint
-                )
-                for one in matches
-            )
 
-        return self._store.write(work)
-
-    def take_over_by_word(
-        self, job_id: int, generation: Generation, now: datetime, ahead: float
-    ) -> OwnerJob | bool:
-        def work(connection: Connection) -> OwnerJob | bool:
-            owner = owner_job(connection, generation.id)
-            return owner or takeovers.take_over(connection, job_id, generation, now, ahead)
-
-        return self._store.write(work)
-
-    def typed(self, job_ids: Collection[int]) -> Mapping[int, Wish]:
-        return self._store.read(lambda c: late.typed(c, job_ids))
-
-    async def hold_paid(self, job_ids: Collection[int]) -> PaidHeld:
-        def work(connection: Connection) -> PaidHeld:
-            found = past.hold_late(connection, job_ids)
-            left = set(job_ids) - {one.job_id for one in found}
-            sought = Sought((), jobs=late.with_awaiting(connection, left))
-            return PaidHeld(
-                [(one.batch_id, one.paid.attempt_id) for one in found],
-                holding.note(connection, sought),
-            )
-
-        return await self._store.commit(work)
-
-    async def hold_found(self, found: Found) -> Mapping[int, Wish]:
-        def work(connection: Connection) -> Mapping[int, Wish]:
-            hold_found(connection, found)
-            return found.unchanged(takeovers.wishes(connection, found.compared, free=True))
-
-        return await self._store.commit(work)
-
-    async def hold_unlooked(self, job_ids: Collection[int]) -> UnlookedHeld:
-        def work(connection: Connection) -> UnlookedHeld:
-            unsaid = late.without_a_word(connection, job_ids)
-            said = Sought((), jobs=set(job_ids) - set(unsaid))
-            held = holding.hold_back(connection, dict.fromkeys(unsaid), HeldBack.NOT_LOOKED)
-            return UnlookedHeld(held, takeovers.wishes(connection, said))
-
-        return await self._store.commit(work)
+def _hold_unlooked(connection: Connection, job_ids: Collection[int]) -> UnlookedHeld:
+    unsaid = late.without_a_word(connection, job_ids)
+    said = Sought((), jobs=set(job_ids) - set(unsaid))
+    held = holding.hold_back(connection, dict.fromkeys(unsaid), HeldBack.NOT_LOOKED)
+    return UnlookedHeld(held, takeovers.wishes(connection, said))
 
 
 def compare(connection: Connection, comparison: Comparison[T]) -> T:
@@ -150,3 +111,18 @@ def _listed(connection: Connection, shown: ListShown) -> Listed:
         ),
         accounts.list_lag(connection),
     )
+
+
+class SqliteAdoption(Bound, AdoptionStore):
+    """What :class:`jobs.ports.adoption.AdoptionStore` says."""
+
+    compare = reads(compare)
+    count = reads(takeovers.count_wanted)
+    hold_back = writes(hold_found)
+    hold_found = commits(_hold_late_found)
+    hold_paid = commits(_hold_paid)
+    hold_unlooked = commits(_hold_unlooked)
+    listed = reads(_listed)
+    take_over = writes(_take_over)
+    take_over_by_word = writes(_take_over_by_word)
+    typed = reads(late.typed)

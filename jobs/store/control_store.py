@@ -1,16 +1,16 @@
 """What a person says, written to SQLite (:class:`jobs.ports.control.ControlStore`)."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
 from ..again import Patience
-from ..ports.control import Handing, Offered, PaidBefore, Terms, TermsKept
+from ..ports.control import ControlStore, Handing, Offered, PaidBefore
 from ..ports.queries import QueryStore
 from ..ports.seen import BatchRow, BatchStatus
-from ..ports.selection import Sought, Verdict
+from ..ports.selection import Sought
 from ..states import FOUND, HeldBack
 from . import (
     accounts,
@@ -28,136 +28,59 @@ from . import (
     views,
     voids,
 )
+from .bound import Bound, writes
 from .query_store import Queries
-
-if TYPE_CHECKING:
-    from .database import Store
 
 T = TypeVar("T")
 
 
-class Control:
-    """Changes what a person says, each in a transaction of its own.
+def _reword(
+    connection: Connection, job_ids: Sequence[int], prompt: str, give_up: Patience | None
+) -> list[int]:
+    return [one for one in job_ids if steering.reword(connection, one, prompt, give_up)]
 
-    Args:
-        store: that writes.
-    """
 
-    def __init__(self, store: "Store") -> None:
-        self._store = store
+def _pause(connection: Connection, name: str) -> tuple[bool, BatchStatus]:
+    (batch,) = views.find_batches(connection, name)
+    changed = steering.set_paused(connection, batch.id, paused=True)
+    return changed, views.batch_status(connection, batch)
 
-    def set_terms(self, batch_id: int, said: Terms, now: datetime) -> TermsKept:
-        return self._store.write(lambda c: terms.keep(c, batch_id, said, now))
 
-    def retry(
-        self, job_ids: Sequence[int], give_up: Patience | None, *, now: datetime | None
-    ) -> list[int]:
-        return self._store.write(lambda c: steering.retry(c, job_ids, give_up, now=now))
+def _offer(
+    connection: Connection, job_ids: Sequence[int], now: datetime, how: Handing, ceiling: int
+) -> Offered:
+    there = room.in_the_way(connection, job_ids, now, ceiling)
+    return Offered(_offered(connection, job_ids, how, free=not there.blocked), there)
 
-    def reword(self, job_ids: Sequence[int], prompt: str, give_up: Patience | None) -> list[int]:
-        return self._store.write(
-            lambda c: [one for one in job_ids if steering.reword(c, one, prompt, give_up)]
-        )
 
-    def redo(self, job_ids: Sequence[int], now: datetime) -> list[int]:
-        return self._store.write(lambda c: steering.redo(c, job_ids, now))
+def _overrule(
+    connection: Connection, sought: Sought, now: datetime, reason: HeldBack | None = None
+) -> None:
+    holding.overrule(connection, sought, now, reason)
+    holding.release(connection, sought, FOUND if reason is None else [reason])
 
-    def cancel(self, job_ids: Sequence[int], now: datetime) -> list[int]:
-        return self._store.write(lambda c: steering.cancel(c, job_ids, now))
 
-    def give_up(self, job_ids: Sequence[int], patience: Patience) -> list[int]:
-        return self._store.write(lambda c: standing.give_up(c, job_ids, patience))
+def _share(connection: Connection, found: Iterable[PaidBefore], now: datetime) -> int:
+    return sum(past.share(connection, one, now) for one in found)
 
-    def remove(self, batch_id: int, now: datetime) -> int:
-        return self._store.write(lambda c: steering.remove(c, batch_id, now))
 
-    def pause(self, name: str) -> tuple[bool, BatchStatus]:
-        def work(connection: Connection) -> tuple[bool, BatchStatus]:
-            (batch,) = views.find_batches(connection, name)
-            changed = steering.set_paused(connection, batch.id, paused=True)
-            return changed, views.batch_status(connection, batch)
+def _begin(connection: Connection) -> None:
+    accounts.take_over(connection)
+    steering.serve_none(connection)
 
-        return self._store.write(work)
 
-    def resume(self, name: str, agree: Callable[[QueryStore, BatchRow], T]) -> tuple[bool, T]:
-        def work(connection: Connection) -> tuple[bool, T]:
-            (batch,) = views.find_batches(connection, name)
-            found = agree(Queries.on(connection), batch)
-            return steering.set_paused(connection, batch.id, paused=False), found
-
-        return self._store.write(work)
-
-    def offer(self, job_ids: Sequence[int], now: datetime, how: Handing, ceiling: int) -> Offered:
-        def work(connection: Connection) -> Offered:
-            there = room.in_the_way(connection, job_ids, now, ceiling)
-            return Offered(_offered(connection, job_ids, how, free=not there.blocked), there)
-
-        return self._store.write(work)
-
-    def hand_over(self, job_ids: Collection[int]) -> None:
-        self._store.write(lambda c: handing.hand_over(c, job_ids))
-
-    def ask_for(self, sought: Sought, now: datetime, *, again: bool) -> None:
-        self._store.write(lambda c: ask_for(c, sought, now, again=again))
-
-    def overrule(self, sought: Sought, now: datetime, reason: HeldBack | None = None) -> None:
-        def work(connection: Connection) -> None:
-            holding.overrule(connection, sought, now, reason)
-            holding.release(connection, sought, FOUND if reason is None else [reason])
-
-        self._store.write(work)
-
-    def buy_unlooked(self, sought: Sought, job_ids: Iterable[int], now: datetime) -> None:
-        self._store.write(lambda c: holding.buy_unlooked(c, sought, job_ids, now))
-
-    def hold_paid_before(self, sought: Sought) -> list[PaidBefore]:
-        return self._store.write(lambda c: past.hold(c, sought))
-
-    def share(self, found: Iterable[PaidBefore], now: datetime) -> int:
-        return self._store.write(lambda c: sum(past.share(c, one, now) for one in found))
-
-    def follow_voids(self) -> None:
-        self._store.write(voids.follow)
-
-    def judge(self, attempt_id: int, verdict: Verdict | None, now: datetime) -> None:
-        self._store.write(lambda c: reviews.judge(c, attempt_id, verdict, now))
-
-    def set_price(self, kind: str, price: int, now: datetime) -> None:
-        self._store.write(lambda c: prices.put(c, kind, price, now))
-
-    def forget_price(self, kind: str) -> None:
-        self._store.write(lambda c: prices.forget(c, kind))
-
-    def announce_prices(self, announced: Mapping[str, int], now: datetime) -> None:
-        self._store.write(lambda c: accounts.announce_prices(c, announced, now))
-
-    def reset_day(self, now: datetime) -> list[str]:
-        return self._store.write(lambda c: days.reset_day(c, now))
-
-    def begin(self) -> None:
-        def work(connection: Connection) -> None:
-            accounts.take_over(connection)
-            steering.serve_none(connection)
-
-        self._store.write(work)
-
-    def bind(self, origin: str, token: str) -> None:
-        self._store.write(lambda c: accounts.bind(c, origin, token))
-
-    def keep_place(
-        self, host: str, *, seal: str | None = None, bind: tuple[str, str] | None = None
-    ) -> None:
-        def work(connection: Connection) -> None:
-            accounts.keep_host(connection, host)
-            if bind is not None:
-                accounts.bind(connection, *bind)
-            if seal is not None:
-                accounts.keep_seal(connection, seal)
-
-        self._store.write(work)
-
-    def look_sooner(self, generation_ids: Sequence[str]) -> None:
-        self._store.write(lambda c: looks.announce(c, generation_ids))
+def _keep_place(
+    connection: Connection,
+    host: str,
+    *,
+    seal: str | None = None,
+    bind: tuple[str, str] | None = None,
+) -> None:
+    accounts.keep_host(connection, host)
+    if bind is not None:
+        accounts.bind(connection, *bind)
+    if seal is not None:
+        accounts.keep_seal(connection, seal)
 
 
 def _offered(connection: Connection, job_ids: Sequence[int], how: Handing, *, free: bool) -> bool:
@@ -181,3 +104,41 @@ def ask_for(connection: Connection, sought: Sought, now: datetime, *, again: boo
     holding.release(connection, sought, sought.overruled(again=again))
     for batch_id, rows in sought.rows.items():
         holding.pick(connection, batch_id, rows)
+
+
+class Control(Bound, ControlStore):
+    """Changes what a person says, each in a transaction of its own."""
+
+    announce_prices = writes(accounts.announce_prices)
+    ask_for = writes(ask_for)
+    begin = writes(_begin)
+    bind = writes(accounts.bind)
+    buy_unlooked = writes(holding.buy_unlooked)
+    cancel = writes(steering.cancel)
+    follow_voids = writes(voids.follow)
+    forget_price = writes(prices.forget)
+    give_up = writes(standing.give_up)
+    hand_over = writes(handing.hand_over)
+    hold_paid_before = writes(past.hold)
+    judge = writes(reviews.judge)
+    keep_place = writes(_keep_place)
+    look_sooner = writes(looks.announce)
+    offer = writes(_offer)
+    overrule = writes(_overrule)
+    pause = writes(_pause)
+    redo = writes(steering.redo)
+    remove = writes(steering.remove)
+    reset_day = writes(days.reset_day)
+    retry = writes(steering.retry)
+    reword = writes(_reword)
+    set_price = writes(prices.put)
+    set_terms = writes(terms.keep)
+    share = writes(_share)
+
+    def resume(self, name: str, agree: Callable[[QueryStore, BatchRow], T]) -> tuple[bool, T]:
+        def work(connection: Connection) -> tuple[bool, T]:
+            (batch,) = views.find_batches(connection, name)
+            found = agree(Queries.on(connection), batch)
+            return steering.set_paused(connection, batch.id, paused=False), found
+
+        return self._store.write(work)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -27,121 +27,75 @@ from ..provider import Generation
 from ..suspects import WATCHED, ClockOffset, shown_since
 from ..witness import Acceptance
 from . import accounts, doubts, latecomers, outcomes, quiet, shown, takeovers, views
+from .bound import Bound, commits, reads, writes
 from .records import attempts as records
 from .rows import load_budget
 
-if TYPE_CHECKING:
-    from .database import Store
+
+def _keep_lag(
+    connection: Connection,
+    generation_ids: Sequence[str],
+    longest: Callable[[Mapping[str, Acceptance]], float | None],
+) -> Mapping[str, Acceptance]:
+    ours = doubts.known(connection, generation_ids)
+    lag = longest(ours)
+    if lag is not None:
+        accounts.keep_list_lag(connection, lag)
+    return ours
 
 
-class SqliteDoubts(DoubtStore):
-    """What :class:`jobs.ports.doubts.DoubtStore` says.
+def _of_job(connection: Connection, job_id: int) -> JobsDoubt:
+    last = views.attempts_of(connection, job_id)[-1]
+    return JobsDoubt(
+        _attempt(last),
+        doubts.clock_offset(connection, last.id),
+        last.doubt_clock,
+        last.send_before,
+        last.candidates or (),
+    )
 
-    Args:
-        store: the opened database.
-    """
 
-    def __init__(self, store: "Store") -> None:
-        self._store = store
+def _search(
+    connection: Connection,
+    attempt_id: int,
+    reading: Reading,
+    candidates: Sequence[Generation],
+    since: datetime,
+) -> Searched:
+    ours = doubts.known(connection, [one.id for one in reading.generations])
+    found = [one for one in candidates if one.id not in ours]
+    if found:
+        doubts.note_candidates(connection, attempt_id, found)
+    return Searched(
+        len(found),
+        ours,
+        doubts.expected(connection, attempt_id, since),
+        bool(accounts.known_generations(connection)),
+        accounts.list_lag(connection),
+    )
 
-    def suspects(self, watched_since: datetime) -> Sequence[SuspectAttempt]:
-        return self._store.read(lambda c: _suspects(c, watched_since))
 
-    def clock_offsets(self, attempt_ids: Sequence[int]) -> Mapping[int, ClockOffset]:
-        return self._store.read(lambda c: _offsets(c, attempt_ids))
+def _adopt(
+    connection: Connection, attempt_id: int, generation_id: str, now: datetime
+) -> OwnerJob | bool:
+    owner = owner_job(connection, generation_id)
+    return owner or outcomes.adopt(connection, attempt_id, generation_id, now)
 
-    async def settle(
-        self,
-        reading: Reading,
-        now: datetime,
-        money: MoneyBeside | None,
-        decide: Callable[[DoubtSnapshot], D],
-        remember: Callable[[D, Settled], None],
-    ) -> None:
-        def work(connection: Connection) -> tuple[D, Settled]:
-            snapshot = _snapshot(connection, reading, now, money)
-            decided = decide(snapshot)
-            return decided, _write(connection, snapshot, decided, now)
 
-        await self._store.commit(work, lambda done: remember(*done))
+def _void(connection: Connection, attempt_id: int, reason: str, now: datetime) -> bool:
+    return outcomes.void(connection, attempt_id, reason, now, on_word=True)
 
-    async def keep_lag(
-        self,
-        generation_ids: Sequence[str],
-        longest: Callable[[Mapping[str, Acceptance]], float | None],
-    ) -> Mapping[str, Acceptance]:
-        def work(connection: Connection) -> Mapping[str, Acceptance]:
-            ours = doubts.known(connection, generation_ids)
-            lag = longest(ours)
-            if lag is not None:
-                accounts.keep_list_lag(connection, lag)
-            return ours
 
-        return await self._store.commit(work)
-
-    async def note_unproven(self, why: Mapping[int, str]) -> None:
-        await self._store.commit(lambda c: doubts.note_unproven(c, why))
-
-    def of_job(self, job_id: int) -> JobsDoubt:
-        def work(connection: Connection) -> JobsDoubt:
-            last = views.attempts_of(connection, job_id)[-1]
-            return JobsDoubt(
-                _attempt(last),
-                doubts.clock_offset(connection, last.id),
-                last.doubt_clock,
-                last.send_before,
-                last.candidates or (),
-            )
-
-        return self._store.read(work)
-
-    def search(
-        self, attempt_id: int, reading: Reading, candidates: Sequence[Generation], since: datetime
-    ) -> Searched:
-        def work(connection: Connection) -> Searched:
-            ours = doubts.known(connection, [one.id for one in reading.generations])
-            found = [one for one in candidates if one.id not in ours]
-            if found:
-                doubts.note_candidates(connection, attempt_id, found)
-            return Searched(
-                len(found),
-                ours,
-                doubts.expected(connection, attempt_id, since),
-                bool(accounts.known_generations(connection)),
-                accounts.list_lag(connection),
-            )
-
-        return self._store.write(work)
-
-    def owner_of(self, generation_id: str) -> OwnerJob | None:
-        return self._store.read(lambda c: owner_job(c, generation_id))
-
-    def adopt(self, attempt_id: int, generation_id: str, now: datetime) -> OwnerJob | bool:
-        def work(connection: Connection) -> OwnerJob | bool:
-            owner = owner_job(connection, generation_id)
-            return owner or outcomes.adopt(connection, attempt_id, generation_id, now)
-
-        return self._store.write(work)
-
-    def void(self, attempt_id: int, reason: str, now: datetime) -> bool:
-        return self._store.write(lambda c: outcomes.void(c, attempt_id, reason, now, on_word=True))
-
-    def first_intent(self) -> datetime | None:
-        return self._store.read(doubts.oldest_intent)
-
-    def ledger(self, generation_ids: Sequence[str]) -> Ledger:
-        def work(connection: Connection) -> Ledger:
-            budget = load_budget(connection, ACCOUNT_KEY)
-            account = accounts.read_account(connection)
-            return Ledger(
-                frozenset(takeovers.known_ids(connection, generation_ids)),
-                budget.charged,
-                budget.held,
-                account.first_balance_micros,
-                account.first_charged_micros or 0,
-            )
-
-        return self._store.read(work)
+def _ledger(connection: Connection, generation_ids: Sequence[str]) -> Ledger:
+    budget = load_budget(connection, ACCOUNT_KEY)
+    account = accounts.read_account(connection)
+    return Ledger(
+        frozenset(takeovers.known_ids(connection, generation_ids)),
+        budget.charged,
+        budget.held,
+        account.first_balance_micros,
+        account.first_charged_micros or 0,
+    )
 
 
 def owner_job(connection: Connection, generation_id: str) -> OwnerJob | None:
@@ -247,3 +201,34 @@ def _write(
     why = {n: text for n, text in settlement.unproven.items() if told.get(n) != text}
     doubts.note_unproven(connection, why)
     return Settled(snapshot, adopted, voided, appeared)
+
+
+class SqliteDoubts(Bound, DoubtStore):
+    """What :class:`jobs.ports.doubts.DoubtStore` says."""
+
+    adopt = writes(_adopt)
+    clock_offsets = reads(_offsets)
+    first_intent = reads(doubts.oldest_intent)
+    keep_lag = commits(_keep_lag)
+    ledger = reads(_ledger)
+    note_unproven = commits(doubts.note_unproven)
+    of_job = reads(_of_job)
+    owner_of = reads(owner_job)
+    search = writes(_search)
+    suspects = reads(_suspects)
+    void = writes(_void)
+
+    async def settle(
+        self,
+        reading: Reading,
+        now: datetime,
+        money: MoneyBeside | None,
+        decide: Callable[[DoubtSnapshot], D],
+        remember: Callable[[D, Settled], None],
+    ) -> None:
+        def work(connection: Connection) -> tuple[D, Settled]:
+            snapshot = _snapshot(connection, reading, now, money)
+            decided = decide(snapshot)
+            return decided, _write(connection, snapshot, decided, now)
+
+        await self._store.commit(work, lambda done: remember(*done))

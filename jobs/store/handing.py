@@ -56,15 +56,11 @@ _NEXT_BATCH = Prepared(
 )
 
 
-def hand_over(connection: Connection, job_ids: Collection[int]) -> int:
-    """Let the runner that is alive buy these jobs and bring them to their end, and no others.
-
-    Returns:
-        How many there are.
-    """
+def hand_over(connection: Connection, job_ids: Collection[int]) -> None:
+    """Let the runner that is alive buy these jobs and bring them to their end, and no others."""
     jobs = as_list(job_ids)
     _WAITS_NO_MORE.run(connection, jobs=jobs)  # of before; the runner says what it waits for now
-    return _HAND.run(connection, jobs=jobs)
+    _HAND.run(connection, jobs=jobs)
 
 
 def set_serving(connection: Connection, *, serving: bool) -> None:

@@ -92,6 +92,6 @@ def put(connection: Connection, kind: str, price: int, now: datetime) -> None:
         connection.execute(PRICE.insert().values(kind=kind, **values))
 
 
-def forget(connection: Connection, kind: str) -> bool:
-    """Forget what a kind costs: the next submission of it goes alone; False where it is unknown."""
-    return connection.execute(delete(PRICE).where(PRICE.c.kind == kind)).rowcount == 1
+def forget(connection: Connection, kind: str) -> None:
+    """Forget what a kind costs: the next submission of it goes alone."""
+    connection.execute(delete(PRICE).where(PRICE.c.kind == kind))

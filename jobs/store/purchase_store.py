@@ -1,14 +1,21 @@
 """Buying from a SQLite database, as the engine asks for it (:mod:`jobs.ports.purchases`)."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
-from ..blame import Heard
-from ..ports.purchases import Answer, Claimed, D, LeftBehind, Lost, Recovery, Turn, TurnTerms
+from ..ports.purchases import (
+    Claimed,
+    D,
+    LeftBehind,
+    Lost,
+    PurchaseStore,
+    Recovery,
+    Turn,
+    TurnTerms,
+)
 from . import (
     accounts,
     answers,
@@ -25,27 +32,58 @@ from . import (
     steering,
     voids,
 )
-
-if TYPE_CHECKING:
-    from .database import Store
+from .bound import Bound, commits, reads, writes
 
 
-class SqlitePurchases:
-    """Implement :class:`jobs.ports.purchases.PurchaseStore`.
+def _take_over(
+    connection: Connection, run_id: str, now: datetime, boot: str | None = None
+) -> Recovery:
+    accounts.take_over_by(connection, run_id, now)
+    return recovery.recover(connection, now, boot)
 
-    Args:
-        store: the opened database.
-    """
 
-    def __init__(self, store: "Store") -> None:
-        self._store = store
+def _follow_voids(connection: Connection, since: datetime) -> Sequence[int]:
+    voids.follow(connection)
+    return late.voided(connection, since)
 
-    def take_over(self, run_id: str, now: datetime, boot: str | None = None) -> Recovery:
-        def work(connection: Connection) -> Recovery:
-            accounts.take_over_by(connection, run_id, now)
-            return recovery.recover(connection, now, boot)
 
-        return self._store.write(work)
+def _put_back(connection: Connection, attempt_ids: Sequence[int]) -> int:
+    return sum(outcomes.put_back(connection, one) for one in attempt_ids)
+
+
+def _leave(
+    connection: Connection,
+    run_id: str,
+    now: datetime,
+    boot: str | None,
+    turned_up: Collection[int],
+) -> LeftBehind:
+    left = LeftBehind(
+        outstanding.served_batches(connection),
+        handing.jobs(connection),
+        latecomers.surplus_of(connection, turned_up),
+    )
+    if accounts.is_run(connection, run_id):  # else it is the other run that serves, sends
+        outcomes.doubt_all_open(connection, now, boot, living=True)
+        steering.serve_none(connection)
+    return left
+
+
+class SqlitePurchases(Bound, PurchaseStore):
+    """What :class:`jobs.ports.purchases.PurchaseStore` says."""
+
+    any_taken = reads(outcomes.any_taken)
+    doubts = reads(doubts.waiting)
+    follow_voids = writes(_follow_voids)
+    heard = reads(refusals.heard)
+    leave = writes(_leave)
+    newest_attempt = reads(late.newest_attempt)
+    put_back = commits(_put_back)
+    serve = writes(steering.serve)
+    settle = commits(answers.write)
+    take_over = writes(_take_over)
+    voided = reads(late.voided)
+    wait = writes(steering.set_waiting)
 
     def lost(self, run_id: str) -> Lost | None:
         return self._store.read(lambda connection: self._lost(connection, run_id))
@@ -55,22 +93,6 @@ class SqlitePurchases:
         if change is not None or accounts.is_run(connection, run_id):
             return change
         return Lost.TAKEN
-
-    def newest_attempt(self) -> int:
-        return self._store.read(late.newest_attempt)
-
-    def follow_voids(self, since: datetime) -> Sequence[int]:
-        def work(connection: Connection) -> Sequence[int]:
-            voids.follow(connection)
-            return late.voided(connection, since)
-
-        return self._store.write(work)
-
-    def voided(self, since: datetime) -> Sequence[int]:
-        return self._store.read(lambda connection: late.voided(connection, since))
-
-    def serve(self, batch_ids: Sequence[int]) -> None:
-        self._store.write(lambda connection: steering.serve(connection, batch_ids))
 
     async def turn(
         self, terms: TurnTerms, decide: Callable[[Turn], D], keep: Callable[[Turn, D], None]
@@ -109,39 +131,3 @@ class SqlitePurchases:
             served=served,
             lost=lost,
         )
-
-    async def settle(self, answer: Answer) -> bool:
-        return await self._store.commit(lambda connection: answers.write(connection, answer))
-
-    async def put_back(self, attempt_ids: Sequence[int]) -> int:
-        return await self._store.commit(
-            lambda connection: sum(outcomes.put_back(connection, n) for n in attempt_ids)
-        )
-
-    def any_taken(self, attempt_ids: Sequence[int]) -> bool:
-        return self._store.read(lambda connection: outcomes.any_taken(connection, attempt_ids))
-
-    def heard(self, attempt_id: int, message: str) -> Heard:
-        return self._store.read(lambda connection: refusals.heard(connection, attempt_id, message))
-
-    def doubts(self) -> Mapping[int, bool]:
-        return self._store.read(doubts.waiting)
-
-    def wait(self, waits: Mapping[int, str | None]) -> None:
-        self._store.write(lambda connection: steering.set_waiting(connection, waits))
-
-    def leave(
-        self, run_id: str, now: datetime, boot: str | None, turned_up: Collection[int]
-    ) -> LeftBehind:
-        def work(connection: Connection) -> LeftBehind:
-            left = LeftBehind(
-                outstanding.served_batches(connection),
-                handing.jobs(connection),
-                latecomers.surplus_of(connection, turned_up),
-            )
-            if accounts.is_run(connection, run_id):  # else it is the other run that serves, sends
-                outcomes.doubt_all_open(connection, now, boot, living=True)
-                steering.serve_none(connection)
-            return left
-
-        return self._store.write(work)

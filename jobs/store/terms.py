@@ -13,15 +13,15 @@ from ..ports.control import Replaced, Terms, TermsKept
 from . import accounts, steering, views
 
 
-def keep(connection: Connection, batch_id: int, terms: Terms, now: datetime) -> TermsKept:
-    """Keep terms of a batch and the account.
+def keep(connection: Connection, batch_id: int, said: Terms, now: datetime) -> TermsKept:
+    """Keep what a person says may be spent of a batch and of the account.
 
     Raises:
         LoadError: a campaign that must be there is none of the batch's.
     """
-    if terms.time_zone is not None:  # first: it says which day it is
-        accounts.set_time_zone(connection, terms.time_zone)
-    terms, passed_over = _begin_with(connection, batch_id, terms, now)
+    if said.time_zone is not None:  # first: it says which day it is
+        accounts.set_time_zone(connection, said.time_zone)
+    terms, passed_over = _begin_with(connection, batch_id, said, now)
     replaced: list[Replaced] = []
 
     def cap(scope: Scope, key: str, new: int, campaign: str | None = None) -> None:

@@ -1,14 +1,12 @@
 """Looks at generations, in SQLite."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from ..ports.updates import (
     Completed,
-    Due,
     Failed,
     Places,
     U,
@@ -17,48 +15,22 @@ from ..ports.updates import (
     UpdateStore,
 )
 from . import doubts, looks, unended
-
-if TYPE_CHECKING:
-    from .database import Store
+from .bound import Bound, commits, reads
 
 
-class SqliteUpdates(UpdateStore):
-    """What :class:`jobs.ports.updates.UpdateStore` says.
+def _places(connection: Connection, attempt_ids: Sequence[int]) -> Places:
+    return Places(*looks.newer(connection, attempt_ids))
 
-    Args:
-        store: the opened database.
-    """
 
-    def __init__(self, store: "Store") -> None:
-        self._store = store
-
-    def due(self, now: datetime, limit: int) -> Sequence[Due]:
-        return self._store.read(lambda c: looks.due_looks(c, now, limit))
-
-    def given_up(self) -> Sequence[Due]:
-        return self._store.read(looks.given_up)
-
-    def next_look(self) -> datetime | None:
-        return self._store.read(looks.next_look)
-
-    def places(self, attempt_ids: Sequence[int]) -> Places:
-        return Places(*self._store.read(lambda c: looks.newer(c, attempt_ids)))
-
-    async def record(
-        self,
-        generation_ids: Sequence[str],
-        now: datetime,
-        decide: Callable[[Mapping[str, UnendedAttempt]], U],
-    ) -> U:
-        def work(connection: Connection) -> U:
-            updates = decide(_unended(connection, generation_ids))
-            _write(connection, updates, now)
-            return updates
-
-        return await self._store.commit(work)
-
-    async def bring_back(self, now: datetime, farthest: timedelta) -> None:
-        await self._store.commit(lambda c: looks.heed_clock(c, now, farthest))
+def _record(
+    connection: Connection,
+    generation_ids: Sequence[str],
+    now: datetime,
+    decide: Callable[[Mapping[str, UnendedAttempt]], U],
+) -> U:
+    updates = decide(_unended(connection, generation_ids))
+    _write(connection, updates, now)
+    return updates
 
 
 def _unended(connection: Connection, generation_ids: Sequence[str]) -> dict[str, UnendedAttempt]:
@@ -93,3 +65,14 @@ def _write(connection: Connection, updates: Updates, now: datetime) -> None:
     looks.progress(connection, updates.progress)
     doubts.note_created(connection, updates.created)
     looks.postpone(connection, updates.postponed)
+
+
+class SqliteUpdates(Bound, UpdateStore):
+    """What :class:`jobs.ports.updates.UpdateStore` says."""
+
+    bring_back = commits(looks.heed_clock)
+    due = reads(looks.due_looks)
+    given_up = reads(looks.given_up)
+    next_look = reads(looks.next_look)
+    places = reads(_places)
+    record = commits(_record)

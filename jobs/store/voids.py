@@ -78,7 +78,7 @@ _MOVED = Prepared(
 )
 
 
-def follow(connection: Connection) -> int:
+def follow(connection: Connection) -> None:
     """Move what counts as never made to the rows that ask for it now, each to one.
 
     Asked whenever rows come, leave or ask for something else: until the next claim it is settled
@@ -86,9 +86,6 @@ def follow(connection: Connection) -> int:
 
     Args:
         connection: in a writing transaction.
-
-    Returns:
-        How many rows took something over.
     """
     left: dict[str, list[VoidAttempt]] = {}
     kept = set()
@@ -101,7 +98,7 @@ def follow(connection: Connection) -> int:
             kept.add(void.id)
         left.setdefault(void.made_for, []).append(void)
     if not left:
-        return 0
+        return
     given: set[int] = set()
     for request, rows in _asking(connection, left).items():
         # one void a row and one row a void: a key that two rows send makes one video, and the other
@@ -114,7 +111,6 @@ def follow(connection: Connection) -> int:
             _give(connection, void, row)
             given.add(void.id)
             taken.add(row.id)
-    return len(given)
 
 
 def _distance(pair: tuple[VoidAttempt, TakingJob]) -> tuple[bool, bool, bool, int]:

@@ -12,6 +12,7 @@ from support.invariants import Invariants
 
 from jobs.ending import Reason
 from jobs.money import Micros
+from jobs.ports.account import BalanceRead
 from jobs.provider import ForbiddenError, InDoubt, Throttled, ThrottledError, UnreachableError
 from jobs.provider import GenerationRequest as Request
 from jobs.store import accounts
@@ -193,7 +194,9 @@ def test_nobody_tells_prices(tmp_path: Path, answer: Any) -> None:
 def test_waiting_for_funds_beside_a_lost_answer(engine: Engine) -> None:
     """Money runs out just then, and $0.60 are paid in; later purchases cost half."""
     engine.provider.balance_micros = 720_000
-    engine.store.write(lambda c: accounts.record_balance(c, 720_000, 0, engine.clock.now()))
+    engine.store.write(
+        lambda c: accounts.record_balance(c, BalanceRead(720_000, 0, engine.clock.now()))
+    )
     engine.agreed()
     engine.provider.script = {LOST: ["made"]}
     hide(engine, LOST)

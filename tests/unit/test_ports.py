@@ -29,15 +29,14 @@ def test_there_are_roles() -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_has_the_methods_of_its_protocol_and_no_others(role: str, store: JobStore) -> None:
-    """What the engine may ask stands in one place, with the same parameters."""
+    """What the engine may ask stands in one place; mypy compares the parameters."""
     protocol = inspect.signature(getattr(JobStore, role).fget, eval_str=True).return_annotation
-    implemented = type(getattr(store, role))
 
-    def methods(of: type) -> dict[str, list[str]]:
+    def methods(of: type) -> set[str]:
         return {
-            name: list(inspect.signature(function).parameters)
-            for name, function in inspect.getmembers(of, inspect.isfunction)
+            name
+            for name, _ in inspect.getmembers(of, inspect.isfunction)
             if not name.startswith("_")
         }
 
-    assert methods(implemented) == methods(protocol)
+    assert methods(type(getattr(store, role))) == methods(protocol)
