@@ -6,7 +6,7 @@ The poller reads what is due, asks the provider, and has what it was shown recor
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from ..provider import Generation
 from ..states import FailureKind
@@ -48,8 +48,7 @@ class Places:
     under_way: int
 
 
-@dataclass(frozen=True, slots=True)
-class UnendedAttempt:
+class UnendedAttempt(NamedTuple):
     """An attempt whose generation has not ended, as far as this database knows.
 
     Attributes:
@@ -62,6 +61,7 @@ class UnendedAttempt:
 
     id: int
     job_id: int
+    generation_id: str
     kind: str
     accepted_at: datetime
     overdue_at: datetime | None

@@ -8,14 +8,14 @@ from sqlalchemy import Connection, bindparam, func, select, text, update
 
 from ..columns import UtcDateTime
 from ..ledger import Refunds
-from ..ports.updates import ANNOUNCED, FAR, Due, Progress
+from ..ports.updates import ANNOUNCED, FAR, Due, Progress, UnendedAttempt
 from ..provider import GenerationPhase
 from ..states import UNENDED, AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, BATCH, JOB, TALLY, UNSETTLED
 from . import latecomers
 from .attempt_states import ACCEPTED
 from .prepared import Prepared, as_list, one_of
-from .records.attempts import AttemptRow, DueAttempt, PendingAttempt
+from .records.attempts import AttemptRow, DueAttempt
 from .rows import attempt_row, move_attempt, move_job, move_money
 
 QUEUED_JOB = text("job.state = 'queued'")
@@ -59,7 +59,7 @@ _PENDING = Prepared(
         ATTEMPT.c.generation_id.in_(one_of("generations")),
         text("attempt.state IN ('accepted', 'abandoned')"),
     ),
-    PendingAttempt,
+    UnendedAttempt,
 )
 _NEWEST = Prepared(
     select(ATTEMPT.c.id)
@@ -155,7 +155,7 @@ def next_look(connection: Connection) -> datetime | None:
     return found
 
 
-def pending_ids(connection: Connection, generation_ids: Sequence[str]) -> dict[str, PendingAttempt]:
+def pending_ids(connection: Connection, generation_ids: Sequence[str]) -> dict[str, UnendedAttempt]:
     """Map those of some generation ids that are ours and unfinished to attempt and job."""
     rows = _PENDING.all(connection, generations=as_list(generation_ids))
     return {row.generation_id: row for row in rows}

@@ -26,7 +26,7 @@ from ..tables import ACCOUNT, ATTEMPT, PRICE
 from .attempt_states import ACCEPTED, VOID
 from .prepared import Prepared
 from .records.accounts import AccountRow, QuietReading
-from .records.attempts import EstimatedAttempt, UnendedAttempt, UnsettledAttempt, VoidOnWord
+from .records.attempts import EstimatedAttempt, PendingCharge, UnsettledAttempt, VoidOnWord
 from .shown import ACCOUNT_ROW, has_hidden, unsettled
 
 NEWEST: Final = 1000
@@ -121,7 +121,7 @@ _UNENDED = Prepared(
         ATTEMPT.c.overdue_at,
         and_(ATTEMPT.c.overdue_at.is_not(None), ~_RECENT).label("forgotten"),
     ).where(ACCEPTED),
-    UnendedAttempt,
+    PendingCharge,
 )
 _GIVEN_UP = Prepared(
     select(ATTEMPT.c.id).where(text("attempt.state = 'abandoned'"), _RECENT).limit(1)

@@ -28,29 +28,9 @@ def _record(
     now: datetime,
     decide: Callable[[Mapping[str, UnendedAttempt]], U],
 ) -> U:
-    updates = decide(_unended(connection, generation_ids))
+    updates = decide(looks.pending_ids(connection, generation_ids))
     _write(connection, updates, now)
     return updates
-
-
-def _unended(connection: Connection, generation_ids: Sequence[str]) -> dict[str, UnendedAttempt]:
-    return {
-        name: UnendedAttempt(
-            id=row.id,
-            job_id=row.job_id,
-            kind=row.kind,
-            accepted_at=row.accepted_at,
-            overdue_at=row.overdue_at,
-            created_at=row.created_at,
-            next_look_at=row.next_look_at,
-            percent=row.percent,
-            queue_position=row.queue_position,
-            said_state=row.said_state,
-            job_state=row.job_state,
-            retries=row.retries,
-        )
-        for name, row in looks.pending_ids(connection, generation_ids).items()
-    }
 
 
 def _write(connection: Connection, updates: Updates, now: datetime) -> None:

@@ -181,24 +181,6 @@ class DueAttempt(NamedTuple):
     next_look_at: datetime
 
 
-class PendingAttempt(NamedTuple):
-    """An unfinished generation, with what its last look showed, and its job."""
-
-    id: int
-    job_id: int
-    generation_id: str
-    kind: str
-    accepted_at: datetime
-    overdue_at: datetime | None
-    created_at: datetime | None
-    next_look_at: datetime | None
-    percent: int | None
-    queue_position: int | None
-    said_state: str | None
-    job_state: str
-    retries: int
-
-
 class GivenUpAttempt(NamedTuple):
     """A generation that a person gave up, and that may still finish."""
 
@@ -289,8 +271,8 @@ class EstimatedAttempt(NamedTuple):
     seen_charged: bool
 
 
-class UnendedAttempt(NamedTuple):
-    """A generation that has not ended; ``forgotten``: it is not given back any more."""
+class PendingCharge(NamedTuple):
+    """A generation that has not ended and may be refunded; not if it is ``forgotten``."""
 
     generation_id: str
     overdue_at: datetime | None
