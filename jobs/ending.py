@@ -2,28 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from .ports.purchases import Outstanding
 from .provider import RefusalCause
-from .states import Blocked
-
-
-class Reason(StrEnum):
-    """Why a run ended."""
-
-    FINISHED = "finished"
-    INTERRUPTED = "interrupted"
-    UNREACHABLE = "unreachable"
-    TOKEN = "token"  # noqa: S105 - a reason, not a secret
-    ADDRESS = "address"
-    FUNDS = "funds"
-    ACCOUNT = "account"
-    ACCESS = "access"
-    REQUEST = "request"
-    UNDECIDED = "undecided"
-    BLOCKED = "blocked"
-    DATABASE = "database"
+from .states import Blocked, Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 from .clock import Clock
 from .context import Checkpoint, RunContext, nothing
 from .elsewhere import Elsewhere, since_when
-from .ending import REFUSED, Ending, Reason
+from .ending import REFUSED, Ending
 from .errors import DatabaseOwnerError
 from .fence import Fence
 from .funds import Funds
@@ -34,7 +34,7 @@ from .provider import (
 )
 from .reconcile import Reconciler
 from .scheduler import Scheduler
-from .states import Blocked
+from .states import Blocked, Reason
 from .store import Store
 from .suspects import WATCHED
 from .token import TokenCheck
@@ -160,9 +160,15 @@ class Runner:
         if self.gate.refusal is None and await self._funds.first_reading():
             await self._bind()
         if self._funds.age == float("inf"):
-            return self._ending_before_start()
+            ending = self._ending_before_start()
+            self._purchases.refused(self._clock.now(), ending.reason, ending.message)
+            return ending
+        return await self._run(wanted)
+
+    async def _run(self, wanted: Sequence[int]) -> Ending:
         await self._look_at_latecomers()
-        self._purchases.serve(wanted)
+        self._purchases.serve(wanted, self._clock.now())
+        ending: Ending | None = None
         try:
             ending = self._checked(await self._serve())
             if ending.reason not in (
@@ -174,10 +180,14 @@ class Runner:
                 await self._funds.refresh()  # what the account holds now, for the status
             if ending.reason in WAITS_AFTER:
                 waits = WAITS_AFTER[ending.reason].format(ending.message)
-                self._purchases.wait(dict.fromkeys(wanted, waits))
+                self._purchases.wait(dict.fromkeys(wanted, waits), self._clock.now())
+        except asyncio.CancelledError:
+            ending = Ending(Reason.INTERRUPTED)
+            raise
+        else:
             return ending
         finally:
-            self._leave()
+            self._leave(ending)
 
     async def _look_at_latecomers(self) -> None:
         """Look at what may have come late, before anything is bought in its place.
@@ -255,9 +265,14 @@ class Runner:
             return ending
         return Ending(Reason.DATABASE, self._fence.told(lost, self._clock.now()))
 
-    def _leave(self) -> None:
+    def _leave(self, ending: Ending | None) -> None:
         left = self._purchases.leave(
-            self._fence.run_id, self._clock.now(), self._clock.boot(), self._reconciler.surplus
+            self._fence.run_id,
+            self._clock.now(),
+            self._clock.boot(),
+            self._reconciler.surplus,
+            None if ending is None else ending.reason,
+            "" if ending is None else ending.message,
         )
         self.served, self.handed, self.surplus = left.served, left.handed, left.surplus
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from .answers import Answers
 from .context import RunContext
-from .ending import Ending, Reason, Situation, serves, verdict
+from .ending import Ending, Situation, serves, verdict
 from .funds import Funds
 from .judge import Judge
 from .money import usd_text
@@ -26,6 +26,7 @@ from .provider import (
     Unsent,
 )
 from .reconcile import Reconciler
+from .states import Reason
 
 log = logging.getLogger(__name__)
 

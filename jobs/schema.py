@@ -17,25 +17,11 @@ from .files import replaced
 from .owners import refuse_planted_files, refuse_planted_start
 from .shape import VERSION_TABLE, guard, refuse_altered, refuse_other_version_table, shape
 
-HEAD = "0012"
-"""The newest revision in ``migrations/versions`` (a test holds it)."""
+KNOWN: Final = tuple(f"{number:04}" for number in range(1, 14))
+"""Every revision that this program can upgrade from, oldest first (a test holds them)."""
 
-KNOWN = (
-    "0001",
-    "0002",
-    "0003",
-    "0004",
-    "0005",
-    "0006",
-    "0007",
-    "0008",
-    "0009",
-    "0010",
-    "0011",
-    HEAD,
-)
-"""Every revision that this program can upgrade from, oldest first."""
-
+HEAD: Final = KNOWN[-1]
+"""The newest one; it is written here so that readers need no alembic."""
 
 NEWEST: Final = "newest.sql"
 """In the migrations' folder: what they make, all in one, which a new database begins with.

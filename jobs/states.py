@@ -66,6 +66,23 @@ class Blocked(StrEnum):
     TWIN = "another job with the same prompt"
 
 
+class Reason(StrEnum):
+    """Why a run ended."""
+
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+    UNREACHABLE = "unreachable"
+    TOKEN = "token"  # noqa: S105 - a reason, not a secret
+    ADDRESS = "address"
+    FUNDS = "funds"
+    ACCOUNT = "account"
+    ACCESS = "access"
+    REQUEST = "request"
+    UNDECIDED = "undecided"
+    BLOCKED = "blocked"
+    DATABASE = "database"
+
+
 class HeldBack(StrEnum):
     """Why a queued job is bought by no runner until a person asks for it (money.md, *Consent*)."""
 

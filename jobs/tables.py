@@ -32,7 +32,9 @@ from .columns import (
     text_column,
     time_column,
 )
+from .ports.events import BatchFact, JobFact, RunFact
 from .states import FOUND, LIVE_ATTEMPTS, AttemptState, FailureKind, HeldBack, JobState
+from .triggers import ON_ATTEMPTS, ON_JOBS
 
 
 class Account(Base, table=True):
@@ -147,6 +149,7 @@ _JOB_STATES = sql_list([*JobState])
 _ATTEMPT_STATES = sql_list([*AttemptState])
 _KINDS = sql_list([*FailureKind])
 _HELD_BACK = sql_list([*HeldBack])
+_EVENTS = sql_list([*JobFact, *BatchFact, *RunFact])
 _FOUND = sql_list(FOUND)
 LIVE = text(f"state IN {sql_list([*LIVE_ATTEMPTS])}")
 QUEUED = text("state = 'queued'")
@@ -362,35 +365,36 @@ class Review(Base, table=True):
     at: datetime = time_column(required=True)
 
 
+class Event(Base, table=True):
+    """What happened, in the order in which it became durable (:mod:`jobs.ports.events`).
+
+    ``reason`` and ``message`` are what its job, batch or run may not tell later.
+    """
+
+    __tablename__ = "event"
+    __table_args__ = (CheckConstraint(f"kind IN {_EVENTS}", name="kind"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = time_column(required=True)
+    kind: str = text_column(required=True)
+    batch_id: int | None = None
+    job_id: int | None = None
+    attempt_id: int | None = None
+    reason: str | None = text_column()
+    message: str | None = text_column()
+
+
 def table(model: type[Base]) -> Table:
     """Return the Core table of a model."""
     found: Table = model.__table__  # type: ignore[attr-defined]
     return found
 
 
-ACCOUNT, BATCH, BUDGET, PRICE, TALLY, JOB, ATTEMPT, ARTIFACT, REVIEW = (
-    table(model) for model in (Account, Batch, Budget, Price, Tally, Job, Attempt, Artifact, Review)
-)
+_MODELS: tuple[type[Base], ...] = (
+    Account, Batch, Budget, Price, Tally, Job, Attempt, Artifact, Review, Event,
+)  # fmt: skip
+ACCOUNT, BATCH, BUDGET, PRICE, TALLY, JOB, ATTEMPT, ARTIFACT, REVIEW, EVENT = map(table, _MODELS)
 
-JOB_MOVED = """
-CREATE TRIGGER job_moved AFTER UPDATE OF state, error_kind ON job BEGIN
-    UPDATE tally SET jobs = jobs - 1
-    WHERE batch_id = OLD.batch_id AND state = OLD.state
-        AND error_kind = CASE OLD.state WHEN 'failed' THEN OLD.error_kind ELSE '' END;
-    INSERT INTO tally (batch_id, state, error_kind, jobs)
-    VALUES (
-        NEW.batch_id, NEW.state,
-        CASE NEW.state WHEN 'failed' THEN NEW.error_kind ELSE '' END, 1
-    )
-    ON CONFLICT DO UPDATE SET jobs = jobs + 1;
-END
-"""
-JOB_GONE = """
-CREATE TRIGGER job_gone AFTER DELETE ON job BEGIN
-    UPDATE tally SET jobs = jobs - 1
-    WHERE batch_id = OLD.batch_id AND state = OLD.state
-        AND error_kind = CASE OLD.state WHEN 'failed' THEN OLD.error_kind ELSE '' END;
-END
-"""
-for _trigger in (JOB_MOVED, JOB_GONE):
-    event.listen(JOB, "after_create", DDL(_trigger))  # type: ignore[no-untyped-call]
+for _on, _triggers in {JOB: ON_JOBS, ATTEMPT: ON_ATTEMPTS}.items():
+    for _trigger in _triggers:
+        event.listen(_on, "after_create", DDL(_trigger))  # type: ignore[no-untyped-call]

@@ -15,7 +15,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0012');
+INSERT INTO "alembic_version" VALUES('0013');
 CREATE TABLE artifact (
 	attempt_id INTEGER NOT NULL, 
 	job_id INTEGER NOT NULL, 
@@ -84,6 +84,18 @@ CREATE TABLE budget (
 	CONSTRAINT ck_budget_refunded CHECK (refunded_micros >= 0)
 );
 INSERT INTO "budget" VALUES('account',NULL,0,0,0);
+CREATE TABLE event (
+	id INTEGER NOT NULL, 
+	at DATETIME NOT NULL, 
+	kind TEXT NOT NULL, 
+	batch_id INTEGER, 
+	job_id INTEGER, 
+	attempt_id INTEGER, 
+	reason TEXT, 
+	message TEXT, 
+	CONSTRAINT pk_event PRIMARY KEY (id), 
+	CONSTRAINT ck_event_kind CHECK (kind IN ('accepted', 'unconfirmed', 'found', 'never_made', 'paid_twice', 'retrying', 'completed', 'failed', 'budget_reached', 'waiting', 'resumed', 'run_started', 'run_ended', 'run_cut_off'))
+);
 CREATE TABLE "job" (
     id INTEGER NOT NULL,
     batch_id INTEGER NOT NULL,
@@ -198,3 +210,44 @@ CREATE INDEX ix_attempt_failed ON attempt (ended_at) WHERE state = 'failed';
 CREATE INDEX ix_attempt_given_up ON attempt (accepted_at) WHERE state = 'abandoned';
 CREATE INDEX ix_attempt_estimated ON attempt (accepted_at) WHERE price_estimated;
 CREATE INDEX ix_attempt_request_key ON attempt (request_key) WHERE generation_id IS NOT NULL;
+CREATE TRIGGER job_event AFTER UPDATE OF state ON job
+WHEN NEW.state = 'completed'
+    OR NEW.state = 'failed' AND OLD.state NOT IN ('queued', 'cancelled')
+    OR NEW.state = 'queued' AND OLD.state IN ('pending', 'processing')
+BEGIN
+    INSERT INTO event (at, kind, batch_id, job_id, attempt_id, reason, message)
+    VALUES (
+        coalesce(
+            NEW.completed_at, (SELECT ended_at FROM attempt WHERE id = NEW.attempt_id),
+            NEW.created_at
+        ),
+        CASE NEW.state WHEN 'queued' THEN 'retrying' ELSE NEW.state END,
+        NEW.batch_id, NEW.id, NEW.attempt_id,
+        NEW.error_kind, NEW.error
+    );
+END;
+CREATE TRIGGER attempt_event AFTER UPDATE OF state ON attempt
+WHEN NEW.state IN ('accepted', 'in_doubt', 'void') AND OLD.state != NEW.state
+    OR NEW.state = 'abandoned' AND OLD.state = 'void'
+BEGIN
+    INSERT INTO event (at, kind, batch_id, job_id, attempt_id) VALUES (
+        coalesce(
+            CASE NEW.state WHEN 'accepted' THEN NEW.accepted_at
+                WHEN 'in_doubt' THEN NEW.doubt_since ELSE NEW.ended_at END,
+            NEW.intent_at
+        ),
+        CASE NEW.state WHEN 'in_doubt' THEN 'unconfirmed' WHEN 'void' THEN 'never_made'
+            WHEN 'abandoned' THEN 'paid_twice'
+            ELSE CASE OLD.state WHEN 'open' THEN 'accepted' ELSE 'found' END END,
+        coalesce(NEW.batch_id, (SELECT batch_id FROM job WHERE id = NEW.job_id)),
+        NEW.job_id, NEW.id
+    );
+END;
+CREATE TRIGGER attempt_found AFTER INSERT ON attempt WHEN NEW.state = 'accepted'
+BEGIN
+    INSERT INTO event (at, kind, batch_id, job_id, attempt_id) VALUES (
+        coalesce(NEW.accepted_at, NEW.intent_at), 'found',
+        coalesce(NEW.batch_id, (SELECT batch_id FROM job WHERE id = NEW.job_id)),
+        NEW.job_id, NEW.id
+    );
+END;

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from enum import IntEnum
 
 from batchsora.runblob.errors import BadTokenError, RunBlobError
-from jobs.ending import Ending, Reason
+from jobs.ending import Ending
 from jobs.errors import (
     DatabaseLockedError,
     DatabaseOwnerError,
@@ -14,7 +14,7 @@ from jobs.errors import (
 )
 from jobs.ports.seen import BatchStatus, JobRow
 from jobs.provider import ThrottledError, TokenRefusedError, UnreachableError
-from jobs.states import Blocked, JobState
+from jobs.states import Blocked, JobState, Reason
 
 
 class Exit(IntEnum):

@@ -24,7 +24,7 @@ from batchsora.manifest.rows import RowReader
 from batchsora.options import RunOptions
 from batchsora.runblob.kinds import kind_of
 from batchsora.settings import Settings, SettingsError
-from jobs.ending import Ending, Reason
+from jobs.ending import Ending
 from jobs.errors import DatabaseLockedError, NotAllowedError, NotFoundError
 from jobs.ledger import batch_key
 from jobs.lock import current_runner
@@ -35,7 +35,7 @@ from jobs.ports.seen import JobRow
 from jobs.ports.selection import Wanted
 from jobs.schema import version
 from jobs.spec import JobSpec
-from jobs.states import HeldBack, JobState
+from jobs.states import HeldBack, JobState, Reason
 from jobs.store import Store
 
 PATIENT = 60.0

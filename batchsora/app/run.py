@@ -20,11 +20,12 @@ from batchsora.options import RunOptions
 from batchsora.runblob.adapter import RunBlobProvider
 from batchsora.runblob.client import RunBlobClient
 from batchsora.runblob.transport import new_transport
-from jobs.ending import Ending, Reason
+from jobs.ending import Ending
 from jobs.ports.figures import Part
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import BatchStatus, PriceRow
 from jobs.runner import Runner
+from jobs.states import Reason
 from jobs.store import Store
 
 log = logging.getLogger(__name__)

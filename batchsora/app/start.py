@@ -34,14 +34,13 @@ from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import Manifest
 from batchsora.options import RunOptions
 from batchsora.settings import Settings
-from jobs.ending import Reason
 from jobs.errors import NotAllowedError, NotFoundError
 from jobs.ledger import batch_key
 from jobs.lock import PATIENCE, current_runner
 from jobs.ports.loading import LoadReport
 from jobs.ports.seen import BatchStatus
 from jobs.ports.selection import Sought
-from jobs.states import ASKED_BY_NAME, HeldBack, JobState
+from jobs.states import ASKED_BY_NAME, HeldBack, JobState, Reason
 from jobs.store import Store
 
 LONGEST_WAIT = 7 * 86400.0

@@ -17,13 +17,13 @@ from batchsora.app.session import Endpoint, Hooks, endpoint
 from batchsora.app.start import Teller
 from batchsora.options import RunOptions
 from batchsora.settings import Settings
-from jobs.ending import Ending, Reason
+from jobs.ending import Ending
 from jobs.errors import DatabaseLockedError, DatabaseUnusableError
 from jobs.lock import is_held, lasting_runner
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import JobRow
 from jobs.ports.selection import Wanted
-from jobs.states import JobState
+from jobs.states import JobState, Reason
 from jobs.store import Store
 
 

@@ -8,12 +8,12 @@ from batchsora.app import held
 from batchsora.app.prices import odd_lines
 from batchsora.app.run import RunResult
 from batchsora.manifest.errors import RowProblem
-from jobs.ending import Ending, Reason
+from jobs.ending import Ending
 from jobs.money import usd_text
 from jobs.ports.control import Paid
 from jobs.ports.loading import LoadReport
 from jobs.ports.seen import BatchStatus
-from jobs.states import Blocked, HeldBack, JobState
+from jobs.states import Blocked, HeldBack, JobState, Reason
 
 SHOWN = 5
 """How many keys are named before the rest is counted."""

@@ -14,6 +14,7 @@ from typing import Protocol
 from .account import AccountStore
 from .adoption import AdoptionStore
 from .doubts import DoubtStore
+from .events import EventStore
 from .purchases import PurchaseStore
 from .updates import UpdateStore
 
@@ -36,6 +37,10 @@ class JobStore(Protocol):
     @property
     def doubts(self) -> DoubtStore:
         """Doubts: submissions whose end nobody knows, and how they are settled."""
+
+    @property
+    def events(self) -> EventStore:
+        """What happened, in the order in which it became durable."""
 
     @property
     def purchases(self) -> PurchaseStore:

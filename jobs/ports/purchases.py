@@ -18,7 +18,7 @@ from ..blame import Heard
 from ..elsewhere import Elsewhere
 from ..looked_for import FoundInTurn, LookedFor
 from ..provider import GenerationRequest, SubmitOutcome
-from ..states import Blocked
+from ..states import Blocked, Reason
 
 
 class Lost(StrEnum):
@@ -248,8 +248,11 @@ class PurchaseStore(Protocol):
     def voided(self, since: datetime) -> Sequence[int]:
         """List the rows of which an attempt was settled as never made since: it may yet turn up."""
 
-    def serve(self, batch_ids: Sequence[int]) -> None:
-        """Serve batches from now on; they wait for nothing."""
+    def serve(self, batch_ids: Sequence[int], now: datetime) -> None:
+        """Serve batches from now on; they wait for nothing. The run has started."""
+
+    def refused(self, now: datetime, reason: Reason | None, message: str) -> None:
+        """Write down why a run ended before it served anything."""
 
     async def turn(
         self, terms: TurnTerms, decide: Callable[[Turn], D], keep: Callable[[Turn, D], None]
@@ -292,11 +295,17 @@ class PurchaseStore(Protocol):
     def doubts(self) -> Mapping[int, bool]:
         """Map all attempts in doubt to whether their job is served."""
 
-    def wait(self, waits: Mapping[int, str | None]) -> None:
+    def wait(self, waits: Mapping[int, str | None], now: datetime) -> None:
         """Write down what batches wait for; a served one that is not named waits for nothing."""
 
     def leave(
-        self, run_id: str, now: datetime, boot: str | None, turned_up: Collection[int]
+        self,
+        run_id: str,
+        now: datetime,
+        boot: str | None,
+        turned_up: Collection[int],
+        reason: Reason | None,
+        message: str = "",
     ) -> LeftBehind:
         """End a run: what it has under way is in doubt, and nothing is served any more.
 
@@ -307,4 +316,6 @@ class PurchaseStore(Protocol):
             now: the time.
             boot: the same by :meth:`jobs.clock.Clock.boot`.
             turned_up: attempts that counted as never made, and turned up in this run.
+            reason: why it ends; None: an error of this program ends it.
+            message: the provider's words, where these end it.
         """

@@ -25,6 +25,7 @@ from .account_store import SqliteAccount
 from .adoption_store import SqliteAdoption
 from .control_store import Control
 from .doubt_store import SqliteDoubts
+from .events import SqliteEvents
 from .load_store import Loading
 from .prepared import driver
 from .purchase_store import SqlitePurchases
@@ -101,6 +102,7 @@ class Store:
         self.account = SqliteAccount(self)
         self.adoption = SqliteAdoption(self)
         self.doubts = SqliteDoubts(self)
+        self.events = SqliteEvents(self)
         self.purchases = SqlitePurchases(self)
         self.updates = SqliteUpdates(self)
         self.control = Control(self)

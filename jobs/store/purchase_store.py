@@ -16,11 +16,13 @@ from ..ports.purchases import (
     Turn,
     TurnTerms,
 )
+from ..states import Reason
 from . import (
     accounts,
     answers,
     claims,
     doubts,
+    events,
     handing,
     late,
     latecomers,
@@ -39,6 +41,7 @@ def _take_over(
     connection: Connection, run_id: str, now: datetime, boot: str | None = None
 ) -> Recovery:
     accounts.take_over_by(connection, run_id, now)
+    events.take_over(connection, now)
     return recovery.recover(connection, now, boot)
 
 
@@ -57,6 +60,8 @@ def _leave(
     now: datetime,
     boot: str | None,
     turned_up: Collection[int],
+    reason: Reason | None,
+    message: str = "",
 ) -> LeftBehind:
     left = LeftBehind(
         outstanding.served_batches(connection),
@@ -66,6 +71,7 @@ def _leave(
     if accounts.is_run(connection, run_id):  # else it is the other run that serves, sends
         outcomes.doubt_all_open(connection, now, boot, living=True)
         steering.serve_none(connection)
+        events.run_ended(connection, now, reason, message)
     return left
 
 
@@ -83,6 +89,7 @@ class SqlitePurchases(Bound, PurchaseStore):
     settle = commits(answers.write)
     take_over = writes(_take_over)
     voided = reads(late.voided)
+    refused = writes(events.run_ended)
     wait = writes(steering.set_waiting)
 
     def lost(self, run_id: str) -> Lost | None:
@@ -101,7 +108,7 @@ class SqlitePurchases(Bound, PurchaseStore):
             seen = self._seen(connection, terms)
             decision = decide(seen)
             if decision.waits is not None:
-                steering.set_waiting(connection, decision.waits)
+                steering.set_waiting(connection, decision.waits, terms.now, seen.claimed.blocked)
             if decision.serving is not None:
                 handing.set_serving(connection, serving=decision.serving)
             return seen, decision

@@ -1,8 +1,9 @@
 """What a person does to batches: which are served, what they wait for, how rows are limited."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 
 from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
 
@@ -10,9 +11,9 @@ from ..again import Patience
 from ..errors import NotAllowedError
 from ..ledger import Refunds
 from ..spec import JobSpec, fingerprint, request_of
-from ..states import LIVE_ATTEMPTS, HeldBack, JobState
+from ..states import LIVE_ATTEMPTS, Blocked, HeldBack, JobState
 from ..tables import ATTEMPT, BATCH, JOB
-from . import handing, holding, standing, voids
+from . import events, handing, holding, standing, voids
 from .attempt_states import HAS_LIVE
 from .prepared import read
 from .records.accounts import WaitingBatch
@@ -20,11 +21,12 @@ from .records.jobs import HandWritten
 from .rows import ASKED, NEW, job_values, moving_jobs, tally_new
 
 
-def serve(connection: Connection, batch_ids: Iterable[int]) -> None:
+def serve(connection: Connection, batch_ids: Iterable[int], now: datetime) -> None:
     """Let the runner serve these batches: its own, when it begins.
 
     Who asks for more while it lives hands jobs over (:mod:`jobs.store.handing`), never a batch.
     """
+    events.run_started(connection, now)
     connection.execute(
         update(BATCH).where(BATCH.c.id.in_(list(batch_ids))).values(active=True, waiting_for=None)
     )
@@ -37,14 +39,33 @@ def serve_none(connection: Connection) -> None:
     handing.take_back(connection)
 
 
-def set_waiting(connection: Connection, waits: Mapping[int, str | None]) -> None:
-    """Write down what batches wait for; an active one that is not named waits for nothing."""
+def set_waiting(
+    connection: Connection,
+    waits: Mapping[int, str | None],
+    now: datetime,
+    blocked: Mapping[int, Collection[Blocked]] = MappingProxyType({}),
+) -> None:
+    """Write down what batches wait for; an active one that is not named waits for nothing.
+
+    Args:
+        connection: in a writing transaction.
+        waits: what for, as people read it.
+        now: the time.
+        blocked: what stands in the way of a batch's rest, where its own jobs run into that.
+    """
     concerned = or_(BATCH.c.active, BATCH.c.id.in_(waits))
     rows = select(BATCH.c.id, BATCH.c.waiting_for).where(concerned)
     for row in list(read(connection, rows, WaitingBatch)):
         wanted = waits.get(row.id)
         if wanted != row.waiting_for:
             connection.execute(update(BATCH).where(BATCH.c.id == row.id).values(waiting_for=wanted))
+            # the amounts and times behind change often, and are no news
+            if _cause(wanted) != _cause(row.waiting_for):
+                events.batch_waits(connection, row.id, wanted, blocked.get(row.id, ()), now)
+
+
+def _cause(waiting_for: str | None) -> str | None:
+    return None if waiting_for is None else waiting_for.partition(" (")[0]
 
 
 def max_price(connection: Connection, batch_id: int) -> int | None:

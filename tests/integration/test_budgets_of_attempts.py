@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 from support.engine import Engine, spec
 from support.invariants import Invariants
 
-from jobs.ending import Reason
 from jobs.ledger import Refunds
 from jobs.provider import Generation, GenerationPhase, InDoubt
 from jobs.retry import RetryPolicy
-from jobs.states import FailureKind
+from jobs.states import FailureKind, Reason
 from jobs.store import steering
 
 Make = Callable[..., Engine]

@@ -12,7 +12,6 @@ from support.blank import blank
 from support.engine import Engine, spec
 from support.invariants import Invariants
 
-from jobs.ending import Reason
 from jobs.looked_for import Wish
 from jobs.ports.selection import Sought
 from jobs.provider import (
@@ -25,7 +24,7 @@ from jobs.provider import (
     Throttled,
 )
 from jobs.runner import Runner
-from jobs.states import ASKED_BY_NAME, FOUND, FailureKind, HeldBack, JobState
+from jobs.states import ASKED_BY_NAME, FOUND, FailureKind, HeldBack, JobState, Reason
 from jobs.store import Store, handing, holding, loading, outstanding, steering, takeovers, views
 from jobs.tables import BATCH, JOB
 

@@ -14,7 +14,6 @@ from support.provider import Made
 from batchsora.app import held
 from jobs import earlier
 from jobs.earlier import find_earlier, hold_back, read_list, take_over
-from jobs.ending import Reason
 from jobs.ports.selection import Sought
 from jobs.provider import (
     Generation,
@@ -27,7 +26,7 @@ from jobs.provider import (
     UnreachableError,
 )
 from jobs.runner import Runner
-from jobs.states import FailureKind, HeldBack
+from jobs.states import FailureKind, HeldBack, Reason
 from jobs.store import holding, outcomes, steering
 
 

@@ -21,11 +21,10 @@ from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from jobs.clock import SystemClock
 from jobs.earlier import EarlierWork, find_earlier, hold_back
-from jobs.ending import Reason
 from jobs.ports.selection import Sought
 from jobs.provider import FailureKind, Generation, GenerationPhase, GenerationRequest
 from jobs.retry import RetryPolicy
-from jobs.states import HeldBack
+from jobs.states import HeldBack, Reason
 from jobs.store import holding, steering
 
 ROWS, TOGETHER = 60, 4

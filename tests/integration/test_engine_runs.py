@@ -9,7 +9,6 @@ import pytest
 from support.engine import Engine, spec
 from support.invariants import Invariants
 
-from jobs.ending import Reason
 from jobs.errors import DatabaseOwnerError
 from jobs.money import Micros
 from jobs.provider import (
@@ -26,7 +25,7 @@ from jobs.provider import (
     Unsent,
 )
 from jobs.runner import Owner, Runner
-from jobs.states import Blocked, FailureKind
+from jobs.states import Blocked, FailureKind, Reason
 from jobs.store import accounts, holding
 
 Make = Callable[..., Engine]

@@ -11,9 +11,8 @@ import pytest
 from sqlalchemy import Connection
 from support.engine import Engine, spec
 
-from jobs.ending import Reason
 from jobs.provider import About, Generation, GenerationPhase, InDoubt, Rejected
-from jobs.states import FailureKind, HeldBack
+from jobs.states import FailureKind, HeldBack, Reason
 from jobs.store import handing, views
 from jobs.store.database import LARGEST_WAL
 from jobs.store.prepared import driver

@@ -11,7 +11,6 @@ from support.engine import Engine, spec
 from support.invariants import Invariants
 
 from jobs.again import Patience
-from jobs.ending import Reason
 from jobs.ports.loading import OnChange
 from jobs.provider import (
     Generation,
@@ -21,7 +20,7 @@ from jobs.provider import (
     SubmitOutcome,
     UnreachableError,
 )
-from jobs.states import FailureKind, JobState
+from jobs.states import FailureKind, JobState, Reason
 from jobs.store import holding, latecomers, looks, outcomes, past, standing, steering
 from jobs.store.latecomers import ADOPTED, LATE_OF_BEFORE, OF_BEFORE, SURPLUS, Appeared
 

@@ -15,11 +15,10 @@ from support.invariants import Invariants
 from support.loop import run_virtual
 
 from jobs.earlier import EarlierWork, find_earlier, hold_back, take_over
-from jobs.ending import Reason
 from jobs.ports.selection import Sought
 from jobs.provider import Generation, GenerationPhase, GenerationRequest
 from jobs.retry import RetryPolicy
-from jobs.states import FailureKind
+from jobs.states import FailureKind, Reason
 from jobs.tables import ATTEMPT
 
 LONG = "{} a heron & a boat in tall reeds at dusk, number {} of a series, and so on until the end"

@@ -12,7 +12,6 @@ import pytest
 from support.engine import Engine, spec
 from support.invariants import Invariants
 
-from jobs.ending import Reason
 from jobs.provider import (
     About,
     ForbiddenError,
@@ -27,7 +26,7 @@ from jobs.provider import (
     UnreachableError,
 )
 from jobs.runner import Owner
-from jobs.states import FailureKind
+from jobs.states import FailureKind, Reason
 
 HOUR = 3600.0
 

@@ -12,8 +12,8 @@ from support.shell import call
 
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from jobs.ending import Reason
 from jobs.money import to_micros
+from jobs.states import Reason
 from jobs.store import accounts
 from jobs.tables import PRICE
 

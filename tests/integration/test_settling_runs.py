@@ -10,10 +10,9 @@ from sqlalchemy import Connection
 from support.engine import Engine, spec
 from support.invariants import Invariants
 
-from jobs.ending import Reason
 from jobs.provider import GenerationRequest, InDoubt, ThrottledError, UnreachableError
 from jobs.resolve import resolve_never_made
-from jobs.states import Blocked
+from jobs.states import Blocked, Reason
 from jobs.store import outcomes, views
 
 Make = Callable[..., Engine]

@@ -11,9 +11,8 @@ from sqlalchemy import update
 from support.engine import Engine, spec
 from support.provider import Made
 
-from jobs.ending import Reason
 from jobs.provider import Generation, GenerationPhase
-from jobs.states import UNENDED, FailureKind
+from jobs.states import UNENDED, FailureKind, Reason
 from jobs.store import recovery, steering, unended, views
 from jobs.tables import ATTEMPT
 

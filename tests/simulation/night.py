@@ -27,7 +27,7 @@ from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.reading import Span
 from batchsora.sandbox.world import World
 from jobs.earlier import find_earlier, hold_back, take_over
-from jobs.ending import Ending, Reason
+from jobs.ending import Ending
 from jobs.errors import DatabaseUnusableError, LoadError, NotAllowedError
 from jobs.ledger import batch_key, campaign_key
 from jobs.looked_for import Wish
@@ -37,7 +37,7 @@ from jobs.resolve import resolve_as, resolve_never_made
 from jobs.retry import RetryPolicy
 from jobs.runner import Owner, Runner
 from jobs.spec import JobSpec, asked_key
-from jobs.states import FailureKind, HeldBack, JobState
+from jobs.states import FailureKind, HeldBack, JobState, Reason
 from jobs.store import (
     Store,
     accounts,

@@ -11,7 +11,7 @@ from jobs.states import JobState
 from jobs.store import views
 from jobs.store.latecomers import is_surplus
 from jobs.store.prepared import Prepared
-from jobs.tables import ATTEMPT, JOB, TALLY
+from jobs.tables import ATTEMPT, EVENT, JOB, TALLY
 
 HOLDING = ("open", "in_doubt")
 CHARGED = ("accepted", "completed", "failed", "abandoned")
@@ -41,6 +41,21 @@ COUNTED = Prepared(
         JOB.c.batch_id, JOB.c.state, KIND
     )
 )
+EVENTS = Prepared(
+    select(EVENT.c.kind, EVENT.c.job_id, EVENT.c.attempt_id)
+    .where(EVENT.c.job_id.is_not(None))
+    .order_by(EVENT.c.id)
+)
+OF_ATTEMPTS = {
+    "in_doubt": ("unconfirmed",),
+    "accepted": ("accepted", "found"),
+    "completed": ("accepted", "found", "paid_twice"),
+    "failed": ("accepted", "found", "paid_twice"),
+    "abandoned": ("accepted", "found", "paid_twice"),
+    "void": ("never_made",),
+}
+"""What the last event of an attempt tells, by its state."""
+
 LIVE_JOBS = {
     "open": JobState.SUBMITTING,
     "in_doubt": JobState.IN_DOUBT,
@@ -72,6 +87,7 @@ class Invariants:
         self._totals_are_the_attempts(budgets, attempts)
         self._tally_is_the_count(connection)
         self._jobs_follow_their_attempts(attempts)
+        self._events_tell_of_them(connection, attempts)
 
     @staticmethod
     def _tally_is_the_count(connection: Connection) -> None:
@@ -106,3 +122,18 @@ class Invariants:
                 assert attempt.attempt_id == attempt.id
             if attempt.job_state == JobState.COMPLETED and attempt.attempt_id == attempt.id:
                 assert attempt.state == "completed"
+
+    @staticmethod
+    def _events_tell_of_them(connection: Connection, attempts: Sequence[Any]) -> None:
+        last: dict[int, str] = {}
+        ends: dict[int, tuple[str, int]] = {}
+        for kind, job, attempt in EVENTS.all(connection):
+            if kind in ("completed", "failed", "retrying"):
+                ends[job] = kind, attempt
+            else:
+                last[attempt] = kind
+        for attempt in attempts:
+            told = OF_ATTEMPTS.get(attempt.state, (None,))
+            assert last.get(attempt.id) in told, (attempt, last.get(attempt.id))
+            if attempt.job_state == JobState.COMPLETED and attempt.attempt_id == attempt.id:
+                assert ends[attempt.job_id] == ("completed", attempt.id)

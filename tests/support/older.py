@@ -30,8 +30,18 @@ def make_0010(path: Path) -> None:
         file.execute("UPDATE alembic_version SET version_num = '0010'")
 
 
+def make_0012(path: Path) -> None:
+    """Take away the events, which revision 0013 adds."""
+    with closing(sqlite3.connect(path)) as file, file:
+        for trigger in ("job_event", "attempt_event", "attempt_found"):
+            file.execute(f"DROP TRIGGER {trigger}")
+        file.execute("DROP TABLE event")
+        file.execute("UPDATE alembic_version SET version_num = '0012'")
+
+
 def make_0011(path: Path) -> None:
     """Take away how requests are known however they are spelled, which revision 0012 adds."""
+    make_0012(path)
     with closing(sqlite3.connect(path)) as file, file:
         file.execute("DROP INDEX ix_attempt_request_key")
         file.execute("ALTER TABLE attempt DROP COLUMN request_key")

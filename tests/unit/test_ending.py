@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.ending import Reason, Situation, verdict
+from jobs.ending import Situation, verdict
 from jobs.ports.purchases import Outstanding
 from jobs.provider import RefusalCause
-from jobs.states import Blocked
+from jobs.states import Blocked, Reason
 
 NOTHING = Outstanding()
 QUIET = Situation(

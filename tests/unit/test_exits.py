@@ -3,8 +3,8 @@ from collections.abc import Mapping
 import pytest
 
 from batchsora.app.exits import Exit, exit_of_run
-from jobs.ending import Ending, Reason
-from jobs.states import Blocked
+from jobs.ending import Ending
+from jobs.states import Blocked, Reason
 
 
 def test_a_surplus_needs_a_person() -> None:

@@ -1,0 +1,143 @@
+"""Events: what happened, in the order in which it became durable.
+
+An event is written in the transaction that it tells of, so that none is missing after a crash and
+none tells of what was taken back. Those of jobs are written by the triggers of
+:mod:`jobs.tables`, whoever moves a job; those of batches and runs by :mod:`jobs.store.events`.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, Protocol
+
+from ..money import Micros
+from ..states import Blocked, FailureKind, Reason
+
+KEPT: Final = 200_000
+"""Events that are kept, at least: the oldest are deleted when a run takes over."""
+
+
+class JobFact(StrEnum):
+    """What happened to a job.
+
+    ``accepted``: the provider took its request, and charged it. ``unconfirmed``: nobody knows
+    whether it did. ``found``: a generation turned out to be the job's. ``never_made``: an
+    unconfirmed request came to nothing. ``paid_twice``: one that counted as that turned up after
+    its job was bought again. ``retrying``: its generation failed, and is bought again.
+    ``completed`` and ``failed`` are its ends, until somebody queues it again.
+    """
+
+    ACCEPTED = "accepted"
+    UNCONFIRMED = "unconfirmed"
+    FOUND = "found"
+    NEVER_MADE = "never_made"
+    PAID_TWICE = "paid_twice"
+    RETRYING = "retrying"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class BatchFact(StrEnum):
+    """What happened to a batch: it waits, at a budget or for something else, or goes on."""
+
+    BUDGET_REACHED = "budget_reached"
+    WAITING = "waiting"
+    RESUMED = "resumed"
+
+
+class RunFact(StrEnum):
+    """What happened to a run; ``cut_off``: it was killed, which the next one finds out."""
+
+    STARTED = "run_started"
+    ENDED = "run_ended"
+    CUT_OFF = "run_cut_off"
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """Something happened to a job.
+
+    Attributes:
+        number: higher than that of every earlier event.
+        batch: its name now; None: it is removed.
+        key: of the job, within its batch; None: the job is gone.
+        row: where it stands in its manifest; None as ``key``.
+        attempt_id: the attempt that this is about; None: there is none.
+        generation_id: of the attempt, as it is known by now.
+        price: of the attempt, as it is known by now.
+        error_kind: why it failed, or is bought again; else None.
+        error: the same in words, mostly the provider's.
+    """
+
+    number: int
+    at: datetime
+    fact: JobFact
+    batch_id: int
+    job_id: int
+    batch: str | None
+    key: str | None
+    row: int | None
+    attempt_id: int | None
+    generation_id: str | None
+    price: Micros | None
+    error_kind: FailureKind | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEvent:
+    """Something happened to a batch.
+
+    Attributes:
+        number: higher than that of every earlier event.
+        batch: its name now; None: it is removed.
+        blocked: what stands in the way of its rest, where its own jobs run into that.
+        waiting_for: the same for people, or what every batch waits for; empty: for nothing.
+    """
+
+    number: int
+    at: datetime
+    fact: BatchFact
+    batch_id: int
+    batch: str | None
+    blocked: frozenset[Blocked] = frozenset()
+    waiting_for: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvent:
+    """Something happened to a run.
+
+    Attributes:
+        number: higher than that of every earlier event.
+        reason: why it ended; None: it did not, or by an error of this program.
+        message: the provider's words, where these ended it.
+    """
+
+    number: int
+    at: datetime
+    fact: RunFact
+    reason: Reason | None = None
+    message: str = ""
+
+
+Event = JobEvent | BatchEvent | RunEvent
+
+
+class EventStore(Protocol):
+    """What is told of the job table's events."""
+
+    def newest(self) -> int:
+        """Return the number of the newest event; 0: there is none."""
+
+    def since(
+        self, number: int, limit: int, batch_ids: Collection[int] | None = None
+    ) -> Sequence[Event]:
+        """List the first events behind a number.
+
+        Args:
+            number: of the last event that is known already; 0 begins with the oldest kept.
+            limit: of events.
+            batch_ids: whose events, and those of runs; None: of all batches.
+        """

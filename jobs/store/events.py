@@ -1,0 +1,177 @@
+"""Events of batches and runs, written; all events, read (:mod:`jobs.ports.events`)."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, text
+
+from ..columns import sql_list
+from ..money import Micros
+from ..ports.events import (
+    KEPT,
+    BatchEvent,
+    BatchFact,
+    Event,
+    EventStore,
+    JobEvent,
+    JobFact,
+    RunEvent,
+    RunFact,
+)
+from ..states import Blocked, FailureKind, Reason
+from ..tables import ATTEMPT, BATCH, EVENT, JOB
+from .bound import Bound, reads
+from .prepared import Prepared, read
+from .records.events import EventRow
+
+CAPS: Final = frozenset({Blocked.BATCH_CAP, Blocked.CAMPAIGN_CAP, Blocked.DAY_CAP})
+"""What a person lets be spent."""
+
+_RUN_FACTS: Final = frozenset(RunFact)
+_BATCH_FACTS: Final = frozenset(BatchFact)
+_JOIN: Final = ", "
+
+_NEWEST = Prepared(select(func.coalesce(func.max(EVENT.c.id), 0)))
+_INSERT = Prepared(
+    insert(EVENT).values(
+        at=bindparam("at"),
+        kind=bindparam("kind"),
+        batch_id=bindparam("batch"),
+        reason=bindparam("reason"),
+        message=bindparam("message"),
+    )
+)
+_LAST_OF_RUNS = Prepared(
+    select(EVENT.c.kind)
+    .where(text(f"kind IN {sql_list([*RunFact])}"))
+    .order_by(EVENT.c.id.desc())
+    .limit(1)
+)
+
+
+def _insert(
+    connection: Connection,
+    at: datetime,
+    fact: BatchFact | RunFact,
+    *,
+    batch_id: int | None = None,
+    reason: str | None = None,
+    message: str = "",
+) -> None:
+    _INSERT.insert(
+        connection, at=at, kind=fact, batch=batch_id, reason=reason, message=message or None
+    )
+
+
+def newest(connection: Connection) -> int:
+    """Return the number of the newest event; 0: there is none."""
+    return int(_NEWEST.scalar(connection))
+
+
+def batch_waits(
+    connection: Connection,
+    batch_id: int,
+    waiting_for: str | None,
+    blocked: Collection[Blocked],
+    now: datetime,
+) -> None:
+    """Write down that a batch waits, or goes on.
+
+    Args:
+        connection: in the transaction that has it wait.
+        batch_id: of the batch.
+        waiting_for: what for, as people read it; None: for nothing any more.
+        blocked: what stands in the way of its rest, where its own jobs run into that.
+        now: the time.
+    """
+    fact = BatchFact.WAITING
+    if waiting_for is None:
+        fact = BatchFact.RESUMED
+    elif not CAPS.isdisjoint(blocked):
+        fact = BatchFact.BUDGET_REACHED
+    reason = _JOIN.join(sorted(blocked)) or None
+    _insert(connection, now, fact, batch_id=batch_id, reason=reason, message=waiting_for or "")
+
+
+def run_started(connection: Connection, now: datetime) -> None:
+    """Write down that a run serves batches from now on."""
+    _insert(connection, now, RunFact.STARTED)
+
+
+def run_ended(connection: Connection, now: datetime, reason: Reason | None, message: str) -> None:
+    """Write down how a run ended; ``reason`` is None where an error of ours ended it."""
+    _insert(connection, now, RunFact.ENDED, reason=reason, message=message)
+
+
+def take_over(connection: Connection, now: datetime) -> None:
+    """Write down that the last run was killed, if it was, and delete the oldest events."""
+    if _LAST_OF_RUNS.scalar(connection) == RunFact.STARTED:
+        _insert(connection, now, RunFact.CUT_OFF)
+    connection.execute(delete(EVENT).where(EVENT.c.id <= newest(connection) - KEPT))
+
+
+def since(
+    connection: Connection, number: int, limit: int, batch_ids: Collection[int] | None = None
+) -> list[Event]:
+    """List the first events behind a number (:meth:`jobs.ports.events.EventStore.since`)."""
+    concerned = [EVENT.c.id > number]
+    if batch_ids is not None:
+        concerned.append(or_(EVENT.c.batch_id.in_(batch_ids), EVENT.c.batch_id.is_(None)))
+    asked = (
+        select(
+            EVENT.c.id,
+            EVENT.c.at,
+            EVENT.c.kind,
+            EVENT.c.batch_id,
+            EVENT.c.job_id,
+            EVENT.c.attempt_id,
+            EVENT.c.reason,
+            EVENT.c.message,
+            BATCH.c.name,
+            JOB.c.key,
+            JOB.c.row,
+            ATTEMPT.c.generation_id,
+            ATTEMPT.c.price_micros,
+        )
+        .outerjoin(BATCH, and_(BATCH.c.id == EVENT.c.batch_id, BATCH.c.removed_at.is_(None)))
+        .outerjoin(JOB, JOB.c.id == EVENT.c.job_id)
+        .outerjoin(ATTEMPT, ATTEMPT.c.id == EVENT.c.attempt_id)
+        .where(*concerned)
+        .order_by(EVENT.c.id)
+        .limit(limit)
+    )
+    return [_event(row) for row in read(connection, asked, EventRow)]
+
+
+def _event(row: EventRow) -> Event:
+    reason, message = row.reason, row.message or ""
+    if row.kind in _RUN_FACTS:
+        why = None if reason is None else Reason(reason)
+        return RunEvent(row.id, row.at, RunFact(row.kind), why, message)
+    batch_id = row.batch_id or 0
+    if row.kind in _BATCH_FACTS:
+        blocked = frozenset(map(Blocked, reason.split(_JOIN) if reason else ()))
+        return BatchEvent(row.id, row.at, BatchFact(row.kind), batch_id, row.name, blocked, message)
+    return JobEvent(
+        row.id,
+        row.at,
+        JobFact(row.kind),
+        batch_id,
+        row.job_id or 0,
+        row.name,
+        row.key,
+        row.row,
+        row.attempt_id,
+        row.generation_id,
+        None if row.price_micros is None else Micros(row.price_micros),
+        None if reason is None else FailureKind(reason),
+        row.message,
+    )
+
+
+class SqliteEvents(Bound, EventStore):
+    """What :class:`jobs.ports.events.EventStore` says."""
+
+    newest = reads(newest)
+    since = reads(since)
