@@ -1,7 +1,7 @@
 """The tables: SQLModel declares them, SQLAlchemy Core works on their ``__table__``.
 
 Only migrations create them (``migrations/``); a test holds that both agree. Invariants that must
-survive any bug above stand here as ``CHECK`` constraints and partial unique indexes.
+survive any bug above are ``CHECK`` constraints and partial unique indexes.
 """
 
 from datetime import datetime
@@ -164,6 +164,7 @@ UNSETTLED = text("state IN ('open', 'in_doubt')")
 VOID = text("state = 'void'")
 PAID = text("generation_id IS NOT NULL")
 ENDED = text("completed_at IS NOT NULL")
+NOTABLE = text("kind NOT IN ('accepted', 'completed')")
 
 UNFILED = text("state = 'completed' AND filed_attempt_id IS NOT attempt_id")
 """Completed jobs whose file is not here."""
@@ -366,13 +367,13 @@ class Review(Base, table=True):
 
 
 class Event(Base, table=True):
-    """What happened, in the order in which it became durable (:mod:`jobs.ports.events`).
-
-    ``reason`` and ``message`` are what its job, batch or run may not tell later.
-    """
+    """What happened, and why (:mod:`jobs.ports.events`)."""
 
     __tablename__ = "event"
-    __table_args__ = (CheckConstraint(f"kind IN {_EVENTS}", name="kind"),)
+    __table_args__ = (
+        CheckConstraint(f"kind IN {_EVENTS}", name="kind"),
+        Index("ix_event_notable", "batch_id", "id", sqlite_where=NOTABLE),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     at: datetime = time_column(required=True)
@@ -384,16 +385,14 @@ class Event(Base, table=True):
     message: str | None = text_column()
 
 
-def table(model: type[Base]) -> Table:
-    """Return the Core table of a model."""
-    found: Table = model.__table__  # type: ignore[attr-defined]
-    return found
+def _table(model: type[Base]) -> Table:
+    return model.__table__  # type: ignore[attr-defined,no-any-return]
 
 
 _MODELS: tuple[type[Base], ...] = (
     Account, Batch, Budget, Price, Tally, Job, Attempt, Artifact, Review, Event,
 )  # fmt: skip
-ACCOUNT, BATCH, BUDGET, PRICE, TALLY, JOB, ATTEMPT, ARTIFACT, REVIEW, EVENT = map(table, _MODELS)
+ACCOUNT, BATCH, BUDGET, PRICE, TALLY, JOB, ATTEMPT, ARTIFACT, REVIEW, EVENT = map(_table, _MODELS)
 
 for _on, _triggers in {JOB: ON_JOBS, ATTEMPT: ON_ATTEMPTS}.items():
     for _trigger in _triggers:

@@ -210,6 +210,7 @@ CREATE INDEX ix_attempt_failed ON attempt (ended_at) WHERE state = 'failed';
 CREATE INDEX ix_attempt_given_up ON attempt (accepted_at) WHERE state = 'abandoned';
 CREATE INDEX ix_attempt_estimated ON attempt (accepted_at) WHERE price_estimated;
 CREATE INDEX ix_attempt_request_key ON attempt (request_key) WHERE generation_id IS NOT NULL;
+CREATE INDEX ix_event_notable ON event (batch_id, id) WHERE kind NOT IN ('accepted', 'completed');
 CREATE TRIGGER job_event AFTER UPDATE OF state ON job
 WHEN NEW.state = 'completed'
     OR NEW.state = 'failed' AND OLD.state NOT IN ('queued', 'cancelled')

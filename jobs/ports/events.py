@@ -141,3 +141,9 @@ class EventStore(Protocol):
             limit: of events.
             batch_ids: whose events, and those of runs; None: of all batches.
         """
+
+    def notable(self, batch_id: int, limit: int) -> Sequence[Event]:
+        """List the newest events of a batch and of runs, the newest first.
+
+        All but acceptances and completions, which are what is expected.
+        """

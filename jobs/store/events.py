@@ -4,7 +4,19 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    union_all,
+)
 
 from ..columns import sql_list
 from ..money import Micros
@@ -20,7 +32,7 @@ from ..ports.events import (
     RunFact,
 )
 from ..states import Blocked, FailureKind, Reason
-from ..tables import ATTEMPT, BATCH, EVENT, JOB
+from ..tables import ATTEMPT, BATCH, EVENT, JOB, NOTABLE
 from .bound import Bound, reads
 from .prepared import Prepared, read
 from .records.events import EventRow
@@ -115,9 +127,31 @@ def since(
     connection: Connection, number: int, limit: int, batch_ids: Collection[int] | None = None
 ) -> list[Event]:
     """List the first events behind a number (:meth:`jobs.ports.events.EventStore.since`)."""
-    concerned = [EVENT.c.id > number]
+    concerned: list[ColumnElement[bool]] = [EVENT.c.id > number]
     if batch_ids is not None:
         concerned.append(or_(EVENT.c.batch_id.in_(batch_ids), EVENT.c.batch_id.is_(None)))
+    return _read(connection, EVENT.c.id, *concerned, limit=limit)
+
+
+def notable(connection: Connection, batch_id: int, limit: int) -> list[Event]:
+    """List the newest events of a batch and of runs (:meth:`~EventStore.notable`)."""
+    parts = [
+        select(
+            select(EVENT.c.id)
+            .where(NOTABLE, EVENT.c.batch_id.is_(concerned))
+            .order_by(EVENT.c.id.desc())
+            .limit(limit)
+            .subquery()
+        )
+        for concerned in (batch_id, None)
+    ]
+    numbers = union_all(*parts).subquery()
+    return _read(connection, EVENT.c.id.desc(), EVENT.c.id.in_(select(numbers.c.id)), limit=limit)
+
+
+def _read(
+    connection: Connection, order: ColumnElement[int], *where: ColumnElement[bool], limit: int
+) -> list[Event]:
     asked = (
         select(
             EVENT.c.id,
@@ -137,8 +171,8 @@ def since(
         .outerjoin(BATCH, and_(BATCH.c.id == EVENT.c.batch_id, BATCH.c.removed_at.is_(None)))
         .outerjoin(JOB, JOB.c.id == EVENT.c.job_id)
         .outerjoin(ATTEMPT, ATTEMPT.c.id == EVENT.c.attempt_id)
-        .where(*concerned)
-        .order_by(EVENT.c.id)
+        .where(*where)
+        .order_by(order)
         .limit(limit)
     )
     return [_event(row) for row in read(connection, asked, EventRow)]
@@ -174,4 +208,5 @@ class SqliteEvents(Bound, EventStore):
     """What :class:`jobs.ports.events.EventStore` says."""
 
     newest = reads(newest)
+    notable = reads(notable)
     since = reads(since)

@@ -76,5 +76,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_event"),
         sa.CheckConstraint(f"kind IN {KINDS}", name="kind"),
     )
+    op.create_index(
+        "ix_event_notable",
+        "event",
+        ["batch_id", "id"],
+        sqlite_where=sa.text("kind NOT IN ('accepted', 'completed')"),
+    )
     for trigger in (JOB_EVENT, ATTEMPT_EVENT, ATTEMPT_FOUND):
         op.execute(trigger)

@@ -209,3 +209,29 @@ def test_the_oldest_are_deleted_and_numbers_go_on(engine: Engine) -> None:
     (oldest,) = engine.rows(select(func.min(EVENT.c.id)))[0]
     assert oldest == KEPT
     assert all_events(engine)[-1].number > KEPT + 5
+
+
+def test_a_person_is_shown_what_is_notable(engine: Engine) -> None:
+    """The newest first, without what went as expected, and without other batches'."""
+    engine.load([spec(f"r{n}", row=n) for n in range(4)])
+    engine.load([spec("x")], batch="other")
+    for name in ("r1", "r3", "x"):
+        engine.provider.script[f"prompt of {name}"] = [Rejected(FailureKind.CONTENT, "no")]
+    engine.run([1, 2])
+    told = engine.store.events.notable(1, 10)
+    assert [one.fact for one in told] == [
+        RunFact.ENDED,
+        JobFact.FAILED,
+        JobFact.FAILED,
+        RunFact.STARTED,
+    ]
+    assert {one.key for one in told if isinstance(one, JobEvent)} == {"r1", "r3"}
+    assert engine.store.events.notable(1, 2) == told[:2]
+    plan = engine.store.read(
+        lambda c: c.exec_driver_sql(
+            "EXPLAIN QUERY PLAN SELECT id FROM event WHERE kind NOT IN ('accepted', 'completed')"
+            " AND batch_id IS 1 ORDER BY id DESC LIMIT 8"
+        ).all()
+    )
+    assert "ix_event_notable" in str(plan)
+    assert "TEMP B-TREE" not in str(plan)
