@@ -11,8 +11,11 @@ from typing import Any, TextIO, TypeVar
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from batchsora.app.event_words import event_words
+from batchsora.app.screen import clean
 from batchsora.app.views import said_words
 from jobs.money import usd_text
+from jobs.ports.events import Event, JobFact, RunEvent
 from jobs.ports.seen import BatchStatus, JobRow
 from jobs.states import JobState
 from jobs.store import Store
@@ -96,6 +99,35 @@ def jobs_look(store: Store, job_ids: Sequence[int]) -> Look:
     return look
 
 
+News = Callable[[], Iterable[str]]
+"""Tells what is worth a line in a log since the last time."""
+
+MOST_NEWS = 20
+"""Lines of news at one time."""
+
+
+def batches_news(store: Store, batch_ids: Callable[[], Sequence[int]]) -> News:
+    """Tell from now on which jobs failed or are unconfirmed, and what batches wait for."""
+    seen = store.events.newest()
+
+    def news() -> list[str]:
+        nonlocal seen
+        lines: list[str] = []
+        while found := store.events.since(seen, 1000, batch_ids()):
+            seen = found[-1].number
+            lines += [clean(event_words(one)) for one in found if _is_news(one)]
+        more = len(lines) - MOST_NEWS
+        return [*lines[:MOST_NEWS], f"and {more} more"] if more > 0 else lines
+
+    return news
+
+
+def _is_news(event: Event) -> bool:
+    """Check whether an event is worth a line beside the counts; the end of a run has its own."""
+    expected = (JobFact.ACCEPTED, JobFact.COMPLETED)
+    return not isinstance(event, RunEvent) and event.fact not in expected
+
+
 ENDS = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 
 
@@ -117,10 +149,19 @@ class Progress:
         look: called twice a second.
         stream: stderr by default; a terminal gets a bar, anything else a line now and then.
         quiet: show nothing.
+        news: asked before each line; a terminal shows the bar alone.
     """
 
-    def __init__(self, look: Look, stream: TextIO | None = None, *, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        look: Look,
+        stream: TextIO | None = None,
+        *,
+        quiet: bool = False,
+        news: News = tuple,
+    ) -> None:
         self._look = look
+        self._news = news
         self._quiet = quiet
         self._stream = sys.stderr if stream is None else stream
         self._terminal = self._stream.isatty()
@@ -157,9 +198,13 @@ class Progress:
             bar.bar_format = BAR if wide else BAR_OF_NARROW
             bar.set_description_str(words, refresh=False)
             bar.refresh()
-        elif (line := f"{done}/{total} {words}") != self._said:
+            return
+        lines = list(self._news())
+        if (line := f"{done}/{total} {words}") != self._said:
             self._said = line
-            self._stream.write(f"{line}\n")
+            lines.append(line)
+        if lines:
+            self._stream.write("".join(f"{line}\n" for line in lines))
             self._stream.flush()
 
 

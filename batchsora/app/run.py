@@ -13,7 +13,14 @@ import httpx
 
 from batchsora.app.from_options import USUAL, RunFacts, download_policy, run_policy
 from batchsora.app.known import is_known, names_own_files
-from batchsora.app.progress import Look, Progress, above_the_bar, batches_look, statuses
+from batchsora.app.progress import (
+    Look,
+    Progress,
+    above_the_bar,
+    batches_look,
+    batches_news,
+    statuses,
+)
 from batchsora.app.session import Endpoint, Hooks, Switch
 from batchsora.download import Downloader, DownloadReport
 from batchsora.options import RunOptions
@@ -253,7 +260,7 @@ async def _cancel(*tasks: "asyncio.Task[object] | None") -> None:
 async def _progress(store: Store, served: Served, until: Until | None, hooks: Hooks) -> None:
     if hooks.observer is None:
         look = batches_look(store, served) if until is None else until.look
-        await Progress(look, quiet=hooks.quiet).run()
+        await Progress(look, quiet=hooks.quiet, news=batches_news(store, served)).run()
         return
     mark: int | None = None
     try:

@@ -59,13 +59,18 @@ def set_waiting(
         wanted = waits.get(row.id)
         if wanted != row.waiting_for:
             connection.execute(update(BATCH).where(BATCH.c.id == row.id).values(waiting_for=wanted))
-            # the amounts and times behind change often, and are no news
-            if _cause(wanted) != _cause(row.waiting_for):
-                events.batch_waits(connection, row.id, wanted, blocked.get(row.id, ()), now)
+            cause = _cause(wanted)
+            if cause != _cause(row.waiting_for):
+                events.batch_waits(connection, row.id, cause, blocked.get(row.id, ()), now)
+
+
+_PASSING = {Blocked.LEARNING, Blocked.TWIN}
 
 
 def _cause(waiting_for: str | None) -> str | None:
-    return None if waiting_for is None else waiting_for.partition(" (")[0]
+    """Return what is worth an event: no wait for an answer that is under way, and no amounts."""
+    cause = (waiting_for or "").partition(" (")[0]
+    return None if not cause or _PASSING.issuperset(cause.split(", ")) else cause
 
 
 def max_price(connection: Connection, batch_id: int) -> int | None:

@@ -38,6 +38,18 @@ def test_a_batch_shows_its_course_and_its_failures(page: Page) -> None:
     expect(page.locator("tbody tr")).to_contain_text("storm")
 
 
+def test_a_batch_shows_its_latest_events(page: Page) -> None:
+    """What a person wants to hear of, the newest first, with a way to its job."""
+    page.goto("/batches/1")
+    events = page.get_by_role("region", name="Latest events")
+    rows = events.locator("tbody tr")
+    expect(rows.first).to_contain_text("a run finished")
+    failed = rows.filter(has_text="violates our content policy")
+    expect(failed).to_have_count(1)
+    failed.get_by_role("link").click()
+    expect(page.get_by_role("heading", name="storm")).to_be_visible()
+
+
 def test_jobs_are_filtered_searched_and_opened(page: Page) -> None:
     """By state and words, at an address that can be kept; a row opens the job's story."""
     page.goto("/batches/1/jobs")

@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from batchsora.app import held
 from batchsora.app.courses import course_of, shares, used_percent
+from batchsora.app.event_words import event_words
 from batchsora.web.answers import batch_of, desk_of
 from batchsora.web.rendering import render
 from jobs.ports.queries import QueryStore
@@ -27,7 +28,10 @@ NEWEST: Final = 8
 LATELY: Final = timedelta(minutes=30)
 """The while whose pace says how long the rest takes."""
 
-PARTS: Final = ("head", "summary", "failures", "now")
+EVENTS: Final = 8
+"""Events that the batch's page shows."""
+
+PARTS: Final = ("head", "summary", "failures", "now", "events")
 """Parts of a batch's page that are asked for again when something changed."""
 
 
@@ -78,7 +82,12 @@ def _left(seen: QueryStore, status: BatchStatus, now: datetime) -> float | None:
 async def _one(request: Request) -> Response:
     desk, batch = desk_of(request), batch_of(request)
     part = request.query_params.get("part")
-    found = desk.kept(("batch", batch.id), lambda: summary(desk.queries, batch, desk.clock.now()))
+
+    def look() -> dict[str, Any]:
+        events = desk.store().events.notable(batch.id, EVENTS)
+        return summary(desk.queries, batch, desk.clock.now()) | {"events": events}
+
+    found = desk.kept(("batch", batch.id), look)
     started = desk.launcher.about(batch.name)[:1]
     template = f"_batch_{part}.html" if part in PARTS else "batch.html"
     return render(
@@ -89,6 +98,7 @@ async def _one(request: Request) -> Response:
         runner=desk.runner(),
         started=started,
         held_lines=held.short_lines,
+        event_words=event_words,
         shares=shares,
         used_percent=used_percent,
     )
