@@ -42,7 +42,7 @@ def test_a_batch_shows_its_latest_events(page: Page) -> None:
     """What a person wants to hear of, the newest first, with a way to its job."""
     page.goto("/batches/1")
     events = page.get_by_role("region", name="Latest events")
-    rows = events.locator("tbody tr")
+    rows = events.get_by_role("listitem")
     expect(rows.first).to_contain_text("a run finished")
     failed = rows.filter(has_text="violates our content policy")
     expect(failed).to_have_count(1)
