@@ -7,7 +7,7 @@ from typing import Any
 from batchsora.app.ask import TIMEOUT
 from batchsora.app.databases import existing_store
 from batchsora.app.session import endpoint
-from batchsora.runblob.client import RunBlobClient
+from batchsora.providers import runblob_client
 from batchsora.runblob.models import GenerationInfo
 from batchsora.settings import Settings
 from jobs.errors import EngineError
@@ -26,8 +26,7 @@ def read(
     with endpoint(settings) as place:
 
         async def main() -> list[GenerationInfo]:
-            client = RunBlobClient(place.token, base_url=place.base_url, timeout=TIMEOUT)
-            async with client:
+            async with runblob_client(place, TIMEOUT) as client:
                 if generation_id is not None:
                     return [await client.status(generation_id)]
                 return await client.list_generations(limit, offset)

@@ -1,0 +1,71 @@
+"""The providers that videos can be bought of: one entry each, and the one place that opens them."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from jobs.provider import Provider
+
+if TYPE_CHECKING:
+    from batchsora.runblob.client import RunBlobClient
+
+
+class Access(Protocol):
+    """Where a provider is, and with what it is asked."""
+
+    @property
+    def base_url(self) -> str:
+        """Of its API."""
+
+    @property
+    def token(self) -> str:
+        """Of the account; sent to that address alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A provider.
+
+    Attributes:
+        name: as the keys of kinds begin (:attr:`jobs.provider.Kind.key`).
+        opened: opens it for an account; takes the seconds that one call may last.
+    """
+
+    name: str
+    opened: Callable[[Access, float], AbstractAsyncContextManager[Provider]]
+
+
+def runblob_client(access: Access, timeout: float) -> "RunBlobClient":
+    """Make a client of RunBlob, which its caller opens and closes."""
+    from batchsora.runblob.client import RunBlobClient  # noqa: PLC0415 - HTTP: only who asks pays
+
+    return RunBlobClient(access.token, base_url=access.base_url, timeout=timeout)
+
+
+@asynccontextmanager
+async def _runblob(access: Access, seconds: float) -> AsyncIterator[Provider]:
+    from batchsora.runblob.adapter import RunBlobProvider  # noqa: PLC0415 - as above
+
+    async with runblob_client(access, seconds) as client:
+        yield RunBlobProvider(client)
+
+
+RUNBLOB: Final = Entry("runblob", _runblob)
+PROVIDERS: Final[Mapping[str, Entry]] = {one.name: one for one in (RUNBLOB,)}
+
+
+def open_provider(
+    access: Access, timeout: float, name: str = RUNBLOB.name
+) -> AbstractAsyncContextManager[Provider]:
+    """Open a provider for an account; its connections are closed with the context.
+
+    Args:
+        access: where it is, and with what it is asked.
+        timeout: seconds that one call may last.
+        name: which one, of :data:`PROVIDERS`.
+
+    Raises:
+        ValueError: token or address can't be one.
+    """
+    return PROVIDERS[name].opened(access, timeout)
