@@ -5,7 +5,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from jobs.provider import Provider
+from batchsora.models import Model
+from batchsora.runblob import catalog
+from jobs.money import Micros
+from jobs.provider import FIRST_MODEL, GenerationRequest, Kind, Provider
 
 if TYPE_CHECKING:
     from batchsora.runblob.client import RunBlobClient
@@ -29,10 +32,12 @@ class Entry:
 
     Attributes:
         name: as the keys of kinds begin (:attr:`jobs.provider.Kind.key`).
+        models: what can be bought there, by name.
         opened: opens it for an account; takes the seconds that one call may last.
     """
 
     name: str
+    models: Mapping[str, Model]
     opened: Callable[[Access, float], AbstractAsyncContextManager[Provider]]
 
 
@@ -51,8 +56,25 @@ async def _runblob(access: Access, seconds: float) -> AsyncIterator[Provider]:
         yield RunBlobProvider(client)
 
 
-RUNBLOB: Final = Entry("runblob", _runblob)
+RUNBLOB: Final = Entry("runblob", catalog.MODELS, _runblob)
 PROVIDERS: Final[Mapping[str, Entry]] = {one.name: one for one in (RUNBLOB,)}
+
+MODELS: Final[Mapping[str, Model]] = {
+    name: model for one in PROVIDERS.values() for name, model in one.models.items()
+}
+DEFAULT_MODEL: Final = MODELS[FIRST_MODEL]
+ANNOUNCED: Final[Mapping[str, Micros]] = {
+    kind.key: model.prices[kind.variant]
+    for model in MODELS.values()
+    for kind in model.kinds
+    if kind.variant in model.prices
+}
+"""The prices that are known before anything is bought, in micros, by the keys of kinds."""
+
+
+def kind_of(request: GenerationRequest) -> Kind:
+    """Return which price a request has."""
+    return MODELS[request.model].kind(request.duration, with_image=request.image is not None)
 
 
 def open_provider(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, NamedTuple, Protocol
 
-from .provider import GenerationRequest, ImageRef
+from .provider import FIRST_MODEL, GenerationRequest, ImageRef
 from .text import text_key
 
 
@@ -126,8 +126,19 @@ def fingerprint(request: GenerationRequest) -> str:
         request.orientation,
         request.duration,
         None if image is None else image.sha256 or image.source,
+        *beyond(request),
     ]
     return hashed(json.dumps(what))
+
+
+def beyond(request: GenerationRequest) -> list[Any]:
+    """Return model and parameters for what is hashed; nothing for the first model without any.
+
+    So rows of that one have the hashes that they had before requests named their model.
+    """
+    if request.model == FIRST_MODEL and not request.parameters:
+        return []
+    return [request.model, sorted(request.parameters.items())]
 
 
 def request_key(request: GenerationRequest) -> str:

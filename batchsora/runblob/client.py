@@ -8,11 +8,11 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 from urllib.parse import quote
 
@@ -22,6 +22,7 @@ from batchsora.runblob import models
 from batchsora.runblob.access import BASE_URL, is_local, usable_address, usable_token
 from batchsora.runblob.answers import Call
 from batchsora.runblob.body import Body, encoded, fields_of, with_image
+from batchsora.runblob.catalog import SORA
 from batchsora.runblob.errors import (
     ImageError,
     UnreachableError,
@@ -38,6 +39,7 @@ from batchsora.runblob.transport import new_transport
 from batchsora.runblob.waiting import Sleep, Watcher, wait_until_finished
 from batchsora.runblob.wire import Wire
 from batchsora.runblob.words import clean
+from jobs.provider import Parameter
 
 __all__ = ["BASE_URL", "LARGEST_ANSWER", "RunBlobClient"]
 
@@ -172,6 +174,8 @@ class RunBlobClient:
         idempotency_key: str | None,
         may_send: Callable[[], bool] = _always,
         patience: float | None = None,
+        model: str = SORA.name,
+        parameters: Mapping[str, Parameter] = MappingProxyType({}),
     ) -> GenerationCreated:
         """Buy one video as :meth:`generate`, unless it becomes too late for it.
 
@@ -185,16 +189,18 @@ class RunBlobClient:
             may_send: asked once, when the connection stands and the request is about to be written;
                 False sends nothing.
             patience: seconds to wait at most until other images are gone; None waits for ever.
+            model: which one is bought.
+            parameters: of it, sent along as they are.
 
         Raises:
             WithheldError: ``may_send`` said no, or the patience was over.
             InDoubtError: as for :meth:`generate`, like all the others.
         """
-        fields = fields_of(prompt, orientation, duration, callback_url)
+        fields = {**fields_of(prompt, orientation, duration, callback_url), **parameters}
         place = self._room.place(size_of(image))
         if image is None:
             whole = Body(encoded(fields))
-            return await self._wire.buy(whole, idempotency_key, may_send, place, prompt)
+            return await self._wire.buy(whole, idempotency_key, may_send, place, prompt, model)
         async with contextlib.AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(patience):
@@ -202,7 +208,7 @@ class RunBlobClient:
             except TimeoutError:
                 raise WithheldError("held back: other images were on their way") from None
             body = await stack.enter_async_context(with_image(fields, image))
-            return await self._wire.buy(body, idempotency_key, may_send, place, prompt)
+            return await self._wire.buy(body, idempotency_key, may_send, place, prompt, model)
 
     async def status(self, generation_id: str) -> GenerationInfo:
         """Look one generation up.

@@ -61,7 +61,6 @@ class Wire:
     ) -> None:
         self._token = token
         self._base_url = base_url
-        self._generate = httpx.URL(f"{base_url}/v1/sora/generate")
         self._timeout = timeout
         self._transport = transport
         self._now = now
@@ -103,7 +102,8 @@ class Wire:
         idempotency_key: str | None,
         may_send: Callable[[], bool],
         place: Place,
-        prompt: str = "",
+        prompt: str,
+        model: str,
     ) -> GenerationCreated:
         """POST a body, once.
 
@@ -114,6 +114,7 @@ class Wire:
                 False sends nothing.
             place: of its image, given back as soon as all of it is written.
             prompt: what it asks for, which the API's words may quote.
+            model: whose path it goes to.
 
         Raises:
             WithheldError: ``may_send`` said no.
@@ -134,7 +135,12 @@ class Wire:
         if idempotency_key is not None:
             headers["X-Idempotency-Key"] = idempotency_key
         answer = await self._sent(
-            httpx.Request("POST", self._generate, headers=self._headers | headers, stream=once),
+            httpx.Request(
+                "POST",
+                f"{self._base_url}/v1/{model}/generate",
+                headers=self._headers | headers,
+                stream=once,
+            ),
             seconds,
             limit,
         )

@@ -15,6 +15,7 @@ from typing import Any
 
 from support.loop import EPOCH
 
+from batchsora.providers import kind_of
 from batchsora.runblob import adapter, models
 from batchsora.runblob.answers import Answer, Call, error_of
 from batchsora.runblob.errors import RunBlobError
@@ -296,7 +297,7 @@ class Client:
         return self._account.now() + self._account.skew - self._clock.now()
 
     def kind(self, request: GenerationRequest) -> Kind:
-        return Kind("sim", "sora", request.duration, request.image is not None)
+        return replace(kind_of(request), provider="sim")
 
     async def submit(
         self, request: GenerationRequest, idempotency_key: str, may_send: Callable[[], bool]
