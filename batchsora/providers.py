@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from batchsora.models import Model
 from batchsora.runblob import catalog
@@ -14,18 +14,6 @@ if TYPE_CHECKING:
     from batchsora.runblob.client import RunBlobClient
 
 
-class Access(Protocol):
-    """Where a provider is, and with what it is asked."""
-
-    @property
-    def base_url(self) -> str:
-        """Of its API."""
-
-    @property
-    def token(self) -> str:
-        """Of the account; sent to that address alone."""
-
-
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A provider.
@@ -33,26 +21,26 @@ class Entry:
     Attributes:
         name: as the keys of kinds begin (:attr:`jobs.provider.Kind.key`).
         models: what can be bought there, by name.
-        opened: opens it for an account; takes the seconds that one call may last.
+        opened: opens it; takes the token, the API's address, and the seconds a call may last.
     """
 
     name: str
     models: Mapping[str, Model]
-    opened: Callable[[Access, float], AbstractAsyncContextManager[Provider]]
+    opened: Callable[[str, str, float], AbstractAsyncContextManager[Provider]]
 
 
-def runblob_client(access: Access, timeout: float) -> "RunBlobClient":
+def runblob_client(token: str, base_url: str, timeout: float) -> "RunBlobClient":
     """Make a client of RunBlob, which its caller opens and closes."""
     from batchsora.runblob.client import RunBlobClient  # noqa: PLC0415 - HTTP: only who asks pays
 
-    return RunBlobClient(access.token, base_url=access.base_url, timeout=timeout)
+    return RunBlobClient(token, base_url=base_url, timeout=timeout)
 
 
 @asynccontextmanager
-async def _runblob(access: Access, seconds: float) -> AsyncIterator[Provider]:
+async def _runblob(token: str, base_url: str, seconds: float) -> AsyncIterator[Provider]:
     from batchsora.runblob.adapter import RunBlobProvider  # noqa: PLC0415 - as above
 
-    async with runblob_client(access, seconds) as client:
+    async with runblob_client(token, base_url, seconds) as client:
         yield RunBlobProvider(client)
 
 
@@ -78,16 +66,17 @@ def kind_of(request: GenerationRequest) -> Kind:
 
 
 def open_provider(
-    access: Access, timeout: float, name: str = RUNBLOB.name
+    token: str, base_url: str, timeout: float, name: str = RUNBLOB.name
 ) -> AbstractAsyncContextManager[Provider]:
     """Open a provider for an account; its connections are closed with the context.
 
     Args:
-        access: where it is, and with what it is asked.
+        token: of the account; sent to that address alone.
+        base_url: of the API.
         timeout: seconds that one call may last.
         name: which one, of :data:`PROVIDERS`.
 
     Raises:
         ValueError: token or address can't be one.
     """
-    return PROVIDERS[name].opened(access, timeout)
+    return PROVIDERS[name].opened(token, base_url, timeout)

@@ -24,7 +24,7 @@ def ask(
     """
 
     async def main() -> T:
-        async with open_provider(place, timeout) as provider:
+        async with open_provider(place.token, place.base_url, timeout) as provider:
             return await question(provider)
 
     return asyncio.run(main())

@@ -37,7 +37,10 @@ def fetch_files(
     policy = replace(policy, own=names_own_files(store, place.owner))
 
     async def main() -> DownloadReport:
-        async with open_provider(place, TIMEOUT) as provider, file_client(TIMEOUT) as http:
+        async with (
+            open_provider(place.token, place.base_url, TIMEOUT) as provider,
+            file_client(TIMEOUT) as http,
+        ):
             downloader = Downloader(
                 store.loading,
                 provider,

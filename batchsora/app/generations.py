@@ -26,7 +26,7 @@ def read(
     with endpoint(settings) as place:
 
         async def main() -> list[GenerationInfo]:
-            async with runblob_client(place, TIMEOUT) as client:
+            async with runblob_client(place.token, place.base_url, TIMEOUT) as client:
                 if generation_id is not None:
                     return [await client.status(generation_id)]
                 return await client.list_generations(limit, offset)

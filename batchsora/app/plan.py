@@ -305,10 +305,10 @@ def _sample_json(job: StagedRow) -> dict[str, Any]:
     return {
         "job": job.key,
         "row": job.row,
-        "prompt": job.prompt,
-        "orientation": job.orientation,
-        "duration": job.duration,
-        "image": None if job.image is None else job.image["source"],
+        "prompt": job.asked.prompt,
+        "orientation": job.asked.orientation,
+        "duration": job.asked.duration,
+        "image": None if job.asked.image is None else job.asked.image["source"],
         "campaign": job.campaign,
     }
 

@@ -75,7 +75,7 @@ def reconcile(request: ReconcileRequest, settings: Settings, hooks: Hooks, telle
 async def _reconcile(
     request: ReconcileRequest, store: Store, place: Endpoint, hooks: Hooks
 ) -> Audit:
-    async with open_provider(place, TIMEOUT) as provider:
+    async with open_provider(place.token, place.base_url, TIMEOUT) as provider:
         policy = replace(
             run_policy(RunOptions()), grace=request.grace, poll_interval=request.poll_interval
         )

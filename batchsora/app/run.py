@@ -134,7 +134,10 @@ async def _run(
         store.queries.check_zone()
     served = Served(store, batch_ids)
     began = hooks.clock.now()
-    async with open_provider(place, timeout) as provider, file_client(timeout) as http:
+    async with (
+        open_provider(place.token, place.base_url, timeout) as provider,
+        file_client(timeout) as http,
+    ):
         # who buys was asked before; a look is no consent to what the database keeps
         binds = policy.buys or is_known(store, place.owner)
         parts = (place.owner, policy, hooks.clock, hooks.chance, hooks.checkpoint)

@@ -75,7 +75,7 @@ class RunBlobProvider:
         self, request: GenerationRequest, idempotency_key: str, may_send: Callable[[], bool]
     ) -> SubmitOutcome:
         """Buy one generation; its image was looked at before ``may_send`` is asked."""
-        if (unknown := _unknown_in(request)) is not None:
+        if (unknown := unknown_in(request)) is not None:
             return Rejected(FailureKind.VALIDATION, unknown)
         try:
             made = await self._client.send(
@@ -122,7 +122,7 @@ class RunBlobProvider:
             raise read_error_of(error) from error
 
 
-def _unknown_in(request: GenerationRequest) -> str | None:
+def unknown_in(request: GenerationRequest) -> str | None:
     """Return what of a request can't be sent as it is, for people; None: all of it can."""
     if (model := MODELS.get(request.model)) is None:
         return f"there is no model {request.model!r}, only {', '.join(MODELS)}"

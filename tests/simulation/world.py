@@ -34,6 +34,7 @@ from jobs.provider import (
     InDoubt,
     Kind,
     ProviderError,
+    Rejected,
     SubmitOutcome,
     Throttled,
     ThrottledError,
@@ -42,6 +43,7 @@ from jobs.provider import (
     Unsent,
     WrongAddressError,
 )
+from jobs.states import FailureKind
 
 REQUEST_TIMEOUT = 6.0
 """Seconds after which the client gives a request up."""
@@ -302,6 +304,8 @@ class Client:
     async def submit(
         self, request: GenerationRequest, idempotency_key: str, may_send: Callable[[], bool]
     ) -> SubmitOutcome:
+        if (unknown := adapter.unknown_in(request)) is not None:
+            return Rejected(FailureKind.VALIDATION, unknown)
         chance = self._account.chance
         if chance.random() < self._account.flaky / 3 or self._account.is_cut_off():
             return Unsent("no connection", unreachable=True)
