@@ -1,9 +1,9 @@
 """What the engine asks of a provider of videos: a Protocol, and the outcomes as types.
 
-The engine knows no wire format. An adapter (``batchsora.runblob.adapter``) turns every way in which
-an HTTP exchange can end into one of the outcomes here, by the whitelist of the money protocol: only
-what is *known* to have created nothing is :class:`Unsent`, :class:`Throttled`, :class:`Refused` or
-:class:`Rejected`; everything else is :class:`InDoubt`.
+The engine knows no wire format. An adapter (``batchsora.providers.runblob.adapter``) turns every
+way in which an HTTP exchange can end into one of the outcomes here, by the whitelist of the money
+protocol: only what is *known* to have created nothing is :class:`Unsent`, :class:`Throttled`,
+:class:`Refused` or :class:`Rejected`; everything else is :class:`InDoubt`.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from batchsora.app.session import Endpoint
-from batchsora.providers import open_provider
+from batchsora.providers.registry import open_provider
 from jobs.money import Micros
 from jobs.provider import Provider
 

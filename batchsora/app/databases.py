@@ -10,7 +10,7 @@ from typing import Final
 
 from batchsora.app.sealing import own_sealer
 from batchsora.app.session import SANDBOX_ORIGIN
-from batchsora.providers import ANNOUNCED
+from batchsora.providers.registry import ANNOUNCED
 from batchsora.settings import SettingsError
 from jobs import schema
 from jobs.clock import Clock

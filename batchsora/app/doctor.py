@@ -23,7 +23,7 @@ from batchsora._version import __version__
 from batchsora.app.ask import ask
 from batchsora.app.exits import Exit, exit_of_read
 from batchsora.app.session import api_endpoint
-from batchsora.providers import ANNOUNCED
+from batchsora.providers.registry import ANNOUNCED
 from batchsora.settings import TOKEN_VARIABLE, Settings, SettingsError, Token, find_token
 from jobs.money import Micros, usd_text
 from jobs.provider import Provider, ProviderError, TokenRefusedError, WrongAddressError

@@ -9,7 +9,7 @@ from batchsora.app.known import names_own_files
 from batchsora.app.run import file_client
 from batchsora.app.session import Endpoint, Hooks
 from batchsora.download import Downloader, DownloadPolicy, DownloadReport
-from batchsora.providers import open_provider
+from batchsora.providers.registry import open_provider
 from jobs.store import Store
 
 TIMEOUT = 60.0

@@ -7,8 +7,8 @@ from typing import Any
 from batchsora.app.ask import TIMEOUT
 from batchsora.app.databases import existing_store
 from batchsora.app.session import endpoint
-from batchsora.providers import runblob_client
-from batchsora.runblob.models import GenerationInfo
+from batchsora.providers.registry import runblob_client
+from batchsora.providers.runblob.models import GenerationInfo
 from batchsora.settings import Settings
 from jobs.errors import EngineError
 from jobs.ports.figures import GenerationOwner
@@ -20,7 +20,7 @@ def read(
     """Read one generation of the account, or a page of them, newest first.
 
     Raises:
-        batchsora.runblob.errors.RunBlobError: the API refused, or did not answer.
+        batchsora.providers.runblob.errors.RunBlobError: the API refused, or did not answer.
         ValueError: this can't be an id.
     """
     with endpoint(settings) as place:

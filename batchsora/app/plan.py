@@ -27,7 +27,7 @@ from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.filtered import LeftOut
 from batchsora.manifest.read import Manifest
 from batchsora.options import RunOptions
-from batchsora.providers import ANNOUNCED
+from batchsora.providers.registry import ANNOUNCED
 from jobs.clock import SystemClock
 from jobs.errors import LoadError
 from jobs.money import cap_micros, usd_text

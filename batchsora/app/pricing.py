@@ -8,7 +8,7 @@ from batchsora.app.start import Teller
 from batchsora.app.steer import agree
 from batchsora.app.views import iso
 from batchsora.app.wording import odd_lines
-from batchsora.providers import MODELS
+from batchsora.providers.registry import MODELS
 from batchsora.settings import SettingsError
 from jobs.clock import Clock
 from jobs.errors import NotFoundError

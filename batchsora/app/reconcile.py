@@ -13,7 +13,7 @@ from batchsora.app.known import is_known
 from batchsora.app.session import Endpoint, Hooks, endpoint
 from batchsora.app.start import Teller
 from batchsora.options import RunOptions
-from batchsora.providers import open_provider
+from batchsora.providers.registry import open_provider
 from batchsora.settings import Settings
 from jobs.audit import Audit, audit
 from jobs.money import usd_text

@@ -24,8 +24,8 @@ from batchsora.app.progress import (
 from batchsora.app.session import Endpoint, Hooks, Switch
 from batchsora.download import Downloader, DownloadReport
 from batchsora.options import RunOptions
-from batchsora.providers import open_provider
-from batchsora.runblob.transport import new_transport
+from batchsora.providers.registry import open_provider
+from batchsora.providers.runblob.transport import new_transport
 from jobs.ending import Ending
 from jobs.ports.figures import Part
 from jobs.ports.queries import QueryStore

@@ -29,7 +29,7 @@ from batchsora.manifest.raw import LARGEST_PART
 from batchsora.manifest.values import check_url
 from batchsora.manifest.whole_picture import check_whole
 from batchsora.picture_kinds import kind_of
-from batchsora.providers import DEFAULT_MODEL
+from batchsora.providers.registry import DEFAULT_MODEL
 from jobs.provider import ImageRef
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from batchsora.manifest.errors import CellError
-from batchsora.providers import DEFAULT_MODEL
+from batchsora.providers.registry import DEFAULT_MODEL
 from jobs.money import LARGEST_USD
 
 PORTRAIT: Final = "9:16"

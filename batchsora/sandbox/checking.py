@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchsora.picture_kinds import HEAD, TAKEN, kind_of
-from batchsora.runblob.catalog import SORA
+from batchsora.providers.runblob.catalog import SORA
 from batchsora.sandbox.answers import Reply
 
 CALLABLE = ("https://", "http://127.0.0.1:", "http://localhost:", "http://[::1]:")

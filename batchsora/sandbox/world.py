@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count, product
 from typing import Any, Final
 
-from batchsora.runblob.catalog import SORA
+from batchsora.providers.runblob.catalog import SORA
 from batchsora.sandbox.answers import Reply, answer
 from batchsora.sandbox.chance import chance
 from batchsora.sandbox.checking import check, invalid

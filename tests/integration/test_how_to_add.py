@@ -74,10 +74,11 @@ def test_a_result_column_is_one_line(copy: Path, run: Run, lines: dict[str, str]
 
 def test_a_failure_code_is_one_row(copy: Path, run: Run, lines: dict[str, str]) -> None:
     """It is understood, and of the kind that was said."""
-    ask = "from batchsora.runblob.failures import failure_kind as k; print(k('flux capacitor'))"
+    home = "batchsora.providers.runblob.failures"
+    ask = f"from {home} import failure_kind as k; print(k('flux capacitor'))"
     assert run("-c", ask).stdout.strip() == "unknown"
     end = ')\n"""``(kind, what the reason says)``'
-    insert(copy / "batchsora" / "runblob" / "failures.py", lines["failure-code"], end)
+    insert(copy / "batchsora" / "providers" / "runblob" / "failures.py", lines["failure-code"], end)
     assert run("-c", ask).stdout.strip() == "content"
 
 
@@ -102,8 +103,8 @@ def test_an_option_is_one_field(copy: Path, run: Run, lines: dict[str, str]) -> 
 
 SENT = """
 import asyncio, httpx
-from batchsora.runblob.adapter import RunBlobProvider
-from batchsora.runblob.client import RunBlobClient
+from batchsora.providers.runblob.adapter import RunBlobProvider
+from batchsora.providers.runblob.client import RunBlobClient
 from jobs.provider import GenerationRequest
 
 async def answer(request):
@@ -123,7 +124,9 @@ asyncio.run(main(size=7))
 
 def test_a_model_is_one_entry(copy: Path, run: Run, lines: dict[str, str]) -> None:
     """It has kinds with prices; its parameters are sent, and others refused before that."""
-    insert(copy / "batchsora" / "runblob" / "catalog.py", lines["model"], ")\n\nMODELS: ")
+    insert(
+        copy / "batchsora" / "providers" / "runblob" / "catalog.py", lines["model"], ")\n\nMODELS: "
+    )
     sent, accepted, refused = run("-c", SENT).stdout.splitlines()
     path, _, body = sent.partition(" ")
     assert path == "/v1/veo/generate"

@@ -15,10 +15,10 @@ from typing import Any
 
 from support.loop import EPOCH
 
-from batchsora.providers import kind_of
-from batchsora.runblob import adapter, models
-from batchsora.runblob.answers import Answer, Call, error_of
-from batchsora.runblob.errors import RunBlobError
+from batchsora.providers.registry import kind_of
+from batchsora.providers.runblob import adapter, models
+from batchsora.providers.runblob.answers import Answer, Call, error_of
+from batchsora.providers.runblob.errors import RunBlobError
 from batchsora.sandbox.answers import Reply, answer
 from batchsora.sandbox.echo import echoed
 from batchsora.sandbox.faults import Fault, Faults

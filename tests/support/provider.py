@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from batchsora.providers import kind_of
+from batchsora.providers.registry import kind_of
 from jobs.clock import Clock
 from jobs.money import Micros
 from jobs.provider import (

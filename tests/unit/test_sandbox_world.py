@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchsora.runblob.catalog import SORA
+from batchsora.providers.runblob.catalog import SORA
 from batchsora.sandbox.chance import chance
 from batchsora.sandbox.checking import check
 from batchsora.sandbox.faults import Fault, Faults

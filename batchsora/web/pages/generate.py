@@ -17,8 +17,8 @@ from batchsora.app.generate import read_wish
 from batchsora.app.loading import ADHOC
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError
-from batchsora.runblob.errors import ImageError
-from batchsora.runblob.images import LARGEST, opened
+from batchsora.providers.runblob.errors import ImageError
+from batchsora.providers.runblob.images import LARGEST, opened
 from batchsora.web.answers import desk_of, moved
 from batchsora.web.desk import Desk
 from batchsora.web.launch import Started

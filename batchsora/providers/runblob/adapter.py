@@ -5,12 +5,19 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
-from batchsora.runblob import errors
-from batchsora.runblob.catalog import MODELS
-from batchsora.runblob.causes import Cause, cause_of, gist, is_the_rows, names_callback, names_row
-from batchsora.runblob.client import RunBlobClient
-from batchsora.runblob.failures import failure_kind
-from batchsora.runblob.models import GenerationInfo, usable_id
+from batchsora.providers.runblob import errors
+from batchsora.providers.runblob.catalog import MODELS
+from batchsora.providers.runblob.causes import (
+    Cause,
+    cause_of,
+    gist,
+    is_the_rows,
+    names_callback,
+    names_row,
+)
+from batchsora.providers.runblob.client import RunBlobClient
+from batchsora.providers.runblob.failures import failure_kind
+from batchsora.providers.runblob.models import GenerationInfo, usable_id
 from jobs.money import Micros, to_micros
 from jobs.provider import (
     About,
@@ -167,7 +174,7 @@ def _rejected(error: errors.ValidationError, prompt: str, *, with_image: bool) -
     kind = FailureKind.VALIDATION
     if with_image and isinstance(error, errors.ImageError):
         kind = FailureKind.IMAGE
-    elif error.status == 403:  # noqa: PLR2004 - moderation, see batchsora.runblob.answers
+    elif error.status == 403:  # noqa: PLR2004 - moderation, see batchsora.providers.runblob.answers
         kind = FailureKind.CONTENT
     return Rejected(kind, str(error), about_of(error, prompt), gist(error.details, prompt))
 

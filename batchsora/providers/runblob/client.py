@@ -18,27 +18,27 @@ from urllib.parse import quote
 
 import httpx
 
-from batchsora.runblob import models
-from batchsora.runblob.access import BASE_URL, is_local, usable_address, usable_token
-from batchsora.runblob.answers import Call
-from batchsora.runblob.body import Body, encoded, fields_of, with_image
-from batchsora.runblob.catalog import SORA
-from batchsora.runblob.errors import (
+from batchsora.providers.runblob import models
+from batchsora.providers.runblob.access import BASE_URL, is_local, usable_address, usable_token
+from batchsora.providers.runblob.answers import Call
+from batchsora.providers.runblob.body import Body, encoded, fields_of, with_image
+from batchsora.providers.runblob.catalog import SORA
+from batchsora.providers.runblob.errors import (
     ImageError,
     UnreachableError,
     WithheldError,
     WrongAddressError,
 )
-from batchsora.runblob.exchange import LARGEST_ANSWER
-from batchsora.runblob.images import ImageSource, size_of
-from batchsora.runblob.models import GenerationCreated, GenerationInfo, usable_id
-from batchsora.runblob.paging import every_generation
-from batchsora.runblob.room import Room
-from batchsora.runblob.saving import Progress, save_video
-from batchsora.runblob.transport import new_transport
-from batchsora.runblob.waiting import Sleep, Watcher, wait_until_finished
-from batchsora.runblob.wire import Wire
-from batchsora.runblob.words import clean
+from batchsora.providers.runblob.exchange import LARGEST_ANSWER
+from batchsora.providers.runblob.images import ImageSource, size_of
+from batchsora.providers.runblob.models import GenerationCreated, GenerationInfo, usable_id
+from batchsora.providers.runblob.paging import every_generation
+from batchsora.providers.runblob.room import Room
+from batchsora.providers.runblob.saving import Progress, save_video
+from batchsora.providers.runblob.transport import new_transport
+from batchsora.providers.runblob.waiting import Sleep, Watcher, wait_until_finished
+from batchsora.providers.runblob.wire import Wire
+from batchsora.providers.runblob.words import clean
 from jobs.provider import Parameter
 
 __all__ = ["BASE_URL", "LARGEST_ANSWER", "RunBlobClient"]
@@ -139,7 +139,7 @@ class RunBlobClient:
 
         Raises:
             InDoubtError: the video may have been bought; look before you pay again.
-            RunBlobError: it was not; see :mod:`batchsora.runblob.errors`.
+            RunBlobError: it was not; see :mod:`batchsora.providers.runblob.errors`.
         """
         return await self.send(prompt, orientation, duration, image, callback_url, idempotency_key)
 
@@ -156,7 +156,7 @@ class RunBlobClient:
 
         Raises:
             InDoubtError: the video may have been bought; look before you pay again.
-            RunBlobError: it was not; see :mod:`batchsora.runblob.errors`.
+            RunBlobError: it was not; see :mod:`batchsora.providers.runblob.errors`.
         """
         if not image:
             raise ImageError("there is no image to start from")
@@ -216,7 +216,7 @@ class RunBlobClient:
         Raises:
             NotFoundError: the account has none of this id.
             ValueError: this can't be an id.
-            RunBlobError: see :mod:`batchsora.runblob.errors`.
+            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
         """
         if usable_id(generation_id) is None:
             raise ValueError(f"not an id of a generation: {clean(generation_id, longest=60)!r}")
@@ -237,7 +237,7 @@ class RunBlobClient:
             offset: how many to leave out.
 
         Raises:
-            RunBlobError: see :mod:`batchsora.runblob.errors`.
+            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
         """
         document = await self._wire.read(
             "/v1/sora/generations", Call.READ, {"limit": limit, "offset": offset}
@@ -256,7 +256,7 @@ class RunBlobClient:
             page_size: how many are read at a time: 1 to 100.
 
         Raises:
-            RunBlobError: see :mod:`batchsora.runblob.errors`.
+            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
         """
         return every_generation(self.list_generations, page_size)
 
@@ -280,7 +280,7 @@ class RunBlobClient:
             StillRunningError: the time is over. The generation goes on; call this again.
             NotFoundError: the account has none of this id.
             ValueError: this can't be an id, an interval or a timeout.
-            RunBlobError: see :mod:`batchsora.runblob.errors`.
+            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
         """
         return await wait_until_finished(
             generation_id,
@@ -319,7 +319,7 @@ class RunBlobClient:
             StillRunningError: the generation is not finished.
             GenerationFailedError: it failed.
             OSError: the file can't be written.
-            RunBlobError: see :mod:`batchsora.runblob.errors`.
+            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
         """
         return await save_video(
             video,
@@ -336,7 +336,7 @@ class RunBlobClient:
         """Read the account's money in USD; less than zero counts as zero.
 
         Raises:
-            RunBlobError: see :mod:`batchsora.runblob.errors`.
+            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
         """
         document = await self._wire.read("/v1/data/balance", Call.READ)
         found = models.balance(document)

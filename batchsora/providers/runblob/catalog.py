@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from batchsora.models import Model
+from batchsora.providers.model import Model
 from jobs.money import to_micros
 
 _CATALOG: Final = (

@@ -5,13 +5,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from batchsora.models import Model
-from batchsora.runblob import catalog
+from batchsora.providers.model import Model
+from batchsora.providers.runblob import catalog
 from jobs.money import Micros
 from jobs.provider import FIRST_MODEL, GenerationRequest, Kind, Provider
 
 if TYPE_CHECKING:
-    from batchsora.runblob.client import RunBlobClient
+    from batchsora.providers.runblob.client import RunBlobClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,14 @@ class Entry:
 
 def runblob_client(token: str, base_url: str, timeout: float) -> "RunBlobClient":
     """Make a client of RunBlob, which its caller opens and closes."""
-    from batchsora.runblob.client import RunBlobClient  # noqa: PLC0415 - HTTP: only who asks pays
+    from batchsora.providers.runblob.client import RunBlobClient  # noqa: PLC0415 - HTTP: only who asks pays
 
     return RunBlobClient(token, base_url=base_url, timeout=timeout)
 
 
 @asynccontextmanager
 async def _runblob(token: str, base_url: str, seconds: float) -> AsyncIterator[Provider]:
-    from batchsora.runblob.adapter import RunBlobProvider  # noqa: PLC0415 - as above
+    from batchsora.providers.runblob.adapter import RunBlobProvider  # noqa: PLC0415 - as above
 
     async with runblob_client(token, base_url, seconds) as client:
         yield RunBlobProvider(client)

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from batchsora.picture_kinds import HEAD, kind_of
-from batchsora.runblob.catalog import SORA
-from batchsora.runblob.errors import ImageError
-from batchsora.runblob.words import clean
+from batchsora.providers.runblob.catalog import SORA
+from batchsora.providers.runblob.errors import ImageError
+from batchsora.providers.runblob.words import clean
 from jobs.provider import ImageRef
 
 LARGEST: Final = SORA.largest_image

@@ -12,7 +12,7 @@ class Model:
     """A model of a provider. Whatever checks, plans, shows or imitates it reads it here.
 
     Attributes:
-        provider: its name (:data:`batchsora.providers.PROVIDERS`).
+        provider: its name (:data:`batchsora.providers.registry.PROVIDERS`).
         name: of the model, as requests have it.
         orientations: that it takes, the default first.
         durations: in seconds, the default first.

@@ -12,19 +12,19 @@ from typing import Any, Final
 
 import httpx
 
-from batchsora.runblob import models
-from batchsora.runblob.answers import Answer, Call, error_of, http_date, succeeded
-from batchsora.runblob.body import Body, OnceBody
-from batchsora.runblob.errors import (
+from batchsora.providers.runblob import models
+from batchsora.providers.runblob.answers import Answer, Call, error_of, http_date, succeeded
+from batchsora.providers.runblob.body import Body, OnceBody
+from batchsora.providers.runblob.errors import (
     InDoubtError,
     UnreachableError,
     WithheldError,
     WrongAddressError,
 )
-from batchsora.runblob.exchange import document_of, exchange
-from batchsora.runblob.models import GenerationCreated
-from batchsora.runblob.room import Place
-from batchsora.runblob.transport import USER_AGENT
+from batchsora.providers.runblob.exchange import document_of, exchange
+from batchsora.providers.runblob.models import GenerationCreated
+from batchsora.providers.runblob.room import Place
+from batchsora.providers.runblob.transport import USER_AGENT
 
 SLOWEST_UPLOAD: Final = 64 * 1024
 """Bytes a second; an upload gets so much time in addition to the timeout. A slower one is given up
@@ -79,7 +79,7 @@ class Wire:
         """GET a document.
 
         Raises:
-            RunBlobError: see :mod:`batchsora.runblob.errors`.
+            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
         """
         url = f"{self._base_url}{path}"
         request = httpx.Request("GET", url, params=query, headers=self._headers)
@@ -119,7 +119,7 @@ class Wire:
         Raises:
             WithheldError: ``may_send`` said no.
             InDoubtError: the video may have been bought.
-            RunBlobError: it was not; see :mod:`batchsora.runblob.errors`.
+            RunBlobError: it was not; see :mod:`batchsora.providers.runblob.errors`.
         """
         seconds = self._timeout + body.size / SLOWEST_UPLOAD
         limit = asyncio.timeout(seconds)
