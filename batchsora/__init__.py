@@ -14,10 +14,9 @@ from batchsora._version import __version__
 
 if TYPE_CHECKING:
     from batchsora.batch import Batch
-    from batchsora.results import JobResult, RunReport
-    from batchsora.runblob.blocking import SyncRunBlobClient
-    from batchsora.runblob.client import RunBlobClient
-    from batchsora.runblob.errors import (
+    from batchsora.providers.runblob.blocking import SyncRunBlobClient
+    from batchsora.providers.runblob.client import RunBlobClient
+    from batchsora.providers.runblob.errors import (
         BadTokenError,
         DownloadError,
         GenerationFailedError,
@@ -33,7 +32,8 @@ if TYPE_CHECKING:
         ValidationError,
         WrongAddressError,
     )
-    from batchsora.runblob.models import GenerationCreated, GenerationInfo
+    from batchsora.providers.runblob.models import GenerationCreated, GenerationInfo
+    from batchsora.results import JobResult, RunReport
 
 __all__ = [
     "BadTokenError",
@@ -64,11 +64,11 @@ _HOMES = {
     "Batch": "batchsora.batch",
     "JobResult": "batchsora.results",
     "RunReport": "batchsora.results",
-    "RunBlobClient": "batchsora.runblob.client",
-    "SyncRunBlobClient": "batchsora.runblob.blocking",
-    "GenerationCreated": "batchsora.runblob.models",
-    "GenerationInfo": "batchsora.runblob.models",
-} | {name: "batchsora.runblob.errors" for name in __all__ if name.endswith("Error")}
+    "RunBlobClient": "batchsora.providers.runblob.client",
+    "SyncRunBlobClient": "batchsora.providers.runblob.blocking",
+    "GenerationCreated": "batchsora.providers.runblob.models",
+    "GenerationInfo": "batchsora.providers.runblob.models",
+} | {name: "batchsora.providers.runblob.errors" for name in __all__ if name.endswith("Error")}
 
 
 def __getattr__(name: str) -> object:

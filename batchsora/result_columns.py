@@ -11,7 +11,7 @@ from typing import Final
 
 from jobs.money import usd_text
 from jobs.ports.seen import JobRow
-from jobs.provider import model_of
+from jobs.provider import Kind
 from jobs.states import FailureKind, JobState
 
 USUAL_WIDTH: Final = 13
@@ -65,7 +65,8 @@ def _sha256(job: JobRow) -> str | None:
 
 
 def _model(job: JobRow) -> str | None:
-    return model_of(job.attempt_kind) if job.generation_id else None
+    bought = job.attempt_kind if job.generation_id else None
+    return None if bought is None else Kind.parse(bought).model
 
 
 RESULT_COLUMNS: Final = (

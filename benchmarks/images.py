@@ -20,9 +20,9 @@ from pathlib import Path
 import httpx
 from rig import CLIENT_CORE, SERVER_CORE, environment, options, pinned
 
-from batchsora.runblob.adapter import RunBlobProvider
-from batchsora.runblob.client import RunBlobClient
-from batchsora.runblob.transport import new_transport
+from batchsora.providers.runblob.adapter import RunBlobProvider
+from batchsora.providers.runblob.client import RunBlobClient
+from batchsora.providers.runblob.transport import new_transport
 from jobs.provider import Accepted, GenerationRequest, ImageRef
 
 SIZE = 8 * 1024**2

@@ -9,6 +9,7 @@ that a person queues again or gives another prompt, one that is handed over.
 from collections.abc import Collection, Mapping
 from typing import NamedTuple, Protocol
 
+from .spec import AskedRow
 from .states import HeldBack
 
 MOST_ASKED = 10_000
@@ -30,7 +31,7 @@ class BuyableRow(Protocol):
         """Of the row."""
 
     @property
-    def fingerprint(self) -> str:
+    def asked(self) -> AskedRow:
         """What it asks for."""
 
     @property
@@ -99,11 +100,11 @@ class LookedFor:
             last: its last attempt, where it has one.
         """
         number = job.id
-        known = self._known.get(number) == (job.fingerprint, job.attempt_id)
+        known = self._known.get(number) == (job.asked.fingerprint, job.attempt_id)
         return number in self._again or (not known and self._may_be_there(job, last))
 
     def _may_be_there(self, job: BuyableRow, last: SentAttempt | None) -> bool:
-        if last is not None and self._sent(last) and last.fingerprint == job.fingerprint:
+        if last is not None and self._sent(last) and last.fingerprint == job.asked.fingerprint:
             return False
         if job.handed:
             return job.held_back != HeldBack.UNASKED

@@ -1,16 +1,16 @@
 """What the engine asks of a provider of videos: a Protocol, and the outcomes as types.
 
-The engine knows no wire format. An adapter (``batchsora.runblob.adapter``) turns every way in which
-an HTTP exchange can end into one of the outcomes here, by the whitelist of the money protocol: only
-what is *known* to have created nothing is :class:`Unsent`, :class:`Throttled`, :class:`Refused` or
-:class:`Rejected`; everything else is :class:`InDoubt`.
+The engine knows no wire format. An adapter (``batchsora.providers.runblob.adapter``) turns every
+way in which an HTTP exchange can end into one of the outcomes here, by the whitelist of the money
+protocol: only what is *known* to have created nothing is :class:`Unsent`, :class:`Throttled`,
+:class:`Refused` or :class:`Rejected`; everything else is :class:`InDoubt`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from .money import Micros
 from .states import FailureKind
@@ -37,22 +37,39 @@ class ImageRef:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a price depends on (money.md, *Kinds*)."""
+    """What a price depends on (money.md, *Kinds*).
+
+    Attributes:
+        variant: what of a request it goes by beside the model: ``15+image``.
+    """
 
     provider: str
     model: str
-    duration: int
-    with_image: bool
+    variant: str
 
     @property
     def key(self) -> str:
         """Name the kind in the database: ``runblob/sora/10``, ``runblob/sora/15+image``."""
-        return f"{self.provider}/{self.model}/{self.duration}{'+image' if self.with_image else ''}"
+        return f"{self.provider}/{self.model}/{self.variant}"
+
+    @classmethod
+    def parse(cls, key: str) -> "Kind":
+        """Read a :attr:`key`; a model's name may have slashes, the other parts have none.
+
+        Raises:
+            ValueError: it is none.
+        """
+        provider, _, rest = key.partition("/")
+        model, _, variant = rest.rpartition("/")
+        if not (provider and model and variant):
+            raise ValueError(f"not a kind of price: {key!r}")
+        return cls(provider, model, variant)
 
 
-def model_of(kind: str | None) -> str | None:
-    """Return the model of a kind, by its :attr:`Kind.key`; None where it names none."""
-    return kind.split("/")[1] if kind is not None and kind.count("/") > 1 else None
+FIRST_MODEL: Final = "sora"
+"""The model of requests that name none: databases knew their rows before there was another one."""
+Parameter = str | int | float | bool
+"""A value of a request's parameter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +77,14 @@ class GenerationRequest:
     """One video to buy: what the POST says.
 
     Attributes:
-        prompt: 1 to 4000 characters.
+        prompt: as long as the model takes.
         orientation: ``"9:16"`` or ``"16:9"``.
         duration: in seconds.
         image: the start image, or None.
         callback_url: where the provider may announce the end, or None.
+        model: of which provider it is, the caller knows.
+        parameters: what the model takes beside these fields, by the provider's names; an adapter
+            refuses what it does not know, and leaves nothing out.
     """
 
     prompt: str
@@ -72,6 +92,8 @@ class GenerationRequest:
     duration: int
     image: ImageRef | None = None
     callback_url: str | None = None
+    model: str = FIRST_MODEL
+    parameters: Mapping[str, Parameter] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,42 +4,29 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
-from .provider import GenerationRequest, ImageRef
+from .provider import FIRST_MODEL, GenerationRequest, ImageRef, Kind, Parameter
 from .text import text_key
 
 
-class AsksFor(Protocol):
-    """A row that says what a job asks for.
+class AskedRow(NamedTuple):
+    """What a job asks for, as columns of its row: each statement that needs it has all of them.
 
-    Its fingerprint hashes the rest as it is spelled (:func:`jobs.spec.fingerprint`); the picture is
-    as :class:`jobs.provider.ImageRef` has it.
+    Attributes:
+        fingerprint: what decides which video comes out, hashed (:func:`fingerprint`).
+        kind: the key of its price kind, which names the model.
+        image: the fields of its reference.
     """
 
-    @property
-    def fingerprint(self) -> str:
-        """What decides which video comes out, hashed."""
-
-    @property
-    def prompt(self) -> str:
-        """As it is spelled."""
-
-    @property
-    def orientation(self) -> str:
-        """``9:16`` or ``16:9``."""
-
-    @property
-    def duration(self) -> int:
-        """In seconds."""
-
-    @property
-    def image(self) -> dict[str, Any] | None:
-        """Of the picture that it begins with, the fields of its reference."""
-
-    @property
-    def callback_url(self) -> str | None:
-        """Whom the provider tells of its end."""
+    fingerprint: str
+    kind: str
+    prompt: str
+    orientation: str
+    duration: int
+    image: dict[str, Any] | None
+    callback_url: str | None
+    parameters: dict[str, Parameter]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +64,7 @@ class JobSpec:
 
 
 class SpecRow(NamedTuple):
-    """A wanted video as columns of the job table; ``image`` and ``cells`` are JSON."""
+    """A wanted video as columns of the job table, with those as JSON that are text here."""
 
     key: str
     key_from_content: bool
@@ -89,29 +76,39 @@ class SpecRow(NamedTuple):
     duration: int
     image: str | None
     callback_url: str | None
+    parameters: str
     campaign: str | None
     priority: int
     cells: str
 
 
-def spec_row(spec: JobSpec, kind: str) -> SpecRow:
-    """Write a wanted video as columns; ``kind`` names its price."""
-    request = spec.request
-    return SpecRow(
-        spec.key,
-        spec.key_from_content,
-        spec.row,
-        spec.fingerprint,
+def asked_row(request: GenerationRequest, kind: str) -> AskedRow:
+    """Write a request as columns; ``kind`` names its price."""
+    return AskedRow(
+        fingerprint(request),
         kind,
         request.prompt,
         request.orientation,
         request.duration,
-        None if request.image is None else json.dumps(asdict(request.image)),
+        None if request.image is None else asdict(request.image),
         request.callback_url,
-        spec.campaign,
-        spec.priority,
-        json.dumps(dict(spec.cells)),
+        dict(sorted(request.parameters.items())),
     )
+
+
+def asked_in(values: Mapping[str, Any]) -> AskedRow:
+    """Pick what is asked for out of a row's values by their names."""
+    return AskedRow(*(values[name] for name in AskedRow._fields))
+
+
+def spec_row(spec: JobSpec, kind: str) -> SpecRow:
+    """Write a wanted video as columns; ``kind`` names its price."""
+    asked: Any = asked_row(spec.request, kind)
+    image = None if asked.image is None else json.dumps(asked.image)
+    asked = asked._replace(image=image, parameters=json.dumps(asked.parameters))
+    where = (spec.key, spec.key_from_content, spec.row)
+    rest = (spec.campaign, spec.priority, json.dumps(dict(spec.cells)))
+    return SpecRow._make((*where, *asked, *rest))
 
 
 FINGERPRINT_LENGTH: Final = 32
@@ -126,8 +123,19 @@ def fingerprint(request: GenerationRequest) -> str:
         request.orientation,
         request.duration,
         None if image is None else image.sha256 or image.source,
+        *beyond(request),
     ]
     return hashed(json.dumps(what))
+
+
+def beyond(request: GenerationRequest) -> list[Any]:
+    """Return model and parameters for what is hashed; nothing for the first model without any.
+
+    So rows of that one have the hashes that they had before requests named their model.
+    """
+    if request.model == FIRST_MODEL and not request.parameters:
+        return []
+    return [request.model, sorted(request.parameters.items())]
 
 
 def request_key(request: GenerationRequest) -> str:
@@ -135,25 +143,27 @@ def request_key(request: GenerationRequest) -> str:
     return fingerprint(replace(request, prompt=text_key(request.prompt)))
 
 
-def request_of(row: AsksFor) -> GenerationRequest:
+def request_of(asked: AskedRow) -> GenerationRequest:
     """Build the request of a job's row."""
     return GenerationRequest(
-        prompt=row.prompt,
-        orientation=row.orientation,
-        duration=row.duration,
-        image=None if row.image is None else ImageRef(**row.image),
-        callback_url=row.callback_url,
+        prompt=asked.prompt,
+        orientation=asked.orientation,
+        duration=asked.duration,
+        image=None if asked.image is None else ImageRef(**asked.image),
+        callback_url=asked.callback_url,
+        model=Kind.parse(asked.kind).model,
+        parameters=asked.parameters,
     )
 
 
-def asked_key(row: AsksFor) -> str:
+def asked_key(asked: AskedRow) -> str:
     """Hash what a job's row asks for, however its prompt is spelled (:func:`jobs.text.text_key`).
 
     The account's list may show prompts folded, so they ask for the same there. Their fingerprints
     differ, so that an edit of white space is an edit; of a folded prompt it is the fingerprint.
     """
-    folded = text_key(row.prompt) == row.prompt
-    return row.fingerprint if folded else request_key(request_of(row))
+    folded = text_key(asked.prompt) == asked.prompt
+    return asked.fingerprint if folded else request_key(request_of(asked))
 
 
 def hashed(document: str) -> str:

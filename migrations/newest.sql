@@ -15,7 +15,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0013');
+INSERT INTO "alembic_version" VALUES('0014');
 CREATE TABLE artifact (
 	attempt_id INTEGER NOT NULL, 
 	job_id INTEGER NOT NULL, 
@@ -131,7 +131,7 @@ CREATE TABLE "job" (
     created_at DATETIME NOT NULL,
     submitted_at DATETIME,
     completed_at DATETIME,
-    filed_attempt_id INTEGER, named BOOLEAN DEFAULT 0 NOT NULL,
+    filed_attempt_id INTEGER, named BOOLEAN DEFAULT 0 NOT NULL, parameters JSON DEFAULT '{}' NOT NULL,
     CONSTRAINT pk_job PRIMARY KEY (id),
     CONSTRAINT uq_job_batch_id_key UNIQUE (batch_id, "key"),
     CONSTRAINT ck_job_state CHECK (state IN ('queued', 'submitting', 'in_doubt', 'pending',

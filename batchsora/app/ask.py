@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from batchsora.app.session import Endpoint
-from batchsora.runblob.adapter import RunBlobProvider
-from batchsora.runblob.client import RunBlobClient
+from batchsora.providers.registry import open_provider
 from jobs.money import Micros
+from jobs.provider import Provider
 
 T = TypeVar("T")
 TIMEOUT = 30.0
@@ -15,7 +15,7 @@ TIMEOUT = 30.0
 
 
 def ask(
-    place: Endpoint, question: Callable[[RunBlobProvider], Awaitable[T]], timeout: float = TIMEOUT
+    place: Endpoint, question: Callable[[Provider], Awaitable[T]], timeout: float = TIMEOUT
 ) -> T:
     """Open a client, ask, close it.
 
@@ -24,8 +24,8 @@ def ask(
     """
 
     async def main() -> T:
-        async with RunBlobClient(place.token, base_url=place.base_url, timeout=timeout) as client:
-            return await question(RunBlobProvider(client))
+        async with open_provider(place.token, place.base_url, timeout) as provider:
+            return await question(provider)
 
     return asyncio.run(main())
 

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from batchsora.app.prices import ANNOUNCED
 from batchsora.app.sealing import own_sealer
 from batchsora.app.session import SANDBOX_ORIGIN
+from batchsora.providers.registry import ANNOUNCED
 from batchsora.settings import SettingsError
 from jobs import schema
 from jobs.clock import Clock
@@ -96,7 +96,7 @@ def working_store(
             if new:
                 _know_again(store, owner)
             store.control.begin()
-            prices = {price.kind: int(price.micros) for price in ANNOUNCED}
+            prices = dict(ANNOUNCED)
             store.control.announce_prices(prices, clock.now())
             yield store
 

@@ -22,12 +22,11 @@ from typing import Final
 from batchsora._version import __version__
 from batchsora.app.ask import ask
 from batchsora.app.exits import Exit, exit_of_read
-from batchsora.app.prices import ANNOUNCED
 from batchsora.app.session import api_endpoint
-from batchsora.runblob.adapter import RunBlobProvider
+from batchsora.providers.registry import ANNOUNCED
 from batchsora.settings import TOKEN_VARIABLE, Settings, SettingsError, Token, find_token
 from jobs.money import Micros, usd_text
-from jobs.provider import ProviderError, TokenRefusedError, WrongAddressError
+from jobs.provider import Provider, ProviderError, TokenRefusedError, WrongAddressError
 
 PATIENCE: Final = 10.0
 """Seconds for the API to answer."""
@@ -114,7 +113,7 @@ def look_at_api(settings: Settings, token: Token | None) -> Iterator[Check]:
         return
     ahead: timedelta | None = None
 
-    async def question(provider: RunBlobProvider) -> Micros:
+    async def question(provider: Provider) -> Micros:
         nonlocal ahead
         try:
             return await provider.balance()
@@ -140,7 +139,7 @@ def look_at_api(settings: Settings, token: Token | None) -> Iterator[Check]:
 
 def _balance(balance: Micros) -> Check:
     found = f"${usd_text(balance)}"
-    if balance < min(price.micros for price in ANNOUNCED):
+    if balance < min(ANNOUNCED.values()):
         return warn("balance", f"{found} does not pay for one video", "top the account up")
     return fine("balance", found)
 

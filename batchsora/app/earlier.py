@@ -13,12 +13,11 @@ from batchsora.app.ask import ask
 from batchsora.app.progress import PATIENCE
 from batchsora.app.session import Endpoint
 from batchsora.app.wording import BUY_THEM, SHOWN, paid_before, wait_or_take
-from batchsora.runblob.adapter import RunBlobProvider
 from jobs.clock import Clock
 from jobs.earlier import EarlierWork, find_earlier, hold_back, take_over
 from jobs.looked_for import Wish
 from jobs.ports.selection import Sought
-from jobs.provider import ProviderError, TokenRefusedError
+from jobs.provider import Provider, ProviderError, TokenRefusedError
 from jobs.runner import check_owner
 from jobs.states import HeldBack
 from jobs.store import Store
@@ -164,7 +163,7 @@ def _look(
         jobs.provider.ProviderError: it can't be read; says so in the provider's words.
     """
 
-    async def find(provider: RunBlobProvider) -> EarlierWork:
+    async def find(provider: Provider) -> EarlierWork:
         # another account's generations must not be written here
         await check_owner(store, provider, place.owner)
         with _counted(quiet=quiet) as bar:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from enum import IntEnum
 
-from batchsora.runblob.errors import BadTokenError, RunBlobError
+from batchsora.providers.runblob.errors import BadTokenError, RunBlobError
 from jobs.ending import Ending
 from jobs.errors import (
     DatabaseLockedError,

@@ -9,8 +9,7 @@ from batchsora.app.known import names_own_files
 from batchsora.app.run import file_client
 from batchsora.app.session import Endpoint, Hooks
 from batchsora.download import Downloader, DownloadPolicy, DownloadReport
-from batchsora.runblob.adapter import RunBlobProvider
-from batchsora.runblob.client import RunBlobClient
+from batchsora.providers.registry import open_provider
 from jobs.store import Store
 
 TIMEOUT = 60.0
@@ -38,11 +37,13 @@ def fetch_files(
     policy = replace(policy, own=names_own_files(store, place.owner))
 
     async def main() -> DownloadReport:
-        client = RunBlobClient(place.token, base_url=place.base_url, timeout=TIMEOUT)
-        async with client, file_client(TIMEOUT) as http:
+        async with (
+            open_provider(place.token, place.base_url, TIMEOUT) as provider,
+            file_client(TIMEOUT) as http,
+        ):
             downloader = Downloader(
                 store.loading,
-                RunBlobProvider(client),
+                provider,
                 http,
                 policy,
                 hooks.clock,

@@ -22,7 +22,7 @@ from batchsora.manifest.images import Images
 from batchsora.manifest.raw import RawRow
 from batchsora.manifest.rows import RowReader
 from batchsora.options import RunOptions
-from batchsora.runblob.kinds import kind_of
+from batchsora.providers.registry import kind_of
 from batchsora.settings import Settings, SettingsError
 from jobs.ending import Ending
 from jobs.errors import DatabaseLockedError, NotAllowedError, NotFoundError

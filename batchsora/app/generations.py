@@ -7,8 +7,8 @@ from typing import Any
 from batchsora.app.ask import TIMEOUT
 from batchsora.app.databases import existing_store
 from batchsora.app.session import endpoint
-from batchsora.runblob.client import RunBlobClient
-from batchsora.runblob.models import GenerationInfo
+from batchsora.providers.registry import runblob_client
+from batchsora.providers.runblob.models import GenerationInfo
 from batchsora.settings import Settings
 from jobs.errors import EngineError
 from jobs.ports.figures import GenerationOwner
@@ -20,14 +20,13 @@ def read(
     """Read one generation of the account, or a page of them, newest first.
 
     Raises:
-        batchsora.runblob.errors.RunBlobError: the API refused, or did not answer.
+        batchsora.providers.runblob.errors.RunBlobError: the API refused, or did not answer.
         ValueError: this can't be an id.
     """
     with endpoint(settings) as place:
 
         async def main() -> list[GenerationInfo]:
-            client = RunBlobClient(place.token, base_url=place.base_url, timeout=TIMEOUT)
-            async with client:
+            async with runblob_client(place.token, place.base_url, TIMEOUT) as client:
                 if generation_id is not None:
                     return [await client.status(generation_id)]
                 return await client.list_generations(limit, offset)

@@ -11,7 +11,7 @@ from batchsora.app.progress import counted
 from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.filtered import rows_text
 from batchsora.manifest.read import Manifest
-from batchsora.runblob.kinds import kind_of
+from batchsora.providers.registry import kind_of
 from jobs.errors import LoadError
 from jobs.ledger import Refunds, Scope, batch_key
 from jobs.money import cap_micros, to_micros, usd_text

@@ -23,11 +23,11 @@ from batchsora.app.loading import (
 )
 from batchsora.app.mapping import Mapped, mapped
 from batchsora.app.picks import Pick
-from batchsora.app.prices import ANNOUNCED
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.filtered import LeftOut
 from batchsora.manifest.read import Manifest
 from batchsora.options import RunOptions
+from batchsora.providers.registry import ANNOUNCED
 from jobs.clock import SystemClock
 from jobs.errors import LoadError
 from jobs.money import cap_micros, usd_text
@@ -153,7 +153,7 @@ def make_plan(
     name, pick = options.name, pick_of(options)
     plan = Plan(batch=name or manifest.name, options=options)
     plan.mapped = mapped(manifest)
-    plan.prices = {price.kind: int(price.micros) for price in ANNOUNCED}
+    plan.prices = dict(ANNOUNCED)
     plan.cap = None if manifest.budget is None else cap_micros(manifest.budget)
     plan.campaign_caps = {n: cap_micros(usd) for n, usd in manifest.campaign_budgets.items()}
     # nobody is asked for invalid columns and rows: they are told
@@ -305,10 +305,10 @@ def _sample_json(job: StagedRow) -> dict[str, Any]:
     return {
         "job": job.key,
         "row": job.row,
-        "prompt": job.prompt,
-        "orientation": job.orientation,
-        "duration": job.duration,
-        "image": None if job.image is None else job.image["source"],
+        "prompt": job.asked.prompt,
+        "orientation": job.asked.orientation,
+        "duration": job.asked.duration,
+        "image": None if job.asked.image is None else job.asked.image["source"],
         "campaign": job.campaign,
     }
 

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from batchsora.app.prices import KINDS, odd_lines
 from batchsora.app.start import Teller
 from batchsora.app.steer import agree
 from batchsora.app.views import iso
+from batchsora.app.wording import odd_lines
+from batchsora.providers.registry import MODELS
 from batchsora.settings import SettingsError
 from jobs.clock import Clock
 from jobs.errors import NotFoundError
@@ -94,7 +95,7 @@ def forget_price(kind: str, change: Change) -> None:
 def _known(store: Store, kind: str) -> Mapping[str, PriceRow]:
     """List the known prices, once it is sure that there is such a kind."""
     found = store.queries.prices()
-    kinds = sorted({*found, *KINDS})
+    kinds = sorted({*found, *(kind.key for model in MODELS.values() for kind in model.kinds)})
     if kind not in kinds:
         raise NotFoundError(f"there is no kind {kind!r}; there are {', '.join(kinds)}")
     return found

@@ -13,8 +13,7 @@ from batchsora.app.known import is_known
 from batchsora.app.session import Endpoint, Hooks, endpoint
 from batchsora.app.start import Teller
 from batchsora.options import RunOptions
-from batchsora.runblob.adapter import RunBlobProvider
-from batchsora.runblob.client import RunBlobClient
+from batchsora.providers.registry import open_provider
 from batchsora.settings import Settings
 from jobs.audit import Audit, audit
 from jobs.money import usd_text
@@ -76,8 +75,7 @@ def reconcile(request: ReconcileRequest, settings: Settings, hooks: Hooks, telle
 async def _reconcile(
     request: ReconcileRequest, store: Store, place: Endpoint, hooks: Hooks
 ) -> Audit:
-    async with RunBlobClient(place.token, base_url=place.base_url, timeout=TIMEOUT) as client:
-        provider = RunBlobProvider(client)
+    async with open_provider(place.token, place.base_url, TIMEOUT) as provider:
         policy = replace(
             run_policy(RunOptions()), grace=request.grace, poll_interval=request.poll_interval
         )

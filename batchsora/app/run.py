@@ -24,9 +24,8 @@ from batchsora.app.progress import (
 from batchsora.app.session import Endpoint, Hooks, Switch
 from batchsora.download import Downloader, DownloadReport
 from batchsora.options import RunOptions
-from batchsora.runblob.adapter import RunBlobProvider
-from batchsora.runblob.client import RunBlobClient
-from batchsora.runblob.transport import new_transport
+from batchsora.providers.registry import open_provider
+from batchsora.providers.runblob.transport import new_transport
 from jobs.ending import Ending
 from jobs.ports.figures import Part
 from jobs.ports.queries import QueryStore
@@ -135,9 +134,10 @@ async def _run(
         store.queries.check_zone()
     served = Served(store, batch_ids)
     began = hooks.clock.now()
-    client = RunBlobClient(place.token, base_url=place.base_url, timeout=timeout)
-    async with client, file_client(timeout) as http:
-        provider = RunBlobProvider(client)
+    async with (
+        open_provider(place.token, place.base_url, timeout) as provider,
+        file_client(timeout) as http,
+    ):
         # who buys was asked before; a look is no consent to what the database keeps
         binds = policy.buys or is_known(store, place.owner)
         parts = (place.owner, policy, hooks.clock, hooks.chance, hooks.checkpoint)

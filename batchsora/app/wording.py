@@ -5,14 +5,13 @@ from pathlib import Path
 from shlex import quote
 
 from batchsora.app import held
-from batchsora.app.prices import odd_lines
 from batchsora.app.run import RunResult
 from batchsora.manifest.errors import RowProblem
 from jobs.ending import Ending
 from jobs.money import usd_text
 from jobs.ports.control import Paid
 from jobs.ports.loading import LoadReport
-from jobs.ports.seen import BatchStatus
+from jobs.ports.seen import BatchStatus, PriceRow
 from jobs.states import Blocked, HeldBack, JobState, Reason
 
 SHOWN = 5
@@ -299,3 +298,14 @@ def _used(batch: BatchStatus, cause: Blocked) -> str:
         if one.cap is not None
     ]
     return f" ({'; '.join(said)} used)" if said else ""
+
+
+def odd_lines(found: Sequence[PriceRow]) -> list[str]:
+    """Return which kinds were charged an odd price, what it means, and what to type."""
+    return [
+        f"{row.kind} cost ${usd_text(row.odd_micros)} once, on {row.odd_at:%Y-%m-%d %H:%M} UTC: "
+        f"charged, but its price stays ${usd_text(row.last_micros)} until that is seen again. If "
+        f"it is right: 'batchsora prices set {row.kind} {usd_text(row.odd_micros)}'"
+        for row in found
+        if row.odd_micros is not None
+    ]

@@ -35,7 +35,7 @@ def _exit_of_ours(error: BaseException) -> int | None:
     from batchsora.app.exits import exit_of_error, exit_of_read
     from batchsora.app.loading import InvalidRowsError
     from batchsora.manifest.errors import ManifestError
-    from batchsora.runblob.errors import RunBlobError
+    from batchsora.providers.runblob.errors import RunBlobError
     from batchsora.settings import SettingsError
     from batchsora.tables import TableError
     from jobs.errors import EngineError

@@ -198,10 +198,11 @@ def _list(plan: "Plan") -> Iterator[str]:
 
 
 def _sample(job: "StagedRow") -> list[str]:
-    image = "" if job.image is None else f"{job.image['source'][:40]}: "
-    shown = " ".join(job.prompt.split())
+    asked = job.asked
+    image = "" if asked.image is None else f"{asked.image['source'][:40]}: "
+    shown = " ".join(asked.prompt.split())
     cut = shown if len(shown) <= LONGEST_SHOWN else f"{shown[: LONGEST_SHOWN - 1]}…"
-    return [job.key, f"{job.duration} s", job.orientation, image + cut]
+    return [job.key, f"{asked.duration} s", asked.orientation, image + cut]
 
 
 LONGEST_SHOWN = 160

@@ -29,13 +29,14 @@ from batchsora.manifest.raw import LARGEST_PART
 from batchsora.manifest.values import check_url
 from batchsora.manifest.whole_picture import check_whole
 from batchsora.picture_kinds import kind_of
+from batchsora.providers.registry import DEFAULT_MODEL
 from jobs.provider import ImageRef
 
 if TYPE_CHECKING:
     from batchsora.manifest.fitting import Fitter
 
-LARGEST_IMAGE: Final = 10 * 1024**2
-"""Bytes of the decoded image: 10 MB, as the provider counts (docs/design.md)."""
+LARGEST_IMAGE: Final = DEFAULT_MODEL.largest_image
+"""Bytes of the decoded image."""
 
 SHOWN: Final = 3
 """Pictures that are named of those that were found in another folder."""

@@ -7,12 +7,14 @@ sorting rows changes nothing. Variants, and identical rows without id, are numbe
 
 import base64
 import hashlib
+import json
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from jobs.provider import GenerationRequest
+from jobs.spec import beyond
 
 KEY_LENGTH: Final = 12
 """Characters of five bits: among a million rows two meet by chance once in two million loads."""
@@ -24,7 +26,8 @@ def content_key(request: GenerationRequest) -> str:
     This is kept in people's databases: another rule would make every row of theirs a new one.
     """
     image = "" if request.image is None else request.image.source
-    return key_of(request.prompt, request.orientation, request.duration, image)
+    rest = "".join(f"\0{json.dumps(part)}" for part in beyond(request))
+    return key_of(request.prompt, request.orientation, request.duration, image + rest)
 
 
 def key_of(prompt: str, orientation: object, duration: object, image: str) -> str:

@@ -22,7 +22,7 @@ _UNITS: Final = (
     "秒鐘", "秒間", "초", "sn", "saniye", "giây", "detik", "másodperc", "δευτ", "δευτερόλεπτα",
     "secunde", "שניות", "ثانية", "วินาที", "सेकंड",
 )  # fmt: skip
-_NUMBER: Final = rf"(?P<n{{}}>{'|'.join(map(str, values.DURATIONS))})"
+_NUMBER: Final = rf"(?P<n{{}}>{'|'.join(map(str, values.MODEL.durations))})"
 _UNIT: Final = rf"(?:{'|'.join(_UNITS)})\.?"
 _NAUGHT: Final = r"(?:[.,]0+)?"
 _DAY: Final = r"(?:(?:1899-12-3[01]|1900-01-0[01]|1904-01-01)[ t]|0 days?,? )?"

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from batchsora.manifest import likely_cells
+from batchsora.manifest import likely_cells, values
 from batchsora.manifest.columns import Columns, way_to_map
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.headers import WEAKEST, meaning, rank
@@ -34,7 +34,7 @@ _WHAT: Final = {
     "image": "name pictures",
     "orientation": "are orientations",
     "duration": "are durations that can be bought",
-    "clock": "may all be durations of 10 or 15 seconds",
+    "clock": f"may all be durations of {values.MODEL.seconds} seconds",
     "lies": "are orientations",
 }
 _ONLY_NUMBER: Final = re.compile(r"\W*[0-9]{1,9}(?:[.:\-/][0-9]{1,9})*[a-z]?\W*", re.IGNORECASE)

@@ -73,8 +73,8 @@ PROMPT: Final = Rule("prompt", values.prompt, "", values.ORDINARY_PROMPT)
 ID: Final[Rule[str | None]] = Rule("id", values.row_id, None, values.ORDINARY_NAME)
 IMAGE_URL: Final = Rule("image_url", images.url, None)
 REPEATING: Final[tuple[Rule[Any], ...]] = (
-    Rule("orientation", values.orientation, values.PORTRAIT),
-    Rule("duration", values.duration, values.DEFAULT_DURATION),
+    Rule("orientation", values.orientation, values.MODEL.orientations[0]),
+    Rule("duration", values.duration, values.MODEL.durations[0]),
     Rule("callback_url", values.callback_url, None),
     Rule("campaign", values.campaign, None),
     Rule("priority", values.priority, 0),

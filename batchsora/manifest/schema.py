@@ -155,7 +155,7 @@ def _columns() -> _Schemas:
     usual = [word for word in values.ORIENTATIONS if ":" in word or word.isalpha()]
     prompt = core.union_schema(
         [
-            core.str_schema(strict=True, max_length=values.LONGEST_PROMPT),
+            core.str_schema(strict=True, max_length=values.MODEL.longest_prompt),
             _text(rf"^{_EDGE}|{_EDGE}$|\r"),  # white space around it does not count
             _NUMBER,
             _BOOL,
@@ -170,7 +170,7 @@ def _columns() -> _Schemas:
             [core.literal_schema(usual), _cell(_spaced(f"{spelt}|{times}"))]
         ),
         "duration": core.union_schema(
-            [core.literal_schema([*values.DURATIONS]), _cell(values.DURATION.pattern)]
+            [core.literal_schema([*values.MODEL.durations]), _cell(values.DURATION.pattern)]
         ),
         "campaign": _name(),
         "priority": _whole(-values.HIGHEST_PRIORITY, values.HIGHEST_PRIORITY),

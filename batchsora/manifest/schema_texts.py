@@ -24,7 +24,7 @@ COLUMNS: Final[Mapping[str, Said]] = {
         ("mug-morning",),
     ),
     "prompt": Said(
-        f"What the video shows; 1 to {values.LONGEST_PROMPT} characters.",
+        f"What the video shows; 1 to {values.MODEL.longest_prompt} characters.",
         ("A paper boat drifts down a rain gutter, soft morning light",),
     ),
     "image": Said(
@@ -38,13 +38,12 @@ COLUMNS: Final[Mapping[str, Said]] = {
     ),
     "orientation": Said(
         f"{values.PORTRAIT} (portrait) or {values.LANDSCAPE} (landscape); "
-        f"{values.PORTRAIT} where nothing is said.",
-        (values.PORTRAIT, values.LANDSCAPE),
+        f"{values.MODEL.orientations[0]} where nothing is said.",
+        values.MODEL.orientations,
     ),
     "duration": Said(
-        f"Seconds: {' or '.join(map(str, values.DURATIONS))}; {values.DEFAULT_DURATION} where "
-        "nothing is said.",
-        values.DURATIONS,
+        f"Seconds: {values.MODEL.seconds}; {values.MODEL.durations[0]} where nothing is said.",
+        values.MODEL.durations,
     ),
     "campaign": Said(
         "What the row's cost counts for; 'campaigns' can cap it.",

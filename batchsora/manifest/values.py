@@ -11,13 +11,13 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from batchsora.manifest.errors import CellError
+from batchsora.providers.registry import DEFAULT_MODEL
 from jobs.money import LARGEST_USD
 
 PORTRAIT: Final = "9:16"
 LANDSCAPE: Final = "16:9"
-DEFAULT_DURATION: Final = 10
-DURATIONS: Final = (10, 15)
-LONGEST_PROMPT: Final = 4000
+MODEL: Final = DEFAULT_MODEL
+"""Of which rows are; no column names another one yet."""
 MOST_VARIANTS: Final = 1000
 LONGEST_NAME: Final = 200
 LONGEST_URL: Final = 8192
@@ -66,7 +66,7 @@ CONTROL: Final = re.compile(f"[{_CONTROLS}]")
 CONTROL_OR_LINE: Final = re.compile(f"[{_CONTROLS_AND_LINES}]")
 ORDINARY_PROMPT: Final = re.compile(
     rf"(?!(?:{_FAILED.pattern})\Z)"
-    rf"[^\W_][^{_CONTROLS}]{{{LONGEST_NOTHING},{LONGEST_PROMPT - 1}}}(?<!\s)"
+    rf"[^\W_][^{_CONTROLS}]{{{LONGEST_NOTHING},{MODEL.longest_prompt - 1}}}(?<!\s)"
 )
 """Texts that :func:`prompt` returns as they are: too long to stand for an empty cell."""
 ORDINARY_NAME: Final = re.compile(
@@ -113,7 +113,7 @@ _SECONDS = (
 )
 # 0:15 may be minutes; PT15S is ISO 8601's.
 DURATION = re.compile(
-    rf"(?:pt|00?:00?:)?({'|'.join(map(str, DURATIONS))}){_NAUGHT}"
+    rf"(?:pt|00?:00?:)?({'|'.join(map(str, MODEL.durations))}){_NAUGHT}"
     rf"\s*(?:{_SECONDS}|\((?:{_SECONDS})\))?",
     re.ASCII,
 )
@@ -179,13 +179,15 @@ def orientation(text: str) -> str:
 
 
 def duration(text: str) -> int:
-    """Read a duration in seconds, 10 or 15; empty is 10."""
+    """Read a duration in seconds; empty is the model's default."""
     word = _plain(text)
     if not word:
-        return DEFAULT_DURATION
+        return MODEL.durations[0]
     match = DURATION.fullmatch(word)
     if match is None:
-        raise CellError("this is no duration that can be bought", "Write 10 or 15 (seconds).")
+        raise CellError(
+            "this is no duration that can be bought", f"Write {MODEL.seconds} (seconds)."
+        )
     return int(match[1])
 
 
@@ -237,16 +239,17 @@ def _whole(word: str) -> int | None:
 
 
 def prompt(text: str) -> str:
-    """Read a prompt: 1 to 4000 characters, as written but for surrounding white space.
+    """Read a prompt: what the model takes, as written but for surrounding white space.
 
     Line breaks of other systems (CR, CRLF) become LF.
     """
     words = text.strip()
     if "\r" in words:
         words = words.replace("\r\n", "\n").replace("\r", "\n")
-    if len(words) > LONGEST_PROMPT:
+    if len(words) > MODEL.longest_prompt:
         raise CellError(
-            f"the prompt has {len(words)} characters, more than {LONGEST_PROMPT}", "Shorten it."
+            f"the prompt has {len(words)} characters, more than {MODEL.longest_prompt}",
+            "Shorten it.",
         )
     if CONTROL.search(words):
         raise CellError("the prompt has control characters", "Remove them.")

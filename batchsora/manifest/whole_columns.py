@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from itertools import takewhile
 from json import dumps
 from json.encoder import encode_basestring_ascii
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError
@@ -17,7 +17,7 @@ from batchsora.manifest.raw import RawRow
 from batchsora.manifest.rows import RowReader
 from batchsora.manifest.rules import ID, PROMPT, Options
 from jobs.provider import GenerationRequest
-from jobs.spec import SpecRow, hashed
+from jobs.spec import JobSpec, SpecRow, beyond, hashed, spec_row
 
 encoded: Callable[[str], str] = encode_basestring_ascii
 
@@ -28,15 +28,14 @@ class Terms(NamedTuple):
     Attributes:
         hashed: their part of the fingerprint.
         kind: of price.
+        rest: what stands in a :class:`~jobs.spec.SpecRow` between the prompt and the cells.
     """
 
     hashed: str
     kind: str
     orientation: str
     duration: int
-    callback_url: str | None
-    campaign: str | None
-    priority: int
+    rest: tuple[Any, ...]
 
 
 class ColumnReader:
@@ -84,12 +83,7 @@ class ColumnReader:
                     hashed(f"[{encoded(prompt)}, {one.hashed}]"),
                     one.kind,
                     prompt,
-                    one.orientation,
-                    one.duration,
-                    None,
-                    one.callback_url,
-                    one.campaign,
-                    one.priority,
+                    *one.rest,
                     template % tuple(map(encoded, pick(row))),
                 )
             )
@@ -115,16 +109,11 @@ class ColumnReader:
         request = GenerationRequest(
             "", options.orientation, options.duration, None, options.callback_url
         )
-        rest = dumps([options.orientation, options.duration, None])[1:-1]
-        return Terms(
-            rest,
-            self._kind_of(request),
-            options.orientation,
-            options.duration,
-            options.callback_url,
-            options.campaign,
-            options.priority,
-        )
+        kind, priority = self._kind_of(request), options.priority
+        spec = JobSpec("", False, 0, request, options.campaign, priority)
+        rest = spec_row(spec, kind)[SpecRow._fields.index("prompt") + 1 : -1]
+        said = dumps([options.orientation, options.duration, None, *beyond(request)])[1:-1]
+        return Terms(said, kind, options.orientation, options.duration, rest)
 
     def _keys(
         self,

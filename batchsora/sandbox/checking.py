@@ -5,10 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchsora.picture_kinds import HEAD, TAKEN, kind_of
+from batchsora.providers.runblob.catalog import SORA
 from batchsora.sandbox.answers import Reply
-
-LONGEST_PROMPT = 4000
-LARGEST_IMAGE = 10 * 1024**2
 
 CALLABLE = ("https://", "http://127.0.0.1:", "http://localhost:", "http://[::1]:")
 """Beginnings of addresses for callbacks; the provider takes the first alone."""
@@ -19,15 +17,19 @@ def check(body: Any) -> Reply | None:  # noqa: PLR0911 - one rule of the API a l
     if not isinstance(body, Mapping):
         return Reply(422, invalid("body", "must be an object", None))
     prompt = body.get("prompt")
-    if not isinstance(prompt, str) or not 1 <= len(prompt) <= LONGEST_PROMPT:
-        return Reply(422, invalid("prompt", "must have 1 to 4000 characters", None))
+    if not isinstance(prompt, str) or not 1 <= len(prompt) <= SORA.longest_prompt:
+        return Reply(
+            422, invalid("prompt", f"must have 1 to {SORA.longest_prompt} characters", None)
+        )
     if any("\ud800" <= character <= "\udfff" for character in prompt):
         return Reply(422, invalid("prompt", "must be Unicode, without half a surrogate pair", None))
-    if body.get("orientation", "9:16") not in ("9:16", "16:9"):
-        return Reply(422, invalid("orientation", "must be '9:16' or '16:9'", body["orientation"]))
-    duration = body.get("duration", 10)
-    if type(duration) is not int or duration not in (10, 15):  # 10.0 equals 10, and is no length
-        return Reply(422, invalid("duration", "must be 10 or 15", duration))
+    if body.get("orientation", SORA.orientations[0]) not in SORA.orientations:
+        known = " or ".join(map(repr, SORA.orientations))
+        return Reply(422, invalid("orientation", f"must be {known}", body["orientation"]))
+    duration = body.get("duration", SORA.durations[0])
+    # 10.0 equals 10, and is no length
+    if type(duration) is not int or duration not in SORA.durations:
+        return Reply(422, invalid("duration", f"must be {SORA.seconds}", duration))
     callback = body.get("callback_url")
     if callback is not None and not str(callback).startswith(CALLABLE):
         return Reply(422, invalid("callback_url", "must be an HTTPS address", None))
@@ -48,8 +50,8 @@ def _image_problem(data: Any) -> str | None:
         content = base64.b64decode(encoded, validate=True)
     except ValueError:  # binascii.Error is one, and characters beyond ASCII raise the plain one
         return "is no base64"
-    if len(content) > LARGEST_IMAGE:
-        return "must not be larger than 10 MB"
+    if len(content) > SORA.largest_image:
+        return f"must not be larger than {SORA.largest_image // 1024**2} MB"
     if kind_of(content[:HEAD]) not in TAKEN:
         return "is no JPEG, PNG or WEBP image"
     return None

@@ -10,9 +10,10 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import count
-from typing import Any
+from itertools import count, product
+from typing import Any, Final
 
+from batchsora.providers.runblob.catalog import SORA
 from batchsora.sandbox.answers import Reply, answer
 from batchsora.sandbox.chance import chance
 from batchsora.sandbox.checking import check, invalid
@@ -22,13 +23,13 @@ from batchsora.sandbox.manners import Manners
 from batchsora.sandbox.purse import Reserved, unseen
 from jobs.money import MICROS_PER_USD, Micros, to_micros, to_usd, usd_text
 
-PRICES: Mapping[tuple[int, bool], Micros] = {
-    (10, False): to_micros("0.12"),
-    (10, True): to_micros("0.12"),
-    (15, False): to_micros("0.18"),
-    (15, True): to_micros("0.18"),
+GUESSED: Final = to_micros("0.18")
+"""What a kind costs here that has no announced price."""
+PRICES: Final[Mapping[tuple[int, bool], Micros]] = {
+    (seconds, image): SORA.prices.get(SORA.kind(seconds, with_image=image).variant, GUESSED)
+    for seconds, image in product(SORA.durations, (False, True))
 }
-"""By duration and image. Ten seconds are the provider's; fifteen are our guess (docs/api.md)."""
+"""By duration and image."""
 
 SHORTEST, LONGEST = 300.0, 900.0
 """Seconds that a generation takes, as the provider says."""
@@ -107,7 +108,10 @@ class World:
         price = self._price(body)
         if price > self.money_left(now):
             return Reply(402, {"detail": "INSUFFICIENT_CREDITS"})
-        orientation, duration = body.get("orientation", "9:16"), body.get("duration", 10)
+        orientation, duration = (
+            body.get("orientation", SORA.orientations[0]),
+            body.get("duration", SORA.durations[0]),
+        )
         item = self._make(body["prompt"], orientation, duration, price, key, now)
         self.add(item)
         self._accepted += 1
@@ -124,7 +128,7 @@ class World:
         if odd is not None and odd.turn in (None, self._accepted + 1):
             return to_micros(odd.usd)
         image = body.get("image_url") is not None or body.get("image_base64") is not None
-        return self.prices[body.get("duration", 10), image]
+        return self.prices[body.get("duration", SORA.durations[0]), image]
 
     def _created(self, item: Made) -> Reply:
         told = self.manners.price

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, Protocol
 
-from ..spec import JobSpec, SpecRow
+from ..spec import AskedRow, JobSpec, SpecRow
 from ..states import HeldBack
 from .control import Terms, TermsKept
 from .figures import FileRow
@@ -75,18 +75,12 @@ class LoadReport:
 
 
 class StagedRow(NamedTuple):
-    """A row of a manifest that waits for its load, with the columns of :class:`JobSpec`."""
+    """A row of a manifest that waits for its load, with the columns of :class:`SpecRow`."""
 
     key: str
     key_from_content: bool
     row: int
-    fingerprint: str
-    kind: str
-    prompt: str
-    orientation: str
-    duration: int
-    image: dict[str, Any] | None
-    callback_url: str | None
+    asked: AskedRow
     campaign: str | None
     priority: int
     cells: dict[str, str]

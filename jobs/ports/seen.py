@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ..ledger import Budget
 from ..provider import GenerationRequest
-from ..spec import asked_key, request_of
+from ..spec import AskedRow, asked_key, request_of
 from ..states import AttemptState, HeldBack, JobState
 
 SURPLUS: Final = "turned up after it had counted as never made and was bought again: paid for twice"
@@ -137,6 +137,7 @@ class JobRow:
     duration: int
     image: dict[str, Any] | None
     callback_url: str | None
+    parameters: dict[str, Any]
     campaign: str | None
     priority: int
     in_manifest: bool
@@ -179,14 +180,19 @@ class JobRow:
     verdict: str | None
 
     @property
+    def asked(self) -> AskedRow:
+        """Return the columns that say what it asks for."""
+        return AskedRow(*(getattr(self, name) for name in AskedRow._fields))
+
+    @property
     def request(self) -> GenerationRequest:
         """Return what it asks for."""
-        return request_of(self)
+        return request_of(self.asked)
 
     @property
     def request_key(self) -> str:
         """Hash what it asks for, however its prompt is spelled."""
-        return asked_key(self)
+        return asked_key(self.asked)
 
     @property
     def is_unended(self) -> bool:

@@ -8,7 +8,7 @@ from ..states import AttemptState, JobState
 from ..tables import ATTEMPT, JOB, QUEUED
 from .attempt_states import HAS_LIVE
 from .incoming import INCOMING
-from .prepared import read
+from .prepared import columns_of, read
 from .records.jobs import KeyedState, LoadedJob
 
 PAID: Final = or_(
@@ -28,7 +28,7 @@ HAS_VIDEO: Final = or_(JOB.c.state == JobState.COMPLETED, HAS_LIVE)
 
 _ABOUT: Final = (PAID.label("paid"), LEFT.label("left"))
 LOADED: Final = (
-    *(JOB.c[name] for name in LoadedJob._fields if name in JOB.c),
+    *(JOB.c[name] for name in columns_of(LoadedJob) if name in JOB.c),
     *_ABOUT,
 )
 """The columns of a :class:`~jobs.store.records.jobs.LoadedJob`."""

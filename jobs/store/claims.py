@@ -228,12 +228,12 @@ class _Picker:
         self.blocked.add(why)
 
     def _try(self, job: QueuedJob) -> Claim | None:
-        same, request = prompt_key(job.prompt), asked_key(job)
+        same, request = prompt_key(job.asked.prompt), asked_key(job.asked)
         twin = _UNSETTLED_TWIN.first(self._connection, prompt_key=same)
         if twin is not None and twin.request_key != request:
             # the list shows no more of a generation than its prompt, so that the doubts of jobs
             # with other parameters could not be told apart (money.md; test_settling_runs.py)
-            self._twins[job.prompt] = twin.fingerprint
+            self._twins[job.asked.prompt] = twin.fingerprint
             self.blocked.add(Blocked.TWIN)
             return None
         if twin is None:
@@ -245,21 +245,21 @@ class _Picker:
         if self._found.lacks(job, last) or self._waits_for_another_batch(job, request, twin):
             self.lacking.append(job.id)
             return None
-        hold, alone = self._hold(job.kind)
+        hold, alone = self._hold(job.asked.kind)
         if hold is None:
             return None
         scopes = keys_of(job.batch_id, job.campaign, self._day)
         full = self._till.without_room(scopes, hold)
         if full is not None:
             campaign = job.campaign if full.scope is Scope.CAMPAIGN else None
-            self._close(campaign, job.kind, BY_SCOPE[full.scope])
+            self._close(campaign, job.asked.kind, BY_SCOPE[full.scope])
             return None
         made = self._write_intent(job, hold, same, request)
         self._found.note_asked(job.batch_id, request, made.attempt_id)
         self._till.hold(scopes, hold)
         if alone:
             # the first of an unknown kind goes alone: the others wait for the price it tells
-            self._close(None, job.kind, Blocked.LEARNING)
+            self._close(None, job.asked.kind, Blocked.LEARNING)
         return made
 
     def _waits_for_another_batch(
@@ -299,10 +299,10 @@ class _Picker:
             self._connection,
             job_id=job.id,
             idempotency_key=key,
-            kind=job.kind,
-            prompt=job.prompt,
+            kind=job.asked.kind,
+            prompt=job.asked.prompt,
             prompt_key=same,
-            fingerprint=job.fingerprint,
+            fingerprint=job.asked.fingerprint,
             request_key=request,
             hold_micros=hold,
             day=self._day,
@@ -321,8 +321,8 @@ class _Picker:
             job_id=job.id,
             batch_id=job.batch_id,
             job_key=job.key,
-            kind=job.kind,
-            request=request_of(job),
+            kind=job.asked.kind,
+            request=request_of(job.asked),
             idempotency_key=key,
             send_before=send_before,
         )

@@ -23,17 +23,17 @@ from sqlalchemy import (
 )
 
 from ..ports.loading import StagedRow
-from ..spec import AsksFor, asked_key
+from ..spec import AskedRow, asked_key
 from ..states import AttemptState, FailureKind, JobState
 from ..tables import ATTEMPT, JOB
 from .absent import ABSENT, ASKED_FOR, HAS_VIDEO, LEFT
 from .incoming import INCOMING
-from .prepared import Prepared, beside, read, read_pairs
+from .prepared import Prepared, beside, columns_from, columns_of, maker, read, read_pairs
 from .records.attempts import FailedAttempt
-from .records.jobs import KeyHolder, LoadedJob, MovedFailure, MovedVideo
-from .records.requests import AskedBefore, AskedRow
+from .records.jobs import LoadedJob, ManifestJob, MovedFailure, MovedVideo
 from .rows import ASKED, REQUEST
 
+AskedBefore = LoadedJob | ManifestJob | MovedFailure | MovedVideo
 _SAME_KEY = JOB.c.key == INCOMING.c.key
 
 
@@ -46,7 +46,7 @@ def came_to_nothing(job: LoadedJob) -> bool:
     return job.state == JobState.FAILED and not job.left
 
 
-def asks_for_the_same(connection: Connection, job: AskedBefore, asked: AsksFor) -> bool:
+def asks_for_the_same(connection: Connection, job: AskedBefore, asked: AskedRow) -> bool:
     """Check whether a manifest asks for what it asked for of a row before, in any spelling."""
     same = job.manifest_fingerprint == asked.fingerprint
     return same or asked_before(connection, job) == asked_key(asked)
@@ -59,7 +59,7 @@ def asked_before(connection: Connection, job: AskedBefore) -> str:
     only the fingerprint is known.
     """
     if job.manifest_fingerprint is None:
-        return asked_key(job)
+        return asked_key(job.asked)
     asked: str | None = _ASKED_BEFORE.scalar(
         connection, job=job.id, fingerprint=job.manifest_fingerprint
     )
@@ -78,7 +78,7 @@ _ASKED_BEFORE = Prepared(
 
 
 def as_it_failed(
-    connection: Connection, job: LoadedJob, asked: AsksFor, now: datetime
+    connection: Connection, job: LoadedJob, asked: AskedRow, now: datetime
 ) -> dict[str, Any] | None:
     """Return how a row has failed again that asks for what its last attempt failed at.
 
@@ -97,7 +97,7 @@ def as_it_failed(
     # a refusal leaves the same state as a request that was not sent: only the row tells which
     refused = and_(ATTEMPT.c.state == AttemptState.REJECTED, ATTEMPT.c.error == (job.error or ""))
     newest = (
-        select(*(ATTEMPT.c[name] for name in FailedAttempt._fields))
+        select(*columns_from(ATTEMPT, FailedAttempt))
         .where(ATTEMPT.c.job_id == job.id, or_(ATTEMPT.c.generation_id.is_not(None), refused))
         .order_by(ATTEMPT.c.id.desc())
         .limit(1)
@@ -184,7 +184,7 @@ def _edited(
 ) -> list[M]:
     """List the rows of a batch whose key asks for something else now than another spelling."""
     edited = (
-        select(*columns, *beside(INCOMING.c[name] for name in AskedRow._fields))
+        select(*columns, *beside(columns_from(INCOMING, AskedRow)))
         .join(INCOMING, _SAME_KEY)
         .where(
             JOB.c.batch_id == batch_id,
@@ -199,7 +199,7 @@ def _edited(
 
 def _requests(connection: Connection, job: MovedVideo) -> tuple[str, ...]:
     """Return what a row with a video asks for, as a failed one may call it."""
-    return (asked_before(connection, job), job.manifest_fingerprint or job.fingerprint)
+    return (asked_before(connection, job), job.manifest_fingerprint or job.asked.fingerprint)
 
 
 def _free(
@@ -209,23 +209,25 @@ def _free(
 
     Left out are rows that ask for the same under that key already.
     """
-    holders = beside(JOB.c[name] for name in KeyHolder._fields)
+    holders = beside(columns_from(JOB, ManifestJob))
     rows = connection.execute(
-        select(*(INCOMING.c[name] for name in StagedRow._fields), *holders)
+        select(*columns_from(INCOMING, StagedRow), *holders)
         .outerjoin(JOB, and_(JOB.c.batch_id == batch_id, _SAME_KEY))
         .where(INCOMING.c.fingerprint.is_distinct_from(ASKED_FOR))
         .order_by(INCOMING.c.row)
     )
     found: dict[str, deque[tuple[str, int | None]]] = {}
-    width = len(StagedRow._fields)
+    width = len(columns_of(StagedRow))
     for both in rows:
-        row, holder = StagedRow._make(both[:width]), None
-        request = next((one for one in (asked_key(row), row.fingerprint) if one in asked), None)
+        row, holder = maker(StagedRow)(both[:width]), None
+        request = next(
+            (one for one in (asked_key(row.asked), row.asked.fingerprint) if one in asked), None
+        )
         if request is None:
             continue
         if both[width] is not None:
-            holder = KeyHolder._make(both[width:])
-        if holder is None or not asks_for_the_same(connection, holder, row):
+            holder = maker(ManifestJob)(both[width:])
+        if holder is None or not asks_for_the_same(connection, holder, row.asked):
             held_by = None if holder is None else holder.id
             found.setdefault(request, deque()).append((row.key, held_by))
     return found

@@ -11,19 +11,18 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from ..errors import LoadError
-from ..spec import asked_key
+from ..spec import asked_in, asked_key
 from ..states import JobState
 from ..tables import ATTEMPT, JOB, LIVE
-from .prepared import read
+from .prepared import columns_from, read
 from .records.attempts import MadeFor
 from .records.jobs import FreshJob, FreshRequest, LoadedJob
-from .records.requests import asked_in
 
 QUOTED = 40
 """Characters of a prompt that a message quotes."""
 
 
-_FRESH = select(*(JOB.c[name] for name in FreshJob._fields))
+_FRESH = select(*columns_from(JOB, FreshJob))
 
 
 class FreshRows:
@@ -68,7 +67,7 @@ class FreshRows:
         """Map what they ask for, folded, to those that spell it in another way."""
         found: dict[str, deque[int]] = {}
         for row in self.rows():
-            if (request := asked_key(row)) != row.fingerprint:
+            if (request := asked_key(row.asked)) != row.asked.fingerprint:
                 found.setdefault(request, deque()).append(row.id)
         return found
 
@@ -131,7 +130,7 @@ class Moves:
         """
         if not self._kept:
             return
-        asking = self._asking | {asked_key(row): row.key for row in fresh.rows()}
+        asking = self._asking | {asked_key(row.asked): row.key for row in fresh.rows()}
         moved = [
             (job, prompt, asking[request])
             for job, wanted in self._kept
@@ -163,7 +162,7 @@ class Moves:
         found = select(ATTEMPT.c.request_key, ATTEMPT.c.prompt).where(made)
         # an upgrade could not tell the request of each
         return [
-            (one.request_key or asked_key(job), one.prompt)
+            (one.request_key or asked_key(job.asked), one.prompt)
             for one in read(self._connection, found, MadeFor)
         ]
 

@@ -9,15 +9,11 @@ from itertools import chain, islice
 from typing import Final
 
 from sqlalchemy import (
-    JSON,
-    Boolean,
     Column,
     ColumnElement,
     Connection,
-    Integer,
     MetaData,
     Table,
-    Text,
     func,
     select,
     text,
@@ -26,6 +22,7 @@ from sqlalchemy import (
 from ..ports.loading import StagedCount, StagedRow
 from ..provider import GenerationRequest
 from ..spec import JobSpec, SpecRow, spec_row
+from ..tables import JOB
 from .prepared import driver, read, values_in
 
 KindOf = Callable[[GenerationRequest], str]
@@ -35,21 +32,8 @@ TOGETHER: Final = 100
 INCOMING: Final = Table(
     "incoming",
     MetaData(schema="temp"),
-    Column("key", Text),
-    Column("key_from_content", Boolean),
-    Column("row", Integer),
-    Column("fingerprint", Text),
-    Column("kind", Text),
-    Column("prompt", Text),
-    Column("orientation", Text),
-    Column("duration", Integer),
-    Column("image", JSON(none_as_null=True)),
-    Column("callback_url", Text),
-    Column("campaign", Text),
-    Column("priority", Integer),
-    Column("cells", JSON),
+    *(Column(name, JOB.c[name].type) for name in SpecRow._fields),
 )
-NAMES: Final = tuple(INCOMING.c.keys())
 
 
 def of_specs(specs: Iterable[JobSpec], kind_of: KindOf) -> Iterator[SpecRow]:
@@ -57,8 +41,8 @@ def of_specs(specs: Iterable[JobSpec], kind_of: KindOf) -> Iterator[SpecRow]:
     return (spec_row(spec, kind_of(spec.request)) for spec in specs)
 
 
-_COLUMNS = ", ".join(f'"{name}"' for name in NAMES)
-_PLACES = f"({', '.join('?' * len(NAMES))})"
+_COLUMNS = ", ".join(f'"{name}"' for name in SpecRow._fields)
+_PLACES = f"({', '.join('?' * len(SpecRow._fields))})"
 _CREATE = f"CREATE TEMP TABLE incoming ({_COLUMNS})"
 _INSERT = f"INSERT INTO temp.incoming ({_COLUMNS}) VALUES "  # noqa: S608 - our own names
 _INSERT_ONE = _INSERT + _PLACES

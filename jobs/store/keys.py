@@ -34,5 +34,5 @@ def replaced(connection: Connection, job: QueuedJob) -> str | None:
     """
     if job.attempt_id is None:
         return None
-    key = _REPLACED.scalar(connection, job=job.id, fingerprint=job.fingerprint)
+    key = _REPLACED.scalar(connection, job=job.id, fingerprint=job.asked.fingerprint)
     return None if key is None else str(key)

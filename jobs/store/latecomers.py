@@ -21,10 +21,11 @@ from ..tables import ATTEMPT, BUDGET, JOB, LIVE
 from .attempt_states import CREATED, sent_later
 from .prepared import Prepared
 from .records.attempts import AttemptRow, GivenUpAttempt, SurplusAttempt
-from .records.jobs import HandWritten, QueuedJob
+from .records.jobs import ManifestJob, QueuedJob
 from .records.views import PaidTwice
 from .rows import (
     ASKED,
+    REQUEST,
     attempt_row,
     budgets_of,
     ensure_budget,
@@ -67,16 +68,8 @@ _OTHER = Prepared(
     .limit(1)
 )
 _WANTED = Prepared(
-    select(
-        JOB.c.fingerprint,
-        JOB.c.manifest_fingerprint,
-        JOB.c.prompt,
-        JOB.c.orientation,
-        JOB.c.duration,
-        JOB.c.image,
-        JOB.c.callback_url,
-    ).where(JOB.c.id == bindparam("job")),
-    HandWritten,
+    select(JOB.c.id, JOB.c.manifest_fingerprint, *REQUEST).where(JOB.c.id == bindparam("job")),
+    ManifestJob,
 )
 _ASKED = Prepared(select(ATTEMPT.c.request_key).where(ATTEMPT.c.id == _ATTEMPT))
 _TWICE = Prepared(select(func.sum(BUDGET.c.charged_micros)).where(*budgets_of(Scope.TWICE)))
@@ -205,7 +198,7 @@ def regain(connection: Connection, job: QueuedJob, now: datetime) -> bool:
         False where there is none.
     """
     sent = job.attempt_id is not None
-    found = _SURPLUS.first(connection, job=job.id, request=asked_key(job)) if sent else None
+    found = _SURPLUS.first(connection, job=job.id, request=asked_key(job.asked)) if sent else None
     if found is None:
         return False
     # no charge: it was charged when it turned up. Only what is told as paid for twice becomes less,
@@ -227,15 +220,15 @@ def regain(connection: Connection, job: QueuedJob, now: datetime) -> bool:
     return True
 
 
-def _edited(connection: Connection, attempt: AttemptRow, wanted: HandWritten) -> bool:
+def _edited(connection: Connection, attempt: AttemptRow, wanted: ManifestJob) -> bool:
     """Check whether a job asks for something else than an attempt of it did.
 
     Another spelling of the same prompt is the same request.
     """
-    if attempt.fingerprint is None or attempt.fingerprint == wanted.fingerprint:
+    if attempt.fingerprint is None or attempt.fingerprint == wanted.asked.fingerprint:
         return False
     asked: str | None = _ASKED.scalar(connection, attempt=attempt.id)
-    return (asked or attempt.fingerprint) != asked_key(wanted)
+    return (asked or attempt.fingerprint) != asked_key(wanted.asked)
 
 
 def _note_twice(connection: Connection, attempt: AttemptRow, charge: int) -> None:

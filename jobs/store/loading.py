@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from ..errors import LoadError
 from ..ports.loading import LoadReport, OnChange, StagedRow
-from ..spec import JobSpec
+from ..spec import JobSpec, SpecRow, asked_in
 from ..states import NOTHING_FOUND, HeldBack, JobState
 from ..tables import JOB
 from . import absent, incoming, voids
@@ -38,13 +38,12 @@ from .failed_rows import (
     follow_keys,
 )
 from .fresh import FreshRows, Moves, short
-from .incoming import INCOMING, NAMES, KindOf
-from .prepared import beside, read_pairs
+from .incoming import INCOMING, KindOf
+from .prepared import beside, columns_from, read_pairs, values_of
 from .records.jobs import FreshJob, KeyedState, LoadedJob
-from .records.requests import asked_in
 from .rows import NEW, change_job, is_live, tally_new
 
-_JSON = ("image", "cells")
+_JSON = ("image", "parameters", "cells")
 _UNBOUGHT = (JobState.QUEUED, JobState.FAILED, JobState.CANCELLED)
 _Becomes = tuple[JobState | None, dict[str, Any]]
 """The state that a row moves to, None where it stays, and what its other columns become."""
@@ -100,7 +99,11 @@ def merge(
 
 _KNOWN = JOB.c.key == INCOMING.c.key
 _SAME = and_(
-    *(JOB.c[name].is_not_distinct_from(INCOMING.c[name]) for name in NAMES if name not in _JSON),
+    *(
+        JOB.c[name].is_not_distinct_from(INCOMING.c[name])
+        for name in SpecRow._fields
+        if name not in _JSON
+    ),
     *(
         type_coerce(JOB.c[n], Text).is_not_distinct_from(type_coerce(INCOMING.c[n], Text))
         for n in _JSON
@@ -108,7 +111,7 @@ _SAME = and_(
     JOB.c.in_manifest,
     JOB.c.manifest_fingerprint.is_(None),
 )
-_NEW_COLUMNS = ("batch_id", "in_manifest", "created_at", "held_back", *NEW, *NAMES)
+_NEW_COLUMNS = ("batch_id", "in_manifest", "created_at", "held_back", *NEW, *SpecRow._fields)
 
 
 class _Loader:
@@ -138,7 +141,7 @@ class _Loader:
             select(func.count()).select_from(INCOMING).join(JOB, and_(here, _KNOWN))
         ).scalar_one()
         both = (
-            select(*absent.LOADED, *beside(INCOMING.c[name] for name in StagedRow._fields))
+            select(*absent.LOADED, *beside(columns_from(INCOMING, StagedRow)))
             .join(INCOMING, _KNOWN)
             .where(here, not_(_SAME))
             .order_by(INCOMING.c.row)
@@ -148,7 +151,7 @@ class _Loader:
         self._insert_new(known)
         self.report.unchanged = known - len(changed)
         for job, row in changed:
-            self._follow(row._asdict(), job)
+            self._follow(values_of(row), job)
 
     def _insert_new(self, known: int) -> None:
         first = {
@@ -159,7 +162,7 @@ class _Loader:
         } | NEW
         rows = select(
             *(literal(value, JOB.c[name].type) for name, value in first.items()),
-            *(INCOMING.c[name] for name in NAMES),
+            *(INCOMING.c[name] for name in SpecRow._fields),
         ).order_by(text("incoming.rowid"))
         if known:
             here = exists().where(JOB.c.batch_id == self._batch_id, _KNOWN)
@@ -171,7 +174,7 @@ class _Loader:
     def _follow(self, values: dict[str, Any], job: LoadedJob) -> None:
         values |= {"in_manifest": True, "manifest_fingerprint": None}
         returned = job.state in (JobState.CANCELLED, JobState.QUEUED) and not job.in_manifest
-        if values["fingerprint"] != (job.manifest_fingerprint or job.fingerprint):
+        if values["fingerprint"] != (job.manifest_fingerprint or job.asked.fingerprint):
             self._edit(job, values)
         elif job.paid and self._is_bought(job):
             # where it stands and what it carries may change; what was bought may not
@@ -179,7 +182,8 @@ class _Loader:
             self._update(job, {name: values[name] for name in follow})
         else:
             if job.manifest_fingerprint is not None:  # a prompt that was given by hand stays
-                values |= {name: getattr(job, name) for name in _BY_HAND}
+                before = values_of(job)
+                values |= {name: before[name] for name in _BY_HAND}
             to, more = self._queued_or_failed(job, values) if returned else (None, {})
             self._update(job, values | more, to)
 
@@ -243,7 +247,8 @@ class _Loader:
         *,
         count: bool = True,
     ) -> None:
-        changed = {name: new for name, new in values.items() if getattr(job, name) != new}
+        before = values_of(job)
+        changed = {name: new for name, new in values.items() if before[name] != new}
         moves = to not in (None, job.state)
         if changed or moves:
             change_job(self._connection, job, changed, to)
@@ -289,8 +294,8 @@ class _Loader:
                 continue
             kept: dict[str, Any] = {}
             if job.manifest_fingerprint is not None:  # a prompt that was given by hand stays
-                kept = {"prompt": job.prompt, "fingerprint": job.fingerprint}
-                kept["manifest_fingerprint"] = same.fingerprint
+                kept = {"prompt": job.asked.prompt, "fingerprint": job.asked.fingerprint}
+                kept["manifest_fingerprint"] = same.asked.fingerprint
             self._replace(job, same, kept)
             self.report.unchanged += 1
         return left
@@ -301,7 +306,7 @@ class _Loader:
         What was bought with a prompt that was given by hand is found in any spelling: by it alone
         it is known that the manifest's own prompt is not to be bought.
         """
-        same = self._fresh.take(job.manifest_fingerprint or job.fingerprint)
+        same = self._fresh.take(job.manifest_fingerprint or job.asked.fingerprint)
         if same is None and job.manifest_fingerprint is not None:
             same = self._fresh.take_request(asked_before(self._connection, job))
         return same
@@ -315,7 +320,8 @@ class _Loader:
     ) -> None:
         """Put an older row in the place of a new one, so that its history stays with it."""
         self._connection.execute(JOB.delete().where(JOB.c.id == fresh.id))
-        values = {name: getattr(fresh, name) for name in _COPIED} | more
+        new = values_of(fresh)
+        values = {name: new[name] for name in _COPIED} | more
         change_job(self._connection, job, values, to)
         self.report.added -= 1
 
@@ -345,8 +351,8 @@ class _Loader:
             first, new = vanished[0], fresh[0]
             raise LoadError(
                 f"{len(vanished)} row(s) that were paid for are no longer in the manifest (row "
-                f"{first.row}: {short(first.prompt)}), and {len(fresh)} new row(s) "
-                f"came (row {new.row}: {short(new.prompt)}). If these are edits and the "
+                f"{first.row}: {short(first.asked.prompt)}), and {len(fresh)} new row(s) "
+                f"came (row {new.row}: {short(new.asked.prompt)}). If these are edits and the "
                 "videos shall be bought anew, say --redo-changed; if they are other videos, say "
                 "--keep-both. An id column keeps edits apart from new rows. Nothing was changed."
             )
@@ -363,7 +369,7 @@ class _Loader:
         return redone
 
 
-_COPIED = (*NAMES, "manifest_fingerprint", "in_manifest")
+_COPIED = (*SpecRow._fields, "manifest_fingerprint", "in_manifest")
 _BY_HAND = ("prompt", "fingerprint", "manifest_fingerprint")
 _QUEUED = {
     "retries": 0,

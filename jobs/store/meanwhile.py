@@ -74,7 +74,7 @@ def bought(
         values = {"batch": batch, "request": request, "since": since}
         found = [_BOUGHT.first(connection, **values)]
         if unsettled:
-            found.append(_SENT.first(connection, prompt_key=prompt_key(job.prompt), **values))
+            found.append(_SENT.first(connection, prompt_key=prompt_key(job.asked.prompt), **values))
         first = min((one for one in found if one is not None), key=attrgetter("id"), default=None)
         if first is None:
             return None

@@ -42,9 +42,9 @@ def hold_back(connection: Connection, elsewhere: Elsewhere, job: QueuedJob) -> s
     Returns:
         The generation that is the reason; None where the job is not held back.
     """
-    made = elsewhere.made(job.prompt, job.overruled_at)
-    theirs = _not_ours(connection, made, asked_key(job))
-    if theirs is not None and not _is_a_doubts(connection, elsewhere, job.prompt):
+    made = elsewhere.made(job.asked.prompt, job.overruled_at)
+    theirs = _not_ours(connection, made, asked_key(job.asked))
+    if theirs is not None and not _is_a_doubts(connection, elsewhere, job.asked.prompt):
         holding.hold_back(connection, {job.id: theirs}, HeldBack.ELSEWHERE)
         return theirs
     return None
@@ -107,7 +107,7 @@ def _not_ours(connection: Connection, made: Sequence[str], request: str) -> str 
     if not theirs:
         return None
     awaited = _awaited(connection, theirs)
-    matched = {row.held_back_by for row in awaited if asked_key(row) == request}
+    matched = {row.held_back_by for row in awaited if asked_key(row.asked) == request}
     return next((one for one in theirs if one not in matched), None)
 
 

@@ -36,7 +36,7 @@ from . import holding
 from .attempt_states import UNSETTLED
 from .prepared import Prepared, as_list, one_of, read, values_in
 from .records.attempts import OwnVideo, PaidAttempt
-from .records.jobs import AskedJob, UnclaimedJob
+from .records.jobs import AskedJob
 from .rows import ASKED, REQUEST, move_job
 
 _NOBODYS_HERE = or_(
@@ -184,7 +184,7 @@ def find(connection: Connection, sought: Sought) -> list[PaidBefore]:
     found = _edited_back(connection, sought)
     for batch_id in sought.batch_ids:
         asked = _asked_for(connection, batch_id, sought)
-        too = {key for row in asked if (key := asked_key(row)) != row.fingerprint}
+        too = {key for row in asked if (key := asked_key(row.asked)) != row.asked.fingerprint}
         elsewhere = paid_elsewhere(connection, batch_id, only_queued=True, too=too)
         if elsewhere:
             found += _matched(_asked_for(connection, batch_id, sought), elsewhere)
@@ -231,12 +231,12 @@ def hold_late(connection: Connection, job_ids: Collection[int]) -> list[PaidBefo
 def _waiting(connection: Connection, job_ids: Collection[int]) -> set[int]:
     """Find the rows that wait for what rows of their batch ask for as well."""
     late = _LATE.all(connection, jobs=as_list(job_ids))
-    asked = {(row.batch_id, asked_key(row)) for row in late}
+    asked = {(row.batch_id, asked_key(row.asked)) for row in late}
     waiting = _WAITING.all(connection, batches=as_list({row.batch_id for row in late}))
-    return {row.id for row in waiting if (row.batch_id, asked_key(row)) in asked}
+    return {row.id for row in waiting if (row.batch_id, asked_key(row.asked)) in asked}
 
 
-_REQUEST = (JOB.c.id, JOB.c.batch_id, *REQUEST)
+_REQUEST = (JOB.c.id, JOB.c.batch_id, *REQUEST, JOB.c.overruled_at)
 _LATE = Prepared(select(*_REQUEST).where(JOB.c.id.in_(one_of("jobs"))), AskedJob)
 _WAITING = Prepared(
     select(*_REQUEST).where(
@@ -276,7 +276,7 @@ def _edited_back(connection: Connection, sought: Sought) -> list[PaidBefore]:
     return list(found.values())
 
 
-def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterator[UnclaimedJob]:
+def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterator[AskedJob]:
     own = exists().where(
         PAID,
         ATTEMPT.c.job_id == JOB.c.id,
@@ -284,7 +284,7 @@ def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterato
         ATTEMPT.c.state != AttemptState.FAILED,
     )
     rows = (
-        select(*_REQUEST, JOB.c.overruled_at)
+        select(*_REQUEST)
         .where(
             QUEUED,
             *holding.where(sought),
@@ -294,19 +294,19 @@ def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterato
         )
         .order_by(JOB.c.row, JOB.c.id)
     )
-    return read(connection, rows, UnclaimedJob)
+    return read(connection, rows, AskedJob)
 
 
-def _matched(rows: Iterable[UnclaimedJob], elsewhere: Mapping[str, Unclaimed]) -> list[PaidBefore]:
+def _matched(rows: Iterable[AskedJob], elsewhere: Mapping[str, Unclaimed]) -> list[PaidBefore]:
     found: list[PaidBefore] = []
     for row in rows:
-        known = {asked_key(row), row.fingerprint}
+        known = {asked_key(row.asked), row.asked.fingerprint}
         left = [elsewhere[one] for one in sorted(known) if one in elsewhere]
         # what was known when a person said to buy the row all the same holds it back no more
         claimed = (unclaimed.claim(row.overruled_at) for unclaimed in left)
         paid = next((one for one in claimed if one is not None), None)
         if paid is not None:
-            found.append(PaidBefore(row.id, row.batch_id, row.fingerprint, paid))
+            found.append(PaidBefore(row.id, row.batch_id, row.asked.fingerprint, paid))
         elif left:
             left[0].drop()  # it was this row's, and is no other's now that it is bought again
     return found

@@ -8,10 +8,19 @@ in as JSON, the others are written out (:func:`jobs.tables.sql_list`).
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
-from typing import Any, Generic, NamedTuple, TypeVar, cast, overload
+from functools import cache, cached_property
+from typing import Any, Generic, NamedTuple, TypeVar, cast, get_type_hints, overload
 
-from sqlalchemy import ColumnElement, Connection, Executable, bindparam, column, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Executable,
+    FromClause,
+    bindparam,
+    column,
+    func,
+    select,
+)
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql import Select
 from sqlalchemy.types import TypeEngine
@@ -45,8 +54,8 @@ class Prepared(Generic[R]):
 
     Args:
         statement: compiled when it is first run.
-        row: the type of its rows (:mod:`jobs.store.records`), a field a column in their order;
-            without one they are plain tuples.
+        row: the type of its rows (:mod:`jobs.store.records`), with their columns in their order
+            (:func:`columns_of`); without one they are plain tuples.
 
     Raises:
         TypeError: at the first run: the type's fields are not the statement's columns.
@@ -60,7 +69,7 @@ class Prepared(Generic[R]):
 
     def __init__(self, statement: Executable, row: type[Any] = tuple) -> None:
         self._statement = statement
-        self.row = row
+        self.row: Any = row
 
     def all(self, connection: Connection, **values: Any) -> list[R]:
         """Return all rows."""
@@ -151,7 +160,7 @@ class Prepared(Generic[R]):
         make = cast("Callable[[Sequence[Any]], R]", self.row)
         if self.row is not tuple:
             _check_fields(self.row, [_name(found) for found in columns])
-            make = self.row._make
+            make = maker(self.row)
         processes = [
             (place, process)
             for place, found in enumerate(columns)
@@ -192,7 +201,7 @@ def read(
     """
     found = connection.execute(statement, values)
     _check_fields(row, list(found.keys()))
-    return map(row._make, found)
+    return map(maker(row), found)
 
 
 def beside(columns: Iterable[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
@@ -214,11 +223,12 @@ def read_pairs(
     Raises:
         TypeError: the types' fields are not the statement's columns.
     """
-    found, width = connection.execute(statement), len(row._fields)
+    found, width = connection.execute(statement), len(columns_of(row))
     names = list(found.keys())
     _check_fields(row, names[:width])
     _check_fields(second, [name.removeprefix(_BESIDE) for name in names[width:]])
-    return ((row._make(both[:width]), second._make(both[width:])) for both in found)
+    first, other = maker(row), maker(second)
+    return ((first(both[:width]), other(both[width:])) for both in found)
 
 
 _BESIDE = "beside_"
@@ -226,8 +236,51 @@ _BESIDE = "beside_"
 
 def _check_fields(row: type[NamedTuple], columns: Sequence[str]) -> None:
     """Check that each value gets the name that it was selected by: they are told by place alone."""
-    if list(row._fields) != columns:
-        raise TypeError(f"{row.__name__} has the fields {row._fields}, not {columns}")
+    if columns_of(row) != columns:
+        raise TypeError(f"{row.__name__} has the columns {columns_of(row)}, not {columns}")
+
+
+def _fields(row: type[NamedTuple]) -> list[tuple[str, type[NamedTuple] | None]]:
+    """List a type's fields, each with the type of the row that it is itself, or None."""
+    rows = {name: hint for name, hint in get_type_hints(row).items() if hasattr(hint, "_fields")}
+    return [(name, rows.get(name)) for name in row._fields]
+
+
+@cache
+def columns_of(row: type[NamedTuple]) -> list[str]:
+    """List the columns of a type of rows; a field that is a row itself has columns of its own."""
+    return [name for field, inner in _fields(row) for name in (inner._fields if inner else [field])]
+
+
+def columns_from(table: FromClause, row: type[NamedTuple]) -> list[ColumnElement[Any]]:
+    """Take the columns of a type of rows from a table."""
+    return [table.c[name] for name in columns_of(row)]
+
+
+def values_of(row: NamedTuple) -> dict[str, Any]:
+    """Return the values of a row by its columns (:func:`columns_of`)."""
+    return {
+        name: value
+        for field, own in row._asdict().items()
+        for name, value in (own._asdict() if hasattr(own, "_asdict") else {field: own}).items()
+    }
+
+
+@cache
+def maker(row: type[N]) -> Callable[[Sequence[Any]], N]:
+    """Return what makes a row of the values of its columns (:func:`columns_of`)."""
+    rows = [(place, inner) for place, (_, inner) in enumerate(_fields(row)) if inner is not None]
+    if not rows:
+        return row._make
+
+    def made(values: Sequence[Any]) -> N:
+        left = list(values)
+        for place, inner in rows:  # what stands before has its own place by then
+            end = place + len(inner._fields)
+            left[place:end] = [inner._make(left[place:end])]
+        return row._make(left)
+
+    return made
 
 
 def driver(connection: Connection) -> Any:

@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, not_,
 from ..states import JobState
 from ..tables import BATCH, BUYABLE, JOB, LATER
 from . import handing
-from .prepared import Prepared
+from .prepared import Prepared, columns_from
 from .records.accounts import ServedBatch
 from .records.jobs import QueuedJob
 
@@ -41,7 +41,7 @@ _HANDED_OF = Prepared(_TERMS.where(BATCH.c.id == bindparam("batch")), ServedBatc
 _WANTED = (JOB.c.batch_id == bindparam("batch"), JOB.c.in_manifest)
 _DUE = JOB.c.due_at <= bindparam("now", type_=JOB.c.due_at.type)
 _NEXT = (
-    select(*(JOB.c[name] for name in QueuedJob._fields))
+    select(*columns_from(JOB, QueuedJob))
     .order_by(JOB.c.retries, text("priority DESC"), JOB.c.id)
     .limit(bindparam("most"))
 )

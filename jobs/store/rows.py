@@ -1,7 +1,6 @@
 """Small pieces that every transition shares: rows to values, guarded updates, moving money."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
@@ -24,7 +23,7 @@ from sqlalchemy.dialects import sqlite
 
 from ..columns import sql_list
 from ..ledger import ACCOUNT_KEY, Budget, Scope, keys_of
-from ..spec import JobSpec
+from ..spec import AskedRow, JobSpec, asked_row
 from ..states import (
     AttemptState,
     JobState,
@@ -35,11 +34,10 @@ from ..states import (
     target,
 )
 from ..tables import ATTEMPT, BATCH, BUDGET, JOB, LIVE, PRICE, TALLY
-from .prepared import Prepared, Statement
+from .prepared import Prepared, Statement, columns_from
 from .records.accounts import BudgetRow
 from .records.attempts import AttemptRow
 from .records.jobs import KeyedState, LoadedJob
-from .records.requests import AskedRow
 
 _NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
@@ -54,20 +52,12 @@ ASKED: Final[Mapping[str, Any]] = MappingProxyType(
 
 def job_values(batch_id: int, spec: JobSpec, kind: str) -> dict[str, Any]:
     """Write a wanted video as the values of its row."""
-    request = spec.request
-    return {
+    return asked_row(spec.request, kind)._asdict() | {
         "batch_id": batch_id,
         "key": spec.key,
         "key_from_content": spec.key_from_content,
         "row": spec.row,
-        "fingerprint": spec.fingerprint,
         "manifest_fingerprint": None,
-        "kind": kind,
-        "prompt": request.prompt,
-        "orientation": request.orientation,
-        "duration": request.duration,
-        "image": None if request.image is None else asdict(request.image),
-        "callback_url": request.callback_url,
         "campaign": spec.campaign,
         "priority": spec.priority,
         "cells": dict(spec.cells),
@@ -84,7 +74,7 @@ def tally_new(connection: Connection, batch_id: int, jobs: int) -> None:
     )
 
 
-REQUEST: Final = tuple(JOB.c[name] for name in AskedRow._fields)
+REQUEST: Final = tuple(columns_from(JOB, AskedRow))
 """What a job's row asks for: the columns that :func:`~jobs.spec.asked_key` needs."""
 
 

@@ -15,9 +15,9 @@ from ..states import LIVE_ATTEMPTS, Blocked, HeldBack, JobState
 from ..tables import ATTEMPT, BATCH, JOB
 from . import events, handing, holding, standing, voids
 from .attempt_states import HAS_LIVE
-from .prepared import read
+from .prepared import columns_from, read
 from .records.accounts import WaitingBatch
-from .records.jobs import HandWritten
+from .records.jobs import ManifestJob
 from .rows import ASKED, NEW, job_values, moving_jobs, tally_new
 
 
@@ -198,16 +198,16 @@ def reword(
     """
     if not retry(connection, [job_id], give_up):
         return False
-    named = select(*(JOB.c[name] for name in HandWritten._fields)).where(JOB.c.id == job_id)
-    job = next(read(connection, named, HandWritten))
-    request = replace(request_of(job), prompt=prompt)
+    named = select(*columns_from(JOB, ManifestJob)).where(JOB.c.id == job_id)
+    job = next(read(connection, named, ManifestJob))
+    request = replace(request_of(job.asked), prompt=prompt)
     connection.execute(
         update(JOB)
         .where(JOB.c.id == job_id)
         .values(
             prompt=prompt,
             fingerprint=fingerprint(request),
-            manifest_fingerprint=job.manifest_fingerprint or job.fingerprint,
+            manifest_fingerprint=job.manifest_fingerprint or job.asked.fingerprint,
             overruled_at=None,  # that was about another request
         )
     )

@@ -12,16 +12,15 @@ from ..looked_for import Wish
 from ..matching import WantedRow
 from ..ports.selection import Sought
 from ..provider import Generation
-from ..spec import asked_key
+from ..spec import AskedRow, asked_key
 from ..states import FOUND, NOTHING_FOUND, AttemptState, HeldBack, JobState
 from ..suspects import Appeared
 from ..tables import ATTEMPT, HELD_BACK, JOB, LIVE, NAMED, QUEUED
 from ..text import prompt_key, text_key
 from . import accounts, doubts, holding, latecomers
-from .prepared import Prepared, as_list, one_of, read
+from .prepared import Prepared, as_list, columns_from, one_of, read
 from .records.attempts import NewestKnown, PromptSent, SentAt
 from .records.jobs import ListedJob, OwningJob, WishRow
-from .records.requests import AskedRow
 from .rows import ASKED, REQUEST, move_job, new_attempt
 
 if TYPE_CHECKING:
@@ -84,13 +83,13 @@ def wanted_rows(connection: Connection, sought: Sought) -> Iterator[WantedRow]:
         .order_by(JOB.c.batch_id, JOB.c.row, JOB.c.id)
     )
     for row in read(connection, listed, ListedJob):
-        since, created_since = newest.get((row.id, text_key(row.prompt)), (None, None))
+        since, created_since = newest.get((row.id, text_key(row.asked.prompt)), (None, None))
         found_before = None if row.held_back in NOTHING_FOUND else row.held_back
         yield WantedRow(
             row.id,
-            row.prompt,
-            row.fingerprint,
-            asked_key(row),
+            row.asked.prompt,
+            row.asked.fingerprint,
+            asked_key(row.asked),
             since,
             created_since,
             found_before,
@@ -194,9 +193,9 @@ def take_over(
     # have given the generation to another attempt since
     if known_ids(connection, [generation.id]):
         return False
-    queued = select(*(JOB.c[name] for name in OwningJob._fields)).where(JOB.c.id == job_id, QUEUED)
+    queued = select(*columns_from(JOB, OwningJob)).where(JOB.c.id == job_id, QUEUED)
     job = next(read(connection, queued, OwningJob), None)
-    if job is None or fingerprint not in (None, job.fingerprint):
+    if job is None or fingerprint not in (None, job.asked.fingerprint):
         return False
     # what a void of ours made was charged to this account: taken over at no cost, the caps would
     # let one video more through (test_what_takes_its_place_from_the_list_is_charged)
@@ -222,7 +221,7 @@ def _void_of(
         .where(
             ATTEMPT.c.job_id == job.id,
             ATTEMPT.c.state == AttemptState.VOID,
-            ATTEMPT.c.request_key == asked_key(job),
+            ATTEMPT.c.request_key == asked_key(job.asked),
         )
         .order_by(ATTEMPT.c.id.desc())
     )
@@ -246,11 +245,11 @@ def _attach(connection: Connection, job: OwningJob, generation: Generation, now:
             # such as the lag of the list and what the balance must have fallen by
             job_id=job.id,
             idempotency_key="",
-            kind=job.kind,
-            prompt=job.prompt,
-            prompt_key=prompt_key(job.prompt),
-            fingerprint=job.fingerprint,
-            request_key=asked_key(job),
+            kind=job.asked.kind,
+            prompt=job.asked.prompt,
+            prompt_key=prompt_key(job.asked.prompt),
+            fingerprint=job.asked.fingerprint,
+            request_key=asked_key(job.asked),
             batch_id=job.batch_id,
             campaign=job.campaign,
             hold_micros=0,

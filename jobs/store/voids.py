@@ -122,7 +122,7 @@ def _distance(pair: tuple[VoidAttempt, TakingJob]) -> tuple[bool, bool, bool, in
     return (
         row.held_back in ASKED_BY_NAME,
         row.batch_id != void.batch_id,
-        row.fingerprint != void.sent_as,
+        row.asked.fingerprint != void.sent_as,
         -void.id,
     )
 
@@ -130,7 +130,7 @@ def _distance(pair: tuple[VoidAttempt, TakingJob]) -> tuple[bool, bool, bool, in
 def _is_its_rows(void: VoidAttempt) -> bool:
     """Check whether a void's row would still be bought for it, or might be."""
     wanted = void.removed_at is None and void.in_manifest and void.state != JobState.CANCELLED
-    return wanted and asked_key(void) == void.made_for
+    return wanted and asked_key(void.asked) == void.made_for
 
 
 def _asking(
@@ -142,7 +142,7 @@ def _asking(
     found: dict[str, list[TakingJob]] = {}
     same = JOB.c.fingerprint.in_(values_in(requests))  # of a folded prompt it is the request
     for row in read(connection, _QUEUED.where(or_(same, _MAY_FOLD)), TakingJob):
-        request = asked_key(row)
+        request = asked_key(row.asked)
         if request in requests and _SENT.first(connection, job=row.id, request=request) is None:
             found.setdefault(request, []).append(row)
     return found

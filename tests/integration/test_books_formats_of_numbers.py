@@ -11,7 +11,7 @@ from support.xlsb import xlsb
 from batchsora.manifest.books.shown import number
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import open_manifest
-from batchsora.runblob.kinds import kind_of
+from batchsora.providers.registry import kind_of
 from jobs.spec import JobSpec, SpecRow
 
 SUFFIXES = [".xlsx", ".ods", ".xls"]

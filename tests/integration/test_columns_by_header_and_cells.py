@@ -7,7 +7,7 @@ import pytest
 
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import Manifest, open_manifest
-from batchsora.runblob.kinds import kind_of
+from batchsora.providers.registry import kind_of
 
 
 def opened(folder: Path, header: str, cells: list[str], ours: str = "") -> Manifest:

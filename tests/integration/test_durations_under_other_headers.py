@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from batchsora.manifest.read import open_manifest
-from batchsora.runblob.kinds import kind_of
+from batchsora.providers.registry import kind_of
 
 
 def asked(folder: Path, header: str, cells: list[str]) -> bool:

@@ -16,7 +16,7 @@ import pytest
 
 from batchsora.fetch import Fetched, FetchError, fetch_video
 from batchsora.fetch.part import BLOCK, FORCE_EVERY, Part
-from batchsora.runblob.transport import new_transport
+from batchsora.providers.runblob.transport import new_transport
 from batchsora.sandbox.mp4 import make_mp4
 
 VIDEO = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 12_000

@@ -8,7 +8,7 @@ from support.tiny import PNG
 
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import Manifest, open_manifest
-from batchsora.runblob.kinds import kind_of
+from batchsora.providers.registry import kind_of
 from jobs.spec import SpecRow
 
 

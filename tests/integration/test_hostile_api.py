@@ -13,10 +13,10 @@ from support.hostile_texts import hostile_texts
 from support.hosts import Answer, Host, hosting, reply
 from support.times import little_time
 
-from batchsora.runblob.adapter import RunBlobProvider
-from batchsora.runblob.client import LARGEST_ANSWER, RunBlobClient
-from batchsora.runblob.errors import RunBlobError
-from batchsora.runblob.words import LONGEST, clean
+from batchsora.providers.runblob.adapter import RunBlobProvider
+from batchsora.providers.runblob.client import LARGEST_ANSWER, RunBlobClient
+from batchsora.providers.runblob.errors import RunBlobError
+from batchsora.providers.runblob.words import LONGEST, clean
 from jobs.provider import (
     Accepted,
     Generation,

@@ -13,7 +13,7 @@ from support.hosts import Host, hosting, reply
 
 from batchsora.fetch import FetchError, fetch_video
 from batchsora.fetch.addresses import ADDRESSES, public, system_addresses
-from batchsora.runblob.transport import new_transport
+from batchsora.providers.runblob.transport import new_transport
 
 VIDEO = b"\0\0\0\x18ftypmp42" + b"\x07" * 5000
 

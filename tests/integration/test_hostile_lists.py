@@ -12,7 +12,7 @@ from support.shell import Shell
 from support.times import little_time
 from support.voids import LOST, OneIsLost
 
-from batchsora.runblob.models import LONGEST_PROMPT, info
+from batchsora.providers.runblob.models import LONGEST_PROMPT, info
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import Reply
 

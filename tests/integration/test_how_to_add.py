@@ -74,10 +74,11 @@ def test_a_result_column_is_one_line(copy: Path, run: Run, lines: dict[str, str]
 
 def test_a_failure_code_is_one_row(copy: Path, run: Run, lines: dict[str, str]) -> None:
     """It is understood, and of the kind that was said."""
-    ask = "from batchsora.runblob.failures import failure_kind as k; print(k('flux capacitor'))"
+    home = "batchsora.providers.runblob.failures"
+    ask = f"from {home} import failure_kind as k; print(k('flux capacitor'))"
     assert run("-c", ask).stdout.strip() == "unknown"
     end = ')\n"""``(kind, what the reason says)``'
-    insert(copy / "batchsora" / "runblob" / "failures.py", lines["failure-code"], end)
+    insert(copy / "batchsora" / "providers" / "runblob" / "failures.py", lines["failure-code"], end)
     assert run("-c", ask).stdout.strip() == "content"
 
 
@@ -98,3 +99,44 @@ def test_an_option_is_one_field(copy: Path, run: Run, lines: dict[str, str]) -> 
     said = run("-m", "batchsora", "--config", "mine.toml", "run", "x.csv", code=2).stderr
     assert "mine.toml" in said
     assert "most-failures" in said
+
+
+SENT = """
+import asyncio, httpx
+from batchsora.providers.runblob.adapter import RunBlobProvider
+from batchsora.providers.runblob.client import RunBlobClient
+from jobs.provider import GenerationRequest
+
+async def answer(request):
+    print(request.url.path, (await request.aread()).decode())
+    return httpx.Response(201, json={"generation_id": "g-1", "status": "pending", "price": "0.4"})
+
+async def main(**parameters):
+    transport = httpx.MockTransport(answer)
+    async with RunBlobClient("t", base_url="http://127.0.0.1:9", transport=transport) as client:
+        request = GenerationRequest("a kite", "16:9", 8, model="veo", parameters=parameters)
+        print(await RunBlobProvider(client).submit(request, "key", lambda: True))
+
+asyncio.run(main(seed=7))
+asyncio.run(main(size=7))
+"""
+
+
+def test_a_model_is_one_entry(copy: Path, run: Run, lines: dict[str, str]) -> None:
+    """It has kinds with prices; its parameters are sent, and others refused before that."""
+    insert(
+        copy / "batchsora" / "providers" / "runblob" / "catalog.py", lines["model"], ")\n\nMODELS: "
+    )
+    sent, accepted, refused = run("-c", SENT).stdout.splitlines()
+    path, _, body = sent.partition(" ")
+    assert path == "/v1/veo/generate"
+    asked = {"prompt": "a kite", "orientation": "16:9", "duration": 8, "seed": 7}
+    assert json.loads(body) == asked
+    assert "price=400000" in accepted
+    assert "veo takes no size" in refused
+    (copy / "m.csv").write_text("id,prompt\none,a red kite\n")
+    run("-m", "batchsora", "run", "m.csv", "--sandbox", "--budget", "1", "--no-download")
+    ours = ("-m", "batchsora", "--db", "batchsora-sandbox.db", "prices")
+    known = {one["kind"]: one["price"] for one in json.loads(run(*ours, "--json").stdout)}
+    assert known["runblob/veo/8"] == "0.40"
+    run(*ours, "set", "runblob/veo/8+image", "0.44", "--yes")

@@ -10,7 +10,7 @@ from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import ManifestError, open_manifest
 from batchsora.manifest.written import check_written
-from batchsora.runblob.kinds import kind_of
+from batchsora.providers.registry import kind_of
 from jobs.spec import JobSpec, SpecRow
 
 

@@ -15,7 +15,7 @@ from batchsora.apart.spool import HELD, Spool
 from batchsora.app.callbacks import callback_path
 from batchsora.fetch import FetchError, fetch_video
 from batchsora.fetch.part import Part
-from batchsora.runblob.transport import new_transport
+from batchsora.providers.runblob.transport import new_transport
 from batchsora.settings import SettingsError
 from jobs.files import read_small
 from jobs.lock import current_runner

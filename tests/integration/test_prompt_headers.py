@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from batchsora.manifest.read import ManifestError, Reading, open_manifest
-from batchsora.runblob.kinds import kind_of
+from batchsora.providers.registry import kind_of
 from jobs.spec import SpecRow
 
 

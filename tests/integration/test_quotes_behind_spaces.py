@@ -10,7 +10,7 @@ from batchsora.manifest.csv_results import write_csv_results
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import open_manifest
 from batchsora.manifest.written import check_written
-from batchsora.runblob.kinds import kind_of
+from batchsora.providers.registry import kind_of
 from jobs.spec import SpecRow
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import ManifestError, open_manifest
-from batchsora.runblob.kinds import kind_of
+from batchsora.providers.registry import kind_of
 from batchsora.tables import write_table
 from jobs.spec import SpecRow
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from batchsora.runblob.adapter import RunBlobProvider
-from batchsora.runblob.client import LARGEST_ANSWER, RunBlobClient
-from batchsora.runblob.errors import RunBlobError
-from batchsora.runblob.transport import USER_AGENT, new_transport
+from batchsora.providers.runblob.adapter import RunBlobProvider
+from batchsora.providers.runblob.client import LARGEST_ANSWER, RunBlobClient
+from batchsora.providers.runblob.errors import RunBlobError
+from batchsora.providers.runblob.transport import USER_AGENT, new_transport
 from jobs.provider import (
     Accepted,
     GenerationRequest,

@@ -6,7 +6,7 @@ import pytest
 
 from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.read import open_manifest
-from batchsora.runblob.kinds import kind_of
+from batchsora.providers.registry import kind_of
 from jobs.spec import SpecRow
 
 

@@ -14,7 +14,7 @@ from support.shell import Shell
 from batchsora.manifest.csv_results import write_csv_results
 from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.read import Manifest, open_manifest
-from batchsora.runblob.kinds import kind_of
+from batchsora.providers.registry import kind_of
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from jobs.spec import SpecRow

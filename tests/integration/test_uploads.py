@@ -14,12 +14,12 @@ import httpx
 import pytest
 from support.at_once import run_at_once
 
-from batchsora.runblob.adapter import RunBlobProvider
-from batchsora.runblob.body import PIECE
-from batchsora.runblob.client import RunBlobClient
-from batchsora.runblob.images import LARGEST
-from batchsora.runblob.room import UNDER_WAY, Room
-from batchsora.runblob.wire import SLOWEST_UPLOAD
+from batchsora.providers.runblob.adapter import RunBlobProvider
+from batchsora.providers.runblob.body import PIECE
+from batchsora.providers.runblob.client import RunBlobClient
+from batchsora.providers.runblob.images import LARGEST
+from batchsora.providers.runblob.room import UNDER_WAY, Room
+from batchsora.providers.runblob.wire import SLOWEST_UPLOAD
 from jobs.provider import (
     Accepted,
     GenerationRequest,

@@ -15,9 +15,10 @@ from typing import Any
 
 from support.loop import EPOCH
 
-from batchsora.runblob import adapter, models
-from batchsora.runblob.answers import Answer, Call, error_of
-from batchsora.runblob.errors import RunBlobError
+from batchsora.providers.registry import kind_of
+from batchsora.providers.runblob import adapter, models
+from batchsora.providers.runblob.answers import Answer, Call, error_of
+from batchsora.providers.runblob.errors import RunBlobError
 from batchsora.sandbox.answers import Reply, answer
 from batchsora.sandbox.echo import echoed
 from batchsora.sandbox.faults import Fault, Faults
@@ -33,6 +34,7 @@ from jobs.provider import (
     InDoubt,
     Kind,
     ProviderError,
+    Rejected,
     SubmitOutcome,
     Throttled,
     ThrottledError,
@@ -41,6 +43,7 @@ from jobs.provider import (
     Unsent,
     WrongAddressError,
 )
+from jobs.states import FailureKind
 
 REQUEST_TIMEOUT = 6.0
 """Seconds after which the client gives a request up."""
@@ -296,11 +299,13 @@ class Client:
         return self._account.now() + self._account.skew - self._clock.now()
 
     def kind(self, request: GenerationRequest) -> Kind:
-        return Kind("sim", "sora", request.duration, request.image is not None)
+        return replace(kind_of(request), provider="sim")
 
     async def submit(
         self, request: GenerationRequest, idempotency_key: str, may_send: Callable[[], bool]
     ) -> SubmitOutcome:
+        if (unknown := adapter.unknown_in(request)) is not None:
+            return Rejected(FailureKind.VALIDATION, unknown)
         chance = self._account.chance
         if chance.random() < self._account.flaky / 3 or self._account.is_cut_off():
             return Unsent("no connection", unreachable=True)

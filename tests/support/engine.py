@@ -25,7 +25,7 @@ def spec(key: str, prompt: str | None = None, row: int = 0, **changes: Any) -> J
     """Make a row; request fields and row fields by name."""
     request_fields = {
         name: changes.pop(name)
-        for name in ("orientation", "duration", "image", "callback_url")
+        for name in ("orientation", "duration", "image", "callback_url", "model", "parameters")
         if name in changes
     }
     request = GenerationRequest(

@@ -30,8 +30,16 @@ def make_0010(path: Path) -> None:
         file.execute("UPDATE alembic_version SET version_num = '0010'")
 
 
+def make_0013(path: Path) -> None:
+    """Take away what rows ask for in parameters, which revision 0014 adds."""
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute("ALTER TABLE job DROP COLUMN parameters")
+        file.execute("UPDATE alembic_version SET version_num = '0013'")
+
+
 def make_0012(path: Path) -> None:
     """Take away the events, which revision 0013 adds."""
+    make_0013(path)
     with closing(sqlite3.connect(path)) as file, file:
         for trigger in ("job_event", "attempt_event", "attempt_found"):
             file.execute(f"DROP TRIGGER {trigger}")

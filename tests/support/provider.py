@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from batchsora.providers.registry import kind_of
 from jobs.clock import Clock
 from jobs.money import Micros
 from jobs.provider import (
@@ -73,7 +74,7 @@ class ScriptedProvider:
     discount: float = 0.0
 
     def kind(self, request: GenerationRequest) -> Kind:
-        return Kind("fake", "sora", request.duration, request.image is not None)
+        return replace(kind_of(request), provider="fake")
 
     def price(self, request: GenerationRequest) -> int:
         return self.prices.get(self.kind(request).key, 120_000)

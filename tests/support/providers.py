@@ -10,12 +10,12 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from simulation.world import Account, Client
 
-from batchsora.runblob.adapter import RunBlobProvider
-from batchsora.runblob.client import RunBlobClient
+from batchsora.providers.runblob.adapter import RunBlobProvider
+from batchsora.providers.runblob.client import RunBlobClient
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
@@ -56,14 +56,15 @@ class Bought:
         key: str = "00000000-0000-4000-8000-000000000001",
         may_send: bool = True,
         duration: int = 10,
+        **more: Any,
     ) -> SubmitOutcome:
-        """Send one request; ``may_send`` is counted in ``asked``."""
+        """Send one request with more of its fields; ``may_send`` is counted in ``asked``."""
 
         def leaving() -> bool:
             self.asked += 1
             return may_send
 
-        request = GenerationRequest(prompt, "9:16", duration)
+        request = GenerationRequest(prompt, "9:16", duration, **more)
         outcome = await self.provider.submit(request, key, leaving)
         await asyncio.sleep(self.arrives_within)
         return outcome

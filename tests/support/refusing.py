@@ -3,8 +3,8 @@
 import json
 from datetime import UTC, datetime
 
-from batchsora.runblob.adapter import outcome_of
-from batchsora.runblob.answers import Answer, Call, error_of
+from batchsora.providers.runblob.adapter import outcome_of
+from batchsora.providers.runblob.answers import Answer, Call, error_of
 from jobs.provider import SubmitOutcome
 
 

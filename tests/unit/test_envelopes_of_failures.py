@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchsora.runblob.models import looked_up
+from batchsora.providers.runblob.models import looked_up
 from jobs.retry import RETRIED
 from jobs.states import FailureKind
 

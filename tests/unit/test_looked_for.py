@@ -8,7 +8,12 @@ from jobs.looked_for import FoundInTurn, LookedFor
 
 def row(number: int, **changes: Any) -> Any:
     """Make a queued row that was tried before."""
-    values = {"fingerprint": "f", "attempt_id": 1, "handed": False, "held_back": None}
+    values = {
+        "asked": SimpleNamespace(fingerprint="f"),
+        "attempt_id": 1,
+        "handed": False,
+        "held_back": None,
+    }
     return SimpleNamespace(id=number, named=False, **(values | changes))
 
 

@@ -1,5 +1,7 @@
 """The keys by which rows are known from one load to the next."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +18,7 @@ def test_content_keys_are_pinned() -> None:
 
 
 def test_the_key_depends_on_what_is_asked_for_and_nothing_else() -> None:
-    """Prompt, orientation, duration and image's name count; where the image lies does not."""
+    """Each field and parameter and the image's name count; where the image lies does not."""
     base = GenerationRequest("A fox", "9:16", 10, ImageRef("a.png", "/x/a.png"))
     moved = GenerationRequest("A fox", "9:16", 10, ImageRef("a.png", "/y/a.png"), "https://h")
     assert content_key(base) == content_key(moved)
@@ -26,8 +28,11 @@ def test_the_key_depends_on_what_is_asked_for_and_nothing_else() -> None:
         GenerationRequest("A fox", "9:16", 15, base.image),
         GenerationRequest("A fox", "9:16", 10, ImageRef("b.png")),
         GenerationRequest("A fox", "9:16", 10),
+        replace(base, model="veo"),
+        replace(base, parameters={"seed": 1}),
+        replace(base, parameters={"seed": 2}),
     ]
-    assert len({content_key(request) for request in [base, *others]}) == 6
+    assert len({content_key(request) for request in [base, *others]}) == 9
 
 
 def test_variants_of_an_id_are_numbered() -> None:

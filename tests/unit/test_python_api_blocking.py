@@ -19,7 +19,7 @@ from batchsora import (
     RunBlobClient,
     SyncRunBlobClient,
 )
-from batchsora.runblob.waiting import Sleep
+from batchsora.providers.runblob.waiting import Sleep
 
 THREAD = "batchsora-client"
 

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchsora.runblob.adapter import outcome_of
-from batchsora.runblob.answers import Answer, Call, error_of
+from batchsora.providers.runblob.adapter import outcome_of
+from batchsora.providers.runblob.answers import Answer, Call, error_of
 from jobs.blame import Blame
 from jobs.provider import GenerationRequest, Refused, Rejected, SubmitOutcome
 from jobs.retry import RETRIED

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchsora.runblob import errors
-from batchsora.runblob.adapter import RunBlobProvider
-from batchsora.runblob.client import RunBlobClient
+from batchsora.providers.runblob import errors
+from batchsora.providers.runblob.adapter import RunBlobProvider
+from batchsora.providers.runblob.client import RunBlobClient
 from jobs.money import Micros
 from jobs.provider import (
     Accepted,

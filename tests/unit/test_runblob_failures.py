@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchsora.runblob.failures import failure_kind
-from batchsora.runblob.models import info
-from batchsora.runblob.reasons import LONGEST, MOST, UNREAD, pieces, spelled
-from batchsora.runblob.words import clean
+from batchsora.providers.runblob.failures import failure_kind
+from batchsora.providers.runblob.models import info
+from batchsora.providers.runblob.reasons import LONGEST, MOST, UNREAD, pieces, spelled
+from batchsora.providers.runblob.words import clean
 from jobs.retry import RETRIED
 from jobs.states import FailureKind
 

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batchsora.runblob.adapter import RunBlobProvider, generation_of
-from batchsora.runblob.answers import http_date, retry_after
-from batchsora.runblob.client import RunBlobClient
-from batchsora.runblob.errors import GenerationFailedError, StillRunningError
-from batchsora.runblob.models import created, info, listed, usable_id
-from batchsora.runblob.phases import canonical, meaning
+from batchsora.providers.runblob.adapter import RunBlobProvider, generation_of
+from batchsora.providers.runblob.answers import http_date, retry_after
+from batchsora.providers.runblob.client import RunBlobClient
+from batchsora.providers.runblob.errors import GenerationFailedError, StillRunningError
+from batchsora.providers.runblob.models import created, info, listed, usable_id
+from batchsora.providers.runblob.phases import canonical, meaning
 from jobs.clock import EARLIEST, LATEST
 from jobs.provider import Generation, GenerationPhase
 from jobs.states import FailureKind

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchsora.providers.runblob.catalog import SORA
 from batchsora.sandbox.chance import chance
-from batchsora.sandbox.checking import LARGEST_IMAGE, check
+from batchsora.sandbox.checking import check
 from batchsora.sandbox.faults import Fault, Faults
 from batchsora.sandbox.made import Made
 from batchsora.sandbox.manners import Manners
@@ -328,7 +329,7 @@ def test_a_bearer_token_is_asked_for(token: str | None, header: str | None, good
         {"image_base64": _image()},
         {"image_base64": _image("jpeg", b"\xff\xd8\xff\xe0")},
         {"image_base64": _image("webp", b"RIFF\0\0\0\0WEBPVP8 ")},
-        {"image_base64": _image("png", PNG.ljust(LARGEST_IMAGE, b"\0"))},
+        {"image_base64": _image("png", PNG.ljust(SORA.largest_image, b"\0"))},
         {"something": "unknown"},
     ],
 )
@@ -364,7 +365,7 @@ def test_what_the_api_takes_is_taken(more: dict[str, Any]) -> None:
         ({"image_base64": "data:image/png;base64,!!!"}, "image_base64"),
         ({"image_base64": "data:image/png;base64,\u00e9"}, "image_base64"),
         ({"image_base64": 3}, "image_base64"),
-        ({"image_base64": _image("png", PNG.ljust(LARGEST_IMAGE + 1, b"\0"))}, "image_base64"),
+        ({"image_base64": _image("png", PNG.ljust(SORA.largest_image + 1, b"\0"))}, "image_base64"),
     ],
 )
 def test_what_the_api_refuses_is_refused_by_name(more: dict[str, Any], wrong: str) -> None:

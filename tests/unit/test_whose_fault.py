@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batchsora.runblob.adapter import GATEWAY, outcome_of
-from batchsora.runblob.causes import Cause, cause_of, names_callback, names_row, quotes
-from batchsora.runblob.errors import InDoubtError, InsufficientCreditsError
+from batchsora.providers.runblob.adapter import GATEWAY, outcome_of
+from batchsora.providers.runblob.causes import Cause, cause_of, names_callback, names_row, quotes
+from batchsora.providers.runblob.errors import InDoubtError, InsufficientCreditsError
 from jobs.blame import Blame, Heard, same_words
 from jobs.gate import AFTER_DOUBTS, Gate, Patience
 from jobs.provider import (

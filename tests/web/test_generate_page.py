@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 from support.site import Site, soon
 
-from batchsora.runblob.images import LARGEST
+from batchsora.providers.runblob.images import LARGEST
 
 LATE = 60_000
 """Milliseconds: a process of its own is started."""

@@ -17,9 +17,8 @@ from batchsora.app.generate import read_wish
 from batchsora.app.loading import ADHOC
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError
-from batchsora.runblob.errors import ImageError
-from batchsora.runblob.images import LARGEST, opened
-from batchsora.runblob.kinds import kind_of
+from batchsora.providers.runblob.errors import ImageError
+from batchsora.providers.runblob.images import LARGEST, opened
 from batchsora.web.answers import desk_of, moved
 from batchsora.web.desk import Desk
 from batchsora.web.launch import Started
@@ -31,14 +30,12 @@ from jobs.ledger import batch_key
 from jobs.policy import PRICE_CEILING
 from jobs.ports.queries import QueryStore
 from jobs.ports.selection import Filter
-from jobs.provider import GenerationRequest, ImageRef
 from jobs.spec import JobSpec
 from jobs.states import JobState
 
 FIELDS: Final = ("orientation", "duration", "image", "campaign")
 """Fields that are options of the command."""
 
-DURATIONS: Final = ("10", "15")
 LATEST: Final = 8
 MOST_SENT: Final = 500
 """Forms that were sent and are remembered, to be followed."""
@@ -72,20 +69,16 @@ class FormError(Exception):
 
 
 def prices(seen: QueryStore) -> dict[str, str]:
-    """Return what each kind costs, by duration and whether there is an image, for people."""
+    """Return what each kind costs for people, by its variant."""
     known = seen.prices()
     found = {}
-    for duration in DURATIONS:
-        for image in (False, True):
-            picture = ImageRef("i", None, None, None, None) if image else None
-            kind = kind_of(GenerationRequest("", "9:16", int(duration), picture)).key
-            price = known.get(kind)
-            words = (
-                f"not known yet: up to {usd(PRICE_CEILING)} is held until the API says it"
-                if price is None
-                else f"{usd(price.last_micros)} ({price.source})"
-            )
-            found[f"{duration}{'+image' if image else ''}"] = words
+    for kind in values.MODEL.kinds:
+        price = known.get(kind.key)
+        found[kind.variant] = (
+            f"not known yet: up to {usd(PRICE_CEILING)} is held until the API says it"
+            if price is None
+            else f"{usd(price.last_micros)} ({price.source})"
+        )
     return found
 
 
@@ -117,7 +110,7 @@ def _shown(request: Request, given: Mapping[str, str], error: FormError | None) 
         once=once_of(request).token(),
         given=given,
         error=error,
-        longest=values.LONGEST_PROMPT,
+        model=values.MODEL,
         runner=desk.runner(),
         **_beside(desk.queries),
     )

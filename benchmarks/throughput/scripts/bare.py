@@ -5,7 +5,7 @@ import asyncio
 import httpx
 from contest import Watch, body, options
 
-from batchsora.runblob.transport import new_transport
+from batchsora.providers.runblob.transport import new_transport
 
 
 async def main(url: str, jobs: int, window: int, poll: float) -> None:

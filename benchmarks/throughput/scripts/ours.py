@@ -10,7 +10,7 @@ from contest import Watch, body, options
 from batchsora.app.run import run_batches
 from batchsora.app.session import Hooks, api_endpoint
 from batchsora.options import RunOptions
-from batchsora.runblob.kinds import kind_of
+from batchsora.providers.registry import kind_of
 from jobs import schema
 from jobs.ending import Reason
 from jobs.provider import GenerationRequest

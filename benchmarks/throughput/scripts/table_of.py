@@ -7,7 +7,7 @@ from pathlib import Path
 
 from contest import body
 
-from batchsora.runblob.kinds import kind_of
+from batchsora.providers.registry import kind_of
 from jobs import schema
 from jobs.provider import GenerationRequest
 

@@ -7,6 +7,6 @@ may be ``NULL`` there. Both are checked: the names whenever a statement is first
 they cost what the driver's own rows cost.
 
 ``accounts`` has the account, budgets, prices and batches, ``attempts`` and ``jobs`` what the engine
-asks of these, ``requests`` what all rows have that say what a job asks for, ``views`` what people
-and the application ask.
+asks of these, ``views`` what people and the application ask. What a job asks for is one field of
+them, a row itself (:class:`jobs.spec.AskedRow`).
 """

@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from ...spec import AskedRow
+
 
 class AttemptRow(NamedTuple):
     """What a transition needs of an attempt, its job and its kind's price.
@@ -95,12 +97,7 @@ class VoidAttempt(NamedTuple):
     state: str
     held_back: str | None
     removed_at: datetime | None
-    fingerprint: str
-    prompt: str
-    orientation: str
-    duration: int
-    image: dict[str, Any] | None
-    callback_url: str | None
+    asked: AskedRow
 
 
 class SurplusAttempt(NamedTuple):

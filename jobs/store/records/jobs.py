@@ -1,7 +1,9 @@
 """Rows of jobs, as the engine asks for them."""
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from ...spec import AskedRow
 
 
 class QueuedJob(NamedTuple):
@@ -10,13 +12,7 @@ class QueuedJob(NamedTuple):
     id: int
     batch_id: int
     key: str
-    fingerprint: str
-    kind: str
-    prompt: str
-    orientation: str
-    duration: int
-    image: dict[str, Any] | None
-    callback_url: str | None
+    asked: AskedRow
     campaign: str | None
     attempt_id: int | None
     overruled_at: datetime | None
@@ -36,29 +32,11 @@ class JobTerms(NamedTuple):
 
 
 class AskedJob(NamedTuple):
-    """A job of a batch, and what it asks for."""
+    """A job of a batch, what it asks for, and when a person overruled what was found about it."""
 
     id: int
     batch_id: int
-    fingerprint: str
-    prompt: str
-    orientation: str
-    duration: int
-    image: dict[str, Any] | None
-    callback_url: str | None
-
-
-class UnclaimedJob(NamedTuple):
-    """A queued job that our own past is asked for, and when a person overruled what it found."""
-
-    id: int
-    batch_id: int
-    fingerprint: str
-    prompt: str
-    orientation: str
-    duration: int
-    image: dict[str, Any] | None
-    callback_url: str | None
+    asked: AskedRow
     overruled_at: datetime | None
 
 
@@ -66,12 +44,7 @@ class ListedJob(NamedTuple):
     """A queued job that is looked for in the account's list."""
 
     id: int
-    fingerprint: str
-    prompt: str
-    orientation: str
-    duration: int
-    image: dict[str, Any] | None
-    callback_url: str | None
+    asked: AskedRow
     held_back: str | None
     held_back_by: str | None
     overruled_at: datetime | None
@@ -81,12 +54,7 @@ class AwaitingJob(NamedTuple):
     """What a job asks for that waits for a generation of the account's list."""
 
     held_back_by: str | None
-    fingerprint: str
-    prompt: str
-    orientation: str
-    duration: int
-    image: dict[str, Any] | None
-    callback_url: str | None
+    asked: AskedRow
 
 
 class TakingJob(NamedTuple):
@@ -95,12 +63,7 @@ class TakingJob(NamedTuple):
     id: int
     batch_id: int
     held_back: str | None
-    fingerprint: str
-    prompt: str
-    orientation: str
-    duration: int
-    image: dict[str, Any] | None
-    callback_url: str | None
+    asked: AskedRow
 
 
 class OwningJob(NamedTuple):
@@ -108,26 +71,8 @@ class OwningJob(NamedTuple):
 
     id: int
     batch_id: int
-    kind: str
     campaign: str | None
-    fingerprint: str
-    prompt: str
-    orientation: str
-    duration: int
-    image: dict[str, Any] | None
-    callback_url: str | None
-
-
-class HandWritten(NamedTuple):
-    """What a job asks for now, and what its manifest asked for where that is something else."""
-
-    fingerprint: str
-    manifest_fingerprint: str | None
-    prompt: str
-    orientation: str
-    duration: int
-    image: dict[str, Any] | None
-    callback_url: str | None
+    asked: AskedRow
 
 
 class WishRow(NamedTuple):
@@ -150,13 +95,7 @@ class LoadedJob(NamedTuple):
     key: str
     key_from_content: bool
     row: int
-    fingerprint: str
-    kind: str
-    prompt: str
-    orientation: str
-    duration: int
-    image: dict[str, Any] | None
-    callback_url: str | None
+    asked: AskedRow
     campaign: str | None
     priority: int
     cells: dict[str, str]
@@ -187,13 +126,7 @@ class FreshJob(NamedTuple):
     key: str
     key_from_content: bool
     row: int
-    fingerprint: str
-    kind: str
-    prompt: str
-    orientation: str
-    duration: int
-    image: dict[str, Any] | None
-    callback_url: str | None
+    asked: AskedRow
     campaign: str | None
     priority: int
     cells: dict[str, str]
@@ -219,12 +152,7 @@ class MovedFailure(NamedTuple):
     key: str
     row: int
     manifest_fingerprint: str | None
-    fingerprint: str
-    prompt: str
-    orientation: str
-    duration: int
-    image: dict[str, Any] | None
-    callback_url: str | None
+    asked: AskedRow
     left: bool
 
 
@@ -240,27 +168,17 @@ class MovedVideo(NamedTuple):
     key: str
     row: int
     manifest_fingerprint: str | None
-    fingerprint: str
-    prompt: str
-    orientation: str
-    duration: int
-    image: dict[str, Any] | None
-    callback_url: str | None
+    asked: AskedRow
     has_video: bool
     absent: bool
 
 
-class KeyHolder(NamedTuple):
-    """The job that has a key, and what it asks for."""
+class ManifestJob(NamedTuple):
+    """A job, what it asks for now, and what its manifest asks for where that is something else."""
 
     id: int
     manifest_fingerprint: str | None
-    fingerprint: str
-    prompt: str
-    orientation: str
-    duration: int
-    image: dict[str, Any] | None
-    callback_url: str | None
+    asked: AskedRow
 
 
 class KeyedState(NamedTuple):

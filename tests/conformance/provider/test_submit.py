@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from support.providers import LATE, Bench, Bought
@@ -206,6 +207,23 @@ def test_a_cancelled_submission_passes_through(bench: Bench) -> None:
 
     with pytest.raises(asyncio.CancelledError):
         bench.run(cancelled, LATE)
+
+
+@pytest.mark.parametrize(
+    ("more", "named"), [({"model": "veo_9"}, "veo_9"), ({"parameters": {"seed": 7}}, "seed")]
+)
+def test_what_a_provider_does_not_know_is_never_left_out(
+    bench: Bench, more: dict[str, Any], named: str
+) -> None:
+    """A video of another model, or without its seed, would be paid for and not what was asked."""
+
+    async def sent(bought: Bought) -> tuple[SubmitOutcome, int, int]:
+        return await bought.submit(**more), bought.asked, bought.made
+
+    outcome, asked, made = bench.run(sent)
+    assert isinstance(outcome, Rejected)
+    assert named in outcome.message
+    assert (asked, made) == (0, 0)
 
 
 def test_the_kind_names_what_the_price_depends_on(bench: Bench) -> None:

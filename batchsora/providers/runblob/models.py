@@ -11,10 +11,10 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from batchsora.runblob import files, phases
-from batchsora.runblob.envelopes import PAGES, erred, is_plain_end, naming, reasons_in
-from batchsora.runblob.reasons import pieces
-from batchsora.runblob.words import clean, printable
+from batchsora.providers.runblob import files, phases
+from batchsora.providers.runblob.envelopes import PAGES, erred, is_plain_end, naming, reasons_in
+from batchsora.providers.runblob.reasons import pieces
+from batchsora.providers.runblob.words import clean, printable
 from jobs.clock import EARLIEST, LATEST
 from jobs.money import LARGEST_USD
 from jobs.states import FailureKind
@@ -162,7 +162,7 @@ class GenerationInfo(_Answer):
         progress_pct: 0 to 100.
         progress_pos_in_queue: while pending.
         error_message: why it failed, in the API's words and codes, cleaned and shortened.
-        failure_kind: what these mean, when it failed (:mod:`batchsora.runblob.failures`).
+        failure_kind: what these mean, when it failed (:mod:`batchsora.providers.runblob.failures`).
     """
 
     generation_id: Id = None

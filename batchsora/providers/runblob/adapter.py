@@ -5,12 +5,19 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
-from batchsora.runblob import errors
-from batchsora.runblob.causes import Cause, cause_of, gist, is_the_rows, names_callback, names_row
-from batchsora.runblob.client import RunBlobClient
-from batchsora.runblob.failures import failure_kind
-from batchsora.runblob.kinds import kind_of
-from batchsora.runblob.models import GenerationInfo, usable_id
+from batchsora.providers.runblob import errors
+from batchsora.providers.runblob.catalog import MODELS
+from batchsora.providers.runblob.causes import (
+    Cause,
+    cause_of,
+    gist,
+    is_the_rows,
+    names_callback,
+    names_row,
+)
+from batchsora.providers.runblob.client import RunBlobClient
+from batchsora.providers.runblob.failures import failure_kind
+from batchsora.providers.runblob.models import GenerationInfo, usable_id
 from jobs.money import Micros, to_micros
 from jobs.provider import (
     About,
@@ -35,8 +42,6 @@ from jobs.provider import (
     WrongAddressError,
 )
 from jobs.states import FailureKind
-
-__all__ = ["RunBlobProvider", "kind_of"]
 
 GATEWAY: Final = frozenset({407, 502, 503, 504, 520, 521, 522, 523, 524})
 """Statuses with which something in front of the API answers: a proxy, a load balancer."""
@@ -71,12 +76,14 @@ class RunBlobProvider:
 
     def kind(self, request: GenerationRequest) -> Kind:
         """Return which price the request has."""
-        return kind_of(request)
+        return MODELS[request.model].kind(request.duration, with_image=request.image is not None)
 
     async def submit(
         self, request: GenerationRequest, idempotency_key: str, may_send: Callable[[], bool]
     ) -> SubmitOutcome:
         """Buy one generation; its image was looked at before ``may_send`` is asked."""
+        if (unknown := unknown_in(request)) is not None:
+            return Rejected(FailureKind.VALIDATION, unknown)
         try:
             made = await self._client.send(
                 request.prompt,
@@ -87,6 +94,8 @@ class RunBlobProvider:
                 idempotency_key,
                 may_send,
                 self._patience,
+                request.model,
+                request.parameters,
             )
         except errors.RunBlobError as error:
             return outcome_of(error, request.prompt, with_image=request.image is not None)
@@ -118,6 +127,14 @@ class RunBlobProvider:
             raise TokenRefusedError(str(error)) from error
         except errors.RunBlobError as error:
             raise read_error_of(error) from error
+
+
+def unknown_in(request: GenerationRequest) -> str | None:
+    """Return what of a request can't be sent as it is, for people; None: all of it can."""
+    if (model := MODELS.get(request.model)) is None:
+        return f"there is no model {request.model!r}, only {', '.join(MODELS)}"
+    unknown = sorted(request.parameters.keys() - model.parameters)
+    return f"the model {model.name} takes no {', '.join(unknown)}" if unknown else None
 
 
 _REFUSALS: Final = (
@@ -157,7 +174,7 @@ def _rejected(error: errors.ValidationError, prompt: str, *, with_image: bool) -
     kind = FailureKind.VALIDATION
     if with_image and isinstance(error, errors.ImageError):
         kind = FailureKind.IMAGE
-    elif error.status == 403:  # noqa: PLR2004 - moderation, see batchsora.runblob.answers
+    elif error.status == 403:  # noqa: PLR2004 - moderation, see batchsora.providers.runblob.answers
         kind = FailureKind.CONTENT
     return Rejected(kind, str(error), about_of(error, prompt), gist(error.details, prompt))
 

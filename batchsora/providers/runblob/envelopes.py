@@ -7,8 +7,8 @@ balance, such an answer would be an end that never was, and an end buys again.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from batchsora.runblob.phases import ENDED_BADLY, FIELDS, meaning
-from batchsora.runblob.reasons import spelled
+from batchsora.providers.runblob.phases import ENDED_BADLY, FIELDS, meaning
+from batchsora.providers.runblob.reasons import spelled
 from jobs.text import folded_id
 
 WRAPPERS: Final = ("data", "generation", "result", "response", "video", "task", "job")

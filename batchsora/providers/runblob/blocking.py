@@ -19,8 +19,8 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import httpx
 
-from batchsora.runblob.client import RunBlobClient, utc_now
-from batchsora.runblob.waiting import Sleep
+from batchsora.providers.runblob.client import RunBlobClient, utc_now
+from batchsora.providers.runblob.waiting import Sleep
 
 P = ParamSpec("P")
 R = TypeVar("R")

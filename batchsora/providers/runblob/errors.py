@@ -26,8 +26,8 @@ look at the account's generations before paying again. Nothing here ever contain
 
 from collections.abc import Sequence
 
-from batchsora.runblob.failures import failure_kind
-from batchsora.runblob.models import GenerationInfo
+from batchsora.providers.runblob.failures import failure_kind
+from batchsora.providers.runblob.models import GenerationInfo
 
 
 class RunBlobError(Exception):

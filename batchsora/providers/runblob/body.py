@@ -19,7 +19,7 @@ from typing import Final
 import httpx
 
 from batchsora.fetch.beside import beside
-from batchsora.runblob.images import ImageSource, Picture, opened
+from batchsora.providers.runblob.images import ImageSource, Picture, opened
 
 PIECE: Final = 64 * 1024
 """Bytes that are written at a time."""

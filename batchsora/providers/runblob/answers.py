@@ -15,8 +15,8 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any, Final
 
-from batchsora.runblob.causes import Cause, cause_of, names_row, quotes
-from batchsora.runblob.errors import (
+from batchsora.providers.runblob.causes import Cause, cause_of, names_row, quotes
+from batchsora.providers.runblob.errors import (
     AccountError,
     BadTokenError,
     ForbiddenError,
@@ -31,7 +31,7 @@ from batchsora.runblob.errors import (
     ValidationError,
     WrongAddressError,
 )
-from batchsora.runblob.words import LONGEST, clean
+from batchsora.providers.runblob.words import LONGEST, clean
 from jobs.clock import EARLIEST, LATEST
 
 LONGEST_RETRY_AFTER: Final = 3600.0

@@ -8,36 +8,38 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 from urllib.parse import quote
 
 import httpx
 
-from batchsora.runblob import models
-from batchsora.runblob.access import BASE_URL, is_local, usable_address, usable_token
-from batchsora.runblob.answers import Call
-from batchsora.runblob.body import Body, encoded, fields_of, with_image
-from batchsora.runblob.errors import (
+from batchsora.providers.runblob import models
+from batchsora.providers.runblob.access import BASE_URL, is_local, usable_address, usable_token
+from batchsora.providers.runblob.answers import Call
+from batchsora.providers.runblob.body import Body, encoded, fields_of, with_image
+from batchsora.providers.runblob.catalog import SORA
+from batchsora.providers.runblob.errors import (
     ImageError,
     UnreachableError,
     WithheldError,
     WrongAddressError,
 )
-from batchsora.runblob.exchange import LARGEST_ANSWER
-from batchsora.runblob.images import ImageSource, size_of
-from batchsora.runblob.models import GenerationCreated, GenerationInfo, usable_id
-from batchsora.runblob.paging import every_generation
-from batchsora.runblob.room import Room
-from batchsora.runblob.saving import Progress, save_video
-from batchsora.runblob.transport import new_transport
-from batchsora.runblob.waiting import Sleep, Watcher, wait_until_finished
-from batchsora.runblob.wire import Wire
-from batchsora.runblob.words import clean
+from batchsora.providers.runblob.exchange import LARGEST_ANSWER
+from batchsora.providers.runblob.images import ImageSource, size_of
+from batchsora.providers.runblob.models import GenerationCreated, GenerationInfo, usable_id
+from batchsora.providers.runblob.paging import every_generation
+from batchsora.providers.runblob.room import Room
+from batchsora.providers.runblob.saving import Progress, save_video
+from batchsora.providers.runblob.transport import new_transport
+from batchsora.providers.runblob.waiting import Sleep, Watcher, wait_until_finished
+from batchsora.providers.runblob.wire import Wire
+from batchsora.providers.runblob.words import clean
+from jobs.provider import Parameter
 
 __all__ = ["BASE_URL", "LARGEST_ANSWER", "RunBlobClient"]
 
@@ -137,7 +139,7 @@ class RunBlobClient:
 
         Raises:
             InDoubtError: the video may have been bought; look before you pay again.
-            RunBlobError: it was not; see :mod:`batchsora.runblob.errors`.
+            RunBlobError: it was not; see :mod:`batchsora.providers.runblob.errors`.
         """
         return await self.send(prompt, orientation, duration, image, callback_url, idempotency_key)
 
@@ -154,7 +156,7 @@ class RunBlobClient:
 
         Raises:
             InDoubtError: the video may have been bought; look before you pay again.
-            RunBlobError: it was not; see :mod:`batchsora.runblob.errors`.
+            RunBlobError: it was not; see :mod:`batchsora.providers.runblob.errors`.
         """
         if not image:
             raise ImageError("there is no image to start from")
@@ -172,6 +174,8 @@ class RunBlobClient:
         idempotency_key: str | None,
         may_send: Callable[[], bool] = _always,
         patience: float | None = None,
+        model: str = SORA.name,
+        parameters: Mapping[str, Parameter] = MappingProxyType({}),
     ) -> GenerationCreated:
         """Buy one video as :meth:`generate`, unless it becomes too late for it.
 
@@ -185,16 +189,18 @@ class RunBlobClient:
             may_send: asked once, when the connection stands and the request is about to be written;
                 False sends nothing.
             patience: seconds to wait at most until other images are gone; None waits for ever.
+            model: which one is bought.
+            parameters: of it, sent along as they are.
 
         Raises:
             WithheldError: ``may_send`` said no, or the patience was over.
             InDoubtError: as for :meth:`generate`, like all the others.
         """
-        fields = fields_of(prompt, orientation, duration, callback_url)
+        fields = {**fields_of(prompt, orientation, duration, callback_url), **parameters}
         place = self._room.place(size_of(image))
         if image is None:
             whole = Body(encoded(fields))
-            return await self._wire.buy(whole, idempotency_key, may_send, place, prompt)
+            return await self._wire.buy(whole, idempotency_key, may_send, place, prompt, model)
         async with contextlib.AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(patience):
@@ -202,7 +208,7 @@ class RunBlobClient:
             except TimeoutError:
                 raise WithheldError("held back: other images were on their way") from None
             body = await stack.enter_async_context(with_image(fields, image))
-            return await self._wire.buy(body, idempotency_key, may_send, place, prompt)
+            return await self._wire.buy(body, idempotency_key, may_send, place, prompt, model)
 
     async def status(self, generation_id: str) -> GenerationInfo:
         """Look one generation up.
@@ -210,7 +216,7 @@ class RunBlobClient:
         Raises:
             NotFoundError: the account has none of this id.
             ValueError: this can't be an id.
-            RunBlobError: see :mod:`batchsora.runblob.errors`.
+            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
         """
         if usable_id(generation_id) is None:
             raise ValueError(f"not an id of a generation: {clean(generation_id, longest=60)!r}")
@@ -231,7 +237,7 @@ class RunBlobClient:
             offset: how many to leave out.
 
         Raises:
-            RunBlobError: see :mod:`batchsora.runblob.errors`.
+            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
         """
         document = await self._wire.read(
             "/v1/sora/generations", Call.READ, {"limit": limit, "offset": offset}
@@ -250,7 +256,7 @@ class RunBlobClient:
             page_size: how many are read at a time: 1 to 100.
 
         Raises:
-            RunBlobError: see :mod:`batchsora.runblob.errors`.
+            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
         """
         return every_generation(self.list_generations, page_size)
 
@@ -274,7 +280,7 @@ class RunBlobClient:
             StillRunningError: the time is over. The generation goes on; call this again.
             NotFoundError: the account has none of this id.
             ValueError: this can't be an id, an interval or a timeout.
-            RunBlobError: see :mod:`batchsora.runblob.errors`.
+            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
         """
         return await wait_until_finished(
             generation_id,
@@ -313,7 +319,7 @@ class RunBlobClient:
             StillRunningError: the generation is not finished.
             GenerationFailedError: it failed.
             OSError: the file can't be written.
-            RunBlobError: see :mod:`batchsora.runblob.errors`.
+            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
         """
         return await save_video(
             video,
@@ -330,7 +336,7 @@ class RunBlobClient:
         """Read the account's money in USD; less than zero counts as zero.
 
         Raises:
-            RunBlobError: see :mod:`batchsora.runblob.errors`.
+            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
         """
         document = await self._wire.read("/v1/data/balance", Call.READ)
         found = models.balance(document)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final
 
-from batchsora.runblob.models import GenerationInfo
+from batchsora.providers.runblob.models import GenerationInfo
 
 ReadPage = Callable[[int, int], Awaitable[Sequence[GenerationInfo]]]
 """From a limit and an offset to a page."""

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from batchsora.runblob.failures import failure_kind
-from batchsora.runblob.files import video_address
-from batchsora.runblob.reasons import spelled
-from batchsora.runblob.words import clean
+from batchsora.providers.runblob.failures import failure_kind
+from batchsora.providers.runblob.files import video_address
+from batchsora.providers.runblob.reasons import spelled
+from batchsora.providers.runblob.words import clean
 from jobs.states import FailureKind
 
 FIELDS: Final = ("status", "state", "task_status")

@@ -4,14 +4,14 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from batchsora.runblob.errors import (
+from batchsora.providers.runblob.errors import (
     GenerationFailedError,
     RateLimitedError,
     ServerError,
     StillRunningError,
     UnreachableError,
 )
-from batchsora.runblob.models import GenerationInfo
+from batchsora.providers.runblob.models import GenerationInfo
 
 Look = Callable[[str], Awaitable[GenerationInfo]]
 """From an id to the generation as it is now."""

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import httpx
 
-from batchsora.runblob.answers import Answer, parsed
-from batchsora.runblob.words import clean
+from batchsora.providers.runblob.answers import Answer, parsed
+from batchsora.providers.runblob.words import clean
 
 LARGEST_ANSWER: Final = 8 * 1024**2
 """Bytes of an answer's decoded body; a page of a hundred generations has less than 3 MB."""

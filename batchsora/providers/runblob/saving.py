@@ -15,14 +15,14 @@ import httpx
 
 from batchsora.fetch import FetchError, fetch_video
 from batchsora.names import safe_name
-from batchsora.runblob.errors import (
+from batchsora.providers.runblob.errors import (
     DownloadError,
     GenerationFailedError,
     RunBlobError,
     StillRunningError,
 )
-from batchsora.runblob.models import GenerationInfo
-from batchsora.runblob.waiting import Look, Sleep
+from batchsora.providers.runblob.models import GenerationInfo
+from batchsora.providers.runblob.waiting import Look, Sleep
 
 Progress = Callable[[int, int | None], object]
 """Told the bytes that are here, and those of the whole file, None while nobody knows."""

@@ -18,7 +18,7 @@ unknown    everything else: another language, a code of nobody knows what, or no
 import re
 from typing import Final
 
-from batchsora.runblob.reasons import Piece, said, spelled
+from batchsora.providers.runblob.reasons import Piece, said, spelled
 from jobs.states import FailureKind
 from jobs.text import normalized
 

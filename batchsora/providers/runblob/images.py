@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from batchsora.picture_kinds import HEAD, kind_of
-from batchsora.runblob.errors import ImageError
-from batchsora.runblob.words import clean
+from batchsora.providers.runblob.catalog import SORA
+from batchsora.providers.runblob.errors import ImageError
+from batchsora.providers.runblob.words import clean
 from jobs.provider import ImageRef
 
-LARGEST: Final = 10 * 1024**2
-"""Bytes of a decoded image (docs/design.md)."""
+LARGEST: Final = SORA.largest_image
+"""Bytes of a decoded image."""
 
 ImageSource = ImageRef | Path | bytes | str
 """An engine's image, a file, a picture's bytes; as text a web address, a data URI or a path."""

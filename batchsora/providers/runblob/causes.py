@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Final
 
-from batchsora.runblob.quoting import (
+from batchsora.providers.runblob.quoting import (
     says_again,
     spread,
     unquoted,

@@ -11,7 +11,8 @@ failures are not translated at all. Here every way to break is an ``httpx.Transp
 ``httpx.ReadError``       anything else: dropped, reset, truncated, not HTTP
 ========================  ======================================================================
 
-Whether a POST has left is *not* read from these: :class:`batchsora.runblob.body.OnceBody` knows.
+Whether a POST has left is *not* read from these: it is known to
+:class:`batchsora.providers.runblob.body.OnceBody`.
 """
 
 import base64

@@ -60,7 +60,7 @@ _JUDGED: Final = re.compile(r"moderat|flagged|block|reject|refus|censor|denied|b
 """With these in its name a time or an address says that it was judged: ``rejected_at``."""
 
 _STATES: Final = frozenset({"status", "state", "taskstatus"})
-"""Of the generation itself they are read elsewhere (:mod:`batchsora.runblob.phases`)."""
+"""Of the generation itself they are read elsewhere (:mod:`batchsora.providers.runblob.phases`)."""
 
 _FAILED: Final = re.compile(r"(?:(?:task|job) )?(?:stat\w+ )?(?:fail|err)\w*")
 """What a state says that we know anyhow."""

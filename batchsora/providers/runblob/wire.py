@@ -12,19 +12,19 @@ from typing import Any, Final
 
 import httpx
 
-from batchsora.runblob import models
-from batchsora.runblob.answers import Answer, Call, error_of, http_date, succeeded
-from batchsora.runblob.body import Body, OnceBody
-from batchsora.runblob.errors import (
+from batchsora.providers.runblob import models
+from batchsora.providers.runblob.answers import Answer, Call, error_of, http_date, succeeded
+from batchsora.providers.runblob.body import Body, OnceBody
+from batchsora.providers.runblob.errors import (
     InDoubtError,
     UnreachableError,
     WithheldError,
     WrongAddressError,
 )
-from batchsora.runblob.exchange import document_of, exchange
-from batchsora.runblob.models import GenerationCreated
-from batchsora.runblob.room import Place
-from batchsora.runblob.transport import USER_AGENT
+from batchsora.providers.runblob.exchange import document_of, exchange
+from batchsora.providers.runblob.models import GenerationCreated
+from batchsora.providers.runblob.room import Place
+from batchsora.providers.runblob.transport import USER_AGENT
 
 SLOWEST_UPLOAD: Final = 64 * 1024
 """Bytes a second; an upload gets so much time in addition to the timeout. A slower one is given up
@@ -61,7 +61,6 @@ class Wire:
     ) -> None:
         self._token = token
         self._base_url = base_url
-        self._generate = httpx.URL(f"{base_url}/v1/sora/generate")
         self._timeout = timeout
         self._transport = transport
         self._now = now
@@ -80,7 +79,7 @@ class Wire:
         """GET a document.
 
         Raises:
-            RunBlobError: see :mod:`batchsora.runblob.errors`.
+            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
         """
         url = f"{self._base_url}{path}"
         request = httpx.Request("GET", url, params=query, headers=self._headers)
@@ -103,7 +102,8 @@ class Wire:
         idempotency_key: str | None,
         may_send: Callable[[], bool],
         place: Place,
-        prompt: str = "",
+        prompt: str,
+        model: str,
     ) -> GenerationCreated:
         """POST a body, once.
 
@@ -114,11 +114,12 @@ class Wire:
                 False sends nothing.
             place: of its image, given back as soon as all of it is written.
             prompt: what it asks for, which the API's words may quote.
+            model: whose path it goes to.
 
         Raises:
             WithheldError: ``may_send`` said no.
             InDoubtError: the video may have been bought.
-            RunBlobError: it was not; see :mod:`batchsora.runblob.errors`.
+            RunBlobError: it was not; see :mod:`batchsora.providers.runblob.errors`.
         """
         seconds = self._timeout + body.size / SLOWEST_UPLOAD
         limit = asyncio.timeout(seconds)
@@ -134,7 +135,12 @@ class Wire:
         if idempotency_key is not None:
             headers["X-Idempotency-Key"] = idempotency_key
         answer = await self._sent(
-            httpx.Request("POST", self._generate, headers=self._headers | headers, stream=once),
+            httpx.Request(
+                "POST",
+                f"{self._base_url}/v1/{model}/generate",
+                headers=self._headers | headers,
+                stream=once,
+            ),
             seconds,
             limit,
         )

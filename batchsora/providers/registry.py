@@ -1,0 +1,82 @@
+"""The providers that videos can be bought of: one entry each, and the one place that opens them."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from batchsora.providers.model import Model
+from batchsora.providers.runblob import catalog
+from jobs.money import Micros
+from jobs.provider import FIRST_MODEL, GenerationRequest, Kind, Provider
+
+if TYPE_CHECKING:
+    from batchsora.providers.runblob.client import RunBlobClient
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A provider.
+
+    Attributes:
+        name: as the keys of kinds begin (:attr:`jobs.provider.Kind.key`).
+        models: what can be bought there, by name.
+        opened: opens it; takes the token, the API's address, and the seconds a call may last.
+    """
+
+    name: str
+    models: Mapping[str, Model]
+    opened: Callable[[str, str, float], AbstractAsyncContextManager[Provider]]
+
+
+def runblob_client(token: str, base_url: str, timeout: float) -> "RunBlobClient":
+    """Make a client of RunBlob, which its caller opens and closes."""
+    from batchsora.providers.runblob.client import RunBlobClient  # noqa: PLC0415 - HTTP: only who asks pays
+
+    return RunBlobClient(token, base_url=base_url, timeout=timeout)
+
+
+@asynccontextmanager
+async def _runblob(token: str, base_url: str, seconds: float) -> AsyncIterator[Provider]:
+    from batchsora.providers.runblob.adapter import RunBlobProvider  # noqa: PLC0415 - as above
+
+    async with runblob_client(token, base_url, seconds) as client:
+        yield RunBlobProvider(client)
+
+
+RUNBLOB: Final = Entry("runblob", catalog.MODELS, _runblob)
+PROVIDERS: Final[Mapping[str, Entry]] = {one.name: one for one in (RUNBLOB,)}
+
+MODELS: Final[Mapping[str, Model]] = {
+    name: model for one in PROVIDERS.values() for name, model in one.models.items()
+}
+DEFAULT_MODEL: Final = MODELS[FIRST_MODEL]
+ANNOUNCED: Final[Mapping[str, Micros]] = {
+    kind.key: model.prices[kind.variant]
+    for model in MODELS.values()
+    for kind in model.kinds
+    if kind.variant in model.prices
+}
+"""The prices that are known before anything is bought, in micros, by the keys of kinds."""
+
+
+def kind_of(request: GenerationRequest) -> Kind:
+    """Return which price a request has."""
+    return MODELS[request.model].kind(request.duration, with_image=request.image is not None)
+
+
+def open_provider(
+    token: str, base_url: str, timeout: float, name: str = RUNBLOB.name
+) -> AbstractAsyncContextManager[Provider]:
+    """Open a provider for an account; its connections are closed with the context.
+
+    Args:
+        token: of the account; sent to that address alone.
+        base_url: of the API.
+        timeout: seconds that one call may last.
+        name: which one, of :data:`PROVIDERS`.
+
+    Raises:
+        ValueError: token or address can't be one.
+    """
+    return PROVIDERS[name].opened(token, base_url, timeout)
