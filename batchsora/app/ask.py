@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from batchsora.app.session import Endpoint
+from batchsora.app.endpoints import Endpoint
 from batchsora.providers.registry import open_provider
 from jobs.money import Micros
 from jobs.provider import Provider

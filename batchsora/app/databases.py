@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from batchsora.app.endpoints import SANDBOX_ORIGIN
 from batchsora.app.sealing import own_sealer
-from batchsora.app.session import SANDBOX_ORIGIN
 from batchsora.providers.registry import ANNOUNCED
 from batchsora.settings import SettingsError
 from jobs import schema

@@ -10,11 +10,11 @@ from types import SimpleNamespace
 from typing import Final
 
 from batchsora.app.doctor import Check, fine, warn, wrong
+from batchsora.app.endpoints import SANDBOX_ORIGIN
 from batchsora.app.exits import Exit
 from batchsora.app.known import is_own
 from batchsora.app.moved import other_host
 from batchsora.app.sealing import kept_sealer
-from batchsora.app.session import SANDBOX_ORIGIN
 from batchsora.peek import peek
 from batchsora.settings import Settings, Token
 from jobs import schema

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, Protocol
 from tqdm import tqdm
 
 from batchsora.app.ask import ask
+from batchsora.app.endpoints import Endpoint
 from batchsora.app.progress import PATIENCE
-from batchsora.app.session import Endpoint
 from batchsora.app.wording import BUY_THEM, SHOWN, paid_before, wait_or_take
 from jobs.clock import Clock
 from jobs.earlier import EarlierWork, find_earlier, hold_back, take_over

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from batchsora.app.endpoints import Endpoint
 from batchsora.app.known import names_own_files
 from batchsora.app.run import file_client
-from batchsora.app.session import Endpoint, Hooks
+from batchsora.app.session import Hooks
 from batchsora.download import Downloader, DownloadPolicy, DownloadReport
 from batchsora.providers.registry import open_provider
 from jobs.store import Store

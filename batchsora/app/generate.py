@@ -9,11 +9,12 @@ from pathlib import Path
 
 from batchsora.app import held, wording
 from batchsora.app.databases import existing_store, working_store
+from batchsora.app.endpoints import Endpoint
 from batchsora.app.exits import Exit
 from batchsora.app.handover import hand_single
 from batchsora.app.loading import ADHOC, Caps, terms_notes, terms_of
 from batchsora.app.progress import ENDS, statuses
-from batchsora.app.session import Endpoint, Hooks, endpoint
+from batchsora.app.session import Hooks, endpoint
 from batchsora.app.start import Teller
 from batchsora.app.waiting import Done, conclude, find, finish, is_left, over, serve
 from batchsora.manifest.columns import understand

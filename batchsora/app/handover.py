@@ -12,8 +12,8 @@ from typing import Final
 
 from batchsora.app import wording
 from batchsora.app.earlier import Asker, OnExisting, settle_earlier
+from batchsora.app.endpoints import Endpoint
 from batchsora.app.progress import statuses
-from batchsora.app.session import Endpoint
 from batchsora.settings import Settings
 from jobs.clock import Clock
 from jobs.lock import current_runner, is_held, lasting_runner

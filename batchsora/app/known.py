@@ -4,8 +4,8 @@ import os
 from contextlib import suppress
 from typing import Any
 
+from batchsora.app.endpoints import SANDBOX_ORIGIN
 from batchsora.app.sealing import kept_sealer
-from batchsora.app.session import SANDBOX_ORIGIN
 from batchsora.settings import Settings, SettingsError, find_token
 from jobs.binding import token_matches
 from jobs.runner import Owner

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from batchsora.app.earlier import Asker
+from batchsora.app.endpoints import SANDBOX_ORIGIN
 from batchsora.app.known import is_own
 from batchsora.app.sealing import own_sealer
-from batchsora.app.session import SANDBOX_ORIGIN
 from jobs.errors import DatabaseUnusableError
 from jobs.host import is_same_host, this_host
 from jobs.runner import Owner

@@ -8,9 +8,10 @@ from typing import Any
 from batchsora.app.ask import TIMEOUT
 from batchsora.app.databases import working_store
 from batchsora.app.earlier import OnExisting, settle_earlier
+from batchsora.app.endpoints import Endpoint
 from batchsora.app.from_options import run_policy
 from batchsora.app.known import is_known
-from batchsora.app.session import Endpoint, Hooks, endpoint
+from batchsora.app.session import Hooks, endpoint
 from batchsora.app.start import Teller
 from batchsora.options import RunOptions
 from batchsora.providers.registry import open_provider

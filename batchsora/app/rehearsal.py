@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from batchsora.app.callbacks import webhook_secret
-from batchsora.app.session import SANDBOX_ORIGIN, Endpoint
+from batchsora.app.endpoints import SANDBOX_ORIGIN, Endpoint
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.journal import JournalError
 from batchsora.sandbox.server import SandboxServer, serve

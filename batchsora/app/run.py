@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import httpx
 
+from batchsora.app.endpoints import Endpoint
 from batchsora.app.from_options import USUAL, RunFacts, download_policy, run_policy
 from batchsora.app.known import is_known, names_own_files
 from batchsora.app.progress import (
@@ -21,7 +22,7 @@ from batchsora.app.progress import (
     batches_news,
     statuses,
 )
-from batchsora.app.session import Endpoint, Hooks, Switch
+from batchsora.app.session import Hooks, Switch
 from batchsora.download import Downloader, DownloadReport
 from batchsora.options import RunOptions
 from batchsora.providers.registry import open_provider

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Final
 from urllib.parse import urlsplit
 
+from batchsora.app.endpoints import Endpoint
 from batchsora.settings import (
     TOKEN_VARIABLE,
     Settings,
@@ -21,35 +21,8 @@ from batchsora.settings import (
 from jobs.clock import Clock, SystemClock
 from jobs.context import nothing
 from jobs.ports.seen import BatchStatus
-from jobs.runner import Owner
 
 log = logging.getLogger(__name__)
-
-SANDBOX_ORIGIN: Final = "sandbox"
-"""What a rehearsal's database is bound to: no address, so that it is nobody else's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where to buy, and with what.
-
-    Attributes:
-        base_url: of the API.
-        token: sent to that origin alone; kept out of every repr.
-        origin: what the database is bound to.
-        private_files: whether files may come from loopback and private addresses.
-    """
-
-    base_url: str
-    token: str = field(repr=False)
-    origin: str = ""
-    private_files: bool = False
-
-    @property
-    def owner(self) -> Owner:
-        """Say whose generations these are."""
-        return Owner(self.origin, self.token)
-
 
 Observer = Callable[[Sequence[BatchStatus]], None]
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from batchsora.app.databases import existing_store, working_store
+from batchsora.app.endpoints import Endpoint
 from batchsora.app.exits import Exit, exit_of_jobs
 from batchsora.app.files import fetch_files
 from batchsora.app.from_options import RunFacts, download_policy
@@ -13,7 +14,7 @@ from batchsora.app.known import owner_of
 from batchsora.app.moved import settle_place
 from batchsora.app.progress import ENDS, Progress, jobs_look
 from batchsora.app.run import RunResult, Until, changes, run_batches
-from batchsora.app.session import Endpoint, Hooks, endpoint
+from batchsora.app.session import Hooks, endpoint
 from batchsora.app.start import Teller
 from batchsora.options import RunOptions
 from batchsora.settings import Settings

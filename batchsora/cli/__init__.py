@@ -13,8 +13,9 @@ import click
 
 from batchsora._version import __version__
 from batchsora.cli import failures
-from batchsora.cli.common import Cli, global_options
+from batchsora.cli.common import Cli
 from batchsora.cli.environment import PREFIX, name_as_typed
+from batchsora.cli.global_options import global_options
 from batchsora.cli.streams import standard_streams
 
 COMMANDS = (

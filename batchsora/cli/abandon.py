@@ -2,8 +2,9 @@
 
 import click
 
-from batchsora.cli.common import Cli, global_options
+from batchsora.cli.common import Cli
 from batchsora.cli.completing import jobs
+from batchsora.cli.global_options import global_options
 from batchsora.cli.picking import batch_option, yes_option
 
 

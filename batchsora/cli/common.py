@@ -1,20 +1,17 @@
-"""What commands share: the global options, saying things to people, and JSON for scripts."""
+"""What commands share: one invocation, saying things to people, and JSON for scripts."""
 
-import functools
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 from click.core import ParameterSource
 
 from batchsora.cli.colours import painted, wanted
-from batchsora.cli.configured import GLOBAL_KEYS, check_found
-from batchsora.cli.flags import add
+from batchsora.cli.configured import GLOBAL_KEYS
 from batchsora.cli.text import Painted, clean, folded, printable_json
-from batchsora.cli.undecoded import decode
 from batchsora.option_kinds import options_of
 from batchsora.options import GlobalOptions
 
@@ -24,8 +21,6 @@ if TYPE_CHECKING:
     from batchsora.app.session import Hooks
     from batchsora.config import Configuration
     from batchsora.settings import Settings
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 GLOBALS: Final = tuple(options_of(GlobalOptions))
 WITHOUT_CONFIGURATION: Final = ("init", "doctor", "completion")
@@ -273,41 +268,3 @@ def _note(text: str, *, error: bool = False, bug: BaseException | None = None) -
     if text and log.hasHandlers():
         level = logging.ERROR if error else logging.INFO
         log.log(level, "%s", text, exc_info=bug, extra={SAID: True})
-
-
-def _expect_json(context: click.Context, _: click.Parameter, value: bool) -> bool:  # noqa: FBT001 - click's own
-    """Take ``--json`` before anything else on the line can be wrong."""
-    context.ensure_object(Cli).take("json", value, context.get_parameter_source("json"))
-    return value
-
-
-def _configure(context: click.Context, _: click.Parameter, value: str | None) -> str | None:
-    context.ensure_object(Cli).configure(context, value)
-    return value
-
-
-def global_options(function: F) -> F:
-    """Add the options that every command takes, before or after its name."""
-
-    @functools.wraps(function)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        context = click.get_current_context()
-        decode(context)
-        kwargs |= {name: context.params[name] for name in kwargs if name in context.params}
-        cli = context.ensure_object(Cli)
-        for name in GLOBALS:
-            cli.take(name, kwargs.pop(name), context.get_parameter_source(name))
-        cli.start()
-        check_found(cli.configuration, context)
-        return function(*args, **kwargs)
-
-    command: Any = wrapper
-    for known in reversed([*options_of(GlobalOptions).values()]):
-        command = add(known, **_MORE.get(known.name, {}))(command)
-    return command  # type: ignore[no-any-return]
-
-
-_MORE: Final[Mapping[str, Mapping[str, Any]]] = {
-    "config": {"is_eager": True, "callback": _configure},
-    "json": {"is_eager": True, "callback": _expect_json},
-}

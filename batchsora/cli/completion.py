@@ -3,7 +3,8 @@
 import click
 from click.shell_completion import get_completion_class
 
-from batchsora.cli.common import Cli, global_options
+from batchsora.cli.common import Cli
+from batchsora.cli.global_options import global_options
 from batchsora.cli.text import Painted
 
 

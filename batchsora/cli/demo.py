@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from batchsora.cli.common import Cli, global_options
+from batchsora.cli.common import Cli
+from batchsora.cli.global_options import global_options
 
 
 @click.command("demo", short_help="The whole way once, on this machine, without money.")

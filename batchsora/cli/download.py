@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchsora.cli.common import Cli, global_options
+from batchsora.cli.common import Cli
 from batchsora.cli.completing import jobs
 from batchsora.cli.flags import options
+from batchsora.cli.global_options import global_options
 from batchsora.options import RunOptions
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from batchsora.cli.completing import batches
 from batchsora.cli.undecoded import decode
 from batchsora.option_kinds import Group, Kind, Option, options_of
 
@@ -164,8 +165,6 @@ def add(option: Option, **more: Any) -> Callable[[F], F]:
         if option.check is not None:
             known["callback"] = functools.partial(_checked, option.check)
         if option.completes:
-            from batchsora.cli.completing import batches  # which needs the global options
-
             known["shell_complete"] = batches
     return click.option(*names, cls=Flag, group=group, **(known | more))
 

@@ -4,7 +4,8 @@ import shutil
 
 import click
 
-from batchsora.cli.common import Cli, global_options
+from batchsora.cli.common import Cli
+from batchsora.cli.global_options import global_options
 
 
 @click.command("generations", short_help="The account's generations, newest first, or one.")

@@ -6,7 +6,8 @@ import sys
 import click
 
 from batchsora.cli.colours import IN_JOBS
-from batchsora.cli.common import Cli, global_options
+from batchsora.cli.common import Cli
+from batchsora.cli.global_options import global_options
 from batchsora.cli.picking import STATES, batch_option, campaign_option, kind_option, search_option
 
 SORTS = ("row", "state", "price", "submitted", "completed", "attempts")

@@ -4,7 +4,8 @@ import sys
 
 import click
 
-from batchsora.cli.common import Cli, global_options
+from batchsora.cli.common import Cli
+from batchsora.cli.global_options import global_options
 
 
 @click.command("login", short_help="Keep your token in the system keyring, or in a file.")

@@ -2,7 +2,8 @@
 
 import click
 
-from batchsora.cli.common import Cli, global_options
+from batchsora.cli.common import Cli
+from batchsora.cli.global_options import global_options
 
 
 @click.command("logout", short_help="Remove the token that login kept.")

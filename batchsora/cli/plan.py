@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchsora.cli.common import Cli, global_options
+from batchsora.cli.common import Cli
 from batchsora.cli.flags import Grouped, options
+from batchsora.cli.global_options import global_options
 from batchsora.cli.text import Painted
 from batchsora.options import ReadingOptions, RunOptions
 

@@ -2,8 +2,9 @@
 
 import click
 
-from batchsora.cli.common import Cli, global_options
+from batchsora.cli.common import Cli
 from batchsora.cli.flags import options
+from batchsora.cli.global_options import global_options
 from batchsora.options import RunOptions
 
 

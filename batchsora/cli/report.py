@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from batchsora.cli.common import Cli, global_options
+from batchsora.cli.common import Cli
 from batchsora.cli.completing import batches
+from batchsora.cli.global_options import global_options
 
 
 @click.command("report", short_help="Write one web page with figures, plots and pictures.")

@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import click
 
-from batchsora.cli.common import Cli, global_options
+from batchsora.cli.common import Cli
 from batchsora.cli.completing import jobs
 from batchsora.cli.flags import options
+from batchsora.cli.global_options import global_options
 from batchsora.options import RunOptions
 
 

@@ -2,8 +2,9 @@
 
 import click
 
-from batchsora.cli.common import Cli, global_options
+from batchsora.cli.common import Cli
 from batchsora.cli.completing import batches
+from batchsora.cli.global_options import global_options
 
 
 @click.command("resume", short_help="Let a paused batch go on.")

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from batchsora.cli.common import Cli, global_options
+from batchsora.cli.common import Cli
+from batchsora.cli.global_options import global_options
 
 
 @click.command("sandbox", short_help="Serve the API on this machine, to rehearse on.")

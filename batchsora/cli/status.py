@@ -3,8 +3,9 @@
 import click
 
 from batchsora.cli.colours import IN_STATUS
-from batchsora.cli.common import Cli, global_options
+from batchsora.cli.common import Cli
 from batchsora.cli.completing import batches
+from batchsora.cli.global_options import global_options
 
 
 @click.command("status", short_help="Where batches stand, and what they wait for.")

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import click
 
-from batchsora.cli.common import Cli, global_options
+from batchsora.cli.common import Cli
 from batchsora.cli.flags import options
+from batchsora.cli.global_options import global_options
 from batchsora.cli.picking import jobs_argument
 from batchsora.options import RunOptions
 

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batchsora.cli.common import Cli, global_options
+from batchsora.cli.common import Cli
 from batchsora.cli.flags import options, read
+from batchsora.cli.global_options import global_options
 from batchsora.options import RunOptions
 
 if TYPE_CHECKING:

@@ -1,0 +1,31 @@
+"""Where to buy, and with what."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from jobs.runner import Owner
+
+SANDBOX_ORIGIN: Final = "sandbox"
+"""What a rehearsal's database is bound to: no address, so that it is nobody else's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to buy, and with what.
+
+    Attributes:
+        base_url: of the API.
+        token: sent to that origin alone; kept out of every repr.
+        origin: what the database is bound to.
+        private_files: whether files may come from loopback and private addresses.
+    """
+
+    base_url: str
+    token: str = field(repr=False)
+    origin: str = ""
+    private_files: bool = False
+
+    @property
+    def owner(self) -> Owner:
+        """Say whose generations these are."""
+        return Owner(self.origin, self.token)
