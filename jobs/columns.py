@@ -67,8 +67,11 @@ def text_column(*, required: bool = False) -> Any:
     return Field(default=None, sa_column=Column(Text, nullable=not required))
 
 
-def json_column() -> Any:
-    """Declare a document that may be absent."""
+def json_column(*, added: bool = False) -> Any:
+    """Declare a document that may be absent; an added object is empty in rows of before."""
+    if added:
+        made = Column(JSON, nullable=False, server_default="{}")
+        return Field(default_factory=dict, sa_column=made)
     return Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
 
 

@@ -232,9 +232,7 @@ class Job(Base, table=True):
     duration: int
     image: dict[str, Any] | None = json_column()
     callback_url: str | None = text_column()
-    parameters: dict[str, Any] = Field(
-        sa_column=Column(JSON, nullable=False, server_default="{}"), default_factory=dict
-    )
+    parameters: dict[str, Any] = json_column(added=True)
     campaign: str | None = text_column()
     priority: int = 0
     in_manifest: bool = True
