@@ -72,7 +72,7 @@ _UNDER_WAY = Prepared(
 )
 _POSTPONE = Prepared(
     update(ATTEMPT)
-    .where(ATTEMPT.c.id == bindparam("attempt"))
+    .where(ATTEMPT.c.id == bindparam("attempt"), ACCEPTED)
     .values(next_look_at=bindparam("next_look"))
 )
 _UNANNOUNCED = (
@@ -143,7 +143,7 @@ def newer(connection: Connection, attempt_ids: Sequence[int]) -> tuple[dict[int,
     Returns:
         The counts by attempt, and how many submissions are under way.
     """
-    found = _NEWEST.column(connection, oldest=min(attempt_ids))
+    found = _NEWEST.column(connection, oldest=min(attempt_ids, default=0))
     asked = set(attempt_ids)
     counts = {number: place for place, number in enumerate(found) if number in asked}
     return counts, int(_UNDER_WAY.scalar(connection))
