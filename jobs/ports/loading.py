@@ -136,7 +136,7 @@ class LoadStore(Protocol):
         """Keep rows for :meth:`load`, in their order and in place of those before; count them.
 
         Args:
-            rows: with distinct keys; what reading them raises leaves nothing staged.
+            rows: with distinct keys; what reading them raises leaves what was staged before.
         """
 
     def staged_rows(self) -> list[int]:
