@@ -190,9 +190,10 @@ def test_a_page_goes_forward_and_back(night: Steps) -> None:
     """By the numbers of the jobs at its edges."""
 
     def shown(
-        which: Filter = Filter(), limit: int = 2, **edge: int
+        limit: int = 2, *, after: int = 0, before: int | None = None, **which: Sequence[str]
     ) -> tuple[list[str], bool, bool]:
-        page = night.store.queries.page(1, which, limit, **edge)  # type: ignore[arg-type]
+        asked = Filter(**which)  # type: ignore[arg-type]
+        page = night.store.queries.page(1, asked, limit, after=after, before=before)
         return [one.key for one in page.jobs], page.earlier, page.later
 
     f1, q1 = night.number("f1", "q1")
