@@ -13,6 +13,7 @@ from batchsora.app.sealing import own_sealer
 from jobs import schema
 from jobs.store import Store, accounts
 from jobs.tables import ACCOUNT
+from support.compiled import share_statements
 
 
 def blank(path: Path) -> None:
@@ -35,6 +36,7 @@ def make_own(store: Store, environment: Mapping[str, str] = os.environ) -> None:
 
 @cache
 def _blank() -> bytes:
+    share_statements()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "blank.db"
         schema.upgrade(path)

@@ -1,6 +1,7 @@
 """Queries: what commands, page and report ask, each on one moment."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
