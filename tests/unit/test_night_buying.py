@@ -1,0 +1,441 @@
+"""Whole runs on virtual time: what is bought, at which price, and why a run ends."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from support.engine import Engine, spec
+
+from jobs.ending import Reason
+from jobs.errors import DatabaseOwnerError
+from jobs.money import Micros
+from jobs.ports.control import Terms
+from jobs.provider import (
+    About,
+    Accepted,
+    ForbiddenError,
+    Generation,
+    GenerationPhase,
+    InDoubt,
+    RefusalCause,
+    Refused,
+    Rejected,
+    SubmitOutcome,
+    Throttled,
+    TokenRefusedError,
+    UnreachableError,
+    Unsent,
+)
+from jobs.retry import RetryPolicy
+from jobs.runner import Owner, Runner
+from jobs.states import Blocked, FailureKind
+
+PRICE = 120_000
+TOKEN = Refused(RefusalCause.TOKEN, "401")
+
+
+def load(engine: Engine, count: int, batch: str = "night") -> None:
+    """Load so many rows."""
+    engine.load([spec(f"{batch[0]}{n}", row=n) for n in range(count)], batch=batch)
+
+
+def states(engine: Engine, batch_id: int = 1) -> dict[str, int]:
+    """Count jobs by state, without zeros."""
+    return {state: n for state, n in engine.status(batch_id).jobs.items() if n}
+
+
+def money(engine: Engine, batch_id: int = 1) -> tuple[int, int]:
+    """Return what is spent and what is reserved."""
+    found = engine.status(batch_id).money
+    return found.charged, found.held
+
+
+def answers(engine: Engine, *outcomes: SubmitOutcome) -> list[str]:
+    """Answer the first submissions so, whichever row they are for; returns all prompts sent."""
+    left, usual, sent = list(outcomes), engine.provider.submit, []
+
+    async def submit(request: Any, key: str, may_send: Callable[[], bool]) -> SubmitOutcome:
+        sent.append(request.prompt)
+        outcome = left.pop(0) if left else None
+        if outcome is None:
+            return await usual(request, key, may_send)
+        await asyncio.sleep(0.2)
+        return outcome
+
+    engine.provider.submit = submit  # type: ignore[method-assign]
+    return sent
+
+
+def at(seconds: float, what: Callable[[Runner], object]) -> Callable[[Runner], object]:
+    """Do something so many seconds after a run began."""
+    return lambda runner: asyncio.get_running_loop().call_later(seconds, what, runner)
+
+
+# -- plain nights and budgets
+
+
+def test_every_row_is_bought_once_and_completed(engine: Engine) -> None:
+    """Each is paid once, has its video, and the account is the owner's from then on."""
+    load(engine, 30)
+    runs: list[Runner] = []
+    ending = engine.run(during=runs.append)
+    assert ending.reason is Reason.FINISHED
+    assert states(engine) == {"completed": 30}
+    assert money(engine) == (30 * PRICE, 0)
+    assert len(engine.provider.made) == len({key for _, key in engine.provider.posts}) == 30
+    assert len({job.video_url for job in engine.jobs().values()}) == 30
+    assert engine.store.account.ownership("http://api.test", "secret").ours is True
+    (runner,) = runs
+    assert (list(runner.served), runner.surplus, runner.reappeared) == ([1], 0, 0)
+    assert not engine.status().active
+
+
+def test_an_empty_run_ends_at_once(engine: Engine) -> None:
+    load(engine, 0)
+    assert engine.run().reason is Reason.FINISHED
+    assert engine.provider.posts == []
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"batch": 3 * PRICE}, Blocked.BATCH_CAP),
+        ({"day": 3 * PRICE + 1}, Blocked.DAY_CAP),
+        ({"floor": 100_000_000 - 3 * PRICE}, Blocked.BALANCE),
+        ({"max_price": PRICE - 1}, Blocked.PRICE),
+    ],
+)
+def test_a_budget_ends_the_run(engine: Engine, said: dict[str, int], why: Blocked) -> None:
+    """What fits is bought and finished; the batch says what it waits for."""
+    load(engine, 6)
+    engine.store.control.set_terms(1, Terms(**said), engine.clock.now())
+    ending = engine.run()
+    bought = 0 if why is Blocked.PRICE else 3
+    assert ending.reason is Reason.BLOCKED
+    assert ending.blocked == {1: frozenset({why})}
+    assert states(engine).get("completed", 0) == bought
+    assert money(engine) == (bought * PRICE, 0)
+    assert (engine.status().waiting_for or "").startswith(why)
+
+
+def test_a_paused_batch_is_waited_for_and_resumed_in_the_run(engine: Engine) -> None:
+    """What is paid for is finished meanwhile; one that was paused before is not waited for."""
+    load(engine, 20)
+    control = engine.store.control
+    seen: list[int] = []
+
+    def during(_: Runner) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(2.5, control.pause, "night")
+        loop.call_later(2000, lambda: seen.append(len(engine.provider.made)))
+        loop.call_later(2001, control.resume, "night", lambda *_: None)
+
+    assert engine.run(during=during).reason is Reason.FINISHED
+    assert 0 < seen[0] < 20
+    assert states(engine) == {"completed": 20}
+    load(engine, 2, "later")
+    control.pause("later")
+    assert engine.run([2], not_awaited=frozenset({2})).reason is Reason.FINISHED
+    assert states(engine, 2) == {"queued": 2}
+
+
+def test_an_unknown_price_is_learned_by_one_that_goes_alone(engine: Engine) -> None:
+    engine.load([spec(f"r{n}", row=n, duration=20) for n in range(4)])
+    engine.provider.prices = {"fake/sora/20": 310_000}
+    assert engine.run(rate=0).reason is Reason.FINISHED
+    holds = [one.hold_micros for one in engine.attempts()]
+    assert holds == [1_000_000, 310_000, 310_000, 310_000]
+    assert money(engine) == (4 * 310_000, 0)
+
+
+# -- refusals
+
+
+def test_a_row_that_is_refused_fails_alone_at_no_cost(engine: Engine) -> None:
+    engine.provider.script = {
+        "prompt of n1": [Rejected(FailureKind.CONTENT, "nudity", About.ROW)],
+        "prompt of n2": [Rejected(FailureKind.IMAGE, "no image", About.UNCLEAR)],
+    }
+    load(engine, 4)
+    assert engine.run().reason is Reason.FINISHED
+    assert states(engine) == {"completed": 2, "failed": 2}
+    assert engine.status().failed_kinds == {"content": 1, "image": 1}
+    assert money(engine) == (2 * PRICE, 0)
+
+
+def test_a_refusal_of_everything_is_nobodys_fault(engine: Engine) -> None:
+    """The rows that failed for it are put back, and the run ends."""
+    told = Rejected(FailureKind.VALIDATION, "something is wrong", About.UNKNOWN)
+    sent = answers(engine, *[told] * 50)
+    load(engine, 20)
+    ending = engine.run()
+    assert ending.reason in (Reason.REQUEST, Reason.UNDECIDED)
+    assert len(sent) < 10
+    assert states(engine) == {"queued": 20}
+    assert money(engine) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("refused", "reason"),
+    [
+        (TOKEN, Reason.TOKEN),
+        (Refused(RefusalCause.ADDRESS, "404"), Reason.ADDRESS),
+        (Refused(RefusalCause.ACCOUNT, "suspended"), Reason.ACCOUNT),
+        (Refused(RefusalCause.FUNDS, "402"), Reason.FUNDS),
+        (Refused(RefusalCause.ACCESS, "403"), Reason.ACCESS),
+    ],
+)
+def test_what_refuses_every_row_ends_the_run(
+    engine: Engine, refused: Refused, reason: Reason
+) -> None:
+    """Nothing more is sent; the rows wait, and the batch says why."""
+    sent = answers(engine, *[refused] * 99)
+    load(engine, 40)
+    ending = engine.run()
+    assert (ending.reason, ending.message) == (reason, refused.message)
+    assert len(sent) < 20
+    assert states(engine) == {"queued": 40}
+    assert money(engine) == (0, 0)
+
+
+def test_a_403_whose_balance_is_refused_too_is_the_tokens(engine: Engine) -> None:
+    answers(engine, *[Refused(RefusalCause.ACCESS, "403")] * 9)
+    load(engine, 3)
+
+    def during(_: Runner) -> None:
+        errors = [TokenRefusedError("401")] * 9
+        asyncio.get_running_loop().call_later(0.6, engine.provider.balance_errors.extend, errors)
+
+    assert engine.run(during=during, rate=1).reason is Reason.TOKEN
+    assert money(engine) == (0, 0)
+
+
+def test_words_about_money_are_checked_by_the_balance(engine: Engine) -> None:
+    """It suffices: they may be about that row alone, and the others are bought first."""
+    unsure = Refused(RefusalCause.FUNDS, "no credit for this", sure=False)
+    engine.provider.script = {"prompt of n1": [unsure] * 99}
+    load(engine, 8)
+    assert engine.run().reason is Reason.FUNDS
+    assert states(engine) == {"completed": 7, "queued": 1}
+    engine.provider.balance_micros = engine.provider.charged  # now there is nothing left
+    load(engine, 2, "later")
+    answers(engine, *[unsure] * 9)
+    assert engine.run([2]).reason in (Reason.FUNDS, Reason.BLOCKED)
+    assert states(engine, 2) == {"queued": 2}
+
+
+def test_money_is_waited_for_where_a_person_says_so(engine: Engine) -> None:
+    """The run goes on when the account was filled up."""
+    engine.provider.balance_micros = 2 * PRICE
+    load(engine, 4)
+
+    def fill(_: Runner) -> None:
+        engine.provider.balance_micros = 100 * PRICE
+
+    assert engine.run(during=at(3000, fill), wait_for_funds=True).reason is Reason.FINISHED
+    assert states(engine) == {"completed": 4}
+    assert engine.clock.now() - engine.attempts()[0].intent_at > timedelta(seconds=3000)
+
+
+# -- throttles and outages
+
+
+def test_a_throttle_makes_all_wait_and_costs_nothing(engine: Engine) -> None:
+    """The provider's own number of seconds is kept."""
+    answers(engine, Throttled(90.0, "slow down"))
+    load(engine, 3)
+    assert engine.run(rate=0.5).reason is Reason.FINISHED
+    first, second = sorted(one.intent_at for one in engine.attempts())[:2]
+    assert second - first >= timedelta(seconds=90)
+    assert (states(engine), len(engine.provider.made)) == ({"completed": 3}, 3)
+
+
+def test_an_outage_is_waited_out(engine: Engine) -> None:
+    """No connection: nothing was made, and each row is sent once more."""
+    answers(engine, *[Unsent("no route", unreachable=True)] * 4)
+    load(engine, 5)
+    assert engine.run().reason is Reason.FINISHED
+    assert (states(engine), len(engine.provider.made)) == ({"completed": 5}, 5)
+    assert money(engine) == (5 * PRICE, 0)
+
+
+def test_an_outage_that_lasts_ends_the_run(engine: Engine) -> None:
+    """After the run's patience; it can be taken up again."""
+    sent = answers(engine, *[Unsent("no route", unreachable=True)] * 999)
+    load(engine, 5)
+    ending = engine.run(unreachable_patience=600.0)
+    assert ending.reason is Reason.UNREACHABLE
+    assert len(sent) < 99
+    assert states(engine) == {"queued": 5}
+
+
+def test_a_run_that_was_slept_through_sends_nothing_late(engine: Engine) -> None:
+    """A request whose time has passed does not leave, and its row is sent anew."""
+    answers(engine, Unsent("slept past its intent", unreachable=False))
+    load(engine, 2)
+    assert engine.run().reason is Reason.FINISHED
+    assert len(engine.provider.made) == 2
+    assert sorted(one.state for one in engine.attempts()) == [
+        "completed",
+        "completed",
+        "rejected",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("errors", "reason"),
+    [
+        ([TokenRefusedError("401")], Reason.TOKEN),
+        ([UnreachableError("503")] * 999, Reason.UNREACHABLE),
+        ([ForbiddenError("403")], Reason.ACCESS),
+        ([UnreachableError("503")] * 2, Reason.FINISHED),
+    ],
+)
+def test_nothing_is_bought_before_the_balance_is_read(
+    engine: Engine, errors: list[Exception], reason: Reason
+) -> None:
+    engine.provider.balance_errors = list(errors)
+    load(engine, 2)
+    posts: list[int] = []
+    engine.provider.on_post = lambda _: posts.append(len(engine.provider.balance_errors))
+    ending = engine.run(unreachable_patience=300.0)
+    assert ending.reason is reason
+    assert posts == ([0, 0] if reason is Reason.FINISHED else [])
+
+
+# -- retries
+
+
+@pytest.mark.parametrize(
+    ("kind", "tries"), [(FailureKind.SYSTEM, 3), (FailureKind.TIMEOUT, 3), (FailureKind.CONTENT, 1)]
+)
+def test_only_the_providers_own_failures_are_bought_again(
+    engine: Engine, kind: FailureKind, tries: int
+) -> None:
+    """So often as the policy says; each try is paid for under a key of its own."""
+    broken = Generation("", GenerationPhase.FAILED, failure=kind, message="broken")
+    engine.provider.ends = {"prompt of n0": [broken] * 9}
+    load(engine, 2)
+    assert engine.run(retry=RetryPolicy(2)).reason is Reason.FINISHED
+    assert states(engine) == {"completed": 1, "failed": 1}
+    attempts = [one for one in engine.attempts() if one.prompt == "prompt of n0"]
+    assert [one.state for one in attempts] == ["failed"] * tries
+    assert len({one.idempotency_key for one in attempts}) == tries
+    assert money(engine) == ((tries + 1) * PRICE, 0)
+
+
+# -- ends of runs
+
+
+def test_a_stopped_run_leaves_nothing_unknown(engine: Engine) -> None:
+    """What was sent has its answer; the next run finishes it and buys the rest, once each."""
+    load(engine, 30)
+    assert engine.run(during=at(3, lambda r: r.stop())).reason is Reason.INTERRUPTED
+    counted = states(engine)
+    assert set(counted) == {"pending", "queued"}
+    assert money(engine) == (counted["pending"] * PRICE, 0)
+    assert engine.run().reason is Reason.FINISHED
+    assert (states(engine), len(engine.provider.made)) == ({"completed": 30}, 30)
+
+
+def test_a_run_whose_table_another_one_takes_ends_without_a_word_more(engine: Engine) -> None:
+    """It buys nothing from then on, and leaves what is served to the other."""
+    load(engine, 40)
+    took: list[int] = []
+
+    def take(_: Runner) -> None:
+        engine.store.purchases.take_over("other", engine.clock.now())
+        engine.store.purchases.serve([1])
+        took.append(len(engine.provider.posts))
+
+    ending = engine.run(during=at(4.5, take), rate=2)
+    assert ending.reason is Reason.DATABASE
+    assert len(engine.provider.posts) <= took[0] + 2
+    assert engine.status().active
+
+
+def test_a_run_that_only_looks_buys_nothing(engine: Engine) -> None:
+    load(engine, 10)
+    engine.run(during=at(2, lambda r: r.stop()), rate=2)
+    bought = len(engine.provider.posts)
+    assert engine.run(buys=False).reason is Reason.FINISHED
+    assert len(engine.provider.posts) == bought
+    assert states(engine) == {"completed": bought, "queued": 10 - bought}
+
+
+def test_a_cancelled_run_puts_in_doubt_what_it_sends(engine: Engine) -> None:
+    """The next one sees in the list that it never arrived, and buys it."""
+    load(engine, 2, "before")
+    engine.run()
+    load(engine, 8)
+    engine.provider.latency = 2.0
+    tasks: list[asyncio.Task[Any]] = []
+
+    def during(_: Runner) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.append(task)
+        asyncio.get_running_loop().call_later(3, task.cancel)
+
+    with pytest.raises(asyncio.CancelledError):
+        engine.run([2], during=during, rate=1)
+    engine.clock.start = engine.clock.now()
+    engine.clock._last = 0.0
+    doubts = states(engine, 2)["in_doubt"]
+    assert money(engine, 2) == (0, doubts * PRICE)
+    assert 0 < doubts < 8
+    engine.provider.latency = 0.2
+    assert engine.run([2]).reason is Reason.FINISHED
+    assert states(engine, 2) == {"completed": 8}
+    assert money(engine, 2) == (8 * PRICE, 0)
+
+
+# -- whose table it is
+
+
+def test_another_api_or_account_is_refused_before_anything_is_sent(engine: Engine) -> None:
+    """A renewed token of the same account knows our generations, singly or in the list."""
+    load(engine, 3)
+    engine.run()
+    sent = len(engine.provider.posts)
+    engine.owner = Owner("http://else.test", "secret")
+    with pytest.raises(DatabaseOwnerError):
+        engine.run()
+    engine.owner = Owner("http://api.test", "renewed")
+    load(engine, 4)
+    made, engine.provider.made = engine.provider.made, []
+    with pytest.raises(DatabaseOwnerError):  # an account that knows none of them
+        engine.run()
+    engine.provider.made = made
+    assert len(engine.provider.posts) == sent
+    assert engine.run().reason is Reason.FINISHED
+    assert engine.store.account.ownership("http://api.test", "renewed").ours is True
+
+
+def test_a_doubt_alone_shows_no_other_token_whose_it_is(engine: Engine) -> None:
+    engine.provider.script = {"prompt of n0": [InDoubt("no answer")]}
+    load(engine, 1)
+    engine.run(during=at(1, lambda r: r.stop()))
+    engine.owner = Owner("http://api.test", "renewed")
+    with pytest.raises(DatabaseOwnerError):
+        engine.run()
+    engine.owner = Owner("http://api.test", "secret")
+    engine.provider.list_errors = [TokenRefusedError("401")] * 9
+    assert engine.run(during=at(9, lambda r: r.stop())).reason in (
+        Reason.TOKEN,
+        Reason.INTERRUPTED,
+    )
+
+
+def test_an_id_that_is_known_already_is_no_second_acceptance(engine: Engine) -> None:
+    """Two rows are never charged for one generation."""
+    engine.provider.script = {
+        "prompt of n0": [Accepted("gen-same", Micros(PRICE))],
+        "prompt of n1": [Accepted("gen-same", Micros(PRICE))],
+    }
+    load(engine, 2)
+    engine.run(generation_timeout=600, grace=30)
+    owners = [one for one in engine.attempts() if one.generation_id == "gen-same"]
+    assert len(owners) == 1
