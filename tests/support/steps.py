@@ -22,7 +22,7 @@ from jobs.ports.selection import Sought, Wanted
 from jobs.ports.updates import Completed, Failed, Overdue, Progress, UnendedAttempt, Updates
 from jobs.provider import Accepted, Generation, GenerationPhase, InDoubt, SubmitOutcome
 from jobs.spec import JobSpec, spec_row
-from jobs.states import HeldBack
+from jobs.states import HeldBack, Reason
 from jobs.suspects import Settlement
 from support.engine import spec
 from support.loop import EPOCH
@@ -120,7 +120,7 @@ class Steps:
     def begin(self, *batch_ids: int) -> Recovery:
         """Take the job table over, and serve batches."""
         found = self.store.purchases.take_over(self.run_id, self.now, None)
-        self.store.purchases.serve(batch_ids or (1,))
+        self.store.purchases.serve(batch_ids or (1,), self.now)
         return found
 
     def turn(
@@ -178,7 +178,7 @@ class Steps:
 
     def leave(self, turned_up: Collection[int] = ()) -> LeftBehind:
         """End the run."""
-        return self.store.purchases.leave(self.run_id, self.now, None, turned_up)
+        return self.store.purchases.leave(self.run_id, self.now, None, turned_up, Reason.FINISHED)
 
     # -- looks
 

@@ -10,9 +10,7 @@ from support.engine import Engine, spec
 from support.loop import run_virtual
 from support.policies import policy
 
-from jobs.audit import audit
 from jobs.ending import Reason
-from jobs.errors import NotAllowedError
 from jobs.provider import (
     GenerationRequest,
     InDoubt,
@@ -21,12 +19,10 @@ from jobs.provider import (
     TokenRefusedError,
     UnreachableError,
 )
-from jobs.resolve import look_for, resolve_as, resolve_never_made
 from jobs.runner import Runner
 
 PRICE = 120_000
 DROPPED = InDoubt("the connection dropped")
-MINUTE = timedelta(minutes=1)
 
 
 def load(engine: Engine, count: int, batch: str = "night") -> None:
@@ -152,7 +148,7 @@ def test_no_answer_to_anything_leaves_a_few_doubts(engine: Engine) -> None:
     """The run slows down at once, and ends when nothing is taken for its patience."""
     engine.provider.script = {f"prompt of n{n}": [InDoubt("502", gateway=True)] for n in range(40)}
     load(engine, 40)
-    ending = engine.run(rate=5, unreachable_patience=900.0, grace=60)
+    ending = engine.run(rate=5, unreachable_patience=300.0, grace=60)
     assert ending.reason in (Reason.UNREACHABLE, Reason.FINISHED)
     doubtful = [key for key, state in states(engine).items() if state == "in_doubt"]
     assert money(engine)[1] == len(doubtful) * PRICE
@@ -250,109 +246,3 @@ def test_a_settling_that_finds_it_adopts_it(engine: Engine) -> None:
     settle(engine, wait=True)
     assert states(engine)["n2"] == "pending"
     assert money(engine) == (4 * PRICE, 0)
-
-
-# -- by a person's word
-
-
-def resolving(engine: Engine, generation: str, *, force: bool = False) -> None:
-    """Say which generation a job is."""
-    job = engine.store.queries.job("n2")
-    run_virtual(
-        resolve_as(engine.store, engine.provider, engine.clock, job, generation, force=force)
-    )
-
-
-def test_a_person_names_the_generation(waiting: Engine) -> None:
-    """It must exist, be nobody's, and carry the prompt, unless the person insists."""
-    owned = waiting.jobs()["n0"].attempt_id
-    other = waiting.provider.make(GenerationRequest("another prompt", "9:16", 10))
-    with pytest.raises(NotAllowedError):
-        resolving(waiting, "gen-unknown")
-    with pytest.raises(NotAllowedError):
-        resolving(waiting, waiting.store.queries.attempts_of(owned)[0].generation_id or "")
-    with pytest.raises(NotAllowedError):
-        resolving(waiting, other.id)
-    resolving(waiting, other.id, force=True)
-    assert states(waiting)["n2"] == "pending"
-    assert money(waiting) == (4 * PRICE, 0)
-    with pytest.raises(NotAllowedError):
-        resolving(waiting, other.id)  # it is in doubt no more
-
-
-def never_made(engine: Engine, *, force: bool = False, trouble: str = "") -> None:
-    """Say that nothing was made of a job's doubt."""
-    resolve_never_made(
-        engine.store,
-        engine.clock,
-        engine.store.queries.job("n2"),
-        grace=3 * MINUTE,
-        force=force,
-        trouble=trouble,
-    )
-
-
-def test_a_person_says_that_nothing_was_made(waiting: Engine) -> None:
-    """Not before the grace is over, nor while there is what it could be, unless forced."""
-    with pytest.raises(NotAllowedError):
-        never_made(waiting)
-    waiting.clock.start += timedelta(minutes=10)
-    with pytest.raises(NotAllowedError):
-        never_made(waiting, trouble="the list has gaps")
-    never_made(waiting)
-    assert (states(waiting)["n2"], money(waiting)[1]) == ("queued", 0)
-    with pytest.raises(NotAllowedError):
-        never_made(waiting, force=True)
-
-
-def test_a_look_for_a_doubt_keeps_what_it_could_be(waiting: Engine) -> None:
-    """Then only force calls it never made."""
-    job = waiting.store.queries.job("n2")
-
-    def look() -> Any:
-        looking = look_for(waiting.store, waiting.provider, waiting.clock, job, 3 * MINUTE)
-        return run_virtual(looking)
-
-    assert look().found == 0
-    waiting.clock.start += timedelta(minutes=1)
-    waiting.provider.make(GenerationRequest("prompt of n2", "9:16", 10))
-    waiting.clock.start += timedelta(minutes=1)
-    found = look()
-    assert found.found == 1
-    waiting.clock.start += timedelta(minutes=10)
-    with pytest.raises(NotAllowedError):
-        never_made(waiting)
-    never_made(waiting, force=True)
-    assert attempts(waiting, "n2") == ["void"]
-    job = waiting.store.queries.job("n2")
-    with pytest.raises(NotAllowedError):
-        look()
-
-
-def test_a_look_that_proves_nothing_says_why(waiting: Engine) -> None:
-    """What the list must show is missing."""
-    for made in waiting.provider.made:
-        waiting.provider.hides[made.id] = 10**9
-    waiting.clock.start += timedelta(minutes=20)
-    job = waiting.store.queries.job("n2")
-    found = run_virtual(look_for(waiting.store, waiting.provider, waiting.clock, job, 3 * MINUTE))
-    assert (found.found, bool(found.trouble)) == (0, True)
-
-
-# -- the audit
-
-
-def test_an_audit_sets_ledger_list_and_balance_side_by_side(waiting: Engine) -> None:
-    """What is nobody's of ours is listed; the balance fell by what was charged."""
-    stranger = waiting.provider.make(GenerationRequest("another client's", "9:16", 10))
-    found = run_virtual(audit(waiting.store, waiting.provider, waiting.clock))
-    assert (found.charged, found.held, found.known) == (3 * PRICE, PRICE, 3)
-    assert [one.id for one in found.orphans] == [stranger.id]
-    assert found.whole
-    assert (found.fell_by, found.difference) == (4 * PRICE, PRICE)
-
-
-def test_an_audit_of_nothing(engine: Engine) -> None:
-    found = run_virtual(audit(engine.store, engine.provider, engine.clock))
-    assert (found.since, found.charged, found.known) == (None, 0, 0)
-    assert (list(found.orphans), found.difference) == ([], 0)

@@ -1,19 +1,15 @@
 """Whole runs on virtual time: looks at generations, patience with them, rows that come later."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from support.engine import Engine, spec
-from support.loop import run_virtual
 
 from jobs.again import Patience
-from jobs.earlier import EarlierWork, find_earlier, hold_back, read_list, take_over
 from jobs.ending import Reason
-from jobs.ports.control import Handing
-from jobs.ports.selection import Sought
 from jobs.provider import (
     ForbiddenError,
     Generation,
@@ -25,7 +21,6 @@ from jobs.provider import (
     UnreachableError,
 )
 from jobs.runner import Runner
-from jobs.states import HeldBack
 
 PRICE = 120_000
 
@@ -78,11 +73,11 @@ def looks_fail(engine: Engine, *errors: Exception) -> None:
 
 def test_many_are_looked_at_by_pages_of_the_list(engine: Engine) -> None:
     """Far fewer requests than generations; others' pages push ours down and hide none."""
-    load(engine, 60)
+    load(engine, 40)
     foreign = [(float(5 * second), lambda: other(engine, "foreign")) for second in range(60)]
-    assert engine.run(during=at(*foreign), max_in_flight=60, rate=20).reason is Reason.FINISHED
-    assert states(engine) == {"completed": 60}
-    assert engine.provider.list_reads + engine.provider.single_reads < 120
+    assert engine.run(during=at(*foreign), max_in_flight=40, rate=20).reason is Reason.FINISHED
+    assert states(engine) == {"completed": 40}
+    assert engine.provider.list_reads + engine.provider.single_reads < 90
 
 
 @pytest.mark.parametrize(
@@ -144,7 +139,7 @@ def test_looks_that_nobody_answers_end_the_run(engine: Engine) -> None:
     def cut() -> None:
         engine.provider.balance_errors = [UnreachableError("503")] * 9999
 
-    ending = engine.run(during=at((5, cut)), unreachable_patience=600.0)
+    ending = engine.run(during=at((5, cut)), unreachable_patience=200.0)
     assert ending.reason is Reason.UNREACHABLE
     assert money(engine) == (PRICE, 0)
 
@@ -221,135 +216,3 @@ def test_what_a_person_gave_up_is_looked_at_and_may_finish(engine: Engine) -> No
     assert engine.run().reason is Reason.FINISHED
     assert states(engine) == {"completed": 1}
     assert (money(engine), len(engine.provider.posts)) == ((PRICE, 0), 1)
-
-
-# -- looks before buying
-
-
-def look(engine: Engine, batch_ids: Sequence[int] = (1,)) -> EarlierWork:
-    """Look for what the account has of rows, and hold that back."""
-    work = run_virtual(
-        find_earlier(engine.store, engine.provider, engine.clock, Sought(list(batch_ids)))
-    )
-    hold_back(engine.store, work)
-    return work
-
-
-def test_what_the_account_has_already_is_not_bought(engine: Engine) -> None:
-    """Held back with the generation; taken over, it is looked at and costs nothing."""
-    engine.provider.takes = 0.0
-    old = [other(engine, f"prompt of n{n}") for n in range(2)]
-    engine.clock.start += timedelta(minutes=5)
-    load(engine, 3)
-    work = look(engine)
-    assert (len(work.matches), work.jobs, work.looked, work.finished) == (2, 3, 2, 2)
-    assert engine.jobs()["n0"].held_back_by == old[0]
-    assert engine.run().reason is Reason.FINISHED
-    assert states(engine) == {"completed": 1, "queued": 2}
-    assert take_over(engine.store, work, engine.clock.now()) == 2
-    assert engine.run().reason is Reason.FINISHED
-    assert (states(engine), money(engine)) == ({"completed": 3}, (PRICE, 0))
-    assert look(engine).jobs == 0
-
-
-def test_rows_that_ask_for_different_videos_of_one_prompt_wait(engine: Engine) -> None:
-    """Which one it is can't be told: nothing is taken over by itself."""
-    other(engine, "the same")
-    rows = [spec("a", prompt="the same"), spec("b", prompt="the same", row=1, orientation="16:9")]
-    engine.load(rows)
-    work = look(engine)
-    assert not any(one.takeable for one in work.matches)
-    assert engine.status().held_back == {HeldBack.EXISTS: 2}
-
-
-def test_a_list_that_lacks_what_is_ours_says_nothing_of_rows(engine: Engine) -> None:
-    """They wait until it does; nothing is bought unlooked."""
-    load(engine, 3, "first")
-    engine.run()
-    engine.clock.start += timedelta(minutes=30)
-    for made in engine.provider.made[:2]:
-        engine.provider.hides[made.id] = 10**9
-    load(engine, 2)
-    work = look(engine, [2])
-    assert work.trouble
-    assert engine.status(2).held_back == {HeldBack.NOT_LOOKED: 2}
-    engine.provider.hides.clear()
-    assert not look(engine, [2]).trouble
-    assert engine.status(2).held_back == {}
-
-
-def test_a_list_whose_pages_fail_is_not_believed(engine: Engine) -> None:
-    load(engine, 1)
-    engine.provider.list_errors = [UnreachableError("503")] * 9
-    with pytest.raises(UnreachableError):
-        look(engine)
-    assert states(engine) == {"queued": 1}
-
-
-def test_the_list_is_read_to_its_end(engine: Engine) -> None:
-    names = [other(engine, f"p{n}") for n in range(25)]
-    engine.provider.list_limit = 12
-    engine.clock.start += timedelta(minutes=1)
-    seen: list[int] = []
-    found = run_virtual(read_list(engine.provider, engine.clock, seen.append))
-    assert [one.id for one in found.generations] == names[::-1]
-    assert (found.whole, sum(seen)) == (True, 25)
-
-
-# -- beside a run
-
-
-def test_what_is_handed_over_is_looked_for_and_bought(engine: Engine) -> None:
-    """One whose prompt the account has waits; a single video is wanted anew."""
-    load(engine, 12)
-    work = look(engine)
-    load(engine, 2, "extra")
-    numbers = [one.id for one in engine.jobs_of(2)]
-    others: list[str] = []
-
-    def hand() -> None:
-        others.append(other(engine, "prompt of e0"))
-        offered = engine.store.control.offer(numbers, engine.clock.now(), Handing.ASKED, PRICE)
-        assert offered.served
-
-    ending = engine.run(
-        during=at((10, hand)),
-        rate=0.1,
-        looked_at=engine.clock.now(),
-        looked_for=work.looked_at,
-    )
-    assert ending.reason is Reason.FINISHED
-    assert states(engine) == {"completed": 12}
-    held = engine.store.queries.numbered(numbers)
-    assert [one.state for one in held] == ["queued", "completed"]
-    assert held[0].held_back in (HeldBack.EXISTS, HeldBack.ELSEWHERE)
-    assert held[0].held_back_by == others[0]
-
-
-@pytest.mark.parametrize("error", [UnreachableError("503"), ThrottledError("429", 9.0)])
-def test_what_can_not_be_looked_for_waits(engine: Engine, error: Exception) -> None:
-    load(engine, 8)
-    load(engine, 1, "extra")
-    number = engine.jobs_of(2)[0].id
-
-    def hand() -> None:
-        engine.provider.list_errors = [error] * 500
-        engine.store.control.offer([number], engine.clock.now(), Handing.ASKED, PRICE)
-
-    engine.run(during=at((5, hand)), rate=0.1, looked_at=engine.clock.now(), looked_for={})
-    (job,) = engine.store.queries.numbered([number])
-    assert (job.state, job.held_back) == ("queued", HeldBack.NOT_LOOKED)
-    assert states(engine) == {"completed": 8}
-
-
-def test_what_somebody_else_buys_meanwhile_is_held_back(engine: Engine) -> None:
-    """On whatever page of the list it is seen first."""
-    load(engine, 12)
-
-    def buy() -> None:
-        other(engine, "prompt of n11")
-
-    engine.run(during=at((20, buy)), rate=0.02, looked_at=engine.clock.now(), looked_for={})
-    assert states(engine) == {"completed": 11, "queued": 1}
-    assert engine.status().held_back == {HeldBack.ELSEWHERE: 1}
-    assert engine.provider.charged == 12 * PRICE

@@ -27,7 +27,7 @@ def steps(tmp_path: Path) -> Steps:
     made.end("a")
     rows = [spec("b", prompt="prompt of a", row=1), spec("c", row=2, campaign="k")]
     made.load(*rows, *(spec(key, row=n) for n, key in enumerate("defg", 3)), batch="second")
-    made.store.purchases.serve([2])
+    made.store.purchases.serve([2], made.now)
     return made
 
 

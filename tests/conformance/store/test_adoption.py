@@ -303,7 +303,7 @@ def test_what_a_person_overruled_is_bought_although_it_was_paid_for(twice: Steps
     control.hold_paid_before(second)
     control.ask_for(second, twice.now, again=True)
     assert control.hold_paid_before(second) == []
-    twice.store.purchases.serve([2])
+    twice.store.purchases.serve([2], twice.now)
     assert set(twice.claim()) == {"b", "c"}
 
 

@@ -16,8 +16,6 @@ from jobs.provider import InDoubt, Rejected
 from jobs.states import FailureKind
 from jobs.suspects import WATCHED, ClockOffset, Settlement
 
-MINUTE = timedelta(minutes=1)
-
 
 @pytest.fixture
 def lost(steps: Steps) -> Steps:

@@ -1,6 +1,5 @@
 """Loading: rows come in wholly or not at all, and what was paid for is never bought again by it."""
 
-import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -12,7 +11,7 @@ from jobs.again import Patience
 from jobs.errors import LoadError
 from jobs.ledger import Refunds
 from jobs.ports.control import Terms
-from jobs.ports.loading import EXPORTS, RESULTS, LoadReport, OnChange, StagedCount, WantedFile
+from jobs.ports.loading import LoadReport, OnChange, StagedCount
 from jobs.ports.queries import QueryStore
 from jobs.ports.selection import Sought
 from jobs.ports.updates import Failed
@@ -322,83 +321,3 @@ def test_picked_rows_are_noted(steps: Steps) -> None:
     assert noted == Sought([1], named=True, rows={1: [1]}, noted=True)
     assert steps.store.adoption.count(noted) == 1
     assert steps.store.queries.rows_of(1) == [1, 2, 3]
-
-
-# -- what is written for a batch
-
-
-def test_what_was_written_for_a_batch_is_kept(steps: Steps) -> None:
-    """Of each that is still there; another source forgets which columns are ours."""
-    steps.load("a", reading={"path": "/m/night.csv"})
-    keep = steps.store.loading.keep_written
-    keep([1, 99], EXPORTS, lambda kept: [*(kept or []), "one.csv"])
-    keep([1], EXPORTS, lambda kept: [*(kept or []), "two.csv"])
-    keep([1], RESULTS, lambda _: ["status"])
-    keep([], RESULTS, lambda _: ["never"])
-
-    def reading() -> object:
-        return steps.store.queries.batches()[0].reading
-
-    written = {EXPORTS: ["one.csv", "two.csv"], RESULTS: ["status"]}
-    assert reading() == {"path": "/m/night.csv", **written}
-    steps.load("a", reading={"path": "/m/night.csv"})
-    assert reading() == {"path": "/m/night.csv", **written}
-    steps.load("a", name="night", source="/else.csv")
-    assert reading() == {EXPORTS: ["one.csv", "two.csv"]}
-
-
-# -- files
-
-
-def wanted(steps: Steps, key: str = "done") -> WantedFile:
-    """Return the one file that is wanted."""
-    (one,) = steps.store.loading.wanted_files([1], 10, keys=[key])
-    return one
-
-
-def test_files_are_wanted_of_completed_rows_in_pages(steps: Steps) -> None:
-    steps.load("a", "b", "c")
-    steps.begin()
-    for key in steps.buy("a", "b", "c"):
-        steps.end(key)
-    ask = steps.store.loading.wanted_files
-    first = ask([1], 2)
-    assert [one.key for one in first] == ["a", "b"]
-    assert [one.key for one in ask([1], 2, after=first[-1].place)] == ["c"]
-    assert [one.key for one in ask([1], 9, keys=["c", "x"])] == ["c"]
-    assert ask([], 9) == []
-    assert ask([2], 9) == []
-    one = first[0]
-    assert (one.tries, one.path, one.video_url) == (0, None, steps.job("a").video_url)
-    assert steps.status().files_missing == 3
-
-
-def test_a_file_is_planned_tried_kept_and_forgotten(bought: Steps) -> None:
-    """Its job stays completed whatever becomes of it."""
-    loading = bought.store.loading
-    asyncio.run(loading.plan_file(wanted(bought), "videos/done.mp4"))
-    asyncio.run(loading.record_file_error(wanted(bought), "404"))
-    one = wanted(bought)
-    assert (one.tries, one.path) == (1, "videos/done.mp4")
-    assert bought.job("done").download_error == "404"
-    assert loading.file_of(one.attempt_id) is None
-    with bought.kind.failing_commit(bought.store):
-        asyncio.run(loading.record_file(one, "videos/done.mp4", 9, "ab", bought.now))
-    assert loading.files_there([1]) == []
-    asyncio.run(loading.record_file(one, "videos/done.mp4", 9, "ab", bought.now))
-    assert loading.wanted_files([1], 9) == []
-    (there,) = loading.files_there([1])
-    assert (there.path, there.bytes, there.sha256, there.key) == (
-        "videos/done.mp4",
-        9,
-        "ab",
-        "done",
-    )
-    assert loading.file_of(one.attempt_id) == there
-    job = bought.job("done")
-    assert (job.file, job.sha256, job.download_error) == ("videos/done.mp4", "ab", None)
-    loading.forget_files([])
-    loading.forget_files([there])
-    assert wanted(bought).tries == 2
-    assert bought.status().files_missing == 1
-    assert bought.job("done").state == "completed"

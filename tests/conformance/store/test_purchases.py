@@ -8,13 +8,7 @@ from support.engine import spec
 from support.steps import PRICE, Decided, Steps
 
 from jobs.ports.purchases import Lost, Recovery, Turn
-from jobs.provider import (
-    Rejected,
-)
-from jobs.states import Blocked, FailureKind
-
-BLUR = Rejected(FailureKind.CONTENT, "a blurred face")
-
+from jobs.states import Blocked
 
 # -- taking over, serving, leaving
 
@@ -47,7 +41,7 @@ def test_a_run_whose_table_was_taken_over_buys_nothing_more(steps: Steps) -> Non
     steps.begin()
     steps.claim(1)
     steps.store.purchases.take_over("other", steps.now, None)
-    steps.store.purchases.serve([1])
+    steps.store.purchases.serve([1], steps.now)
     seen = steps.turn()
     assert (seen.lost, seen.claimed.claims) == (Lost.TAKEN, ())
     assert steps.store.purchases.lost(steps.run_id) is Lost.TAKEN
@@ -287,7 +281,7 @@ def test_what_batches_wait_for_is_forgotten_where_nothing_is_said(steps: Steps) 
     steps.load("a")
     steps.load("b", batch="other")
     steps.begin(1)
-    steps.store.purchases.wait({1: "balance", 2: "a look"})
+    steps.store.purchases.wait({1: "balance", 2: "a look"}, steps.now)
     assert [steps.status(n).waiting_for for n in ("night", "other")] == ["balance", "a look"]
-    steps.store.purchases.wait({})  # only what is served is spoken of
+    steps.store.purchases.wait({}, steps.now)  # only what is served is spoken of
     assert [steps.status(n).waiting_for for n in ("night", "other")] == [None, "a look"]

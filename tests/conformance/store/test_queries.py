@@ -252,7 +252,7 @@ def test_videos_stand_on_a_shelf(night: Steps) -> None:
 
 def test_what_is_under_way_is_listed_the_farthest_first(night: Steps) -> None:
     night.load("a", "b", batch="other")
-    night.store.purchases.serve([2])
+    night.store.purchases.serve([2], night.now)
     names = night.buy("a", "b", "q1")
     night.go_on(names["a"], night.now, phase=GenerationPhase.PENDING, queue_position=7)
     night.go_on(names["b"], night.now, percent=30)

@@ -254,7 +254,19 @@ def test_what_has_ended_meanwhile_does_not_move_again(bought: Steps) -> None:
     ):
         bought.record([], lambda _, end=end: Updates([end]))  # type: ignore[misc]
     stale = UnendedAttempt(
-        number, before.id, "fake/sora/10", bought.now, None, None, None, 1, None, None, "pending", 0
+        number,
+        before.id,
+        "gen",
+        "fake/sora/10",
+        bought.now,
+        None,
+        None,
+        None,
+        1,
+        None,
+        None,
+        "pending",
+        0,
     )
     seen = Generation("gen", GenerationPhase.PROCESSING, percent=9)
     bought.record([], lambda _: Updates(progress=[Progress(stale, seen, bought.now)]))
