@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from support.engine import Engine
 from support.invariants import Invariants
-
-PRICE = 120_000
+from support.nights import PRICE
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 """Whole runs on virtual time: what is bought, at which price, and why a run ends."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from support.engine import Engine, spec
+from support.nights import PRICE, at, counts, load, money, stop
 
 from jobs.ending import Reason
 from jobs.errors import DatabaseOwnerError
@@ -24,29 +24,7 @@ from jobs.retry import RetryPolicy
 from jobs.runner import Owner, Runner
 from jobs.states import Blocked, FailureKind
 
-PRICE = 120_000
 TOKEN = Refused(RefusalCause.TOKEN, "401")
-
-
-def load(engine: Engine, count: int, batch: str = "night") -> None:
-    """Load so many rows."""
-    engine.load([spec(f"{batch[0]}{n}", row=n) for n in range(count)], batch=batch)
-
-
-def states(engine: Engine, batch_id: int = 1) -> dict[str, int]:
-    """Count jobs by state, without zeros."""
-    return {state: n for state, n in engine.status(batch_id).jobs.items() if n}
-
-
-def money(engine: Engine, batch_id: int = 1) -> tuple[int, int]:
-    """Return what is spent and what is reserved."""
-    found = engine.status(batch_id).money
-    return found.charged, found.held
-
-
-def at(seconds: float, what: Callable[[Runner], object]) -> Callable[[Runner], object]:
-    """Do something so many seconds after a run began."""
-    return lambda runner: asyncio.get_running_loop().call_later(seconds, what, runner)
 
 
 # -- plain nights and budgets
@@ -58,7 +36,7 @@ def test_every_row_is_bought_once_and_completed(engine: Engine) -> None:
     runs: list[Runner] = []
     ending = engine.run(during=runs.append)
     assert ending.reason is Reason.FINISHED
-    assert states(engine) == {"completed": 15}
+    assert counts(engine) == {"completed": 15}
     assert money(engine) == (15 * PRICE, 0)
     assert len(engine.provider.made) == len({key for _, key in engine.provider.posts}) == 15
     assert len({job.video_url for job in engine.jobs().values()}) == 15
@@ -91,7 +69,7 @@ def test_a_budget_ends_the_run(engine: Engine, said: dict[str, int], why: Blocke
     bought = 0 if why is Blocked.PRICE else 3
     assert ending.reason is Reason.BLOCKED
     assert ending.blocked == {1: frozenset({why})}
-    assert states(engine).get("completed", 0) == bought
+    assert counts(engine).get("completed", 0) == bought
     assert money(engine) == (bought * PRICE, 0)
     assert (engine.status().waiting_for or "").startswith(why)
 
@@ -110,11 +88,11 @@ def test_a_paused_batch_is_waited_for_and_resumed_in_the_run(engine: Engine) -> 
 
     assert engine.run(during=during).reason is Reason.FINISHED
     assert 0 < seen[0] < 20
-    assert states(engine) == {"completed": 20}
+    assert counts(engine) == {"completed": 20}
     load(engine, 2, "later")
     control.pause("later")
     assert engine.run([2], not_awaited=frozenset({2})).reason is Reason.FINISHED
-    assert states(engine, 2) == {"queued": 2}
+    assert counts(engine, 2) == {"queued": 2}
 
 
 def test_an_unknown_price_is_learned_by_one_that_goes_alone(engine: Engine) -> None:
@@ -140,7 +118,7 @@ def test_only_the_providers_own_failures_are_bought_again(
     engine.provider.ends = {"prompt of n0": [broken] * 9}
     load(engine, 2)
     assert engine.run(retry=RetryPolicy(2)).reason is Reason.FINISHED
-    assert states(engine) == {"completed": 1, "failed": 1}
+    assert counts(engine) == {"completed": 1, "failed": 1}
     attempts = [one for one in engine.attempts() if one.prompt == "prompt of n0"]
     assert [one.state for one in attempts] == ["failed"] * tries
     assert len({one.idempotency_key for one in attempts}) == tries
@@ -153,12 +131,12 @@ def test_only_the_providers_own_failures_are_bought_again(
 def test_a_stopped_run_leaves_nothing_unknown(engine: Engine) -> None:
     """What was sent has its answer; the next run finishes it and buys the rest, once each."""
     load(engine, 30)
-    assert engine.run(during=at(3, lambda r: r.stop())).reason is Reason.INTERRUPTED
-    counted = states(engine)
+    assert engine.run(during=stop(3)).reason is Reason.INTERRUPTED
+    counted = counts(engine)
     assert set(counted) == {"pending", "queued"}
     assert money(engine) == (counted["pending"] * PRICE, 0)
     assert engine.run().reason is Reason.FINISHED
-    assert (states(engine), len(engine.provider.made)) == ({"completed": 30}, 30)
+    assert (counts(engine), len(engine.provider.made)) == ({"completed": 30}, 30)
 
 
 def test_a_run_whose_table_another_one_takes_ends_without_a_word_more(engine: Engine) -> None:
@@ -166,12 +144,12 @@ def test_a_run_whose_table_another_one_takes_ends_without_a_word_more(engine: En
     load(engine, 40)
     took: list[int] = []
 
-    def take(_: Runner) -> None:
+    def take() -> None:
         engine.store.purchases.take_over("other", engine.clock.now())
         engine.store.purchases.serve([1], engine.clock.now())
         took.append(len(engine.provider.posts))
 
-    ending = engine.run(during=at(4.5, take), rate=2)
+    ending = engine.run(during=at((4.5, take)), rate=2)
     assert ending.reason is Reason.DATABASE
     assert len(engine.provider.posts) <= took[0] + 2
     assert engine.status().active
@@ -179,11 +157,11 @@ def test_a_run_whose_table_another_one_takes_ends_without_a_word_more(engine: En
 
 def test_a_run_that_only_looks_buys_nothing(engine: Engine) -> None:
     load(engine, 10)
-    engine.run(during=at(2, lambda r: r.stop()), rate=2)
+    engine.run(during=stop(2), rate=2)
     bought = len(engine.provider.posts)
     assert engine.run(buys=False).reason is Reason.FINISHED
     assert len(engine.provider.posts) == bought
-    assert states(engine) == {"completed": bought, "queued": 10 - bought}
+    assert counts(engine) == {"completed": bought, "queued": 10 - bought}
 
 
 def test_a_cancelled_run_puts_in_doubt_what_it_sends(engine: Engine) -> None:
@@ -204,12 +182,12 @@ def test_a_cancelled_run_puts_in_doubt_what_it_sends(engine: Engine) -> None:
         engine.run([2], during=during, rate=1)
     engine.clock.start = engine.clock.now()
     engine.clock._last = 0.0
-    doubts = states(engine, 2)["in_doubt"]
+    doubts = counts(engine, 2)["in_doubt"]
     assert money(engine, 2) == (0, doubts * PRICE)
     assert 0 < doubts < 8
     engine.provider.latency = 0.2
     assert engine.run([2]).reason is Reason.FINISHED
-    assert states(engine, 2) == {"completed": 8}
+    assert counts(engine, 2) == {"completed": 8}
     assert money(engine, 2) == (8 * PRICE, 0)
 
 
@@ -238,13 +216,13 @@ def test_another_api_or_account_is_refused_before_anything_is_sent(engine: Engin
 def test_a_doubt_alone_shows_no_other_token_whose_it_is(engine: Engine) -> None:
     engine.provider.script = {"prompt of n0": [InDoubt("no answer")]}
     load(engine, 1)
-    engine.run(during=at(1, lambda r: r.stop()))
+    engine.run(during=stop(1))
     engine.owner = Owner("http://api.test", "renewed")
     with pytest.raises(DatabaseOwnerError):
         engine.run()
     engine.owner = Owner("http://api.test", "secret")
     engine.provider.list_errors = [TokenRefusedError("401")] * 9
-    assert engine.run(during=at(9, lambda r: r.stop())).reason in (
+    assert engine.run(during=stop(9)).reason in (
         Reason.TOKEN,
         Reason.INTERRUPTED,
     )

@@ -1,13 +1,12 @@
 """Whole runs on virtual time: answers that are lost, and what settles them."""
 
-import asyncio
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from support.engine import Engine, spec
 from support.loop import run_virtual
+from support.nights import PRICE, attempts, load, money, states, stop
 from support.policies import policy
 
 from jobs.ending import Reason
@@ -21,13 +20,7 @@ from jobs.provider import (
 )
 from jobs.runner import Runner
 
-PRICE = 120_000
 DROPPED = InDoubt("the connection dropped")
-
-
-def load(engine: Engine, count: int, batch: str = "night") -> None:
-    """Load so many rows."""
-    engine.load([spec(f"{batch[0]}{n}", row=n) for n in range(count)], batch=batch)
 
 
 def lost(engine: Engine, *keys: str, how: Any = DROPPED) -> None:
@@ -35,30 +28,9 @@ def lost(engine: Engine, *keys: str, how: Any = DROPPED) -> None:
     engine.provider.script |= {f"prompt of {key}": [how] for key in keys}
 
 
-def attempts(engine: Engine, key: str) -> list[str]:
-    """Return the states of a job's attempts."""
-    return [one.state for one in engine.store.queries.attempts_of(engine.jobs()[key].id)]
-
-
-def states(engine: Engine) -> dict[str, str]:
-    """Map jobs to their states."""
-    return {key: job.state for key, job in engine.jobs().items()}
-
-
-def money(engine: Engine) -> tuple[int, int]:
-    """Return what is spent and what is reserved."""
-    found = engine.status().money
-    return found.charged, found.held
-
-
 def keys_sent(engine: Engine, prompt: str) -> list[str]:
     """Return the idempotency keys that a prompt was sent under."""
     return [key for sent, key in engine.provider.posts if sent == prompt]
-
-
-def at(seconds: float, what: Callable[[Runner], object]) -> Callable[[Runner], object]:
-    """Do something so many seconds after a run began."""
-    return lambda runner: asyncio.get_running_loop().call_later(seconds, what, runner)
 
 
 @pytest.fixture
@@ -66,7 +38,7 @@ def waiting(engine: Engine) -> Engine:
     """Three videos, and a doubt that the run has left for later."""
     lost(engine, "n2")
     load(engine, 4)
-    engine.run(during=at(9, lambda r: r.stop()))
+    engine.run(during=stop(9))
     assert states(engine)["n2"] == "in_doubt"
     return engine
 
@@ -177,7 +149,7 @@ def test_what_turns_up_before_its_row_is_sent_again_is_the_rows(engine: Engine) 
             engine.provider.hides[hidden[0]] = 10**9
 
     engine.provider.on_post = hide
-    engine.run(during=at(20, lambda r: r.stop()))
+    engine.run(during=stop(20))
     (doubt,) = [one for one in engine.attempts() if one.state == "in_doubt"]
     assert engine.store.doubts.void(doubt.id, "said so", engine.clock.now())
     assert money(engine) == (3 * PRICE, 0)
@@ -196,7 +168,7 @@ def test_what_turns_up_after_its_row_was_sent_again_is_told_as_paid_for_twice(
     lost(engine, "n0", how="made")
     load(engine, 4)
     engine.provider.hides["gen-0"] = 600.0
-    engine.run(during=at(20, lambda r: r.stop()))
+    engine.run(during=stop(20))
     (doubt,) = [one for one in engine.attempts() if one.state == "in_doubt"]
     assert engine.store.doubts.void(doubt.id, "said so", engine.clock.now())
     engine.provider.takes = 1200.0
@@ -241,7 +213,7 @@ def test_a_settling_that_finds_it_adopts_it(engine: Engine) -> None:
     lost(engine, "n2", how="made")
     load(engine, 4)
     engine.provider.lag = 30.0
-    engine.run(during=at(9, lambda r: r.stop()))
+    engine.run(during=stop(9))
     engine.provider.lag = 0.0
     settle(engine, wait=True)
     assert states(engine)["n2"] == "pending"

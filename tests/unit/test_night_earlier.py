@@ -1,13 +1,12 @@
 """Whole runs on virtual time: what the account has already, and rows that come meanwhile."""
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from support.engine import Engine, spec
 from support.loop import run_virtual
+from support.nights import PRICE, at, counts, load, money
 
 from jobs.earlier import EarlierWork, find_earlier, hold_back, read_list, take_over
 from jobs.ending import Reason
@@ -18,41 +17,12 @@ from jobs.provider import (
     ThrottledError,
     UnreachableError,
 )
-from jobs.runner import Runner
 from jobs.states import HeldBack
-
-PRICE = 120_000
-
-
-def load(engine: Engine, count: int, batch: str = "night", **rows: Any) -> None:
-    """Load so many rows."""
-    engine.load([spec(f"{batch[0]}{n}", row=n, **rows) for n in range(count)], batch=batch)
-
-
-def states(engine: Engine, batch_id: int = 1) -> dict[str, int]:
-    """Count jobs by state, without zeros."""
-    return {state: n for state, n in engine.status(batch_id).jobs.items() if n}
-
-
-def money(engine: Engine, batch_id: int = 1) -> tuple[int, int]:
-    """Return what is spent and what is reserved."""
-    found = engine.status(batch_id).money
-    return found.charged, found.held
 
 
 def other(engine: Engine, prompt: str) -> str:
     """Let another client of the account buy a prompt."""
     return engine.provider.make(GenerationRequest(prompt, "9:16", 10)).id
-
-
-def at(*steps: tuple[float, Callable[[], object]]) -> Callable[[Runner], object]:
-    """Do things so many seconds after a run began."""
-
-    def plan(_: Runner) -> None:
-        for seconds, what in steps:
-            asyncio.get_running_loop().call_later(seconds, what)
-
-    return plan
 
 
 def look(engine: Engine, batch_ids: Sequence[int] = (1,)) -> EarlierWork:
@@ -74,10 +44,10 @@ def test_what_the_account_has_already_is_not_bought(engine: Engine) -> None:
     assert (len(work.matches), work.jobs, work.looked, work.finished) == (2, 3, 2, 2)
     assert engine.jobs()["n0"].held_back_by == old[0]
     assert engine.run().reason is Reason.FINISHED
-    assert states(engine) == {"completed": 1, "queued": 2}
+    assert counts(engine) == {"completed": 1, "queued": 2}
     assert take_over(engine.store, work, engine.clock.now()) == 2
     assert engine.run().reason is Reason.FINISHED
-    assert (states(engine), money(engine)) == ({"completed": 3}, (PRICE, 0))
+    assert (counts(engine), money(engine)) == ({"completed": 3}, (PRICE, 0))
     assert look(engine).jobs == 0
 
 
@@ -112,7 +82,7 @@ def test_a_list_whose_pages_fail_is_not_believed(engine: Engine) -> None:
     engine.provider.list_errors = [UnreachableError("503")] * 9
     with pytest.raises(UnreachableError):
         look(engine)
-    assert states(engine) == {"queued": 1}
+    assert counts(engine) == {"queued": 1}
 
 
 def test_the_list_is_read_to_its_end(engine: Engine) -> None:
@@ -148,7 +118,7 @@ def test_what_is_handed_over_is_looked_for_and_bought(engine: Engine) -> None:
         looked_for=work.looked_at,
     )
     assert ending.reason is Reason.FINISHED
-    assert states(engine) == {"completed": 12}
+    assert counts(engine) == {"completed": 12}
     held = engine.store.queries.numbered(numbers)
     assert [one.state for one in held] == ["queued", "completed"]
     assert held[0].held_back in (HeldBack.EXISTS, HeldBack.ELSEWHERE)
@@ -168,7 +138,7 @@ def test_what_can_not_be_looked_for_waits(engine: Engine, error: Exception) -> N
     engine.run(during=at((5, hand)), rate=0.1, looked_at=engine.clock.now(), looked_for={})
     (job,) = engine.store.queries.numbered([number])
     assert (job.state, job.held_back) == ("queued", HeldBack.NOT_LOOKED)
-    assert states(engine) == {"completed": 8}
+    assert counts(engine) == {"completed": 8}
 
 
 def test_what_somebody_else_buys_meanwhile_is_held_back(engine: Engine) -> None:
@@ -179,6 +149,6 @@ def test_what_somebody_else_buys_meanwhile_is_held_back(engine: Engine) -> None:
         other(engine, "prompt of n11")
 
     engine.run(during=at((20, buy)), rate=0.02, looked_at=engine.clock.now(), looked_for={})
-    assert states(engine) == {"completed": 11, "queued": 1}
+    assert counts(engine) == {"completed": 11, "queued": 1}
     assert engine.status().held_back == {HeldBack.ELSEWHERE: 1}
     assert engine.provider.charged == 12 * PRICE

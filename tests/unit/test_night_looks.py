@@ -1,12 +1,12 @@
 """Whole runs on virtual time: looks at generations, patience with them, rows that come later."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from support.engine import Engine, spec
+from support.engine import Engine
+from support.nights import PRICE, at, counts, load, money
 
 from jobs.again import Patience
 from jobs.ending import Reason
@@ -20,40 +20,11 @@ from jobs.provider import (
     UnknownGenerationError,
     UnreachableError,
 )
-from jobs.runner import Runner
-
-PRICE = 120_000
-
-
-def load(engine: Engine, count: int, batch: str = "night", **rows: Any) -> None:
-    """Load so many rows."""
-    engine.load([spec(f"{batch[0]}{n}", row=n, **rows) for n in range(count)], batch=batch)
-
-
-def states(engine: Engine, batch_id: int = 1) -> dict[str, int]:
-    """Count jobs by state, without zeros."""
-    return {state: n for state, n in engine.status(batch_id).jobs.items() if n}
-
-
-def money(engine: Engine, batch_id: int = 1) -> tuple[int, int]:
-    """Return what is spent and what is reserved."""
-    found = engine.status(batch_id).money
-    return found.charged, found.held
 
 
 def other(engine: Engine, prompt: str) -> str:
     """Let another client of the account buy a prompt."""
     return engine.provider.make(GenerationRequest(prompt, "9:16", 10)).id
-
-
-def at(*steps: tuple[float, Callable[[], object]]) -> Callable[[Runner], object]:
-    """Do things so many seconds after a run began."""
-
-    def plan(_: Runner) -> None:
-        for seconds, what in steps:
-            asyncio.get_running_loop().call_later(seconds, what)
-
-    return plan
 
 
 def looks_fail(engine: Engine, *errors: Exception) -> None:
@@ -76,7 +47,7 @@ def test_many_are_looked_at_by_pages_of_the_list(engine: Engine) -> None:
     load(engine, 40)
     foreign = [(float(5 * second), lambda: other(engine, "foreign")) for second in range(60)]
     assert engine.run(during=at(*foreign), max_in_flight=40, rate=20).reason is Reason.FINISHED
-    assert states(engine) == {"completed": 40}
+    assert counts(engine) == {"completed": 40}
     assert engine.provider.list_reads + engine.provider.single_reads < 90
 
 
@@ -88,7 +59,7 @@ def test_a_list_that_fails_stops_nobody(engine: Engine, error: Exception) -> Non
     load(engine, 8)
     engine.provider.list_errors = [error] * 40
     assert engine.run().reason is Reason.FINISHED
-    assert (states(engine), money(engine)) == ({"completed": 8}, (8 * PRICE, 0))
+    assert (counts(engine), money(engine)) == ({"completed": 8}, (8 * PRICE, 0))
 
 
 @pytest.mark.parametrize(
@@ -100,7 +71,7 @@ def test_a_look_that_fails_is_made_again(engine: Engine, error: Exception) -> No
     load(engine, 1)
     looks_fail(engine, *[error] * 4)
     assert engine.run().reason is Reason.FINISHED
-    assert (states(engine), money(engine)) == ({"completed": 1}, (PRICE, 0))
+    assert (counts(engine), money(engine)) == ({"completed": 1}, (PRICE, 0))
 
 
 def test_a_generation_that_can_never_be_seen_is_given_up_for_the_run(engine: Engine) -> None:
@@ -116,7 +87,7 @@ def test_a_generation_that_can_never_be_seen_is_given_up_for_the_run(engine: Eng
     engine.provider.generation = look  # type: ignore[method-assign]
     engine.provider.hides["gen-0"] = 10**9
     assert engine.run(generation_timeout=1200).reason is Reason.FINISHED
-    assert states(engine) == {"completed": 1, "failed": 1}
+    assert counts(engine) == {"completed": 1, "failed": 1}
     assert engine.status().failed_kinds == {"overdue": 1}
     assert (money(engine), len(engine.provider.posts)) == ((2 * PRICE, 0), 2)
 
@@ -126,7 +97,7 @@ def test_a_token_that_is_refused_while_looking_ends_the_run(engine: Engine) -> N
     load(engine, 2)
     looks_fail(engine, TokenRefusedError("401"))
     assert engine.run().reason is Reason.TOKEN
-    assert (states(engine), money(engine)) == ({"pending": 2}, (2 * PRICE, 0))
+    assert (counts(engine), money(engine)) == ({"pending": 2}, (2 * PRICE, 0))
     assert engine.run().reason is Reason.FINISHED
     assert len(engine.provider.posts) == 2
 
@@ -176,7 +147,7 @@ def test_patience_ends_and_the_generation_does_not(
     assert engine.store.queries.job("n0").said_state == word
     odd.clear()
     assert engine.run().reason is Reason.FINISHED
-    assert (states(engine), money(engine)) == ({"completed": 1}, (PRICE, 0))
+    assert (counts(engine), money(engine)) == ({"completed": 1}, (PRICE, 0))
     assert len(engine.provider.posts) == 1
 
 
@@ -189,7 +160,7 @@ def test_a_clock_that_is_set_forth_and_back_ends_no_patience(engine: Engine) -> 
 
     ending = engine.run(during=at((30, skew(30)), (90, skew(-3)), (120, skew(0))))
     assert ending.reason is Reason.FINISHED
-    assert states(engine) == {"completed": 3}
+    assert counts(engine) == {"completed": 3}
 
 
 def test_an_announced_end_is_looked_at_before_its_time(engine: Engine) -> None:
@@ -214,5 +185,5 @@ def test_what_a_person_gave_up_is_looked_at_and_may_finish(engine: Engine) -> No
     assert engine.store.control.give_up([number], patience) == [number]
     engine.clock.start += timedelta(hours=3)
     assert engine.run().reason is Reason.FINISHED
-    assert states(engine) == {"completed": 1}
+    assert counts(engine) == {"completed": 1}
     assert (money(engine), len(engine.provider.posts)) == ((PRICE, 0), 1)

@@ -1,12 +1,11 @@
 """Whole runs on virtual time: refusals, throttles and outages, and whose fault they are."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from support.engine import Engine, spec
+from support.engine import Engine
+from support.nights import PRICE, answers, at, counts, load, money
 
 from jobs.ending import Reason
 from jobs.provider import (
@@ -15,7 +14,6 @@ from jobs.provider import (
     RefusalCause,
     Refused,
     Rejected,
-    SubmitOutcome,
     Throttled,
     TokenRefusedError,
     UnreachableError,
@@ -24,45 +22,7 @@ from jobs.provider import (
 from jobs.runner import Runner
 from jobs.states import FailureKind
 
-PRICE = 120_000
 TOKEN = Refused(RefusalCause.TOKEN, "401")
-
-
-def load(engine: Engine, count: int, batch: str = "night") -> None:
-    """Load so many rows."""
-    engine.load([spec(f"{batch[0]}{n}", row=n) for n in range(count)], batch=batch)
-
-
-def states(engine: Engine, batch_id: int = 1) -> dict[str, int]:
-    """Count jobs by state, without zeros."""
-    return {state: n for state, n in engine.status(batch_id).jobs.items() if n}
-
-
-def money(engine: Engine, batch_id: int = 1) -> tuple[int, int]:
-    """Return what is spent and what is reserved."""
-    found = engine.status(batch_id).money
-    return found.charged, found.held
-
-
-def answers(engine: Engine, *outcomes: SubmitOutcome) -> list[str]:
-    """Answer the first submissions so, whichever row they are for; returns all prompts sent."""
-    left, usual, sent = list(outcomes), engine.provider.submit, []
-
-    async def submit(request: Any, key: str, may_send: Callable[[], bool]) -> SubmitOutcome:
-        sent.append(request.prompt)
-        outcome = left.pop(0) if left else None
-        if outcome is None:
-            return await usual(request, key, may_send)
-        await asyncio.sleep(0.2)
-        return outcome
-
-    engine.provider.submit = submit  # type: ignore[method-assign]
-    return sent
-
-
-def at(seconds: float, what: Callable[[Runner], object]) -> Callable[[Runner], object]:
-    """Do something so many seconds after a run began."""
-    return lambda runner: asyncio.get_running_loop().call_later(seconds, what, runner)
 
 
 def test_a_row_that_is_refused_fails_alone_at_no_cost(engine: Engine) -> None:
@@ -72,7 +32,7 @@ def test_a_row_that_is_refused_fails_alone_at_no_cost(engine: Engine) -> None:
     }
     load(engine, 4)
     assert engine.run().reason is Reason.FINISHED
-    assert states(engine) == {"completed": 2, "failed": 2}
+    assert counts(engine) == {"completed": 2, "failed": 2}
     assert engine.status().failed_kinds == {"content": 1, "image": 1}
     assert money(engine) == (2 * PRICE, 0)
 
@@ -85,7 +45,7 @@ def test_a_refusal_of_everything_is_nobodys_fault(engine: Engine) -> None:
     ending = engine.run()
     assert ending.reason in (Reason.REQUEST, Reason.UNDECIDED)
     assert len(sent) < 10
-    assert states(engine) == {"queued": 20}
+    assert counts(engine) == {"queued": 20}
     assert money(engine) == (0, 0)
 
 
@@ -108,7 +68,7 @@ def test_what_refuses_every_row_ends_the_run(
     ending = engine.run()
     assert (ending.reason, ending.message) == (reason, refused.message)
     assert len(sent) < 20
-    assert states(engine) == {"queued": 40}
+    assert counts(engine) == {"queued": 40}
     assert money(engine) == (0, 0)
 
 
@@ -130,12 +90,12 @@ def test_words_about_money_are_checked_by_the_balance(engine: Engine) -> None:
     engine.provider.script = {"prompt of n1": [unsure] * 99}
     load(engine, 8)
     assert engine.run().reason is Reason.FUNDS
-    assert states(engine) == {"completed": 7, "queued": 1}
+    assert counts(engine) == {"completed": 7, "queued": 1}
     engine.provider.balance_micros = engine.provider.charged  # now there is nothing left
     load(engine, 2, "later")
     answers(engine, *[unsure] * 9)
     assert engine.run([2]).reason in (Reason.FUNDS, Reason.BLOCKED)
-    assert states(engine, 2) == {"queued": 2}
+    assert counts(engine, 2) == {"queued": 2}
 
 
 def test_money_is_waited_for_where_a_person_says_so(engine: Engine) -> None:
@@ -143,11 +103,11 @@ def test_money_is_waited_for_where_a_person_says_so(engine: Engine) -> None:
     engine.provider.balance_micros = 2 * PRICE
     load(engine, 4)
 
-    def fill(_: Runner) -> None:
+    def fill() -> None:
         engine.provider.balance_micros = 100 * PRICE
 
-    assert engine.run(during=at(400, fill), wait_for_funds=True).reason is Reason.FINISHED
-    assert states(engine) == {"completed": 4}
+    assert engine.run(during=at((400, fill)), wait_for_funds=True).reason is Reason.FINISHED
+    assert counts(engine) == {"completed": 4}
     assert engine.clock.now() - engine.attempts()[0].intent_at > timedelta(seconds=400)
 
 
@@ -161,7 +121,7 @@ def test_a_throttle_makes_all_wait_and_costs_nothing(engine: Engine) -> None:
     assert engine.run(rate=0.5).reason is Reason.FINISHED
     first, second = sorted(one.intent_at for one in engine.attempts())[:2]
     assert second - first >= timedelta(seconds=90)
-    assert (states(engine), len(engine.provider.made)) == ({"completed": 3}, 3)
+    assert (counts(engine), len(engine.provider.made)) == ({"completed": 3}, 3)
 
 
 def test_an_outage_is_waited_out(engine: Engine) -> None:
@@ -169,7 +129,7 @@ def test_an_outage_is_waited_out(engine: Engine) -> None:
     answers(engine, *[Unsent("no route", unreachable=True)] * 4)
     load(engine, 5)
     assert engine.run().reason is Reason.FINISHED
-    assert (states(engine), len(engine.provider.made)) == ({"completed": 5}, 5)
+    assert (counts(engine), len(engine.provider.made)) == ({"completed": 5}, 5)
     assert money(engine) == (5 * PRICE, 0)
 
 
@@ -180,7 +140,7 @@ def test_an_outage_that_lasts_ends_the_run(engine: Engine) -> None:
     ending = engine.run(unreachable_patience=200.0)
     assert ending.reason is Reason.UNREACHABLE
     assert len(sent) < 60
-    assert states(engine) == {"queued": 5}
+    assert counts(engine) == {"queued": 5}
 
 
 def test_a_run_that_was_slept_through_sends_nothing_late(engine: Engine) -> None:

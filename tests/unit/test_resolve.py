@@ -1,13 +1,12 @@
 """A person settles a doubt, and an audit compares what there is."""
 
-import asyncio
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from support.engine import Engine, spec
+from support.engine import Engine
 from support.loop import run_virtual
+from support.nights import PRICE, attempts, load, money, states, stop
 
 from jobs.audit import audit
 from jobs.errors import NotAllowedError
@@ -16,16 +15,9 @@ from jobs.provider import (
     InDoubt,
 )
 from jobs.resolve import look_for, resolve_as, resolve_never_made
-from jobs.runner import Runner
 
-PRICE = 120_000
 DROPPED = InDoubt("the connection dropped")
 MINUTE = timedelta(minutes=1)
-
-
-def load(engine: Engine, count: int, batch: str = "night") -> None:
-    """Load so many rows."""
-    engine.load([spec(f"{batch[0]}{n}", row=n) for n in range(count)], batch=batch)
 
 
 def lost(engine: Engine, *keys: str, how: Any = DROPPED) -> None:
@@ -33,33 +25,12 @@ def lost(engine: Engine, *keys: str, how: Any = DROPPED) -> None:
     engine.provider.script |= {f"prompt of {key}": [how] for key in keys}
 
 
-def attempts(engine: Engine, key: str) -> list[str]:
-    """Return the states of a job's attempts."""
-    return [one.state for one in engine.store.queries.attempts_of(engine.jobs()[key].id)]
-
-
-def states(engine: Engine) -> dict[str, str]:
-    """Map jobs to their states."""
-    return {key: job.state for key, job in engine.jobs().items()}
-
-
-def money(engine: Engine) -> tuple[int, int]:
-    """Return what is spent and what is reserved."""
-    found = engine.status().money
-    return found.charged, found.held
-
-
-def at(seconds: float, what: Callable[[Runner], object]) -> Callable[[Runner], object]:
-    """Do something so many seconds after a run began."""
-    return lambda runner: asyncio.get_running_loop().call_later(seconds, what, runner)
-
-
 @pytest.fixture
 def waiting(engine: Engine) -> Engine:
     """Three videos, and a doubt that the run has left for later."""
     lost(engine, "n2")
     load(engine, 4)
-    engine.run(during=at(9, lambda r: r.stop()))
+    engine.run(during=stop(9))
     assert states(engine)["n2"] == "in_doubt"
     return engine
 
