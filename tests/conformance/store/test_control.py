@@ -273,11 +273,11 @@ def test_a_set_price_counts_until_an_answer_tells_otherwise(steps: Steps) -> Non
     control.forget_price("fake/sora/7")
     control.forget_price("fake/sora/7")
     assert set(prices()) == {KIND}
-    steps.load("a", kind="new")
-    control.set_price("new", PRICE, steps.now)
+    steps.load("a", kind="fake/sora/new")
+    control.set_price("fake/sora/new", PRICE, steps.now)
     steps.begin()
     assert steps.settle(steps.claim()["a"], Accepted("g", Micros(PRICE)))
-    assert prices()["new"].source == "learned"
+    assert prices()["fake/sora/new"].source == "learned"
 
 
 def test_a_price_far_from_the_one_before_is_believed_when_it_is_seen_again(steps: Steps) -> None:

@@ -1,6 +1,7 @@
 """Loading: rows come in wholly or not at all, and what was paid for is never bought again by it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from jobs.ports.loading import LoadReport, OnChange, StagedCount
 from jobs.ports.queries import QueryStore
 from jobs.ports.selection import Sought
 from jobs.ports.updates import Failed
+from jobs.provider import GenerationRequest
 from jobs.spec import JobSpec, SpecRow, spec_row
 from jobs.states import FailureKind, HeldBack
 
@@ -62,7 +64,7 @@ def test_staged_rows_are_counted_and_read_before_they_are_loaded(steps: Steps) -
     assert loading.staged_counts([5]) == [StagedCount(KIND, None, 1)]
     assert [one.key for one in loading.staged_first(2)] == ["b", "b#2"]
     (first,) = loading.staged_first(2, [5])
-    assert (first.key, first.prompt, first.cells, first.image) == ("a", "prompt of a", {}, None)
+    assert (first.key, first.asked.prompt, first.cells) == ("a", "prompt of a", {})
     assert steps.store.queries.jobs() == []
 
 
@@ -99,6 +101,24 @@ def test_a_row_is_kept_as_it_was_written(steps: Steps) -> None:
     assert kept == (7, 3, "k", {"id": "a", "note": "ü"}, 15, "fake/sora/15")
     assert (job.request, job.request_key) == (row.request, row.request_key)
     assert job.created_at == steps.now
+
+
+def test_another_model_and_its_parameters_are_sent_as_they_were_written(steps: Steps) -> None:
+    """They are part of what is asked for: another value is another video."""
+    request = GenerationRequest(
+        "a kite", "9:16", 10, model="veo-3", parameters={"seed": 7, "hd": True}
+    )
+    other = replace(request, parameters={"seed": 8, "hd": True})
+    rows = [
+        JobSpec(key, key_from_content=False, row=row, request=asked)
+        for key, row, asked in (("a", 1, request), ("b", 2, other))
+    ]
+    steps.load(*rows, kind="fake/veo-3/10")
+    steps.price("fake/veo-3/10")
+    assert (steps.job("a").request, steps.job("b").request) == (request, other)
+    assert steps.job("a").fingerprint != steps.job("b").fingerprint
+    steps.begin()
+    assert steps.claim(1)["a"].request == request
 
 
 def test_nothing_of_a_load_stands_that_is_not_agreed_to(steps: Steps) -> None:
