@@ -14,7 +14,7 @@ from .clock import Clock
 from .context import Checkpoint, RunContext, nothing
 from .elsewhere import Elsewhere, since_when
 from .ending import REFUSED, Ending
-from .errors import DatabaseOwnerError
+from .errors import OtherApiError, OtherToken, OtherTokenError
 from .fence import Fence
 from .funds import Funds
 from .gate import Gate
@@ -263,7 +263,7 @@ class Runner:
         lost = self._purchases.lost(self._fence.run_id)
         if lost is None:
             return ending
-        return Ending(Reason.DATABASE, self._fence.told(lost, self._clock.now()))
+        return Ending(Reason.DATABASE, breach=self._fence.rescued(lost, self._clock.now()))
 
     def _leave(self, ending: Ending | None) -> None:
         left = self._purchases.leave(
@@ -300,32 +300,18 @@ async def check_owner(store: JobStore, provider: Provider, owner: Owner) -> None
     if held.ours is not False:
         return
     if held.origin != owner.origin:
-        raise DatabaseOwnerError(
-            f"{store.path} holds the generations of {held.origin}, not of "
-            f"{owner.origin}; name another database with --db, or the right API with --base-url"
-        )
+        raise OtherApiError(store.path, str(held.origin), owner.origin)
     # Same API, another token: a renewed one of the same account knows our generations.
     if not held.witnesses:
         if held.unsettled:
-            raise DatabaseOwnerError(
-                f"{store.path} has submissions in doubt that were made with another token, and "
-                "nothing by which this one could show that it is of the same account; use the "
-                "token from before until they are settled, or another database with --db"
-            )
+            raise OtherTokenError(store.path, OtherToken.UNSETTLED)
         return
     troubles = await _unless_shown(store.account, provider, held.witnesses)
     if troubles is None:
         return
     if isinstance(troubles, UnknownGenerationError):
-        raise DatabaseOwnerError(
-            f"{store.path} belongs to another account: this token does not know "
-            f"generation {held.witnesses[0]}; use that account's token, or another database with "
-            "--db"
-        ) from troubles
-    raise DatabaseOwnerError(
-        "the token is another one than before, and whether it is of the same account "
-        f"could not be seen ({troubles}); try again later"
-    ) from troubles
+        raise OtherTokenError(store.path, OtherToken.STRANGER, held.witnesses[0]) from troubles
+    raise OtherTokenError(store.path, OtherToken.UNSEEN, str(troubles)) from troubles
 
 
 async def _unless_shown(

@@ -252,10 +252,10 @@ class Scheduler:
     def _decided(self, turn: Turn, want: int, wait: str) -> "_Decision":
         """Decide what a turn means for the run; nothing is changed here."""
         gate, claimed, left = self._gate, turn.claimed, turn.left
-        lost = "" if turn.lost is None else self._fence.words(turn.lost)
+        lost = turn.lost
         if not self._policy.buys:
             left = replace(left, ready=False, paused=False, next_due=None)
-        if lost:  # what another run has under way there is not waited for
+        if lost is not None:  # what another run has under way there is not waited for
             left = replace(left, sending=len(self._sending))
         own = [number for number, is_served in turn.doubts.items() if is_served]
         hopeful = self._reconciler.hopeful(turn.doubts)
@@ -270,7 +270,7 @@ class Scheduler:
             out_of_reach=gate.out_of_reach,
             refusal=gate.refusal,
             refusal_message=gate.refusal_message,
-            lost=lost,
+            breach=None if lost is None else self._fence.breach(lost),
         )
         again = self._wants_reading(claimed)
         serving = self._policy.buys and (again or serves(situation))
@@ -280,7 +280,7 @@ class Scheduler:
             hopeful_of_others=hopeful - self._reconciler.hopeful(own),
             waits=self._news_of_waits(turn, want, wait),
             # where the job table is lost it is the other run that says so
-            serving=None if lost or serving == self._serving else serving,
+            serving=None if lost is not None or serving == self._serving else serving,
         )
 
     def _news_of_waits(self, turn: Turn, want: int, wait: str) -> Mapping[int, str | None] | None:

@@ -27,6 +27,7 @@ from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.filtered import LeftOut
 from batchsora.manifest.read import Manifest
 from batchsora.options import RunOptions
+from batchsora.presentation.errors import message
 from batchsora.providers.registry import ANNOUNCED
 from jobs.clock import SystemClock
 from jobs.errors import LoadError
@@ -167,7 +168,7 @@ def make_plan(
                 whole = not plan.problems
                 report, _ = merge(scratch, manifest, loading, Caps(), now, ctrl_c, whole=whole)
             except LoadError as error:
-                plan.stops, report = str(error), None
+                plan.stops, report = message(error), None
         plan.warnings += [str(warning) for warning in manifest.warnings]
         plan.notes = list(manifest.notes)
         plan.needs += ["--skip-invalid"] if plan.problems else []

@@ -7,6 +7,7 @@ from shlex import quote
 from batchsora.app import held
 from batchsora.app.run import RunResult
 from batchsora.manifest.errors import RowProblem
+from batchsora.presentation.databases import broken
 from jobs.ending import Ending
 from jobs.money import usd_text
 from jobs.ports.control import Paid
@@ -222,7 +223,6 @@ _REASONS = {
     "again to resume",
     Reason.TOKEN: "{message}; renew the token, then run again",
     Reason.ADDRESS: "{message}; check --base-url",
-    Reason.DATABASE: "{message}",
     Reason.FUNDS: "not enough credits; {queued} job(s) left: top up the account, then run again",
     Reason.ACCOUNT: "{message}; {queued} job(s) stay queued, at no cost: settle it with the "
     "provider, then run again",
@@ -247,7 +247,9 @@ def reason(
         queued: jobs that are left.
         command: what goes on after a budget of a batch was raised; empty is a run of the batch.
     """
-    if ending.reason in _REASONS:
+    if ending.breach is not None:
+        yield broken(ending.breach)
+    elif ending.reason in _REASONS:
         if ending.message and ending.reason in (Reason.UNREACHABLE, Reason.FUNDS):
             yield ending.message
         yield _REASONS[ending.reason].format(message=ending.message, queued=queued)

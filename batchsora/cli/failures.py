@@ -89,11 +89,12 @@ def show(error: BaseException, cli: "Cli") -> None:
 
 def _in_words(error: BaseException, cli: "Cli") -> str:
     """Return what happened, also where the store was not open yet to say it."""
+    from batchsora.presentation.errors import message
     from jobs.unusable import unusable
 
     if unusable(Path(), error) is None:
-        return str(error)
-    return str(unusable(cli.settings().database, error))
+        return message(error)
+    return message(unusable(cli.settings().database, error) or error)
 
 
 def show_problems(problems: list) -> None:  # type: ignore[type-arg]

@@ -17,6 +17,7 @@ from batchsora.app.plan import price_source
 from batchsora.manifest.errors import ManifestError, UnreadableError
 from batchsora.manifest.headers import SYNONYMS
 from batchsora.manifest.read import READERS
+from batchsora.presentation.errors import message
 from batchsora.settings import SettingsError
 from batchsora.web.answers import desk_of, done, moved, refused
 from batchsora.web.desk import Desk
@@ -148,7 +149,8 @@ async def _refused(
         "_plan_refused.html",
         headers={"HX-Retarget": "#plan", "HX-Reswap": "innerHTML show:window:top"},
         chosen=chosen,
-        error=error,
+        problem=getattr(error, "problem", None),
+        text=message(error),
         form=form if again else Form(form.fields | {"token": ""}),
         **shown,
     )
