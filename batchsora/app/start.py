@@ -27,12 +27,13 @@ from batchsora.app.mapping import mapped
 from batchsora.app.moved import settle_place
 from batchsora.app.progress import statuses
 from batchsora.app.remembered import as_before, as_kept, kept_line, words_used
-from batchsora.app.run import RunResult, run_batches
+from batchsora.app.run import run_batches
 from batchsora.app.session import Hooks, endpoint
 from batchsora.app.views import status_json
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import Manifest
 from batchsora.options import RunOptions
+from batchsora.run_result import RunResult
 from batchsora.settings import Settings
 from jobs.errors import NotAllowedError, NotFoundError
 from jobs.ledger import batch_key

@@ -5,9 +5,9 @@ from pathlib import Path
 from shlex import quote
 
 from batchsora.app import held
-from batchsora.app.run import RunResult
 from batchsora.manifest.errors import RowProblem
 from batchsora.presentation.databases import broken
+from batchsora.run_result import RunResult
 from jobs.ending import Ending
 from jobs.money import usd_text
 from jobs.ports.control import Paid
