@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from batchsora.app.cost import cost_of_jobs
 from batchsora.app.exits import Exit
 from batchsora.app.start import Teller
 from batchsora.app.steer import agree, find, in_chunks, refused_json, sort_out, tell_refused
 from batchsora.options import RunOptions
+from batchsora.presentation.cost import cost_of_jobs
 from jobs.again import Patience, WhyNot
 from jobs.clock import Clock
 from jobs.money import usd_text

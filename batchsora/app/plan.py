@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from batchsora.app.cost import Cost, cost_of
 from batchsora.app.databases import scratch_store
 from batchsora.app.from_options import pick_of
 from batchsora.app.interrupts import heeded_between_steps
@@ -27,6 +26,7 @@ from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.filtered import LeftOut
 from batchsora.manifest.read import Manifest
 from batchsora.options import RunOptions
+from batchsora.presentation.cost import Cost, cost_of
 from batchsora.presentation.errors import message
 from batchsora.providers.registry import ANNOUNCED
 from jobs.clock import SystemClock

@@ -7,8 +7,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from batchsora.app.screen import clean
 from batchsora.presentation.errors import message
+from batchsora.presentation.terminal_text import clean
 from batchsora.web.desk import Desk
 from batchsora.web.rendering import told
 from jobs.errors import EngineError, NotFoundError

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 
-from batchsora.app import held
 from batchsora.manifest.errors import RowProblem
+from batchsora.presentation import held
 from batchsora.presentation.databases import broken
 from batchsora.run_result import RunResult
 from jobs.ending import Ending
