@@ -9,7 +9,7 @@ from .money import Micros, to_micros
 from .retry import RetryPolicy
 
 PRICE_CEILING = to_micros("1.00")
-"""Held for the first generation of a kind whose price nobody knows, without ``--max-price``."""
+"""Held for the first generation of a kind whose price nobody knows, where no ceiling was said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -323,7 +323,7 @@ class Scheduler:
             log.log(
                 level,
                 "somebody else is buying the same rows on this account (generation %s): such rows "
-                "are held back, and not bought; --buy-again buys them",
+                "are held back, and not bought",
                 generation_id,
             )
 

@@ -21,6 +21,8 @@ SHOWN = 5
 BUY_THEM = "--buy-again buys them again"
 REDO_THEM = "--redo-changed buys them again"
 TAKE_THEM = "--adopt-existing takes those videos at no cost"
+AFTER_GIVING_UP = "a run still looks at it; 'batchsora retry' buys it again"
+"""Kept with a job whose attempt was given up."""
 
 
 def keys_text(keys: list[str]) -> str:

@@ -78,7 +78,7 @@ class ClaimTerms:
     """The terms on which jobs may be claimed.
 
     Attributes:
-        window: unfinished generations at most, over all batches (``--max-in-flight``).
+        window: unfinished generations at most, over all batches.
         want: claims at most now (what the pace allows).
         ceiling: micros to hold for a kind whose price nobody knows yet.
         patience: how long after the intent its POST may still leave.
