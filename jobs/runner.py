@@ -34,23 +34,12 @@ from .provider import (
 )
 from .reconcile import Reconciler
 from .scheduler import Scheduler
-from .states import Blocked, Reason
+from .states import Reason
 from .store import Store
 from .suspects import WATCHED
 from .token import TokenCheck
 
 log = logging.getLogger(__name__)
-
-
-WAITS_AFTER = {
-    Reason.FUNDS: str(Blocked.BALANCE),
-    Reason.ACCOUNT: "the account ({})",
-    Reason.ACCESS: "access to the API ({})",
-    Reason.REQUEST: "a change of the run's settings ({})",
-    Reason.UNDECIDED: "another run, which tells whose fault it is ({})",
-    Reason.UNREACHABLE: "the API",
-}
-"""What the batches of a run wait for after it ended."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -94,6 +83,7 @@ class Runner:
         self._provider = provider
         self._owner = owner
         self._clock = clock
+        self._words = policy.words
         self.gate = Gate(clock, chance, policy.unreachable_patience)
         elsewhere = Elsewhere(
             since_when(clock.now(), policy.looked_at), copies=policy.looked_at is not None
@@ -178,8 +168,8 @@ class Runner:
                 Reason.TOKEN,
             ):
                 await self._funds.refresh()  # what the account holds now, for the status
-            if ending.reason in WAITS_AFTER:
-                waits = WAITS_AFTER[ending.reason].format(ending.message)
+            waits = self._words.after(ending.reason, ending.message)
+            if waits is not None:
                 self._purchases.wait(dict.fromkeys(wanted, waits), self._clock.now())
         except asyncio.CancelledError:
             ending = Ending(Reason.INTERRUPTED)

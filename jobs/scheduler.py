@@ -199,7 +199,7 @@ class Scheduler:
         if self._gate.refusal is not None:
             return  # to say it again would only wake the run again
         minutes = self._policy.unreachable_patience / 60
-        words = f"no submission was taken for {minutes:g} minutes ({self._gate.words})"
+        words = self._policy.words.takes_nothing(minutes, self._gate.words)
         self._gate.refuse(RefusalCause.BUSY, words)
 
     @property
@@ -235,7 +235,8 @@ class Scheduler:
             elsewhere=self._elsewhere,
             looked_for=self._looked_for,
         )
-        wait = self._gate.waits_for(now)
+        pause = self._gate.pause_at(now)
+        wait = "" if pause is None else self._policy.words.paused(pause)
         terms = TurnTerms(
             now=now,
             run_id=self._fence.run_id,
