@@ -105,7 +105,7 @@ def show_problems(problems: list) -> None:  # type: ignore[type-arg]
     if more > 0:
         tell(f"… and {more} more; 'batchsora plan --json' lists all")
     tell(
-        f"{len(problems)} problem(s); nothing was loaded or bought. Mend the rows, or go on with "
+        f"{len(problems)} problem(s); nothing was loaded or bought. Fix the rows, or go on with "
         "the others with --skip-invalid."
     )
 

@@ -190,7 +190,7 @@ def _load(error: errors.LoadError) -> str:
                 f"{error.vanished} row(s) that were paid for are no longer in the manifest (row "
                 f"{error.row}: {_short(error.prompt)}), and {error.fresh} new row(s) came (row "
                 f"{error.new_row}: {_short(error.new_prompt)}). If these are edits and the videos "
-                "shall be bought anew, say --redo-changed; if they are other videos, say "
+                "shall be bought again, say --redo-changed; if they are other videos, say "
                 "--keep-both. An id column keeps edits apart from new rows. Nothing was changed."
             )
         case errors.NoSuchCampaignError():

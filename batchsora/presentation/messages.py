@@ -54,7 +54,7 @@ def loaded(name: str, report: LoadReport, skipped: list[RowProblem]) -> list[str
             f"no longer in the manifest, so cancelled unpaid: {keys_text(report.cancelled)}"
         )
     if report.redone:
-        lines.append(f"edited, and bought anew: {keys_text(report.redone)}")
+        lines.append(f"edited, and bought again: {keys_text(report.redone)}")
     if report.edited:
         lines.append(
             f"edited after they were paid for, so left as they are: {keys_text(report.edited)}; "
@@ -160,7 +160,7 @@ def ended(result: RunResult, skipped: list[RowProblem], folder: Path | None) -> 
             yield f"the file of {key} is missing: {error}"
         yield f"{missing} file(s) still missing: 'batchsora download' fetches them at no cost"
     if skipped:
-        yield f"{len(skipped)} problem(s) in rows that were left out; mend them and run again"
+        yield f"{len(skipped)} problem(s) in rows that were left out; fix them and run again"
     yield from _next_steps(result)
 
 
