@@ -18,10 +18,6 @@ from .prepared import columns_from, read
 from .records.attempts import MadeFor
 from .records.jobs import FreshJob, FreshRequest, LoadedJob
 
-QUOTED = 40
-"""Characters of a prompt that a message quotes."""
-
-
 _FRESH = select(*columns_from(JOB, FreshJob))
 
 
