@@ -22,10 +22,10 @@ from batchsora.app.plan import make_plan, plan_json
 from batchsora.app.remembered import as_before, words_used
 from batchsora.app.session import Hooks, Observer, Switch
 from batchsora.app.start import StartRequest, start
-from batchsora.app.views import batch_json
 from batchsora.keywords import run_options
 from batchsora.manifest.read import Manifest
 from batchsora.options import ReadingOptions, RunKeywords, RunOptions
+from batchsora.presentation.json_shapes import batch_json
 from batchsora.results import JobResult, RunReport, job_result
 from batchsora.settings import read_settings
 from jobs import schema

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -18,6 +18,7 @@ from batchsora.fetch import Fetched, FetchError, fetch_video
 from batchsora.fetch.pace import Pace
 from batchsora.fetch.renewal import fresh_address
 from batchsora.names import safe_name
+from batchsora.run_result import DownloadReport
 from jobs.clock import Clock
 from jobs.files import refuse_foreign_link, refuse_link
 from jobs.gate import Gate
@@ -66,14 +67,6 @@ class DownloadPolicy:
     flat: bool = False
     rate: int = 0
     own: bool = True
-
-
-@dataclass(slots=True)
-class DownloadReport:
-    """What a downloader did."""
-
-    fetched: int = 0
-    failed: dict[str, str] = field(default_factory=dict)
 
 
 class Downloader:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from batchsora.app.exits import Exit
-from batchsora.app.views import job_json
+from batchsora.presentation.json_shapes import job_json
 from jobs.ports.seen import JobRow
 
 

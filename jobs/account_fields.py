@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from .errors import DatabaseUnusableError
+from .errors import DatabaseFaultError, Fault
 
 LONGEST: Final = 4096
 """Bytes of a text, at most."""
@@ -86,8 +86,4 @@ def refuse_wrong_fields(execute: Execute, database: Path) -> None:
     """
     name = wrong_field(execute)
     if name is not None:
-        raise DatabaseUnusableError(
-            f"the database {database} was changed by another program: account.{name} is not "
-            "valid, so nothing was bought. Take a copy from before, or begin a new one with --db "
-            "FILE; --adopt-existing finds in the account what was paid for"
-        )
+        raise DatabaseFaultError(database, Fault.FIELD, name)

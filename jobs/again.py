@@ -52,10 +52,15 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a generation must have been waited for before a person may give it up."""
+    """How long a generation must have been waited for before a person may give it up.
+
+    Attributes:
+        next_step: what its row says of what can be done then; empty: nothing.
+    """
 
     now: datetime
     waits: timedelta
+    next_step: str = ""
 
 
 _AGAIN: Final[Mapping[JobState, WhyNot | None]] = {

@@ -134,10 +134,7 @@ class Blame:
                 self._taken = max(self._taken, attempt_id)
                 self._forget()
             case Rejected(about=About.CALLBACK) if not own_callback:
-                return Refused(
-                    RefusalCause.REQUEST,
-                    f"{outcome.message}; the address is the run's own: check --callback-base",
-                )
+                return Refused(RefusalCause.REQUEST, outcome.message)
             case Rejected(about=About.UNKNOWN | About.UNCLEAR):
                 if heard is Heard.AND_OTHERS_TAKEN:
                     return outcome

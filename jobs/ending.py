@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .ports.purchases import Outstanding
+from .ports.purchases import Breach, Outstanding
 from .provider import RefusalCause
 from .states import Blocked, Reason
 
@@ -13,13 +13,15 @@ class Ending:
     """How a run ended.
 
     Attributes:
-        message: the provider's own words, where it refused; or what became of the database.
+        message: the provider's own words, where it refused.
         blocked: per batch id what stands in the way of the rest.
+        breach: what became of the database, where it is no longer this run's.
     """
 
     reason: Reason
     message: str = ""
     blocked: Mapping[int, frozenset[Blocked]] = field(default_factory=dict)
+    breach: Breach | None = None
 
 
 REFUSED = {
@@ -49,7 +51,7 @@ class Situation:
         waits_for_funds: True when the run waits for money instead of ending without it.
         hopeful: attempts in doubt that a look at the list may still settle.
         out_of_reach: True when the provider did not answer for longer than the run's patience.
-        lost: why this run may not go on with this database; empty when it may.
+        breach: why this run may not go on with this database; None when it may.
     """
 
     outstanding: Outstanding
@@ -62,7 +64,7 @@ class Situation:
     out_of_reach: bool
     refusal: RefusalCause | None
     refusal_message: str
-    lost: str = ""
+    breach: Breach | None = None
 
     @property
     def money_may_come(self) -> bool:
@@ -90,8 +92,8 @@ def verdict(now: Situation) -> Ending | None:  # noqa: C901, PLR0911 - one line 
     left = now.outstanding
     if left.sending:
         return None
-    if now.lost:
-        return Ending(Reason.DATABASE, now.lost)
+    if now.breach is not None:
+        return Ending(Reason.DATABASE, breach=now.breach)
     if now.stopping:
         return Ending(Reason.INTERRUPTED)
     if now.refusal in AT_ONCE:

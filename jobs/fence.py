@@ -8,7 +8,7 @@ import logging
 import sqlite3
 from datetime import datetime
 
-from .ports.purchases import Lost
+from .ports.purchases import Breach, Lost
 from .store import Store
 
 log = logging.getLogger(__name__)
@@ -26,40 +26,20 @@ class Fence:
         self._store = store
         self.run_id = run_id
 
-    def words(self, lost: Lost) -> str:
+    def breach(self, lost: Lost) -> Breach:
         """Return why this run must buy nothing more."""
-        if lost is Lost.TAKEN:
-            return (
-                f"another runner took over {self._store.path} while this one was at work (was its "
-                ".lock file deleted?)"
-            )
-        return f"the database {self._store.path} {lost} while the run was at work"
+        return Breach(self._store.path, lost)
 
-    def told(self, lost: Lost, now: datetime) -> str:
-        """Return what a person must know of it: where what was bought is written, what to do.
+    def rescued(self, lost: Lost, now: datetime) -> Breach:
+        """Return the same, with where what was bought is written.
 
         Where the file is gone, what was written into it is copied to a file beside its name.
         """
-        breach = self.words(lost)
-        if lost is Lost.TAKEN:
-            return f"{breach}: this run submitted nothing more. The other one has what was bought"
-        if lost is Lost.LINKED:
-            return (
-                f"{breach}: nothing more was submitted, and what was bought is written in "
-                f"{self._store.path}. Delete the other name (find it with 'find -samefile'), then "
-                "run again"
-            )
+        if lost in (Lost.TAKEN, Lost.LINKED):
+            return self.breach(lost)
         try:
             copy = self._store.rescue(f"rescued-{now:%Y%m%d-%H%M%S}")
         except (OSError, sqlite3.Error) as error:
             log.exception("the lost database could not be copied")
-            return (
-                f"{breach}: nothing more was submitted, and what this run bought could not be "
-                f"written anywhere ({error}). Use the newest copy of the database with "
-                "--adopt-existing, which finds in the account what was paid for"
-            )
-        return (
-            f"{breach}: nothing more was submitted. What this run bought is written in {copy}: "
-            f"continue from there with '--db {copy}', not with {self._store.path}, which does not "
-            "know of it"
-        )
+            return Breach(self._store.path, lost, trouble=str(error) or type(error).__name__)
+        return Breach(self._store.path, lost, copy)

@@ -17,6 +17,7 @@ from .provider import (
     TokenRefusedError,
 )
 from .retry import full_jitter
+from .words import Pause
 
 COOLING = 5.0
 """Seconds to wait after a 429 that does not say how long, doubled while it goes on."""
@@ -40,9 +41,6 @@ SAID_FROM = 60.0
 
 SILENCE = 25.0
 """Seconds without an answer from which on a person is told: turns are half a minute apart."""
-
-LONGEST_WORDS = 120
-"""Characters of the provider's words that a person is shown beside the bar."""
 
 
 class Patience:
@@ -236,17 +234,15 @@ class Gate:
         """Check whether no submission was taken for longer than the run's patience."""
         return self._submissions.is_over(self._clock.monotonic())
 
-    def waits_for(self, now: datetime) -> str:
-        """Return what every submission waits for, until when and why; nothing for a short wait."""
+    def pause_at(self, now: datetime) -> Pause | None:
+        """Return until when every submission waits, and why; None for a short wait."""
         closed = self.shut_for
         if closed <= 0:
-            return ""
+            return None
         lasting = self._submissions.lasting(self._clock.monotonic())
         if max(closed, lasting) <= SAID_FROM and self.out_of_reach_for < SILENCE:
-            return ""
-        words = self._why if len(self._why) <= LONGEST_WORDS else f"{self._why[:LONGEST_WORDS]}…"
-        until = (now + timedelta(seconds=closed)).astimezone()
-        return f"the API until {until:%H:%M:%S %Z} ({words})"
+            return None
+        return Pause(now + timedelta(seconds=closed), self._why)
 
     @property
     def words(self) -> str:

@@ -6,7 +6,7 @@ from .blame import Blame, Heard, open_words
 from .context import RunContext
 from .funds import Funds
 from .ports.purchases import Claim, PurchaseStore
-from .provider import InDoubt, RefusalCause, Refused, SubmitOutcome
+from .provider import About, InDoubt, RefusalCause, Refused, Rejected, SubmitOutcome
 
 
 class Judge:
@@ -40,6 +40,8 @@ class Judge:
         asked = claim.request
         own = asked.callback_url is not None or self._policy.callback_url is None
         heard = self._heard(claim, outcome)
+        if not own and isinstance(outcome, Rejected) and outcome.about is About.CALLBACK:
+            outcome = replace(outcome, message=self._policy.words.own_callback(outcome.message))
         return self._blame.judge(claim.attempt_id, outcome, asked, own_callback=own, heard=heard)
 
     def put_back(self) -> list[int]:

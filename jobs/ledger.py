@@ -31,7 +31,7 @@ class Budget:
         cap: None when there is no cap.
         charged: what the provider took, gross over the cap's lifetime.
         held: what open and doubtful attempts may still cost.
-        refunded: what was given back of it, as the batch's ``--refunds`` says.
+        refunded: what was given back of it, as the batch's policy of refunds says.
     """
 
     key: str

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from .errors import DatabaseLockedError, DatabaseUnusableError
+from .errors import AnotherRunnerError, DatabaseFaultError, Fault
 from .files import read_small, replaced
 
 PATIENCE = 0.5
@@ -64,7 +64,7 @@ def runner_lock(
         brief: see :class:`RunnerInfo`.
 
     Raises:
-        DatabaseLockedError: another runner holds it; the text names its pid and host.
+        AnotherRunnerError: another runner holds it.
         DatabaseUnusableError: nothing can be written beside the database.
     """
     lock = FileLock(_beside(database, ".lock"), mode=0o600)
@@ -72,15 +72,11 @@ def runner_lock(
         lock.acquire(timeout=patience)
     except Timeout:
         who = _read(database)
-        raise DatabaseLockedError(
-            f"another runner works on {database} ({who or 'unknown'}); "
-            "wait for it, or stop it with Ctrl-C in its terminal: what is loaded there is safe"
-        ) from None
+        raise AnotherRunnerError(database, str(who or "")) from None
     except OSError as error:
-        raise DatabaseUnusableError(
-            f"the database {database} can't be locked for a run ({error.strerror}); "
-            f"{_remedy(database, error)}"
-        ) from error
+        beside = _beside(database, ".lock")
+        fault = _fault(beside, error)
+        raise DatabaseFaultError(database, fault, error.strerror or "", beside) from error
     try:
         _introduce(database, now, brief=brief)
         yield
@@ -89,16 +85,13 @@ def runner_lock(
         lock.release()
 
 
-def _remedy(database: Path, error: OSError) -> str:
-    """Return what to do about a lock that can't be taken."""
-    lock = _beside(database, ".lock")
+def _fault(lock: Path, error: OSError) -> Fault:
+    """Return why a lock can't be taken."""
     if error.errno in _NO_SPACE:
-        return "free some space on its disk"
+        return Fault.LOCK_FULL
     if lock.is_symlink():
-        return f"{lock} is a link, which is not followed: see who made it, then remove it"
-    if lock.exists() and not lock.is_file():
-        return f"{lock} is not a regular file: remove it"
-    return "make its folder writable, or name another database with --db"
+        return Fault.LOCK_LINK
+    return Fault.LOCK_KIND if lock.exists() and not lock.is_file() else Fault.LOCK_RIGHTS
 
 
 def _introduce(database: Path, now: datetime, *, brief: bool) -> None:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from .errors import DatabaseUnusableError
+from .errors import DatabaseFaultError, Fault
 
 MOUNTS: Final = Path("/proc/self/mountinfo")
 """Linux's own table (proc_pid_mountinfo(5)); where there is none, nothing is looked at."""
@@ -61,9 +61,4 @@ def refuse_network_drive(database: Path) -> None:
         DatabaseUnusableError: it lies on a network drive.
     """
     if (found := network_drive(database)) is not None:
-        raise DatabaseUnusableError(
-            f"the database {database} is on a network drive ({found}), where two machines can "
-            "write at once without seeing each other: rows could be bought twice, so nothing was "
-            f"bought. Copy it to a local disk and name it with --db, e.g. 'cp {database} "
-            f"~/{database.name}' and '--db ~/{database.name}'"
-        )
+        raise DatabaseFaultError(database, Fault.NETWORK_DRIVE, found)

@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from .errors import DatabaseUnusableError
+from .errors import DatabaseFaultError, Fault
 from .files import is_foreign
 
 BESIDE: Final = ("-wal", "-shm", "-journal")
@@ -36,12 +36,7 @@ def refuse_planted_files(database: Path) -> None:
             continue  # it is not there, or what opens it says why it can't
         shared = kept.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
         if not shared and found.st_uid != kept.st_uid and is_foreign(path, found):
-            raise DatabaseUnusableError(
-                f"{path} belongs to another account (number {found.st_uid}), and what stands in it "
-                "would be written into the database, so nothing was read or bought. If it is yours "
-                "(the database was given another owner), 'chown' it to the same owner: it may hold "
-                "what was bought. Else move it away, and keep databases where nobody else can write"
-            )
+            raise DatabaseFaultError(database, Fault.FOREIGN_FILE, str(found.st_uid), path)
 
 
 def refuse_planted_start(database: Path, number: int) -> None:
@@ -56,8 +51,4 @@ def refuse_planted_start(database: Path, number: int) -> None:
     """
     found = os.fstat(number)
     if is_foreign(database, found):
-        raise DatabaseUnusableError(
-            f"{database} is an empty file that belongs to another account (number {found.st_uid}), "
-            "which could change what is bought, so nothing was made there: delete it, or name a "
-            "database in a folder of your own with --db FILE"
-        )
+        raise DatabaseFaultError(database, Fault.FOREIGN_START, str(found.st_uid))

@@ -171,7 +171,7 @@ def look_delay(
 
     Args:
         age: seconds since it was accepted.
-        interval: ``--poll-interval``.
+        interval: :attr:`jobs.policy.RunPolicy.poll_interval`.
         seen: what the last look showed, if there was one.
         earliest: the age from which on it may be done (:class:`Durations`).
     """

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from .looked_for import Wish
 from .money import Micros, to_micros
 from .retry import RetryPolicy
+from .words import Words
 
 PRICE_CEILING = to_micros("1.00")
-"""Held for the first generation of a kind whose price nobody knows, without ``--max-price``."""
+"""Held for the first generation of a kind whose price nobody knows, where no ceiling was said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class RunPolicy:
         looked_at: when the account's list was looked through before this run, if it was.
         looked_for: what was looked for then (:meth:`jobs.ports.adoption.Found.unchanged`);
             None: rows of the run's own batches are bought without that.
+        words: of what is kept for people.
         callback_url: where the provider may announce the ends of rows that name no address.
     """
 
@@ -44,6 +46,7 @@ class RunPolicy:
     grace: float
     wait_for_funds: bool
     retry: RetryPolicy
+    words: Words
     send_patience: float = 10.0
     balance_interval: float = 60.0
     unreachable_patience: float = 3600.0

@@ -329,7 +329,8 @@ class Poller:
         return attempt.overdue_at is not None or age > self._patience
 
     def _overdue(self, attempt_id: int, seen: Generation | None, now: datetime) -> Overdue:
-        return Overdue(attempt_id, given_up(seen, self._patience, now + OVERDUE_EVERY))
+        words = self._policy.words
+        return Overdue(attempt_id, given_up(seen, self._patience, now + OVERDUE_EVERY, words))
 
     @property
     def _patience(self) -> timedelta:

@@ -1,15 +1,22 @@
 """Settling a doubt by a person's word."""
 
-import shlex
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 from .account_list import Reading, read_back
 from .clock import Clock, passed_since
 from .echo import resembles
-from .errors import NotAllowedError
+from .errors import (
+    CandidatesError,
+    NotInDoubtError,
+    NotIts,
+    NotItsGenerationError,
+    TakenGenerationError,
+    TooEarlyError,
+    UnprovenError,
+    WrongClockError,
+)
 from .ports import JobStore
 from .ports.doubts import OwnerJob, Searched
 from .provider import Generation, Provider, UnknownGenerationError
@@ -84,15 +91,9 @@ async def resolve_as(
     try:
         found = await provider.generation(generation_id)
     except UnknownGenerationError as error:
-        raise NotAllowedError(
-            f"the account has no generation {generation_id}; "
-            "'batchsora show' and the provider's own page list what there is"
-        ) from error
+        raise NotItsGenerationError(generation_id, NotIts.UNKNOWN) from error
     if not force and (found.prompt is None or not same_text(found.prompt, job.prompt)):
-        raise NotAllowedError(
-            f"generation {generation_id} was made from another prompt; "
-            "say --force if it is this job's all the same"
-        )
+        raise NotItsGenerationError(generation_id, NotIts.OTHER_PROMPT)
     now = clock.now()
     landed: OwnerJob | bool
     if attempt_id is None:
@@ -108,9 +109,7 @@ async def resolve_as(
 
 def _refuse_taken(generation_id: str, owner: OwnerJob | None) -> None:
     if owner is not None:
-        raise NotAllowedError(
-            f"generation {generation_id} belongs to job {owner.key!r} of {owner.batch!r} already"
-        )
+        raise TakenGenerationError(generation_id, owner.key, owner.batch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,53 +213,24 @@ def resolve_never_made(
     since = max(doubt.attempt.sent_until, doubt.send_before)
     passed = passed_since(doubt.doubt_clock, clock.boot(), since, now)
     if passed is None and not force:
-        raise NotAllowedError(
-            f"this machine's clock says {now:%Y-%m-%d %H:%M} UTC, and the submission of "
-            f"{job.key!r} went in doubt at {since:%Y-%m-%d %H:%M}: one of both is wrong, so "
-            "nobody can tell whether it may still turn up. Look at the account's generations, "
-            "then say --force"
-        )
+        raise WrongClockError(job.key, now, since)
     if passed is not None and passed < grace and not force:
-        ends = now + grace - passed
-        raise NotAllowedError(
-            f"the submission of {job.key!r} may still turn up until {ends:%H:%M:%S} UTC; "
-            "look at the account's generations then, or say --force to pay again if it does"
-        )
+        raise TooEarlyError(job.key, now + grace - passed)
     if doubt.candidates and not force:
-        raise NotAllowedError(
-            f"the submission of {job.key!r} could be any of these generations, oldest first: "
-            f"{'; '.join(_candidates(doubt.candidates))}. 'batchsora resolve "
-            f"{shlex.quote(job.key)} --generation ID' takes one; --force pays again although one "
-            "may be its own"
-        )
+        raise CandidatesError(job.key, doubt.candidates)
     if trouble and not force:
-        raise NotAllowedError(
-            f"whether {job.key!r} was made can't be seen: {trouble}. Look at the account's "
-            "generations on the provider's own page, then say --force to pay again if it was"
-        )
+        raise UnprovenError(job.key, trouble)
     landed = store.doubts.void(attempt_id, "a person said that it was never made", now)
     _must_have_landed(job, landed=landed)
-
-
-def _candidates(found: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Name generations, oldest first, with their states and times."""
-    in_order = sorted(
-        found,
-        key=lambda one: (one["created_at"] is None, one["created_at"] or "", one["generation_id"]),
-    )
-    return [
-        f"{one['generation_id']}, {one['status']}, {one['created_at'] or 'time unknown'}"
-        for one in in_order
-    ]
 
 
 def _must_be_in_doubt(job: ResolvedJob) -> int:
     """Return the attempt that is in doubt."""
     if job.attempt_id is None or job.attempt_state != AttemptState.IN_DOUBT:
-        raise NotAllowedError(f"job {job.key!r} is {job.state}, not in doubt: nothing to resolve")
+        raise NotInDoubtError(job.key, job.state)
     return job.attempt_id
 
 
 def _must_have_landed(job: ResolvedJob, *, landed: bool) -> None:
     if not landed:
-        raise NotAllowedError(f"job {job.key!r} is no longer in doubt: it was settled meanwhile")
+        raise NotInDoubtError(job.key, "")

@@ -14,7 +14,7 @@ from .clock import Clock
 from .context import Checkpoint, RunContext, nothing
 from .elsewhere import Elsewhere, since_when
 from .ending import REFUSED, Ending
-from .errors import DatabaseOwnerError
+from .errors import OtherApiError, OtherToken, OtherTokenError
 from .fence import Fence
 from .funds import Funds
 from .gate import Gate
@@ -34,23 +34,12 @@ from .provider import (
 )
 from .reconcile import Reconciler
 from .scheduler import Scheduler
-from .states import Blocked, Reason
+from .states import Reason
 from .store import Store
 from .suspects import WATCHED
 from .token import TokenCheck
 
 log = logging.getLogger(__name__)
-
-
-WAITS_AFTER = {
-    Reason.FUNDS: str(Blocked.BALANCE),
-    Reason.ACCOUNT: "the account ({})",
-    Reason.ACCESS: "access to the API ({})",
-    Reason.REQUEST: "a change of the run's settings ({})",
-    Reason.UNDECIDED: "another run, which tells whose fault it is ({})",
-    Reason.UNREACHABLE: "the API",
-}
-"""What the batches of a run wait for after it ended."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -94,6 +83,7 @@ class Runner:
         self._provider = provider
         self._owner = owner
         self._clock = clock
+        self._words = policy.words
         self.gate = Gate(clock, chance, policy.unreachable_patience)
         elsewhere = Elsewhere(
             since_when(clock.now(), policy.looked_at), copies=policy.looked_at is not None
@@ -178,8 +168,8 @@ class Runner:
                 Reason.TOKEN,
             ):
                 await self._funds.refresh()  # what the account holds now, for the status
-            if ending.reason in WAITS_AFTER:
-                waits = WAITS_AFTER[ending.reason].format(ending.message)
+            waits = self._words.after(ending.reason, ending.message)
+            if waits is not None:
                 self._purchases.wait(dict.fromkeys(wanted, waits), self._clock.now())
         except asyncio.CancelledError:
             ending = Ending(Reason.INTERRUPTED)
@@ -263,7 +253,7 @@ class Runner:
         lost = self._purchases.lost(self._fence.run_id)
         if lost is None:
             return ending
-        return Ending(Reason.DATABASE, self._fence.told(lost, self._clock.now()))
+        return Ending(Reason.DATABASE, breach=self._fence.rescued(lost, self._clock.now()))
 
     def _leave(self, ending: Ending | None) -> None:
         left = self._purchases.leave(
@@ -300,32 +290,18 @@ async def check_owner(store: JobStore, provider: Provider, owner: Owner) -> None
     if held.ours is not False:
         return
     if held.origin != owner.origin:
-        raise DatabaseOwnerError(
-            f"{store.path} holds the generations of {held.origin}, not of "
-            f"{owner.origin}; name another database with --db, or the right API with --base-url"
-        )
+        raise OtherApiError(store.path, str(held.origin), owner.origin)
     # Same API, another token: a renewed one of the same account knows our generations.
     if not held.witnesses:
         if held.unsettled:
-            raise DatabaseOwnerError(
-                f"{store.path} has submissions in doubt that were made with another token, and "
-                "nothing by which this one could show that it is of the same account; use the "
-                "token from before until they are settled, or another database with --db"
-            )
+            raise OtherTokenError(store.path, OtherToken.UNSETTLED)
         return
     troubles = await _unless_shown(store.account, provider, held.witnesses)
     if troubles is None:
         return
     if isinstance(troubles, UnknownGenerationError):
-        raise DatabaseOwnerError(
-            f"{store.path} belongs to another account: this token does not know "
-            f"generation {held.witnesses[0]}; use that account's token, or another database with "
-            "--db"
-        ) from troubles
-    raise DatabaseOwnerError(
-        "the token is another one than before, and whether it is of the same account "
-        f"could not be seen ({troubles}); try again later"
-    ) from troubles
+        raise OtherTokenError(store.path, OtherToken.STRANGER, held.witnesses[0]) from troubles
+    raise OtherTokenError(store.path, OtherToken.UNSEEN, str(troubles)) from troubles
 
 
 async def _unless_shown(

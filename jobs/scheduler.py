@@ -199,7 +199,7 @@ class Scheduler:
         if self._gate.refusal is not None:
             return  # to say it again would only wake the run again
         minutes = self._policy.unreachable_patience / 60
-        words = f"no submission was taken for {minutes:g} minutes ({self._gate.words})"
+        words = self._policy.words.takes_nothing(minutes, self._gate.words)
         self._gate.refuse(RefusalCause.BUSY, words)
 
     @property
@@ -235,7 +235,8 @@ class Scheduler:
             elsewhere=self._elsewhere,
             looked_for=self._looked_for,
         )
-        wait = self._gate.waits_for(now)
+        pause = self._gate.pause_at(now)
+        wait = "" if pause is None else self._policy.words.paused(pause)
         terms = TurnTerms(
             now=now,
             run_id=self._fence.run_id,
@@ -252,10 +253,10 @@ class Scheduler:
     def _decided(self, turn: Turn, want: int, wait: str) -> "_Decision":
         """Decide what a turn means for the run; nothing is changed here."""
         gate, claimed, left = self._gate, turn.claimed, turn.left
-        lost = "" if turn.lost is None else self._fence.words(turn.lost)
+        lost = turn.lost
         if not self._policy.buys:
             left = replace(left, ready=False, paused=False, next_due=None)
-        if lost:  # what another run has under way there is not waited for
+        if lost is not None:  # what another run has under way there is not waited for
             left = replace(left, sending=len(self._sending))
         own = [number for number, is_served in turn.doubts.items() if is_served]
         hopeful = self._reconciler.hopeful(turn.doubts)
@@ -270,7 +271,7 @@ class Scheduler:
             out_of_reach=gate.out_of_reach,
             refusal=gate.refusal,
             refusal_message=gate.refusal_message,
-            lost=lost,
+            breach=None if lost is None else self._fence.breach(lost),
         )
         again = self._wants_reading(claimed)
         serving = self._policy.buys and (again or serves(situation))
@@ -280,7 +281,7 @@ class Scheduler:
             hopeful_of_others=hopeful - self._reconciler.hopeful(own),
             waits=self._news_of_waits(turn, want, wait),
             # where the job table is lost it is the other run that says so
-            serving=None if lost or serving == self._serving else serving,
+            serving=None if lost is not None or serving == self._serving else serving,
         )
 
     def _news_of_waits(self, turn: Turn, want: int, wait: str) -> Mapping[int, str | None] | None:
@@ -323,7 +324,7 @@ class Scheduler:
             log.log(
                 level,
                 "somebody else is buying the same rows on this account (generation %s): such rows "
-                "are held back, and not bought; --buy-again buys them",
+                "are held back, and not bought",
                 generation_id,
             )
 

@@ -9,10 +9,11 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from .errors import DatabaseUnusableError, DatabaseVersionError
+from .errors import DatabaseFaultError, Fault, OtherVersionError
 from .files import replaced
 from .owners import refuse_planted_files, refuse_planted_start
 from .shape import VERSION_TABLE, guard, refuse_altered, refuse_other_version_table, shape
@@ -33,6 +34,22 @@ PATIENCE: Final = 2.0
 """Seconds after which a person is told that an upgrade goes on."""
 
 _NOT_ALLOWED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """An upgrade that is at work.
+
+    Attributes:
+        version: what it began with.
+        size: in bytes.
+        copy: where the database as it was is kept.
+    """
+
+    database: Path
+    version: str
+    size: int
+    copy: Path
 
 
 def migrations_folder() -> Path:
@@ -60,13 +77,8 @@ def version(database: Path) -> str | None:
             return read_version(file, database)
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_ALLOWED:
-            raise DatabaseUnusableError(
-                f"{database} can't be opened ({error}): make the file and its folder readable and "
-                "writable (SQLite needs both to read it), or copy it to a folder of yours"
-            ) from error
-        raise DatabaseUnusableError(
-            f"{database} can't be read as a database ({error}); name another file with --db"
-        ) from error
+            raise DatabaseFaultError(database, Fault.NOT_OPENED, str(error)) from error
+        raise DatabaseFaultError(database, Fault.NO_DATABASE, str(error)) from error
 
 
 def read_version(file: sqlite3.Connection, database: Path) -> str | None:
@@ -84,9 +96,7 @@ def read_version(file: sqlite3.Connection, database: Path) -> str | None:
     if not names:
         return None
     if VERSION_TABLE not in names:
-        raise DatabaseUnusableError(
-            f"{database} is a SQLite database, but none of batchsora's; name another file with --db"
-        )
+        raise DatabaseFaultError(database, Fault.NOT_OURS)
     refuse_other_version_table(names, database, migrations_folder())
     row = file.execute("SELECT version_num FROM alembic_version").fetchone()
     found = None if row is None else str(row[0])
@@ -103,29 +113,21 @@ def check_version(database: Path) -> None:
     """
     found = version(database)
     if found is None:
-        raise DatabaseUnusableError(
-            f"there is no database at {database} yet; load a manifest with 'batchsora run', "
-            "or name the database with --db"
-        )
-    if found == HEAD:
-        return
-    if found in KNOWN:
-        raise DatabaseVersionError(
-            f"{database} is of an older version ({found}); the next 'batchsora run' upgrades it"
-        )
-    raise DatabaseVersionError(_newer(database, found))
+        raise DatabaseFaultError(database, Fault.MISSING)
+    if found != HEAD:
+        raise OtherVersionError(database, found, HEAD, newer=found not in KNOWN)
 
 
 def upgrade(
     database: Path,
-    say: Callable[[str], object] = lambda _: None,
+    tell: Callable[[Upgrade], object] = lambda _: None,
     seal: Callable[[], str] | None = None,
 ) -> Path | None:
     """Create the database, or bring it to this program's version; the runner's lock must be held.
 
     Args:
         database: the file.
-        say: tells a person what it is at, when that takes longer than :data:`PATIENCE`.
+        tell: hears what it is at, when that takes longer than :data:`PATIENCE`.
         seal: makes the seal of a new one (:mod:`jobs.seal`), kept in the step that makes it.
 
     Returns:
@@ -140,29 +142,24 @@ def upgrade(
     if found == HEAD:
         return None
     if found is not None and found not in KNOWN:
-        raise DatabaseVersionError(_newer(database, found))
+        raise OtherVersionError(database, found, HEAD, newer=True)
     if found is None:
-        if database.is_symlink():
-            raise _leads_to_none(database)
+        if database.is_symlink():  # it may have come in a folder that somebody sent
+            raise DatabaseFaultError(database, Fault.LEADS_TO_NONE, str(database.readlink()))
         _make(database, None if seal is None else seal())
         return None
     copy = database.with_name(f"{database.name}.before-{HEAD}-from-{found}")
-    size = database.stat().st_size / 1e6
-    with _told_when_slow(
-        f"upgrading the database {database} ({size:.0f} MB, version {found}): about a minute for "
-        f"a million rows. Nothing is bought meanwhile, and a copy as it was is at {copy}. Ctrl-C "
-        "leaves it as it was",
-        say,
-    ):
+    at_work = Upgrade(database, found, database.stat().st_size, copy)
+    with _told_when_slow(at_work, tell):
         _copy(database, copy)
         _migrate(database)
     return copy
 
 
 @contextmanager
-def _told_when_slow(text: str, say: Callable[[str], object]) -> Iterator[None]:
-    """Tell a person what takes long, while it goes on."""
-    timer = threading.Timer(PATIENCE, say, [text])
+def _told_when_slow(upgrade: Upgrade, tell: Callable[[Upgrade], object]) -> Iterator[None]:
+    """Tell what takes long, while it goes on."""
+    timer = threading.Timer(PATIENCE, tell, [upgrade])
     timer.daemon = True
     timer.start()
     try:
@@ -183,10 +180,7 @@ def _writable(database: Path) -> Iterator[int]:
         # 0600 from its first moment: prompts and URLs are nobody else's business
         number = os.open(database, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise DatabaseUnusableError(
-            f"the database {database} can't be written ({error.strerror}); "
-            "choose a folder that you may write to with --db"
-        ) from error
+        raise DatabaseFaultError(database, Fault.NOT_WRITABLE, error.strerror or "") from error
     try:
         yield number
     finally:
@@ -263,19 +257,3 @@ def _copy(database: Path, copy: Path) -> None:
         # a copy that does not fit is dropped, not rolled back: its journal would stay behind
         new.execute("PRAGMA journal_mode = OFF")
         old.backup(new)
-
-
-def _leads_to_none(database: Path) -> DatabaseUnusableError:
-    """Return why no new database is made behind a link: it may have come in a sent folder."""
-    return DatabaseUnusableError(
-        f"{database} is a link to {database.readlink()}, where there is no database yet, so "
-        "nothing was made there: a link may have come with a folder that somebody sent. Delete "
-        "it, or name the database itself with --db FILE"
-    )
-
-
-def _newer(database: Path, found: str) -> str:
-    return (
-        f"{database} was made by a newer batchsora (version {found}, this program knows {HEAD}); "
-        "upgrade batchsora, or name another database with --db"
-    )

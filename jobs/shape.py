@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from .errors import DatabaseAlteredError
+from .errors import Alteration, DatabaseAlteredError
 
 FILE: Final = "shapes.json"
 """In the folder of the migrations: for each revision what it changes, null where it drops."""
@@ -97,7 +97,7 @@ def refuse_other_version_table(found: Mapping[str, str], database: Path, folder:
     """
     changes = json.loads((folder / FILE).read_text("utf-8"))
     if found[VERSION_TABLE] != min(changes.items())[1][VERSION_TABLE]:
-        raise _altered(database, f"its {VERSION_TABLE!r} is not defined as batchsora does")
+        raise DatabaseAlteredError(database, Alteration.REDEFINED, VERSION_TABLE)
 
 
 def refuse_altered(
@@ -122,32 +122,17 @@ def refuse_altered(
         found.pop(VERSION_TABLE, None)
     for known in sorted(found.keys() | wanted.keys()):
         if known not in wanted:
-            raise _altered(
-                database, f"it has a {known!r} that batchsora did not make", _drop(known)
-            )
+            raise DatabaseAlteredError(database, Alteration.ADDED, known, _drop(known))
         if known not in found:
-            raise _altered(database, f"its {known!r} is missing")
+            raise DatabaseAlteredError(database, Alteration.MISSING, known)
         if found[known] != wanted[known]:
-            raise _altered(database, f"its {known!r} is not defined as batchsora does")
+            raise DatabaseAlteredError(database, Alteration.REDEFINED, known)
 
 
-def _drop(known: str) -> str:
-    """Return how somebody who added an object goes on; what a sender named is not quoted."""
+def _drop(known: str) -> str | None:
+    """Return the SQL that removes an object; None where a sender chose what its name says."""
     kind, _, name = known.partition(" ")
-    word = f"DROP {kind.upper()} {name}" if _ADDED.fullmatch(known) else "DROP it"
-    return (
-        f"If you added it, or a program of yours that copies databases did, '{word}' in SQLite is "
-        "all that is needed. Otherwise take"
-    )
-
-
-def _altered(database: Path, what: str, remedy: str = "Take") -> DatabaseAlteredError:
-    return DatabaseAlteredError(
-        f"the database {database} was changed by another program: {what}. What is defined there "
-        "would act whenever batchsora writes, so nothing was read or bought. "
-        f"{remedy} a copy from before, or begin a new one with --db FILE and --adopt-existing, "
-        "which finds in the account what was paid for"
-    )
+    return f"DROP {kind.upper()} {name}" if _ADDED.fullmatch(known) else None
 
 
 def _digest(kind: str, table: str, sql: str) -> str:

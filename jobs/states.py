@@ -54,7 +54,7 @@ UNENDED: Final = (FailureKind.OVERDUE, FailureKind.UNKNOWN, FailureKind.NO_FILE)
 
 
 class Blocked(StrEnum):
-    """Why a queued job can't be bought now."""
+    """Why a queued job can't be bought now, in the words that batches and events keep."""
 
     PAUSED = "the pause of the batch"
     BATCH_CAP = "budget of the batch"

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from batchsora.app.cost import cost_of_jobs
 from batchsora.app.exits import Exit
 from batchsora.app.start import Teller
 from batchsora.app.steer import agree, find, in_chunks, refused_json, sort_out, tell_refused
 from batchsora.options import RunOptions
+from batchsora.presentation.cost import cost_of_jobs
+from batchsora.presentation.messages import AFTER_GIVING_UP
 from jobs.again import Patience, WhyNot
 from jobs.clock import Clock
 from jobs.money import usd_text
@@ -21,7 +22,8 @@ STILL_SEEN = "runs still look at it, and take its video if it finishes before it
 
 def patience(clock: Clock) -> Patience:
     """Return from when on a generation may be given up that no run has given up yet."""
-    return Patience(clock.now(), timedelta(seconds=RunOptions().generation_timeout))
+    waits = timedelta(seconds=RunOptions().generation_timeout)
+    return Patience(clock.now(), waits, AFTER_GIVING_UP)
 
 
 def abandon(

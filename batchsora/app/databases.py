@@ -10,6 +10,7 @@ from typing import Final
 
 from batchsora.app.endpoints import SANDBOX_ORIGIN
 from batchsora.app.sealing import own_sealer
+from batchsora.presentation.databases import upgrading
 from batchsora.providers.registry import ANNOUNCED
 from batchsora.settings import SettingsError
 from jobs import schema
@@ -90,7 +91,7 @@ def working_store(
     refuse_second_name(database)
     with runner_lock(database, clock.now(), patience, brief=brief):
         new = schema.version(database) is None
-        schema.upgrade(database, _tell, _new_seal)
+        schema.upgrade(database, lambda at_work: _tell(upgrading(at_work)), _new_seal)
         with Store(database) as store:
             store.refuse_wrong_fields()
             if new:

@@ -16,6 +16,7 @@ from batchsora.app.known import is_own
 from batchsora.app.moved import other_host
 from batchsora.app.sealing import kept_sealer
 from batchsora.peek import peek
+from batchsora.presentation.errors import message
 from batchsora.settings import Settings, Token
 from jobs import schema
 from jobs.account_fields import wrong_field
@@ -67,10 +68,10 @@ def look_at_database(settings: Settings, token: Token | None) -> Iterator[Check]
     try:
         seen = peek(path, lambda connection: _look(connection, path))
     except DatabaseAlteredError as error:
-        yield wrong("database", str(error), _OTHER)
+        yield wrong("database", message(error), _OTHER)
         return
     except DatabaseUnusableError as error:
-        yield wrong("database", str(error), "until then no command uses it", Exit.DATABASE)
+        yield wrong("database", message(error), "until then no command uses it", Exit.DATABASE)
         return
     except (sqlite3.Error, OSError) as error:
         yield wrong("database", f"{path} can't be read ({error})", _DAMAGED, Exit.DATABASE)

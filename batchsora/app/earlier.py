@@ -12,7 +12,7 @@ from tqdm import tqdm
 from batchsora.app.ask import ask
 from batchsora.app.endpoints import Endpoint
 from batchsora.app.progress import PATIENCE
-from batchsora.app.wording import BUY_THEM, SHOWN, paid_before, wait_or_take
+from batchsora.presentation.messages import BUY_THEM, SHOWN, paid_before, wait_or_take
 from jobs.clock import Clock
 from jobs.earlier import EarlierWork, find_earlier, hold_back, take_over
 from jobs.looked_for import Wish

@@ -9,8 +9,9 @@ from batchsora.app.endpoints import Endpoint
 from batchsora.app.known import names_own_files
 from batchsora.app.run import file_client
 from batchsora.app.session import Hooks
-from batchsora.download import Downloader, DownloadPolicy, DownloadReport
+from batchsora.download import Downloader, DownloadPolicy
 from batchsora.providers.registry import open_provider
+from batchsora.run_result import DownloadReport
 from jobs.store import Store
 
 TIMEOUT = 60.0

@@ -12,6 +12,7 @@ from batchsora.app.picks import Pick
 from batchsora.download import DownloadPolicy
 from batchsora.manifest.raw import Reading
 from batchsora.options import ReadingOptions, RunOptions
+from batchsora.presentation.kept_words import KeptWords
 from jobs.ledger import Refunds
 from jobs.looked_for import Wish
 from jobs.policy import RunPolicy
@@ -60,6 +61,7 @@ def run_policy(options: RunOptions, facts: RunFacts = USUAL) -> RunPolicy:
         send_patience=min(10.0, max(2.0, options.grace / 18)),  # no use of more than the grace
         grace=options.grace,
         wait_for_funds=options.wait_for_funds,
+        words=KeptWords(),
         retry=RetryPolicy(options.retries, base=1.0 if options.sandbox else 30.0),
         not_awaited=facts.not_awaited,
         buys=facts.buys,

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from batchsora.app import held, wording
 from batchsora.app.databases import existing_store, working_store
 from batchsora.app.endpoints import Endpoint
 from batchsora.app.exits import Exit
@@ -23,6 +22,7 @@ from batchsora.manifest.images import Images
 from batchsora.manifest.raw import RawRow
 from batchsora.manifest.rows import RowReader
 from batchsora.options import RunOptions
+from batchsora.presentation import held, messages
 from batchsora.providers.registry import kind_of
 from batchsora.settings import Settings, SettingsError
 from jobs.ending import Ending
@@ -151,7 +151,7 @@ def _give_up(
 
 
 def _why(store: Store, ending: Ending) -> Iterable[str]:
-    return wording.reason(ending, statuses(store, list(ending.blocked)), 1, "batchsora generate")
+    return messages.reason(ending, statuses(store, list(ending.blocked)), 1, "batchsora generate")
 
 
 def _hand_over(
@@ -265,8 +265,8 @@ def _agree(store: Store, spec: JobSpec, request: GenerateRequest, teller: Teller
     if request.run.yes or capped:
         return
     if not teller.can_ask():
-        raise NotAllowedError(wording.no_consent_for_one())
-    if not teller.confirm(wording.question_for_one(price)):
+        raise NotAllowedError(messages.no_consent_for_one())
+    if not teller.confirm(messages.question_for_one(price)):
         raise NotAllowedError("nothing was bought")
 
 

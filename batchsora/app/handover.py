@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from batchsora.app import wording
 from batchsora.app.earlier import Asker, OnExisting, settle_earlier
 from batchsora.app.endpoints import Endpoint
 from batchsora.app.progress import statuses
+from batchsora.presentation import messages
 from batchsora.settings import Settings
 from jobs.clock import Clock
 from jobs.lock import current_runner, is_held, lasting_runner
@@ -155,5 +155,5 @@ def _handed(store: Store, job_ids: Sequence[int], now: datetime, how: Handing) -
         found |= offered.room
     handed.some, blocked = found.some, found.blocked
     stand = statuses(store, list(blocked)) if blocked else []
-    handed.stuck = wording.some([wording.stuck(one, blocked[one.id]) for one in stand])
+    handed.stuck = messages.some([messages.stuck(one, blocked[one.id]) for one in stand])
     return handed

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from batchsora.app.screen import clean
 from batchsora.manifest.read import Manifest
+from batchsora.presentation.terminal_text import clean
 
 LONGEST: Final = 40
 """Characters of a header that are shown."""

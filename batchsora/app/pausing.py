@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from shlex import quote
 
-from batchsora.app import held
-from batchsora.app.cost import cost_of_jobs
 from batchsora.app.handover import hand_over
 from batchsora.app.start import Teller
 from batchsora.app.steer import CHANGED, digest
+from batchsora.presentation import held
+from batchsora.presentation.cost import cost_of_jobs
 from batchsora.settings import Settings
 from jobs.clock import Clock
 from jobs.errors import NotAllowedError

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from batchsora.app.cost import Cost, cost_of
 from batchsora.app.databases import scratch_store
 from batchsora.app.from_options import pick_of
 from batchsora.app.interrupts import heeded_between_steps
@@ -27,6 +26,8 @@ from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.filtered import LeftOut
 from batchsora.manifest.read import Manifest
 from batchsora.options import RunOptions
+from batchsora.presentation.cost import Cost, cost_of
+from batchsora.presentation.errors import message
 from batchsora.providers.registry import ANNOUNCED
 from jobs.clock import SystemClock
 from jobs.errors import LoadError
@@ -167,7 +168,7 @@ def make_plan(
                 whole = not plan.problems
                 report, _ = merge(scratch, manifest, loading, Caps(), now, ctrl_c, whole=whole)
             except LoadError as error:
-                plan.stops, report = str(error), None
+                plan.stops, report = message(error), None
         plan.warnings += [str(warning) for warning in manifest.warnings]
         plan.notes = list(manifest.notes)
         plan.needs += ["--skip-invalid"] if plan.problems else []

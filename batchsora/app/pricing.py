@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from batchsora.app.start import Teller
 from batchsora.app.steer import agree
-from batchsora.app.views import iso
-from batchsora.app.wording import odd_lines
+from batchsora.presentation.json_shapes import iso
+from batchsora.presentation.messages import odd_lines
 from batchsora.providers.registry import MODELS
 from batchsora.settings import SettingsError
 from jobs.clock import Clock

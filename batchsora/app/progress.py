@@ -11,9 +11,9 @@ from typing import Any, TextIO, TypeVar
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from batchsora.app.event_words import event_words
-from batchsora.app.screen import clean
-from batchsora.app.views import said_words
+from batchsora.presentation.event_words import event_words
+from batchsora.presentation.json_shapes import said_words
+from batchsora.presentation.terminal_text import clean
 from jobs.money import usd_text
 from jobs.ports.events import Event, JobFact, RunEvent
 from jobs.ports.seen import BatchStatus, JobRow

@@ -23,14 +23,15 @@ from batchsora.app.progress import (
     statuses,
 )
 from batchsora.app.session import Hooks, Switch
-from batchsora.download import Downloader, DownloadReport
+from batchsora.download import Downloader
 from batchsora.options import RunOptions
 from batchsora.providers.registry import open_provider
 from batchsora.providers.runblob.transport import new_transport
+from batchsora.run_result import DownloadReport, RunResult
 from jobs.ending import Ending
 from jobs.ports.figures import Part
 from jobs.ports.queries import QueryStore
-from jobs.ports.seen import BatchStatus, PriceRow
+from jobs.ports.seen import BatchStatus
 from jobs.runner import Runner
 from jobs.states import Reason
 from jobs.store import Store
@@ -70,29 +71,6 @@ class Served:
     def add(self, batch_ids: Iterable[int]) -> None:
         """Count some among them."""
         self._ids.update(batch_ids)
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """How a run went.
-
-    Attributes:
-        batches: those that it began with, and those of jobs that were handed to it.
-        judged: the same as far as the run answers for them: of the latter the handed jobs alone.
-        guests: numbers of the latter.
-        surplus: generations that turned up after their replacement had been paid for.
-        reappeared: generations that turned up late, and are their rows' videos.
-        odd_prices: kinds of which a price was charged that is not believed yet.
-    """
-
-    ending: Ending
-    batches: list[BatchStatus]
-    judged: list[BatchStatus]
-    guests: frozenset[int]
-    downloads: DownloadReport
-    surplus: int = 0
-    reappeared: int = 0
-    odd_prices: Sequence[PriceRow] = ()
 
 
 def run_batches(

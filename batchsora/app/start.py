@@ -6,9 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from batchsora.app import held, wording
 from batchsora.app.callbacks import callback_url
-from batchsora.app.cost import cost_of, micros
 from batchsora.app.databases import working_store
 from batchsora.app.earlier import OnExisting, settle_earlier, tell_of_others
 from batchsora.app.exits import Exit, exit_of_run
@@ -27,12 +25,15 @@ from batchsora.app.mapping import mapped
 from batchsora.app.moved import settle_place
 from batchsora.app.progress import statuses
 from batchsora.app.remembered import as_before, as_kept, kept_line, words_used
-from batchsora.app.run import RunResult, run_batches
+from batchsora.app.run import run_batches
 from batchsora.app.session import Hooks, endpoint
-from batchsora.app.views import status_json
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import Manifest
 from batchsora.options import RunOptions
+from batchsora.presentation import held, messages
+from batchsora.presentation.cost import cost_of, micros
+from batchsora.presentation.json_shapes import status_json
+from batchsora.run_result import RunResult
 from batchsora.settings import Settings
 from jobs.errors import NotAllowedError, NotFoundError
 from jobs.ledger import batch_key
@@ -217,10 +218,10 @@ def _load(
     elif consent or is_capped(store, manifest, options.name, request.caps):
         options = replace(options, held_back=HeldBack.NOT_LOOKED)
     report, notes, skipped = _loaded(store, manifest, options, request.caps, now, teller)
-    warned = wording.some([f"warning: {one}" for one in manifest.warnings])
-    for note in (*warned, *manifest.left_out.words(), *wording.some(manifest.notes)):
+    warned = messages.some([f"warning: {one}" for one in manifest.warnings])
+    for note in (*warned, *manifest.left_out.words(), *messages.some(manifest.notes)):
         teller.say(note)
-    for line in wording.loaded(manifest.path.name, report, skipped):
+    for line in messages.loaded(manifest.path.name, report, skipped):
         teller.say(line)
     for note in notes:
         teller.say(note)
@@ -245,7 +246,7 @@ def _loaded(
                 raise
             options = replace(options, comments=True)
         except RowsGoneError as gone:
-            if not teller.confirm(wording.gone(gone.keys)):
+            if not teller.confirm(messages.gone(gone.keys)):
                 raise NotAllowedError(
                     "nothing was loaded or bought; put the rows back, or say yes"
                 ) from gone
@@ -307,9 +308,9 @@ def _may_spend(store: Store, sought: Sought, request: StartRequest, teller: Tell
     if not jobs or capped:
         return True
     if not teller.can_ask():
-        teller.say(wording.no_consent(jobs, cost))
+        teller.say(messages.no_consent(jobs, cost))
         return False
-    if teller.confirm(wording.question(jobs, cost)):
+    if teller.confirm(messages.question(jobs, cost)):
         return True
     teller.say("nothing was bought; the rows are loaded")
     return False
@@ -340,7 +341,7 @@ def _tell(
     request: StartRequest,
     teller: Teller,
 ) -> None:
-    for line in wording.ended(result, skipped, request.options.folder):
+    for line in messages.ended(result, skipped, request.options.folder):
         teller.say(line)
     _give(store, result.batches, code, result.ending.reason, teller)
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Final
 
-from batchsora.app import held, wording
-from batchsora.app.cost import cost_of_jobs
 from batchsora.app.exits import Exit
 from batchsora.app.handover import chunks, hand_over
 from batchsora.app.start import Teller
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError
+from batchsora.presentation import held, messages
+from batchsora.presentation.cost import cost_of_jobs
 from batchsora.settings import Settings, SettingsError
 from jobs.again import Patience, WhyNot
 from jobs.clock import Clock
@@ -296,10 +296,10 @@ def refused_json(refused: Refused) -> dict[str, str]:
 
 def tell_refused(refused: Sequence[Refused], teller: Teller) -> None:
     """Tell which jobs stay as they are, and why."""
-    for one in refused[: wording.SHOWN]:
+    for one in refused[: messages.SHOWN]:
         teller.say(f"{one.job} stays as it is: {one.reason}")
-    if len(refused) > wording.SHOWN:
-        teller.say(f"and {len(refused) - wording.SHOWN} more; --json lists all")
+    if len(refused) > messages.SHOWN:
+        teller.say(f"and {len(refused) - messages.SHOWN} more; --json lists all")
 
 
 def agree(question: str, teller: Teller, *, consent: bool) -> None:
@@ -329,7 +329,7 @@ def _room(store: Store, jobs: Sequence[JobRow]) -> str:
         if batch.paused:
             paused.append(held.paused(batch.name))
     left = [f"the caps leave {', '.join(rooms)}"] if rooms else []
-    return "".join(f"; {words}" for words in [*left, *wording.some(paused)])
+    return "".join(f"; {words}" for words in [*left, *messages.some(paused)])
 
 
 def in_chunks(

@@ -13,10 +13,12 @@ from batchsora.app.from_options import RunFacts, download_policy
 from batchsora.app.known import owner_of
 from batchsora.app.moved import settle_place
 from batchsora.app.progress import ENDS, Progress, jobs_look
-from batchsora.app.run import RunResult, Until, changes, run_batches
+from batchsora.app.run import Until, changes, run_batches
 from batchsora.app.session import Hooks, endpoint
 from batchsora.app.start import Teller
 from batchsora.options import RunOptions
+from batchsora.presentation.databases import broken
+from batchsora.run_result import RunResult
 from batchsora.settings import Settings
 from jobs.ending import Ending
 from jobs.errors import DatabaseLockedError, DatabaseUnusableError
@@ -179,8 +181,9 @@ def serve(
     until = Until(done, jobs_look(store, job_ids))
     facts = RunFacts(buys=buys, downloads=False)
     result = run_batches(store, place, options, [], hooks, teller.say, until, facts)
-    if result.ending.reason is Reason.DATABASE:  # nothing can be read there of what was bought
-        raise DatabaseUnusableError(result.ending.message)
+    breach = result.ending.breach
+    if breach is not None:  # nothing can be read there of what was bought
+        raise DatabaseUnusableError(broken(breach))
     return result
 
 

@@ -12,7 +12,7 @@ from batchsora.cli.global_options import global_options
 from batchsora.options import RunOptions
 
 if TYPE_CHECKING:
-    from batchsora.download import DownloadReport
+    from batchsora.run_result import DownloadReport
 
 
 @click.command("download", short_help="Fetch files that are missing, at no cost.")

@@ -89,11 +89,12 @@ def show(error: BaseException, cli: "Cli") -> None:
 
 def _in_words(error: BaseException, cli: "Cli") -> str:
     """Return what happened, also where the store was not open yet to say it."""
+    from batchsora.presentation.errors import message
     from jobs.unusable import unusable
 
     if unusable(Path(), error) is None:
-        return str(error)
-    return str(unusable(cli.settings().database, error))
+        return message(error)
+    return message(unusable(cli.settings().database, error) or error)
 
 
 def show_problems(problems: list) -> None:  # type: ignore[type-arg]
@@ -104,7 +105,7 @@ def show_problems(problems: list) -> None:  # type: ignore[type-arg]
     if more > 0:
         tell(f"… and {more} more; 'batchsora plan --json' lists all")
     tell(
-        f"{len(problems)} problem(s); nothing was loaded or bought. Mend the rows, or go on with "
+        f"{len(problems)} problem(s); nothing was loaded or bought. Fix the rows, or go on with "
         "the others with --skip-invalid."
     )
 

@@ -46,7 +46,7 @@ def command(cli: Cli, /, prompt: str, options: RunOptions, **flags: Any) -> int:
       batchsora generate "the cat wakes up" --image cat.jpg --duration 15 --download .
     """
     from batchsora.app.generate import OPTIONS, GenerateRequest, generate
-    from batchsora.app.views import job_json
+    from batchsora.presentation.json_shapes import job_json
 
     request = GenerateRequest(
         prompt=prompt,
@@ -68,8 +68,8 @@ def line(job: "JobRow", *, batch: bool = False) -> str:
         job: as the store gives it.
         batch: what is typed next names its batch too.
     """
-    from batchsora.app.story import next_step
-    from batchsora.app.views import near
+    from batchsora.presentation.job_history import next_step
+    from batchsora.presentation.json_shapes import near
     from jobs.money import usd_text
 
     said = f"{job.key}: {str(job.state).replace('_', ' ')}"

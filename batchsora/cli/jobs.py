@@ -44,7 +44,7 @@ def command(
       batchsora jobs --group-by error
       batchsora jobs --batch summer --search "red kite" --json
     """
-    from batchsora.app.views import failure_json, failures_text, job_json, job_line
+    from batchsora.presentation.json_shapes import failure_json, failures_text, job_json, job_line
     from jobs.ports.selection import Wanted
     from jobs.queries.opened import existing_lists
 

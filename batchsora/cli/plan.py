@@ -42,7 +42,7 @@ def command(cli: Cli, /, manifest: Path, options: RunOptions, reading: ReadingOp
     from batchsora.app.from_options import source_of
     from batchsora.app.plan import limits, make_plan, plan_json
     from batchsora.app.remembered import as_before, words_used
-    from batchsora.app.wording import some
+    from batchsora.presentation.messages import some
     from jobs.schema import version
 
     settings = cli.settings(sandbox=options.sandbox)
@@ -148,7 +148,7 @@ _NUMBERS = ("videos", "price", "cost", "cap")
 
 
 def _money(plan: "Plan") -> Iterator[str]:
-    from batchsora.app.wording import (
+    from batchsora.presentation.messages import (
         REDO_THEM,
         keys_text,
         paid_before,

@@ -20,7 +20,7 @@ def command(cli: Cli, /, batch: str | None) -> int:
       batchsora status
       batchsora status --batch summer --json
     """
-    from batchsora.app.views import status_json, status_text
+    from batchsora.presentation.json_shapes import status_json, status_text
     from jobs.lock import current_runner
     from jobs.queries.opened import existing_lists
 

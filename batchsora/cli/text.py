@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from batchsora.app.screen import UNSEEN, cells, clean
+from batchsora.presentation.terminal_text import UNSEEN, cells, clean
 
 __all__ = ["Painted", "clean", "folded", "printable_json"]
 

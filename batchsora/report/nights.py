@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Final
 
-from batchsora.app.courses import Course, course_of
+from batchsora.presentation.timeline import Course, course_of
 from jobs.ports.figures import Taken
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import BatchRow, BatchStatus, FailureGroup, JobRow

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from batchsora.app.courses import LENGTH, Course
+from batchsora.presentation.timeline import LENGTH, Course
 
 WIDTH: Final = 600
 HEIGHT: Final = 160

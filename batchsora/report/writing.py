@@ -14,7 +14,7 @@ from urllib.parse import quote
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 from markupsafe import Markup
 
-from batchsora.app.courses import shares, used_percent
+from batchsora.presentation.timeline import shares, used_percent
 from batchsora.report.nights import ADVICE, Night, nights
 from batchsora.report.pictures import data_uris
 from batchsora.report.plots import HEIGHT, WIDTH, plots

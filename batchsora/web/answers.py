@@ -7,7 +7,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from batchsora.app.screen import clean
+from batchsora.presentation.errors import message
+from batchsora.presentation.terminal_text import clean
 from batchsora.web.desk import Desk
 from batchsora.web.rendering import told
 from jobs.errors import EngineError, NotFoundError
@@ -104,7 +105,7 @@ def moved(request: Request, there: str) -> Response:
 def refused(error: Exception) -> Response:
     """Answer what can't be done now, in the words of the command line."""
     status = 404 if isinstance(error, NotFoundError) else 409
-    return Response(clean(str(error)), status, media_type="text/plain")
+    return Response(clean(message(error)), status, media_type="text/plain")
 
 
 REFUSALS = (EngineError,)

@@ -12,7 +12,6 @@ from typing import Any, Final
 from starlette.requests import Request
 
 from batchsora.app.ask import read_balance
-from batchsora.app.cost import Cost
 from batchsora.app.databases import existing_store
 from batchsora.app.loading import ADHOC
 from batchsora.app.manifests import Source, sha256_of
@@ -24,6 +23,7 @@ from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import READERS
 from batchsora.options import RunOptions
+from batchsora.presentation.cost import Cost
 from batchsora.settings import SettingsError
 from batchsora.web.answers import desk_of
 from batchsora.web.desk import Desk

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from batchsora._version import __version__
-from batchsora.app.screen import clean
-from batchsora.app.views import iso
+from batchsora.presentation.json_shapes import iso
+from batchsora.presentation.terminal_text import clean
 from jobs.money import usd_text
 from jobs.states import JobState
 

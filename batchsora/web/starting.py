@@ -12,7 +12,6 @@ from typing import Final, TypeVar
 
 from starlette.exceptions import HTTPException
 
-from batchsora.app import wording
 from batchsora.app.databases import existing_store
 from batchsora.app.earlier import OnExisting
 from batchsora.app.from_options import load_options
@@ -25,6 +24,7 @@ from batchsora.manifest import values
 from batchsora.manifest.errors import CellError
 from batchsora.option_kinds import options_of, words_of
 from batchsora.options import RunOptions
+from batchsora.presentation import messages
 from batchsora.web.answers import Said
 from batchsora.web.desk import Desk
 from batchsora.web.planning import Planned, Way
@@ -250,7 +250,7 @@ def hand_over(desk: Desk, source: Source, wish: Wish) -> tuple[int, list[str]]:
     # a store of its own: other pages' changes don't wait until all rows are read
     with endpoint(settings) as place, existing_store(settings.database) as store:
         report, notes, skipped = load_manifest(store, manifest, options, caps, desk.clock.now())
-        lines = [*wording.loaded(manifest.path.name, report, skipped), *notes]
+        lines = [*messages.loaded(manifest.path.name, report, skipped), *notes]
         handed, left_out = look_and_hand(store, place, report.batch_id, existing, desk.clock, said)
         if handed is None:
             lines.append(

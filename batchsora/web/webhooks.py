@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from batchsora.presentation.errors import message
 from batchsora.web.desk import Desk
 from jobs.errors import EngineError
 from jobs.pace import Pacer
@@ -90,7 +91,9 @@ class Webhooks:
             try:
                 await self._desk.with_store(partial(_look_sooner, names))
             except EngineError as error:
-                log.warning("%d callbacks were lost, the usual looks go on: %s", len(names), error)
+                log.warning(
+                    "%d callbacks were lost, the usual looks go on: %s", len(names), message(error)
+                )
 
     async def _answer(self, request: Request) -> Response:
         status = await self._status(request)
@@ -128,7 +131,7 @@ class Webhooks:
         try:
             awaited = self._desk.queries.is_awaited(name)
         except EngineError as error:  # the page itself says more about it
-            log.warning("a callback was lost, the usual looks go on: %s", error)
+            log.warning("a callback was lost, the usual looks go on: %s", message(error))
             awaited = False
         if not awaited or name in self._hinted or len(self._hinted) >= MOST:
             self.counts["needless"] += 1

@@ -58,7 +58,7 @@ class LoadReport:
     """What a load did.
 
     Attributes:
-        edited: keys of paid rows whose edit was *not* followed (``--redo-changed`` does).
+        edited: keys of paid rows whose edit was *not* followed (:attr:`OnChange.REDO` does).
         redone: keys of paid rows that are bought again, those that failed among them.
         busy: keys of edited rows that are under way just now: load again when they are finished.
         cancelled: keys of unpaid rows that are no longer in the manifest.

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from ..blame import Heard
@@ -24,10 +25,25 @@ from ..states import Blocked, Reason
 class Lost(StrEnum):
     """Why a run may not go on with a job table."""
 
-    GONE = "was deleted or moved"
-    REPLACED = "was replaced by another file"
-    LINKED = "has a second name (a hard link)"
-    TAKEN = "was taken over by another runner"
+    GONE = "gone"
+    REPLACED = "replaced"
+    LINKED = "linked"
+    TAKEN = "taken"
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """What became of a database under a run, and where what it bought is written.
+
+    Attributes:
+        copy: what was written into a file that is gone; None: it was not copied.
+        trouble: why it could not be; empty where that was not tried.
+    """
+
+    database: Path
+    lost: Lost
+    copy: Path | None = None
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +78,7 @@ class ClaimTerms:
     """The terms on which jobs may be claimed.
 
     Attributes:
-        window: unfinished generations at most, over all batches (``--max-in-flight``).
+        window: unfinished generations at most, over all batches.
         want: claims at most now (what the pace allows).
         ceiling: micros to hold for a kind whose price nobody knows yet.
         patience: how long after the intent its POST may still leave.

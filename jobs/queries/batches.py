@@ -2,7 +2,7 @@
 
 from sqlite3 import Connection
 
-from ..errors import NotFoundError
+from ..errors import NoSuchBatchError
 from ..ledger import Budget, Scope, batch_key, twice_key
 from ..ports.seen import AccountRow, BatchRow, BatchStatus, DoubtRow, PriceRow
 from ..states import HeldBack, JobState
@@ -76,9 +76,7 @@ def find_batches(connection: Connection, name: str | None = None) -> list[BatchR
     found = _BATCH.all(connection, f"{_THERE} AND name = :name", {"name": name})
     if not found:
         rows = connection.execute(f"SELECT name {_THERE} ORDER BY id LIMIT 10")
-        names = [repr(row[0]) for row in rows]
-        known = f"there are {', '.join(names)}" if names else "the database has no batch yet"
-        raise NotFoundError(f"there is no batch {name!r}; {known}")
+        raise NoSuchBatchError(name, [row[0] for row in rows])
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from sqlite3 import Connection
 from typing import Final
 
-from ..errors import NotFoundError
+from ..errors import AmbiguousJobError, NoSuchJobError
 from ..ports.seen import AttemptRow, FailureGroup, JobRow
 from ..ports.selection import EVERYTHING, Wanted
 from .batches import find_batches
@@ -147,10 +147,8 @@ def find_job(connection: Connection, key: str, batch: str | None = None) -> JobR
     if len(found) == 1:
         return found[0]
     if not found:
-        within = "" if batch is None else f" in the batch {batch!r}"
-        raise NotFoundError(f"there is no job {key!r}{within}; 'batchsora jobs' lists them")
-    names = ", ".join(repr(row.batch) for row in found)
-    raise NotFoundError(f"several batches have a job {key!r} ({names}); say which with --batch")
+        raise NoSuchJobError(key, batch)
+    raise AmbiguousJobError(key, [row.batch for row in found])
 
 
 def numbered(connection: Connection, job_ids: Sequence[int]) -> list[JobRow]:

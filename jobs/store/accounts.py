@@ -64,7 +64,7 @@ def is_run(connection: Connection, run_id: str) -> bool:
 
 
 def set_floor(connection: Connection, floor: int) -> None:
-    """Keep what the account must not fall below (``--min-balance``), in micros."""
+    """Keep what the account must not fall below, in micros."""
     connection.execute(update(ACCOUNT).values(floor_micros=floor))
 
 

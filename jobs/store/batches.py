@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from ..errors import LoadError
+from ..errors import NamesakeError
 from ..ports.loading import WRITTEN
 from ..ports.seen import BatchRow
 from ..tables import BATCH
@@ -43,11 +43,7 @@ def batch_of(
         return batch
     namesake = find_batch(connection, default_name, source or "")
     if namesake is not None and namesake.source not in (None, source):
-        raise LoadError(
-            f"the batch {default_name!r} was loaded from {namesake.source}; "
-            f"give this one a name of its own with --name, or say --name {default_name} "
-            "if it is the same manifest in a new place"
-        )
+        raise NamesakeError(default_name, namesake.source)
     return namesake
 
 

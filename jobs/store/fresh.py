@@ -10,17 +10,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, func, or_, select
 
-from ..errors import LoadError
+from ..errors import MovedRowsError
 from ..spec import asked_in, asked_key
 from ..states import JobState
 from ..tables import ATTEMPT, JOB, LIVE
 from .prepared import columns_from, read
 from .records.attempts import MadeFor
 from .records.jobs import FreshJob, FreshRequest, LoadedJob
-
-QUOTED = 40
-"""Characters of a prompt that a message quotes."""
-
 
 _FRESH = select(*columns_from(JOB, FreshJob))
 
@@ -141,15 +137,8 @@ class Moves:
             return
         first, prompt, taker = moved[0]
         under_way = any(job.key in busy for job, *_ in moved)
-        follow = "load it again when they have finished" if under_way else "say --redo-changed"
-        raise LoadError(
-            f"{len(moved)} row(s) that were paid for ask for another video now, and rows that were "
-            f"not ask for theirs (what {self._keys.get(first.id, first.key)} has, {taker} asks "
-            f"for: {short(prompt)}), "
-            f"as if rows had moved under their ids. If so, {follow}: the videos are found then, "
-            "and not bought again. If they shall be bought again, say --keep-both. Nothing was "
-            "changed."
-        )
+        holder = self._keys.get(first.id, first.key)
+        raise MovedRowsError(len(moved), holder, taker, prompt, under_way=under_way)
 
     def _videos(self, job: LoadedJob) -> list[tuple[str, str]]:
         """List request and prompt of a row's videos, or of what it waits for.
@@ -165,8 +154,3 @@ class Moves:
             (one.request_key or asked_key(job.asked), one.prompt)
             for one in read(self._connection, found, MadeFor)
         ]
-
-
-def short(text: str) -> str:
-    """Quote the beginning of a prompt."""
-    return repr(text if len(text) <= QUOTED else text[: QUOTED - 1] + "…")

@@ -214,7 +214,7 @@ def look_again(connection: Connection, sought: Sought, reason: HeldBack) -> None
 
 
 def pick(connection: Connection, batch_id: int, rows: Collection[int]) -> None:
-    """Leave out all rows of a batch but some of its manifest (``--first``, ``--sample``).
+    """Leave out all rows of a batch but some of its manifest, for a trial.
 
     What a person asked for by name is not left out.
 

@@ -169,7 +169,7 @@ def reappear(
         _note_twice(connection, row, charge)
         return Appeared.SURPLUS
     if edited and wanted.manifest_fingerprint is None:
-        # so that the next load reports a paid row that was edited, and --redo-changed buys it
+        # so that the next load reports a paid row that was edited, and OnChange.REDO buys it
         of_before = update(JOB).where(JOB.c.id == row.job_id)
         connection.execute(of_before.values(manifest_fingerprint=row.fingerprint))
     move_job(

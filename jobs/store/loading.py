@@ -23,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from ..errors import LoadError
+from ..errors import EditedRowsError
 from ..ports.loading import LoadReport, OnChange, StagedRow
 from ..spec import JobSpec, SpecRow, asked_in
 from ..states import NOTHING_FOUND, HeldBack, JobState
@@ -37,7 +37,7 @@ from .failed_rows import (
     came_to_nothing,
     follow_keys,
 )
-from .fresh import FreshRows, Moves, short
+from .fresh import FreshRows, Moves
 from .incoming import INCOMING, KindOf
 from .prepared import beside, columns_from, read_pairs, values_of
 from .records.jobs import FreshJob, KeyedState, LoadedJob
@@ -349,12 +349,8 @@ class _Loader:
             if not vanished:  # they failed: what came is bought under the caps, as an edit is
                 return set()
             first, new = vanished[0], fresh[0]
-            raise LoadError(
-                f"{len(vanished)} row(s) that were paid for are no longer in the manifest (row "
-                f"{first.row}: {short(first.asked.prompt)}), and {len(fresh)} new row(s) "
-                f"came (row {new.row}: {short(new.asked.prompt)}). If these are edits and the "
-                "videos shall be bought anew, say --redo-changed; if they are other videos, say "
-                "--keep-both. An id column keeps edits apart from new rows. Nothing was changed."
+            raise EditedRowsError(
+                len(vanished), first.row, first.asked.prompt, len(fresh), new.row, new.asked.prompt
             )
         redone: set[int] = set()
         if self._on_change is OnChange.KEEP:

@@ -284,7 +284,7 @@ def fail(
     """Write a generation's failure down; with a delay the job is queued for a new attempt.
 
     A job that was given up stays failed, now with the provider's own reason, and is not bought
-    again by itself. The charge stays, and counts as spent unless the batch's ``--refunds`` says
+    again by itself. The charge stays, and counts as spent unless the batch's refunds say
     otherwise.
     """
     row = attempt_row(connection, attempt_id)

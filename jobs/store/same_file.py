@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import DatabaseUnusableError
+from ..errors import DatabaseFaultError, Fault
 from ..ports.purchases import Lost
 
 
@@ -23,12 +23,7 @@ def refuse_second_name(database: Path) -> None:
     except OSError:
         return  # none yet, or what opens it says why it can't
     if links > 1:
-        raise DatabaseUnusableError(
-            f"the database {database} {Lost.LINKED}: two runs, one by each name, would buy the "
-            "same rows, so nothing was bought. Delete the other name (find it with 'find . "
-            f"-samefile {database}'), or make this one a file of its own: 'cp {database} copy.db', "
-            "then --db copy.db"
-        )
+        raise DatabaseFaultError(database, Fault.SECOND_NAME)
 
 
 @dataclass(frozen=True, slots=True)

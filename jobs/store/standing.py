@@ -17,7 +17,6 @@ from .records.jobs import StandingJob
 from .rows import move_attempt, move_job
 
 GIVEN_UP: Final = "given up by a person: it stays paid for, and may still finish"
-_NEXT: Final = "a run still looks at it; 'batchsora retry' buys it again"
 
 _STANDING = Prepared(
     select(
@@ -100,7 +99,7 @@ def _given_up(connection: Connection, job_id: int, job: Standing, patience: Pati
         error=GIVEN_UP,
     ):
         return False
-    words = f"{GIVEN_UP}; {_NEXT}"
+    words = f"{GIVEN_UP}; {patience.next_step}" if patience.next_step else GIVEN_UP
     if job.state is JobState.FAILED:
         failed = update(JOB).where(JOB.c.id == job_id, JOB.c.state == JobState.FAILED)
         return connection.execute(failed.values(error=words)).rowcount == 1

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
 
 from ..again import Patience
-from ..errors import NotAllowedError
+from ..errors import BatchUnderWayError
 from ..ledger import Refunds
 from ..spec import JobSpec, fingerprint, request_of
 from ..states import LIVE_ATTEMPTS, Blocked, HeldBack, JobState
@@ -262,10 +262,7 @@ def remove(connection: Connection, batch_id: int, now: datetime) -> int:
     ).scalar_one()
     name = connection.execute(select(BATCH.c.name).where(BATCH.c.id == batch_id)).scalar_one()
     if live:
-        raise NotAllowedError(
-            f"{live} generation(s) of the batch {name!r} are under way or in doubt, and paid for "
-            "or held: let 'batchsora run' finish them first"
-        )
+        raise BatchUnderWayError(name, live)
     cancelled = _cancel(connection, JOB.c.batch_id == batch_id, now)
     connection.execute(
         update(BATCH)

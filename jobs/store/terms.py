@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from ..errors import LoadError
+from ..errors import NoSuchCampaignError
 from ..ledger import Refunds, Scope, batch_key, campaign_key, day_key
 from ..ports.control import Replaced, Terms, TermsKept
 from . import accounts, steering, views
@@ -86,5 +86,4 @@ def _check_campaigns(connection: Connection, batch_id: int, campaigns: Collectio
     known = views.campaigns(connection, batch_id) if campaigns else []
     for name in campaigns:
         if name not in known:
-            there = ", ".join(map(repr, known[:10])) or "none at all"
-            raise LoadError(f"--cap {name}=…: no row has that campaign; there are {there}")
+            raise NoSuchCampaignError(name, known[:10])

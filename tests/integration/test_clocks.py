@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.engine import Engine, spec
+from support.refused import refused
 
 from jobs.errors import NotAllowedError
 from jobs.provider import Generation, GenerationRequest, InDoubt, UnknownGenerationError
@@ -39,7 +40,7 @@ def never_made(engine: Engine, *, force: bool = False) -> str:
 def test_a_clock_set_forward_shortens_no_grace(engine: Engine) -> None:
     """A day by the wall clock, minutes by the machine's own: it may still turn up."""
     engine.clock.skew = DAY
-    with pytest.raises(NotAllowedError, match="may still turn up until"):
+    with refused(NotAllowedError, match="may still turn up until"):
         never_made(engine)
     engine.clock.start += GRACE
     assert never_made(engine) == "queued"
@@ -58,7 +59,7 @@ def test_after_a_restart_a_clock_that_went_back_is_not_believed(
     """Neither clock tells then: a person looks at the account, and says so."""
     monkeypatch.setattr(engine.clock, "boot", lambda: "another:7.0")
     engine.clock.skew = -DAY
-    with pytest.raises(NotAllowedError, match="nobody can tell whether it may still turn up"):
+    with refused(NotAllowedError, match="nobody can tell whether it may still turn up"):
         never_made(engine)
     assert never_made(engine, force=True) == "queued"
 
@@ -68,7 +69,7 @@ def test_after_a_restart_a_plausible_clock_is_believed(
 ) -> None:
     """As before: the grace by the wall clock."""
     monkeypatch.setattr(engine.clock, "boot", lambda: "another:7.0")
-    with pytest.raises(NotAllowedError, match="may still turn up until"):
+    with refused(NotAllowedError, match="may still turn up until"):
         never_made(engine)
     engine.clock.start += GRACE
     assert never_made(engine) == "queued"

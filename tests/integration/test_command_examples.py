@@ -16,6 +16,7 @@ from support.shell import MemoryKeyring, using
 from batchsora.cli import group
 from batchsora.cli.common import Cli
 from batchsora.cli.failures import exit_of
+from batchsora.presentation.errors import message
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
@@ -160,6 +161,6 @@ def test_a_doubt_is_resolved_as_shown(line: str, monkeypatch: pytest.MonkeyPatch
         if (
             "--never-made" in line
         ):  # it was made, and the list shows it: that takes more than a word
-            assert (done.exit_code, "--force" in str(done.exception)) == (2, True)
+            assert (done.exit_code, "--force" in message(done.exception)) == (2, True)
         else:
             assert (done.exit_code, "sunset-03 is generation" in done.stdout) == (0, True)

@@ -14,8 +14,9 @@ import pytest
 from support.at_once import run_at_once
 from support.engine import Engine, spec
 
-from batchsora.download import PAGE, SLOW, Downloader, DownloadPolicy, DownloadReport
+from batchsora.download import PAGE, SLOW, Downloader, DownloadPolicy
 from batchsora.fetch.pace import Pace, rate_of
+from batchsora.run_result import DownloadReport
 from jobs.context import nothing
 from jobs.provider import (
     Generation,

@@ -11,7 +11,7 @@ from support.invariants import Invariants
 from support.loop import run_virtual
 from support.provider import Made
 
-from batchsora.app import held
+from batchsora.presentation import held
 from jobs import earlier
 from jobs.earlier import find_earlier, hold_back, read_list, take_over
 from jobs.ports.selection import Sought

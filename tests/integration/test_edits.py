@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import update
 from support.engine import Engine, spec
 from support.invariants import Invariants
+from support.refused import refused
 
 from jobs.errors import LoadError
 from jobs.ports.loading import OnChange
@@ -59,7 +60,7 @@ def test_a_row_that_got_an_id_together_with_an_edit_stops_the_load(engine: Engin
     """It may be an edit of the one that vanished: nothing is bought without a word."""
     engine.load([unnamed("p0", 0), unnamed("p1", 1)])
     engine.run()
-    with pytest.raises(LoadError, match="--redo-changed"):
+    with refused(LoadError, match="--redo-changed"):
         engine.load([named("p0", 0), named("p1, but better", 1)])
     assert len(engine.jobs()) == 2
 
@@ -82,7 +83,7 @@ def test_a_redone_row_stays_in_the_manifest(engine: Engine) -> None:
     engine.run()
     assert bought(engine) == ["p0", "p1", "p1!"]
     assert all(job.in_manifest for job in engine.jobs().values())
-    with pytest.raises(LoadError, match="--redo-changed"):
+    with refused(LoadError, match="--redo-changed"):
         engine.load([unnamed("p0", 0), unnamed("p1!!", 1)])
 
 
@@ -90,7 +91,7 @@ def test_a_skipped_row_does_not_hide_an_edit(engine: Engine) -> None:
     """``--skip-invalid`` leaves a row out; another row's edit is asked about all the same."""
     engine.load([unnamed(f"p{n}", n) for n in range(3)])
     engine.run()
-    with pytest.raises(LoadError, match="--redo-changed"):
+    with refused(LoadError, match="--redo-changed"):
         engine.load([unnamed("p0", 0), unnamed("p1!", 1)], whole=False)
     engine.load([unnamed("p0", 0)], whole=False)
     assert all(job.in_manifest for job in engine.jobs().values())
@@ -241,7 +242,7 @@ def moved_down(engine: Engine) -> list[JobSpec]:
 def test_rows_that_moved_under_their_ids_stop_the_load(engine: Engine) -> None:
     """The last one would be bought again under the new id, and the new one by nobody."""
     rows = moved_down(engine)
-    with pytest.raises(LoadError, match="--redo-changed"):
+    with refused(LoadError, match="--redo-changed"):
         engine.load(rows)
     assert len(engine.jobs()) == 3
     engine.load(rows, on_change=OnChange.REDO)
@@ -264,7 +265,7 @@ def test_an_unpaid_row_is_not_edited_into_what_another_has(engine: Engine) -> No
     engine.load([named("p0", 0)])
     engine.run()
     engine.load([named("p0", 0), named("p1", 1)])
-    with pytest.raises(LoadError, match="moved under their ids"):
+    with refused(LoadError, match="moved under their ids"):
         engine.load([named("p1", 0), named("p0", 1)])
     assert engine.jobs()["id-1"].prompt == "p1"
 
@@ -313,7 +314,7 @@ def test_a_failed_row_that_is_not_edited_stays_failed(engine: Engine) -> None:
 def test_a_failed_row_beside_a_video_that_left_is_asked_about(engine: Engine) -> None:
     """Which of two rows without id the new one is, nobody can tell."""
     failed(engine, unnamed("old", 0), unnamed("other", 1))
-    with pytest.raises(LoadError, match="--redo-changed"):
+    with refused(LoadError, match="--redo-changed"):
         engine.load([unnamed("new", 0)])
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.engine import Engine, spec
+from support.refused import refused
 
 from jobs.errors import LoadError
 from jobs.ports.loading import OnChange
@@ -119,7 +120,7 @@ def test_what_may_be_an_edit_of_a_paid_row_without_id_stops(engine: Engine) -> N
     engine.load([unnamed("one", 1), unnamed("two", 2)])
     engine.run()
     edited = [unnamed("one", 1), unnamed("two!", 2)]
-    with pytest.raises(LoadError, match="--redo-changed"):
+    with refused(LoadError, match="--redo-changed"):
         engine.load(edited)
     assert set(engine.jobs()) == {"r-one", "r-two"}
 
@@ -149,7 +150,7 @@ def test_another_file_of_the_same_name_is_refused(engine: Engine) -> None:
 
     first = opened(None, "/one/prompts.csv")
     assert opened(None, "/one/prompts.csv") == first
-    with pytest.raises(LoadError, match="--name"):
+    with refused(LoadError, match="--name"):
         opened(None, "/two/prompts.csv")
     assert opened("second", "/two/prompts.csv") != first
     assert opened("prompts", "/moved/prompts.csv") == first

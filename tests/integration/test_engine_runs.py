@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.engine import Engine, spec
 from support.invariants import Invariants
+from support.refused import refused
 
 from jobs.errors import DatabaseOwnerError
 from jobs.money import Micros
@@ -426,11 +427,11 @@ def test_a_database_of_another_account_is_refused(make: Make) -> None:
     engine.owner = Owner("http://api.test", "renewed")
     assert engine.run().reason is Reason.FINISHED  # the same account knows gen-0
     engine.owner = Owner("http://other.test", "renewed")
-    with pytest.raises(DatabaseOwnerError, match="--db"):
+    with refused(DatabaseOwnerError, match="--db"):
         engine.run()
     engine.owner = Owner("http://api.test", "stranger")
     engine.provider.made.clear()
-    with pytest.raises(DatabaseOwnerError, match="another account"):
+    with refused(DatabaseOwnerError, match="another account"):
         engine.run()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from support.engine import Engine, spec
 from support.invariants import Invariants
+from support.refused import refused
 from support.shell import call
 
 from batchsora.sandbox.server import SandboxServer
@@ -110,7 +111,7 @@ def test_a_video_whose_row_moved_too_is_asked_about(engine: Engine) -> None:
     engine.run()
     engine.load(numbered("x", "x"))
     engine.run()
-    with pytest.raises(LoadError, match="as if rows had moved under their ids"):
+    with refused(LoadError, match="as if rows had moved under their ids"):
         engine.load(numbered("new", "new2", "x"))
 
 

@@ -9,6 +9,7 @@ import pytest
 from crash.night import Night, manifest
 from support.shell import call
 
+from batchsora.presentation.errors import message
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
@@ -70,7 +71,7 @@ def test_the_same_again_is_asked_about_while_it_is_under_way(world: World) -> No
     said("generate", "a sunset", *QUICK)
     twice = call("generate", "a sunset", *QUICK)
     assert twice.exit_code == 2
-    assert "adhoc-1" in str(twice.exception)
+    assert "adhoc-1" in message(twice.exception)
     assert len(world.made) == 1
     said("generate", "a sunset", "--again", *QUICK)
     said("generate", "a sunset", "--orientation", "16:9", *QUICK)
@@ -93,7 +94,7 @@ def test_what_cannot_be_bought_is_refused_before_anything_is_sent(
     """The option is named, as a manifest's column would be."""
     done = call("generate", *arguments)
     assert done.exit_code == 2
-    assert word in str(done.exception)
+    assert word in message(done.exception)
     assert not world.made
     assert api.url
     assert not Path("batchsora.db").exists()
@@ -192,7 +193,7 @@ def test_a_manifest_may_not_take_the_name() -> None:
     Path("adhoc.csv").write_text("prompt\na heron\n")
     done = call("run", "adhoc.csv", "--yes")
     assert done.exit_code == 2
-    assert "--name" in str(done.exception)
+    assert "--name" in message(done.exception)
 
 
 @pytest.mark.usefixtures("api")
@@ -230,7 +231,7 @@ def test_without_a_terminal_nothing_is_bought_without_a_budget(
     """It says what to type, and leaves no row behind; a day's or a price's limit is no budget."""
     done = call("generate", "a sunset", "--poll-interval", "0.05", *words)
     assert done.exit_code == 2
-    assert "Use --budget USD, which is kept, or --yes" in str(done.exception)
+    assert "Use --budget USD, which is kept, or --yes" in message(done.exception)
     assert not world.made
     assert call("jobs", "--json").stdout in ("", "[]\n")
 
@@ -242,7 +243,7 @@ def test_a_budget_that_is_kept_or_configured_allows_the_next_video(world: World)
     quick = ("--wait", "--poll-interval", "0.05", "--grace", "1")
     found = call("generate", "one", *quick)
     assert found.exit_code == 2  # nobody named that file
-    assert "budget" in str(found.exception)
+    assert "budget" in message(found.exception)
     assert not world.made
     said("--config", "batchsora.toml", "generate", "one", *quick)
     Path("batchsora.toml").unlink()
@@ -261,7 +262,7 @@ def test_beside_a_run_nothing_is_handed_over_without_a_budget_either(
     with runner_lock(tmp_path / "batchsora.db", SystemClock().now()):
         done = call("generate", "two", "--poll-interval", "0.05")
     assert done.exit_code == 2
-    assert "no budget for single videos" in str(done.exception)
+    assert "no budget for single videos" in message(done.exception)
     assert [job["status"] for job in said("jobs")] == ["completed"]
     assert len(world.made) == 1
 

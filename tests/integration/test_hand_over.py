@@ -17,6 +17,7 @@ from support.shell import call
 
 from batchsora.app import generate as generating
 from batchsora.app.databases import existing_store, working_store
+from batchsora.presentation.errors import message
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import Reply, World
@@ -227,7 +228,7 @@ def test_generate_in_a_paused_batch_is_refused(world: World, api: SandboxServer)
         with living(world, api.url) if beside else nullcontext():
             done = call("generate", "a sunset", "--wait", "--yes", "--poll-interval", "0.05")
             assert done.exit_code == 2
-            assert "'batchsora resume adhoc'" in str(done.exception)
+            assert "'batchsora resume adhoc'" in message(done.exception)
     assert bought(world) == {"a lake": 1}
     assert [job["job"] for job in document("jobs", "--batch", "adhoc")] == ["adhoc-1"]
 

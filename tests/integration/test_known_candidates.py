@@ -12,8 +12,10 @@ import pytest
 from support.engine import Engine, spec
 from support.invariants import Invariants
 from support.loop import run_virtual
+from support.refused import refused
 from support.shell import call
 
+from batchsora.presentation.errors import message
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
@@ -60,7 +62,7 @@ def test_never_made_with_candidates_known_asks_for_force(
         words = ("resolve", "r0", "--never-made", "--grace", "0")
         done = call(*words)
         assert done.exit_code == 2
-        said = str(done.exception)
+        said = message(done.exception)
         oldest = sorted(world.made, key=lambda made: (made.created_at, made.id))
         assert said.index(oldest[0].id) < said.index(oldest[1].id)
         assert "completed" in said
@@ -71,7 +73,9 @@ def test_never_made_with_candidates_known_asks_for_force(
     with served(world, flaky=1.0):
         done = call(*words)
         assert done.exit_code == 2
-        assert "could be any of these" in str(done.exception)  # known, though it can't be read now
+        assert "could be any of these" in message(
+            done.exception
+        )  # known, though it can't be read now
         assert json.loads(call("show", "r0", "--json").stdout)["status"] == "in_doubt"
         assert call(*words, "--force").exit_code == 0
 
@@ -108,7 +112,7 @@ def never_made(engine: Engine, *, look: bool, force: bool = False) -> None:
 def test_a_fresh_look_finds_what_nobody_noted(tmp_path: Path) -> None:
     """The list shows a generation of the prompt: it is named, kept, and asked about."""
     engine = in_doubt(tmp_path)
-    with pytest.raises(NotAllowedError, match="gen-0"):
+    with refused(NotAllowedError, match="gen-0"):
         never_made(engine, look=True)
     (attempt,) = engine.attempts()
     assert [one["generation_id"] for one in attempt.candidates] == ["gen-0"]
@@ -193,7 +197,7 @@ def test_what_a_run_found_meanwhile_is_no_other_jobs(
 
     monkeypatch.setattr(engine.provider, "generation", beside)
     job = engine.store.read(lambda c: views.find_job(c, "r0"))
-    with pytest.raises(NotAllowedError, match="gen-0 belongs to job 'r1' of 'night' already"):
+    with refused(NotAllowedError, match="gen-0 belongs to job 'r1' of 'night' already"):
         run_virtual(
             resolve_as(engine.store, engine.provider, engine.clock, job, "gen-0", force=False)
         )

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from support.another import another, as_root, open_to_all
+from support.refused import refused
 from support.shell import call
 
 from batchsora.app.databases import made_side_folder
+from batchsora.presentation.errors import message
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from batchsora.settings import SettingsError
@@ -69,7 +71,9 @@ def test_no_database_is_made_in_a_file_of_another_account(
     before = (folder / "batchsora.db").read_bytes()
     said = call("run", "own.csv", "--budget", "1", *QUICK)
     assert said.exit_code == 5, said.output
-    assert "is an empty file that belongs to another account (number 65534)" in str(said.exception)
+    assert "is an empty file that belongs to another account (number 65534)" in message(
+        said.exception
+    )
     assert (folder / "batchsora.db").read_bytes() == before
     assert not world.made
 
@@ -114,7 +118,7 @@ def test_no_log_of_another_account_is_written_into_a_database(
     another(COPY, log_of(folder, *evil), folder / "batchsora.db-wal")
     said = call(*command)
     assert said.exit_code == 5, (said.output, said.exception)
-    told = f"{said.output} {said.exception}"
+    told = f"{said.output} {message(said.exception)}"
     assert "batchsora.db-wal belongs to another account (number 65534)" in told
     assert not world.made
     (folder / "batchsora.db-wal").unlink()
@@ -127,7 +131,7 @@ def test_no_journal_of_another_account_is_rolled_back(folder: Path) -> None:
     schema.upgrade(folder / "batchsora.db")
     before = (folder / "batchsora.db").read_bytes()
     another("open(sys.argv[1], 'wb').write(bytes(8192))", folder / "batchsora.db-journal")
-    with pytest.raises(DatabaseUnusableError, match=r"batchsora\.db-journal belongs to another"):
+    with refused(DatabaseUnusableError, match=r"batchsora\.db-journal belongs to another"):
         schema.version(folder / "batchsora.db")
     assert (folder / "batchsora.db").read_bytes() == before
 
@@ -140,7 +144,7 @@ def test_no_fitted_picture_of_another_account_is_sent(folder: Path) -> None:
     another("os.mkdir(sys.argv[1], 0o777)", folder / "batchsora.db.images")
     said = call("run", "own.csv", "--fit-images", "--budget", "1", *QUICK)
     assert said.exit_code == 2, said.output
-    assert "batchsora.db.images, where images are kept, can't be" in str(said.exception)
+    assert "batchsora.db.images, where images are kept, can't be" in message(said.exception)
 
 
 @as_root

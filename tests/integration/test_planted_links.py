@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
+from support.refused import refused
 
 from batchsora.app.databases import made_side_folder, side_folder
 from batchsora.app.exporting import export_in_place
@@ -75,7 +76,7 @@ def test_who_runs_is_written_beside_the_database_alone(
 def test_a_lock_that_is_a_link_locks_nothing(database: Path, victim: Path) -> None:
     """It is refused with a plain error, and not followed."""
     beside(database, ".lock").symlink_to(victim.with_name("new"))
-    with pytest.raises(EngineError, match=r"night\.db\.lock is a link.*remove it"):  # noqa: SIM117
+    with refused(EngineError, match=r"night\.db\.lock is a link.*remove it"):  # noqa: SIM117
         with runner_lock(database, NOW):
             pytest.fail("a lock that is a link was taken")
     assert not victim.with_name("new").exists()
@@ -84,7 +85,7 @@ def test_a_lock_that_is_a_link_locks_nothing(database: Path, victim: Path) -> No
 def test_a_lock_that_is_a_folder_is_named(database: Path) -> None:
     """What to do is said of what is there: a folder's rights are no remedy."""
     beside(database, ".lock").mkdir()
-    with pytest.raises(EngineError, match=r"night\.db\.lock is not a regular file: remove it"):  # noqa: SIM117
+    with refused(EngineError, match=r"night\.db\.lock is not a regular file: remove it"):  # noqa: SIM117
         with runner_lock(database, NOW):
             pytest.fail("a lock that is a folder was taken")
 

@@ -17,6 +17,7 @@ from support.loop import run_virtual
 from support.sheets import QUICK, bought, run, sheet
 from support.shell import call
 
+from batchsora.presentation.errors import message
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from jobs.earlier import find_earlier, hold_back, take_over
@@ -101,7 +102,7 @@ def test_generate_in_another_spelling_while_it_may_finish(
     assert call("generate", "a kite", "--budget", "9").exit_code == 0
     said = call("generate", again, "--budget", "9")
     assert len(world.made) == 1, said.output
-    assert "--again" in str(said.exception)
+    assert "--again" in message(said.exception)
 
 
 @pytest.mark.parametrize("edited", ["prompt of r0", "prompt  of r0", "prompt of r0 "])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.older import make_0008, make_0010
+from support.refused import refused
 
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
@@ -393,7 +394,7 @@ def test_a_schema_that_is_not_ours_is_refused(altered: list[str], tmp_path: Path
     change(path, "PRAGMA writable_schema = ON", *altered)
     before = path.read_bytes()
     for look in (schema.version, schema.check_version, schema.upgrade):
-        with pytest.raises(DatabaseAlteredError, match="was changed by another program"):
+        with refused(DatabaseAlteredError, match="was changed by another program"):
             look(path)
     assert path.read_bytes() == before
 
@@ -444,7 +445,7 @@ def test_what_a_sender_named_is_no_part_of_a_remedy(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     schema.upgrade(path)
     change(path, """CREATE VIEW "x; DROP TABLE job" AS SELECT 1""")
-    with pytest.raises(DatabaseAlteredError, match="'DROP it' in SQLite"):
+    with refused(DatabaseAlteredError, match="'DROP it' in SQLite"):
         schema.version(path)
 
 

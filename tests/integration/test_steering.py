@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from batchsora.cli import group
 from batchsora.cli.common import Cli
 from batchsora.cli.failures import exit_of
+from batchsora.presentation.errors import message
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from jobs.clock import SystemClock
@@ -93,7 +94,7 @@ def test_retry_says_what_it_costs_and_leaves_alone_what_would_fail_again(world: 
 def test_a_failed_row_is_bought_with_another_prompt(world: World) -> None:
     """Its manifest goes on saying the old one, and only an edit there changes it again."""
     assert call("retry", "r1", "r3", "--prompt", "x", "--yes").exit_code == 2
-    assert "characters" in str(call("retry", "r3", "--prompt", "x" * 4001, "--yes").exception)
+    assert "characters" in message(call("retry", "r3", "--prompt", "x" * 4001, "--yes").exception)
     assert call("retry", "r3", "--prompt", "  ", "--yes").exit_code == 2
     assert call("retry", "r3", "--prompt", "a calm blue boat", "--yes").exit_code == 0
     # a load of the same manifest changes nothing of it, before it is bought and after
@@ -182,7 +183,7 @@ def test_a_batch_with_something_under_way_is_not_removed(world: World) -> None:
     assert call("generate", "a kite", "--yes").exit_code == 0
     done = call("rm", "adhoc", "--yes")
     assert done.exit_code == 2
-    assert "under way" in str(done.exception)
+    assert "under way" in message(done.exception)
     assert states() == {"adhoc-1": "pending"}
 
 
@@ -193,7 +194,7 @@ def test_white_space_names_no_jobs() -> None:
     call("run", "more.csv", "--budget", "0", *RUN)
     done = call("cancel", "--search", "   ", "--yes")
     assert done.exit_code == 2
-    assert "say which" in str(done.exception)
+    assert "say which" in message(done.exception)
     assert "queued" in states().values()
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, select, update
+from support.refused import refused
 
 from jobs import schema
 from jobs.errors import DatabaseLockedError, DatabaseUnusableError
@@ -192,9 +193,9 @@ def test_a_file_that_can_not_be_written_is_a_clear_error(tmp_path: Path) -> None
         def much(connection: Connection) -> None:
             connection.exec_driver_sql("UPDATE account SET api_origin = ?", ("x" * 500_000,))
 
-        with pytest.raises(DatabaseUnusableError, match="full"):
+        with refused(DatabaseUnusableError, match="full"):
             store.write(much)
-        with pytest.raises(DatabaseUnusableError, match="full"):
+        with refused(DatabaseUnusableError, match="full"):
             asyncio.run(store.commit(much))
         store._connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
         store._connection.rollback()
@@ -220,7 +221,7 @@ def test_two_runners_never_work_on_one_database(tmp_path: Path) -> None:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
         with (
-            pytest.raises(DatabaseLockedError, match=rf"pid {other.pid} on "),
+            refused(DatabaseLockedError, match=rf"pid {other.pid} on "),
             runner_lock(path, NOW, patience=0.05),
         ):
             pytest.fail("two runners")

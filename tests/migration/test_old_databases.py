@@ -10,6 +10,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
+from batchsora.presentation.databases import upgrading
 from jobs import schema
 from jobs.states import AttemptState, FailureKind, HeldBack, JobState
 from jobs.store import Store
@@ -210,15 +211,16 @@ def test_an_upgrade_that_takes_long_says_so(
 ) -> None:
     """What it is at, that nothing is bought, and where the copy is; a quick one says nothing."""
     path = tmp_path / "a.db"
-    said: list[str] = []
+    said: list[schema.Upgrade] = []
     for patience in (600.0, 0.0):
         monkeypatch.setattr(schema, "PATIENCE", patience)
         path.unlink(missing_ok=True)
         at_revision(path, "0006")
         schema.upgrade(path, said.append)
         assert len(said) == (patience == 0.0)
-    assert "upgrading the database" in said[0]
-    assert f"{path}.before-{schema.HEAD}-from-0006" in said[0]
+    text = upgrading(said[0])
+    assert "upgrading the database" in text
+    assert f"{path}.before-{schema.HEAD}-from-0006" in text
 
 
 @pytest.mark.parametrize("revision", ["0001", "0006", "0007"])

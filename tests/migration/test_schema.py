@@ -12,6 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, select
+from support.refused import refused
 
 from jobs import schema
 from jobs.columns import Base
@@ -86,7 +87,7 @@ def test_a_newer_database_is_refused_with_the_remedy(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as file, file:
         file.execute("UPDATE alembic_version SET version_num = '9999'")
     for use in (schema.check_version, schema.upgrade):
-        with pytest.raises(DatabaseVersionError, match="upgrade batchsora"):
+        with refused(DatabaseVersionError, match="upgrade batchsora"):
             use(path)
 
 
@@ -104,7 +105,7 @@ def test_an_older_database_is_copied_before_it_is_upgraded(
             file.execute(f"DROP TABLE {name}")
         file.execute("UPDATE alembic_version SET version_num = '0000'")
     monkeypatch.setattr(schema, "KNOWN", ("0000", *schema.KNOWN))
-    with pytest.raises(DatabaseVersionError, match="upgrades it"):
+    with refused(DatabaseVersionError, match="upgrades it"):
         schema.check_version(path)
     copy = tmp_path / "copy.db"
     schema._copy(path, copy)
@@ -200,14 +201,14 @@ def test_a_foreign_file_is_refused_and_left_alone(tmp_path: Path, content: bytes
     else:
         path.write_bytes(content)
     before = path.read_bytes()
-    with pytest.raises(DatabaseUnusableError, match="--db"):
+    with refused(DatabaseUnusableError, match="--db"):
         schema.upgrade(path)
     assert path.read_bytes() == before
 
 
 def test_no_database_yet_names_the_next_step(tmp_path: Path) -> None:
     """A reader in an empty folder is told what to type."""
-    with pytest.raises(DatabaseUnusableError, match="batchsora run"):
+    with refused(DatabaseUnusableError, match="batchsora run"):
         schema.check_version(tmp_path / "a.db")
     assert list(tmp_path.iterdir()) == []
 

@@ -11,9 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from batchsora.app.screen import clean
-from batchsora.app.views import job_line, near
 from batchsora.cli.colours import IN_JOBS, IN_STATUS, IN_STORY, painted
+from batchsora.presentation.json_shapes import job_line, near
+from batchsora.presentation.terminal_text import clean
 
 
 def job(**more: Any) -> SimpleNamespace:

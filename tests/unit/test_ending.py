@@ -1,12 +1,13 @@
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.ending import Situation, verdict
-from jobs.ports.purchases import Outstanding
+from jobs.ports.purchases import Breach, Lost, Outstanding
 from jobs.provider import RefusalCause
 from jobs.states import Blocked, Reason
 
@@ -81,7 +82,7 @@ def test_finished_means_that_nothing_is_left_to_buy(now: Situation) -> None:
     [
         ({}, Reason.FINISHED),
         ({"stopping": True}, Reason.INTERRUPTED),
-        ({"lost": "it was deleted", "stopping": True}, Reason.DATABASE),
+        ({"breach": Breach(Path("a.db"), Lost.GONE), "stopping": True}, Reason.DATABASE),
         ({"refusal": RefusalCause.TOKEN}, Reason.TOKEN),
         ({"refusal": RefusalCause.FUNDS}, Reason.FUNDS),
         ({"out_of_reach": True}, Reason.UNREACHABLE),

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from batchsora.app.event_words import event_words
 from batchsora.app.progress import Progress
+from batchsora.presentation.event_words import event_words
 from jobs.money import Micros
 from jobs.ports.events import BatchEvent, BatchFact, Event, JobEvent, JobFact, RunEvent, RunFact
 from jobs.states import FailureKind, Reason

@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from support.refused import refused
 
 from jobs.errors import DatabaseUnusableError
 from jobs.files import is_foreign, made_folder, refuse_foreign_folder
@@ -144,7 +145,7 @@ def test_what_sqlite_would_read_beside_a_database(
 
     monkeypatch.setattr(Path, "lstat", planted)
     for name in ("a.db", "b.db"):
-        with pytest.raises(DatabaseUnusableError, match=rf"a\.db{suffix} belongs to another"):
+        with refused(DatabaseUnusableError, match=rf"a\.db{suffix} belongs to another"):
             refuse_planted_files(tmp_path / name)
     (tmp_path / "a.db").chmod(0o660)  # a group works with it, and leaves such files too
     refuse_planted_files(tmp_path / "a.db")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from support.refused import refused
 
 from jobs import mounts
 from jobs.errors import DatabaseUnusableError
@@ -75,7 +76,7 @@ def test_network_drives_are_refused_and_all_else_is_fine(
     database = tmp_path / "batchsora.db"
     if kind in NETWORKS:
         assert kind in NETWORK
-        with pytest.raises(DatabaseUnusableError, match=r"local disk and name it with --db"):
+        with refused(DatabaseUnusableError, match=r"local disk and name it with --db"):
             refuse_network_drive(database)
     else:
         refuse_network_drive(database)

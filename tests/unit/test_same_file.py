@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+from support.refused import refused
 
 from jobs.errors import DatabaseUnusableError
 from jobs.ports.purchases import Lost
@@ -69,5 +70,5 @@ def test_a_second_name_is_refused_before_a_run(file: Path) -> None:
     refuse_second_name(file)
     refuse_second_name(file.with_name("none.db"))
     os.link(file, file.with_name("second.db"))
-    with pytest.raises(DatabaseUnusableError, match="nothing was bought"):
+    with refused(DatabaseUnusableError, match="nothing was bought"):
         refuse_second_name(file)

@@ -17,8 +17,8 @@ from support.blank import blank
 from support.hostile import BATCH, SCRIPTS
 from support.site import QUICK, Folder, Site
 
-from batchsora.app.courses import Course
 from batchsora.app.databases import existing_store
+from batchsora.presentation.timeline import Course
 from batchsora.report import nights
 from batchsora.report.plots import HEIGHT, WIDTH, plots
 from batchsora.report.writing import link, write_report

@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from batchsora.app import held
-from batchsora.app.courses import course_of, shares, used_percent
-from batchsora.app.event_words import event_words
+from batchsora.presentation import held
+from batchsora.presentation.event_words import event_words
+from batchsora.presentation.timeline import course_of, shares, used_percent
 from batchsora.web.answers import batch_of, desk_of
 from batchsora.web.rendering import render
 from jobs.ports.queries import QueryStore

@@ -11,8 +11,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from batchsora.app import steer
-from batchsora.app.cost import cost_of_jobs
 from batchsora.names import safe_name
+from batchsora.presentation.cost import cost_of_jobs
 from batchsora.web.answers import Said, batch_of, desk_of, done, job_of, refused
 from batchsora.web.desk import Desk
 from batchsora.web.media import link_of

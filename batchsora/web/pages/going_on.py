@@ -9,8 +9,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from batchsora.app import held
-from batchsora.app.cost import cost_of_jobs
 from batchsora.app.databases import existing_store
 from batchsora.app.earlier import OnExisting
 from batchsora.app.handover import look_and_hand
@@ -20,6 +18,8 @@ from batchsora.app.steer import digest
 from batchsora.manifest.errors import CellError
 from batchsora.option_kinds import words_of
 from batchsora.options import RunOptions
+from batchsora.presentation import held
+from batchsora.presentation.cost import cost_of_jobs
 from batchsora.settings import SettingsError
 from batchsora.web.answers import Said, batch_of, desk_of, done, refused
 from batchsora.web.desk import Desk

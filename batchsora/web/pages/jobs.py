@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from batchsora.app import held
-from batchsora.app.story import next_step
+from batchsora.presentation import held
+from batchsora.presentation.job_history import next_step
 from batchsora.web.answers import batch_of, desk_of, job_of
 from batchsora.web.rendering import render
 from jobs.ports.seen import AttemptRow, JobRow

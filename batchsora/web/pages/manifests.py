@@ -10,13 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from batchsora.app import wording
 from batchsora.app.loading import InvalidRowsError
 from batchsora.app.manifests import Source
 from batchsora.app.plan import price_source
 from batchsora.manifest.errors import ManifestError, UnreadableError
 from batchsora.manifest.headers import SYNONYMS
 from batchsora.manifest.read import READERS
+from batchsora.presentation import messages
+from batchsora.presentation.errors import message
 from batchsora.settings import SettingsError
 from batchsora.web.answers import desk_of, done, moved, refused
 from batchsora.web.desk import Desk
@@ -148,7 +149,8 @@ async def _refused(
         "_plan_refused.html",
         headers={"HX-Retarget": "#plan", "HX-Reswap": "innerHTML show:window:top"},
         chosen=chosen,
-        error=error,
+        problem=getattr(error, "problem", None),
+        text=message(error),
         form=form if again else Form(form.fields | {"token": ""}),
         **shown,
     )
@@ -179,7 +181,7 @@ def _figures(planned: Planned, *, focus: bool = False) -> dict[str, Any]:
         "source_of": lambda kind: _SOURCES[price_source(plan, kind)],
         "kind_words": _kind_words,
         "cost_words": lambda kinds: planned.plan.cost(kinds).text,
-        "waiting": list(wording.waiting(plan.waiting, plan.batch)),
+        "waiting": list(messages.waiting(plan.waiting, plan.batch)),
         "button": _button(planned),
         "agreed": "/".join(
             map(str, (planned.jobs, *planned.cost, planned.read_as, planned.sha256))

@@ -4,9 +4,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 
-from batchsora.app import held
-from batchsora.app.run import RunResult
 from batchsora.manifest.errors import RowProblem
+from batchsora.presentation import held
+from batchsora.presentation.databases import broken
+from batchsora.run_result import RunResult
 from jobs.ending import Ending
 from jobs.money import usd_text
 from jobs.ports.control import Paid
@@ -20,6 +21,8 @@ SHOWN = 5
 BUY_THEM = "--buy-again buys them again"
 REDO_THEM = "--redo-changed buys them again"
 TAKE_THEM = "--adopt-existing takes those videos at no cost"
+AFTER_GIVING_UP = "a run still looks at it; 'batchsora retry' buys it again"
+"""Kept with a job whose attempt was given up."""
 
 
 def keys_text(keys: list[str]) -> str:
@@ -51,7 +54,7 @@ def loaded(name: str, report: LoadReport, skipped: list[RowProblem]) -> list[str
             f"no longer in the manifest, so cancelled unpaid: {keys_text(report.cancelled)}"
         )
     if report.redone:
-        lines.append(f"edited, and bought anew: {keys_text(report.redone)}")
+        lines.append(f"edited, and bought again: {keys_text(report.redone)}")
     if report.edited:
         lines.append(
             f"edited after they were paid for, so left as they are: {keys_text(report.edited)}; "
@@ -157,7 +160,7 @@ def ended(result: RunResult, skipped: list[RowProblem], folder: Path | None) -> 
             yield f"the file of {key} is missing: {error}"
         yield f"{missing} file(s) still missing: 'batchsora download' fetches them at no cost"
     if skipped:
-        yield f"{len(skipped)} problem(s) in rows that were left out; mend them and run again"
+        yield f"{len(skipped)} problem(s) in rows that were left out; fix them and run again"
     yield from _next_steps(result)
 
 
@@ -222,7 +225,6 @@ _REASONS = {
     "again to resume",
     Reason.TOKEN: "{message}; renew the token, then run again",
     Reason.ADDRESS: "{message}; check --base-url",
-    Reason.DATABASE: "{message}",
     Reason.FUNDS: "not enough credits; {queued} job(s) left: top up the account, then run again",
     Reason.ACCOUNT: "{message}; {queued} job(s) stay queued, at no cost: settle it with the "
     "provider, then run again",
@@ -247,7 +249,9 @@ def reason(
         queued: jobs that are left.
         command: what goes on after a budget of a batch was raised; empty is a run of the batch.
     """
-    if ending.reason in _REASONS:
+    if ending.breach is not None:
+        yield broken(ending.breach)
+    elif ending.reason in _REASONS:
         if ending.message and ending.reason in (Reason.UNREACHABLE, Reason.FUNDS):
             yield ending.message
         yield _REASONS[ending.reason].format(message=ending.message, queued=queued)

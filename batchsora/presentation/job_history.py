@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from batchsora.app import held
-from batchsora.app.views import candidate_text, iso, job_json, near, said_words
+from batchsora.presentation import held
+from batchsora.presentation.json_shapes import candidate_text, iso, job_json, near, said_words
 from jobs.money import usd_text
 from jobs.ports.seen import AttemptRow, JobRow
 from jobs.states import AttemptState, JobState

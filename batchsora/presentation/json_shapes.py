@@ -5,8 +5,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from batchsora.app import held
-from batchsora.app.screen import cells, clean
+from batchsora.presentation import held
+from batchsora.presentation.terminal_text import cells, clean
 from batchsora.result_columns import RESULT_COLUMNS
 from jobs.ledger import Budget
 from jobs.lock import RunnerInfo

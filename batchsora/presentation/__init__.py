@@ -1,0 +1,1 @@
+"""Words and shapes for people and scripts, shared by command line, page and report."""
