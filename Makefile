@@ -26,7 +26,7 @@ help:
 	@echo 'make siege    2,000 bad connections against the page: make siege CONNECTIONS=2000 SECONDS=120'
 	@echo 'make format   fix what ruff can fix'
 	@echo 'make pictures the pictures of docs/web.md, from a real run'
-	@echo 'make docs     redraw docs/design.md from jobs/states.py, docs/commands.md, docs/sandbox.md, shapes.json, newest.sql'
+	@echo 'make docs     redraw docs/design.md from jobs/model/states.py, docs/commands.md, docs/sandbox.md, shapes.json, newest.sql'
 	@echo 'make lock     renew requirements/dev.txt and user.txt (needs uv)'
 	@echo 'make clean    remove caches, builds and the demo'
 

@@ -28,12 +28,12 @@ from batchsora.options import ReadingOptions, RunKeywords, RunOptions
 from batchsora.presentation.json_shapes import batch_json
 from batchsora.results import JobResult, RunReport, job_result
 from batchsora.settings import read_settings
-from jobs import schema
-from jobs.errors import NotAllowedError
+from jobs.database import schema
+from jobs.model.errors import NotAllowedError
+from jobs.model.states import HeldBack
 from jobs.ports.loading import LoadReport
 from jobs.ports.seen import BatchStatus
 from jobs.ports.selection import Wanted
-from jobs.states import HeldBack
 
 USUAL: Final = RunOptions()
 POLL = 0.2

@@ -19,12 +19,12 @@ from batchsora.fetch.pace import Pace
 from batchsora.fetch.renewal import fresh_address
 from batchsora.names import safe_name
 from batchsora.run_result import DownloadReport
-from jobs.clock import Clock
-from jobs.files import refuse_foreign_link, refuse_link
-from jobs.gate import Gate
+from jobs.model.clock import Clock
+from jobs.model.files import refuse_foreign_link, refuse_link
+from jobs.model.provider import Provider, ProviderError
+from jobs.model.retry import full_jitter
 from jobs.ports.loading import LoadStore, Place, WantedFile
-from jobs.provider import Provider, ProviderError
-from jobs.retry import full_jitter
+from jobs.runtime.provider_health import Gate
 
 log = logging.getLogger(__name__)
 

@@ -20,10 +20,10 @@ from batchsora.tables import REST, TableError, check_target, replacing, write_ta
 from batchsora.workbook.cells import Link, shortened, too_long
 from batchsora.workbook.new import Sheet, write_workbook
 from batchsora.workbook.problems import WorkbookError
+from jobs.model.states import JobState
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import BatchRow, JobRow
 from jobs.ports.selection import Wanted
-from jobs.states import JobState
 from jobs.store import Store
 
 WORKBOOK: Final = ".xlsx"

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from batchsora.fetch.pace import rate_of
 from batchsora.option_kinds import Kind, Option, options_of
 from batchsora.options import RunOptions
-from jobs.money import to_micros
+from jobs.model.money import to_micros
 
 M = TypeVar("M", bound=RunOptions)
 

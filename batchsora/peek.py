@@ -10,8 +10,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-from jobs.owners import refuse_planted_files
-from jobs.shape import guard
+from jobs.database.owners import refuse_planted_files
+from jobs.database.shape import guard
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ def peek(database: Path, look: Callable[[sqlite3.Connection], T], patience: floa
 
     Raises:
         sqlite3.Error: it can't be read, or is none.
-        jobs.errors.DatabaseUnusableError: what SQLite keeps beside it is another account's.
+        jobs.model.errors.DatabaseUnusableError: what SQLite keeps beside it is another account's.
     """
     refuse_planted_files(database)
     log = database.resolve()

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from jobs.money import usd_text
+from jobs.model.money import usd_text
+from jobs.model.provider import Kind
+from jobs.model.states import FailureKind, JobState
 from jobs.ports.seen import JobRow
-from jobs.provider import Kind
-from jobs.states import FailureKind, JobState
 
 USUAL_WIDTH: Final = 13
 """Characters of a workbook's column that asks for no other width."""

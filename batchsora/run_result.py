@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from jobs.ending import Ending
 from jobs.ports.seen import BatchStatus, PriceRow
+from jobs.services.run_outcome import Ending
 
 
 @dataclass(slots=True)

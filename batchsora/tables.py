@@ -19,7 +19,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from jobs.files import refuse_link, replaced
+from jobs.model.files import refuse_link, replaced
 
 REST: Final = "… (more than a cell can hold: the whole text is in {})"
 """The last line of a workbook's text that was cut."""

@@ -22,7 +22,7 @@ from rig import CLIENT_CORE, SERVER_CORE, environment, options, pinned
 from batchsora.fetch import fetch_video
 from batchsora.fetch.pace import Pace
 from batchsora.providers.runblob.transport import new_transport
-from jobs.clock import SystemClock
+from jobs.model.clock import SystemClock
 
 SIZE = 8 * 1024**2
 AT_ONCE = 4

@@ -23,7 +23,7 @@ from rig import CLIENT_CORE, SERVER_CORE, environment, options, pinned
 from batchsora.providers.runblob.adapter import RunBlobProvider
 from batchsora.providers.runblob.client import RunBlobClient
 from batchsora.providers.runblob.transport import new_transport
-from jobs.provider import Accepted, GenerationRequest, ImageRef
+from jobs.model.provider import Accepted, GenerationRequest, ImageRef
 
 SIZE = 8 * 1024**2
 AT_ONCE = 16

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from peers import Peers
 
-from jobs import schema
+from jobs.database import schema
 
 ROUNDS = 3
 FEWER = 20
@@ -47,7 +47,7 @@ from itertools import islice
 from pathlib import Path
 from sqlmodel import Session, create_engine
 from jobs import schema
-from jobs.tables import Batch, Job
+from jobs.database.tables import Batch, Job
 schema.upgrade(Path(sys.argv[2]))
 with Session(create_engine(f"sqlite:///{sys.argv[2]}")) as session, open(sys.argv[1]) as file:
     now = datetime.now(UTC)

@@ -1,11 +1,11 @@
-"""Runs the migrations on the database that ``jobs.schema`` names."""
+"""Runs the migrations on the database that ``jobs.database.schema`` names."""
 
 from alembic import context
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from jobs.schema import open_file
-from jobs.tables import Base
+from jobs.database.schema import open_file
+from jobs.database.tables import Base
 
 database = context.config.attributes["database"]
 engine = create_engine("sqlite://", creator=lambda: open_file(database), poolclass=NullPool)

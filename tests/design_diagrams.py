@@ -1,4 +1,4 @@
-"""Draws the state diagrams of ``docs/design.md`` from the tables in ``jobs/states.py``.
+"""Draws the state diagrams of ``docs/design.md`` from the tables in ``jobs/model/states.py``.
 
 ``make docs`` runs it; ``tests/unit/test_docs_design.py`` holds that it would change nothing.
 """
@@ -9,12 +9,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
-from jobs.states import (
-    ATTEMPT_BEGINNINGS,
-    ATTEMPT_TRANSITIONS,
-    JOB_TRANSITIONS,
-    JobState,
-)
+from jobs.model.states import ATTEMPT_BEGINNINGS, ATTEMPT_TRANSITIONS, JOB_TRANSITIONS, JobState
 
 Transitions = Sequence[tuple[StrEnum, str, StrEnum]]
 

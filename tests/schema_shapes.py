@@ -13,8 +13,8 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
-from jobs import schema
-from jobs.shape import FILE, shape
+from jobs.database import schema
+from jobs.database.shape import FILE, shape
 
 
 def changes() -> dict[str, dict[str, str | None]]:

@@ -10,11 +10,11 @@ from batchsora.app.steer import agree, find, in_chunks, refused_json, sort_out, 
 from batchsora.options import RunOptions
 from batchsora.presentation.cost import cost_of_jobs
 from batchsora.presentation.messages import AFTER_GIVING_UP
-from jobs.again import Patience, WhyNot
-from jobs.clock import Clock
-from jobs.money import usd_text
+from jobs.model.again import Patience, WhyNot
+from jobs.model.clock import Clock
+from jobs.model.money import usd_text
+from jobs.model.states import JobState
 from jobs.ports.selection import Wanted
-from jobs.states import JobState
 from jobs.store import Store
 
 STILL_SEEN = "runs still look at it, and take its video if it finishes before it is bought again"
@@ -40,7 +40,7 @@ def abandon(
         consent: the person has agreed already.
 
     Raises:
-        jobs.errors.NotFoundError: there is no such batch or job.
+        jobs.model.errors.NotFoundError: there is no such batch or job.
         NotAllowedError: nobody agreed.
     """
     terms = patience(clock)

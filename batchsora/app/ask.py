@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from batchsora.app.endpoints import Endpoint
 from batchsora.providers.registry import open_provider
-from jobs.money import Micros
-from jobs.provider import Provider
+from jobs.model.money import Micros
+from jobs.model.provider import Provider
 
 T = TypeVar("T")
 TIMEOUT = 30.0
@@ -20,7 +20,7 @@ def ask(
     """Open a client, ask, close it.
 
     Raises:
-        jobs.provider.ProviderError: the API did not answer, or refused.
+        jobs.model.provider.ProviderError: the API did not answer, or refused.
     """
 
     async def main() -> T:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from batchsora.app.databases import made_side_folder, side_folder
 from batchsora.settings import Settings, SettingsError, is_here
-from jobs.files import read_small
+from jobs.model.files import read_small
 
 FILE: Final = "webhook"
 WEBHOOK_SECRET: Final = "BATCHSORA_WEBHOOK_SECRET"  # noqa: S105 - its name

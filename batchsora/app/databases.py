@@ -13,12 +13,12 @@ from batchsora.app.sealing import own_sealer
 from batchsora.presentation.databases import upgrading
 from batchsora.providers.registry import ANNOUNCED
 from batchsora.settings import SettingsError
-from jobs import schema
-from jobs.clock import Clock
-from jobs.files import made_folder, refuse_foreign_folder, refuse_link
-from jobs.lock import PATIENCE, runner_lock
-from jobs.mounts import refuse_network_drive
-from jobs.runner import Owner
+from jobs.database import schema
+from jobs.database.lock import PATIENCE, runner_lock
+from jobs.database.mounts import refuse_network_drive
+from jobs.model.clock import Clock
+from jobs.model.files import made_folder, refuse_foreign_folder, refuse_link
+from jobs.services.runner import Owner
 from jobs.store import Store
 from jobs.store.same_file import refuse_second_name
 
@@ -79,10 +79,11 @@ def working_store(
         clock: time.
         owner: whose a new one is; asked for where its seal can't be known again.
         patience: seconds to wait for another runner.
-        brief: it is for some jobs alone (:class:`jobs.lock.RunnerInfo`).
+        brief: it is for some jobs alone (:class:`jobs.database.lock.RunnerInfo`).
 
     Raises:
-        jobs.errors.EngineError: see :mod:`jobs.lock` and :mod:`jobs.schema`.
+        jobs.model.errors.EngineError: see :mod:`jobs.database.lock` and
+        :mod:`jobs.database.schema`.
     """
     folder = database.absolute().parent
     if not folder.is_dir():
@@ -140,7 +141,7 @@ def scratch_store(store: Store | None) -> Iterator[Store]:
     """Open a copy of a database, or a new one, to try there what a run would do; it is forgotten.
 
     Raises:
-        jobs.errors.DatabaseUnusableError: there is no room for it.
+        jobs.model.errors.DatabaseUnusableError: there is no room for it.
     """
     with tempfile.TemporaryDirectory(prefix="batchsora-") as folder:
         copy = Path(folder) / "copy.db"
@@ -157,7 +158,7 @@ def existing_store(database: Path) -> Iterator[Store]:
     """Open a database that is there and of this version, without the runner's lock.
 
     Raises:
-        jobs.errors.EngineError: there is none, or it is of another version.
+        jobs.model.errors.EngineError: there is none, or it is of another version.
     """
     schema.check_version(database)
     with Store(database) as store:

@@ -16,7 +16,7 @@ from batchsora.app.start import StartRequest, Teller, start
 from batchsora.export import export_batches
 from batchsora.options import RunOptions
 from batchsora.settings import Settings
-from jobs.money import usd_text
+from jobs.model.money import usd_text
 
 CAP = Decimal("5.00")
 

@@ -25,8 +25,8 @@ from batchsora.app.exits import Exit, exit_of_read
 from batchsora.app.session import api_endpoint
 from batchsora.providers.registry import ANNOUNCED
 from batchsora.settings import TOKEN_VARIABLE, Settings, SettingsError, Token, find_token
-from jobs.money import Micros, usd_text
-from jobs.provider import Provider, ProviderError, TokenRefusedError, WrongAddressError
+from jobs.model.money import Micros, usd_text
+from jobs.model.provider import Provider, ProviderError, TokenRefusedError, WrongAddressError
 
 PATIENCE: Final = 10.0
 """Seconds for the API to answer."""

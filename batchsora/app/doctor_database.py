@@ -18,15 +18,15 @@ from batchsora.app.sealing import kept_sealer
 from batchsora.peek import peek
 from batchsora.presentation.errors import message
 from batchsora.settings import Settings, Token
-from jobs import schema
-from jobs.account_fields import wrong_field
-from jobs.binding import token_matches
-from jobs.clock import SystemClock
-from jobs.days import latest_begun, zone_of
-from jobs.errors import DatabaseAlteredError, DatabaseUnusableError
-from jobs.lock import current_runner
-from jobs.mounts import network_drive
-from jobs.runner import Owner
+from jobs.database import schema
+from jobs.database.account_fields import wrong_field
+from jobs.database.lock import current_runner
+from jobs.database.mounts import network_drive
+from jobs.model.binding import token_matches
+from jobs.model.clock import SystemClock
+from jobs.model.days import latest_begun, zone_of
+from jobs.model.errors import DatabaseAlteredError, DatabaseUnusableError
+from jobs.services.runner import Owner
 
 _DAMAGED: Final = (
     "put it aside with its -wal file and take your newest copy, or begin a new one with --db and "

@@ -13,13 +13,13 @@ from batchsora.app.ask import ask
 from batchsora.app.endpoints import Endpoint
 from batchsora.app.progress import PATIENCE
 from batchsora.presentation.messages import BUY_THEM, SHOWN, paid_before, wait_or_take
-from jobs.clock import Clock
-from jobs.earlier import EarlierWork, find_earlier, hold_back, take_over
-from jobs.looked_for import Wish
+from jobs.evidence.looked_for import Wish
+from jobs.model.clock import Clock
+from jobs.model.provider import Provider, ProviderError, TokenRefusedError
+from jobs.model.states import HeldBack
 from jobs.ports.selection import Sought
-from jobs.provider import Provider, ProviderError, TokenRefusedError
-from jobs.runner import check_owner
-from jobs.states import HeldBack
+from jobs.reconciliation.adoption import EarlierWork, find_earlier, hold_back, take_over
+from jobs.services.runner import check_owner
 from jobs.store import Store
 
 
@@ -49,7 +49,7 @@ class Earlier(NamedTuple):
 
     Attributes:
         waiting: the jobs that wait, because nobody said that they may be bought.
-        looked_at: as :meth:`jobs.earlier.EarlierWork.unchanged` names them.
+        looked_at: as :meth:`jobs.reconciliation.adoption.EarlierWork.unchanged` names them.
     """
 
     waiting: frozenset[int] = frozenset()
@@ -83,8 +83,9 @@ def settle_earlier(
         What waits, and what was looked for.
 
     Raises:
-        jobs.provider.ProviderError: the account's list can't be read, so nothing may be bought.
-        jobs.errors.DatabaseOwnerError: the database holds another account's generations.
+        jobs.model.provider.ProviderError: the account's list can't be read, so nothing may be
+        bought. jobs.model.errors.DatabaseOwnerError: the database holds another account's
+        generations.
     """
     store.control.follow_voids()  # before it is noted which attempts the rows have
     if not sought.noted:
@@ -160,7 +161,7 @@ def _look(
     """Look through the account's list.
 
     Raises:
-        jobs.provider.ProviderError: it can't be read; says so in the provider's words.
+        jobs.model.provider.ProviderError: it can't be read; says so in the provider's words.
     """
 
     async def find(provider: Provider) -> EarlierWork:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from jobs.runner import Owner
+from jobs.services.runner import Owner
 
 SANDBOX_ORIGIN: Final = "sandbox"
 """What a rehearsal's database is bound to: no address, so that it is nobody else's."""

@@ -4,17 +4,17 @@ from collections.abc import Collection, Iterable
 from enum import IntEnum
 
 from batchsora.providers.runblob.errors import BadTokenError, RunBlobError
-from jobs.ending import Ending
-from jobs.errors import (
+from jobs.model.errors import (
     DatabaseLockedError,
     DatabaseOwnerError,
     DatabaseUnusableError,
     DatabaseVersionError,
     EngineError,
 )
+from jobs.model.provider import ThrottledError, TokenRefusedError, UnreachableError
+from jobs.model.states import Blocked, JobState, Reason
 from jobs.ports.seen import BatchStatus, JobRow
-from jobs.provider import ThrottledError, TokenRefusedError, UnreachableError
-from jobs.states import Blocked, JobState, Reason
+from jobs.services.run_outcome import Ending
 
 
 class Exit(IntEnum):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from batchsora.tables import TableError, check_place
-from jobs.errors import DatabaseUnusableError
+from jobs.model.errors import DatabaseUnusableError
 from jobs.ports.loading import EXPORTS
 from jobs.ports.seen import BatchRow
 from jobs.store import Store

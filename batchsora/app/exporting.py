@@ -14,7 +14,7 @@ from batchsora.manifest.errors import ManifestError
 from batchsora.manifest.read import Manifest, read_again
 from batchsora.manifest.sheet_reader import EXCEL
 from batchsora.tables import TableError, unwritable
-from jobs.errors import NotAllowedError
+from jobs.model.errors import NotAllowedError
 from jobs.ports.seen import BatchRow
 from jobs.store import Store
 

@@ -28,7 +28,7 @@ def fetch_files(
     """Fetch what is missing; files that are no longer where they were put count as missing.
 
     Raises:
-        jobs.errors.NotFoundError: there is no such batch or job.
+        jobs.model.errors.NotFoundError: there is no such batch or job.
     """
     with store.queries.snapshot() as seen:
         for key in keys:

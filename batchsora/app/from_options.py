@@ -13,11 +13,11 @@ from batchsora.download import DownloadPolicy
 from batchsora.manifest.raw import Reading
 from batchsora.options import ReadingOptions, RunOptions
 from batchsora.presentation.kept_words import KeptWords
-from jobs.ledger import Refunds
-from jobs.looked_for import Wish
-from jobs.policy import RunPolicy
+from jobs.evidence.looked_for import Wish
+from jobs.model.ledger import Refunds
+from jobs.model.retry import RetryPolicy
 from jobs.ports.loading import OnChange
-from jobs.retry import RetryPolicy
+from jobs.runtime.policy import RunPolicy
 
 _CAPS = {
     "budget": "batch",

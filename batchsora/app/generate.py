@@ -25,18 +25,18 @@ from batchsora.options import RunOptions
 from batchsora.presentation import held, messages
 from batchsora.providers.registry import kind_of
 from batchsora.settings import Settings, SettingsError
-from jobs.ending import Ending
-from jobs.errors import DatabaseLockedError, NotAllowedError, NotFoundError
-from jobs.ledger import batch_key
-from jobs.lock import current_runner
-from jobs.money import usd_text
-from jobs.policy import PRICE_CEILING
+from jobs.database.lock import current_runner
+from jobs.database.schema import version
+from jobs.model.errors import DatabaseLockedError, NotAllowedError, NotFoundError
+from jobs.model.ledger import batch_key
+from jobs.model.money import usd_text
+from jobs.model.spec import JobSpec
+from jobs.model.states import HeldBack, JobState, Reason
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import JobRow
 from jobs.ports.selection import Wanted
-from jobs.schema import version
-from jobs.spec import JobSpec
-from jobs.states import HeldBack, JobState, Reason
+from jobs.runtime.policy import PRICE_CEILING
+from jobs.services.run_outcome import Ending
 from jobs.store import Store
 
 PATIENT = 60.0
@@ -80,7 +80,7 @@ def generate(
 
     Raises:
         SettingsError: something that was typed can't be bought, or there is no token.
-        jobs.errors.EngineError: nothing was bought.
+        jobs.model.errors.EngineError: nothing was bought.
     """
     spec = _spec(request)
     if settings.sandbox:

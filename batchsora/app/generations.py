@@ -10,7 +10,7 @@ from batchsora.app.session import endpoint
 from batchsora.providers.registry import runblob_client
 from batchsora.providers.runblob.models import GenerationInfo
 from batchsora.settings import Settings
-from jobs.errors import EngineError
+from jobs.model.errors import EngineError
 from jobs.ports.figures import GenerationOwner
 
 

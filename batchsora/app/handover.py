@@ -15,12 +15,12 @@ from batchsora.app.endpoints import Endpoint
 from batchsora.app.progress import statuses
 from batchsora.presentation import messages
 from batchsora.settings import Settings
-from jobs.clock import Clock
-from jobs.lock import current_runner, is_held, lasting_runner
-from jobs.policy import PRICE_CEILING
+from jobs.database.lock import current_runner, is_held, lasting_runner
+from jobs.model.clock import Clock
+from jobs.model.states import ASKED_BY_NAME
 from jobs.ports.control import Handing, Offered, Room
 from jobs.ports.selection import Sought
-from jobs.states import ASKED_BY_NAME
+from jobs.runtime.policy import PRICE_CEILING
 from jobs.store import Store
 
 CHUNK: Final = 500
@@ -110,7 +110,7 @@ def look_and_hand(
         What became of them, and those that wait; None where nothing was left to hand over.
 
     Raises:
-        jobs.provider.ProviderError: it could not be looked for, so nothing was handed over.
+        jobs.model.provider.ProviderError: it could not be looked for, so nothing was handed over.
     """
     waiting: frozenset[int] = frozenset()
     if jobs is None or jobs:

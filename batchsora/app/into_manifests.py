@@ -20,13 +20,13 @@ from batchsora.manifest.written import check_written
 from batchsora.result_columns import RESULT_NAMES, result_headers
 from batchsora.tables import REST, TableError, replacing
 from batchsora.workbook.cells import shortened, too_long
-from jobs.errors import DatabaseUnusableError
+from jobs.model.errors import DatabaseUnusableError
+from jobs.model.provider import GenerationRequest
+from jobs.model.spec import fingerprint
+from jobs.model.states import JobState
 from jobs.ports.loading import RESULTS
 from jobs.ports.seen import BatchRow, JobRow
 from jobs.ports.selection import Wanted
-from jobs.provider import GenerationRequest
-from jobs.spec import fingerprint
-from jobs.states import JobState
 from jobs.store import Store
 
 YAML: Final = (".yaml", ".yml")

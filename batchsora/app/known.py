@@ -7,9 +7,9 @@ from typing import Any
 from batchsora.app.endpoints import SANDBOX_ORIGIN
 from batchsora.app.sealing import kept_sealer
 from batchsora.settings import Settings, SettingsError, find_token
-from jobs.binding import token_matches
-from jobs.runner import Owner
-from jobs.seal import Sealer
+from jobs.database.seal import Sealer
+from jobs.model.binding import token_matches
+from jobs.services.runner import Owner
 from jobs.store import Store
 
 

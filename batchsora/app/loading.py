@@ -12,13 +12,13 @@ from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.filtered import rows_text
 from batchsora.manifest.read import Manifest
 from batchsora.providers.registry import kind_of
-from jobs.errors import LoadError
-from jobs.ledger import Refunds, Scope, batch_key
-from jobs.money import cap_micros, to_micros, usd_text
+from jobs.model.errors import LoadError
+from jobs.model.ledger import Refunds, Scope, batch_key
+from jobs.model.money import cap_micros, to_micros, usd_text
+from jobs.model.spec import SpecRow
+from jobs.model.states import HeldBack
 from jobs.ports.control import Terms, TermsKept
 from jobs.ports.loading import LoadOrder, LoadReport, OnChange
-from jobs.spec import SpecRow
-from jobs.states import HeldBack
 from jobs.store import Store
 
 ADHOC = "adhoc"
@@ -130,8 +130,8 @@ def load_manifest(
         CommentsError: lines may be comments, which is to be asked about.
         ManifestError: a column looks misspelt, and that was not allowed.
         RowsGoneError: unpaid rows left the manifest, which is to be asked about.
-        jobs.errors.LoadError: it can't be told which batch it is, edits need a word, or a cap is
-            for a campaign that no row has.
+        jobs.model.errors.LoadError: it can't be told which batch it is, edits need a word, or a cap
+            is for a campaign that no row has.
     """
     check_columns(manifest, allow_unknown=options.allow_unknown)
     check_name(store, manifest, options.name)  # before rows are read for long
@@ -148,7 +148,7 @@ def check_name(store: Store, manifest: Manifest, name: str | None) -> None:
     """Make sure that it can be told which batch a manifest is.
 
     Raises:
-        jobs.errors.LoadError: it can't.
+        jobs.model.errors.LoadError: it can't.
     """
     if ADHOC in (name, name or manifest.name):
         raise LoadError(
@@ -199,7 +199,7 @@ def merge(
         whole: no row was left out.
 
     Raises:
-        RowsGoneError, jobs.errors.LoadError: as :func:`load_manifest` does.
+        RowsGoneError, jobs.model.errors.LoadError: as :func:`load_manifest` does.
     """
 
     def agree(report: LoadReport) -> None:
@@ -226,7 +226,7 @@ def is_capped(store: Store, manifest: Manifest, name: str | None, caps: Caps) ->
     """Check whether a manifest's batch will have a cap, under which nobody is asked.
 
     Raises:
-        jobs.errors.LoadError: it can't be told which batch it is.
+        jobs.model.errors.LoadError: it can't be told which batch it is.
     """
     if caps.batch is not None or manifest.budget is not None or "batch" in caps.begin:
         return True

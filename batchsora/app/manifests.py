@@ -13,7 +13,7 @@ from batchsora.manifest.kept_columns import refuse_gone
 from batchsora.manifest.raw import PLAIN, Reading
 from batchsora.manifest.read import Manifest, open_manifest
 from batchsora.settings import SettingsError
-from jobs.files import refuse_foreign_folder
+from jobs.model.files import refuse_foreign_folder
 
 
 @dataclass(frozen=True, slots=True)

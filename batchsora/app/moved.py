@@ -9,10 +9,10 @@ from batchsora.app.earlier import Asker
 from batchsora.app.endpoints import SANDBOX_ORIGIN
 from batchsora.app.known import is_own
 from batchsora.app.sealing import own_sealer
-from jobs.errors import DatabaseUnusableError
-from jobs.host import is_same_host, this_host
-from jobs.runner import Owner
-from jobs.seal import Sealer
+from jobs.database.seal import Sealer
+from jobs.model.errors import DatabaseUnusableError
+from jobs.model.host import is_same_host, this_host
+from jobs.services.runner import Owner
 from jobs.store import Store
 
 LONGEST_NAME: Final = 100

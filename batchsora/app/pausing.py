@@ -10,11 +10,11 @@ from batchsora.app.steer import CHANGED, digest
 from batchsora.presentation import held
 from batchsora.presentation.cost import cost_of_jobs
 from batchsora.settings import Settings
-from jobs.clock import Clock
-from jobs.errors import NotAllowedError
+from jobs.model.clock import Clock
+from jobs.model.errors import NotAllowedError
+from jobs.model.states import JobState
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import BatchRow
-from jobs.states import JobState
 from jobs.store import Store
 
 
@@ -22,7 +22,7 @@ def pause(name: str, store: Store, teller: Teller) -> None:
     """Pause a batch: nothing more of it is submitted.
 
     Raises:
-        jobs.errors.NotFoundError: there is no such batch.
+        jobs.model.errors.NotFoundError: there is no such batch.
     """
     changed, status = store.control.pause(name)
     under_way = status.jobs[JobState.PENDING] + status.jobs[JobState.PROCESSING]
@@ -89,7 +89,7 @@ def resume(
         shown: digest of the jobs that the person agreed to; others are not handed over.
 
     Raises:
-        jobs.errors.NotFoundError: there is no such batch.
+        jobs.model.errors.NotFoundError: there is no such batch.
         NotAllowedError: these are no longer the jobs that were shown.
     """
 

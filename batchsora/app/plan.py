@@ -29,12 +29,12 @@ from batchsora.options import RunOptions
 from batchsora.presentation.cost import Cost, cost_of
 from batchsora.presentation.errors import message
 from batchsora.providers.registry import ANNOUNCED
-from jobs.clock import SystemClock
-from jobs.errors import LoadError
-from jobs.money import cap_micros, usd_text
+from jobs.model.clock import SystemClock
+from jobs.model.errors import LoadError
+from jobs.model.money import cap_micros, usd_text
 from jobs.ports.control import Paid
 from jobs.ports.loading import LoadReport, StagedRow
-from jobs.rehearsal import rehearse
+from jobs.services.rehearsal import rehearse
 from jobs.store import Store
 
 TYPICAL_SECONDS: Final = 600.0
@@ -68,7 +68,8 @@ class Plan:
         picked: the same of the rows that were picked, where some were.
         already_done: how many jobs are paid for: completed, or under way.
         waiting: jobs that a run would neither buy nor has bought, by the reason: one of
-            :class:`jobs.states.HeldBack`, ``cancelled``, ``failed``, ``unconfirmed``, ``paused``.
+            :class:`jobs.model.states.HeldBack`, ``cancelled``, ``failed``, ``unconfirmed``,
+            ``paused``.
         paid_before: what was paid for already that rows of this batch ask for.
         edited: keys of rows that were edited after they were paid for.
         gone: keys of unpaid rows that left the manifest.

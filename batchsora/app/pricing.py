@@ -10,9 +10,9 @@ from batchsora.presentation.json_shapes import iso
 from batchsora.presentation.messages import odd_lines
 from batchsora.providers.registry import MODELS
 from batchsora.settings import SettingsError
-from jobs.clock import Clock
-from jobs.errors import NotFoundError
-from jobs.money import to_micros, usd_text
+from jobs.model.clock import Clock
+from jobs.model.errors import NotFoundError
+from jobs.model.money import to_micros, usd_text
 from jobs.ports.seen import PriceRow
 from jobs.store import Store
 
@@ -38,7 +38,7 @@ class Change:
         """Ask, change, and tell.
 
         Raises:
-            jobs.errors.NotAllowedError: nobody agreed.
+            jobs.model.errors.NotAllowedError: nobody agreed.
         """
         if not self.dry:
             agree(f"{said}?", self.teller, consent=self.consent)
@@ -58,8 +58,8 @@ def set_price(kind: str, usd: str, change: Change) -> None:
 
     Raises:
         SettingsError: no price is written like this.
-        jobs.errors.NotFoundError: there is no such kind.
-        jobs.errors.NotAllowedError: nobody agreed.
+        jobs.model.errors.NotFoundError: there is no such kind.
+        jobs.model.errors.NotAllowedError: nobody agreed.
     """
     try:
         micros = to_micros(usd)
@@ -80,8 +80,8 @@ def forget_price(kind: str, change: Change) -> None:
     """Forget what a kind costs.
 
     Raises:
-        jobs.errors.NotFoundError: no price of this kind is known.
-        jobs.errors.NotAllowedError: nobody agreed.
+        jobs.model.errors.NotFoundError: no price of this kind is known.
+        jobs.model.errors.NotAllowedError: nobody agreed.
     """
     if kind not in _known(change.store, kind):
         raise NotFoundError(f"no price of {kind} is known, so there is nothing to forget")

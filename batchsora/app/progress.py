@@ -14,10 +14,10 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from batchsora.presentation.event_words import event_words
 from batchsora.presentation.json_shapes import said_words
 from batchsora.presentation.terminal_text import clean
-from jobs.money import usd_text
+from jobs.model.money import usd_text
+from jobs.model.states import JobState
 from jobs.ports.events import Event, JobFact, RunEvent
 from jobs.ports.seen import BatchStatus, JobRow
-from jobs.states import JobState
 from jobs.store import Store
 
 T = TypeVar("T")

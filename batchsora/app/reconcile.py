@@ -16,11 +16,11 @@ from batchsora.app.start import Teller
 from batchsora.options import RunOptions
 from batchsora.providers.registry import open_provider
 from batchsora.settings import Settings
-from jobs.audit import Audit, audit
-from jobs.money import usd_text
+from jobs.model.money import usd_text
 from jobs.ports.figures import PaidTwice
 from jobs.ports.selection import Sought
-from jobs.runner import Runner
+from jobs.reconciliation.audit import Audit, audit
+from jobs.services.runner import Runner
 from jobs.store import Store
 
 SHOWN = 20

@@ -11,7 +11,7 @@ from batchsora.sandbox.journal import JournalError
 from batchsora.sandbox.server import SandboxServer, serve
 from batchsora.sandbox.world import World
 from batchsora.settings import SettingsError
-from jobs.money import to_micros
+from jobs.model.money import to_micros
 
 SANDBOX_TIME_SCALE = 200.0
 """A rehearsal's 5 to 15 minutes take 1.5 to 4.5 seconds."""

@@ -19,8 +19,8 @@ from batchsora.manifest.headers import SYNONYMS, folded
 from batchsora.manifest.kept_columns import gone, still_written_so
 from batchsora.manifest.read import Manifest
 from batchsora.manifest.sheet_reader import EXCEL, OTHERS
-from jobs.errors import EngineError
-from jobs.schema import version
+from jobs.database.schema import version
+from jobs.model.errors import EngineError
 from jobs.store import Store
 
 _FLAGS: Final = ("include_hidden", "ignore_pictures", "embedded_images")

@@ -5,10 +5,10 @@ from datetime import timedelta
 from batchsora.app.ask import ask
 from batchsora.app.session import endpoint
 from batchsora.settings import Settings, SettingsError
-from jobs.clock import Clock
+from jobs.model.clock import Clock
+from jobs.model.provider import ProviderError
 from jobs.ports.seen import JobRow
-from jobs.provider import ProviderError
-from jobs.resolve import look_for, resolve_as, resolve_never_made
+from jobs.reconciliation.by_word import look_for, resolve_as, resolve_never_made
 from jobs.store import Store
 
 
@@ -38,8 +38,8 @@ def resolve(
 
     Raises:
         SettingsError: there is no token, and a generation was named.
-        jobs.errors.EngineError: the generation can't be read, the job is not in doubt, or something
-            stands against it.
+        jobs.model.errors.EngineError: the generation can't be read, the job is not in doubt, or
+            something stands against it.
     """
     if generation is None:
         trouble = "" if force else _look(store, settings, clock, job, grace)

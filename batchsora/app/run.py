@@ -28,12 +28,12 @@ from batchsora.options import RunOptions
 from batchsora.providers.registry import open_provider
 from batchsora.providers.runblob.transport import new_transport
 from batchsora.run_result import DownloadReport, RunResult
-from jobs.ending import Ending
+from jobs.model.states import Reason
 from jobs.ports.figures import Part
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import BatchStatus
-from jobs.runner import Runner
-from jobs.states import Reason
+from jobs.services.run_outcome import Ending
+from jobs.services.runner import Runner
 from jobs.store import Store
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from jobs.seal import KEY_FILE, Sealer
+from jobs.database.seal import KEY_FILE, Sealer
 
 
 def state_folder(environment: Mapping[str, str]) -> Path:

@@ -18,9 +18,9 @@ from batchsora.settings import (
     origin_of,
     read_token,
 )
-from jobs.clock import Clock, SystemClock
-from jobs.context import nothing
+from jobs.model.clock import Clock, SystemClock
 from jobs.ports.seen import BatchStatus
+from jobs.runtime.run_context import nothing
 
 log = logging.getLogger(__name__)
 

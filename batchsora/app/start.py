@@ -35,13 +35,13 @@ from batchsora.presentation.cost import cost_of, micros
 from batchsora.presentation.json_shapes import status_json
 from batchsora.run_result import RunResult
 from batchsora.settings import Settings
-from jobs.errors import NotAllowedError, NotFoundError
-from jobs.ledger import batch_key
-from jobs.lock import PATIENCE, current_runner
+from jobs.database.lock import PATIENCE, current_runner
+from jobs.model.errors import NotAllowedError, NotFoundError
+from jobs.model.ledger import batch_key
+from jobs.model.states import ASKED_BY_NAME, HeldBack, JobState, Reason
 from jobs.ports.loading import LoadReport
 from jobs.ports.seen import BatchStatus
 from jobs.ports.selection import Sought
-from jobs.states import ASKED_BY_NAME, HeldBack, JobState, Reason
 from jobs.store import Store
 
 LONGEST_WAIT = 7 * 86400.0

@@ -17,13 +17,13 @@ from batchsora.manifest.errors import CellError
 from batchsora.presentation import held, messages
 from batchsora.presentation.cost import cost_of_jobs
 from batchsora.settings import Settings, SettingsError
-from jobs.again import Patience, WhyNot
-from jobs.clock import Clock
-from jobs.errors import NotAllowedError
-from jobs.money import usd_text
+from jobs.model.again import Patience, WhyNot
+from jobs.model.clock import Clock
+from jobs.model.errors import NotAllowedError
+from jobs.model.money import usd_text
+from jobs.model.states import AttemptState, FailureKind, JobState
 from jobs.ports.seen import JobRow
 from jobs.ports.selection import Wanted
-from jobs.states import AttemptState, FailureKind, JobState
 from jobs.store import Store
 
 PASSING = (FailureKind.SYSTEM, FailureKind.TIMEOUT)
@@ -106,7 +106,7 @@ def retry(
 
     Raises:
         SettingsError: nothing can be bought by that prompt.
-        jobs.errors.NotFoundError: there is no such batch or job.
+        jobs.model.errors.NotFoundError: there is no such batch or job.
         NotAllowedError: nobody agreed, or these are no longer the jobs that were shown.
     """
     words = None if prompt is None else _prompt(prompt)
@@ -190,7 +190,7 @@ def cancel(wanted: Wanted, store: Store, clock: Clock, teller: Teller, *, consen
     """Take queued jobs out of the queue.
 
     Raises:
-        jobs.errors.NotFoundError: there is no such batch or job.
+        jobs.model.errors.NotFoundError: there is no such batch or job.
         NotAllowedError: nobody agreed.
     """
     named = find(store, wanted, JobState.QUEUED)
@@ -215,7 +215,7 @@ def remove(name: str, store: Store, clock: Clock, teller: Teller, *, consent: bo
     """Take a batch out of every list; files, charges and what is known of them stay.
 
     Raises:
-        jobs.errors.NotFoundError: there is no such batch.
+        jobs.model.errors.NotFoundError: there is no such batch.
         NotAllowedError: something of it is under way or in doubt, or nobody agreed.
     """
     with store.queries.snapshot() as seen:
@@ -237,7 +237,7 @@ def find(store: Store, wanted: Wanted, unnamed: JobState) -> list[JobRow]:
     """Find the jobs that are named; where none are, those that fit in one state.
 
     Raises:
-        jobs.errors.NotFoundError: there is no such batch or job.
+        jobs.model.errors.NotFoundError: there is no such batch or job.
     """
     if not wanted.keys:
         return store.queries.jobs(replace(wanted, states=[unnamed]))

@@ -8,8 +8,8 @@ from batchsora.app.ask import read_balance
 from batchsora.app.session import api_endpoint, no_token
 from batchsora.keychain import KeychainError
 from batchsora.settings import LONGEST_TOKEN, Settings, SettingsError, token_of
-from jobs.files import refuse_foreign_link, replaced
-from jobs.money import Micros
+from jobs.model.files import refuse_foreign_link, replaced
+from jobs.model.money import Micros
 
 
 def check_address(settings: Settings) -> None:
@@ -26,8 +26,8 @@ def check(settings: Settings, token: str) -> Micros:
     """Ask the API whether it accepts a token; gives the account's balance.
 
     Raises:
-        jobs.provider.TokenRefusedError: it does not.
-        jobs.provider.ProviderError: it did not answer.
+        jobs.model.provider.TokenRefusedError: it does not.
+        jobs.model.provider.ProviderError: it did not answer.
     """
     return read_balance(api_endpoint(settings.base_url, token))
 

@@ -20,13 +20,13 @@ from batchsora.options import RunOptions
 from batchsora.presentation.databases import broken
 from batchsora.run_result import RunResult
 from batchsora.settings import Settings
-from jobs.ending import Ending
-from jobs.errors import DatabaseLockedError, DatabaseUnusableError
-from jobs.lock import is_held, lasting_runner
+from jobs.database.lock import is_held, lasting_runner
+from jobs.model.errors import DatabaseLockedError, DatabaseUnusableError
+from jobs.model.states import JobState, Reason
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import JobRow
 from jobs.ports.selection import Wanted
-from jobs.states import JobState, Reason
+from jobs.services.run_outcome import Ending
 from jobs.store import Store
 
 
@@ -80,7 +80,7 @@ def wait(
         The exit that it means, and the jobs as they stand.
 
     Raises:
-        jobs.errors.NotFoundError: there is no such job or batch.
+        jobs.model.errors.NotFoundError: there is no such job or batch.
     """
     with existing_store(settings.database) as store:
         job_ids = _chosen(store, keys, options.batch)
@@ -172,8 +172,8 @@ def serve(
     No file is downloaded.
 
     Raises:
-        jobs.errors.DatabaseUnusableError: the database is no longer this run's, or was used on
-            another machine last and nobody said that it was ``moved`` here.
+        jobs.model.errors.DatabaseUnusableError: the database is no longer this run's, or was used
+            on another machine last and nobody said that it was ``moved`` here.
     """
     if buys:
         settle_place(store, hooks.clock.now(), teller, place.owner, moved=options.moved)

@@ -18,7 +18,7 @@ def command(cli: Cli, /) -> int:
     """
     from batchsora.app.ask import read_balance
     from batchsora.app.session import endpoint
-    from jobs.money import usd_text
+    from jobs.model.money import usd_text
 
     with endpoint(cli.settings()) as place:
         balance = usd_text(read_balance(place))

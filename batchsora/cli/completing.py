@@ -44,8 +44,8 @@ def jobs(context: click.Context, _: click.Parameter, incomplete: str) -> list[st
 def _found(context: click.Context, query: str, incomplete: str) -> list[str]:
     from batchsora.peek import peek
     from batchsora.settings import SettingsError
-    from jobs.errors import EngineError
-    from jobs.schema import KNOWN, read_version
+    from jobs.database.schema import KNOWN, read_version
+    from jobs.model.errors import EngineError
 
     wanted: dict[str, Any] = {
         "low": incomplete,

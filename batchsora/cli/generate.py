@@ -70,7 +70,7 @@ def line(job: "JobRow", *, batch: bool = False) -> str:
     """
     from batchsora.presentation.job_history import next_step
     from batchsora.presentation.json_shapes import near
-    from jobs.money import usd_text
+    from jobs.model.money import usd_text
 
     said = f"{job.key}: {str(job.state).replace('_', ' ')}"
     if job.charged_micros:

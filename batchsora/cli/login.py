@@ -27,7 +27,7 @@ def command(cli: Cli, /, *, no_check: bool) -> int:
 
     from batchsora.app.tokens import check, check_address, keep
     from batchsora.settings import TOKEN_VARIABLE
-    from jobs.money import usd_text
+    from jobs.model.money import usd_text
 
     settings = cli.settings()
     check_address(settings)

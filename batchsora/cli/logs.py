@@ -12,7 +12,7 @@ from typing import Final, TextIO
 
 from batchsora.cli.text import clean
 from batchsora.settings import SettingsError
-from jobs.files import refuse_planted_link
+from jobs.model.files import refuse_planted_link
 
 OURS: Final = ("batchsora", "jobs")
 MOST_FOREIGN: Final = 60

@@ -43,7 +43,7 @@ def command(cli: Cli, /, manifest: Path, options: RunOptions, reading: ReadingOp
     from batchsora.app.plan import limits, make_plan, plan_json
     from batchsora.app.remembered import as_before, words_used
     from batchsora.presentation.messages import some
-    from jobs.schema import version
+    from jobs.database.schema import version
 
     settings = cli.settings(sandbox=options.sandbox)
     chosen = as_before(source_of(manifest, reading), settings.database, options.name)
@@ -81,7 +81,7 @@ def _ask_balance(plan: "Plan", settings: "Settings") -> None:
     from batchsora.app.ask import read_balance
     from batchsora.app.session import endpoint
     from batchsora.settings import SettingsError
-    from jobs.provider import ProviderError
+    from jobs.model.provider import ProviderError
 
     try:
         with endpoint(settings) as place:
@@ -188,7 +188,7 @@ def _money(plan: "Plan") -> Iterator[str]:
 
 def _list(plan: "Plan") -> Iterator[str]:
     """Return what of the account's list a run looks at, and a plan does not."""
-    from jobs.states import HeldBack
+    from jobs.model.states import HeldBack
 
     if plan.to_buy:
         yield "list      the account's list is not looked at: the run does so first, and rows"
@@ -217,7 +217,7 @@ def _kind(kind: str) -> str:
 
 
 def _usd(micros: int | None, otherwise: str = "-") -> str:
-    from jobs.money import usd_text
+    from jobs.model.money import usd_text
 
     return otherwise if micros is None else f"${usd_text(micros)}"
 

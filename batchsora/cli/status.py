@@ -21,7 +21,7 @@ def command(cli: Cli, /, batch: str | None) -> int:
       batchsora status --batch summer --json
     """
     from batchsora.presentation.json_shapes import status_json, status_text
-    from jobs.lock import current_runner
+    from jobs.database.lock import current_runner
     from jobs.queries.opened import existing_lists
 
     settings = cli.settings()

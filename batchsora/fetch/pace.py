@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from jobs.clock import Clock
+from jobs.model.clock import Clock
 
 LEAST_RATE: Final = 1024
 MOST_RATE: Final = 1024**4

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from batchsora.fetch.boxes import BOX_HEAD, begins_video, first_box_fits, whole_video
-from jobs.files import read_small
+from jobs.model.files import read_small
 
 BLOCK: Final = 512 * 1024
 """Bytes that are written, hashed and marked at a time: what a killed process fetches again."""

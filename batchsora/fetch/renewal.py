@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from jobs.provider import Provider, ProviderError, ThrottledError
+from jobs.model.provider import Provider, ProviderError, ThrottledError
 
 PAGES: Final = 3
 """Pages of the account's list that are read for one address: its newest generations."""

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Final
 
-from jobs.text import normalized
+from jobs.model.text import normalized
 
 SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "id": ("name", "job id"),

@@ -30,7 +30,7 @@ from batchsora.manifest.values import check_url
 from batchsora.manifest.whole_picture import check_whole
 from batchsora.picture_kinds import kind_of
 from batchsora.providers.registry import DEFAULT_MODEL
-from jobs.provider import ImageRef
+from jobs.model.provider import ImageRef
 
 if TYPE_CHECKING:
     from batchsora.manifest.fitting import Fitter

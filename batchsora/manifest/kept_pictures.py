@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from batchsora.picture_kinds import HEAD, OTHER_SUFFIX, SUFFIXES, kind_of
-from jobs.files import made_folder, replaced
+from jobs.model.files import made_folder, replaced
 
 _EMBEDDED: Final = "embedded:"
 _TEXT: Final = re.compile(r"\s*embedded:([0-9a-f]{64})\s*")

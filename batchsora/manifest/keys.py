@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from jobs.provider import GenerationRequest
-from jobs.spec import beyond
+from jobs.model.provider import GenerationRequest
+from jobs.model.spec import beyond
 
 KEY_LENGTH: Final = 12
 """Characters of five bits: among a million rows two meet by chance once in two million loads."""

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from batchsora.manifest.errors import CellError, shorten
-from jobs.text import normalized
+from jobs.model.text import normalized
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".jfif", ".webp")
 MOST_ENTRIES: Final = 20_000

@@ -44,8 +44,8 @@ from batchsora.manifest.rows import RowReader
 from batchsora.manifest.sheet_reader import EXCEL, OTHERS
 from batchsora.manifest.told_formulas import with_formulas_told
 from batchsora.manifest.whole_columns import ColumnReader
-from jobs.provider import GenerationRequest
-from jobs.spec import JobSpec, SpecRow, spec_row
+from jobs.model.provider import GenerationRequest
+from jobs.model.spec import JobSpec, SpecRow, spec_row
 
 __all__ = ["MOST_JOBS", "READERS", "Manifest", "ManifestError", "RowProblem", "open_manifest"]
 

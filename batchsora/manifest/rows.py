@@ -13,8 +13,8 @@ from batchsora.manifest.images import Images, Unread
 from batchsora.manifest.keys import Clash, Keys, content_key
 from batchsora.manifest.raw import RawRow
 from batchsora.manifest.rules import ID, IMAGE_URL, PROMPT, REPEATING, Options, Rule
-from jobs.provider import GenerationRequest, ImageRef
-from jobs.spec import JobSpec
+from jobs.model.provider import GenerationRequest, ImageRef
+from jobs.model.spec import JobSpec
 
 _T = TypeVar("_T")
 

@@ -20,7 +20,7 @@ from batchsora.manifest.matrix import VALUES
 from batchsora.manifest.schema_texts import COLUMNS, NOT_HERE, PARTS, SYNONYM, TITLE, TOP
 from batchsora.manifest.tree_settings import FORBIDDEN, OF_CAMPAIGN
 from batchsora.manifest.tree_table import OWN, SCHEMA_KEY
-from jobs.money import LARGEST_USD
+from jobs.model.money import LARGEST_USD
 
 DIALECT: Final = GenerateJsonSchema.schema_dialect
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from batchsora.manifest.errors import CellError
 from batchsora.providers.registry import DEFAULT_MODEL
-from jobs.money import LARGEST_USD
+from jobs.model.money import LARGEST_USD
 
 PORTRAIT: Final = "9:16"
 LANDSCAPE: Final = "16:9"

@@ -16,8 +16,8 @@ from batchsora.manifest.keys import Clash, key_of
 from batchsora.manifest.raw import RawRow
 from batchsora.manifest.rows import RowReader
 from batchsora.manifest.rules import ID, PROMPT, Options
-from jobs.provider import GenerationRequest
-from jobs.spec import JobSpec, SpecRow, beyond, hashed, spec_row
+from jobs.model.provider import GenerationRequest
+from jobs.model.spec import JobSpec, SpecRow, beyond, hashed, spec_row
 
 encoded: Callable[[str], str] = encode_basestring_ascii
 
@@ -28,7 +28,7 @@ class Terms(NamedTuple):
     Attributes:
         hashed: their part of the fingerprint.
         kind: of price.
-        rest: what stands in a :class:`~jobs.spec.SpecRow` between the prompt and the cells.
+        rest: what stands in a :class:`~jobs.model.spec.SpecRow` between the prompt and the cells.
     """
 
     hashed: str

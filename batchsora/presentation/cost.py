@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from jobs.money import usd_text
+from jobs.model.money import usd_text
 from jobs.ports.figures import QueuedJob
 from jobs.ports.seen import JobRow, PriceRow
 

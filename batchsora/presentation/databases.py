@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from jobs.database.schema import Upgrade
 from jobs.ports.purchases import Breach, Lost
-from jobs.schema import Upgrade
 
 _LOST: Final = {
     Lost.GONE: "was deleted or moved",

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from shlex import quote
 from typing import Any, Final
 
-from jobs import errors
-from jobs.errors import Alteration, DatabaseFaultError, Fault, NotIts, OtherToken
+from jobs.model import errors
+from jobs.model.errors import Alteration, DatabaseFaultError, Fault, NotIts, OtherToken
 
 QUOTED: Final = 40
 """Characters of a prompt that are quoted."""

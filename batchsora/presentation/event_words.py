@@ -1,8 +1,8 @@
 """Events in words, for the log of a run and for the page."""
 
-from jobs.money import usd_text
+from jobs.model.money import usd_text
+from jobs.model.states import Reason
 from jobs.ports.events import BatchEvent, BatchFact, Event, JobEvent, JobFact, RunEvent, RunFact
-from jobs.states import Reason
 
 _ENDED = {
     None: "ended by an error of batchsora",

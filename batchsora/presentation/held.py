@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterator
 from shlex import quote
 from typing import Final
 
+from jobs.model.states import ASKED_BY_NAME, HeldBack, JobState
 from jobs.ports.seen import BatchStatus, JobRow
-from jobs.states import ASKED_BY_NAME, HeldBack, JobState
 
 WHY: Final = {
     HeldBack.UNASKED: "loaded, and not asked for yet",

@@ -10,9 +10,9 @@ from typing import Any
 
 from batchsora.presentation import held
 from batchsora.presentation.json_shapes import candidate_text, iso, job_json, near, said_words
-from jobs.money import usd_text
+from jobs.model.money import usd_text
+from jobs.model.states import AttemptState, JobState
 from jobs.ports.seen import AttemptRow, JobRow
-from jobs.states import AttemptState, JobState
 
 _NEXT = {
     JobState.SUBMITTING: "its answer is on the way, or 'batchsora run' finds out what became of it",

@@ -8,11 +8,11 @@ from typing import Any
 from batchsora.presentation import held
 from batchsora.presentation.terminal_text import cells, clean
 from batchsora.result_columns import RESULT_COLUMNS
-from jobs.ledger import Budget
-from jobs.lock import RunnerInfo
-from jobs.money import usd_text
+from jobs.database.lock import RunnerInfo
+from jobs.model.ledger import Budget
+from jobs.model.money import usd_text
+from jobs.model.states import JobState
 from jobs.ports.seen import BatchStatus, DoubtRow, FailureGroup, JobRow
-from jobs.states import JobState
 
 
 def _usd(micros: int | None) -> str | None:

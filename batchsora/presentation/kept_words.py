@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from jobs.states import Blocked, FailureKind, Reason
-from jobs.words import Pause
+from jobs.model.states import Blocked, FailureKind, Reason
+from jobs.model.words import Pause
 
 LONGEST: Final = 120
 """Characters of the provider's words that a person is shown beside the bar."""
@@ -28,7 +28,7 @@ _GIVEN_UP: Final = {
 
 
 class KeptWords:
-    """The words of :class:`jobs.words.Words`."""
+    """The words of :class:`jobs.model.words.Words`."""
 
     def paused(self, pause: Pause) -> str:
         """Return what every submission waits for, until when and why."""

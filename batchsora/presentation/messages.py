@@ -8,12 +8,12 @@ from batchsora.manifest.errors import RowProblem
 from batchsora.presentation import held
 from batchsora.presentation.databases import broken
 from batchsora.run_result import RunResult
-from jobs.ending import Ending
-from jobs.money import usd_text
+from jobs.model.money import usd_text
+from jobs.model.states import Blocked, HeldBack, JobState, Reason
 from jobs.ports.control import Paid
 from jobs.ports.loading import LoadReport
 from jobs.ports.seen import BatchStatus, PriceRow
-from jobs.states import Blocked, HeldBack, JobState, Reason
+from jobs.services.run_outcome import Ending
 
 SHOWN = 5
 """How many keys are named before the rest is counted."""

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from jobs.ledger import Budget
+from jobs.model.ledger import Budget
+from jobs.model.states import JobState
 from jobs.ports.figures import Bucket
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import BatchStatus
-from jobs.states import JobState
 
 FEWEST: Final = 12
 """Points of a plot at least: one alone has no width."""

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from jobs.money import Micros
-from jobs.provider import Kind
+from jobs.model.money import Micros
+from jobs.model.provider import Kind
 
 
 @dataclass(frozen=True, slots=True)

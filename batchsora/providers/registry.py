@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from batchsora.providers.model import Model
 from batchsora.providers.runblob import catalog
-from jobs.money import Micros
-from jobs.provider import FIRST_MODEL, GenerationRequest, Kind, Provider
+from jobs.model.money import Micros
+from jobs.model.provider import FIRST_MODEL, GenerationRequest, Kind, Provider
 
 if TYPE_CHECKING:
     from batchsora.providers.runblob.client import RunBlobClient
@@ -19,7 +19,7 @@ class Entry:
     """A provider.
 
     Attributes:
-        name: as the keys of kinds begin (:attr:`jobs.provider.Kind.key`).
+        name: as the keys of kinds begin (:attr:`jobs.model.provider.Kind.key`).
         models: what can be bought there, by name.
         opened: opens it; takes the token, the API's address, and the seconds a call may last.
     """

@@ -7,11 +7,11 @@ from itertools import islice
 from typing import Final
 
 from batchsora.presentation.timeline import Course, course_of
+from jobs.model.states import FailureKind
 from jobs.ports.figures import Taken
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import BatchRow, BatchStatus, FailureGroup, JobRow
 from jobs.ports.selection import Shelf, Wanted
-from jobs.states import FailureKind
 
 ROWS: Final = 5_000
 """Jobs that a report lists."""

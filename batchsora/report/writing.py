@@ -20,8 +20,8 @@ from batchsora.report.pictures import data_uris
 from batchsora.report.plots import HEIGHT, WIDTH, plots
 from batchsora.tables import TableError, check_place, replacing
 from batchsora.web.rendering import environment
-from jobs.money import to_usd
-from jobs.states import FailureKind
+from jobs.model.money import to_usd
+from jobs.model.states import FailureKind
 from jobs.store import Store
 
 STYLES = (("batchsora.web", "static/style.css"), ("batchsora.report", "templates/report.css"))

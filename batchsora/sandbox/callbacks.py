@@ -16,7 +16,7 @@ from aiohttp import web
 from batchsora.sandbox.made import Made
 from batchsora.sandbox.world import World
 from batchsora.settings import is_here
-from jobs.clock import Clock
+from jobs.model.clock import Clock
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from batchsora.sandbox.made import Made
-from jobs.files import refuse_link
+from jobs.model.files import refuse_link
 
 LONGEST: Final = 16 * 1024**2
 """Bytes of a line: the longest prompt that a request may have, with every letter escaped."""

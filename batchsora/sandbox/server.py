@@ -19,7 +19,7 @@ from batchsora.sandbox.journal import Journal
 from batchsora.sandbox.manners import MOMENTS, Manners
 from batchsora.sandbox.sending import hang_up, send
 from batchsora.sandbox.world import World
-from jobs.clock import Clock, SystemClock
+from jobs.model.clock import Clock, SystemClock
 
 LARGEST_REQUEST = 16 * 1024**2
 THROTTLED_FOR = 1

@@ -21,7 +21,7 @@ from batchsora.sandbox.echo import echoed
 from batchsora.sandbox.made import Made
 from batchsora.sandbox.manners import Manners
 from batchsora.sandbox.purse import Reserved, unseen
-from jobs.money import MICROS_PER_USD, Micros, to_micros, to_usd, usd_text
+from jobs.model.money import MICROS_PER_USD, Micros, to_micros, to_usd, usd_text
 
 GUESSED: Final = to_micros("0.18")
 """What a kind costs here that has no announced price."""

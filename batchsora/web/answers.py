@@ -11,7 +11,7 @@ from batchsora.presentation.errors import message
 from batchsora.presentation.terminal_text import clean
 from batchsora.web.desk import Desk
 from batchsora.web.rendering import told
-from jobs.errors import EngineError, NotFoundError
+from jobs.model.errors import EngineError, NotFoundError
 from jobs.ports.seen import BatchRow, JobRow
 
 

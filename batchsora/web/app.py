@@ -25,7 +25,7 @@ from batchsora.web.pages import batches, gallery, generate, jobs, manifests, ste
 from batchsora.web.posters import Pictures
 from batchsora.web.rendering import render
 from batchsora.web.webhooks import LARGEST, Webhooks
-from jobs.errors import EngineError
+from jobs.model.errors import EngineError
 
 STATIC = Path(__file__).parent / "static"
 ROOMY = (("/generate", 11 * 1024**2), ("/manifests", 101 * 1024**2), (HOOKS, LARGEST))

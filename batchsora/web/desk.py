@@ -17,8 +17,8 @@ from batchsora.app.loading import Caps
 from batchsora.app.session import Hooks
 from batchsora.settings import Settings
 from batchsora.web.launch import Launcher
-from jobs import schema
-from jobs.lock import RunnerInfo, current_runner, is_held, lasting_runner
+from jobs.database import schema
+from jobs.database.lock import RunnerInfo, current_runner, is_held, lasting_runner
 from jobs.ports.queries import QueryStore
 from jobs.store import Store
 
@@ -104,7 +104,7 @@ class Desk:
         """Run what writes through a store in a thread; durable on return.
 
         Raises:
-            jobs.errors.EngineError: it can't be written; nothing was changed.
+            jobs.model.errors.EngineError: it can't be written; nothing was changed.
         """
         async with self._turn:
             return await asyncio.shield(asyncio.to_thread(work, self._writing))
@@ -155,7 +155,7 @@ def opened(
 
     Raises:
         SettingsError: there is no folder for it.
-        jobs.errors.EngineError: it can't be used.
+        jobs.model.errors.EngineError: it can't be used.
     """
     if schema.version(settings.database) != schema.HEAD:
         with working_store(settings.database, hooks.clock, lambda: owner_of(settings)):

@@ -13,8 +13,8 @@ from typing import Final
 
 from batchsora import children
 from batchsora.settings import Settings
-from jobs.clock import Clock
-from jobs.files import made_folder
+from jobs.model.clock import Clock
+from jobs.model.files import made_folder
 
 LONGEST_TAIL: Final = 8 * 1024
 """Bytes of what a process said that are read back."""

@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from batchsora.web.rendering import render
 from batchsora.web.throttle import Throttle, network_of
-from jobs.clock import Clock
+from jobs.model.clock import Clock
 
 if TYPE_CHECKING:
     from batchsora.web.live import Live

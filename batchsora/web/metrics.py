@@ -17,8 +17,8 @@ from starlette.routing import Route
 from batchsora.web.answers import desk_of
 from batchsora.web.desk import Desk
 from batchsora.web.webhooks import Webhooks
-from jobs.errors import EngineError
-from jobs.money import to_usd
+from jobs.model.errors import EngineError
+from jobs.model.money import to_usd
 
 MOST: Final = 100
 """Batches that are told apart, the newest: each is a label, and those must not grow for ever."""

@@ -18,7 +18,7 @@ from typing import Final
 
 from batchsora.children import open_browser
 from batchsora.web.entering import ENTER
-from jobs.files import replaced
+from jobs.model.files import replaced
 
 ADDRESS: Final = "open-{port}.txt"
 """The file with the newest address, where there is no terminal. Each page that is served over one

@@ -32,9 +32,9 @@ from batchsora.web.reading_fields import Looked, is_said, look, read_spoken, she
 from batchsora.web.spoken import NOTHING, Spoken
 from batchsora.web.uploads import Form, Upload, keep, safe_file_name
 from batchsora.web.written_fields import written_said
-from jobs.errors import LoadError
-from jobs.money import cap_micros
-from jobs.provider import ProviderError
+from jobs.model.errors import LoadError
+from jobs.model.money import cap_micros
+from jobs.model.provider import ProviderError
 
 MOST_SHOWN: Final = 200
 """Files beside the database that are offered."""
@@ -196,7 +196,7 @@ class Planner:
 
         Raises:
             ManifestError: the file is refused.
-            jobs.errors.EngineError: the database can't be read.
+            jobs.model.errors.EngineError: the database can't be read.
         """
         async with self._turn:
             key = (_stamp(chosen.path), way, self._desk.mark())

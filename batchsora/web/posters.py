@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from batchsora.apart import ApartError, Bounds, ask
-from jobs.files import made_folder, refuse_foreign_folder, refuse_link, replaced
+from jobs.model.files import made_folder, refuse_foreign_folder, refuse_link, replaced
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from starlette.responses import HTMLResponse
 from batchsora._version import __version__
 from batchsora.presentation.json_shapes import iso
 from batchsora.presentation.terminal_text import clean
-from jobs.money import usd_text
-from jobs.states import JobState
+from jobs.model.money import usd_text
+from jobs.model.states import JobState
 
 ATTENTION = (JobState.FAILED, JobState.IN_DOUBT)
 

@@ -94,7 +94,7 @@ def serve(
     Raises:
         OSError: there is no terminal, and no folder for the file with the address.
         SettingsError: it can't listen there, or is to be reached from elsewhere without a password.
-        jobs.errors.EngineError: the database can't be used.
+        jobs.model.errors.EngineError: the database can't be used.
     """
     password = _password(terms)
     _check_password(settings, terms, password)

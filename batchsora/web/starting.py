@@ -234,7 +234,7 @@ def hand_over(desk: Desk, source: Source, wish: Wish) -> tuple[int, list[str]]:
     Raises:
         SettingsError: there is no token.
         ManifestError, InvalidRowsError, EngineError: nothing was loaded.
-        jobs.provider.ProviderError: it is loaded, and was not handed over.
+        jobs.model.provider.ProviderError: it is loaded, and was not handed over.
     """
     settings, said = desk.settings, Said()
     source = as_before(source, settings.database, wish.options.name)

@@ -4,7 +4,7 @@ import ipaddress
 from collections import OrderedDict
 from typing import Final
 
-from jobs.clock import Clock
+from jobs.model.clock import Clock
 
 TRIES: Final = 10
 """Wrong passwords in a row that are answered at once."""

@@ -21,7 +21,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
-from jobs.files import made_folder
+from jobs.model.files import made_folder
 
 LARGEST_MANIFEST: Final = 100 * 1024**2
 """Bytes of an uploaded manifest."""

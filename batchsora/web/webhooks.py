@@ -23,10 +23,10 @@ from starlette.routing import Route
 
 from batchsora.presentation.errors import message
 from batchsora.web.desk import Desk
-from jobs.errors import EngineError
-from jobs.pace import Pacer
+from jobs.model.errors import EngineError
+from jobs.model.text import folded_id
+from jobs.runtime.pace import Pacer
 from jobs.store import Store
-from jobs.text import folded_id
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from itertools import chain
 
 from peers import Peers
 
-from jobs.money import to_micros, usd_text
+from jobs.model.money import to_micros, usd_text
 
 from .measure import Measured, measure
 from .server import RATES, Fault, fault_of

@@ -20,7 +20,7 @@ from aiohttp import web
 
 from batchsora.sandbox.chance import chance
 from batchsora.sandbox.world import World
-from jobs.money import MICROS_PER_USD
+from jobs.model.money import MICROS_PER_USD
 
 SEED = 1417
 """With it the faults of the 200 prompts' first tries are exactly the rates below."""

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from ..books import SHOWN_WITHIN
-from ..clock import Moment
-from ..suspects import ClockOffset
-from ..witness import Acceptance
+from ..evidence.books import SHOWN_WITHIN
+from ..evidence.suspects import ClockOffset
+from ..evidence.witness import Acceptance
+from ..model.clock import Moment
 
 
 @dataclass(frozen=True, slots=True)

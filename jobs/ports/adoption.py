@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
-from ..echo import Echo
-from ..looked_for import Wish
-from ..matching import Match, WantedRow
-from ..provider import Generation
-from ..sight import Bought
-from ..suspects import ClockOffset
-from ..witness import Acceptance
+from ..evidence.echo import Echo
+from ..evidence.looked_for import Wish
+from ..evidence.matching import Match, WantedRow
+from ..evidence.sight import Bought
+from ..evidence.suspects import ClockOffset
+from ..evidence.witness import Acceptance
+from ..model.provider import Generation
 from .doubts import OwnerJob
 from .selection import Sought
 

@@ -6,9 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
-from ..again import Patience
-from ..ledger import Refunds, Scope
-from ..states import Blocked, HeldBack
+from ..model.again import Patience
+from ..model.ledger import Refunds, Scope
+from ..model.states import Blocked, HeldBack
 from .queries import QueryStore
 from .seen import BatchRow, BatchStatus
 from .selection import Sought, Verdict
@@ -304,8 +304,8 @@ class ControlStore(Protocol):
         """Keep where the database is used, and by whom.
 
         Args:
-            host: as :func:`jobs.host.this_host` names it.
-            seal: as :class:`jobs.seal.Sealer` makes it; None leaves the one that is kept.
+            host: as :func:`jobs.model.host.this_host` names it.
+            seal: as :class:`jobs.database.seal.Sealer` makes it; None leaves the one that is kept.
             bind: origin and token, as :meth:`bind`; None leaves what is kept.
         """
 

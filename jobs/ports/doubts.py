@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from ..account_list import Reading
-from ..books import BalanceReading, Books
-from ..provider import Generation
-from ..suspects import Appeared, ClockOffset, Settlement
-from ..witness import Acceptance
+from ..evidence.account_list import Reading
+from ..evidence.books import BalanceReading, Books
+from ..evidence.suspects import Appeared, ClockOffset, Settlement
+from ..evidence.witness import Acceptance
+from ..model.provider import Generation
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class JobsDoubt:
 
     Attributes:
         offset: how the clocks stood around it.
-        doubt_clock: when it went in doubt, by :meth:`jobs.clock.Clock.boot`; None: not known.
+        doubt_clock: when it went in doubt, by :meth:`jobs.model.clock.Clock.boot`; None: not known.
         send_before: when its request had to have left.
         candidates: the generations that it could be, as they are kept for people:
             ``generation_id``, ``status`` and ``created_at``.

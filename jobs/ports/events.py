@@ -2,7 +2,8 @@
 
 An event is written in the transaction that it tells of, so that none is missing after a crash and
 none tells of what was taken back. Those of jobs are written by the triggers of
-:mod:`jobs.tables`, whoever moves a job; those of batches and runs by :mod:`jobs.store.events`.
+:mod:`jobs.database.tables`, whoever moves a job; those of batches and runs by
+:mod:`jobs.store.events`.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,8 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Protocol
 
-from ..money import Micros
-from ..states import Blocked, FailureKind, Reason
+from ..model.money import Micros
+from ..model.states import Blocked, FailureKind, Reason
 
 KEPT: Final = 200_000
 """Events that are kept, at least: the oldest are deleted when a run takes over."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ..states import HeldBack, JobState
+from ..model.states import HeldBack, JobState
 from .seen import JobRow
 
 

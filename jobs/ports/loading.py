@@ -6,8 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, Protocol
 
-from ..spec import AskedRow, JobSpec, SpecRow
-from ..states import HeldBack
+from ..model.spec import AskedRow, JobSpec, SpecRow
+from ..model.states import HeldBack
 from .control import Terms, TermsKept
 from .figures import FileRow
 from .queries import QueryStore

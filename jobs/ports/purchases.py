@@ -15,11 +15,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from ..blame import Heard
-from ..elsewhere import Elsewhere
-from ..looked_for import FoundInTurn, LookedFor
-from ..provider import GenerationRequest, SubmitOutcome
-from ..states import Blocked, Reason
+from ..evidence.blame import Heard
+from ..evidence.elsewhere import Elsewhere
+from ..evidence.looked_for import FoundInTurn, LookedFor
+from ..model.provider import GenerationRequest, SubmitOutcome
+from ..model.states import Blocked, Reason
 
 
 class Lost(StrEnum):
@@ -213,7 +213,7 @@ class Answer:
         attempt_id: of an open attempt, or of one in doubt whose answer came after all.
         outcome: as it is to be booked.
         at: when it came.
-        boot: the same by :meth:`jobs.clock.Clock.boot`.
+        boot: the same by :meth:`jobs.model.clock.Clock.boot`.
         first_look: how long after ``at`` the generation of an acceptance is looked at first.
         put_back: attempts whose rows had failed before this answer showed that they are not to
             blame.
@@ -330,7 +330,7 @@ class PurchaseStore(Protocol):
         Args:
             run_id: the run's.
             now: the time.
-            boot: the same by :meth:`jobs.clock.Clock.boot`.
+            boot: the same by :meth:`jobs.model.clock.Clock.boot`.
             turned_up: attempts that counted as never made, and turned up in this run.
             reason: why it ends; None: an error of this program ends it.
             message: the provider's words, where these end it.

@@ -5,9 +5,9 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from ..again import Patience, WhyNot
-from ..looked_for import Wish
-from ..states import HeldBack
+from ..evidence.looked_for import Wish
+from ..model.again import Patience, WhyNot
+from ..model.states import HeldBack
 from .figures import Bucket, GenerationOwner, Page, PaidTwice, Part, QueuedJob, Taken
 from .seen import (
     AccountRow,
@@ -54,7 +54,7 @@ class QueryStore(Protocol):
         """List the kinds of which a price was charged since a time that is not believed yet."""
 
     def cap(self, key: str) -> int | None:
-        """Read the cap of a budget (:mod:`jobs.ledger`), in micros; None where there is none."""
+        """Read the cap of a budget (:mod:`jobs.model.ledger`) in micros; None: it has none."""
 
     def batches(self, name: str | None = None) -> list[BatchRow]:
         """List the batches in the order of their loading, or the one of that name.

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from ..ledger import Budget
-from ..provider import GenerationRequest
-from ..spec import AskedRow, asked_key, request_of
-from ..states import AttemptState, HeldBack, JobState
+from ..model.ledger import Budget
+from ..model.provider import GenerationRequest
+from ..model.spec import AskedRow, asked_key, request_of
+from ..model.states import AttemptState, HeldBack, JobState
 
 SURPLUS: Final = "turned up after it had counted as never made and was bought again: paid for twice"
 """How the error of an attempt begins that was paid for although another one has replaced it."""
@@ -23,7 +23,7 @@ class BatchRow:
         columns: the manifest's own, for exports.
         active: a runner serves it.
         max_price_micros: the most that one video of it may cost; None: no limit.
-        refunds: one of :class:`jobs.ledger.Refunds`.
+        refunds: one of :class:`jobs.model.ledger.Refunds`.
         removed_at: it is in no list since then.
         reading: where the manifest is and how it was read, and what was written for it
             (:data:`jobs.ports.loading.WRITTEN`).
@@ -72,7 +72,7 @@ class BatchStatus:
         active: a runner serves it, or has unfinished jobs of it in hand.
         files_missing: completed jobs whose file is not here.
         twice: what was paid for twice, in micros (:mod:`jobs.store.latecomers`).
-        held_back: queued jobs that no runner buys, by :class:`~jobs.states.HeldBack`.
+        held_back: queued jobs that no runner buys, by :class:`~jobs.model.states.HeldBack`.
         money: the batch's budget; refunds beside it.
         campaigns: each campaign's budget by its name.
         doubts: the attempts in doubt, the oldest first.
@@ -115,7 +115,7 @@ class BatchStatus:
 class JobRow:
     """A job with its batch's name, its last attempt, its file and what a person thinks of it.
 
-    The fields up to ``named`` are the job's own (:class:`jobs.tables.Job`).
+    The fields up to ``named`` are the job's own (:class:`jobs.database.tables.Job`).
 
     Attributes:
         served: somebody is at work who buys it.
@@ -202,7 +202,7 @@ class JobRow:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRow:
-    """A paid submission of a job (:class:`jobs.tables.Attempt`)."""
+    """A paid submission of a job (:class:`jobs.database.tables.Attempt`)."""
 
     id: int
     job_id: int
@@ -270,7 +270,7 @@ class AccountRow:
         token_hash: of the token that it is bound to; None while it is nobody's.
         floor_micros: what the account must not fall below.
         serving: a runner takes up what is handed over; a killed one may have left it so.
-        seal: who may take what is kept here for consent (:mod:`jobs.seal`).
+        seal: who may take what is kept here for consent (:mod:`jobs.database.seal`).
     """
 
     api_origin: str | None
@@ -288,7 +288,7 @@ class AccountRow:
 
 @dataclass(frozen=True, slots=True)
 class PriceRow:
-    """What a kind costs (:class:`jobs.tables.Price`), in micros."""
+    """What a kind costs (:class:`jobs.database.tables.Price`), in micros."""
 
     kind: str
     last_micros: int

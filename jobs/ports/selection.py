@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from ..states import ASKED_BY_NAME, FOUND, HeldBack
+from ..model.states import ASKED_BY_NAME, FOUND, HeldBack
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Wanted:
 
     Attributes:
         batch: name of a batch.
-        states: of :class:`~jobs.states.JobState`.
+        states: of :class:`~jobs.model.states.JobState`.
         kinds: of failure.
         campaigns: names.
         keys: of jobs, or their numbers as ``#12``.
@@ -37,7 +37,7 @@ class Filter:
     """Which jobs of a batch are meant; what is empty leaves all.
 
     Attributes:
-        states: of :class:`~jobs.states.JobState`.
+        states: of :class:`~jobs.model.states.JobState`.
         kinds: of failure.
         campaigns: names.
         search: words of which all stand in prompt, key or error, in any case.

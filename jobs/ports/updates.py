@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple, Protocol, TypeVar
 
-from ..provider import Generation
-from ..states import FailureKind
+from ..model.provider import Generation
+from ..model.states import FailureKind
 
 ANNOUNCED: Final = datetime.fromtimestamp(0, UTC)
 """The next look of a generation whose end a callback announced: due, whatever the clock says."""
@@ -52,7 +52,7 @@ class UnendedAttempt(NamedTuple):
     """An attempt whose generation has not ended, as far as this database knows.
 
     Attributes:
-        kind: what its price depends on (:attr:`jobs.provider.Kind.key`).
+        kind: what its price depends on (:attr:`jobs.model.provider.Kind.key`).
         overdue_at: when a run's patience with it ended; None: it did not.
         created_at: the provider's own time of the generation, where it is kept.
         said_state: the provider's own word for its state, where we know none.
@@ -112,7 +112,7 @@ class GivenUp:
     """Why a generation is given up for this run, and when it is looked at again.
 
     Attributes:
-        kind: one of :data:`jobs.states.UNENDED`.
+        kind: one of :data:`jobs.model.states.UNENDED`.
         message: for people.
         said_state: the provider's own word for its state, where we know none.
     """

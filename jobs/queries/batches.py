@@ -2,10 +2,10 @@
 
 from sqlite3 import Connection
 
-from ..errors import NoSuchBatchError
-from ..ledger import Budget, Scope, batch_key, twice_key
+from ..model.errors import NoSuchBatchError
+from ..model.ledger import Budget, Scope, batch_key, twice_key
+from ..model.states import HeldBack, JobState
 from ..ports.seen import AccountRow, BatchRow, BatchStatus, DoubtRow, PriceRow
-from ..states import HeldBack, JobState
 from .typed import Select
 
 UNFINISHED = (

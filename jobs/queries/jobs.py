@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from sqlite3 import Connection
 from typing import Final
 
-from ..errors import AmbiguousJobError, NoSuchJobError
+from ..model.errors import AmbiguousJobError, NoSuchJobError
 from ..ports.seen import AttemptRow, FailureGroup, JobRow
 from ..ports.selection import EVERYTHING, Wanted
 from .batches import find_batches

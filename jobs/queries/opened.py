@@ -5,10 +5,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from sqlite3 import Connection, Error
 
-from ..account_fields import refuse_wrong_fields
-from ..owners import refuse_planted_files
-from ..schema import check_version, open_file
-from ..unusable import unusable
+from ..database.account_fields import refuse_wrong_fields
+from ..database.owners import refuse_planted_files
+from ..database.schema import check_version, open_file
+from ..model.unusable import unusable
 from .lists import Lists
 
 
@@ -20,7 +20,7 @@ def existing_lists(database: Path) -> Iterator[Lists]:
     account's row.
 
     Raises:
-        jobs.errors.EngineError: there is none, it is of another version, or it can't be used.
+        jobs.model.errors.EngineError: there is none, it is of another version, or it can't be used.
     """
     check_version(database)
     refuse_planted_files(database)

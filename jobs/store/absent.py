@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, exists, func, not_, or_, select
 
-from ..states import AttemptState, JobState
-from ..tables import ATTEMPT, JOB, QUEUED
+from ..database.tables import ATTEMPT, JOB, QUEUED
+from ..model.states import AttemptState, JobState
 from .attempt_states import HAS_LIVE
 from .incoming import INCOMING
 from .prepared import columns_of, read

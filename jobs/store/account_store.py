@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from ..binding import token_matches
+from ..model.binding import token_matches
 from ..ports.account import AccountStore, Listed, Ownership
 from . import accounts, doubts
 from .bound import Bound, commits, reads

@@ -7,13 +7,13 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from ..binding import token_hash
-from ..books import BalanceReading
-from ..clock import Moment
-from ..days import zone_of
-from ..ledger import ACCOUNT_KEY, Scope, day_key
+from ..database.tables import ACCOUNT, ATTEMPT, BUDGET, PRICE, UNSETTLED
+from ..evidence.books import BalanceReading
+from ..model.binding import token_hash
+from ..model.clock import Moment
+from ..model.days import zone_of
+from ..model.ledger import ACCOUNT_KEY, Scope, day_key
 from ..ports.account import BalanceRead
-from ..tables import ACCOUNT, ATTEMPT, BUDGET, PRICE, UNSETTLED
 from . import quiet, shown
 from .prepared import Prepared, read
 from .records.accounts import AccountRow, BudgetCap, PriceRow
@@ -49,12 +49,12 @@ def take_over(connection: Connection) -> None:
 
 
 def keep_host(connection: Connection, host: str) -> None:
-    """Keep which machine buys from this database, as :func:`jobs.host.this_host` names it."""
+    """Keep which machine buys from this database, as :func:`jobs.model.host.this_host` names it."""
     connection.execute(update(ACCOUNT).values(host=host))
 
 
 def keep_seal(connection: Connection, seal: str) -> None:
-    """Keep whose database this is, as :class:`jobs.seal.Sealer` makes it."""
+    """Keep whose database this is, as :class:`jobs.database.seal.Sealer` makes it."""
     connection.execute(update(ACCOUNT).values(seal=seal))
 
 

@@ -6,8 +6,10 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from ..looked_for import Wish
-from ..matching import Match
+from ..evidence.looked_for import Wish
+from ..evidence.matching import Match
+from ..model.provider import Generation
+from ..model.states import HeldBack
 from ..ports.adoption import (
     AdoptionStore,
     Comparison,
@@ -21,8 +23,6 @@ from ..ports.adoption import (
 )
 from ..ports.doubts import OwnerJob
 from ..ports.selection import Sought
-from ..provider import Generation
-from ..states import HeldBack
 from . import accounts, doubts, holding, late, past, takeovers, words
 from .bound import Bound, commits, reads, writes
 from .doubt_store import owner_job
@@ -75,7 +75,7 @@ def compare(connection: Connection, comparison: Comparison[T]) -> T:
         comparison: which rows, and how.
     """
     sought, shown = comparison.sought, comparison.shown
-    in_run = sought.jobs is not None  # (:mod:`jobs.late_look`)
+    in_run = sought.jobs is not None  # (:mod:`jobs.services.late_look`)
     return comparison.decide(
         RowsSnapshot(
             listed=None if shown is None else _listed(connection, shown),

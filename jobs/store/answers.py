@@ -2,8 +2,8 @@
 
 from sqlalchemy import Connection
 
+from ..model.provider import Accepted, InDoubt, Refused, Rejected, Throttled, Unsent
 from ..ports.purchases import Answer
-from ..provider import Accepted, InDoubt, Refused, Rejected, Throttled, Unsent
 from . import haste, outcomes
 
 

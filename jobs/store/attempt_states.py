@@ -9,9 +9,9 @@ from typing import Final
 
 from sqlalchemy import Exists, exists, text
 
-from ..columns import sql_list
-from ..states import AttemptState
-from ..tables import ATTEMPT, JOB, LIVE
+from ..database.columns import sql_list
+from ..database.tables import ATTEMPT, JOB, LIVE
+from ..model.states import AttemptState
 
 CREATED: Final = (
     AttemptState.OPEN,

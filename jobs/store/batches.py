@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from ..errors import NamesakeError
+from ..database.tables import BATCH
+from ..model.errors import NamesakeError
 from ..ports.loading import WRITTEN
 from ..ports.seen import BatchRow
-from ..tables import BATCH
 from .prepared import Prepared
 
 _NAMED = Prepared(select(BATCH).where(BATCH.c.name == bindparam("name")))

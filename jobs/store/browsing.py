@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, Connection, Integer, case, cast, func, or_, select, union_all
 
+from ..database.tables import ARTIFACT, ATTEMPT, BATCH, JOB
+from ..model.states import JobState
 from ..ports.figures import Bucket, Page, Taken
 from ..ports.seen import JobRow
 from ..ports.selection import Filter
-from ..states import JobState
-from ..tables import ARTIFACT, ATTEMPT, BATCH, JOB
 from . import views
 from .prepared import read
 from .records.views import EndedCount, SpanCount, TakenTime

@@ -19,13 +19,13 @@ from sqlalchemy import (
     text,
 )
 
-from ..ledger import Scope, keys_of
-from ..looked_for import FoundInTurn
+from ..database.tables import ATTEMPT, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
+from ..evidence.looked_for import FoundInTurn
+from ..model.ledger import Scope, keys_of
+from ..model.spec import asked_key, request_of
+from ..model.states import AttemptState, Blocked, HeldBack, JobState
+from ..model.text import prompt_key
 from ..ports.purchases import Claim, Claimed, ClaimTerms
-from ..spec import asked_key, request_of
-from ..states import AttemptState, Blocked, HeldBack, JobState
-from ..tables import ATTEMPT, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
-from ..text import prompt_key
 from . import accounts, handing, holding, keys, meanwhile, others, prices
 from .latecomers import regain
 from .prepared import Prepared, read

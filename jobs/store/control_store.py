@@ -6,12 +6,12 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from ..again import Patience
+from ..model.again import Patience
+from ..model.states import FOUND, HeldBack
 from ..ports.control import ControlStore, Handing, Offered, PaidBefore
 from ..ports.queries import QueryStore
 from ..ports.seen import BatchRow, BatchStatus
 from ..ports.selection import Sought
-from ..states import FOUND, HeldBack
 from . import (
     accounts,
     days,

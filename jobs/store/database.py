@@ -11,16 +11,16 @@ from typing import Final, Self, TypeVar
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
-from ..account_fields import refuse_wrong_fields
-from ..mounts import refuse_network_drive
-from ..owners import refuse_planted_files
+from ..database.account_fields import refuse_wrong_fields
+from ..database.mounts import refuse_network_drive
+from ..database.owners import refuse_planted_files
+from ..database.schema import open_file
+from ..database.tables import JOB
+from ..model.unusable import unusable
 from ..ports.control import ControlStore
 from ..ports.loading import LoadStore
 from ..ports.purchases import Lost
 from ..ports.queries import QueryStore
-from ..schema import open_file
-from ..tables import JOB
-from ..unusable import unusable
 from .account_store import SqliteAccount
 from .adoption_store import SqliteAdoption
 from .control_store import Control
@@ -69,7 +69,7 @@ class Store:
     (group commit). Reads see the last commit and are never blocked by a writer (WAL).
 
     Args:
-        path: the SQLite file; see :mod:`jobs.schema` for how it comes to be.
+        path: the SQLite file; see :mod:`jobs.database.schema` for how it comes to be.
         observer: called with the connection at the end of every writing transaction, before its
             COMMIT: tests check their invariants there.
 

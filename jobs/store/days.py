@@ -4,9 +4,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from ..days import latest_begun
-from ..ledger import Scope, day_key
-from ..tables import ATTEMPT, BUDGET
+from ..database.tables import ATTEMPT, BUDGET
+from ..model.days import latest_begun
+from ..model.ledger import Scope, day_key
 from . import accounts
 from .rows import budgets_of, ensure_budget
 

@@ -6,9 +6,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from ..account_list import Reading
-from ..books import Books
-from ..ledger import ACCOUNT_KEY
+from ..evidence.account_list import Reading
+from ..evidence.books import Books
+from ..evidence.suspects import WATCHED, ClockOffset, shown_since
+from ..evidence.witness import Acceptance
+from ..model.ledger import ACCOUNT_KEY
+from ..model.provider import Generation
 from ..ports.doubts import (
     D,
     DoubtDecision,
@@ -23,9 +26,6 @@ from ..ports.doubts import (
     SuspectAttempt,
 )
 from ..ports.seen import AttemptRow
-from ..provider import Generation
-from ..suspects import WATCHED, ClockOffset, shown_since
-from ..witness import Acceptance
 from . import accounts, doubts, latecomers, outcomes, quiet, shown, takeovers, views
 from .bound import Bound, commits, reads, writes
 from .records import attempts as records

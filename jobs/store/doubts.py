@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, func, null, or_, select, text, update
 
-from ..clock import EARLIEST, LATEST, UNMEASURED
-from ..provider import Generation
-from ..sight import Bought
-from ..states import AttemptState
-from ..suspects import ClockOffset
-from ..tables import ATTEMPT, BATCH, JOB, PAID, PRICE, UNSETTLED, VOID
-from ..witness import Acceptance
+from ..database.tables import ATTEMPT, BATCH, JOB, PAID, PRICE, UNSETTLED, VOID
+from ..evidence.sight import Bought
+from ..evidence.suspects import ClockOffset
+from ..evidence.witness import Acceptance
+from ..model.clock import EARLIEST, LATEST, UNMEASURED
+from ..model.provider import Generation
+from ..model.states import AttemptState
 from .attempt_states import UNSETTLED as UNSETTLED_ATTEMPT
 from .prepared import Prepared, as_list, one_of, read
 from .records.attempts import (

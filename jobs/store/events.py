@@ -18,8 +18,10 @@ from sqlalchemy import (
     union_all,
 )
 
-from ..columns import sql_list
-from ..money import Micros
+from ..database.columns import sql_list
+from ..database.tables import ATTEMPT, BATCH, EVENT, JOB, NOTABLE
+from ..model.money import Micros
+from ..model.states import Blocked, FailureKind, Reason
 from ..ports.events import (
     KEPT,
     BatchEvent,
@@ -31,8 +33,6 @@ from ..ports.events import (
     RunEvent,
     RunFact,
 )
-from ..states import Blocked, FailureKind, Reason
-from ..tables import ATTEMPT, BATCH, EVENT, JOB, NOTABLE
 from .bound import Bound, reads
 from .prepared import Prepared, read
 from .records.events import EventRow

@@ -22,10 +22,10 @@ from sqlalchemy import (
     update,
 )
 
+from ..database.tables import ATTEMPT, JOB
+from ..model.spec import AskedRow, asked_key
+from ..model.states import AttemptState, FailureKind, JobState
 from ..ports.loading import StagedRow
-from ..spec import AskedRow, asked_key
-from ..states import AttemptState, FailureKind, JobState
-from ..tables import ATTEMPT, JOB
 from .absent import ABSENT, ASKED_FOR, HAS_VIDEO, LEFT
 from .incoming import INCOMING
 from .prepared import Prepared, beside, columns_from, columns_of, maker, read, read_pairs

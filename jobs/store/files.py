@@ -5,9 +5,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
+from ..database.tables import ARTIFACT, ATTEMPT, BATCH, JOB
 from ..ports.figures import FileRow
 from ..ports.loading import Place, WantedFile
-from ..tables import ARTIFACT, ATTEMPT, BATCH, JOB
 from .prepared import Prepared, as_list, one_of
 from .records.jobs import UnfiledJob
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, func, or_, select
 
-from ..errors import MovedRowsError
-from ..spec import asked_in, asked_key
-from ..states import JobState
-from ..tables import ATTEMPT, JOB, LIVE
+from ..database.tables import ATTEMPT, JOB, LIVE
+from ..model.errors import MovedRowsError
+from ..model.spec import asked_in, asked_key
+from ..model.states import JobState
 from .prepared import columns_from, read
 from .records.attempts import MadeFor
 from .records.jobs import FreshJob, FreshRequest, LoadedJob

@@ -14,8 +14,8 @@ from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy import Connection, bindparam, not_, or_, select, text, update
 
-from ..states import HeldBack, JobState
-from ..tables import ACCOUNT, BATCH, HANDED, JOB
+from ..database.tables import ACCOUNT, BATCH, HANDED, JOB
+from ..model.states import HeldBack, JobState
 from .prepared import Prepared, as_list, one_of
 
 IN_HAND = text("handed AND state = 'queued' AND (held_back IS NULL OR held_back = 'unasked')")

@@ -16,9 +16,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, func, select, text, update
 
-from ..provider import RefusalCause
-from ..states import AttemptState, FailureKind
-from ..tables import ATTEMPT, BATCH, JOB, LATER
+from ..database.tables import ATTEMPT, BATCH, JOB, LATER
+from ..model.provider import RefusalCause
+from ..model.states import AttemptState, FailureKind
 from . import outcomes
 from .prepared import Prepared
 from .queues import BEHIND, FRONT

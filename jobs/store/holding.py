@@ -24,11 +24,11 @@ from sqlalchemy import (
     update,
 )
 
-from ..columns import sql_list
-from ..matching import Match, WantedRow
+from ..database.columns import sql_list
+from ..database.tables import BUYABLE, HELD_BACK, JOB, NAMED, QUEUED
+from ..evidence.matching import Match, WantedRow
+from ..model.states import ASKED_BY_NAME, FOUND, HeldBack, JobState
 from ..ports.selection import Sought
-from ..states import ASKED_BY_NAME, FOUND, HeldBack, JobState
-from ..tables import BUYABLE, HELD_BACK, JOB, NAMED, QUEUED
 from .prepared import Prepared, as_list, driver, one_of, values_in
 from .rows import ASKED
 

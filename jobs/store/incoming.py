@@ -19,10 +19,10 @@ from sqlalchemy import (
     text,
 )
 
+from ..database.tables import JOB
+from ..model.provider import GenerationRequest
+from ..model.spec import JobSpec, SpecRow, spec_row
 from ..ports.loading import StagedCount, StagedRow
-from ..provider import GenerationRequest
-from ..spec import JobSpec, SpecRow, spec_row
-from ..tables import JOB
 from .prepared import driver, read, values_in
 
 KindOf = Callable[[GenerationRequest], str]

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, bindparam, select, text
 
-from ..tables import ATTEMPT
+from ..database.tables import ATTEMPT
 from .attempt_states import CREATED, key_is_taken, sent_later
 from .prepared import Prepared
 from .records.jobs import QueuedJob

@@ -1,14 +1,14 @@
-"""Rows that are looked for while a run goes on (:mod:`jobs.looked_for`)."""
+"""Rows that are looked for while a run goes on (:mod:`jobs.evidence.looked_for`)."""
 
 from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, or_, select
 
-from ..clock import LATEST
-from ..looked_for import Wish
-from ..states import HeldBack
-from ..tables import ATTEMPT, HANDED, HELD_BACK, JOB, QUEUED, VOID
+from ..database.tables import ATTEMPT, HANDED, HELD_BACK, JOB, QUEUED, VOID
+from ..evidence.looked_for import Wish
+from ..model.clock import LATEST
+from ..model.states import HeldBack
 from . import words
 from .prepared import Prepared, as_list, one_of
 from .records.jobs import WishRow

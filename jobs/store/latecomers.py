@@ -11,13 +11,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, text, update
 
-from ..columns import sql_list
-from ..ledger import Scope, twice_key
+from ..database.columns import sql_list
+from ..database.tables import ATTEMPT, BUDGET, JOB, LIVE
+from ..evidence.suspects import Appeared
+from ..model.ledger import Scope, twice_key
+from ..model.spec import asked_key
+from ..model.states import AttemptState, JobState, sources
 from ..ports.seen import SURPLUS
-from ..spec import asked_key
-from ..states import AttemptState, JobState, sources
-from ..suspects import Appeared
-from ..tables import ATTEMPT, BUDGET, JOB, LIVE
 from .attempt_states import CREATED, sent_later
 from .prepared import Prepared
 from .records.attempts import AttemptRow, GivenUpAttempt, SurplusAttempt

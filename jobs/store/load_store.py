@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from ..model.spec import JobSpec
 from ..ports.control import Terms, TermsKept
 from ..ports.figures import FileRow
 from ..ports.loading import (
@@ -14,7 +15,6 @@ from ..ports.loading import (
 )
 from ..ports.queries import QueryStore
 from ..ports.selection import Sought
-from ..spec import JobSpec
 from . import batches, files, holding, incoming, loading, steering, terms, views
 from .bound import Bound, commits, reads, spools, writes
 from .query_store import Queries

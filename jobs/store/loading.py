@@ -23,11 +23,11 @@ from sqlalchemy import (
     update,
 )
 
-from ..errors import EditedRowsError
+from ..database.tables import JOB
+from ..model.errors import EditedRowsError
+from ..model.spec import JobSpec, SpecRow, asked_in
+from ..model.states import NOTHING_FOUND, HeldBack, JobState
 from ..ports.loading import LoadReport, OnChange, StagedRow
-from ..spec import JobSpec, SpecRow, asked_in
-from ..states import NOTHING_FOUND, HeldBack, JobState
-from ..tables import JOB
 from . import absent, incoming, voids
 from .failed_rows import (
     UNSAID,

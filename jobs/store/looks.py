@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, text, update
 
-from ..columns import UtcDateTime
-from ..ledger import Refunds
+from ..database.columns import UtcDateTime
+from ..database.tables import ATTEMPT, BATCH, JOB, TALLY, UNSETTLED
+from ..model.ledger import Refunds
+from ..model.provider import GenerationPhase
+from ..model.states import UNENDED, AttemptState, FailureKind, JobState
 from ..ports.updates import ANNOUNCED, FAR, Due, Progress, UnendedAttempt
-from ..provider import GenerationPhase
-from ..states import UNENDED, AttemptState, FailureKind, JobState
-from ..tables import ATTEMPT, BATCH, JOB, TALLY, UNSETTLED
 from . import latecomers
 from .attempt_states import ACCEPTED
 from .prepared import Prepared, as_list, one_of

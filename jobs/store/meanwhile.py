@@ -2,7 +2,7 @@
 
 One after the other, the second batch's rows would be found in our own past
 (:mod:`jobs.store.past`), which is asked before the first purchase. Asked in the claim by what was
-bought since, each purchase once, however it is spelled (:func:`jobs.spec.asked_key`).
+bought since, each purchase once, however it is spelled (:func:`jobs.model.spec.asked_key`).
 """
 
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from operator import attrgetter
 
 from sqlalchemy import Connection, bindparam, select
 
-from ..looked_for import FoundInTurn
-from ..states import AttemptState
-from ..tables import ATTEMPT, PAID, UNSETTLED
-from ..text import prompt_key
+from ..database.tables import ATTEMPT, PAID, UNSETTLED
+from ..evidence.looked_for import FoundInTurn
+from ..model.states import AttemptState
+from ..model.text import prompt_key
 from .prepared import Prepared
 from .records.attempts import SentSince
 from .records.jobs import QueuedJob
@@ -61,7 +61,7 @@ def bought(
     Args:
         connection: in a writing transaction.
         job: about to be bought; what its own batch has is no reason: equal rows are wanted.
-        request: what it asks for (:func:`jobs.spec.asked_key`).
+        request: what it asks for (:func:`jobs.model.spec.asked_key`).
         looked_for: remembers up to where other batches were asked, and which rows wait for what.
         unsettled: an attempt of its prompt is under way to the provider, or in doubt.
 

@@ -1,13 +1,13 @@
-"""Holding rows back that somebody else is seen to buy (:mod:`jobs.elsewhere`)."""
+"""Holding rows back that somebody else is seen to buy (:mod:`jobs.evidence.elsewhere`)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection, select, update
 
-from ..elsewhere import Elsewhere
-from ..spec import asked_key
-from ..states import HeldBack
-from ..tables import ATTEMPT, BATCH, BUYABLE, HELD_BACK, JOB, QUEUED, UNSETTLED
+from ..database.tables import ATTEMPT, BATCH, BUYABLE, HELD_BACK, JOB, QUEUED, UNSETTLED
+from ..evidence.elsewhere import Elsewhere
+from ..model.spec import asked_key
+from ..model.states import HeldBack
 from . import holding
 from .prepared import Prepared, as_list, one_of
 from .records.jobs import AwaitingJob, QueuedJob

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
-from ..states import AttemptState, FailureKind, JobState
-from ..tables import ATTEMPT, LIVE
+from ..database.tables import ATTEMPT, LIVE
+from ..model.states import AttemptState, FailureKind, JobState
 from . import prices, shown, voids
 from .prepared import Prepared
 from .queues import BEHIND
@@ -241,7 +241,7 @@ def doubt(
         reason: what happened, for people.
         now: the last moment at which the request could still have been under way; the grace
             counts from here.
-        boot: that moment by :meth:`jobs.clock.Clock.boot`.
+        boot: that moment by :meth:`jobs.model.clock.Clock.boot`.
         cut_off: we ended before the provider usually answers.
     """
     row = attempt_row(connection, attempt_id)
@@ -349,7 +349,7 @@ def doubt_all_open(
     Args:
         connection: in a writing transaction.
         now: the time.
-        boot: the same by :meth:`jobs.clock.Clock.boot`.
+        boot: the same by :meth:`jobs.model.clock.Clock.boot`.
         living: the runner ends now; else it ended at a time of which only its last purchases tell.
     """
     left = _LEFT_OPEN.all(connection)

@@ -2,7 +2,7 @@
 
 A row that left its manifest or was edited, another file name, a copy, an export, a batch that was
 removed and loaded again: rows that ask for the same video are found by count, however it is
-spelled (:func:`jobs.spec.asked_key`). Equal rows of one manifest are wanted,
+spelled (:func:`jobs.model.spec.asked_key`). Equal rows of one manifest are wanted,
 and so is a single video whose words were typed again.
 
 It is asked before a run, and for rows that become queued in it (:func:`hold`). What batches buy
@@ -27,11 +27,11 @@ from sqlalchemy import (
     select,
 )
 
+from ..database.tables import ATTEMPT, BATCH, HELD_BACK, JOB, PAID, QUEUED
+from ..model.spec import asked_key
+from ..model.states import AttemptState, HeldBack, JobState
 from ..ports.control import Paid, PaidBefore
 from ..ports.selection import Sought
-from ..spec import asked_key
-from ..states import AttemptState, HeldBack, JobState
-from ..tables import ATTEMPT, BATCH, HELD_BACK, JOB, PAID, QUEUED
 from . import holding
 from .attempt_states import UNSETTLED
 from .prepared import Prepared, as_list, one_of, read, values_in
@@ -99,7 +99,7 @@ def paid_elsewhere(
         too: the requests of those whose prompts are not spelled as folding leaves them.
 
     Returns:
-        What was bought, by :func:`jobs.spec.asked_key`; by the fingerprint where an upgrade
+        What was bought, by :func:`jobs.model.spec.asked_key`; by the fingerprint where an upgrade
         could not tell it.
     """
     here = -1 if batch_id is None else batch_id

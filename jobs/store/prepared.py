@@ -2,7 +2,7 @@
 
 Building, keying and wrapping a Core statement costs ten times what SQLite needs to run it
 (docs/performance.md). What changes between two runs is a named ``bindparam``; lists that change go
-in as JSON, the others are written out (:func:`jobs.tables.sql_list`).
+in as JSON, the others are written out (:func:`jobs.database.tables.sql_list`).
 """
 
 import json
@@ -25,7 +25,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql import Select
 from sqlalchemy.types import TypeEngine
 
-from ..columns import UtcDateTime
+from ..database.columns import UtcDateTime
 
 _DIALECT = sqlite.dialect(paramstyle="named")
 Process = Callable[[Any], Any]

@@ -1,4 +1,4 @@
-"""The prices of kinds: learned from answers, set or forgotten by a person (:mod:`jobs.pricing`)."""
+"""Prices of kinds: learned from answers, or set by a person (:mod:`jobs.model.pricing`)."""
 
 import logging
 from datetime import datetime
@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, update
 
-from .. import pricing
-from ..money import usd_text
-from ..pricing import Known
-from ..tables import PRICE
+from ..database.tables import PRICE
+from ..model import pricing
+from ..model.money import usd_text
+from ..model.pricing import Known
 from .records.accounts import PriceRow
 from .records.attempts import AttemptRow
 

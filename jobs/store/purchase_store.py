@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from ..model.states import Reason
 from ..ports.purchases import (
     Claimed,
     D,
@@ -16,7 +17,6 @@ from ..ports.purchases import (
     Turn,
     TurnTerms,
 )
-from ..states import Reason
 from . import (
     accounts,
     answers,

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, not_, or_, select, text
 
-from ..states import JobState
-from ..tables import BATCH, BUYABLE, JOB, LATER
+from ..database.tables import BATCH, BUYABLE, JOB, LATER
+from ..model.states import JobState
 from . import handing
 from .prepared import Prepared, columns_from
 from .records.accounts import ServedBatch

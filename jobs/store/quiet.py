@@ -1,4 +1,4 @@
-"""Quiet readings of the balance, and what may have moved it since (:mod:`jobs.books`).
+"""Quiet readings of the balance, and what may have moved it since (:mod:`jobs.evidence.books`).
 
 What happened since a reading is told by numbers. A day has passed when both clocks say so, ours and
 the provider's (the ``Date`` of its answers): either may be wrong, or be set.
@@ -10,7 +10,8 @@ from typing import Final
 
 from sqlalchemy import Connection, and_, bindparam, func, or_, select, text, update
 
-from ..books import (
+from ..database.tables import ACCOUNT, ATTEMPT, PRICE
+from ..evidence.books import (
     GIVEN_UP_WITHIN,
     REFUNDED_WITHIN,
     ROUNDING,
@@ -19,10 +20,9 @@ from ..books import (
     BalanceReading,
     Books,
 )
-from ..clock import EARLIEST, LATEST, Moment
-from ..states import AttemptState
-from ..suspects import AHEAD
-from ..tables import ACCOUNT, ATTEMPT, PRICE
+from ..evidence.suspects import AHEAD
+from ..model.clock import EARLIEST, LATEST, Moment
+from ..model.states import AttemptState
 from .attempt_states import ACCEPTED, VOID
 from .prepared import Prepared
 from .records.accounts import AccountRow, QuietReading

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, bindparam, select, text
 
-from ..blame import Heard, same_words
-from ..states import AttemptState
-from ..tables import ATTEMPT
+from ..database.tables import ATTEMPT
+from ..evidence.blame import Heard, same_words
+from ..model.states import AttemptState
 from .prepared import Prepared
 from .records.attempts import EarlierRefusal, RefusedAttempt, SentAt
 

@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 
+from ..database.tables import ARTIFACT, JOB, REVIEW
+from ..model.states import JobState
 from ..ports.seen import JobRow
 from ..ports.selection import NONE, Shelf, Verdict
-from ..states import JobState
-from ..tables import ARTIFACT, JOB, REVIEW
 from . import views
 from .browsing import terms
 from .prepared import read

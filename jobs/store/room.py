@@ -6,10 +6,10 @@ from typing import Final
 
 from sqlalchemy import Connection, select
 
-from ..ledger import ACCOUNT_KEY, keys_of
+from ..database.tables import BATCH, JOB, QUEUED
+from ..model.ledger import ACCOUNT_KEY, keys_of
+from ..model.states import Blocked
 from ..ports.control import Room
-from ..states import Blocked
-from ..tables import BATCH, JOB, QUEUED
 from . import accounts, prices
 from .claims import BY_SCOPE
 from .prepared import Prepared, as_list, one_of

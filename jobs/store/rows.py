@@ -21,10 +21,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import sqlite
 
-from ..columns import sql_list
-from ..ledger import ACCOUNT_KEY, Budget, Scope, keys_of
-from ..spec import AskedRow, JobSpec, asked_row
-from ..states import (
+from ..database.columns import sql_list
+from ..database.tables import ATTEMPT, BATCH, BUDGET, JOB, LIVE, PRICE, TALLY
+from ..model.ledger import ACCOUNT_KEY, Budget, Scope, keys_of
+from ..model.spec import AskedRow, JobSpec, asked_row
+from ..model.states import (
     AttemptState,
     JobState,
     attempt_beginning,
@@ -33,7 +34,6 @@ from ..states import (
     sources,
     target,
 )
-from ..tables import ATTEMPT, BATCH, BUDGET, JOB, LIVE, PRICE, TALLY
 from .prepared import Prepared, Statement, columns_from
 from .records.accounts import BudgetRow
 from .records.attempts import AttemptRow
@@ -75,7 +75,7 @@ def tally_new(connection: Connection, batch_id: int, jobs: int) -> None:
 
 
 REQUEST: Final = tuple(columns_from(JOB, AskedRow))
-"""What a job's row asks for: the columns that :func:`~jobs.spec.asked_key` needs."""
+"""What a job's row asks for: the columns that :func:`~jobs.model.spec.asked_key` needs."""
 
 
 @cache
@@ -116,7 +116,7 @@ def move_job(
     Args:
         connection: in a writing transaction.
         job_id: which.
-        transition: one of :data:`jobs.states.JOB_TRANSITIONS`.
+        transition: one of :data:`jobs.model.states.JOB_TRANSITIONS`.
         to: the new state.
         add: by how much columns grow.
         values: what columns become.
@@ -151,7 +151,7 @@ def moving_jobs(
     """Make the guarded update that moves many jobs, or a prepared one, along a legal transition.
 
     Args:
-        transition: one of :data:`jobs.states.JOB_TRANSITIONS`.
+        transition: one of :data:`jobs.model.states.JOB_TRANSITIONS`.
         where: which jobs.
         only: the one of its source states from which they are moved; None: each.
         values: what columns become beside the state.
@@ -212,7 +212,7 @@ def new_attempt(transition: str, **values: Any) -> Insert:
     """Make the insert of an attempt that comes to be by a transition of its job.
 
     Args:
-        transition: one of :data:`jobs.states.ATTEMPT_BEGINNINGS`.
+        transition: one of :data:`jobs.model.states.ATTEMPT_BEGINNINGS`.
         values: the other columns.
 
     Raises:

@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import DatabaseFaultError, Fault
+from ..model.errors import DatabaseFaultError, Fault
 from ..ports.purchases import Lost
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
-from ..books import ROUNDING
-from ..states import AttemptState
-from ..tables import ACCOUNT, ATTEMPT, UNSETTLED
+from ..database.tables import ACCOUNT, ATTEMPT, UNSETTLED
+from ..evidence.books import ROUNDING
+from ..model.states import AttemptState
 from .prepared import Prepared
 from .records.accounts import AccountRow
 from .records.attempts import UnsettledAttempt

@@ -1,6 +1,6 @@
 """How jobs stand towards being bought again or given up, and the giving up itself.
 
-The decision is :mod:`jobs.again`; it is asked inside the transaction that moves.
+The decision is :mod:`jobs.model.again`; it is asked inside the transaction that moves.
 """
 
 from collections.abc import Collection
@@ -8,10 +8,10 @@ from typing import Final
 
 from sqlalchemy import Connection, and_, select, text, update
 
-from ..again import Patience, Standing, WhyNot, why_not_again, why_not_given_up
-from ..columns import sql_list
-from ..states import LIVE_ATTEMPTS, AttemptState, FailureKind, JobState
-from ..tables import ATTEMPT, JOB
+from ..database.columns import sql_list
+from ..database.tables import ATTEMPT, JOB
+from ..model.again import Patience, Standing, WhyNot, why_not_again, why_not_given_up
+from ..model.states import LIVE_ATTEMPTS, AttemptState, FailureKind, JobState
 from .prepared import Prepared, as_list, one_of
 from .records.jobs import StandingJob
 from .rows import move_attempt, move_job

@@ -7,12 +7,12 @@ from types import MappingProxyType
 
 from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
 
-from ..again import Patience
-from ..errors import BatchUnderWayError
-from ..ledger import Refunds
-from ..spec import JobSpec, fingerprint, request_of
-from ..states import LIVE_ATTEMPTS, Blocked, HeldBack, JobState
-from ..tables import ATTEMPT, BATCH, JOB
+from ..database.tables import ATTEMPT, BATCH, JOB
+from ..model.again import Patience
+from ..model.errors import BatchUnderWayError
+from ..model.ledger import Refunds
+from ..model.spec import JobSpec, fingerprint, request_of
+from ..model.states import LIVE_ATTEMPTS, Blocked, HeldBack, JobState
 from . import events, handing, holding, standing, voids
 from .attempt_states import HAS_LIVE
 from .prepared import columns_from, read
@@ -147,8 +147,8 @@ def retry(
     """Queue failed jobs for a new attempt, and cancelled ones for theirs.
 
     Queued ones that were held back are bought from now on. What may be moved is decided by
-    :func:`jobs.again.why_not_again`, as in the dry run. Retries that happen by themselves start
-    again from none.
+    :func:`jobs.model.again.why_not_again`, as in the dry run. Retries that happen by themselves
+    start again from none.
 
     Args:
         connection: in a writing transaction.

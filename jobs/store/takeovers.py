@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import Connection, case, func, null, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
-from ..echo import Echo
-from ..looked_for import Wish
-from ..matching import WantedRow
+from ..database.tables import ATTEMPT, HELD_BACK, JOB, LIVE, NAMED, QUEUED
+from ..evidence.echo import Echo
+from ..evidence.looked_for import Wish
+from ..evidence.matching import WantedRow
+from ..evidence.suspects import Appeared
+from ..model.provider import Generation
+from ..model.spec import AskedRow, asked_key
+from ..model.states import FOUND, NOTHING_FOUND, AttemptState, HeldBack, JobState
+from ..model.text import prompt_key, text_key
 from ..ports.selection import Sought
-from ..provider import Generation
-from ..spec import AskedRow, asked_key
-from ..states import FOUND, NOTHING_FOUND, AttemptState, HeldBack, JobState
-from ..suspects import Appeared
-from ..tables import ATTEMPT, HELD_BACK, JOB, LIVE, NAMED, QUEUED
-from ..text import prompt_key, text_key
 from . import accounts, doubts, holding, latecomers
 from .prepared import Prepared, as_list, columns_from, one_of, read
 from .records.attempts import NewestKnown, PromptSent, SentAt

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from ..errors import NoSuchCampaignError
-from ..ledger import Refunds, Scope, batch_key, campaign_key, day_key
+from ..model.errors import NoSuchCampaignError
+from ..model.ledger import Refunds, Scope, batch_key, campaign_key, day_key
 from ..ports.control import Replaced, Terms, TermsKept
 from . import accounts, steering, views
 

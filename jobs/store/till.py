@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection
 
-from ..ledger import Budget, without_room
+from ..model.ledger import Budget, without_room
 from . import accounts
 from .records.accounts import PriceRow
 from .rows import add_holds, ensure_budget, load_budget

@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, case, func, or_, select, update
 
+from ..database.tables import ATTEMPT, JOB
+from ..model.states import UNENDED, AttemptState, JobState
+from ..model.text import folded_id
 from ..ports.seen import JobRow
 from ..ports.updates import GivenUp
-from ..states import UNENDED, AttemptState, JobState
-from ..tables import ATTEMPT, JOB
-from ..text import folded_id
 from .prepared import Prepared, read
 from .records.attempts import NamedGeneration
 from .rows import attempt_row, move_job

@@ -4,15 +4,15 @@ from collections.abc import Collection, Iterator, Sequence
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
-from ..ledger import Budget
+from ..database.tables import ATTEMPT, BATCH, JOB
+from ..model.ledger import Budget
+from ..model.states import HeldBack, JobState
+from ..model.text import folded_id
 from ..ports.figures import QueuedJob
 from ..ports.seen import AttemptRow, BatchRow, BatchStatus, FailureGroup, JobRow
 from ..ports.selection import EVERYTHING, Wanted
 from ..queries import batches as plain_batches
 from ..queries import jobs as plain_jobs
-from ..states import HeldBack, JobState
-from ..tables import ATTEMPT, BATCH, JOB
-from ..text import folded_id
 from . import holding
 from .prepared import driver, read
 from .records.views import KindJobs, OwnedGeneration, WantedCount

@@ -15,10 +15,10 @@ from typing import Final
 
 from sqlalchemy import Connection, and_, bindparam, func, or_, select, text, update
 
-from ..columns import sql_list
-from ..spec import asked_key
-from ..states import ASKED_BY_NAME, AttemptState, JobState
-from ..tables import ATTEMPT, BATCH, JOB
+from ..database.columns import sql_list
+from ..database.tables import ATTEMPT, BATCH, JOB
+from ..model.spec import asked_key
+from ..model.states import ASKED_BY_NAME, AttemptState, JobState
 from .attempt_states import CREATED, VOID, key_is_taken, sent_later
 from .prepared import Prepared, read, values_in
 from .records.attempts import NumberedState, VoidAttempt, VoidsBefore
@@ -63,7 +63,7 @@ _QUEUED = (
 """Rows that may take one over; a single video is typed to be bought again."""
 
 _MAY_FOLD = or_(*(JOB.c.prompt.op("GLOB")(odd) for odd in ("*[^ -~]*", " *", "* ", "*  *")))
-"""Prompts that :func:`jobs.text.text_key` may change; so most are compared by SQLite alone."""
+"""Prompts that :func:`jobs.model.text.text_key` may change; SQLite alone compares the others."""
 
 _SAME = and_(ATTEMPT.c.job_id == bindparam("job"), ATTEMPT.c.request_key == bindparam("request"))
 _SENT = Prepared(

@@ -9,8 +9,8 @@ from typing import Final
 
 from sqlalchemy import Connection, select
 
+from ..database.tables import ACCOUNT
 from ..ports.adoption import Words
-from ..tables import ACCOUNT
 
 WITHIN: Final = timedelta(hours=1)
 """How long a word counts for a run that begins then."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection
 
-from ..unusable import unusable
+from ..model.unusable import unusable
 from .prepared import driver
 
 T = TypeVar("T")

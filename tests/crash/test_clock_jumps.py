@@ -10,7 +10,7 @@ from support.engine import Engine, spec
 from support.invariants import Invariants
 from support.loop import EPOCH
 
-from jobs.states import Blocked, Reason
+from jobs.model.states import Blocked, Reason
 from jobs.store import accounts
 
 NIGHT = timedelta(hours=9)

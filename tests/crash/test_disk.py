@@ -14,7 +14,7 @@ from batchsora.app.sealing import own_sealer
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from jobs import schema
+from jobs.database import schema
 
 ROWS = 50
 FREE = "free some space"

@@ -7,7 +7,7 @@ from crash.night import Night, manifest
 
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from jobs.lock import current_runner
+from jobs.database.lock import current_runner
 
 INTERRUPTED = Path(__file__).with_name("interrupted.py")
 ROWS = 200_000

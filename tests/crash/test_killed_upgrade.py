@@ -12,7 +12,7 @@ from support.older import make_0008
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from jobs import schema
+from jobs.database import schema
 
 DYING, UPGRADING = (Path(__file__).with_name(name) for name in ("dying.py", "upgrading.py"))
 ROWS = 4

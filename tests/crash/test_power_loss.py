@@ -18,8 +18,8 @@ from sqlalchemy import Connection, select
 from support.engine import Engine, spec
 from support.invariants import Invariants
 
+from jobs.database.tables import ATTEMPT
 from jobs.store import Store
-from jobs.tables import ATTEMPT
 
 SECTOR = 512
 TABLES = ("job", "attempt", "budget", "batch", "price", "account")

@@ -11,7 +11,7 @@ from support.blank import blank, make_own
 
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import Made, World
-from jobs.lock import current_runner
+from jobs.database.lock import current_runner
 from jobs.store import Store
 
 ROWS = 8

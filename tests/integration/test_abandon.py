@@ -16,10 +16,10 @@ from support.shell import call
 
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from jobs.again import Patience
-from jobs.states import JobState
+from jobs.database.tables import ATTEMPT, BATCH, JOB
+from jobs.model.again import Patience
+from jobs.model.states import JobState
 from jobs.store import Store, standing, steering
-from jobs.tables import ATTEMPT, BATCH, JOB
 
 RUN = ("--rate", "0", "--poll-interval", "0.05", "--no-download", "--retries", "0")
 IMPATIENT = (*RUN, "--generation-timeout", "0.2")

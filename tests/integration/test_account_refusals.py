@@ -11,8 +11,8 @@ from support.engine import Engine, spec
 from support.invariants import Invariants
 from support.refusing import told
 
-from jobs.provider import GenerationRequest
-from jobs.states import Reason
+from jobs.model.provider import GenerationRequest
+from jobs.model.states import Reason
 
 PLAIN = (
     (403, "You exceeded your quota"),

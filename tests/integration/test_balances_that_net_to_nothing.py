@@ -14,9 +14,10 @@ from support.loop import run_virtual
 from support.lost import LOST, PRICE, hide, waits
 from support.policies import policy as policy_with
 
-from jobs.again import Patience
-from jobs.money import Micros
-from jobs.provider import (
+from jobs.database.tables import ACCOUNT
+from jobs.model.again import Patience
+from jobs.model.money import Micros
+from jobs.model.provider import (
     FailureKind,
     ForbiddenError,
     Generation,
@@ -25,11 +26,10 @@ from jobs.provider import (
     Rejected,
     UnreachableError,
 )
-from jobs.provider import GenerationRequest as Request
-from jobs.resolve import resolve_never_made
-from jobs.runner import Runner
+from jobs.model.provider import GenerationRequest as Request
+from jobs.reconciliation.by_word import resolve_never_made
+from jobs.services.runner import Runner
 from jobs.store import steering, takeovers, views
-from jobs.tables import ACCOUNT
 
 Make = Callable[..., Engine]
 DROPPED = InDoubt("the connection dropped")

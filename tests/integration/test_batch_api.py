@@ -11,7 +11,7 @@ import pytest
 from batchsora import Batch
 from batchsora.app.loading import InvalidRowsError
 from batchsora.sandbox.world import World
-from jobs.errors import NotAllowedError, NotFoundError
+from jobs.model.errors import NotAllowedError, NotFoundError
 
 QUICK: dict[str, Any] = {"poll_interval": 0.05, "rate": 0.0, "download": None}
 

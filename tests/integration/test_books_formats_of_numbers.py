@@ -12,7 +12,7 @@ from batchsora.manifest.books.shown import number
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import open_manifest
 from batchsora.providers.registry import kind_of
-from jobs.spec import JobSpec, SpecRow
+from jobs.model.spec import JobSpec, SpecRow
 
 SUFFIXES = [".xlsx", ".ods", ".xls"]
 

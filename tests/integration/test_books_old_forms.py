@@ -11,7 +11,7 @@ from support.xlsb import xlsb
 
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import open_manifest
-from jobs.spec import JobSpec
+from jobs.model.spec import JobSpec
 
 HEADER = ["id", "prompt", "count", "duration", "note"]
 SHOWN: list[tuple[float, str, str]] = [

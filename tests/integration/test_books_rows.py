@@ -18,7 +18,7 @@ from batchsora.manifest.books.xlsx_blank import WithoutBlankRows
 from batchsora.manifest.errors import ManifestError
 from batchsora.manifest.raw import RawRow, Reading
 from batchsora.manifest.read import open_manifest
-from jobs.spec import JobSpec
+from jobs.model.spec import JobSpec
 
 HEADER = ["id", "prompt", "duration", "orientation", "campaign", "note"]
 

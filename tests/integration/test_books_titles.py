@@ -13,7 +13,7 @@ from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import open_manifest
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from jobs.spec import JobSpec
+from jobs.model.spec import JobSpec
 
 
 def book(path: Path, rows: list[list[object]], *merges: str) -> Path:

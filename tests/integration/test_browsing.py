@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 from support.engine import Engine, spec
 
+from jobs.model.provider import Generation, GenerationPhase
+from jobs.model.states import FailureKind, JobState
 from jobs.ports.selection import Filter
-from jobs.provider import Generation, GenerationPhase
-from jobs.states import FailureKind, JobState
 from jobs.store import browsing, steering, views
 from jobs.store.prepared import driver
 

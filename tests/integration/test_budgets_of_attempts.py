@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from support.engine import Engine, spec
 from support.invariants import Invariants
 
-from jobs.ledger import Refunds
-from jobs.provider import Generation, GenerationPhase, InDoubt
-from jobs.retry import RetryPolicy
-from jobs.states import FailureKind, Reason
+from jobs.model.ledger import Refunds
+from jobs.model.provider import Generation, GenerationPhase, InDoubt
+from jobs.model.retry import RetryPolicy
+from jobs.model.states import FailureKind, Reason
 from jobs.store import steering
 
 Make = Callable[..., Engine]

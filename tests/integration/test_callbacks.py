@@ -21,8 +21,8 @@ from batchsora.app.callbacks import callback_path, callback_url
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from batchsora.settings import SettingsError, read_settings
-from jobs.provider import GenerationRequest
-from jobs.states import Reason
+from jobs.model.provider import GenerationRequest
+from jobs.model.states import Reason
 from jobs.store import looks
 
 GENERATE = "/v1/sora/generate"

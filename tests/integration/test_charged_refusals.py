@@ -10,9 +10,9 @@ from support.engine import Engine, spec
 from support.invariants import Invariants
 from support.lost import LOST, PRICE, hide, waits
 
-from jobs.provider import GenerationRequest as Request
-from jobs.provider import RefusalCause, Refused, SubmitOutcome, Throttled, Unsent
-from jobs.tables import ACCOUNT
+from jobs.database.tables import ACCOUNT
+from jobs.model.provider import GenerationRequest as Request
+from jobs.model.provider import RefusalCause, Refused, SubmitOutcome, Throttled, Unsent
 
 ANSWERS = [
     Refused(RefusalCause.FUNDS, "payment required"),

@@ -12,7 +12,7 @@ from support.shell import call
 
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from jobs.clock import SystemClock
+from jobs.model.clock import SystemClock
 
 
 class RightClock(SystemClock):

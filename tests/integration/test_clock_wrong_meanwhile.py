@@ -19,7 +19,7 @@ from support.shell import call
 from batchsora.sandbox import world as worlds
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import Reply, World
-from jobs.clock import SystemClock
+from jobs.model.clock import SystemClock
 
 QUICK = ("--rate", "0", "--poll-interval", "0.05", "--retries", "0", "--no-download")
 ZONE = timedelta(hours=5)

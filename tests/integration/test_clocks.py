@@ -9,9 +9,9 @@ import pytest
 from support.engine import Engine, spec
 from support.refused import refused
 
-from jobs.errors import NotAllowedError
-from jobs.provider import Generation, GenerationRequest, InDoubt, UnknownGenerationError
-from jobs.resolve import resolve_never_made
+from jobs.model.errors import NotAllowedError
+from jobs.model.provider import Generation, GenerationRequest, InDoubt, UnknownGenerationError
+from jobs.reconciliation.by_word import resolve_never_made
 from jobs.store import views
 
 GRACE, DAY = timedelta(hours=2), timedelta(days=1)

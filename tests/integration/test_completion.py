@@ -18,7 +18,7 @@ from support.shell import Shell
 from batchsora.cli import COMMANDS, group
 from batchsora.cli.common import Cli
 from batchsora.cli.completing import MOST
-from jobs import schema
+from jobs.database import schema
 
 HEAVY = {"sqlmodel", "sqlalchemy", "alembic", "httpx", "aiohttp", "pydantic", "yaml", "rich"}
 

@@ -12,9 +12,9 @@ from support.blank import blank
 from support.engine import Engine, spec
 from support.invariants import Invariants
 
-from jobs.looked_for import Wish
-from jobs.ports.selection import Sought
-from jobs.provider import (
+from jobs.database.tables import BATCH, JOB
+from jobs.evidence.looked_for import Wish
+from jobs.model.provider import (
     Generation,
     GenerationPhase,
     InDoubt,
@@ -23,10 +23,10 @@ from jobs.provider import (
     Rejected,
     Throttled,
 )
-from jobs.runner import Runner
-from jobs.states import ASKED_BY_NAME, FOUND, FailureKind, HeldBack, JobState, Reason
+from jobs.model.states import ASKED_BY_NAME, FOUND, FailureKind, HeldBack, JobState, Reason
+from jobs.ports.selection import Sought
+from jobs.services.runner import Runner
 from jobs.store import Store, handing, holding, loading, outstanding, steering, takeovers, views
-from jobs.tables import BATCH, JOB
 
 FAILED = Generation("", GenerationPhase.FAILED, failure=FailureKind.SYSTEM, message="broken")
 

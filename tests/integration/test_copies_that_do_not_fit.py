@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from migration.test_old_databases import at_revision, fill
 
-from jobs import schema
+from jobs.database import schema
 from jobs.store import Store
 
 CELLS = json.dumps({"note": "n" * 40_000})

@@ -12,9 +12,9 @@ from support.invariants import Invariants
 from support.loop import run_virtual
 from support.policies import policy as policy_with
 
-from jobs.provider import GenerationRequest as Request
-from jobs.provider import InDoubt
-from jobs.runner import Runner
+from jobs.model.provider import GenerationRequest as Request
+from jobs.model.provider import InDoubt
+from jobs.services.runner import Runner
 
 LOST, FREE = "prompt of r4", "prompt of r3"
 PRICE = 120_000

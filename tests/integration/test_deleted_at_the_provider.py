@@ -10,16 +10,16 @@ from support.engine import Engine, spec
 from support.invariants import Invariants
 from support.loop import run_virtual
 
-from jobs.earlier import EarlierWork, find_earlier, hold_back
-from jobs.ports.selection import Sought
-from jobs.provider import (
+from jobs.evidence.sight import MOST_ASKED
+from jobs.model.provider import (
     Generation,
     GenerationRequest,
     ProviderError,
     UnknownGenerationError,
     UnreachableError,
 )
-from jobs.sight import MOST_ASKED
+from jobs.ports.selection import Sought
+from jobs.reconciliation.adoption import EarlierWork, find_earlier, hold_back
 
 
 @pytest.fixture

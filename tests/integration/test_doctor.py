@@ -18,10 +18,10 @@ from batchsora.app.exits import Exit
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from batchsora.settings import Settings, Token
-from jobs import mounts
-from jobs.clock import SystemClock
-from jobs.lock import runner_lock
-from jobs.schema import HEAD
+from jobs.database import mounts
+from jobs.database.lock import runner_lock
+from jobs.database.schema import HEAD
+from jobs.model.clock import SystemClock
 
 TOKEN = "tok-doctor-77c0"
 OFFLINE = ("--base-url", "http://127.0.0.1:9")

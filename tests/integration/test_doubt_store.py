@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from support.engine import Engine, spec
 
-from jobs.account_list import Reading
+from jobs.evidence.account_list import Reading
+from jobs.evidence.suspects import Appeared, Settlement
+from jobs.model.provider import Generation, GenerationPhase, InDoubt
+from jobs.model.states import FailureKind
 from jobs.ports.doubts import DoubtDecision, DoubtSnapshot, Settled
 from jobs.ports.updates import Completed, Failed, UnendedAttempt, Updates
-from jobs.provider import Generation, GenerationPhase, InDoubt
-from jobs.states import FailureKind
-from jobs.suspects import Appeared, Settlement
 
 
 @pytest.fixture

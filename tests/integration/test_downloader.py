@@ -17,8 +17,7 @@ from support.engine import Engine, spec
 from batchsora.download import PAGE, SLOW, Downloader, DownloadPolicy
 from batchsora.fetch.pace import Pace, rate_of
 from batchsora.run_result import DownloadReport
-from jobs.context import nothing
-from jobs.provider import (
+from jobs.model.provider import (
     Generation,
     ProviderError,
     ThrottledError,
@@ -26,6 +25,7 @@ from jobs.provider import (
     UnreachableError,
 )
 from jobs.queries import batches
+from jobs.runtime.run_context import nothing
 from jobs.store import files
 from jobs.store.prepared import driver
 

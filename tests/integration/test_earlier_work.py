@@ -12,10 +12,7 @@ from support.loop import run_virtual
 from support.provider import Made
 
 from batchsora.presentation import held
-from jobs import earlier
-from jobs.earlier import find_earlier, hold_back, read_list, take_over
-from jobs.ports.selection import Sought
-from jobs.provider import (
+from jobs.model.provider import (
     Generation,
     GenerationPhase,
     GenerationRequest,
@@ -25,8 +22,11 @@ from jobs.provider import (
     Throttled,
     UnreachableError,
 )
-from jobs.runner import Runner
-from jobs.states import FailureKind, HeldBack, Reason
+from jobs.model.states import FailureKind, HeldBack, Reason
+from jobs.ports.selection import Sought
+from jobs.reconciliation import adoption
+from jobs.reconciliation.adoption import find_earlier, hold_back, read_list, take_over
+from jobs.services.runner import Runner
 from jobs.store import holding, outcomes, steering
 
 
@@ -213,7 +213,7 @@ def test_two_thousand_and_more_are_looked_through(engine: Engine) -> None:
 
 def test_beyond_the_bound_rows_wait(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """How far it looked is told, and what was not found there is not bought."""
-    monkeypatch.setattr(earlier, "MOST_PAGES", 1)
+    monkeypatch.setattr(adoption, "MOST_PAGES", 1)
     engine.load([spec("x")])
     for n in range(150):
         engine.provider.make(GenerationRequest(f"new {n}", "9:16", 10))

@@ -10,15 +10,15 @@ from support.engine import Engine, spec
 from support.invariants import Invariants
 from support.refused import refused
 
-from jobs.errors import LoadError
+from jobs.database.tables import ATTEMPT
+from jobs.model.errors import LoadError
+from jobs.model.provider import Generation, GenerationPhase
+from jobs.model.retry import RetryPolicy
+from jobs.model.spec import JobSpec
+from jobs.model.states import FailureKind
 from jobs.ports.loading import OnChange
 from jobs.ports.selection import Sought
-from jobs.provider import Generation, GenerationPhase
-from jobs.retry import RetryPolicy
-from jobs.spec import JobSpec
-from jobs.states import FailureKind
 from jobs.store import holding, past, steering
-from jobs.tables import ATTEMPT
 
 
 @pytest.fixture

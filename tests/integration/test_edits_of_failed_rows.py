@@ -17,16 +17,16 @@ from support.shell import call
 
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from jobs.errors import LoadError
+from jobs.database.tables import ATTEMPT
+from jobs.model.errors import LoadError
+from jobs.model.provider import Generation, GenerationPhase, RefusalCause, Refused, Rejected
+from jobs.model.retry import RetryPolicy
+from jobs.model.spec import JobSpec
+from jobs.model.states import FailureKind
+from jobs.model.text import text_key
 from jobs.ports.loading import OnChange
 from jobs.ports.selection import Sought
-from jobs.provider import Generation, GenerationPhase, RefusalCause, Refused, Rejected
-from jobs.retry import RetryPolicy
-from jobs.spec import JobSpec
-from jobs.states import FailureKind
 from jobs.store import past, steering
-from jobs.tables import ATTEMPT
-from jobs.text import text_key
 
 CONTENT = "The prompt violates the content policy"
 BAD = Generation("", GenerationPhase.FAILED, failure=FailureKind.CONTENT, message=CONTENT)

@@ -19,12 +19,12 @@ from support.shell import Shell
 
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from jobs.clock import SystemClock
-from jobs.earlier import EarlierWork, find_earlier, hold_back
+from jobs.model.clock import SystemClock
+from jobs.model.provider import FailureKind, Generation, GenerationPhase, GenerationRequest
+from jobs.model.retry import RetryPolicy
+from jobs.model.states import HeldBack, Reason
 from jobs.ports.selection import Sought
-from jobs.provider import FailureKind, Generation, GenerationPhase, GenerationRequest
-from jobs.retry import RetryPolicy
-from jobs.states import HeldBack, Reason
+from jobs.reconciliation.adoption import EarlierWork, find_earlier, hold_back
 from jobs.store import holding, steering
 
 ROWS, TOGETHER = 60, 4

@@ -26,7 +26,7 @@ from batchsora.manifest.raw import Embedded, Reading
 from batchsora.manifest.read import Manifest, open_manifest
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from jobs.spec import JobSpec
+from jobs.model.spec import JobSpec
 
 EMBEDDED = Reading(embedded_images=True)
 QUICK = ("--poll-interval", "0.05", "--rate", "0", "--no-download", "--budget", "50")

@@ -11,7 +11,7 @@ from support.shell import Shell
 
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import Made, Reply
-from jobs.clock import SystemClock
+from jobs.model.clock import SystemClock
 
 RUN = ("run", "--budget", "5", "--poll-interval", "0.05", "--rate", "0", "--quiet")
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from support.engine import Engine, spec
 from support.refused import refused
 
-from jobs.errors import LoadError
+from jobs.model.errors import LoadError
+from jobs.model.provider import Rejected
+from jobs.model.states import FailureKind
 from jobs.ports.loading import OnChange
-from jobs.provider import Rejected
-from jobs.states import FailureKind
 from jobs.store import batches
 
 

@@ -10,9 +10,9 @@ from support.engine import Engine, spec
 from support.invariants import Invariants
 from support.refused import refused
 
-from jobs.errors import DatabaseOwnerError
-from jobs.money import Micros
-from jobs.provider import (
+from jobs.model.errors import DatabaseOwnerError
+from jobs.model.money import Micros
+from jobs.model.provider import (
     Accepted,
     Generation,
     GenerationPhase,
@@ -25,8 +25,8 @@ from jobs.provider import (
     UnreachableError,
     Unsent,
 )
-from jobs.runner import Owner, Runner
-from jobs.states import Blocked, FailureKind, Reason
+from jobs.model.states import Blocked, FailureKind, Reason
+from jobs.services.runner import Owner, Runner
 from jobs.store import accounts, holding
 
 Make = Callable[..., Engine]

@@ -9,6 +9,16 @@ from sqlalchemy import func, insert, select
 from support.engine import Engine, spec
 from support.invariants import Invariants
 
+from jobs.database.tables import EVENT
+from jobs.model.provider import (
+    Generation,
+    GenerationPhase,
+    InDoubt,
+    RefusalCause,
+    Refused,
+    Rejected,
+)
+from jobs.model.states import Blocked, FailureKind, Reason
 from jobs.ports.events import (
     KEPT,
     BatchEvent,
@@ -19,18 +29,8 @@ from jobs.ports.events import (
     RunEvent,
     RunFact,
 )
-from jobs.provider import (
-    Generation,
-    GenerationPhase,
-    InDoubt,
-    RefusalCause,
-    Refused,
-    Rejected,
-)
-from jobs.runner import Runner
-from jobs.states import Blocked, FailureKind, Reason
+from jobs.services.runner import Runner
 from jobs.store import events
-from jobs.tables import EVENT
 
 
 @pytest.fixture

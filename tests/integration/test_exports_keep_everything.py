@@ -30,8 +30,8 @@ from batchsora.app.loading import Caps, LoadOptions, load_manifest
 from batchsora.app.manifests import Source
 from batchsora.manifest.read import open_manifest
 from batchsora.result_columns import RESULT_NAMES, result_column
-from jobs import schema
-from jobs.spec import JobSpec
+from jobs.database import schema
+from jobs.model.spec import JobSpec
 from jobs.store import Store, views
 
 NOW = datetime(2026, 3, 1, 22, 15, tzinfo=UTC)

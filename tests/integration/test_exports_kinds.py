@@ -13,7 +13,7 @@ from support.shell import Shell
 
 from batchsora.manifest.read import open_manifest
 from batchsora.sandbox.world import World
-from jobs.spec import JobSpec
+from jobs.model.spec import JobSpec
 
 QUICK = ("--poll-interval", "0.05", "--rate", "0", "--yes", "--no-download")
 MACROS = "application/vnd.ms-office.vbaProject"

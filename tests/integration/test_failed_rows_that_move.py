@@ -13,10 +13,10 @@ from support.shell import call
 
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from jobs.errors import LoadError
+from jobs.model.errors import LoadError
+from jobs.model.provider import Generation, GenerationPhase
+from jobs.model.states import FailureKind
 from jobs.ports.selection import Sought
-from jobs.provider import Generation, GenerationPhase
-from jobs.states import FailureKind
 from jobs.store import past, steering
 
 BAD = Generation("", GenerationPhase.FAILED, failure=FailureKind.CONTENT, message="no")

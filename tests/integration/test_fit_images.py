@@ -21,7 +21,7 @@ from batchsora.manifest.errors import CellError
 from batchsora.manifest.fitting import Fitter
 from batchsora.manifest.images import LARGEST_IMAGE, Images
 from batchsora.providers.runblob.body import fields_of, with_image
-from jobs.provider import ImageRef
+from jobs.model.provider import ImageRef
 
 RED, BLUE, GREEN = (200, 30, 30), (30, 30, 200), (30, 200, 30)
 

@@ -10,7 +10,7 @@ from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import open_manifest
 from batchsora.providers.registry import kind_of
 from batchsora.tables import write_table
-from jobs.spec import JobSpec, SpecRow
+from jobs.model.spec import JobSpec, SpecRow
 
 RESULTS = ["status", "generation_id", "error_kind"]
 

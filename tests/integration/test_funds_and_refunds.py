@@ -11,10 +11,10 @@ from support.engine import Engine, spec
 from support.invariants import Invariants
 from support.provider import ScriptedProvider
 
-from jobs.ledger import Refunds
-from jobs.provider import Generation, GenerationPhase, RefusalCause, Refused
-from jobs.retry import RetryPolicy
-from jobs.states import Blocked, FailureKind, Reason
+from jobs.model.ledger import Refunds
+from jobs.model.provider import Generation, GenerationPhase, RefusalCause, Refused
+from jobs.model.retry import RetryPolicy
+from jobs.model.states import Blocked, FailureKind, Reason
 from jobs.store import accounts, steering, views
 
 PRICE = 120_000

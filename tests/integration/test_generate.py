@@ -13,8 +13,8 @@ from batchsora.presentation.errors import message
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from jobs.clock import SystemClock
-from jobs.lock import runner_lock
+from jobs.database.lock import runner_lock
+from jobs.model.clock import SystemClock
 
 QUICK = ("--poll-interval", "0.05", "--grace", "1", "--yes")
 PNG = bytes.fromhex(

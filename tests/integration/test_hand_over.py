@@ -21,11 +21,11 @@ from batchsora.presentation.errors import message
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import Reply, World
-from jobs import schema
-from jobs.clock import SystemClock
-from jobs.ledger import batch_key
-from jobs.lock import runner_lock
-from jobs.runner import Owner
+from jobs.database import schema
+from jobs.database.lock import runner_lock
+from jobs.model.clock import SystemClock
+from jobs.model.ledger import batch_key
+from jobs.services.runner import Owner
 from jobs.store import accounts, handing, steering
 
 QUICK = ("--rate", "0", "--poll-interval", "0.05", "--retries", "0", "--no-download")

@@ -9,7 +9,7 @@ from support.tiny import PNG
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import Manifest, open_manifest
 from batchsora.providers.registry import kind_of
-from jobs.spec import SpecRow
+from jobs.model.spec import SpecRow
 
 
 def written(folder: Path, content: str, name: str = "m.csv") -> Path:

@@ -14,8 +14,8 @@ from batchsora.manifest.images import Images
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import open_manifest
 from batchsora.manifest.whole_picture import check_whole
-from jobs.provider import ImageRef
-from jobs.spec import JobSpec
+from jobs.model.provider import ImageRef
+from jobs.model.spec import JobSpec
 
 
 @pytest.fixture

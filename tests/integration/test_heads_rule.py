@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.read import open_manifest
-from jobs.spec import JobSpec
+from jobs.model.spec import JobSpec
 
 DURATIONS = {"": 10, "10": 10, "15": 15, "10 s": 10, "15,0": 15, "10.00": 10, "15 seconds": 15}
 ORIENTATIONS = {"": "9:16", "16:9": "16:9", "Portrait": "9:16", "16:09": "16:9", "9x16": "9:16"}

@@ -8,7 +8,7 @@ import pytest
 from batchsora.manifest.errors import ManifestError
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import Manifest, open_manifest
-from jobs.spec import JobSpec
+from jobs.model.spec import JobSpec
 
 DATA = Path(__file__).parents[1] / "data" / "heads"
 

@@ -6,7 +6,7 @@ import pytest
 
 from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.read import open_manifest
-from jobs.spec import JobSpec
+from jobs.model.spec import JobSpec
 
 
 def read(folder: Path, text: str) -> list[JobSpec | RowProblem]:

@@ -17,7 +17,7 @@ from batchsora.providers.runblob.adapter import RunBlobProvider
 from batchsora.providers.runblob.client import LARGEST_ANSWER, RunBlobClient
 from batchsora.providers.runblob.errors import RunBlobError
 from batchsora.providers.runblob.words import LONGEST, clean
-from jobs.provider import (
+from jobs.model.provider import (
     Accepted,
     Generation,
     GenerationRequest,

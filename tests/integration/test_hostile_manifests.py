@@ -28,7 +28,7 @@ from batchsora.result_columns import RESULT_NAMES
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from batchsora.tables import restored, write_table
-from jobs.spec import JobSpec
+from jobs.model.spec import JobSpec
 
 PNG = tiny.png(bytes(64))
 ROOM = 320 * 1024**2

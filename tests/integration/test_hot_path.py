@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import Connection
 from support.engine import Engine, spec
 
-from jobs.provider import About, Generation, GenerationPhase, InDoubt, Rejected
-from jobs.states import FailureKind, HeldBack, Reason
+from jobs.model.provider import About, Generation, GenerationPhase, InDoubt, Rejected
+from jobs.model.states import FailureKind, HeldBack, Reason
 from jobs.store import handing, views
 from jobs.store.database import LARGEST_WAL
 from jobs.store.prepared import driver

@@ -105,7 +105,7 @@ SENT = """
 import asyncio, httpx
 from batchsora.providers.runblob.adapter import RunBlobProvider
 from batchsora.providers.runblob.client import RunBlobClient
-from jobs.provider import GenerationRequest
+from jobs.model.provider import GenerationRequest
 
 async def answer(request):
     print(request.url.path, (await request.aread()).decode())

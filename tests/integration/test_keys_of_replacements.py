@@ -9,8 +9,8 @@ from support.invariants import Invariants
 from support.slow import Slow
 from support.voids import hide, lose, stop_after
 
-from jobs.provider import Generation, GenerationPhase, Throttled
-from jobs.states import FailureKind
+from jobs.model.provider import Generation, GenerationPhase, Throttled
+from jobs.model.states import FailureKind
 from jobs.store import latecomers, steering
 
 PRICE = 120_000

@@ -19,9 +19,9 @@ from batchsora.presentation.errors import message
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from jobs.errors import NotAllowedError
-from jobs.provider import Generation
-from jobs.resolve import look_for, resolve_as, resolve_never_made
+from jobs.model.errors import NotAllowedError
+from jobs.model.provider import Generation
+from jobs.reconciliation.by_word import look_for, resolve_as, resolve_never_made
 from jobs.store import latecomers, outcomes, views
 
 NEVER_MADE = ("resolve", "r0", "--never-made", "--force", "--grace", "0")

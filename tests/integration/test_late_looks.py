@@ -12,12 +12,12 @@ from support.engine import Engine, spec
 from support.looking import failed, looked, others, posts, reword, slow_engine
 from support.loop import run_virtual
 
-from jobs.earlier import find_earlier, hold_back, take_over
+from jobs.model.provider import FailureKind
+from jobs.model.retry import RetryPolicy
+from jobs.model.states import HeldBack
 from jobs.ports.selection import Sought
-from jobs.provider import FailureKind
-from jobs.resolve import resolve_as
-from jobs.retry import RetryPolicy
-from jobs.states import HeldBack
+from jobs.reconciliation.adoption import find_earlier, hold_back, take_over
+from jobs.reconciliation.by_word import resolve_as
 from jobs.store import handing, steering, takeovers, views
 
 

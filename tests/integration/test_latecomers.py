@@ -10,9 +10,8 @@ import pytest
 from support.engine import Engine, spec
 from support.invariants import Invariants
 
-from jobs.again import Patience
-from jobs.ports.loading import OnChange
-from jobs.provider import (
+from jobs.model.again import Patience
+from jobs.model.provider import (
     Generation,
     GenerationPhase,
     InDoubt,
@@ -20,7 +19,8 @@ from jobs.provider import (
     SubmitOutcome,
     UnreachableError,
 )
-from jobs.states import FailureKind, JobState, Reason
+from jobs.model.states import FailureKind, JobState, Reason
+from jobs.ports.loading import OnChange
 from jobs.store import holding, latecomers, looks, outcomes, past, standing, steering
 from jobs.store.latecomers import ADOPTED, LATE_OF_BEFORE, OF_BEFORE, SURPLUS, Appeared
 

@@ -14,12 +14,12 @@ from support.engine import Engine, spec
 from support.invariants import Invariants
 from support.loop import run_virtual
 
-from jobs.earlier import EarlierWork, find_earlier, hold_back, take_over
+from jobs.database.tables import ATTEMPT
+from jobs.model.provider import Generation, GenerationPhase, GenerationRequest
+from jobs.model.retry import RetryPolicy
+from jobs.model.states import FailureKind, Reason
 from jobs.ports.selection import Sought
-from jobs.provider import Generation, GenerationPhase, GenerationRequest
-from jobs.retry import RetryPolicy
-from jobs.states import FailureKind, Reason
-from jobs.tables import ATTEMPT
+from jobs.reconciliation.adoption import EarlierWork, find_earlier, hold_back, take_over
 
 LONG = "{} a heron & a boat in tall reeds at dusk, number {} of a series, and so on until the end"
 ROWS = [LONG.format(n, n) for n in range(12)]

@@ -11,7 +11,7 @@ from support.shell import Shell
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from jobs import earlier
+from jobs.reconciliation import adoption
 
 RUN = ("run", "--budget", "5", "--poll-interval", "0.1", "--rate", "0", "--quiet")
 WORDS = 'a heron & its <nest> in the reeds, seen from the FAR side of the lake, "at dawn"'
@@ -25,7 +25,7 @@ def call(
     """Call commands beside a manifest, with a token; nobody waits for a list that is behind."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RUNBLOB_API_KEY", "tok-past")
-    monkeypatch.setattr(earlier, "READ_AGAIN", ())
+    monkeypatch.setattr(adoption, "READ_AGAIN", ())
     with Path("night.csv").open("w", newline="", encoding="utf-8") as file:
         rows = [[f"r{n}", f"Number {n}: {WORDS}"] for n in range(ROWS)]
         csv.writer(file).writerows([["id", "prompt"], *rows])

@@ -10,9 +10,9 @@ from support.engine import Engine, spec
 from support.invariants import Invariants
 from support.loop import run_virtual
 
-from jobs.earlier import EarlierWork, find_earlier, hold_back
+from jobs.model.provider import Generation, GenerationRequest
 from jobs.ports.selection import Sought
-from jobs.provider import Generation, GenerationRequest
+from jobs.reconciliation.adoption import EarlierWork, find_earlier, hold_back
 from jobs.store import holding
 
 CYRILLIC = "цапля и лодка в высоком тростнике на закате, номер {} из серии, и так до самого конца"

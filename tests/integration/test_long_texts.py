@@ -3,9 +3,9 @@
 import pytest
 from support.hostile_texts import hostile_texts
 
-from jobs.echo import Likeness, learn_most, plain, resembles
-from jobs.letters import marks_dropped
-from jobs.text import prompt_key, same_text, text_key
+from jobs.evidence.echo import Likeness, learn_most, plain, resembles
+from jobs.evidence.letters import marks_dropped
+from jobs.model.text import prompt_key, same_text, text_key
 
 HOSTILE = hostile_texts(60_000)
 hostile = pytest.mark.parametrize("shown", HOSTILE.values(), ids=HOSTILE)

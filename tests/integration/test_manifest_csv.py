@@ -10,7 +10,7 @@ from support.tiny import PNG, png
 
 from batchsora.manifest.csv_reader import open_csv
 from batchsora.manifest.read import Manifest, ManifestError, RowProblem, open_manifest
-from jobs.spec import JobSpec
+from jobs.model.spec import JobSpec
 
 
 def manifest(folder: Path, content: str | bytes, name: str = "m.csv") -> Manifest:

@@ -11,7 +11,7 @@ from support.tiny import JPEG, PNG
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import Manifest, ManifestError, open_manifest
 from batchsora.tables import restored_at_first
-from jobs.spec import JobSpec
+from jobs.model.spec import JobSpec
 
 ROWS = [["id", "prompt", "seconds"], ["a", "Ein Fuchs; müde", "15"], ["b", 'Say "hi", fox', ""]]
 

@@ -10,7 +10,7 @@ from support.tiny import JPEG, PNG, WEBP
 
 from batchsora.manifest.errors import CellError
 from batchsora.manifest.images import LARGEST_IMAGE, Images, media_type, url
-from jobs.provider import ImageRef
+from jobs.model.provider import ImageRef
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from batchsora.manifest.raw import PLAIN, RawRow, Reading
 from batchsora.manifest.read import Manifest, ManifestError, RowProblem, open_manifest
 from batchsora.result_columns import RESULT_NAMES
 from batchsora.tables import write_table
-from jobs.spec import JobSpec
+from jobs.model.spec import JobSpec
 
 
 def manifest(

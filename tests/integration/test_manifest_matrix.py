@@ -16,7 +16,7 @@ from batchsora.manifest.read import (
     open_manifest,
 )
 from batchsora.tables import write_table
-from jobs.spec import JobSpec
+from jobs.model.spec import JobSpec
 
 
 def manifest(folder: Path, content: str, name: str = "night.yaml") -> Manifest:

@@ -12,7 +12,7 @@ from batchsora.manifest.read import Manifest, RowProblem, open_manifest
 from batchsora.result_columns import RESULT_NAMES
 from batchsora.tables import write_table
 from batchsora.workbook.new import Sheet, write_workbook
-from jobs.spec import JobSpec
+from jobs.model.spec import JobSpec
 
 # Everything that a cell of a text file may hold; a lone CR inside quotes is a line break to some.
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12) | st.text(

@@ -9,7 +9,7 @@ import pytest
 from batchsora.manifest.headers import SYNONYMS
 from batchsora.manifest.read import READERS, open_manifest
 from batchsora.result_columns import RESULT_NAMES
-from jobs.spec import JobSpec
+from jobs.model.spec import JobSpec
 
 
 def jobs(path: Path) -> list[JobSpec]:

@@ -24,7 +24,7 @@ from batchsora.manifest.schema import json_schema, validator_schema
 from batchsora.manifest.tree_table import OWN, SCHEMA_KEY, TOP_LEVEL
 from batchsora.manifest.yaml_reader import open_yaml
 from batchsora.manifest.yaml_tree import parsed
-from jobs.spec import JobSpec
+from jobs.model.spec import JobSpec
 
 PROJECT = Path(__file__).resolve().parents[2]
 VALIDATOR = SchemaValidator(validator_schema())

@@ -15,7 +15,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import Manifest, ManifestError, RowProblem, open_manifest
-from jobs.spec import JobSpec
+from jobs.model.spec import JobSpec
 
 HEADER = ["id", "Prompt", "Aspect ratio", "Seconds", "note"]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from batchsora.manifest import tree
 from batchsora.manifest.read import Manifest, ManifestError, RowProblem, open_manifest
-from jobs.spec import JobSpec
+from jobs.model.spec import JobSpec
 
 
 def manifest(folder: Path, content: str | bytes) -> Manifest:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs import schema
+from jobs.database import schema
 
 ENDLESS = (
     "CREATE VIEW {} AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)"

@@ -9,8 +9,8 @@ import pytest
 from support.engine import Engine, spec
 from support.provider import Made
 
-from jobs.provider import Generation, GenerationPhase
-from jobs.states import Reason
+from jobs.model.provider import Generation, GenerationPhase
+from jobs.model.states import Reason
 
 PATIENCE = 300.0
 TOO_LONG = timedelta(hours=1)

@@ -10,7 +10,7 @@ from support.books import saved_as
 from batchsora.manifest.books.xls_formulas import gives_number
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import open_manifest
-from jobs.spec import JobSpec
+from jobs.model.spec import JobSpec
 
 
 def made(folder: Path, *rows: list[object]) -> Path:

@@ -11,7 +11,7 @@ from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import ManifestError, open_manifest
 from batchsora.manifest.written import check_written
 from batchsora.providers.registry import kind_of
-from jobs.spec import JobSpec, SpecRow
+from jobs.model.spec import JobSpec, SpecRow
 
 
 def written(folder: Path, text: str, name: str = "t.csv") -> Path:

@@ -16,13 +16,13 @@ from support.shell import call
 
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from jobs import schema
-from jobs.looked_for import LookedFor
+from jobs.database import schema
+from jobs.evidence.looked_for import LookedFor
+from jobs.model.provider import ImageRef
+from jobs.model.text import text_key
 from jobs.ports.loading import OnChange
 from jobs.ports.selection import Sought
-from jobs.provider import ImageRef
 from jobs.store import Store, claims, meanwhile, past
-from jobs.text import text_key
 
 QUICK = ("--rate", "0", "--poll-interval", "0.05", "--retries", "0", "--no-download")
 

@@ -12,7 +12,7 @@ import pytest
 from support.engine import Engine, spec
 from support.invariants import Invariants
 
-from jobs.provider import (
+from jobs.model.provider import (
     About,
     ForbiddenError,
     Generation,
@@ -25,8 +25,8 @@ from jobs.provider import (
     ThrottledError,
     UnreachableError,
 )
-from jobs.runner import Owner
-from jobs.states import FailureKind, Reason
+from jobs.model.states import FailureKind, Reason
+from jobs.services.runner import Owner
 
 HOUR = 3600.0
 

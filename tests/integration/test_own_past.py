@@ -15,7 +15,7 @@ from support.shell import Shell
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import Made, Reply, World
-from jobs.clock import SystemClock
+from jobs.model.clock import SystemClock
 
 RUN = ("run", "--budget", "5", "--poll-interval", "0.05", "--rate", "0", "--quiet")
 

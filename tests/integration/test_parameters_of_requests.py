@@ -6,10 +6,10 @@ from typing import Any, Final
 import pytest
 from support.engine import Engine, spec
 
-from jobs.errors import LoadError
+from jobs.model.errors import LoadError
+from jobs.model.provider import GenerationRequest, Kind, Rejected
+from jobs.model.states import FailureKind
 from jobs.ports.loading import OnChange
-from jobs.provider import GenerationRequest, Kind, Rejected
-from jobs.states import FailureKind
 from jobs.store import loading, steering
 
 SEED: Final = {"parameters": {"seed": 7, "negative_prompt": "rain"}}

@@ -17,7 +17,7 @@ from support.shell import Said, Shell
 from batchsora.app.databases import existing_store
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import Reply, World
-from jobs.states import HeldBack
+from jobs.model.states import HeldBack
 from jobs.store import holding
 
 QUICK = ("--poll-interval", "0.05", "--rate", "0", "--no-download", "--quiet")

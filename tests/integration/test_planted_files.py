@@ -19,8 +19,8 @@ from batchsora.presentation.errors import message
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from batchsora.settings import SettingsError
-from jobs import schema
-from jobs.errors import DatabaseUnusableError
+from jobs.database import schema
+from jobs.model.errors import DatabaseUnusableError
 
 QUICK = ("--rate", "0", "--poll-interval", "0.05", "--no-download")
 

@@ -18,9 +18,9 @@ from batchsora.app.manifests import Source
 from batchsora.cli.logs import close_logging, configure_logging
 from batchsora.settings import SettingsError
 from batchsora.tables import TableError, write_table
-from jobs import schema
-from jobs.errors import EngineError
-from jobs.lock import current_runner, runner_lock
+from jobs.database import schema
+from jobs.database.lock import current_runner, runner_lock
+from jobs.model.errors import EngineError
 from jobs.store import Store
 
 NOW = datetime(2026, 3, 1, 22, 15, tzinfo=UTC)

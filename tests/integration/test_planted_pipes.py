@@ -17,8 +17,8 @@ from batchsora.fetch import FetchError, fetch_video
 from batchsora.fetch.part import Part
 from batchsora.providers.runblob.transport import new_transport
 from batchsora.settings import SettingsError
-from jobs.files import read_small
-from jobs.lock import current_runner
+from jobs.database.lock import current_runner
+from jobs.model.files import read_small
 
 VICTIM = b"what its owner wants to keep"
 VIDEO = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 4_000
@@ -52,7 +52,7 @@ def test_who_runs_is_not_read_from_a_pipe_or_device(tmp_path: Path, what: str) -
     """Such a ``.runner`` tells of nobody."""
     plant(tmp_path / "batchsora.db.runner", what)
     code = (
-        "import sys; from pathlib import Path; from jobs.lock import current_runner\n"
+        "import sys; from pathlib import Path; from jobs.database.lock import current_runner\n"
         "print(current_runner(Path(sys.argv[1])))"
     )
     assert ends(code, str(tmp_path / "batchsora.db")) == "None\n"

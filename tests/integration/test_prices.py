@@ -12,10 +12,10 @@ from support.shell import call
 
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from jobs.money import to_micros
-from jobs.states import Reason
+from jobs.database.tables import PRICE
+from jobs.model.money import to_micros
+from jobs.model.states import Reason
 from jobs.store import accounts
-from jobs.tables import PRICE
 
 KIND = "fake/sora/10"
 CENT = 10_000

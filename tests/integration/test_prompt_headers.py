@@ -6,7 +6,7 @@ import pytest
 
 from batchsora.manifest.read import ManifestError, Reading, open_manifest
 from batchsora.providers.registry import kind_of
-from jobs.spec import SpecRow
+from jobs.model.spec import SpecRow
 
 
 def table(folder: Path, text: str) -> Path:

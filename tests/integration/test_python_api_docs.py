@@ -15,7 +15,7 @@ from batchsora import RunBlobClient, SyncRunBlobClient
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from jobs.money import to_micros
+from jobs.model.money import to_micros
 
 PNG = tiny.PNG
 ERRORS = "Progress and errors"

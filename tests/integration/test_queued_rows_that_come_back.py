@@ -8,8 +8,8 @@ import pytest
 from support.engine import Engine, spec
 from support.invariants import Invariants
 
-from jobs.provider import Generation, GenerationPhase
-from jobs.states import FailureKind, HeldBack
+from jobs.model.provider import Generation, GenerationPhase
+from jobs.model.states import FailureKind, HeldBack
 
 BROKEN = Generation("", GenerationPhase.FAILED, failure=FailureKind.SYSTEM, message="render error")
 

@@ -11,7 +11,7 @@ from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import open_manifest
 from batchsora.manifest.written import check_written
 from batchsora.providers.registry import kind_of
-from jobs.spec import SpecRow
+from jobs.model.spec import SpecRow
 
 
 def written(folder: Path, text: str, name: str = "t.csv") -> Path:

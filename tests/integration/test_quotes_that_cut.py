@@ -10,7 +10,7 @@ from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import ManifestError, open_manifest
 from batchsora.providers.registry import kind_of
 from batchsora.tables import write_table
-from jobs.spec import SpecRow
+from jobs.model.spec import SpecRow
 
 RESULTS = ["status", "generation_id", "error_kind"]
 

@@ -10,11 +10,11 @@ import pytest
 from support.engine import Engine, spec
 from support.invariants import Invariants
 
-from jobs.money import Micros
+from jobs.model.money import Micros
+from jobs.model.provider import ForbiddenError, InDoubt, Throttled, ThrottledError, UnreachableError
+from jobs.model.provider import GenerationRequest as Request
+from jobs.model.states import Reason
 from jobs.ports.account import BalanceRead
-from jobs.provider import ForbiddenError, InDoubt, Throttled, ThrottledError, UnreachableError
-from jobs.provider import GenerationRequest as Request
-from jobs.states import Reason
 from jobs.store import accounts
 
 PRICE = 120_000

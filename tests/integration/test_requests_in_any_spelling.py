@@ -20,11 +20,11 @@ from support.shell import call
 from batchsora.presentation.errors import message
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from jobs.earlier import find_earlier, hold_back, take_over
+from jobs.model.provider import Generation, GenerationPhase, InDoubt
+from jobs.model.retry import RetryPolicy
+from jobs.model.states import FailureKind, HeldBack
 from jobs.ports.selection import Sought
-from jobs.provider import Generation, GenerationPhase, InDoubt
-from jobs.retry import RetryPolicy
-from jobs.states import FailureKind, HeldBack
+from jobs.reconciliation.adoption import find_earlier, hold_back, take_over
 from jobs.store import holding, outcomes, past
 
 BROKEN = Generation("", GenerationPhase.FAILED, failure=FailureKind.SYSTEM, message="render error")

@@ -12,14 +12,14 @@ from support.engine import Engine, spec
 from support.looking import failed, looked, others, posts, slow_engine
 from support.loop import run_virtual
 
-from jobs import late_look
-from jobs.earlier import EarlierWork, find_earlier, hold_back
+from jobs.database.tables import JOB
+from jobs.model.provider import FailureKind, ForbiddenError, UnreachableError
+from jobs.model.retry import RetryPolicy
+from jobs.model.states import HeldBack
 from jobs.ports.selection import Sought
-from jobs.provider import FailureKind, ForbiddenError, UnreachableError
-from jobs.retry import RetryPolicy
-from jobs.states import HeldBack
+from jobs.reconciliation.adoption import EarlierWork, find_earlier, hold_back
+from jobs.services import late_look
 from jobs.store import handing, steering
-from jobs.tables import JOB
 
 
 @pytest.fixture

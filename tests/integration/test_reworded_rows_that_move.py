@@ -9,9 +9,9 @@ import pytest
 from support.engine import Engine, spec
 from support.invariants import Invariants
 
+from jobs.model.provider import Generation, GenerationPhase
+from jobs.model.states import FailureKind
 from jobs.ports.selection import Sought
-from jobs.provider import Generation, GenerationPhase
-from jobs.states import FailureKind
 from jobs.store import past, steering
 
 BAD = Generation("", GenerationPhase.FAILED, failure=FailureKind.CONTENT, message="no")

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from support.engine import Engine, spec
 
-from jobs.ledger import campaign_key, day_key
-from jobs.policy import PRICE_CEILING
+from jobs.model.ledger import campaign_key, day_key
+from jobs.model.states import Blocked
 from jobs.ports.control import Room
-from jobs.states import Blocked
+from jobs.runtime.policy import PRICE_CEILING
 from jobs.store import accounts, room, steering
 
 PRICE = 120_000

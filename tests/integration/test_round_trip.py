@@ -17,7 +17,7 @@ from batchsora.manifest.read import open_manifest
 from batchsora.result_columns import RESULT_NAMES
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from jobs.spec import JobSpec
+from jobs.model.spec import JobSpec
 
 QUICK = ("--poll-interval", "0.05", "--rate", "0", "--yes")
 

@@ -14,7 +14,8 @@ from support.invariants import Invariants
 from support.provider import Made, ScriptedProvider
 from support.voids import hide, lose, stop_after
 
-from jobs.provider import (
+from jobs.database.tables import JOB
+from jobs.model.provider import (
     Accepted,
     Generation,
     GenerationPhase,
@@ -24,10 +25,9 @@ from jobs.provider import (
     Throttled,
     UnreachableError,
 )
-from jobs.states import HeldBack
+from jobs.model.states import HeldBack
 from jobs.store import latecomers, outcomes, steering, takeovers
 from jobs.store.latecomers import Appeared
-from jobs.tables import JOB
 
 PRICE = 120_000
 

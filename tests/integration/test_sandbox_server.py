@@ -22,7 +22,7 @@ from support.clock import START, HandClock
 from batchsora.sandbox.faults import Fault, Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import LONGEST, World
-from jobs.money import to_micros
+from jobs.model.money import to_micros
 
 GENERATE = "/v1/sora/generate"
 LIST = "/v1/sora/generations"

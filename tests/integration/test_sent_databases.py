@@ -14,10 +14,10 @@ from support.refused import refused
 
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from jobs import schema
-from jobs.errors import DatabaseAlteredError
-from jobs.host import this_host
-from jobs.seal import KEY_FILE, Sealer
+from jobs.database import schema
+from jobs.database.seal import KEY_FILE, Sealer
+from jobs.model.errors import DatabaseAlteredError
+from jobs.model.host import this_host
 
 QUICK = ("--poll-interval", "0.05", "--rate", "0", "--no-download")
 NOT_YOURS = "this database is not known to be yours"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from batchsora.manifest.read import ManifestError, Reading, open_manifest
-from jobs.spec import JobSpec
+from jobs.model.spec import JobSpec
 
 
 def read(folder: Path, text: str, delimiter: str | None = None) -> list[tuple[str, int]]:

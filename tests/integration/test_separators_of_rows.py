@@ -7,7 +7,7 @@ import pytest
 from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.read import open_manifest
 from batchsora.providers.registry import kind_of
-from jobs.spec import SpecRow
+from jobs.model.spec import SpecRow
 
 
 def read(folder: Path, text: str) -> tuple[list[str], list[RowProblem]]:

@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from support.engine import Engine, spec
 from support.invariants import Invariants
 
-from jobs.provider import GenerationRequest, InDoubt, ThrottledError, UnreachableError
-from jobs.resolve import resolve_never_made
-from jobs.states import Blocked, Reason
+from jobs.model.provider import GenerationRequest, InDoubt, ThrottledError, UnreachableError
+from jobs.model.states import Blocked, Reason
+from jobs.reconciliation.by_word import resolve_never_made
 from jobs.store import outcomes, views
 
 Make = Callable[..., Engine]

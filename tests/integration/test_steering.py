@@ -13,9 +13,9 @@ from batchsora.cli.failures import exit_of
 from batchsora.presentation.errors import message
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from jobs.clock import SystemClock
+from jobs.database.tables import BATCH, JOB
+from jobs.model.clock import SystemClock
 from jobs.store import Store, steering
-from jobs.tables import BATCH, JOB
 
 RUN = ("--rate", "0", "--poll-interval", "0.05", "--no-download", "--retries", "0")
 

@@ -13,11 +13,11 @@ import pytest
 from sqlalchemy import Connection, select, update
 from support.refused import refused
 
-from jobs import schema
-from jobs.errors import DatabaseLockedError, DatabaseUnusableError
-from jobs.lock import current_runner, runner_lock
+from jobs.database import schema
+from jobs.database.lock import current_runner, runner_lock
+from jobs.database.tables import BUDGET
+from jobs.model.errors import DatabaseLockedError, DatabaseUnusableError
 from jobs.store import Store
-from jobs.tables import BUDGET
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -209,7 +209,7 @@ def test_two_runners_never_work_on_one_database(tmp_path: Path) -> None:
     schema.upgrade(path)
     code = (
         "import sys, pathlib, datetime\n"
-        "from jobs.lock import runner_lock\n"
+        "from jobs.database.lock import runner_lock\n"
         "now = datetime.datetime.now(datetime.UTC)\n"
         "with runner_lock(pathlib.Path(sys.argv[1]), now):\n"
         "    print('held', flush=True); sys.stdin.read()\n"

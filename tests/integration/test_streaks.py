@@ -11,9 +11,16 @@ import pytest
 from support.engine import Engine, spec
 from support.invariants import Invariants
 
-from jobs.blame import open_words
-from jobs.provider import About, GenerationRequest, RefusalCause, Refused, Rejected, SubmitOutcome
-from jobs.states import FailureKind, Reason
+from jobs.evidence.blame import open_words
+from jobs.model.provider import (
+    About,
+    GenerationRequest,
+    RefusalCause,
+    Refused,
+    Rejected,
+    SubmitOutcome,
+)
+from jobs.model.states import FailureKind, Reason
 
 STRANGE = Rejected(FailureKind.VALIDATION, "the API refused the request (400): nope", About.UNKNOWN)
 UNCLEAR = Rejected(FailureKind.VALIDATION, "Image generation failed (7)", About.UNCLEAR)

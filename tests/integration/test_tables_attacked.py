@@ -14,7 +14,7 @@ from batchsora.manifest.read import Manifest, open_manifest
 from batchsora.providers.registry import kind_of
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from jobs.spec import SpecRow
+from jobs.model.spec import SpecRow
 
 QUICK = ("--poll-interval", "0.05", "--rate", "0", "--yes", "--no-download")
 

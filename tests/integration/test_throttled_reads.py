@@ -9,9 +9,9 @@ import pytest
 from support.engine import Engine, spec
 from support.invariants import Invariants
 
-from jobs.money import Micros
-from jobs.provider import Generation, InDoubt, RefusalCause, ThrottledError
-from jobs.states import Reason
+from jobs.model.money import Micros
+from jobs.model.provider import Generation, InDoubt, RefusalCause, ThrottledError
+from jobs.model.states import Reason
 
 LONG = 12 * 3600.0
 """Seconds after which a run that only waits should have ended: patience is an hour."""

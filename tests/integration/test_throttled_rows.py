@@ -8,8 +8,8 @@ import pytest
 from support.engine import Engine, spec
 from support.refusing import told
 
-from jobs.provider import GenerationRequest, SubmitOutcome, Throttled
-from jobs.states import Reason
+from jobs.model.provider import GenerationRequest, SubmitOutcome, Throttled
+from jobs.model.states import Reason
 from jobs.store import handing, steering
 
 WORDS = (

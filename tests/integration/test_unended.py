@@ -11,10 +11,10 @@ from sqlalchemy import update
 from support.engine import Engine, spec
 from support.provider import Made
 
-from jobs.provider import Generation, GenerationPhase
-from jobs.states import UNENDED, FailureKind, Reason
+from jobs.database.tables import ATTEMPT
+from jobs.model.provider import Generation, GenerationPhase
+from jobs.model.states import UNENDED, FailureKind, Reason
 from jobs.store import recovery, steering, unended, views
-from jobs.tables import ATTEMPT
 
 Make = Callable[..., Engine]
 ODD = Generation("", GenerationPhase.UNKNOWN, said_state="frobnicated")

@@ -20,7 +20,7 @@ from batchsora.providers.runblob.client import RunBlobClient
 from batchsora.providers.runblob.images import LARGEST
 from batchsora.providers.runblob.room import UNDER_WAY, Room
 from batchsora.providers.runblob.wire import SLOWEST_UPLOAD
-from jobs.provider import (
+from jobs.model.provider import (
     Accepted,
     GenerationRequest,
     ImageRef,

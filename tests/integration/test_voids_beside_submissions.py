@@ -13,11 +13,11 @@ from support.invariants import Invariants
 from support.slow import Slow
 from support.voids import hide, lose, stop_after
 
+from jobs.database.tables import JOB
+from jobs.model.provider import GenerationRequest, InDoubt, Rejected, Throttled
+from jobs.model.states import FailureKind
 from jobs.ports.selection import Sought
-from jobs.provider import GenerationRequest, InDoubt, Rejected, Throttled
-from jobs.states import FailureKind
 from jobs.store import batches, handing, latecomers, looks, outcomes, past, steering
-from jobs.tables import JOB
 
 PRICE = 120_000
 VIDEO = "https://cdn.example/0.mp4"

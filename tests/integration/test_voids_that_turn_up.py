@@ -11,11 +11,11 @@ from support.refused import refused
 from support.slow import Slow
 from support.voids import hide, lose, stop_after
 
-from jobs.errors import LoadError
+from jobs.model.errors import LoadError
+from jobs.model.provider import Generation, GenerationPhase, Throttled
+from jobs.model.states import FailureKind
 from jobs.ports.loading import OnChange
 from jobs.ports.selection import Sought
-from jobs.provider import Generation, GenerationPhase, Throttled
-from jobs.states import FailureKind
 from jobs.store import latecomers, past
 from jobs.store.latecomers import Appeared
 

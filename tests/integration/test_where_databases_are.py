@@ -9,7 +9,7 @@ from support.shell import Said, Shell
 from batchsora.cli.common import Cli
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from jobs import mounts
+from jobs.database import mounts
 
 QUICK = ("--budget", "9", "--poll-interval", "0.05", "--rate", "0", "--no-download")
 Call = Callable[..., Said]

@@ -13,8 +13,8 @@ from support import tiny
 from batchsora.manifest import images, read
 from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.read import open_manifest
-from jobs.provider import GenerationRequest
-from jobs.spec import spec_row
+from jobs.model.provider import GenerationRequest
+from jobs.model.spec import spec_row
 
 HEADERS = (
     "prompt", "id", "orientation", "duration", "campaign", "priority", "count", "image_url",

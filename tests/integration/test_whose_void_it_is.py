@@ -10,9 +10,9 @@ from support.engine import Engine, spec
 from support.invariants import Invariants
 from support.voids import hide, lose, stop_after
 
+from jobs.model.provider import Generation, GenerationPhase
+from jobs.model.states import FailureKind
 from jobs.ports.loading import OnChange
-from jobs.provider import Generation, GenerationPhase
-from jobs.states import FailureKind
 from jobs.store import latecomers, outcomes, steering, takeovers, voids
 from jobs.store.latecomers import Appeared
 

@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 from support.engine import Engine, spec
 from support.looking import looked, others, posts, slow_engine
 
+from jobs.model.provider import UnreachableError
 from jobs.ports.selection import Sought
-from jobs.provider import UnreachableError
 from jobs.store import handing, holding, steering
 
 

@@ -7,7 +7,7 @@ import pytest
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import open_manifest
 from batchsora.providers.registry import kind_of
-from jobs.spec import SpecRow
+from jobs.model.spec import SpecRow
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from batchsora.manifest.read import open_manifest
 from batchsora.manifest.yaml_reader import open_yaml
 from batchsora.manifest.yaml_results import write_yaml_results
 from batchsora.result_columns import RESULT_NAMES
-from jobs.spec import JobSpec
+from jobs.model.spec import JobSpec
 
 DONE = {"status": "completed", "price": "0.12", "error": "", "attempts": 1}
 FAILED = {"status": "failed", "price": "", "error": "no: that's #1", "attempts": 2}

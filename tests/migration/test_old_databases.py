@@ -11,8 +11,8 @@ from alembic import command
 from alembic.config import Config
 
 from batchsora.presentation.databases import upgrading
-from jobs import schema
-from jobs.states import AttemptState, FailureKind, HeldBack, JobState
+from jobs.database import schema
+from jobs.model.states import AttemptState, FailureKind, HeldBack, JobState
 from jobs.store import Store
 
 AT: Final = "2026-01-05 20:00:00.000000"

@@ -7,10 +7,10 @@ from sqlalchemy import select, update
 from support.engine import Engine, spec
 from support.older import make_0011
 
-from jobs import schema
-from jobs.provider import ImageRef
+from jobs.database import schema
+from jobs.database.tables import ATTEMPT, JOB
+from jobs.model.provider import ImageRef
 from jobs.store import Store
-from jobs.tables import ATTEMPT, JOB
 
 PROMPTS = ("a red boat", "a  red boat", " a red boat", "a cafe\u0301", "a café", "a sea\u00a0bird")
 IMAGE = ImageRef(source="https://example.org/mug.png")

@@ -14,13 +14,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, select
 from support.refused import refused
 
-from jobs import schema
-from jobs.columns import Base
-from jobs.errors import DatabaseUnusableError, DatabaseVersionError
-from jobs.states import HeldBack
+from jobs.database import schema
+from jobs.database.columns import Base
+from jobs.database.tables import ATTEMPT
+from jobs.model.errors import DatabaseUnusableError, DatabaseVersionError
+from jobs.model.states import HeldBack
+from jobs.model.text import prompt_key
 from jobs.store import Store, doubts, views
-from jobs.tables import ATTEMPT
-from jobs.text import prompt_key
 
 
 def objects(path: Path) -> dict[str, list[str]]:

@@ -10,9 +10,9 @@ from support.engine import Engine, spec
 from support.invariants import Invariants
 from support.older import make_0008
 
-from jobs import schema
-from jobs.provider import GenerationRequest as Request
-from jobs.provider import InDoubt
+from jobs.database import schema
+from jobs.model.provider import GenerationRequest as Request
+from jobs.model.provider import InDoubt
 from jobs.store import Store, accounts
 
 LOST = "prompt of r4"

@@ -28,14 +28,14 @@ from support.policies import policy as policy_with
 
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.world import World
-from jobs import schema
-from jobs.ledger import batch_key
-from jobs.money import usd_text
-from jobs.provider import Generation, GenerationRequest
-from jobs.runner import Owner, Runner
-from jobs.spec import JobSpec
+from jobs.database import schema
+from jobs.database.tables import ATTEMPT
+from jobs.model.ledger import batch_key
+from jobs.model.money import usd_text
+from jobs.model.provider import Generation, GenerationRequest
+from jobs.model.spec import JobSpec
+from jobs.services.runner import Owner, Runner
 from jobs.store import Store, accounts, batches, loading, views
-from jobs.tables import ATTEMPT
 from simulation.world import Account, Client
 
 LIMIT = 100

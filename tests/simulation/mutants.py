@@ -8,23 +8,24 @@ from unittest.mock import patch
 
 from sqlalchemy import Connection, delete, select, update
 
-from jobs import account_list, earlier, reconcile
-from jobs.books import Agreement, Books
-from jobs.provider import (
+from jobs.database.tables import ATTEMPT, BATCH, JOB
+from jobs.evidence import account_list
+from jobs.evidence.books import Agreement, Books
+from jobs.evidence.sight import Sight
+from jobs.evidence.suspects import Settlement
+from jobs.evidence.witness import Witness
+from jobs.model.provider import (
     GenerationRequest,
     InDoubt,
     SubmitOutcome,
     Throttled,
     TokenRefusedError,
 )
-from jobs.retry import RetryPolicy
-from jobs.sight import Sight
-from jobs.states import FailureKind, JobState
+from jobs.model.retry import RetryPolicy
+from jobs.model.states import FailureKind, JobState
+from jobs.reconciliation import adoption, reconciler
+from jobs.runtime.token_check import TokenCheck
 from jobs.store import claims, handing, outcomes, past, rows
-from jobs.suspects import Settlement
-from jobs.tables import ATTEMPT, BATCH, JOB
-from jobs.token import TokenCheck
-from jobs.witness import Witness
 from simulation.world import Client
 
 Mutant = Callable[[], Any]
@@ -105,7 +106,7 @@ def hold_after_post() -> Iterator[None]:
 @contextmanager
 def adopting_foreign_ids() -> Iterator[None]:
     """The first candidate is taken, however many there are."""
-    settle = reconcile.settle
+    settle = reconciler.settle
 
     def greedy(*arguments: Any) -> Settlement:
         found = settle(*arguments)
@@ -114,21 +115,21 @@ def adopting_foreign_ids() -> Iterator[None]:
         found.contested = {}
         return found
 
-    with patch.object(reconcile, "settle", greedy):
+    with patch.object(reconciler, "settle", greedy):
         yield
 
 
 @contextmanager
 def void_before_the_grace() -> Iterator[None]:
     """What one look does not show counts as never made, however soon."""
-    settle = reconcile.settle
+    settle = reconciler.settle
 
     def impatient(suspects: Any, reading: Any, known: Any, witness: Witness, *more: Any) -> Any:
         ripe = [replace(suspect, ripe=True, shown=True, clean_before=True) for suspect in suspects]
         agrees = Books(10**9, 10**9, agreed=Agreement(10**12))
         return settle(ripe, reading, known, replace(witness, lag=0.0, books=agrees), *more)
 
-    with patch.object(reconcile, "settle", impatient):
+    with patch.object(reconciler, "settle", impatient):
         yield
 
 
@@ -160,14 +161,14 @@ def unknown_failure_retried() -> Iterator[None]:
 @contextmanager
 def absence_from_an_unfaithful_list() -> Iterator[None]:
     """What the list does not show was never made, whatever else it does not show."""
-    settle = reconcile.settle
+    settle = reconciler.settle
 
     def trusting(suspects: Any, reading: Any, known: Any, witness: Witness, *more: Any) -> Any:
         agrees = Books(10**9, 10**9, agreed=Agreement(10**12))
         sure = replace(witness, trouble="", lag=0.0, newest_attempt=10**9, books=agrees)
         return settle(suspects, reading, known, sure, *more)
 
-    with patch.object(reconcile, "settle", trusting):
+    with patch.object(reconciler, "settle", trusting):
         yield
 
 
@@ -186,7 +187,7 @@ def short_page_as_the_end() -> Iterator[None]:
 @contextmanager
 def a_list_believed_unseen() -> Iterator[None]:
     """The look before buying takes prompts as they are shown, and each list for the whole truth."""
-    with patch.object(earlier, "see", lambda *_: Sight()):
+    with patch.object(adoption, "see", lambda *_: Sight()):
         yield
 
 

@@ -26,18 +26,19 @@ from batchsora.sandbox.answers import Reply
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.reading import Span
 from batchsora.sandbox.world import World
-from jobs.earlier import find_earlier, hold_back, take_over
-from jobs.ending import Ending
-from jobs.errors import DatabaseUnusableError, LoadError, NotAllowedError
-from jobs.ledger import batch_key, campaign_key
-from jobs.looked_for import Wish
-from jobs.policy import RunPolicy
-from jobs.provider import ProviderError, RefusalCause, Refused, Rejected, SubmitOutcome
-from jobs.resolve import resolve_as, resolve_never_made
-from jobs.retry import RetryPolicy
-from jobs.runner import Owner, Runner
-from jobs.spec import JobSpec, asked_key
-from jobs.states import FailureKind, HeldBack, JobState, Reason
+from jobs.database.tables import JOB
+from jobs.evidence.looked_for import Wish
+from jobs.model.errors import DatabaseUnusableError, LoadError, NotAllowedError
+from jobs.model.ledger import batch_key, campaign_key
+from jobs.model.provider import ProviderError, RefusalCause, Refused, Rejected, SubmitOutcome
+from jobs.model.retry import RetryPolicy
+from jobs.model.spec import JobSpec, asked_key
+from jobs.model.states import FailureKind, HeldBack, JobState, Reason
+from jobs.reconciliation.adoption import find_earlier, hold_back, take_over
+from jobs.reconciliation.by_word import resolve_as, resolve_never_made
+from jobs.runtime.policy import RunPolicy
+from jobs.services.run_outcome import Ending
+from jobs.services.runner import Owner, Runner
 from jobs.store import (
     Store,
     accounts,
@@ -50,7 +51,6 @@ from jobs.store import (
     takeovers,
     views,
 )
-from jobs.tables import JOB
 from simulation.mutants import STORES
 from simulation.process import Crash, SimClock, WatchedStore, live
 from simulation.watch import ATTEMPTS, Watcher

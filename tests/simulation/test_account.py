@@ -11,7 +11,7 @@ from support.loop import EPOCH
 from batchsora.sandbox.faults import Fault, Faults
 from batchsora.sandbox.reading import Span
 from batchsora.sandbox.world import LONGEST, World
-from jobs.provider import (
+from jobs.model.provider import (
     ForbiddenError,
     GenerationPhase,
     InDoubt,

@@ -8,14 +8,14 @@ from sqlalchemy import Connection, bindparam, select
 from support.invariants import Invariants
 
 from batchsora.sandbox.world import Made
-from jobs.ledger import ACCOUNT_KEY
-from jobs.retry import RETRIED
-from jobs.spec import asked_key
-from jobs.states import UNENDED, FailureKind, JobState
+from jobs.database.tables import ATTEMPT, BUDGET, JOB
+from jobs.model.ledger import ACCOUNT_KEY
+from jobs.model.retry import RETRIED
+from jobs.model.spec import asked_key
+from jobs.model.states import UNENDED, FailureKind, JobState
+from jobs.model.text import same_text
 from jobs.store import Store
 from jobs.store.prepared import Prepared
-from jobs.tables import ATTEMPT, BUDGET, JOB
-from jobs.text import same_text
 from simulation.world import Account
 
 Spent = namedtuple("Spent", ["charged_micros", "held_micros"])  # noqa: PYI024

@@ -25,9 +25,9 @@ from batchsora.sandbox.faults import Fault, Faults
 from batchsora.sandbox.made import Made
 from batchsora.sandbox.reading import Span
 from batchsora.sandbox.world import World
-from jobs.clock import Clock
-from jobs.money import Micros, to_micros
-from jobs.provider import (
+from jobs.model.clock import Clock
+from jobs.model.money import Micros, to_micros
+from jobs.model.provider import (
     Accepted,
     Generation,
     GenerationRequest,
@@ -43,7 +43,7 @@ from jobs.provider import (
     Unsent,
     WrongAddressError,
 )
-from jobs.states import FailureKind
+from jobs.model.states import FailureKind
 
 REQUEST_TIMEOUT = 6.0
 """Seconds after which the client gives a request up."""

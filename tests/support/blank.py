@@ -10,9 +10,9 @@ from pathlib import Path
 from sqlalchemy import update
 
 from batchsora.app.sealing import own_sealer
-from jobs import schema
+from jobs.database import schema
+from jobs.database.tables import ACCOUNT
 from jobs.store import Store, accounts
-from jobs.tables import ACCOUNT
 from support.compiled import share_statements
 
 

@@ -7,14 +7,14 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from jobs.context import nothing
-from jobs.ending import Ending
-from jobs.ledger import batch_key, campaign_key
-from jobs.provider import GenerationRequest
-from jobs.runner import Owner, Runner
-from jobs.spec import JobSpec
+from jobs.database.tables import ATTEMPT, BUDGET, JOB
+from jobs.model.ledger import batch_key, campaign_key
+from jobs.model.provider import GenerationRequest
+from jobs.model.spec import JobSpec
+from jobs.runtime.run_context import nothing
+from jobs.services.run_outcome import Ending
+from jobs.services.runner import Owner, Runner
 from jobs.store import Store, accounts, batches, loading, steering, views
-from jobs.tables import ATTEMPT, BUDGET, JOB
 from support.blank import blank, let_agree
 from support.loop import VirtualClock, run_virtual
 from support.policies import policy as policy_with

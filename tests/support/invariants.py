@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import Connection, case, func, select
 
-from jobs.ledger import Budget, keys_of, twice_key
-from jobs.states import JobState
+from jobs.database.tables import ATTEMPT, EVENT, JOB, TALLY
+from jobs.model.ledger import Budget, keys_of, twice_key
+from jobs.model.states import JobState
 from jobs.store import views
 from jobs.store.latecomers import is_surplus
 from jobs.store.prepared import Prepared
-from jobs.tables import ATTEMPT, EVENT, JOB, TALLY
 
 HOLDING = ("open", "in_doubt")
 CHARGED = ("accepted", "completed", "failed", "abandoned")

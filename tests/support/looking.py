@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from jobs.earlier import EarlierWork, find_earlier, hold_back
+from jobs.model.provider import FailureKind, Generation, GenerationPhase, GenerationRequest
 from jobs.ports.selection import Sought
-from jobs.provider import FailureKind, Generation, GenerationPhase, GenerationRequest
+from jobs.reconciliation.adoption import EarlierWork, find_earlier, hold_back
 from jobs.store import handing, steering
 
 from .engine import Engine

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jobs.provider import GenerationRequest as Request
+from jobs.model.provider import GenerationRequest as Request
 from support.engine import Engine
 
 LOST = "prompt of r4"

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from jobs.provider import SubmitOutcome
-from jobs.runner import Runner
+from jobs.model.provider import SubmitOutcome
+from jobs.services.runner import Runner
 from support.engine import Engine, spec
 
 PRICE = 120_000

@@ -5,7 +5,7 @@ from typing import Any
 
 from batchsora.app.from_options import run_policy
 from batchsora.options import RunOptions
-from jobs.policy import RunPolicy
+from jobs.runtime.policy import RunPolicy
 
 
 def policy(**changes: Any) -> RunPolicy:

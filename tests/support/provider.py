@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from batchsora.providers.registry import kind_of
-from jobs.clock import Clock
-from jobs.money import Micros
-from jobs.provider import (
+from jobs.model.clock import Clock
+from jobs.model.money import Micros
+from jobs.model.provider import (
     Accepted,
     Generation,
     GenerationPhase,

@@ -19,7 +19,7 @@ from batchsora.providers.runblob.client import RunBlobClient
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from jobs.provider import GenerationRequest, Provider, SubmitOutcome
+from jobs.model.provider import GenerationRequest, Provider, SubmitOutcome
 from support.loop import EPOCH, VirtualClock, run_virtual
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from batchsora.providers.runblob.adapter import outcome_of
 from batchsora.providers.runblob.answers import Answer, Call, error_of
-from jobs.provider import SubmitOutcome
+from jobs.model.provider import SubmitOutcome
 
 
 def told(words: str, status: int, prompt: str = "") -> SubmitOutcome:

@@ -6,7 +6,7 @@ from pathlib import Path
 from click.testing import Result
 
 from batchsora.sandbox.world import World
-from jobs.text import text_key
+from jobs.model.text import text_key
 from support.shell import call
 
 QUICK = ("--rate", "0", "--poll-interval", "0.05", "--retries", "0", "--no-download")

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.provider import Accepted, GenerationRequest, Micros, SubmitOutcome, Throttled
+from jobs.model.provider import Accepted, GenerationRequest, Micros, SubmitOutcome, Throttled
 
 from .provider import Made, ScriptedProvider
 

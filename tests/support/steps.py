@@ -8,10 +8,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
-from jobs.account_list import Reading
-from jobs.elsewhere import Elsewhere
-from jobs.looked_for import LookedFor
-from jobs.money import Micros
+from jobs.evidence.account_list import Reading
+from jobs.evidence.elsewhere import Elsewhere
+from jobs.evidence.looked_for import LookedFor
+from jobs.evidence.suspects import Settlement
+from jobs.model.money import Micros
+from jobs.model.provider import Accepted, Generation, GenerationPhase, InDoubt, SubmitOutcome
+from jobs.model.spec import JobSpec, spec_row
+from jobs.model.states import HeldBack, Reason
 from jobs.ports.account import BalanceRead
 from jobs.ports.control import Terms
 from jobs.ports.doubts import DoubtDecision, DoubtSnapshot, MoneyBeside, Settled
@@ -20,10 +24,6 @@ from jobs.ports.purchases import Answer, Claim, ClaimTerms, LeftBehind, Recovery
 from jobs.ports.seen import AttemptRow, BatchStatus, JobRow
 from jobs.ports.selection import Sought, Wanted
 from jobs.ports.updates import Completed, Failed, Overdue, Progress, UnendedAttempt, Updates
-from jobs.provider import Accepted, Generation, GenerationPhase, InDoubt, SubmitOutcome
-from jobs.spec import JobSpec, spec_row
-from jobs.states import HeldBack, Reason
-from jobs.suspects import Settlement
 from support.engine import spec
 from support.loop import EPOCH
 from support.stores import AnyStore, StoreKind

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.blank import blank
 
-from jobs.account_fields import wrong_field
+from jobs.database.account_fields import wrong_field
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from support.loop import EPOCH, VirtualClock, run_virtual
 
-from jobs.account_list import Reading, read_back
-from jobs.earlier import read_list
-from jobs.provider import (
+from jobs.evidence.account_list import Reading, read_back
+from jobs.model.provider import (
     Generation,
     GenerationPhase,
     ThrottledError,
     UnreachableError,
     WrongAddressError,
 )
+from jobs.reconciliation.adoption import read_list
 
 
 def entry(number: int) -> Generation:

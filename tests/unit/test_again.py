@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobs.again import Patience, Standing, WhyNot, why_not_again, why_not_given_up
-from jobs.states import AttemptState, JobState
+from jobs.model.again import Patience, Standing, WhyNot, why_not_again, why_not_given_up
+from jobs.model.states import AttemptState, JobState
 
 NOW = datetime(2026, 1, 5, 20, 0, tzinfo=UTC)
 PATIENCE = Patience(NOW, timedelta(minutes=30))

@@ -11,11 +11,11 @@ import pytest
 from support.clock import HandClock
 from support.policies import policy
 
-from jobs.answers import Answers
-from jobs.looked_for import LookedFor
-from jobs.pace import Durations
+from jobs.evidence.looked_for import LookedFor
+from jobs.model.provider import Accepted, InDoubt, RefusalCause, Refused, Throttled, Unsent
 from jobs.ports.purchases import Answer
-from jobs.provider import Accepted, InDoubt, RefusalCause, Refused, Throttled, Unsent
+from jobs.runtime.pace import Durations
+from jobs.services.answers import Answers
 
 VOIDED = 4
 """A row of which an attempt counts as never made."""

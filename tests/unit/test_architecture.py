@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from support.blank import blank
 
+from jobs.model.provider import GenerationRequest
+from jobs.model.spec import JobSpec
 from jobs.ports.control import Terms
-from jobs.provider import GenerationRequest
-from jobs.spec import JobSpec
 from jobs.store import Store
 
 HOUSES = ("batchsora", "jobs")

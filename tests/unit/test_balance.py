@@ -9,12 +9,12 @@ from sqlalchemy import update
 from support.blank import blank
 from support.clock import HandClock
 
-from jobs.balance import BalanceWitness
-from jobs.books import BalanceReading
-from jobs.ledger import ACCOUNT_KEY
-from jobs.provider import UnreachableError
+from jobs.database.tables import BUDGET
+from jobs.evidence.books import BalanceReading
+from jobs.model.ledger import ACCOUNT_KEY
+from jobs.model.provider import UnreachableError
+from jobs.runtime.balance_witness import BalanceWitness
 from jobs.store import Store
-from jobs.tables import BUDGET
 
 
 class Purse:

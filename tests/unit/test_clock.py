@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs import clock
-from jobs.clock import SystemClock, passed_since
+from jobs.model import clock
+from jobs.model.clock import SystemClock, passed_since
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -13,18 +13,18 @@ import pytest
 from support.blank import blank
 from support.engine import Engine, spec
 
-from jobs import schema
-from jobs.ending import Reason
-from jobs.errors import (
+from jobs.database import schema
+from jobs.database.lock import current_runner, is_held, lasting_runner, runner_lock
+from jobs.model.errors import (
     DatabaseAlteredError,
     DatabaseLockedError,
     DatabaseUnusableError,
     DatabaseVersionError,
     EngineError,
 )
-from jobs.lock import current_runner, is_held, lasting_runner, runner_lock
 from jobs.ports.purchases import Lost
 from jobs.queries.opened import existing_lists
+from jobs.services.run_outcome import Reason
 from jobs.store import Store
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)

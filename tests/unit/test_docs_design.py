@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from design_diagrams import DIAGRAMS, draw, redraw
 
-from jobs.errors import EngineError
-from jobs.states import AttemptState, FailureKind, JobState
+from jobs.model.errors import EngineError
+from jobs.model.states import AttemptState, FailureKind, JobState
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +14,7 @@ def design(project: Path) -> str:
 
 
 def test_the_diagrams_are_those_of_the_tables(design: str) -> None:
-    """docs/design.md draws exactly the transitions of jobs/states.py (else: make docs)."""
+    """docs/design.md draws exactly the transitions of jobs/model/states.py (else: make docs)."""
     assert redraw(design) == design
 
 
@@ -54,7 +54,7 @@ def test_every_state_and_kind_is_named(project: Path, design: str, words: type) 
 
 
 def test_every_engine_error_has_an_exit_code_of_the_table(project: Path, design: str) -> None:
-    """The error tree in jobs/errors.py promises only exit codes that design.md lists."""
+    """The error tree in jobs/model/errors.py promises only exit codes that design.md lists."""
     header = re.search(r"^## Exit codes\n+\|(.+)\|$", design, re.MULTILINE)
     assert header is not None
     codes = {int(cell) for cell in header[1].split("|")}

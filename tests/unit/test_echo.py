@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.echo import WAYS, Echo, EchoLearner, Likeness, learn_echo, learn_most, resembles
+from jobs.evidence.echo import WAYS, Echo, EchoLearner, Likeness, learn_echo, learn_most, resembles
 
 LONG = 'A heron & an <egret> wade through reeds at dawn, "slowly", as the mist lifts over the lake'
 SHORT = "A Fox"

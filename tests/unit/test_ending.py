@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.ending import Situation, verdict
+from jobs.model.provider import RefusalCause
+from jobs.model.states import Blocked, Reason
 from jobs.ports.purchases import Breach, Lost, Outstanding
-from jobs.provider import RefusalCause
-from jobs.states import Blocked, Reason
+from jobs.services.run_outcome import Situation, verdict
 
 NOTHING = Outstanding()
 QUIET = Situation(

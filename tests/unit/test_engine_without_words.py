@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from batchsora.cli import COMMANDS
-from jobs import errors
-from jobs.states import Blocked
+from jobs.model import errors
+from jobs.model.states import Blocked
 
 ENGINE = Path(errors.__file__).parent
 COMMAND = re.compile(rf"(?<![\w-])--[a-z]|\bbatchsora ({'|'.join(COMMANDS)})\b")

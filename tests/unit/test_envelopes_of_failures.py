@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchsora.providers.runblob.models import looked_up
-from jobs.retry import RETRIED
-from jobs.states import FailureKind
+from jobs.model.retry import RETRIED
+from jobs.model.states import FailureKind
 
 ID = "8f14e45f-ceea-467f-a0e6-3c1c7f5b2a10"
 FAILED = {"generation_id": ID, "status": "failed"}

@@ -8,9 +8,9 @@ import pytest
 
 from batchsora.app.progress import Progress
 from batchsora.presentation.event_words import event_words
-from jobs.money import Micros
+from jobs.model.money import Micros
+from jobs.model.states import FailureKind, Reason
 from jobs.ports.events import BatchEvent, BatchFact, Event, JobEvent, JobFact, RunEvent, RunFact
-from jobs.states import FailureKind, Reason
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -3,8 +3,8 @@ from collections.abc import Mapping
 import pytest
 
 from batchsora.app.exits import Exit, exit_of_run
-from jobs.ending import Ending
-from jobs.states import Blocked, Reason
+from jobs.model.states import Blocked, Reason
+from jobs.services.run_outcome import Ending
 
 
 def test_a_surplus_needs_a_person() -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from support.refused import refused
 
-from jobs.errors import DatabaseUnusableError
-from jobs.files import is_foreign, made_folder, refuse_foreign_folder
-from jobs.owners import refuse_planted_files
+from jobs.database.owners import refuse_planted_files
+from jobs.model.errors import DatabaseUnusableError
+from jobs.model.files import is_foreign, made_folder, refuse_foreign_folder
 
 STRANGER = 54321
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.host import is_same_host, this_host
+from jobs.model.host import is_same_host, this_host
 
 
 def test_a_machine_is_known_by_its_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from batchsora.presentation.kept_words import LONGEST, KeptWords
-from jobs.states import UNENDED, Reason
-from jobs.words import Pause
+from jobs.model.states import UNENDED, Reason
+from jobs.model.words import Pause
 
 WORDS = KeptWords()
 

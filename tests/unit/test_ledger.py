@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.ledger import Budget, Scope, campaign_key, keys_of, without_room
+from jobs.model.ledger import Budget, Scope, campaign_key, keys_of, without_room
 
 AMOUNTS = st.integers(min_value=0, max_value=10**9)
 

@@ -15,6 +15,6 @@ def test_what_strangers_cause_is_said_only_so_often() -> None:
         return sum(bool(scarce.filter(record)) for _ in range(times))
 
     assert said("uvicorn.error", 10_000) + said("asyncio", 10_000) == MOST_FOREIGN
-    assert said("batchsora.web.serve", 100) == said("jobs.gate", 100) == 100
+    assert said("batchsora.web.serve", 100) == said("jobs.runtime.provider_health", 100) == 100
     now += MINUTE + 1
     assert said("asyncio", 10_000) == MOST_FOREIGN

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
-from jobs.looked_for import FoundInTurn, LookedFor
+from jobs.evidence.looked_for import FoundInTurn, LookedFor
 
 
 def row(number: int, **changes: Any) -> Any:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchsora.manifest.keys import Clash, Keys, content_key
-from jobs.provider import GenerationRequest, ImageRef
+from jobs.model.provider import GenerationRequest, ImageRef
 
 
 def test_content_keys_are_pinned() -> None:

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.clock import PRECISION
-from jobs.elsewhere import MARGIN, Elsewhere, since_when
-from jobs.matching import Clocks, Use, WantedRow, match, use_of
-from jobs.provider import Generation, GenerationPhase
+from jobs.evidence.elsewhere import MARGIN, Elsewhere, since_when
+from jobs.evidence.matching import Clocks, Use, WantedRow, match, use_of
+from jobs.model.clock import PRECISION
+from jobs.model.provider import Generation, GenerationPhase
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

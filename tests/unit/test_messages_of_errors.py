@@ -12,8 +12,8 @@ from typing import Any, get_type_hints
 import pytest
 
 from batchsora.presentation.errors import message
-from jobs import errors
-from jobs.errors import EngineError
+from jobs.model import errors
+from jobs.model.errors import EngineError
 
 CANDIDATE = {"generation_id": "gen-7", "status": "completed", "created_at": None}
 SAMPLES: dict[str, list[Any]] = {

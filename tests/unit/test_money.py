@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.money import cap_micros, to_micros, to_usd, usd_text
+from jobs.model.money import cap_micros, to_micros, to_usd, usd_text
 
 
 @given(st.integers(min_value=0, max_value=10**15))

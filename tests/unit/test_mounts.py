@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from support.refused import refused
 
-from jobs import mounts
-from jobs.errors import DatabaseUnusableError
-from jobs.mounts import NETWORK, file_system, network_drive, refuse_network_drive
+from jobs.database import mounts
+from jobs.database.mounts import NETWORK, file_system, network_drive, refuse_network_drive
+from jobs.model.errors import DatabaseUnusableError
 
 LAPTOP = """\
 22 28 0:20 / /proc rw,nosuid,nodev,noexec,relatime shared:14 - proc proc rw

@@ -7,11 +7,9 @@ import pytest
 from support.engine import Engine, spec
 from support.nights import PRICE, at, counts, load, money, stop
 
-from jobs.ending import Reason
-from jobs.errors import DatabaseOwnerError
-from jobs.money import Micros
-from jobs.ports.control import Terms
-from jobs.provider import (
+from jobs.model.errors import DatabaseOwnerError
+from jobs.model.money import Micros
+from jobs.model.provider import (
     Accepted,
     Generation,
     GenerationPhase,
@@ -20,9 +18,11 @@ from jobs.provider import (
     Refused,
     TokenRefusedError,
 )
-from jobs.retry import RetryPolicy
-from jobs.runner import Owner, Runner
-from jobs.states import Blocked, FailureKind
+from jobs.model.retry import RetryPolicy
+from jobs.model.states import Blocked, FailureKind
+from jobs.ports.control import Terms
+from jobs.services.run_outcome import Reason
+from jobs.services.runner import Owner, Runner
 
 TOKEN = Refused(RefusalCause.TOKEN, "401")
 

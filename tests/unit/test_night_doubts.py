@@ -9,8 +9,7 @@ from support.loop import run_virtual
 from support.nights import PRICE, attempts, load, money, states, stop
 from support.policies import policy
 
-from jobs.ending import Reason
-from jobs.provider import (
+from jobs.model.provider import (
     GenerationRequest,
     InDoubt,
     RefusalCause,
@@ -18,7 +17,8 @@ from jobs.provider import (
     TokenRefusedError,
     UnreachableError,
 )
-from jobs.runner import Runner
+from jobs.services.run_outcome import Reason
+from jobs.services.runner import Runner
 
 DROPPED = InDoubt("the connection dropped")
 

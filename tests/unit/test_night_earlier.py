@@ -8,16 +8,12 @@ from support.engine import Engine, spec
 from support.loop import run_virtual
 from support.nights import PRICE, at, counts, load, money
 
-from jobs.earlier import EarlierWork, find_earlier, hold_back, read_list, take_over
-from jobs.ending import Reason
+from jobs.model.provider import GenerationRequest, ThrottledError, UnreachableError
+from jobs.model.states import HeldBack
 from jobs.ports.control import Handing
 from jobs.ports.selection import Sought
-from jobs.provider import (
-    GenerationRequest,
-    ThrottledError,
-    UnreachableError,
-)
-from jobs.states import HeldBack
+from jobs.reconciliation.adoption import EarlierWork, find_earlier, hold_back, read_list, take_over
+from jobs.services.run_outcome import Reason
 
 
 def other(engine: Engine, prompt: str) -> str:

@@ -8,9 +8,8 @@ import pytest
 from support.engine import Engine
 from support.nights import PRICE, at, counts, load, money
 
-from jobs.again import Patience
-from jobs.ending import Reason
-from jobs.provider import (
+from jobs.model.again import Patience
+from jobs.model.provider import (
     ForbiddenError,
     Generation,
     GenerationPhase,
@@ -20,6 +19,7 @@ from jobs.provider import (
     UnknownGenerationError,
     UnreachableError,
 )
+from jobs.services.run_outcome import Reason
 
 
 def other(engine: Engine, prompt: str) -> str:

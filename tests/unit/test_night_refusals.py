@@ -7,8 +7,7 @@ import pytest
 from support.engine import Engine
 from support.nights import PRICE, answers, at, counts, load, money
 
-from jobs.ending import Reason
-from jobs.provider import (
+from jobs.model.provider import (
     About,
     ForbiddenError,
     RefusalCause,
@@ -19,8 +18,9 @@ from jobs.provider import (
     UnreachableError,
     Unsent,
 )
-from jobs.runner import Runner
-from jobs.states import FailureKind
+from jobs.model.states import FailureKind
+from jobs.services.run_outcome import Reason
+from jobs.services.runner import Runner
 
 TOKEN = Refused(RefusalCause.TOKEN, "401")
 

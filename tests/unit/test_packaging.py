@@ -147,7 +147,7 @@ def test_a_shadowing_jobs_module_is_refused(
 def test_a_folder_without_code_shadows_nothing(project: Path, tmp_path: Path) -> None:
     """A plain folder of the name ``jobs`` in the working folder is no engine and does no harm."""
     (tmp_path / "jobs").mkdir()
-    done = python("-c", "import batchsora, jobs.states", cwd=tmp_path, path=project)
+    done = python("-c", "import batchsora, jobs.model.states", cwd=tmp_path, path=project)
     assert done.returncode == 0, done.stderr
 
 

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.pace import EARLY, ENOUGH, LONGER, Durations, look_delay
-from jobs.pages import LIST_FROM, next_page
-from jobs.provider import Generation, GenerationPhase
+from jobs.model.provider import Generation, GenerationPhase
+from jobs.runtime.pace import EARLY, ENOUGH, LONGER, Durations, look_delay
+from jobs.services.pages import LIST_FROM, next_page
 
 PLACES = st.lists(st.integers(0, 3000), max_size=60, unique=True)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.pricing import FAR, STEADY, Known, is_far, learn
+from jobs.model.pricing import FAR, STEADY, Known, is_far, learn
 
 NOW = datetime(2026, 1, 5, 20, 0, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)

@@ -8,9 +8,9 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import pytest
 from sqlalchemy import JSON, Boolean, Column, Integer, String, Table
 
-from jobs.columns import UtcDateTime
+from jobs.database.columns import UtcDateTime
+from jobs.database.tables import ACCOUNT, ATTEMPT, BATCH, JOB, PRICE
 from jobs.ports.seen import AccountRow, AttemptRow, BatchRow, JobRow, PriceRow
-from jobs.tables import ACCOUNT, ATTEMPT, BATCH, JOB, PRICE
 
 KINDS = {Boolean: bool, Integer: int, String: str, UtcDateTime: datetime}
 LISTS = [

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from batchsora.providers.runblob.adapter import outcome_of
 from batchsora.providers.runblob.answers import Answer, Call, error_of
-from jobs.blame import Blame
-from jobs.provider import GenerationRequest, Refused, Rejected, SubmitOutcome
-from jobs.retry import RETRIED
+from jobs.evidence.blame import Blame
+from jobs.model.provider import GenerationRequest, Refused, Rejected, SubmitOutcome
+from jobs.model.retry import RETRIED
 
 BY_WORDS = (400, 403, 422)
 """Statuses that say "refused", and leave it to the words what for."""

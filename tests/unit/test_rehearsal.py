@@ -7,9 +7,9 @@ from support.engine import spec
 from support.steps import Steps
 from support.stores import STORES
 
-from jobs.provider import Rejected
-from jobs.rehearsal import Rehearsed, rehearse
-from jobs.states import FailureKind
+from jobs.model.provider import Rejected
+from jobs.model.states import FailureKind
+from jobs.services.rehearsal import Rehearsed, rehearse
 from jobs.store import Store
 
 KIND = "fake/sora/10"

@@ -8,13 +8,10 @@ from support.engine import Engine
 from support.loop import run_virtual
 from support.nights import PRICE, attempts, load, money, states, stop
 
-from jobs.audit import audit
-from jobs.errors import NotAllowedError
-from jobs.provider import (
-    GenerationRequest,
-    InDoubt,
-)
-from jobs.resolve import look_for, resolve_as, resolve_never_made
+from jobs.model.errors import NotAllowedError
+from jobs.model.provider import GenerationRequest, InDoubt
+from jobs.reconciliation.audit import audit
+from jobs.reconciliation.by_word import look_for, resolve_as, resolve_never_made
 
 DROPPED = InDoubt("the connection dropped")
 MINUTE = timedelta(minutes=1)

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.gate import LONGEST_RETRY_AFTER, Gate
-from jobs.pace import Pacer, look_delay
-from jobs.provider import Generation, GenerationPhase, RefusalCause
-from jobs.retry import RetryPolicy
-from jobs.states import FailureKind
+from jobs.model.provider import Generation, GenerationPhase, RefusalCause
+from jobs.model.retry import RetryPolicy
+from jobs.model.states import FailureKind
+from jobs.runtime.pace import Pacer, look_delay
+from jobs.runtime.provider_health import LONGEST_RETRY_AFTER, Gate
 
 
 class ManualClock:

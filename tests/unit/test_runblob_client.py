@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from batchsora.providers.runblob import errors
 from batchsora.providers.runblob.adapter import RunBlobProvider
 from batchsora.providers.runblob.client import RunBlobClient
-from jobs.money import Micros
-from jobs.provider import (
+from jobs.model.money import Micros
+from jobs.model.provider import (
     Accepted,
     ForbiddenError,
     GenerationPhase,
@@ -37,7 +37,7 @@ from jobs.provider import (
     Unsent,
     WrongAddressError,
 )
-from jobs.states import FailureKind
+from jobs.model.states import FailureKind
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)

@@ -11,8 +11,8 @@ from batchsora.providers.runblob.failures import failure_kind
 from batchsora.providers.runblob.models import info
 from batchsora.providers.runblob.reasons import LONGEST, MOST, UNREAD, pieces, spelled
 from batchsora.providers.runblob.words import clean
-from jobs.retry import RETRIED
-from jobs.states import FailureKind
+from jobs.model.retry import RETRIED
+from jobs.model.states import FailureKind
 
 # Taken from public references and reports of Sora, Veo, Kling, Runway, Replicate, fal and their
 # resellers, among them this provider's own error pages (docs.runblob.io).

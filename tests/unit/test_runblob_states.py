@@ -19,9 +19,9 @@ from batchsora.providers.runblob.client import RunBlobClient
 from batchsora.providers.runblob.errors import GenerationFailedError, StillRunningError
 from batchsora.providers.runblob.models import created, info, listed, usable_id
 from batchsora.providers.runblob.phases import canonical, meaning
-from jobs.clock import EARLIEST, LATEST
-from jobs.provider import Generation, GenerationPhase
-from jobs.states import FailureKind
+from jobs.model.clock import EARLIEST, LATEST
+from jobs.model.provider import Generation, GenerationPhase
+from jobs.model.states import FailureKind
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 SECONDS = int(NOON.timestamp())

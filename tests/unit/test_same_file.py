@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from support.refused import refused
 
-from jobs.errors import DatabaseUnusableError
+from jobs.model.errors import DatabaseUnusableError
 from jobs.ports.purchases import Lost
 from jobs.store.same_file import OpenedFile, refuse_second_name
 

@@ -15,7 +15,7 @@ from batchsora.sandbox.made import Made
 from batchsora.sandbox.manners import Manners
 from batchsora.sandbox.purse import Refunds
 from batchsora.sandbox.world import FAILURES, LONGEST, SHORTEST, World
-from jobs.money import to_micros
+from jobs.model.money import to_micros
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 FILES = "http://127.0.0.1:1"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchsora.app import sealing
-from jobs.seal import KEY_FILE, MOST, Sealer
+from jobs.database.seal import KEY_FILE, MOST, Sealer
 
 
 def test_a_secret_is_made_once_and_for_its_owner(tmp_path: Path) -> None:

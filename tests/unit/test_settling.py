@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.absence import PROOFS, Evidence, proof_of
-from jobs.account_list import Reading
-from jobs.books import Agreement, Books, Money
-from jobs.echo import Echo
-from jobs.provider import Generation, GenerationPhase
-from jobs.settling import settle
-from jobs.suspects import AHEAD, ClockOffset, Settlement, Suspect
-from jobs.text import prompt_key
-from jobs.witness import Witness
+from jobs.evidence.absence import PROOFS, Evidence, proof_of
+from jobs.evidence.account_list import Reading
+from jobs.evidence.books import Agreement, Books, Money
+from jobs.evidence.echo import Echo
+from jobs.evidence.settling import settle
+from jobs.evidence.suspects import AHEAD, ClockOffset, Settlement, Suspect
+from jobs.evidence.witness import Witness
+from jobs.model.provider import Generation, GenerationPhase
+from jobs.model.text import prompt_key
 
 NOW = datetime(2026, 1, 5, 20, 0, tzinfo=UTC)
 GRACE = timedelta(seconds=180)

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobs.echo import Echo
-from jobs.provider import Generation, GenerationPhase
-from jobs.sight import WORD, YOUNG, Bought, Sight, see
-from jobs.witness import Acceptance
+from jobs.evidence.echo import Echo
+from jobs.evidence.sight import WORD, YOUNG, Bought, Sight, see
+from jobs.evidence.witness import Acceptance
+from jobs.model.provider import Generation, GenerationPhase
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.provider import GenerationRequest, ImageRef, Kind
-from jobs.spec import (
+from jobs.model.provider import GenerationRequest, ImageRef, Kind
+from jobs.model.spec import (
     AskedRow,
     JobSpec,
     SpecRow,

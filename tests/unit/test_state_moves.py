@@ -1,4 +1,4 @@
-"""Every change of a state goes along the tables of jobs/states.py."""
+"""Every change of a state goes along the tables of jobs/model/states.py."""
 
 import ast
 import re
@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from support.blank import blank
 
-from jobs.states import (
+from jobs.model.states import (
     ATTEMPT_BEGINNINGS,
     ATTEMPT_TRANSITIONS,
     JOB_TRANSITIONS,

@@ -1,6 +1,6 @@
 import pytest
 
-from jobs.states import (
+from jobs.model.states import (
     ATTEMPT_TRANSITIONS,
     JOB_TRANSITIONS,
     LIVE_ATTEMPTS,

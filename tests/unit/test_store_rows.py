@@ -27,11 +27,11 @@ from sqlalchemy.types import TypeEngine
 from support.blank import blank
 
 import jobs.store
-from jobs.columns import UtcDateTime
-from jobs.schema import open_file
+from jobs.database.columns import UtcDateTime
+from jobs.database.schema import open_file
+from jobs.database.tables import BATCH, BUDGET
 from jobs.store.prepared import Prepared, beside, columns_of, read, read_pairs
 from jobs.store.records.accounts import BudgetRow, PausableBatch
-from jobs.tables import BATCH, BUDGET
 
 STORE = Path(jobs.store.__file__).parent
 ROWS = {

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from batchsora.result_columns import RESULT_NAMES
 from batchsora.tables import TableError, check_target, neutralised, restored, write_table
-from jobs.states import JobState
+from jobs.model.states import JobState
 
 ROWS: list[dict[str, object]] = [
     {"prompt": 'A "fox",\nin the snow', "status": JobState.COMPLETED, "price": Decimal("0.1200")},

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.hostile_texts import ODD
 
-from jobs.text import SHORT, normalized, same_text, unescaped
+from jobs.model.text import SHORT, normalized, same_text, unescaped
 
 
 @given(st.text())

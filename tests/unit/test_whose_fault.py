@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from batchsora.providers.runblob.adapter import GATEWAY, outcome_of
 from batchsora.providers.runblob.causes import Cause, cause_of, names_callback, names_row, quotes
 from batchsora.providers.runblob.errors import InDoubtError, InsufficientCreditsError
-from jobs.blame import Blame, Heard, same_words
-from jobs.gate import AFTER_DOUBTS, Gate, Patience
-from jobs.provider import (
+from jobs.evidence.blame import Blame, Heard, same_words
+from jobs.model.provider import (
     About,
     Accepted,
     ForbiddenError,
@@ -28,8 +27,9 @@ from jobs.provider import (
     UnreachableError,
     WrongAddressError,
 )
-from jobs.states import FailureKind
-from jobs.troubles import RAREST, Trouble, Troubles, is_outage, trouble_of
+from jobs.model.states import FailureKind
+from jobs.runtime.provider_health import AFTER_DOUBTS, Gate, Patience
+from jobs.runtime.troubles import RAREST, Trouble, Troubles, is_outage, trouble_of
 
 WORDS: list[tuple[str, Cause | None]] = [
     ("INSUFFICIENT_CREDITS", Cause.FUNDS),

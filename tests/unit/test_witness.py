@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from jobs.account_list import Reading
-from jobs.echo import Echo
-from jobs.lag import LagMeter
-from jobs.provider import Generation, GenerationPhase
-from jobs.witness import Acceptance, Witness, judge
+from jobs.evidence.account_list import Reading
+from jobs.evidence.echo import Echo
+from jobs.evidence.lag import LagMeter
+from jobs.evidence.witness import Acceptance, Witness, judge
+from jobs.model.provider import Generation, GenerationPhase
 
 NOW = datetime(2026, 1, 5, 20, 0, tzinfo=UTC)
 TOLERANCE = timedelta(seconds=180)

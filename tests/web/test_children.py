@@ -14,7 +14,7 @@ from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from batchsora.settings import read_settings
 from batchsora.web.launch import Launcher, Started
-from jobs.clock import SystemClock
+from jobs.model.clock import SystemClock
 
 PROMPT = "the secret campaign of autumn; signed https://files.example/a.png?Signature=0123abcd"
 PASSWORD = "the page's own password"

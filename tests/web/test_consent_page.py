@@ -9,7 +9,7 @@ import httpx
 import pytest
 from support.site import Site, soon
 
-from jobs.clock import SystemClock
+from jobs.model.clock import SystemClock
 from jobs.ports.seen import BatchStatus
 from jobs.store import views
 

@@ -24,8 +24,8 @@ from support.site import Folder, Site, client, serving, soon
 from batchsora.app import handover
 from batchsora.app.loading import Caps
 from batchsora.web.pages import manifests
-from jobs.ledger import day_key
-from jobs.lock import runner_lock
+from jobs.database.lock import runner_lock
+from jobs.model.ledger import day_key
 from jobs.store import accounts, handing, steering, views
 
 LATE = 60_000

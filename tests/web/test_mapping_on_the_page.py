@@ -20,7 +20,7 @@ from support.site import Folder, Site, serving
 from web.test_manifest_page import LATE, finished, upload
 
 from batchsora.web.reading_fields import LONGEST_DEFAULT, SHOWN
-from jobs.lock import runner_lock
+from jobs.database.lock import runner_lock
 from jobs.store import handing, views
 
 FOREIGN = "Nr.;Was man sieht;Wie lang\n1;ein Leuchtturm im Nebel;15\n2;ein Boot im Eis;10\n"

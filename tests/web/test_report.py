@@ -25,7 +25,7 @@ from batchsora.report.writing import link, write_report
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from batchsora.tables import TableError
-from jobs.clock import SystemClock
+from jobs.model.clock import SystemClock
 
 LENGTHS = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50), st.integers(0, 9_000_000)),
                    min_size=1, max_size=60)  # fmt: skip

@@ -20,8 +20,8 @@ from support.site import QUICK, Folder, Site, client, serving, soon
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from batchsora.settings import DEFAULT_BASE_URL
+from jobs.database.tables import ATTEMPT, JOB
 from jobs.store.looks import ANNOUNCED
-from jobs.tables import ATTEMPT, JOB
 
 SECRET = "a-secret-of-the-tests"
 PASSWORD = "a-password-of-the-tests"

@@ -18,8 +18,8 @@ from batchsora.providers.runblob.causes import (
 from batchsora.providers.runblob.client import RunBlobClient
 from batchsora.providers.runblob.failures import failure_kind
 from batchsora.providers.runblob.models import GenerationInfo, usable_id
-from jobs.money import Micros, to_micros
-from jobs.provider import (
+from jobs.model.money import Micros, to_micros
+from jobs.model.provider import (
     About,
     Accepted,
     ForbiddenError,
@@ -41,7 +41,7 @@ from jobs.provider import (
     Unsent,
     WrongAddressError,
 )
-from jobs.states import FailureKind
+from jobs.model.states import FailureKind
 
 GATEWAY: Final = frozenset({407, 502, 503, 504, 520, 521, 522, 523, 524})
 """Statuses with which something in front of the API answers: a proxy, a load balancer."""
@@ -55,7 +55,7 @@ _PHASES: Final = {phase.value: phase for phase in GenerationPhase}
 
 
 class RunBlobProvider:
-    """Implements :class:`jobs.provider.Provider`.
+    """Implements :class:`jobs.model.provider.Provider`.
 
     Args:
         client: opened and closed by the caller.

@@ -32,7 +32,7 @@ from batchsora.providers.runblob.errors import (
     WrongAddressError,
 )
 from batchsora.providers.runblob.words import LONGEST, clean
-from jobs.clock import EARLIEST, LATEST
+from jobs.model.clock import EARLIEST, LATEST
 
 LONGEST_RETRY_AFTER: Final = 3600.0
 """Seconds; an API that asks for more is asked again after an hour all the same."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from batchsora.providers.model import Model
-from jobs.money import to_micros
+from jobs.model.money import to_micros
 
 _CATALOG: Final = (
     Model(

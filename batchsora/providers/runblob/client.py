@@ -39,7 +39,7 @@ from batchsora.providers.runblob.transport import new_transport
 from batchsora.providers.runblob.waiting import Sleep, Watcher, wait_until_finished
 from batchsora.providers.runblob.wire import Wire
 from batchsora.providers.runblob.words import clean
-from jobs.provider import Parameter
+from jobs.model.provider import Parameter
 
 __all__ = ["BASE_URL", "LARGEST_ANSWER", "RunBlobClient"]
 

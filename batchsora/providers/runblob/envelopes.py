@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from batchsora.providers.runblob.phases import ENDED_BADLY, FIELDS, meaning
 from batchsora.providers.runblob.reasons import spelled
-from jobs.text import folded_id
+from jobs.model.text import folded_id
 
 WRAPPERS: Final = ("data", "generation", "result", "response", "video", "task", "job")
 """Fields in which an API may put the generation that was asked for."""

@@ -19,8 +19,8 @@ import re
 from typing import Final
 
 from batchsora.providers.runblob.reasons import Piece, said, spelled
-from jobs.states import FailureKind
-from jobs.text import normalized
+from jobs.model.states import FailureKind
+from jobs.model.text import normalized
 
 _PICTURE = r"\b(?:images?|pictures?|photos?)\b"
 _PEOPLE = r"(?:people|persons?|humans?|faces?)"

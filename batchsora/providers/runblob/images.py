@@ -16,7 +16,7 @@ from batchsora.picture_kinds import HEAD, kind_of
 from batchsora.providers.runblob.catalog import SORA
 from batchsora.providers.runblob.errors import ImageError
 from batchsora.providers.runblob.words import clean
-from jobs.provider import ImageRef
+from jobs.model.provider import ImageRef
 
 LARGEST: Final = SORA.largest_image
 """Bytes of a decoded image."""

@@ -15,10 +15,10 @@ from batchsora.providers.runblob import files, phases
 from batchsora.providers.runblob.envelopes import PAGES, erred, is_plain_end, naming, reasons_in
 from batchsora.providers.runblob.reasons import pieces
 from batchsora.providers.runblob.words import clean, printable
-from jobs.clock import EARLIEST, LATEST
-from jobs.money import LARGEST_USD
-from jobs.states import FailureKind
-from jobs.text import folded_id
+from jobs.model.clock import EARLIEST, LATEST
+from jobs.model.money import LARGEST_USD
+from jobs.model.states import FailureKind
+from jobs.model.text import folded_id
 
 LONGEST_URL: Final = files.LONGEST_URL
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")

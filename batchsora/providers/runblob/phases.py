@@ -12,7 +12,7 @@ from batchsora.providers.runblob.failures import failure_kind
 from batchsora.providers.runblob.files import video_address
 from batchsora.providers.runblob.reasons import spelled
 from batchsora.providers.runblob.words import clean
-from jobs.states import FailureKind
+from jobs.model.states import FailureKind
 
 FIELDS: Final = ("status", "state", "task_status")
 LONGEST: Final = 40

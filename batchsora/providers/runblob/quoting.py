@@ -8,7 +8,7 @@ whole, in parts, cut at its end, HTML-escaped, in other letters and with other s
 import re
 from typing import Final
 
-from jobs.text import unescaped
+from jobs.model.text import unescaped
 
 LONGEST_SEARCHED: Final = 2000
 """Characters of a line that are searched, quotations left out."""

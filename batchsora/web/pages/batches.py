@@ -13,10 +13,10 @@ from batchsora.presentation.event_words import event_words
 from batchsora.presentation.timeline import course_of, shares, used_percent
 from batchsora.web.answers import batch_of, desk_of
 from batchsora.web.rendering import render
+from jobs.model.states import JobState
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import BatchRow, BatchStatus
 from jobs.ports.selection import Wanted
-from jobs.states import JobState
 
 UNDER_WAY: Final = (JobState.SUBMITTING, JobState.PENDING, JobState.PROCESSING)
 SHOWN: Final = 12

@@ -18,9 +18,9 @@ from batchsora.web.desk import Desk
 from batchsora.web.media import link_of
 from batchsora.web.pages.jobs import filter_of, number_of
 from batchsora.web.rendering import render, usd
-from jobs.errors import NotAllowedError
+from jobs.model.errors import NotAllowedError
+from jobs.model.states import JobState
 from jobs.ports.selection import NONE, Filter, Shelf, Verdict
-from jobs.states import JobState
 
 PAGE: Final = 60
 """Videos on a page."""

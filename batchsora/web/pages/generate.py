@@ -25,13 +25,13 @@ from batchsora.web.launch import Started
 from batchsora.web.once import once_of
 from batchsora.web.rendering import render, usd
 from batchsora.web.uploads import Form, Upload, keep, received
-from jobs.errors import NotFoundError
-from jobs.ledger import batch_key
-from jobs.policy import PRICE_CEILING
+from jobs.model.errors import NotFoundError
+from jobs.model.ledger import batch_key
+from jobs.model.spec import JobSpec
+from jobs.model.states import JobState
 from jobs.ports.queries import QueryStore
 from jobs.ports.selection import Filter
-from jobs.spec import JobSpec
-from jobs.states import JobState
+from jobs.runtime.policy import PRICE_CEILING
 
 FIELDS: Final = ("orientation", "duration", "image", "campaign")
 """Fields that are options of the command."""

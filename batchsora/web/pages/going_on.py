@@ -26,10 +26,10 @@ from batchsora.web.desk import Desk
 from batchsora.web.rendering import render
 from batchsora.web.starting import in_words, money, started_run, taken_up
 from batchsora.web.uploads import received
-from jobs.errors import EngineError
+from jobs.model.errors import EngineError
+from jobs.model.provider import ProviderError
+from jobs.model.states import FOUND, NOTHING_FOUND
 from jobs.ports.seen import BatchRow
-from jobs.provider import ProviderError
-from jobs.states import FOUND, NOTHING_FOUND
 
 
 async def _ask_run(request: Request) -> Response:
@@ -115,7 +115,7 @@ def _hand_over(desk: Desk, batch_id: int, left: _Left, budget: Decimal | None) -
 
     Raises:
         SettingsError: there is no token.
-        jobs.provider.ProviderError: it could not be looked for, so nothing was handed over.
+        jobs.model.provider.ProviderError: it could not be looked for, so nothing was handed over.
     """
     now, said = desk.clock.now(), Said()
     # a store of its own: other pages' changes don't wait for the look

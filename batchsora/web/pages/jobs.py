@@ -12,9 +12,9 @@ from batchsora.presentation import held
 from batchsora.presentation.job_history import next_step
 from batchsora.web.answers import batch_of, desk_of, job_of
 from batchsora.web.rendering import render
+from jobs.model.states import AttemptState, FailureKind, JobState
 from jobs.ports.seen import AttemptRow, JobRow
 from jobs.ports.selection import Filter
-from jobs.states import AttemptState, FailureKind, JobState
 
 PAGE: Final = 50
 """Jobs on a page."""

@@ -38,10 +38,10 @@ from batchsora.web.reading_fields import fields_of, unread_fields
 from batchsora.web.rendering import render
 from batchsora.web.starting import Wish, hand_over, read_way, read_wish, started_run
 from batchsora.web.uploads import LARGEST_MANIFEST, Form, received
-from jobs.errors import EngineError
+from jobs.model.errors import EngineError
+from jobs.model.provider import ProviderError
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import BatchRow
-from jobs.provider import ProviderError
 
 CHUNK: Final = 200
 """Problems that are shown at once; the next ones are asked for."""

@@ -15,10 +15,10 @@ from batchsora.settings import SettingsError
 from batchsora.web.answers import Said, batch_of, desk_of, done, job_of, refused
 from batchsora.web.pages.jobs import filter_of
 from batchsora.web.rendering import render
-from jobs.errors import EngineError
+from jobs.model.errors import EngineError
+from jobs.model.states import JobState
 from jobs.ports.seen import BatchRow, JobRow
 from jobs.ports.selection import Wanted
-from jobs.states import JobState
 from jobs.store import Store
 
 LONGEST_ID: Final = 128

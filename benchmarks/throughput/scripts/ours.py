@@ -11,11 +11,11 @@ from batchsora.app.run import run_batches
 from batchsora.app.session import Hooks, api_endpoint
 from batchsora.options import RunOptions
 from batchsora.providers.registry import kind_of
-from jobs import schema
-from jobs.ending import Reason
-from jobs.provider import GenerationRequest
-from jobs.spec import JobSpec
-from jobs.states import JobState
+from jobs.database import schema
+from jobs.model.provider import GenerationRequest
+from jobs.model.spec import JobSpec
+from jobs.model.states import JobState
+from jobs.services.run_outcome import Reason
 from jobs.store import Store, batches, loading
 from jobs.store.prepared import driver
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from contest import body
 
 from batchsora.providers.registry import kind_of
-from jobs import schema
-from jobs.provider import GenerationRequest
+from jobs.database import schema
+from jobs.model.provider import GenerationRequest
 
 NOW = "2026-01-05 00:00:00.000000"
 PRICE = 120_000

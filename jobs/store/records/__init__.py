@@ -8,5 +8,5 @@ they cost what the driver's own rows cost.
 
 ``accounts`` has the account, budgets, prices and batches, ``attempts`` and ``jobs`` what the engine
 asks of these, ``views`` what people and the application ask. What a job asks for is one field of
-them, a row itself (:class:`jobs.spec.AskedRow`).
+them, a row itself (:class:`jobs.model.spec.AskedRow`).
 """

@@ -23,7 +23,7 @@ class QuietReading:
 
 
 class AccountRow(NamedTuple):
-    """The one row of the account (:class:`jobs.tables.Account`)."""
+    """The one row of the account (:class:`jobs.database.tables.Account`)."""
 
     id: int
     api_origin: str | None
@@ -83,7 +83,7 @@ class BudgetCap(NamedTuple):
 
 
 class PriceRow(NamedTuple):
-    """What is known of a kind's price (:class:`jobs.tables.Price`)."""
+    """What is known of a kind's price (:class:`jobs.database.tables.Price`)."""
 
     kind: str
     last_micros: int

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from ...spec import AskedRow
+from ...model.spec import AskedRow
 
 
 class AttemptRow(NamedTuple):

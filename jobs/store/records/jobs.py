@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from ...spec import AskedRow
+from ...model.spec import AskedRow
 
 
 class QueuedJob(NamedTuple):
@@ -76,7 +76,7 @@ class OwningJob(NamedTuple):
 
 
 class WishRow(NamedTuple):
-    """What a job asked for, and its last attempt (:class:`jobs.looked_for.Wish`)."""
+    """What a job asked for, and its last attempt (:class:`jobs.evidence.looked_for.Wish`)."""
 
     id: int
     fingerprint: str

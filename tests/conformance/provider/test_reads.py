@@ -6,7 +6,7 @@ import pytest
 from support.providers import Bench, Bought
 
 from batchsora.sandbox.world import World
-from jobs.provider import (
+from jobs.model.provider import (
     ForbiddenError,
     Generation,
     GenerationPhase,
@@ -17,7 +17,7 @@ from jobs.provider import (
     UnreachableError,
     WrongAddressError,
 )
-from jobs.states import FailureKind
+from jobs.model.states import FailureKind
 
 Read = Callable[[Bought], Awaitable[object]]
 SOON = "stuck=1"

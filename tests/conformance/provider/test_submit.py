@@ -8,7 +8,7 @@ import pytest
 from support.providers import LATE, Bench, Bought
 
 from batchsora.sandbox.world import World
-from jobs.provider import (
+from jobs.model.provider import (
     Accepted,
     GenerationRequest,
     InDoubt,

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from support.steps import PRICE, Steps
 
-from jobs.clock import Moment
+from jobs.model.clock import Moment
 from jobs.ports.account import Ownership
 
 ORIGIN, TOKEN = "https://api.example.com", "tok-one"

@@ -10,14 +10,14 @@ import pytest
 from support.engine import spec
 from support.steps import PRICE, Steps
 
-from jobs.echo import Echo
-from jobs.looked_for import Wish
-from jobs.matching import Match, Use, WantedRow
+from jobs.evidence.echo import Echo
+from jobs.evidence.looked_for import Wish
+from jobs.evidence.matching import Match, Use, WantedRow
+from jobs.model.provider import GenerationPhase
+from jobs.model.states import HeldBack
 from jobs.ports.adoption import Comparison, Found, ListShown, RowsSnapshot
 from jobs.ports.doubts import OwnerJob
 from jobs.ports.selection import Sought
-from jobs.provider import GenerationPhase
-from jobs.states import HeldBack
 
 T = TypeVar("T")
 ALL = Sought([1])

@@ -9,10 +9,9 @@ import pytest
 from support.engine import spec
 from support.steps import PRICE, Steps
 
-from jobs.blame import Heard
-from jobs.money import Micros
-from jobs.ports.purchases import Answer
-from jobs.provider import (
+from jobs.evidence.blame import Heard
+from jobs.model.money import Micros
+from jobs.model.provider import (
     About,
     Accepted,
     InDoubt,
@@ -23,7 +22,8 @@ from jobs.provider import (
     Throttled,
     Unsent,
 )
-from jobs.states import FailureKind
+from jobs.model.states import FailureKind
+from jobs.ports.purchases import Answer
 
 BLUR = Rejected(FailureKind.CONTENT, "a blurred face")
 

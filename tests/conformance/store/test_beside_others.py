@@ -6,12 +6,12 @@ import pytest
 from support.engine import spec
 from support.steps import PRICE, Steps
 
-from jobs.elsewhere import Elsewhere
-from jobs.looked_for import LookedFor
+from jobs.evidence.elsewhere import Elsewhere
+from jobs.evidence.looked_for import LookedFor
+from jobs.model.provider import GenerationPhase, InDoubt, RefusalCause, Refused, Throttled
+from jobs.model.states import HeldBack
 from jobs.ports.purchases import Claim
 from jobs.ports.selection import Sought
-from jobs.provider import GenerationPhase, InDoubt, RefusalCause, Refused, Throttled
-from jobs.states import HeldBack
 
 MINUTE = timedelta(minutes=1)
 

@@ -7,15 +7,15 @@ import pytest
 from support.engine import spec
 from support.steps import KIND, PRICE, Steps
 
-from jobs.again import Patience, WhyNot
-from jobs.errors import LoadError, NotAllowedError, NotFoundError
-from jobs.ledger import Refunds, Scope
-from jobs.money import Micros
+from jobs.model.again import Patience, WhyNot
+from jobs.model.errors import LoadError, NotAllowedError, NotFoundError
+from jobs.model.ledger import Refunds, Scope
+from jobs.model.money import Micros
+from jobs.model.provider import Accepted, InDoubt, Rejected
+from jobs.model.states import Blocked, FailureKind, HeldBack
 from jobs.ports.control import Replaced, Terms, TermsKept
 from jobs.ports.selection import Sought, Verdict
 from jobs.ports.updates import Failed
-from jobs.provider import Accepted, InDoubt, Rejected
-from jobs.states import Blocked, FailureKind, HeldBack
 
 DAY = "day:2026-01-05"
 NO = Rejected(FailureKind.CONTENT, "no")

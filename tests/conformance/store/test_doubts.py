@@ -8,13 +8,13 @@ import pytest
 from support.engine import spec
 from support.steps import PRICE, Steps
 
-from jobs.books import BalanceReading, Money
-from jobs.clock import Moment
+from jobs.evidence.books import BalanceReading, Money
+from jobs.evidence.suspects import WATCHED, ClockOffset, Settlement
+from jobs.model.clock import Moment
+from jobs.model.provider import InDoubt, Rejected
+from jobs.model.states import FailureKind
 from jobs.ports.doubts import DoubtSnapshot, MoneyBeside
 from jobs.ports.updates import Completed, UnendedAttempt, Updates
-from jobs.provider import InDoubt, Rejected
-from jobs.states import FailureKind
-from jobs.suspects import WATCHED, ClockOffset, Settlement
 
 
 @pytest.fixture

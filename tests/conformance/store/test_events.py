@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 from support.steps import PRICE, Decided, Steps
 
-from jobs.money import Micros
+from jobs.evidence.suspects import Settlement
+from jobs.model.money import Micros
+from jobs.model.provider import Accepted, InDoubt, Rejected
+from jobs.model.states import FailureKind, Reason
 from jobs.ports.events import BatchEvent, Event, JobEvent, JobFact, RunEvent, RunFact
 from jobs.ports.updates import Failed
-from jobs.provider import Accepted, InDoubt, Rejected
-from jobs.states import FailureKind, Reason
-from jobs.suspects import Settlement
 
 
 def told(steps: Steps, key: str) -> list[JobFact]:

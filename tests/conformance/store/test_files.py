@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from support.steps import Steps
 
+from jobs.model.states import FailureKind
 from jobs.ports.loading import EXPORTS, RESULTS, LoadReport, WantedFile
 from jobs.ports.updates import Failed
-from jobs.states import FailureKind
 
 DONE = ("added", "updated", "unchanged", "edited", "redone", "busy", "cancelled")
 

@@ -3,8 +3,8 @@
 import pytest
 from support.steps import PRICE, Decided, Steps
 
+from jobs.model.states import Blocked
 from jobs.ports.control import Handing, Room
-from jobs.states import Blocked
 
 
 def offer(steps: Steps, how: Handing, *keys: str, ceiling: int = 1_000_000) -> tuple[bool, Room]:

@@ -8,17 +8,17 @@ import pytest
 from support.engine import spec
 from support.steps import KIND, PRICE, Steps
 
-from jobs.again import Patience
-from jobs.errors import LoadError
-from jobs.ledger import Refunds
+from jobs.model.again import Patience
+from jobs.model.errors import LoadError
+from jobs.model.ledger import Refunds
+from jobs.model.provider import GenerationRequest
+from jobs.model.spec import JobSpec, SpecRow, spec_row
+from jobs.model.states import FailureKind, HeldBack
 from jobs.ports.control import Terms
 from jobs.ports.loading import LoadReport, OnChange, StagedCount
 from jobs.ports.queries import QueryStore
 from jobs.ports.selection import Sought
 from jobs.ports.updates import Failed
-from jobs.provider import GenerationRequest
-from jobs.spec import JobSpec, SpecRow, spec_row
-from jobs.states import FailureKind, HeldBack
 
 DONE = ("added", "updated", "unchanged", "edited", "redone", "busy", "cancelled")
 

@@ -7,8 +7,8 @@ import pytest
 from support.engine import spec
 from support.steps import PRICE, Decided, Steps
 
+from jobs.model.states import Blocked
 from jobs.ports.purchases import Lost, Recovery, Turn
-from jobs.states import Blocked
 
 # -- taking over, serving, leaving
 

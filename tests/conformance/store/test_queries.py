@@ -8,12 +8,12 @@ import pytest
 from support.engine import spec
 from support.steps import PRICE, Steps
 
-from jobs.errors import NotFoundError
+from jobs.model.errors import NotFoundError
+from jobs.model.provider import GenerationPhase
+from jobs.model.states import FailureKind, HeldBack
 from jobs.ports.figures import Bucket, Page, Part
 from jobs.ports.selection import NONE, Filter, Shelf, Sought, Verdict, Wanted
 from jobs.ports.updates import Failed
-from jobs.provider import GenerationPhase
-from jobs.states import FailureKind, HeldBack
 
 FAIL = [("f1", FailureKind.CONTENT, "nudity"), ("f2", FailureKind.SYSTEM, "broken")]
 

@@ -12,13 +12,13 @@ from support.engine import spec
 from support.steps import PRICE, Steps
 from support.stores import STORES, StoreKind
 
-from jobs.money import Micros
+from jobs.evidence.suspects import Settlement
+from jobs.model.money import Micros
+from jobs.model.provider import Accepted, Generation, InDoubt, Rejected, SubmitOutcome, Throttled
+from jobs.model.states import FailureKind
 from jobs.ports.seen import AttemptRow, JobRow
 from jobs.ports.selection import Wanted
 from jobs.ports.updates import Completed, Failed
-from jobs.provider import Accepted, Generation, InDoubt, Rejected, SubmitOutcome, Throttled
-from jobs.states import FailureKind
-from jobs.suspects import Settlement
 
 KEYS = ("a", "b", "c", "d")
 CAP = 5 * PRICE

@@ -8,8 +8,10 @@ import pytest
 from support.engine import spec
 from support.steps import PRICE, Steps
 
-from jobs.again import Patience, WhyNot
-from jobs.ledger import Refunds
+from jobs.model.again import Patience, WhyNot
+from jobs.model.ledger import Refunds
+from jobs.model.provider import Generation, GenerationPhase
+from jobs.model.states import AttemptState, FailureKind, JobState
 from jobs.ports.updates import (
     ANNOUNCED,
     Completed,
@@ -22,8 +24,6 @@ from jobs.ports.updates import (
     UnendedAttempt,
     Updates,
 )
-from jobs.provider import Generation, GenerationPhase
-from jobs.states import AttemptState, FailureKind, JobState
 
 URL = "http://videos/1.mp4"
 MINUTE = timedelta(minutes=1)

@@ -7,10 +7,10 @@ import pytest
 from support.engine import spec
 from support.steps import PRICE, Steps
 
-from jobs.account_list import Reading
+from jobs.evidence.account_list import Reading
+from jobs.evidence.suspects import WATCHED, Appeared, Settlement
+from jobs.model.provider import InDoubt
 from jobs.ports.doubts import OwnerJob
-from jobs.provider import InDoubt
-from jobs.suspects import WATCHED, Appeared, Settlement
 
 MINUTE = timedelta(minutes=1)
 

@@ -1,0 +1,64 @@
+"""Which file system a database lies on: SQLite's WAL needs the memory and locks of one machine."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from ..model.errors import DatabaseFaultError, Fault
+
+MOUNTS: Final = Path("/proc/self/mountinfo")
+"""Linux's own table (proc_pid_mountinfo(5)); where there is none, nothing is looked at."""
+
+NETWORK: Final = frozenset({
+    "9p", "afs", "ceph", "cifs", "coda", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4",
+    "orangefs", "pvfs2", "smb2", "smb3", "smbfs", "fuse.ceph-fuse", "fuse.cephfs",
+    "fuse.curlftpfs", "fuse.davfs", "fuse.davfs2", "fuse.gcsfuse", "fuse.glusterfs",
+    "fuse.goofys", "fuse.google-drive-ocamlfuse", "fuse.juicefs", "fuse.nfs", "fuse.onedrive",
+    "fuse.rclone", "fuse.s3fs", "fuse.seaweedfs", "fuse.smbnetfs", "fuse.sshfs", "davfs",
+    "beegfs",
+})  # fmt: skip
+"""Types behind which another machine may be; what is in no list counts as a disk of this one."""
+
+_OCTAL: Final = re.compile(r"\\([0-7]{3})")
+
+
+def file_system(path: str, mountinfo: str) -> str | None:
+    """Return the type of the file system that a path lies on; None where it can't be told.
+
+    The longest mount point that holds the path decides, and of several at one point the last.
+
+    Args:
+        path: absolute and resolved.
+        mountinfo: the text of ``/proc/self/mountinfo``; lines that it can't read are passed over.
+    """
+    longest, found = -1, None
+    for line in mountinfo.splitlines():
+        before, mark, after = line.partition(" - ")
+        fields = before.split(" ")
+        if not mark or len(fields) < 5 or not after:  # noqa: PLR2004 - the fifth is the mount point
+            continue
+        point = _OCTAL.sub(lambda code: chr(int(code[1], 8)), fields[4])
+        inside = path == point or path.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= longest:
+            longest, found = len(point), after.split(" ")[0]
+    return found
+
+
+def network_drive(database: Path) -> str | None:
+    """Return the type of the network file system that a database lies on; None: on a local one."""
+    try:
+        mountinfo = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return None
+    found = file_system(str(database.resolve()), mountinfo)
+    return found if found in NETWORK else None
+
+
+def refuse_network_drive(database: Path) -> None:
+    """Check that a database which is to be written lies on a disk of this machine.
+
+    Raises:
+        DatabaseUnusableError: it lies on a network drive.
+    """
+    if (found := network_drive(database)) is not None:
+        raise DatabaseFaultError(database, Fault.NETWORK_DRIVE, found)

@@ -1,0 +1,124 @@
+"""The seal of a database: whose word is kept in it.
+
+A budget, agreed rows and callbacks that are kept in a database count as consent, so a file that
+somebody sent must not pass for one's own. The seal is a random name of the database, and for each
+account of a machine that used it a hash of that name, keyed by a secret of that account. Whoever
+lacks the secret can't make it. A copy keeps its seal.
+"""
+
+import fcntl
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from ..model.files import read_small
+
+KEY_FILE: Final = "seal.key"
+MOST: Final = 8
+"""Accounts that are kept in a seal; of more, whoever used it first is asked again."""
+
+_KEY: Final = re.compile(rb"[0-9a-f]{64}\n?")
+_SEAL: Final = re.compile(rf"[0-9a-f]{{32}}(?: [0-9a-f]{{64}}){{0,{MOST}}}")
+
+
+class Sealer:
+    """Makes and knows the seals of one account of a machine.
+
+    Args:
+        key: its secret.
+        problem: why the secret could not be kept, so that the next command has another one.
+    """
+
+    def __init__(self, key: bytes, problem: str | None = None) -> None:
+        self._key = key
+        self.problem = problem
+
+    @classmethod
+    def kept_in(cls, folder: Path) -> "Sealer":
+        """Take the account's secret from a folder, where it is made at first use.
+
+        Where that can't be, it is one for this process alone.
+        """
+        path = folder / KEY_FILE
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):
+                return cls(_read(path))
+            _make(path)
+            return cls(_read(path))
+        except OSError as error:
+            return cls(secrets.token_bytes(32), f"{path}: {error.strerror}")
+
+    def sealed(self, seal: str | None) -> str:
+        """Add this account to a seal; to a new one for None, or where it is not valid."""
+        name, *marks = _parts(seal) or [secrets.token_hex(16)]
+        mine = self._mark(name)
+        others = [mark for mark in marks if not hmac.compare_digest(mark, mine)]
+        return " ".join([name, *others[-(MOST - 1) :], mine])
+
+    def knows(self, seal: str | None) -> bool:
+        """Return whether this account is in a seal."""
+        name, *marks = _parts(seal) or [""]
+        mine = self._mark(name)
+        return any(hmac.compare_digest(mark, mine) for mark in marks)
+
+    def _mark(self, name: str) -> str:
+        return hmac.new(
+            self._key, f"batchsora database {name}".encode(), hashlib.sha256
+        ).hexdigest()
+
+
+def _parts(seal: str | None) -> list[str]:
+    return seal.split(" ") if isinstance(seal, str) and _SEAL.fullmatch(seal) else []
+
+
+def _read(path: Path) -> bytes:
+    """Read the secret.
+
+    Raises:
+        FileNotFoundError: there is none.
+        OSError: it can't be read, or somebody else may know it.
+    """
+    seen = path.lstat()
+    if seen.st_uid != os.geteuid() or stat.S_IMODE(seen.st_mode) & 0o077:
+        raise OSError(0, "it is not this account's alone: delete it", str(path))
+    found = read_small(path, 65)
+    if not _KEY.fullmatch(found):
+        raise OSError(0, "it is damaged: delete it", str(path))
+    return bytes.fromhex(found.decode("ascii"))
+
+
+def _make(path: Path) -> None:
+    """Make a secret, complete from its first moment; who comes second takes the first one's."""
+    draft = path.with_name(f".{secrets.token_hex(16)}.part")
+    number = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(number, "w", encoding="ascii") as file:
+            file.write(f"{secrets.token_hex(32)}\n")
+            file.flush()
+            os.fsync(number)
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        except OSError:  # exFAT and some folders of Android have no hard links
+            _rename_new(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _rename_new(draft: Path, path: Path) -> None:
+    """Name a file unless the name is taken; one command at a time, as renaming replaces."""
+    number = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX)
+        if not os.path.lexists(path):
+            draft.rename(path)
+    finally:
+        os.close(number)

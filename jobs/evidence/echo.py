@@ -1,0 +1,244 @@
+"""How the account's list echoes prompts: as they were sent, or altered in a way that shows. Pure.
+
+A provider may cut, escape or lower-case the prompts that its list shows. What it does to the
+generations that we know is what it does to the one that we look for (money.md, *Absence*).
+"""
+
+import html
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ..model.text import normalized, prompt_key, text_key, unescaped
+from .letters import NOT_WHOLE, Sizes, sizes
+
+
+def _as_sent(prompt: str) -> str:
+    return prompt
+
+
+def _escaped_but_quotes(prompt: str) -> str:
+    return html.escape(prompt, quote=False)
+
+
+WAYS: Final[Mapping[str, Callable[[str], str]]] = {
+    "as they were sent": _as_sent,
+    "HTML-escaped": html.escape,
+    "HTML-escaped but for quotes": _escaped_but_quotes,
+    "HTML-unescaped": unescaped,
+    "lower-cased": str.lower,
+    "upper-cased": str.upper,
+}
+"""What a list may do to prompts, by how people call it; the first that explains all counts."""
+
+ENDINGS: Final = ("", "…", "...")
+"""What may stand where a prompt was cut."""
+
+SHORTEST_CUT: Final = 8
+"""Characters below which the beginning of a prompt says nothing of the rest."""
+
+ANY_CUT: Final[Sizes] = (SHORTEST_CUT,) * 3
+"""What a cut leaves at least of which nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """What a list does to prompts.
+
+    Attributes:
+        way: one of :data:`WAYS`.
+        cut: characters after which it cuts them; None where it does not.
+        ending: what it puts there.
+    """
+
+    way: str = "as they were sent"
+    cut: int | None = None
+    ending: str = ""
+
+    @property
+    def altered(self) -> bool:
+        """Check whether prompts are shown in another way than they were sent."""
+        return self != Echo()
+
+    def __str__(self) -> str:
+        cut = "" if self.cut is None else f"cut after {self.cut} characters"
+        way = "" if self.way == Echo().way else self.way
+        return " and ".join(filter(None, (way, cut))) or self.way
+
+    def of(self, prompt: str) -> str:
+        """Return a prompt as the list would show it."""
+        text = WAYS[self.way](prompt)
+        if self.cut is None or len(text) <= self.cut:
+            return text
+        return text[: self.cut] + self.ending
+
+    def text(self, prompt: str) -> str:
+        """Return a prompt as the list would show it, folded (:func:`jobs.model.text.text_key`)."""
+        return text_key(self.of(prompt))
+
+    def key(self, prompt: str) -> str:
+        """Return the key (:func:`jobs.model.text.prompt_key`) that the list's prompt has."""
+        return prompt_key(self.of(prompt))
+
+    def explains(self, sent: str, shown: str) -> bool:
+        """Check whether a prompt that was sent would be shown like this."""
+        return self.text(sent) == text_key(shown)
+
+
+def learn_echo(samples: Sequence[tuple[str, str]]) -> Echo | None:
+    """Find what a list does to prompts.
+
+    Args:
+        samples: prompts of ours as they were sent, and as the list shows them.
+
+    Returns:
+        What explains every sample; None where nothing does, as when prompts are rewritten.
+    """
+    pairs = list(dict.fromkeys(samples))
+    for echo in _candidates(pairs):
+        if all(echo.explains(sent, shown) for sent, shown in pairs):
+            return echo
+    return None
+
+
+def _candidates(pairs: Iterable[tuple[str, str]]) -> Iterable[Echo]:
+    for way in WAYS:
+        whole = Echo(way)
+        yield whole
+        # what is not whole tells where all are cut, or nothing does; white space at the end of a
+        # cut may be gone, so that the longest tell most
+        odd = {shown for sent, shown in pairs if not whole.explains(sent, shown)}
+        lengths = sorted({len(shown) for shown in odd}, reverse=True)[:LENGTHS]
+        for shown in (next(one for one in odd if len(one) == length) for length in lengths):
+            for ending in ENDINGS:
+                if shown.endswith(ending) and len(shown) - len(ending) >= SHORTEST_CUT:
+                    yield Echo(way, len(shown) - len(ending), ending)
+
+
+def learn_most(samples: Sequence[tuple[str, str]]) -> Echo | None:
+    """Find what a list does to prompts, but for those that differ in punctuation or case alone.
+
+    A list that leaves an emoji out of one prompt rewrites nothing: a prompt whose letters and
+    digits are the same is found by :class:`Likeness`.
+    """
+    echo = learn_echo(samples)
+    if echo is not None:
+        return echo
+    return learn_echo([(sent, shown) for sent, shown in samples if plain(sent) != plain(shown)])
+
+
+class EchoLearner:
+    """Learns what a list does to prompts, page by page."""
+
+    def __init__(self) -> None:
+        self.echo: Echo | None = Echo()
+        self._samples: dict[tuple[str, str], None] = {}
+
+    def heed(self, samples: Iterable[tuple[str, str]]) -> bool:
+        """Learn from a page; returns whether the list does something else than was known.
+
+        Args:
+            samples: as :func:`learn_echo` takes them; the newest :data:`SAMPLES` are kept.
+        """
+        fresh = [pair for pair in samples if pair not in self._samples]
+        if not fresh:
+            return False
+        self._samples |= dict.fromkeys(fresh)
+        for old in list(self._samples)[:-SAMPLES]:
+            del self._samples[old]
+        before = self.echo
+        if before is None or not all(before.explains(*pair) for pair in fresh):
+            self.echo = learn_most(list(self._samples))
+        return self.echo != before
+
+
+SAMPLES: Final = 200
+LENGTHS: Final = 4
+"""Lengths of cut prompts that are tried."""
+
+
+def resembles(sent: str, shown: str) -> bool:
+    """Check whether a shown prompt could be a sent one after an alteration nobody has seen yet.
+
+    Compared are letters and digits alone, without case; the shown one may be cut.
+    """
+    ours, theirs = plain(sent), plain(shown)
+    if ours == theirs:
+        return bool(ours) or text_key(sent) == text_key(shown)
+    return len(theirs) >= SHORTEST_CUT and ours.startswith(theirs)
+
+
+def plain(text: str) -> str:
+    """Return the letters and digits of a prompt, without case."""
+    folded = normalized(unescaped(text), "NFKC").casefold()
+    return "".join(filter(str.isalnum, folded))
+
+
+class Likeness:
+    """Finds shown prompts that could be sent ones after an alteration that nobody has seen yet.
+
+    As :func:`resembles` says, for many at once; but a cut makes no prompt shorter than others that
+    the same list shows whole.
+
+    Args:
+        shown: prompts of the list.
+        shortest: what a cut leaves at least, in one of these; one that ends in an ellipsis may be
+            shorter.
+    """
+
+    def __init__(self, shown: Iterable[str], shortest: Sizes = ANY_CUT) -> None:
+        self._equal: dict[str, list[str]] = {}
+        self._cut: dict[str, list[str]] = {}
+        self._in_a_character: set[str] = set()  # what a cut leaves only where it went through one
+        for text in shown:
+            self._equal.setdefault(plain(text), []).append(text)
+            beginning = plain(_ENTITY.sub("", text.rstrip()))
+            marked = text.endswith(tuple(filter(None, ENDINGS)))
+            if len(beginning) < SHORTEST_CUT:
+                continue
+            if not (marked or _reaches(text, shortest)):
+                if not _reaches(text, shortest, NOT_WHOLE):
+                    continue
+                self._in_a_character.add(text)
+            self._cut.setdefault(beginning, []).append(text)
+        self._equal.pop("", None)
+        self._sorted = sorted(self._cut)
+
+    def of(self, sent: str) -> Sequence[str]:
+        """List what a sent prompt could be shown as."""
+        if not self._equal:
+            return ()
+        ours = plain(sent)
+        found = list(self._equal.get(ours, ()))
+        # what begins a text stands before it, and what stands between begins with the same
+        place = bisect_right(self._sorted, ours)
+        rest = ours
+        while place and len(rest) >= SHORTEST_CUT:
+            before = self._sorted[place - 1]
+            if rest.startswith(before):
+                found += self._cut[before] if before != ours else ()
+                rest = before[:-1]
+            else:
+                rest = _common(rest, before)
+            place = bisect_right(self._sorted, rest, hi=place)
+        if sent.isascii():
+            return [one for one in found if one not in self._in_a_character or plain(one) == ours]
+        return found
+
+
+def _reaches(text: str, shortest: Sizes, missing: Sizes = (0, 0, 0)) -> bool:
+    """Check whether a cut text is as long as a cut leaves it, as one of them counts."""
+    measured = zip(sizes(text), missing, shortest, strict=True)
+    return any(size + less >= least for size, less, least in measured)
+
+
+_ENTITY: Final = re.compile(r"(?:&#?\w{0,8})?(?:…|\.\.\.)?$")
+"""Where a cut went through an HTML entity, and what marks it."""
+
+
+def _common(one: str, other: str) -> str:
+    """Return what two texts begin with alike."""
+    size = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
+    return one[: min(len(one), len(other)) if size is None else size]

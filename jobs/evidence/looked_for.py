@@ -1,0 +1,214 @@
+"""Which rows a run may buy without another look at what there is of them.
+
+The look before a run says what there is of the rows that are queued then, in our own past and in
+the account's list. What becomes queued later may have been bought since this database knew of it (a
+backup was restored), or under another batch: a row whose generation was under way and fails, one
+that a person queues again or gives another prompt, one that is handed over.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import NamedTuple, Protocol
+
+from ..model.spec import AskedRow
+from ..model.states import HeldBack
+
+MOST_ASKED = 10_000
+"""Requests for which it is remembered up to where our own past was asked: memory has a limit."""
+
+
+class Wish(NamedTuple):
+    """What a row asked for, and its last attempt then: with others it was not looked for."""
+
+    fingerprint: str
+    attempt_id: int | None
+
+
+class BuyableRow(Protocol):
+    """A queued row that is about to be bought."""
+
+    @property
+    def id(self) -> int:
+        """Of the row."""
+
+    @property
+    def asked(self) -> AskedRow:
+        """What it asks for."""
+
+    @property
+    def attempt_id(self) -> int | None:
+        """Its last attempt; None: it has none."""
+
+    @property
+    def held_back(self) -> str | None:
+        """Why it waits, of :class:`~jobs.model.states.HeldBack`; None: it does not."""
+
+    @property
+    def handed(self) -> bool:
+        """Whether a person handed it to the runner that is alive."""
+
+    @property
+    def named(self) -> bool:
+        """Whether a person asked for it by name."""
+
+
+class SentAttempt(Protocol):
+    """An attempt of a row."""
+
+    @property
+    def id(self) -> int:
+        """Of the attempt."""
+
+    @property
+    def idempotency_key(self) -> str:
+        """Empty where it was taken over from the account's list."""
+
+    @property
+    def fingerprint(self) -> str | None:
+        """What was asked for; None: it is older than the column."""
+
+
+class LookedFor:
+    """Remembers which rows were looked for, as what, and which wait for that.
+
+    Args:
+        known: what the look before the run has looked for, by the rows' numbers, of those that were
+            tried or asked for by name before; None: of the run's own batches none needs a look.
+        newest: number of the newest attempt when the run began.
+        past: our own past was looked at before the run: it is asked for what came since.
+    """
+
+    def __init__(
+        self, known: Mapping[int, Wish] | None = None, newest: int = 0, *, past: bool = False
+    ) -> None:
+        self._own_too = known is not None
+        self._known = dict(known or {})
+        self._newest = newest
+        self._past = past
+        self._again: set[int] = set()
+        self._waiting: set[int] = set()
+        self._asked: dict[tuple[int, str], int] = {}
+        self._taken: set[tuple[int, int]] = set()
+
+    def lacks(self, job: BuyableRow, last: SentAttempt | None) -> bool:
+        """Check whether a queued row must be looked for first.
+
+        What this run has sent itself needs no look, nor does a single video that is handed over
+        while it is unasked: whoever typed it wants it again.
+
+        Args:
+            job: the row.
+            last: its last attempt, where it has one.
+        """
+        number = job.id
+        known = self._known.get(number) == (job.asked.fingerprint, job.attempt_id)
+        return number in self._again or (not known and self._may_be_there(job, last))
+
+    def _may_be_there(self, job: BuyableRow, last: SentAttempt | None) -> bool:
+        if last is not None and self._sent(last) and last.fingerprint == job.asked.fingerprint:
+            return False
+        if job.handed:
+            return job.held_back != HeldBack.UNASKED
+        return self._own_too and (job.attempt_id is not None or job.named)
+
+    def _sent(self, attempt: SentAttempt) -> bool:
+        """Check whether this run has sent an attempt; a person may have adopted one meanwhile."""
+        return attempt.id > self._newest and bool(attempt.idempotency_key)
+
+    def asks_past(self, job: BuyableRow) -> bool:
+        """Check whether a row waits for what other batches have bought since the run began."""
+        return job.held_back != HeldBack.UNASKED if job.handed else self._past
+
+    def asked(self, batch_id: int, request: str) -> int:
+        """Return the newest attempt up to which no other batch has a request for this one."""
+        return self._asked.get((batch_id, request), self._newest)
+
+    def note_asked(self, batch_id: int, request: str, attempt_id: int) -> None:
+        """Remember up to which attempt other batches were asked for a request."""
+        if len(self._asked) >= MOST_ASKED:
+            self._asked.clear()  # they are asked again; what rows wait for is not theirs any more
+        self._asked[batch_id, request] = attempt_id
+
+    def take(self, batch_id: int, attempt_id: int) -> None:
+        """Remember that a row of a batch waits for another batch's purchase: no other one does."""
+        self._taken.add((batch_id, attempt_id))
+
+    def is_taken(self, batch_id: int, attempt_id: int) -> bool:
+        """Check whether a row of a batch waits for another batch's purchase already."""
+        return (batch_id, attempt_id) in self._taken
+
+    def keep(self, found: "FoundInTurn") -> None:
+        """Remember what a turn found, once that is durable."""
+        self._waiting.update(found.lacking)
+        self._taken.update(found.taken)
+        for (batch_id, request), attempt_id in found.asked_up_to.items():
+            self.note_asked(batch_id, request, attempt_id)
+
+    def forget(self, jobs: Collection[int]) -> None:
+        """Let rows be looked for again before they are bought: what they paid for may turn up."""
+        self._again.update(jobs)
+
+    @property
+    def again(self) -> frozenset[int]:
+        """Name the rows that were forgotten, and not looked for since."""
+        return frozenset(self._again)
+
+    @property
+    def waiting(self) -> Collection[int]:
+        """Name the rows that wait for a look."""
+        return sorted(self._waiting)
+
+    def looked(self, jobs: Collection[int], known: Mapping[int, Wish]) -> None:
+        """Remember that rows were looked for: those that must wait are held back by now.
+
+        Args:
+            jobs: that waited for it.
+            known: those that were compared, and as what.
+        """
+        self._known.update(known)
+        self._again.difference_update(known)
+        self._waiting.difference_update(jobs)
+
+
+class FoundInTurn:
+    """What a turn of the scheduler finds about rows, beside what its run remembers.
+
+    A turn that is taken back leaves no trace: :class:`LookedFor` does not change until it keeps
+    this.
+
+    Args:
+        before: what the run remembers; only read.
+    """
+
+    def __init__(self, before: LookedFor) -> None:
+        self._before = before
+        self.lacking: set[int] = set()
+        self.taken: set[tuple[int, int]] = set()
+        self.asked_up_to: dict[tuple[int, str], int] = {}
+
+    def lacks(self, job: BuyableRow, last: SentAttempt | None) -> bool:
+        """Check as :meth:`LookedFor.lacks` does; such a row waits for a look from now on."""
+        lacks = self._before.lacks(job, last)
+        if lacks:
+            self.lacking.add(job.id)
+        return lacks
+
+    def asks_past(self, job: BuyableRow) -> bool:
+        """Check whether a row waits for what other batches have bought since the run began."""
+        return self._before.asks_past(job)
+
+    def asked(self, batch_id: int, request: str) -> int:
+        """Return the newest attempt up to which no other batch has a request for this one."""
+        found = self.asked_up_to.get((batch_id, request))
+        return self._before.asked(batch_id, request) if found is None else found
+
+    def note_asked(self, batch_id: int, request: str, attempt_id: int) -> None:
+        """Note up to which attempt other batches were asked for a request."""
+        self.asked_up_to[batch_id, request] = attempt_id
+
+    def take(self, batch_id: int, attempt_id: int) -> None:
+        """Note that a row of a batch waits for another batch's purchase: no other one does."""
+        self.taken.add((batch_id, attempt_id))
+
+    def is_taken(self, batch_id: int, attempt_id: int) -> bool:
+        """Check whether a row of a batch waits for another batch's purchase already."""
+        return (batch_id, attempt_id) in self.taken or self._before.is_taken(batch_id, attempt_id)

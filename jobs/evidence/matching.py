@@ -1,0 +1,340 @@
+"""Which generations of the account may be what a queued row asks for. Pure.
+
+The list shows prompts, and not the other parameters of a request, so rows of one prompt that differ
+in these can't be told apart: then nothing is taken over by itself.
+"""
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from ..model.clock import PRECISION, UNMEASURED
+from ..model.provider import Generation, GenerationPhase
+from ..model.text import text_key
+from .echo import ANY_CUT, Echo, Likeness
+from .letters import Sizes, Sort, marks_dropped, sorts, start
+
+STUCK: Final = timedelta(hours=24)
+"""A generation that is unfinished for longer will hardly ever be a video."""
+
+
+@dataclass(frozen=True, slots=True)
+class WantedRow:
+    """A queued row that is looked for before it is bought.
+
+    Attributes:
+        prompt: as it would be sent.
+        fingerprint: of what it asks for, to the letter.
+        request: the same, however the prompt is spelled.
+        since: only generations that were made later may be its own, by our clock: it has an older
+            one already, and waits for a retry. None: any.
+        created_since: the same by the provider's clock, where that is known.
+        held_back: why it is held back already.
+        held_back_by: by which generation.
+        overruled_at: when a person said to buy it, whatever there was by then; by our clock.
+    """
+
+    job_id: int
+    prompt: str
+    fingerprint: str
+    request: str
+    since: datetime | None = None
+    created_since: datetime | None = None
+    held_back: str | None = None
+    held_back_by: str | None = None
+    overruled_at: datetime | None = None
+
+
+class Use(StrEnum):
+    """What a generation of the account that is nobody's means for a row of its prompt."""
+
+    TAKEN_OVER = "taken over"
+    WAITS = "waits"
+    NOTHING = "nothing"
+
+
+USES: Final[Mapping[GenerationPhase, tuple[Use, Use]]] = {
+    GenerationPhase.COMPLETED: (Use.TAKEN_OVER, Use.WAITS),
+    GenerationPhase.PENDING: (Use.TAKEN_OVER, Use.WAITS),
+    GenerationPhase.PROCESSING: (Use.TAKEN_OVER, Use.WAITS),
+    GenerationPhase.UNKNOWN: (Use.WAITS, Use.WAITS),
+    GenerationPhase.FAILED: (Use.NOTHING, Use.NOTHING),
+}
+"""By phase: what a sound one means; and one without a file, or unfinished for :data:`STUCK`."""
+
+
+def use_of(generation: Generation, now: datetime) -> Use:
+    """Decide what a generation means for a row of its prompt.
+
+    Args:
+        generation: that no attempt of ours has.
+        now: by the provider's clock.
+    """
+    sound, unsound = USES[generation.phase]
+    if generation.phase is GenerationPhase.COMPLETED:
+        return sound if generation.video_url else unsound
+    created = generation.created_at
+    return sound if created is not None and now - created < STUCK else unsound
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A queued job, and a generation of the account with its prompt.
+
+    Attributes:
+        fingerprint: of what the row asked for when it was compared.
+        alike: False where other rows of the prompt ask for other videos: which one it is can't be
+            told.
+        sure: False where the prompt is shown otherwise than this list shows it, as far as that is
+            known, and could be the row's all the same.
+    """
+
+    job_id: int
+    fingerprint: str
+    generation: Generation
+    use: Use
+    alike: bool = True
+    sure: bool = True
+
+    @property
+    def takeable(self) -> bool:
+        """Return whether it may be taken over; the job waits for it otherwise."""
+        return self.alike and self.sure and self.use is Use.TAKEN_OVER
+
+
+@dataclass(frozen=True, slots=True)
+class Shows:
+    """How a list shows prompts.
+
+    Attributes:
+        echo: what it does to them, as far as that is known.
+        shortest: what a cut of which nothing is known leaves at least, in one of these.
+        seen: sorts of characters that it is known to show as they were sent; None: all.
+    """
+
+    echo: Echo = field(default_factory=Echo)
+    shortest: Sizes = ANY_CUT
+    seen: frozenset[Sort] | None = None
+
+    def reads(self, prompt: str) -> bool:
+        """Check whether it is known how it shows such letters as a prompt has."""
+        return self.seen is None or sorts(prompt) <= self.seen
+
+    def seen_too(self, prompts: Iterable[str]) -> frozenset[Sort] | None:
+        """Return what is known to be shown as it was sent where some prompts are."""
+        return None if self.seen is None else self.seen.union(*map(sorts, prompts))
+
+
+PLAINLY: Final = Shows()
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """What the time is.
+
+    Attributes:
+        now: by the provider's clock.
+        ahead: by how much that is ahead of ours.
+        least: by how much the times of generations are, at least: they may be of another zone.
+            None: as much as the clock.
+    """
+
+    now: datetime
+    ahead: timedelta = timedelta(0)
+    least: timedelta | None = None
+
+    def by_theirs(self, ours: datetime) -> datetime:
+        """Return the earliest time that a generation may tell that was made then, by our clock."""
+        return ours + (self.ahead if self.least is None else self.least)
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """What :func:`match` found.
+
+    Attributes:
+        others: rows without a match, those that were to be kept.
+        unread: rows whose letters the list may show in any way, and a generation that may be one.
+    """
+
+    matches: Sequence[Match]
+    others: Sequence[WantedRow]
+    unread: Sequence[tuple[WantedRow, Generation]] = ()
+
+
+def match(
+    rows: Iterable[WantedRow],
+    unknown: Iterable[Generation],
+    doubtful: Mapping[str, datetime],
+    clocks: Clocks,
+    *,
+    shows: Shows = PLAINLY,
+    keep_others: bool = True,
+) -> Matched:
+    """Match queued rows with generations of the account that no attempt has.
+
+    Equal rows take the oldest first, one each; rows of one prompt that ask for different videos
+    (image, duration, orientation) can't be told apart in the list, so they all wait; so do rows
+    whose prompts are the same as the list shows them. What no row has as its own, and could be a
+    row's prompt altered in a way that is not known, makes it wait. Where nothing tells how the
+    list shows such letters as a row has (:attr:`Shows.seen`), all that begins alike may be it.
+
+    Args:
+        rows: in the manifests' order.
+        unknown: generations that are nobody's.
+        doubtful: when a prompt's first attempt in doubt was sent, by our clock, by the prompt as
+            the list shows it, folded: only what is older by far is surely not theirs.
+        clocks: ours and the provider's.
+        shows: how the list shows prompts.
+        keep_others: False drops unmatched rows that nothing holds back: there may be a million.
+    """
+    by_key = _by_key(unknown, doubtful, clocks)
+    groups: dict[str, list[WantedRow]] = {}
+    left: list[WantedRow] = []
+    unsure: list[tuple[WantedRow, Sequence[str]]] = []
+    unseen: list[WantedRow] = []
+    likeness = Likeness(by_key, shows.shortest)
+    for row in rows:
+        key = shows.echo.text(row.prompt)
+        if key in by_key:
+            groups.setdefault(key, []).append(row)
+        elif like := likeness.of(row.prompt):
+            unsure.append((row, like))
+        elif by_key and not shows.reads(row.prompt):
+            unseen.append(row)
+        elif keep_others or row.held_back is not None:
+            left.append(row)
+    matches: list[Match] = []
+    for key, group in groups.items():
+        found = sorted(by_key.pop(key), key=lambda one: _order(one, clocks.now))
+        made, others = _hand_out(group, found, clocks)
+        matches += made
+        left += others
+    for row, like in unsure:
+        own = _first(row, (one for key in like for one in by_key.get(key, ())), clocks)
+        if own is not None:
+            matches.append(
+                Match(row.job_id, row.fingerprint, own, use_of(own, clocks.now), sure=False)
+            )
+        elif keep_others or row.held_back is not None:
+            left.append(row)
+    shown = [group[0].prompt for group in groups.values()]  # these it shows as they were sent
+    unread = _unread(unseen, replace(shows, seen=shows.seen_too(shown)), by_key, clocks)
+    waiting = {row.job_id for row, _ in unread}
+    left += [
+        row
+        for row in unseen
+        if row.job_id not in waiting and (keep_others or row.held_back is not None)
+    ]
+    return Matched(tuple(matches), tuple(left), tuple(unread))
+
+
+def _unread(
+    rows: Sequence[WantedRow],
+    shows: Shows,
+    by_key: Mapping[str, Sequence[Generation]],
+    clocks: Clocks,
+) -> list[tuple[WantedRow, Generation]]:
+    """Find rows whose letters the list may show in any way, and one that begins as each does."""
+    waiting = [row for row in rows if not shows.reads(row.prompt)]
+    if not waiting:
+        return []
+    starts = Starts(one for left in by_key.values() for one in left)
+    found = ((row, _first(row, starts.of(row.prompt), clocks)) for row in waiting)
+    return [(row, generation) for row, generation in found if generation is not None]
+
+
+class Starts:
+    """Finds generations that begin as a prompt does, up to what is not ASCII in it.
+
+    Args:
+        generations: those that are shown with a prompt.
+    """
+
+    def __init__(self, generations: Iterable[Generation]) -> None:
+        shown = [(marks_dropped(one.prompt or ""), one) for one in generations]
+        shown.sort(key=lambda pair: pair[0])
+        self._texts = [text for text, _ in shown]
+        self._shown = [one for _, one in shown]
+        oldest = datetime.min.replace(tzinfo=UTC)
+        self._newest = sorted(self._shown, key=lambda one: one.created_at or oldest)[-1:]
+
+    def of(self, prompt: str) -> Sequence[Generation]:
+        """List some that may be a prompt's own; where they are many, the newest of all alone."""
+        begins = start(prompt)
+        first = bisect_left(self._texts, begins)
+        end = bisect_left(self._texts, f"{begins}\U0010ffff", lo=first)
+        return self._newest if end - first > MANY else self._shown[first:end]
+
+
+MANY: Final = 100
+"""Generations that are compared one by one with each row that they may be."""
+
+
+def _by_key(
+    unknown: Iterable[Generation], doubtful: Mapping[str, datetime], clocks: Clocks
+) -> dict[str, list[Generation]]:
+    """Gather by prompt, as it is shown, what may be a row's."""
+    found: dict[str, list[Generation]] = {}
+    for generation in unknown:
+        if generation.prompt and use_of(generation, clocks.now) is not Use.NOTHING:
+            key = text_key(generation.prompt)
+            if key not in doubtful or _is_before(generation, doubtful[key] + clocks.ahead):
+                found.setdefault(key, []).append(generation)
+    return found
+
+
+def _is_before(generation: Generation, sent: datetime) -> bool:
+    """Check whether a generation is too old to be one sent then, by the provider's clock."""
+    return generation.created_at is not None and generation.created_at < sent - UNMEASURED
+
+
+_LAST: Final = datetime.max.replace(tzinfo=UTC)
+
+
+def _order(generation: Generation, now: datetime) -> tuple[bool, datetime]:
+    """Sort what can be taken over first, and the oldest first."""
+    return use_of(generation, now) is not Use.TAKEN_OVER, generation.created_at or _LAST
+
+
+def _hand_out(
+    rows: Sequence[WantedRow], found: Sequence[Generation], clocks: Clocks
+) -> tuple[list[Match], list[WantedRow]]:
+    """Match the rows of one prompt with its generations.
+
+    Equal rows are matched by count. Where they differ any may be any, so each one waits: a
+    generation is then offered to several, but to none twice before every other was offered once.
+    """
+    alike = len({row.request for row in rows}) == 1
+    offered, made, left = deque(found), [], []
+    for row in rows:
+        own = _first(row, offered, clocks)
+        if own is None:
+            left.append(row)
+            if alike and row.overruled_at is not None and offered:
+                offered.popleft()  # it was this row's, and is no other's now that it is bought
+            continue
+        offered.remove(own)
+        if not alike:
+            offered.append(own)
+        made.append(Match(row.job_id, row.fingerprint, own, use_of(own, clocks.now), alike))
+    return made, left
+
+
+def _first(row: WantedRow, offered: Iterable[Generation], clocks: Clocks) -> Generation | None:
+    return next((one for one in offered if _later(one, row, clocks)), None)
+
+
+def _later(generation: Generation, row: WantedRow, clocks: Clocks) -> bool:
+    """Check whether a generation is newer than what a row has already, or a person overruled."""
+    if row.overruled_at is not None:
+        made = generation.created_at
+        if made is None or made <= clocks.by_theirs(row.overruled_at) + PRECISION:
+            return False
+    if row.since is None or generation.created_at is None:
+        return True
+    return generation.created_at > (row.created_since or clocks.by_theirs(row.since))

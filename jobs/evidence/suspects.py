@@ -1,0 +1,161 @@
+"""Attempts whose generation may be in the account without our knowing its id, and their fates."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from ..model.clock import UNMEASURED
+from ..model.provider import Generation
+from ..model.states import AttemptState
+
+NARROW = timedelta(seconds=30)
+"""How far beyond its window a creation may lie where the provider's clock was measured."""
+
+WIDE = timedelta(minutes=10)
+"""How far before its window a reading must look before it proves absence."""
+
+WATCHED = timedelta(hours=1)
+"""How long a void is watched for a generation that turns up after all."""
+
+AHEAD = timedelta(minutes=1)
+"""An intent that lies further in our future was written by a clock that has been set back."""
+
+
+class Appeared(StrEnum):
+    """What a void's generation is that turned up."""
+
+    ADOPTED = "adopted"
+    SURPLUS = "surplus"
+
+
+def shown_since(intents: Iterable[datetime], now: datetime) -> datetime | None:
+    """Return from when on a reading for suspects must show what was sent, by our clock.
+
+    That is a little less far back than the list is read.
+
+    Args:
+        intents: when those of the suspects were written.
+        now: the time.
+
+    Returns:
+        None where no clock tells.
+    """
+    times = [intent for intent in intents if intent <= now + AHEAD]
+    return min(times) - WIDE + timedelta(minutes=1) if times else None
+
+
+@dataclass(frozen=True, slots=True)
+class ClockOffset:
+    """By how much the provider's clock is ahead of ours, at least and at most.
+
+    Attributes:
+        known: False when nothing tells, and both are no more than a hope.
+        measured: True when acceptances of ours told it, by the times that the list shows.
+    """
+
+    least: timedelta = timedelta(0)
+    most: timedelta = timedelta(0)
+    known: bool = False
+    measured: bool = False
+
+    def at_least(self, ahead: timedelta) -> timedelta:
+        """Return the least of what another source says and of what is known here."""
+        return min(ahead, self.least) if self.known else ahead
+
+    def widened(self, least: timedelta, most: timedelta) -> "ClockOffset":
+        """Let it be as little or as much as another source says, too."""
+        if not self.known:
+            return ClockOffset(least, most, known=True)
+        return replace(self, least=min(self.least, least), most=max(self.most, most))
+
+    def loosened(self, by: timedelta) -> "ClockOffset":
+        """Let it be less or more by so much: our own clock was set meanwhile."""
+        return replace(self, least=self.least - by, most=self.most + by)
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """An attempt whose generation may be in the account without our knowing its id.
+
+    Attributes:
+        state: ``open`` (its POST is under way), ``in_doubt``, or ``void`` (watched on).
+        prompt: as it was sent.
+        key: of its prompt as the list echoes it, :meth:`jobs.evidence.echo.Echo.key`.
+        request: what was asked for, however the prompt is spelled; attempts with equal ones may be
+            taken for each other.
+        sent_from: when its intent was written, by our clock.
+        sent_until: the last moment at which its request could have been under way, by our clock.
+        offset: of the provider's clock at that time.
+        ripe: True when the reading began after its grace and the longest lag of the list.
+        shown: True when another grace has passed, in which the balance shows what was charged.
+        clean_before: True when an earlier clean reading, a grace ago, did not show it either.
+        adrift: True when its times were written by a clock that has been set back since: they tell
+            nothing, and any generation of its prompt may be its own.
+        price: what it would have cost, in micros, as far as is known; 0: it is not.
+        replaced_at: when the intent of a void's replacement was written, by our clock: what was
+            created later may be the replacement's, or anybody's.
+    """
+
+    attempt_id: int
+    state: str
+    prompt: str
+    key: str
+    request: str
+    sent_from: datetime
+    sent_until: datetime
+    offset: ClockOffset = ClockOffset()
+    ripe: bool = False
+    shown: bool = False
+    clean_before: bool = False
+    price: int = 0
+    adrift: bool = False
+    replaced_at: datetime | None = None
+
+    @property
+    def wide_from(self) -> datetime:
+        """Say before which time, by the provider's clock, it can't have been created."""
+        margin = WIDE if self.offset.measured else UNMEASURED
+        return self.sent_from + self.offset.least - margin
+
+    def fits(self, created_at: datetime, grace: timedelta) -> bool:
+        """Return whether a creation lies in its narrow window.
+
+        A late acceptance may take a grace, and what has been voided is watched for longer.
+        """
+        if self.adrift and self.state != AttemptState.VOID:
+            return True
+        margin = NARROW if self.offset.known else WIDE
+        since = self.sent_from + self.offset.least - margin
+        if self.state == AttemptState.OPEN:
+            return created_at >= since
+        late = WATCHED if self.state == AttemptState.VOID else grace
+        until = self.sent_until + self.offset.most + late + margin
+        if self.replaced_at is not None:
+            until = min(until, self.replaced_at + self.offset.least)
+        return since <= created_at <= until
+
+
+@dataclass(slots=True)
+class Settlement:
+    """What a reading settles.
+
+    Attributes:
+        adopt: doubts and the generations that are theirs.
+        appeared: voids whose generation turned up after all.
+        void: doubts that are shown never to have been created.
+        contested: doubts that can't be told apart from others' work, and their candidates.
+        clean: doubts that a clean reading after their grace did not show, still without proof.
+        passing: doubts past their grace of which the balance can't tell yet: it will.
+        unstable: doubts and voids whose candidates have not stood long enough yet.
+        unproven: doubts past their grace that this reading can't settle, and why, for people.
+    """
+
+    adopt: list[tuple[int, Generation]] = field(default_factory=list)
+    appeared: list[tuple[int, Generation]] = field(default_factory=list)
+    void: list[int] = field(default_factory=list)
+    contested: dict[int, tuple[Generation, ...]] = field(default_factory=dict)
+    clean: list[int] = field(default_factory=list)
+    passing: list[int] = field(default_factory=list)
+    unstable: list[int] = field(default_factory=list)
+    unproven: dict[int, str] = field(default_factory=dict)

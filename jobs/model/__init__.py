@@ -1,0 +1,1 @@
+"""What everything else is made of: states, money, requests, what is asked of a provider."""

@@ -1,0 +1,171 @@
+"""What a manifest row asks for, as the engine takes it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final, NamedTuple
+
+from .provider import FIRST_MODEL, GenerationRequest, ImageRef, Kind, Parameter
+from .text import text_key
+
+
+class AskedRow(NamedTuple):
+    """What a job asks for, as columns of its row: each statement that needs it has all of them.
+
+    Attributes:
+        fingerprint: what decides which video comes out, hashed (:func:`fingerprint`).
+        kind: the key of its price kind, which names the model.
+        image: the fields of its reference.
+    """
+
+    fingerprint: str
+    kind: str
+    prompt: str
+    orientation: str
+    duration: int
+    image: dict[str, Any] | None
+    callback_url: str | None
+    parameters: dict[str, Parameter]
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """One wanted video, as loaded.
+
+    Attributes:
+        key: the row's own id, or one made from its content; unique within the batch. Variants of a
+            row with ``count`` have ``key``, ``key#2``, ``key#3`` …
+        key_from_content: True when the row had no id, so that an edit changes the key.
+        row: where the row stands in its file, as an editor counts it (YAML: the line).
+        request: what to buy.
+        campaign: the group of rows with a cap of its own, or None.
+        priority: higher goes first; 0 by default.
+        cells: the row as written, column by column in the manifest's order, for the export.
+    """
+
+    key: str
+    key_from_content: bool
+    row: int
+    request: GenerationRequest
+    campaign: str | None = None
+    priority: int = 0
+    cells: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash what decides which video comes out (:func:`fingerprint`)."""
+        return fingerprint(self.request)
+
+    @property
+    def request_key(self) -> str:
+        """Hash what is asked for, however its prompt is spelled (:func:`request_key`)."""
+        return request_key(self.request)
+
+
+class SpecRow(NamedTuple):
+    """A wanted video as columns of the job table, with those as JSON that are text here."""
+
+    key: str
+    key_from_content: bool
+    row: int
+    fingerprint: str
+    kind: str
+    prompt: str
+    orientation: str
+    duration: int
+    image: str | None
+    callback_url: str | None
+    parameters: str
+    campaign: str | None
+    priority: int
+    cells: str
+
+
+def asked_row(request: GenerationRequest, kind: str) -> AskedRow:
+    """Write a request as columns; ``kind`` names its price."""
+    return AskedRow(
+        fingerprint(request),
+        kind,
+        request.prompt,
+        request.orientation,
+        request.duration,
+        None if request.image is None else asdict(request.image),
+        request.callback_url,
+        dict(sorted(request.parameters.items())),
+    )
+
+
+def asked_in(values: Mapping[str, Any]) -> AskedRow:
+    """Pick what is asked for out of a row's values by their names."""
+    return AskedRow(*(values[name] for name in AskedRow._fields))
+
+
+def spec_row(spec: JobSpec, kind: str) -> SpecRow:
+    """Write a wanted video as columns; ``kind`` names its price."""
+    asked: Any = asked_row(spec.request, kind)
+    image = None if asked.image is None else json.dumps(asked.image)
+    asked = asked._replace(image=image, parameters=json.dumps(asked.parameters))
+    where = (spec.key, spec.key_from_content, spec.row)
+    rest = (spec.campaign, spec.priority, json.dumps(dict(spec.cells)))
+    return SpecRow._make((*where, *asked, *rest))
+
+
+FINGERPRINT_LENGTH: Final = 32
+"""Hexadecimal digits."""
+
+
+def fingerprint(request: GenerationRequest) -> str:
+    """Hash what decides which video comes out: another fingerprint is another video."""
+    image = request.image
+    what = [
+        request.prompt,
+        request.orientation,
+        request.duration,
+        None if image is None else image.sha256 or image.source,
+        *beyond(request),
+    ]
+    return hashed(json.dumps(what))
+
+
+def beyond(request: GenerationRequest) -> list[Any]:
+    """Return model and parameters for what is hashed; nothing for the first model without any.
+
+    So rows of that one have the hashes that they had before requests named their model.
+    """
+    if request.model == FIRST_MODEL and not request.parameters:
+        return []
+    return [request.model, sorted(request.parameters.items())]
+
+
+def request_key(request: GenerationRequest) -> str:
+    """Hash what is asked for, however its prompt is spelled (:func:`jobs.model.text.text_key`)."""
+    return fingerprint(replace(request, prompt=text_key(request.prompt)))
+
+
+def request_of(asked: AskedRow) -> GenerationRequest:
+    """Build the request of a job's row."""
+    return GenerationRequest(
+        prompt=asked.prompt,
+        orientation=asked.orientation,
+        duration=asked.duration,
+        image=None if asked.image is None else ImageRef(**asked.image),
+        callback_url=asked.callback_url,
+        model=Kind.parse(asked.kind).model,
+        parameters=asked.parameters,
+    )
+
+
+def asked_key(asked: AskedRow) -> str:
+    """Hash what a job's row asks for, however its prompt is spelled.
+
+    The account's list may show prompts folded, so they ask for the same there. Their fingerprints
+    differ, so that an edit of white space is an edit; of a folded prompt it is the fingerprint.
+    """
+    folded = text_key(asked.prompt) == asked.prompt
+    return asked.fingerprint if folded else request_key(request_of(asked))
+
+
+def hashed(document: str) -> str:
+    """Hash the JSON of what decides which video comes out."""
+    return hashlib.sha256(document.encode()).hexdigest()[:FINGERPRINT_LENGTH]

@@ -1,0 +1,1 @@
+"""Unconfirmed attempts are settled, and what the account has already is taken over."""

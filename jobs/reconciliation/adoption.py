@@ -1,0 +1,327 @@
+"""Earlier work: rows whose prompts exist in the account already, made by nobody in this database.
+
+A lost database, a restored backup, a run on another machine, videos made by hand: before such rows
+are bought, a person says whether they are to be taken over at no cost, or bought again (money.md,
+*Orphans and earlier work*).
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from ..evidence.account_list import MOST_PAGES, Walk
+from ..evidence.deleted import TOGETHER, deleted_of
+from ..evidence.echo import Echo
+from ..evidence.matching import Clocks, Match, WantedRow, match, use_of
+from ..evidence.sight import NEWEST, RECENT, Sight, may_be_deleted, see
+from ..model.clock import Clock
+from ..model.provider import Generation, GenerationPhase, Provider, ProviderError
+from ..model.states import HeldBack
+from ..model.text import text_key
+from ..ports import JobStore
+from ..ports.adoption import Comparison, Found, Listed, ListShown, RowsSnapshot
+from ..ports.selection import Sought
+
+READ_AGAIN: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+"""Seconds after which the list is read again, while what it lacks was bought a moment ago."""
+
+FAR_OFF: Final = timedelta(hours=26)
+"""By how much a wrong clock or zone may be off, where the provider's own time is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListLook:
+    """What was seen of the account's list.
+
+    Attributes:
+        generations: newest first, each once.
+        whole: True when it was read to its end, in pages that join.
+        began: when it was read, by our clock; None where no list was.
+        due_by: it need not show what was accepted later; None: all that was.
+        deleted: generations of ours that it lacks, and that the provider does not know by id.
+    """
+
+    generations: Sequence[Generation]
+    whole: bool
+    began: datetime | None = None
+    due_by: datetime | None = None
+    deleted: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierWork(Found):
+    """What was found.
+
+    Attributes:
+        jobs: how many jobs were looked for.
+        looked: how many generations the list showed.
+        trouble: why the list is not believed, for people; empty where it is, or was not whole.
+        shown: how it shows prompts, for people; empty where it shows them as they were sent.
+        ahead: by how much the provider's times are ahead of ours, at least.
+    """
+
+    jobs: int = 0
+    looked: int = 0
+    trouble: str = ""
+    shown: str = ""
+    ahead: timedelta = timedelta(0)
+
+    @property
+    def finished(self) -> int:
+        """Count the videos that are there already."""
+        return sum(m.generation.phase is GenerationPhase.COMPLETED for m in self.matches)
+
+
+async def find_earlier(
+    store: JobStore,
+    provider: Provider,
+    clock: Clock,
+    sought: Sought,
+    seen: Callable[[int], object] = lambda _: None,
+) -> EarlierWork:
+    """Look through the account's list for the prompts of rows that may be bought.
+
+    What belongs to an attempt of ours is none of it, nor are prompts of attempts in doubt: those
+    may be theirs.
+
+    Args:
+        store: the job table.
+        provider: whose list is read.
+        clock: time.
+        sought: the rows that are looked for.
+        seen: told after each page how many more generations were seen.
+
+    Raises:
+        ProviderError: the list can't be read: nothing is known then, and nothing may be bought.
+    """
+    jobs = store.adoption.count(sought)
+    if not jobs:  # what is queued in the run is looked for in it (:mod:`jobs.services.late_look`)
+        return EarlierWork()
+    # beside a run there is always something that was bought a moment ago
+    lag = store.account.list_lag() if sought.jobs is not None else None
+    look = await _read_what_is_due(store, provider, clock, seen, timedelta(seconds=lag or 0.0))
+    clocks = _clocks(provider, clock)
+    found = replace(store.adoption.compare(comparison(sought, look, clocks)), jobs=jobs)
+    return await _with_addresses(provider, found, clocks.now)
+
+
+def _clocks(provider: Provider, clock: Clock) -> Clocks:
+    ahead = provider.clock_ahead or timedelta(0)
+    return Clocks(clock.now() + ahead, ahead)
+
+
+async def _read_what_is_due(
+    store: JobStore,
+    provider: Provider,
+    clock: Clock,
+    seen: Callable[[int], object],
+    lag: timedelta,
+) -> ListLook:
+    """Read the list, again while it only lacks what was bought a moment ago: it may be behind.
+
+    What a run buys while it is read is not waited for: it buys more meanwhile.
+
+    Args:
+        store: the job table.
+        provider: whose list is read.
+        clock: time.
+        seen: as in :func:`find_earlier`.
+        lag: how long before the first reading what it must show was accepted.
+
+    Raises:
+        ProviderError: a page can't be read.
+    """
+    due_by, asked = clock.now() - lag, False
+    look, waits = replace(await read_list(provider, clock, seen), due_by=due_by), list(READ_AGAIN)
+    while True:
+        clocks = _clocks(provider, clock)
+        shows = _shown(look, clocks)
+        listed = None if shows is None else store.adoption.listed(shows)
+        sight, ours = _sight(listed, look), {} if listed is None else listed.ours
+        if sight.missing and not asked:
+            lacking = may_be_deleted(sight, ours.values(), clocks.now - clocks.ahead)
+            shown = next(iter(ours), None) or next((g.id for g in look.generations), None)
+            look = replace(look, deleted=await deleted_of(provider, lacking, shown))
+            asked = True
+        elif sight.young and waits:
+            await clock.sleep(waits.pop(0))
+            again = await read_list(provider, clock)
+            look = replace(again, due_by=due_by, deleted=look.deleted)
+        else:
+            return look
+
+
+NOTHING_SHOWN: Final = ListLook((), whole=True)
+"""A list that shows nothing, and is believed: what a plan reckons with, which looks at none."""
+
+
+def _shown(look: ListLook, clocks: Clocks) -> ListShown | None:
+    """Return what of a look at the list the store needs; None where no list was read."""
+    if look.began is None:
+        return None
+    created = [one.created_at for one in look.generations if one.created_at]
+    oldest = min(created, default=clocks.now)
+    return ListShown(
+        [generation.id for generation in look.generations],
+        accepted_since=min(clocks.now - RECENT, oldest + FAR_OFF) - clocks.ahead,
+        created_since=oldest,
+        due_by=look.due_by or look.began,
+        newest=NEWEST,
+    )
+
+
+def _sight(listed: Listed | None, look: ListLook) -> Sight:
+    """Find out what a reading is good for."""
+    if listed is None or look.began is None:
+        return Sight()
+    shown = {generation.id: generation for generation in look.generations}
+    due = [one for one in listed.must_show if one.generation_id not in look.deleted]
+    return see(shown, listed.ours, due, look.began, listed.lag)
+
+
+def comparison(sought: Sought, look: ListLook, clocks: Clocks) -> Comparison[EarlierWork]:
+    """Return how rows are compared with what the list showed."""
+    return Comparison(
+        sought,
+        _shown(look, clocks),
+        at=clocks.now - clocks.ahead,
+        decide=lambda snapshot: _compared(snapshot, sought, look, clocks),
+    )
+
+
+def _compared(
+    snapshot: RowsSnapshot, sought: Sought, look: ListLook, clocks: Clocks
+) -> EarlierWork:
+    shown = {generation.id: generation for generation in look.generations}
+    sight = _sight(snapshot.listed, look)
+    known = {} if snapshot.listed is None else snapshot.listed.ours
+    # times may be of another zone than the provider's clock; what we bought tells
+    clocks = replace(clocks, least=snapshot.offset.at_least(clocks.ahead))
+    whole, echo = look.whole and not sight.trouble, sight.shows.echo
+    doubtful: dict[str, datetime] = {}
+    for prompt, sent in snapshot.doubtful.items():  # the first is the last of these
+        doubtful[echo.text(prompt)] = min(sent, doubtful.get(echo.text(prompt), sent))
+    nobodys = {name for name in shown if name not in known}
+    found = match(
+        snapshot.rows,
+        [generation for name, generation in shown.items() if name in nobodys],
+        doubtful,
+        clocks,
+        shows=sight.shows,
+        keep_others=not whole,
+    )
+    # beside a doubt of its prompt a row was not compared: what it waits for is there, and nobody's
+    free = {
+        row.job_id: row
+        for row in (*found.others, *(row for row, _ in found.unread))
+        if not _stays(row, shown, echo)
+        and not (echo.text(row.prompt) in doubtful and (row.held_back_by or "") in nobodys)
+    }
+    unread = {row.job_id for row, _ in found.unread}
+    not_looked = [
+        number
+        for number, row in free.items()
+        if number in unread or not (whole or snapshot.words.cover(row.overruled_at))
+    ]
+    return EarlierWork(
+        matches=_told_apart(snapshot.alike, found.matches, sight),
+        looked=len(shown),
+        not_looked=not_looked,
+        trouble=sight.trouble or _unread(found.unread),
+        shown=str(echo) if echo.altered else "",
+        released=[row for number, row in free.items() if whole and number not in unread],
+        ahead=clocks.by_theirs(clocks.now) - clocks.now,
+        looked_for=sought if whole else None,
+        looked_at=snapshot.wishes,
+    )
+
+
+def _unread(found: Sequence[tuple[WantedRow, Generation]]) -> str:
+    """Return what rows wait for whose letters the list may show in any way."""
+    if not found:
+        return ""
+    row, generation = found[0]
+    odd = next(one for one in row.prompt if not one.isascii())
+    return (
+        f"no video of this database tells how the account's list shows letters like {odd!r}, and "
+        f"generation {generation.id} may have such a prompt"
+    )
+
+
+def _told_apart(
+    alike: Callable[[Collection[str], Echo], Mapping[str, Collection[str]]],
+    matches: Sequence[Match],
+    sight: Sight,
+) -> Sequence[Match]:
+    """Find whose generation can't be told where the list alters prompts: rows look alike there."""
+    echo = sight.shows.echo
+    if sight.readable and not echo.altered:
+        return matches
+    keys = {text_key(one.generation.prompt or "") for one in matches}
+    like = alike(keys, echo) if keys else {}
+
+    def told(one: Match) -> Match:
+        alone = len(like.get(text_key(one.generation.prompt or ""), ())) <= 1
+        return replace(one, alike=one.alike and alone and sight.readable)
+
+    return [told(one) for one in matches]
+
+
+def _stays(row: WantedRow, shown: Mapping[str, Generation], echo: Echo) -> bool:
+    """Check whether a row stays held back: that its reason is not shown now is not a "no"."""
+    reason = shown.get(row.held_back_by or "")
+    if reason is None:
+        return row.held_back_by is not None
+    if row.held_back == HeldBack.ELSEWHERE:  # others bought beside this database: a person knows
+        failed = reason.phase is GenerationPhase.FAILED
+        return not (failed and text_key(reason.prompt or "") == echo.text(row.prompt))
+    return False
+
+
+async def read_list(
+    provider: Provider, clock: Clock, seen: Callable[[int], object] = lambda _: None
+) -> ListLook:
+    """Read the account's list to its end.
+
+    Raises:
+        ProviderError: a page can't be read, whichever it is.
+    """
+    walk, whole, began = Walk(provider, clock), True, clock.now()
+    for _ in range(MOST_PAGES):
+        page = await walk.turn()
+        whole = whole and page.joined and not page.gap
+        if page.ends:
+            return ListLook(tuple(walk.found.values()), whole and not page.again, began)
+        if page.fresh:
+            seen(len(page.fresh))
+    return ListLook(tuple(walk.found.values()), whole=False, began=began)
+
+
+async def _with_addresses(provider: Provider, work: EarlierWork, now: datetime) -> EarlierWork:
+    """Look finished ones up singly that the list shows without an address for their video."""
+    turns = asyncio.Semaphore(TOGETHER)
+
+    async def looked(found: Match) -> Match:
+        generation = found.generation
+        if generation.phase is not GenerationPhase.COMPLETED or generation.video_url:
+            return found
+        async with turns:
+            try:
+                return replace(found, use=use_of(await provider.generation(generation.id), now))
+            except ProviderError:
+                return found  # it waits
+
+    return replace(work, matches=tuple(await asyncio.gather(*map(looked, work.matches))))
+
+
+def hold_back(store: JobStore, work: EarlierWork) -> None:
+    """Hold back what must wait, and release what need not wait any more, in one transaction."""
+    store.adoption.hold_back(work)
+
+
+def take_over(store: JobStore, work: EarlierWork, now: datetime) -> int:
+    """Make the matched generations the jobs' own, at no cost; returns how many landed."""
+    takeable = [one for one in work.matches if one.takeable]
+    return store.adoption.take_over(takeable, now, work.ahead.total_seconds())

@@ -1,0 +1,83 @@
+"""Our ledger, the provider's generations and the change of the balance, side by side."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..evidence.account_list import read_back
+from ..evidence.suspects import WIDE
+from ..model.clock import Clock, Moment
+from ..model.provider import Generation, Provider
+from ..ports import JobStore
+from ..ports.account import BalanceRead
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What was found.
+
+    Attributes:
+        since: when this database first bought something; None when it never did.
+        charged: what our ledger says was charged, in micros.
+        held: what it holds for submissions whose outcome is not known.
+        known: generations of the account that are attempts of ours, since then.
+        orphans: those that are nobody's of ours, newest first.
+        whole: True when the list was read without a gap.
+        balance: the account's money now.
+        fell_by: by how much the balance fell since the first reading; None before one.
+        charged_since: what was charged since that reading.
+    """
+
+    since: datetime | None
+    charged: int
+    held: int
+    known: int
+    orphans: Sequence[Generation]
+    whole: bool
+    balance: int
+    fell_by: int | None
+    charged_since: int
+
+    @property
+    def difference(self) -> int | None:
+        """Return how much more the balance fell than our ledger charged; less than 0: refunds."""
+        return None if self.fell_by is None else self.fell_by - self.charged_since
+
+
+async def audit(store: JobStore, provider: Provider, clock: Clock) -> Audit:
+    """Set side by side what we know and what the provider shows.
+
+    Raises:
+        ProviderError: the balance or the list can't be read.
+    """
+    mark = store.account.charged()
+    began = Moment(clock.now(), clock.boot())
+    balance = await provider.balance()
+    read = BalanceRead(balance, mark, clock.now(), provider.clock_ahead, began)
+    await store.account.record_balance(read)
+    since = store.doubts.first_intent()
+    shown: Sequence[Generation] = ()
+    whole = True
+    if since is not None:
+        reading = await read_back(provider, clock, since - WIDE)
+        shown, whole = reading.generations, reading.covers(since - WIDE)
+    ledger = store.doubts.ledger([generation.id for generation in shown])
+    orphans = [
+        generation
+        for generation in shown
+        if generation.id not in ledger.ours
+        and since is not None
+        and (generation.created_at is None or generation.created_at >= since - WIDE)
+    ]
+    first = ledger.first_balance
+    return Audit(
+        since=since,
+        charged=ledger.charged,
+        held=ledger.held,
+        known=len(ledger.ours),
+        orphans=orphans,
+        whole=whole,
+        balance=balance,
+        fell_by=None if first is None else first - balance,
+        charged_since=ledger.charged - ledger.first_charged,
+    )

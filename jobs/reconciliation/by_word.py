@@ -1,0 +1,236 @@
+"""Settling a doubt by a person's word."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from ..evidence.account_list import Reading, read_back
+from ..evidence.echo import resembles
+from ..evidence.suspects import WIDE, Suspect
+from ..evidence.witness import judge
+from ..model.clock import Clock, passed_since
+from ..model.errors import (
+    CandidatesError,
+    NotInDoubtError,
+    NotIts,
+    NotItsGenerationError,
+    TakenGenerationError,
+    TooEarlyError,
+    UnprovenError,
+    WrongClockError,
+)
+from ..model.provider import Generation, Provider, UnknownGenerationError
+from ..model.states import FOUND, AttemptState, JobState
+from ..model.text import folded_id, prompt_key, same_text
+from ..ports import JobStore
+from ..ports.doubts import OwnerJob, Searched
+
+
+class ResolvedJob(Protocol):
+    """A job whose doubt a person settles, as it was read before."""
+
+    @property
+    def id(self) -> int:
+        """Of the job."""
+
+    @property
+    def key(self) -> str:
+        """Its name in its batch."""
+
+    @property
+    def prompt(self) -> str:
+        """What it asks for now."""
+
+    @property
+    def state(self) -> str:
+        """Of :class:`~jobs.model.states.JobState`."""
+
+    @property
+    def held_back(self) -> str | None:
+        """Why it waits, of :class:`~jobs.model.states.HeldBack`; None: it does not."""
+
+    @property
+    def attempt_id(self) -> int | None:
+        """Its last attempt; None: it has none."""
+
+    @property
+    def attempt_state(self) -> str | None:
+        """The same's, of :class:`~jobs.model.states.AttemptState`."""
+
+
+async def resolve_as(
+    store: JobStore,
+    provider: Provider,
+    clock: Clock,
+    job: ResolvedJob,
+    generation_id: str,
+    *,
+    force: bool,
+) -> None:
+    """Settle a doubt by a person's word: this generation is the job's.
+
+    A queued job that waits because the account may have its video takes it over at no cost.
+
+    Args:
+        store: the job table.
+        provider: asked whether the generation exists and carries the prompt.
+        clock: time.
+        job: as it is now.
+        generation_id: as the provider calls it.
+        force: take it although its prompt is another.
+
+    Raises:
+        NotAllowedError: the job is not in doubt and waits for no video, or the generation is not
+            its own.
+        ProviderError: the provider did not answer.
+    """
+    waits = job.state == JobState.QUEUED and job.held_back in FOUND
+    attempt_id = None if waits else _must_be_in_doubt(job)
+    generation_id = folded_id(generation_id)
+    _refuse_taken(generation_id, store.doubts.owner_of(generation_id))
+    try:
+        found = await provider.generation(generation_id)
+    except UnknownGenerationError as error:
+        raise NotItsGenerationError(generation_id, NotIts.UNKNOWN) from error
+    if not force and (found.prompt is None or not same_text(found.prompt, job.prompt)):
+        raise NotItsGenerationError(generation_id, NotIts.OTHER_PROMPT)
+    now = clock.now()
+    landed: OwnerJob | bool
+    if attempt_id is None:
+        ahead = (provider.clock_ahead or timedelta(0)).total_seconds()
+        landed = store.adoption.take_over_by_word(job.id, found, now, ahead)
+    else:
+        landed = store.doubts.adopt(attempt_id, generation_id, now)
+    if isinstance(landed, OwnerJob):  # a run found its attempt meanwhile
+        _refuse_taken(generation_id, landed)
+    else:
+        _must_have_landed(job, landed=landed)
+
+
+def _refuse_taken(generation_id: str, owner: OwnerJob | None) -> None:
+    if owner is not None:
+        raise TakenGenerationError(generation_id, owner.key, owner.batch)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What one look at the account's list says of a doubt.
+
+    Attributes:
+        found: how many generations the doubt could be.
+        trouble: why it proves nothing that it shows no other, for people; empty where it does.
+    """
+
+    found: int
+    trouble: str = ""
+
+
+async def look_for(
+    store: JobStore, provider: Provider, clock: Clock, job: ResolvedJob, grace: timedelta
+) -> Search:
+    """Look once at the account's list for what a doubt could be, and keep what is found.
+
+    Generations of the prompt count, as far back as the doubt may reach, that no attempt has.
+
+    Args:
+        store: the job table.
+        provider: whose list is read.
+        clock: time.
+        job: as it is now.
+        grace: for which the list may be behind, at least.
+
+    Raises:
+        NotAllowedError: the job is not in doubt.
+        ProviderError: the list can't be read.
+    """
+    _must_be_in_doubt(job)
+    doubt = store.doubts.of_job(job.id)
+    attempt = doubt.attempt
+    suspect = Suspect(
+        attempt_id=attempt.id,
+        state=attempt.state,
+        prompt=attempt.prompt,
+        key=prompt_key(attempt.prompt),
+        request=attempt.request_key,
+        sent_from=attempt.intent_at,
+        sent_until=attempt.sent_until,
+        offset=doubt.offset,
+    )
+    reading = await read_back(provider, clock, suspect.wide_from)
+    alike = [one for one in reading.generations if could_be(suspect, one)]
+    since = suspect.sent_from - WIDE + timedelta(minutes=1)
+    known = store.doubts.search(attempt.id, reading, alike, since)
+    return Search(known.found, _trouble(suspect, reading, known, grace))
+
+
+def _trouble(suspect: Suspect, reading: Reading, known: Searched, grace: timedelta) -> str:
+    """Return why a reading proves nothing of a doubt; empty where it shows all that we know."""
+    if not reading.covers(suspect.wide_from):
+        return f"the list could not be read back to {suspect.wide_from:%Y-%m-%d %H:%M} without gaps"
+    if not (known.ours or known.expected or (reading.to_the_end and known.any_ours)):
+        return ""  # nothing is known that it would have to show
+    tolerance = timedelta(seconds=max(grace.total_seconds(), known.lag or 0.0))
+    ours = list(known.ours.values())
+    return judge(reading, ours, known.expected, tolerance, known.lag).trouble
+
+
+def could_be(suspect: Suspect, seen: Generation) -> bool:
+    """Return whether a generation could be a doubt's: its prompt, and not older than it.
+
+    A list may alter prompts, so one that resembles it counts as well.
+    """
+    alike = seen.prompt is not None and resembles(suspect.prompt, seen.prompt)
+    return alike and (seen.created_at is None or seen.created_at >= suspect.wide_from)
+
+
+def resolve_never_made(
+    store: JobStore,
+    clock: Clock,
+    job: ResolvedJob,
+    *,
+    grace: timedelta,
+    force: bool,
+    trouble: str = "",
+) -> None:
+    """Settle a doubt by a person's word: nothing was created; the job is queued again.
+
+    Args:
+        store: the job table.
+        clock: time.
+        job: as it is now.
+        grace: after which nothing turns up any more.
+        force: whatever stands against it.
+        trouble: why a look at the list proves nothing, for people.
+
+    Raises:
+        NotAllowedError: the job is not in doubt, its grace is not known to be over, there are
+            generations that it could be, or nothing shows that there is none.
+    """
+    attempt_id = _must_be_in_doubt(job)
+    now = clock.now()
+    doubt = store.doubts.of_job(job.id)
+    # not by the wall clock where that can be helped: whoever corrects it must not shorten the grace
+    since = max(doubt.attempt.sent_until, doubt.send_before)
+    passed = passed_since(doubt.doubt_clock, clock.boot(), since, now)
+    if passed is None and not force:
+        raise WrongClockError(job.key, now, since)
+    if passed is not None and passed < grace and not force:
+        raise TooEarlyError(job.key, now + grace - passed)
+    if doubt.candidates and not force:
+        raise CandidatesError(job.key, doubt.candidates)
+    if trouble and not force:
+        raise UnprovenError(job.key, trouble)
+    landed = store.doubts.void(attempt_id, "a person said that it was never made", now)
+    _must_have_landed(job, landed=landed)
+
+
+def _must_be_in_doubt(job: ResolvedJob) -> int:
+    """Return the attempt that is in doubt."""
+    if job.attempt_id is None or job.attempt_state != AttemptState.IN_DOUBT:
+        raise NotInDoubtError(job.key, job.state)
+    return job.attempt_id
+
+
+def _must_have_landed(job: ResolvedJob, *, landed: bool) -> None:
+    if not landed:
+        raise NotInDoubtError(job.key, "")

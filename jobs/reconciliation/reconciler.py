@@ -1,0 +1,370 @@
+"""The reconciler: settles doubts from the account's list.
+
+It looks at the account's list at start and whenever something is in doubt, at a slowing pace, and
+settles what :func:`jobs.evidence.settling.settle` finds settled. Voids are watched on for a while:
+what turns up after all is adopted, or written down as paid for nothing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from ..evidence.account_list import Reading, read_back, read_page
+from ..evidence.books import BalanceReading
+from ..evidence.echo import Echo
+from ..evidence.elsewhere import FAR
+from ..evidence.lag import LagMeter
+from ..evidence.settling import settle
+from ..evidence.suspects import AHEAD, WATCHED, Appeared, ClockOffset, Suspect
+from ..evidence.witness import Acceptance, judge
+from ..model.clock import PRECISION, JumpWatch
+from ..model.provider import (
+    GenerationPhase,
+    ProviderError,
+    RefusalCause,
+    ThrottledError,
+    TokenRefusedError,
+)
+from ..model.states import AttemptState
+from ..ports.doubts import DoubtDecision, DoubtSnapshot, MoneyBeside, Settled, SuspectAttempt
+from ..runtime.balance_witness import BalanceWitness
+from ..runtime.provider_health import Patience
+from ..runtime.run_context import RunContext
+from .watch_schedule import Watches
+
+log = logging.getLogger(__name__)
+
+NAP = 1.0
+"""Seconds between two looks at the table for new doubts."""
+
+MOST_PROBES = 20
+"""Readings of the list that a run makes only to see how far it is behind."""
+
+MOST_VOIDS = 5
+"""Submissions of a job that may come to nothing before it fails."""
+
+FIRST_LOOKS = 3
+"""Looks at the list for voids of earlier runs, at most, before anything is bought."""
+
+WHY_VOID = "not in the account's list after the grace, nor in its balance: never made"
+"""What is kept with a void, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided(DoubtDecision):
+    """What a reading settles, and what the reconciler has to remember of it.
+
+    Attributes:
+        standing: since when, by the monotonic clock, each set of candidates has stood.
+    """
+
+    standing: dict[frozenset[str], float] = field(default_factory=dict)
+
+
+class Reconciler:
+    """Settles doubts until it is cancelled.
+
+    Checkpoints: ``list-read``, ``doubts-settled``.
+
+    Args:
+        context: of the run.
+    """
+
+    def __init__(self, context: RunContext) -> None:
+        self._store = context.store
+        self._provider = context.provider
+        self._clock = context.clock
+        self._policy = context.policy
+        self._gate = context.gate
+        self._checkpoint = context.checkpoint
+        self._note_others = context.note_others
+        self._strangers = context.strangers
+        self._throttled = Patience(context.policy.unreachable_patience)
+        self._mark: int | None = None
+        self._stable: dict[frozenset[str], float] = {}
+        self._jumps = JumpWatch(context.clock)
+        self._lag = LagMeter(context.store.account.list_lag(), context.policy.grace)
+        self._watches = Watches(context.policy, self._lag)
+        self._balance = BalanceWitness(context.store.account, context.provider, context.clock)
+        self._looked_far = False
+        self._probes = 0
+        self._probe_at = 0.0
+        self._unstable = False
+        self.polls = True
+        """Whether somebody looks at what has not ended meanwhile."""
+
+        # two looks may end together, of a run and of rows that are looked for late: what the first
+        # settles is remembered before the second is decided
+        self._settling = asyncio.Lock()
+        self.surplus: list[int] = []
+        """Voids whose generation turned up, and whose replacement was sent as well, by attempt."""
+
+        self.reappeared = 0
+        """Voids whose generation turned up, and is their row's video."""
+
+    async def run(self) -> None:
+        """Look whenever it is time, for ever; ends by itself only on a refused token."""
+        while True:
+            began = self._clock.monotonic()
+            try:
+                if self.notice():
+                    await self.look()
+                    self._throttled.succeeded()
+                    self._gate.answered()
+                elif self._wants_probe():
+                    await self._probe()
+            except (ThrottledError, TokenRefusedError) as error:
+                seconds = self._gate.heed(error)
+                if self._gate.refusal is RefusalCause.TOKEN:
+                    return
+                # who asks us to wait is waited for; for ever it would keep the run with its doubts
+                now = self._clock.monotonic()
+                self._throttled.failed(now, now + seconds)
+                if self._throttled.is_over(now):
+                    await self._missed(error, began)
+            except ProviderError as error:
+                # that concerns the list alone: single looks and purchases may go on
+                await self._missed(error, began)
+            await self._clock.sleep(max(NAP, self._gate.closed_for))
+
+    async def _missed(self, error: ProviderError, began: float) -> None:
+        log.info("the list could not be read: %s", error)
+        late = self._watches.missed(began, self._clock.monotonic())
+        if late:
+            why = dict.fromkeys(late, f"the list can't be read: {error}")
+            await self._store.doubts.note_unproven(why)
+            self._gate.wake()
+
+    def hopeful(self, waiting: Collection[int]) -> int:
+        """Count the doubts that may still settle by themselves, of those that wait."""
+        return len(set(waiting) - self._watches.hopeless())
+
+    def past_grace(self) -> Collection[int]:
+        """Return the doubts that take no slot: they keep their money."""
+        return self._watches.past_grace(self._clock.monotonic())
+
+    async def look_at_voids(self) -> None:
+        """Look for what earlier runs took for never made, before it is bought again.
+
+        What turned up is adopted when it stood for as long as the list may lag.
+
+        Raises:
+            ProviderError: the list can't be read.
+        """
+        self.notice()
+        for _ in range(FIRST_LOOKS):
+            if not any(row.state == AttemptState.VOID for row in self._suspects()):
+                return
+            await self.look()
+            if not self._unstable:
+                return
+            await self._clock.sleep(max(self._lag.longest or 0.0, self._policy.poll_interval))
+
+    async def look(self) -> None:
+        """Read the list as far back as the oldest suspect asks for, and settle what it settles.
+
+        Raises:
+            ProviderError: the list can't be read.
+        """
+        found = self._suspects()
+        if not found:
+            return
+        began = self._clock.monotonic()
+        self._balance.note()
+        ripe = self._watches.any_ripe(found, began)
+        # before the list: what that shows as completed was not given back when this was read
+        money = await self._balance.read(self._watches.over) if ripe else None
+        offsets = self._store.doubts.clock_offsets([one.id for one in found])
+        described = self._described(found, offsets, began, Echo(), self._lag.longest)
+        since = min(one.wide_from for one in described)
+        far = self._clock.now() - FAR  # once a run: what others bought, and may be given back
+        if money is not None and not self._looked_far:
+            since = min(since, far)
+        reading = await read_back(self._provider, self._clock, since)
+        self._looked_far |= reading.covers(far)
+        self._note_others(reading.generations)
+        self._checkpoint("list-read")
+        async with self._settling:
+            await self._store.doubts.settle(
+                reading,
+                self._clock.now(),
+                None if money is None else self._beside(money, reading),
+                lambda snapshot: self._decide(snapshot, reading, began),
+                lambda decided, settled: self._remember(decided, settled, reading, began),
+            )
+        self._checkpoint("doubts-settled")
+        self._gate.wake()
+
+    def _wants_probe(self) -> bool:
+        """Check whether the list is to be read only to see how far behind it is."""
+        wanted = self._policy.buys and self._lag.longest is None and self._probes < MOST_PROBES
+        return wanted and self._clock.monotonic() >= self._probe_at
+
+    async def _probe(self) -> None:
+        """Read the newest page: how long the list takes must be known before there is a doubt."""
+        self._probes += 1
+        wait = self._policy.poll_interval * 1.5 ** min(self._probes, 10)
+        self._probe_at = self._clock.monotonic() + wait
+        began = self._clock.now()
+        page = await read_page(self._provider, self._clock, 0)
+        self._note_others(page)
+        ids = [one.id for one in page]
+        async with self._settling:
+            ours = await self._store.doubts.keep_lag(
+                ids, lambda ours: self._longer_lag(began, ours)
+            )
+            self._lag.heed(began, _bought(ours), self._jumps.spread.total_seconds())
+
+    def _suspects(self) -> Sequence[SuspectAttempt]:
+        return self._store.doubts.suspects(self._clock.now() - WATCHED)
+
+    def notice(self) -> bool:
+        """See what is in doubt, and whether it is time to read the list for any of it."""
+        at = self._clock.monotonic()
+        self._jumps.jump()
+        mark = self._store.change_mark()
+        if mark != self._mark:
+            self._mark = mark
+            found = [row for row in self._suspects() if row.state != AttemptState.OPEN]
+            self._watches.heed(found, self._clock.now(), at)
+        return self._watches.is_due(at)
+
+    def _described(
+        self,
+        rows: Iterable[SuspectAttempt],
+        offsets: Mapping[int, ClockOffset],
+        began: float,
+        echo: Echo,
+        lag: float | None,
+    ) -> list[Suspect]:
+        """Return what is known of suspects, for :func:`jobs.evidence.settling.settle`."""
+        now = self._clock.now()
+        found = []
+        for row in rows:
+            standing = self._watches.standing(row.id, began, lag)
+            found.append(
+                Suspect(
+                    attempt_id=row.id,
+                    state=row.state,
+                    prompt=row.prompt,
+                    key=echo.key(row.prompt),
+                    request=row.request_key,
+                    sent_from=row.intent_at,
+                    sent_until=row.sent_until,
+                    offset=self._offset(offsets[row.id]),
+                    ripe=standing.ripe,
+                    shown=standing.shown,
+                    clean_before=standing.clean_before,
+                    adrift=row.intent_at > now + AHEAD,
+                    price=row.price,
+                    replaced_at=row.replaced_at,
+                )
+            )
+        return found
+
+    def _offset(self, measured: ClockOffset) -> ClockOffset:
+        """Bring together what tells how the clocks stood: our acceptances, and the last answer.
+
+        A jump of our own clock while we watch makes every time of ours doubtful by that much.
+        """
+        ahead = self._provider.clock_ahead
+        if ahead is not None:
+            measured = measured.widened(ahead - PRECISION, ahead + PRECISION)
+        return measured.loosened(self._jumps.spread)
+
+    def _beside(self, money: BalanceReading, reading: Reading) -> MoneyBeside:
+        return MoneyBeside(
+            money,
+            # one under way may be given back a moment before its state says so
+            completed=frozenset(
+                one.id for one in reading.generations if one.phase is GenerationPhase.COMPLETED
+            ),
+            strangers=self._strangers.seen,
+            more=self._strangers.more + (not self._looked_far),
+            polled=self.polls,
+        )
+
+    def _decide(self, snapshot: DoubtSnapshot, reading: Reading, began: float) -> _Decided:
+        """Decide what a reading settles; what is to be remembered of it is, once it is durable."""
+        longer = self._longer_lag(reading.began, snapshot.ours)
+        lag = self._lag.longest if longer is None else longer
+        tolerance = timedelta(seconds=max(self._policy.grace, lag or 0.0)) + self._jumps.spread
+        ours = list(snapshot.ours.values())
+        witness = replace(
+            judge(reading, ours, snapshot.expected, tolerance, lag), books=snapshot.books
+        )
+        echo = witness.echo or Echo()
+        standing: dict[frozenset[str], float] = {}
+        settlement = settle(
+            self._described(snapshot.suspects, snapshot.offsets, began, echo, lag),
+            reading,
+            snapshot.ours,
+            witness,
+            timedelta(seconds=self._policy.grace),
+            self._stable_for(began, standing, lag),
+        )
+        return _Decided(settlement, WHY_VOID, MOST_VOIDS, longer, standing)
+
+    def _stable_for(
+        self, began: float, standing: dict[frozenset[str], float], lag: float | None
+    ) -> Callable[[frozenset[str]], bool]:
+        def stable(candidates: frozenset[str]) -> bool:
+            since = standing[candidates] = self._stable.get(candidates, began)
+            return began - since >= max(lag or 0.0, self._policy.poll_interval)
+
+        return stable
+
+    def _longer_lag(self, began: datetime, ours: Mapping[str, Acceptance]) -> float | None:
+        """Return how far the list lags behind, where a reading shows that it does by more."""
+        spread = self._jumps.spread.total_seconds()
+        longest = self._lag.measured(began, _bought(ours), spread)
+        return None if longest == self._lag.longest else longest
+
+    def _remember(
+        self, decided: _Decided, settled: Settled, reading: Reading, began: float
+    ) -> None:
+        """Take over what a reading told, as soon as what it settles is durable."""
+        snapshot, settlement = settled.snapshot, decided.settlement
+        spread = self._jumps.spread.total_seconds()
+        self._lag.heed(reading.began, _bought(snapshot.ours), spread)
+        self._stable = decided.standing
+        self._strangers.forget(snapshot.claimed)
+        self._tell(settled)
+        # a row that is being sent: its answer tells
+        settlement.unstable += [number for number, _, found in settled.appeared if found is None]
+        self._unstable = bool(settlement.unstable)
+        now, at = self._clock.now(), self._clock.monotonic()
+        self._watches.schedule(snapshot.suspects, settlement, began, now, at)
+
+    def _tell(self, settled: Settled) -> None:
+        for number, generation_id in settled.adopted:
+            log.info("attempt %d is settled: it is generation %s", number, generation_id)
+        for number in settled.voided:
+            log.info("attempt %d is settled: it was never made", number)
+        for number, generation_id, found in settled.appeared:
+            self._tell_appeared(found, number, generation_id)
+
+    def _tell_appeared(self, found: Appeared | None, number: int, generation_id: str) -> None:
+        if found is Appeared.ADOPTED:
+            self.reappeared += 1
+            log.warning(
+                "generation %s turned up after attempt %d had counted as never made: it is its "
+                "row's video, and charged to the caps",
+                generation_id,
+                number,
+            )
+        elif found is Appeared.SURPLUS:
+            self.surplus.append(number)
+            log.error(
+                "generation %s turned up after attempt %d had counted as never made, and its "
+                "replacement was sent: it is paid for twice, and charged to the caps",
+                generation_id,
+                number,
+            )
+
+
+def _bought(ours: Mapping[str, Acceptance]) -> Sequence[tuple[str, datetime]]:
+    """Return those of our generations that we bought, and when we heard of it."""
+    return [(name, one.accepted_at) for name, one in ours.items() if one.bought]

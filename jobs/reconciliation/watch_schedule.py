@@ -1,0 +1,198 @@
+"""When the account's list is read for which doubt, and which doubts only a person can settle."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from ..evidence.lag import LagMeter
+from ..evidence.suspects import Settlement
+from ..model.states import AttemptState
+from ..ports.doubts import SuspectAttempt
+from ..runtime.policy import RunPolicy
+
+SLOWEST = 60.0
+"""Seconds between two looks at the list for one doubt, at most, before it is given up."""
+
+WATCH_EVERY, WATCH_SLOWEST = 30.0, 600.0
+"""Seconds between two looks for a void."""
+
+FRUITLESS = 3
+"""Looks after two graces that settle nothing: then the doubt waits for a person."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """What this process knows of one suspect.
+
+    Attributes:
+        since: when it was first seen here, by the monotonic clock.
+        credit: seconds that had passed by then since its request ended: never more than none. What
+            passed before this process began only the wall clock tells, and that may have been set.
+        look_at: when the list is to be read for it.
+        clean_at: when the first clean reading after its grace began.
+        fruitless: readings since two graces were over.
+    """
+
+    since: float
+    credit: float
+    look_at: float
+    clean_at: float | None = None
+    fruitless: int = 0
+
+    def age(self, at: float) -> float:
+        """Return how many seconds ago its request ended, as far as this process knows."""
+        return self.credit + at - self.since
+
+    def had_its_chance(self, began: float, over: float, grace: float) -> bool:
+        """Check whether there was time here for two clean looks, a grace apart."""
+        first = self.since if self.clean_at is None else self.clean_at
+        return self.age(began) >= over + grace and began - first >= grace
+
+    @property
+    def hopeless(self) -> bool:
+        """Check whether waiting has no point: a person must say what it is."""
+        return self.fruitless >= FRUITLESS
+
+
+class Standing(NamedTuple):
+    """How long a suspect has been watched, as :class:`jobs.evidence.suspects.Suspect` says it."""
+
+    ripe: bool = False
+    shown: bool = False
+    clean_before: bool = False
+
+
+class Watches:
+    """The suspects of one run.
+
+    Args:
+        policy: the run's grace and pace.
+        lag: what is known of how far the list is behind.
+    """
+
+    def __init__(self, policy: RunPolicy, lag: LagMeter) -> None:
+        self._grace = policy.grace
+        self._poll = policy.poll_interval
+        self._send_patience = policy.send_patience
+        self._lag = lag
+        self._watches: dict[int, Watch] = {}
+
+    @property
+    def over(self) -> float:
+        """Return the seconds after its request's end from which a doubt's absence counts."""
+        return self._over(self._lag.longest)
+
+    def _over(self, lag: float | None) -> float:
+        return self._grace + (lag or 0.0)
+
+    def heed(self, suspects: Sequence[SuspectAttempt], now: datetime, at: float) -> None:
+        """Take in which suspects there are.
+
+        Args:
+            suspects: from :meth:`jobs.ports.doubts.DoubtStore.suspects`, without those under way.
+            now: the wall-clock time.
+            at: the monotonic clock's.
+        """
+        for row in suspects:
+            if row.id not in self._watches:
+                passed = (now - row.sent_until).total_seconds()
+                # a doubt is looked for at once; a void was looked for when it became one
+                later = WATCH_EVERY if row.state == AttemptState.VOID else 0.0
+                credit = min(max(passed, -self._send_patience), 0.0)
+                self._watches[row.id] = Watch(at, credit, at + later)
+        gone = self._watches.keys() - {row.id for row in suspects}
+        for number in gone:
+            del self._watches[number]
+
+    def is_due(self, at: float) -> bool:
+        """Check whether it is time to read the list for any of them."""
+        return any(watch.look_at <= at for watch in self._watches.values())
+
+    def hopeless(self) -> frozenset[int]:
+        """Return the attempts that wait for a person."""
+        return frozenset(number for number, watch in self._watches.items() if watch.hopeless)
+
+    def standing(self, number: int, began: float, lag: float | None) -> Standing:
+        """Return how long a suspect has been watched when a reading began.
+
+        The balance may be a grace late as well; a clean reading counts from a grace later on.
+
+        Args:
+            number: of the attempt.
+            began: when the reading did, by the monotonic clock.
+            lag: seconds by which the list is late at most, with that reading.
+        """
+        watch = self._watches.get(number)
+        if watch is None:
+            return Standing()
+        over, age = self._over(lag), watch.age(began)
+        clean_at = watch.clean_at
+        clean_before = clean_at is not None and began - clean_at >= self._grace
+        return Standing(age >= over, age >= over + self._grace, clean_before)
+
+    def any_ripe(self, suspects: Sequence[SuspectAttempt], began: float) -> bool:
+        """Check whether a reading began after the grace of any of some suspects in doubt."""
+        doubtful = (row.id for row in suspects if row.state == AttemptState.IN_DOUBT)
+        return any(self.standing(number, began, self._lag.longest).ripe for number in doubtful)
+
+    def past_grace(self, at: float) -> frozenset[int]:
+        """Return the suspects that were not just sent, as far as this process knows."""
+        return frozenset(n for n, watch in self._watches.items() if watch.age(at) >= self.over)
+
+    def schedule(
+        self,
+        suspects: Sequence[SuspectAttempt],
+        found: Settlement,
+        began: float,
+        now: datetime,
+        at: float,
+    ) -> None:
+        """Note what was seen of each suspect, and when the list is read for it again."""
+        for row in suspects:
+            watch = self._watches.get(row.id)
+            if watch is None:
+                continue
+            unstable = row.id in found.unstable
+            if row.state == AttemptState.VOID and not unstable:
+                watched = 0.0 if row.ended_at is None else (now - row.ended_at).total_seconds()
+                watch.look_at = at + min(max(watched, WATCH_EVERY), WATCH_SLOWEST)
+                continue
+            if row.id in found.clean and watch.clean_at is None:
+                watch.clean_at = began
+            if row.id in found.contested:
+                watch.fruitless += watch.age(began) >= self.over
+            elif row.id in found.passing:
+                watch.fruitless = 0  # time tells, so waiting has a point
+            elif watch.had_its_chance(began, self.over, self._grace):
+                watch.fruitless += 1
+            contested = row.id in found.contested
+            watch.look_at = at + self._next_look(watch, at, unstable=unstable, contested=contested)
+
+    def missed(self, began: float, at: float) -> list[int]:
+        """Note that the list could not be read; returns the doubts that are past their grace."""
+        late: list[int] = []
+        for number, watch in self._watches.items():
+            if watch.look_at > at:
+                continue
+            if watch.had_its_chance(began, self.over, self._grace):
+                watch.fruitless += 1
+            if watch.age(began) >= self.over:
+                late.append(number)
+            watch.look_at = at + self._next_look(watch, at, unstable=False, contested=False)
+        return late
+
+    def _next_look(self, watch: Watch, at: float, *, unstable: bool, contested: bool) -> float:
+        """Return in how many seconds the list is read again for a doubt: ever more rarely."""
+        age = watch.age(at)
+        pace = min(max(age / 2, self._poll), SLOWEST)
+        if unstable:
+            return min(pace, max(self._lag.longest or 0.0, self._poll))
+        if watch.hopeless:
+            # what a later purchase may settle is looked for on, for as long as there are any
+            return WATCH_SLOWEST if contested else SLOWEST
+        if age < self.over:
+            return min(pace, self.over - age)
+        if watch.clean_at is not None and watch.clean_at + self._grace > at:
+            return min(pace, watch.clean_at + self._grace - at)
+        return pace

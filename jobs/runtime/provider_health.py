@@ -1,0 +1,264 @@
+"""The one gate that every request of a run passes: stopped, cooling down, or out of reach.
+
+A 429 on one submission cools all of them down; an unreachable provider is asked again ever more
+slowly; a refusal that stands for every request closes the gate for good. Submissions in doubt one
+after the other close it too: an outage must leave a few doubts, not a sheet of them.
+"""
+
+import asyncio
+import random
+from datetime import datetime, timedelta
+
+from ..model.clock import Clock
+from ..model.provider import ProviderError, RefusalCause, ThrottledError, TokenRefusedError
+from ..model.retry import full_jitter
+from ..model.words import Pause
+
+COOLING = 5.0
+"""Seconds to wait after a 429 that does not say how long, doubled while it goes on."""
+
+LEAST_COOLING = 0.5
+"""Seconds to wait after one that does, at least, doubled while it goes on."""
+
+COOLING_CEILING = 300.0
+LONGEST_RETRY_AFTER = 3600.0
+"""A Retry-After beyond this is taken as this: an hour's silence is looked into again."""
+
+STREAK = 3
+"""Submissions in doubt in a row, without an acceptance between, that look like an outage."""
+
+AFTER_DOUBTS = (5.0, 30.0, 600.0, 3600.0)
+"""Seconds without submissions after the 1st, 2nd … doubt in a row where something in front of the
+provider answered, and from the third on (30 s) where nothing did: five in an hour at most."""
+
+SAID_FROM = 60.0
+"""Seconds of waiting from which on a person is told."""
+
+SILENCE = 25.0
+"""Seconds without an answer from which on a person is told: turns are half a minute apart."""
+
+
+class Patience:
+    """How long something may fail until a run gives it up.
+
+    Args:
+        seconds: of failing, without a success between.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self.since: float | None = None
+        self._failures = 0
+        self._until = 0.0
+
+    def failed(self, now: float, asked_until: float = 0.0) -> None:
+        """Note a failure.
+
+        Args:
+            now: monotonic.
+            asked_until: when the provider wants to be asked again: one such wait is kept to its
+                end although it is longer than our patience, and so is the request that follows.
+        """
+        if self.since is None:
+            self.since, self._until, self._failures = now, now + self._seconds, 0
+        self._failures += 1
+        if now < self.since + self._seconds:
+            self._until = max(self._until, asked_until + SAID_FROM)
+
+    def succeeded(self) -> None:
+        """Note a success."""
+        self.since = None
+
+    def lasting(self, now: float) -> float:
+        """Return the seconds since the first failure after the last success; 0 without one."""
+        return 0.0 if self.since is None else now - self.since
+
+    def is_over(self, now: float) -> bool:
+        """Check whether it failed for too long: more than once, for nobody may have tried since."""
+        return self.since is not None and self._failures > 1 and now > self._until
+
+
+class Gate:
+    """Shared by the scheduler and the poller of one run.
+
+    Args:
+        clock: time.
+        chance: randomness, for jitter.
+        patience: seconds without any answer, or without any submission being taken, after which
+            the run ends.
+    """
+
+    def __init__(self, clock: Clock, chance: random.Random, patience: float = 3600.0) -> None:
+        self._clock = clock
+        self._chance = chance
+        self._open_at = 0.0
+        self._probe_at = 0.0
+        self._throttled_in_a_row = 0
+        self._failed_in_a_row = 0
+        self._doubts_in_a_row = 0
+        self._answers = Patience(patience)
+        self._submissions = Patience(patience)
+        self._why = ""
+        self.changed = asyncio.Event()
+        self.stopping = False
+        self.refusal: RefusalCause | None = None
+        self.refusal_message = ""
+
+    def wake(self) -> None:
+        """Tell the scheduler that something changed."""
+        self.changed.set()
+
+    def stop(self) -> None:
+        """Ask the run to submit nothing more and to end as soon as what is under way is known."""
+        self.stopping = True
+        self.wake()
+
+    def refuse(self, cause: RefusalCause, message: str) -> None:
+        """Close the gate: every further submission would be refused as well."""
+        if self.refusal is None:
+            self.refusal, self.refusal_message = cause, message
+        self.wake()
+
+    def forgive(self) -> None:
+        """Open the gate again that missing credits had closed: the balance was looked at since."""
+        if self.refusal is RefusalCause.FUNDS:
+            self.refusal, self.refusal_message = None, ""
+
+    def throttle(self, retry_after: float | None, words: str = "") -> float:
+        """Cool everyone down; returns for how many seconds."""
+        if self.closed_for == 0:  # those that were under way together count once
+            self._throttled_in_a_row += 1
+        base = LEAST_COOLING if retry_after is not None else COOLING
+        grown = base * 2.0 ** min(self._throttled_in_a_row - 1, 10)
+        seconds = min(COOLING_CEILING, grown * self._chance.uniform(0.75, 1.25))
+        if retry_after is not None:  # a provider that goes on refusing is asked more rarely yet
+            seconds = max(seconds, min(retry_after, LONGEST_RETRY_AFTER))
+        self._why = words or "too many requests (429)"
+        self._close_for(seconds)
+        return seconds
+
+    def unreachable(self, words: str = "") -> float:
+        """Note that the provider could not be reached; returns the seconds to wait."""
+        self._answers.failed(self._clock.monotonic())
+        seconds = 1.0 + full_jitter(2.0, 60.0, self._failed_in_a_row, self._chance)
+        self._failed_in_a_row += 1
+        self._why = words or "no answer"
+        self._close_for(seconds)
+        return seconds
+
+    def doubted(self, words: str, *, gateway: bool) -> float:
+        """Note a submission in doubt; returns the seconds for which no other one is sent.
+
+        Args:
+            words: what happened.
+            gateway: something in front of the provider answered: then one alone is a reason.
+        """
+        if self._probe_at > self._clock.monotonic():  # it was under way with those before it
+            return self._probe_at - self._clock.monotonic()
+        self._doubts_in_a_row += 1
+        if not gateway and self._doubts_in_a_row < STREAK:
+            return 0.0
+        step = self._doubts_in_a_row - (1 if gateway else STREAK - 1)
+        seconds = AFTER_DOUBTS[min(step, len(AFTER_DOUBTS) - 1)] * self._chance.uniform(1.0, 1.2)
+        self._probe_at = self._clock.monotonic() + seconds
+        self._why = words
+        return seconds
+
+    def heed(self, error: ProviderError) -> float:
+        """Draw the conclusions of a read that failed; returns the seconds to wait."""
+        match error:
+            case TokenRefusedError():
+                self.refuse(RefusalCause.TOKEN, str(error))
+                return 0.0
+            case ThrottledError(retry_after=retry_after):
+                seconds = self.throttle(retry_after, str(error))
+                # reads that are refused for ever leave what is paid for unseen: no answer either
+                self._answers.failed(self._clock.monotonic(), self._asked_until(retry_after))
+                return seconds
+            case _:
+                return self.unreachable(str(error))
+
+    def answered(self) -> None:
+        """Note that the provider answered."""
+        self._answers.succeeded()
+        self._failed_in_a_row = 0
+
+    def served(self) -> None:
+        """Note that a submission was taken or understood, so that the next waits begin short."""
+        self.answered()
+        self._submissions.succeeded()
+        self._throttled_in_a_row = self._doubts_in_a_row = 0
+        self._probe_at = 0.0
+
+    def not_served(self, retry_after: float | None = None) -> None:
+        """Note that a submission came to nothing for no reason of its own."""
+        self._submissions.failed(self._clock.monotonic(), self._asked_until(retry_after))
+
+    @property
+    def closed_for(self) -> float:
+        """Return the seconds until the next request may be sent."""
+        return float(max(0.0, self._open_at - self._clock.monotonic()))
+
+    @property
+    def shut_for(self) -> float:
+        """Return the seconds until the next submission may leave: doubts stop no reads."""
+        return max(self.closed_for, self._probe_at - self._clock.monotonic())
+
+    @property
+    def probing(self) -> bool:
+        """Check whether submissions leave one at a time, to see whether they are taken again."""
+        return self._probe_at > 0
+
+    @property
+    def careful(self) -> bool:
+        """Check whether they leave one at a time: one more in doubt would look like an outage."""
+        return self.probing or self._doubts_in_a_row >= STREAK - 1
+
+    @property
+    def out_of_reach(self) -> bool:
+        """Check whether the provider did not answer for longer than the run's patience."""
+        return self._answers.is_over(self._clock.monotonic())
+
+    @property
+    def out_of_reach_for(self) -> float:
+        """Return the seconds since the provider last answered, 0 when it does."""
+        return self._answers.lasting(self._clock.monotonic())
+
+    @property
+    def takes_nothing(self) -> bool:
+        """Check whether no submission was taken for longer than the run's patience."""
+        return self._submissions.is_over(self._clock.monotonic())
+
+    def pause_at(self, now: datetime) -> Pause | None:
+        """Return until when every submission waits, and why; None for a short wait."""
+        closed = self.shut_for
+        if closed <= 0:
+            return None
+        lasting = self._submissions.lasting(self._clock.monotonic())
+        if max(closed, lasting) <= SAID_FROM and self.out_of_reach_for < SILENCE:
+            return None
+        return Pause(now + timedelta(seconds=closed), self._why)
+
+    @property
+    def words(self) -> str:
+        """Return the provider's words for the last wait."""
+        return self._why
+
+    async def pause(self, seconds: float) -> bool:
+        """Wait that long, or until something changed; returns whether it did."""
+        sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
+        waking = asyncio.ensure_future(self.changed.wait())
+        try:
+            await asyncio.wait({sleeping, waking}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            waking.cancel()
+        changed = self.changed.is_set()
+        self.changed.clear()
+        return changed
+
+    def _asked_until(self, retry_after: float | None) -> float:
+        return 0.0 if retry_after is None else self._open_at
+
+    def _close_for(self, seconds: float) -> None:
+        self._open_at = max(self._open_at, self._clock.monotonic() + seconds)

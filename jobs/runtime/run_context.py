@@ -1,0 +1,72 @@
+"""What the parts of one run share, put together once by the runner."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from ..evidence.elsewhere import Elsewhere, Strangers
+from ..evidence.looked_for import LookedFor
+from ..evidence.sight import samples
+from ..model.clock import Clock
+from ..model.provider import Generation, Provider
+from ..store import Store
+from .fence import Fence
+from .pace import Durations
+from .policy import RunPolicy
+from .provider_health import Gate
+from .token_check import TokenCheck
+
+Checkpoint = Callable[[str], None]
+"""Called with the name of a point where a crash must lose nothing; tests kill the process there."""
+
+
+def nothing(name: str) -> None:
+    """Do nothing at a checkpoint."""
+    del name
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """The collaborators of scheduler, poller and funds.
+
+    Attributes:
+        store: the job table.
+        provider: where to buy and whom to ask.
+        clock: time.
+        policy: the run's terms.
+        gate: whether requests may be sent now.
+        chance: randomness, for keys and jitter.
+        checkpoint: called at named points; docs/development.md lists them.
+        token: whether a 403 is the token's.
+        durations: how long generations took, as this run saw it.
+        elsewhere: what others make on this account meanwhile.
+        strangers: their generations that may be given back.
+        fence: whether the database is still this run's.
+        looked_for: which rows may be bought without another look at the list.
+    """
+
+    store: Store
+    provider: Provider
+    clock: Clock
+    policy: RunPolicy
+    gate: Gate
+    chance: random.Random
+    checkpoint: Checkpoint
+    token: TokenCheck
+    fence: Fence
+    durations: Durations = field(default_factory=Durations)
+    elsewhere: Elsewhere = field(default_factory=Elsewhere)
+    strangers: Strangers = field(default_factory=Strangers)
+    looked_for: LookedFor = field(default_factory=LookedFor)
+
+    def note_others(self, seen: Sequence[Generation]) -> None:
+        """See in whatever was read of the list what somebody else buys meanwhile."""
+        listed = self.store.account.listed([one.id for one in seen])
+        known, offset = listed.known, listed.offset
+        ahead = self.provider.clock_ahead
+        # the times of generations may be of another zone than the clock
+        least = offset.at_least(ahead or timedelta(0)) if offset.known else ahead
+        self.elsewhere.learn(samples(seen, known))
+        self.elsewhere.note(seen, least, known)
+        self.strangers.note(seen, self.clock.now() + (ahead or timedelta(0)), known)

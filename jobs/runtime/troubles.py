@@ -1,0 +1,81 @@
+"""What a failed look at one generation means: its own trouble, everybody's, or the token's.
+
+A generation whose status answers 400, 403, 404, 410, 500, HTML or nonsense is looked for in the
+list instead, and its own looks grow rarer: it slows or stops nobody else (docs/money.md).
+"""
+
+from collections import Counter
+from collections.abc import Collection
+from enum import StrEnum
+
+from ..model.provider import ProviderError, ThrottledError, TokenRefusedError, UnreachableError
+
+RAREST = 600.0
+"""Seconds between two looks at a generation in trouble, and between two tries of a failing list."""
+
+CROWD = 3
+"""Generations that fail in the same way, and none that does not: that is no trouble of one."""
+
+
+class Trouble(StrEnum):
+    """Whom a failed look concerns."""
+
+    TOKEN = "token"  # noqa: S105 - a trouble, not a secret
+    EVERYBODY = "everybody"
+    SILENCE = "silence"
+    ITS_OWN = "its own"
+
+
+_TABLE = (
+    (TokenRefusedError, Trouble.TOKEN),  # 401
+    (ThrottledError, Trouble.EVERYBODY),  # 429
+    (UnreachableError, Trouble.SILENCE),  # no answer, 5xx: one's own, if others are answered
+    (ProviderError, Trouble.ITS_OWN),  # 400, 403, 404, 410, 422, HTML, another shape
+)
+
+
+def trouble_of(error: ProviderError) -> Trouble:
+    """Return whom a failed look at one generation concerns."""
+    return next(trouble for kind, trouble in _TABLE if isinstance(error, kind))
+
+
+def is_outage(errors: Collection[ProviderError], *, answered: bool) -> bool:
+    """Check whether looks that failed together are an outage.
+
+    Args:
+        errors: of all looks at single generations that failed just now.
+        answered: True when any other look, or the list, was answered meanwhile.
+    """
+    if answered or not errors:
+        return False
+    found = {(trouble_of(error), type(error)) for error in errors}
+    if all(trouble is Trouble.SILENCE for trouble, _ in found):
+        return True
+    return len(errors) >= CROWD and len(found) == 1
+
+
+class Troubles:
+    """Counts the failures in a row of each generation, by attempt, and of the list."""
+
+    def __init__(self) -> None:
+        self._failed: Counter[int] = Counter()
+
+    def note(self, attempt_id: int) -> None:
+        """Count a failed look."""
+        self._failed[attempt_id] += 1
+
+    def clear(self, attempt_id: int) -> None:
+        """Forget the failures of a generation that was seen."""
+        self._failed.pop(attempt_id, None)
+
+    def __contains__(self, attempt_id: int) -> bool:
+        return attempt_id in self._failed
+
+    def delay(self, attempt_id: int, interval: float) -> float:
+        """Return the seconds until the next look at one in trouble: doubled each time."""
+        return backed_off(self._failed[attempt_id], interval)
+
+
+def backed_off(failures: int, interval: float) -> float:
+    """Return the seconds to wait after so many failures in a row."""
+    return min(RAREST, interval * 2.0 ** min(failures, 20))

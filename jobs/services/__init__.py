@@ -1,0 +1,1 @@
+"""A run: it buys, polls, settles, and ends."""

@@ -1,0 +1,105 @@
+"""Looking for rows while a run goes on, before it buys them: in our own past, and in the list."""
+
+import logging
+from collections.abc import Collection
+
+from ..model.provider import ProviderError, RefusalCause, ThrottledError, TokenRefusedError
+from ..ports.selection import Sought
+from ..reconciliation.adoption import find_earlier
+from ..reconciliation.reconciler import Reconciler
+from ..runtime.run_context import RunContext
+
+log = logging.getLogger(__name__)
+
+NAP = 1.0
+"""Seconds between two looks whether a row waits."""
+
+APART = 30.0
+"""Seconds between two readings of the list: rows that come to wait meanwhile share one."""
+
+
+class LateLook:
+    """Looks until it is cancelled, whenever a row waits for it.
+
+    Args:
+        context: of the run.
+        reconciler: looks at what may have come late.
+    """
+
+    def __init__(self, context: RunContext, reconciler: Reconciler) -> None:
+        self._reconciler = reconciler
+        self._store = context.store
+        self._provider = context.provider
+        self._clock = context.clock
+        self._gate = context.gate
+        self._looked_for = context.looked_for
+        self._next = 0.0
+
+    async def run(self) -> None:
+        """Look for what waits, for ever; ends by itself only on a refused token."""
+        while True:
+            waiting = self._looked_for.waiting
+            if waiting and self._clock.monotonic() >= self._next:
+                await self._look(waiting)
+                if self._gate.refusal is RefusalCause.TOKEN:
+                    return
+                self._next = self._clock.monotonic() + APART
+                self._gate.wake()
+            await self._clock.sleep(NAP)
+
+    async def _look(self, jobs: Collection[int]) -> None:
+        """Hold back what the account has already, or what could not be looked for."""
+        try:
+            if self._looked_for.again & set(jobs):
+                await self._reconciler.look_at_voids()
+            typed = self._store.adoption.typed(jobs)
+            self._looked_for.looked(typed, typed)  # they are wanted anew
+            jobs = [number for number in jobs if number not in typed]
+            if not jobs:
+                return
+            sought = await self._hold_paid(jobs)
+            work = await find_earlier(self._store, self._provider, self._clock, sought)
+        except (ThrottledError, TokenRefusedError) as error:
+            self._gate.heed(error)
+            if self._gate.refusal is not RefusalCause.TOKEN:
+                await self._hold(jobs, error)
+        except ProviderError as error:
+            await self._hold(jobs, error)
+        else:
+            self._looked_for.looked(jobs, await self._store.adoption.hold_found(work))
+            found = {one.job_id for one in work.matches} & set(jobs)
+            if found or work.not_looked:
+                log.warning(
+                    "%d row(s) are not bought now: of %d the account has a video that nobody here "
+                    "bought, and the list does not tell of the others",
+                    len(found) + len(work.not_looked),
+                    len(found),
+                )
+
+    async def _hold_paid(self, jobs: Collection[int]) -> Sought:
+        """Hold back what this database has paid for; returns what the list is read for.
+
+        No later turn of the scheduler comes before it is remembered. One in the same transaction
+        may let another row wait for the same purchase: that buys nothing.
+        """
+        held = await self._store.adoption.hold_paid(jobs)
+        for batch_id, attempt_id in held.taken:
+            self._looked_for.take(batch_id, attempt_id)
+        if held.taken:
+            log.warning(
+                "%d row(s) are not bought now: this database has paid for the same under another "
+                "batch or row",
+                len(held.taken),
+            )
+        return held.sought
+
+    async def _hold(self, jobs: Collection[int], error: ProviderError) -> None:
+        unlooked = await self._store.adoption.hold_unlooked(jobs)
+        self._looked_for.looked(jobs, unlooked.wishes)
+        if unlooked.held:
+            log.warning(
+                "%d row(s) are not bought now: whether the account has them already could not be "
+                "looked up: %s",
+                unlooked.held,
+                error,
+            )

@@ -1,0 +1,158 @@
+"""Looking at generations by the account's list: one page shows up to a hundred of them."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from ..model.provider import Generation, GenerationPhase, ProviderError, ThrottledError
+from ..ports.updates import FAR, Due
+from ..runtime.run_context import RunContext
+from ..runtime.troubles import Troubles, backed_off
+from .pages import LIST_FROM, next_page
+
+log = logging.getLogger(__name__)
+
+PASSES = 2
+"""How often the list is gone through for one look, before the rest is looked at singly."""
+
+
+class ListLooks:
+    """Reads the list where generations should stand, and no further.
+
+    Args:
+        context: of the run.
+        write: writes down what a page shows.
+    """
+
+    def __init__(
+        self, context: RunContext, write: Callable[[Sequence[Generation]], Awaitable[None]]
+    ) -> None:
+        self._store = context.store
+        self._provider = context.provider
+        self._clock = context.clock
+        self._policy = context.policy
+        self._gate = context.gate
+        self._token = context.token
+        self._note_others = context.note_others
+        self._write = write
+        self._pushed_down = 0
+        self._failed = 0
+        self._rests_until = 0.0
+
+    async def look(self, due: Sequence[Due], troubles: Troubles) -> tuple[list[Due], bool]:
+        """Read the list where due generations should stand: several at once, and those in trouble.
+
+        A list that fails stops nobody: what it would have shown is looked at singly, and it is
+        tried again ever more rarely.
+
+        Args:
+            due: generations of ours.
+            troubles: those whose own looks fail.
+
+        Returns:
+            Those not seen there, and whether the list was read.
+
+        Raises:
+            TokenRefusedError: the token is refused.
+        """
+        missing = {item.generation_id: item for item in due}
+        read = False
+        if self._clock.monotonic() < self._rests_until:
+            return list(missing.values()), False
+        try:
+            if len(due) >= LIST_FROM:
+                await self._search(missing, dict(missing), LIST_FROM)
+                read = True
+            troubled = {k: item for k, item in missing.items() if item.attempt_id in troubles}
+            if troubled:
+                await self._search(missing, troubled, 1)
+                read = True
+            self._failed = 0 if read else self._failed
+        except ProviderError as error:
+            await self._token.check(error)
+            self._failed += 1
+            rest = backed_off(self._failed, self._policy.poll_interval)
+            if isinstance(error, ThrottledError):
+                rest = max(rest, error.retry_after or 0.0)
+            self._rests_until = self._clock.monotonic() + rest
+            log.warning("the list could not be read (%s): single looks for %.0f s", error, rest)
+        return list(missing.values()), read
+
+    async def _search(self, missing: dict[str, Due], strays: dict[str, Due], fewest: int) -> None:
+        """Read the pages that should show some; the list moves while it is read.
+
+        Args:
+            missing: what is still to be seen; struck off as it is.
+            strays: those to look for: where they stand is worked out again before each page.
+            fewest: how many a page must be worth.
+        """
+        before = len(missing)
+        for _ in range(PASSES):
+            if len(strays) < fewest:
+                break
+            strays, ended = await self._pass(missing, strays, fewest)
+            if len(missing) == before:  # ever deeper; from the top again when the list has ended
+                deeper = 2 * self._pushed_down + self._provider.list_limit
+                self._pushed_down = 0 if ended or deeper > FAR else deeper
+
+    async def _pass(
+        self, missing: dict[str, Due], listed: dict[str, Due], fewest: int
+    ) -> tuple[dict[str, Due], bool]:
+        """Go through the pages where some should stand.
+
+        Returns:
+            Those that stood elsewhere, and whether the list ended on the last page.
+        """
+        met: list[tuple[int, int]] = []
+        strays: dict[str, Due] = {}
+        ended = False
+        while listed and not ended:
+            places, unsure = self._places(listed)
+            begin, members = next_page(places, self._provider.list_limit, unsure, fewest)
+            taken = {name: listed.pop(name) for name in members}
+            if begin is not None:
+                strays |= taken
+                ended = await self._page(begin, missing, places, met)
+        self._learn_places(met)
+        return {name: item for name, item in strays.items() if name in missing}, ended
+
+    async def _page(
+        self,
+        offset: int,
+        missing: dict[str, Due],
+        places: Mapping[str, int],
+        met: list[tuple[int, int]],
+    ) -> bool:
+        """Read a page, and strike off what it shows; returns whether the list ends there."""
+        seen = await self._provider.generations(self._provider.list_limit, offset)
+        self._gate.answered()
+        self._note_others(seen)
+        await self._write(seen)
+        for place, generation in enumerate(seen, offset):
+            if generation.id in places:
+                met.append((place, places[generation.id]))
+            if generation.phase is not GenerationPhase.COMPLETED or generation.video_url:
+                missing.pop(generation.id, None)  # else a single look may tell the address
+        return not seen  # a short page is no end
+
+    def _places(self, listed: Mapping[str, Due]) -> tuple[dict[str, int], int]:
+        """Return where generations should stand in the list just now, and how unsure that is."""
+        numbers = [item.attempt_id for item in listed.values()]
+        found = self._store.updates.places(numbers)
+        places = {
+            item.generation_id: found.newer.get(item.attempt_id, FAR) + self._pushed_down
+            for item in listed.values()
+        }
+        return places, found.under_way
+
+    def _learn_places(self, met: Sequence[tuple[int, int]]) -> None:
+        """See how far what other clients of the account made pushes ours down the list.
+
+        Generations of one moment may stand in any order, so only the order of places counts.
+
+        Args:
+            met: where generations stood, and where they were expected.
+        """
+        if met:
+            stood, expected = (sorted(places) for places in zip(*met, strict=True))
+            off = sorted(place - due for place, due in zip(stood, expected, strict=True))
+            self._pushed_down = max(0, self._pushed_down + off[len(off) // 2])

@@ -1,0 +1,380 @@
+"""The poller: looks at every pending generation, by the list where several are due.
+
+One page of the list answers for up to a hundred generations; single looks are for the rest
+(docs/performance.md). It is read where those that are due should stand, and no further. Looks are
+free, so whatever fails is simply looked at again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from ..model.clock import JumpWatch
+from ..model.provider import (
+    Generation,
+    GenerationPhase,
+    ProviderError,
+    RefusalCause,
+    ThrottledError,
+    UnreachableError,
+)
+from ..model.states import FailureKind, JobState
+from ..ports.updates import Completed, Due, Failed, Overdue, Progress, UnendedAttempt, Updates
+from ..runtime.pace import Announcements, Durations, look_delay
+from ..runtime.provider_health import Patience
+from ..runtime.run_context import RunContext
+from ..runtime.troubles import CROWD, Troubles, is_outage
+from .list_looks import ListLooks
+from .patience import given_up
+
+log = logging.getLogger(__name__)
+
+SINGLE_LOOKS = 8
+"""Single looks at the same time."""
+
+LONGEST_NAP = 1.0
+"""Seconds after which the table is asked again at the latest: acceptances come at any time."""
+
+OVERDUE_EVERY = timedelta(minutes=10)
+"""How often an overdue generation is looked at while a run goes on."""
+
+JUMP = timedelta(seconds=5)
+"""A wall clock that moved by more than this was set, or the machine slept."""
+
+FARTHEST = timedelta(hours=1)
+"""Nothing is planned farther ahead: looks 10 minutes, retries 15 (jobs/model/retry.py)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided(Updates):
+    """What looks come to, and what the poller has to remember of it.
+
+    Attributes:
+        met: the attempts that go on, or could not be seen.
+        durations: with what was seen.
+        announcements: the same.
+    """
+
+    ends: list[Completed | Failed | Overdue] = field(default_factory=list)
+    progress: list[Progress] = field(default_factory=list)
+    created: dict[int, datetime] = field(default_factory=dict)
+    postponed: dict[int, datetime] = field(default_factory=dict)
+    met: list[int] = field(default_factory=list)
+    durations: Durations = field(default_factory=Durations)
+    announcements: Announcements = field(default_factory=Announcements)
+
+
+class Poller:
+    """Looks until it is cancelled.
+
+    Checkpoints: ``look-read``, ``look-written``.
+
+    Args:
+        context: of the run.
+    """
+
+    def __init__(self, context: RunContext) -> None:
+        self._store = context.store
+        self._provider = context.provider
+        self._clock = context.clock
+        self._policy = context.policy
+        self._gate = context.gate
+        self._chance = context.chance
+        self._checkpoint = context.checkpoint
+        self._durations = context.durations
+        self._list = ListLooks(context, self._write)
+        self._jumps = JumpWatch(context.clock)
+        self._known_since: dict[int, float] = {}
+        self._token = context.token
+        self._troubles = Troubles()
+        self._unseen = Patience(context.policy.unreachable_patience)
+        self._announcements = Announcements()
+        self._looked: dict[int, float] = {}
+        self._mark: int | None = None
+        self._given_up_at = float("-inf")
+        self._upcoming: datetime | None = None
+
+    async def run(self) -> None:
+        """Look at whatever is due, for ever."""
+        while True:
+            try:
+                nap = await self.look()
+            except ProviderError as error:
+                log.info("looking failed: %s", error)
+                nap = self._gate.heed(error)
+                if self._gate.refusal is RefusalCause.TOKEN:
+                    return
+            await self._clock.sleep(nap)
+
+    async def look(self) -> float:
+        """Look once at everything that is due; returns the seconds until the next look.
+
+        Raises:
+            ProviderError: the provider did not answer; nothing was changed for those not seen.
+        """
+        if abs(self._jumps.jump()) > JUMP:
+            farthest = max(FARTHEST, timedelta(seconds=3 * self._policy.poll_interval))
+            await self._store.updates.bring_back(self._clock.now(), farthest)
+        # what will be due in a moment is looked at along with what is: one page serves them all
+        soon = self._clock.now() + timedelta(seconds=self._policy.poll_interval / 4)
+        if self._mark == self._store.change_mark() and not self._is_due(soon):
+            return self._nap()
+        window = 2 * max(self._policy.max_in_flight, self._provider.list_limit)
+        due = self._rested(self._store.updates.due(soon, window))
+        await self._look_at([*due, *self._given_up()])
+        self._mark = self._store.change_mark()
+        self._upcoming = self._store.updates.next_look()
+        return self._nap()
+
+    async def look_at_given_up(self) -> None:
+        """Look at what people gave up: it stays paid for, and may have finished after all.
+
+        Raises:
+            ProviderError: the provider did not answer.
+        """
+        await self._look_at(self._given_up())
+
+    async def _look_at(self, due: Sequence[Due]) -> None:
+        if due:
+            missing, listed = await self._list.look(due, self._troubles)
+            await self._singly(missing, listed=listed)
+            self._gate.wake()
+
+    def _given_up(self) -> Sequence[Due]:
+        """List what was given up; nothing before it is time to look at it again."""
+        at = self._clock.monotonic()
+        if at < self._given_up_at:
+            return []
+        self._given_up_at = at + OVERDUE_EVERY.total_seconds()
+        return self._store.updates.given_up()
+
+    def _rested(self, due: Sequence[Due]) -> Sequence[Due]:
+        """Leave out what is announced within an interval of the last look at it."""
+        now = self._clock.monotonic()
+        since = now - self._policy.poll_interval
+        self._looked = {number: at for number, at in self._looked.items() if at > since}
+        rested = [item for item in due if not (item.announced and item.attempt_id in self._looked)]
+        self._looked |= {item.attempt_id: now for item in rested}
+        return rested
+
+    def _is_due(self, soon: datetime) -> bool:
+        return self._upcoming is not None and self._upcoming <= soon
+
+    def _nap(self) -> float:
+        longest = min(LONGEST_NAP, self._policy.poll_interval)
+        if self._upcoming is None:
+            return longest
+        wait = (self._upcoming - self._clock.now()).total_seconds()
+        return min(longest, max(wait, self._policy.poll_interval / 4))
+
+    async def _singly(self, due: Sequence[Due], *, listed: bool) -> None:
+        """Look at each by itself; what fails is its own trouble, unless nobody answers.
+
+        Args:
+            due: those that the list did not show.
+            listed: whether the list was read just now.
+        """
+        turns = asyncio.Semaphore(SINGLE_LOOKS)
+
+        async def one(item: Due) -> Generation | ProviderError:
+            async with turns:
+                try:
+                    return await self._provider.generation(item.generation_id)
+                except ProviderError as error:
+                    return error
+
+        if listed:
+            self._unseen.succeeded()
+        if not due:
+            return
+        answers = await asyncio.gather(*(one(item) for item in due))
+        seen = [answer for answer in answers if isinstance(answer, Generation)]
+        if seen:
+            self._unseen.succeeded()
+        for item, answer in zip(due, answers, strict=True):
+            if isinstance(answer, Generation):
+                self._troubles.clear(item.attempt_id)
+        failed = [
+            (item, answer)
+            for item, answer in zip(due, answers, strict=True)
+            if isinstance(answer, ProviderError)
+        ]
+        await self._write(seen)
+        await self._heed_failures(failed, answered=listed or bool(seen))
+
+    async def _heed_failures(
+        self, failed: Sequence[tuple[Due, ProviderError]], *, answered: bool
+    ) -> None:
+        """Put off those in trouble of their own.
+
+        Raises:
+            ProviderError: it concerns everybody.
+        """
+        for _, error in failed:
+            await self._token.check(error)
+        throttled = [error for _, error in failed if isinstance(error, ThrottledError)]
+        if throttled:
+            raise throttled[0]
+        for item, error in failed:
+            # never an end by itself: the list may lag, or a proxy may lie (money.md)
+            log.warning("generation %s could not be looked at: %s", item.generation_id, error)
+            self._troubles.note(item.attempt_id)
+        errors = [error for _, error in failed]
+        if is_outage(errors, answered=answered):
+            few = len(errors) < CROWD  # one whose look breaks the API's server is no outage
+            answered = few and await self._token.balance_answers()
+            if not answered:
+                self._unseen.failed(self._clock.monotonic())
+                if not self._unseen.is_over(self._clock.monotonic()):
+                    raise UnreachableError(str(errors[0]))
+                # something else is answered, or the run would be over: this is their own trouble
+        await self._write((), [item for item, _ in failed])
+        if answered:
+            self._gate.answered()
+
+    async def _write(self, seen: Sequence[Generation], unknown: Sequence[Due] = ()) -> None:
+        self._checkpoint("look-read")
+        now = self._clock.now()
+        if seen or unknown:
+            decided = await self._store.updates.record(
+                [generation.id for generation in seen],
+                now,
+                lambda ours: self._decide(ours, seen, unknown, now),
+            )
+            self._remember(decided)
+        self._checkpoint("look-written")
+
+    def _decide(
+        self,
+        ours: Mapping[str, UnendedAttempt],
+        seen: Sequence[Generation],
+        unknown: Sequence[Due],
+        now: datetime,
+    ) -> _Decided:
+        """Decide what looks come to, each after what those before it told of the pace."""
+        decided = _Decided(
+            durations=self._durations.copy(), announcements=self._announcements.copy()
+        )
+        for generation in seen:
+            attempt = ours.get(generation.id)
+            if attempt is None:
+                continue
+            self._judge(attempt, generation, now, decided)
+            created_at = None if attempt.created_at else generation.created_at
+            # of a finished one it is written with its end
+            if created_at is not None and generation.phase is not GenerationPhase.COMPLETED:
+                decided.created[attempt.id] = created_at
+        for item in unknown:
+            decided.met.append(item.attempt_id)
+            age = max(self._known_for(item.attempt_id), now - item.accepted_at)
+            if age > self._patience:
+                decided.ends.append(self._overdue(item.attempt_id, None, now))
+            else:
+                decided.postponed[item.attempt_id] = self._next_try(item, now)
+        return decided
+
+    def _remember(self, decided: _Decided) -> None:
+        """Take over what looks told, once it is durable.
+
+        The poller alone changes what it remembers, and waits for each recording: nothing that it
+        decides meanwhile is lost.
+        """
+        self._durations.take(decided.durations)
+        self._announcements = decided.announcements
+        at = self._clock.monotonic()
+        for number in decided.met:
+            self._known_since.setdefault(number, at)
+
+    def _judge(
+        self, attempt: UnendedAttempt, seen: Generation, now: datetime, decided: _Decided
+    ) -> None:
+        """Decide what a look at one of ours comes to: its end, or when it is looked at again."""
+        age = (now - attempt.accepted_at).total_seconds()
+        if seen.phase is GenerationPhase.COMPLETED and seen.video_url:
+            created_at = attempt.created_at or seen.created_at
+            decided.ends.append(Completed(attempt.id, seen.video_url, created_at))
+            decided.durations.note(attempt.kind, age)
+            decided.announcements.found(announced=attempt.announced)
+        elif seen.phase is GenerationPhase.FAILED:
+            kind = seen.failure or FailureKind.UNKNOWN
+            message = seen.message or "the provider gave no reason"
+            # by chance: where it is decided again, another delay does as well
+            delay = self._policy.retry.decide(kind, attempt.retries, self._chance)
+            decided.ends.append(Failed(attempt.id, kind, message, delay))
+            decided.announcements.found(announced=attempt.announced)
+        elif self._is_overdue(attempt, seen, now, decided):
+            decided.ends.append(self._overdue(attempt.id, seen, now))
+        else:
+            decided.durations.note_unfinished(attempt.kind, age)
+            planned = self._next_look(attempt, seen, now, decided)
+            if attempt.next_look_at is None or attempt.next_look_at <= now or _moved(attempt, seen):
+                decided.progress.append(Progress(attempt, seen, planned))
+
+    def _is_overdue(
+        self, attempt: UnendedAttempt, seen: Generation, now: datetime, decided: _Decided
+    ) -> bool:
+        """Check whether our patience with one is over: only ever after a look that succeeded."""
+        decided.met.append(attempt.id)
+        age = self._age(attempt, seen.created_at, now)
+        return attempt.overdue_at is not None or age > self._patience
+
+    def _overdue(self, attempt_id: int, seen: Generation | None, now: datetime) -> Overdue:
+        words = self._policy.words
+        return Overdue(attempt_id, given_up(seen, self._patience, now + OVERDUE_EVERY, words))
+
+    @property
+    def _patience(self) -> timedelta:
+        return timedelta(seconds=self._policy.generation_timeout)
+
+    def _age(
+        self, attempt: UnendedAttempt, created_at: datetime | None, now: datetime
+    ) -> timedelta:
+        """Return how old a generation is: the lesser of its ages by our clock and the provider's.
+
+        A clock of ours that was set forward must not make a video of minutes overdue; nor one that
+        was ahead when it was accepted, or a time that moves, a video that is never overdue.
+        """
+        ours = now - attempt.accepted_at
+        known = self._known_for(attempt.id)
+        ahead = self._provider.clock_ahead
+        if created_at is None or ahead is None:
+            return max(known, ours - self._jumps.spread)
+        theirs = now + ahead - created_at
+        if theirs < timedelta(0):
+            return max(known, ours)
+        return max(known, theirs if ours < timedelta(0) else min(ours, theirs))
+
+    def _known_for(self, attempt_id: int) -> timedelta:
+        """Return for how long this run has looked at one: so old it is at least, by any clock."""
+        at = self._clock.monotonic()
+        return timedelta(seconds=at - self._known_since.get(attempt_id, at))
+
+    def _next_look(
+        self, attempt: UnendedAttempt, seen: Generation, now: datetime, decided: _Decided
+    ) -> datetime:
+        interval = self._policy.poll_interval
+        if attempt.announced:  # perhaps after this look was sent, or the answer lags behind
+            return now + timedelta(seconds=interval)
+        age = (now - attempt.accepted_at).total_seconds()
+        usual = look_delay(age, interval, seen, decided.durations.earliest(attempt.kind))
+        delay = decided.announcements.stretched(usual, interval)
+        # never sleep past the moment at which patience ends, nor look more often than allowed
+        next_look_at = min(now + timedelta(seconds=delay), attempt.accepted_at + self._patience)
+        return max(next_look_at, now + timedelta(seconds=interval))
+
+    def _next_try(self, item: Due, now: datetime) -> datetime:
+        """Return when one in trouble is looked at again: ever more rarely."""
+        interval = self._policy.poll_interval
+        delay = self._troubles.delay(item.attempt_id, interval)
+        next_try = min(now + timedelta(seconds=delay), item.accepted_at + self._patience)
+        return max(next_try, now + timedelta(seconds=interval))
+
+
+def _moved(attempt: UnendedAttempt, seen: Generation) -> bool:
+    """Return whether a look shows something new of a generation that goes on."""
+    before = (attempt.percent, attempt.queue_position, attempt.said_state)
+    return before != (seen.percent, seen.queue_position, seen.said_state) or (
+        seen.phase is GenerationPhase.PROCESSING and attempt.job_state == JobState.PENDING
+    )

@@ -1,0 +1,101 @@
+"""What a run would do before its first purchase: done in a copy of the database, and taken back."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection
+
+from ..evidence.matching import Clocks
+from ..model.states import ASKED_BY_NAME, JobState
+from ..ports.control import Paid
+from ..reconciliation.adoption import NOTHING_SHOWN, comparison
+from ..store import Store, past, views
+from ..store.adoption_store import hold_compared
+from ..store.control_store import ask_for
+from ..store.load_store import rows_sought
+
+
+@dataclass(slots=True)
+class Rehearsed:
+    """What a run would find.
+
+    Attributes:
+        open: what it would buy, by price kind.
+        campaigns: the same by campaign.
+        done: how many jobs are paid for.
+        waiting: jobs that it would neither buy nor has bought, by the reason: one of
+            :class:`jobs.model.states.HeldBack`, ``cancelled``, ``failed``, ``unconfirmed``,
+            ``paused``.
+        paid_before: what was paid for already that rows ask for.
+    """
+
+    open: Counter[str] = field(default_factory=Counter)
+    campaigns: dict[str, Counter[str]] = field(default_factory=dict)
+    done: int = 0
+    waiting: Counter[str] = field(default_factory=Counter)
+    paid_before: list[Paid] = field(default_factory=list)
+
+
+def rehearse(
+    scratch: Store,
+    batch_id: int,
+    pick: Callable[[Sequence[int]], Collection[int]] | None,
+    now: datetime,
+    *,
+    paused: bool,
+) -> Rehearsed:
+    """Do what a run does before its first purchase, count what it would buy, and take it back.
+
+    The account's list is taken to show nothing.
+
+    Args:
+        scratch: a copy of the database, with the manifest loaded.
+        batch_id: the manifest's.
+        pick: the rows that the run would be tried with; None: all.
+        now: the time.
+        paused: a person paused the batch.
+    """
+
+    def work(connection: Connection) -> Rehearsed:
+        seen = Rehearsed()
+        if not paused:  # else a run ends before it asks for anything
+            sought = rows_sought(connection, [batch_id], named=True, pick=pick)
+            seen.paid_before = [one.paid for one in past.hold(connection, sought)]
+            hold_compared(connection, comparison(sought, NOTHING_SHOWN, Clocks(now)))
+            ask_for(connection, sought, now, again=False)
+        _count(connection, batch_id, seen, paused=paused)
+        return seen
+
+    return scratch.rehearse(work)
+
+
+def _count(connection: Connection, batch_id: int, seen: Rehearsed, *, paused: bool) -> None:
+    for row in views.wanted_counts(connection, batch_id):
+        reason = _why_it_waits(row.state, row.held_back, paused=paused)
+        if reason is not None:
+            seen.waiting[reason] += row.jobs
+        elif row.state != JobState.QUEUED:
+            seen.done += row.jobs
+        else:
+            seen.open[row.kind] += row.jobs
+            if row.campaign is not None:
+                seen.campaigns.setdefault(row.campaign, Counter())[row.kind] += row.jobs
+
+
+_WAITS: Final = {
+    JobState.CANCELLED: "cancelled",
+    JobState.FAILED: "failed",
+    JobState.IN_DOUBT: "unconfirmed",
+}
+
+
+def _why_it_waits(state: str, held_back: str | None, *, paused: bool) -> str | None:
+    """Name why a job is neither bought nor would be; None where it is, or would be."""
+    if state != JobState.QUEUED:
+        return _WAITS.get(JobState(state))
+    if paused and (held_back is None or held_back in ASKED_BY_NAME):
+        return "paused"  # a run of it asks for nothing
+    return held_back

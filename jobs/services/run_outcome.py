@@ -1,0 +1,114 @@
+"""When a run is over, and why. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..model.provider import RefusalCause
+from ..model.states import Blocked, Reason
+from ..ports.purchases import Breach, Outstanding
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended.
+
+    Attributes:
+        message: the provider's own words, where it refused.
+        blocked: per batch id what stands in the way of the rest.
+        breach: what became of the database, where it is no longer this run's.
+    """
+
+    reason: Reason
+    message: str = ""
+    blocked: Mapping[int, frozenset[Blocked]] = field(default_factory=dict)
+    breach: Breach | None = None
+
+
+REFUSED = {
+    RefusalCause.TOKEN: Reason.TOKEN,
+    RefusalCause.ADDRESS: Reason.ADDRESS,
+    RefusalCause.FUNDS: Reason.FUNDS,
+    RefusalCause.ACCOUNT: Reason.ACCOUNT,
+    RefusalCause.ACCESS: Reason.ACCESS,
+    RefusalCause.REQUEST: Reason.REQUEST,
+    RefusalCause.BUSY: Reason.UNREACHABLE,
+}
+"""How a run ends that was refused."""
+
+AT_ONCE = (RefusalCause.TOKEN, RefusalCause.ADDRESS)
+"""Refusals that hold for reads too: after them nothing can be polled any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a run knows of itself at one moment.
+
+    Attributes:
+        outstanding: read in the same transaction as ``blocked`` was found.
+        blocked: what the last try to claim ran into; None when none was made just now.
+        overdue_looks: True while this run has not looked at every overdue generation yet.
+        crowded: True when paid generations of any batch fill the window.
+        waits_for_funds: True when the run waits for money instead of ending without it.
+        hopeful: attempts in doubt that a look at the list may still settle.
+        out_of_reach: True when the provider did not answer for longer than the run's patience.
+        breach: why this run may not go on with this database; None when it may.
+    """
+
+    outstanding: Outstanding
+    blocked: Mapping[int, frozenset[Blocked]] | None
+    overdue_looks: bool
+    hopeful: int
+    crowded: bool
+    waits_for_funds: bool
+    stopping: bool
+    out_of_reach: bool
+    refusal: RefusalCause | None
+    refusal_message: str
+    breach: Breach | None = None
+
+    @property
+    def money_may_come(self) -> bool:
+        """Return whether it is the balance that stands in the way, and is waited for."""
+        blocked = (self.blocked or {}).values()
+        return self.waits_for_funds and any(Blocked.BALANCE in why for why in blocked)
+
+
+def serves(now: Situation) -> bool:
+    """Check whether a run would buy what is handed to it now, and bring it to its end."""
+    waits = now.refusal is RefusalCause.FUNDS and now.waits_for_funds
+    shut = now.stopping or now.out_of_reach or (now.refusal is not None and not waits)
+    return not shut and verdict(now) is None
+
+
+def verdict(now: Situation) -> Ending | None:  # noqa: C901, PLR0911 - one line a reason, in order
+    """Return how the run is over, or None when it goes on.
+
+    A submission under way is always waited for: its answer is worth money. What is paid for is
+    polled to its end, and what is in doubt is looked for until it is settled or only a person can
+    tell, unless the token is refused, the person stops, nobody answers, or the database is no
+    longer this run's. A batch that was paused
+    is waited for: whoever paused it will let it go on.
+    """
+    left = now.outstanding
+    if left.sending:
+        return None
+    if now.breach is not None:
+        return Ending(Reason.DATABASE, breach=now.breach)
+    if now.stopping:
+        return Ending(Reason.INTERRUPTED)
+    if now.refusal in AT_ONCE:
+        return Ending(REFUSED[now.refusal], now.refusal_message)
+    if now.out_of_reach:
+        return Ending(Reason.UNREACHABLE)
+    if left.pending or now.overdue_looks or now.hopeful:
+        return None
+    if now.refusal is not None:
+        waits = now.refusal is RefusalCause.FUNDS and now.waits_for_funds
+        return None if waits else Ending(REFUSED[now.refusal], now.refusal_message)
+    if left.next_due is not None:
+        return None
+    if not left.ready:
+        return None if left.paused else Ending(Reason.FINISHED)
+    if now.blocked is None or now.crowded or now.money_may_come:
+        return None
+    return Ending(Reason.BLOCKED, blocked=now.blocked)

@@ -1,0 +1,389 @@
+"""The scheduler: claims jobs at the run's pace, sends each intent once, writes its outcome down."""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ..model.money import usd_text
+from ..model.provider import (
+    Accepted,
+    GenerationRequest,
+    InDoubt,
+    RefusalCause,
+    Refused,
+    Rejected,
+    SubmitOutcome,
+    Throttled,
+    Unsent,
+)
+from ..model.states import Reason
+from ..ports.purchases import Claim, Claimed, ClaimTerms, PurchaseStore, Turn, TurnTerms
+from ..reconciliation.reconciler import Reconciler
+from ..runtime.balance_monitor import Funds
+from ..runtime.pace import Pacer
+from ..runtime.run_context import RunContext
+from .answers import Answers
+from .judge import Judge
+from .run_outcome import Ending, Situation, serves, verdict
+
+log = logging.getLogger(__name__)
+
+TICK = 1.0
+"""Seconds between two looks at the table while nothing happens: others may have changed it."""
+
+MONEY_FIRST, MONEY_SLOWEST = 30.0, 600.0
+"""Seconds between two looks at the balance while it is waited for: doubled each time."""
+
+LONGEST_REST = 30.0
+"""Seconds after which a turn is taken although the table has not changed."""
+
+MOST_SENDING = 192
+"""Submissions that wait for their answer at the same time: what a kill leaves in doubt, and what
+needs connections of its own, stays small however much may be in flight (docs/performance.md)."""
+
+ROOM_FROM = MOST_SENDING * 3 // 4
+"""With fewer under way, more are sent: some together, so that they share a transaction."""
+
+FRESH = 15.0
+"""Seconds for which a balance reading is believed when it is what stands in the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """What a turn means for the run.
+
+    Attributes:
+        reads_again: the balance is to be read before the next turn.
+        hopeful_of_others: doubts of other batches that a look at the list may still settle.
+        waits: see :class:`jobs.ports.purchases.Decision`.
+        serving: see there.
+    """
+
+    situation: Situation
+    reads_again: bool
+    hopeful_of_others: int
+    waits: Mapping[int, str | None] | None
+    serving: bool | None
+
+
+class Scheduler:
+    """Submits until the run is over.
+
+    Checkpoints: ``intent-written``, ``request-leaving``, ``answer-read``, ``outcome-written``.
+
+    Args:
+        context: of the run.
+        funds: the balance.
+        reconciler: which doubts may still settle by themselves.
+    """
+
+    def __init__(self, context: RunContext, funds: Funds, reconciler: Reconciler) -> None:
+        self._store = context.store
+        self._purchases: PurchaseStore = context.store.purchases
+        self._provider = context.provider
+        self._clock = context.clock
+        self._policy = context.policy
+        self._gate = context.gate
+        self._chance = context.chance
+        self._checkpoint = context.checkpoint
+        self._elsewhere = context.elsewhere
+        self._looked_for = context.looked_for
+        self._fence = context.fence
+        self._funds = funds
+        self._reconciler = reconciler
+        self._judge = Judge(context, funds)
+        self._answers = Answers(context, self._judge)
+        self._doubted: list[int] = []
+        self._pacer = Pacer(context.policy.rate, context.clock)
+        self._sending: set[asyncio.Task[None]] = set()
+        self._waits: dict[int, str] = {}
+        self._serving = False
+        self._told_of_doubts = False
+        self._lacks_money = False
+        self._warned = False
+        self._money_pace = MONEY_FIRST
+        self._money_look_at = 0.0
+
+    async def run(self) -> Ending:
+        """Submit until nothing is left, something stands in the way, or the run is stopped."""
+        while True:
+            self._reap()
+            if self._lacks_money:
+                await self._look_for_money()
+            due = self._funds.due(self._policy.balance_interval, busy=bool(self._sending))
+            stale = due and not self._lacks_money
+            if self._gate.probing:
+                await self._look_before_probe()
+            elif stale and self._may_submit():
+                await self._funds.refresh()
+            want = self._wanted() if self._may_submit() else 0
+            turn, decision = await self._turn(want)
+            if turn.claimed.claims:
+                self._pacer.take(len(turn.claimed.claims))
+                self._send(turn.claimed.claims)
+                continue
+            self._lacks_money = self._awaits_money(turn.claimed)
+            if decision.reads_again:
+                await self._funds.refresh()
+                continue
+            situation = decision.situation
+            if situation.outstanding.ready and (self._gate.takes_nothing or self._funds.unread):
+                self._stop_submitting()
+            ending = verdict(situation)
+            if ending is not None:
+                return await self._cut_off(ending)
+            await self._rest(situation, paced=not want)
+
+    async def _cut_off(self, ending: Ending) -> Ending:
+        """Put back what was refused last and may not be the rows' fault, and end for it."""
+        attempts, refused = self._judge.cut_off()
+        if refused is None or ending.reason is Reason.DATABASE:
+            return ending
+        put_back = await self._purchases.put_back(attempts)
+        if ending.reason is not Reason.FINISHED or not put_back:
+            return ending
+        return Ending(Reason.UNDECIDED, refused.message)
+
+    def _wanted(self) -> int:
+        """Return how many submissions may start; some together: they share a transaction."""
+        under_way = len(self._sending)
+        if self._funds.wanted:  # what is bought beside it would hide what a doubt cost
+            return 0
+        if self._gate.careful:  # one alone shows whether submissions are taken again
+            return 0 if under_way else min(self._pacer.available(), 1)
+        free = MOST_SENDING - under_way if under_way < ROOM_FROM else 0
+        return min(self._pacer.available(), free)
+
+    async def _rest(self, situation: Situation, *, paced: bool) -> None:
+        """Wait until a turn may find something new: while nothing changes, none is taken."""
+        left = situation.outstanding
+        mark, until = self._store.change_mark(), self._clock.monotonic() + LONGEST_REST
+        while not await self._gate.pause(min(TICK, self._pacer.seconds_to_next() or TICK)):
+            due = left.next_due is not None and self._clock.now() >= left.next_due
+            now = self._clock.monotonic()
+            late = now >= until or (self._lacks_money and now >= self._money_look_at)
+            ready = paced and left.ready and self._may_submit()
+            if due or late or ready or self._store.change_mark() != mark:
+                return
+
+    def _awaits_money(self, claimed: Claimed) -> bool:
+        lacking = self._gate.refusal is RefusalCause.FUNDS or claimed.lacks_money
+        return self._policy.wait_for_funds and lacking
+
+    def _wants_reading(self, claimed: Claimed) -> bool:
+        """Check whether the balance stands in the way as it was read some time ago."""
+        stale = self._funds.age > FRESH and not self._awaits_money(claimed)
+        return stale and claimed.lacks_money and self._may_submit()
+
+    async def _look_for_money(self) -> None:
+        """Read the balance, ever more rarely, until it suffices: the next claim decides that."""
+        if self._clock.monotonic() < self._money_look_at:
+            return
+        if await self._funds.refresh():
+            self._gate.forgive()
+        self._money_look_at = self._clock.monotonic() + self._money_pace
+        self._money_pace = min(2 * self._money_pace, MONEY_SLOWEST)
+
+    async def _look_before_probe(self) -> None:
+        """Look, free of charge, whether a submission is worth a try after those in doubt."""
+        if self._purchases.any_taken(self._doubted):
+            self._gate.served()  # only the answers were lost
+            self._doubted.clear()
+        elif self._may_submit() and not self._sending and not await self._funds.refresh():
+            self._gate.unreachable()
+
+    def _stop_submitting(self) -> None:
+        """Stop submitting what nobody takes: what is paid for is still polled to its end."""
+        if self._gate.refusal is not None:
+            return  # to say it again would only wake the run again
+        minutes = self._policy.unreachable_patience / 60
+        words = self._policy.words.takes_nothing(minutes, self._gate.words)
+        self._gate.refuse(RefusalCause.BUSY, words)
+
+    @property
+    def sending(self) -> Collection[asyncio.Task[None]]:
+        """Return the submissions that are under way."""
+        return self._sending
+
+    def abandon(self) -> None:
+        """Cancel what is under way; its attempts stay open, for the caller to put in doubt."""
+        for task in self._sending:
+            task.cancel()
+
+    def _may_submit(self) -> bool:
+        if not self._policy.buys:
+            return False
+        gate = self._gate
+        shut = gate.stopping or gate.refusal is not None or gate.takes_nothing
+        return not shut and gate.shut_for == 0
+
+    def _reap(self) -> None:
+        for task in [task for task in self._sending if task.done()]:
+            self._sending.discard(task)
+            task.result()  # a bug must end the run, not vanish in a task
+
+    async def _turn(self, want: int) -> tuple[Turn, "_Decision"]:
+        """Claim what may be claimed, and see in the same transaction what is left."""
+        now = self._clock.now()
+        claim = ClaimTerms(
+            window=self._policy.max_in_flight,
+            want=want,
+            ceiling=self._policy.price_ceiling,
+            patience=self._policy.send_within,
+            elsewhere=self._elsewhere,
+            looked_for=self._looked_for,
+        )
+        pause = self._gate.pause_at(now)
+        wait = "" if pause is None else self._policy.words.paused(pause)
+        terms = TurnTerms(
+            now=now,
+            run_id=self._fence.run_id,
+            new_key=self._new_key,
+            claim=claim if want else None,
+            past_grace=self._reconciler.past_grace() if want else (),
+            not_awaited=self._policy.not_awaited,
+            tells_served=bool(wait),
+        )
+        return await self._purchases.turn(
+            terms, lambda turn: self._decided(turn, want, wait), self._keep
+        )
+
+    def _decided(self, turn: Turn, want: int, wait: str) -> "_Decision":
+        """Decide what a turn means for the run; nothing is changed here."""
+        gate, claimed, left = self._gate, turn.claimed, turn.left
+        lost = turn.lost
+        if not self._policy.buys:
+            left = replace(left, ready=False, paused=False, next_due=None)
+        if lost is not None:  # what another run has under way there is not waited for
+            left = replace(left, sending=len(self._sending))
+        own = [number for number, is_served in turn.doubts.items() if is_served]
+        hopeful = self._reconciler.hopeful(turn.doubts)
+        situation = Situation(
+            outstanding=left,
+            blocked=claimed.blocked if want and not claimed.claims else None,
+            overdue_looks=turn.overdue_looks,
+            hopeful=hopeful,
+            crowded=claimed.crowded,
+            waits_for_funds=self._policy.wait_for_funds,
+            stopping=gate.stopping,
+            out_of_reach=gate.out_of_reach,
+            refusal=gate.refusal,
+            refusal_message=gate.refusal_message,
+            breach=None if lost is None else self._fence.breach(lost),
+        )
+        again = self._wants_reading(claimed)
+        serving = self._policy.buys and (again or serves(situation))
+        return _Decision(
+            situation,
+            reads_again=again,
+            hopeful_of_others=hopeful - self._reconciler.hopeful(own),
+            waits=self._news_of_waits(turn, want, wait),
+            # where the job table is lost it is the other run that says so
+            serving=None if lost is not None or serving == self._serving else serving,
+        )
+
+    def _news_of_waits(self, turn: Turn, want: int, wait: str) -> Mapping[int, str | None] | None:
+        """Say per batch what stands in the way of its rest; None where that is written already."""
+        if want and turn.lost is None:
+            waits = {batch: ", ".join(sorted(why)) for batch, why in turn.claimed.blocked.items()}
+            if turn.balance is not None:
+                last = f" (${usd_text(turn.balance)} at the last look)"
+                waits = {batch: f"{text}{last}" for batch, text in waits.items()}
+        elif wait:
+            waits = dict.fromkeys(turn.served, wait)
+        else:
+            return None
+        return None if waits == self._waits else dict.fromkeys(self._waits) | waits
+
+    def _keep(self, turn: Turn, decision: "_Decision") -> None:
+        """Remember what a turn did, once that is durable."""
+        claimed = turn.claimed
+        self._elsewhere.forget(claimed.copies)
+        for claim in claimed.claims:
+            self._elsewhere.bought(claim.request.prompt, claim.batch_id)
+        if claimed.found is not None:
+            self._looked_for.keep(claimed.found)
+        if decision.waits is not None:
+            self._waits = {batch: why for batch, why in decision.waits.items() if why is not None}
+        if decision.serving is not None:
+            self._serving = decision.serving
+        self._warn_of_others(claimed)
+        if decision.hopeful_of_others and not self._told_of_doubts:
+            # they are settled, and nothing of those batches is bought: what was bought here may
+            # settle them
+            self._told_of_doubts = True
+            words = "of other batches are looked for before this run ends"
+            log.warning("%d unconfirmed submission(s) %s", decision.hopeful_of_others, words)
+
+    def _warn_of_others(self, claimed: Claimed) -> None:
+        for generation_id in claimed.others:
+            level = logging.DEBUG if self._warned else logging.WARNING
+            self._warned = True
+            log.log(
+                level,
+                "somebody else is buying the same rows on this account (generation %s): such rows "
+                "are held back, and not bought",
+                generation_id,
+            )
+
+    def _new_key(self) -> str:
+        return str(uuid.UUID(int=self._chance.getrandbits(128), version=4))
+
+    def _send(self, claimed: Sequence[Claim]) -> None:
+        for claim in claimed:
+            self._checkpoint("intent-written")
+            task = asyncio.create_task(self._submit(claim), name=f"submit {claim.job_key}")
+            self._sending.add(task)
+
+    async def _submit(self, claim: Claim) -> None:
+        def may_send() -> bool:
+            self._checkpoint("request-leaving")
+            return self._clock.now() < claim.send_before
+
+        try:
+            request = self._announced(claim.request)
+            outcome = await self._provider.submit(request, claim.idempotency_key, may_send)
+            self._checkpoint("answer-read")
+            outcome = await self._judge.judged(claim, outcome)
+            self._heed(claim, outcome)
+            await self._answers.keep(claim, outcome)
+            self._checkpoint("outcome-written")
+        finally:
+            if len(self._sending) <= ROOM_FROM:  # else no turn could do anything
+                self._gate.wake()
+
+    def _announced(self, request: GenerationRequest) -> GenerationRequest:
+        """Name the run's own address for callbacks, where the row names none."""
+        if self._policy.callback_url is None or request.callback_url is not None:
+            return request
+        return replace(request, callback_url=self._policy.callback_url)
+
+    def _heed(self, claim: Claim, outcome: SubmitOutcome) -> None:
+        """Draw the conclusions that concern every submission."""
+        match outcome:
+            case Throttled(retry_after, words):
+                seconds = self._gate.throttle(retry_after, words)
+                self._gate.not_served(retry_after)
+                log.info("too many requests: every submission waits %.0f s", seconds)
+            case Accepted() | Rejected() | Refused(sure=False):
+                self._gate.served()
+                self._doubted.clear()
+                self._money_pace = MONEY_FIRST
+            case Refused(cause, message):
+                self._gate.refuse(cause, message)
+            case Unsent(reason, unreachable=True):
+                seconds = self._gate.unreachable(reason)
+                self._gate.not_served()
+                log.info("the provider can't be reached (%s): waiting %.0f s", reason, seconds)
+            case Unsent():
+                log.info("a submission was held back: %s", outcome.reason)
+            case InDoubt(reason, cause):
+                seconds = self._gate.doubted(reason, gateway=outcome.gateway)
+                self._gate.not_served()
+                self._doubted.append(claim.attempt_id)
+                self._funds.want()
+                log.info("a submission is in doubt: %s: the next waits %.0f s", reason, seconds)
+                if cause is not None:
+                    self._gate.refuse(cause, reason)
