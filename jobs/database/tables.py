@@ -268,11 +268,10 @@ class Attempt(Base, table=True):
     be told apart from; ``refunded_micros`` counts as given back under the batch's ``refunds``.
     ``batch_id`` and ``campaign`` are those under whose budgets it was reserved, whatever becomes of
     its job; ``said_state`` is the provider's own word where we know none for it; ``doubt_clock`` is
-    when it went in doubt by the machine's boot clock (:meth:`jobs.model.clock.Clock.boot`);
-    ``unproven`` is why the list could not settle it so far; ``video_url`` is where its video was
-    when it was finished, whatever became of its job; ``void_on_word``: a person said that it was
-    never made; ``cut_off``: our own end left it in doubt; ``seen_charged``: the balance fell for it
-    alone.
+    when it went in doubt by the machine's boot clock; ``unproven`` is why the list could not settle
+    it so far; ``video_url`` is where its video was when it was finished, whatever became of its
+    job; ``void_on_word``: a person said that it was never made; ``cut_off``: our own end left it in
+    doubt; ``seen_charged``: the balance fell for it alone.
     """
 
     __tablename__ = "attempt"

@@ -189,7 +189,7 @@ def test_a_job_costs_a_bounded_number_of_statements_and_transactions(engine: Tra
         commits = counted["COMMIT"] + counted["BEGIN"]
         costs.append((len(engine.statements) / jobs, commits / jobs))
     (statements, commits) = costs[-1]
-    assert statements < 33
+    assert statements < 38  # four of them are the two events of a video, by triggers
     assert commits < 1
     assert costs[1][0] <= costs[0][0] * 1.05
 

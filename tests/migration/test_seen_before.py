@@ -52,7 +52,7 @@ def upgraded(engine: Engine) -> None:
     engine.store.close()
     make_0008(engine.path)
     schema.upgrade(engine.path)
-    engine.store = Store(engine.path, Invariants())
+    engine.store = Store(engine.path, Invariants(events=False))
 
 
 def lost(engine: Engine) -> list[str]:

@@ -58,7 +58,7 @@ def test_every_engine_error_has_an_exit_code_of_the_table(project: Path, design:
     header = re.search(r"^## Exit codes\n+\|(.+)\|$", design, re.MULTILINE)
     assert header is not None
     codes = {int(cell) for cell in header[1].split("|")}
-    tree = (project / "jobs" / "errors.py").read_text(encoding="utf-8")
+    tree = (project / "jobs" / "model" / "errors.py").read_text(encoding="utf-8")
     promised = {name: int(code) for name, code in re.findall(r"── (\w+) .*\(exit (\d+)\)", tree)}
     assert set(promised) == {error.__name__ for error in EngineError.__subclasses__()}
     assert set(promised.values()) <= codes
