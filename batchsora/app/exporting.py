@@ -9,10 +9,10 @@ from typing import Final
 from batchsora.app.export_targets import check_target_is_ours, remember
 from batchsora.app.into_manifests import YAML, Exported, keep_results, write_beside, write_into
 from batchsora.export import export_batches
-from batchsora.manifest.csv_reader import SUFFIXES as TEXT
 from batchsora.manifest.errors import ManifestError
+from batchsora.manifest.formats.csv_reader import SUFFIXES as TEXT
+from batchsora.manifest.formats.sheet_reader import EXCEL
 from batchsora.manifest.read import Manifest, read_again
-from batchsora.manifest.sheet_reader import EXCEL
 from batchsora.tables import TableError, unwritable
 from jobs.model.errors import NotAllowedError
 from jobs.ports.seen import BatchRow

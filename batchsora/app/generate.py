@@ -16,11 +16,11 @@ from batchsora.app.progress import ENDS, statuses
 from batchsora.app.session import Hooks, endpoint
 from batchsora.app.start import Teller
 from batchsora.app.waiting import Done, conclude, find, finish, is_left, over, serve
-from batchsora.manifest.columns import understand
 from batchsora.manifest.errors import RowProblem
-from batchsora.manifest.images import Images
+from batchsora.manifest.images.row_images import Images
 from batchsora.manifest.raw import RawRow
-from batchsora.manifest.rows import RowReader
+from batchsora.manifest.rows.columns import understand
+from batchsora.manifest.rows.rows import RowReader
 from batchsora.options import RunOptions
 from batchsora.presentation import held, messages
 from batchsora.providers.registry import kind_of

@@ -9,14 +9,14 @@ from typing import BinaryIO, Final, NamedTuple
 
 from batchsora.app.export_targets import check_target_is_ours, remember
 from batchsora.export import beside, export_batches, results_of, workbook_cells
-from batchsora.manifest import apart_results
-from batchsora.manifest.csv_results import write_csv_results
 from batchsora.manifest.errors import ManifestError
-from batchsora.manifest.filtered import rows_text
+from batchsora.manifest.formats import apart_results
+from batchsora.manifest.formats.csv_results import write_csv_results
+from batchsora.manifest.formats.filtered import rows_text
+from batchsora.manifest.formats.sheet_reader import EXCEL
+from batchsora.manifest.formats.written import check_written
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import Manifest
-from batchsora.manifest.sheet_reader import EXCEL
-from batchsora.manifest.written import check_written
 from batchsora.result_columns import RESULT_NAMES, result_headers
 from batchsora.tables import REST, TableError, replacing
 from batchsora.workbook.cells import shortened, too_long

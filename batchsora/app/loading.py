@@ -9,7 +9,7 @@ from batchsora.app.interrupts import Interrupts, heeded_between_steps
 from batchsora.app.moved_sheets import moved_sheet
 from batchsora.app.progress import counted
 from batchsora.manifest.errors import ManifestError, RowProblem
-from batchsora.manifest.filtered import rows_text
+from batchsora.manifest.formats.filtered import rows_text
 from batchsora.manifest.read import Manifest
 from batchsora.providers.registry import kind_of
 from jobs.model.errors import LoadError

@@ -23,7 +23,7 @@ from batchsora.app.loading import (
 from batchsora.app.mapping import Mapped, mapped
 from batchsora.app.picks import Pick
 from batchsora.manifest.errors import RowProblem
-from batchsora.manifest.filtered import LeftOut
+from batchsora.manifest.formats.filtered import LeftOut
 from batchsora.manifest.read import Manifest
 from batchsora.options import RunOptions
 from batchsora.presentation.cost import Cost, cost_of

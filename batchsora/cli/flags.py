@@ -64,7 +64,7 @@ def _caps(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dic
 
 def _columns(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> dict[str, str]:
     """Read ``HEADER=COLUMN``; a header may have a ``=`` of its own; ``HEADER=``: own."""
-    from batchsora.manifest.headers import SYNONYMS, meaning
+    from batchsora.manifest.rows.headers import SYNONYMS, meaning
 
     found: dict[str, str] = {}
     for text in said:
@@ -80,7 +80,7 @@ def _columns(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> di
 
 def _defaults(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> dict[str, str]:
     """Read ``COLUMN=VALUE``."""
-    from batchsora.manifest.headers import SYNONYMS, meaning
+    from batchsora.manifest.rows.headers import SYNONYMS, meaning
 
     found: dict[str, str] = {}
     for text in said:

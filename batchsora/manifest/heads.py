@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from batchsora.manifest.book_head import Head, book_head
 from batchsora.manifest.errors import refused
+from batchsora.manifest.formats.book_head import Head, book_head
+from batchsora.manifest.formats.sheet_reader import EXCEL, OTHERS
 from batchsora.manifest.raw import PLAIN, Reading
 from batchsora.manifest.read import READERS
-from batchsora.manifest.sheet_reader import EXCEL, OTHERS
 
 __all__ = ["Head", "head_of"]
 

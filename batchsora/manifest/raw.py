@@ -89,7 +89,7 @@ class Reading:
         results: headers of the columns that we wrote into the manifest (``export --in-place``).
         images: a folder in which pictures are looked for, beside the manifest's own.
         kept: headers of ``columns`` that were said before, for an earlier load; one that is not
-            there is passed over here (:mod:`batchsora.manifest.kept_columns`).
+            there is passed over here (:mod:`batchsora.manifest.rows.kept_columns`).
     """
 
     sheet: str | None = None

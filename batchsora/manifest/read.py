@@ -17,19 +17,17 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from batchsora.manifest.apart_table import open_apart
-from batchsora.manifest.columns import Columns, understand
-from batchsora.manifest.csv_reader import open_csv
-from batchsora.manifest.defaults import with_defaults
-from batchsora.manifest.embedded import EmbeddedTable, check_said, with_pictures
 from batchsora.manifest.errors import ManifestError, RowProblem, refused
-from batchsora.manifest.filtered import FilteredTable, LeftOut
-from batchsora.manifest.fitting import Fitter
-from batchsora.manifest.folder_reader import open_folder
-from batchsora.manifest.headers import folded
-from batchsora.manifest.images import Images, Unread
-from batchsora.manifest.json_reader import open_jsonl
-from batchsora.manifest.lookalikes import Lookalikes
+from batchsora.manifest.formats.apart_table import open_apart
+from batchsora.manifest.formats.csv_reader import open_csv
+from batchsora.manifest.formats.embedded import EmbeddedTable, check_said, with_pictures
+from batchsora.manifest.formats.filtered import FilteredTable, LeftOut
+from batchsora.manifest.formats.folder_reader import open_folder
+from batchsora.manifest.formats.json_reader import open_jsonl
+from batchsora.manifest.formats.sheet_reader import EXCEL, OTHERS
+from batchsora.manifest.formats.told_formulas import with_formulas_told
+from batchsora.manifest.images.fitting import Fitter
+from batchsora.manifest.images.row_images import Images, Unread
 from batchsora.manifest.raw import (
     PLAIN,
     RawRow,
@@ -39,11 +37,13 @@ from batchsora.manifest.raw import (
     hidden_in,
     warnings_of,
 )
-from batchsora.manifest.result_columns import results_among
-from batchsora.manifest.rows import RowReader
-from batchsora.manifest.sheet_reader import EXCEL, OTHERS
-from batchsora.manifest.told_formulas import with_formulas_told
-from batchsora.manifest.whole_columns import ColumnReader
+from batchsora.manifest.rows.columns import Columns, understand
+from batchsora.manifest.rows.defaults import with_defaults
+from batchsora.manifest.rows.headers import folded
+from batchsora.manifest.rows.lookalikes import Lookalikes
+from batchsora.manifest.rows.result_columns import results_among
+from batchsora.manifest.rows.rows import RowReader
+from batchsora.manifest.rows.whole_columns import ColumnReader
 from jobs.model.provider import GenerationRequest
 from jobs.model.spec import JobSpec, SpecRow, spec_row
 

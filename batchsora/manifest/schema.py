@@ -14,12 +14,12 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema as core
 
 from batchsora.manifest import values
-from batchsora.manifest.columns import MOST_COLUMNS
-from batchsora.manifest.headers import LONGEST_HEADER, SYNONYMS, WEAK
-from batchsora.manifest.matrix import VALUES
+from batchsora.manifest.formats.matrix import VALUES
+from batchsora.manifest.formats.tree_settings import FORBIDDEN, OF_CAMPAIGN
+from batchsora.manifest.formats.tree_table import OWN, SCHEMA_KEY
+from batchsora.manifest.rows.columns import MOST_COLUMNS
+from batchsora.manifest.rows.headers import LONGEST_HEADER, SYNONYMS, WEAK
 from batchsora.manifest.schema_texts import COLUMNS, NOT_HERE, PARTS, SYNONYM, TITLE, TOP
-from batchsora.manifest.tree_settings import FORBIDDEN, OF_CAMPAIGN
-from batchsora.manifest.tree_table import OWN, SCHEMA_KEY
 from jobs.model.money import LARGEST_USD
 
 DIALECT: Final = GenerateJsonSchema.schema_dialect

@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from batchsora.manifest.picture_paths import MOST_FOLDERS, SUFFIXES, names_in
+from batchsora.manifest.images.picture_paths import MOST_FOLDERS, SUFFIXES, names_in
 
 DEEPEST: Final = 3
 """Folders in each other that are looked into, below that of the database."""

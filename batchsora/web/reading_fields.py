@@ -15,12 +15,12 @@ from typing import Final
 from batchsora.app.manifests import Source, sha256_of
 from batchsora.app.remembered import as_before
 from batchsora.manifest import values
-from batchsora.manifest.columns import MOST_COLUMNS
 from batchsora.manifest.errors import ManifestError, refused
-from batchsora.manifest.headers import LONGEST_HEADER, SYNONYMS, folded, meaning, resembled
 from batchsora.manifest.heads import Head, head_of
-from batchsora.manifest.kept_columns import gone
 from batchsora.manifest.raw import PLAIN, Reading
+from batchsora.manifest.rows.columns import MOST_COLUMNS
+from batchsora.manifest.rows.headers import LONGEST_HEADER, SYNONYMS, folded, meaning, resembled
+from batchsora.manifest.rows.kept_columns import gone
 from batchsora.web.spoken import NOTHING, Spoken
 from batchsora.web.uploads import Form
 from batchsora.web.written_fields import FIELDS, Written, written_of, written_said

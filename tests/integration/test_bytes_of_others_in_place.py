@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from batchsora.manifest.csv_results import write_csv_results
+from batchsora.manifest.formats.csv_results import write_csv_results
+from batchsora.manifest.formats.written import check_written
 from batchsora.manifest.raw import Reading
-from batchsora.manifest.written import check_written
 
 HEADERS = {"status": "status", "error": "error"}
 

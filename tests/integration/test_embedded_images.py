@@ -19,9 +19,9 @@ from PIL import Image
 from support.books import row, saved_as, xlsx
 from support.shell import Shell
 
-from batchsora.manifest.embedded import take_out
 from batchsora.manifest.errors import ManifestError, RowProblem
-from batchsora.manifest.fitting import Fitter
+from batchsora.manifest.formats.embedded import take_out
+from batchsora.manifest.images.fitting import Fitter
 from batchsora.manifest.raw import Embedded, Reading
 from batchsora.manifest.read import Manifest, open_manifest
 from batchsora.sandbox.server import SandboxServer

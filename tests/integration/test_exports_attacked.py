@@ -14,9 +14,9 @@ from support.shell import Shell
 from support.tiny import png
 
 from batchsora.app import into_manifests
-from batchsora.manifest import apart_results
-from batchsora.manifest.csv_results import write_csv_results
-from batchsora.manifest.written import check_written
+from batchsora.manifest.formats import apart_results
+from batchsora.manifest.formats.csv_results import write_csv_results
+from batchsora.manifest.formats.written import check_written
 from batchsora.result_columns import RESULT_NAMES
 from batchsora.sandbox.world import World
 from batchsora.tables import write_table

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageCms, features
 
-from batchsora.manifest import fitting
 from batchsora.manifest.errors import CellError
-from batchsora.manifest.fitting import Fitter
-from batchsora.manifest.images import LARGEST_IMAGE, Images
+from batchsora.manifest.images import fitting
+from batchsora.manifest.images.fitting import Fitter
+from batchsora.manifest.images.row_images import LARGEST_IMAGE, Images
 from batchsora.providers.runblob.body import fields_of, with_image
 from jobs.model.provider import ImageRef
 
@@ -277,7 +277,8 @@ def test_two_processes_at_once(folder: Path) -> None:
     """Both end with the same file, and leave nothing else."""
     noise(1200, 900).save(folder / "a.bmp")
     code = (
-        "import sys; from pathlib import Path; from batchsora.manifest.fitting import Fitter; "
+        "import sys; from pathlib import Path; "
+        "from batchsora.manifest.images.fitting import Fitter; "
         "sys.stdin.read(1); path = Fitter(Path(sys.argv[2])).fit(Path(sys.argv[1]))[0]; "
         "import hashlib; print(hashlib.sha256(path.read_bytes()).hexdigest())"
     )

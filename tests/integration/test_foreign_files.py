@@ -17,7 +17,7 @@ from PIL import Image
 from support import bombs
 
 from batchsora.apart import ApartError, Bounds, ask, asking
-from batchsora.manifest.apart_table import TASK
+from batchsora.manifest.formats.apart_table import TASK
 from batchsora.manifest.read import ManifestError, open_manifest
 from batchsora.web.posters import Pictures
 from batchsora.workbook.annotate import Columns, annotate
@@ -117,7 +117,7 @@ def test_a_sheet_beside_is_read_as_ever(tmp_path: Path) -> None:
 FITTER = """
 import json, resource, sys
 from pathlib import Path
-from batchsora.manifest.fitting import CellError, Fitter
+from batchsora.manifest.images.fitting import CellError, Fitter
 try:
     said = Fitter(Path(sys.argv[1]).parent / "fitted").fit(Path(sys.argv[1]))[1]
 except CellError as error:
@@ -265,7 +265,7 @@ def until(true: Callable[[], bool]) -> None:
 def test_the_task_is_where_it_is_said_to_be() -> None:
     """The name that goes to the process apart leads to the module that defines it."""
     module, _, name = TASK.partition(":")
-    assert module == "batchsora.manifest.apart_table"
+    assert module == "batchsora.manifest.formats.apart_table"
     assert name == "prepare"
 
 

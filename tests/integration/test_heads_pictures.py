@@ -10,10 +10,10 @@ from support.shell import Shell
 from support.tiny import PNG
 
 from batchsora.manifest.errors import CellError
-from batchsora.manifest.images import Images
+from batchsora.manifest.images.row_images import Images
+from batchsora.manifest.images.whole_picture import check_whole
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import open_manifest
-from batchsora.manifest.whole_picture import check_whole
 from jobs.model.provider import ImageRef
 from jobs.model.spec import JobSpec
 

@@ -16,13 +16,13 @@ import yaml
 from support import tiny
 
 from batchsora.cli import main
-from batchsora.manifest import yaml_tree
-from batchsora.manifest.csv_reader import open_csv
 from batchsora.manifest.errors import CellError, ManifestError, RowProblem
-from batchsora.manifest.images import Images
+from batchsora.manifest.formats import yaml_tree
+from batchsora.manifest.formats.csv_reader import open_csv
+from batchsora.manifest.formats.yaml_reader import open_yaml
+from batchsora.manifest.images.row_images import Images
 from batchsora.manifest.raw import RawRow
 from batchsora.manifest.read import Manifest, open_manifest
-from batchsora.manifest.yaml_reader import open_yaml
 from batchsora.names import safe_name
 from batchsora.result_columns import RESULT_NAMES
 from batchsora.sandbox.server import SandboxServer

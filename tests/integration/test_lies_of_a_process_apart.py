@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from batchsora.apart import ApartError, Bounds, Spool, ask
-from batchsora.manifest import apart_results, apart_table, fitting
 from batchsora.manifest.errors import CellError, ManifestError, RowProblem
-from batchsora.manifest.fitting import Fitter
+from batchsora.manifest.formats import apart_results, apart_table
+from batchsora.manifest.images import fitting
+from batchsora.manifest.images.fitting import Fitter
 from batchsora.manifest.raw import RawRow
 from batchsora.manifest.read import open_manifest
 from batchsora.web import posters

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.tiny import PNG, png
 
-from batchsora.manifest.csv_reader import open_csv
+from batchsora.manifest.formats.csv_reader import open_csv
 from batchsora.manifest.read import Manifest, ManifestError, RowProblem, open_manifest
 from jobs.model.spec import JobSpec
 

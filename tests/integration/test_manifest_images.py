@@ -9,7 +9,7 @@ import pytest
 from support.tiny import JPEG, PNG, WEBP
 
 from batchsora.manifest.errors import CellError
-from batchsora.manifest.images import LARGEST_IMAGE, Images, media_type, url
+from batchsora.manifest.images.row_images import LARGEST_IMAGE, Images, media_type, url
 from jobs.model.provider import ImageRef
 
 

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchsora.manifest import tree
-from batchsora.manifest.columns import MOST_COLUMNS
-from batchsora.manifest.csv_lines import LONGEST_LINE
-from batchsora.manifest.csv_reader import MOST_CELLS
-from batchsora.manifest.json_reader import open_jsonl
+from batchsora.manifest.formats import tree
+from batchsora.manifest.formats.csv_lines import LONGEST_LINE
+from batchsora.manifest.formats.csv_reader import MOST_CELLS
+from batchsora.manifest.formats.json_reader import open_jsonl
 from batchsora.manifest.raw import PLAIN, RawRow, Reading
 from batchsora.manifest.read import Manifest, ManifestError, RowProblem, open_manifest
+from batchsora.manifest.rows.columns import MOST_COLUMNS
 from batchsora.result_columns import RESULT_NAMES
 from batchsora.tables import write_table
 from jobs.model.spec import JobSpec

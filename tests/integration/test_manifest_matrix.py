@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchsora.manifest.matrix import MOST_EXPANDED
+from batchsora.manifest.formats.matrix import MOST_EXPANDED
 from batchsora.manifest.read import (
     MOST_JOBS,
     Manifest,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from batchsora.manifest.headers import SYNONYMS
 from batchsora.manifest.read import READERS, open_manifest
+from batchsora.manifest.rows.headers import SYNONYMS
 from batchsora.result_columns import RESULT_NAMES
 from jobs.model.spec import JobSpec
 

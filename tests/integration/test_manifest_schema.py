@@ -15,15 +15,16 @@ from pydantic_core import SchemaValidator, ValidationError
 from support import tiny
 from support.shell import Shell
 
-from batchsora.manifest import read, tree, values
+from batchsora.manifest import read, values
 from batchsora.manifest.errors import CellError, ManifestError
-from batchsora.manifest.headers import SYNONYMS, WEAK
-from batchsora.manifest.json_reader import open_json
-from batchsora.manifest.json_tree import read_document
+from batchsora.manifest.formats import tree
+from batchsora.manifest.formats.json_reader import open_json
+from batchsora.manifest.formats.json_tree import read_document
+from batchsora.manifest.formats.tree_table import OWN, SCHEMA_KEY, TOP_LEVEL
+from batchsora.manifest.formats.yaml_reader import open_yaml
+from batchsora.manifest.formats.yaml_tree import parsed
+from batchsora.manifest.rows.headers import SYNONYMS, WEAK
 from batchsora.manifest.schema import json_schema, validator_schema
-from batchsora.manifest.tree_table import OWN, SCHEMA_KEY, TOP_LEVEL
-from batchsora.manifest.yaml_reader import open_yaml
-from batchsora.manifest.yaml_tree import parsed
 from jobs.model.spec import JobSpec
 
 PROJECT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchsora.manifest import tree
+from batchsora.manifest.formats import tree
 from batchsora.manifest.read import Manifest, ManifestError, RowProblem, open_manifest
 from jobs.model.spec import JobSpec
 

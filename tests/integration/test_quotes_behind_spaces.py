@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from batchsora.manifest.csv_results import write_csv_results
 from batchsora.manifest.errors import RowProblem
+from batchsora.manifest.formats.csv_results import write_csv_results
+from batchsora.manifest.formats.written import check_written
 from batchsora.manifest.read import open_manifest
-from batchsora.manifest.written import check_written
 from batchsora.providers.registry import kind_of
 from jobs.model.spec import SpecRow
 

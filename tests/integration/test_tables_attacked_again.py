@@ -11,8 +11,8 @@ import pytest
 from openpyxl.worksheet.worksheet import Worksheet
 from support.shell import Shell
 
-from batchsora.manifest.csv_results import write_csv_results
 from batchsora.manifest.errors import ManifestError, RowProblem
+from batchsora.manifest.formats.csv_results import write_csv_results
 from batchsora.manifest.read import Manifest, open_manifest
 from batchsora.providers.registry import kind_of
 from batchsora.sandbox.server import SandboxServer

@@ -6,10 +6,10 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from batchsora.manifest import filtered
 from batchsora.manifest.errors import ManifestError, RowProblem
-from batchsora.manifest.headers import SYNONYMS, WEAK
+from batchsora.manifest.formats import filtered
 from batchsora.manifest.read import Manifest, open_manifest
+from batchsora.manifest.rows.headers import SYNONYMS, WEAK
 
 
 def opened(folder: Path, rows: list[list[str]], suffix: str = ".csv") -> Manifest:

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support import tiny
 
-from batchsora.manifest import images, read
+from batchsora.manifest import read
 from batchsora.manifest.errors import ManifestError, RowProblem
+from batchsora.manifest.images import row_images
 from batchsora.manifest.read import open_manifest
 from jobs.model.provider import GenerationRequest
 from jobs.model.spec import spec_row
@@ -115,13 +116,13 @@ def test_pictures_are_read_once_several_at_a_time(
     rows = "\n".join(f"a kite {i},{i % 11}.png" for i in range(40))
     (tmp_path / "m.csv").write_text(f"prompt,image\n{rows}\n")
     opened: list[Path] = []
-    real = images.opened
+    real = row_images.opened
 
     def counting(path: Path) -> AbstractContextManager[BinaryIO]:
         opened.append(path)
         return real(path)
 
-    monkeypatch.setattr(images, "opened", counting)
+    monkeypatch.setattr(row_images, "opened", counting)
     manifest = open_manifest(tmp_path / "m.csv")
     quick = list(manifest.spec_rows(kind_of))
     assert sorted(path.name for path in opened) == [f"{number}.png" for number in range(10)]

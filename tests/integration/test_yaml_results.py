@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchsora.manifest.errors import ManifestError
+from batchsora.manifest.formats.yaml_reader import open_yaml
+from batchsora.manifest.formats.yaml_results import write_yaml_results
 from batchsora.manifest.read import open_manifest
-from batchsora.manifest.yaml_reader import open_yaml
-from batchsora.manifest.yaml_results import write_yaml_results
 from batchsora.result_columns import RESULT_NAMES
 from jobs.model.spec import JobSpec
 
@@ -362,7 +362,9 @@ def test_the_guard_compares_what_the_reader_sees(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A slip in the editing itself is found: here, results that land one line too high."""
-    monkeypatch.setattr("batchsora.manifest.yaml_results.line_end", lambda _, place: place - 1)
+    monkeypatch.setattr(
+        "batchsora.manifest.formats.yaml_results.line_end", lambda _, place: place - 1
+    )
     with pytest.raises(ValueError, match="can't be written into the manifest"):
         write("- prompt: pp\n- q\n", {1: [DONE]})
 

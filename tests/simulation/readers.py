@@ -33,7 +33,7 @@ from support import bombs
 
 from batchsora.config import find_configuration
 from batchsora.manifest.errors import CellError
-from batchsora.manifest.fitting import Fitter
+from batchsora.manifest.images.fitting import Fitter
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import READERS, ManifestError, open_manifest
 from batchsora.settings import SettingsError

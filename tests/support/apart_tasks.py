@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from batchsora.manifest import fitting
+from batchsora.manifest.images import fitting
 
 Work = Callable[[], Iterator[Any]]
 

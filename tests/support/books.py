@@ -10,8 +10,8 @@ from typing import Any, Final
 import pytest
 
 from batchsora.manifest.errors import RowProblem
+from batchsora.manifest.formats.sheet_reader import open_sheet
 from batchsora.manifest.raw import PLAIN, RawRow, Reading
-from batchsora.manifest.sheet_reader import open_sheet
 
 DATA: Final = Path(__file__).parents[1] / "data" / "books"
 

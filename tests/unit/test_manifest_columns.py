@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchsora.manifest.columns import understand
 from batchsora.manifest.errors import ManifestError
-from batchsora.manifest.headers import SYNONYMS, meaning, misspelt, slips
+from batchsora.manifest.rows.columns import understand
+from batchsora.manifest.rows.headers import SYNONYMS, meaning, misspelt, slips
 from batchsora.result_columns import RESULT_NAMES
 
 

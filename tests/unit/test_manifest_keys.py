@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchsora.manifest.keys import Clash, Keys, content_key
+from batchsora.manifest.rows.keys import Clash, Keys, content_key
 from jobs.model.provider import GenerationRequest, ImageRef
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchsora.manifest.raw import RawRow
-from batchsora.manifest.result_columns import results_among
+from batchsora.manifest.rows.result_columns import results_among
 from batchsora.result_columns import RESULT_NAMES, result_column, result_headers
 
 DONE = {

@@ -23,7 +23,7 @@ from batchsora.manifest.books.model import (
 )
 from batchsora.manifest.books.ods_cells import DRAW, LINK, STYLE, SVG, TABLE, text_and_fault
 from batchsora.manifest.books.over import POINT, Drawn, Heights, rows_under
-from batchsora.manifest.columns import MOST_COLUMNS
+from batchsora.manifest.rows.columns import MOST_COLUMNS
 from batchsora.workbook.package import package_of
 from batchsora.workbook.problems import WorkbookError
 

@@ -27,8 +27,8 @@ from batchsora.manifest.books.xlsx_beside import area_of, place_of, read_beside
 from batchsora.manifest.books.xlsx_blank import WithoutBlankRows
 from batchsora.manifest.books.xlsx_cells import Cells, text_of
 from batchsora.manifest.books.xlsx_in_cells import InCells
-from batchsora.manifest.columns import MOST_COLUMNS
 from batchsora.manifest.errors import CellError
+from batchsora.manifest.rows.columns import MOST_COLUMNS
 from batchsora.manifest.values import UNCALCULATED as NO_RESULT
 from batchsora.workbook.package import package_of, part, targets, workbook_part
 from batchsora.workbook.problems import WorkbookError

@@ -14,8 +14,8 @@ from batchsora.app.loading import InvalidRowsError
 from batchsora.app.manifests import Source
 from batchsora.app.plan import price_source
 from batchsora.manifest.errors import ManifestError, UnreadableError
-from batchsora.manifest.headers import SYNONYMS
 from batchsora.manifest.read import READERS
+from batchsora.manifest.rows.headers import SYNONYMS
 from batchsora.presentation import messages
 from batchsora.presentation.errors import message
 from batchsora.settings import SettingsError

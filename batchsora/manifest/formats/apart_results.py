@@ -1,0 +1,160 @@
+"""Results written into a copy of a workbook or a YAML manifest, in a process apart.
+
+It is bounded as those that read manifests (:mod:`batchsora.manifest.formats.apart_table`): it is
+told the results, and gives the bytes of the copy back.
+"""
+
+import base64
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from decimal import Decimal
+from importlib import import_module
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from batchsora.apart import ApartError, Bounds, ask, bounds_for
+from batchsora.workbook.cells import Link
+from batchsora.workbook.problems import WorkbookError
+
+WORKBOOK: Final = "batchsora.manifest.formats.apart_results:prepare_workbook"
+YAML: Final = "batchsora.manifest.formats.apart_results:prepare_yaml"
+_PIECE: Final = 1024**2
+"""Bytes of a copy in each line of the answer."""
+_SECONDS_A_MB: Final = 20
+_MEMORY_A_BYTE: Final = 60
+_ANSWER_A_BYTE: Final = 4
+"""More for each byte of the results than reading the file may cost; a cell is a tree of XML."""
+
+Cell = str | int | Decimal | datetime | Link | None
+
+
+def write_apart(task: str, source: Path, target: BinaryIO, told: Mapping[str, Any]) -> list[str]:
+    """Have a copy of a manifest with results made in a process apart.
+
+    Args:
+        task: :data:`WORKBOOK` or :data:`YAML`.
+        source: the manifest.
+        target: where the copy goes.
+        told: what the task needs, as JSON.
+
+    Returns:
+        What a person should know about the copy.
+
+    Raises:
+        ValueError: the copy can't be made; the text says why.
+    """
+    from batchsora.apart.answers import decoded, nonsense  # noqa: PLC0415 - pydantic
+    from batchsora.manifest.answers import COPY, Notes, Piece, Unwritable  # noqa: PLC0415 - as above
+
+    given = {"path": str(source.absolute()), **told}
+    try:
+        size = len(json.dumps(given))
+        answer = ask(task, given, _bounds(source.stat().st_size, size))
+        notes: list[str] | None = None
+        for line in answer.lines():
+            if notes is not None:
+                raise nonsense()
+            match decoded(line, COPY):
+                case Unwritable(unwritable=why):
+                    raise ValueError(why)
+                case Notes(notes=notes):
+                    pass
+                case Piece(piece=piece):
+                    target.write(piece)
+        if notes is None:
+            raise nonsense()
+    except ApartError as error:
+        raise ValueError(f"the results can't be written into {source}: {error}") from error
+    return notes
+
+
+def _bounds(file: int, results: int) -> Bounds:
+    """Return what making a copy may cost, by the bytes of the file and of the results."""
+    read = bounds_for(file)
+    megabytes = results // 1024**2
+    return Bounds(
+        read.seconds + _SECONDS_A_MB * megabytes,
+        read.memory + _MEMORY_A_BYTE * results,
+        read.answer + _ANSWER_A_BYTE * results,
+    )
+
+
+def packed(value: object) -> Any:
+    """Write a cell as JSON."""
+    match value:
+        case Decimal():
+            return {"number": str(value)}
+        case datetime():
+            return {"time": value.isoformat()}
+        case Link():
+            return {"link": asdict(value)}
+    return value
+
+
+def unpacked(value: Any) -> Cell:
+    """Read a cell that was :func:`packed`."""
+    match value:
+        case {"number": number}:
+            return Decimal(number)
+        case {"time": time}:
+            return datetime.fromisoformat(time)
+        case {"link": link}:
+            return Link(**link)
+    found: Cell = value
+    return found
+
+
+def prepare_workbook(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
+    """Import what writes into a workbook, in the process apart."""
+    workbook = import_module("batchsora.workbook.annotate")
+
+    def write(target: BinaryIO) -> list[str]:
+        notes: list[str] = workbook.annotate(
+            Path(given["path"]),
+            target,
+            given["sheet"],
+            given["header_row"],
+            {
+                row: {name: unpacked(value) for name, value in cells.items()}
+                for row, cells in given["results"]
+            },
+            set(given["failed"]),
+            workbook.Columns(given["headers"], given["there"], given["width"]),
+            given["suffix"],
+        )
+        return notes
+
+    return lambda: _told(write)
+
+
+def prepare_yaml(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
+    """Import what writes into YAML, in the process apart."""
+    yaml_results = import_module("batchsora.manifest.formats.yaml_results")
+
+    def write(target: BinaryIO) -> list[str]:
+        text = io.StringIO(newline="")
+        results: dict[int, Sequence[Mapping[str, object]]] = dict(given["results"])
+        yaml_results.write_yaml_results(Path(given["path"]), text, results, given["keys"])
+        target.write(text.getvalue().encode())
+        return []
+
+    return lambda: _told(write)
+
+
+def _told(write: Callable[[BinaryIO], list[str]]) -> Iterator[Any]:
+    """Yield a copy: its bytes in pieces and what a person should know, or why there is none."""
+    from batchsora.manifest.errors import ManifestError  # noqa: PLC0415 - prepared by then
+
+    target = io.BytesIO()
+    try:
+        notes = write(target)
+    except (WorkbookError, ManifestError, ValueError) as error:
+        yield {"unwritable": str(error)}
+        return
+    content = target.getbuffer()
+    for place in range(0, len(content), _PIECE):
+        yield {"piece": base64.b64encode(content[place : place + _PIECE]).decode()}
+    yield {"notes": notes}

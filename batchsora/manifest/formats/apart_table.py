@@ -1,0 +1,209 @@
+"""Manifests that a library reads, or that are held as a whole: read in a process apart, once.
+
+The process reads the file from its head to its last row, and what it says is kept: the rows can be
+read again without the file. Lines of the answer are the head, then a list for each row, or a
+problem; a refusal ends it, or what is to be told of rows that were left out.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib import import_module, util
+from pathlib import Path
+from typing import Any, Final
+
+from batchsora.apart import ApartError, Spool, ask, bounds_for
+from batchsora.manifest.errors import ManifestError, RowProblem, UnreadableError, refused
+from batchsora.manifest.raw import (
+    PLAIN,
+    Embedded,
+    RawRow,
+    RawTable,
+    Reading,
+    Settings,
+    check_regular,
+    embedded_in,
+    hidden_in,
+    warnings_of,
+)
+
+TASK: Final = "batchsora.manifest.formats.apart_table:prepare"
+
+_SHEET: Final = "batchsora.manifest.formats.sheet_reader:open_sheet"
+_YAML: Final = "batchsora.manifest.formats.yaml_reader:open_yaml"
+_JSON: Final = "batchsora.manifest.formats.json_reader:open_json"
+_READERS: Final[Mapping[str, str]] = {".yaml": _YAML, ".yml": _YAML, ".json": _JSON}
+"""Where the readers are; whatever else is a workbook."""
+_LIBRARIES: Final[Mapping[str, str]] = {
+    **dict.fromkeys((".yaml", ".yml", ".json"), ""),
+    ".ods": "batchsora.manifest.books.ods",
+    **dict.fromkeys((".xls", ".xlsb"), "python_calamine"),
+}
+"""What a reader imports only when it reads; whatever else is Excel's."""
+_TOLD: Final = b'{"told"'
+_SPLIT: Final = "Copy the table alone into a new file, split it, or save it as CSV UTF-8."
+
+
+@dataclass(frozen=True, slots=True)
+class ApartTable:
+    """A manifest that was read in a process apart.
+
+    Attributes:
+        path: as given; so are errors.
+        headers: as written.
+        header_row: where they stand, where they have a place of their own.
+        sheet: of a workbook.
+        settings: what the file says beside its rows.
+        warnings: what a person should know of what was left out.
+        hidden: whether rows were, because people don't see them.
+        embedded: pictures that lie in a workbook at its rows.
+    """
+
+    path: Path
+    headers: tuple[str, ...]
+    header_row: int | None
+    sheet: str | None
+    settings: Settings
+    warnings: tuple[RowProblem, ...]
+    hidden: bool
+    embedded: tuple[Embedded, ...]
+    _answer: Spool
+
+    def rows(self) -> Iterator[RawRow | RowProblem]:
+        """Return the rows as they were read.
+
+        Raises:
+            ManifestError: the file could not be read to its end.
+        """
+        from batchsora.apart.answers import decoded  # noqa: PLC0415 - as below
+        from batchsora.manifest import answers  # noqa: PLC0415 - as below
+
+        file = str(self.path)
+        lines = self._answer.lines()
+        next(lines)
+        for line in lines:
+            try:
+                said = decoded(line, answers.ROW)
+            except ApartError as error:
+                raise _unreadable(self.path, error) from error
+            if isinstance(said, tuple):
+                yield RawRow(*said)
+            elif isinstance(said, answers.Refused):
+                raise ManifestError(said.refused.of(file))
+            elif isinstance(said, answers.Told):
+                return
+            else:
+                yield said.problem.of(file)
+
+
+def open_apart(path: Path, reading: Reading = PLAIN) -> ApartTable:
+    """Read a manifest in a process apart.
+
+    Raises:
+        ManifestError: it is refused, or reading it costs more than its size can justify.
+    """
+    check_regular(path)
+    given = {"path": str(path.absolute()), "reading": reading.as_json()}
+    # pydantic, which the process that reads needs not
+    from batchsora.apart.answers import decoded  # noqa: PLC0415
+    from batchsora.manifest import answers  # noqa: PLC0415
+
+    try:
+        answer = ask(TASK, given, bounds_for(path.stat().st_size))
+        said = decoded(next(answer.lines(), b""), answers.FIRST)
+    except ApartError as error:
+        raise _unreadable(path, error) from error
+    except OSError as error:
+        raise refused(
+            str(path),
+            f"there is no process or no room to read it in: {error.strerror}",
+            "Free some memory, and some space in the folder for temporary files.",
+        ) from error
+    if isinstance(said, answers.Refused):
+        raise ManifestError(said.refused.of(str(path)))
+    head = said.head
+    settings = Settings(head.batch, head.budget, head.campaign_budgets)
+    return ApartTable(
+        path,
+        tuple(head.headers),
+        head.header_row,
+        head.sheet,
+        settings,
+        *_told_last(path, answer),
+        answer,
+    )
+
+
+def _told_last(
+    path: Path, answer: Spool
+) -> tuple[tuple[RowProblem, ...], bool, tuple[Embedded, ...]]:
+    """Read what the end of an answer tells: warnings, whether rows are hidden, and pictures."""
+    from batchsora.apart.answers import decoded  # noqa: PLC0415 - as above
+    from batchsora.manifest import answers  # noqa: PLC0415 - as above
+
+    line = answer.last()
+    if not line.startswith(_TOLD):
+        return (), False, ()
+    try:
+        said = decoded(line, answers.ROW)
+    except ApartError as error:
+        raise _unreadable(path, error) from error
+    if not isinstance(said, answers.Told):
+        return (), False, ()
+    pictures = tuple(Embedded(**one.model_dump()) for one in said.embedded)
+    return tuple(one.of(str(path)) for one in said.told), said.hidden, pictures
+
+
+def _unreadable(path: Path, error: ApartError) -> ManifestError:
+    reason = f"the file can't be read: {error}"
+    return UnreadableError(RowProblem(str(path), None, None, None, reason, _SPLIT))
+
+
+def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
+    """Import what reads a manifest, in the process apart; what is returned reads it."""
+    path = Path(given["path"])
+    suffix = path.suffix.lower()
+    module, _, name = _READERS.get(suffix, _SHEET).partition(":")
+    read: Callable[[Path, Reading], RawTable] = getattr(import_module(module), name)
+    import_library(suffix)
+    return lambda: _told(path, read, Reading.of(given["reading"]))
+
+
+def import_library(suffix: str) -> None:
+    """Import what the reader of a format imports only when it reads."""
+    library = _LIBRARIES.get(suffix, "batchsora.manifest.books.xlsx")
+    if library and util.find_spec(library) is not None:  # whoever lacks it is told by the reader
+        import_module(library)
+
+
+def _told(path: Path, read: Callable[[Path, Reading], RawTable], reading: Reading) -> Iterator[Any]:
+    """Yield a table: its head, its rows, or why it is refused."""
+    try:
+        table = read(path, reading)
+        yield {"head": _head(table)}
+        for item in table.rows():
+            if isinstance(item, RowProblem):
+                yield {"problem": asdict(item)}
+            else:
+                yield [item.row, item.cells]
+        told, pictures = warnings_of(table), embedded_in(table)
+        if told or pictures:
+            yield {
+                "told": [asdict(one) for one in told],
+                "hidden": hidden_in(table),
+                "embedded": [asdict(one) for one in pictures],
+            }
+    except ManifestError as error:
+        yield {"refused": asdict(error.problem)}
+
+
+def _head(table: RawTable) -> dict[str, Any]:
+    said = table.settings
+    budgets = {name: format(budget, "f") for name, budget in said.campaign_budgets.items()}
+    return {
+        "headers": table.headers,
+        "header_row": table.header_row,
+        "sheet": table.sheet,
+        "batch": said.batch,
+        "budget": None if said.budget is None else format(said.budget, "f"),
+        "campaign_budgets": budgets,
+    }

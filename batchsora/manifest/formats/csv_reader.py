@@ -1,0 +1,373 @@
+"""Reads CSV: UTF-8, or UTF-16 with its byte order mark; any line ends; ``,`` ``;`` ``|`` or tab.
+
+The file is read as a stream and never held. A quote that is opened and not closed, or closed in the
+middle of a cell, refuses the file: guessing would glue rows together, and pay for the result.
+"""
+
+import csv
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Final, TextIO
+
+from batchsora.manifest.errors import ManifestError, RowProblem, refused
+from batchsora.manifest.formats.csv_dialect import Dialect, dialect_of
+from batchsora.manifest.formats.csv_faults import (
+    another_separator,
+    cut_in_quotes,
+    seemingly_several,
+)
+from batchsora.manifest.formats.csv_formulas import calculated
+from batchsora.manifest.formats.csv_lines import LONGEST_LINE, lines_of
+from batchsora.manifest.formats.csv_quotes import (
+    begins_behind_space,
+    cut_at,
+    cut_at_other,
+    may_begin_behind_space,
+)
+from batchsora.manifest.formats.csv_separators import seems_separated, separated_otherwise
+from batchsora.manifest.raw import (
+    PLAIN,
+    RawRow,
+    Reading,
+    Settings,
+    check_regular,
+    encoding_of,
+    unreadable,
+)
+from batchsora.result_columns import result_column
+from batchsora.tables import restored, restored_at_first
+
+LONGEST_ROW: Final = 2 * LONGEST_LINE
+"""Characters of a row over all its lines; quotes may make one row of a whole file."""
+MOST_CELLS: Final = 200_000
+"""Separators in a row, those inside texts too; a cell costs more memory than its text."""
+SUFFIXES: Final = (".csv", ".tsv", ".tab", ".txt")
+ENOUGH: Final = 3
+"""Result columns of which a table has at least so many when we exported it; some may be gone."""
+MOST_FIRST: Final = 1000
+"""Rows that are looked at to see where quotes stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class CsvTable:
+    """A CSV file whose header has been read.
+
+    Attributes:
+        path: the file.
+        dialect: how it is written.
+        headers: as written, without empty ones at the end.
+        header_row: its first row that is not blank.
+        read: the places of the columns that are read, where a formula is told by its text.
+    """
+
+    path: Path
+    dialect: Dialect
+    headers: tuple[str, ...]
+    header_row: int
+    read: frozenset[int] = frozenset()
+
+    sheet = None
+
+    @property
+    def settings(self) -> Settings:
+        """CSV has rows and nothing else."""
+        return Settings()
+
+    def rows(self) -> Iterator[RawRow | RowProblem]:
+        """Read the rows below the header; wholly blank ones are left out.
+
+        A row in which a separator cuts a text that was meant to be whole is a problem.
+
+        Raises:
+            ManifestError: the file can't be read to its end, or has another header than before.
+        """
+        with _opened(self.path, self.dialect.encoding) as file:
+            lines: list[str] = []
+            records = _records(self.path, file, self.dialect, lines)
+            original = _original(self.headers)
+            results = _results(self.headers)
+            _, cells = next(records, (0, []))
+            if _header(cells) != self.headers:
+                raise refused(
+                    str(self.path), "the file changed while it was read", "Start the command again."
+                )
+            width = len(self.headers)
+            for row, cells in records:
+                if self.dialect.single and not "".join(lines).lstrip(" ").startswith('"'):
+                    cells = [text.rstrip(f"{self.dialect.delimiter} \r\n\t") for text in cells]  # noqa: PLW2901
+                    if seems_separated(cells[0]):
+                        yield seemingly_several(str(self.path), row, self.headers[0], cells[0])
+                        continue
+                text = "".join(cells)  # cheaper than a look at every cell
+                if (
+                    '"' in text
+                    or "'" in text
+                    or "`" in text
+                    or not text.isascii()
+                    or len(cells) < width
+                    or len(text) == len(cells[0])
+                ):
+                    fault = self._fault(row, cells, lines, results)
+                    if fault is not None:
+                        yield fault
+                        continue
+                written = cells
+                if "'" in text:
+                    cells = [original(cell) for cell in cells]  # noqa: PLW2901 - the same cells
+                if "=" in text or "\uff1d" in text:
+                    cells = [*calculated(cells, written, self.read)]  # noqa: PLW2901
+                yield RawRow(row, cells)
+
+    def _fault(
+        self, row: int, cells: Sequence[str], lines: Sequence[str], results: Sequence[int]
+    ) -> RowProblem | None:
+        """Find a separator that cuts a text, or one that is not the table's.
+
+        In a row with results nothing is cut at quotes of another kind: whoever wrote them enclosed
+        every text that has a separator.
+        """
+        text = lines[0] if len(lines) == 1 else "".join(lines)
+        spaced, file = self.dialect.spaced, str(self.path)
+        if self.dialect.quotes:
+            cut = cut_at(cells, text, spaced=spaced) if '"' in text else None
+            if cut is None and not (results and _has_any(cells, results)):
+                cut = cut_at_other(cells, text, spaced=spaced)
+            if cut is not None:
+                header = self.headers[cut] if cut < len(self.headers) else None
+                return cut_in_quotes(file, row, header, cells[cut])
+        width, delimiter = len(self.headers), self.dialect.delimiter
+        if len(cells) < width or not any(cells[1:]):
+            quoted = self.dialect.quotes and text.lstrip(" ").startswith('"')
+            other = separated_otherwise(cells, width, delimiter, quoted=quoted)
+            if other is not None:
+                return another_separator(file, row, delimiter.join(cells), delimiter, other)
+        return None
+
+    def as_several(self) -> "CsvTable":
+        """Take a table of one column as one of several, as it will be with results."""
+        return replace(self, dialect=replace(self.dialect, single=False))
+
+
+def records(table: CsvTable) -> Iterator[tuple[int, list[str]]]:
+    """Read a table as it stands, header included: row numbers and cells, marks and all.
+
+    Raises:
+        ManifestError: the file can't be read to its end.
+    """
+    with _opened(table.path, table.dialect.encoding) as file:
+        yield from _records(table.path, file, table.dialect)
+
+
+def open_csv(path: Path, reading: Reading = PLAIN, suffix: str | None = None) -> CsvTable:
+    """Open a CSV manifest and read its header.
+
+    Args:
+        path: the file.
+        reading: what it does not tell by itself.
+        suffix: of the name that it will have; None: it has it.
+
+    Raises:
+        ManifestError: it is not a CSV file in UTF-8, or empty.
+    """
+    check_regular(path)
+    encoding = encoding_of(path, reading.encoding)
+    with _opened(path, encoding) as file:
+        usual = path.suffix if suffix is None else suffix
+        lines = lines_of(path, file)
+        dialect = dialect_of(path, lines, encoding, reading.delimiter, usual.lower())
+    dialect = replace(dialect, quotes=_quotes_enclose(path, dialect))
+    dialect = replace(dialect, spaced=_quotes_follow_spaces(path, dialect))
+    with _opened(path, encoding) as file:
+        for row, cells in _records(path, file, dialect):
+            return CsvTable(path, dialect, _header(cells), row)
+    raise refused(str(path), "the file is empty", "Its first row must hold the columns' names.")
+
+
+def _opened(path: Path, encoding: str) -> TextIO:
+    try:
+        return path.open(encoding=encoding, newline="")
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _quotes_enclose(path: Path, dialect: Dialect) -> bool:
+    """Find out whether quotes enclose cells in a table that tabs separate.
+
+    They don't where that would leave quotes that don't match, and every row has as many cells as
+    the header without it; or where a cell would go over tabs and line breaks, and every line has as
+    many cells as the header without it.
+
+    Raises:
+        ManifestError: the file can't be read, or it can't be told.
+    """
+    if dialect.delimiter != "\t":
+        return True
+    with _opened(path, dialect.encoding) as file:
+        if not any(line[0] == '"' or '\t"' in line for line in lines_of(path, file)):
+            return True
+    try:
+        with _opened(path, dialect.encoding) as file:
+            records = _records(path, file, dialect)
+            exported = any(_results(cells) for _, cells in islice(records, 1))
+            glued = [row for row, cells in records if not exported and any(map(_is_glued, cells))]
+    except ManifestError:
+        widths = _literal_widths(path, dialect)
+        return max(widths) > widths[0]
+    if not glued:
+        return True
+    if len({*_literal_widths(path, dialect)}) > 1:
+        raise refused(
+            str(path),
+            f"a quote opens in row {glued[0]} and closes on another line, behind a tab: it can't "
+            "be told whether that is one text or several rows",
+            "Remove the tab from the text, or the quotes; or save the table as .xlsx.",
+            row=glued[0],
+        )
+    return False
+
+
+def _is_glued(cell: str) -> bool:
+    """Whether a cell has what ends a cell, and what ends a row, and is not surely meant to.
+
+    A quote in it was written twice, as only programs do that enclose cells.
+    """
+    return "\t" in cell and ("\n" in cell or "\r" in cell) and '"' not in cell
+
+
+def _literal_widths(path: Path, dialect: Dialect) -> list[int]:
+    """Return how many cells the rows have when quotes are left as they are."""
+    with _opened(path, dialect.encoding) as file:
+        rows = _records(path, file, replace(dialect, quotes=False))
+        return [len(cells) for _, cells in rows]
+
+
+def _quotes_follow_spaces(path: Path, dialect: Dialect) -> bool:
+    """Find out whether quotes enclose cells behind a space, as in ``1, "A kite, red"``.
+
+    They do where some cell of the first rows begins so, and the quotes of all of these match when
+    they are read that way; further down it is an error by row. What can't be read is an error of
+    whoever reads the rows in their order.
+    """
+    if not dialect.quotes or dialect.delimiter == " ":
+        return False
+    try:
+        with _opened(path, dialect.encoding) as file:
+            first = islice(lines_of(path, file), MOST_FIRST)
+            if not any(may_begin_behind_space(line, dialect.delimiter) for line in first):
+                return False
+        with _opened(path, dialect.encoding) as file:
+            spaced = replace(dialect, spaced=True)
+            deque(islice(_records(path, file, spaced), MOST_FIRST), maxlen=0)
+        with _opened(path, dialect.encoding) as file:
+            rows = islice(_records(path, file, dialect), MOST_FIRST)
+            return any(begins_behind_space(cell) for _, cells in rows for cell in cells)
+    except ManifestError:
+        return False
+
+
+def _header(cells: list[str]) -> tuple[str, ...]:
+    """Return the headers without the empty ones that spreadsheets leave at the end."""
+    last = max((place for place, cell in enumerate(cells, 1) if cell.strip()), default=0)
+    headers = tuple(restored_at_first(cell) for cell in cells[:last])
+    original = _original(headers)
+    return tuple(original(cell) for cell in cells[:last])
+
+
+def _has_any(cells: Sequence[str], places: Sequence[int]) -> bool:
+    return any(cells[place].strip() for place in places if place < len(cells))
+
+
+def _results(headers: Sequence[str]) -> list[int]:
+    """Return where the columns of results stand in a table that we exported; else nothing."""
+    names = {place: name for place, one in enumerate(headers) if (name := result_column(one))}
+    return [*names] if len({*names.values()}) >= ENOUGH else []
+
+
+def _original(headers: Sequence[str]) -> Callable[[str], str]:
+    """Return how cells become again what they were before an export; a person's own stay theirs."""
+    return restored if _results(headers) else restored_at_first
+
+
+def _records(
+    path: Path, file: TextIO, dialect: Dialect, seen: list[str] | None = None
+) -> Iterator[tuple[int, list[str]]]:
+    """Read the rows that are not blank, numbered as a spreadsheet numbers them.
+
+    Args:
+        path: the file, for messages.
+        file: the file, opened.
+        dialect: how it is written.
+        seen: holds the lines of the row that was given last.
+
+    Raises:
+        ManifestError: broken quotes, or a cell beyond all measure.
+    """
+    # A setting of the whole process, and the module's only way to read a data URI in a cell. It is
+    # only ever raised, so that nobody else's reading fails by it.
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
+    bounded = _Bounded(path, lines_of(path, file), dialect.delimiter, [] if seen is None else seen)
+    reader = dialect.reader(bounded)
+    skipped = not dialect.named
+    row, line = 0, 0
+    try:
+        for row, cells in enumerate(reader, 1):
+            if any(map(str.strip, cells)):
+                if skipped:
+                    yield row, cells
+                skipped = True
+            line = reader.line_num
+            bounded.begin(row + 1)
+    except csv.Error as error:
+        raise _broken(path, error, row + 1, line + 1) from error
+
+
+class _Bounded:
+    """The lines of a file, as long as they make rows of bounded size."""
+
+    def __init__(self, path: Path, lines: Iterator[str], delimiter: str, seen: list[str]) -> None:
+        self._path = path
+        self._lines = lines
+        self._delimiter = delimiter
+        self._seen = seen
+        self.begin(1)
+
+    def begin(self, row: int) -> None:
+        """Note that another row begins."""
+        self._row = row
+        self._size = self._cells = 0
+        self._seen.clear()
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self._size += len(line)
+            self._cells += line.count(self._delimiter)
+            if self._size > LONGEST_ROW or self._cells > MOST_CELLS:
+                raise refused(
+                    str(self._path),
+                    f"row {self._row} has more than {LONGEST_ROW} characters or {MOST_CELLS} cells",
+                    "Is this a CSV file, and is every quoted cell closed?",
+                    row=self._row,
+                )
+            self._seen.append(line)
+            yield line
+
+
+def _broken(path: Path, error: csv.Error, row: int, line: int) -> ManifestError:
+    """Return in a person's words what the csv module found."""
+    words = str(error)
+    if "end of data" in words or "field limit" in words:
+        return refused(
+            str(path),
+            f"a quoted cell that begins in row {row} (line {line}) is never closed",
+            'Close it with ", and write a quote inside a quoted cell twice ("").',
+            row=row,
+        )
+    return refused(
+        str(path),
+        f"the quotes in row {row} (line {line}) don't match",
+        'Put the whole cell in quotes, and write a quote inside it twice ("").',
+        row=row,
+    )

@@ -1,0 +1,283 @@
+"""Results written into a text table, of which every byte outside of their cells stays.
+
+A row's bytes are copied as they stand, and only the cells of results in rows that are jobs are
+replaced or added behind it: separators, line ends, quotes, blank rows, comments and rows that are
+not valid stay. The header gets the names of the columns that are new.
+"""
+
+import codecs
+import csv
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from batchsora.manifest.formats.csv_dialect import Dialect
+from batchsora.manifest.formats.csv_reader import CsvTable, open_csv
+from batchsora.manifest.raw import PLAIN, Reading
+from batchsora.tables import neutralised, restored, restored_at_first
+
+_END: Final = "\r\n"
+_BREAKS: Final = re.compile(r"[\r\n]+")
+_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # begins as the one of UTF-16 does
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+def write_csv_results(
+    path: Path,
+    target: BinaryIO,
+    results: Mapping[int, Mapping[str, str]],
+    headers: Mapping[str, str],
+    there: Mapping[str, int],
+    reading: Reading = PLAIN,
+) -> None:
+    """Copy a text table with results in columns of their own, those of an earlier export replaced.
+
+    Args:
+        path: the table.
+        target: where the copy goes.
+        results: by row number and result; other rows stay as they are.
+        headers: what the column of each result is called, in order.
+        there: the columns of an earlier export, from 0, by the result; the others are added.
+        reading: as the table is to be read.
+
+    Raises:
+        ManifestError: the table can't be read.
+        ValueError: it can't be done so that all else keeps its meaning.
+    """
+    table = open_csv(path, reading).as_several()
+    mark, encoding = _encoding(path, table.dialect.encoding)
+    target.write(mark)
+    missing = [name for name in headers if name not in there]
+    first = _width(table, encoding, mark)
+    places = {**there, **{name: first + number for number, name in enumerate(missing)}}
+    quoted = _all_quoted(table, encoding, mark)
+    for row, text, raw, cells in _rows(table, encoding, mark):
+        new = None
+        if row == table.header_row:
+            new = {places[name]: headers[name] for name in missing}
+        elif row in results:
+            said = results[row]
+            _check_marks(row, cells, places.values())
+            new = {place: neutralised(said.get(name, "")) for name, place in places.items()}
+        if not new:
+            target.write(raw)
+            continue
+        copied = _copier(row, text, raw, encoding)
+        for piece in _with_cells(row, text, cells, new, table.dialect, quoted=quoted):
+            told = piece.encode(encoding, "replace") if isinstance(piece, str) else copied(*piece)
+            target.write(told)
+
+
+def _encoding(path: Path, said: str) -> tuple[bytes, str]:
+    """Return the byte order mark of a table, and the encoding of what follows it."""
+    with path.open("rb") as file:
+        head = file.read(4)
+    if said in ("utf-8-sig", "utf-16", "utf-32"):
+        for mark, encoding in _MARKS:
+            if head.startswith(mark):
+                return mark, encoding
+    return b"", {"utf-8-sig": "utf-8"}.get(said, said)
+
+
+def _rows(
+    table: CsvTable, encoding: str, mark: bytes
+) -> Iterator[tuple[int, str, bytes, Sequence[str]]]:
+    """Read every row, blank ones as well: its number, its text, its bytes, and its cells.
+
+    The text and the bytes have the line end.
+    """
+    begun: list[tuple[str, bytes]] = []
+
+    def noted() -> Iterator[str]:
+        for line in _lines(table.path, encoding, mark):
+            begun.append(line)
+            yield line[0]
+
+    try:
+        for row, cells in enumerate(table.dialect.reader(noted()), 1):
+            text = "".join(line for line, _ in begun)
+            yield row, text, b"".join(raw for _, raw in begun), cells
+            begun.clear()
+    except (csv.Error, UnicodeError) as error:
+        raise _impossible(str(error)) from error
+
+
+def _lines(path: Path, encoding: str, mark: bytes) -> Iterator[tuple[str, bytes]]:
+    """Read the lines behind a byte order mark: the text and the bytes of each.
+
+    In encodings of East Asia two codes may be one sign, so that a text does not tell its bytes. In
+    those in which a line does not end as in ASCII it does.
+
+    Raises:
+        UnicodeError: the file is not in the encoding, or a line ends inside a sign.
+    """
+    if _END.encode(encoding) != b"\r\n":
+        with path.open(encoding=encoding, newline="") as file:
+            file.read(1 if mark else 0)
+            for line in file:
+                yield line, line.encode(encoding)
+        return
+    decoder = codecs.getincrementaldecoder(encoding)()
+    with path.open("rb") as file:
+        file.read(len(mark))
+        for piece in file:
+            for raw in piece.splitlines(keepends=True):
+                line = decoder.decode(raw)
+                if line[-1:] not in ("\r", "\n") and raw[-1:] in (b"\r", b"\n"):
+                    raise UnicodeError("a line ends inside a sign")
+                yield line, raw
+        if decoder.decode(b"", final=True):
+            raise UnicodeError("the file ends inside a sign")
+
+
+def _copier(row: int, text: str, raw: bytes, encoding: str) -> Callable[[int, int], bytes]:
+    """Return what gives the bytes of a piece of a row's text.
+
+    Raises:
+        ValueError: it can't be told which they are.
+    """
+    if text.encode(encoding, "replace") == raw:
+        return lambda begin, end: text[begin:end].encode(encoding)
+    ends = [0]
+    decoder = codecs.getincrementaldecoder(encoding)()
+    for place in range(len(raw)):
+        ends += [place + 1] * len(decoder.decode(raw[place : place + 1]))
+    if len(ends) != len(text) + 1:
+        raise _impossible(f"it can't be told which bytes the cells of row {row} are")
+    return lambda begin, end: raw[ends[begin] : ends[end]]
+
+
+def _impossible(reason: str) -> ValueError:
+    return ValueError(
+        f"the results can't be written into the manifest: {reason}. Export to another file with -o"
+    )
+
+
+def _width(table: CsvTable, encoding: str, mark: bytes) -> int:
+    """Count the columns in which anything stands: behind all of them is room for results.
+
+    A row that has a cell too many would otherwise seem to have none.
+    """
+    width = len(table.headers)
+    for _, _, _, cells in _rows(table, encoding, mark):
+        if len(cells) > width:
+            last = max((place for place, cell in enumerate(cells, 1) if cell.strip()), default=0)
+            width = max(width, last)
+    return width
+
+
+def _all_quoted(table: CsvTable, encoding: str, mark: bytes) -> bool:
+    """Check whether every name in the header is quoted, as some programs do."""
+    for row, text, _, cells in _rows(table, encoding, mark):
+        if row == table.header_row:
+            spans = _spans(row, text, cells, table.dialect)
+            return all(text.startswith('"', begin) for begin, end in spans if begin < end)
+    return False
+
+
+def _check_marks(row: int, cells: Sequence[str], ours: Collection[int]) -> None:
+    """Check that cells say the same beside results as without them.
+
+    Raises:
+        ValueError: one has an apostrophe where an export sets a mark, which is taken off then.
+    """
+    for place, cell in enumerate(cells):
+        if place not in ours and "'" in cell and restored(cell) != restored_at_first(cell):
+            raise ValueError(
+                f"the results can't be written into the manifest: row {row} has a text with an "
+                "apostrophe before a sign of a formula, which would be read differently beside "
+                "them. Export to another file with -o"
+            )
+
+
+def _with_cells(
+    row: int,
+    text: str,
+    cells: Sequence[str],
+    new: Mapping[int, str],
+    dialect: Dialect,
+    *,
+    quoted: bool,
+) -> Iterator[str | tuple[int, int]]:
+    """Put cells into a row's text; all others, and its line end, stay as they are written.
+
+    Returns:
+        The pieces of the new row: texts, and where the others begin and end in its text.
+    """
+    spans = _spans(row, text, cells, dialect)
+    done, width = 0, len(spans)
+    for place, value in sorted(new.items()):
+        written = _written(value, dialect, quoted=quoted)
+        if place < len(spans):
+            begin, end = spans[place]
+            yield done, begin
+            yield written
+        else:
+            end = spans[-1][1]
+            yield done, end
+            yield f"{dialect.delimiter * (place + 1 - width)}{written}"
+            width = place + 1
+        done = end
+    yield done, len(text)
+
+
+def _written(value: str, dialect: Dialect, *, quoted: bool) -> str:
+    """Write a cell; where quotes enclose nothing there is no way to write a line break."""
+    if not dialect.quotes:
+        return _BREAKS.sub(" ", value).replace(dialect.delimiter, " ")
+    line = StringIO()
+    writer = csv.writer(
+        line,
+        delimiter=dialect.delimiter,
+        lineterminator=_END,  # Python 3.11 quotes the signs of this one, and no others
+        quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL,
+    )
+    writer.writerow([value, ""])  # alone, an empty cell would be quoted
+    after = f'{dialect.delimiter}""{_END}' if quoted else f"{dialect.delimiter}{_END}"
+    return line.getvalue().removesuffix(after)
+
+
+def _spans(row: int, text: str, cells: Sequence[str], dialect: Dialect) -> list[tuple[int, int]]:
+    """Find where each cell of a row stands in its text, quotes included.
+
+    Raises:
+        ValueError: that can't be told.
+    """
+    delimiter = dialect.delimiter
+    spans, place, end = [], 0, len(text.rstrip("\r\n"))
+    while True:
+        begin = place
+        while dialect.spaced and text.startswith(" ", place):
+            place += 1
+        if dialect.quotes and text.startswith('"', place):
+            place += 1
+            while place < end and not (text[place] == '"' and not text.startswith('""', place)):
+                place += 2 if text[place] == '"' else 1
+        while place < end and not text.startswith(delimiter, place):
+            place += 1
+        spans.append((begin, place))
+        if place >= end:
+            break
+        place += 1
+    read = [_bare(text[begin:end], dialect) for begin, end in spans]
+    if read != list(cells):
+        raise ValueError(
+            f"the results can't be written into the manifest: it can't be told where the cells of "
+            f"row {row} begin. Export to another file with -o"
+        )
+    return spans
+
+
+def _bare(cell: str, dialect: Dialect) -> str:
+    """Read a cell as it is written."""
+    cell = cell.lstrip(" ") if dialect.spaced else cell
+    if dialect.quotes and len(cell) > 1 and cell[0] == cell[-1] == '"':
+        return cell[1:-1].replace('""', '"')
+    return cell

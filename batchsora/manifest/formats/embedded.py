@@ -1,0 +1,326 @@
+"""Pictures that lie in a workbook become the images of its rows (``--embedded-images``).
+
+::
+
+    the reader, apart     at which row which picture lies, and its SHA-256
+    EmbeddedTable         writes that into the rows: ``embedded:`` and the SHA-256
+    take_out              has the bytes read, apart as well, and keeps each under its SHA-256
+    Images                finds what a cell names so, as it finds a file
+
+So a row keeps its key and its request from load to load, and an export that has the cells finds the
+pictures again.
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from batchsora.apart import ApartError, Bounds, ask
+from batchsora.manifest.errors import RowProblem, cell_name, refused
+from batchsora.manifest.formats.filtered import FilteredTable
+from batchsora.manifest.images.kept_pictures import embedded_name, embedded_text, keep
+from batchsora.manifest.images.row_images import kept_file
+from batchsora.manifest.raw import (
+    LARGEST_PART,
+    Embedded,
+    OtherRows,
+    RawRow,
+    Reading,
+    warnings_of,
+)
+
+TASK: Final = "batchsora.manifest.formats.embedded:prepare"
+MB: Final = 1024**2
+NAMED: Final = 10
+"""Pictures that are named, of all that are counted."""
+_MOST_ANSWER: Final = 1024 * MB
+_IMAGES: Final = ("image", "image_url")
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedTable(OtherRows):
+    """A sheet in which the pictures that lie at its rows stand in the column ``image``.
+
+    Attributes:
+        inner: the sheet.
+        file: the manifest's path, for messages.
+        pictures: that lie at its rows.
+        headers: the sheet's, and ``image`` where it has none.
+        folder: where the pictures are kept; None: nobody wants more than the rows' keys.
+        drawn: in which column the picture lies that is a row's image, by the row; so far as rows
+            were read.
+        own_warnings: what is told of pictures that are no row's image; complete when the rows were
+            read to their end.
+    """
+
+    inner: FilteredTable
+    file: str
+    pictures: Sequence[Embedded]
+    headers: tuple[str, ...]
+    folder: Path | None
+    drawn: dict[int, int] = field(default_factory=dict)
+    own_warnings: list[RowProblem] = field(default_factory=list)
+
+    @property
+    def warnings(self) -> tuple[RowProblem, ...]:
+        """Return what the reader of the file has to tell, and what is told of pictures."""
+        return (*warnings_of(self.inner), *self.own_warnings)
+
+    @property
+    def notes(self) -> list[str]:
+        """Return how many pictures are images, if any are."""
+        many = len(self.drawn)
+        said = "1 picture is" if many == 1 else f"{many} pictures are"
+        return [f"{said} taken out of the workbook"] if many else []
+
+    def rows(self) -> Iterator[RawRow | RowProblem]:
+        """Read the rows, with their pictures.
+
+        Raises:
+            ManifestError: the pictures can't be taken out.
+        """
+        self.drawn.clear()
+        self.own_warnings.clear()
+        if self.folder is not None:
+            take_out(Path(self.file), self.folder, self.pictures)
+        at: dict[int, list[Embedded]] = {}
+        for one in self.pictures:
+            at.setdefault(one.row, []).append(one)
+        named: list[Embedded] = []
+        last = 0
+        for raw in self.inner.rows():
+            last = raw.row or last
+            here = at.pop(last, [])
+            if isinstance(raw, RawRow):
+                raw = self._widened(raw)  # noqa: PLW2901 - the same row
+                if here and self._names_one(raw):
+                    named += here
+                    here = []
+            yield from (problems := self._problems(here))
+            if isinstance(raw, RawRow) and here and not problems:
+                yield self._with(raw, here[0])
+            elif not (problems and isinstance(raw, RawRow)):
+                yield raw
+        aside = {*self.inner.left_out.headers, *self.inner.left_out.comments}
+        aside |= {*self.inner.left_out.totals}
+        unused = [one for here in at.values() for one in here]
+        within = [
+            one
+            for one in unused
+            if (self.header_row or 0) < one.row < last and one.row not in aside
+        ]
+        yield from (
+            self._problem(
+                one,
+                "a picture lies over a row that is none: it has no prompt",
+                "Move it into its row, or delete it.",
+            )
+            for one in within
+        )
+        self._tell([one for one in unused if one not in within], named)
+
+    def _widened(self, raw: RawRow) -> RawRow:
+        """Return a row with a cell for its image, if the sheet has no column of images."""
+        own = len(self.inner.headers)
+        if own == len(self.headers):
+            return raw
+        short = [""] * (own - len(raw.cells))
+        # what belongs to no column stays behind the last one, where it is told as a fault
+        return RawRow(raw.row, [*raw.cells[:own], *short, "", *raw.cells[own:]])
+
+    @property
+    def _image(self) -> int:
+        known = self.inner.known.get("image")
+        return len(self.headers) - 1 if known is None else known
+
+    def _names_one(self, raw: RawRow) -> bool:
+        places = [self.inner.known[name] for name in _IMAGES if name in self.inner.known]
+        return any(place < len(raw.cells) and raw.cells[place].strip() for place in places)
+
+    def _with(self, raw: RawRow, picture: Embedded) -> RawRow:
+        """Write a picture into its row."""
+        place = self._image
+        cells = [*raw.cells, *[""] * (place + 1 - len(raw.cells))]
+        cells[place] = embedded_text(picture.sha256 or "")
+        self.drawn[raw.row] = picture.column
+        return RawRow(raw.row, cells)
+
+    def _problems(self, here: Sequence[Embedded]) -> list[RowProblem]:
+        """Return what is wrong with the pictures of one row."""
+        found = [self._problem(one, one.problem, one.remedy or "") for one in here if one.problem]
+        if not found and len({one.sha256 for one in here}) > 1:
+            cells = " and ".join(dict.fromkeys(self._cell(one) for one in here))
+            found.append(
+                self._problem(
+                    here[1],
+                    f"several pictures lie at one row ({cells}), and a video begins with one",
+                    "Delete the others, or move them into rows of their own.",
+                )
+            )
+        return found
+
+    def _problem(self, one: Embedded, problem: str, remedy: str) -> RowProblem:
+        own = self.inner.headers
+        header = own[one.column] if one.column < len(own) else None
+        return RowProblem(self.file, one.row, header, None, problem, remedy, self._cell(one))
+
+    def _cell(self, one: Embedded) -> str:
+        return cell_name(self.sheet or "", one.row, one.column)
+
+    def _tell(self, unused: Sequence[Embedded], named: Sequence[Embedded]) -> None:
+        """Return a note about pictures that are sent with no row."""
+        told = (
+            (unused, "over no row that is a video"),
+            (named, "at rows whose cells name an image, which is the one that is sent"),
+        )
+        for pictures, where in told:
+            if not pictures:
+                continue
+            cells = [*dict.fromkeys(self._cell(one) for one in pictures)]
+            shown = ", ".join(cells[:NAMED]) + (", …" if len(cells) > NAMED else "")
+            many = "1 picture lies" if len(pictures) == 1 else f"{len(pictures)} pictures lie"
+            self.own_warnings.append(
+                RowProblem(
+                    self.file,
+                    None,
+                    None,
+                    None,
+                    f"{many} {where} ({shown}): not sent",
+                    "Nothing needs to be done if that is right.",
+                    cells[0],
+                )
+            )
+
+
+def check_said(file: str, reading: Reading) -> None:
+    """Check that what a person says of pictures is one thing.
+
+    Raises:
+        ManifestError: it is not.
+    """
+    if reading.embedded_images and reading.ignore_pictures:
+        raise refused(
+            file,
+            "pictures can't be used and be left aside",
+            "Say one of --embedded-images and --ignore-pictures.",
+        )
+
+
+def with_pictures(
+    table: FilteredTable, pictures: Sequence[Embedded], folder: Path | None
+) -> EmbeddedTable:
+    """Write the pictures that lie at the rows of a sheet into its column of images.
+
+    Args:
+        table: the sheet.
+        pictures: that were found there.
+        folder: where they are kept; None: nobody wants more than the rows' keys.
+
+    Raises:
+        ManifestError: the sheet has a column ``image`` that is no column of images.
+    """
+    headers = table.headers
+    if "image" not in table.known:
+        if any(header.strip().casefold() == "image" for header in headers):
+            raise refused(
+                table.file,
+                "pictures that lie in the sheet need the column 'image', which is said to be no "
+                "column of images",
+                "Call it something else.",
+                row=table.header_row,
+            )
+        headers = (*headers, "image")
+    return EmbeddedTable(table, table.file, pictures, headers, folder)
+
+
+def take_out(path: Path, folder: Path, pictures: Sequence[Embedded]) -> None:
+    """Keep the bytes of a workbook's pictures, each under its SHA-256; those that are kept stay.
+
+    Args:
+        path: of the workbook.
+        folder: made where it is missing.
+        pictures: of which those are passed over that can't be used.
+
+    Raises:
+        ManifestError: they can't be read or written, or are others by now.
+    """
+    wanted: dict[str, Embedded] = {}
+    for one in pictures:
+        if (
+            not one.problem
+            and one.part is not None
+            and one.sha256 is not None
+            and one.sha256 not in wanted
+        ):
+            wanted[one.sha256] = one
+    missing = {sha: one for sha, one in wanted.items() if kept_file([folder], sha) is None}
+    if not missing:
+        return
+    try:
+        for data in _bytes_of(path, [*missing.values()]):
+            sha256 = hashlib.sha256(data).hexdigest()
+            if missing.pop(sha256, None) is not None:
+                keep(folder, embedded_name(sha256, data), data)
+    except OSError as error:
+        raise refused(
+            str(path),
+            f"its pictures can't be taken out: {error.strerror or error}",
+            f"Make room, and check the permissions of {folder}.",
+        ) from error
+    if missing:
+        raise refused(
+            str(path), "the workbook changed while it was read", "Start the command again."
+        )
+
+
+def _bytes_of(path: Path, pictures: Sequence[Embedded]) -> Iterator[bytes]:
+    """Have parts of a workbook read in a process apart.
+
+    Raises:
+        ManifestError: they can't be, or that costs more than it may.
+        OSError: no process can be started, or there is no room for what it says.
+    """
+    from batchsora.apart.answers import decoded  # noqa: PLC0415 - pydantic, needed here alone
+    from batchsora.manifest import answers  # noqa: PLC0415 - as above
+
+    total, largest = sum(one.size for one in pictures), max(one.size for one in pictures)
+    bounds = Bounds(
+        20 + total // (4 * MB), 192 * MB + 8 * largest, min(_MOST_ANSWER, 64 * MB + 2 * total)
+    )
+    given = {"path": str(path.absolute()), "parts": [one.part for one in pictures]}
+    try:
+        for line in ask(TASK, given, bounds).lines():
+            said = decoded(line, answers.PART)
+            if isinstance(said, answers.NoPart):
+                raise refused(str(path), said.problem, said.remedy)
+            yield said.data
+    except ApartError as error:
+        raise refused(
+            str(path),
+            f"its pictures can't be taken out: {error}",
+            "Save them as files, and write the files' names into the column 'image'.",
+        ) from error
+
+
+def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
+    """Import what opens a workbook, in the process apart; what is returned reads its parts."""
+    from batchsora.workbook.package import package_of  # noqa: PLC0415 - as above
+    from batchsora.workbook.problems import WorkbookError  # noqa: PLC0415 - lxml
+
+    def work() -> Iterator[Any]:
+        try:
+            with package_of(Path(given["path"])) as package:
+                for part in given["parts"]:
+                    if package.getinfo(part).file_size > LARGEST_PART:
+                        continue  # it was smaller: the workbook has changed
+                    data = base64.b64encode(package.read(part)).decode("ascii")
+                    yield {"part": part, "data": data}
+        except WorkbookError as error:
+            yield {"problem": error.problem, "remedy": error.remedy}
+        except OSError as error:
+            yield {"problem": f"the file can't be read: {error.strerror}", "remedy": "Try again."}
+
+    return work

@@ -1,0 +1,283 @@
+"""JSON as a tree of texts with line numbers: numbers stay as they are written.
+
+The decoder of Python reads the values; what it would take is counted before, and refused.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from batchsora.manifest.errors import ManifestError, refused, shorten
+from batchsora.manifest.formats.tree import (
+    DEEPEST,
+    MOST_NODES,
+    UNWRITABLE,
+    Mapping,
+    Node,
+    Scalar,
+    Sequence,
+)
+
+_SPACE = re.compile(r"[ \t\n]*")
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_LEVELS: Final = 2
+"""So deep every value has its own line: jobs, campaigns, the keys of a matrix. What lies in one of
+them has its line."""
+_WORDS: Final = {None: "", True: "true", False: "false"}
+_TOO_DEEP: Final = "this is nested too deep"
+_SPLIT: Final = "Split it, or write one job a line, as JSONL."
+_FLAT: Final = "A job is a flat list of keys."
+
+
+class _Number(str):
+    """A number as written."""
+
+    __slots__ = ()
+
+
+class _FaultError(ValueError):
+    """What the file says is JSON, and yet can't be used; carries the problem and the remedy."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.remedy = remedy
+
+
+def _constant(name: str) -> Any:
+    raise _FaultError(f"{name} is no JSON", "Write a number, or null.")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _twice(Counter(key for key, _ in pairs).most_common(1)[0][0])
+    return found
+
+
+def _twice(key: str) -> _FaultError:
+    return _FaultError(f"the key {shorten(key)!r} stands twice", "Remove one of them.")
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_Number, parse_float=_Number, parse_constant=_constant
+)
+
+
+def read_document(file: str, text: str, remedy: str) -> Node:
+    """Read a JSON text.
+
+    Args:
+        file: the manifest's path, for messages.
+        text: with LF as line end.
+        remedy: what to do where it is no JSON.
+
+    Raises:
+        ManifestError: it is no JSON, or holds what can't be used: NaN, keys that stand twice,
+            halves of characters, too many values, or too deep ones.
+    """
+    try:
+        return _Text(file, text).tree()
+    except json.JSONDecodeError as error:
+        raise _no_json(file, error, error.lineno, error.colno, remedy) from error
+
+
+def read_line(file: str, number: int, text: str, most: int, remedy: str) -> Any:
+    """Read a line that is a JSON text, as Python's decoder gives it.
+
+    Args:
+        file: the manifest's path, for messages.
+        number: the line's, from 1.
+        text: the line.
+        most: so many values it may have.
+        remedy: what to do where it is no JSON.
+
+    Raises:
+        ManifestError: it is no JSON, or holds what can't be used.
+    """
+    try:
+        with _named_faults(file, number):
+            _refuse_many(text, most)
+            return _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise _no_json(file, error, number, error.pos + 1, remedy) from error
+
+
+def line_node(file: str, number: int, value: Any) -> Node:
+    """Make a node of what :func:`read_line` gave.
+
+    Raises:
+        ManifestError: it holds what can't be used.
+    """
+    with _named_faults(file, number):
+        return _as_node(value, number)
+
+
+@contextmanager
+def _named_faults(file: str, line: int) -> Iterator[None]:
+    """Turn whatever is wrong with a value into the error that names its line."""
+    try:
+        yield
+    except _FaultError as fault:
+        raise refused(file, fault.problem, fault.remedy, row=line) from fault
+    except RecursionError as error:
+        raise refused(file, _TOO_DEEP, _FLAT, row=line) from error
+
+
+class _Text:
+    """A JSON text, of which the upper levels are read value by value, so that lines are known."""
+
+    def __init__(self, file: str, text: str) -> None:
+        self._file = file
+        self._text = text
+        self._place = 0
+        self._line = 1
+        self._weight = 0
+
+    def tree(self) -> Node:
+        """Read the whole text.
+
+        Raises:
+            ManifestError: it holds what can't be used.
+            json.JSONDecodeError: it is no JSON.
+        """
+        with _named_faults(self._file, 1):
+            _refuse_many(self._text, MOST_NODES)
+        node = self._value(1 if self._sign() == "[" else 0)
+        if self._sign():
+            raise json.JSONDecodeError("Extra data", self._text, self._place)
+        return node
+
+    def _sign(self) -> str:
+        """Go on to the next sign that is not white space, and show it; nothing at the end."""
+        space = _SPACE.match(self._text, self._place)
+        self._go(self._place if space is None else space.end())
+        return self._text[self._place : self._place + 1]
+
+    def _go(self, place: int) -> None:
+        self._line += self._text.count("\n", self._place, place)
+        self._place = place
+
+    def _value(self, level: int) -> Node:
+        """Read a value; those of the upper levels part by part."""
+        sign = self._sign()
+        if level < _LEVELS and sign == "{":
+            return self._mapping(level)
+        if level < _LEVELS and sign == "[":
+            return self._list(level)
+        line = self._line
+        with _named_faults(self._file, line):
+            value, end = _DECODER.raw_decode(self._text, self._place)
+            node = _as_node(value, line, level + 1)
+            self._weight += node.weight
+            if self._weight > MOST_NODES:
+                raise _FaultError(f"the file has more than {MOST_NODES} values", _SPLIT)
+        self._go(end)
+        return node
+
+    def _list(self, level: int) -> Sequence:
+        line = self._line
+        items = tuple(self._value(level + 1) for _ in self._parts("]"))
+        return _sequence(items, line)
+
+    def _mapping(self, level: int) -> Mapping:
+        line = self._line
+        entries: dict[str, tuple[Scalar, Node]] = {}
+        for _ in self._parts("}"):
+            key = self._value(_LEVELS) if self._sign() == '"' else None
+            if not isinstance(key, Scalar):
+                raise self._expecting("property name enclosed in double quotes")
+            if self._sign() != ":":
+                raise self._expecting("':' delimiter")
+            self._go(self._place + 1)
+            if key.text in entries:
+                fault = _twice(key.text)
+                raise refused(self._file, fault.problem, fault.remedy, row=key.line)
+            entries[key.text] = key, self._value(level + 1)
+        return _mapping(tuple(entries.values()), line)
+
+    def _parts(self, end: str) -> Iterator[None]:
+        """Stop at each part of a list or mapping, which is then to be read, and leave it behind."""
+        self._go(self._place + 1)
+        if self._sign() != end:
+            yield
+            while self._sign() == ",":
+                self._go(self._place + 1)
+                yield
+            if self._sign() != end:
+                raise self._expecting("',' delimiter")
+        self._go(self._place + 1)
+
+    def _expecting(self, what: str) -> json.JSONDecodeError:
+        return json.JSONDecodeError(f"Expecting {what}", self._text, self._place)
+
+
+def _refuse_many(text: str, most: int) -> None:
+    """Refuse more values than can be held, before they are.
+
+    Raises:
+        _FaultError: there are more.
+    """
+    commas = text.count(",")
+    if commas > most:
+        commas -= sum(match[0].count(",") for match in _STRING.finditer(text))
+    if commas > most:
+        raise _FaultError(f"there are more than {most} values", _SPLIT)
+
+
+def _as_node(value: Any, line: int, depth: int = 1) -> Node:
+    """Make nodes of what the decoder gives."""
+    if isinstance(value, str):
+        _refuse_unwritable(value)
+        if isinstance(value, _Number):
+            return Scalar(str(value), True, line)
+        return Scalar(value, False, line)
+    if value is None or isinstance(value, bool):
+        return Scalar(_WORDS[value], plain=True, line=line)
+    if depth > DEEPEST:
+        raise _FaultError(_TOO_DEEP, _FLAT)
+    if isinstance(value, list):
+        return _sequence(tuple([_as_node(item, line, depth + 1) for item in value]), line)
+    entries = []
+    for key, one in value.items():
+        _refuse_unwritable(key)
+        entries.append((Scalar(key, False, line), _as_node(one, line, depth + 1)))
+    return _mapping(tuple(entries), line)
+
+
+def _refuse_unwritable(text: str) -> None:
+    if ("\0" in text or not text.isascii()) and UNWRITABLE.search(text):
+        raise _FaultError(
+            "a text has a NUL or half a character, which no table can hold", "Remove it."
+        )
+
+
+def _sequence(items: tuple[Node, ...], line: int) -> Sequence:
+    weight, deepest = 1, 0
+    for item in items:
+        weight += item.weight
+        deepest = max(deepest, item.depth)
+    return Sequence(items, line, weight, 1 + deepest)
+
+
+def _mapping(entries: tuple[tuple[Scalar, Node], ...], line: int) -> Mapping:
+    weight, deepest = 1, 0
+    for key, value in entries:
+        weight += key.weight + value.weight
+        deepest = max(deepest, value.depth)
+    return Mapping(entries, line, weight, 1 + deepest)
+
+
+def _no_json(
+    file: str, error: json.JSONDecodeError, line: int, place: int, remedy: str
+) -> ManifestError:
+    """Return in a line what the decoder found."""
+    if not error.doc.strip():
+        return refused(file, "the file is empty", remedy)
+    if "\0" in error.doc:
+        end = "be" if error.doc.startswith("\0") else "le"
+        remedy = f"It has NUL bytes: if it is UTF-16, say so: --encoding utf-16-{end}."
+    return refused(file, f"this is no JSON: {error.msg} (character {place})", remedy, row=line)

@@ -1,0 +1,348 @@
+"""Reads a workbook's sheet: what people see in each cell, or why that can't be told.
+
+An error, a formula that was never calculated, a picture that stands for a value: in a column of
+ours each is a problem of its row, named by its cell. Rows that people don't see are left out, and
+counted.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from batchsora.manifest.books.choosing import EXCEL, OTHERS, book_of
+from batchsora.manifest.books.covered import HeaderCoversError, covered
+from batchsora.manifest.books.headings import without_headings
+from batchsora.manifest.books.model import FAILED, Area, Beside, Book, SheetRow
+from batchsora.manifest.errors import ManifestError, RowProblem, cell_name, refused, shorten
+from batchsora.manifest.formats.sheet_choice import (
+    header_of,
+    named,
+    no_sheet,
+    other_sheet,
+    others_with_prompts,
+    quoted,
+)
+from batchsora.manifest.formats.sheet_pictures import SheetPictures
+from batchsora.manifest.raw import PLAIN, Embedded, RawRow, Reading, Settings, check_regular
+from batchsora.manifest.rows.columns import understand
+from batchsora.manifest.rows.headers import folded
+from batchsora.manifest.values import has_failed
+from batchsora.workbook.problems import WorkbookError
+
+__all__ = ["EXCEL", "OTHERS", "SheetTable", "open_sheet"]
+
+SHOWN: Final = 10
+"""Hidden rows that are named, of all that are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class SheetTable:
+    """A sheet whose header has been read.
+
+    Attributes:
+        path: the workbook.
+        sheet: its name.
+        headers: as seen, without empty ones at the end.
+        header_row: its first row that is not blank.
+        first: whether it is the one that is read when nobody names one.
+        warnings: what a person should know of rows and columns that people don't see; complete
+            when the rows were read to their end.
+    """
+
+    path: Path
+    sheet: str
+    first: bool
+    headers: tuple[str, ...]
+    header_row: int
+    warnings: list[RowProblem]
+    _book: Book
+    _beside: Beside
+    _ours: Mapping[str, int]
+    _reading: Reading
+    _hidden: list[int]
+    _headings: list[int]
+    _titles: tuple[int, ...]
+    _pictures: SheetPictures
+
+    @property
+    def embedded(self) -> Sequence[Embedded]:
+        """Return the pictures that lie at rows; complete when these were read to their end."""
+        return self._pictures.found
+
+    @property
+    def hidden(self) -> bool:
+        """Whether rows were left out because people don't see them."""
+        return bool(self._hidden)
+
+    @property
+    def settings(self) -> Settings:
+        """Call the batch of another sheet than the first one after both."""
+        return Settings() if self.first else Settings(batch=f"{self.path.stem}-{self.sheet}")
+
+    def rows(self) -> Iterator[RawRow | RowProblem]:
+        """Read the rows below the header; wholly blank ones are left out.
+
+        Raises:
+            ManifestError: the workbook can't be read to its end.
+        """
+        self.warnings.clear()
+        self._hidden.clear()
+        self._headings[:] = self._titles
+        self._pictures.begin()
+        with understood(self.path):
+            try:
+                yield from self._below()
+            except HeaderCoversError as error:
+                raise self._header_covers(error.area) from error
+            self._pictures.place()
+        self.warnings.extend(
+            [
+                *self._pictures.loose(),
+                *self._columns_hidden(),
+                *self._rows_hidden(),
+                *self._sheets_left(),
+                *self._told_headings(),
+            ]
+        )
+
+    def _below(self) -> Iterator[RawRow | RowProblem]:
+        below = (row for row in self._book.rows(self.sheet) if row.number >= self.header_row)
+        rows = without_headings(
+            below, self._beside.merges, self.header_row, self.headers, self._ours, self._headings
+        )
+        for row in covered(rows, self._beside.merges, self.header_row):
+            if row.number <= self.header_row or row.blank:
+                continue
+            if total := self._total(row.number):
+                self.warnings.append(self._left_out(total, row.number))
+            elif row.hidden and not self._reading.include_hidden:
+                self._hidden.append(row.number)
+                self._pictures.hide(row.number)
+            else:
+                shown = self._pictures.taken(row)
+                yield from self._problems(shown) or (RawRow(row.number, shown.cells),)
+
+    def _problems(self, row: SheetRow) -> Sequence[RowProblem]:
+        """Return what is wrong with the cells of a row that stand in columns of ours."""
+        cells, faults = row.cells, row.faults
+        found = [*self._pictures.problems(row)]
+        for place in self._ours.values():
+            if place >= len(cells):
+                continue
+            text = cells[place]
+            fault = faults.get(place)
+            if fault is None and text and has_failed(text.strip()):
+                fault = FAILED
+            if fault is not None:
+                remedy = self._pictures.remedy(place, fault)
+                found.append(self._problem(row.number, place, text, fault.problem, remedy))
+        return found
+
+    def _problem(
+        self, row: int, place: int, found: str | None, problem: str, remedy: str
+    ) -> RowProblem:
+        header = self.headers[place] if place < len(self.headers) else None
+        shown = shorten(found) if found else None
+        cell = cell_name(self.sheet, row, place)
+        return RowProblem(str(self.path), row, header, shown, problem, remedy, cell)
+
+    def _total(self, number: int) -> Area | None:
+        """Find the totals row of a table object that a row is, if the prompts are the table's."""
+        place = self._ours.get("prompt")
+        for area in self._beside.totals:
+            if area.top <= number <= area.bottom and (
+                place is None or area.left <= place <= area.right
+            ):
+                return area
+        return None
+
+    def _left_out(self, total: Area, number: int) -> RowProblem:
+        return RowProblem(
+            str(self.path),
+            number,
+            None,
+            None,
+            "the totals row of a table is no row of its own, and was left out",
+            "Nothing needs to be done.",
+            cell_name(self.sheet, number, total.left),
+        )
+
+    def _rows_hidden(self) -> Iterator[RowProblem]:
+        hidden = self._hidden
+        if not hidden:
+            return
+        rows = _numbers(hidden)
+        one = len(hidden) == 1
+        yield RowProblem(
+            str(self.path),
+            None,
+            None,
+            None,
+            f"{len(hidden)} row{' is' if one else 's are'} hidden and {'was' if one else 'were'} "
+            f"left out (row{'' if one else 's'} {rows})",
+            f"--include-hidden takes {'it' if one else 'them'}; or show {'it' if one else 'them'}, "
+            "and clear the filter if there is one.",
+            cell_name(self.sheet, hidden[0], None),
+        )
+
+    def _told_headings(self) -> Iterator[RowProblem]:
+        if found := self._headings:
+            one = len(found) == 1
+            yield RowProblem(
+                str(self.path),
+                None,
+                None,
+                None,
+                f"{len(found)} row{' is a heading' if one else 's are headings'} merged over the "
+                f"columns, and {'was' if one else 'were'} left out "
+                f"(row{'' if one else 's'} {_numbers(found)})",
+                f"If {'it is a prompt' if one else 'they are prompts'}, unmerge the cells.",
+                cell_name(self.sheet, found[0], None),
+            )
+
+    def _columns_hidden(self) -> Iterator[RowProblem]:
+        for first, last in self._beside.hidden_columns:
+            for name, place in self._ours.items():
+                if first <= place <= last:
+                    yield self._problem(
+                        self.header_row,
+                        place,
+                        None,
+                        f"the column is hidden; it is read as {name!r} all the same",
+                        "Show it, and look at what it says.",
+                    )
+
+    def _sheets_left(self) -> Iterator[RowProblem]:
+        """Return which sheets are not read, where nobody said which one is."""
+        if self._reading.sheet is not None or not self.first:
+            return
+        if others := list(others_with_prompts(self._book, self.sheet)):
+            shown = ", ".join(map(repr, others))
+            yield RowProblem(
+                str(self.path),
+                None,
+                None,
+                None,
+                f"only the sheet {self.sheet!r} is read; there are prompts in {shown}, too",
+                f"Each is a batch of its own: --sheet {quoted(others[0])}.",
+            )
+
+    def _header_covers(self, area: Area) -> ManifestError:
+        cell = cell_name(self.sheet, area.top, area.left)
+        return ManifestError(
+            RowProblem(
+                str(self.path),
+                area.top,
+                None,
+                None,
+                f"the header's cell is merged with rows below it, down to row {area.bottom}, and "
+                "these have cells of their own",
+                "Unmerge it: the header is one row.",
+                cell,
+            )
+        )
+
+
+def _numbers(rows: Sequence[int]) -> str:
+    return ", ".join(map(str, rows[:SHOWN])) + (", …" if len(rows) > SHOWN else "")
+
+
+def open_sheet(path: Path, reading: Reading = PLAIN) -> SheetTable:
+    """Open a workbook, and read the header of one of its sheets.
+
+    Raises:
+        ManifestError: it is no workbook, is encrypted or damaged, or has no such sheet.
+    """
+    check_regular(path)
+    with understood(path):
+        book = book_of(path)
+        names = book.names()
+        first = next(iter(book.visible() or names), None)
+        sheet = first if reading.sheet is None else named(names, reading.sheet)
+        if sheet is None:
+            raise no_sheet(path, names, reading.sheet)
+        hidden = bool(reading.include_hidden)
+        header, titles = header_of(book, sheet, include_hidden=hidden, said=reading.columns)
+        if header is None:
+            raise refused(
+                str(path),
+                f"the sheet {sheet!r} is empty",
+                "Its first row must hold the columns' names; --sheet names another sheet."
+                + other_sheet(book, sheet),
+            )
+        cells = trimmed(header.cells)
+        _check_header(path, sheet, header, len(cells))
+        ours = _ours(path, cells, header.number, reading)
+        if "prompt" not in {*ours, *reading.defaults} and (other := other_sheet(book, sheet)):
+            raise refused(str(path), f"the sheet {sheet!r} has no column 'prompt'", other.strip())
+        beside = book.beside(sheet, measured=bool(reading.embedded_images))
+        pictures = SheetPictures(path, sheet, cells, ours, reading, book, beside)
+        return SheetTable(
+            path,
+            sheet,
+            sheet == first,
+            cells,
+            header.number,
+            [],
+            book,
+            beside,
+            ours,
+            reading,
+            [],
+            [],
+            titles,
+            pictures,
+        )
+
+
+def trimmed(cells: Sequence[str]) -> tuple[str, ...]:
+    last = max((place for place, cell in enumerate(cells, 1) if cell.strip()), default=0)
+    return tuple(cells[:last])
+
+
+def _check_header(path: Path, sheet: str, header: SheetRow, width: int) -> None:
+    """Make sure that every header says something: a column under a broken one may be ours.
+
+    Raises:
+        ManifestError: one is an error, or a formula that was never calculated.
+    """
+    for place, fault in header.faults.items():
+        if place < width:
+            found, cell = header.cells[place], cell_name(sheet, header.number, place)
+            raise ManifestError(
+                RowProblem(str(path), header.number, None, found, fault.problem, fault.remedy, cell)
+            )
+
+
+def _ours(path: Path, headers: Sequence[str], row: int, reading: Reading) -> Mapping[str, int]:
+    """Return where our columns stand; what is wrong with the headers is told by who reads them."""
+    there = {folded(header) for header in headers}
+    said = {header: name for header, name in reading.columns.items() if folded(header) in there}
+    try:
+        return understand(str(path), headers, row, said).known
+    except ManifestError:
+        return {}
+
+
+@contextmanager
+def understood(path: Path) -> Iterator[None]:
+    """Whatever a library says of a damaged workbook becomes ours."""
+    try:
+        yield
+    except (ManifestError, MemoryError, GeneratorExit):
+        raise
+    except WorkbookError as error:
+        raise refused(str(path), error.problem, error.remedy) from error
+    except Exception as error:  # each library has its own, and some of none: see the tests
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Any) -> ManifestError:
+    said = " ".join(str(error).split()) or type(error).__name__
+    return refused(
+        str(path),
+        f"the workbook can't be read: {said}",
+        "Open it in your spreadsheet and save it again as .xlsx, or as CSV UTF-8.",
+    )

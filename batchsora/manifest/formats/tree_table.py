@@ -1,0 +1,233 @@
+"""Manifests that are trees: a mapping with ``jobs`` and settings, or a bare list of jobs.
+
+Every job becomes a row like one of CSV; its columns are all keys that any job uses. What
+``defaults`` says stands under every job that does not say it itself.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
+
+from batchsora.manifest.errors import RowProblem, refused, shorten
+from batchsora.manifest.formats.matrix import Matrix, read_matrix
+from batchsora.manifest.formats.tree import (
+    CUT,
+    FREE,
+    LARGEST_VALUE,
+    LITERAL,
+    Mapping,
+    Node,
+    Scalar,
+    Sequence,
+    as_cell,
+    blank,
+    named,
+)
+from batchsora.manifest.formats.tree_settings import Cells, Defaults, read_defaults, read_settings
+from batchsora.manifest.raw import RawRow, Settings
+from batchsora.manifest.rows.headers import SYNONYMS, folded
+from batchsora.result_columns import RESULT_NAMES
+
+TOP_LEVEL: Final = ("jobs", "matrix", "batch", "budget", "campaigns", "defaults")
+SCHEMA_KEY: Final = "$schema"
+"""Tells an editor where the schema of manifests lies (:mod:`batchsora.manifest.schema`)."""
+OWN: Final = "x-"
+"""A key at the top that begins so is somebody's own, as in compose files: it may hold anchors."""
+
+_RESULTS: Final = frozenset(map(folded, RESULT_NAMES))
+
+
+@dataclass(frozen=True, slots=True)
+class TreeTable:
+    """A YAML or JSON manifest, read whole.
+
+    Attributes:
+        path: the file.
+        names: every column's identity: what it means, or somebody's own key.
+        headers: the same columns as written, in their first spelling.
+        settings: what stands beside the jobs.
+        jobs: as written.
+        defaults: what stands under them.
+        matrix: what is expanded to more jobs, which come behind those written.
+    """
+
+    path: Path
+    names: tuple[str, ...]
+    headers: tuple[str, ...]
+    settings: Settings
+    jobs: tuple[Node, ...]
+    defaults: Defaults = field(default_factory=Defaults)
+    matrix: Matrix = field(default_factory=Matrix)
+
+    header_row = None
+    sheet = None
+
+    def rows(self) -> Iterator[RawRow | RowProblem]:
+        """Return the jobs as rows; empty ones are left out."""
+        last = 0
+        for job in read_jobs(str(self.path), self.jobs):
+            if isinstance(job, RowProblem):
+                yield job
+            else:
+                last = job[0]
+                yield self._row(*job)
+        for line, cells in self.matrix.jobs():
+            yield self._row(max(line, last + 1), cells)
+
+    def _row(self, line: int, job: Cells) -> RawRow:
+        said = self.defaults.under(job)
+        return RawRow(line, [said.get(name, "") for name in self.names])
+
+
+def numbered(nodes: Iterable[Node]) -> Iterator[tuple[int, Node]]:
+    """Return the jobs that are not blank, each with its row, which no other job of the list has.
+
+    That is the line on which it begins; of several on one line, as programs write JSON, each takes
+    the next.
+    """
+    row = 0
+    for node in nodes:
+        if not blank(node):
+            row = max(node.line, row + 1)
+            yield row, node
+
+
+def read_jobs(file: str, nodes: Iterable[Node]) -> Iterator[tuple[int, Cells] | RowProblem]:
+    """Read jobs as written: the row of each and what it says, or what is wrong with it."""
+    for row, node in numbered(nodes):
+        problems = list(_problems(file, node))
+        if problems:
+            yield from problems
+        elif isinstance(node, Scalar):
+            yield row, {"prompt": node.text}
+        elif isinstance(node, Mapping):
+            yield row, {name: as_cell(value) for name, _, value in named(node)}
+
+
+def _problems(file: str, node: Node) -> Iterator[RowProblem]:
+    """Find what makes a job unreadable: no job, a column given twice, or ours not as a text."""
+    if not isinstance(node, Mapping):
+        if isinstance(node, Scalar) and node.cut:
+            yield RowProblem(file, node.line, "prompt", shorten(node.text), *CUT)
+        if isinstance(node, Sequence) or (node.plain and LITERAL.fullmatch(node.text)):
+            yield RowProblem(
+                file,
+                node.line,
+                None,
+                None if isinstance(node, Sequence) else shorten(node.text),
+                "a job is a prompt or a mapping, not a "
+                + ("list" if isinstance(node, Sequence) else "bare number"),
+                "Write a prompt in quotes, or keys with values, one of them 'prompt'.",
+            )
+        return
+    seen: dict[str, str] = {}
+    for name, key, value in named(node):
+        if name in seen:
+            yield RowProblem(
+                file,
+                node.line,
+                key.text,
+                None,
+                f"means the same as {seen[name]!r} in the same job",
+                "Remove one of them.",
+            )
+        seen[name] = key.text
+        if name in SYNONYMS and not isinstance(value, Scalar):
+            yield RowProblem(
+                file,
+                value.line,
+                key.text,
+                None,
+                "must be a single value",
+                "Write it as one text; for several videos write several jobs.",
+            )
+        elif name in FREE and isinstance(value, Scalar) and value.cut:
+            yield RowProblem(file, value.line, key.text, shorten(value.text), *CUT)
+        elif value.depth and value.weight > LARGEST_VALUE and folded(key.text) not in _RESULTS:
+            yield RowProblem(
+                file,
+                value.line,
+                key.text,
+                None,
+                "is too large to be carried through",
+                "Keep it elsewhere, and carry its name.",
+            )
+
+
+def table_of(path: Path, tree: Node) -> TreeTable:
+    """Understand a tree as a manifest.
+
+    Raises:
+        ManifestError: it is none.
+    """
+    file = str(path)
+    if isinstance(tree, Sequence):
+        tree = Mapping(
+            ((Scalar("jobs", plain=True, line=tree.line), tree),),
+            tree.line,
+            tree.weight,
+            tree.depth,
+        )
+    if not isinstance(tree, Mapping):
+        raise refused(file, "this is no list of jobs", "Give 'jobs' a list of jobs.", row=tree.line)
+    for key, _ in tree.entries:
+        if key.text not in (*TOP_LEVEL, SCHEMA_KEY) and not key.text.startswith(OWN):
+            likely = get_close_matches(shorten(key.text), TOP_LEVEL, 1)
+            raise refused(
+                file,
+                f"the key {shorten(key.text)!r} means nothing at the top of a manifest",
+                f"Did you mean {likely[0]!r}?"
+                if likely
+                else f"Known: {', '.join(TOP_LEVEL)}; what only holds anchors, call {OWN}….",
+                row=key.line,
+            )
+    jobs = tree.get("jobs")
+    matrix = read_matrix(file, tree.get("matrix"))
+    written = jobs.items if isinstance(jobs, Sequence) else ()
+    wrong = jobs is not None and not blank(jobs) and not isinstance(jobs, Sequence)
+    if wrong or not (written or matrix.entries):
+        raise refused(
+            file,
+            "there are no jobs",
+            "Give 'jobs' a list, each job a prompt, or keys with values, one of them 'prompt'.",
+            row=tree.line if jobs is None else jobs.line,
+        )
+    defaults = read_defaults(file, tree)
+    names, headers = columns(written, matrix, defaults)
+    return TreeTable(path, names, headers, read_settings(file, tree), written, defaults, matrix)
+
+
+def columns(
+    jobs: Iterable[Node], matrix: Matrix, defaults: Defaults
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Collect the columns of all jobs: what each is, and its first spelling."""
+    found: dict[str, str] = {}
+    for node in jobs:
+        collect(node, found)
+    for entry in matrix.entries:
+        for name, key in entry.headers.items():
+            found.setdefault(name, key)
+    for node in defaults.nodes:
+        collect(node, found)
+    return tuple(found), spelt(found)
+
+
+def collect(node: Node, found: dict[str, str]) -> None:
+    """Add the columns of a job to those found: what each is, and how it is written."""
+    if isinstance(node, Mapping):
+        for name, key, _ in named(node):
+            found.setdefault(name, key.text)
+    elif not blank(node):
+        found.setdefault("prompt", "prompt")
+
+
+def spelt(found: dict[str, str]) -> tuple[str, ...]:
+    """Return the headers of columns, each its own.
+
+    "name" may be one job's id, and another's own column beside its "id".
+    """
+    spellings = Counter(found.values())
+    return tuple(name if spellings[key] > 1 else key for name, key in found.items())

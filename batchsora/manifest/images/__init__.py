@@ -1,0 +1,1 @@
+"""The pictures of rows: found, embedded in workbooks, made fit, and checked."""

@@ -1,0 +1,374 @@
+"""The image of a row: a file beside the manifest, a web address, or a data URI.
+
+A manifest may come from somebody else, and what an image cell names is sent to the provider. So a
+path never leads out of the manifest's folder (links included) unless the person allows it, only
+regular files are opened, and only what is a picture by its content is taken.
+"""
+
+import binascii
+import errno
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from batchsora.manifest.errors import CellError, shorten
+from batchsora.manifest.images.kept_pictures import embedded_files, embedded_in_text
+from batchsora.manifest.images.picture_paths import (
+    check_written,
+    folders_with,
+    in_another_form,
+    not_found,
+)
+from batchsora.manifest.images.whole_picture import check_whole
+from batchsora.manifest.raw import LARGEST_PART
+from batchsora.manifest.values import check_url
+from batchsora.picture_kinds import kind_of
+from batchsora.providers.registry import DEFAULT_MODEL
+from jobs.model.provider import ImageRef
+
+if TYPE_CHECKING:
+    from batchsora.manifest.images.fitting import Fitter
+
+LARGEST_IMAGE: Final = DEFAULT_MODEL.largest_image
+"""Bytes of the decoded image."""
+
+SHOWN: Final = 3
+"""Pictures that are named of those that were found in another folder."""
+
+AT_ONCE: Final = 4
+"""Files that are read and hashed at the same time; each is held in memory meanwhile."""
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?=//)|data:", re.IGNORECASE)
+_DATA_URI = re.compile(r"data:([^;,]*)((?:;[^;,]*)*),", re.IGNORECASE)
+_TAKEN: Final = "Use a JPEG, PNG or WEBP."
+
+
+def media_type(head: bytes) -> str:
+    """Return a picture's type by its first bytes.
+
+    Raises:
+        CellError: it is none of the three types that the provider takes.
+    """
+    kind = kind_of(head)
+    if kind is not None and kind.media is not None:
+        return kind.media
+    if kind is not None:
+        raise CellError(f"the image is {kind.called} by its content", _TAKEN)
+    raise CellError("the image is no JPEG, PNG or WEBP by its content", _TAKEN)
+
+
+class Images:
+    """Reads the images of one manifest during one load, every file once.
+
+    Args:
+        folder: the manifest's own; paths start from there.
+        allow_outside: whether paths may lead out of it.
+        more: another folder in which they are looked for, because a person says so.
+        fitter: makes fit what the provider does not take; None: such pictures are errors.
+        kept: folders of pictures that lay in workbooks, by their SHA-256.
+
+    Attributes:
+        notes: what was done to which picture, for a person.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        allow_outside: bool,
+        fitter: "Fitter | None" = None,
+        more: Path | None = None,
+        kept: Sequence[Path] = (),
+    ) -> None:
+        self._folder = folder
+        self._more = more
+        self._allow_outside = allow_outside
+        self._fitter = fitter
+        self._kept = kept
+        self._embedded: dict[str, Path] = {}
+        self._files: dict[Path, tuple[Path, str, int, str] | CellError] = {}
+        self.notes: list[str] = []
+        self._elsewhere: dict[Path, set[str]] = {}
+
+    @property
+    def elsewhere(self) -> list[str]:
+        """Return which folders pictures were found in that the cells don't name, a line each."""
+        return [
+            f"{len(names)} picture(s) are taken from {folder.name}{os.sep}: {', '.join(shown)}"
+            + (", …" if len(names) > len(shown) else "")
+            for folder, names in self._elsewhere.items()
+            if (shown := [shorten(name) for name in sorted(names)[:SHOWN]])
+        ]
+
+    def read(self, text: str) -> ImageRef | None:
+        """Find the image that a cell names; an empty cell is None.
+
+        Raises:
+            CellError: there is no such image, or it can't be used.
+        """
+        source = text.strip()
+        if not source:
+            return None
+        check_written(source)
+        match = _SCHEME.match(source)
+        if match is None:
+            return self._file(source)
+        if match[0].lower() == "data:":
+            return _data_uri(source)
+        return url(source)
+
+    def _file(self, source: str) -> ImageRef:
+        path = self._resolved(source)
+        if path not in self._files:
+            self._files[path] = self._facts(path, source)
+        facts = self._files[path]
+        if isinstance(facts, CellError):
+            raise CellError(facts.problem, facts.remedy)
+        fitted, sha256, size, media = facts
+        return ImageRef(source, str(fitted), sha256, size, media)
+
+    def prepare(self, texts: Iterable[str]) -> None:
+        """Read the files that some cells name, several at once, for the calls of :meth:`read`."""
+        if self._fitter is not None:  # what it makes and says comes in the rows' order
+            return
+        found: dict[Path, str] = {}
+        for text in texts:
+            source = text.strip()
+            if source and _SCHEME.match(source) is None:
+                with suppress(CellError):  # told by read
+                    found.setdefault(self._resolved(source), source)
+        new = {path: source for path, source in found.items() if path not in self._files}
+        if len(new) > 1:
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                facts = pool.map(self._facts, new.keys(), new.values())
+                self._files |= dict(zip(new, facts, strict=True))
+
+    def _facts(self, path: Path, source: str) -> tuple[Path, str, int, str] | CellError:
+        try:
+            fitted = self._fitted(path, source)
+            return (fitted, *_contents(fitted))
+        except CellError as error:
+            return error
+
+    def _fitted(self, path: Path, source: str) -> Path:
+        """Return the file to send for a picture: itself, or what was made of it."""
+        if self._fitter is None:
+            return path
+        fitted, note = self._fitter.fit(path)
+        if note is not None:
+            shown = "".join(c if c.isprintable() else "?" for c in shorten(source))
+            self.notes.append(f"{shown}: {note}")
+        return fitted
+
+    def _resolved(self, source: str) -> Path:
+        """Follow a path to the real file."""
+        if (sha256 := embedded_in_text(source)) is not None:
+            return self._of_workbook(sha256)
+        try:
+            folder = self._folder.resolve(strict=True)
+            try:
+                path = (folder / source).resolve(strict=True)
+            except FileNotFoundError:
+                folder, path = self._found(folder, source)
+            os.fspath(path).encode()
+        except CellError:
+            raise
+        except (OSError, RuntimeError, ValueError) as error:  # a circle; a NUL or no UTF-8
+            raise _unreadable(error) from error
+        if not self._allow_outside and not path.is_relative_to(folder):
+            raise CellError(
+                "the image lies outside the manifest's folder",
+                "Put it beside the manifest, or allow images from outside explicitly.",
+            )
+        return path
+
+    def _of_workbook(self, sha256: str) -> Path:
+        """Find a picture that was taken out of a workbook.
+
+        Raises:
+            CellError: it is not there, or not the same any more.
+        """
+        if (known := self._embedded.get(sha256)) is not None:
+            return known
+        found = kept_file(self._kept, sha256)
+        if found is None:
+            raise CellError(
+                "this means a picture of a workbook, and it is not kept beside this database",
+                "Load the workbook itself with --embedded-images, or save the picture as a file "
+                "and write its name.",
+            )
+        self._embedded[sha256] = found
+        return found
+
+    def _found(self, folder: Path, source: str) -> tuple[Path, Path]:
+        """Find a picture that is not where its cell says, and the folder that it has to lie in.
+
+        Raises:
+            CellError: it is nowhere, or in several folders.
+        """
+        if (path := in_another_form(folder, source)) is not None:
+            return folder, path.resolve(strict=True)
+        if self._more is not None:
+            more = self._more.resolve(strict=True)
+            if (path := in_another_form(more, source)) is not None:
+                return more, path.resolve(strict=True)
+        found = folders_with(folder, source)
+        if len(found) > 1:
+            both = " and ".join(shorten(f"{path.parent.name}/{path.name}") for path in found[:2])
+            raise CellError(f"there are several such images: {both}", "Write which one.")
+        if not found:
+            raise not_found(folder, source)
+        self._elsewhere.setdefault(found[0].parent, set()).add(source)
+        return folder, found[0].resolve(strict=True)
+
+
+def kept_file(folders: Sequence[Path], sha256: str) -> Path | None:
+    """Find a picture that was taken out of a workbook; its content decides."""
+    for path in (path for folder in folders for path in embedded_files(folder, sha256)):
+        with suppress(CellError), opened(path) as file:
+            if hashlib.sha256(file.read(LARGEST_PART + 1)).hexdigest() == sha256:
+                return path
+    return None
+
+
+class Unread:
+    """Takes images by what a cell says of them alone, for whoever wants no more than keys."""
+
+    @staticmethod
+    def prepare(texts: Iterable[str]) -> None:
+        """Do nothing: no file is read."""
+
+    @staticmethod
+    def read(text: str) -> ImageRef | None:
+        """Return what a cell names, whether it is there or not."""
+        return ImageRef(text.strip()) if text.strip() else None
+
+
+def url(text: str) -> ImageRef | None:
+    """Take a web address as an image; the provider fetches it. Empty is None.
+
+    Raises:
+        CellError: it is no http or https address.
+    """
+    source = text.strip()
+    if not source:
+        return None
+    if " " in source and "\n" not in source:
+        raise CellError(
+            "a web address has no spaces", f"Write {shorten(source.replace(' ', '%20'))}."
+        )
+    check_url(source, ("https", "http"))
+    _refuse_page(source)
+    return ImageRef(source)
+
+
+_PAGES: Final = (
+    re.compile(r"https?://drive\.google\.com/(?:file/d/|open\?)", re.IGNORECASE),
+    re.compile(r"https?://(?:www\.)?dropbox\.com/.*[?&]dl=0", re.IGNORECASE),
+)
+
+
+def _refuse_page(source: str) -> None:
+    """Refuse addresses that are known to show a page about a picture, not the picture.
+
+    Raises:
+        CellError: it is one.
+    """
+    if any(page.match(source) for page in _PAGES):
+        raise CellError(
+            "this address shows a page, not the picture itself",
+            "End it with ?raw=1 instead of ?dl=0."
+            if "dropbox" in source.lower()
+            else "Download the picture, put it beside the manifest and write its name.",
+        )
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a regular file, and nothing else.
+
+    Raises:
+        CellError: it is missing, a link, a pipe or a device, or can't be read.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a device may already do something
+            raise _not_regular()
+        # Not blocking and not following: it may have become a pipe or a link in between.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise _not_regular()
+            yield file
+    except OSError as error:
+        raise _unreadable(error) from error
+
+
+def _contents(path: Path) -> tuple[str, int, str]:
+    """Read a file: its SHA-256, size and type."""
+    with opened(path) as file:
+        data = file.read(LARGEST_IMAGE + 1)
+    return hashlib.sha256(data).hexdigest(), len(data), _checked(data)
+
+
+def _data_uri(source: str) -> ImageRef:
+    match = _DATA_URI.match(source)
+    if match is None or ";base64" not in match[2].lower():
+        raise CellError(
+            "this is no data URI that can be used",
+            "Write data:image/png;base64,… or a file's path.",
+        )
+    text = source[match.end() :]
+    if len(text) > LARGEST_IMAGE * 2:  # even with a line break after every few characters
+        raise _too_large()
+    try:
+        data = binascii.a2b_base64("".join(text.split()).encode("ascii"), strict_mode=True)
+    except ValueError as error:  # binascii.Error, UnicodeEncodeError
+        raise CellError(
+            "the data URI's base64 is damaged", "Encode the file again, or name its path."
+        ) from error
+    media = _checked(data)
+    declared = match[1].strip().lower().replace("image/jpg", "image/jpeg")
+    if declared != media:
+        raise CellError(
+            f"the data URI says {declared or 'nothing'}, its content is {media}",
+            f"Begin it with data:{media};base64,",
+        )
+    return ImageRef(source, None, hashlib.sha256(data).hexdigest(), len(data), media)
+
+
+def _checked(data: bytes) -> str:
+    if not data:
+        raise CellError("the image is empty", _TAKEN)
+    if len(data) > LARGEST_IMAGE:
+        raise _too_large()
+    media = media_type(data[:16])
+    check_whole(data, media)
+    return media
+
+
+def _too_large() -> CellError:
+    return CellError(f"the image is larger than 10 MB ({LARGEST_IMAGE} bytes)", "Make it smaller.")
+
+
+def _not_regular() -> CellError:
+    return CellError("the image is no regular file", "Name a JPEG, PNG or WEBP file.")
+
+
+def _unreadable(error: Exception) -> CellError:
+    if isinstance(error, FileNotFoundError):
+        return CellError(
+            "there is no such image",
+            "Paths start from the manifest's own folder; upper and lower case count.",
+        )
+    if isinstance(error, UnicodeEncodeError):
+        return CellError("the image's path is not UTF-8", "Rename the file or its folder.")
+    if isinstance(error, OSError) and error.errno == errno.EACCES:
+        return CellError("the image may not be read", "Check the file's permissions.")
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return CellError(f"the image can't be read: {reason}", "Name a JPEG, PNG or WEBP file.")

@@ -1,0 +1,1 @@
+"""What headers and cells mean: one set of rules, for single rows and for whole columns."""

@@ -1,0 +1,256 @@
+"""What the headers of one manifest mean, taken together.
+
+A header that means nothing here is the person's own column: it is carried through to the export.
+One that resembles a name of ours is *suspicious*: every row would silently get the default instead
+of what the person wrote, and be paid for.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Final
+
+from batchsora.manifest.errors import RowProblem, refused
+from batchsora.manifest.rows.headers import (
+    LONGEST_HEADER,
+    WEAKEST,
+    folded,
+    is_doubtful,
+    is_second_prompt,
+    may_be_prompt,
+    meaning,
+    misspelt,
+    rank,
+    resembled,
+)
+
+MOST_COLUMNS: Final = 1000
+SHOWN: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What the headers of one manifest mean.
+
+    Attributes:
+        known: where each column of ours stands, by its canonical name.
+        carried: where the columns stand that go into the export, ours and the person's own.
+        nameless: where columns without a header stand.
+        warnings: what a person should look at; none of it stops the loading.
+        suspicious: the headers that resemble one of ours, as written.
+        own: where the columns stand that a person says are theirs.
+        results: where columns with the name of a result stand.
+        told: a person says which column has the prompts.
+    """
+
+    known: Mapping[str, int]
+    carried: tuple[int, ...]
+    nameless: tuple[int, ...]
+    warnings: tuple[RowProblem, ...]
+    suspicious: tuple[str, ...]
+    own: frozenset[int] = frozenset()
+    results: frozenset[int] = frozenset()
+    told: bool = False
+
+
+def understand(
+    file: str,
+    headers: Sequence[str],
+    row: int | None,
+    said: Mapping[str, str] = MappingProxyType({}),
+    results: Collection[int] = (),
+) -> Columns:
+    """Find out what the headers of a manifest mean.
+
+    Args:
+        file: the manifest's path, for messages.
+        headers: as written.
+        row: where they stand, or None.
+        said: which column of ours a header means, by the header, because a person says so; ``""``
+            for a column of their own.
+        results: where the results of an earlier export stand
+            (:mod:`batchsora.manifest.rows.result_columns`).
+
+    Raises:
+        ManifestError: no prompt, a header twice, two headers for one column, or a person speaks of
+            a header that is not there.
+    """
+    if len(headers) > MOST_COLUMNS:
+        raise refused(
+            file,
+            f"the header has {len(headers)} columns, more than {MOST_COLUMNS}",
+            "Is this the right file?",
+            row=row,
+        )
+    for header in headers:
+        if len(header) > LONGEST_HEADER:
+            raise refused(
+                file,
+                f"a column's name is longer than {LONGEST_HEADER} characters",
+                "Shorten it.",
+                row=row,
+                found=header,
+            )
+    told = _said(file, headers, row, said)
+    own = frozenset(index for index, name in told.items() if not name)
+    known, shadowed = _known(file, headers, row, told)
+    nameless = tuple(index for index, header in enumerate(headers) if not header.strip())
+    carried = tuple(i for i in range(len(headers)) if i not in results and headers[i].strip())
+    _refuse_twins(file, [headers[index] for index in carried], row)
+    if "prompt" not in known:
+        raise _without_prompt(file, headers, row)
+
+    warnings = [
+        RowProblem(
+            file,
+            row,
+            headers[index],
+            None,
+            f"is not read as {name!r}, because there is a column of that name",
+            "It is carried through to the export; rename one if that is not what you mean.",
+        )
+        for index, name in shadowed.items()
+        if rank(headers[index]) != WEAKEST
+    ]
+    suspicious = {
+        headers[index]: found
+        for index in carried
+        if index not in known.values()
+        and index not in shadowed
+        and index not in own
+        and (found := resembled(headers[index], known)) is not None
+    }
+    asked = set(suspicious)
+    if told.get(known["prompt"]) != "prompt":
+        doubtful = is_doubtful(headers[known["prompt"]])
+        may_be = may_be_prompt if doubtful else is_second_prompt
+        suspicious |= {
+            headers[index]: ("prompt", False)
+            for index in carried
+            if index not in known.values() and index not in own and may_be(headers[index])
+        }
+        for header in suspicious.keys() - asked:
+            warnings = [one for one in warnings if one.column != header]
+    warnings += [
+        RowProblem(
+            file,
+            row,
+            header,
+            None,
+            f"looks like a misspelt {like!r}; as it stands it has no effect"
+            if slip
+            else f"may mean {like!r}, and is not read as that",
+            f"Call it {like!r}, or say {way_to_map(header, like)}; if it is a column of your own, "
+            f"{way_to_map(header, '')} carries it along.",
+        )
+        for header, (like, slip) in suspicious.items()
+    ]
+    return Columns(
+        known,
+        carried,
+        nameless,
+        tuple(warnings),
+        tuple(suspicious),
+        own,
+        frozenset(results),
+        told.get(known["prompt"]) == "prompt",
+    )
+
+
+def way_to_map(header: str, name: str) -> str:
+    """Return the option that says what a header means; ``""`` for a column of somebody's own."""
+    said = f"{' '.join(header.split())}={name}"
+    return f"--map '{said}'" if "'" not in said else f'--map "{said}"'
+
+
+def _said(
+    file: str, headers: Sequence[str], row: int | None, said: Mapping[str, str]
+) -> dict[int, str]:
+    """Find the headers that a person speaks of; written as they are, or else as good as that."""
+    found: dict[int, str] = {}
+    for header, name in said.items():
+        places = [index for index, one in enumerate(headers) if one.strip() == header.strip()] or [
+            index for index, one in enumerate(headers) if folded(one) == folded(header)
+        ]
+        if len(places) != 1:
+            near = get_close_matches(header, headers, 1)
+            raise refused(
+                file,
+                f"there is no column {header!r}" if not places else f"{header!r} stands twice",
+                f"Did you mean {near[0]!r}?"
+                if near and not places
+                else f"There are: {listed(headers)}.",
+                row=row,
+            )
+        found[places[0]] = name
+    return found
+
+
+def _known(
+    file: str, headers: Sequence[str], row: int | None, said: Mapping[int, str]
+) -> tuple[dict[str, int], dict[int, str]]:
+    """Find our columns, and those whose name is only a synonym beside the proper one.
+
+    What a person says goes before what a header is called.
+    """
+    places: dict[str, list[int]] = {}
+    for index, header in enumerate(headers):
+        name = said[index] if index in said else meaning(header)
+        if name:
+            places.setdefault(name, []).append(index)
+    known: dict[str, int] = {}
+    shadowed: dict[int, str] = {}
+    for name, indexes in places.items():
+        surest = min(rank(headers[index]) for index in indexes)
+        best = [index for index in indexes if index in said] or [
+            index for index in indexes if rank(headers[index]) == surest
+        ]
+        if len(best) > 1:
+            twins = ", ".join(repr(headers[index]) for index in best)
+            raise refused(
+                file,
+                f"several columns mean {name!r}: {twins}",
+                f"Keep one of them, or call the right one {name!r}, or say "
+                f"{way_to_map(headers[best[0]], name)}.",
+                row=row,
+            )
+        known[name] = best[0]
+        shadowed |= {index: name for index in indexes if index != known[name]}
+    return known, shadowed
+
+
+def _refuse_twins(file: str, headers: Sequence[str], row: int | None) -> None:
+    seen: set[str] = set()
+    for header in headers:
+        if header in seen:
+            raise refused(
+                file,
+                "two columns have the same name",
+                "Rename one of them.",
+                row=row,
+                column=header,
+            )
+        seen.add(header)
+
+
+def _without_prompt(file: str, headers: Sequence[str], row: int | None) -> Exception:
+    likely = next(
+        (h for h in headers if (found := resembled(h, ())) is not None and found[0] == "prompt"),
+        None,
+    )
+    if likely is None:
+        remedy = (
+            "The first row must hold the columns' names, one of them 'prompt'; --map 'Your "
+            "name=prompt' tells what another one means."
+        )
+    elif folded(likely) not in ("prompt", "prompts") and misspelt(likely, ()) == "prompt":
+        remedy = f"Is {likely!r} misspelt? Call it 'prompt', or say {way_to_map(likely, 'prompt')}."
+    else:
+        remedy = f"Is it {likely!r}? Say {way_to_map(likely, 'prompt')}."
+    return refused(file, "there is no column 'prompt'", remedy, row=row, found=listed(headers))
+
+
+def listed(headers: Sequence[str]) -> str:
+    """Show so many headers as are enough to recognise the file by."""
+    return ", ".join(map(repr, headers[:SHOWN])) + (", …" if len(headers) > SHOWN else "")

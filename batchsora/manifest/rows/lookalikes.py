@@ -1,0 +1,303 @@
+"""Columns that hold what a column of ours holds, under a header that is none of ours.
+
+A column ``File`` in which every cell names a picture was meant as the image. Left alone, every row
+would be bought as text to video. Such a column is found by its cells while the rows are read, and
+so are prompts of which each is only a number. A header that may be ours (``Menge``) is one where
+its cells could be (:mod:`batchsora.manifest.rows.likely_headers`).
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from batchsora.manifest import values
+from batchsora.manifest.errors import RowProblem
+from batchsora.manifest.images.picture_paths import says_nothing
+from batchsora.manifest.raw import RawRow
+from batchsora.manifest.rows import likely_cells
+from batchsora.manifest.rows.columns import Columns, way_to_map
+from batchsora.manifest.rows.headers import WEAKEST, meaning, rank
+from batchsora.manifest.rows.likely_headers import NAMES, may_mean
+
+_PICTURE: Final = re.compile(
+    r"data:image/.*|[^\r\n]{1,2000}\.(?:jpe?g|jfif|png|webp|gif|bmp|tiff?|heic|avif)(?:[?#]\S*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+_ATTACHED: Final = re.compile(
+    # "kite.png (https://…)" as Airtable exports it, "![kite](kite.png)" of Markdown
+    r"[^\r\n]{1,500}\.(?:jpe?g|jfif|png|webp|gif|bmp|tiff?|heic|avif) ?\(https?://[^\r\n]*\)"
+    r"|!\[[^\]\r\n]*\]\([^\r\n]+\)",
+    re.IGNORECASE,
+)
+_WHAT: Final = {
+    "image": "name pictures",
+    "orientation": "are orientations",
+    "duration": "are durations that can be bought",
+    "clock": f"may all be durations of {values.MODEL.seconds} seconds",
+    "lies": "are orientations",
+}
+_ONLY_NUMBER: Final = re.compile(r"\W*[0-9]{1,9}(?:[.:\-/][0-9]{1,9})*[a-z]?\W*", re.IGNORECASE)
+"""A prompt that is a number and nothing else: ``7``, ``#7``, ``3.2``, ``4b``."""
+MOST_OTHERS: Final = 50
+"""More cells of another kind than fit make a column somebody's own; the rest is not looked at."""
+_NOT_YET: Final = frozenset({"folgt", "tbd", "tba", "todo", "pending", "keine", "keins", "kein"})
+_OUTRIGHT: Final = frozenset({"duration", "orientation", "image", "image_url", "count", "campaign"})
+"""Columns of ours whose names are not those of anything else, inside a mapping."""
+LONGEST_TREE: Final = 100_000
+"""Characters of a mapping that are looked at."""
+LONGEST: Final = 2100
+"""Characters of a cell that are looked at."""
+
+
+def _names_picture(text: str) -> bool:
+    return any(pattern.fullmatch(text) is not None for pattern in (_PICTURE, _ATTACHED))
+
+
+_KINDS: Final[Mapping[str, Callable[[str], bool]]] = {
+    "image": lambda text: _names_picture(text.strip().strip("\"'")),
+    "orientation": likely_cells.is_orientation,
+    "duration": lambda text: likely_cells.seconds(text) is not None,
+    "clock": likely_cells.may_be_seconds,
+    "lies": likely_cells.may_be_orientation,
+}
+_BY_ALL: Final = {"clock": "duration", "lies": "orientation"}
+"""Kinds that a column is of only where all its cells are, and which columns of ours they mean."""
+
+
+class Lookalikes:
+    """Watches the columns of one manifest that mean nothing here.
+
+    Args:
+        columns: what the headers mean.
+        headers: as written.
+    """
+
+    def __init__(self, columns: Columns, headers: Sequence[str]) -> None:
+        known = columns.known
+        taken = {*known.values(), *columns.own}
+        self._open = {place: set(_KINDS) for place in columns.carried if place not in taken}
+        self._open |= {place: {"image"} for place in columns.results}  # a "file" of their own
+        self._hinted: dict[int, str] = {
+            place: kind
+            for place in columns.carried
+            if place not in taken and (kind := may_mean(headers[place])) is not None
+        }
+        """What a column is if its cells could be that, by its header."""
+        self._could: Counter[int] = Counter()
+        """How many more cells of it could be than could not."""
+        self._tells: set[int] = set()
+        """Such columns that say something else than the default is."""
+        self._ours: dict[int, str] = {
+            known[name]: "image" if name == "image_url" else name
+            for name in ("image", "image_url", *likely_cells.COULD)
+            if name in known
+        }
+        self._known = known
+        self._within: dict[int, str] = {}
+        """A key of ours that lies inside the mappings of a column, by its place."""
+        self._fit: Counter[tuple[int, str]] = Counter()
+        """How many more cells of a column are of a kind than are not, by place and kind."""
+        self._others: set[int] = set()
+        """Columns some of whose cells are no durations."""
+        self._twice: set[int] = set()
+        """Columns in which a duration stands twice, as no number does that counts rows."""
+        self._seen: set[tuple[int, int]] = set()
+        """The durations of each column."""
+        self._numbers: int | None = None if columns.told else 0
+        """How many prompts were seen that are only numbers; None where one is a text."""
+
+    def see(self, rows: Iterable[object]) -> None:
+        """Look at rows; what is no row is passed over."""
+        if not self._open and not self._hinted and self._numbers is None:
+            return
+        lump = [raw.cells for raw in rows if isinstance(raw, RawRow)]
+        self._look_at_prompts(lump)
+        for place, kind in [*self._ours.items()]:
+            if any(cells[place].strip() for cells in lump if place < len(cells)):
+                del self._ours[place]  # the manifest says it where it is looked for
+                self._drop({kind, *(k for k, name in _BY_ALL.items() if name == kind)}, self._open)
+                self._forget(p for p, k in self._hinted.items() if NAMES.get(k, k) == kind)
+        for place in [*self._hinted]:
+            self._weigh(place, [cells[place] for cells in lump if place < len(cells)])
+        for place in [*self._open]:
+            self._judge(place, [cells[place] for cells in lump if place < len(cells)])
+
+    def _look_at_prompts(self, lump: Iterable[Sequence[str]]) -> None:
+        place = self._known["prompt"]
+        for cells in lump if self._numbers is not None else ():
+            prompt = cells[place].strip() if place < len(cells) else ""
+            if prompt and not _ONLY_NUMBER.fullmatch(prompt[:LONGEST]):
+                self._numbers = None
+                return
+            self._numbers = (self._numbers or 0) + bool(prompt)
+
+    def _weigh(self, place: int, cells: Sequence[str]) -> None:
+        """Look at the cells of a column whose header may be one of ours."""
+        kind = self._hinted[place]
+        for cell, times in Counter(cells).items():
+            checked = kind == "side" and likely_cells.is_yes_or_no(cell[:LONGEST])
+            if not checked and (says_nothing(cell) or cell.strip().casefold() in _NOT_YET):
+                continue
+            could = likely_cells.COULD[kind](cell[:LONGEST])
+            self._could[place] += times if could else -times
+            if could and (kind != "count" or likely_cells.how_many(cell) != 1):
+                self._tells.add(place)
+            if self._could[place] < -MOST_OTHERS:
+                self._forget([place])
+                return
+
+    def _forget(self, places: Iterable[int]) -> None:
+        for place in [*places]:
+            del self._hinted[place]
+
+    def _judge(self, place: int, cells: Sequence[str]) -> None:
+        for cell, times in Counter(cells).items():
+            if says_nothing(cell) or cell.strip().casefold() in _NOT_YET:
+                continue
+            if cell.startswith("{") and place not in self._within:
+                self._look_within(place, cell)
+            short = cell[:LONGEST]
+            for kind in [*self._open[place]]:
+                fits = _KINDS[kind](short)
+                self._fit[place, kind] += times if fits else -times
+                if kind == "duration":
+                    self._note_duration(place, short if fits else None, times)
+                if self._fit[place, kind] < -MOST_OTHERS or (not fits and kind in _BY_ALL):
+                    self._drop({kind}, [place])
+            if place not in self._open:
+                return
+
+    def _note_duration(self, place: int, text: str | None, times: int) -> None:
+        """Note a duration that can be bought, or None for what is none."""
+        if text is None:
+            self._others.add(place)
+            return
+        seconds = likely_cells.seconds(text)
+        if times > 1 or (place, seconds) in self._seen:
+            self._twice.add(place)
+        self._seen.add((place, seconds or 0))
+
+    def _look_within(self, place: int, cell: str) -> None:
+        """Find a key of ours, however deep, in a mapping that a reader of trees wrote as JSON."""
+        try:
+            tree = json.loads(cell[:LONGEST_TREE])
+        except (ValueError, RecursionError):
+            return
+        left: list[Any] = [tree]
+        while left:
+            inner = left.pop()
+            if isinstance(inner, list):
+                left += inner
+            elif isinstance(inner, dict):
+                left += inner.values()
+                for key in inner:
+                    name = meaning(key)
+                    if name in _OUTRIGHT and name not in self._known and rank(key) != WEAKEST:
+                        self._within[place] = name
+                        return
+
+    def _drop(self, kinds: Collection[str], places: Iterable[int]) -> None:
+        for place in [*places]:
+            self._open[place].difference_update(kinds)
+            if not self._open[place]:
+                del self._open[place]
+
+    def _mostly(self, place: int, kind: str) -> bool:
+        """Whether most cells of a column are of a kind, and no numbers that count rows."""
+        counts = kind == "duration" and place in self._others and place not in self._twice
+        return self._fit[place, kind] > 0 and not counts
+
+    def warnings(self, file: str, headers: Sequence[str], row: int | None) -> list[RowProblem]:
+        """Return columns that mostly hold what one of ours does, and prompts that are only numbers.
+
+        It is said of the rows that were seen.
+
+        Args:
+            file: the manifest's path.
+            headers: as written.
+            row: where they stand, or None.
+        """
+        found = {
+            place: fitting[0]
+            for place, kinds in self._open.items()
+            if (fitting := [k for k in _KINDS if k in kinds and self._mostly(place, k)])
+        }
+        hinted = {
+            place: kind
+            for place, kind in self._hinted.items()
+            if self._could[place] > 0 and place in self._tells
+        }
+        numbers = self._numbers and row is not None  # a job of YAML calls its own prompt so
+        return (
+            ([_only_numbers(file, headers[self._known["prompt"]], row)] if numbers else [])
+            + [
+                _warning(file, headers[p], kind, row)
+                for p, kind in found.items()
+                if p not in hinted
+            ]
+            + [_hint(file, headers[place], kind, row) for place, kind in hinted.items()]
+            + [
+                _warning_within(file, headers[place], name, row)
+                for place, name in self._within.items()
+            ]
+        )
+
+
+def _only_numbers(file: str, header: str, row: int | None) -> RowProblem:
+    """Return what is said of prompts that are all numbers."""
+    return RowProblem(
+        file,
+        row,
+        header,
+        None,
+        "all prompts are only numbers, as they are where a column counts the rows",
+        "--map 'Your name=prompt' tells which column has the prompts; if it is this one, say "
+        f"{way_to_map(header, 'prompt')}.",
+    )
+
+
+def _hint(file: str, header: str, kind: str, row: int | None) -> RowProblem:
+    """Return what is said of a column whose header may be ours, and whose cells could be."""
+    name = NAMES.get(kind, kind)
+    way = (
+        f"Call it {name!r}, or say {way_to_map(header, name)}"
+        if kind == name
+        else f"Write landscape or portrait into a column {name!r}"
+    )
+    return RowProblem(
+        file,
+        row,
+        header,
+        None,
+        f"may mean {name!r}, and is not read as that",
+        f"{way}; if it is a column of your own, {way_to_map(header, '')} carries it along.",
+    )
+
+
+def _warning(file: str, header: str, kind: str, row: int | None) -> RowProblem:
+    """Return what is said of a column that holds what one of ours holds."""
+    name = _BY_ALL.get(kind, kind)
+    return RowProblem(
+        file,
+        row,
+        header,
+        None,
+        f"its cells {_WHAT[kind]}, and it is not read as {name!r}",
+        f"Say {way_to_map(header, name)}; if it is a column of your own, "
+        f"{way_to_map(header, '')} carries it along.",
+    )
+
+
+def _warning_within(file: str, header: str, name: str, row: int | None) -> RowProblem:
+    """Return what is said of a column with a key of ours inside its mappings."""
+    return RowProblem(
+        file,
+        row,
+        header,
+        None,
+        f"a key inside it means {name!r}, and is not read there",
+        f"Write {name!r} as a key of the job itself; if this is a column of your own, "
+        f"{way_to_map(header, '')} carries it along.",
+    )

@@ -1,0 +1,246 @@
+"""From one raw row to the jobs that it asks for, or to everything that is wrong with it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from types import MappingProxyType
+from typing import TypeVar
+
+from batchsora.manifest import values
+from batchsora.manifest.errors import CellError, RowProblem, cell_name, shorten
+from batchsora.manifest.images.row_images import Images, Unread
+from batchsora.manifest.raw import RawRow
+from batchsora.manifest.rows.columns import Columns
+from batchsora.manifest.rows.keys import Clash, Keys, content_key
+from batchsora.manifest.rows.rules import ID, IMAGE_URL, PROMPT, REPEATING, Options, Rule
+from jobs.model.provider import GenerationRequest, ImageRef
+from jobs.model.spec import JobSpec
+
+_T = TypeVar("_T")
+
+
+@dataclass(slots=True)
+class _Faults:
+    """Collects what is wrong with one row, so that a person sees all of it at once.
+
+    Attributes:
+        image: where the images stand, if there are any.
+        drawn: in which column the picture lies that is a row's image, by the row.
+    """
+
+    file: str
+    headers: Sequence[str]
+    sheet: str | None = None
+    image: int | None = None
+    drawn: Mapping[int, int] = field(default_factory=dict)
+    row: int = 0
+    found: list[RowProblem] = field(default_factory=list)
+
+    def add(self, place: int | None, text: str | None, problem: str, remedy: str) -> None:
+        """Note a fault; ``place`` is the column's, None for the row as a whole.
+
+        A column that has no name, or lies beyond the header, is named by its cell alone.
+        """
+        column = None
+        if place is not None and place < len(self.headers):
+            column = self.headers[place] if self.headers[place].strip() else None
+        shown = None if text is None else shorten(text)
+        cell = None
+        if place is not None and place == self.image and self.row in self.drawn:
+            place, shown = self.drawn[self.row], None
+            column = self.headers[place] if place < len(self.headers) else None
+            cell = cell_name(self.sheet or "", self.row, place)
+        elif self.sheet is not None:
+            cell = cell_name(self.sheet, self.row, place)
+        self.found.append(RowProblem(self.file, self.row, column, shown, problem, remedy, cell))
+
+
+class RowReader:
+    """Turns the raw rows of one manifest, in order, into jobs.
+
+    Args:
+        file: the manifest's path, for messages.
+        headers: as written.
+        columns: what they mean.
+        pictures: where images are looked for.
+        sheet: of a workbook, so that its cells are named as people see them.
+        drawn: in which column the picture of a workbook lies that is a row's image, by the row.
+
+    Attributes:
+        keys: those that were handed out.
+        names: of the carried columns.
+        pick: takes the carried cells out of a row.
+        repeating: takes the cells out that repeat themselves.
+        width: how many cells a row has.
+        prompt: where the prompts stand.
+        id: where the ids stand, if there are any.
+        unusual: where cells are rarely filled.
+    """
+
+    def __init__(
+        self,
+        file: str,
+        headers: Sequence[str],
+        columns: Columns,
+        pictures: Images | Unread,
+        sheet: str | None = None,
+        drawn: Mapping[int, int] = MappingProxyType({}),
+    ) -> None:
+        self._headers = headers
+        self._columns = columns
+        self._images = pictures
+        self.keys = Keys()
+        self._places = known = columns.known
+        self._picture_rule = Rule("image", pictures.read, None)
+        self._faults = _Faults(file, headers, sheet, known.get("image"), drawn)
+        self.names = [headers[place] for place in columns.carried]
+        self.pick = _picker(columns.carried, len(headers))
+        self.prompt = known["prompt"]
+        self.id = known.get("id")
+        self.width = len(headers)
+        images = (known[name] for name in ("image", "image_url") if name in known)
+        self.unusual = (*columns.nameless, *images)
+        repeating = [known[rule.column] for rule in REPEATING if rule.column in known]
+        self.repeating = _picker(repeating, len(headers))
+        self._options: dict[tuple[str, ...], Options] = {}
+
+    def prepare(self, lump: Iterable[RawRow | RowProblem]) -> None:
+        """Read the pictures that some rows name, several at once, for the calls of :meth:`read`."""
+        place = self._places.get("image")
+        if place is not None:
+            rows = (raw.cells for raw in lump if isinstance(raw, RawRow))
+            self._images.prepare(cells[place] for cells in rows if place < len(cells))
+
+    def read(self, raw: RawRow) -> Sequence[JobSpec] | Sequence[RowProblem]:
+        """Return the jobs of a row, or its problems; never both."""
+        faults = self._faults
+        faults.row, faults.found = raw.row, []
+        cells = self._squared(raw.cells)
+        words = self._parsed(cells, PROMPT)
+        key = self._parsed(cells, ID)
+        picture = self._picture(cells)
+        options = self._options.get(tuple(self.repeating(cells))) or self._optional(cells)
+        if faults.found:
+            return faults.found
+        request = GenerationRequest(
+            words, options.orientation, options.duration, picture, options.callback_url
+        )
+        count = options.count
+        if key is None:
+            names = self.keys.of_content(content_key(request), raw.row, count)
+        else:
+            names = self.keys.of_id(key, raw.row, count)
+        if isinstance(names, Clash):
+            faults.add(
+                self.id,
+                key,
+                f"the key {names.key!r} is already that of row {names.row}",
+                "Give one of the two rows another id.",
+            )
+            return faults.found
+        written = dict(zip(self.names, self.pick(cells), strict=True))
+        return [
+            JobSpec(
+                name,
+                key is None,
+                raw.row,
+                request,
+                options.campaign,
+                options.priority,
+                written if count == 1 else self._of_variant(written, key and name),
+            )
+            for name in names
+        ]
+
+    def options(self, cells: Sequence[str]) -> Options | None:
+        """Understand the columns of a row that repeat themselves; None when there are faults."""
+        self._faults.found = []
+        found = self._optional(cells)
+        return None if self._faults.found else found
+
+    def _optional(self, cells: Sequence[str]) -> Options:
+        """Read the columns that repeat themselves, and remember what was understood."""
+        options = Options(*(self._parsed(cells, rule) for rule in REPEATING))
+        if not self._faults.found:
+            if len(self._options) == values.REMEMBERED:
+                self._options.clear()
+            self._options[tuple(self.repeating(cells))] = options
+        return options
+
+    def _of_variant(self, written: dict[str, str], key: str | None) -> dict[str, str]:
+        """Return the cells that describe one variant alone.
+
+        An export loaded again must mean the same videos: ``count`` is 1, and an id the variant's
+        own. An empty id stays empty, for identical rows without id number themselves.
+        """
+        changed = {self._headers[self._places["count"]]: "1"}
+        if key is not None:
+            changed[self._headers[self._places["id"]]] = key
+        return written | changed
+
+    def _squared(self, cells: Sequence[str]) -> Sequence[str]:
+        """Return a row with as many cells as there are headers; note those that belong to none."""
+        width = len(self._headers)
+        if len(cells) < width:
+            cells = [*cells, *[""] * (width - len(cells))]
+        elif len(cells) > width:
+            extra = next((p for p in range(width, len(cells)) if cells[p].strip()), None)
+            if extra is not None and self._faults.sheet is not None:
+                self._faults.add(
+                    extra,
+                    cells[extra],
+                    "the column of this cell has no name",
+                    "Write a name into the header, or clear the cell.",
+                )
+            elif extra is not None:
+                self._faults.add(
+                    extra,
+                    cells[extra],
+                    f"the row has {len(cells)} cells, the header only {width}",
+                    "Put a text that contains the separator in double quotes.",
+                )
+            cells = cells[:width]
+        for place in self._columns.nameless:
+            if cells[place].strip():
+                self._faults.add(
+                    place,
+                    cells[place],
+                    f"column {place + 1} has no name",
+                    "Write a name into the header.",
+                )
+        return cells
+
+    def _parsed(self, cells: Sequence[str], rule: Rule[_T]) -> _T:
+        """Read one cell, if there is such a column; a fault is noted, and spoils the row."""
+        place = self._places.get(rule.column)
+        if place is None:
+            return rule.absent
+        try:
+            return rule.read(cells[place])
+        except CellError as error:
+            found = cells[place].removeprefix(values.WRITTEN)
+            self._faults.add(place, found or None, error.problem, error.remedy)
+            return rule.absent
+
+    def _picture(self, cells: Sequence[str]) -> ImageRef | None:
+        one = self._parsed(cells, self._picture_rule)
+        other = self._parsed(cells, IMAGE_URL)
+        if one is not None and other is not None:
+            self._faults.add(
+                self._places["image_url"],
+                other.source,
+                "the row has an image and an image_url",
+                "Keep one of them.",
+            )
+        return one or other
+
+
+def _picker(places: Sequence[int], width: int) -> Callable[[Sequence[str]], Sequence[str]]:
+    """Make a function that takes the carried cells out of a row."""
+    if not places:
+        return lambda _: ()
+    if list(places) == list(range(width)):
+        return lambda cells: cells
+    if len(places) == 1:
+        return lambda cells: (cells[places[0]],)
+    return itemgetter(*places)
