@@ -12,22 +12,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Unpack
 
-from batchsora.app.databases import existing_store, working_store
-from batchsora.app.exits import Exit
-from batchsora.app.from_options import caps_of, load_options, source_of
-from batchsora.app.known import owner_of
-from batchsora.app.loading import is_capped, load_manifest
-from batchsora.app.manifests import Source, fitted_folder
-from batchsora.app.plan import make_plan, plan_json
-from batchsora.app.remembered import as_before, words_used
-from batchsora.app.session import Hooks, Observer, Switch
-from batchsora.app.start import StartRequest, start
+from batchsora.composition.databases import existing_store, working_store
+from batchsora.composition.exit_codes import Exit
+from batchsora.composition.known_database import owner_of
+from batchsora.composition.session import Hooks, Observer, Switch
 from batchsora.keywords import run_options
 from batchsora.manifest.read import Manifest
 from batchsora.options import ReadingOptions, RunKeywords, RunOptions
 from batchsora.presentation.json_shapes import batch_json
 from batchsora.results import JobResult, RunReport, job_result
 from batchsora.settings import read_settings
+from batchsora.usecases.from_options import caps_of, load_options, source_of
+from batchsora.usecases.kept_reading import as_before, words_used
+from batchsora.usecases.load import is_capped, load_manifest
+from batchsora.usecases.manifest_options import Source, fitted_folder
+from batchsora.usecases.plan import make_plan, plan_json
+from batchsora.usecases.start import StartRequest, start
 from jobs.database import schema
 from jobs.model.errors import NotAllowedError
 from jobs.model.states import HeldBack

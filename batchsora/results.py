@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from batchsora.app.exits import Exit
+from batchsora.composition.exit_codes import Exit
 from batchsora.presentation.json_shapes import job_json
 from jobs.ports.seen import JobRow
 

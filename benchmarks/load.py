@@ -32,7 +32,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from jobs import schema
 schema.upgrade(Path(sys.argv[2]))
-from batchsora.app.loading import Caps, LoadOptions, load_manifest
+from batchsora.usecases.load import Caps, LoadOptions, load_manifest
 from batchsora.manifest.read import open_manifest
 from jobs.store import Store
 with Store(Path(sys.argv[2])) as store:

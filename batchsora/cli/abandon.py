@@ -31,8 +31,8 @@ def command(
       batchsora abandon sunset-03 --dry-run
       batchsora abandon sunset-03 sunset-07 --yes
     """
-    from batchsora.app.abandoning import abandon
-    from batchsora.app.databases import existing_store
+    from batchsora.composition.databases import existing_store
+    from batchsora.usecases.abandon import abandon
     from jobs.ports.selection import Wanted
 
     wanted = Wanted(batch, keys=job)

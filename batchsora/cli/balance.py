@@ -16,8 +16,8 @@ def command(cli: Cli, /) -> int:
     Example:
       batchsora balance --json
     """
-    from batchsora.app.ask import read_balance
-    from batchsora.app.session import endpoint
+    from batchsora.composition.ask import read_balance
+    from batchsora.composition.session import endpoint
     from jobs.model.money import usd_text
 
     with endpoint(cli.settings()) as place:

@@ -44,8 +44,8 @@ def command(
     """
     if not (job or batch or campaigns or search.split() or everything):
         raise click.UsageError("say which: JOB, --batch, --campaign, --search or --all")
-    from batchsora.app.databases import existing_store
-    from batchsora.app.steer import cancel
+    from batchsora.composition.databases import existing_store
+    from batchsora.usecases.retry_cancel_remove import cancel
     from jobs.ports.selection import Wanted
 
     wanted = Wanted(batch, campaigns=campaigns, keys=job, search=search)

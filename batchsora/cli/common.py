@@ -18,7 +18,7 @@ from batchsora.options import GlobalOptions
 if TYPE_CHECKING:
     import re
 
-    from batchsora.app.session import Hooks
+    from batchsora.composition.session import Hooks
     from batchsora.config import Configuration
     from batchsora.settings import Settings
 
@@ -90,7 +90,7 @@ class Cli:
         """Return time, chance and checkpoints."""
         from dataclasses import replace
 
-        from batchsora.app.session import Hooks
+        from batchsora.composition.session import Hooks
 
         hooks = Hooks() if self._hooks is None else self._hooks
         return replace(hooks, quiet=True) if self.quiet else hooks

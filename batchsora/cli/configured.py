@@ -9,8 +9,8 @@ from batchsora.option_kinds import options_of
 from batchsora.options import GlobalOptions, RunOptions
 
 if TYPE_CHECKING:
-    from batchsora.app.loading import Caps
     from batchsora.config import Configuration
+    from batchsora.usecases.load import Caps
 
 
 def option_of(command: click.Command, key: str) -> click.Parameter | None:
@@ -78,7 +78,7 @@ def caps_said(context: click.Context, options: RunOptions) -> "Caps":
 
     A flag counts at once; what the configuration says, only where nothing is kept yet.
     """
-    from batchsora.app.from_options import caps_of
+    from batchsora.usecases.from_options import caps_of
 
     file = ParameterSource.DEFAULT_MAP
     return caps_of(

@@ -27,7 +27,7 @@ def command(cli: Cli, /, manifest: Path | None, folder: Path) -> int:
     Example:
       batchsora demo --folder /tmp/demo
     """
-    from batchsora.app.demo import run_demo, sample_manifest
+    from batchsora.usecases.demo import run_demo, sample_manifest
 
     with sample_manifest() if manifest is None else nullcontext(manifest) as chosen:
         return int(run_demo(chosen, folder, cli.hooks, cli))

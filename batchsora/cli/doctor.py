@@ -15,8 +15,8 @@ from batchsora.cli.global_options import global_options
 from batchsora.cli.text import Painted
 
 if TYPE_CHECKING:
-    from batchsora.app.doctor import Check
     from batchsora.settings import Settings
+    from batchsora.usecases.doctor import Check
 
 SOURCES: Final = {
     ParameterSource.PROMPT: "flag",
@@ -50,7 +50,7 @@ def command(context: click.Context, /, cli: Cli, manifest: Path | None, *, reset
       batchsora doctor
       batchsora doctor prompts.csv --json
     """
-    from batchsora.app.doctor import exit_of_checks
+    from batchsora.usecases.doctor import exit_of_checks
 
     if reset_day:
         _reset_day(cli)
@@ -73,8 +73,8 @@ def command(context: click.Context, /, cli: Cli, manifest: Path | None, *, reset
 
 def _reset_day(cli: Cli) -> None:
     """Put the daily budget right after a clock that was wrong."""
-    from batchsora.app.databases import working_store
-    from batchsora.app.known import owner_of
+    from batchsora.composition.databases import working_store
+    from batchsora.composition.known_database import owner_of
 
     settings = cli.settings()
     with working_store(settings.database, cli.hooks.clock, lambda: owner_of(settings)) as store:
@@ -88,8 +88,8 @@ def _reset_day(cli: Cli) -> None:
 
 def _check_configuration(cli: Cli, context: click.Context, checks: "list[Check]") -> None:
     """See whether every command could use the file."""
-    from batchsora.app.doctor import fine, wrong
     from batchsora.settings import SettingsError
+    from batchsora.usecases.doctor import fine, wrong
 
     error = cli.configuration_error
     file = cli.configuration
@@ -120,9 +120,9 @@ def _settings(
     cli: Cli, context: click.Context, manifest: Path | None, checks: "list[Check]"
 ) -> "tuple[Settings | None, list[dict[str, Any]]]":
     """Return what counts, and where each setting comes from."""
-    from batchsora.app.doctor import wrong
     from batchsora.config import KEYS
     from batchsora.settings import DEFAULT_BASE_URL, DEFAULT_DATABASE, SettingsError
+    from batchsora.usecases.doctor import wrong
 
     settings: Settings | None = None
     try:
@@ -168,9 +168,9 @@ def _shown(value: Any) -> str | None:
 
 def _add_manifest(manifest: Path, rows: list[dict[str, Any]], checks: "list[Check]") -> None:
     """Let the manifest's own budget count where it does."""
-    from batchsora.app.doctor import fine, wrong
     from batchsora.manifest.errors import ManifestError
     from batchsora.manifest.read import open_manifest
+    from batchsora.usecases.doctor import fine, wrong
 
     try:
         opened = open_manifest(manifest, allow_outside=False)
@@ -185,8 +185,8 @@ def _add_manifest(manifest: Path, rows: list[dict[str, Any]], checks: "list[Chec
 
 
 def _examine(settings: "Settings | None", download: Path) -> "list[Check]":
-    from batchsora.app import doctor
-    from batchsora.app.doctor_database import look_at_database
+    from batchsora.usecases import doctor
+    from batchsora.usecases.doctor_database import look_at_database
 
     here = [*doctor.look_at_versions(), doctor.look_at_terminal(os.environ)]
     if settings is None:

@@ -30,10 +30,10 @@ def command(cli: Cli, /, job: tuple[str, ...], options: RunOptions) -> int:
       batchsora download
       batchsora download sunset-03 --download films
     """
-    from batchsora.app.databases import existing_store
-    from batchsora.app.files import fetch_files
-    from batchsora.app.from_options import download_policy
-    from batchsora.app.session import endpoint
+    from batchsora.composition.databases import existing_store
+    from batchsora.composition.session import endpoint
+    from batchsora.usecases.fetch_files import fetch_files
+    from batchsora.usecases.from_options import download_policy
 
     settings = cli.settings()
     with endpoint(settings) as place, existing_store(settings.database) as store:

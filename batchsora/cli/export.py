@@ -48,14 +48,14 @@ def command(
       batchsora export -o failed.csv --batch night --status failed
       batchsora export --in-place --batch prompts
     """
-    from batchsora.app.databases import existing_store
-    from batchsora.app.exporting import export, export_in_place
+    from batchsora.composition.databases import existing_store
+    from batchsora.usecases.exports import export, export_in_place
 
     if (target is None) == (not in_place):
         raise click.UsageError("give -o FILE or --in-place, one of them")
     if in_place and states:
         raise click.UsageError("--status makes a table of its own: name it with -o")
-    from batchsora.app.known import names_own_files, owner_of
+    from batchsora.composition.known_database import names_own_files, owner_of
 
     settings = cli.settings()
     with existing_store(settings.database) as store:

@@ -32,12 +32,12 @@ def exit_of(error: BaseException) -> int:
 
 
 def _exit_of_ours(error: BaseException) -> int | None:
-    from batchsora.app.exits import exit_of_error, exit_of_read
-    from batchsora.app.loading import InvalidRowsError
+    from batchsora.composition.exit_codes import exit_of_error, exit_of_read
     from batchsora.manifest.errors import ManifestError
     from batchsora.providers.runblob.errors import RunBlobError
     from batchsora.settings import SettingsError
     from batchsora.tables import TableError
+    from batchsora.usecases.load import InvalidRowsError
     from jobs.model.errors import EngineError
     from jobs.model.provider import ProviderError
     from jobs.model.unusable import unusable

@@ -45,8 +45,8 @@ def command(cli: Cli, /, prompt: str, options: RunOptions, **flags: Any) -> int:
       batchsora generate "a sunset over the sea" --wait --budget 5
       batchsora generate "the cat wakes up" --image cat.jpg --duration 15 --download .
     """
-    from batchsora.app.generate import OPTIONS, GenerateRequest, generate
     from batchsora.presentation.json_shapes import job_json
+    from batchsora.usecases.generate import OPTIONS, GenerateRequest, generate
 
     request = GenerateRequest(
         prompt=prompt,

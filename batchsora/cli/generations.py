@@ -24,7 +24,7 @@ def command(cli: Cli, /, generation_id: str | None, limit: int, offset: int) -> 
       batchsora generations --limit 50
       batchsora generations 0b6c1f0e-5d0f-4c56-9f6e-2f4f5b1f3a11 --json
     """
-    from batchsora.app.generations import as_json, one_text, page_text, read, rows_of
+    from batchsora.usecases.generations import as_json, one_text, page_text, read, rows_of
 
     settings = cli.settings()
     try:

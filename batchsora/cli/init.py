@@ -22,7 +22,7 @@ def command(cli: Cli, /, folder: Path) -> int:
       batchsora init
       batchsora init summer
     """
-    from batchsora.app.starter import MANIFEST, begin
+    from batchsora.usecases.scaffold import MANIFEST, begin
 
     begun = begin(folder)
     for path in begun.kept:

@@ -25,7 +25,7 @@ def command(cli: Cli, /, *, no_check: bool) -> int:
     """
     import os
 
-    from batchsora.app.tokens import check, check_address, keep
+    from batchsora.composition.tokens import check, check_address, keep
     from batchsora.settings import TOKEN_VARIABLE
     from jobs.model.money import usd_text
 

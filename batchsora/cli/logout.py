@@ -20,7 +20,7 @@ def command(cli: Cli, /) -> int:
     """
     import os
 
-    from batchsora.app.tokens import forget
+    from batchsora.composition.tokens import forget
     from batchsora.settings import TOKEN_VARIABLE
 
     settings = cli.settings()

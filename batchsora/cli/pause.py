@@ -18,8 +18,8 @@ def command(cli: Cli, /, batch: str) -> int:
     Example:
       batchsora pause night
     """
-    from batchsora.app.databases import existing_store
-    from batchsora.app.pausing import pause
+    from batchsora.composition.databases import existing_store
+    from batchsora.usecases.pause import pause
 
     with existing_store(cli.settings().database) as store:
         pause(batch, store, cli)

@@ -15,8 +15,8 @@ from batchsora.cli.text import Painted
 from batchsora.options import ReadingOptions, RunOptions
 
 if TYPE_CHECKING:
-    from batchsora.app.plan import Plan
     from batchsora.settings import Settings
+    from batchsora.usecases.plan import Plan
     from jobs.ports.loading import StagedRow
 
 
@@ -38,11 +38,11 @@ def command(cli: Cli, /, manifest: Path, options: RunOptions, reading: ReadingOp
       batchsora plan prompts.csv --sample 5 --json
       batchsora plan images/ --prompt "Animate this"
     """
-    from batchsora.app.databases import existing_store
-    from batchsora.app.from_options import source_of
-    from batchsora.app.plan import limits, make_plan, plan_json
-    from batchsora.app.remembered import as_before, words_used
+    from batchsora.composition.databases import existing_store
     from batchsora.presentation.messages import some
+    from batchsora.usecases.from_options import source_of
+    from batchsora.usecases.kept_reading import as_before, words_used
+    from batchsora.usecases.plan import limits, make_plan, plan_json
     from jobs.database.schema import version
 
     settings = cli.settings(sandbox=options.sandbox)
@@ -78,8 +78,8 @@ def command(cli: Cli, /, manifest: Path, options: RunOptions, reading: ReadingOp
 
 def _ask_balance(plan: "Plan", settings: "Settings") -> None:
     """Add the balance, or a warning why it is not there."""
-    from batchsora.app.ask import read_balance
-    from batchsora.app.session import endpoint
+    from batchsora.composition.ask import read_balance
+    from batchsora.composition.session import endpoint
     from batchsora.settings import SettingsError
     from jobs.model.provider import ProviderError
 
@@ -92,9 +92,9 @@ def _ask_balance(plan: "Plan", settings: "Settings") -> None:
 
 def _lines(plan: "Plan") -> Iterator[str]:
     """Lay a plan out for people."""
-    from batchsora.app.plan import price_source
     from batchsora.cli.table import Column, table
     from batchsora.cli.text import clean, folded
+    from batchsora.usecases.plan import price_source
 
     wrong = len({problem.row for problem in plan.problems})
     yield clean(f"{plan.batch}: {plan.rows} rows, {plan.all.jobs} videos") + (

@@ -29,8 +29,8 @@ def command(cli: Cli, /, change: tuple[str, ...], *, dry_run: bool, yes: bool) -
       batchsora prices set runblob/sora/15 0.18 --yes
       batchsora prices forget runblob/sora/10 --dry-run
     """
-    from batchsora.app.databases import existing_store
-    from batchsora.app.pricing import Change, forget_price, list_prices, set_price
+    from batchsora.composition.databases import existing_store
+    from batchsora.usecases.prices import Change, forget_price, list_prices, set_price
 
     with existing_store(cli.settings().database) as store:
         terms = Change(store, cli.hooks.clock, cli, dry=dry_run, consent=yes)

@@ -25,8 +25,8 @@ def command(cli: Cli, /, options: RunOptions, *, no_wait: bool, adopt: bool) -> 
       batchsora reconcile
       batchsora reconcile --no-wait --json
     """
-    from batchsora.app.exits import Exit
-    from batchsora.app.reconcile import ReconcileRequest, reconcile
+    from batchsora.composition.exit_codes import Exit
+    from batchsora.usecases.reconcile import ReconcileRequest, reconcile
 
     grace = options.grace
     request = ReconcileRequest(

@@ -42,8 +42,8 @@ def command(cli: Cli, /, target: Path | None, batch: str | None) -> int:
             f"a report needs {error.name}: install batchsora with the extra 'web', as in "
             "pip install 'batchsora[web]'"
         ) from error
-    from batchsora.app.databases import existing_store, unlinked_side_folder
-    from batchsora.app.progress import counted
+    from batchsora.composition.databases import existing_store, unlinked_side_folder
+    from batchsora.usecases.progress import counted
 
     settings = cli.settings()
     through = counted("pictures", quiet=cli.hooks.quiet, unit="pictures")

@@ -45,8 +45,8 @@ def command(
       batchsora resolve sunset-03 --generation 0b6c1f0e-5d0f-4c56-9f6e-2f4f5b1f3a11
       batchsora resolve sunset-03 --never-made
     """
-    from batchsora.app.databases import existing_store
-    from batchsora.app.resolving import resolve
+    from batchsora.composition.databases import existing_store
+    from batchsora.usecases.resolve import resolve
 
     if (generation is None) == (not never_made):
         raise click.UsageError("say either --generation ID or --never-made")

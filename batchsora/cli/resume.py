@@ -20,8 +20,8 @@ def command(cli: Cli, /, batch: str) -> int:
     Example:
       batchsora resume night
     """
-    from batchsora.app.databases import existing_store
-    from batchsora.app.pausing import resume
+    from batchsora.composition.databases import existing_store
+    from batchsora.usecases.pause import resume
 
     settings = cli.settings()
     with existing_store(settings.database) as store:

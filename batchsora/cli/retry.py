@@ -60,9 +60,9 @@ def command(
       batchsora retry sunset-03 --prompt "A sunset over calm water"
       batchsora retry sunset-03 --abandon --dry-run
     """
-    from batchsora.app.abandoning import patience
-    from batchsora.app.databases import existing_store
-    from batchsora.app.steer import retry
+    from batchsora.composition.databases import existing_store
+    from batchsora.usecases.abandon import patience
+    from batchsora.usecases.retry_cancel_remove import retry
     from jobs.ports.selection import Wanted
 
     settings = cli.settings()

@@ -23,8 +23,8 @@ def command(cli: Cli, /, batch: str, *, yes: bool) -> int:
     Example:
       batchsora rm last-week
     """
-    from batchsora.app.databases import existing_store
-    from batchsora.app.steer import remove
+    from batchsora.composition.databases import existing_store
+    from batchsora.usecases.retry_cancel_remove import remove
 
     with existing_store(cli.settings().database) as store:
         return int(remove(batch, store, cli.hooks.clock, cli, consent=yes))

@@ -32,8 +32,8 @@ def command(
       batchsora run prompts.csv --sandbox
       batchsora run                      (resumes every unfinished batch)
     """
-    from batchsora.app.from_options import source_of
-    from batchsora.app.start import StartRequest, start
+    from batchsora.usecases.from_options import source_of
+    from batchsora.usecases.start import StartRequest, start
 
     if manifest is not None and options.batch is not None:
         raise click.UsageError("give MANIFEST or --batch, not both")

@@ -46,7 +46,7 @@ def command(
 
         click.echo(as_text())
         return 0
-    from batchsora.app.rehearsal import serve_sandbox
+    from batchsora.composition.sandbox_session import serve_sandbox
 
     serve_sandbox(port, time_scale, balance, faults, seed, state, cli.say)
     return 0

@@ -24,9 +24,9 @@ def command(cli: Cli, /, job: tuple[str, ...], options: RunOptions) -> int:
       batchsora wait
       batchsora wait sunset-03 --download films
     """
-    from batchsora.app.waiting import wait
     from batchsora.cli.generate import line
     from batchsora.presentation.json_shapes import job_json
+    from batchsora.usecases.wait import wait
 
     settings = cli.settings(sandbox=options.sandbox)
     looking = replace(options, no_download=options.download is None)

@@ -11,7 +11,7 @@ from batchsora.cli.global_options import global_options
 from batchsora.options import RunOptions
 
 if TYPE_CHECKING:
-    from batchsora.app.loading import Caps
+    from batchsora.usecases.load import Caps
 
 
 @click.command("web", short_help="Watch, review and steer batches in a browser.")

@@ -16,7 +16,7 @@ from jobs.ports.seen import BatchRow, JobRow
 
 
 class Said:
-    """A teller for :mod:`batchsora.app`: keeps what is said, and asks nobody.
+    """A teller for :mod:`batchsora.usecases`: keeps what is said, and asks nobody.
 
     The page has asked already: what it calls is called with consent.
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from batchsora.app.databases import existing_store, made_side_folder, working_store
-from batchsora.app.known import owner_of
-from batchsora.app.loading import Caps
-from batchsora.app.session import Hooks
+from batchsora.composition.databases import existing_store, made_side_folder, working_store
+from batchsora.composition.known_database import owner_of
+from batchsora.composition.session import Hooks
 from batchsora.settings import Settings
+from batchsora.usecases.load import Caps
 from batchsora.web.launch import Launcher
 from jobs.database import schema
 from jobs.database.lock import RunnerInfo, current_runner, is_held, lasting_runner

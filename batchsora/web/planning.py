@@ -11,20 +11,20 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
-from batchsora.app.ask import read_balance
-from batchsora.app.databases import existing_store
-from batchsora.app.loading import ADHOC
-from batchsora.app.manifests import Source, sha256_of
-from batchsora.app.moved_sheets import moved_sheet
-from batchsora.app.plan import Plan, limits, make_plan
-from batchsora.app.remembered import as_before, words_used
-from batchsora.app.session import endpoint
+from batchsora.composition.ask import read_balance
+from batchsora.composition.databases import existing_store
+from batchsora.composition.session import endpoint
 from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import READERS
 from batchsora.options import RunOptions
 from batchsora.presentation.cost import Cost
 from batchsora.settings import SettingsError
+from batchsora.usecases.kept_reading import as_before, words_used
+from batchsora.usecases.load import ADHOC
+from batchsora.usecases.manifest_options import Source, sha256_of
+from batchsora.usecases.moved_sheets import moved_sheet
+from batchsora.usecases.plan import Plan, limits, make_plan
 from batchsora.web.answers import desk_of
 from batchsora.web.desk import Desk
 from batchsora.web.picture_fields import picture_folders

@@ -14,12 +14,17 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from batchsora.app.callbacks import WEBHOOK_SECRET, api_is_here, callback_path, webhook_secret
-from batchsora.app.databases import made_side_folder
-from batchsora.app.loading import Caps
-from batchsora.app.session import Hooks
 from batchsora.children import open_browser
+from batchsora.composition.callbacks import (
+    WEBHOOK_SECRET,
+    api_is_here,
+    callback_path,
+    webhook_secret,
+)
+from batchsora.composition.databases import made_side_folder
+from batchsora.composition.session import Hooks
 from batchsora.settings import Settings, SettingsError, is_loopback
+from batchsora.usecases.load import Caps
 from batchsora.web.app import create_app
 from batchsora.web.connections import BACKLOG, bounded
 from batchsora.web.desk import opened

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, fields
 from typing import Final
 
-from batchsora.app.from_options import reading_of
 from batchsora.manifest.raw import Reading
 from batchsora.option_kinds import words_of
 from batchsora.options import ReadingOptions
+from batchsora.usecases.from_options import reading_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,19 +12,19 @@ from typing import Final, TypeVar
 
 from starlette.exceptions import HTTPException
 
-from batchsora.app.databases import existing_store
-from batchsora.app.earlier import OnExisting
-from batchsora.app.from_options import load_options
-from batchsora.app.handover import Handed, look_and_hand
-from batchsora.app.loading import load_manifest
-from batchsora.app.manifests import Source, fitted_folder
-from batchsora.app.remembered import as_before
-from batchsora.app.session import endpoint
+from batchsora.composition.databases import existing_store
+from batchsora.composition.session import endpoint
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError
 from batchsora.option_kinds import options_of, words_of
 from batchsora.options import RunOptions
 from batchsora.presentation import messages
+from batchsora.usecases.bought_already import OnExisting
+from batchsora.usecases.from_options import load_options
+from batchsora.usecases.hand_over import Handed, look_and_hand
+from batchsora.usecases.kept_reading import as_before
+from batchsora.usecases.load import load_manifest
+from batchsora.usecases.manifest_options import Source, fitted_folder
 from batchsora.web.answers import Said
 from batchsora.web.desk import Desk
 from batchsora.web.planning import Planned, Way

@@ -10,9 +10,9 @@ import sqlite3
 import sys
 from contextlib import closing
 
-from batchsora.app.session import Hooks
 from batchsora.cli import main
 from batchsora.cli.common import Cli
+from batchsora.composition.session import Hooks
 
 
 class Dying:

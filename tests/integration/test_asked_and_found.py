@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.shell import Shell
 
-from batchsora.app.databases import existing_store
+from batchsora.composition.databases import existing_store
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World

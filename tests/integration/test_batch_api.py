@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from batchsora import Batch
-from batchsora.app.loading import InvalidRowsError
 from batchsora.sandbox.world import World
+from batchsora.usecases.load import InvalidRowsError
 from jobs.model.errors import NotAllowedError, NotFoundError
 
 QUICK: dict[str, Any] = {"poll_interval": 0.05, "rate": 0.0, "download": None}

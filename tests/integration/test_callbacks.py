@@ -17,7 +17,7 @@ import pytest
 from support.clock import HandClock
 from support.engine import Engine, spec
 
-from batchsora.app.callbacks import callback_path, callback_url
+from batchsora.composition.callbacks import callback_path, callback_url
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from batchsora.settings import SettingsError, read_settings

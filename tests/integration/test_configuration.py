@@ -12,12 +12,12 @@ import click
 import pytest
 from support.shell import MemoryKeyring, Said, Shell, using
 
-from batchsora.app.starter import configuration
 from batchsora.cli import COMMANDS, group
 from batchsora.cli.configured import option_of
 from batchsora.config import KEYS, LARGEST
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
+from batchsora.usecases.scaffold import configuration
 
 QUICK = ("--poll-interval", "0.05", "--rate", "0", "--no-download")
 TOKEN = "tok-configuration-5e1f"

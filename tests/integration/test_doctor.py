@@ -12,12 +12,12 @@ import pytest
 from support.older import make_0008
 from support.shell import Said, Shell
 
-from batchsora.app import doctor
-from batchsora.app.doctor import Check, State, exit_of_checks
-from batchsora.app.exits import Exit
+from batchsora.composition.exit_codes import Exit
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from batchsora.settings import Settings, Token
+from batchsora.usecases import doctor
+from batchsora.usecases.doctor import Check, State, exit_of_checks
 from jobs.database import mounts
 from jobs.database.lock import runner_lock
 from jobs.database.schema import HEAD

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from support.shell import Said, Shell
 
-from batchsora.app.from_options import download_policy
 from batchsora.keywords import run_options
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
+from batchsora.usecases.from_options import download_policy
 
 QUICK = ("--poll-interval", "0.05", "--rate", "0", "--yes")
 

@@ -13,13 +13,13 @@ from openpyxl.worksheet.worksheet import Worksheet
 from support.shell import Shell
 from support.tiny import png
 
-from batchsora.app import into_manifests
 from batchsora.manifest.formats import apart_results
 from batchsora.manifest.formats.csv_results import write_csv_results
 from batchsora.manifest.formats.written import check_written
 from batchsora.result_columns import RESULT_NAMES
 from batchsora.sandbox.world import World
 from batchsora.tables import write_table
+from batchsora.usecases import export_into_manifest
 
 QUICK = ("--poll-interval", "0.05", "--rate", "0", "--yes", "--no-download")
 TABLE = Path("t.csv")
@@ -190,7 +190,7 @@ def test_nothing_changes_where_results_would_make_rows(
     TABLE.write_text("prompt,notes\nA kite,x\n")
     assert call("run", str(TABLE), "--budget", "50", *QUICK).code == 0
     before = TABLE.read_bytes()
-    monkeypatch.setattr(into_manifests, "write_csv_results", careless)
+    monkeypatch.setattr(export_into_manifest, "write_csv_results", careless)
     said = call("export", "--in-place")
     assert said.code != 0
     assert "can't be written into the manifest" in said.words

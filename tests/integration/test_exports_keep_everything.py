@@ -25,11 +25,11 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.table import Table
 from openpyxl.worksheet.worksheet import Worksheet
 
-from batchsora.app.exporting import export_in_place
-from batchsora.app.loading import Caps, LoadOptions, load_manifest
-from batchsora.app.manifests import Source
 from batchsora.manifest.read import open_manifest
 from batchsora.result_columns import RESULT_NAMES, result_column
+from batchsora.usecases.exports import export_in_place
+from batchsora.usecases.load import Caps, LoadOptions, load_manifest
+from batchsora.usecases.manifest_options import Source
 from jobs.database import schema
 from jobs.model.spec import JobSpec
 from jobs.store import Store, views

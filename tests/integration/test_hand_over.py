@@ -15,12 +15,12 @@ from crash.night import TOKEN, Night, Running
 from sqlalchemy import Connection
 from support.shell import call
 
-from batchsora.app import generate as generating
-from batchsora.app.databases import existing_store, working_store
+from batchsora.composition.databases import existing_store, working_store
 from batchsora.presentation.errors import message
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import Reply, World
+from batchsora.usecases import generate as generating
 from jobs.database import schema
 from jobs.database.lock import runner_lock
 from jobs.model.clock import SystemClock

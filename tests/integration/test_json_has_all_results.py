@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.shell import Shell
 
-from batchsora.app.databases import existing_store
+from batchsora.composition.databases import existing_store
 from batchsora.result_columns import RESULT_NAMES
 from batchsora.sandbox.world import World
 from jobs.ports.selection import Verdict

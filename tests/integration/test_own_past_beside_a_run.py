@@ -9,13 +9,13 @@ import pytest
 from crash.night import TOKEN, Night
 from support.shell import call
 
-from batchsora.app import start
-from batchsora.app.databases import existing_store
-from batchsora.app.earlier import settle_earlier
-from batchsora.app.loading import Caps, LoadOptions, load_manifest
-from batchsora.app.manifests import Source
+from batchsora.composition.databases import existing_store
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import Reply, World
+from batchsora.usecases import start
+from batchsora.usecases.bought_already import settle_earlier
+from batchsora.usecases.load import Caps, LoadOptions, load_manifest
+from batchsora.usecases.manifest_options import Source
 from jobs.store import Store
 
 QUICK = ("--rate", "0", "--poll-interval", "0.05", "--retries", "0", "--no-download")

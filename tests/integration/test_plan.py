@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.shell import Shell
 
-from batchsora.app.picks import Pick
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
+from batchsora.usecases.row_selection import Pick
 
 QUICK = ("--poll-interval", "0.05", "--rate", "0", "--no-download", "--yes")
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from support.shell import Said, Shell
 
-from batchsora.app.databases import existing_store
+from batchsora.composition.databases import existing_store
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import Reply, World
 from jobs.model.states import HeldBack

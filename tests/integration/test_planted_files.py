@@ -14,7 +14,7 @@ from support.another import another, as_root, open_to_all
 from support.refused import refused
 from support.shell import call
 
-from batchsora.app.databases import made_side_folder
+from batchsora.composition.databases import made_side_folder
 from batchsora.presentation.errors import message
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World

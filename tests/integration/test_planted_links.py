@@ -11,13 +11,13 @@ from alembic import command
 from alembic.config import Config
 from support.refused import refused
 
-from batchsora.app.databases import made_side_folder, side_folder
-from batchsora.app.exporting import export_in_place
-from batchsora.app.loading import Caps, LoadOptions, load_manifest
-from batchsora.app.manifests import Source
 from batchsora.cli.logs import close_logging, configure_logging
+from batchsora.composition.databases import made_side_folder, side_folder
 from batchsora.settings import SettingsError
 from batchsora.tables import TableError, write_table
+from batchsora.usecases.exports import export_in_place
+from batchsora.usecases.load import Caps, LoadOptions, load_manifest
+from batchsora.usecases.manifest_options import Source
 from jobs.database import schema
 from jobs.database.lock import current_runner, runner_lock
 from jobs.model.errors import EngineError

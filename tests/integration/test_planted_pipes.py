@@ -12,7 +12,7 @@ import pytest
 from support.hosts import hosting, reply
 
 from batchsora.apart.spool import HELD, Spool
-from batchsora.app.callbacks import callback_path
+from batchsora.composition.callbacks import callback_path
 from batchsora.fetch import FetchError, fetch_video
 from batchsora.fetch.part import Part
 from batchsora.providers.runblob.transport import new_transport

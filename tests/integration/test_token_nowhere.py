@@ -15,9 +15,9 @@ from urllib.parse import quote
 
 import pytest
 
-from batchsora.app.session import Hooks
 from batchsora.cli import main
 from batchsora.cli.common import Cli
+from batchsora.composition.session import Hooks
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World

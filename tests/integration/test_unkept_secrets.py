@@ -21,7 +21,7 @@ LOAD = ("-c", "from batchsora import Batch; Batch('a.csv').load(budget=1)")
 OPEN = ("-c", """
 import os
 from pathlib import Path
-from batchsora.app.session import Hooks
+from batchsora.composition.session import Hooks
 from batchsora.settings import read_settings
 from batchsora.web.desk import opened
 settings = read_settings(database="batchsora.db", base_url=os.environ["BATCHSORA_BASE_URL"])

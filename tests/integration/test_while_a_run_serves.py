@@ -13,10 +13,10 @@ import pytest
 from crash.night import TOKEN, Night, Running
 from support.shell import call
 
-from batchsora.app import generate as generating
 from batchsora.sandbox import files
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import Reply, World
+from batchsora.usecases import generate as generating
 
 QUICK = ("--rate", "0", "--poll-interval", "0.05", "--retries", "0")
 LONG = "a train that takes all night"

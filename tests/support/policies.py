@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from batchsora.app.from_options import run_policy
 from batchsora.options import RunOptions
+from batchsora.usecases.from_options import run_policy
 from jobs.runtime.policy import RunPolicy
 
 

@@ -19,13 +19,13 @@ from click.testing import CliRunner
 from sqlalchemy import Connection
 from starlette.applications import Starlette
 
-from batchsora.app.callbacks import callback_path
-from batchsora.app.databases import existing_store
-from batchsora.app.exits import Exit
-from batchsora.app.session import Hooks
 from batchsora.cli import group
 from batchsora.cli.common import Cli
 from batchsora.cli.failures import exit_of
+from batchsora.composition.callbacks import callback_path
+from batchsora.composition.databases import existing_store
+from batchsora.composition.exit_codes import Exit
+from batchsora.composition.session import Hooks
 from batchsora.sandbox.server import SandboxServer
 from batchsora.settings import read_settings
 from batchsora.web.app import create_app

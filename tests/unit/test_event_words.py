@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from batchsora.app.progress import Progress
 from batchsora.presentation.event_words import event_words
+from batchsora.usecases.progress import Progress
 from jobs.model.money import Micros
 from jobs.model.states import FailureKind, Reason
 from jobs.ports.events import BatchEvent, BatchFact, Event, JobEvent, JobFact, RunEvent, RunFact

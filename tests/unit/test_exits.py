@@ -2,7 +2,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from batchsora.app.exits import Exit, exit_of_run
+from batchsora.composition.exit_codes import Exit, exit_of_run
 from jobs.model.states import Blocked, Reason
 from jobs.services.run_outcome import Ending
 

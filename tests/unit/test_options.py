@@ -11,7 +11,6 @@ import click
 import pytest
 
 from batchsora import Batch, config
-from batchsora.app.starter import configuration
 from batchsora.cli import COMMANDS, group
 from batchsora.cli.common import GLOBALS, Cli
 from batchsora.cli.configured import defaults
@@ -20,6 +19,7 @@ from batchsora.cli.flags import Flag, Grouped, options
 from batchsora.keywords import run_options
 from batchsora.option_kinds import Found, Group, Kind, Option, option, options_of, words_of
 from batchsora.options import GlobalOptions, ReadingOptions, RunKeywords, RunOptions
+from batchsora.usecases.scaffold import configuration
 
 MODELS = (GlobalOptions, ReadingOptions, RunOptions)
 FEW = 8

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batchsora.app import sealing
+from batchsora.composition import sealing
 from jobs.database.seal import KEY_FILE, MOST, Sealer
 
 

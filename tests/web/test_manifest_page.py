@@ -21,8 +21,8 @@ from playwright.sync_api import Page, expect
 from support import bombs
 from support.site import Folder, Site, client, serving, soon
 
-from batchsora.app import handover
-from batchsora.app.loading import Caps
+from batchsora.usecases import hand_over
+from batchsora.usecases.load import Caps
 from batchsora.web.pages import manifests
 from jobs.database.lock import runner_lock
 from jobs.model.ledger import day_key
@@ -579,13 +579,13 @@ def test_a_run_that_ends_during_the_look_is_handed_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The page says so, and what buys it; no row is said to be taken up that nobody buys."""
-    look = handover.settle_earlier
+    look = hand_over.settle_earlier
 
     def long_look(*arguments: Any) -> Any:
         site.write(lambda c: handing.set_serving(c, serving=False))
         return look(*arguments)
 
-    monkeypatch.setattr(handover, "settle_earlier", long_look)
+    monkeypatch.setattr(hand_over, "settle_earlier", long_look)
     with a_runner(site):
         answer = http.post(f"/batches/{stopped.id}/run", data={"budget": "0.36"})
     assert "takes it up" not in answer.headers["HX-Trigger"]

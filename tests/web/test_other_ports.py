@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, expect
 from support.shell import entrance, started
 from support.site import Folder
 
-from batchsora.app.loading import Caps
 from batchsora.settings import SettingsError
+from batchsora.usecases.load import Caps
 from batchsora.web import serve
 from batchsora.web.serve import FIXED, RANDOM, WebTerms
 

@@ -17,7 +17,7 @@ from support.blank import blank
 from support.hostile import BATCH, SCRIPTS
 from support.site import QUICK, Folder, Site
 
-from batchsora.app.databases import existing_store
+from batchsora.composition.databases import existing_store
 from batchsora.presentation.timeline import Course
 from batchsora.report import nights
 from batchsora.report.plots import HEIGHT, WIDTH, plots

@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from batchsora.app import steer
 from batchsora.names import safe_name
 from batchsora.presentation.cost import cost_of_jobs
+from batchsora.usecases import retry_cancel_remove
 from batchsora.web.answers import Said, batch_of, desk_of, done, job_of, refused
 from batchsora.web.desk import Desk
 from batchsora.web.media import link_of
@@ -132,7 +132,7 @@ async def _ask_redo(request: Request) -> Response:
 async def _redo(request: Request) -> Response:
     desk, job, said = desk_of(request), job_of(request), Said()
     if not await desk.with_store(
-        lambda store: steer.redo(job, desk.settings, store, said, desk.clock)
+        lambda store: retry_cancel_remove.redo(job, desk.settings, store, said, desk.clock)
     ):
         return refused(NotAllowedError(f"{job.key} is not completed: nothing to buy again"))
     return done(" ".join(said.lines))

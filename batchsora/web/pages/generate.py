@@ -13,12 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from batchsora.app.generate import read_wish
-from batchsora.app.loading import ADHOC
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError
 from batchsora.providers.runblob.errors import ImageError
 from batchsora.providers.runblob.images import LARGEST, opened
+from batchsora.usecases.generate import read_wish
+from batchsora.usecases.load import ADHOC
 from batchsora.web.answers import desk_of, moved
 from batchsora.web.desk import Desk
 from batchsora.web.launch import Started

@@ -9,18 +9,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from batchsora.app.databases import existing_store
-from batchsora.app.earlier import OnExisting
-from batchsora.app.handover import look_and_hand
-from batchsora.app.loading import Caps, set_caps
-from batchsora.app.session import endpoint
-from batchsora.app.steer import digest
+from batchsora.composition.databases import existing_store
+from batchsora.composition.session import endpoint
 from batchsora.manifest.errors import CellError
 from batchsora.option_kinds import words_of
 from batchsora.options import RunOptions
 from batchsora.presentation import held
 from batchsora.presentation.cost import cost_of_jobs
 from batchsora.settings import SettingsError
+from batchsora.usecases.bought_already import OnExisting
+from batchsora.usecases.hand_over import look_and_hand
+from batchsora.usecases.load import Caps, set_caps
+from batchsora.usecases.retry_cancel_remove import digest
 from batchsora.web.answers import Said, batch_of, desk_of, done, refused
 from batchsora.web.desk import Desk
 from batchsora.web.rendering import render

@@ -10,15 +10,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from batchsora.app.loading import InvalidRowsError
-from batchsora.app.manifests import Source
-from batchsora.app.plan import price_source
 from batchsora.manifest.errors import ManifestError, UnreadableError
 from batchsora.manifest.read import READERS
 from batchsora.manifest.rows.headers import SYNONYMS
 from batchsora.presentation import messages
 from batchsora.presentation.errors import message
 from batchsora.settings import SettingsError
+from batchsora.usecases.load import InvalidRowsError
+from batchsora.usecases.manifest_options import Source
+from batchsora.usecases.plan import price_source
 from batchsora.web.answers import desk_of, done, moved, refused
 from batchsora.web.desk import Desk
 from batchsora.web.once import once_of

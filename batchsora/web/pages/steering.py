@@ -8,10 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from batchsora.app import abandoning, pausing, steer
-from batchsora.app.resolving import resolve
 from batchsora.options import RunOptions
 from batchsora.settings import SettingsError
+from batchsora.usecases import abandon, pause, retry_cancel_remove
+from batchsora.usecases.resolve import resolve
 from batchsora.web.answers import Said, batch_of, desk_of, done, job_of, refused
 from batchsora.web.pages.jobs import filter_of
 from batchsora.web.rendering import render
@@ -42,7 +42,7 @@ async def _retry_job(request: Request) -> Response:
     desk, job = desk_of(request), job_of(request)
     return await _told(
         request,
-        lambda store, said: steer.retry(
+        lambda store, said: retry_cancel_remove.retry(
             _of_job(job), desk.settings, store, said, dry=False, consent=True, clock=desk.clock
         ),
     )
@@ -52,9 +52,7 @@ async def _ask_abandon(request: Request) -> Response:
     """Show what giving a job's attempt up costs, and ask."""
     desk, job, said = desk_of(request), job_of(request), Said()
     await desk.with_store(
-        lambda store: abandoning.abandon(
-            _of_job(job), store, desk.clock, said, dry=True, consent=True
-        )
+        lambda store: abandon.abandon(_of_job(job), store, desk.clock, said, dry=True, consent=True)
     )
     return render(
         request,
@@ -71,7 +69,7 @@ async def _abandon(request: Request) -> Response:
     desk, job = desk_of(request), job_of(request)
     return await _told(
         request,
-        lambda store, said: abandoning.abandon(
+        lambda store, said: abandon.abandon(
             _of_job(job), store, desk.clock, said, dry=False, consent=True
         ),
     )
@@ -81,7 +79,9 @@ async def _cancel_job(request: Request) -> Response:
     desk, job = desk_of(request), job_of(request)
     return await _told(
         request,
-        lambda store, said: steer.cancel(_of_job(job), store, desk.clock, said, consent=True),
+        lambda store, said: retry_cancel_remove.cancel(
+            _of_job(job), store, desk.clock, said, consent=True
+        ),
     )
 
 
@@ -96,7 +96,7 @@ async def _ask_retry(request: Request) -> Response:
     desk, batch, said = desk_of(request), batch_of(request), Said()
     wanted = _wanted(request, batch)
     await desk.with_store(
-        lambda store: steer.retry(
+        lambda store: retry_cancel_remove.retry(
             wanted, desk.settings, store, said, dry=True, consent=True, clock=desk.clock
         )
     )
@@ -106,7 +106,7 @@ async def _ask_retry(request: Request) -> Response:
         question=said.text,
         lines=said.lines,
         action=f"{request.url.path}?{request.url.query}&shown="
-        + steer.digest(said.document["retried"]),
+        + retry_cancel_remove.digest(said.document["retried"]),
         button="Buy again",
         possible=bool(said.document["retried"]),
     )
@@ -117,7 +117,7 @@ async def _retry(request: Request) -> Response:
     wanted, shown = _wanted(request, batch), request.query_params.get("shown")
     return await _told(
         request,
-        lambda store, said: steer.retry(
+        lambda store, said: retry_cancel_remove.retry(
             wanted,
             desk.settings,
             store,
@@ -149,19 +149,21 @@ async def _cancel(request: Request) -> Response:
     desk, batch = desk_of(request), batch_of(request)
     return await _told(
         request,
-        lambda store, said: steer.cancel(Wanted(batch.name), store, desk.clock, said, consent=True),
+        lambda store, said: retry_cancel_remove.cancel(
+            Wanted(batch.name), store, desk.clock, said, consent=True
+        ),
     )
 
 
 async def _pause(request: Request) -> Response:
     batch = batch_of(request)
-    return await _told(request, lambda store, said: pausing.pause(batch.name, store, said))
+    return await _told(request, lambda store, said: pause.pause(batch.name, store, said))
 
 
 async def _ask_resume(request: Request) -> Response:
     """Show what a run would buy, and ask."""
     desk, batch = desk_of(request), batch_of(request)
-    found = pausing.to_resume(desk.queries, batch)
+    found = pause.to_resume(desk.queries, batch)
     buys = (
         "The run buys them at once, where there is room."
         if desk.goes_on()
@@ -182,7 +184,7 @@ async def _resume(request: Request) -> Response:
     desk, batch, shown = desk_of(request), batch_of(request), request.query_params.get("shown")
     return await _told(
         request,
-        lambda store, said: pausing.resume(
+        lambda store, said: pause.resume(
             batch.name, desk.settings, store, said, desk.clock, shown=shown
         ),
     )
@@ -208,7 +210,9 @@ async def _remove(request: Request) -> Response:
     desk, batch, said = desk_of(request), batch_of(request), Said()
     try:
         await desk.with_store(
-            lambda store: steer.remove(batch.name, store, desk.clock, said, consent=True)
+            lambda store: retry_cancel_remove.remove(
+                batch.name, store, desk.clock, said, consent=True
+            )
         )
     except EngineError as error:
         return refused(error)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from contest import Watch, body, options
 
-from batchsora.app.run import run_batches
-from batchsora.app.session import Hooks, api_endpoint
+from batchsora.composition.session import Hooks, api_endpoint
 from batchsora.options import RunOptions
 from batchsora.providers.registry import kind_of
+from batchsora.usecases.run import run_batches
 from jobs.database import schema
 from jobs.model.provider import GenerationRequest
 from jobs.model.spec import JobSpec

@@ -1,0 +1,1 @@
+"""Settings become a provider, a store and a clock: where everything is put together."""

@@ -1,0 +1,101 @@
+"""Where the provider announces ends: an address that nobody guesses, kept beside the database.
+
+The page takes callbacks below ``/hooks/``; a run names the same address to the provider. Both know
+it from one file, so that neither needs the other.
+"""
+
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from batchsora.composition.databases import made_side_folder, side_folder
+from batchsora.settings import Settings, SettingsError, is_here
+from jobs.model.files import read_small
+
+FILE: Final = "webhook"
+WEBHOOK_SECRET: Final = "BATCHSORA_WEBHOOK_SECRET"  # noqa: S105 - its name
+PREFIX: Final = "/hooks/"
+LARGEST_SECRET: Final = 1024
+"""Bytes of its file, at most."""
+
+_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+_ADDRESS: Final = re.compile(r"[!-~]{1,1500}")
+
+
+def callback_path(database: Path) -> str:
+    """Return the path for callbacks of a database; its secret is made when it is first asked for.
+
+    Raises:
+        SettingsError: the file of the secret can't be read or made.
+    """
+    path = side_folder(database) / FILE
+    try:
+        made_side_folder(database)
+        try:
+            secret = _make(path)
+        except FileExistsError:
+            secret = read_small(path, LARGEST_SECRET).decode("ascii").strip()
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"the address for callbacks in {path} can't be read: {error}"
+        ) from error
+    if not _SECRET.fullmatch(secret):
+        raise SettingsError(
+            f"{path} holds no address for callbacks; remove it, and another one is made. The "
+            "provider goes on calling the old one for what was submitted until then"
+        )
+    return PREFIX + secret
+
+
+def _make(path: Path) -> str:
+    secret = secrets.token_urlsafe(32)
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        file.write(secret + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return secret
+
+
+def callback_url(base: str, settings: Settings) -> str:
+    """Return the address that a run names to the provider.
+
+    Args:
+        base: under which the page is reached from outside, as ``https://videos.example``.
+        settings: of the run: whose database's secret follows, and who is to call.
+
+    Raises:
+        SettingsError: the base is no HTTPS address, or the secret can't be had.
+    """
+    if not _is_base(base, here=api_is_here(settings)):
+        raise SettingsError(
+            f"--callback-base {base[:80]!r}: write the HTTPS address under which 'batchsora web "
+            "--webhooks' is reached, like https://videos.example; http://127.0.0.1:8321 serves "
+            "for the sandbox alone"
+        )
+    return base.rstrip("/") + callback_path(settings.database)
+
+
+def api_is_here(settings: Settings) -> bool:
+    """Return whether the API is on this machine, as a sandbox is."""
+    return settings.sandbox or is_here(settings.base_url)
+
+
+def webhook_secret() -> str | None:
+    """Return what callbacks are signed with; None where nothing is set."""
+    return os.environ.get(WEBHOOK_SECRET) or None
+
+
+def _is_base(base: str, *, here: bool) -> bool:
+    """Return whether an address can be called by the provider; ``here``: it is on this machine."""
+    try:
+        parts = urlsplit(base)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    plain = _ADDRESS.fullmatch(base) and not (parts.query or parts.fragment or parts.username)
+    if not plain or not host or base.endswith(("?", "#")):
+        return False
+    return parts.scheme == "https" or (here and is_here(base))

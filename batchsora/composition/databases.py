@@ -1,0 +1,166 @@
+"""Opening databases: for a runner under its lock, or as they are for everyone else."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from batchsora.composition.endpoints import SANDBOX_ORIGIN
+from batchsora.composition.sealing import own_sealer
+from batchsora.presentation.databases import upgrading
+from batchsora.providers.registry import ANNOUNCED
+from batchsora.settings import SettingsError
+from jobs.database import schema
+from jobs.database.lock import PATIENCE, runner_lock
+from jobs.database.mounts import refuse_network_drive
+from jobs.model.clock import Clock
+from jobs.model.files import made_folder, refuse_foreign_folder, refuse_link
+from jobs.services.runner import Owner
+from jobs.store import Store
+from jobs.store.same_file import refuse_second_name
+
+FOLDER: Final = ".batchsora"
+"""Beside the database: what can be made again (posters, thumbnails), uploads, logs of runs."""
+
+
+def side_folder(database: Path) -> Path:
+    """Name the folder for what the page keeps; whoever writes there makes it first."""
+    return database.absolute().parent / FOLDER
+
+
+def unlinked_side_folder(database: Path) -> Path:
+    """Return the folder for what the page keeps, whether it is there or not.
+
+    Raises:
+        SettingsError: it is a link, or somebody else's.
+    """
+    folder = side_folder(database)
+    try:
+        refuse_link(folder, "move it away")
+        refuse_foreign_folder(folder)
+    except OSError as error:
+        raise SettingsError(
+            f"{folder}, where the page keeps its files, can't be used: {error.strerror}"
+        ) from error
+    return folder
+
+
+def made_side_folder(database: Path, *inside: str) -> Path:
+    """Return the folder for what the page keeps, or one in it; made for its owner alone.
+
+    Raises:
+        SettingsError: it is a link, can't be made, or is somebody else's.
+    """
+    folder = side_folder(database)
+    try:
+        return made_folder(folder, *inside)
+    except OSError as error:
+        raise SettingsError(
+            f"{folder}, where the page keeps its files, can't be used: {error.strerror}"
+        ) from error
+
+
+@contextmanager
+def working_store(
+    database: Path,
+    clock: Clock,
+    owner: Callable[[], Owner],
+    patience: float = PATIENCE,
+    *,
+    brief: bool = False,
+) -> Iterator[Store]:
+    """Hold the runner's lock, bring the database up to date, and open it for writing.
+
+    Args:
+        database: the SQLite file.
+        clock: time.
+        owner: whose a new one is; asked for where its seal can't be known again.
+        patience: seconds to wait for another runner.
+        brief: it is for some jobs alone (:class:`jobs.database.lock.RunnerInfo`).
+
+    Raises:
+        jobs.model.errors.EngineError: see :mod:`jobs.database.lock` and
+        :mod:`jobs.database.schema`.
+    """
+    folder = database.absolute().parent
+    if not folder.is_dir():
+        raise SettingsError(f"there is no folder {folder} for the database; make it, or use --db")
+    refuse_network_drive(database)  # before a lock file is made there
+    refuse_second_name(database)
+    with runner_lock(database, clock.now(), patience, brief=brief):
+        new = schema.version(database) is None
+        schema.upgrade(database, lambda at_work: _tell(upgrading(at_work)), _new_seal)
+        with Store(database) as store:
+            store.refuse_wrong_fields()
+            if new:
+                _know_again(store, owner)
+            store.control.begin()
+            prices = dict(ANNOUNCED)
+            store.control.announce_prices(prices, clock.now())
+            yield store
+
+
+def _new_seal() -> str:
+    """Seal a database that is made just now."""
+    return own_sealer(os.environ).sealed(None)
+
+
+def _know_again(store: Store, owner: Callable[[], Owner]) -> None:
+    """Bind a new database to its token, where its seal is lost with this process.
+
+    So the next command knows it, though this one may never reach the API (a container whose home
+    can't be written).
+    """
+    sealer = own_sealer(os.environ)
+    if sealer.problem is None:
+        return
+    whose = owner()
+    if whose.origin == SANDBOX_ORIGIN:
+        return
+    if whose.token:
+        store.control.bind(whose.origin, whose.token)
+        return
+    _tell(
+        f"the secret that tells your databases from others can't be kept ({sealer.problem}), and "
+        "there is no token to bind this one to: the next run asks whether it is yours (--moved). "
+        "XDG_STATE_HOME names another folder for the secret"
+    )
+
+
+def _tell(text: str) -> None:
+    """Tell whoever started this what it is at: beside what a command gives."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def scratch_store(store: Store | None) -> Iterator[Store]:
+    """Open a copy of a database, or a new one, to try there what a run would do; it is forgotten.
+
+    Raises:
+        jobs.model.errors.DatabaseUnusableError: there is no room for it.
+    """
+    with tempfile.TemporaryDirectory(prefix="batchsora-") as folder:
+        copy = Path(folder) / "copy.db"
+        if store is not None:
+            store.copy_to(copy)
+        with Store(copy) as scratch:
+            if store is None:
+                scratch.create_tables()
+            yield scratch
+
+
+@contextmanager
+def existing_store(database: Path) -> Iterator[Store]:
+    """Open a database that is there and of this version, without the runner's lock.
+
+    Raises:
+        jobs.model.errors.EngineError: there is none, or it is of another version.
+    """
+    schema.check_version(database)
+    with Store(database) as store:
+        store.refuse_wrong_fields()
+        yield store

@@ -1,0 +1,72 @@
+"""The sandbox: beside a rehearsal, which ends with it, or by itself until stopped."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from batchsora.composition.callbacks import webhook_secret
+from batchsora.composition.endpoints import SANDBOX_ORIGIN, Endpoint
+from batchsora.sandbox.faults import Faults
+from batchsora.sandbox.journal import JournalError
+from batchsora.sandbox.server import SandboxServer, serve
+from batchsora.sandbox.world import World
+from batchsora.settings import SettingsError
+from jobs.model.money import to_micros
+
+SANDBOX_TIME_SCALE = 200.0
+"""A rehearsal's 5 to 15 minutes take 1.5 to 4.5 seconds."""
+
+SANDBOX_TOKEN = "sandbox"  # noqa: S105 - opens nothing but the rehearsal on this machine
+
+
+@contextmanager
+def sandbox(database: Path) -> Iterator[Endpoint]:
+    """Serve a sandbox that remembers in a journal beside the database."""
+    journal = database.with_name(f"{database.name}.world")
+    world = World(time_scale=SANDBOX_TIME_SCALE)
+    try:
+        kept = SandboxServer(world, faults=Faults(), journal=journal)
+    except JournalError as error:
+        raise SettingsError(str(error)) from error
+    with kept as server:
+        yield Endpoint(server.url, SANDBOX_TOKEN, SANDBOX_ORIGIN, private_files=True)
+
+
+def serve_sandbox(
+    port: int,
+    time_scale: float,
+    balance: str,
+    faults: str,
+    seed: int,
+    journal: Path | None,
+    say: Callable[[str], None],
+) -> None:
+    """Serve the sandbox on loopback until stopped.
+
+    Callbacks are signed with ``BATCHSORA_WEBHOOK_SECRET``, where that is set.
+
+    Raises:
+        SettingsError: the balance, the faults or the journal can't be read.
+    """
+    try:
+        world = World(seed=seed, time_scale=time_scale, balance=to_micros(balance))
+        wrong = Faults.parse(faults)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+
+    def ready(url: str) -> None:
+        say(f"the sandbox listens on {url}; stop it with Ctrl-C")
+        say(f"  RUNBLOB_API_KEY=anything batchsora --base-url {url} run prompts.csv --yes")
+
+    try:
+        serve(
+            "127.0.0.1",
+            port,
+            world,
+            faults=wrong,
+            journal=journal,
+            secret=webhook_secret(),
+            on_ready=ready,
+        )
+    except JournalError as error:
+        raise SettingsError(str(error)) from error

@@ -1,0 +1,117 @@
+"""The composition root: settings become a provider, a store, a clock; nothing is global."""
+
+import logging
+import os
+import random
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from batchsora.composition.endpoints import Endpoint
+from batchsora.settings import (
+    TOKEN_VARIABLE,
+    Settings,
+    SettingsError,
+    is_here,
+    origin_of,
+    read_token,
+)
+from jobs.model.clock import Clock, SystemClock
+from jobs.ports.seen import BatchStatus
+from jobs.runtime.run_context import nothing
+
+log = logging.getLogger(__name__)
+
+Observer = Callable[[Sequence[BatchStatus]], None]
+
+
+class Switch:
+    """Stops a run from another thread, as Ctrl-C does in a terminal: first gently, then at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pull: Callable[[], object] | None = None
+        self._times = 0
+
+    def __call__(self) -> None:
+        """Stop; before the run has begun as well."""
+        with self._lock:
+            self._times += 1
+            if self._pull is not None:
+                self._pull()
+
+    def bind(self, pull: Callable[[], object] | None) -> None:
+        """Set what stops the run; None when it is over."""
+        with self._lock:
+            self._pull = pull
+            if pull is not None:
+                for _ in range(self._times):
+                    pull()
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What tests put in place of time, chance and nothing.
+
+    Attributes:
+        checkpoint: called at every named point where a crash must lose nothing.
+        quiet: show no progress.
+        observer: told where the batches of a run stand, whenever that has changed.
+        switch: stops a run that is in no terminal.
+    """
+
+    clock: Clock = field(default_factory=SystemClock)
+    chance: random.Random = field(default_factory=random.SystemRandom)
+    checkpoint: Callable[[str], None] = nothing
+    quiet: bool = False
+    observer: Observer | None = None
+    switch: Switch = field(default_factory=Switch)
+
+
+def endpoint(settings: Settings) -> AbstractContextManager[Endpoint]:
+    """Find where to buy: the API, or a sandbox that lives as long as the context.
+
+    Raises:
+        SettingsError: there is no token.
+    """
+    if settings.sandbox:
+        from batchsora.composition.sandbox_session import sandbox  # noqa: PLC0415 - 60 ms for rehearsals alone
+
+        return sandbox(settings.database)
+    token = read_token(settings, os.environ)
+    if token is None:
+        raise SettingsError(no_token(settings))
+    return nullcontext(api_endpoint(settings.base_url, token))
+
+
+def no_token(settings: Settings) -> str:
+    """Say that there is no token, and what to do."""
+    if settings.strange:
+        return (
+            f"no token for {settings.origin}: this address stands in a batchsora.toml that lay in "
+            "the working folder and that nobody named, so that no other token is sent there. If it "
+            f"is right, 'batchsora --base-url {settings.base_url} login' keeps a token for it, or "
+            "name it yourself, with --base-url or --config"
+        )
+    return (
+        "no token: 'batchsora login' keeps one in the system keyring; or put it in the environment "
+        f"variable {TOKEN_VARIABLE}, or in a file that --token-file names. Nothing was bought; "
+        "'batchsora run … --sandbox' rehearses without one"
+    )
+
+
+def api_endpoint(base_url: str, token: str) -> Endpoint:
+    """Describe an API; files of a local one may come from this machine.
+
+    A token that would travel unencrypted beyond this machine is warned of, and not kept back: who
+    named such an address may have a tunnel there (docs/decisions/0021).
+    """
+    if urlsplit(base_url).scheme != "https" and not is_here(base_url):
+        log.warning(
+            "%s is not encrypted: whoever is on the way there can read the token and spend with "
+            "it. Use the https:// address if there is one (--base-url)",
+            origin_of(base_url),
+        )
+    return Endpoint(base_url, token, origin_of(base_url), private_files=is_here(base_url))

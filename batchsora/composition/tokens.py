@@ -1,0 +1,112 @@
+"""Keeping the token: in the system's keyring, or in a file that its owner alone can read."""
+
+import os
+from pathlib import Path
+
+from batchsora import keychain
+from batchsora.composition.ask import read_balance
+from batchsora.composition.session import api_endpoint, no_token
+from batchsora.keychain import KeychainError
+from batchsora.settings import LONGEST_TOKEN, Settings, SettingsError, token_of
+from jobs.model.files import refuse_foreign_link, replaced
+from jobs.model.money import Micros
+
+
+def check_address(settings: Settings) -> None:
+    """Make sure that a person named the address, before they are asked for a token.
+
+    Raises:
+        SettingsError: it stands in a file that merely lay in the working folder.
+    """
+    if settings.strange:
+        raise SettingsError(no_token(settings))
+
+
+def check(settings: Settings, token: str) -> Micros:
+    """Ask the API whether it accepts a token; gives the account's balance.
+
+    Raises:
+        jobs.model.provider.TokenRefusedError: it does not.
+        jobs.model.provider.ProviderError: it did not answer.
+    """
+    return read_balance(api_endpoint(settings.base_url, token))
+
+
+def keep(settings: Settings, token: str) -> str:
+    """Keep a token where commands will look for it; gives that place.
+
+    Raises:
+        SettingsError: it can't be kept there.
+    """
+    if settings.token_file is not None:
+        _write(settings.token_file, token)
+        return str(settings.token_file)
+    try:
+        return f"the system keyring ({keychain.keep(settings.origin, token)})"
+    except KeychainError as error:
+        raise SettingsError(
+            f"the token was not kept: {error}. 'batchsora login --token-file FILE' keeps it in a "
+            "file that you alone can read"
+        ) from None
+
+
+def forget(settings: Settings) -> str | None:
+    """Remove the token from where :func:`keep` puts it; None when there was none.
+
+    Raises:
+        SettingsError: it can't be removed, or what is there is none.
+    """
+    if settings.token_file is not None:
+        return str(settings.token_file) if _remove(settings.token_file) else None
+    try:
+        return "the system keyring" if keychain.forget(settings.origin) else None
+    except KeychainError as error:
+        raise SettingsError(
+            f"the token stays in the system keyring: {error}. Remove it with the keyring's own "
+            f"program: service {keychain.SERVICE!r}, user {settings.origin!r}"
+        ) from None
+
+
+def _write(path: Path, token: str) -> None:
+    """Write a token's file in one step, 0600 from its first moment."""
+    try:
+        refuse_foreign_link(path)
+        target = path.resolve()
+        if target.exists():
+            _must_be_a_token(target)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with replaced(target, durable=True) as draft:
+            draft.write_text(f"{token}\n", encoding="ascii")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _remove(path: Path) -> bool:
+    try:
+        if not path.exists():
+            return False
+        _must_be_a_token(path)
+        path.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    return True
+
+
+def _must_be_a_token(path: Path) -> None:
+    """Look before a file is replaced or removed: a misspelt name must not cost anything else."""
+    remedy = "it stays as it is. Name another --token-file"
+    if not path.is_file():
+        raise SettingsError(f"{path} is no regular file; {remedy}")
+    with path.open("rb") as file:
+        content = file.read(LONGEST_TOKEN + 1)
+    try:
+        token_of(content, str(path))
+    except SettingsError as error:
+        raise SettingsError(f"{error}; {remedy}") from None
+
+
+def _unwritable(path: Path, error: OSError) -> SettingsError:
+    return SettingsError(
+        f"the token file {path} can't be changed ({os.strerror(error.errno or 0)}); name another "
+        "one with --token-file"
+    )

@@ -1,0 +1,279 @@
+"""Asking what to do about rows that are paid for already: in this database, or in the account."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
+
+from tqdm import tqdm
+
+from batchsora.composition.ask import ask
+from batchsora.composition.endpoints import Endpoint
+from batchsora.presentation.messages import BUY_THEM, SHOWN, paid_before, wait_or_take
+from batchsora.usecases.progress import PATIENCE
+from jobs.evidence.looked_for import Wish
+from jobs.model.clock import Clock
+from jobs.model.provider import Provider, ProviderError, TokenRefusedError
+from jobs.model.states import HeldBack
+from jobs.ports.selection import Sought
+from jobs.reconciliation.adoption import EarlierWork, find_earlier, hold_back, take_over
+from jobs.services.runner import check_owner
+from jobs.store import Store
+
+
+class OnExisting(StrEnum):
+    """What to do about them."""
+
+    ASK = "ask"
+    ADOPT = "adopt"
+    BUY = "buy"
+
+
+class Asker(Protocol):
+    """Who is told and asked."""
+
+    def say(self, text: str = "") -> None:
+        """Tell a person something."""
+
+    def can_ask(self) -> bool:
+        """Return whether somebody can answer."""
+
+    def confirm(self, question: str) -> bool:
+        """Ask yes or no."""
+
+
+class Earlier(NamedTuple):
+    """What was found before anything is bought.
+
+    Attributes:
+        waiting: the jobs that wait, because nobody said that they may be bought.
+        looked_at: as :meth:`jobs.reconciliation.adoption.EarlierWork.unchanged` names them.
+    """
+
+    waiting: frozenset[int] = frozenset()
+    looked_at: Mapping[int, Wish] = MappingProxyType({})
+
+
+def settle_earlier(
+    store: Store,
+    place: Endpoint,
+    sought: Sought,
+    choice: OnExisting,
+    clock: Clock,
+    asker: Asker,
+    *,
+    quiet: bool = True,
+) -> Earlier:
+    """Look for earlier work before anything is bought, and do what was said about it.
+
+    What must wait is held back in its row, so that no runner buys it.
+
+    Args:
+        store: the job table.
+        place: whose list is read.
+        sought: the rows that may be bought.
+        choice: what a person said.
+        clock: time.
+        asker: who is told and asked.
+        quiet: show no progress.
+
+    Returns:
+        What waits, and what was looked for.
+
+    Raises:
+        jobs.model.provider.ProviderError: the account's list can't be read, so nothing may be
+        bought. jobs.model.errors.DatabaseOwnerError: the database holds another account's
+        generations.
+    """
+    store.control.follow_voids()  # before it is noted which attempts the rows have
+    if not sought.noted:
+        sought = store.loading.note_sought(sought)
+    if choice is OnExisting.BUY:
+        store.control.overrule(sought, clock.now())
+        return Earlier()
+    settle_past(store, sought, choice, clock, asker)
+    work = _look(store, place, sought, clock, quiet=quiet)
+    hold_back(store, work)
+    if work.matches:
+        _settle_found(store, work, choice, clock, asker)
+    if work.not_looked:
+        _settle_not_looked(store, sought, work, choice, clock, asker)
+    _settle_elsewhere(store, sought, choice, clock, asker)
+    with store.queries.snapshot() as seen:
+        waiting = frozenset(seen.waiting(sought.batch_ids))
+        return Earlier(waiting, work.unchanged(seen.wishes(work.compared, free=True)))
+
+
+def tell_of_others(store: Store, batch_ids: list[int], asker: Asker) -> None:
+    """Tell whose rows were held back because somebody else is buying the same."""
+    elsewhere = store.queries.held_for(Sought(batch_ids), HeldBack.ELSEWHERE)
+    if elsewhere:
+        asker.say(
+            f"{elsewhere} row(s) were not bought: somebody else is buying the same rows on this "
+            "account. 'batchsora run --adopt-existing' takes their videos at no cost, "
+            "--buy-again buys them again"
+        )
+
+
+def _settle_elsewhere(
+    store: Store, sought: Sought, choice: OnExisting, clock: Clock, asker: Asker
+) -> None:
+    """Ask about rows that an earlier run held back because of what others bought meanwhile."""
+    held = store.queries.held_for(sought, HeldBack.ELSEWHERE)
+    if held and choice is OnExisting.ASK and asker.can_ask():
+        asker.say(
+            f"{held} row(s) wait because somebody else bought the same rows on this account while "
+            "an earlier run was at work; the account does not show these"
+        )
+        if asker.confirm(f"Buy those {held}?"):
+            store.control.overrule(sought, clock.now(), HeldBack.ELSEWHERE)
+
+
+def settle_past(
+    store: Store, sought: Sought, choice: OnExisting, clock: Clock, asker: Asker
+) -> None:
+    """Hold back what was paid for under another batch of this database, or share its videos."""
+    found = store.control.hold_paid_before(sought)
+    if not found:
+        return
+    asker.say(paid_before([one.paid for one in found]))
+    finished = [one for one in found if one.paid.video_url is not None]
+    if finished and (
+        choice is OnExisting.ADOPT
+        or (asker.can_ask() and asker.confirm("Take those videos, at no cost?"))
+    ):
+        taken = store.control.share(finished, clock.now())
+        asker.say(f"{taken} taken over")
+        found = [one for one in found if one.paid.video_url is None]
+        if found:
+            asker.say(
+                f"{len(found)} of them have no finished video to take, so they wait; {BUY_THEM}"
+            )
+        return
+    asker.say(wait_or_take([one.paid for one in found]))
+
+
+def _look(
+    store: Store, place: Endpoint, sought: Sought, clock: Clock, *, quiet: bool
+) -> EarlierWork:
+    """Look through the account's list.
+
+    Raises:
+        jobs.model.provider.ProviderError: it can't be read; says so in the provider's words.
+    """
+
+    async def find(provider: Provider) -> EarlierWork:
+        # another account's generations must not be written here
+        await check_owner(store, provider, place.owner)
+        with _counted(quiet=quiet) as bar:
+            return await find_earlier(store, provider, clock, sought, bar.update)
+
+    try:
+        return ask(place, find)
+    except ProviderError as error:
+        renew = "renew the token and run again" if isinstance(error, TokenRefusedError) else ""
+        raise type(error)(
+            f"whether the account has these videos already could not be looked up: {error}. "
+            f"Nothing was bought; {renew and f'{renew}, or '}--buy-again buys without this look"
+        ) from error
+
+
+@contextmanager
+def _counted(*, quiet: bool) -> "Iterator[tqdm[Any]]":
+    """Show how many generations were looked at, when it takes long."""
+    with tqdm(
+        desc="looking through the account's list",
+        unit=" generations",
+        leave=False,
+        file=sys.stderr,
+        delay=PATIENCE,
+        disable=True if quiet else None,
+        dynamic_ncols=True,
+    ) as bar:
+        yield bar
+
+
+def _settle_found(
+    store: Store, work: EarlierWork, choice: OnExisting, clock: Clock, asker: Asker
+) -> None:
+    asker.say(
+        f"{len(work.matches)} of these {work.jobs} prompts exist already in this account, "
+        f"{work.finished} finished (compared by prompt: the list shows no duration or orientation"
+        f"{work.shown and f', and shows prompts {work.shown}'})"
+    )
+    for line in _not_taken(work):
+        asker.say(line)
+    if not any(match.takeable for match in work.matches):
+        return
+    if choice is OnExisting.ADOPT or (
+        asker.can_ask() and asker.confirm("Take them over, at no cost?")
+    ):
+        taken = take_over(store, work, clock.now())
+        asker.say(f"{taken} taken over")
+        return
+    asker.say(f"They wait: --adopt-existing takes them over at no cost, {BUY_THEM}")
+
+
+def _not_taken(work: EarlierWork) -> Iterator[str]:
+    """Return what could not be taken over by itself, and why."""
+    unsure = [match for match in work.matches if not match.sure]
+    if unsure:
+        names = list(dict.fromkeys(match.generation.id for match in unsure))
+        yield (
+            f"{len(unsure)} row(s) may be in the account under a prompt that was cut or altered "
+            f"({_some(names)}), so they wait: 'batchsora resolve JOB --generation ID' takes one "
+            f"over, {BUY_THEM}"
+        )
+    unlike = [match for match in work.matches if match.sure and not match.alike]
+    if unlike:
+        names = list(dict.fromkeys(match.generation.id for match in unlike))
+        share = (
+            f"can't be told apart in a list that shows prompts {work.shown or 'altered'}"
+            if work.shown or work.trouble
+            else "share a prompt and differ in image, duration or orientation, which the list does "
+            "not show"
+        )
+        yield (
+            f"{len(unlike)} row(s) {share}, so they wait. Oldest first, the account has "
+            f"{_some(names)}: 'batchsora resolve JOB --generation ID' takes one "
+            f"over, {BUY_THEM}"
+        )
+    unsound = sum(match.alike and match.sure and not match.takeable for match in work.matches)
+    if unsound:
+        yield (
+            f"{unsound} of them have no file, or are unfinished for more than a day, so their rows "
+            f"wait; {BUY_THEM}"
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{', '.join(names[:SHOWN])}{more}"
+
+
+def _settle_not_looked(
+    store: Store,
+    sought: Sought,
+    work: EarlierWork,
+    choice: OnExisting,
+    clock: Clock,
+    asker: Asker,
+) -> None:
+    rows = f"{len(work.not_looked)} row(s)"
+    asker.say(
+        f"{work.trouble}, so it proves nothing: {rows} were not found in it, and may have been "
+        "bought already"
+        if work.trouble
+        else f"only the newest {work.looked} generations of the account could be looked at: "
+        f"{rows} were not found there, and may be among the others"
+    )
+    if (
+        choice is OnExisting.ASK
+        and asker.can_ask()
+        and asker.confirm(f"Buy those {len(work.not_looked)} all the same?")
+    ):
+        store.control.buy_unlooked(sought, work.not_looked, clock.now())
+        return
+    asker.say(f"They wait; {BUY_THEM}")

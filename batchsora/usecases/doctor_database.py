@@ -1,0 +1,216 @@
+"""The database as ``doctor`` sees it: version, integrity, owner, runner; nothing is written."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Final
+
+from batchsora.composition.endpoints import SANDBOX_ORIGIN
+from batchsora.composition.exit_codes import Exit
+from batchsora.composition.known_database import is_own
+from batchsora.composition.sealing import kept_sealer
+from batchsora.peek import peek
+from batchsora.presentation.errors import message
+from batchsora.settings import Settings, Token
+from batchsora.usecases.doctor import Check, fine, warn, wrong
+from batchsora.usecases.moved_database import other_host
+from jobs.database import schema
+from jobs.database.account_fields import wrong_field
+from jobs.database.lock import current_runner
+from jobs.database.mounts import network_drive
+from jobs.model.binding import token_matches
+from jobs.model.clock import SystemClock
+from jobs.model.days import latest_begun, zone_of
+from jobs.model.errors import DatabaseAlteredError, DatabaseUnusableError
+from jobs.services.runner import Owner
+
+_DAMAGED: Final = (
+    "put it aside with its -wal file and take your newest copy, or begin a new one with --db and "
+    "'batchsora run --adopt-existing', which finds in the account what was paid for"
+)
+_FIELDS: Final = (
+    "api_origin", "token_salt", "token_hash", "time_zone", "host", "run_at", "seal"
+)  # fmt: skip
+"""Of the account; a database of an older version lacks the last three."""
+
+_OTHER: Final = "name another database with --db"
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the file tells of itself; the version is None in one that is none of ours."""
+
+    empty: bool
+    version: str | None = None
+    faults: tuple[str, ...] = ()
+    account: SimpleNamespace | None = None
+    days: tuple[str, ...] = ()
+    nonsense: str | None = None
+
+
+def look_at_database(settings: Settings, token: Token | None) -> Iterator[Check]:
+    """Look at the file as it is."""
+    path = settings.database
+    if not path.exists() or (path.is_file() and path.stat().st_size == 0):
+        yield fine("database", f"none yet at {path}; 'batchsora run MANIFEST' makes it")
+        return
+    if not path.is_file():
+        yield wrong("database", f"{path} is no file", "name another one with --db", Exit.DATABASE)
+        return
+    if not os.access(path, os.R_OK):
+        yield wrong("database", f"{path} may not be read", "mend its rights", Exit.DATABASE)
+        return
+    yield from _place(path)
+    try:
+        seen = peek(path, lambda connection: _look(connection, path))
+    except DatabaseAlteredError as error:
+        yield wrong("database", message(error), _OTHER)
+        return
+    except DatabaseUnusableError as error:
+        yield wrong("database", message(error), "until then no command uses it", Exit.DATABASE)
+        return
+    except (sqlite3.Error, OSError) as error:
+        yield wrong("database", f"{path} can't be read ({error})", _DAMAGED, Exit.DATABASE)
+        return
+    yield _version(path, seen)
+    if seen.version in schema.KNOWN:
+        yield _integrity(seen)
+        if seen.nonsense is not None:
+            said = f"account.{seen.nonsense} is not valid: another program wrote it"
+            yield wrong("account", said, _DAMAGED, Exit.DATABASE)
+        if seen.account is not None:
+            yield _owner(settings, token, seen.account)
+            yield from _host(seen.account)
+            yield from _zone(seen.account)
+            yield from _seal(settings, token, seen.account)
+        yield from _days(seen.days)
+    runner = current_runner(path)
+    yield fine("runner", "none at work" if runner is None else f"at work: {runner}")
+
+
+def _look(connection: sqlite3.Connection, path: Path) -> _Seen:
+    names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    if "alembic_version" not in names:
+        return _Seen(empty=not names)
+    version = schema.read_version(connection, path)
+    if version is not None and version not in schema.KNOWN:
+        return _Seen(empty=False, version=version)  # what it defines is not known to end
+    faults = tuple(str(fault) for (fault,) in connection.execute("PRAGMA quick_check(3)"))
+    account = None
+    nonsense = wrong_field(connection.execute) if "account" in names else None
+    if "account" in names and nonsense is None:
+        there = {name for _, name, *_ in connection.execute("PRAGMA table_info(account)")}
+        fields = [name for name in _FIELDS if name in there]
+        found = connection.execute(f"SELECT {', '.join(fields)} FROM account").fetchone()  # noqa: S608 - our own words
+        account = (
+            None if found is None else SimpleNamespace(**dict(zip(fields, found, strict=True)))
+        )
+    last: tuple[str, ...] = ()
+    if "budget" in names:
+        found = connection.execute(
+            "SELECT key FROM budget WHERE key >= 'day:' AND key < 'day;' ORDER BY key DESC LIMIT 1"
+        ).fetchone()
+        last = () if found is None else (str(found[0]).partition(":")[2],)
+    return _Seen(
+        empty=False,
+        version=version,
+        faults=faults,
+        account=account,
+        days=last,
+        nonsense=nonsense,
+    )
+
+
+def _place(path: Path) -> Iterator[Check]:
+    """Return where the file lies, where that is a problem."""
+    if (kind := network_drive(path)) is not None:
+        said = f"{path} is on a network drive ({kind}), where two machines could buy the same rows"
+        yield wrong("place", said, "copy it to a local disk, --db names it there", Exit.DATABASE)
+    if path.stat().st_nlink > 1:
+        said = f"{path} has a second name (a hard link), by which a second run could buy the same"
+        remedy = f"delete the other name ('find . -samefile {path}' names it)"
+        yield wrong("place", said, remedy, Exit.DATABASE)
+
+
+def _host(account: SimpleNamespace) -> Iterator[Check]:
+    """Return which machine used it last, where that was another one."""
+    if getattr(account, "host", None) is None:
+        return
+    if account.run_at is not None:
+        account.run_at = datetime.fromisoformat(account.run_at)
+    if (other := other_host(account)) is not None:
+        said = f"it was last used on {other}; two machines would buy the same rows"
+        yield warn("host", said, "when nothing is at work there, 'batchsora run --moved'")
+
+
+def _zone(account: SimpleNamespace) -> Iterator[Check]:
+    """Say that this machine does not know the days that the daily budget counts."""
+    try:
+        zone_of(account.time_zone)
+    except DatabaseUnusableError:
+        said = f"this machine does not know {account.time_zone}, whose days the daily budget counts"
+        remedy = "'batchsora run --time-zone' takes another one; or install the package tzdata"
+        yield wrong("time zone", said, remedy, Exit.DATABASE)
+
+
+def _seal(settings: Settings, token: Token | None, account: SimpleNamespace) -> Iterator[Check]:
+    """Say that the next run asks whose it is; a version without seals is not bound to this one."""
+    origin = SANDBOX_ORIGIN if settings.sandbox else settings.origin
+    owner = Owner(origin, "" if token is None else token.value)
+    if not hasattr(account, "seal"):
+        return
+    sealer = kept_sealer(os.environ)
+    if sealer is not None and sealer.problem is not None:
+        said = f"the secret that tells your databases from others can't be kept: {sealer.problem}"
+        yield warn("seal", said, "make it readable, or name another folder with XDG_STATE_HOME")
+    if not is_own(account, sealer, owner):
+        said = "it is not known to be yours: what it keeps would count as your consent"
+        yield warn("seal", said, "when it is to be used, 'batchsora run --moved' continues with it")
+
+
+def _days(last: tuple[str, ...]) -> Iterator[Check]:
+    """Say that the day of the daily budget lies in the future."""
+    if last and last[0] > latest_begun(SystemClock().now()):
+        said = f"it is at {last[0]}, which is in the future: a clock was wrong"
+        yield warn("daily budget", said, "'batchsora doctor --reset-day' moves it to today")
+
+
+def _version(path: Path, seen: _Seen) -> Check:
+    found = seen.version
+    if found == schema.HEAD:
+        return fine("database", f"{path}, version {found}")
+    if seen.empty:
+        return fine("database", f"{path} is empty; 'batchsora run MANIFEST' fills it")
+    if found is None:
+        said = f"{path} is a SQLite database, but none of batchsora's"
+        return wrong("database", said, _OTHER, Exit.DATABASE)
+    if found in schema.KNOWN:
+        said = f"{path} is of an older version ({found}, this program's is {schema.HEAD})"
+        return warn("database", said, "the next 'batchsora run' upgrades it, and keeps a copy")
+    said = f"{path} was made by a newer batchsora ({found}, this program knows {schema.HEAD})"
+    return wrong("database", said, f"upgrade batchsora, or {_OTHER}", Exit.DATABASE)
+
+
+def _integrity(seen: _Seen) -> Check:
+    if seen.faults == ("ok",):
+        return fine("integrity", "PRAGMA quick_check finds nothing")
+    return wrong("integrity", "damaged: " + "; ".join(seen.faults), _DAMAGED, Exit.DATABASE)
+
+
+def _owner(settings: Settings, token: Token | None, account: SimpleNamespace) -> Check:
+    """Say whose generations it holds."""
+    if account.token_hash is None:
+        return fine("owner", "nobody yet; the first run binds it to its account")
+    if account.api_origin != settings.origin:
+        said = f"it belongs to {account.api_origin}, not to {settings.origin}"
+        return wrong("owner", said, f"{_OTHER}, or that API with --base-url", Exit.DATABASE)
+    if token is None:
+        return fine("owner", f"an account at {account.api_origin}")
+    if token_matches(account, settings.origin, token.value):
+        return fine("owner", f"this account at {account.api_origin}")
+    said = "it was last used with another token"
+    return warn("owner", said, "the next run looks whether both are of the same account")

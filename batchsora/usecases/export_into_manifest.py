@@ -1,0 +1,245 @@
+"""Results written into a copy of the manifest that they came from, or into the manifest itself."""
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
+
+from batchsora.export import beside, export_batches, results_of, workbook_cells
+from batchsora.manifest.errors import ManifestError
+from batchsora.manifest.formats import apart_results
+from batchsora.manifest.formats.csv_results import write_csv_results
+from batchsora.manifest.formats.filtered import rows_text
+from batchsora.manifest.formats.sheet_reader import EXCEL
+from batchsora.manifest.formats.written import check_written
+from batchsora.manifest.raw import Reading
+from batchsora.manifest.read import Manifest
+from batchsora.result_columns import RESULT_NAMES, result_headers
+from batchsora.tables import REST, TableError, replacing
+from batchsora.usecases.export_targets import check_target_is_ours, remember
+from batchsora.workbook.cells import shortened, too_long
+from jobs.model.errors import DatabaseUnusableError
+from jobs.model.provider import GenerationRequest
+from jobs.model.spec import fingerprint
+from jobs.model.states import JobState
+from jobs.ports.loading import RESULTS
+from jobs.ports.seen import BatchRow, JobRow
+from jobs.ports.selection import Wanted
+from jobs.store import Store
+
+YAML: Final = (".yaml", ".yml")
+
+
+@dataclass(slots=True)
+class Exported:
+    """What an export wrote.
+
+    Attributes:
+        jobs: whose results stand in it.
+        notes: what a person should know about it.
+        backup: the manifest as it was before results were written into it.
+    """
+
+    target: Path
+    jobs: int = 0
+    notes: list[str] = field(default_factory=list)
+    backup: Path | None = None
+
+
+def write_into(store: Store, batch: BatchRow, manifest: Manifest, done: Exported) -> None:
+    """Write the results of a batch into its manifest's copy, each where its row is now.
+
+    Args:
+        store: the job table.
+        batch: the batch.
+        manifest: its manifest, as it was read.
+        done: where the copy goes, and what is said of it.
+
+    Raises:
+        TableError: it can't be done; the manifest is as it was.
+    """
+    try:
+        asked = {spec.key: _Asked(spec.row, spec.request) for spec in manifest.named_rows()}
+        by_row, gone, others = _by_row(store, batch.name, asked)
+        done.jobs = sum(map(len, by_row.values()))
+        if gone:
+            done.notes.append(f"{gone} job(s) are not in it: their rows are no longer there")
+        if others:
+            done.notes.append(
+                f"{rows_text(others)} ask for something else now than their jobs did: no results "
+                "were written there. 'export -o' with a .csv writes those of all jobs"
+            )
+        folder = done.target.absolute().parent
+        suffix = manifest.path.suffix.lower()
+        mode = manifest.path.stat().st_mode
+        headers = headers_in(manifest)
+        reading = Reading.of(manifest.read_as)
+        with replacing(done.target) as draft:
+            if suffix in EXCEL:
+                _annotate(store, batch, manifest, draft, by_row, done)
+            elif suffix in YAML:
+                results = [
+                    (row, [{headers[name]: text for name, text in _texts(job, folder).items()}
+                           for job in jobs])
+                    for row, jobs in by_row.items()
+                ]  # fmt: skip
+                told = {"results": results, "keys": [*headers.values()]}
+                apart_results.write_apart(apart_results.YAML, manifest.path, draft, told)
+            else:
+                lines = {row: _lines(jobs, folder) for row, jobs in by_row.items()}
+                write_csv_results(manifest.path, draft, lines, headers, manifest.results, reading)
+            if suffix not in YAML:  # which is read back where it is made
+                draft.flush()
+                written = Path(draft.name)
+                check_written(manifest.path, written, headers, manifest.results, reading)
+            if done.backup is not None:
+                os.fchmod(draft.fileno(), mode & 0o7777)
+    except (ManifestError, ValueError) as error:
+        raise TableError(str(error)) from error
+
+
+def headers_in(manifest: Manifest) -> dict[str, str]:
+    """Return what the column of each result is, or will be, called in a manifest."""
+    ours = set(manifest.results.values())
+    own = [header for place, header in enumerate(manifest.headers) if place not in ours]
+    return result_headers(own) | {
+        name: manifest.headers[place] for name, place in manifest.results.items()
+    }
+
+
+def keep_results(store: Store, batch: BatchRow, manifest: Manifest) -> None:
+    """Keep with a batch which columns of its manifest are ours, now that results are in them.
+
+    A database that can only be looked at keeps nothing: they are known by what they say then.
+
+    Args:
+        store: the job table.
+        batch: the batch.
+        manifest: its manifest, as it was before.
+    """
+    headers = sorted(headers_in(manifest).values())
+    with suppress(DatabaseUnusableError):
+        store.loading.keep_written([batch.id], RESULTS, lambda _: headers)
+
+
+def write_beside(store: Store, batches: Sequence[BatchRow], done: Exported) -> None:
+    """Write what is longer than a workbook's cell can be into a table beside it.
+
+    Args:
+        store: the job table.
+        batches: those in the workbook, of which a table takes one.
+        done: the workbook; a note says where the table is.
+
+    Raises:
+        TableError: it can't be written.
+    """
+    for batch in batches:
+        target = beside(done.target, batch.name if len(batches) > 1 else None)
+        check_target_is_ours(store, target, [batch])
+        export_batches(store, target, batch.name)
+        remember(store, target, [batch])
+        done.notes.append(
+            f"a workbook's cell holds 32767 characters: the whole texts are in {target}"
+        )
+
+
+class _Asked(NamedTuple):
+    """Where a row is now, and what it asks for; pictures by their names alone."""
+
+    row: int
+    request: GenerationRequest
+
+
+def _by_row(
+    store: Store, batch: str, asked: Mapping[str, _Asked]
+) -> tuple[dict[int, list[JobRow]], int, list[int]]:
+    """Sort the jobs of a batch by the rows that have their keys now.
+
+    Args:
+        store: the job table.
+        batch: its name.
+        asked: what the rows ask for now, by key, in the file's order.
+
+    Returns:
+        The jobs by row; how many have no row; and the rows that have a job's key and ask for
+        something else, none of whose jobs are among the first.
+    """
+    by_row: dict[int, list[JobRow]] = {}
+    gone, others = 0, set()
+    for job in store.queries.jobs(Wanted(batch)):
+        now = asked.get(job.key)
+        if now is None:
+            gone += 1
+        elif _is_asked(job, now.request):
+            by_row.setdefault(now.row, []).append(job)
+        else:
+            others.add(now.row)
+    order = {key: place for place, key in enumerate(asked)}
+    for jobs in by_row.values():
+        jobs.sort(key=lambda job: order[job.key])
+    kept = {row: jobs for row, jobs in by_row.items() if row not in others}
+    return kept, gone, sorted(others)
+
+
+def _is_asked(job: JobRow, now: GenerationRequest) -> bool:
+    """Check whether a row asks for what its job did: an id may stand at another row by now."""
+    # what a manifest said stays known of a job that was reworded by hand
+    image = job.request.image
+    names = [None if one is None else one.source for one in (image, now.image)]
+    before = job.manifest_fingerprint or job.fingerprint
+    return names[0] == names[1] and fingerprint(replace(now, image=image)) == before
+
+
+def _texts(job: JobRow, folder: Path) -> dict[str, str]:
+    """Return a job's results as texts."""
+    return {name: str(value) for name, value in results_of(job, folder).items()}
+
+
+def _lines(jobs: Sequence[JobRow], folder: Path) -> dict[str, str]:
+    """Return the results of a row; of several variants, a line each."""
+    texts = [_texts(job, folder) for job in jobs]
+    return {name: "\n".join(text[name] for text in texts).rstrip() for name in RESULT_NAMES}
+
+
+def _annotate(
+    store: Store,
+    batch: BatchRow,
+    manifest: Manifest,
+    draft: BinaryIO,
+    by_row: Mapping[int, Sequence[JobRow]],
+    done: Exported,
+) -> None:
+    folder = done.target.absolute().parent
+    failed = {
+        row for row, jobs in by_row.items() if any(job.state == JobState.FAILED for job in jobs)
+    }
+    results: dict[int, dict[str, object]] = {}
+    cut = False
+    rest = REST.format(beside(done.target).name)
+    for row, jobs in by_row.items():
+        if len(jobs) == 1:
+            results[row] = workbook_cells(results_of(jobs[0], folder))
+        else:
+            results[row] = dict(_lines(jobs, folder))
+        for name, value in results[row].items():
+            if isinstance(value, str) and too_long(value):
+                results[row][name] = shortened(value, rest)
+                cut = True
+    if cut:
+        write_beside(store, [batch], done)
+    told = {
+        "sheet": manifest.read_as["sheet"],
+        "header_row": manifest.header_row or 1,
+        "results": [
+            (row, {name: apart_results.packed(value) for name, value in cells.items()})
+            for row, cells in results.items()
+        ],
+        "failed": sorted(failed),
+        "headers": headers_in(manifest),
+        "there": {name: place + 1 for name, place in manifest.results.items()},
+        "width": len(manifest.headers),
+        "suffix": None if done.backup is not None else done.target.suffix.lower(),
+    }
+    done.notes += apart_results.write_apart(apart_results.WORKBOOK, manifest.path, draft, told)

@@ -1,0 +1,162 @@
+"""What the parts of the application are told of :class:`~batchsora.options.RunOptions`."""
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from batchsora.download import DownloadPolicy
+from batchsora.manifest.raw import Reading
+from batchsora.options import ReadingOptions, RunOptions
+from batchsora.presentation.kept_words import KeptWords
+from batchsora.usecases.load import Caps, LoadOptions
+from batchsora.usecases.manifest_options import Source
+from batchsora.usecases.row_selection import Pick
+from jobs.evidence.looked_for import Wish
+from jobs.model.ledger import Refunds
+from jobs.model.retry import RetryPolicy
+from jobs.ports.loading import OnChange
+from jobs.runtime.policy import RunPolicy
+
+_CAPS = {
+    "budget": "batch",
+    "day_budget": "day",
+    "max_price": "max_price",
+    "min_balance": "min_balance",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What a run is told besides its options, which nobody says.
+
+    Attributes:
+        buys: False polls and settles what is there, and submits nothing.
+        downloads: False downloads nothing, whatever the options say.
+        not_awaited: numbers of batches that were paused when the run began.
+        looked_at: when the account's list was looked through before this run, if it was.
+        looked_for: what was looked for then.
+        callback_url: where the provider announces the ends of rows that name no address.
+    """
+
+    buys: bool = True
+    downloads: bool = True
+    not_awaited: frozenset[int] = frozenset()
+    looked_at: datetime | None = None
+    looked_for: Mapping[int, Wish] | None = None
+    callback_url: str | None = None
+
+
+USUAL = RunFacts()
+
+
+def run_policy(options: RunOptions, facts: RunFacts = USUAL) -> RunPolicy:
+    """Return the policy of the engine; in a rehearsal time runs faster, and so does patience."""
+    return RunPolicy(
+        max_in_flight=options.max_in_flight,
+        rate=options.rate,
+        poll_interval=options.poll_interval or (0.25 if options.sandbox else 5.0),
+        generation_timeout=options.generation_timeout,
+        send_patience=min(10.0, max(2.0, options.grace / 18)),  # no use of more than the grace
+        grace=options.grace,
+        wait_for_funds=options.wait_for_funds,
+        words=KeptWords(),
+        retry=RetryPolicy(options.retries, base=1.0 if options.sandbox else 30.0),
+        not_awaited=facts.not_awaited,
+        buys=facts.buys,
+        callback_url=facts.callback_url,
+        looked_at=facts.looked_at,
+        looked_for=facts.looked_for,
+    )
+
+
+def download_policy(
+    options: RunOptions,
+    folder: Path,
+    *,
+    private_files: bool,
+    own: bool = True,
+    flat: bool = False,
+) -> DownloadPolicy:
+    """Return how files are downloaded.
+
+    Args:
+        options: of the run.
+        folder: theirs, where they say that files are downloaded.
+        private_files: the API is on this machine, so that its files may be.
+        own: the database is known to be one's own.
+        flat: there is no folder for each batch.
+    """
+    private = options.allow_private_downloads or private_files
+    rate = options.download_rate or 0
+    return DownloadPolicy(folder, allow_private=private, flat=flat, rate=rate, own=own)
+
+
+def caps_of(options: RunOptions, begin: Collection[str] = ()) -> Caps:
+    """Return the caps.
+
+    Args:
+        options: of the run.
+        begin: names of options that the configuration file sets: they count where nothing is kept.
+    """
+    said = {cap: getattr(options, name) for name, cap in _CAPS.items()}
+    return Caps(
+        **{cap: said[cap] for name, cap in _CAPS.items() if name not in begin},
+        campaigns=dict(options.campaign_budgets),
+        time_zone=options.time_zone,
+        refunds=None if options.refunds is None else Refunds(options.refunds),
+        begin={cap: said[cap] for name, cap in _CAPS.items() if name in begin},
+    )
+
+
+def load_options(options: RunOptions, *, quiet: bool = False) -> LoadOptions:
+    """Return how a manifest is loaded."""
+    return LoadOptions(
+        name=options.name,
+        skip_invalid=options.skip_invalid,
+        allow_unknown=options.allow_unknown,
+        on_change=OnChange(options.on_change),
+        quiet=quiet,
+    )
+
+
+def pick_of(options: RunOptions) -> Pick:
+    """Return which rows are meant."""
+    return Pick(options.first, options.sample, options.seed)
+
+
+def reading_of(options: ReadingOptions) -> Reading:
+    """Return what was said about how a manifest is read, as readers take it."""
+    defaults = dict(options.defaults)
+    if options.prompt is not None:
+        defaults["prompt"] = options.prompt
+    return Reading(
+        sheet=options.sheet,
+        delimiter=options.delimiter,
+        encoding=options.encoding,
+        columns=options.columns,
+        defaults=defaults,
+        include_hidden=options.include_hidden,
+        ignore_pictures=options.ignore_pictures,
+        embedded_images=options.embedded_images,
+        images=options.images,
+    )
+
+
+def source_of(path: Path, options: ReadingOptions, sha256: str | None = None) -> Source:
+    """Return a manifest with what was said about how it is read.
+
+    Args:
+        path: of the manifest.
+        options: what was said.
+        sha256: of the only content that is loaded.
+    """
+    images = None if options.images is None else os.path.realpath(options.images)
+    return Source(
+        path,
+        replace(reading_of(options), images=images),
+        allow_outside=options.allow_outside,
+        fit_images=options.fit_images,
+        sha256=sha256,
+    )

@@ -1,0 +1,350 @@
+"""One video: a row of the batch ``adhoc``, bought under the same rules as any."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from batchsora.composition.databases import existing_store, working_store
+from batchsora.composition.endpoints import Endpoint
+from batchsora.composition.exit_codes import Exit
+from batchsora.composition.session import Hooks, endpoint
+from batchsora.manifest.errors import RowProblem
+from batchsora.manifest.images.row_images import Images
+from batchsora.manifest.raw import RawRow
+from batchsora.manifest.rows.columns import understand
+from batchsora.manifest.rows.rows import RowReader
+from batchsora.options import RunOptions
+from batchsora.presentation import held, messages
+from batchsora.providers.registry import kind_of
+from batchsora.settings import Settings, SettingsError
+from batchsora.usecases.hand_over import hand_single
+from batchsora.usecases.load import ADHOC, Caps, terms_notes, terms_of
+from batchsora.usecases.progress import ENDS, statuses
+from batchsora.usecases.start import Teller
+from batchsora.usecases.wait import Done, conclude, find, finish, is_left, over, serve
+from jobs.database.lock import current_runner
+from jobs.database.schema import version
+from jobs.model.errors import DatabaseLockedError, NotAllowedError, NotFoundError
+from jobs.model.ledger import batch_key
+from jobs.model.money import usd_text
+from jobs.model.spec import JobSpec
+from jobs.model.states import HeldBack, JobState, Reason
+from jobs.ports.queries import QueryStore
+from jobs.ports.seen import JobRow
+from jobs.ports.selection import Wanted
+from jobs.runtime.policy import PRICE_CEILING
+from jobs.services.run_outcome import Ending
+from jobs.store import Store
+
+PATIENT = 60.0
+"""Seconds for which a runner that takes nothing up is waited for, without ``--wait``."""
+
+SOON = 5.0
+"""Seconds within which a runner buys what it took up, unless it has no slot free."""
+
+OPTIONS = ("image", "orientation", "duration", "campaign", "callback_url")
+"""What may be said beside the prompt, as columns of a manifest and, with dashes, as options."""
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateRequest:
+    """What a person asked ``generate`` for.
+
+    Attributes:
+        prompt: as typed.
+        options: of :data:`OPTIONS`, as typed; what is absent is the default.
+        run: caps, pace, patience and where the file goes.
+        caps: of the batch ``adhoc``, and how they were said.
+        wait: wait for the video; False ends when it is bought.
+        again: buy although the same is under way.
+    """
+
+    prompt: str
+    options: dict[str, str]
+    run: RunOptions
+    caps: Caps
+    wait: bool
+    again: bool = False
+
+
+def generate(
+    request: GenerateRequest, settings: Settings, hooks: Hooks, teller: Teller
+) -> tuple[Exit, JobRow]:
+    """Buy one video.
+
+    Returns:
+        The exit that it means, and the job as it stands.
+
+    Raises:
+        SettingsError: something that was typed can't be bought, or there is no token.
+        jobs.model.errors.EngineError: nothing was bought.
+    """
+    spec = _spec(request)
+    if settings.sandbox:
+        request = replace(request, run=replace(request.run, yes=True))
+    with endpoint(settings) as place:
+        bought: tuple[int, Ending] | None = None
+        while bought is None:
+            bought = _try(spec, request, settings, place, hooks, teller)
+    job_id, ending = bought
+    code, (job,) = conclude(ending, [job_id], request.run, settings, hooks, flat=True)
+    return code, job
+
+
+def _try(
+    spec: JobSpec,
+    request: GenerateRequest,
+    settings: Settings,
+    place: Endpoint,
+    hooks: Hooks,
+    teller: Teller,
+) -> tuple[int, Ending] | None:
+    """Buy it, or hand it over; None while the runner that is alive still makes its database."""
+    try:
+        with working_store(
+            settings.database, hooks.clock, lambda: place.owner, brief=True
+        ) as store:
+            _agree(store, spec, request, teller)
+            job_id, notes = _add(store, spec, request, hooks.clock.now())
+            for note in notes:
+                teller.say(note)
+            return job_id, _buy(store, job_id, place, request, hooks, teller)
+    except DatabaseLockedError:  # after a while: this does not spin
+        if version(settings.database) is None:
+            return None
+        return _hand_over(spec, request, settings, hooks, teller)
+
+
+def _buy(
+    store: Store,
+    job_id: int,
+    place: Endpoint,
+    request: GenerateRequest,
+    hooks: Hooks,
+    teller: Teller,
+) -> Ending:
+    """Buy it as a runner; what could not be bought is not left in the queue for a later run."""
+    done = over([job_id]) if request.wait else _bought(job_id)
+    ending: Ending | None = None
+    try:
+        ending = serve(store, [job_id], place, request.run, hooks, teller, done).ending
+    finally:
+        _give_up(store, job_id, ending, hooks, teller)
+    return ending
+
+
+def _give_up(
+    store: Store, job_id: int, ending: Ending | None, hooks: Hooks, teller: Teller
+) -> None:
+    """Cancel what could not be bought, so that no later run buys it; say so where it was."""
+    now = hooks.clock.now()
+    if store.control.cancel([job_id], now):
+        for line in () if ending is None else _why(store, ending):
+            teller.say(line)
+        (job,) = find(store, [job_id])
+        spent = usd_text(job.charged_micros)
+        failed = f"${spent} was spent on a video that failed; it is not bought again"
+        teller.say(failed if job.charged_micros else "nothing was bought")
+
+
+def _why(store: Store, ending: Ending) -> Iterable[str]:
+    return messages.reason(ending, statuses(store, list(ending.blocked)), 1, "batchsora generate")
+
+
+def _hand_over(
+    spec: JobSpec, request: GenerateRequest, settings: Settings, hooks: Hooks, teller: Teller
+) -> tuple[int, Ending]:
+    """Let the runner that is alive buy it, where there is room, and wait for it if that is wanted.
+
+    Without ``--wait`` that is until it is bought, or seen to stay in the hands of a run that has no
+    slot free. When that runner ends before it has bought it, or takes nothing up, it is bought
+    here. What can't be bought is cancelled.
+    """
+    now = hooks.clock.now()
+    with existing_store(settings.database) as store:
+        _agree(store, spec, request, teller)
+        job_id, notes = _add(store, spec, request, now)
+    ending: Ending | None = None
+    try:
+        for note in notes:
+            teller.say(note)
+        done = over([job_id]) if request.wait else _bought(job_id)
+        hand = _hander(job_id, request, settings, hooks, teller)
+        enough = None if request.wait else SOON
+        ending = finish(
+            [job_id], request.run, settings, hooks, teller, done=done, hand=hand, enough=enough
+        )
+        return job_id, ending
+    finally:
+        with existing_store(settings.database) as store:
+            (job,) = find(store, [job_id])
+            if ending is None or ending.reason is not Reason.FINISHED or is_left(job):
+                _give_up(store, job_id, ending, hooks, teller)
+
+
+def _hander(
+    job_id: int, request: GenerateRequest, settings: Settings, hooks: Hooks, teller: Teller
+) -> Callable[[Store], Ending | None]:
+    """Make what hands it to the runner that is alive, where it has room and nothing holds it back.
+
+    It gives an ending where there is nothing to wait for. A runner that takes nothing up is waited
+    for, without ``--wait`` for a while.
+    """
+    ceiling = int(PRICE_CEILING)
+    told: set[str] = set()
+    until = math.inf if request.wait else hooks.clock.monotonic() + PATIENT
+
+    def tell(words: str) -> None:
+        if words not in told:
+            told.add(words)
+            teller.say(words)
+
+    def hand(store: Store) -> Ending | None:
+        (job,) = find(store, [job_id])
+        if held.reason_of(job) not in (None, HeldBack.UNASKED):
+            teller.say(f"{job.key} is {held.words_of(job)}")
+            return Ending(Reason.FINISHED)
+        offered = hand_single(store, job_id, hooks.clock.now(), ceiling)
+        if offered.room.blocked:
+            return Ending(Reason.BLOCKED, blocked=offered.room.blocked)
+        who = str(current_runner(settings.database) or "just ended")
+        if offered.served:
+            tell(f"the runner buys it ({who})")
+            return None
+        idle = f"another runner works on {settings.database} and takes nothing up now ({who})"
+        tell(f"{idle}: this waits for it")
+        if job.state == JobState.QUEUED and hooks.clock.monotonic() >= until:
+            raise DatabaseLockedError(
+                f"{idle}, so nothing was bought: run this again when it has ended, or with --wait"
+            )
+        return None
+
+    return hand
+
+
+def _spec(request: GenerateRequest) -> JobSpec:
+    read = read_wish(request.prompt, request.options)
+    if isinstance(read, JobSpec):
+        return read
+    raise SettingsError("; ".join(_problem(problem) for problem in read))
+
+
+def read_wish(prompt: str, options: Mapping[str, str]) -> JobSpec | list[RowProblem]:
+    """Read what was typed as a manifest's row is read; or say all that is wrong with it.
+
+    Args:
+        prompt: as typed.
+        options: of :data:`OPTIONS`, as typed.
+    """
+    names = ["prompt", *(name for name in OPTIONS if name in options)]
+    reader = RowReader("", names, understand("", names, None), Images(Path(), allow_outside=True))
+    cells = [prompt, *(options[name] for name in names[1:])]
+    (read, *more) = reader.read(RawRow(1, cells))
+    if isinstance(read, JobSpec):
+        return read
+    return [one for one in (read, *more) if isinstance(one, RowProblem)]
+
+
+def _problem(problem: RowProblem) -> str:
+    column = problem.column or "prompt"
+    name = "PROMPT" if column == "prompt" else f"--{column.replace('_', '-')}"
+    found = "" if problem.found is None else f" (found {problem.found!r})"
+    return f"{name}: {problem.problem}{found}. {problem.remedy}"
+
+
+def _agree(store: Store, spec: JobSpec, request: GenerateRequest, teller: Teller) -> None:
+    """Ask before money is spent, unless a budget already allows it.
+
+    Raises:
+        NotAllowedError: nobody agreed, or the video would be refused whatever the answer.
+    """
+    price, capped = _to_be_spent(store, spec, request)
+    if request.run.yes or capped:
+        return
+    if not teller.can_ask():
+        raise NotAllowedError(messages.no_consent_for_one())
+    if not teller.confirm(messages.question_for_one(price)):
+        raise NotAllowedError("nothing was bought")
+
+
+def _to_be_spent(store: Store, spec: JobSpec, request: GenerateRequest) -> tuple[int | None, bool]:
+    """Return the price in micros, None when it is not known, and whether a budget covers it.
+
+    Raises:
+        NotAllowedError: as :func:`_add`.
+    """
+    capped = request.caps.batch is not None or "batch" in request.caps.begin
+    with store.queries.snapshot() as seen:
+        found = seen.prices().get(kind_of(spec.request).key)
+        with suppress(NotFoundError):  # before the first single video there is no such batch
+            _check_free(seen, spec, request)
+            (batch,) = seen.batches(ADHOC)
+            capped = capped or seen.cap(batch_key(batch.id)) is not None
+    return None if found is None else found.last_micros, capped
+
+
+def _check_free(seen: QueryStore, spec: JobSpec, request: GenerateRequest) -> None:
+    """Check that the batch takes this video.
+
+    Raises:
+        NotAllowedError: the same video is under way already, or the batch is paused.
+        NotFoundError: there is no such batch yet.
+    """
+    if seen.batches(ADHOC)[0].paused:
+        raise NotAllowedError(
+            f"the batch {ADHOC!r} is paused, so nothing was bought: 'batchsora resume {ADHOC}', "
+            "then run this again"
+        )
+    unended = Wanted(ADHOC, states=[*(one for one in JobState if one not in ENDS), JobState.FAILED])
+    asked = () if request.again else seen.jobs(unended)
+    for job in (one for one in asked if one.request_key == spec.request_key):
+        if job.state not in ENDS:
+            raise NotAllowedError(
+                f"the same video is under way already, as {job.key} ({job.state}): "
+                f"'batchsora wait {job.key}' waits for it, and --again buys another one"
+            )
+        if job.is_unended:
+            raise NotAllowedError(
+                f"the same video was paid for, as {job.key} ({job.error_kind}), and may still "
+                f"finish: 'batchsora run' looks again, 'batchsora abandon {job.key}' gives it up, "
+                "and --again buys another one"
+            )
+
+
+def _add(
+    store: Store, spec: JobSpec, request: GenerateRequest, now: datetime
+) -> tuple[int, list[str]]:
+    """Add the row to its batch, and keep the caps.
+
+    Returns:
+        Its number, and notes about the caps.
+
+    Raises:
+        NotAllowedError: the same video is under way already, or the batch is paused.
+    """
+
+    def make(number: int) -> tuple[JobSpec, str]:
+        key = f"{ADHOC}-{number}"
+        row = replace(
+            spec, key=key, key_from_content=False, row=number, cells={"id": key, **spec.cells}
+        )
+        return row, kind_of(spec.request).key
+
+    def check(seen: QueryStore) -> None:
+        _check_free(seen, spec, request)
+
+    terms = terms_of(request.caps, None)
+    columns = ["id", "prompt", *OPTIONS]
+    job_id, kept = store.loading.add(ADHOC, columns, check, make, terms, now)
+    return job_id, terms_notes(terms, kept)
+
+
+def _bought(job_id: int) -> Done:
+    def done(seen: QueryStore) -> bool:
+        state = seen.job(f"#{job_id}").state
+        return state in (*ENDS, JobState.PENDING, JobState.PROCESSING)
+
+    return done

@@ -1,0 +1,159 @@
+"""Handing jobs to the runner that is alive, and saying truthfully who buys them.
+
+Whatever a person asks for beside a living run is handed over here, job by job: what ``retry`` and
+``resume`` queue again (:func:`hand_over`), what a page loads or continues (:func:`look_and_hand`),
+and a single video (:func:`hand_single`).
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from batchsora.composition.endpoints import Endpoint
+from batchsora.presentation import messages
+from batchsora.settings import Settings
+from batchsora.usecases.bought_already import Asker, OnExisting, settle_earlier
+from batchsora.usecases.progress import statuses
+from jobs.database.lock import current_runner, is_held, lasting_runner
+from jobs.model.clock import Clock
+from jobs.model.states import ASKED_BY_NAME
+from jobs.ports.control import Handing, Offered, Room
+from jobs.ports.selection import Sought
+from jobs.runtime.policy import PRICE_CEILING
+from jobs.store import Store
+
+CHUNK: Final = 500
+"""Jobs that one transaction moves, so that a runner never waits for long."""
+
+
+def chunks(job_ids: Sequence[int]) -> list[Sequence[int]]:
+    """Cut a list of jobs into what one transaction changes."""
+    return [job_ids[start : start + CHUNK] for start in range(0, len(job_ids), CHUNK)]
+
+
+@dataclass(slots=True)
+class Handed:
+    """What became of jobs that were to be handed over.
+
+    Attributes:
+        served: a runner takes them up, as soon as nothing is in their way.
+        some: False where something is in the way of each of them.
+        stuck: what is in the way, for people; it holds for every run.
+    """
+
+    served: bool = True
+    some: bool = True
+    stuck: list[str] = field(default_factory=list)
+
+    def words(self, taken: str) -> str:
+        """Say who buys them, where anybody does, and what is in the way of the rest."""
+        return "; ".join([*([taken] if self.some else []), *self.stuck])
+
+
+def hand_over(
+    store: Store,
+    settings: Settings,
+    job_ids: Sequence[int],
+    now: datetime,
+    *,
+    serves_batch: bool = False,
+) -> str:
+    """Hand jobs, and nothing else of their batches, to the runner that serves, if there is one.
+
+    Args:
+        store: for writing.
+        settings: of the command.
+        job_ids: their numbers.
+        now: decides which day's budget counts.
+        serves_batch: the runner serves their batch anyway.
+
+    Returns:
+        Who buys them, or what is in their way.
+    """
+    runner = lasting_runner(settings.database)
+    held = is_held(settings.database)
+    how = Handing.SERVED if serves_batch else Handing.ASKED
+    handed = _handed(store, job_ids, now, how if runner is not None and held else Handing.NOTHING)
+    if handed.served:
+        return handed.words(f"the runner takes it up ({runner})")
+    runner = current_runner(settings.database) if held else None
+    later = "" if runner is None else f" when the runner has ended that works just now ({runner})"
+    return handed.words(f"'batchsora run' goes on from there{later}")
+
+
+def look_and_hand(
+    store: Store,
+    place: Endpoint,
+    batch_id: int,
+    choice: OnExisting,
+    clock: Clock,
+    asker: Asker,
+    *,
+    jobs: Collection[int] | None = None,
+) -> tuple[Handed | None, frozenset[int]]:
+    """Look for rows as a run does before it buys, and hand over what does not exist already.
+
+    Also those are handed over that nobody had asked for. When no runner serves any more, the rest
+    stays as it was.
+
+    Args:
+        store: for writing.
+        place: whose list is read.
+        batch_id: of the rows.
+        choice: what a person said about what exists.
+        clock: time.
+        asker: who is told and asked.
+        jobs: only these, which were shown; None: the whole batch, unless anything of it waits.
+
+    Returns:
+        What became of them, and those that wait; None where nothing was left to hand over.
+
+    Raises:
+        jobs.model.provider.ProviderError: it could not be looked for, so nothing was handed over.
+    """
+    waiting: frozenset[int] = frozenset()
+    if jobs is None or jobs:
+        waiting = settle_earlier(store, place, Sought([batch_id]), choice, clock, asker).waiting
+    if jobs is None and waiting:
+        return None, waiting
+    free = [job.id for job in store.queries.queued(batch_id, ASKED_BY_NAME)]
+    meant = free if jobs is None else [number for number in jobs if number in set(free)]
+    handed = _handed(store, meant, clock.now(), Handing.BY_NAME)
+    return handed if free or not jobs else None, waiting
+
+
+def hand_single(store: Store, job_id: int, now: datetime, ceiling: int) -> Offered:
+    """Hand a single video to the runner that serves, where nothing is in its way.
+
+    It stays unasked, so that nobody buys it when both the command and that runner are gone.
+
+    Args:
+        store: for writing.
+        job_id: its number.
+        now: decides which day's budget counts.
+        ceiling: micros to hold where its price is not known yet.
+    """
+    return store.control.offer([job_id], now, Handing.SINGLE, ceiling)
+
+
+def _handed(store: Store, job_ids: Sequence[int], now: datetime, how: Handing) -> Handed:
+    """Offer jobs, some in each transaction, until nobody takes them, and see what room they have.
+
+    Args:
+        store: for writing.
+        job_ids: their numbers.
+        now: decides which day's budget counts.
+        how: which of them are handed over.
+    """
+    handed, found = Handed(), Room(some=False, blocked={})
+    for chunk in chunks(job_ids) or [()]:
+        offered = store.control.offer(
+            chunk, now, how if handed.served else Handing.NOTHING, int(PRICE_CEILING)
+        )
+        handed.served = offered.served
+        found |= offered.room
+    handed.some, blocked = found.some, found.blocked
+    stand = statuses(store, list(blocked)) if blocked else []
+    handed.stuck = messages.some([messages.stuck(one, blocked[one.id]) for one in stand])
+    return handed

@@ -1,0 +1,186 @@
+"""What a person said once about how a manifest is read: it is kept with its batch, and used again.
+
+A word of now (``--map``, ``--sheet``, ``--encoding`` …) goes before one of before. A header of
+before that is no longer there is passed over where that changes nothing; where a column of ours
+would be without it, opening stops (:func:`batchsora.manifest.rows.kept_columns.refuse_gone`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from shlex import quote
+from typing import Any, Final
+
+from batchsora.composition.databases import existing_store
+from batchsora.manifest.errors import ManifestError, refused
+from batchsora.manifest.formats.book_head import book_head
+from batchsora.manifest.formats.sheet_reader import EXCEL, OTHERS
+from batchsora.manifest.read import Manifest
+from batchsora.manifest.rows.headers import SYNONYMS, folded
+from batchsora.manifest.rows.kept_columns import gone, still_written_so
+from batchsora.usecases.manifest_options import Source
+from jobs.database.schema import version
+from jobs.model.errors import EngineError
+from jobs.store import Store
+
+_FLAGS: Final = ("include_hidden", "ignore_pictures", "embedded_images")
+"""What is said of a workbook by a word alone; ``--no-…`` takes it back."""
+
+_OPPOSITES: Final = {
+    "ignore_pictures": "embedded_images",
+    "embedded_images": "ignore_pictures",
+}
+"""A word that takes back another one."""
+
+
+def as_before(source: Source, database: Path, name: str | None) -> Source:
+    """Return a source with what was said about it before, read without the runner's lock.
+
+    A database that can't be read as it is says nothing: whoever opens it for work says why.
+    """
+    try:
+        if version(database) is None:
+            return source
+        with existing_store(database) as store:
+            return as_kept(source, store, name)
+    except EngineError:
+        return source
+
+
+def as_kept(source: Source, store: Store, name: str | None) -> Source:
+    """Return a source with what was said about it before.
+
+    Args:
+        source: with what is said now.
+        store: the database.
+        name: of the batch, if the person gave it; else it is found by the manifest's path, and by
+            the sheet that is read.
+
+    Raises:
+        ManifestError: other sheets of it were read before, and none is said now.
+    """
+    path = str(source.path.resolve())
+    found: dict[str, Mapping[str, Any]] = {
+        batch.name: batch.reading
+        for batch in store.queries.batches()
+        if isinstance(batch.reading, dict)
+        and (batch.name == name if name is not None else batch.reading.get("path") == path)
+    }
+    sheet = source.reading.sheet
+    if sheet is None and len(found) > 1 and source.path.suffix.lower() in (*EXCEL, *OTHERS):
+        sheet = book_head(source.path).sheet
+        if all(kept.get("sheet") != sheet for kept in found.values()):
+            raise _which_sheet(source, sheet, found.values())
+    if sheet is not None:
+        found = {batch: kept for batch, kept in found.items() if kept.get("sheet") == sheet}
+    if len(found) > 1:  # several batches of one table: the rows go into the newest
+        place = path if sheet is None else f"{path}#{sheet}"
+        newest = store.queries.find_batch(None, place)
+        found = {batch: kept for batch, kept in found.items() if newest and batch == newest.name}
+    return _merged(source, *found.values()) if found else source
+
+
+def _which_sheet(
+    source: Source, sheet: str | None, kept: Iterable[Mapping[str, Any]]
+) -> ManifestError:
+    """Make the error of a workbook of which other sheets were read, each because it was said."""
+    known = sorted({str(one["sheet"]) for one in kept if one.get("sheet")})
+    choices = " or ".join(
+        f"--sheet {quote(name)}" for name in [*known, *([sheet] if sheet else [])]
+    )
+    return refused(
+        str(source.path),
+        f"several of its sheets were read before, and {sheet!r}, the first one, was none of them",
+        f"Say which one is meant: {choices}.",
+    )
+
+
+def _merged(source: Source, kept: Mapping[str, Any]) -> Source:
+    now = source.reading
+    spoken = {folded(header) for header in now.columns}
+    targets = {name for name in now.columns.values() if name}
+    before = {folded(header) for header in _texts(kept.get("columns"))}
+    forgotten = [
+        header for header, name in now.columns.items() if not name and folded(header) in before
+    ]
+    columns = {
+        header: name
+        for header, name in _texts(kept.get("columns")).items()
+        if name in {"", *SYNONYMS} and name not in targets and folded(header) not in spoken
+    }
+    defaults = {
+        name: text
+        for name, text in _texts(kept.get("defaults")).items()
+        if name in SYNONYMS and name not in now.defaults
+    }
+    sheet = kept.get("sheet") if kept.get("sheet_said") and now.sheet is None else None
+    images = kept.get("images") if now.images is None else None
+    images = images if isinstance(images, str) else None
+    words = [_map_word(header, name) for header, name in columns.items()]
+    words += [f"--default {quote(f'{name}={text}')}" for name, text in defaults.items()]
+    again = [
+        name
+        for name in _FLAGS
+        if getattr(now, name) is None
+        and kept.get(name) is True
+        and not getattr(now, _OPPOSITES.get(name, name))
+    ]
+    flags: dict[str, Any] = dict.fromkeys(again, True)
+    words += [f"--{name.replace('_', '-')}" for name in flags]
+    words += [] if images is None else [f"--images {quote(images)}"]
+    so: dict[str, Any] = {
+        name: text
+        for name, text in still_written_so(source.path, kept).items()
+        if getattr(now, name) is None
+    }
+    words += [f"--{name} {quote(text)}" for name, text in so.items()]
+    fits = source.fit_images is None and kept.get("fit_images") is True
+    words += ["--fit-images"] if fits else []
+    if isinstance(sheet, str):
+        words.insert(0, f"--sheet {quote(sheet)}")
+    reading = replace(
+        now,
+        sheet=sheet if isinstance(sheet, str) else now.sheet,
+        columns={**columns, **now.columns},
+        defaults={name: text for name, text in {**defaults, **now.defaults}.items() if text},
+        images=now.images if images is None else images,
+        results=_results(kept) if kept.get("path") == str(source.path.resolve()) else (),
+        kept=(*columns, *forgotten),
+        **flags,
+        **so,
+    )
+    return replace(
+        source,
+        reading=reading,
+        fit_images=True if fits else source.fit_images,
+        kept=tuple(words),
+    )
+
+
+def _results(kept: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the headers of the columns that we wrote into the manifest."""
+    found = kept.get("results")
+    return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()
+
+
+def _texts(found: object) -> dict[str, str]:
+    """Return the texts of a mapping that was kept; a database may come from anywhere."""
+    pairs = found.items() if isinstance(found, dict) else ()
+    return {key: text for key, text in pairs if isinstance(key, str) and isinstance(text, str)}
+
+
+def _map_word(header: str, name: str) -> str:
+    return f"--map {quote(f'{header}={name}')}"
+
+
+def words_used(source: Source, manifest: Manifest) -> tuple[str, ...]:
+    """Return the words of before that count for a manifest: its headers may have changed."""
+    passed_over = {
+        _map_word(header, name) for header, name in gone(source.reading, manifest.headers).items()
+    }
+    return tuple(word for word in source.kept if word not in passed_over)
+
+
+def kept_line(words: Sequence[str]) -> str:
+    """Return what is said of words of before that count again."""
+    return f"read as you said before: {' '.join(words)}"

@@ -1,0 +1,326 @@
+"""From a manifest to the job table: read, refuse or leave out what is wrong, load, set the caps."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from batchsora.composition.interrupts import Interrupts, heeded_between_steps
+from batchsora.manifest.errors import ManifestError, RowProblem
+from batchsora.manifest.formats.filtered import rows_text
+from batchsora.manifest.read import Manifest
+from batchsora.providers.registry import kind_of
+from batchsora.usecases.moved_sheets import moved_sheet
+from batchsora.usecases.progress import counted
+from jobs.model.errors import LoadError
+from jobs.model.ledger import Refunds, Scope, batch_key
+from jobs.model.money import cap_micros, to_micros, usd_text
+from jobs.model.spec import SpecRow
+from jobs.model.states import HeldBack
+from jobs.ports.control import Terms, TermsKept
+from jobs.ports.loading import LoadOrder, LoadReport, OnChange
+from jobs.store import Store
+
+ADHOC = "adhoc"
+"""The batch of the videos that are generated one by one."""
+
+
+class RowsGoneError(Exception):
+    """Unpaid rows are no longer in their manifest, and nobody said yet that they are not wanted.
+
+    Attributes:
+        keys: theirs.
+    """
+
+    def __init__(self, keys: list[str]) -> None:
+        super().__init__(f"{len(keys)} unpaid row(s) are no longer in the manifest")
+        self.keys = keys
+
+
+class CommentsError(ManifestError):
+    """Lines of a manifest may be comments, or prompts; nobody said yet that they are no rows."""
+
+
+class InvalidRowsError(Exception):
+    """Rows of a manifest can't be bought as they stand.
+
+    Attributes:
+        problems: every problem of every row.
+    """
+
+    def __init__(self, problems: list[RowProblem]) -> None:
+        super().__init__(f"{len(problems)} problem(s) in the manifest")
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """The caps that a person gave; None leaves the kept one.
+
+    Attributes:
+        time_zone: whose calendar days the day's cap counts, such as ``Europe/Berlin``.
+        refunds: which failed generations the account is known to get its money back for.
+        begin: caps of the configuration file, by their name here: they count where nothing is kept.
+    """
+
+    batch: Decimal | None = None
+    campaigns: dict[str, Decimal] = field(default_factory=dict)
+    day: Decimal | None = None
+    max_price: Decimal | None = None
+    min_balance: Decimal | None = None
+    time_zone: str | None = None
+    refunds: Refunds | None = None
+    begin: Mapping[str, Decimal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """How to load.
+
+    Attributes:
+        name: of the batch; None takes the manifest's.
+        skip_invalid: load the valid rows although others are not.
+        allow_unknown: load although a column looks like a misspelt one.
+        ask_gone: load nothing while unpaid rows would be cancelled that left the manifest.
+        comments: leave lines out that begin with ``#`` or ``//``; else they are asked about.
+        quiet: show no progress.
+        held_back: why nobody buys the rows that this load queues: a person has not asked for
+            them, or has, and they were not looked for yet.
+    """
+
+    name: str | None = None
+    skip_invalid: bool = False
+    allow_unknown: bool = False
+    on_change: OnChange = OnChange.STOP
+    ask_gone: bool = False
+    comments: bool = False
+    quiet: bool = False
+    held_back: HeldBack = HeldBack.UNASKED
+
+
+def valid_rows(
+    manifest: Manifest, problems: list[RowProblem], *, skip_invalid: bool
+) -> Iterator[SpecRow]:
+    """Stream the rows that can be bought; collect what is wrong with the others.
+
+    Raises:
+        InvalidRowsError: at the end, when there are problems and they are not to be skipped.
+    """
+    for row in manifest.spec_rows(lambda request: kind_of(request).key):
+        if isinstance(row, RowProblem):
+            problems.append(row)
+        else:
+            yield row
+    if problems and not skip_invalid:
+        raise InvalidRowsError(problems)
+
+
+def load_manifest(
+    store: Store, manifest: Manifest, options: LoadOptions, caps: Caps, now: datetime
+) -> tuple[LoadReport, list[str], list[RowProblem]]:
+    """Load a manifest and keep its caps in one transaction: wholly, or nothing of it.
+
+    The rows are read before it begins, so that nobody waits for a lock meanwhile.
+
+    Returns:
+        What was loaded, notes about replaced caps, and the rows that were skipped.
+
+    Raises:
+        InvalidRowsError: rows are wrong, and not to be skipped.
+        CommentsError: lines may be comments, which is to be asked about.
+        ManifestError: a column looks misspelt, and that was not allowed.
+        RowsGoneError: unpaid rows left the manifest, which is to be asked about.
+        jobs.model.errors.LoadError: it can't be told which batch it is, edits need a word, or a cap
+            is for a campaign that no row has.
+    """
+    check_columns(manifest, allow_unknown=options.allow_unknown)
+    check_name(store, manifest, options.name)  # before rows are read for long
+    with heeded_between_steps() as ctrl_c:
+        problems = spool_manifest(store, manifest, options, ctrl_c)
+        check_columns(manifest, allow_unknown=options.allow_unknown)  # their cells are known now
+        if not options.comments:
+            check_comments(manifest)
+        report, notes = merge(store, manifest, options, caps, now, ctrl_c, whole=not problems)
+    return report, notes, problems
+
+
+def check_name(store: Store, manifest: Manifest, name: str | None) -> None:
+    """Make sure that it can be told which batch a manifest is.
+
+    Raises:
+        jobs.model.errors.LoadError: it can't.
+    """
+    if ADHOC in (name, name or manifest.name):
+        raise LoadError(
+            f"the batch {ADHOC!r} is that of 'batchsora generate'; give this one another name "
+            "with --name"
+        )
+    with store.queries.snapshot() as seen:
+        if (moved := moved_sheet(seen, manifest, name)) is not None:
+            raise LoadError(str(moved))
+        seen.batch_of(name, manifest.name, manifest.source)
+
+
+def spool_manifest(
+    store: Store, manifest: Manifest, options: LoadOptions, ctrl_c: Interrupts
+) -> list[RowProblem]:
+    """Read the rows into the temporary table beside a database; returns what is wrong with others.
+
+    Raises:
+        InvalidRowsError, ManifestError: as :func:`load_manifest` does.
+    """
+    problems: list[RowProblem] = []
+    read = counted("reading", quiet=options.quiet)
+
+    rows = valid_rows(manifest, problems, skip_invalid=options.skip_invalid)
+    store.loading.stage(ctrl_c.between(read(rows)))
+    return problems
+
+
+def merge(
+    store: Store,
+    manifest: Manifest,
+    options: LoadOptions,
+    caps: Caps,
+    now: datetime,
+    ctrl_c: Interrupts,
+    *,
+    whole: bool,
+) -> tuple[LoadReport, list[str]]:
+    """Bring the rows that were read last into their batch, and keep the caps, at once.
+
+    Args:
+        store: where they were read into.
+        manifest: whose they are.
+        options: how to load.
+        caps: that a person gave.
+        now: the time.
+        ctrl_c: is heeded before anything is kept.
+        whole: no row was left out.
+
+    Raises:
+        RowsGoneError, jobs.model.errors.LoadError: as :func:`load_manifest` does.
+    """
+
+    def agree(report: LoadReport) -> None:
+        ctrl_c.heed()
+        if options.ask_gone and report.cancelled:
+            raise RowsGoneError(report.cancelled)
+
+    order = LoadOrder(
+        options.name,
+        manifest.name,
+        manifest.source,
+        manifest.columns,
+        manifest.read_as,
+        options.on_change,
+        whole=whole,
+        held_back=options.held_back,
+    )
+    terms = terms_of(caps, manifest)
+    report, kept = store.loading.load(order, terms, now, agree)
+    return report, terms_notes(terms, kept)
+
+
+def is_capped(store: Store, manifest: Manifest, name: str | None, caps: Caps) -> bool:
+    """Check whether a manifest's batch will have a cap, under which nobody is asked.
+
+    Raises:
+        jobs.model.errors.LoadError: it can't be told which batch it is.
+    """
+    if caps.batch is not None or manifest.budget is not None or "batch" in caps.begin:
+        return True
+    with store.queries.snapshot() as seen:
+        batch = seen.batch_of(name, manifest.name, manifest.source)
+        return batch is not None and seen.cap(batch_key(batch.id)) is not None
+
+
+def check_columns(manifest: Manifest, *, allow_unknown: bool) -> None:
+    """Stop before a misspelt column buys the wrong thing.
+
+    Raises:
+        ManifestError: a column is probably meant as one of ours, by its header or its cells.
+    """
+    if allow_unknown or not manifest.suspicious_columns:
+        return
+    suspicious = manifest.suspicious_columns[0]
+    for warning in reversed(manifest.warnings):  # what its cells say goes before its name
+        if warning.column == suspicious:
+            raise ManifestError(warning)
+
+
+def check_comments(manifest: Manifest) -> None:
+    """Stop before lines are left out that may be prompts, or the other way round.
+
+    Raises:
+        CommentsError: there are some.
+    """
+    rows = manifest.left_out.comments
+    if rows:
+        raise CommentsError(
+            RowProblem(
+                str(manifest.path),
+                rows[0],
+                None,
+                None,
+                f"{rows_text(rows)} begin with # or //: they may be comments, or prompts",
+                "Remove them; or say --yes to leave them out; or put another sign in front of a "
+                "prompt.",
+            )
+        )
+
+
+def set_caps(store: Store, batch_id: int, caps: Caps, now: datetime) -> list[str]:
+    """Keep the caps that a person gave for a batch; returns what was replaced, for people."""
+    terms = terms_of(caps, None)
+    return terms_notes(terms, store.control.set_terms(batch_id, terms, now))
+
+
+def terms_of(caps: Caps, manifest: Manifest | None) -> Terms:
+    """Return what may be spent: a flag over the manifest's, the manifest's over what is kept."""
+    batch = caps.batch
+    if batch is None and manifest is not None:
+        batch = manifest.budget
+    campaigns = {} if manifest is None else dict(manifest.campaign_budgets)
+    return Terms(
+        batch=_micros(batch),
+        campaigns={name: cap_micros(usd) for name, usd in (campaigns | caps.campaigns).items()},
+        checked=list(caps.campaigns),
+        day=_micros(caps.day),
+        max_price=_micros(caps.max_price),
+        floor=None if caps.min_balance is None else to_micros(caps.min_balance),
+        time_zone=caps.time_zone,
+        refunds=caps.refunds,
+        begin={
+            name: to_micros(usd) if name == "min_balance" else cap_micros(usd)
+            for name, usd in caps.begin.items()
+            if name != "batch" or manifest is None or manifest.budget is None
+        },
+    )
+
+
+def _micros(usd: Decimal | None) -> int | None:
+    return None if usd is None else cap_micros(usd)
+
+
+_WORDS = {"batch": "budget", "day": "day-budget"}
+_REPLACED = {Scope.BATCH: "budget", Scope.DAY: "budget of the day"}
+
+
+def terms_notes(terms: Terms, kept: TermsKept) -> list[str]:
+    """Return what of the terms was replaced, and what of the configuration does not count."""
+    notes = []
+    for name, micros in kept.passed_over.items():
+        option = _WORDS.get(name, name.replace("_", "-"))
+        notes.append(
+            f"{option}: ${usd_text(micros)} is kept; the ${usd_text(terms.begin[name])} of the "
+            f"configuration would count at the beginning (--{option} replaces it)"
+        )
+    for one in kept.replaced:
+        what = _REPLACED.get(one.scope) or f"budget of campaign {one.campaign!r}"
+        notes.append(f"{what}: ${usd_text(one.new)} replaces ${usd_text(one.old)}")
+    if kept.refunds_before is not None:
+        notes.append(
+            f"refunds of failures from now on: {terms.refunds} (was: {kept.refunds_before})"
+        )
+    return notes

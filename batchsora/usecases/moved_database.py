@@ -1,0 +1,126 @@
+"""What a database tells of where and by whom it was used, and of a clock that was wrong."""
+
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final
+
+from batchsora.composition.endpoints import SANDBOX_ORIGIN
+from batchsora.composition.known_database import is_own
+from batchsora.composition.sealing import own_sealer
+from batchsora.usecases.bought_already import Asker
+from jobs.database.seal import Sealer
+from jobs.model.errors import DatabaseUnusableError
+from jobs.model.host import is_same_host, this_host
+from jobs.services.runner import Owner
+from jobs.store import Store
+
+LONGEST_NAME: Final = 100
+"""Characters of a machine's name that are shown: somebody else may have written it."""
+
+
+def other_host(account: Any) -> str | None:
+    """Name the machine that used a database last, and when; None where it was this one, or none.
+
+    Args:
+        account: with ``host`` and ``run_at`` as they were before this run.
+    """
+    if account.host is None or is_same_host(account.host, this_host(os.environ)):
+        return None
+    when = "" if account.run_at is None else f" at {account.run_at:%Y-%m-%d %H:%M} UTC"
+    host = "".join(c if c.isprintable() else "?" for c in account.host[:LONGEST_NAME])
+    return f"{host}{when}"
+
+
+def settle_place(store: Store, now: datetime, teller: Asker, owner: Owner, *, moved: bool) -> None:
+    """Settle whose database this is and on which machine, and say when its day is in the future.
+
+    Raises:
+        DatabaseUnusableError: see :func:`settle_owner`.
+    """
+    settle_owner(store, teller, owner, moved=moved)
+    ahead = store.queries.future_days(now)
+    if ahead:
+        teller.say(
+            f"the daily budget is at {ahead[-1]}, which is in the future (a clock was wrong): all "
+            "that is bought until then counts under that day. 'batchsora doctor --reset-day' moves "
+            "it to today"
+        )
+
+
+def settle_owner(store: Store, teller: Asker, owner: Owner, *, moved: bool) -> None:
+    """Check that this database is one's own and no copy of another machine's; keep that it is.
+
+    Args:
+        store: opened under the runner's lock, before a run began in it.
+        teller: asks, where somebody can answer.
+        owner: whose generations are to be made.
+        moved: a person said already that it is to be used here.
+
+    Raises:
+        DatabaseUnusableError: it was used elsewhere or may be somebody else's, and nobody said to
+            go on; or it is somebody else's, and damaged.
+    """
+    sealer = own_sealer(os.environ)
+    account = store.queries.account()
+    known = is_own(account, sealer, owner)
+    if not known:
+        _refuse_damaged(store)
+    doubts = list(_doubts(account, known=known))
+    if doubts and not moved:
+        said = "; ".join(doubts)
+        if not (teller.can_ask() and teller.confirm(f"{said}. Continue here?")):
+            raise DatabaseUnusableError(
+                f"{said}, so nothing was bought. {_remedy(sealer, known=known)}"
+            )
+    seal: str | None = None
+    bind: tuple[str, str] | None = None
+    if owner.origin != SANDBOX_ORIGIN:
+        if sealer.problem is not None:
+            # a secret that ends with this process would only drive others out of the seal
+            if account.token_hash is None and owner.token:
+                bind = owner.origin, owner.token
+        elif not sealer.knows(account.seal):
+            seal = sealer.sealed(account.seal)
+    store.control.keep_place(this_host(os.environ), seal=seal, bind=bind)
+
+
+def _doubts(account: Any, *, known: bool) -> Iterator[str]:
+    if (other := other_host(account)) is not None:
+        yield (
+            f"this database was last used on {other}; if a run there is still at work, both buy "
+            "the same rows"
+        )
+    if not known:
+        yield (
+            "this database is not known to be yours: another account or somebody else made it, "
+            "and the budgets, rows and callbacks that it keeps would count as your consent"
+        )
+
+
+def _remedy(sealer: Sealer, *, known: bool) -> str:
+    if known:
+        return (
+            "When nothing is at work there, 'batchsora run --moved' continues here (a container "
+            "keeps one name by BATCHSORA_HOST)"
+        )
+    kept = f" ({sealer.problem}; XDG_STATE_HOME names another folder)" if sealer.problem else ""
+    return (
+        "Look at it with 'batchsora status' and 'batchsora jobs'; when it is to be used and "
+        "nothing is at work elsewhere, 'batchsora run --moved' continues here, and is needed "
+        f"once{kept}"
+    )
+
+
+def _refuse_damaged(store: Store) -> None:
+    """Check the whole file: an index of somebody else's may hide rows, or show them twice.
+
+    Raises:
+        DatabaseUnusableError: it is damaged.
+    """
+    found = store.queries.integrity()
+    if found != "ok":
+        raise DatabaseUnusableError(
+            f"the database {store.path} is damaged ({found}), and not known to be yours: begin a "
+            "new one with --db FILE; --adopt-existing finds in the account what was paid for"
+        )

@@ -1,0 +1,109 @@
+"""Pausing a batch, and resuming it: what that lets a runner buy, said before it does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from shlex import quote
+
+from batchsora.presentation import held
+from batchsora.presentation.cost import cost_of_jobs
+from batchsora.settings import Settings
+from batchsora.usecases.hand_over import hand_over
+from batchsora.usecases.retry_cancel_remove import CHANGED, digest
+from batchsora.usecases.start import Teller
+from jobs.model.clock import Clock
+from jobs.model.errors import NotAllowedError
+from jobs.model.states import JobState
+from jobs.ports.queries import QueryStore
+from jobs.ports.seen import BatchRow
+from jobs.store import Store
+
+
+def pause(name: str, store: Store, teller: Teller) -> None:
+    """Pause a batch: nothing more of it is submitted.
+
+    Raises:
+        jobs.model.errors.NotFoundError: there is no such batch.
+    """
+    changed, status = store.control.pause(name)
+    under_way = status.jobs[JobState.PENDING] + status.jobs[JobState.PROCESSING]
+    said = f"{name} is paused: nothing more of it is submitted until 'batchsora resume "
+    said += f"{quote(name)}'"
+    said += f"; {under_way} paid for are still fetched" if under_way else ""
+    teller.result({"batch": name, "paused": True, "changed": changed}, lambda: said)
+
+
+@dataclass(frozen=True, slots=True)
+class ToResume:
+    """What a resume of a batch lets be bought: its queued jobs that nothing holds back.
+
+    Attributes:
+        active: the runner that is alive serves the whole batch anyway.
+        jobs: their numbers.
+        cost: for people.
+        held: what is held back, for people.
+    """
+
+    active: bool
+    jobs: Sequence[int]
+    cost: str
+    held: Sequence[str]
+
+    @property
+    def text(self) -> str:
+        """Return how many videos, and for how much."""
+        return f"{len(self.jobs)} video(s) left to buy, for {self.cost}"
+
+    @property
+    def digest(self) -> str:
+        """Name the jobs in a few letters."""
+        return digest(map(str, self.jobs))
+
+
+def to_resume(seen: QueryStore, batch: BatchRow) -> ToResume:
+    """See what a resume of a batch lets be bought."""
+    found = seen.queued(batch.id)
+    price = cost_of_jobs(found, seen.prices()).text
+    lines = tuple(held.lines(seen.status(batch)))
+    return ToResume(batch.active, [job.id for job in found], price, lines)
+
+
+def resume(
+    name: str,
+    settings: Settings,
+    store: Store,
+    teller: Teller,
+    clock: Clock,
+    *,
+    shown: str | None = None,
+) -> None:
+    """Resume a batch: a runner that is alive is handed what is queued at this moment.
+
+    What is held back, and what is loaded later, is not among it.
+
+    Args:
+        name: of the batch.
+        settings: of the command.
+        store: for writing.
+        teller: speaks to the person.
+        clock: decides which day's budget counts.
+        shown: digest of the jobs that the person agreed to; others are not handed over.
+
+    Raises:
+        jobs.model.errors.NotFoundError: there is no such batch.
+        NotAllowedError: these are no longer the jobs that were shown.
+    """
+
+    def agree(seen: QueryStore, batch: BatchRow) -> ToResume:
+        found = to_resume(seen, batch)
+        if shown is not None and shown != found.digest:
+            raise NotAllowedError(CHANGED)
+        return found
+
+    changed, found = store.control.resume(name, agree)
+    taken = hand_over(store, settings, found.jobs, clock.now(), serves_batch=found.active)
+    for line in found.held:
+        teller.say(line)
+    teller.result(
+        {"batch": name, "paused": False, "changed": changed, "queued": len(found.jobs)},
+        lambda: f"{name} is resumed: {found.text}; {taken}",
+    )

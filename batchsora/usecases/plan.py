@@ -1,0 +1,313 @@
+"""What a manifest would buy: rows, errors, cost, time; nothing is written and nothing paid.
+
+A plan is a rehearsal: in a copy of the database it loads the manifest, looks at our own past and
+asks for the rows by the functions that a run does it by, and counts what could then be bought.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from batchsora.composition.databases import scratch_store
+from batchsora.composition.interrupts import heeded_between_steps
+from batchsora.manifest.errors import RowProblem
+from batchsora.manifest.formats.filtered import LeftOut
+from batchsora.manifest.read import Manifest
+from batchsora.options import RunOptions
+from batchsora.presentation.cost import Cost, cost_of
+from batchsora.presentation.errors import message
+from batchsora.providers.registry import ANNOUNCED
+from batchsora.usecases.column_mapping import Mapped, mapped
+from batchsora.usecases.from_options import pick_of
+from batchsora.usecases.load import Caps, LoadOptions, check_name, merge, spool_manifest
+from batchsora.usecases.row_selection import Pick
+from jobs.model.clock import SystemClock
+from jobs.model.errors import LoadError
+from jobs.model.money import cap_micros, usd_text
+from jobs.ports.control import Paid
+from jobs.ports.loading import LoadReport, StagedRow
+from jobs.services.rehearsal import rehearse
+from jobs.store import Store
+
+TYPICAL_SECONDS: Final = 600.0
+"""A generation takes 5 to 15 minutes (docs/api.md); the middle is what a plan reckons with."""
+SAMPLES: Final = 3
+"""Rows that are shown as they will be sent, where nobody picked any."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many videos of each price kind, and how many of them are still to be bought."""
+
+    kinds: Counter[str] = field(default_factory=Counter)
+    open: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def jobs(self) -> int:
+        """Count all videos."""
+        return self.kinds.total()
+
+
+@dataclass(slots=True)
+class Plan:
+    """What would run.
+
+    Attributes:
+        rows: manifest rows read, valid or not.
+        problems: what is wrong with those that can't be bought.
+        all: the valid jobs after expansion.
+        campaigns: the same by campaign.
+        picked: the same of the rows that were picked, where some were.
+        already_done: how many jobs are paid for: completed, or under way.
+        waiting: jobs that a run would neither buy nor has bought, by the reason: one of
+            :class:`jobs.model.states.HeldBack`, ``cancelled``, ``failed``, ``unconfirmed``,
+            ``paused``.
+        paid_before: what was paid for already that rows of this batch ask for.
+        edited: keys of rows that were edited after they were paid for.
+        gone: keys of unpaid rows that left the manifest.
+        stops: why a run would load and buy nothing, in its words; None where it would.
+        needs: options without which it would not either, as there are invalid rows or columns that
+            look misspelt: the figures are with them.
+        prices: the price of each kind in micros, where it is known.
+        paid: the kinds whose price is what was paid last; the others' is announced.
+        notes: what was done to pictures.
+        mapped: what the columns are taken for.
+        kept: options that were said before and count again.
+        left_out: rows that are none.
+        cap: of the batch in micros, as it is kept or as the manifest says.
+        used: what the batch has spent or holds.
+        balance: in micros; None when it was not asked or not told.
+        seconds: an estimate of the time that the rest takes.
+        samples: jobs as they will be sent.
+    """
+
+    batch: str
+    options: RunOptions
+    rows: int = 0
+    problems: list[RowProblem] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    mapped: Mapped = field(default_factory=Mapped)
+    kept: Sequence[str] = ()
+    left_out: LeftOut = field(default_factory=LeftOut)
+    all: Tally = field(default_factory=Tally)
+    campaigns: dict[str, Tally] = field(default_factory=dict)
+    picked: Tally | None = None
+    already_done: int = 0
+    waiting: Counter[str] = field(default_factory=Counter)
+    paid_before: list[Paid] = field(default_factory=list)
+    edited: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    stops: str | None = None
+    needs: list[str] = field(default_factory=list)
+    prices: dict[str, int] = field(default_factory=dict)
+    paid: set[str] = field(default_factory=set)
+    cap: int | None = None
+    used: int = 0
+    campaign_caps: dict[str, int] = field(default_factory=dict)
+    balance: int | None = None
+    seconds: float = 0.0
+    samples: list[StagedRow] = field(default_factory=list)
+
+    def cost(self, kinds: Mapping[str, int]) -> Cost:
+        """Return what so many jobs of some kinds cost, by the prices that the plan knows."""
+        return cost_of(kinds, self.prices)
+
+    @property
+    def to_buy(self) -> Mapping[str, int]:
+        """Return what a run would buy now, by kind."""
+        return (self.picked or self.all).open
+
+
+def _seconds(options: RunOptions, videos: int) -> float:
+    """Estimate how long so many videos take."""
+    sending = videos / options.rate if options.rate else 0.0
+    return max(sending, -(-videos // options.max_in_flight) * TYPICAL_SECONDS)
+
+
+MOST_SHOWN: Final = 20
+"""Jobs that are shown of those that were picked."""
+
+
+def make_plan(
+    manifest: Manifest,
+    options: RunOptions,
+    store: Store | None,
+    *,
+    quiet: bool = True,
+) -> Plan:
+    """Read a whole manifest, and see what is left of it to buy.
+
+    Args:
+        manifest: an opened one.
+        options: the batch's name, which rows, and at which pace.
+        store: the database, where there is one.
+        quiet: show no progress.
+    """
+    name, pick = options.name, pick_of(options)
+    plan = Plan(batch=name or manifest.name, options=options)
+    plan.mapped = mapped(manifest)
+    plan.prices = dict(ANNOUNCED)
+    plan.cap = None if manifest.budget is None else cap_micros(manifest.budget)
+    plan.campaign_caps = {n: cap_micros(usd) for n, usd in manifest.campaign_budgets.items()}
+    # nobody is asked for invalid columns and rows: they are told
+    loading = LoadOptions(name, skip_invalid=True, allow_unknown=True, quiet=quiet)
+    now = SystemClock().now()
+    with scratch_store(store) as scratch:
+        with heeded_between_steps() as ctrl_c:
+            plan.problems = spool_manifest(scratch, manifest, loading, ctrl_c)
+            try:
+                check_name(scratch, manifest, name)
+                whole = not plan.problems
+                report, _ = merge(scratch, manifest, loading, Caps(), now, ctrl_c, whole=whole)
+            except LoadError as error:
+                plan.stops, report = message(error), None
+        plan.warnings += [str(warning) for warning in manifest.warnings]
+        plan.notes = list(manifest.notes)
+        plan.needs += ["--skip-invalid"] if plan.problems else []
+        plan.needs += ["--allow-unknown"] if manifest.suspicious_columns else []
+        plan.needs += ["--yes"] if manifest.left_out.comments else []
+        plan.left_out = manifest.left_out
+        plan.notes = [*manifest.left_out.words(), *plan.notes]
+        _count_wanted(scratch, plan, pick, report)
+        if report is not None:
+            plan.edited, plan.gone = report.edited, report.cancelled
+            _count_open(plan, scratch, report.batch_id, pick, now)
+    plan.seconds = _seconds(options, sum(plan.to_buy.values()))
+    return plan
+
+
+def _count_open(plan: Plan, scratch: Store, batch_id: int, pick: Pick, now: datetime) -> None:
+    """Count what a run would buy: of all rows, and then of those picked: others may wait then."""
+    paused = _look_at_batch(scratch, plan, batch_id)
+    found = rehearse(scratch, batch_id, None, now, paused=paused)
+    plan.all.open = found.open
+    for campaign, kinds in found.campaigns.items():
+        plan.campaigns.setdefault(campaign, Tally()).open = kinds
+    if plan.picked is not None:
+        found = rehearse(scratch, batch_id, pick.chooser, now, paused=paused)
+        plan.picked.open = found.open
+    plan.already_done, plan.waiting = found.done, found.waiting
+    plan.paid_before = found.paid_before
+
+
+def _count_wanted(scratch: Store, plan: Plan, pick: Pick, report: LoadReport | None) -> None:
+    """Count what the manifest asks for, bought or not, and take samples of it."""
+    staged = scratch.loading
+    numbers = staged.staged_rows()
+    plan.rows = len({*numbers, *(problem.row or 0 for problem in plan.problems)})
+    for found in staged.staged_counts():
+        plan.all.kinds[found.kind] += found.jobs
+        if found.campaign is not None:
+            plan.campaigns.setdefault(found.campaign, Tally()).kinds[found.kind] += found.jobs
+    picked: Collection[int] | None = None
+    if not pick.everything:
+        if report is not None:
+            numbers = scratch.queries.rows_of(report.batch_id)
+        picked = pick.rows(numbers)
+        plan.picked = Tally()
+        for found in staged.staged_counts(picked):
+            plan.picked.kinds[found.kind] += found.jobs
+    most = SAMPLES if picked is None else MOST_SHOWN
+    plan.samples = staged.staged_first(most, picked)
+
+
+def _look_at_batch(scratch: Store, plan: Plan, batch_id: int) -> bool:
+    """Read prices, and the batch's caps as they would be; returns whether it is paused."""
+    with scratch.queries.snapshot() as seen:
+        for kind, price in seen.prices().items():
+            plan.prices[kind] = price.last_micros
+            plan.paid.add(kind)
+        (status,) = seen.statuses([batch_id])
+    plan.batch = status.name
+    plan.cap, plan.used = status.money.cap, status.money.used
+    for campaign, budget in status.campaigns.items():
+        if budget.cap is not None:
+            plan.campaign_caps.setdefault(campaign, budget.cap)
+    return status.paused
+
+
+def limits(plan: Plan) -> Iterator[str]:
+    """Return what would stop a run before its end: the cap, or the balance."""
+    cost = plan.cost(plan.to_buy).whole
+    if cost is None:
+        return
+    if plan.cap is not None and cost > max(0, plan.cap - plan.used):
+        room = usd_text(max(0, plan.cap - plan.used))
+        yield f"the cap leaves ${room} of the ${usd_text(cost)} that this costs"
+    if plan.balance is not None and cost > plan.balance:
+        yield "the balance does not cover the cost"
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """Show a plan for scripts (design.md, *JSON*)."""
+    return {
+        "batch": plan.batch,
+        "rows": plan.rows,
+        "jobs": plan.all.jobs,
+        "invalid": [problem.as_json() for problem in plan.problems],
+        "warnings": plan.warnings,
+        **plan.mapped.as_json(),
+        "said_before": list(plan.kept),
+        "left_out": plan.left_out.as_json(),
+        "cost": _usd(plan.cost(plan.all.kinds).whole),
+        "cost_by_kind": {
+            kind: {
+                "jobs": count,
+                "price": _usd(plan.prices.get(kind)),
+                "price_from": price_source(plan, kind),
+                "cost": _usd(plan.cost({kind: count}).whole),
+            }
+            for kind, count in sorted(plan.all.kinds.items())
+        },
+        "campaigns": {
+            name: {"jobs": tally.jobs, "cost": _usd(plan.cost(tally.kinds).whole)}
+            for name, tally in sorted(plan.campaigns.items())
+        },
+        "to_buy": sum(plan.to_buy.values()),
+        "already_done": plan.already_done,
+        "waiting": dict(sorted(plan.waiting.items())),
+        "paid_before": len(plan.paid_before),
+        "edited": len(plan.edited),
+        "gone": len(plan.gone),
+        "stops": plan.stops,
+        "needs": plan.needs,
+        "list_looked_at": False,
+        "remaining_cost": _usd(plan.cost(plan.all.open).whole),
+        "picked": None
+        if plan.picked is None
+        else {"jobs": plan.picked.jobs, "remaining_cost": _usd(plan.cost(plan.picked.open).whole)},
+        "caps": {
+            "batch": _usd(plan.cap),
+            "campaigns": {name: usd_text(cap) for name, cap in plan.campaign_caps.items()},
+        },
+        "balance": _usd(plan.balance),
+        "seconds": round(plan.seconds),
+        "samples": [_sample_json(job) for job in plan.samples],
+    }
+
+
+def price_source(plan: Plan, kind: str) -> str | None:
+    """Return where a price comes from: what was ``paid`` last, or what was ``announced``."""
+    if kind not in plan.prices:
+        return None
+    return "paid" if kind in plan.paid else "announced"
+
+
+def _sample_json(job: StagedRow) -> dict[str, Any]:
+    """Show a job as it will be sent."""
+    return {
+        "job": job.key,
+        "row": job.row,
+        "prompt": job.asked.prompt,
+        "orientation": job.asked.orientation,
+        "duration": job.asked.duration,
+        "image": None if job.asked.image is None else job.asked.image["source"],
+        "campaign": job.campaign,
+    }
+
+
+def _usd(micros: int | None) -> str | None:
+    return None if micros is None else usd_text(micros)

@@ -1,0 +1,132 @@
+"""The prices of kinds as people see and change them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from batchsora.presentation.json_shapes import iso
+from batchsora.presentation.messages import odd_lines
+from batchsora.providers.registry import MODELS
+from batchsora.settings import SettingsError
+from batchsora.usecases.retry_cancel_remove import agree
+from batchsora.usecases.start import Teller
+from jobs.model.clock import Clock
+from jobs.model.errors import NotFoundError
+from jobs.model.money import to_micros, usd_text
+from jobs.ports.seen import PriceRow
+from jobs.store import Store
+
+HEAD: Final = ("kind", "price", "reserves", "source", "seen")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How a price is changed.
+
+    Attributes:
+        dry: only say what would change.
+        consent: the person has agreed already.
+    """
+
+    store: Store
+    clock: Clock
+    teller: Teller
+    dry: bool
+    consent: bool
+
+    def make(self, said: str, write: Callable[[], object], document: dict[str, Any]) -> None:
+        """Ask, change, and tell.
+
+        Raises:
+            jobs.model.errors.NotAllowedError: nobody agreed.
+        """
+        if not self.dry:
+            agree(f"{said}?", self.teller, consent=self.consent)
+            write()
+        outcome = "This was a dry run, and nothing was changed." if self.dry else "Done."
+        self.teller.result(document | {"dry_run": self.dry}, lambda: f"{said}. {outcome}")
+
+
+def list_prices(store: Store, teller: Teller) -> None:
+    """List what is known of each kind's price."""
+    found = list(store.queries.prices().values())
+    teller.result([_json(row) for row in found], lambda: _text(found))
+
+
+def set_price(kind: str, usd: str, change: Change) -> None:
+    """Return what a kind costs.
+
+    Raises:
+        SettingsError: no price is written like this.
+        jobs.model.errors.NotFoundError: there is no such kind.
+        jobs.model.errors.NotAllowedError: nobody agreed.
+    """
+    try:
+        micros = to_micros(usd)
+    except ValueError as error:
+        raise SettingsError(f"{error}; write the price in USD, like 0.18") from error
+    if not micros:
+        raise SettingsError("a price of 0 would reserve nothing, so that no budget could hold")
+    _known(change.store, kind)
+    now = change.clock.now()
+    change.make(
+        f"Set the price of {kind} to ${usd_text(micros)} until an answer tells otherwise",
+        lambda: change.store.control.set_price(kind, micros, now),
+        {"kind": kind, "price": usd_text(micros)},
+    )
+
+
+def forget_price(kind: str, change: Change) -> None:
+    """Forget what a kind costs.
+
+    Raises:
+        jobs.model.errors.NotFoundError: no price of this kind is known.
+        jobs.model.errors.NotAllowedError: nobody agreed.
+    """
+    if kind not in _known(change.store, kind):
+        raise NotFoundError(f"no price of {kind} is known, so there is nothing to forget")
+    change.make(
+        f"Forget the price of {kind} and buy the next video of it alone to learn it",
+        lambda: change.store.control.forget_price(kind),
+        {"kind": kind, "price": None},
+    )
+
+
+def _known(store: Store, kind: str) -> Mapping[str, PriceRow]:
+    """List the known prices, once it is sure that there is such a kind."""
+    found = store.queries.prices()
+    kinds = sorted({*found, *(kind.key for model in MODELS.values() for kind in model.kinds)})
+    if kind not in kinds:
+        raise NotFoundError(f"there is no kind {kind!r}; there are {', '.join(kinds)}")
+    return found
+
+
+def _json(row: PriceRow) -> dict[str, Any]:
+    return {
+        "kind": row.kind,
+        "price": usd_text(row.last_micros),
+        "reserves": usd_text(row.highest_micros),
+        "source": row.source,
+        "seen_at": iso(row.seen_at),
+        "odd": None if row.odd_micros is None else usd_text(row.odd_micros),
+        "odd_at": iso(row.odd_at),
+    }
+
+
+def _text(found: Sequence[PriceRow]) -> str:
+    lines = [HEAD] + [
+        (
+            row.kind,
+            f"${usd_text(row.last_micros)}",
+            f"${usd_text(row.highest_micros)}",
+            row.source,
+            f"{row.seen_at:%Y-%m-%d %H:%M} UTC",
+        )
+        for row in found
+    ]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
+    table = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+    return "\n".join([*table, *odd_lines(found)]) if found else "no price is known yet"

@@ -1,0 +1,164 @@
+"""Settling doubts outside of a run, and comparing our books with the provider's."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from batchsora.composition.ask import TIMEOUT
+from batchsora.composition.databases import working_store
+from batchsora.composition.endpoints import Endpoint
+from batchsora.composition.known_database import is_known
+from batchsora.composition.session import Hooks, endpoint
+from batchsora.options import RunOptions
+from batchsora.providers.registry import open_provider
+from batchsora.settings import Settings
+from batchsora.usecases.bought_already import OnExisting, settle_earlier
+from batchsora.usecases.from_options import run_policy
+from batchsora.usecases.start import Teller
+from jobs.model.money import usd_text
+from jobs.ports.figures import PaidTwice
+from jobs.ports.selection import Sought
+from jobs.reconciliation.audit import Audit, audit
+from jobs.services.runner import Runner
+from jobs.store import Store
+
+SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileRequest:
+    """What a person asked for.
+
+    Attributes:
+        grace: seconds for which a doubt is looked for before it counts as never made.
+        wait: False looks once, and leaves for later what needs time.
+        adopt: take orphans over for queued rows of the same prompt, at no cost.
+    """
+
+    grace: float
+    poll_interval: float
+    wait: bool
+    adopt: bool
+
+
+def reconcile(request: ReconcileRequest, settings: Settings, hooks: Hooks, teller: Teller) -> int:
+    """Settle what can be settled, and show rows, generations and balance side by side.
+
+    Returns:
+        How many doubts are left for a person, and one more where something was just seen to be
+        paid for twice.
+
+    Raises:
+        EngineError, ProviderError: nothing was bought.
+    """
+    with (
+        endpoint(settings) as place,
+        working_store(settings.database, hooks.clock, lambda: place.owner, brief=True) as store,
+    ):
+        before = _doubts(store)
+        if before and request.wait:
+            teller.say(
+                f"{before} in doubt: looking for them takes up to two graces; Ctrl-C ends it"
+            )
+        before_twice = _twice_micros(store)
+        found = asyncio.run(_reconcile(request, store, place, hooks))
+        if request.adopt:
+            batches = [batch.id for batch in store.queries.batches()]
+            settle_earlier(store, place, Sought(batches), OnExisting.ADOPT, hooks.clock, teller)
+        left = _doubts(store)
+        twice = store.queries.paid_twice() if _twice_micros(store) else []
+        document = _document(found, before, left) | {"paid_twice": [_twice_json(o) for o in twice]}
+        teller.result(document, lambda: "\n".join([_text(found, before, left), *_lines(twice)]))
+        return left + (_twice_micros(store) > before_twice)
+
+
+async def _reconcile(
+    request: ReconcileRequest, store: Store, place: Endpoint, hooks: Hooks
+) -> Audit:
+    async with open_provider(place.token, place.base_url, TIMEOUT) as provider:
+        policy = replace(
+            run_policy(RunOptions()), grace=request.grace, poll_interval=request.poll_interval
+        )
+        binds = is_known(store, place.owner)  # a look is no consent to what the database keeps
+        parts = (place.owner, policy, hooks.clock, hooks.chance, hooks.checkpoint)
+        runner = Runner(store, provider, *parts, binds=binds)
+        await runner.settle(wait=request.wait)
+        return await audit(store, provider, hooks.clock)
+
+
+def _twice_micros(store: Store) -> int:
+    return store.queries.twice_micros()
+
+
+def _twice_json(one: PaidTwice) -> dict[str, Any]:
+    price = usd_text(one.price_micros)
+    return {"batch": one.batch, "job": one.key, "generation_id": one.generation_id, "price": price}
+
+
+def _lines(twice: Sequence[PaidTwice]) -> list[str]:
+    return [
+        f"paid twice   {one.key} in {one.batch}: {one.generation_id}, "
+        f"${usd_text(one.price_micros)}, turned up after its job was bought again"
+        for one in twice
+    ]
+
+
+def _doubts(store: Store) -> int:
+    return store.queries.doubts()
+
+
+def _document(found: Audit, before: int, left: int) -> dict[str, Any]:
+    return {
+        "in_doubt_before": before,
+        "in_doubt": left,
+        "charged": usd_text(found.charged),
+        "held": usd_text(found.held),
+        "generations_known": found.known,
+        "list_whole": found.whole,
+        "orphans": [
+            {
+                "generation_id": one.id,
+                "status": str(one.phase),
+                "prompt": one.prompt,
+                "created_at": None if one.created_at is None else one.created_at.isoformat(),
+            }
+            for one in found.orphans
+        ],
+        "balance": usd_text(found.balance),
+        "balance_fell_by": None if found.fell_by is None else usd_text(found.fell_by),
+        "difference": None if found.difference is None else usd_text(found.difference),
+    }
+
+
+def _text(found: Audit, before: int, left: int) -> str:
+    settled = f", {before - left} settled" if before > left else ""
+    lines = [
+        f"in doubt     {left}{settled}",
+        f"our ledger   ${usd_text(found.charged)} charged, ${usd_text(found.held)} held",
+        f"generations  {found.known} of ours in the account's list"
+        + ("" if found.whole else "; the list could not be read without a gap"),
+        f"balance      ${usd_text(found.balance)}",
+    ]
+    if found.difference is not None and found.fell_by is not None:
+        lines.append(
+            f"             fell by ${usd_text(found.fell_by)} since this database's first look, "
+            f"${usd_text(found.charged_since)} charged since"
+        )
+        lines.append(f"difference   {_difference(found.difference)}")
+    lines.append(f"orphans      {len(found.orphans)} that belong to no row")
+    lines += [
+        f"             {one.id} {one.phase}: {' '.join((one.prompt or 'no prompt').split())[:60]}"
+        for one in found.orphans[:SHOWN]
+    ]
+    if len(found.orphans) > SHOWN:
+        lines.append(f"             … and {len(found.orphans) - SHOWN} more; --json lists all")
+    return "\n".join(lines)
+
+
+def _difference(micros: int) -> str:
+    if micros == 0:
+        return "none: the books agree"
+    if micros > 0:
+        return f"${usd_text(micros)} more than we know of: others' work, or orphans"
+    return f"${usd_text(-micros)} less than we booked: estimates, refunds, or money paid in"

@@ -1,0 +1,350 @@
+"""Steering from another terminal: retry, cancel and remove, beside a run.
+
+Each is a guarded change of the job table; a runner that is alive takes it up within a second.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Any, Final
+
+from batchsora.composition.exit_codes import Exit
+from batchsora.manifest import values
+from batchsora.manifest.errors import CellError
+from batchsora.presentation import held, messages
+from batchsora.presentation.cost import cost_of_jobs
+from batchsora.settings import Settings, SettingsError
+from batchsora.usecases.hand_over import chunks, hand_over
+from batchsora.usecases.start import Teller
+from jobs.model.again import Patience, WhyNot
+from jobs.model.clock import Clock
+from jobs.model.errors import NotAllowedError
+from jobs.model.money import usd_text
+from jobs.model.states import AttemptState, FailureKind, JobState
+from jobs.ports.seen import JobRow
+from jobs.ports.selection import Wanted
+from jobs.store import Store
+
+PASSING = (FailureKind.SYSTEM, FailureKind.TIMEOUT)
+"""Failures that another attempt may get past; the others' requests would fail again."""
+
+CHANGED = "the jobs have changed since they were shown; nothing was changed: look at them again"
+
+_WHY_NOT = {
+    WhyNot.QUEUED: "it is queued already",
+    WhyNot.SUBMITTING: "it is being submitted just now",
+    WhyNot.IN_DOUBT: "it is in doubt whether it was paid for; 'batchsora reconcile' looks",
+    WhyNot.UNDER_WAY: "it is paid for, and under way",
+    WhyNot.YOUNG: "it is paid for, and not older than a run waits for it",
+    WhyNot.UNENDED: "its generation is paid for and may still finish: 'batchsora run' looks again; "
+    "'batchsora abandon' gives it up",
+    WhyNot.ENDED: "its generation has ended; 'batchsora retry' buys it again",
+    WhyNot.COMPLETED: "it is completed",
+    WhyNot.CANCELLED: "it is cancelled already",
+    WhyNot.GONE: "its row is no longer in the manifest",
+}
+_LEFT_ALONE: Final[Mapping[str, str]] = {
+    FailureKind.OVERDUE: "are paid for and may still finish; 'batchsora run' looks again",
+    FailureKind.NO_FILE: "are paid for and may still get their file; 'batchsora run' asks again",
+    FailureKind.UNKNOWN: "are not understood, so left alone; read why with 'batchsora jobs "
+    "--status failed --kind unknown', then --kind unknown retries them",
+}
+"""What is said of failures that were not meant; of the other kinds: they would fail again."""
+_STATES = {
+    JobState.QUEUED: WhyNot.QUEUED,
+    JobState.SUBMITTING: WhyNot.SUBMITTING,
+    JobState.IN_DOUBT: WhyNot.IN_DOUBT,
+    JobState.PENDING: WhyNot.UNDER_WAY,
+    JobState.PROCESSING: WhyNot.UNDER_WAY,
+    JobState.COMPLETED: WhyNot.COMPLETED,
+    JobState.FAILED: WhyNot.ENDED,
+    JobState.CANCELLED: WhyNot.CANCELLED,
+}
+"""What is said of a job that can't be cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A job that a command left as it was."""
+
+    job: str
+    batch: str
+    reason: str
+
+
+def retry(
+    wanted: Wanted,
+    settings: Settings,
+    store: Store,
+    teller: Teller,
+    *,
+    prompt: str | None = None,
+    dry: bool,
+    consent: bool,
+    clock: Clock,
+    shown: str | None = None,
+    give_up: Patience | None = None,
+) -> Exit:
+    """Queue failed jobs for another attempt, after saying what that costs.
+
+    Without keys and kinds only those are meant that another attempt may get past. With another
+    prompt it is one job, and only a change in its manifest changes that again. A job that is held
+    back is bought when it is named.
+
+    Args:
+        wanted: which jobs.
+        settings: of the command.
+        store: for writing.
+        teller: speaks to the person.
+        prompt: instead of the job's own.
+        dry: only say what it would cost.
+        consent: the person has agreed already.
+        clock: tells what there is when the person says so; what turns up later is held back.
+        shown: :func:`digest` of the jobs that the person agreed to; others are not bought.
+        give_up: attempts that will not end are given up first, on these terms (``--abandon``).
+
+    Raises:
+        SettingsError: nothing can be bought by that prompt.
+        jobs.model.errors.NotFoundError: there is no such batch or job.
+        NotAllowedError: nobody agreed, or these are no longer the jobs that were shown.
+    """
+    words = None if prompt is None else _prompt(prompt)
+    found = find(store, wanted, JobState.FAILED)
+    meant = [job for job in found if _meant(job, wanted)]
+
+    def rule(ids: Sequence[int]) -> dict[int, WhyNot | None]:
+        return store.queries.may_be_retried(ids, give_up)
+
+    def move(ids: Sequence[int]) -> list[int]:
+        if words is None:
+            return store.control.retry(ids, give_up, now=clock.now())
+        return store.control.reword(ids, words, give_up)
+
+    chosen, refused = sort_out(meant, rule)
+    if shown is not None and shown != digest(job.key for job in chosen):
+        raise NotAllowedError(CHANGED)
+    for job in chosen:
+        if (why := held.words_of(job)) is not None:
+            teller.say(f"{job.key} is {why}")
+    others = Counter(job.error_kind or "" for job in found if not _meant(job, wanted))
+    cost = cost_of_jobs(chosen, store.queries.prices())
+    for kind, count in sorted(others.items()):
+        would = f"would fail again, so left alone; --kind {kind} retries them"
+        teller.say(f"{count} failed by {kind} {_LEFT_ALONE.get(kind, would)}")
+    document: dict[str, Any] = {
+        "retried": [job.key for job in chosen],
+        "refused": [refused_json(one) for one in refused],
+        "cost": usd_text(cost.micros),
+        "unpriced": cost.unpriced,
+        "dry_run": dry,
+    }
+    price = cost.text
+    stays = spent_text(chosen)
+    again = again_text(chosen)
+    if dry or not chosen:
+        tell_refused(refused, teller)
+        room = _room(store, chosen)
+        said = f"{len(chosen)} job(s) would be bought{again} for {price}{stays}{room}"
+        teller.result(document, lambda: said if chosen else "nothing to retry")
+        return Exit.USAGE if refused else Exit.DONE
+    agree(f"Buy {len(chosen)} job(s){again} for {price}{stays}?", teller, consent=consent)
+    moved = in_chunks([job.id for job in chosen], teller, move)
+    left = [job for job in chosen if job.id not in moved]  # something else was quicker
+    refused += sort_out(left, rule)[1]
+    document["retried"] = [job.key for job in chosen if job.id in moved]
+    document["refused"] = [refused_json(one) for one in refused]
+    tell_refused(refused, teller)
+    taken = hand_over(store, settings, sorted(moved), clock.now())
+    teller.result(document, lambda: f"{len(moved)} job(s) queued again for {price}; {taken}")
+    return Exit.USAGE if refused else Exit.DONE
+
+
+def digest(keys: Iterable[str]) -> str:
+    """Name a list of jobs in a few letters, to see whether it is the one that was shown."""
+    return blake2b("\0".join(keys).encode(), digest_size=8).hexdigest()
+
+
+def _prompt(text: str) -> str:
+    """Read a prompt as a manifest's is read."""
+    try:
+        return values.prompt(text)
+    except CellError as error:
+        raise SettingsError(f"--prompt: {error.problem}. {error.remedy}") from error
+
+
+def redo(job: JobRow, settings: Settings, store: Store, teller: Teller, clock: Clock) -> bool:
+    """Queue a completed job for another attempt, whose cost the caller has told and asked about.
+
+    Returns:
+        False when the job is not completed any more, or its row left the manifest.
+    """
+    if not store.control.redo([job.id], clock.now()):
+        return False
+    taken = hand_over(store, settings, [job.id], clock.now())
+    teller.say(f"{job.key} is queued again; its first video stays in its history; {taken}")
+    return True
+
+
+def cancel(wanted: Wanted, store: Store, clock: Clock, teller: Teller, *, consent: bool) -> Exit:
+    """Take queued jobs out of the queue.
+
+    Raises:
+        jobs.model.errors.NotFoundError: there is no such batch or job.
+        NotAllowedError: nobody agreed.
+    """
+    named = find(store, wanted, JobState.QUEUED)
+    found = [job for job in named if job.state == JobState.QUEUED]
+    refused = [_not_queued(job) for job in named if job.state != JobState.QUEUED]
+    if found:
+        agree(f"Cancel {len(found)} queued job(s)?", teller, consent=consent)
+    now = clock.now()
+    moved = in_chunks([job.id for job in found], teller, lambda ids: store.control.cancel(ids, now))
+    left = [job.id for job in found if job.id not in moved]
+    refused += [_not_queued(job) for job in store.queries.numbered(left)]
+    tell_refused(refused, teller)
+    document = {
+        "cancelled": [job.key for job in found if job.id in moved],
+        "refused": [refused_json(one) for one in refused],
+    }
+    teller.result(document, lambda: f"{len(moved)} job(s) cancelled, unpaid")
+    return Exit.USAGE if refused else Exit.DONE
+
+
+def remove(name: str, store: Store, clock: Clock, teller: Teller, *, consent: bool) -> Exit:
+    """Take a batch out of every list; files, charges and what is known of them stay.
+
+    Raises:
+        jobs.model.errors.NotFoundError: there is no such batch.
+        NotAllowedError: something of it is under way or in doubt, or nobody agreed.
+    """
+    with store.queries.snapshot() as seen:
+        (batch,) = seen.batches(name)
+        status = seen.status(batch)
+    unpaid = status.jobs[JobState.QUEUED]
+    loses = f" and cancel its {unpaid} queued job(s)" if unpaid else ""
+    agree(f"Remove the batch {name!r}{loses}?", teller, consent=consent)
+    now = clock.now()
+    cancelled = store.control.remove(status.id, now)
+    teller.result(
+        {"batch": name, "cancelled": cancelled},
+        lambda: f"{name} is removed; its files are where they were, and what was paid stays known",
+    )
+    return Exit.DONE
+
+
+def find(store: Store, wanted: Wanted, unnamed: JobState) -> list[JobRow]:
+    """Find the jobs that are named; where none are, those that fit in one state.
+
+    Raises:
+        jobs.model.errors.NotFoundError: there is no such batch or job.
+    """
+    if not wanted.keys:
+        return store.queries.jobs(replace(wanted, states=[unnamed]))
+    with store.queries.snapshot() as seen:
+        return [seen.job(key, wanted.batch) for key in wanted.keys]
+
+
+def sort_out(
+    found: Sequence[JobRow], rule: Callable[[Sequence[int]], dict[int, WhyNot | None]]
+) -> tuple[list[JobRow], list[Refused]]:
+    """Part jobs into those that the rule lets move, and those that it refuses, with the reason."""
+    reasons: dict[int, WhyNot | None] = {}
+    for chunk in chunks([job.id for job in found]):
+        reasons |= rule(chunk)
+    free: list[JobRow] = []
+    refused: list[Refused] = []
+    for job in found:
+        reason = reasons.get(job.id, WhyNot.GONE)
+        if reason is None:
+            free.append(job)
+        else:
+            refused.append(Refused(job.key, job.batch, _WHY_NOT[reason]))
+    return free, refused
+
+
+def spent_text(chosen: Sequence[JobRow]) -> str:
+    """Return what stays spent for attempts that may still finish."""
+    unended = [job for job in chosen if job.attempt_state == AttemptState.ACCEPTED]
+    spent = sum(job.attempt_price or 0 for job in unended)
+    if not unended:
+        return ""
+    return f"; ${usd_text(spent)} for {len(unended)} that may still finish stays spent"
+
+
+def again_text(chosen: Sequence[JobRow]) -> str:
+    """Say that jobs are bought again, or how many of them: only what was paid for once is."""
+    paid = sum(job.charged_micros > 0 for job in chosen)
+    if paid == len(chosen):
+        return " again"
+    return f" ({paid} of them again)" if paid else ""
+
+
+def _meant(job: JobRow, wanted: Wanted) -> bool:
+    """Return whether a failure is meant that the person did not name."""
+    return bool(wanted.keys or wanted.kinds) or job.error_kind in PASSING
+
+
+def _not_queued(job: JobRow) -> Refused:
+    return Refused(job.key, job.batch, _WHY_NOT[_STATES[JobState(job.state)]])
+
+
+def refused_json(refused: Refused) -> dict[str, str]:
+    """Show a refusal for scripts."""
+    return {"job": refused.job, "batch": refused.batch, "reason": refused.reason}
+
+
+def tell_refused(refused: Sequence[Refused], teller: Teller) -> None:
+    """Tell which jobs stay as they are, and why."""
+    for one in refused[: messages.SHOWN]:
+        teller.say(f"{one.job} stays as it is: {one.reason}")
+    if len(refused) > messages.SHOWN:
+        teller.say(f"and {len(refused) - messages.SHOWN} more; --json lists all")
+
+
+def agree(question: str, teller: Teller, *, consent: bool) -> None:
+    """Ask before something is changed.
+
+    Raises:
+        NotAllowedError: the person said no, or nobody can be asked.
+    """
+    if consent:
+        return
+    if not teller.can_ask():
+        raise NotAllowedError(f"{question} Nobody is here to ask: say --yes. Nothing was changed")
+    if not teller.confirm(question):
+        raise NotAllowedError("nothing was changed")
+
+
+def _room(store: Store, jobs: Sequence[JobRow]) -> str:
+    """Return what the caps of the batches leave, and which are paused."""
+    names = {job.batch for job in jobs}
+    rooms, paused = [], []
+    with store.queries.snapshot() as seen:
+        batches = [seen.status(batch) for batch in seen.batches() if batch.name in names]
+    for batch in batches:
+        if batch.money.cap is not None:
+            left_over = max(0, batch.money.cap - batch.money.used)
+            rooms.append(f"${usd_text(left_over)} in {batch.name}")
+        if batch.paused:
+            paused.append(held.paused(batch.name))
+    left = [f"the caps leave {', '.join(rooms)}"] if rooms else []
+    return "".join(f"; {words}" for words in [*left, *messages.some(paused)])
+
+
+def in_chunks(
+    ids: Sequence[int], teller: Teller, move: Callable[[Sequence[int]], list[int]]
+) -> set[int]:
+    """Move jobs, some in each transaction; returns those that were moved, and says so when stopped.
+
+    Raises:
+        KeyboardInterrupt: stopped; what was moved stays moved.
+    """
+    moved: set[int] = set()
+    try:
+        for chunk in chunks(ids):
+            moved.update(move(chunk))
+    except KeyboardInterrupt:
+        teller.say(f"stopped when {len(moved)} of {len(ids)} jobs had been moved; those stay so")
+        raise
+    return moved
