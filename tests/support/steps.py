@@ -62,6 +62,16 @@ class Steps:
     elsewhere: Elsewhere = field(default_factory=Elsewhere)
     looked_for: LookedFor = field(default_factory=LookedFor)
     _names: Any = field(default_factory=lambda: count(1))
+    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+
+    def wait(self, step: Coroutine[Any, Any, T]) -> T:
+        """Wait for a step; all share one event loop, as a new one takes longer than most."""
+        return self._loop.run_until_complete(step)
+
+    def close(self) -> None:
+        """Close the job table."""
+        self.store.close()
+        self._loop.close()
 
     def later(self, **time: float) -> datetime:
         """Let time pass, as :class:`datetime.timedelta` names it; returns the new time."""
@@ -140,7 +150,7 @@ class Steps:
         fields = {"now": self.now, "run_id": self.run_id, "new_key": self._key} | terms
         asked = TurnTerms(claim=claim if want else None, **fields)
         answer = decided or Decided()
-        seen, _ = asyncio.run(self.store.purchases.turn(asked, lambda _: answer, keep))
+        seen, _ = self.wait(self.store.purchases.turn(asked, lambda _: answer, keep))
         return seen
 
     def _key(self) -> str:
@@ -153,7 +163,7 @@ class Steps:
     def settle(self, claim: Claim | int, outcome: SubmitOutcome, **answer: Any) -> bool:
         """Write an answer down."""
         number = claim if isinstance(claim, int) else claim.attempt_id
-        return asyncio.run(self.store.purchases.settle(Answer(number, outcome, self.now, **answer)))
+        return self.wait(self.store.purchases.settle(Answer(number, outcome, self.now, **answer)))
 
     def accept(self, claim: Claim | int, name: str = "", price: int | None = PRICE) -> str:
         """Write an acceptance down; returns the generation's name."""
@@ -186,7 +196,7 @@ class Steps:
         self, names: Sequence[str], decide: Callable[[Mapping[str, UnendedAttempt]], Updates]
     ) -> Updates:
         """Write down what looks at generations showed."""
-        return asyncio.run(self.store.updates.record(names, self.now, decide))
+        return self.wait(self.store.updates.record(names, self.now, decide))
 
     def end(self, key: str, end: Completed | Failed | Overdue | None = None) -> int:
         """End the last attempt of a job, by default as a video; returns the attempt."""
@@ -212,7 +222,7 @@ class Steps:
         lag: float | None = None,
     ) -> Settled:
         """Settle by a whole reading of the list; returns what is remembered."""
-        asyncio.run(self.reconciling(decide, *shown, money=money, most_voids=most_voids, lag=lag))
+        self.wait(self.reconciling(decide, *shown, money=money, most_voids=most_voids, lag=lag))
         return self.told[-1]
 
     def reconciling(
@@ -248,7 +258,7 @@ class Steps:
     def balance(self, micros: int, mark: int | None = None, **read: Any) -> bool:
         """Keep a reading of the balance."""
         seen = self.store.account.charged() if mark is None else mark
-        return asyncio.run(
+        return self.wait(
             self.store.account.record_balance(BalanceRead(micros, seen, self.now, **read))
         )
 

@@ -12,7 +12,7 @@ from support.nights import PRICE
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     """Make one whose prices are known and whose balance has agreed before."""
-    made = Engine(tmp_path, Invariants(caps=False))
+    made = Engine(tmp_path, Invariants(caps=False), takes=60.0)  # nobody waits for long
     made.announce(s10=PRICE)
     made.agreed()
     yield made

@@ -130,13 +130,13 @@ def test_only_the_providers_own_failures_are_bought_again(
 
 def test_a_stopped_run_leaves_nothing_unknown(engine: Engine) -> None:
     """What was sent has its answer; the next run finishes it and buys the rest, once each."""
-    load(engine, 30)
+    load(engine, 16)
     assert engine.run(during=stop(3)).reason is Reason.INTERRUPTED
     counted = counts(engine)
     assert set(counted) == {"pending", "queued"}
     assert money(engine) == (counted["pending"] * PRICE, 0)
     assert engine.run().reason is Reason.FINISHED
-    assert (counts(engine), len(engine.provider.made)) == ({"completed": 30}, 30)
+    assert (counts(engine), len(engine.provider.made)) == ({"completed": 16}, 16)
 
 
 def test_a_run_whose_table_another_one_takes_ends_without_a_word_more(engine: Engine) -> None:

@@ -1,5 +1,6 @@
 """A rehearsal says what a run would buy, and writes nothing."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ KIND = "fake/sora/10"
 
 
 @pytest.fixture
-def steps(tmp_path: Path) -> Steps:
+def steps(tmp_path: Path) -> Iterator[Steps]:
     """Make a table with a video of a first batch, and a second batch that asks for it too."""
     kind = STORES["sqlite"]
     made = Steps(kind.make(tmp_path), kind, tmp_path)
@@ -28,7 +29,8 @@ def steps(tmp_path: Path) -> Steps:
     rows = [spec("b", prompt="prompt of a", row=1), spec("c", row=2, campaign="k")]
     made.load(*rows, *(spec(key, row=n) for n, key in enumerate("defg", 3)), batch="second")
     made.store.purchases.serve([2], made.now)
-    return made
+    yield made
+    made.close()
 
 
 def rehearsed(steps: Steps, *, rows: int = 99, paused: bool = False) -> Rehearsed:

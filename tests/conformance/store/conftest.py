@@ -16,4 +16,4 @@ def steps(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Steps]:
     made = Steps(store, kind, tmp_path)
     made.price()
     yield made
-    store.close()
+    made.close()

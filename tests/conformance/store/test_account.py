@@ -1,6 +1,5 @@
 """The account: whose generations these are, and what a reading of its balance lets be bought."""
 
-import asyncio
 from datetime import timedelta
 
 import pytest
@@ -26,7 +25,7 @@ def test_a_new_table_is_nobodys(steps: Steps) -> None:
 def test_it_is_bound_by_a_hash_that_holds_no_token(steps: Steps, role: str) -> None:
     """Bound anew, it is the other's; the kept row shows the token nowhere."""
     if role == "account":
-        asyncio.run(steps.store.account.bind(ORIGIN, TOKEN))
+        steps.wait(steps.store.account.bind(ORIGIN, TOKEN))
     else:
         steps.store.control.bind(ORIGIN, TOKEN)
     ownership = steps.store.account.ownership
@@ -36,7 +35,7 @@ def test_it_is_bound_by_a_hash_that_holds_no_token(steps: Steps, role: str) -> N
     kept = steps.store.queries.account()
     assert TOKEN not in repr(kept)
     assert kept.api_origin == ORIGIN
-    asyncio.run(steps.store.account.bind(ORIGIN, "tok-two"))
+    steps.wait(steps.store.account.bind(ORIGIN, "tok-two"))
     assert ownership(ORIGIN, "tok-two").ours is True
     assert ownership(ORIGIN, TOKEN).ours is False
 
@@ -58,7 +57,7 @@ def test_another_token_may_show_that_it_is_of_the_same_account(steps: Steps) -> 
 
 def test_no_binding_stands_whose_commit_fails(steps: Steps) -> None:
     with steps.kind.failing_commit(steps.store):
-        asyncio.run(steps.store.account.bind(ORIGIN, TOKEN))
+        steps.wait(steps.store.account.bind(ORIGIN, TOKEN))
     assert steps.store.account.ownership(ORIGIN, TOKEN).ours is None
 
 

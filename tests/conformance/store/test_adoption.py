@@ -1,6 +1,5 @@
 """Looks before buying: rows are compared in one snapshot, and held back as they were compared."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -319,15 +318,15 @@ def test_beside_a_run_our_past_is_asked_for_what_waits(twice: Steps) -> None:
     """And the rows that are looked for in the list are noted; a void of words holds the rest."""
     b, c = twice.number("b", "c")
     adoption = twice.store.adoption
-    held = asyncio.run(adoption.hold_paid([b, c]))
+    held = twice.wait(adoption.hold_paid([b, c]))
     assert list(held.taken) == [(2, twice.job("a").attempt_id)]
     assert (held.sought.noted, set(held.sought.jobs or ())) == (True, {c})
     work = Found(not_looked=[c], looked_at={c: Wish(twice.job("c").fingerprint, None)})
-    assert asyncio.run(adoption.hold_found(work)) == {}
+    assert twice.wait(adoption.hold_found(work)) == {}
     assert twice.job("c").held_back == HeldBack.NOT_LOOKED
     free = replace(work, not_looked=(), looked_for=held.sought)
-    assert asyncio.run(adoption.hold_found(free)) == work.looked_at
-    assert asyncio.run(adoption.hold_paid([])).taken == []
+    assert twice.wait(adoption.hold_found(free)) == work.looked_at
+    assert twice.wait(adoption.hold_paid([])).taken == []
 
 
 def test_rows_that_could_not_be_looked_for_wait_unless_a_person_said_so(steps: Steps) -> None:
@@ -335,11 +334,11 @@ def test_rows_that_could_not_be_looked_for_wait_unless_a_person_said_so(steps: S
     steps.begin()
     a, b = steps.number("a", "b")
     steps.store.control.overrule(Sought((), jobs=[b]), steps.now)
-    found = asyncio.run(steps.store.adoption.hold_unlooked([a, b]))
+    found = steps.wait(steps.store.adoption.hold_unlooked([a, b]))
     assert found.held == 1
     assert found.wishes == {b: Wish(steps.job("b").fingerprint, None)}
     assert (steps.job("a").held_back, steps.job("b").held_back) == (HeldBack.NOT_LOOKED, None)
-    assert asyncio.run(steps.store.adoption.hold_unlooked([])).held == 0
+    assert steps.wait(steps.store.adoption.hold_unlooked([])).held == 0
 
 
 def test_a_single_video_that_was_typed_is_wanted_anew(steps: Steps) -> None:

@@ -128,9 +128,9 @@ def test_a_refusal_that_others_share_is_put_back(steps: Steps) -> None:
     claims = steps.claim()
     steps.settle(claims["a"], replace(BLUR, about=About.UNKNOWN))
     number = claims["a"].attempt_id
-    assert asyncio.run(steps.store.purchases.put_back([])) == 0
-    assert asyncio.run(steps.store.purchases.put_back([number, claims["b"].attempt_id])) == 1
-    assert asyncio.run(steps.store.purchases.put_back([number])) == 0
+    assert steps.wait(steps.store.purchases.put_back([])) == 0
+    assert steps.wait(steps.store.purchases.put_back([number, claims["b"].attempt_id])) == 1
+    assert steps.wait(steps.store.purchases.put_back([number])) == 0
     job = steps.job("a")
     assert (job.state, job.attempts, job.error) == ("queued", 0, None)
 
@@ -192,7 +192,7 @@ def test_what_a_row_has_heard_before(steps: Steps) -> None:
     assert heard(number, BLUR.message) is Heard.NEVER
     steps.settle(claims["a"], BLUR)
     assert not steps.store.purchases.any_taken([number, claims["b"].attempt_id])
-    asyncio.run(steps.store.purchases.put_back([number]))
+    steps.wait(steps.store.purchases.put_back([number]))
     steps.later(hours=2)
     steps.accept(claims["b"])  # what was put back waits until the others have their answers
     again = steps.claim()["a"].attempt_id

@@ -162,8 +162,8 @@ def test_why_nothing_is_settled_is_kept_for_people(lost: Steps) -> None:
     told = {one.key: one for one in lost.status().doubts}
     assert [one["generation_id"] for one in told["a"].candidates or []] == ["gen-0", "gen-1"]
     assert (told["b"].unproven, told["b"].hold_micros) == ("no list", PRICE)
-    asyncio.run(lost.store.doubts.note_unproven({}))
-    asyncio.run(lost.store.doubts.note_unproven({a: "gaps", 10**6: "nobody"}))
+    lost.wait(lost.store.doubts.note_unproven({}))
+    lost.wait(lost.store.doubts.note_unproven({a: "gaps", 10**6: "nobody"}))
     doubt = lost.store.doubts.of_job(lost.job("a").id)
     assert doubt.attempt.unproven == "gaps"
     assert len(doubt.candidates) == 2
@@ -171,7 +171,7 @@ def test_why_nothing_is_settled_is_kept_for_people(lost: Steps) -> None:
     # settled, there is nothing more to be told
     lost.void("a")
     assert lost.attempts("a")[0].candidates is None
-    asyncio.run(lost.store.doubts.note_unproven({a: "too late"}))
+    lost.wait(lost.store.doubts.note_unproven({a: "too late"}))
     assert lost.attempts("a")[0].unproven is None
 
 
@@ -201,9 +201,9 @@ def test_a_decision_that_fails_or_a_commit_leaves_the_doubt(lost: Steps) -> None
         raise RuntimeError("a bug")
 
     with pytest.raises(RuntimeError, match="a bug"):
-        asyncio.run(lost.reconciling(wrong, seen))
+        lost.wait(lost.reconciling(wrong, seen))
     with lost.kind.failing_commit(lost.store):
-        asyncio.run(lost.reconciling(lambda _: Settlement(adopt=[(number, seen)]), seen, lag=9.0))
+        lost.wait(lost.reconciling(lambda _: Settlement(adopt=[(number, seen)]), seen, lag=9.0))
     assert lost.told == []
     assert lost.states() == {"a": "in_doubt", "b": "in_doubt"}
     assert lost.money() == (0, 2 * PRICE)

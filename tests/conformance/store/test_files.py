@@ -1,7 +1,5 @@
 """Files: which are wanted, where they are, and what was written for a batch."""
 
-import asyncio
-
 import pytest
 from support.steps import Steps
 
@@ -79,16 +77,16 @@ def test_files_are_wanted_of_completed_rows_in_pages(steps: Steps) -> None:
 def test_a_file_is_planned_tried_kept_and_forgotten(bought: Steps) -> None:
     """Its job stays completed whatever becomes of it."""
     loading = bought.store.loading
-    asyncio.run(loading.plan_file(wanted(bought), "videos/done.mp4"))
-    asyncio.run(loading.record_file_error(wanted(bought), "404"))
+    bought.wait(loading.plan_file(wanted(bought), "videos/done.mp4"))
+    bought.wait(loading.record_file_error(wanted(bought), "404"))
     one = wanted(bought)
     assert (one.tries, one.path) == (1, "videos/done.mp4")
     assert bought.job("done").download_error == "404"
     assert loading.file_of(one.attempt_id) is None
     with bought.kind.failing_commit(bought.store):
-        asyncio.run(loading.record_file(one, "videos/done.mp4", 9, "ab", bought.now))
+        bought.wait(loading.record_file(one, "videos/done.mp4", 9, "ab", bought.now))
     assert loading.files_there([1]) == []
-    asyncio.run(loading.record_file(one, "videos/done.mp4", 9, "ab", bought.now))
+    bought.wait(loading.record_file(one, "videos/done.mp4", 9, "ab", bought.now))
     assert loading.wanted_files([1], 9) == []
     (there,) = loading.files_there([1])
     assert (there.path, there.bytes, there.sha256, there.key) == (

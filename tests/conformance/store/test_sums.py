@@ -49,7 +49,7 @@ class Nights(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Close the table."""
-        self.steps.store.close()
+        self.steps.close()
         self.folder.cleanup()
 
     def jobs(self) -> list[JobRow]:
@@ -164,6 +164,6 @@ def _turned_up(attempt: AttemptRow) -> bool:
 for _name, _kind in STORES.items():
     _machine = type(f"Nights_{_name}", (Nights,), {"kind": _kind})
     _machine.TestCase.settings = settings(
-        max_examples=15, stateful_step_count=25, suppress_health_check=list(HealthCheck)
+        max_examples=10, stateful_step_count=25, suppress_health_check=list(HealthCheck)
     )
     globals()[f"Test_{_name}"] = _machine.TestCase

@@ -1,6 +1,5 @@
 """Looks: which generations are due, and what they showed, written once and at once."""
 
-import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -113,14 +112,14 @@ def test_a_clock_that_was_set_back_puts_nothing_off(bought: Steps) -> None:
     """What is planned farther ahead than anything is planned is due now."""
     far = bought.now + timedelta(days=9)
     bought.record([], lambda _: Updates(postponed={attempt(bought, "a"): far}))
-    asyncio.run(bought.store.updates.bring_back(bought.now, timedelta(hours=1)))
+    bought.wait(bought.store.updates.bring_back(bought.now, timedelta(hours=1)))
     (due,) = bought.store.updates.due(bought.now, 10)
     assert due.attempt_id == attempt(bought, "a")
     later = timedelta(days=2)
     failed = Failed(attempt(bought, "a"), FailureKind.SYSTEM, "try again", later)
     bought.end("a", failed)
     assert bought.job("a").due_at == bought.now + later
-    asyncio.run(bought.store.updates.bring_back(bought.now, timedelta(hours=1)))
+    bought.wait(bought.store.updates.bring_back(bought.now, timedelta(hours=1)))
     assert list(bought.claim()) == ["a"]
 
 

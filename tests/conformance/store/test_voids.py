@@ -1,6 +1,5 @@
 """What counts as never made and turns up, and what a person says of doubts."""
 
-import asyncio
 from datetime import timedelta
 
 import pytest
@@ -177,11 +176,11 @@ def test_the_lists_lag_is_kept_by_its_longest(lost: Steps) -> None:
     lost.load("a", "b", "c")
     name = lost.buy("c")["c"]
     keep = lost.store.doubts.keep_lag
-    assert asyncio.run(keep([], lambda _: None)) == {}
-    ours = asyncio.run(keep([name, "gen-else"], lambda ours: 7.0 if ours else None))
+    assert lost.wait(keep([], lambda _: None)) == {}
+    ours = lost.wait(keep([name, "gen-else"], lambda ours: 7.0 if ours else None))
     assert set(ours) == {name}
     assert lost.store.account.list_lag() == 7.0
-    asyncio.run(keep([name], lambda _: None))
+    lost.wait(keep([name], lambda _: None))
     assert lost.store.account.list_lag() == 7.0
     lost.reconcile(lag=11.0)
     assert lost.store.account.list_lag() == 11.0
