@@ -183,7 +183,7 @@ def test_a_run_whose_file_is_lost_buys_nothing_more(tmp_path: Path, how: Lost) -
     assert len(copies) == (0 if how is Lost.LINKED else 1)
     for copy in copies:
         assert ending.breach is not None
-        assert ending.breach.copy == copy
+        assert (ending.breach.lost, ending.breach.copy) == (how, copy)
         with Store(copy) as rescued:
             status = rescued.queries.statuses()[0]
         assert status.money.charged == len(engine.provider.made) * PRICE

@@ -161,6 +161,17 @@ def test_an_edited_row_is_not_held_back_for_what_it_asked_before(steps: Steps) -
     assert steps.states() == {"a": "queued"}
 
 
+def test_what_was_compared_before_an_edit_releases_nothing(steps: Steps) -> None:
+    """The edited row waits for the same generation: that was not what was compared."""
+    steps.load("a")
+    steps.store.adoption.hold_back(Found([match(steps, "a", "gen-a")]))
+    before = rows(steps)[steps.job("a").id]
+    steps.load(spec("a", prompt="something else", row=1))
+    steps.store.adoption.hold_back(Found([match(steps, "a", "gen-a")]))
+    steps.store.adoption.hold_back(Found(released=[before]))
+    assert steps.job("a").held_back == HeldBack.EXISTS
+
+
 def test_nothing_is_held_back_whose_commit_fails(steps: Steps) -> None:
     steps.load("a", "b")
     found = Found([match(steps, "a", "gen-a")], not_looked=steps.number("b"))
