@@ -93,8 +93,7 @@ CREATE TABLE event (
 	attempt_id INTEGER, 
 	reason TEXT, 
 	message TEXT, 
-	CONSTRAINT pk_event PRIMARY KEY (id), 
-	CONSTRAINT ck_event_kind CHECK (kind IN ('accepted', 'unconfirmed', 'found', 'never_made', 'paid_twice', 'retrying', 'completed', 'failed', 'budget_reached', 'waiting', 'resumed', 'run_started', 'run_ended', 'run_cut_off'))
+	CONSTRAINT pk_event PRIMARY KEY (id)
 );
 CREATE TABLE "job" (
     id INTEGER NOT NULL,

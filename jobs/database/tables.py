@@ -23,7 +23,6 @@ from sqlalchemy import (
 from sqlmodel import Field
 
 from ..model.states import FOUND, LIVE_ATTEMPTS, AttemptState, FailureKind, HeldBack, JobState
-from ..ports.events import BatchFact, JobFact, RunFact
 from .columns import (
     Base,
     added_amount_column,
@@ -149,7 +148,6 @@ _JOB_STATES = sql_list([*JobState])
 _ATTEMPT_STATES = sql_list([*AttemptState])
 _KINDS = sql_list([*FailureKind])
 _HELD_BACK = sql_list([*HeldBack])
-_EVENTS = sql_list([*JobFact, *BatchFact, *RunFact])
 _FOUND = sql_list(FOUND)
 LIVE = text(f"state IN {sql_list([*LIVE_ATTEMPTS])}")
 QUEUED = text("state = 'queued'")
@@ -371,10 +369,7 @@ class Event(Base, table=True):
     """What happened, and why (:mod:`jobs.ports.events`)."""
 
     __tablename__ = "event"
-    __table_args__ = (
-        CheckConstraint(f"kind IN {_EVENTS}", name="kind"),
-        Index("ix_event_notable", "batch_id", "id", sqlite_where=NOTABLE),
-    )
+    __table_args__ = (Index("ix_event_notable", "batch_id", "id", sqlite_where=NOTABLE),)
 
     id: int | None = Field(default=None, primary_key=True)
     at: datetime = time_column(required=True)

@@ -62,7 +62,7 @@ _LAST_OF_RUNS = Prepared(
 )
 
 
-def _insert(
+def write(
     connection: Connection,
     at: datetime,
     fact: BatchFact | RunFact,
@@ -71,6 +71,16 @@ def _insert(
     reason: str | None = None,
     message: str = "",
 ) -> None:
+    """Write an event down, in the transaction that it tells of.
+
+    Args:
+        connection: in that transaction.
+        at: the time.
+        fact: what happened.
+        batch_id: to which batch; None: to a run.
+        reason: why, as a value that programs compare.
+        message: why, for people.
+    """
     _INSERT.insert(
         connection, at=at, kind=fact, batch=batch_id, reason=reason, message=message or None
     )
@@ -103,23 +113,23 @@ def batch_waits(
     elif not CAPS.isdisjoint(blocked):
         fact = BatchFact.BUDGET_REACHED
     reason = _JOIN.join(sorted(blocked)) or None
-    _insert(connection, now, fact, batch_id=batch_id, reason=reason, message=waiting_for or "")
+    write(connection, now, fact, batch_id=batch_id, reason=reason, message=waiting_for or "")
 
 
 def run_started(connection: Connection, now: datetime) -> None:
     """Write down that a run serves batches from now on."""
-    _insert(connection, now, RunFact.STARTED)
+    write(connection, now, RunFact.STARTED)
 
 
 def run_ended(connection: Connection, now: datetime, reason: Reason | None, message: str) -> None:
     """Write down how a run ended; ``reason`` is None where an error of ours ended it."""
-    _insert(connection, now, RunFact.ENDED, reason=reason, message=message)
+    write(connection, now, RunFact.ENDED, reason=reason, message=message)
 
 
 def take_over(connection: Connection, now: datetime) -> None:
     """Write down that the last run was killed, if it was, and delete the oldest events."""
     if _LAST_OF_RUNS.scalar(connection) == RunFact.STARTED:
-        _insert(connection, now, RunFact.CUT_OFF)
+        write(connection, now, RunFact.CUT_OFF)
     connection.execute(delete(EVENT).where(EVENT.c.id <= newest(connection) - KEPT))
 
 

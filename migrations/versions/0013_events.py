@@ -8,10 +8,6 @@ down_revision = "0012"
 branch_labels = None
 depends_on = None
 
-KINDS = (
-    "('accepted', 'unconfirmed', 'found', 'never_made', 'paid_twice', 'retrying', 'completed',"
-    " 'failed', 'budget_reached', 'waiting', 'resumed', 'run_started', 'run_ended', 'run_cut_off')"
-)
 JOB_EVENT = """
 CREATE TRIGGER job_event AFTER UPDATE OF state ON job
 WHEN NEW.state = 'completed'
@@ -74,7 +70,6 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("message", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_event"),
-        sa.CheckConstraint(f"kind IN {KINDS}", name="kind"),
     )
     op.create_index(
         "ix_event_notable",

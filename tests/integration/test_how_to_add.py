@@ -101,6 +101,36 @@ def test_an_option_is_one_field(copy: Path, run: Run, lines: dict[str, str]) -> 
     assert "most-failures" in said
 
 
+TOLD = """
+from pathlib import Path
+from batchsora.presentation.event_words import event_words
+from jobs.store import Store
+with Store(Path("batchsora-sandbox.db")) as store:
+    print(event_words(store.events.since(0, 999)[-1]))
+"""
+
+
+def test_an_event_is_a_member_its_words_and_the_line_that_writes_it(
+    copy: Path, run: Run, lines: dict[str, str]
+) -> None:
+    """A program that reads events has it, and its words."""
+    insert(copy / "jobs" / "ports" / "events.py", lines["event"], '    RESUMED = "resumed"\n')
+    words = copy / "batchsora" / "presentation" / "event_words.py"
+    insert(words, lines["event-words"], "    BatchFact.RESUMED: ")
+    steering = copy / "jobs" / "store" / "steering.py"
+    insert(
+        steering, lines["event-written"], "    voids.follow(connection)\n    return len(cancelled)"
+    )
+    text = steering.read_text()
+    steering.write_text(
+        text.replace("\nfrom ..model.", "\nfrom ..ports.events import BatchFact\nfrom ..model.", 1)
+    )
+    (copy / "m.csv").write_text("id,prompt\none,a red kite\n")
+    run("-m", "batchsora", "run", "m.csv", "--sandbox", "--budget", "1", "--no-download")
+    run("-m", "batchsora", "--db", "batchsora-sandbox.db", "rm", "m", "--yes")
+    assert run("-c", TOLD).stdout.strip() == "a removed batch: removed"
+
+
 SENT = """
 import asyncio, httpx
 from batchsora.providers.runblob.adapter import RunBlobProvider
