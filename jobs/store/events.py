@@ -1,5 +1,6 @@
 """Events of batches and runs, written; all events, read (:mod:`jobs.ports.events`)."""
 
+import logging
 from collections.abc import Collection
 from datetime import datetime
 from typing import Final
@@ -36,6 +37,8 @@ from ..ports.events import (
 from .bound import Bound, reads
 from .prepared import Prepared, read
 from .records.events import EventRow
+
+log = logging.getLogger(__name__)
 
 CAPS: Final = frozenset({Blocked.BATCH_CAP, Blocked.CAMPAIGN_CAP, Blocked.DAY_CAP})
 """What a person lets be spent."""
@@ -185,10 +188,19 @@ def _read(
         .order_by(order)
         .limit(limit)
     )
-    return [_event(row) for row in read(connection, asked, EventRow)]
+    return [event for row in read(connection, asked, EventRow) if (event := _event(row))]
 
 
-def _event(row: EventRow) -> Event:
+def _event(row: EventRow) -> Event | None:
+    """Make an event of its row; None where another program wrote what none of ours writes."""
+    try:
+        return _made(row)
+    except ValueError:
+        log.warning("event %d is not understood", row.id)
+        return None
+
+
+def _made(row: EventRow) -> Event:
     reason, message = row.reason, row.message or ""
     if row.kind in _RUN_FACTS:
         why = None if reason is None else Reason(reason)

@@ -235,3 +235,19 @@ def test_a_person_is_shown_what_is_notable(engine: Engine) -> None:
     )
     assert "ix_event_notable" in str(plan)
     assert "TEMP B-TREE" not in str(plan)
+
+
+def test_what_another_program_wrote_is_left_out(engine: Engine) -> None:
+    """A page or a log that shows events does not stop at one that is not ours."""
+    engine.load([spec("a")])
+    engine.run()
+    before = all_events(engine)
+    odd = [
+        {"kind": "moon", "reason": None},
+        {"kind": "failed", "reason": "moon"},
+        {"kind": "run_ended", "reason": "moon"},
+        {"kind": "waiting", "reason": "moon"},
+    ]
+    rows = [{"at": engine.clock.now(), "batch_id": 1, "job_id": 99} | one for one in odd]
+    engine.store.write(lambda c: c.execute(insert(EVENT), rows))
+    assert all_events(engine) == before
