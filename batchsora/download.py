@@ -24,7 +24,7 @@ from jobs.model.files import refuse_foreign_link, refuse_link
 from jobs.model.provider import Provider, ProviderError
 from jobs.model.retry import full_jitter
 from jobs.ports.loading import LoadStore, Place, WantedFile
-from jobs.runtime.provider_health import Gate
+from jobs.runtime.provider_health import ProviderHealth
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ class Downloader:
         self._not_before: dict[int, float] = {}
         self._renewed: dict[int, str] = {}
         self._under_way: dict[int, asyncio.Task[None]] = {}
-        self._bell = Gate(clock, chance)
+        self._bell = ProviderHealth(clock, chance)
         self._pace = Pace(policy.rate, clock) if policy.rate else None
         self._after: Place = (0, 0)
         self._left = False

@@ -268,7 +268,7 @@ def _stoppable(
             say("stopping: files that are not here yet come with the next run")
             if downloading is not None:
                 downloading.cancel()
-        elif runner.gate.stopping:
+        elif runner.health.stopping:
             say("stopping now: what was under way is in doubt")
             running.cancel()
         else:

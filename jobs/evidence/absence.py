@@ -50,7 +50,9 @@ later by its lag. A list that loses entries, or stands still, looks the same as 
 so the balance must agree, always.
 """
 
-ADRIFT: Final = "its times were written by a clock that was set back since, so they prove nothing"
+CLOCK_SKEWED: Final = (
+    "its times were written by a clock that was set back since, so they prove nothing"
+)
 NO_PROOF: Final = (
     "nothing newer of ours shows that the list is up to date; the next purchase may settle it"
 )
@@ -77,13 +79,13 @@ def settle_absence(
         return  # settled, or others of its prompt were just now: then the next reading tells
     near = [g for g in mine if g.created_at is not None and g.created_at >= doubt.wide_from]
     if near or (near := _alike(doubt, unknown, adopted, grace)):
-        if doubt.ripe and doubt.attempt_id not in result.unstable:
+        if doubt.past_grace and doubt.attempt_id not in result.unstable:
             result.contested[doubt.attempt_id] = tuple(near)
         return
-    if not doubt.ripe:
+    if not doubt.past_grace:
         return
-    if doubt.adrift:
-        result.unproven[doubt.attempt_id] = ADRIFT
+    if doubt.clock_skewed:
+        result.unproven[doubt.attempt_id] = CLOCK_SKEWED
         return
     if trouble := witness.trouble or _gap(doubt, reading, known):
         result.unproven[doubt.attempt_id] = trouble

@@ -66,7 +66,7 @@ def _leave_open(
 ) -> None:
     """Leave doubts to a person whose prompt an entry without a time shows: it may be theirs."""
     for suspect in group:
-        if suspect.state == AttemptState.IN_DOUBT and suspect.ripe:
+        if suspect.state == AttemptState.IN_DOUBT and suspect.past_grace:
             result.contested[suspect.attempt_id] = tuple(candidates)
 
 
@@ -78,7 +78,7 @@ def _contest(
     So may a void's: nothing of it is settled by a list that can't be understood.
     """
     for suspect in group:
-        if suspect.state != AttemptState.IN_DOUBT or not suspect.ripe:
+        if suspect.state != AttemptState.IN_DOUBT or not suspect.past_grace:
             continue
         times = [g for g in unknown if g.created_at is not None]
         near = [g for g in times if g.created_at and suspect.fits(g.created_at, grace)]
@@ -110,8 +110,8 @@ def _settle_group(
             claimants = [*doubts, *voids]
             pairs = _pair(claimants, candidates, grace)
         alike = len({s.request for s in claimants}) == 1
-        adrift = any(doubt.adrift for doubt in doubts)
-        if adrift or not alike or len(pairs) < len(candidates):
+        clock_skewed = any(doubt.clock_skewed for doubt in doubts)
+        if clock_skewed or not alike or len(pairs) < len(candidates):
             result.contested |= {doubt.attempt_id: tuple(candidates) for doubt in doubts}
         elif not stable(frozenset(g.id for g in candidates)):
             result.unstable += [suspect.attempt_id for suspect in suspects]

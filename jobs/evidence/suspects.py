@@ -87,11 +87,11 @@ class Suspect:
         sent_from: when its intent was written, by our clock.
         sent_until: the last moment at which its request could have been under way, by our clock.
         offset: of the provider's clock at that time.
-        ripe: True when the reading began after its grace and the longest lag of the list.
+        past_grace: True when the reading began after its grace and the longest lag of the list.
         shown: True when another grace has passed, in which the balance shows what was charged.
         clean_before: True when an earlier clean reading, a grace ago, did not show it either.
-        adrift: True when its times were written by a clock that has been set back since: they tell
-            nothing, and any generation of its prompt may be its own.
+        clock_skewed: True when its times were written by a clock that has been set back since: they
+            tell nothing, and any generation of its prompt may be its own.
         price: what it would have cost, in micros, as far as is known; 0: it is not.
         replaced_at: when the intent of a void's replacement was written, by our clock: what was
             created later may be the replacement's, or anybody's.
@@ -105,11 +105,11 @@ class Suspect:
     sent_from: datetime
     sent_until: datetime
     offset: ClockOffset = ClockOffset()
-    ripe: bool = False
+    past_grace: bool = False
     shown: bool = False
     clean_before: bool = False
     price: int = 0
-    adrift: bool = False
+    clock_skewed: bool = False
     replaced_at: datetime | None = None
 
     @property
@@ -123,7 +123,7 @@ class Suspect:
 
         A late acceptance may take a grace, and what has been voided is watched for longer.
         """
-        if self.adrift and self.state != AttemptState.VOID:
+        if self.clock_skewed and self.state != AttemptState.VOID:
             return True
         margin = NARROW if self.offset.known else WIDE
         since = self.sent_from + self.offset.least - margin

@@ -77,7 +77,7 @@ class Reconciler:
         self._provider = context.provider
         self._clock = context.clock
         self._policy = context.policy
-        self._gate = context.gate
+        self._health = context.health
         self._checkpoint = context.checkpoint
         self._note_others = context.note_others
         self._strangers = context.strangers
@@ -112,12 +112,12 @@ class Reconciler:
                 if self.notice():
                     await self.look()
                     self._throttled.succeeded()
-                    self._gate.answered()
+                    self._health.answered()
                 elif self._wants_probe():
                     await self._probe()
             except (ThrottledError, TokenRefusedError) as error:
-                seconds = self._gate.heed(error)
-                if self._gate.refusal is RefusalCause.TOKEN:
+                seconds = self._health.heed(error)
+                if self._health.refusal is RefusalCause.TOKEN:
                     return
                 # who asks us to wait is waited for; for ever it would keep the run with its doubts
                 now = self._clock.monotonic()
@@ -127,7 +127,7 @@ class Reconciler:
             except ProviderError as error:
                 # that concerns the list alone: single looks and purchases may go on
                 await self._missed(error, began)
-            await self._clock.sleep(max(NAP, self._gate.closed_for))
+            await self._clock.sleep(max(NAP, self._health.closed_for))
 
     async def _missed(self, error: ProviderError, began: float) -> None:
         log.info("the list could not be read: %s", error)
@@ -135,9 +135,9 @@ class Reconciler:
         if late:
             why = dict.fromkeys(late, f"the list can't be read: {error}")
             await self._store.doubts.note_unproven(why)
-            self._gate.wake()
+            self._health.wake()
 
-    def hopeful(self, waiting: Collection[int]) -> int:
+    def resolvable(self, waiting: Collection[int]) -> int:
         """Count the doubts that may still settle by themselves, of those that wait."""
         return len(set(waiting) - self._watches.hopeless())
 
@@ -173,9 +173,9 @@ class Reconciler:
             return
         began = self._clock.monotonic()
         self._balance.note()
-        ripe = self._watches.any_ripe(found, began)
+        past_grace = self._watches.any_past_grace(found, began)
         # before the list: what that shows as completed was not given back when this was read
-        money = await self._balance.read(self._watches.over) if ripe else None
+        money = await self._balance.read(self._watches.over) if past_grace else None
         offsets = self._store.doubts.clock_offsets([one.id for one in found])
         described = self._described(found, offsets, began, Echo(), self._lag.longest)
         since = min(one.wide_from for one in described)
@@ -195,7 +195,7 @@ class Reconciler:
                 lambda decided, settled: self._remember(decided, settled, reading, began),
             )
         self._checkpoint("doubts-settled")
-        self._gate.wake()
+        self._health.wake()
 
     def _wants_probe(self) -> bool:
         """Check whether the list is to be read only to see how far behind it is."""
@@ -254,10 +254,10 @@ class Reconciler:
                     sent_from=row.intent_at,
                     sent_until=row.sent_until,
                     offset=self._offset(offsets[row.id]),
-                    ripe=standing.ripe,
+                    past_grace=standing.past_grace,
                     shown=standing.shown,
                     clean_before=standing.clean_before,
-                    adrift=row.intent_at > now + AHEAD,
+                    clock_skewed=row.intent_at > now + AHEAD,
                     price=row.price,
                     replaced_at=row.replaced_at,
                 )

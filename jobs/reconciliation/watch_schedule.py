@@ -1,4 +1,4 @@
-"""When the account's list is read for which doubt, and which doubts only a person can settle."""
+"""Decides when the list is read for which doubt, and which doubts only a person can settle."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from ..ports.doubts import SuspectAttempt
 from ..runtime.policy import RunPolicy
 
 SLOWEST = 60.0
-"""Seconds between two looks at the list for one doubt, at most, before it is given up."""
+"""Most seconds between two readings of the list for a doubt that no person has to settle yet."""
 
 WATCH_EVERY, WATCH_SLOWEST = 30.0, 600.0
 """Seconds between two looks for a void."""
 
-FRUITLESS = 3
-"""Looks after two graces that settle nothing: then the doubt waits for a person."""
+MOST_FAILED_READINGS = 3
+"""Readings past twice the grace period that settle nothing: then the doubt waits for a person."""
 
 
 @dataclass(slots=True)
@@ -27,38 +27,39 @@ class Watch:
 
     Attributes:
         since: when it was first seen here, by the monotonic clock.
-        credit: seconds that had passed by then since its request ended: never more than none. What
-            passed before this process began only the wall clock tells, and that may have been set.
+        credit: seconds that had passed by then since its request ended, 0 or less. Time before this
+            process began is known by the wall clock alone, which may have been set: it never
+            counts.
         look_at: when the list is to be read for it.
         clean_at: when the first clean reading after its grace began.
-        fruitless: readings since two graces were over.
+        failed_readings: readings past twice the grace period that settled nothing.
     """
 
     since: float
     credit: float
     look_at: float
     clean_at: float | None = None
-    fruitless: int = 0
+    failed_readings: int = 0
 
     def age(self, at: float) -> float:
         """Return how many seconds ago its request ended, as far as this process knows."""
         return self.credit + at - self.since
 
     def had_its_chance(self, began: float, over: float, grace: float) -> bool:
-        """Check whether there was time here for two clean looks, a grace apart."""
+        """Check whether this process had time for two clean readings, a grace period apart."""
         first = self.since if self.clean_at is None else self.clean_at
         return self.age(began) >= over + grace and began - first >= grace
 
     @property
     def hopeless(self) -> bool:
-        """Check whether waiting has no point: a person must say what it is."""
-        return self.fruitless >= FRUITLESS
+        """Check whether more readings can settle nothing: a person must decide."""
+        return self.failed_readings >= MOST_FAILED_READINGS
 
 
 class Standing(NamedTuple):
     """How long a suspect has been watched, as :class:`jobs.evidence.suspects.Suspect` says it."""
 
-    ripe: bool = False
+    past_grace: bool = False
     shown: bool = False
     clean_before: bool = False
 
@@ -68,7 +69,7 @@ class Watches:
 
     Args:
         policy: the run's grace and pace.
-        lag: what is known of how far the list is behind.
+        lag: how late the list was at most.
     """
 
     def __init__(self, policy: RunPolicy, lag: LagMeter) -> None:
@@ -80,7 +81,7 @@ class Watches:
 
     @property
     def over(self) -> float:
-        """Return the seconds after its request's end from which a doubt's absence counts."""
+        """Return the seconds after a request's end from which its absence in the list counts."""
         return self._over(self._lag.longest)
 
     def _over(self, lag: float | None) -> float:
@@ -116,11 +117,11 @@ class Watches:
     def standing(self, number: int, began: float, lag: float | None) -> Standing:
         """Return how long a suspect has been watched when a reading began.
 
-        The balance may be a grace late as well; a clean reading counts from a grace later on.
+        The balance may be a grace period late too; so a clean reading counts a grace period later.
 
         Args:
-            number: of the attempt.
-            began: when the reading did, by the monotonic clock.
+            number: the attempt.
+            began: when the reading began, by the monotonic clock.
             lag: seconds by which the list is late at most, with that reading.
         """
         watch = self._watches.get(number)
@@ -131,10 +132,12 @@ class Watches:
         clean_before = clean_at is not None and began - clean_at >= self._grace
         return Standing(age >= over, age >= over + self._grace, clean_before)
 
-    def any_ripe(self, suspects: Sequence[SuspectAttempt], began: float) -> bool:
+    def any_past_grace(self, suspects: Sequence[SuspectAttempt], began: float) -> bool:
         """Check whether a reading began after the grace of any of some suspects in doubt."""
         doubtful = (row.id for row in suspects if row.state == AttemptState.IN_DOUBT)
-        return any(self.standing(number, began, self._lag.longest).ripe for number in doubtful)
+        return any(
+            self.standing(number, began, self._lag.longest).past_grace for number in doubtful
+        )
 
     def past_grace(self, at: float) -> frozenset[int]:
         """Return the suspects that were not just sent, as far as this process knows."""
@@ -161,11 +164,11 @@ class Watches:
             if row.id in found.clean and watch.clean_at is None:
                 watch.clean_at = began
             if row.id in found.contested:
-                watch.fruitless += watch.age(began) >= self.over
+                watch.failed_readings += watch.age(began) >= self.over
             elif row.id in found.passing:
-                watch.fruitless = 0  # time tells, so waiting has a point
+                watch.failed_readings = 0  # a later reading can settle it
             elif watch.had_its_chance(began, self.over, self._grace):
-                watch.fruitless += 1
+                watch.failed_readings += 1
             contested = row.id in found.contested
             watch.look_at = at + self._next_look(watch, at, unstable=unstable, contested=contested)
 
@@ -176,7 +179,7 @@ class Watches:
             if watch.look_at > at:
                 continue
             if watch.had_its_chance(began, self.over, self._grace):
-                watch.fruitless += 1
+                watch.failed_readings += 1
             if watch.age(began) >= self.over:
                 late.append(number)
             watch.look_at = at + self._next_look(watch, at, unstable=False, contested=False)
@@ -189,7 +192,7 @@ class Watches:
         if unstable:
             return min(pace, max(self._lag.longest or 0.0, self._poll))
         if watch.hopeless:
-            # what a later purchase may settle is looked for on, for as long as there are any
+            # a later purchase may settle it, so we keep reading, rarely where two doubts share it
             return WATCH_SLOWEST if contested else SLOWEST
         if age < self.over:
             return min(pace, self.over - age)

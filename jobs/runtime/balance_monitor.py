@@ -1,4 +1,4 @@
-"""Reading the account's balance, before the first submission and again as the run goes."""
+"""Reading the account's balance, before the first submission and again during the run."""
 
 import asyncio
 import logging
@@ -25,10 +25,10 @@ FIRST_TRIES = 3
 """How often the first reading is tried before a run gives up: nothing is under way yet."""
 
 TRIES_AFTER_DOUBT = 3
-"""How often the one after a doubt is tried where the balance is refused: then purchases go on."""
+"""How often the reading after a doubt is tried where the balance is refused; then we buy on."""
 
 
-class Funds:
+class BalanceMonitor:
     """Keeps the account's budget in step with what the provider says it holds.
 
     Checkpoint: ``balance-read``.
@@ -41,7 +41,7 @@ class Funds:
         self._account: AccountStore = context.store.account
         self._provider = context.provider
         self._clock = context.clock
-        self._gate = context.gate
+        self._health = context.health
         self._checkpoint = context.checkpoint
         self._read_at: float | None = None
         self._began_at = float("-inf")
@@ -57,16 +57,16 @@ class Funds:
         return float("inf") if self._read_at is None else self._clock.monotonic() - self._read_at
 
     def want(self) -> None:
-        """Ask for a reading before the next submission: a doubt is seen to be charged best alone.
+        """Ask for a reading before the next submission, with nothing else under way.
 
-        What is bought meanwhile may make up for it, where that costs less than is told, and what is
-        under way may have been charged as well: only a reading beside which nothing was will do.
+        Only then does the balance show whether a doubt was charged: other purchases may cost less
+        than announced and hide its charge, and what is under way may be charged or not.
         """
         self._asked, self._refused = self._asked + 1, 0
 
     @property
     def wanted(self) -> bool:
-        """Check whether nothing is to be submitted until the balance was read after a doubt."""
+        """Check whether submissions wait for a reading of the balance after a doubt."""
         return self._asked > self._answered
 
     def due(self, interval: float, *, busy: bool) -> bool:
@@ -87,13 +87,13 @@ class Funds:
         return self._failing.is_over(self._clock.monotonic())
 
     async def first_reading(self) -> bool:
-        """Read the balance before anything is bought; False when that was not to be had."""
+        """Read the balance before anything is bought; False when that failed."""
         for tries_left in reversed(range(FIRST_TRIES)):
             if await self.refresh():
                 return True
-            if self._gate.refusal is not None or self._gate.stopping or not tries_left:
+            if self._health.refusal is not None or self._health.stopping or not tries_left:
                 break
-            await self._gate.pause(self._gate.closed_for)
+            await self._health.pause(self._health.closed_for)
         return False
 
     async def refresh(self) -> bool:
@@ -104,30 +104,30 @@ class Funds:
         try:
             balance = await self._provider.balance()
         except TokenRefusedError as error:
-            self._gate.refuse(RefusalCause.TOKEN, str(error))
+            self._health.refuse(RefusalCause.TOKEN, str(error))
         except (WrongAddressError, ForbiddenError) as error:
-            if self._read_at is None:  # later it is one odd answer: the address was right before
-                self._gate.refuse(_CAUSES[type(error)], str(error))
+            if self._read_at is None:  # later it is a stray answer: the address worked before
+                self._health.refuse(_CAUSES[type(error)], str(error))
             else:
                 log.warning("the balance could not be read: %s", error)
-                self._read_at = self._clock.monotonic()  # asked again no sooner than one that was
+                self._read_at = self._clock.monotonic()  # counts as read: not asked again at once
                 self._refused += 1
                 if self._refused >= TRIES_AFTER_DOUBT:
                     self._answered = max(self._answered, asked)  # else it would stop the run
                 elif wanted:
-                    self._gate.unreachable(str(error))
+                    self._health.unreachable(str(error))
         except ThrottledError as error:
-            seconds = self._gate.heed(error)
+            seconds = self._health.heed(error)
             at = self._clock.monotonic()
             self._failing.failed(at, at + seconds)
-            log.warning("the API asks to be left alone for %.0f s", seconds)
+            log.warning("the API asks for a pause of %.0f s", seconds)
         except ProviderError as error:
             log.warning("the balance could not be read: %s", error)
             self._failing.failed(self._clock.monotonic())
-            self._gate.unreachable(str(error))
+            self._health.unreachable(str(error))
         else:
             self._checkpoint("balance-read")
-            self._gate.answered()
+            self._health.answered()
             self._failing.succeeded()
             now, ahead = self._clock.now(), self._provider.clock_ahead
             read = BalanceRead(balance, mark, now, ahead, began, self._grace)

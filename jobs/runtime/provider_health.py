@@ -1,8 +1,8 @@
-"""The one gate that every request of a run passes: stopped, cooling down, or out of reach.
+"""Whether requests of a run may be sent now: stopped, cooling down, or out of reach.
 
 A 429 on one submission cools all of them down; an unreachable provider is asked again ever more
-slowly; a refusal that stands for every request closes the gate for good. Submissions in doubt one
-after the other close it too: an outage must leave a few doubts, not a sheet of them.
+slowly; a refusal that every request would get ends submissions for good. Submissions in doubt one
+after the other pause them too: an outage must leave a few doubts, not hundreds.
 """
 
 import asyncio
@@ -15,14 +15,14 @@ from ..model.retry import full_jitter
 from ..model.words import Pause
 
 COOLING = 5.0
-"""Seconds to wait after a 429 that does not say how long, doubled while it goes on."""
+"""Seconds to wait after a 429 that does not say how long, doubled while they continue."""
 
 LEAST_COOLING = 0.5
-"""Seconds to wait after one that does, at least, doubled while it goes on."""
+"""Seconds to wait at least after one that does, doubled while they continue."""
 
 COOLING_CEILING = 300.0
 LONGEST_RETRY_AFTER = 3600.0
-"""A Retry-After beyond this is taken as this: an hour's silence is looked into again."""
+"""A Retry-After beyond this is taken as this: after an hour we ask again."""
 
 STREAK = 3
 """Submissions in doubt in a row, without an acceptance between, that look like an outage."""
@@ -32,10 +32,10 @@ AFTER_DOUBTS = (5.0, 30.0, 600.0, 3600.0)
 provider answered, and from the third on (30 s) where nothing did: five in an hour at most."""
 
 SAID_FROM = 60.0
-"""Seconds of waiting from which on a person is told."""
+"""Seconds of waiting from which on people are told."""
 
 SILENCE = 25.0
-"""Seconds without an answer from which on a person is told: turns are half a minute apart."""
+"""Seconds without an answer from which on people are told: turns are half a minute apart."""
 
 
 class Patience:
@@ -56,8 +56,8 @@ class Patience:
 
         Args:
             now: monotonic.
-            asked_until: when the provider wants to be asked again: one such wait is kept to its
-                end although it is longer than our patience, and so is the request that follows.
+            asked_until: when the provider wants to be asked again. One such wait is kept to its
+                end even if it is longer than our patience, and the next request is still sent.
         """
         if self.since is None:
             self.since, self._until, self._failures = now, now + self._seconds, 0
@@ -74,12 +74,12 @@ class Patience:
         return 0.0 if self.since is None else now - self.since
 
     def is_over(self, now: float) -> bool:
-        """Check whether it failed for too long: more than once, for nobody may have tried since."""
+        """Check whether it failed for too long, and more than once: it may not have been retried."""
         return self.since is not None and self._failures > 1 and now > self._until
 
 
-class Gate:
-    """Shared by the scheduler and the poller of one run.
+class ProviderHealth:
+    """What a run knows of its provider: shared by scheduler, poller and balance monitor.
 
     Args:
         clock: time.
@@ -114,24 +114,24 @@ class Gate:
         self.wake()
 
     def refuse(self, cause: RefusalCause, message: str) -> None:
-        """Close the gate: every further submission would be refused as well."""
+        """Stop submissions: every further one would be refused as well."""
         if self.refusal is None:
             self.refusal, self.refusal_message = cause, message
         self.wake()
 
     def forgive(self) -> None:
-        """Open the gate again that missing credits had closed: the balance was looked at since."""
+        """Allow submissions again after missing credits: the balance was read since."""
         if self.refusal is RefusalCause.FUNDS:
             self.refusal, self.refusal_message = None, ""
 
     def throttle(self, retry_after: float | None, words: str = "") -> float:
         """Cool everyone down; returns for how many seconds."""
-        if self.closed_for == 0:  # those that were under way together count once
+        if self.closed_for == 0:  # requests that were under way together count once
             self._throttled_in_a_row += 1
         base = LEAST_COOLING if retry_after is not None else COOLING
         grown = base * 2.0 ** min(self._throttled_in_a_row - 1, 10)
         seconds = min(COOLING_CEILING, grown * self._chance.uniform(0.75, 1.25))
-        if retry_after is not None:  # a provider that goes on refusing is asked more rarely yet
+        if retry_after is not None:  # a provider that keeps refusing is asked more rarely still
             seconds = max(seconds, min(retry_after, LONGEST_RETRY_AFTER))
         self._why = words or "too many requests (429)"
         self._close_for(seconds)
@@ -165,14 +165,14 @@ class Gate:
         return seconds
 
     def heed(self, error: ProviderError) -> float:
-        """Draw the conclusions of a read that failed; returns the seconds to wait."""
+        """Note a read that failed; returns the seconds to wait."""
         match error:
             case TokenRefusedError():
                 self.refuse(RefusalCause.TOKEN, str(error))
                 return 0.0
             case ThrottledError(retry_after=retry_after):
                 seconds = self.throttle(retry_after, str(error))
-                # reads that are refused for ever leave what is paid for unseen: no answer either
+                # reads that are refused for ever hide what is paid for: they count as no answer
                 self._answers.failed(self._clock.monotonic(), self._asked_until(retry_after))
                 return seconds
             case _:
@@ -191,7 +191,7 @@ class Gate:
         self._probe_at = 0.0
 
     def not_served(self, retry_after: float | None = None) -> None:
-        """Note that a submission came to nothing for no reason of its own."""
+        """Note that a submission failed for a reason that was not its own."""
         self._submissions.failed(self._clock.monotonic(), self._asked_until(retry_after))
 
     @property

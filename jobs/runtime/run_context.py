@@ -14,7 +14,7 @@ from ..store import Store
 from .fence import Fence
 from .pace import Durations
 from .policy import RunPolicy
-from .provider_health import Gate
+from .provider_health import ProviderHealth
 from .token_check import TokenCheck
 
 Checkpoint = Callable[[str], None]
@@ -28,14 +28,14 @@ def nothing(name: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """The collaborators of scheduler, poller and funds.
+    """The collaborators of scheduler, poller and balance monitor.
 
     Attributes:
         store: the job table.
         provider: where to buy and whom to ask.
         clock: time.
         policy: the run's terms.
-        gate: whether requests may be sent now.
+        health: whether requests may be sent now.
         chance: randomness, for keys and jitter.
         checkpoint: called at named points; docs/development.md lists them.
         token: whether a 403 is the token's.
@@ -50,7 +50,7 @@ class RunContext:
     provider: Provider
     clock: Clock
     policy: RunPolicy
-    gate: Gate
+    health: ProviderHealth
     chance: random.Random
     checkpoint: Checkpoint
     token: TokenCheck

@@ -5,7 +5,7 @@ from dataclasses import replace
 from ..evidence.blame import Blame, Heard, open_words
 from ..model.provider import About, InDoubt, RefusalCause, Refused, Rejected, SubmitOutcome
 from ..ports.purchases import Claim, PurchaseStore
-from ..runtime.balance_monitor import Funds
+from ..runtime.balance_monitor import BalanceMonitor
 from ..runtime.run_context import RunContext
 
 
@@ -14,14 +14,14 @@ class Judge:
 
     Args:
         context: of the run.
-        funds: the balance.
+        balance: of the account.
     """
 
-    def __init__(self, context: RunContext, funds: Funds) -> None:
+    def __init__(self, context: RunContext, balance: BalanceMonitor) -> None:
         self._purchases: PurchaseStore = context.store.purchases
         self._policy = context.policy
         self._token = context.token
-        self._funds = funds
+        self._balance = balance
         self._blame = Blame()
 
     async def judged(self, claim: Claim, outcome: SubmitOutcome) -> SubmitOutcome:
@@ -32,10 +32,10 @@ class Judge:
                 if refused is not None:
                     return Refused(RefusalCause.TOKEN, str(refused))
             case Refused(RefusalCause.FUNDS, sure=False):
-                if not await self._funds.suffice():
+                if not await self._balance.suffice():
                     return replace(outcome, sure=True)
             case InDoubt(_, RefusalCause.FUNDS):
-                lacking = not await self._funds.suffice()
+                lacking = not await self._balance.suffice()
                 outcome = outcome if lacking else replace(outcome, cause=None)
         asked = claim.request
         own = asked.callback_url is not None or self._policy.callback_url is None

@@ -31,7 +31,7 @@ class LateLook:
         self._store = context.store
         self._provider = context.provider
         self._clock = context.clock
-        self._gate = context.gate
+        self._health = context.health
         self._looked_for = context.looked_for
         self._next = 0.0
 
@@ -41,10 +41,10 @@ class LateLook:
             waiting = self._looked_for.waiting
             if waiting and self._clock.monotonic() >= self._next:
                 await self._look(waiting)
-                if self._gate.refusal is RefusalCause.TOKEN:
+                if self._health.refusal is RefusalCause.TOKEN:
                     return
                 self._next = self._clock.monotonic() + APART
-                self._gate.wake()
+                self._health.wake()
             await self._clock.sleep(NAP)
 
     async def _look(self, jobs: Collection[int]) -> None:
@@ -60,8 +60,8 @@ class LateLook:
             sought = await self._hold_paid(jobs)
             work = await find_earlier(self._store, self._provider, self._clock, sought)
         except (ThrottledError, TokenRefusedError) as error:
-            self._gate.heed(error)
-            if self._gate.refusal is not RefusalCause.TOKEN:
+            self._health.heed(error)
+            if self._health.refusal is not RefusalCause.TOKEN:
                 await self._hold(jobs, error)
         except ProviderError as error:
             await self._hold(jobs, error)

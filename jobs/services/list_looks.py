@@ -30,7 +30,7 @@ class ListLooks:
         self._provider = context.provider
         self._clock = context.clock
         self._policy = context.policy
-        self._gate = context.gate
+        self._health = context.health
         self._token = context.token
         self._note_others = context.note_others
         self._write = write
@@ -77,19 +77,21 @@ class ListLooks:
             log.warning("the list could not be read (%s): single looks for %.0f s", error, rest)
         return list(missing.values()), read
 
-    async def _search(self, missing: dict[str, Due], strays: dict[str, Due], fewest: int) -> None:
+    async def _search(
+        self, missing: dict[str, Due], unmatched: dict[str, Due], fewest: int
+    ) -> None:
         """Read the pages that should show some; the list moves while it is read.
 
         Args:
             missing: what is still to be seen; struck off as it is.
-            strays: those to look for: where they stand is worked out again before each page.
+            unmatched: those to look for: where they stand is worked out again before each page.
             fewest: how many a page must be worth.
         """
         before = len(missing)
         for _ in range(PASSES):
-            if len(strays) < fewest:
+            if len(unmatched) < fewest:
                 break
-            strays, ended = await self._pass(missing, strays, fewest)
+            unmatched, ended = await self._pass(missing, unmatched, fewest)
             if len(missing) == before:  # ever deeper; from the top again when the list has ended
                 deeper = 2 * self._pushed_down + self._provider.list_limit
                 self._pushed_down = 0 if ended or deeper > FAR else deeper
@@ -103,17 +105,17 @@ class ListLooks:
             Those that stood elsewhere, and whether the list ended on the last page.
         """
         met: list[tuple[int, int]] = []
-        strays: dict[str, Due] = {}
+        unmatched: dict[str, Due] = {}
         ended = False
         while listed and not ended:
             places, unsure = self._places(listed)
             begin, members = next_page(places, self._provider.list_limit, unsure, fewest)
             taken = {name: listed.pop(name) for name in members}
             if begin is not None:
-                strays |= taken
+                unmatched |= taken
                 ended = await self._page(begin, missing, places, met)
         self._learn_places(met)
-        return {name: item for name, item in strays.items() if name in missing}, ended
+        return {name: item for name, item in unmatched.items() if name in missing}, ended
 
     async def _page(
         self,
@@ -124,7 +126,7 @@ class ListLooks:
     ) -> bool:
         """Read a page, and strike off what it shows; returns whether the list ends there."""
         seen = await self._provider.generations(self._provider.list_limit, offset)
-        self._gate.answered()
+        self._health.answered()
         self._note_others(seen)
         await self._write(seen)
         for place, generation in enumerate(seen, offset):

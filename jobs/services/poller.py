@@ -80,7 +80,7 @@ class Poller:
         self._provider = context.provider
         self._clock = context.clock
         self._policy = context.policy
-        self._gate = context.gate
+        self._health = context.health
         self._chance = context.chance
         self._checkpoint = context.checkpoint
         self._durations = context.durations
@@ -103,8 +103,8 @@ class Poller:
                 nap = await self.look()
             except ProviderError as error:
                 log.info("looking failed: %s", error)
-                nap = self._gate.heed(error)
-                if self._gate.refusal is RefusalCause.TOKEN:
+                nap = self._health.heed(error)
+                if self._health.refusal is RefusalCause.TOKEN:
                     return
             await self._clock.sleep(nap)
 
@@ -140,7 +140,7 @@ class Poller:
         if due:
             missing, listed = await self._list.look(due, self._troubles)
             await self._singly(missing, listed=listed)
-            self._gate.wake()
+            self._health.wake()
 
     def _given_up(self) -> Sequence[Due]:
         """List what was given up; nothing before it is time to look at it again."""
@@ -232,7 +232,7 @@ class Poller:
                 # something else is answered, or the run would be over: this is their own trouble
         await self._write((), [item for item, _ in failed])
         if answered:
-            self._gate.answered()
+            self._health.answered()
 
     async def _write(self, seen: Sequence[Generation], unknown: Sequence[Due] = ()) -> None:
         self._checkpoint("look-read")

@@ -49,7 +49,7 @@ class Situation:
         overdue_looks: True while this run has not looked at every overdue generation yet.
         crowded: True when paid generations of any batch fill the window.
         waits_for_funds: True when the run waits for money instead of ending without it.
-        hopeful: attempts in doubt that a look at the list may still settle.
+        resolvable: attempts in doubt that a look at the list may still settle.
         out_of_reach: True when the provider did not answer for longer than the run's patience.
         breach: why this run may not go on with this database; None when it may.
     """
@@ -57,7 +57,7 @@ class Situation:
     outstanding: Outstanding
     blocked: Mapping[int, frozenset[Blocked]] | None
     overdue_looks: bool
-    hopeful: int
+    resolvable: int
     crowded: bool
     waits_for_funds: bool
     stopping: bool
@@ -100,7 +100,7 @@ def verdict(now: Situation) -> Ending | None:  # noqa: C901, PLR0911 - one line 
         return Ending(REFUSED[now.refusal], now.refusal_message)
     if now.out_of_reach:
         return Ending(Reason.UNREACHABLE)
-    if left.pending or now.overdue_looks or now.hopeful:
+    if left.pending or now.overdue_looks or now.resolvable:
         return None
     if now.refusal is not None:
         waits = now.refusal is RefusalCause.FUNDS and now.waits_for_funds

@@ -27,10 +27,10 @@ from ..ports import JobStore
 from ..ports.account import AccountStore
 from ..ports.purchases import PurchaseStore, Recovery
 from ..reconciliation.reconciler import Reconciler
-from ..runtime.balance_monitor import Funds
+from ..runtime.balance_monitor import BalanceMonitor
 from ..runtime.fence import Fence
 from ..runtime.policy import RunPolicy
-from ..runtime.provider_health import Gate
+from ..runtime.provider_health import ProviderHealth
 from ..runtime.run_context import Checkpoint, RunContext, nothing
 from ..runtime.token_check import TokenCheck
 from ..store import Store
@@ -84,7 +84,7 @@ class Runner:
         self._owner = owner
         self._clock = clock
         self._words = policy.words
-        self.gate = Gate(clock, chance, policy.unreachable_patience)
+        self.health = ProviderHealth(clock, chance, policy.unreachable_patience)
         elsewhere = Elsewhere(
             since_when(clock.now(), policy.looked_at), copies=policy.looked_at is not None
         )
@@ -95,7 +95,7 @@ class Runner:
             provider,
             clock,
             policy,
-            self.gate,
+            self.health,
             chance,
             checkpoint,
             token,
@@ -108,9 +108,9 @@ class Runner:
             ),
         )
         self._looked_for = context.looked_for
-        self._funds = Funds(context)
+        self._balance = BalanceMonitor(context)
         self._reconciler = Reconciler(context)
-        self._scheduler = Scheduler(context, self._funds, self._reconciler)
+        self._scheduler = Scheduler(context, self._balance, self._reconciler)
         self._poller = Poller(context)
         self._late_look = LateLook(context, self._reconciler)
         self.recovery = Recovery(0, 0)
@@ -128,7 +128,7 @@ class Runner:
 
     def stop(self) -> None:
         """Submit nothing more; end as soon as the outcome of what is under way is written down."""
-        self.gate.stop()
+        self.health.stop()
 
     async def run(self, batch_ids: Iterable[int]) -> Ending:
         """Serve these batches, and the jobs that are handed over meanwhile, until the run is over.
@@ -146,10 +146,10 @@ class Runner:
         try:
             await check_owner(self._store, self._provider, self._owner)
         except TokenRefusedError as error:
-            self.gate.refuse(RefusalCause.TOKEN, str(error))
-        if self.gate.refusal is None and await self._funds.first_reading():
+            self.health.refuse(RefusalCause.TOKEN, str(error))
+        if self.health.refusal is None and await self._balance.first_reading():
             await self._bind()
-        if self._funds.age == float("inf"):
+        if self._balance.age == float("inf"):
             ending = self._ending_before_start()
             self._purchases.refused(self._clock.now(), ending.reason, ending.message)
             return ending
@@ -167,7 +167,7 @@ class Runner:
                 Reason.UNREACHABLE,
                 Reason.TOKEN,
             ):
-                await self._funds.refresh()  # what the account holds now, for the status
+                await self._balance.refresh()  # what the account holds now, for the status
             waits = self._words.after(ending.reason, ending.message)
             if waits is not None:
                 self._purchases.wait(dict.fromkeys(wanted, waits), self._clock.now())
@@ -214,9 +214,11 @@ class Runner:
         looking = asyncio.create_task(self._reconciler.run(), name="reconciler")
         try:
             while (
-                wait and not looking.done() and self._reconciler.hopeful(self._purchases.doubts())
+                wait
+                and not looking.done()
+                and self._reconciler.resolvable(self._purchases.doubts())
             ):
-                await self.gate.pause(1.0)
+                await self.health.pause(1.0)
             if looking.done():
                 looking.result()  # the token is refused now, or it is a bug
         finally:
@@ -267,11 +269,11 @@ class Runner:
         self.served, self.handed, self.surplus = left.served, left.handed, left.surplus
 
     def _ending_before_start(self) -> Ending:
-        if self.gate.stopping:
+        if self.health.stopping:
             return Ending(Reason.INTERRUPTED)
-        if self.gate.refusal is None:
+        if self.health.refusal is None:
             return Ending(Reason.UNREACHABLE)
-        return Ending(REFUSED[self.gate.refusal], self.gate.refusal_message)
+        return Ending(REFUSED[self.health.refusal], self.health.refusal_message)
 
     async def _bind(self) -> None:
         owner, account = self._owner, self._store.account

@@ -21,7 +21,7 @@ from ..model.provider import (
 from ..model.states import Reason
 from ..ports.purchases import Claim, Claimed, ClaimTerms, PurchaseStore, Turn, TurnTerms
 from ..reconciliation.reconciler import Reconciler
-from ..runtime.balance_monitor import Funds
+from ..runtime.balance_monitor import BalanceMonitor
 from ..runtime.pace import Pacer
 from ..runtime.run_context import RunContext
 from .answers import Answers
@@ -56,14 +56,14 @@ class _Decision:
 
     Attributes:
         reads_again: the balance is to be read before the next turn.
-        hopeful_of_others: doubts of other batches that a look at the list may still settle.
+        resolvable_of_others: doubts of other batches that a look at the list may still settle.
         waits: see :class:`jobs.ports.purchases.Decision`.
         serving: see there.
     """
 
     situation: Situation
     reads_again: bool
-    hopeful_of_others: int
+    resolvable_of_others: int
     waits: Mapping[int, str | None] | None
     serving: bool | None
 
@@ -75,25 +75,27 @@ class Scheduler:
 
     Args:
         context: of the run.
-        funds: the balance.
+        balance: of the account.
         reconciler: which doubts may still settle by themselves.
     """
 
-    def __init__(self, context: RunContext, funds: Funds, reconciler: Reconciler) -> None:
+    def __init__(
+        self, context: RunContext, balance: BalanceMonitor, reconciler: Reconciler
+    ) -> None:
         self._store = context.store
         self._purchases: PurchaseStore = context.store.purchases
         self._provider = context.provider
         self._clock = context.clock
         self._policy = context.policy
-        self._gate = context.gate
+        self._health = context.health
         self._chance = context.chance
         self._checkpoint = context.checkpoint
         self._elsewhere = context.elsewhere
         self._looked_for = context.looked_for
         self._fence = context.fence
-        self._funds = funds
+        self._balance = balance
         self._reconciler = reconciler
-        self._judge = Judge(context, funds)
+        self._judge = Judge(context, balance)
         self._answers = Answers(context, self._judge)
         self._doubted: list[int] = []
         self._pacer = Pacer(context.policy.rate, context.clock)
@@ -112,12 +114,12 @@ class Scheduler:
             self._reap()
             if self._lacks_money:
                 await self._look_for_money()
-            due = self._funds.due(self._policy.balance_interval, busy=bool(self._sending))
+            due = self._balance.due(self._policy.balance_interval, busy=bool(self._sending))
             stale = due and not self._lacks_money
-            if self._gate.probing:
+            if self._health.probing:
                 await self._look_before_probe()
             elif stale and self._may_submit():
-                await self._funds.refresh()
+                await self._balance.refresh()
             want = self._wanted() if self._may_submit() else 0
             turn, decision = await self._turn(want)
             if turn.claimed.claims:
@@ -126,10 +128,10 @@ class Scheduler:
                 continue
             self._lacks_money = self._awaits_money(turn.claimed)
             if decision.reads_again:
-                await self._funds.refresh()
+                await self._balance.refresh()
                 continue
             situation = decision.situation
-            if situation.outstanding.ready and (self._gate.takes_nothing or self._funds.unread):
+            if situation.outstanding.ready and (self._health.takes_nothing or self._balance.unread):
                 self._stop_submitting()
             ending = verdict(situation)
             if ending is not None:
@@ -149,9 +151,9 @@ class Scheduler:
     def _wanted(self) -> int:
         """Return how many submissions may start; some together: they share a transaction."""
         under_way = len(self._sending)
-        if self._funds.wanted:  # what is bought beside it would hide what a doubt cost
+        if self._balance.wanted:  # what is bought beside it would hide what a doubt cost
             return 0
-        if self._gate.careful:  # one alone shows whether submissions are taken again
+        if self._health.careful:  # one alone shows whether submissions are taken again
             return 0 if under_way else min(self._pacer.available(), 1)
         free = MOST_SENDING - under_way if under_way < ROOM_FROM else 0
         return min(self._pacer.available(), free)
@@ -160,7 +162,7 @@ class Scheduler:
         """Wait until a turn may find something new: while nothing changes, none is taken."""
         left = situation.outstanding
         mark, until = self._store.change_mark(), self._clock.monotonic() + LONGEST_REST
-        while not await self._gate.pause(min(TICK, self._pacer.seconds_to_next() or TICK)):
+        while not await self._health.pause(min(TICK, self._pacer.seconds_to_next() or TICK)):
             due = left.next_due is not None and self._clock.now() >= left.next_due
             now = self._clock.monotonic()
             late = now >= until or (self._lacks_money and now >= self._money_look_at)
@@ -169,38 +171,38 @@ class Scheduler:
                 return
 
     def _awaits_money(self, claimed: Claimed) -> bool:
-        lacking = self._gate.refusal is RefusalCause.FUNDS or claimed.lacks_money
+        lacking = self._health.refusal is RefusalCause.FUNDS or claimed.lacks_money
         return self._policy.wait_for_funds and lacking
 
     def _wants_reading(self, claimed: Claimed) -> bool:
         """Check whether the balance stands in the way as it was read some time ago."""
-        stale = self._funds.age > FRESH and not self._awaits_money(claimed)
+        stale = self._balance.age > FRESH and not self._awaits_money(claimed)
         return stale and claimed.lacks_money and self._may_submit()
 
     async def _look_for_money(self) -> None:
         """Read the balance, ever more rarely, until it suffices: the next claim decides that."""
         if self._clock.monotonic() < self._money_look_at:
             return
-        if await self._funds.refresh():
-            self._gate.forgive()
+        if await self._balance.refresh():
+            self._health.forgive()
         self._money_look_at = self._clock.monotonic() + self._money_pace
         self._money_pace = min(2 * self._money_pace, MONEY_SLOWEST)
 
     async def _look_before_probe(self) -> None:
         """Look, free of charge, whether a submission is worth a try after those in doubt."""
         if self._purchases.any_taken(self._doubted):
-            self._gate.served()  # only the answers were lost
+            self._health.served()  # only the answers were lost
             self._doubted.clear()
-        elif self._may_submit() and not self._sending and not await self._funds.refresh():
-            self._gate.unreachable()
+        elif self._may_submit() and not self._sending and not await self._balance.refresh():
+            self._health.unreachable()
 
     def _stop_submitting(self) -> None:
         """Stop submitting what nobody takes: what is paid for is still polled to its end."""
-        if self._gate.refusal is not None:
+        if self._health.refusal is not None:
             return  # to say it again would only wake the run again
         minutes = self._policy.unreachable_patience / 60
-        words = self._policy.words.takes_nothing(minutes, self._gate.words)
-        self._gate.refuse(RefusalCause.BUSY, words)
+        words = self._policy.words.takes_nothing(minutes, self._health.words)
+        self._health.refuse(RefusalCause.BUSY, words)
 
     @property
     def sending(self) -> Collection[asyncio.Task[None]]:
@@ -215,9 +217,9 @@ class Scheduler:
     def _may_submit(self) -> bool:
         if not self._policy.buys:
             return False
-        gate = self._gate
-        shut = gate.stopping or gate.refusal is not None or gate.takes_nothing
-        return not shut and gate.shut_for == 0
+        health = self._health
+        shut = health.stopping or health.refusal is not None or health.takes_nothing
+        return not shut and health.shut_for == 0
 
     def _reap(self) -> None:
         for task in [task for task in self._sending if task.done()]:
@@ -235,7 +237,7 @@ class Scheduler:
             elsewhere=self._elsewhere,
             looked_for=self._looked_for,
         )
-        pause = self._gate.pause_at(now)
+        pause = self._health.pause_at(now)
         wait = "" if pause is None else self._policy.words.paused(pause)
         terms = TurnTerms(
             now=now,
@@ -252,25 +254,25 @@ class Scheduler:
 
     def _decided(self, turn: Turn, want: int, wait: str) -> "_Decision":
         """Decide what a turn means for the run; nothing is changed here."""
-        gate, claimed, left = self._gate, turn.claimed, turn.left
+        health, claimed, left = self._health, turn.claimed, turn.left
         lost = turn.lost
         if not self._policy.buys:
             left = replace(left, ready=False, paused=False, next_due=None)
         if lost is not None:  # what another run has under way there is not waited for
             left = replace(left, sending=len(self._sending))
         own = [number for number, is_served in turn.doubts.items() if is_served]
-        hopeful = self._reconciler.hopeful(turn.doubts)
+        resolvable = self._reconciler.resolvable(turn.doubts)
         situation = Situation(
             outstanding=left,
             blocked=claimed.blocked if want and not claimed.claims else None,
             overdue_looks=turn.overdue_looks,
-            hopeful=hopeful,
+            resolvable=resolvable,
             crowded=claimed.crowded,
             waits_for_funds=self._policy.wait_for_funds,
-            stopping=gate.stopping,
-            out_of_reach=gate.out_of_reach,
-            refusal=gate.refusal,
-            refusal_message=gate.refusal_message,
+            stopping=health.stopping,
+            out_of_reach=health.out_of_reach,
+            refusal=health.refusal,
+            refusal_message=health.refusal_message,
             breach=None if lost is None else self._fence.breach(lost),
         )
         again = self._wants_reading(claimed)
@@ -278,7 +280,7 @@ class Scheduler:
         return _Decision(
             situation,
             reads_again=again,
-            hopeful_of_others=hopeful - self._reconciler.hopeful(own),
+            resolvable_of_others=resolvable - self._reconciler.resolvable(own),
             waits=self._news_of_waits(turn, want, wait),
             # where the job table is lost it is the other run that says so
             serving=None if lost is not None or serving == self._serving else serving,
@@ -310,12 +312,12 @@ class Scheduler:
         if decision.serving is not None:
             self._serving = decision.serving
         self._warn_of_others(claimed)
-        if decision.hopeful_of_others and not self._told_of_doubts:
+        if decision.resolvable_of_others and not self._told_of_doubts:
             # they are settled, and nothing of those batches is bought: what was bought here may
             # settle them
             self._told_of_doubts = True
             words = "of other batches are looked for before this run ends"
-            log.warning("%d unconfirmed submission(s) %s", decision.hopeful_of_others, words)
+            log.warning("%d unconfirmed submission(s) %s", decision.resolvable_of_others, words)
 
     def _warn_of_others(self, claimed: Claimed) -> None:
         for generation_id in claimed.others:
@@ -352,7 +354,7 @@ class Scheduler:
             self._checkpoint("outcome-written")
         finally:
             if len(self._sending) <= ROOM_FROM:  # else no turn could do anything
-                self._gate.wake()
+                self._health.wake()
 
     def _announced(self, request: GenerationRequest) -> GenerationRequest:
         """Name the run's own address for callbacks, where the row names none."""
@@ -364,26 +366,26 @@ class Scheduler:
         """Draw the conclusions that concern every submission."""
         match outcome:
             case Throttled(retry_after, words):
-                seconds = self._gate.throttle(retry_after, words)
-                self._gate.not_served(retry_after)
+                seconds = self._health.throttle(retry_after, words)
+                self._health.not_served(retry_after)
                 log.info("too many requests: every submission waits %.0f s", seconds)
             case Accepted() | Rejected() | Refused(sure=False):
-                self._gate.served()
+                self._health.served()
                 self._doubted.clear()
                 self._money_pace = MONEY_FIRST
             case Refused(cause, message):
-                self._gate.refuse(cause, message)
+                self._health.refuse(cause, message)
             case Unsent(reason, unreachable=True):
-                seconds = self._gate.unreachable(reason)
-                self._gate.not_served()
+                seconds = self._health.unreachable(reason)
+                self._health.not_served()
                 log.info("the provider can't be reached (%s): waiting %.0f s", reason, seconds)
             case Unsent():
                 log.info("a submission was held back: %s", outcome.reason)
             case InDoubt(reason, cause):
-                seconds = self._gate.doubted(reason, gateway=outcome.gateway)
-                self._gate.not_served()
+                seconds = self._health.doubted(reason, gateway=outcome.gateway)
+                self._health.not_served()
                 self._doubted.append(claim.attempt_id)
-                self._funds.want()
+                self._balance.want()
                 log.info("a submission is in doubt: %s: the next waits %.0f s", reason, seconds)
                 if cause is not None:
-                    self._gate.refuse(cause, reason)
+                    self._health.refuse(cause, reason)

@@ -34,7 +34,7 @@ from .records.accounts import ServedBatch, StateCount
 from .records.attempts import LastAttempt, UnsettledTwin
 from .records.jobs import QueuedJob
 from .rows import moving_jobs, new_attempt
-from .till import Till
+from .till import HoldLedger
 
 MOST_TWINS = 200
 """Prompts that wait for their equals, and jobs that wait for a look at the list, after which a turn
@@ -66,14 +66,14 @@ def claim(
     # tests/crash/test_steering_race.py
     day = accounts.current_day(connection, now)
     theirs, copies = others.hold_back_copied(connection, terms.elsewhere)
-    till, found = Till(connection), FoundInTurn(terms.looked_for)
+    ledger, found = HoldLedger(connection), FoundInTurn(terms.looked_for)
     claimed: list[Claim] = []
     blocked: dict[int, frozenset[Blocked]] = {}
     crowded = False
     for batch, queue in queues(connection):
         if want <= 0:
             break
-        picker = _Picker(connection, now, terms, day, batch, queue, new_key, till, found)
+        picker = _Picker(connection, now, terms, day, batch, queue, new_key, ledger, found)
         claims = picker.pick(want)
         want -= len(claims)
         claimed += claims
@@ -81,9 +81,9 @@ def claim(
         crowded |= bool(picker.lacking)
         if picker.blocked:
             blocked[batch.id] = blocked.get(batch.id, frozenset()) | picker.blocked
-    # once for all claims: each of them was measured against those before it in the till's own
+    # once for all claims: each of them was measured against those before it in the ledger's own
     # numbers, and nobody else writes until the commit (test_the_cap_is_never_passed_at_any_commit)
-    till.write()
+    ledger.write()
     return Claimed(claimed, blocked, theirs, crowded, found, copies)
 
 
@@ -156,11 +156,11 @@ class _Picker:
         batch: ServedBatch,
         queue: Queue,
         new_key: Callable[[], str],
-        till: Till,
+        ledger: HoldLedger,
         found: FoundInTurn,
     ) -> None:
         self._connection = connection
-        self._till = till
+        self._ledger = ledger
         self._found = found
         self._now = now
         self._terms = terms
@@ -249,14 +249,14 @@ class _Picker:
         if hold is None:
             return None
         scopes = keys_of(job.batch_id, job.campaign, self._day)
-        full = self._till.without_room(scopes, hold)
+        full = self._ledger.without_room(scopes, hold)
         if full is not None:
             campaign = job.campaign if full.scope is Scope.CAMPAIGN else None
             self._close(campaign, job.asked.kind, BY_SCOPE[full.scope])
             return None
         made = self._write_intent(job, hold, same, request)
         self._found.note_asked(job.batch_id, request, made.attempt_id)
-        self._till.hold(scopes, hold)
+        self._ledger.hold(scopes, hold)
         if alone:
             # the first of an unknown kind goes alone: the others wait for the price it tells
             self._close(None, job.asked.kind, Blocked.LEARNING)
@@ -276,7 +276,7 @@ class _Picker:
         return found is not None
 
     def _hold(self, kind: str) -> tuple[int | None, bool]:
-        known = self._till.price_of(kind)
+        known = self._ledger.price_of(kind)
         hold = prices.hold_of(known, self._batch.max_price_micros, self._terms.ceiling)
         if hold is None:
             self._close(None, kind, Blocked.PRICE)

@@ -14,7 +14,7 @@ from . import accounts, prices
 from .claims import BY_SCOPE
 from .prepared import Prepared, as_list, one_of
 from .records.jobs import JobTerms
-from .till import Till
+from .till import HoldLedger
 
 _LIKE: Final = Prepared(
     select(JOB.c.batch_id, JOB.c.kind, JOB.c.campaign, BATCH.c.paused, BATCH.c.max_price_micros)
@@ -37,21 +37,21 @@ def in_the_way(connection: Connection, job_ids: Sequence[int], now: datetime, ce
         now: decides which day's budget counts.
         ceiling: micros to hold for a kind whose price nobody knows yet.
     """
-    till, day = Till(connection), accounts.current_day(connection, now)
+    ledger, day = HoldLedger(connection), accounts.current_day(connection, now)
     found = _LIKE.all(connection, jobs=as_list(job_ids))
     room = Room(some=not found, blocked={})
     for one in found:
-        why = _why_not(till, one, day, ceiling)
+        why = _why_not(ledger, one, day, ceiling)
         room |= Room(why is None, {} if why is None else {one.batch_id: frozenset({why})})
     return room
 
 
-def _why_not(till: Till, job: JobTerms, day: str, ceiling: int) -> Blocked | None:
+def _why_not(ledger: HoldLedger, job: JobTerms, day: str, ceiling: int) -> Blocked | None:
     if job.paused:
         return Blocked.PAUSED
-    hold = prices.hold_of(till.price_of(job.kind), job.max_price_micros, ceiling)
+    hold = prices.hold_of(ledger.price_of(job.kind), job.max_price_micros, ceiling)
     if hold is None:
         return Blocked.PRICE
     keys = keys_of(job.batch_id, job.campaign, day)
-    full = till.without_room([key for key in keys if key != ACCOUNT_KEY], hold)
+    full = ledger.without_room([key for key in keys if key != ACCOUNT_KEY], hold)
     return None if full is None else BY_SCOPE[full.scope]

@@ -11,7 +11,7 @@ from .records.accounts import PriceRow
 from .rows import add_holds, ensure_budget, load_budget
 
 
-class Till:
+class HoldLedger:
     """The budgets and prices of one turn: read once, written once, in its own transaction."""
 
     def __init__(self, connection: Connection) -> None:

@@ -38,9 +38,9 @@ def run(engine: Engine, batch: int = 1) -> Reason | None:
         nonlocal endless
         await asyncio.sleep(LONG)
         endless = True
-        runner.gate.stop()
+        runner.health.stop()
         await asyncio.sleep(2 * LONG)
-        runner.gate.refuse(RefusalCause.TOKEN, "by the test")
+        runner.health.refuse(RefusalCause.TOKEN, "by the test")
 
     watching: list[asyncio.Task[None]] = []
     ending = engine.run([batch], during=lambda r: watching.append(asyncio.ensure_future(watch(r))))

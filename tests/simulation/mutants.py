@@ -125,9 +125,11 @@ def void_before_the_grace() -> Iterator[None]:
     settle = reconciler.settle
 
     def impatient(suspects: Any, reading: Any, known: Any, witness: Witness, *more: Any) -> Any:
-        ripe = [replace(suspect, ripe=True, shown=True, clean_before=True) for suspect in suspects]
+        past_grace = [
+            replace(suspect, past_grace=True, shown=True, clean_before=True) for suspect in suspects
+        ]
         agrees = Books(10**9, 10**9, agreed=Agreement(10**12))
-        return settle(ripe, reading, known, replace(witness, lag=0.0, books=agrees), *more)
+        return settle(past_grace, reading, known, replace(witness, lag=0.0, books=agrees), *more)
 
     with patch.object(reconciler, "settle", impatient):
         yield

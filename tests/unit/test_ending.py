@@ -16,7 +16,7 @@ QUIET = Situation(
     NOTHING,
     {},
     overdue_looks=False,
-    hopeful=0,
+    resolvable=0,
     crowded=False,
     waits_for_funds=False,
     stopping=False,
@@ -35,7 +35,7 @@ SITUATIONS = st.builds(
     ),
     st.none() | st.just({1: frozenset({Blocked.BATCH_CAP})}),
     overdue_looks=st.booleans(),
-    hopeful=COUNTS,
+    resolvable=COUNTS,
     crowded=st.booleans(),
     waits_for_funds=st.booleans(),
     stopping=st.booleans(),
@@ -59,7 +59,7 @@ def test_what_is_paid_for_is_polled_to_its_end(now: Situation) -> None:
     The same holds for a doubt that the list may still settle.
     """
     ending = verdict(now)
-    if ending is not None and (now.outstanding.pending or now.hopeful):
+    if ending is not None and (now.outstanding.pending or now.resolvable):
         assert ending.reason in (
             Reason.INTERRUPTED,
             Reason.TOKEN,

@@ -10,7 +10,7 @@ from jobs.model.provider import Generation, GenerationPhase, RefusalCause
 from jobs.model.retry import RetryPolicy
 from jobs.model.states import FailureKind
 from jobs.runtime.pace import Pacer, look_delay
-from jobs.runtime.provider_health import LONGEST_RETRY_AFTER, Gate
+from jobs.runtime.provider_health import LONGEST_RETRY_AFTER, ProviderHealth
 
 
 class ManualClock:
@@ -86,35 +86,35 @@ def test_looks_are_never_denser_than_the_interval(
 def test_a_throttle_closes_the_gate_for_everyone_and_a_short_one_does_not_open_it_early() -> None:
     """Two 429s at once: the longer Retry-After counts."""
     clock = ManualClock()
-    gate = Gate(clock, random.Random(1))
-    gate.throttle(30.0)
-    gate.throttle(2.0)
-    assert gate.closed_for == pytest.approx(30.0)
+    health = ProviderHealth(clock, random.Random(1))
+    health.throttle(30.0)
+    health.throttle(2.0)
+    assert health.closed_for == pytest.approx(30.0)
     clock.seconds = 31.0
-    assert gate.closed_for == 0
+    assert health.closed_for == 0
 
 
 def test_an_absurd_retry_after_is_bounded() -> None:
     """A provider that says "come back in a year" does not end the night."""
-    gate = Gate(ManualClock(), random.Random(1))
-    assert gate.throttle(10**9) == LONGEST_RETRY_AFTER
+    health = ProviderHealth(ManualClock(), random.Random(1))
+    assert health.throttle(10**9) == LONGEST_RETRY_AFTER
 
 
 def test_waits_grow_while_nobody_answers_and_begin_again_after_an_answer() -> None:
     """Unreachable is asked ever more slowly, and how long it lasts is known."""
     clock = ManualClock()
-    gate = Gate(clock, random.Random(3))
+    health = ProviderHealth(clock, random.Random(3))
     for _ in range(40):
-        clock.seconds += gate.unreachable()
-    assert gate.out_of_reach_for == pytest.approx(clock.seconds)
+        clock.seconds += health.unreachable()
+    assert health.out_of_reach_for == pytest.approx(clock.seconds)
     assert clock.seconds > 200
-    gate.answered()
-    assert gate.out_of_reach_for == 0
+    health.answered()
+    assert health.out_of_reach_for == 0
 
 
 def test_the_first_refusal_is_the_one_that_is_told() -> None:
     """Sixteen 402s under way at once are one reason, in the words of the first."""
-    gate = Gate(ManualClock(), random.Random(1))
-    gate.refuse(RefusalCause.FUNDS, "INSUFFICIENT_CREDITS")
-    gate.refuse(RefusalCause.TOKEN, "Missing credentials")
-    assert (gate.refusal, gate.refusal_message) == (RefusalCause.FUNDS, "INSUFFICIENT_CREDITS")
+    health = ProviderHealth(ManualClock(), random.Random(1))
+    health.refuse(RefusalCause.FUNDS, "INSUFFICIENT_CREDITS")
+    health.refuse(RefusalCause.TOKEN, "Missing credentials")
+    assert (health.refusal, health.refusal_message) == (RefusalCause.FUNDS, "INSUFFICIENT_CREDITS")

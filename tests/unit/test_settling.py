@@ -47,7 +47,7 @@ def doubt(number: int = 1, sent: float = 0, **changes: Any) -> Suspect:
         "sent_until": at(sent + 1),
         "offset": MEASURED,
         "price": 120_000,
-        "shown": changes.get("ripe", False),
+        "shown": changes.get("past_grace", False),
     }
     return Suspect(attempt_id=number, **{**fields, **changes})
 
@@ -110,8 +110,8 @@ def test_equal_counts_are_adopted_in_order_of_time() -> None:
 
 
 def test_fewer_candidates_than_doubts_are_adopted_and_the_rest_waits() -> None:
-    """What is there is ours; the others stay in doubt, even when they are ripe."""
-    doubts = [doubt(n, sent=n, ripe=True) for n in (1, 2, 3)]
+    """What is there is ours; the others stay in doubt, even when they are past_grace."""
+    doubts = [doubt(n, sent=n, past_grace=True) for n in (1, 2, 3)]
     found = decide(doubts, made("a", 1.4), witness=9)
     assert len(found.adopt) == 1
     assert not found.void
@@ -119,7 +119,7 @@ def test_fewer_candidates_than_doubts_are_adopted_and_the_rest_waits() -> None:
 
 def test_more_candidates_than_doubts_are_left_to_a_person() -> None:
     """Somebody else uses the account: nothing is adopted, the candidates are shown."""
-    found = decide([doubt(ripe=True)], made("b", 0.6), made("a", 0.5), witness=9)
+    found = decide([doubt(past_grace=True)], made("b", 0.6), made("a", 0.5), witness=9)
     assert not found.adopt
     assert not found.void
     assert [g.id for g in found.contested[1]] == ["a", "b"]
@@ -134,7 +134,7 @@ def test_two_windows_of_one_prompt_are_counted_apart() -> None:
 
 def test_an_equal_prompt_without_a_time_leaves_it_to_a_person() -> None:
     """One of both is ours, and which one the list hides."""
-    found = decide([doubt(ripe=True)], made("a", 0.5), made("b", None), witness=9)
+    found = decide([doubt(past_grace=True)], made("a", 0.5), made("b", None), witness=9)
     assert not found.adopt
     assert not found.void
     assert [g.id for g in found.contested[1]] == ["a", "b"]
@@ -162,7 +162,7 @@ def test_a_doubt_goes_before_a_void() -> None:
 
 def test_a_candidate_must_have_stood_as_long_as_the_list_may_lag() -> None:
     """What somebody else made shows first, ours a moment later: one look is not enough."""
-    found = decide([doubt(ripe=True)], made("a", 0.5), stable=False)
+    found = decide([doubt(past_grace=True)], made("a", 0.5), stable=False)
     assert not found.adopt
     assert not found.contested
     assert found.unstable == [1]
@@ -171,17 +171,17 @@ def test_a_candidate_must_have_stood_as_long_as_the_list_may_lag() -> None:
 def test_absence_needs_the_grace_and_a_witness() -> None:
     """Never made: only after the grace, and when the list shows something newer of ours."""
     newer = made("w", 60, "another")
-    assert decide([doubt(ripe=True)], newer, known={"w"}, witness=2).void == [1]
-    assert not decide([doubt(ripe=False)], newer, known={"w"}, witness=2).void
+    assert decide([doubt(past_grace=True)], newer, known={"w"}, witness=2).void == [1]
+    assert not decide([doubt(past_grace=False)], newer, known={"w"}, witness=2).void
 
 
 def test_a_lone_doubt_waits_for_a_second_clean_look() -> None:
     """Without a later purchase the first clean look is noted, the second, a grace later, voids."""
-    first = decide([doubt(ripe=True)])
+    first = decide([doubt(past_grace=True)])
     assert first.clean == [1]
     assert not first.void
     assert "next purchase" in first.unproven[1]
-    assert decide([doubt(ripe=True, clean_before=True)]).void == [1]
+    assert decide([doubt(past_grace=True, clean_before=True)]).void == [1]
 
 
 YES, NO = True, False
@@ -239,7 +239,7 @@ def test_what_proves_that_a_doubt_was_never_made(
 )
 def test_the_balance_is_the_second_witness(seen: Books, money: Money) -> None:
     """Nothing is void while the balance leaves room for it, whatever the list says."""
-    found = decide([doubt(ripe=True)], witness=9, books=seen)
+    found = decide([doubt(past_grace=True)], witness=9, books=seen)
     assert seen.verdict(PRICE) is money
     assert (found.void == [1]) is (money is Money.CLEAR)
     assert (found.passing == [1]) is (money is Money.PASSING)
@@ -285,14 +285,14 @@ def test_an_agreement_adds_up_until_a_reading_disagrees() -> None:
 
 def test_the_balance_may_be_late_for_the_doubt_as_well() -> None:
     """It may have been made a grace late, and be charged in the balance a grace after that."""
-    found = decide([doubt(ripe=True, shown=False)], witness=9)
+    found = decide([doubt(past_grace=True, shown=False)], witness=9)
     assert not found.void
     assert found.passing == [1]
 
 
 def test_a_balance_of_which_no_purchase_shows_that_it_moves_proves_nothing() -> None:
     """It may stand still: the next purchase tells."""
-    found = decide([doubt(ripe=True)], witness=9, books=books(0, 0))
+    found = decide([doubt(past_grace=True)], witness=9, books=books(0, 0))
     assert not found.void
     assert "next purchase" in found.unproven[1]
 
@@ -364,7 +364,7 @@ def test_no_discount_hides_a_charged_doubt(
 )
 def test_people_are_told_what_the_balance_lacks(books: Books | None, why: str) -> None:
     """Each reason is its own: none is said that is not so."""
-    assert why in decide([doubt(ripe=True)], witness=9, books=books).unproven[1]
+    assert why in decide([doubt(past_grace=True)], witness=9, books=books).unproven[1]
 
 
 MOVES = ("buy", "fail", "refused and charged", "wrongly called never made", "pay in", "give back")
@@ -412,12 +412,12 @@ def test_no_movement_between_quiet_readings_hides_a_charged_doubt(
 
 def test_without_a_balance_nothing_is_void() -> None:
     """A second witness that can't be heard agrees with nothing."""
-    assert not decide([doubt(ripe=True)], witness=9, books=None).void
+    assert not decide([doubt(past_grace=True)], witness=9, books=None).void
 
 
 def test_a_list_that_is_no_witness_voids_nothing() -> None:
     """What it must show is missing or altered: the doubt stays, and says why."""
-    found = decide([doubt(ripe=True)], witness=9, trouble="the list does not show g7")
+    found = decide([doubt(past_grace=True)], witness=9, trouble="the list does not show g7")
     assert not found.void
     assert found.unproven == {1: "the list does not show g7"}
 
@@ -432,7 +432,9 @@ def test_prompts_that_a_list_cuts_are_matched_as_it_cuts_them() -> None:
 def test_prompts_that_a_list_rewrites_are_left_to_a_person() -> None:
     """Whatever was made in its time may be it; nothing is adopted, nothing is void."""
     shown = (made("a", 0.5, "Cinematic bird"), made("b", 4000, "Another"))
-    found = decide([doubt(ripe=True)], *shown, echo=None, trouble="in other words", began=9000)
+    found = decide(
+        [doubt(past_grace=True)], *shown, echo=None, trouble="in other words", began=9000
+    )
     assert not found.adopt
     assert not found.void
     assert [g.id for g in found.contested[1]] == ["a"]
@@ -441,7 +443,7 @@ def test_prompts_that_a_list_rewrites_are_left_to_a_person() -> None:
 @pytest.mark.parametrize("shown", [HERON.upper(), "a heron in", "A heron, in reeds!"])
 def test_an_alteration_that_nobody_has_seen_yet_blocks_a_void(shown: str) -> None:
     """Only long prompts are cut: the known short ones do not tell; the likeness does."""
-    found = decide([doubt(ripe=True)], made("g", 0.5, shown), witness=9)
+    found = decide([doubt(past_grace=True)], made("g", 0.5, shown), witness=9)
     assert not found.void
     assert [g.id for g in found.contested[1]] == ["g"]
 
@@ -449,7 +451,7 @@ def test_an_alteration_that_nobody_has_seen_yet_blocks_a_void(shown: str) -> Non
 def test_an_older_witness_proves_nothing() -> None:
     """What was sent before the doubt says nothing of how far the list has come."""
     older = made("w", -60, "another")
-    assert not decide([doubt(5, ripe=True)], older, known={"w"}, witness=4).void
+    assert not decide([doubt(5, past_grace=True)], older, known={"w"}, witness=4).void
 
 
 @pytest.mark.parametrize(
@@ -462,25 +464,25 @@ def test_an_older_witness_proves_nothing() -> None:
 )
 def test_an_entry_that_hides_what_it_is_blocks_a_void(entry: Generation, *, blocks: bool) -> None:
     """It may be the one that is looked for, unless it is too old."""
-    found = decide([doubt(ripe=True)], entry, witness=9)
+    found = decide([doubt(past_grace=True)], entry, witness=9)
     assert (not found.void) == blocks
 
 
 def test_a_candidate_just_outside_its_window_blocks_a_void() -> None:
     """The clocks may have been worse than measured: then a person is shown what there is."""
-    found = decide([doubt(ripe=True)], made("g", 500), witness=9, began=900)
+    found = decide([doubt(past_grace=True)], made("g", 500), witness=9, began=900)
     assert not found.void
     assert [g.id for g in found.contested[1]] == ["g"]
 
 
 def test_a_reading_with_a_gap_proves_no_absence() -> None:
     """Whatever did not fit together may have hidden the one that is looked for."""
-    assert not decide([doubt(ripe=True)], witness=9, whole=False).void
+    assert not decide([doubt(past_grace=True)], witness=9, whole=False).void
 
 
 def test_an_intent_from_a_clock_that_was_set_back_is_never_voided() -> None:
     """Its times mean nothing any more: what lies in the future can't be shown absent."""
-    lost = doubt(sent=86_400, ripe=True, clean_before=True, adrift=True)
+    lost = doubt(sent=86_400, past_grace=True, clean_before=True, clock_skewed=True)
     found = decide([lost], witness=9)
     assert not found.void
     assert not found.clean
@@ -489,7 +491,7 @@ def test_an_intent_from_a_clock_that_was_set_back_is_never_voided() -> None:
 def test_what_an_intent_from_a_wrong_clock_may_have_made_is_nobody_elses() -> None:
     """An earlier void of the same prompt does not take it: a person says whose it is."""
     void = doubt(1, state="void", replaced_at=at(86_400))
-    lost = doubt(2, sent=86_400, ripe=True, adrift=True)
+    lost = doubt(2, sent=86_400, past_grace=True, clock_skewed=True)
     found = decide([void, lost], made("g", 100))
     assert not found.appeared
     assert not found.adopt
@@ -532,10 +534,10 @@ def test_whatever_the_list_shows(
     """Each generation goes to one attempt, each doubt has one fate, and no void without proof."""
     ours = [
         doubt(
-            n, sent=sent, state=state, ripe=ripe, clean_before=clean,
-            adrift=at(sent) > at(BEGAN) + AHEAD,
+            n, sent=sent, state=state, past_grace=past_grace, clean_before=clean,
+            clock_skewed=at(sent) > at(BEGAN) + AHEAD,
         )
-        for n, (sent, state, ripe, clean) in enumerate(suspects, 1)
+        for n, (sent, state, past_grace, clean) in enumerate(suspects, 1)
     ]  # fmt: skip
     shown = [made(f"g{n}", created, prompt) for n, (created, prompt, _) in enumerate(generations)]
     known = {f"g{n}" for n, (_, _, one) in enumerate(generations) if one}
@@ -554,8 +556,8 @@ def test_whatever_the_list_shows(
         suspect = by_id[number]
         assert whole
         assert suspect.state == "in_doubt"
-        assert suspect.ripe
-        assert not suspect.adrift
+        assert suspect.past_grace
+        assert not suspect.clock_skewed
         assert witness > number or suspect.clean_before
         assert number not in found.unproven
         for generation in shown:

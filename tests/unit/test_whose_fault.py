@@ -28,7 +28,7 @@ from jobs.model.provider import (
     WrongAddressError,
 )
 from jobs.model.states import FailureKind
-from jobs.runtime.provider_health import AFTER_DOUBTS, Gate, Patience
+from jobs.runtime.provider_health import AFTER_DOUBTS, Patience, ProviderHealth
 from jobs.runtime.troubles import RAREST, Trouble, Troubles, is_outage, trouble_of
 
 WORDS: list[tuple[str, Cause | None]] = [
@@ -387,7 +387,7 @@ class ManualClock:
 def test_doubts_in_a_row_shut_the_gate_for_submissions_alone() -> None:
     """From the third on, ever longer; those under way together count once."""
     clock = ManualClock()
-    gate = Gate(clock, random.Random(1))  # type: ignore[arg-type]
+    gate = ProviderHealth(clock, random.Random(1))  # type: ignore[arg-type]
     waits = []
     for _ in range(6):
         clock.seconds += gate.shut_for
