@@ -12,12 +12,17 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ..evidence.account_list import MOST_PAGES, Walk
-from ..evidence.deleted import TOGETHER, deleted_of
 from ..evidence.echo import Echo
 from ..evidence.matching import Clocks, Match, WantedRow, match, use_of
-from ..evidence.sight import NEWEST, RECENT, Sight, may_be_deleted, see
+from ..evidence.sight import NEWEST, RECENT, Bought, Sight, may_be_deleted, see
 from ..model.clock import Clock
-from ..model.provider import Generation, GenerationPhase, Provider, ProviderError
+from ..model.provider import (
+    Generation,
+    GenerationPhase,
+    Provider,
+    ProviderError,
+    UnknownGenerationError,
+)
 from ..model.states import HeldBack
 from ..model.text import text_key
 from ..ports import JobStore
@@ -325,3 +330,41 @@ def take_over(store: JobStore, work: EarlierWork, now: datetime) -> int:
     """Make the matched generations the jobs' own, at no cost; returns how many landed."""
     takeable = [one for one in work.matches if one.takeable]
     return store.adoption.take_over(takeable, now, work.ahead.total_seconds())
+
+
+TOGETHER: Final = 8
+"""Single looks at the same time."""
+
+
+async def deleted_of(
+    provider: Provider, lacking: Sequence[Bought], shown: str | None
+) -> frozenset[str]:
+    """Ask for what a list lacks by its ids: a person may delete it, and a provider what is old.
+
+    Args:
+        provider: which is asked, until it knows one of them.
+        lacking: generations of ours that the list may lack because they were deleted.
+        shown: one that the list shows; None where it shows none.
+
+    Returns:
+        The ids of all of them, where the provider knows none, and knows the one that is shown.
+    """
+    if not lacking or (shown is not None and await _exists(provider, shown) is not True):
+        return frozenset()
+    for start in range(0, len(lacking), TOGETHER):
+        some = lacking[start : start + TOGETHER]
+        found = await asyncio.gather(*(_exists(provider, one.generation_id) for one in some))
+        if any(exists is not False for exists in found):
+            return frozenset()
+    return frozenset(one.generation_id for one in lacking)
+
+
+async def _exists(provider: Provider, generation_id: str) -> bool | None:
+    """Ask whether the provider knows a generation; None where it does not tell."""
+    try:
+        await provider.generation(generation_id)
+    except UnknownGenerationError:
+        return False
+    except ProviderError:
+        return None
+    return True

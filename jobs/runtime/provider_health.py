@@ -74,7 +74,7 @@ class Patience:
         return 0.0 if self.since is None else now - self.since
 
     def is_over(self, now: float) -> bool:
-        """Check whether it failed for too long, and more than once: it may not have been retried."""
+        """Check whether it failed for too long, and was retried at least once."""
         return self.since is not None and self._failures > 1 and now > self._until
 
 

@@ -1,4 +1,8 @@
-"""Looking at generations by the account's list: one page shows up to a hundred of them."""
+"""Looks at generations by the account's list: one page shows up to a hundred of them.
+
+The list is newest first, and a page may begin anywhere. How many of our generations are newer than
+one gives its place; what other clients of the account make pushes it down.
+"""
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -7,12 +11,36 @@ from ..model.provider import Generation, GenerationPhase, ProviderError, Throttl
 from ..ports.updates import FAR, Due
 from ..runtime.run_context import RunContext
 from ..runtime.troubles import Troubles, backed_off
-from .pages import LIST_FROM, next_page
 
 log = logging.getLogger(__name__)
 
 PASSES = 2
 """How often the list is gone through for one look, before the rest is looked at singly."""
+
+LIST_FROM = 3
+"""From so many generations on that a page would show, it is read instead of single ones."""
+
+
+def next_page(
+    places: Mapping[str, int], limit: int, unsure: int = 0, fewest: int = LIST_FROM
+) -> tuple[int | None, list[str]]:
+    """Return where the page begins that shows the newest of some generations, and which those are.
+
+    Args:
+        places: where in the list each generation is expected, from 0.
+        limit: generations on a page.
+        unsure: submissions under way, which may have pushed all of them down already.
+        fewest: how many it must be worth reading for.
+
+    Returns:
+        The page's offset, None when it would show too few; and the ids that it would show.
+    """
+    # the list moves while it is read, and was not made in quite the order of our intents
+    margin = limit // 20
+    begin = max(0, min(places.values()) - margin)
+    end = begin + limit - margin - min(unsure, limit // 2)
+    members = [name for name, place in places.items() if place < end]
+    return (begin if len(members) >= fewest else None), members
 
 
 class ListLooks:

@@ -24,8 +24,7 @@ from ..reconciliation.reconciler import Reconciler
 from ..runtime.balance_monitor import BalanceMonitor
 from ..runtime.pace import Pacer
 from ..runtime.run_context import RunContext
-from .answers import Answers
-from .judge import Judge
+from .answers import Answers, Judge
 from .run_outcome import Ending, Situation, serves, verdict
 
 log = logging.getLogger(__name__)

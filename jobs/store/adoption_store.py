@@ -23,7 +23,7 @@ from ..ports.adoption import (
 )
 from ..ports.doubts import OwnerJob
 from ..ports.selection import Sought
-from . import accounts, doubts, holding, late, past, takeovers, words
+from . import accounts, doubts, holding, late, past, takeovers
 from .bound import Bound, commits, reads, writes
 from .doubt_store import owner_job
 
@@ -82,7 +82,7 @@ def compare(connection: Connection, comparison: Comparison[T]) -> T:
             rows=takeovers.wanted_rows(connection, sought),
             doubtful=takeovers.doubtful(connection),
             offset=doubts.newest_offset(connection),
-            words=words.that_count(connection, comparison.at, in_run=in_run),
+            words=late.words_that_count(connection, comparison.at, in_run=in_run),
             wishes=takeovers.wishes(connection, sought),
             alike=lambda keys, echo: takeovers.requests_like(connection, keys, echo),
         )

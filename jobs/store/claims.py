@@ -4,7 +4,8 @@ Everything that may forbid a purchase is looked at here, inside the transaction,
 pause, edits and caps come from other processes too.
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import (
@@ -21,20 +22,20 @@ from sqlalchemy import (
 
 from ..database.tables import ATTEMPT, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
 from ..evidence.looked_for import FoundInTurn
-from ..model.ledger import Scope, keys_of
+from ..model.ledger import Budget, Scope, keys_of, without_room
 from ..model.spec import asked_key, request_of
 from ..model.states import AttemptState, Blocked, HeldBack, JobState
 from ..model.text import prompt_key
 from ..ports.purchases import Claim, Claimed, ClaimTerms
-from . import accounts, handing, holding, keys, meanwhile, others, prices
+from . import accounts, handing, holding, meanwhile, others, prices
+from .attempt_states import CREATED, key_is_taken, sent_later
 from .latecomers import regain
 from .prepared import Prepared, read
 from .queues import Queue, queues
-from .records.accounts import ServedBatch, StateCount
+from .records.accounts import PriceRow, ServedBatch, StateCount
 from .records.attempts import LastAttempt, UnsettledTwin
 from .records.jobs import QueuedJob
-from .rows import moving_jobs, new_attempt
-from .till import HoldLedger
+from .rows import add_holds, ensure_budget, load_budget, moving_jobs, new_attempt
 
 MOST_TWINS = 200
 """Prompts that wait for their equals, and jobs that wait for a look at the list, after which a turn
@@ -47,6 +48,42 @@ BY_SCOPE = {
     Scope.DAY: Blocked.DAY_CAP,
     Scope.ACCOUNT: Blocked.BALANCE,
 }
+
+
+class HoldLedger:
+    """The budgets and prices of one turn: read once, written once, in its own transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._budgets: dict[str, Budget] = {}
+        self._held: Counter[str] = Counter()
+        self._prices: dict[str, PriceRow | None] = {}
+
+    def price_of(self, kind: str) -> PriceRow | None:
+        """Read what is known of a kind's price; None when nothing is."""
+        if kind not in self._prices:
+            self._prices[kind] = accounts.price_of(self._connection, kind)
+        return self._prices[kind]
+
+    def without_room(self, keys: Iterable[str], hold: int) -> Budget | None:
+        """Find the first of some budgets that a hold would overrun."""
+        return without_room([self._budget(key) for key in keys], hold)
+
+    def hold(self, keys: Iterable[str], hold: int) -> None:
+        """Hold money in budgets that were asked for room."""
+        for key in keys:
+            self._budgets[key].held += hold
+            self._held[key] += hold
+
+    def write(self) -> None:
+        """Write down what is held more than before."""
+        add_holds(self._connection, self._held)
+
+    def _budget(self, key: str) -> Budget:
+        if key not in self._budgets:
+            ensure_budget(self._connection, key)
+            self._budgets[key] = load_budget(self._connection, key)
+        return self._budgets[key]
 
 
 def claim(
@@ -293,7 +330,7 @@ class _Picker:
     def _write_intent(self, job: QueuedJob, hold: int, same: str, request: str) -> Claim:
         # the key of a void where there is one: should the void have been made after all, the
         # provider answers with it instead of making another (test_keys_of_replacements.py)
-        key = keys.replaced(self._connection, job) or self._new_key()
+        key = replaced_key(self._connection, job) or self._new_key()
         send_before = self._now + self._terms.patience
         attempt_id = _INTENT.insert(
             self._connection,
@@ -326,3 +363,34 @@ class _Picker:
             idempotency_key=key,
             send_before=send_before,
         )
+
+
+_REPLACED_KEY = Prepared(
+    select(ATTEMPT.c.idempotency_key)
+    .where(
+        ATTEMPT.c.job_id == bindparam("job"),
+        ATTEMPT.c.fingerprint == bindparam("fingerprint"),
+        text("attempt.state IN ('void', 'rejected')"),
+        ~sent_later("fingerprint", CREATED),
+        ~key_is_taken(),
+    )
+    .order_by(text("attempt.state = 'rejected'"), ATTEMPT.c.id.desc())
+    .limit(1)
+)
+"""The last void's key comes before that of what was never created: should the void turn up, the
+provider answers with it, and nothing is paid for twice. None has a key that made something already:
+it would be answered with that, and buy nothing (tests/integration/test_keys_of_replacements.py)."""
+
+
+def replaced_key(connection: Connection, job: QueuedJob) -> str | None:
+    """Return the key of a row's void or unsent attempt; a failed one's successor gets a new one.
+
+    Another request is never sent under an old key, nor is another spelling of it.
+
+    Returns:
+        None where a new one is to be made.
+    """
+    if job.attempt_id is None:
+        return None
+    key = _REPLACED_KEY.scalar(connection, job=job.id, fingerprint=job.asked.fingerprint)
+    return None if key is None else str(key)

@@ -14,7 +14,6 @@ from ..ports.seen import BatchRow, BatchStatus
 from ..ports.selection import Sought
 from . import (
     accounts,
-    days,
     handing,
     holding,
     looks,
@@ -128,7 +127,7 @@ class Control(Bound, ControlStore):
     pause = writes(_pause)
     redo = writes(steering.redo)
     remove = writes(steering.remove)
-    reset_day = writes(days.reset_day)
+    reset_day = writes(accounts.reset_day)
     retry = writes(steering.retry)
     reword = writes(_reword)
     set_price = writes(prices.put)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Collection
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -36,7 +36,6 @@ from ..ports.events import (
 )
 from .bound import Bound, reads
 from .prepared import Prepared, read
-from .records.events import EventRow
 
 log = logging.getLogger(__name__)
 
@@ -160,6 +159,24 @@ def notable(connection: Connection, batch_id: int, limit: int) -> list[Event]:
     ]
     numbers = union_all(*parts).subquery()
     return _read(connection, EVENT.c.id.desc(), EVENT.c.id.in_(select(numbers.c.id)), limit=limit)
+
+
+class EventRow(NamedTuple):
+    """An event, with what its batch, job and attempt are called now; None: they are gone."""
+
+    id: int
+    at: datetime
+    kind: str
+    batch_id: int | None
+    job_id: int | None
+    attempt_id: int | None
+    reason: str | None
+    message: str | None
+    name: str | None
+    key: str | None
+    row: int | None
+    generation_id: str | None
+    price_micros: int | None
 
 
 def _read(

@@ -1,15 +1,16 @@
 """Rows that are looked for while a run goes on (:mod:`jobs.evidence.looked_for`)."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import Connection, bindparam, func, or_, select
 
-from ..database.tables import ATTEMPT, HANDED, HELD_BACK, JOB, QUEUED, VOID
+from ..database.tables import ACCOUNT, ATTEMPT, HANDED, HELD_BACK, JOB, QUEUED, VOID
 from ..evidence.looked_for import Wish
 from ..model.clock import LATEST
 from ..model.states import HeldBack
-from . import words
+from ..ports.adoption import Words
 from .prepared import Prepared, as_list, one_of
 from .records.jobs import WishRow
 
@@ -50,6 +51,24 @@ _TYPED = Prepared(
 _NEWEST = Prepared(select(func.max(ATTEMPT.c.id)))
 
 
+WITHIN: Final = timedelta(hours=1)
+"""How long a word counts for a run that begins then."""
+
+
+def words_that_count(connection: Connection, now: datetime, *, in_run: bool = False) -> Words:
+    """Find which words count now: those of the last hour, except those that a run had already.
+
+    Args:
+        connection: any.
+        now: by our clock.
+        in_run: a run is at work: what was said for it counts until it ends.
+    """
+    began: datetime | None = connection.execute(select(ACCOUNT.c.run_at)).scalar_one_or_none()
+    if began is None:
+        return Words(now - WITHIN, now)
+    return Words(began - WITHIN if in_run else max(began, now - WITHIN), now)
+
+
 def with_awaiting(connection: Connection, job_ids: Collection[int]) -> list[int]:
     """Name rows, and those that wait for a generation of the same prompts: they are compared."""
     return sorted({*job_ids, *_AWAITING.column(connection, jobs=as_list(job_ids))})
@@ -57,7 +76,7 @@ def with_awaiting(connection: Connection, job_ids: Collection[int]) -> list[int]
 
 def without_a_word(connection: Connection, job_ids: Collection[int]) -> list[int]:
     """Name those of some queued rows that nobody said in this run, or for it, to buy anyway."""
-    said = words.that_count(connection, LATEST, in_run=True)
+    said = words_that_count(connection, LATEST, in_run=True)
     return _WITHOUT_A_WORD.column(connection, jobs=as_list(job_ids), since=said.since)
 
 

@@ -6,8 +6,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from ..model.provider import Accepted, InDoubt, Refused, Rejected, Throttled, Unsent
 from ..model.states import Reason
 from ..ports.purchases import (
+    Answer,
     Claimed,
     D,
     LeftBehind,
@@ -19,11 +21,11 @@ from ..ports.purchases import (
 )
 from . import (
     accounts,
-    answers,
     claims,
     doubts,
     events,
     handing,
+    haste,
     late,
     latecomers,
     looks,
@@ -75,6 +77,41 @@ def _leave(
     return left
 
 
+def _settle(connection: Connection, answer: Answer) -> bool:
+    """Write an answer down.
+
+    Args:
+        connection: in a writing transaction.
+        answer: what became of a POST.
+
+    Returns:
+        False for an acceptance that did not land (:func:`jobs.store.outcomes.accept`).
+    """
+    attempt, now = answer.attempt_id, answer.at
+    match answer.outcome:
+        case Accepted(generation_id, price):
+            landed = outcomes.accept(
+                connection, attempt, generation_id, price, now, answer.first_look
+            )
+            haste.let_forward(connection)
+            return landed
+        case Rejected(kind, message):
+            outcomes.reject(connection, attempt, kind, message, now)
+        case Throttled(_, words):
+            haste.throttle(connection, attempt, words, now)
+        case Refused(cause, message, sure=False):
+            haste.set_aside(connection, attempt, cause, message, now)
+        case Refused(cause, message):
+            haste.refuse(connection, attempt, cause, message, now)
+            for number in answer.put_back:
+                outcomes.put_back(connection, number)
+        case Unsent(reason):
+            outcomes.release(connection, attempt, reason)
+        case InDoubt(reason):
+            outcomes.doubt(connection, attempt, reason, now, answer.boot)
+    return True
+
+
 class SqlitePurchases(Bound, PurchaseStore):
     """What :class:`jobs.ports.purchases.PurchaseStore` says."""
 
@@ -86,7 +123,7 @@ class SqlitePurchases(Bound, PurchaseStore):
     newest_attempt = reads(late.newest_attempt)
     put_back = commits(_put_back)
     serve = writes(steering.serve)
-    settle = commits(answers.write)
+    settle = commits(_settle)
     take_over = writes(_take_over)
     voided = reads(late.voided)
     refused = writes(events.run_ended)

@@ -15,7 +15,6 @@ from . import (
     accounts,
     batches,
     browsing,
-    days,
     doubts,
     handing,
     holding,
@@ -100,7 +99,7 @@ class Queries(Lists):
     find_batch = reads(batches.find_batch)
     found_after = reads(browsing.found_after)
     found_and_asked = reads(holding.count_found)
-    future_days = reads(days.future_days)
+    future_days = reads(accounts.future_days)
     held_for = reads(holding.count)
     integrity = reads(_integrity)
     is_awaited = reads(looks.is_awaited)

@@ -11,10 +11,9 @@ from ..model.ledger import ACCOUNT_KEY, keys_of
 from ..model.states import Blocked
 from ..ports.control import Room
 from . import accounts, prices
-from .claims import BY_SCOPE
+from .claims import BY_SCOPE, HoldLedger
 from .prepared import Prepared, as_list, one_of
 from .records.jobs import JobTerms
-from .till import HoldLedger
 
 _LIKE: Final = Prepared(
     select(JOB.c.batch_id, JOB.c.kind, JOB.c.campaign, BATCH.c.paused, BATCH.c.max_price_micros)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from jobs.model.provider import Generation, GenerationPhase
 from jobs.runtime.pace import EARLY, ENOUGH, LONGER, Durations, look_delay
-from jobs.services.pages import LIST_FROM, next_page
+from jobs.services.list_looks import LIST_FROM, next_page
 
 PLACES = st.lists(st.integers(0, 3000), max_size=60, unique=True)
 
