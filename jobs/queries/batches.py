@@ -1,5 +1,6 @@
 """Batches: which there are, and where each stands, from counts that are kept."""
 
+from collections.abc import Collection
 from sqlite3 import Connection
 
 from ..model.errors import NoSuchBatchError
@@ -110,6 +111,15 @@ def batch_status(connection: Connection, batch: BatchRow) -> BatchStatus:
         held_back=held_back(connection, batch.id) if jobs["queued"] else {},
         twice=0 if twice is None else twice.charged,
     )
+
+
+def statuses(connection: Connection, among: Collection[int] | None = None) -> list[BatchStatus]:
+    """Sum all batches up, or some."""
+    return [
+        batch_status(connection, batch)
+        for batch in find_batches(connection)
+        if among is None or batch.id in among
+    ]
 
 
 def budgets(connection: Connection) -> list[Budget]:

@@ -1,22 +1,29 @@
 """The questions of this package on one database: each on a snapshot of its own, or all on one."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from sqlite3 import Connection
+from typing import Concatenate, ParamSpec, TypeVar
 
-from ..ports.seen import (
-    AccountRow,
-    AttemptRow,
-    BatchRow,
-    BatchStatus,
-    FailureGroup,
-    JobRow,
-    PriceRow,
-)
+from ..ports.seen import JobRow
 from ..ports.selection import EVERYTHING, Wanted
-from . import batches, jobs
+from .batches import account, batch_status, find_batches, prices, statuses
+from .jobs import attempts_of, each_job, failures, find_job, list_jobs, numbered
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Begin = Callable[[], AbstractContextManager[Connection]]
+
+
+def asks(work: Callable[Concatenate[Connection, P], T]) -> Callable[Concatenate["Lists", P], T]:
+    """Make a method that asks on a snapshot (described in :mod:`jobs.ports.queries`)."""
+
+    def method(self: "Lists", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._begin() as connection:
+            return work(connection, *args, **kwargs)
+
+    return method
 
 
 class Lists:
@@ -35,61 +42,18 @@ class Lists:
         with self._begin() as connection:
             yield Lists(lambda: nullcontext(connection))
 
-    def account(self) -> AccountRow:
-        """Read whose database this is, and what was seen of the account."""
-        with self._begin() as connection:
-            return batches.account(connection)
-
-    def prices(self) -> dict[str, PriceRow]:
-        """Read what is known of each kind's price."""
-        with self._begin() as connection:
-            return batches.prices(connection)
-
-    def batches(self, name: str | None = None) -> list[BatchRow]:
-        """List the batches, or the one of that name."""
-        with self._begin() as connection:
-            return batches.find_batches(connection, name)
-
-    def status(self, batch: BatchRow) -> BatchStatus:
-        """Sum a batch up."""
-        with self._begin() as connection:
-            return batches.batch_status(connection, batch)
-
-    def statuses(self, among: Collection[int] | None = None) -> list[BatchStatus]:
-        """Sum all batches up, or some."""
-        with self._begin() as connection:
-            return [
-                batches.batch_status(connection, batch)
-                for batch in batches.find_batches(connection)
-                if among is None or batch.id in among
-            ]
-
-    def jobs(self, wanted: Wanted = EVERYTHING, order: str = "row") -> list[JobRow]:
-        """List jobs."""
-        with self._begin() as connection:
-            return list(jobs.each_job(connection, wanted, order))
+    account = asks(account)
+    prices = asks(prices)
+    batches = asks(find_batches)
+    status = asks(batch_status)
+    statuses = asks(statuses)
+    jobs = asks(list_jobs)
+    failures = asks(failures)
+    job = asks(find_job)
+    numbered = asks(numbered)
+    attempts_of = asks(attempts_of)
 
     def each_job(self, wanted: Wanted = EVERYTHING) -> Iterator[JobRow]:
         """Stream jobs in the order of their rows."""
         with self._begin() as connection:
-            yield from jobs.each_job(connection, wanted)
-
-    def failures(self, wanted: Wanted) -> list[FailureGroup]:
-        """Group failed jobs by kind and words."""
-        with self._begin() as connection:
-            return jobs.failures(connection, wanted)
-
-    def job(self, key: str, batch: str | None = None) -> JobRow:
-        """Find one job by its key or number."""
-        with self._begin() as connection:
-            return jobs.find_job(connection, key, batch)
-
-    def numbered(self, job_ids: Sequence[int]) -> list[JobRow]:
-        """Read jobs by their numbers."""
-        with self._begin() as connection:
-            return jobs.numbered(connection, job_ids)
-
-    def attempts_of(self, job_id: int) -> list[AttemptRow]:
-        """List a job's attempts."""
-        with self._begin() as connection:
-            return jobs.attempts_of(connection, job_id)
+            yield from each_job(connection, wanted)

@@ -1,17 +1,19 @@
 """What the parts of one run share, put together once by the runner."""
 
+import logging
 import random
+import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ..evidence.elsewhere import Elsewhere, Strangers
 from ..evidence.looked_for import LookedFor
 from ..evidence.sight import samples
 from ..model.clock import Clock
 from ..model.provider import Generation, Provider
+from ..ports.purchases import Breach, Lost
 from ..store import Store
-from .fence import Fence
 from .pace import Durations
 from .policy import RunPolicy
 from .provider_health import ProviderHealth
@@ -19,6 +21,40 @@ from .token_check import TokenCheck
 
 Checkpoint = Callable[[str], None]
 """Called with the name of a point where a crash must lose nothing; tests kill the process there."""
+
+
+log = logging.getLogger(__name__)
+
+
+class Fence:
+    """Stands between a run and a database that is no longer its own.
+
+    Args:
+        store: of the run.
+        run_id: random: it names the run in the database.
+    """
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        self._store = store
+        self.run_id = run_id
+
+    def breach(self, lost: Lost) -> Breach:
+        """Return why this run must buy nothing more."""
+        return Breach(self._store.path, lost)
+
+    def rescued(self, lost: Lost, now: datetime) -> Breach:
+        """Return the same, with where what was bought is written.
+
+        Where the file is gone, what was written into it is copied to a file beside its name.
+        """
+        if lost in (Lost.TAKEN, Lost.LINKED):
+            return self.breach(lost)
+        try:
+            copy = self._store.rescue(f"rescued-{now:%Y%m%d-%H%M%S}")
+        except (OSError, sqlite3.Error) as error:
+            log.exception("the lost database could not be copied")
+            return Breach(self._store.path, lost, trouble=str(error) or type(error).__name__)
+        return Breach(self._store.path, lost, copy)
 
 
 def nothing(name: str) -> None:

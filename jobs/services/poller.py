@@ -21,15 +21,29 @@ from ..model.provider import (
     UnreachableError,
 )
 from ..model.states import FailureKind, JobState
-from ..ports.updates import Completed, Due, Failed, Overdue, Progress, UnendedAttempt, Updates
+from ..ports.updates import (
+    Completed,
+    Due,
+    Failed,
+    GivenUp,
+    Overdue,
+    Progress,
+    UnendedAttempt,
+    Updates,
+)
 from ..runtime.pace import Announcements, Durations, look_delay
 from ..runtime.provider_health import Patience
 from ..runtime.run_context import RunContext
 from ..runtime.troubles import CROWD, Troubles, is_outage
 from .list_looks import ListLooks
-from .patience import given_up
 
 log = logging.getLogger(__name__)
+
+_GIVEN_UP_AS: Mapping[GenerationPhase | None, FailureKind] = {
+    GenerationPhase.UNKNOWN: FailureKind.UNKNOWN,
+    GenerationPhase.COMPLETED: FailureKind.NO_FILE,
+}
+"""Why a job fails whose generation we waited for too long; from every other phase: overdue."""
 
 SINGLE_LOOKS = 8
 """Single looks at the same time."""
@@ -321,8 +335,11 @@ class Poller:
         return attempt.overdue_at is not None or age > self._patience
 
     def _overdue(self, attempt_id: int, seen: Generation | None, now: datetime) -> Overdue:
-        words = self._policy.words
-        return Overdue(attempt_id, given_up(seen, self._patience, now + OVERDUE_EVERY, words))
+        """Give a generation up for this run, by where it was seen last; it is still looked at."""
+        phase, state = (None, None) if seen is None else (seen.phase, seen.said_state)
+        kind = _GIVEN_UP_AS.get(phase, FailureKind.OVERDUE)
+        message = self._policy.words.given_up(kind, self._policy.generation_timeout / 60, state)
+        return Overdue(attempt_id, GivenUp(kind, message, now + OVERDUE_EVERY, state))
 
     @property
     def _patience(self) -> timedelta:

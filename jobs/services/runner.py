@@ -28,10 +28,9 @@ from ..ports.account import AccountStore
 from ..ports.purchases import PurchaseStore, Recovery
 from ..reconciliation.reconciler import Reconciler
 from ..runtime.balance_monitor import BalanceMonitor
-from ..runtime.fence import Fence
 from ..runtime.policy import RunPolicy
 from ..runtime.provider_health import ProviderHealth
-from ..runtime.run_context import Checkpoint, RunContext, nothing
+from ..runtime.run_context import Checkpoint, Fence, RunContext, nothing
 from ..runtime.token_check import TokenCheck
 from ..store import Store
 from .late_look import LateLook

@@ -16,7 +16,7 @@ from ..ports.seen import JobRow
 from ..ports.selection import Filter
 from . import views
 from .prepared import read
-from .records.views import EndedCount, SpanCount, TakenTime
+from .records.jobs import EndedCount, SpanCount, TakenTime
 
 
 def terms(which: Filter) -> Iterator[ColumnElement[bool]]:

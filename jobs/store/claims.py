@@ -27,7 +27,7 @@ from ..model.spec import asked_key, request_of
 from ..model.states import AttemptState, Blocked, HeldBack, JobState
 from ..model.text import prompt_key
 from ..ports.purchases import Claim, Claimed, ClaimTerms
-from . import accounts, handing, holding, meanwhile, others, prices
+from . import accounts, handing, holding, others, prices
 from .attempt_states import CREATED, key_is_taken, sent_later
 from .latecomers import regain
 from .prepared import Prepared, read
@@ -306,7 +306,7 @@ class _Picker:
         if not self._batch.of_manifest or not self._found.asks_past(job):
             return False
         unsettled = twin is not None
-        found = meanwhile.bought(self._connection, job, request, self._found, unsettled=unsettled)
+        found = others.bought_here(self._connection, job, request, self._found, unsettled=unsettled)
         if found is not None and not found.open:
             by = {job.id: found.generation_id}
             holding.hold_back(self._connection, by, HeldBack.PAID_BEFORE)

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
+from ..database.tables import BATCH, JOB, QUEUED
 from ..model.again import Patience
-from ..model.states import FOUND, HeldBack
-from ..ports.control import ControlStore, Handing, Offered, PaidBefore
+from ..model.ledger import ACCOUNT_KEY, keys_of
+from ..model.states import FOUND, Blocked, HeldBack
+from ..ports.control import ControlStore, Handing, Offered, PaidBefore, Room
 from ..ports.queries import QueryStore
 from ..ports.seen import BatchRow, BatchStatus
 from ..ports.selection import Sought
@@ -20,7 +22,6 @@ from . import (
     past,
     prices,
     reviews,
-    room,
     standing,
     steering,
     terms,
@@ -28,7 +29,10 @@ from . import (
     voids,
 )
 from .bound import Bound, writes
+from .claims import BY_SCOPE, HoldLedger
+from .prepared import Prepared, as_list, one_of
 from .query_store import Queries
+from .records.jobs import JobTerms
 
 T = TypeVar("T")
 
@@ -45,10 +49,51 @@ def _pause(connection: Connection, name: str) -> tuple[bool, BatchStatus]:
     return changed, views.batch_status(connection, batch)
 
 
+_LIKE: Final = Prepared(
+    select(JOB.c.batch_id, JOB.c.kind, JOB.c.campaign, BATCH.c.paused, BATCH.c.max_price_micros)
+    .distinct()
+    .join(BATCH, BATCH.c.id == JOB.c.batch_id)
+    .where(QUEUED, JOB.c.id.in_(one_of("jobs"))),
+    JobTerms,
+)
+
+
+def in_the_way(connection: Connection, job_ids: Sequence[int], now: datetime, ceiling: int) -> Room:
+    """Find what batches, campaigns and the day have in the way of jobs, before anybody waits.
+
+    The balance is left out: what is known of it is as old as the runner's last reading, and the
+    runner may wait for money. So is what passes by itself, and what jobs take from each other.
+
+    Args:
+        connection: in a writing transaction.
+        job_ids: of jobs; one that has left the queue has room.
+        now: decides which day's budget counts.
+        ceiling: micros to hold for a kind whose price nobody knows yet.
+    """
+    ledger, day = HoldLedger(connection), accounts.current_day(connection, now)
+    found = _LIKE.all(connection, jobs=as_list(job_ids))
+    room = Room(some=not found, blocked={})
+    for one in found:
+        why = _why_not(ledger, one, day, ceiling)
+        room |= Room(why is None, {} if why is None else {one.batch_id: frozenset({why})})
+    return room
+
+
+def _why_not(ledger: HoldLedger, job: JobTerms, day: str, ceiling: int) -> Blocked | None:
+    if job.paused:
+        return Blocked.PAUSED
+    hold = prices.hold_of(ledger.price_of(job.kind), job.max_price_micros, ceiling)
+    if hold is None:
+        return Blocked.PRICE
+    keys = keys_of(job.batch_id, job.campaign, day)
+    full = ledger.without_room([key for key in keys if key != ACCOUNT_KEY], hold)
+    return None if full is None else BY_SCOPE[full.scope]
+
+
 def _offer(
     connection: Connection, job_ids: Sequence[int], now: datetime, how: Handing, ceiling: int
 ) -> Offered:
-    there = room.in_the_way(connection, job_ids, now, ceiling)
+    there = in_the_way(connection, job_ids, now, ceiling)
     return Offered(_offered(connection, job_ids, how, free=not there.blocked), there)
 
 

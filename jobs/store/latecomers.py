@@ -21,8 +21,7 @@ from ..ports.seen import SURPLUS
 from .attempt_states import CREATED, sent_later
 from .prepared import Prepared
 from .records.attempts import AttemptRow, GivenUpAttempt, SurplusAttempt
-from .records.jobs import ManifestJob, QueuedJob
-from .records.views import PaidTwice
+from .records.jobs import ManifestJob, PaidTwice, QueuedJob
 from .rows import (
     ASKED,
     REQUEST,

@@ -6,7 +6,7 @@ spelled (:func:`jobs.model.spec.asked_key`). Equal rows of one manifest are want
 and so is a single video whose words were typed again.
 
 It is asked before a run, and for rows that become queued in it (:func:`hold`). What batches buy
-beside each other in one run is asked for in the claim (:mod:`jobs.store.meanwhile`).
+beside each other in one run is asked for in the claim (:mod:`jobs.store.others`).
 """
 
 from bisect import bisect_left

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -31,12 +31,25 @@ from . import (
     looks,
     outcomes,
     outstanding,
-    recovery,
     refusals,
     steering,
+    unended,
     voids,
 )
 from .bound import Bound, commits, reads, writes
+
+FARTHEST = timedelta(days=8)
+"""A look or a retry planned farther ahead than any flag allows: the clock was set back since."""
+
+
+def recover(connection: Connection, now: datetime, boot: str | None = None) -> Recovery:
+    """Take over from a runner that ended in any way; the lock must be held."""
+    looks.heed_clock(connection, now, FARTHEST)
+    unended.fold_ids(connection)
+    return Recovery(
+        doubts=outcomes.doubt_all_open(connection, now, boot),
+        overdue=looks.look_again_at_overdue(connection, now),
+    )
 
 
 def _take_over(
@@ -44,7 +57,7 @@ def _take_over(
 ) -> Recovery:
     accounts.take_over_by(connection, run_id, now)
     events.take_over(connection, now)
-    return recovery.recover(connection, now, boot)
+    return recover(connection, now, boot)
 
 
 def _follow_voids(connection: Connection, since: datetime) -> Sequence[int]:

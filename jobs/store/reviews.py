@@ -14,7 +14,7 @@ from ..ports.selection import NONE, Shelf, Verdict
 from . import views
 from .browsing import terms
 from .prepared import read
-from .records.views import VerdictRow
+from .records.jobs import VerdictRow
 
 
 def judge(connection: Connection, attempt_id: int, verdict: Verdict | None, now: datetime) -> None:

@@ -15,7 +15,7 @@ from ..queries import batches as plain_batches
 from ..queries import jobs as plain_jobs
 from . import holding
 from .prepared import driver, read
-from .records.views import KindJobs, OwnedGeneration, WantedCount
+from .records.jobs import KindJobs, OwnedGeneration, WantedCount
 
 __all__ = ["BatchStatus", "Wanted"]
 

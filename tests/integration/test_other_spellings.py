@@ -22,7 +22,7 @@ from jobs.model.provider import ImageRef
 from jobs.model.text import text_key
 from jobs.ports.loading import OnChange
 from jobs.ports.selection import Sought
-from jobs.store import Store, claims, meanwhile, past
+from jobs.store import Store, claims, others, past
 
 QUICK = ("--rate", "0", "--poll-interval", "0.05", "--retries", "0", "--no-download")
 
@@ -121,14 +121,14 @@ def test_two_batches_of_equal_rows_are_claimed_in_steps_that_grow_with_their_num
     engine.store.write(lambda c: c.execute(text("UPDATE batch SET active = 1")))
     engine.store.write(lambda c: c.execute(text("UPDATE account SET balance_micros = 10000000")))
     asked = 0
-    first = meanwhile._BOUGHT.first
+    first = others._BOUGHT_SINCE.first
 
     def counting(*what: Any, **values: Any) -> Any:
         nonlocal asked
         asked += 1
         return first(*what, **values)
 
-    monkeypatch.setattr(meanwhile._BOUGHT, "first", counting)
+    monkeypatch.setattr(others._BOUGHT_SINCE, "first", counting)
     looked_for = LookedFor({}, 0, past=True)
     keys = iter(range(10**6))
     while True:

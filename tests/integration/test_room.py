@@ -10,7 +10,8 @@ from jobs.model.ledger import campaign_key, day_key
 from jobs.model.states import Blocked
 from jobs.ports.control import Room
 from jobs.runtime.policy import PRICE_CEILING
-from jobs.store import accounts, room, steering
+from jobs.store import accounts, steering
+from jobs.store.control_store import in_the_way
 
 PRICE = 120_000
 
@@ -78,9 +79,7 @@ def test_what_is_in_the_way_is_named_by_batch(
     change(engine)
     numbers = [job.id for key, job in engine.jobs().items() if key in keys]
     now = engine.clock.now()
-    assert (
-        engine.store.write(lambda c: room.in_the_way(c, numbers, now, int(PRICE_CEILING))) == found
-    )
+    assert engine.store.write(lambda c: in_the_way(c, numbers, now, int(PRICE_CEILING))) == found
 
 
 def test_what_has_left_the_queue_has_room(engine: Engine) -> None:
@@ -89,5 +88,5 @@ def test_what_has_left_the_queue_has_room(engine: Engine) -> None:
     numbers = [engine.jobs()["a"].id]
     now = engine.clock.now()
     engine.store.write(lambda c: steering.cancel(c, numbers, now))
-    found = engine.store.write(lambda c: room.in_the_way(c, numbers, now, int(PRICE_CEILING)))
+    found = engine.store.write(lambda c: in_the_way(c, numbers, now, int(PRICE_CEILING)))
     assert found == Room(some=True, blocked=NOTHING)

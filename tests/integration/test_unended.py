@@ -14,7 +14,7 @@ from support.provider import Made
 from jobs.database.tables import ATTEMPT
 from jobs.model.provider import Generation, GenerationPhase
 from jobs.model.states import UNENDED, FailureKind, Reason
-from jobs.store import recovery, steering, unended, views
+from jobs.store import purchase_store, steering, unended, views
 
 Make = Callable[..., Engine]
 ODD = Generation("", GenerationPhase.UNKNOWN, said_state="frobnicated")
@@ -191,7 +191,7 @@ def test_ids_kept_in_capitals_are_the_same_generations(make: Make, start: str) -
     for name in (names[0], names[0].lower()):
         owner = engine.store.read(lambda c, name=name: views.attempt_of_generation(c, name))
         assert owner.id == engine.attempts()[0].id
-    engine.store.write(lambda c: recovery.recover(c, engine.clock.now()))
+    engine.store.write(lambda c: purchase_store.recover(c, engine.clock.now()))
     kept = [attempt.generation_id for attempt in engine.attempts()]
     assert kept == [names[0].lower(), names[1], names[2]]
     assert engine.store.write(unended.fold_ids) == 0
