@@ -61,8 +61,6 @@ def gone(connection: Connection, batch_id: int, asked: Select[Any]) -> list[Load
     """List rows with a video that an earlier load parted with, and that may be asked for again.
 
     Args:
-        connection: in a transaction.
-        batch_id: which batch.
         asked: the fingerprints of what is asked for.
     """
     rows = (

@@ -82,11 +82,7 @@ _ZONE = Prepared(select(ACCOUNT.c.time_zone))
 
 
 def check_zone(connection: Connection) -> None:
-    """Check that this machine knows the zone whose days the daily budget counts.
-
-    Raises:
-        DatabaseUnusableError: it does not.
-    """
+    """Check that this machine knows the zone whose days the daily budget counts."""
     zone_of(_ZONE.scalar(connection))
 
 
@@ -144,7 +140,7 @@ def charged_so_far(connection: Connection) -> int:
 def balance_covers_holds(connection: Connection) -> bool:
     """Check whether the last reading covers all that is held or was charged since it began.
 
-    The floor is our own: the provider knows nothing of it.
+    The minimum balance is left out: it is ours, and the provider knows nothing of it.
     """
     floor = connection.execute(select(ACCOUNT.c.floor_micros)).scalar_one()
     account = load_budget(connection, ACCOUNT_KEY)
@@ -169,15 +165,11 @@ _KEEP_FIRST_BALANCE = Prepared(
 
 
 def record_balance(connection: Connection, read: BalanceRead) -> bool:
-    """Keep a reading of the balance.
+    """Keep a reading of the balance (:meth:`jobs.ports.account.AccountStore.record_balance`).
 
     What was charged since the reading began, and all that is held, may or may not be in it already:
     both count against it (money.md, *Caps*). So the account's cap becomes what had been charged
-    when the reading began, plus the reading, less the floor.
-
-    Returns:
-        Whether nothing was under way, and nothing was charged, while it was read: then it shows
-        what was charged for a doubt before.
+    when the reading began, plus the reading, less the minimum balance.
     """
     balance, mark, now = read.balance, read.mark, read.at
     floor = _FLOOR.scalar(connection)
@@ -266,7 +258,7 @@ def known_generations(connection: Connection) -> list[str]:
 
 
 def future_days(connection: Connection, now: datetime) -> list[str]:
-    """List the days of the budget that have begun nowhere yet, first to last."""
+    """List the days of the daily budget that have not begun anywhere: a clock was wrong."""
     found = connection.execute(
         select(BUDGET.c.key)
         .where(BUDGET.c.key > day_key(latest_begun(now)), *budgets_of(Scope.DAY))
@@ -276,13 +268,7 @@ def future_days(connection: Connection, now: datetime) -> list[str]:
 
 
 def reset_day(connection: Connection, now: datetime) -> list[str]:
-    """Move what was spent and reserved under days of the future to the day that it is.
-
-    Also the attempts: what becomes of them later is booked where their reservation is.
-
-    Returns:
-        The days that are gone.
-    """
+    """Move what was spent and reserved on future days to today, with the attempts of those days."""
     gone = future_days(connection, now)
     if not gone:
         return []

@@ -68,12 +68,7 @@ def _hold_unlooked(connection: Connection, job_ids: Collection[int]) -> Unlooked
 
 
 def compare(connection: Connection, comparison: Comparison[T]) -> T:
-    """Compare rows with what the list showed (:meth:`~jobs.ports.adoption.AdoptionStore.compare`).
-
-    Args:
-        connection: a snapshot, or in a transaction.
-        comparison: which rows, and how.
-    """
+    """Compare rows with what the list showed, on one snapshot; return what was decided."""
     sought, shown = comparison.sought, comparison.shown
     in_run = sought.jobs is not None  # (:mod:`jobs.services.late_look`)
     return comparison.decide(

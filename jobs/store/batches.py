@@ -33,11 +33,7 @@ def find_batch(connection: Connection, name: str | None, source: str) -> BatchRo
 def batch_of(
     connection: Connection, name: str | None, default_name: str, source: str | None
 ) -> BatchRow | None:
-    """Find the batch that :func:`open_batch` would open; None when it would make one.
-
-    Raises:
-        LoadError: another file is loaded under the default name.
-    """
+    """Find the batch that :func:`open_batch` would open; None when it would make one."""
     batch = find_batch(connection, name, source or "")
     if batch is not None or name is not None:
         return batch
@@ -59,7 +55,6 @@ def open_batch(
     """Find or make the batch of a manifest, and keep its columns.
 
     Args:
-        connection: in a writing transaction.
         name: as the person gave it; None leaves the choice to path and default.
         default_name: the manifest's own name, or its stem.
         source: names the manifest, such as its absolute path; None for a batch that has none.
@@ -103,7 +98,6 @@ def keep_written(connection: Connection, batch_id: int, name: str, said: Any) ->
     """Keep with a batch what was written for it: one of :data:`jobs.ports.loading.WRITTEN`.
 
     Args:
-        connection: in a writing transaction.
         batch_id: the batch.
         name: what it is; what was kept under it is replaced.
         said: as JSON.

@@ -43,16 +43,7 @@ def page(
     after: int = 0,
     before: int | None = None,
 ) -> Page:
-    """Read a page of a batch's jobs.
-
-    Args:
-        connection: to read from.
-        batch_id: of the batch.
-        which: jobs are meant.
-        limit: of jobs on the page.
-        after: the number of the job before the first one.
-        before: the number of the job behind the last one; goes over ``after``.
-    """
+    """Read a page of a batch's jobs."""
     forward = before is None
     edge = after if before is None else before
     found = _numbers(connection, batch_id, which, limit + 1, edge, forward=forward)
@@ -87,10 +78,7 @@ def _numbers(
 
 
 def course(connection: Connection, batch_id: int, seconds: int) -> list[Bucket]:
-    """Sum up what ended, by whiles of so many seconds; whiles without an end are left out.
-
-    SQLite sums up, as a chart of a hundred thousand jobs would else read a row of each.
-    """
+    """Sum up what ended, by spans of so many seconds: in SQLite, as there may be 100,000 jobs."""
     number = cast(func.strftime("%s", JOB.c.completed_at), Integer) / seconds
     while_ = cast(number, Integer).label("number")
     ended = (
@@ -141,11 +129,7 @@ def ended_since(
 
 
 def durations(connection: Connection, batch_id: int, seconds: int) -> list[tuple[int, int]]:
-    """Count completed jobs by how long they took from submission to completion.
-
-    Returns:
-        The beginning of each span of so many seconds, in seconds, and the jobs within it.
-    """
+    """Count completed jobs by how long they took from submission to completion."""
     took = func.julianday(JOB.c.completed_at) - func.julianday(JOB.c.submitted_at)
     number = cast(took * (86_400.0 / seconds), Integer).label("number")
     spans = (
@@ -185,14 +169,7 @@ def newest_number(connection: Connection) -> int:
 
 
 def found_after(connection: Connection, batch: str, number: int, prompt: str) -> JobRow | None:
-    """Find the first job of a batch with this prompt and a higher number; None when there is none.
-
-    Args:
-        connection: to read from.
-        batch: its name.
-        number: of a job before.
-        prompt: to the letter.
-    """
+    """Find the first job of a batch with this prompt and a higher number."""
     numbers = connection.execute(
         select(JOB.c.id)
         .join(BATCH, BATCH.c.id == JOB.c.batch_id)

@@ -65,7 +65,6 @@ def in_the_way(connection: Connection, job_ids: Sequence[int], now: datetime, ce
     runner may wait for money. So is what passes by itself, and what jobs take from each other.
 
     Args:
-        connection: in a writing transaction.
         job_ids: of jobs; one that has left the queue has room.
         now: decides which day's budget counts.
         ceiling: micros to hold for a kind whose price nobody knows yet.

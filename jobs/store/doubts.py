@@ -89,7 +89,6 @@ def suspects(connection: Connection, watched_since: datetime) -> list[SuspectAtt
     """List the attempts whose generation may be in the account without our knowing its id.
 
     Args:
-        connection: a snapshot.
         watched_since: voids that ended later are among them.
     """
     return [*_DOUBTS.all(connection), *_VOIDS.all(connection, since=watched_since)]
@@ -210,7 +209,6 @@ def expected(connection: Connection, oldest: int, since: datetime) -> list[Accep
     """List the generations of ours that a reading must show.
 
     Args:
-        connection: a snapshot.
         oldest: the first suspect's number: attempts before it by more than :data:`NEIGHBOURS` are
             not asked for.
         since: what was sent before is none of them.
@@ -225,7 +223,6 @@ def must_show(
     """List the generations that we bought and that the account's whole list must show.
 
     Args:
-        connection: a snapshot.
         since: all that were accepted later, by our clock, are among them;
         created: all that were created later, by the provider's;
         by: but none that was accepted later, by our clock;

@@ -104,10 +104,8 @@ def batch_waits(
 
     Args:
         connection: in the transaction that has it wait.
-        batch_id: of the batch.
         waiting_for: what for, as people read it; None: for nothing any more.
         blocked: what stands in the way of its rest, where its own jobs run into that.
-        now: the time.
     """
     fact = BatchFact.WAITING
     if waiting_for is None:

@@ -83,7 +83,6 @@ def as_it_failed(
     """Return how a row has failed again that asks for what its last attempt failed at.
 
     Args:
-        connection: in a transaction.
         job: a row that waits in the queue, or was taken out of it.
         asked: what it asks for now.
         now: when it failed, where that is not known.
@@ -132,7 +131,6 @@ def follow_keys(connection: Connection, batch_id: int) -> dict[int, str]:
 
     Args:
         connection: in a writing transaction, with the manifest in the temporary table.
-        batch_id: which batch.
 
     Returns:
         The keys that rows had, by their numbers, where these changed.

@@ -46,15 +46,7 @@ def wanted_files(
     after: Place = (0, 0),
     keys: Sequence[str] = (),
 ) -> list[WantedFile]:
-    """List completed jobs without a file, from a place on.
-
-    Args:
-        connection: a snapshot.
-        batch_ids: whose jobs.
-        limit: how many at most.
-        after: the place after which to begin, to page on.
-        keys: only jobs of these keys, if any are given.
-    """
+    """List completed jobs without a file, from a place on."""
     found: list[WantedFile] = []
     statement, values = (_SOME_WANTED, {"keys": as_list(keys)}) if keys else (_ALL_WANTED, {})
     for batch in sorted(number for number in batch_ids if number >= after[0]):
@@ -68,10 +60,7 @@ def wanted_files(
 
 
 def files_there(connection: Connection, batch_ids: Sequence[int]) -> list[FileRow]:
-    """List the fetched files, to check that they exist.
-
-    A row that shares the video of another batch's row shares its file too.
-    """
+    """List the fetched files, to check that they exist."""
     rows = connection.execute(
         select(
             ARTIFACT.c.attempt_id,
@@ -141,7 +130,6 @@ def forget_file(connection: Connection, attempt_id: int, job_id: int | None = No
     """Make a file wanted again that is no longer where it was put.
 
     Args:
-        connection: in a writing transaction.
         attempt_id: whose file it is.
         job_id: who shares it, beside the job that paid for it.
     """

@@ -22,12 +22,7 @@ _FRESH = select(*columns_from(JOB, FreshJob))
 
 
 class FreshRows:
-    """The rows that are added to a batch from now on.
-
-    Args:
-        connection: in a writing transaction.
-        batch_id: which batch.
-    """
+    """The rows that are added to a batch from now on."""
 
     def __init__(self, connection: Connection, batch_id: int) -> None:
         self._connection = connection
@@ -89,7 +84,6 @@ class Moves:
     """What the edits of a load ask for, and whose edits are not followed.
 
     Args:
-        connection: in a writing transaction.
         keys: those that rows had before this load, by their numbers, where these changed.
     """
 

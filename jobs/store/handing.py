@@ -80,8 +80,6 @@ def offer(connection: Connection, job_ids: Collection[int], *, unasked: bool = F
     that are held back are not: a load may have edited one since a person asked for it.
 
     Args:
-        connection: in a writing transaction.
-        job_ids: which.
         unasked: a single video was just typed: that is asking for it.
     """
     served = is_served(connection)

@@ -99,10 +99,8 @@ def throttle(connection: Connection, attempt_id: int, words: str, now: datetime)
     """Queue a throttled job again, or fail it where it alone is to blame; it was not created.
 
     Args:
-        connection: in a writing transaction.
         attempt_id: of an open attempt.
         words: the provider's.
-        now: the time.
     """
     said = words or "429 too many requests"
     earlier = _heard_before(connection, attempt_id, RefusalCause.BUSY)
@@ -119,11 +117,9 @@ def refuse(
     Else it would end every run before the others are asked, where it is refused for its own sake.
 
     Args:
-        connection: in a writing transaction.
         attempt_id: of an open attempt.
         cause: of the refusal.
         message: the provider's words.
-        now: the time.
     """
     outcomes.release(connection, attempt_id, f"{cause}: {message}", BEHIND, refused_at=now)
 
@@ -136,11 +132,9 @@ def set_aside(
     They may be about its row alone: then it fails as :func:`throttle` has it. It was not created.
 
     Args:
-        connection: in a writing transaction.
         attempt_id: of an open attempt.
         cause: funds or account.
         message: the provider's words.
-        now: the time.
     """
     earlier = _heard_before(connection, attempt_id, cause)
     if not _fails(connection, attempt_id, earlier, cause, message, now):

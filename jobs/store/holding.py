@@ -69,14 +69,10 @@ _AS_NOTED: Final = (
 
 
 def note(connection: Connection, sought: Sought) -> Sought:
-    """Note which rows are sought now, and what they ask for, beside the database.
+    """Note which rows are sought now, and what they ask for, in a temporary table.
 
-    Between a look and the purchase, a person may be asked: a row that is loaded or edited
-    meanwhile was not looked for, and nobody was asked about it.
-
-    Args:
-        connection: of the store that will write, in a transaction of any kind; one note at a time.
-        sought: the rows.
+    Between a look and the purchase, a person may be asked: a row that is loaded or edited in
+    between was not looked for, and nobody was asked about it. One note at a time.
     """
     database = driver(connection)
     database.execute("DROP TABLE IF EXISTS temp.sought")
@@ -148,7 +144,6 @@ def hold_back(connection: Connection, jobs: Mapping[int, str | None], reason: He
     """Hold queued jobs back, also those that were handed to a runner.
 
     Args:
-        connection: in a writing transaction.
         jobs: by number, the generation or job that is the reason; None where there is none.
         reason: why.
 
@@ -232,8 +227,6 @@ def ask_for(
     """Let queued jobs be bought that were held back for any reason; returns which these were.
 
     Args:
-        connection: in a writing transaction.
-        job_ids: which.
         now: what was found about them by then is overruled for good; None: until the next look.
     """
     jobs = as_list(job_ids)
@@ -248,7 +241,6 @@ def overrule(
     """Write down with rows that a person wants them bought, whatever there is of them by now.
 
     Args:
-        connection: in a writing transaction.
         sought: which rows.
         now: what turns up later is not meant.
         reason: only rows that are held back for it.
@@ -298,14 +290,7 @@ def release_rows(connection: Connection, rows: Iterable[WantedRow]) -> int:
 def buy_unlooked(
     connection: Connection, sought: Sought, job_ids: Iterable[int], now: datetime
 ) -> None:
-    """Let sought jobs be bought that could not be looked for: a person said so.
-
-    Args:
-        connection: in a writing transaction.
-        sought: what was looked for.
-        job_ids: those of them about which the person was asked.
-        now: what turns up later is not meant.
-    """
+    """Let rows be bought that could not be looked for, those that a person was asked about."""
     connection.execute(
         update(JOB)
         .where(

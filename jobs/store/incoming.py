@@ -50,12 +50,7 @@ _INSERT_MANY = _INSERT + ", ".join([_PLACES] * TOGETHER)
 
 
 def fill(connection: Connection, rows: Iterable[SpecRow]) -> int:
-    """Fill a new table with rows, in their order, and return how many there were.
-
-    Args:
-        connection: in a transaction of any kind.
-        rows: with distinct keys.
-    """
+    """Fill a new table with rows, in their order, and return how many there were."""
     database = driver(connection)
     # a new one: emptying a table of a million rows takes as long as filling it
     database.execute("DROP TABLE IF EXISTS temp.incoming")
@@ -71,12 +66,7 @@ def fill(connection: Connection, rows: Iterable[SpecRow]) -> int:
 
 
 def counts(connection: Connection, rows: Collection[int] | None = None) -> list[StagedCount]:
-    """Count the wanted videos by price kind and campaign, in the order in which they begin.
-
-    Args:
-        connection: whose temporary table.
-        rows: count only these.
-    """
+    """Count the wanted videos by price kind and campaign, in the order in which they begin."""
     counted = select(INCOMING.c.kind, INCOMING.c.campaign, func.count().label("jobs"))
     found = connection.execute(
         counted.where(*_among(rows))

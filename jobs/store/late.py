@@ -59,7 +59,6 @@ def words_that_count(connection: Connection, now: datetime, *, in_run: bool = Fa
     """Find which words count now: those of the last hour, except those that a run had already.
 
     Args:
-        connection: any.
         now: by our clock.
         in_run: a run is at work: what was said for it counts until it ends.
     """
@@ -81,12 +80,7 @@ def without_a_word(connection: Connection, job_ids: Collection[int]) -> list[int
 
 
 def voided(connection: Connection, since: datetime) -> list[int]:
-    """Name the rows of which an attempt counts as never made: it may still turn up.
-
-    Args:
-        connection: a snapshot.
-        since: what was settled before is none of it.
-    """
+    """Name the rows of which an attempt counts as never made: it may still turn up."""
     return _VOIDED.column(connection, since=since)
 
 

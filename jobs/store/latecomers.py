@@ -189,9 +189,7 @@ def regain(connection: Connection, job: QueuedJob, now: datetime) -> bool:
     What was sent then came to nothing (never made, refused): the row has this video, and buys none.
 
     Args:
-        connection: in a writing transaction.
         job: the row.
-        now: the time.
 
     Returns:
         False where there is none.

@@ -101,7 +101,6 @@ def rows_sought(
     """Name the rows that a run may buy: what else is queued is neither looked for nor changed.
 
     Args:
-        connection: any.
         batch_ids: whose rows.
         named: a person named the batches.
         pick: chooses among the rows of a batch's manifest; None takes them all.

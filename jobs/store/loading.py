@@ -79,7 +79,6 @@ def merge(
     """Bring what is in the temporary table (:mod:`jobs.store.incoming`) into a batch.
 
     Args:
-        connection: in a writing transaction.
         batch_id: from :func:`jobs.store.batches.open_batch`.
         now: the time to write on new rows.
         on_change: what to do about edits of paid rows.

@@ -124,14 +124,7 @@ def is_awaited(connection: Connection, generation_id: str) -> bool:
 
 
 def announce(connection: Connection, generation_ids: Sequence[str]) -> int:
-    """Have generations looked at now, because somebody says that they have ended.
-
-    Nothing else follows from it: what became of them is what the look shows. The poller keeps its
-    interval between two looks, however often this is said.
-
-    Returns:
-        How many were ours, unfinished, and not announced already.
-    """
+    """Have generations looked at now, because somebody says that they have ended."""
     return _ANNOUNCE.run_each(connection, [{"generation": name} for name in generation_ids])
 
 
@@ -236,7 +229,6 @@ def complete(
     """Write a finished video down; also when its job or its attempt had been given up.
 
     Args:
-        connection: in a writing transaction.
         attempt_id: whose generation it is.
         video_url: where it is.
         now: when it was seen.

@@ -167,7 +167,6 @@ def bought_here(
     """Find what another batch has bought since the run began that a row asks for.
 
     Args:
-        connection: in a writing transaction.
         job: about to be bought; what its own batch has is no reason: equal rows are wanted.
         request: what it asks for (:func:`jobs.model.spec.asked_key`).
         looked_for: remembers up to where other batches were asked, and which rows wait for what.

@@ -135,7 +135,6 @@ def release(
     """Release the hold of an attempt that was not created, and queue its job again.
 
     Args:
-        connection: in a writing transaction.
         attempt_id: of an open attempt.
         reason: for people.
         due_at: when it may be sent again; None: at once.
@@ -236,7 +235,6 @@ def doubt(
     """Put an attempt in doubt: it keeps its hold, and its job waits until the doubt is settled.
 
     Args:
-        connection: in a writing transaction.
         attempt_id: of an open attempt.
         reason: what happened, for people.
         now: the last moment at which the request could still have been under way; the grace
@@ -275,7 +273,6 @@ def void(
     """Settle a doubt: shown never created. The hold is released and the job queued again.
 
     Args:
-        connection: in a writing transaction.
         attempt_id: of an attempt in doubt.
         reason: for people.
         now: when it was settled.
@@ -347,9 +344,6 @@ def doubt_all_open(
     One whose answer was overdue already when we ended was not cut off: the provider hung.
 
     Args:
-        connection: in a writing transaction.
-        now: the time.
-        boot: the same by :meth:`jobs.model.clock.Clock.boot`.
         living: the runner ends now; else it ended at a time of which only its last purchases tell.
     """
     left = _LEFT_OPEN.all(connection)

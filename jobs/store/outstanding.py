@@ -94,7 +94,6 @@ def outstanding(
     """See what is still to do.
 
     Args:
-        connection: a snapshot.
         now: what is due by then is ready.
         not_awaited: batches that are not waited for while they are paused.
     """

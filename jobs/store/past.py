@@ -93,7 +93,6 @@ def paid_elsewhere(
     What failed is none, nor what a row of this batch has as its own already.
 
     Args:
-        connection: any.
         batch_id: the batch whose past is asked for; None: it is not loaded yet.
         only_queued: only what its queued rows ask for.
         too: the requests of those whose prompts are not spelled as folding leaves them.

@@ -191,7 +191,6 @@ def read(
     """Run a statement that is built for this call, and return its rows one after another.
 
     Args:
-        connection: any.
         statement: selects what the type has, in its order.
         row: the type of its rows (:mod:`jobs.store.records`).
         values: of its bound parameters.
@@ -215,7 +214,6 @@ def read_pairs(
     """Run a statement that selects two rows beside each other, such as a job and what comes in.
 
     Args:
-        connection: any.
         statement: selects what the first type has, and :func:`beside` it what the second has.
         row: the first type.
         second: the second one.

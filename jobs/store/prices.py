@@ -40,7 +40,6 @@ def learn(connection: Connection, attempt: AttemptRow, price: int, now: datetime
     """Learn from the price that an answer told.
 
     Args:
-        connection: in a writing transaction.
         attempt: from :func:`jobs.store.rows.attempt_row`.
         price: in micros, above 0.
         now: when the answer came.

@@ -91,15 +91,7 @@ def _leave(
 
 
 def _settle(connection: Connection, answer: Answer) -> bool:
-    """Write an answer down.
-
-    Args:
-        connection: in a writing transaction.
-        answer: what became of a POST.
-
-    Returns:
-        False for an acceptance that did not land (:func:`jobs.store.outcomes.accept`).
-    """
+    """Write an answer down; False for an acceptance that did not land."""
     attempt, now = answer.attempt_id, answer.at
     match answer.outcome:
         case Accepted(generation_id, price):

@@ -168,10 +168,8 @@ def keep(
     given back.
 
     Args:
-        connection: in a writing transaction.
         reading: of the balance.
         began: when it did.
-        now: the time.
         theirs: by the provider's clock; None: unknown.
         grace: for which a lost submission may yet be made, and for which its charge may be late.
     """
@@ -232,9 +230,7 @@ def books_since(
     """Compare a reading of the balance with the last quiet one.
 
     Args:
-        connection: a snapshot.
         reading: of the balance.
-        now: the time.
         done: generations that the list, read after the balance, shows as completed.
         strangers: generations of others that are known, and that may be given back.
         polled: whether what has not ended is looked at meanwhile.

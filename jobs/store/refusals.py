@@ -54,13 +54,7 @@ TAKEN_BEFORE = Prepared(
 
 
 def heard(connection: Connection, attempt_id: int, message: str) -> Heard:
-    """Return whether a row has heard a refusal before, for the same request.
-
-    Args:
-        connection: a snapshot.
-        attempt_id: whose answer it is.
-        message: the refusal.
-    """
+    """Return whether a row has heard a refusal before, for the same request."""
     this = THIS.one(connection, attempt=attempt_id)
     words = same_words(message)
     earlier = _EARLIER.all(

@@ -61,10 +61,7 @@ def _on(batch_id: int, shelf: Shelf) -> Select[Any]:
 def videos(
     connection: Connection, batch_id: int, shelf: Shelf, limit: int, offset: int = 0
 ) -> list[JobRow]:
-    """Read some videos that are here.
-
-    What is shown first is decided here, as only that can be read a page at a time.
-    """
+    """Read some videos that are here."""
     order = (JOB.c.row, JOB.c.id) if shelf.by_row else (JOB.c.completed_at.desc(), JOB.c.id.desc())
     numbers = connection.execute(
         _on(batch_id, shelf).order_by(*order).limit(limit).offset(offset)

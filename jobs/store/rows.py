@@ -114,8 +114,6 @@ def move_job(
     """Move a job along a legal transition; False when it was in none of its source states.
 
     Args:
-        connection: in a writing transaction.
-        job_id: which.
         transition: one of :data:`jobs.model.states.JOB_TRANSITIONS`.
         to: the new state.
         add: by how much columns grow.
@@ -191,7 +189,6 @@ def change_job(
     without SQLite's single writer.
 
     Args:
-        connection: in a writing transaction.
         job: its row, as it was read there.
         values: what columns become.
         to: its new state; None: it stays.

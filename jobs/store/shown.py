@@ -76,7 +76,6 @@ def watch(connection: Connection, balance: int, charged: int) -> Unsettled:
     (:func:`explain`), and nothing that a later one shows.
 
     Args:
-        connection: in a writing transaction.
         balance: the reading, in micros.
         charged: in all, as of after the reading, in micros.
 
@@ -125,7 +124,6 @@ def explain(connection: Connection, attempt_id: int, charge: int) -> None:
     """Note that the balance showed the charge of a submission that our own end cut off.
 
     Args:
-        connection: in a writing transaction.
         attempt_id: which was found just now.
         charge: what it is booked at, in micros.
     """

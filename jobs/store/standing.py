@@ -75,11 +75,7 @@ def may_be_given_up(
 
 
 def give_up(connection: Connection, job_ids: Collection[int], patience: Patience) -> list[int]:
-    """Abandon attempts that will not end: their charges stay, and they are still looked at.
-
-    Returns:
-        The jobs whose attempts were given up; they have failed, and may be bought again.
-    """
+    """Abandon attempts that will not end: their charges stay, and they are still looked at."""
     return [
         number
         for number, job in of(connection, job_ids).items()

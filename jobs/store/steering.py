@@ -22,10 +22,7 @@ from .rows import ASKED, NEW, job_values, moving_jobs, tally_new
 
 
 def serve(connection: Connection, batch_ids: Iterable[int], now: datetime) -> None:
-    """Let the runner serve these batches: its own, when it begins.
-
-    Who asks for more while it lives hands jobs over (:mod:`jobs.store.handing`), never a batch.
-    """
+    """Let the runner serve these batches: its own, when it begins."""
     events.run_started(connection, now)
     connection.execute(
         update(BATCH).where(BATCH.c.id.in_(list(batch_ids))).values(active=True, waiting_for=None)
@@ -48,10 +45,8 @@ def set_waiting(
     """Write down what batches wait for; an active one that is not named waits for nothing.
 
     Args:
-        connection: in a writing transaction.
         waits: what for, as people read it.
-        now: the time.
-        blocked: what stands in the way of a batch's rest, where its own jobs run into that.
+        blocked: what stops the rest of a batch, where its own jobs run into that.
     """
     concerned = or_(BATCH.c.active, BATCH.c.id.in_(waits))
     rows = select(BATCH.c.id, BATCH.c.waiting_for).where(concerned)
@@ -144,21 +139,10 @@ def retry(
     *,
     now: datetime | None = None,
 ) -> list[int]:
-    """Queue failed jobs for a new attempt, and cancelled ones for theirs.
+    """Queue failed jobs for a new attempt, and cancelled ones for theirs; return those that moved.
 
-    Queued ones that were held back are bought from now on. What may be moved is decided by
-    :func:`jobs.model.again.why_not_again`, as in the dry run. Retries that happen by themselves
-    start again from none.
-
-    Args:
-        connection: in a writing transaction.
-        job_ids: which.
-        give_up: attempts that will not end are given up first, on these terms.
-        now: what was found about held ones by then is overruled for good; None: until the next
-            look.
-
-    Returns:
-        Those that were moved.
+    What may be moved is decided by :func:`jobs.model.again.why_not_again`, as in the dry run.
+    Automatic retries start again from none.
     """
     refusals = standing.may_be_retried(connection, job_ids, give_up)
     free = [number for number in job_ids if number in refusals and refusals[number] is None]
@@ -176,11 +160,7 @@ def retry(
 def redo(connection: Connection, job_ids: Sequence[int], now: datetime | None = None) -> list[int]:
     """Queue completed jobs for another attempt, and return those that were completed.
 
-    What was made stays with its attempt, and its file where it is.
-
     Args:
-        connection: in a writing transaction.
-        job_ids: which.
         now: what they have by then is no reason to hold them back; None: it is.
     """
     moved = _queue(connection, job_ids, "redo", JobState.COMPLETED)
@@ -250,9 +230,6 @@ def remove(connection: Connection, batch_id: int, now: datetime) -> int:
     """Remove a batch from all lists, and return how many jobs that cancelled; its name is free.
 
     Attempts, charges and days stay, so that its generations are never taken for somebody else's.
-
-    Raises:
-        NotAllowedError: something of it is under way, or in doubt.
     """
     live = connection.execute(
         select(func.count())

@@ -46,13 +46,8 @@ def count_wanted(connection: Connection, sought: Sought) -> int:
 def wishes(connection: Connection, sought: Sought, *, free: bool = False) -> dict[int, Wish]:
     """Read what the queued rows ask for that a run may buy, of those that a look must know.
 
-    Those are the ones that were tried or asked for by name before, where not just some jobs are
-    sought: the others were never anything but queued, and there may be a million.
-
-    Args:
-        connection: any.
-        sought: the rows.
-        free: without those that something was found about.
+    Unless some jobs are named, these are the rows that were tried or asked for by name before: the
+    others were never anything but queued, and there may be a million.
     """
     rows = select(JOB.c.id, JOB.c.fingerprint, JOB.c.attempt_id).where(*_wanted(sought))
     if sought.jobs is None:
@@ -141,7 +136,6 @@ def requests_like(connection: Connection, shown: Container[str], echo: Echo) -> 
     """Map shown prompts, folded, to what all rows here ask for that they may belong to.
 
     Args:
-        connection: a snapshot.
         shown: which.
         echo: what the list does to prompts.
     """
@@ -182,10 +176,8 @@ def take_over(
     charged to the caps, as it would be if the list had shown it sooner.
 
     Args:
-        connection: in a writing transaction.
         job_id: of a queued job.
         generation: that no attempt has.
-        now: the time.
         ahead: seconds by which the provider's clock is ahead of ours.
         fingerprint: what the job must still ask for; None: a person named the generation.
     """

@@ -14,11 +14,7 @@ from . import accounts, steering, views
 
 
 def keep(connection: Connection, batch_id: int, said: Terms, now: datetime) -> TermsKept:
-    """Keep what a person says may be spent of a batch and of the account.
-
-    Raises:
-        LoadError: a campaign that must be there is none of the batch's.
-    """
+    """Keep what a person says may be spent of a batch and of the account."""
     if said.time_zone is not None:  # first: it says which day it is
         accounts.set_time_zone(connection, said.time_zone)
     terms, passed_over = _begin_with(connection, batch_id, said, now)

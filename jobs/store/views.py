@@ -91,14 +91,7 @@ def queued_by_kind(
     rows: Collection[int] | None = None,
     held_back: Collection[HeldBack] = (),
 ) -> dict[str, int]:
-    """Count the queued jobs of a batch, or of some of its rows, by price kind.
-
-    Args:
-        connection: to read from.
-        batch_id: of the batch.
-        rows: of the manifest, beside those that were asked for by name; None is all of them.
-        held_back: reasons that don't count, because they are overruled.
-    """
+    """Count the queued jobs of a batch, or of some of its rows, by price kind."""
     queued = to_buy(batch_id, held_back)
     if rows is not None:
         queued = (*queued, holding.in_pick(rows))

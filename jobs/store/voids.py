@@ -79,13 +79,10 @@ _MOVED = Prepared(
 
 
 def follow(connection: Connection) -> None:
-    """Move what counts as never made to the rows that ask for it now, each to one.
+    """Move each void to the one row that asks for its request now.
 
-    Asked whenever rows come, leave or ask for something else: until the next claim it is settled
-    whose a void is that turns up.
-
-    Args:
-        connection: in a writing transaction.
+    Called whenever rows come, leave or ask for something else, so that before the next claim it is
+    clear to which row a void belongs that turns up.
     """
     left: dict[str, list[VoidAttempt]] = {}
     kept = set()
