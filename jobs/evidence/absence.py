@@ -1,7 +1,7 @@
 """When a doubt is shown never to have been created. Pure.
 
-Only a witness that told the truth about everything that we know may say so, only past the grace and
-the list's lag, and only with one of the proofs of :data:`PROOFS` (money.md, *Absence*).
+Only a reading that shows everything we know of can prove it, only past the grace period and the
+list's lag, and only with one of the proofs of :data:`PROOFS` (money.md, *Absence*).
 """
 
 from collections.abc import Callable, Container, Sequence
@@ -19,7 +19,7 @@ from .witness import Witness
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What stands for a doubt's absence, where a faithful reading past its grace has it not.
+    """What speaks for a doubt's absence, if a faithful reading past its grace does not show it.
 
     Attributes:
         later_than_grace: the list shows a purchase of ours that was sent a grace after the doubt.
@@ -46,8 +46,8 @@ PROOFS: Final[tuple[tuple[str, Callable[[Evidence], bool]], ...]] = (
 """Each line proves that a doubt was never made, where the balance moves and is clear.
 
 A request may still be accepted for a grace after its connection broke, and the list may show it
-later by its lag. A list that loses entries, or stands still, looks the same as one that is right:
-so the balance must agree, always.
+later by its lag. A list that loses entries, or is frozen, looks the same as a correct one: so the
+balance must always agree (tests/unit/test_settling.py).
 """
 
 CLOCK_SKEWED: Final = (
@@ -73,10 +73,10 @@ def settle_absence(
     grace: timedelta,
     result: Settlement,
 ) -> None:
-    """Void a doubt that is shown never to have been created; note what stands in the way."""
+    """Void a doubt that is shown never to have been created; else note what is missing."""
     adopted = {generation.id: attempt for attempt, generation in result.adopt}
     if doubt.attempt_id in adopted.values() or any(g.id in adopted for g in mine):
-        return  # settled, or others of its prompt were just now: then the next reading tells
+        return  # settled, or others of its prompt just were: the next reading decides
     near = [g for g in mine if g.created_at is not None and g.created_at >= doubt.wide_from]
     if near or (near := _alike(doubt, unknown, adopted, grace)):
         if doubt.past_grace and doubt.attempt_id not in result.unstable:

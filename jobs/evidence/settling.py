@@ -2,9 +2,9 @@
 
 A generation is a *candidate* for an attempt when no attempt of ours has its id, its prompt is the
 attempt's as the list echoes it, and it was created in the attempt's window. Candidates are matched
-by count (money.md, *Settling doubts*): never more is adopted than can be told apart from somebody
-else's work. Absence counts only where the reading is a witness (:mod:`jobs.evidence.witness`) and
-one line of :data:`PROOFS` holds.
+by count (money.md, *Settling doubts*): nothing is adopted that could be
+somebody else's work. Absence counts only if the reading is a witness (:mod:`jobs.evidence.witness`)
+and one line of :data:`jobs.evidence.absence.PROOFS` holds.
 """
 
 from collections.abc import Callable, Container, Sequence
@@ -33,10 +33,10 @@ def settle(
         suspects: every attempt in ``open`` and ``in_doubt``, and the voids that are watched.
         reading: what the list showed; it began before ``suspects`` and ``known`` were read.
         known: the generation ids in it that attempts of ours have.
-        witness: what the reading is good for.
+        witness: what the reading can prove.
         grace: how long after its request a generation may still be created.
-        stable: whether a set of candidates has stood for as long as the list may lag, so that none
-            of theirs is still to come.
+        stable: whether a set of candidates has been in the list for as long as it may lag, so that
+            no further one is still to appear.
     """
     result = Settlement()
     unknown = [g for g in reading.generations if g.id not in known]
@@ -64,7 +64,7 @@ def settle(
 def _leave_open(
     group: Sequence[Suspect], candidates: Sequence[Generation], result: Settlement
 ) -> None:
-    """Leave doubts to a person whose prompt an entry without a time shows: it may be theirs."""
+    """Leave doubts to a person if an entry without a time has their prompt: it may be theirs."""
     for suspect in group:
         if suspect.state == AttemptState.IN_DOUBT and suspect.past_grace:
             result.contested[suspect.attempt_id] = tuple(candidates)
@@ -73,9 +73,9 @@ def _leave_open(
 def _contest(
     group: Sequence[Suspect], unknown: Sequence[Generation], grace: timedelta, result: Settlement
 ) -> None:
-    """Leave doubts to a person where prompts are rewritten: whatever fits their time may be theirs.
+    """Leave doubts to a person if prompts are rewritten: whatever fits their time may be theirs.
 
-    So may a void's: nothing of it is settled by a list that can't be understood.
+    It may also be a void's: a list that can't be understood settles nothing.
     """
     for suspect in group:
         if suspect.state != AttemptState.IN_DOUBT or not suspect.past_grace:
@@ -93,17 +93,18 @@ def _settle_group(
     stable: Callable[[frozenset[str]], bool],
     result: Settlement,
 ) -> None:
-    """Match the candidates of one prompt by count, wherever windows keep them together."""
+    """Match the candidates of one prompt by count, in each set that shares windows."""
     for suspects, candidates in _components(group, found, grace):
         if not candidates:
             continue
         doubts = [s for s in suspects if s.state == AttemptState.IN_DOUBT]
         voids = [s for s in suspects if s.state == AttemptState.VOID]
         if any(s.state == AttemptState.OPEN for s in suspects):
-            # its POST is under way, and one may be its own: its answer tells, or the next look
+            # its POST is under way, and a candidate may be its own: settled now, a doubt would get
+            # the video that the answer names a moment later. The answer or the next look decides
             result.unstable += [suspect.attempt_id for suspect in voids]
             continue
-        # a void was shown absent: it counts only where there is more than the doubts explain
+        # a void was shown absent: it gets a candidate only if the doubts leave one over
         pairs = _pair(doubts, candidates, grace)
         claimants = doubts
         if len(pairs) < len(candidates):
@@ -124,7 +125,7 @@ def _settle_group(
 def _components(
     group: Sequence[Suspect], found: Sequence[Generation], grace: timedelta
 ) -> list[tuple[list[Suspect], list[Generation]]]:
-    """Part suspects and candidates into sets that share no window."""
+    """Split suspects and candidates into sets that share no window."""
     parts: list[tuple[list[Suspect], list[Generation]]] = [([suspect], []) for suspect in group]
     for generation in found:
         created = generation.created_at

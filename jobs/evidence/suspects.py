@@ -1,4 +1,4 @@
-"""Attempts whose generation may be in the account without our knowing its id, and their fates."""
+"""Attempts whose generation may be in the account under an id we do not know, and their ends."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -23,23 +23,23 @@ AHEAD = timedelta(minutes=1)
 
 
 class Appeared(StrEnum):
-    """What a void's generation is that turned up."""
+    """What the generation of a void is that turned up."""
 
     ADOPTED = "adopted"
     SURPLUS = "surplus"
 
 
 def shown_since(intents: Iterable[datetime], now: datetime) -> datetime | None:
-    """Return from when on a reading for suspects must show what was sent, by our clock.
+    """Return since when, by our clock, a reading for suspects must show what was sent.
 
-    That is a little less far back than the list is read.
+    That is a little later than the time back to which the list is read.
 
     Args:
-        intents: when those of the suspects were written.
+        intents: when the suspects' intents were written.
         now: the time.
 
     Returns:
-        None where no clock tells.
+        None if no intent has a usable time.
     """
     times = [intent for intent in intents if intent <= now + AHEAD]
     return min(times) - WIDE + timedelta(minutes=1) if times else None
@@ -50,8 +50,8 @@ class ClockOffset:
     """By how much the provider's clock is ahead of ours, at least and at most.
 
     Attributes:
-        known: False when nothing tells, and both are no more than a hope.
-        measured: True when acceptances of ours told it, by the times that the list shows.
+        known: False when nothing shows it, and both are mere defaults.
+        measured: True when it comes from our acceptances and the times in the list.
     """
 
     least: timedelta = timedelta(0)
@@ -64,13 +64,13 @@ class ClockOffset:
         return min(ahead, self.least) if self.known else ahead
 
     def widened(self, least: timedelta, most: timedelta) -> "ClockOffset":
-        """Let it be as little or as much as another source says, too."""
+        """Extend the range by what another source says."""
         if not self.known:
             return ClockOffset(least, most, known=True)
         return replace(self, least=min(self.least, least), most=max(self.most, most))
 
     def loosened(self, by: timedelta) -> "ClockOffset":
-        """Let it be less or more by so much: our own clock was set meanwhile."""
+        """Extend the range on both sides: our own clock was set in between."""
         return replace(self, least=self.least - by, most=self.most + by)
 
 
@@ -90,8 +90,8 @@ class Suspect:
         past_grace: True when the reading began after its grace and the longest lag of the list.
         shown: True when another grace has passed, in which the balance shows what was charged.
         clean_before: True when an earlier clean reading, a grace ago, did not show it either.
-        clock_skewed: True when its times were written by a clock that has been set back since: they
-            tell nothing, and any generation of its prompt may be its own.
+        clock_skewed: True when its times were written by a clock that was set back since: they
+            prove nothing, and any generation of its prompt may be its own.
         price: what it would have cost, in micros, as far as is known; 0: it is not.
         replaced_at: when the intent of a void's replacement was written, by our clock: what was
             created later may be the replacement's, or anybody's.
@@ -114,7 +114,7 @@ class Suspect:
 
     @property
     def wide_from(self) -> datetime:
-        """Say before which time, by the provider's clock, it can't have been created."""
+        """Return the earliest time of its creation, by the provider's clock."""
         margin = WIDE if self.offset.measured else UNMEASURED
         return self.sent_from + self.offset.least - margin
 
@@ -146,8 +146,8 @@ class Settlement:
         void: doubts that are shown never to have been created.
         contested: doubts that can't be told apart from others' work, and their candidates.
         clean: doubts that a clean reading after their grace did not show, still without proof.
-        passing: doubts past their grace of which the balance can't tell yet: it will.
-        unstable: doubts and voids whose candidates have not stood long enough yet.
+        passing: doubts past their grace that a later reading of the balance will decide.
+        unstable: doubts and voids whose candidates were not in the list for long enough yet.
         unproven: doubts past their grace that this reading can't settle, and why, for people.
     """
 

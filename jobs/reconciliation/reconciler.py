@@ -1,8 +1,8 @@
 """The reconciler: settles doubts from the account's list.
 
-It looks at the account's list at start and whenever something is in doubt, at a slowing pace, and
-settles what :func:`jobs.evidence.settling.settle` finds settled. Voids are watched on for a while:
-what turns up after all is adopted, or written down as paid for nothing.
+It reads the account's list at the start and whenever something is in doubt, ever more rarely, and
+writes down what :func:`jobs.evidence.settling.settle` decides. Voids stay watched for a while: one
+that turns up after all is adopted, or written down as paid for twice.
 """
 
 import asyncio
@@ -40,16 +40,16 @@ NAP = 1.0
 """Seconds between two looks at the table for new doubts."""
 
 MOST_PROBES = 20
-"""Readings of the list that a run makes only to see how far it is behind."""
+"""Readings of the list that a run makes only to measure how late it is."""
 
 MOST_VOIDS = 5
-"""Submissions of a job that may come to nothing before it fails."""
+"""Voids of a job after which it fails."""
 
 FIRST_LOOKS = 3
 """Looks at the list for voids of earlier runs, at most, before anything is bought."""
 
 WHY_VOID = "not in the account's list after the grace, nor in its balance: never made"
-"""What is kept with a void, for people."""
+"""The reason that is kept with a void, for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class _Decided(DoubtDecision):
     """What a reading settles, and what the reconciler has to remember of it.
 
     Attributes:
-        standing: since when, by the monotonic clock, each set of candidates has stood.
+        standing: since when, by the monotonic clock, each set of candidates is unchanged.
     """
 
     standing: dict[frozenset[str], float] = field(default_factory=dict)
@@ -93,10 +93,10 @@ class Reconciler:
         self._probe_at = 0.0
         self._unstable = False
         self.polls = True
-        """Whether somebody looks at what has not ended meanwhile."""
+        """Whether unfinished generations are polled at the same time."""
 
-        # two looks may end together, of a run and of rows that are looked for late: what the first
-        # settles is remembered before the second is decided
+        # the run's own look and a late look may end together: what the first settles must be
+        # remembered before the second is decided
         self._settling = asyncio.Lock()
         self.surplus: list[int] = []
         """Voids whose generation turned up, and whose replacement was sent as well, by attempt."""
@@ -105,7 +105,7 @@ class Reconciler:
         """Voids whose generation turned up, and is their row's video."""
 
     async def run(self) -> None:
-        """Look whenever it is time, for ever; ends by itself only on a refused token."""
+        """Look whenever it is time; ends only on a refused token."""
         while True:
             began = self._clock.monotonic()
             try:
@@ -119,13 +119,13 @@ class Reconciler:
                 seconds = self._health.heed(error)
                 if self._health.refusal is RefusalCause.TOKEN:
                     return
-                # who asks us to wait is waited for; for ever it would keep the run with its doubts
+                # we wait when asked to, but not for ever: the doubts would keep the run alive
                 now = self._clock.monotonic()
                 self._throttled.failed(now, now + seconds)
                 if self._throttled.is_over(now):
                     await self._missed(error, began)
             except ProviderError as error:
-                # that concerns the list alone: single looks and purchases may go on
+                # concerns the list alone: single looks and purchases continue
                 await self._missed(error, began)
             await self._clock.sleep(max(NAP, self._health.closed_for))
 
@@ -142,13 +142,13 @@ class Reconciler:
         return len(set(waiting) - self._watches.hopeless())
 
     def past_grace(self) -> Collection[int]:
-        """Return the doubts that take no slot: they keep their money."""
+        """Return the doubts that take no slot of the window; they still hold their money."""
         return self._watches.past_grace(self._clock.monotonic())
 
     async def look_at_voids(self) -> None:
-        """Look for what earlier runs took for never made, before it is bought again.
+        """Look for the voids of earlier runs, before they are bought again.
 
-        What turned up is adopted when it stood for as long as the list may lag.
+        One that turned up is adopted once it was in the list for as long as the list may lag.
 
         Raises:
             ProviderError: the list can't be read.
@@ -163,7 +163,7 @@ class Reconciler:
             await self._clock.sleep(max(self._lag.longest or 0.0, self._policy.poll_interval))
 
     async def look(self) -> None:
-        """Read the list as far back as the oldest suspect asks for, and settle what it settles.
+        """Read the list as far back as the oldest suspect needs, and settle what it proves.
 
         Raises:
             ProviderError: the list can't be read.
@@ -174,12 +174,12 @@ class Reconciler:
         began = self._clock.monotonic()
         self._balance.note()
         past_grace = self._watches.any_past_grace(found, began)
-        # before the list: what that shows as completed was not given back when this was read
+        # before the list: what the list shows as completed had not been refunded by then
         money = await self._balance.read(self._watches.over) if past_grace else None
         offsets = self._store.doubts.clock_offsets([one.id for one in found])
         described = self._described(found, offsets, began, Echo(), self._lag.longest)
         since = min(one.wide_from for one in described)
-        far = self._clock.now() - FAR  # once a run: what others bought, and may be given back
+        far = self._clock.now() - FAR  # once a run: what others bought may be refunded
         if money is not None and not self._looked_far:
             since = min(since, far)
         reading = await read_back(self._provider, self._clock, since)
@@ -198,12 +198,12 @@ class Reconciler:
         self._health.wake()
 
     def _wants_probe(self) -> bool:
-        """Check whether the list is to be read only to see how far behind it is."""
+        """Check whether to read the list only to measure its lag."""
         wanted = self._policy.buys and self._lag.longest is None and self._probes < MOST_PROBES
         return wanted and self._clock.monotonic() >= self._probe_at
 
     async def _probe(self) -> None:
-        """Read the newest page: how long the list takes must be known before there is a doubt."""
+        """Read the newest page: the lag of the list must be known before there is a doubt."""
         self._probes += 1
         wait = self._policy.poll_interval * 1.5 ** min(self._probes, 10)
         self._probe_at = self._clock.monotonic() + wait
@@ -221,7 +221,7 @@ class Reconciler:
         return self._store.doubts.suspects(self._clock.now() - WATCHED)
 
     def notice(self) -> bool:
-        """See what is in doubt, and whether it is time to read the list for any of it."""
+        """Update the suspects; return whether it is time to read the list for any of them."""
         at = self._clock.monotonic()
         self._jumps.jump()
         mark = self._store.change_mark()
@@ -265,9 +265,9 @@ class Reconciler:
         return found
 
     def _offset(self, measured: ClockOffset) -> ClockOffset:
-        """Bring together what tells how the clocks stood: our acceptances, and the last answer.
+        """Combine what shows the offset of the clocks: our acceptances, and the last answer.
 
-        A jump of our own clock while we watch makes every time of ours doubtful by that much.
+        A jump of our own clock while we watch makes each of our times uncertain by that much.
         """
         ahead = self._provider.clock_ahead
         if ahead is not None:
@@ -277,7 +277,7 @@ class Reconciler:
     def _beside(self, money: BalanceReading, reading: Reading) -> MoneyBeside:
         return MoneyBeside(
             money,
-            # one under way may be given back a moment before its state says so
+            # an unfinished one may be refunded a moment before its state says so
             completed=frozenset(
                 one.id for one in reading.generations if one.phase is GenerationPhase.COMPLETED
             ),
@@ -287,7 +287,7 @@ class Reconciler:
         )
 
     def _decide(self, snapshot: DoubtSnapshot, reading: Reading, began: float) -> _Decided:
-        """Decide what a reading settles; what is to be remembered of it is, once it is durable."""
+        """Decide what a reading settles; :meth:`_remember` keeps the rest once that is durable."""
         longer = self._longer_lag(reading.began, snapshot.ours)
         lag = self._lag.longest if longer is None else longer
         tolerance = timedelta(seconds=max(self._policy.grace, lag or 0.0)) + self._jumps.spread
@@ -317,7 +317,7 @@ class Reconciler:
         return stable
 
     def _longer_lag(self, began: datetime, ours: Mapping[str, Acceptance]) -> float | None:
-        """Return how far the list lags behind, where a reading shows that it does by more."""
+        """Return the lag of the list in seconds, if a reading shows a longer one than known."""
         spread = self._jumps.spread.total_seconds()
         longest = self._lag.measured(began, _bought(ours), spread)
         return None if longest == self._lag.longest else longest
@@ -325,14 +325,14 @@ class Reconciler:
     def _remember(
         self, decided: _Decided, settled: Settled, reading: Reading, began: float
     ) -> None:
-        """Take over what a reading told, as soon as what it settles is durable."""
+        """Keep what a reading showed, as soon as what it settles is durable."""
         snapshot, settlement = settled.snapshot, decided.settlement
         spread = self._jumps.spread.total_seconds()
         self._lag.heed(reading.began, _bought(snapshot.ours), spread)
         self._stable = decided.standing
         self._strangers.forget(snapshot.claimed)
         self._tell(settled)
-        # a row that is being sent: its answer tells
+        # its row is being sent: that answer decides
         settlement.unstable += [number for number, _, found in settled.appeared if found is None]
         self._unstable = bool(settlement.unstable)
         now, at = self._clock.now(), self._clock.monotonic()
@@ -366,5 +366,5 @@ class Reconciler:
 
 
 def _bought(ours: Mapping[str, Acceptance]) -> Sequence[tuple[str, datetime]]:
-    """Return those of our generations that we bought, and when we heard of it."""
+    """Return those of our generations that we bought, and when we heard of the acceptance."""
     return [(name, one.accepted_at) for name, one in ours.items() if one.bought]

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class Judge:
-    """Says whose fault a refused submission of a run is.
+    """Decides whether a refused submission is the fault of its row, the run or the token.
 
     Args:
         context: of the run.
@@ -100,9 +100,10 @@ class Answers:
         sure = isinstance(outcome, Refused) and outcome.sure
         put_back = self._judge.put_back() if sure else ()
         if not isinstance(outcome, Accepted | InDoubt):
-            # It may be sent again: what it replaced may have turned up meanwhile. Before the answer
-            # is written: a turn in the same transaction could claim the row. None of its own voids
-            # can be missed, as it gets no other one while this attempt is open.
+            # The row may be sent again, and a void that it replaces may have turned up since: look
+            # for it first. This comes before the answer is written, because a turn in the same
+            # transaction could claim the row; no void is missed, as a row gets none while its
+            # attempt is open.
             self._looked_for.forget(self._purchases.voided(now - WATCHED))
         answer = Answer(
             claim.attempt_id, outcome, now, self._clock.boot(), self._first_look(claim), put_back

@@ -15,7 +15,7 @@ from ..runtime.troubles import Troubles, backed_off
 log = logging.getLogger(__name__)
 
 PASSES = 2
-"""How often the list is gone through for one look, before the rest is looked at singly."""
+"""How often the list is read through for one look, before the rest is looked at singly."""
 
 LIST_FROM = 3
 """From so many generations on that a page would show, it is read instead of single ones."""
@@ -44,7 +44,7 @@ def next_page(
 
 
 class ListLooks:
-    """Reads the list where generations should stand, and no further.
+    """Reads the list where generations are expected, and no further.
 
     Args:
         context: of the run.
@@ -67,9 +67,9 @@ class ListLooks:
         self._rests_until = 0.0
 
     async def look(self, due: Sequence[Due], troubles: Troubles) -> tuple[list[Due], bool]:
-        """Read the list where due generations should stand: several at once, and those in trouble.
+        """Read the list where due generations are expected: several at once, and those in trouble.
 
-        A list that fails stops nobody: what it would have shown is looked at singly, and it is
+        If the list fails, what it would have shown is looked at singly, and it is
         tried again ever more rarely.
 
         Args:
@@ -112,7 +112,7 @@ class ListLooks:
 
         Args:
             missing: what is still to be seen; struck off as it is.
-            unmatched: those to look for: where they stand is worked out again before each page.
+            unmatched: those to look for; their places are computed again before each page.
             fewest: how many a page must be worth.
         """
         before = len(missing)
@@ -127,7 +127,7 @@ class ListLooks:
     async def _pass(
         self, missing: dict[str, Due], listed: dict[str, Due], fewest: int
     ) -> tuple[dict[str, Due], bool]:
-        """Go through the pages where some should stand.
+        """Read the pages where some are expected.
 
         Returns:
             Those that stood elsewhere, and whether the list ended on the last page.
@@ -161,11 +161,11 @@ class ListLooks:
             if generation.id in places:
                 met.append((place, places[generation.id]))
             if generation.phase is not GenerationPhase.COMPLETED or generation.video_url:
-                missing.pop(generation.id, None)  # else a single look may tell the address
+                missing.pop(generation.id, None)  # otherwise a single look may give the address
         return not seen  # a short page is no end
 
     def _places(self, listed: Mapping[str, Due]) -> tuple[dict[str, int], int]:
-        """Return where generations should stand in the list just now, and how unsure that is."""
+        """Return where in the list generations are expected now, and how unsure that is."""
         numbers = [item.attempt_id for item in listed.values()]
         found = self._store.updates.places(numbers)
         places = {
@@ -177,7 +177,7 @@ class ListLooks:
     def _learn_places(self, met: Sequence[tuple[int, int]]) -> None:
         """See how far what other clients of the account made pushes ours down the list.
 
-        Generations of one moment may stand in any order, so only the order of places counts.
+        Generations of one moment may be in any order, so only the order of places counts.
 
         Args:
             met: where generations stood, and where they were expected.

@@ -1,8 +1,8 @@
 """The poller: looks at every pending generation, by the list where several are due.
 
 One page of the list answers for up to a hundred generations; single looks are for the rest
-(docs/performance.md). It is read where those that are due should stand, and no further. Looks are
-free, so whatever fails is simply looked at again.
+(docs/performance.md). It is read where the due ones are expected, and no further. Looks are free,
+so whatever fails is simply looked at again.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ LONGEST_NAP = 1.0
 """Seconds after which the table is asked again at the latest: acceptances come at any time."""
 
 OVERDUE_EVERY = timedelta(minutes=10)
-"""How often an overdue generation is looked at while a run goes on."""
+"""How often an overdue generation is looked at during a run."""
 
 JUMP = timedelta(seconds=5)
 """A wall clock that moved by more than this was set, or the machine slept."""
@@ -63,11 +63,11 @@ FARTHEST = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class _Decided(Updates):
-    """What looks come to, and what the poller has to remember of it.
+    """What looks resulted in, and what the poller has to remember of it.
 
     Attributes:
-        met: the attempts that go on, or could not be seen.
-        durations: with what was seen.
+        met: the attempts that have not ended, or could not be seen.
+        durations: including what was seen.
         announcements: the same.
     """
 
@@ -111,7 +111,7 @@ class Poller:
         self._upcoming: datetime | None = None
 
     async def run(self) -> None:
-        """Look at whatever is due, for ever."""
+        """Look at whatever is due, until cancelled."""
         while True:
             try:
                 nap = await self.look()
@@ -126,12 +126,13 @@ class Poller:
         """Look once at everything that is due; returns the seconds until the next look.
 
         Raises:
-            ProviderError: the provider did not answer; nothing was changed for those not seen.
+            ProviderError: the provider did not answer; generations that were not seen are
+                unchanged.
         """
         if abs(self._jumps.jump()) > JUMP:
             farthest = max(FARTHEST, timedelta(seconds=3 * self._policy.poll_interval))
             await self._store.updates.bring_back(self._clock.now(), farthest)
-        # what will be due in a moment is looked at along with what is: one page serves them all
+        # what is due in a moment is looked at now too: one page shows them all
         soon = self._clock.now() + timedelta(seconds=self._policy.poll_interval / 4)
         if self._mark == self._store.change_mark() and not self._is_due(soon):
             return self._nap()
@@ -143,7 +144,7 @@ class Poller:
         return self._nap()
 
     async def look_at_given_up(self) -> None:
-        """Look at what people gave up: it stays paid for, and may have finished after all.
+        """Look at what people gave up: it is paid for, and may have finished after all.
 
         Raises:
             ProviderError: the provider did not answer.
@@ -157,7 +158,7 @@ class Poller:
             self._health.wake()
 
     def _given_up(self) -> Sequence[Due]:
-        """List what was given up; nothing before it is time to look at it again."""
+        """List what was given up; empty until it is time to look at it again."""
         at = self._clock.monotonic()
         if at < self._given_up_at:
             return []
@@ -165,7 +166,7 @@ class Poller:
         return self._store.updates.given_up()
 
     def _rested(self, due: Sequence[Due]) -> Sequence[Due]:
-        """Leave out what is announced within an interval of the last look at it."""
+        """Leave out what a callback announced within one poll interval of the last look at it."""
         now = self._clock.monotonic()
         since = now - self._policy.poll_interval
         self._looked = {number: at for number, at in self._looked.items() if at > since}
@@ -184,10 +185,10 @@ class Poller:
         return min(longest, max(wait, self._policy.poll_interval / 4))
 
     async def _singly(self, due: Sequence[Due], *, listed: bool) -> None:
-        """Look at each by itself; what fails is its own trouble, unless nobody answers.
+        """Look at each singly; a failure is its own, unless nothing at all is answered.
 
         Args:
-            due: those that the list did not show.
+            due: generations that the list did not show.
             listed: whether the list was read just now.
         """
         turns = asyncio.Semaphore(SINGLE_LOOKS)
@@ -221,10 +222,10 @@ class Poller:
     async def _heed_failures(
         self, failed: Sequence[tuple[Due, ProviderError]], *, answered: bool
     ) -> None:
-        """Put off those in trouble of their own.
+        """Postpone those whose look failed for a reason of their own.
 
         Raises:
-            ProviderError: it concerns everybody.
+            ProviderError: the failure concerns every request.
         """
         for _, error in failed:
             await self._token.check(error)
@@ -237,13 +238,15 @@ class Poller:
             self._troubles.note(item.attempt_id)
         errors = [error for _, error in failed]
         if is_outage(errors, answered=answered):
-            few = len(errors) < CROWD  # one whose look breaks the API's server is no outage
+            few = (
+                len(errors) < CROWD
+            )  # one generation whose look breaks the server is not an outage
             answered = few and await self._token.balance_answers()
             if not answered:
                 self._unseen.failed(self._clock.monotonic())
                 if not self._unseen.is_over(self._clock.monotonic()):
                     raise UnreachableError(str(errors[0]))
-                # something else is answered, or the run would be over: this is their own trouble
+                # other requests are answered, or the run would have ended: the failure is their own
         await self._write((), [item for item, _ in failed])
         if answered:
             self._health.answered()
@@ -267,7 +270,7 @@ class Poller:
         unknown: Sequence[Due],
         now: datetime,
     ) -> _Decided:
-        """Decide what looks come to, each after what those before it told of the pace."""
+        """Decide what looks result in; each uses the durations that earlier ones showed."""
         decided = _Decided(
             durations=self._durations.copy(), announcements=self._announcements.copy()
         )
@@ -290,10 +293,10 @@ class Poller:
         return decided
 
     def _remember(self, decided: _Decided) -> None:
-        """Take over what looks told, once it is durable.
+        """Keep what looks showed, once it is durable.
 
-        The poller alone changes what it remembers, and waits for each recording: nothing that it
-        decides meanwhile is lost.
+        Only the poller changes what it remembers, and it waits for each recording, so that nothing
+        it decides in between is lost.
         """
         self._durations.take(decided.durations)
         self._announcements = decided.announcements
@@ -304,7 +307,7 @@ class Poller:
     def _judge(
         self, attempt: UnendedAttempt, seen: Generation, now: datetime, decided: _Decided
     ) -> None:
-        """Decide what a look at one of ours comes to: its end, or when it is looked at again."""
+        """Decide what a look at one of ours means: its end, or when it is looked at again."""
         age = (now - attempt.accepted_at).total_seconds()
         if seen.phase is GenerationPhase.COMPLETED and seen.video_url:
             created_at = attempt.created_at or seen.created_at
@@ -314,7 +317,7 @@ class Poller:
         elif seen.phase is GenerationPhase.FAILED:
             kind = seen.failure or FailureKind.UNKNOWN
             message = seen.message or "the provider gave no reason"
-            # by chance: where it is decided again, another delay does as well
+            # random: if the transaction is tried again, another delay is as good
             delay = self._policy.retry.decide(kind, attempt.retries, self._chance)
             decided.ends.append(Failed(attempt.id, kind, message, delay))
             decided.announcements.found(announced=attempt.announced)
@@ -329,7 +332,7 @@ class Poller:
     def _is_overdue(
         self, attempt: UnendedAttempt, seen: Generation, now: datetime, decided: _Decided
     ) -> bool:
-        """Check whether our patience with one is over: only ever after a look that succeeded."""
+        """Check whether we have waited too long for one: only after a look that succeeded."""
         decided.met.append(attempt.id)
         age = self._age(attempt, seen.created_at, now)
         return attempt.overdue_at is not None or age > self._patience
@@ -348,10 +351,10 @@ class Poller:
     def _age(
         self, attempt: UnendedAttempt, created_at: datetime | None, now: datetime
     ) -> timedelta:
-        """Return how old a generation is: the lesser of its ages by our clock and the provider's.
+        """Return how old a generation is: the smaller of its ages by our clock and the provider's.
 
-        A clock of ours that was set forward must not make a video of minutes overdue; nor one that
-        was ahead when it was accepted, or a time that moves, a video that is never overdue.
+        If our clock was set forward, a video of some minutes must not become overdue. If it was
+        ahead at the acceptance, or the provider's time moves, a video must not stay for ever.
         """
         ours = now - attempt.accepted_at
         known = self._known_for(attempt.id)
@@ -364,7 +367,7 @@ class Poller:
         return max(known, theirs if ours < timedelta(0) else min(ours, theirs))
 
     def _known_for(self, attempt_id: int) -> timedelta:
-        """Return for how long this run has looked at one: so old it is at least, by any clock."""
+        """Return how long this run has looked at one: its least age by any clock."""
         at = self._clock.monotonic()
         return timedelta(seconds=at - self._known_since.get(attempt_id, at))
 
@@ -390,7 +393,7 @@ class Poller:
 
 
 def _moved(attempt: UnendedAttempt, seen: Generation) -> bool:
-    """Return whether a look shows something new of a generation that goes on."""
+    """Return whether a look shows something new of an unfinished generation."""
     before = (attempt.percent, attempt.queue_position, attempt.said_state)
     return before != (seen.percent, seen.queue_position, seen.said_state) or (
         seen.phase is GenerationPhase.PROCESSING and attempt.job_state == JobState.PENDING

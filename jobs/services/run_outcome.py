@@ -14,7 +14,7 @@ class Ending:
 
     Attributes:
         message: the provider's own words, where it refused.
-        blocked: per batch id what stands in the way of the rest.
+        blocked: what blocks the rest, by batch id.
         breach: what became of the database, where it is no longer this run's.
     """
 
@@ -51,7 +51,7 @@ class Situation:
         waits_for_funds: True when the run waits for money instead of ending without it.
         resolvable: attempts in doubt that a look at the list may still settle.
         out_of_reach: True when the provider did not answer for longer than the run's patience.
-        breach: why this run may not go on with this database; None when it may.
+        breach: why this run must stop using this database; None while it may.
     """
 
     outstanding: Outstanding
@@ -68,7 +68,7 @@ class Situation:
 
     @property
     def money_may_come(self) -> bool:
-        """Return whether it is the balance that stands in the way, and is waited for."""
+        """Return whether the run waits for money because the balance blocks purchases."""
         blocked = (self.blocked or {}).values()
         return self.waits_for_funds and any(Blocked.BALANCE in why for why in blocked)
 
@@ -81,7 +81,7 @@ def serves(now: Situation) -> bool:
 
 
 def verdict(now: Situation) -> Ending | None:  # noqa: C901, PLR0911 - one line a reason, in order
-    """Return how the run is over, or None when it goes on.
+    """Return how the run ended; None while it continues.
 
     A submission under way is always waited for: its answer is worth money. What is paid for is
     polled to its end, and what is in doubt is looked for until it is settled or only a person can

@@ -1,4 +1,4 @@
-"""The runner: takes over what is left, then submits and polls until the run is over.
+"""The runner: takes over what an earlier run left, then submits and polls until the run is over.
 
 The caller holds the lock (:func:`jobs.database.lock.runner_lock`) and has upgraded the database.
 """
@@ -50,7 +50,7 @@ class Owner:
 
 
 class Runner:
-    """One run over some batches of a database, and over what is handed to it meanwhile.
+    """One run over some batches of a database, and over jobs that are handed to it during the run.
 
     Args:
         store: the job table.
@@ -60,8 +60,8 @@ class Runner:
         clock: time.
         chance: randomness, for keys and jitter.
         checkpoint: called at named points (docs/development.md); tests kill the process there.
-        binds: the database is known to be the owner's, or a person said so. Any other is not bound
-            to the token, by which it would count as the owner's from then on.
+        binds: the database is known to be the owner's, or a person said so. Otherwise it is not
+            bound to the token, because from then on it would count as the owner's.
     """
 
     def __init__(
@@ -126,13 +126,13 @@ class Runner:
         return self._reconciler.reappeared
 
     def stop(self) -> None:
-        """Submit nothing more; end as soon as the outcome of what is under way is written down."""
+        """Submit nothing more; end once the outcome of what is under way is written down."""
         self.health.stop()
 
     async def run(self, batch_ids: Iterable[int]) -> Ending:
-        """Serve these batches, and the jobs that are handed over meanwhile, until the run is over.
+        """Serve these batches, and jobs that are handed over during the run, until it is over.
 
-        Cancelling it puts what is under way in doubt.
+        If it is cancelled, submissions under way are in doubt.
 
         Raises:
             DatabaseOwnerError: the database belongs to another account or API.
@@ -179,9 +179,9 @@ class Runner:
             self._leave(ending)
 
     async def _look_at_latecomers(self) -> None:
-        """Look at what may have come late, before anything is bought in its place.
+        """Look at what may have turned up late, before its replacement is bought.
 
-        Where that fails, the rows of voids are looked for again before they are bought.
+        If that fails, the rows of voids are looked for again before they are bought.
         """
         since = self._clock.now() - WATCHED
         voided = self._purchases.follow_voids(since)
@@ -190,13 +190,13 @@ class Runner:
                 await look()
             except ProviderError as error:
                 self._looked_for.forget(voided)
-                log.info("what may have come late could not be looked at: %s", error)
+                log.info("late arrivals could not be checked: %s", error)
 
     async def settle(self, *, wait: bool) -> None:
-        """Settle what is in doubt, in whichever batch, and buy nothing.
+        """Settle what is in doubt in any batch, and buy nothing.
 
         Args:
-            wait: False looks once, and leaves what needs time.
+            wait: False looks once, and leaves open what needs more time.
 
         Raises:
             DatabaseOwnerError: the database belongs to another account or API.
@@ -236,10 +236,10 @@ class Runner:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in looking:
                 if task.done():
-                    task.result()  # it ends by itself only on a refused token, or on a bug
+                    task.result()  # ends only on a refused token, or on a bug
             return await scheduling
         finally:
-            # the submissions first, before anything is awaited: whoever stops twice means now
+            # submissions first, before anything is awaited: a second Ctrl-C means now
             self._scheduler.abandon()
             for task in tasks:
                 task.cancel()
@@ -250,7 +250,7 @@ class Runner:
         self.recovery = self._purchases.take_over(self._fence.run_id, now, self._clock.boot())
 
     def _checked(self, ending: Ending) -> Ending:
-        """Return how a run really ended: over a database that is not its own, it never finished."""
+        """Return how a run really ended: without its own database, it never finished."""
         lost = self._purchases.lost(self._fence.run_id)
         if lost is None:
             return ending
@@ -281,18 +281,18 @@ class Runner:
 
 
 async def check_owner(store: JobStore, provider: Provider, owner: Owner) -> None:
-    """Make sure that a database holds the generations of this API and account, or nobody's.
+    """Check that a database belongs to this API and account, or to none yet.
 
     Raises:
-        DatabaseOwnerError: they are another's, or it could not be seen whose they are.
-        TokenRefusedError: the token is not taken.
+        DatabaseOwnerError: it belongs to another, or that could not be checked.
+        TokenRefusedError: the token is refused.
     """
     held = store.account.ownership(owner.origin, owner.token)
     if held.ours is not False:
         return
     if held.origin != owner.origin:
         raise OtherApiError(store.path, str(held.origin), owner.origin)
-    # Same API, another token: a renewed one of the same account knows our generations.
+    # same API, another token: a renewed token of the same account can see our generations
     if not held.witnesses:
         if held.unsettled:
             raise OtherTokenError(store.path, OtherToken.UNSETTLED)
@@ -308,20 +308,20 @@ async def check_owner(store: JobStore, provider: Provider, owner: Owner) -> None
 async def _unless_shown(
     account: AccountStore, provider: Provider, known: Sequence[str]
 ) -> ProviderError | None:
-    """Look whether an account shows any generation of ours; one alone may be gone or refused.
+    """Check whether an account shows any generation of ours; a single one may be gone or refused.
 
     =======================================  ===========================================
     one of the newest is shown by its id     ours
     one of ours is on the list's first page  ours
-    none of these, and one was 404           another account's, as far as can be seen
-    none of these                            it could not be seen
+    none of these, and one was 404           another account's, most likely
+    none of these                            unknown
     =======================================  ===========================================
 
     Returns:
-        Why it could not be seen; None when it is ours.
+        Why that is unknown, or a 404; None if the account is ours.
 
     Raises:
-        TokenRefusedError: the token is not taken.
+        TokenRefusedError: the token is refused.
     """
     met: list[ProviderError] = []
     for generation_id in known:

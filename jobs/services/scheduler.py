@@ -1,4 +1,4 @@
-"""The scheduler: claims jobs at the run's pace, sends each intent once, writes its outcome down."""
+"""The scheduler: claims jobs at the run's rate, sends each intent once, writes down its outcome."""
 
 import asyncio
 import logging
@@ -30,10 +30,10 @@ from .run_outcome import Ending, Situation, serves, verdict
 log = logging.getLogger(__name__)
 
 TICK = 1.0
-"""Seconds between two looks at the table while nothing happens: others may have changed it."""
+"""Seconds between two looks at the table while idle: other processes may have changed it."""
 
 MONEY_FIRST, MONEY_SLOWEST = 30.0, 600.0
-"""Seconds between two looks at the balance while it is waited for: doubled each time."""
+"""Seconds between two readings while we wait for money: doubled each time."""
 
 LONGEST_REST = 30.0
 """Seconds after which a turn is taken although the table has not changed."""
@@ -46,7 +46,7 @@ ROOM_FROM = MOST_SENDING * 3 // 4
 """With fewer under way, more are sent: some together, so that they share a transaction."""
 
 FRESH = 15.0
-"""Seconds for which a balance reading is believed when it is what stands in the way."""
+"""Seconds for which a reading of the balance that blocks purchases is trusted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Scheduler:
         self._money_look_at = 0.0
 
     async def run(self) -> Ending:
-        """Submit until nothing is left, something stands in the way, or the run is stopped."""
+        """Submit until nothing is left, something blocks the rest, or the run is stopped."""
         while True:
             self._reap()
             if self._lacks_money:
@@ -138,7 +138,7 @@ class Scheduler:
             await self._rest(situation, paced=not want)
 
     async def _cut_off(self, ending: Ending) -> Ending:
-        """Put back what was refused last and may not be the rows' fault, and end for it."""
+        """Put back the rows refused last if it may not be their fault, and end for that."""
         attempts, refused = self._judge.cut_off()
         if refused is None or ending.reason is Reason.DATABASE:
             return ending
@@ -150,7 +150,7 @@ class Scheduler:
     def _wanted(self) -> int:
         """Return how many submissions may start; some together: they share a transaction."""
         under_way = len(self._sending)
-        if self._balance.wanted:  # what is bought beside it would hide what a doubt cost
+        if self._balance.wanted:  # a purchase at the same time would hide what a doubt cost
             return 0
         if self._health.careful:  # one alone shows whether submissions are taken again
             return 0 if under_way else min(self._pacer.available(), 1)
@@ -158,7 +158,7 @@ class Scheduler:
         return min(self._pacer.available(), free)
 
     async def _rest(self, situation: Situation, *, paced: bool) -> None:
-        """Wait until a turn may find something new: while nothing changes, none is taken."""
+        """Wait until a turn may find something new; without a change no turn is taken."""
         left = situation.outstanding
         mark, until = self._store.change_mark(), self._clock.monotonic() + LONGEST_REST
         while not await self._health.pause(min(TICK, self._pacer.seconds_to_next() or TICK)):
@@ -174,12 +174,12 @@ class Scheduler:
         return self._policy.wait_for_funds and lacking
 
     def _wants_reading(self, claimed: Claimed) -> bool:
-        """Check whether the balance stands in the way as it was read some time ago."""
+        """Check whether an old reading of the balance blocks purchases."""
         stale = self._balance.age > FRESH and not self._awaits_money(claimed)
         return stale and claimed.lacks_money and self._may_submit()
 
     async def _look_for_money(self) -> None:
-        """Read the balance, ever more rarely, until it suffices: the next claim decides that."""
+        """Read the balance, ever more rarely; the next claim decides whether it suffices."""
         if self._clock.monotonic() < self._money_look_at:
             return
         if await self._balance.refresh():
@@ -188,7 +188,7 @@ class Scheduler:
         self._money_pace = min(2 * self._money_pace, MONEY_SLOWEST)
 
     async def _look_before_probe(self) -> None:
-        """Look, free of charge, whether a submission is worth a try after those in doubt."""
+        """Check, free of charge, whether another submission is worth a try after doubts."""
         if self._purchases.any_taken(self._doubted):
             self._health.served()  # only the answers were lost
             self._doubted.clear()
@@ -196,9 +196,9 @@ class Scheduler:
             self._health.unreachable()
 
     def _stop_submitting(self) -> None:
-        """Stop submitting what nobody takes: what is paid for is still polled to its end."""
+        """Stop submitting because nothing is taken; what is paid for is still polled to its end."""
         if self._health.refusal is not None:
-            return  # to say it again would only wake the run again
+            return  # repeating it would only wake the run again
         minutes = self._policy.unreachable_patience / 60
         words = self._policy.words.takes_nothing(minutes, self._health.words)
         self._health.refuse(RefusalCause.BUSY, words)
@@ -252,12 +252,12 @@ class Scheduler:
         )
 
     def _decided(self, turn: Turn, want: int, wait: str) -> "_Decision":
-        """Decide what a turn means for the run; nothing is changed here."""
+        """Decide what a turn means for the run; changes nothing."""
         health, claimed, left = self._health, turn.claimed, turn.left
         lost = turn.lost
         if not self._policy.buys:
             left = replace(left, ready=False, paused=False, next_due=None)
-        if lost is not None:  # what another run has under way there is not waited for
+        if lost is not None:  # the other run waits for what it has under way
             left = replace(left, sending=len(self._sending))
         own = [number for number, is_served in turn.doubts.items() if is_served]
         resolvable = self._reconciler.resolvable(turn.doubts)
@@ -281,12 +281,12 @@ class Scheduler:
             reads_again=again,
             resolvable_of_others=resolvable - self._reconciler.resolvable(own),
             waits=self._news_of_waits(turn, want, wait),
-            # where the job table is lost it is the other run that says so
+            # if the job table is lost, the other run writes this
             serving=None if lost is not None or serving == self._serving else serving,
         )
 
     def _news_of_waits(self, turn: Turn, want: int, wait: str) -> Mapping[int, str | None] | None:
-        """Say per batch what stands in the way of its rest; None where that is written already."""
+        """Return what blocks the rest of each batch; None if that is written already."""
         if want and turn.lost is None:
             waits = {batch: ", ".join(sorted(why)) for batch, why in turn.claimed.blocked.items()}
             if turn.balance is not None:
@@ -299,7 +299,7 @@ class Scheduler:
         return None if waits == self._waits else dict.fromkeys(self._waits) | waits
 
     def _keep(self, turn: Turn, decision: "_Decision") -> None:
-        """Remember what a turn did, once that is durable."""
+        """Remember what a turn did, once it is durable."""
         claimed = turn.claimed
         self._elsewhere.forget(claimed.copies)
         for claim in claimed.claims:
@@ -312,8 +312,8 @@ class Scheduler:
             self._serving = decision.serving
         self._warn_of_others(claimed)
         if decision.resolvable_of_others and not self._told_of_doubts:
-            # they are settled, and nothing of those batches is bought: what was bought here may
-            # settle them
+            # we only settle them, and buy nothing of those batches: our purchases may be what
+            # settles them
             self._told_of_doubts = True
             words = "of other batches are looked for before this run ends"
             log.warning("%d unconfirmed submission(s) %s", decision.resolvable_of_others, words)
@@ -352,17 +352,17 @@ class Scheduler:
             await self._answers.keep(claim, outcome)
             self._checkpoint("outcome-written")
         finally:
-            if len(self._sending) <= ROOM_FROM:  # else no turn could do anything
+            if len(self._sending) <= ROOM_FROM:  # otherwise a turn could claim nothing
                 self._health.wake()
 
     def _announced(self, request: GenerationRequest) -> GenerationRequest:
-        """Name the run's own address for callbacks, where the row names none."""
+        """Add the run's own callback address, unless the row names one."""
         if self._policy.callback_url is None or request.callback_url is not None:
             return request
         return replace(request, callback_url=self._policy.callback_url)
 
     def _heed(self, claim: Claim, outcome: SubmitOutcome) -> None:
-        """Draw the conclusions that concern every submission."""
+        """Apply what an outcome means for every other submission."""
         match outcome:
             case Throttled(retry_after, words):
                 seconds = self._health.throttle(retry_after, words)

@@ -51,7 +51,7 @@ BY_SCOPE = {
 
 
 class HoldLedger:
-    """The budgets and prices of one turn: read once, written once, in its own transaction."""
+    """Holds money for one turn: budgets and prices are read once, and written once."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -70,13 +70,13 @@ class HoldLedger:
         return without_room([self._budget(key) for key in keys], hold)
 
     def hold(self, keys: Iterable[str], hold: int) -> None:
-        """Hold money in budgets that were asked for room."""
+        """Hold money in budgets that :meth:`without_room` was asked about."""
         for key in keys:
             self._budgets[key].held += hold
             self._held[key] += hold
 
     def write(self) -> None:
-        """Write down what is held more than before."""
+        """Write down the new holds."""
         add_holds(self._connection, self._held)
 
     def _budget(self, key: str) -> Budget:
@@ -98,8 +98,8 @@ def claim(
     want = min(terms.want, terms.window - sum(under_way.values()))
     if want <= 0:
         return Claimed(crowded=JobState.PENDING in under_way or JobState.PROCESSING in under_way)
-    # all that follows is read in the writing transaction itself: what another process says (cap,
-    # pause, cancel, edit) is seen or comes after, never between look and purchase; see
+    # all that follows is read in the writing transaction itself: what another process wrote (cap,
+    # pause, cancel, edit) is seen or comes later, never between look and purchase; see
     # tests/crash/test_steering_race.py
     day = accounts.current_day(connection, now)
     theirs, copies = others.hold_back_copied(connection, terms.elsewhere)
@@ -133,7 +133,7 @@ _UNDER_WAY = Prepared(
     .group_by(TALLY.c.state),
     StateCount,
 )
-"""Their attempts may be under way at the provider; an overdue one's job has failed."""
+"""Jobs whose attempts may be under way at the provider; an overdue one's job has failed."""
 
 _UNSETTLED_TWIN = Prepared(
     select(ATTEMPT.c.fingerprint, ATTEMPT.c.request_key)
@@ -220,8 +220,8 @@ class _Picker:
                 break
             for job in candidates:
                 closed = self._closed_by_now
-                # what is paid for and no row has goes first, or it is bought again and paid for
-                # twice; test_voids_beside_submissions.py shows it
+                # a video that is paid for and that no row has goes first, or it is bought again
+                # and paid for twice (test_voids_beside_submissions.py)
                 regained = regain(self._connection, job, self._now)
                 made = None if regained else self._try(job)
                 if made is not None:
@@ -242,7 +242,7 @@ class _Picker:
         return list(read(self._connection, self._queue.ask(*closed), QueuedJob, bound))
 
     def _still_open(self) -> list[ColumnElement[bool]]:
-        """Leave out what this turn has closed."""
+        """Return conditions that leave out what this turn has closed."""
         open_kinds = [
             not_(
                 JOB.c.kind == kind
@@ -268,8 +268,8 @@ class _Picker:
         same, request = prompt_key(job.asked.prompt), asked_key(job.asked)
         twin = _UNSETTLED_TWIN.first(self._connection, prompt_key=same)
         if twin is not None and twin.request_key != request:
-            # the list shows no more of a generation than its prompt, so that the doubts of jobs
-            # with other parameters could not be told apart (money.md; test_settling_runs.py)
+            # the list shows only the prompt of a generation, so doubts of jobs with the same prompt
+            # and other parameters could not be told apart (money.md; test_settling_runs.py)
             self._twins[job.asked.prompt] = twin.fingerprint
             self.blocked.add(Blocked.TWIN)
             return None
@@ -295,7 +295,7 @@ class _Picker:
         self._found.note_asked(job.batch_id, request, made.attempt_id)
         self._ledger.hold(scopes, hold)
         if alone:
-            # the first of an unknown kind goes alone: the others wait for the price it tells
+            # the first of an unknown kind goes alone: the others wait to learn its price
             self._close(None, job.asked.kind, Blocked.LEARNING)
         return made
 
@@ -323,13 +323,13 @@ class _Picker:
         if _ASKING.first(self._connection, kind=kind) is not None:
             self._close(None, kind, Blocked.LEARNING)
             return None, False
-        # the last answer told another price, is it so? Or none is known: one that ended in doubt
-        # told nothing, so that the kind stays unknown and the next goes alone too
+        # the price is unknown, or the last answer gave an odd one that needs confirming. An attempt
+        # that ended in doubt gave none: the kind stays unknown, and the next goes alone too
         return hold, True
 
     def _write_intent(self, job: QueuedJob, hold: int, same: str, request: str) -> Claim:
-        # the key of a void where there is one: should the void have been made after all, the
-        # provider answers with it instead of making another (test_keys_of_replacements.py)
+        # the key of a void, if there is one: if the void was made after all, the provider answers
+        # with it instead of making another (test_keys_of_replacements.py)
         key = replaced_key(self._connection, job) or self._new_key()
         send_before = self._now + self._terms.patience
         attempt_id = _INTENT.insert(
@@ -348,8 +348,8 @@ class _Picker:
             batch_id=job.batch_id,
             campaign=job.campaign,
         )
-        # intent and job in one transaction that is synced before the POST leaves: a process that is
-        # killed then leaves an open attempt to be settled, never a video that nobody knows of
+        # intent and job in one transaction that is synced before the POST leaves: a process killed
+        # after it leaves an open attempt to settle, never a video that we know nothing of
         # (tests/crash/test_sync_order.py, mutant intent_after_post)
         if _TAKE.run(self._connection, job=job.id, attempt=attempt_id, at=self._now) != 1:
             raise RuntimeError(f"job {job.id} left the queue inside our transaction")
@@ -377,9 +377,10 @@ _REPLACED_KEY = Prepared(
     .order_by(text("attempt.state = 'rejected'"), ATTEMPT.c.id.desc())
     .limit(1)
 )
-"""The last void's key comes before that of what was never created: should the void turn up, the
-provider answers with it, and nothing is paid for twice. None has a key that made something already:
-it would be answered with that, and buy nothing (tests/integration/test_keys_of_replacements.py)."""
+"""The last void's key comes before a refused attempt's: should the void turn up, the provider
+answers with it, and nothing is paid for twice. A key that made something already is never reused:
+the answer would be that video, and nothing new is bought
+(tests/integration/test_keys_of_replacements.py)."""
 
 
 def replaced_key(connection: Connection, job: QueuedJob) -> str | None:
@@ -388,7 +389,7 @@ def replaced_key(connection: Connection, job: QueuedJob) -> str | None:
     Another request is never sent under an old key, nor is another spelling of it.
 
     Returns:
-        None where a new one is to be made.
+        None if a new key is to be made.
     """
     if job.attempt_id is None:
         return None

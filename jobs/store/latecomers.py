@@ -1,7 +1,7 @@
-"""What comes late: a void whose generation turns up, a video of an attempt that was given up.
+"""Late arrivals: a void whose generation turns up, the video of an attempt that was given up.
 
-Its video is paid for, so it is the row's wherever the row has none and none is under way: nothing
-buys it again. Only what a later attempt may have bought too is paid for twice (money.md,
+The video is paid for, so it becomes the row's if the row has none and none is under way, and is not
+bought again. Only what a later attempt may have bought too is paid for twice (money.md,
 *Settling doubts*).
 """
 
@@ -56,10 +56,10 @@ _OTHER = Prepared(
             and_(
                 ATTEMPT.c.id > _ATTEMPT,
                 text(f"state IN {sql_list(CREATED)}"),
-                # a row that asks for this may have been sent with another prompt before that
+                # a row that asks for this may have been sent with another prompt in between
                 or_(
                     bindparam("edited"),
-                    func.coalesce(ATTEMPT.c.request_key == _REQUEST, True),  # unknown: perhaps
+                    func.coalesce(ATTEMPT.c.request_key == _REQUEST, True),  # unknown: it may be
                 ),
             ),
         ),
@@ -123,21 +123,21 @@ _CLEAN: Final[dict[str, Any]] = {
 def reappear(
     connection: Connection, attempt_id: int, generation_id: str, now: datetime
 ) -> Appeared | None:
-    """Take back a void whose generation turned up after all: it is charged, whatever the caps say.
+    """Take back a void whose generation turned up: it is charged, even above the caps.
 
-    It is the row's video, whether the row is queued, cancelled or failed, and also where it was
-    edited since: it is paid for.
+    It is the row's video, whether the row is queued, cancelled or failed, and even if it was edited
+    since: it is paid for.
 
     Returns:
         Whether it was adopted, or is paid for twice because a later attempt may have been created
-        as well; None where it is no void any more, another attempt has the generation by now, or
-        its row is being sent: the answer tells.
+        as well; None if it is no longer a void, another attempt has the generation, or its row is
+        being sent, so that the answer decides.
     """
     row = attempt_row(connection, attempt_id)
     if row is None or owner_of(connection, generation_id) is not None:
         return None
-    # its key may be under way: the answer to that names this very generation, and settles it; taken
-    # here, the answer's attempt would have nothing (test_voids_that_turn_up.py)
+    # its key may be under way: the answer then names this very generation, and settles it; adopted
+    # here, the attempt under way would be left without one (test_voids_that_turn_up.py)
     if _SENDING.first(connection, job=row.job_id) is not None:
         return None
     wanted = _WANTED.one(connection, job=row.job_id)
@@ -161,8 +161,8 @@ def reappear(
     )
     if not landed:
         return None
-    # whatever the caps say: the provider has charged for it, and a total that hides a charge would
-    # let a later claim pass the cap (test_voids_that_move.py: the cap counts it)
+    # even above the caps: the provider has charged it, and a total that hides a charge would let
+    # a later claim pass the cap (test_voids_that_move.py: the cap counts it)
     move_money(connection, row, held=0, charged=charge)
     if not adopted:
         _note_twice(connection, row, charge)
@@ -184,12 +184,10 @@ def reappear(
 
 
 def regain(connection: Connection, job: QueuedJob, now: datetime) -> bool:
-    """Return what counted as paid for twice to a queued row that has nothing else in its place.
+    """Give a queued row the generation that counted as paid for twice, if nothing replaced it.
 
-    What was sent then came to nothing (never made, refused): the row has this video, and buys none.
-
-    Args:
-        job: the row.
+    What was sent in its place came to nothing (never made, refused): the row has this video, and
+    buys none.
 
     Returns:
         False where there is none.
@@ -198,8 +196,8 @@ def regain(connection: Connection, job: QueuedJob, now: datetime) -> bool:
     found = _SURPLUS.first(connection, job=job.id, request=asked_key(job.asked)) if sent else None
     if found is None:
         return False
-    # no charge: it was charged when it turned up. Only what is told as paid for twice becomes less,
-    # as tests/integration/test_voids_beside_submissions.py counts
+    # no charge: it was charged when it turned up. Only the total paid for twice becomes less, as
+    # tests/integration/test_voids_beside_submissions.py counts
     values = {"error": ADOPTED}
     if found.state == AttemptState.COMPLETED:
         connection.execute(update(ATTEMPT).where(ATTEMPT.c.id == found.id).values(values))
@@ -218,7 +216,7 @@ def regain(connection: Connection, job: QueuedJob, now: datetime) -> bool:
 
 
 def _edited(connection: Connection, attempt: AttemptRow, wanted: ManifestJob) -> bool:
-    """Check whether a job asks for something else than an attempt of it did.
+    """Check whether a job asks for something else than its attempt did.
 
     Another spelling of the same prompt is the same request.
     """
@@ -229,7 +227,7 @@ def _edited(connection: Connection, attempt: AttemptRow, wanted: ManifestJob) ->
 
 
 def _note_twice(connection: Connection, attempt: AttemptRow, charge: int) -> None:
-    key = twice_key(attempt.job_batch_id)  # it is told of the batch whose row it is
+    key = twice_key(attempt.job_batch_id)  # reported for the batch whose row it is
     ensure_budget(connection, key)
     more = BUDGET.c.charged_micros + charge
     connection.execute(update(BUDGET).where(BUDGET.c.key == key).values(charged_micros=more))
@@ -240,9 +238,9 @@ def _note_twice(connection: Connection, attempt: AttemptRow, charge: int) -> Non
 def complete(connection: Connection, attempt: AttemptRow, video_url: str, now: datetime) -> bool:
     """Write down the video of an attempt that was given up, once the attempt is completed.
 
-    It is its job's where that has none, nothing of it is under way, and it still asks for that
-    video. Where it asks for another one by now, whatever became of that, the attempt keeps what it
-    made: our own past has it for whoever asks for it.
+    It becomes the job's if that has none, has nothing under way, and still asks for that video. If
+    the job asks for another one by now, the attempt keeps what it made: rows that ask for it find
+    it in our own past (:mod:`jobs.store.past`).
 
     Returns:
         False when the job should have moved, and did not.
@@ -269,7 +267,7 @@ def complete(connection: Connection, attempt: AttemptRow, video_url: str, now: d
 
 
 def told_text(connection: Connection, attempt_id: int, message: str) -> str:
-    """Return what is told of an attempt that was given up; that it is paid for twice stays told."""
+    """Return the text of an attempt that was given up; the mark of paid twice stays in it."""
     told = connection.execute(
         select(ATTEMPT.c.error).where(ATTEMPT.c.id == attempt_id)
     ).scalar_one()
@@ -277,7 +275,7 @@ def told_text(connection: Connection, attempt_id: int, message: str) -> str:
 
 
 def surplus_of(connection: Connection, attempt_ids: Collection[int]) -> int:
-    """Count those of some attempts that are paid for twice: a row may have got its video since."""
+    """Count which of some attempts are paid for twice; a row may have got its video since."""
     if not attempt_ids:
         return 0
     found = select(ATTEMPT.c.error).where(ATTEMPT.c.id.in_(attempt_ids))

@@ -1,7 +1,6 @@
-"""What became of a POST: one function per transition out of ``open`` and ``in_doubt``.
+"""How a POST ended: one function per transition out of ``open`` and ``in_doubt``.
 
-Each is one guarded step that says whether it landed, moving the job, the attempt and the money
-together.
+Each is one guarded step that moves job, attempt and money together, and returns whether it landed.
 """
 
 import sqlite3
@@ -19,7 +18,7 @@ from .records.attempts import LastSigns, OpenAttempt
 from .rows import ASKED, attempt_row, estimate, move_attempt, move_job, move_money, owner_of
 
 ANSWERED_WITHIN = timedelta(seconds=5)
-"""How long a submission is under way, usually: one that took longer was not cut off by us alone."""
+"""How long a submission usually takes: one that took longer was not cut off by us alone."""
 
 NEWEST = 1000
 """Attempts among which the last signs of a run that ended are looked for."""
@@ -67,7 +66,7 @@ def adopt(connection: Connection, attempt_id: int, generation_id: str, now: date
         the generation to another attempt meanwhile.
     """
     row = attempt_row(connection, attempt_id)
-    # asked again here, in the transaction: between the reading of the list and this commit an
+    # checked again in the transaction: between the reading of the list and this commit, an
     # answer may have come, or a person may have resolved it (test_known_candidates.py)
     if row is None or owner_of(connection, generation_id) is not None:
         return False
@@ -89,8 +88,8 @@ def _accepted(
     row = attempt_row(connection, attempt_id)
     if row is None:
         return False
-    # unknown is the most that it may be: a charge of nothing would let the cap buy one more than
-    # it allows (test_an_unreadable_price_counts_as_the_highest_known)
+    # an unknown price counts as the most it may be: a charge of 0 would let one more video pass
+    # the cap (test_an_unreadable_price_counts_as_the_highest_known)
     charge = estimate(row) if price is None else price
     landed = move_attempt(
         connection,
@@ -116,10 +115,10 @@ def _accepted(
         add={"charged_micros": charge},
         **ASKED,
     )
-    # hold out and charge in by one statement: no commit shows neither of both, by which another
-    # row would be claimed under the same cap (tests/support/invariants.py looks at each commit)
+    # hold out and charge in by one statement: a commit that shows neither would let another row
+    # be claimed under the same cap (tests/support/invariants.py looks at each commit)
     move_money(connection, row, held=-row.hold_micros, charged=charge)
-    if price:  # a price of nothing is written down, and teaches nothing: a hold of 0 guards nothing
+    if price:  # a price of 0 is booked, but not learned: a hold of 0 would guard nothing
         prices.learn(connection, row, price, now)
     return True
 
@@ -138,11 +137,11 @@ def release(
         attempt_id: of an open attempt.
         reason: for people.
         due_at: when it may be sent again; None: at once.
-        refused_at: when the provider refused it, so that it may have been charged all the same
+        refused_at: when the provider refused it: it may have been charged nevertheless
             (:mod:`jobs.store.quiet`); None: it was not sent, or has to wait (429).
     """
-    # the move is the guard of all that follows: a second answer for the same attempt changes
-    # nothing, so its hold is never given back twice (mutant missing_state_guard in
+    # the move guards all that follows: a second answer for the same attempt changes nothing, so
+    # its hold is never released twice (mutant missing_state_guard in
     # tests/simulation/mutants.py)
     row = attempt_row(connection, attempt_id)
     if row is None or not move_attempt(
@@ -154,7 +153,7 @@ def release(
         row.job_id,
         "release",
         JobState.QUEUED,
-        add={"attempts": -1},  # nothing was bought, nothing was refused for its content
+        add={"attempts": -1},  # nothing was bought, and its content was not refused
         due_at=due_at,
     )
     move_money(connection, row, held=-row.hold_micros)
@@ -185,14 +184,14 @@ def reject(
 
 
 def put_back(connection: Connection, attempt_id: int) -> bool:
-    """Queue a job again whose refusal turned out to be no fault of its own: it used up nothing.
+    """Queue a job again whose refusal turned out not to be its own fault; it counts as no attempt.
 
     It goes behind the others, so that the next run begins with rows that were not tried yet.
-    A row of no manifest (a single video) stays failed: its person was told so at once, and may have
+    A single video (a row of no manifest) stays failed: its person saw that at once, and may have
     ordered it again.
 
     Returns:
-        False when it is not failed by this very attempt any more, or stays so.
+        False when this attempt is no longer why it failed, or it stays failed.
     """
     row = attempt_row(connection, attempt_id)
     if row is None or not (
@@ -254,8 +253,8 @@ def doubt(
         cut_off=cut_off,
     ):
         return False
-    # no money moves: it may have been made, so its hold stays until that is shown either way; given
-    # back, another video would be bought with it (mutant blind_retry_on_502 in
+    # no money moves: it may have been made, so its hold stays until one or the other is shown;
+    # released, it would buy another video (mutant blind_retry_on_502 in
     # tests/simulation/mutants.py)
     move_job(connection, row.job_id, "doubt", JobState.IN_DOUBT)
     return True
@@ -270,15 +269,15 @@ def void(
     *,
     on_word: bool = False,
 ) -> bool:
-    """Settle a doubt: shown never created. The hold is released and the job queued again.
+    """Settle a doubt as never created: release the hold, queue the job again.
 
     Args:
         attempt_id: of an attempt in doubt.
         reason: for people.
         now: when it was settled.
-        most: after so many voids the job fails instead: a provider that answers none of its
-            submissions is not asked for ever.
-        on_word: a person said so, and nothing shows it: it may have been made, and be given back.
+        most: after so many voids the job fails instead: a request that never gets an answer is not
+            sent for ever.
+        on_word: a person said so without proof: it may have been made, and be refunded later.
     """
     row = attempt_row(connection, attempt_id)
     if row is None or not move_attempt(
@@ -299,8 +298,8 @@ def void(
     if most is None or count < most:
         due_at = voids.due_after(connection, row.job_id, attempt_id, now)
         move_job(connection, row.job_id, "void", JobState.QUEUED, due_at=due_at)
-        # in this transaction: after it the next claim may send the row, and must know whose key
-        # it is by then (test_two_rows_never_send_one_key)
+        # in this transaction: the next claim may send the row, and must know by then which row has
+        # the key (test_two_rows_never_send_one_key)
         voids.follow(connection)
         return True
     move_job(
@@ -338,13 +337,13 @@ _LEFT_OPEN = Prepared(
 def doubt_all_open(
     connection: Connection, now: datetime, boot: str | None = None, *, living: bool = False
 ) -> int:
-    """Put every attempt that our end left open in doubt; returns how many there were.
+    """Put every attempt in doubt that an ended runner left open; return how many there were.
 
     Only a runner that holds the lock may call this: an open attempt of a living runner is no crash.
-    One whose answer was overdue already when we ended was not cut off: the provider hung.
+    If the answer was overdue already when the runner ended, it was the provider that hung.
 
     Args:
-        living: the runner ends now; else it ended at a time of which only its last purchases tell.
+        living: the runner ends now; else its last purchases show when it ended.
     """
     left = _LEFT_OPEN.all(connection)
     signs = _LAST_SIGN.one(connection) if left else ()
@@ -354,8 +353,8 @@ def doubt_all_open(
             connection,
             attempt.id,
             "the runner ended while the submission was under way",
-            # until then the request may have left: a grace that began sooner would call one that
-            # was just made never made, and buy it again (mutant void_before_the_grace)
+            # the request may have left until then: a grace that began sooner would take a video
+            # that was just made for never made, and buy it again (mutant void_before_the_grace)
             max(now, attempt.send_before),
             boot,
             cut_off=ended - attempt.intent_at <= ANSWERED_WITHIN,

@@ -1,11 +1,11 @@
-"""What counts as never made, and whose row that is: it follows its request to another row.
+"""Voids (attempts that count as never made), and which row each belongs to.
 
 A void may turn up after all. Then its video is the row's, or its replacement is paid for twice; the
-replacement carries its key (money.md, *Settling doubts*). All of that goes by its row. Where that
+replacement carries its key (money.md, *Settling doubts*). All of that goes by its row. If the row
 leaves its manifest, is cancelled, is removed with its batch or asks for something else, a queued
-row that asks for the same in any spelling takes the void over, whatever its id and its batch are;
-where nobody asked for that one, it leaves it to one that is bought. The money stays with the
-budgets that the void was reserved under (money.md, *Caps*).
+row of any batch that asks for the same in any spelling takes the void over. A row that nobody asked
+to buy leaves it to one that is bought. The money stays with the budgets under which the void was
+reserved (money.md, *Caps*).
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ from .records.jobs import TakingJob
 from .rows import REQUEST
 
 LONGEST_WAIT: Final = timedelta(hours=1)
-"""Until a job is sent again whose submissions came to nothing."""
+"""Longest wait until a job is sent again whose submissions came to nothing."""
 
 _MADE_OR_VOID = (*CREATED, AttemptState.VOID)
 _VOIDS = Prepared(
@@ -52,7 +52,7 @@ _VOIDS = Prepared(
     ),
     VoidAttempt,
 )
-"""The last void of each request of each row, where nothing took its place there, or has its key."""
+"""The last void of each request of each row, unless something replaced it or has its key."""
 
 _SERVED = select(BATCH.c.id).where(BATCH.c.source.is_not(None), BATCH.c.removed_at.is_(None))
 _QUEUED = (
@@ -60,7 +60,7 @@ _QUEUED = (
     .where(JOB.c.batch_id.in_(_SERVED), text("job.state = 'queued'"), JOB.c.in_manifest)
     .order_by(JOB.c.batch_id, JOB.c.row, JOB.c.id)
 )
-"""Rows that may take one over; a single video is typed to be bought again."""
+"""Rows that may take a void over; not single videos, which are typed to be bought again."""
 
 _MAY_FOLD = or_(*(JOB.c.prompt.op("GLOB")(odd) for odd in ("*[^ -~]*", " *", "* ", "*  *")))
 """Prompts that :func:`jobs.model.text.text_key` may change; SQLite alone compares the others."""
@@ -69,7 +69,7 @@ _SAME = and_(ATTEMPT.c.job_id == bindparam("job"), ATTEMPT.c.request_key == bind
 _SENT = Prepared(
     select(ATTEMPT.c.id).where(_SAME, text(f"state IN {sql_list(_MADE_OR_VOID)}")).limit(1)
 )
-"""What is known not to have been created leaves a row as if it had never sent its request."""
+"""A request that was known not to be created counts as never sent by its row."""
 _MOVED = Prepared(
     select(ATTEMPT.c.id, ATTEMPT.c.state)
     .where(_SAME, text("state IN ('void', 'rejected')"))
@@ -90,7 +90,7 @@ def follow(connection: Connection) -> None:
         if _is_its_rows(void):
             if void.held_back not in ASKED_BY_NAME:
                 continue
-            # nobody asked for its row, so no key of it is sent: an equal row that is bought sends
+            # nobody asked for its row, so its key is not sent: an equal row that is bought sends
             # that key instead, or both videos would be paid for (test_rows_around_voids.py)
             kept.add(void.id)
         left.setdefault(void.made_for, []).append(void)
@@ -98,8 +98,8 @@ def follow(connection: Connection) -> None:
         return
     given: set[int] = set()
     for request, rows in _asking(connection, left).items():
-        # one void a row and one row a void: a key that two rows send makes one video, and the other
-        # row would wait for it or be told of another's (test_whose_void_it_is.py)
+        # one void per row and one row per void: a key that two rows send makes one video, and the
+        # other row would wait for it or get the first one's (test_whose_void_it_is.py)
         taken = set()
         for void, row in sorted(product(left[request], rows), key=_distance):
             held = void.id in kept and row.held_back in ASKED_BY_NAME
@@ -111,9 +111,9 @@ def follow(connection: Connection) -> None:
 
 
 def _distance(pair: tuple[VoidAttempt, TakingJob]) -> tuple[bool, bool, bool, int]:
-    """Put rows that somebody asked for first, then those of its own batch, then the same spelling.
+    """Sort rows that somebody asked for first, then its own batch, then the same spelling.
 
-    Its key is sent again with that spelling alone. Of several voids the newest goes first.
+    A key is sent again only with the same spelling. Of several voids the newest goes first.
     """
     void, row = pair
     return (
@@ -133,7 +133,7 @@ def _is_its_rows(void: VoidAttempt) -> bool:
 def _asking(
     connection: Connection, requests: Mapping[str, Sequence[VoidAttempt]]
 ) -> dict[str, list[TakingJob]]:
-    """List by request the queued rows that ask for it, and that never sent it themselves."""
+    """List the queued rows that ask for each request, and never sent it themselves."""
     # a row that sent the request itself has an attempt of its own to be watched: with a void of
     # another row it would have two keys for one video (test_a_row_that_was_sent_itself_takes_none)
     found: dict[str, list[TakingJob]] = {}
@@ -147,12 +147,12 @@ def _asking(
 
 def _give(connection: Connection, void: VoidAttempt, taker: TakingJob) -> None:
     """Move a void to a row, with those before it and what was refused for it meanwhile."""
-    # together: the key of the last void comes first, and one that stayed behind would be sent by a
-    # second row once its own row is queued again (test_all_voids_of_a_request_go_together)
+    # all together: one that stayed behind would have its key sent by a second row, once its own
+    # row is queued again (test_all_voids_of_a_request_go_together)
     moved = _MOVED.all(connection, job=void.job_id, request=void.made_for)
     numbers = [one.id for one in moved]
-    # the row alone changes: its batch_id, campaign and day stay, under which it was reserved, so
-    # that its charge goes there should it turn up (test_rows_around_voids.py)
+    # only the row changes: batch_id, campaign and day, under which it was reserved, stay, so that
+    # it is charged there should it turn up (test_rows_around_voids.py)
     connection.execute(update(ATTEMPT).where(ATTEMPT.c.id.in_(numbers)).values(job_id=taker.id))
     before = select(func.max(ATTEMPT.c.id)).where(ATTEMPT.c.job_id == void.job_id)
     connection.execute(
@@ -170,9 +170,9 @@ def _give(connection: Connection, void: VoidAttempt, taker: TakingJob) -> None:
 
 
 def count(connection: Connection, job_id: int) -> int:
-    """Count a job's voids, those between which nothing at all was accepted as one.
+    """Count a job's voids; those without any acceptance of any job between them count as one.
 
-    They tell of an outage, which is no fault of the job's: it must not be exhausted by one.
+    They show an outage, which is not the job's fault: one outage must not use up its tries.
     """
     taken = ATTEMPT.alias()
     last_taken = (
@@ -192,10 +192,10 @@ def count(connection: Connection, job_id: int) -> int:
 def due_after(
     connection: Connection, job_id: int, attempt_id: int, now: datetime
 ) -> datetime | None:
-    """Return when a job is sent again: from its second void on others go first.
+    """Return when a job is sent again: from its second void on, others go first.
 
-    One whose submissions are never answered must not take every try of an outage for itself. It
-    waits for as long as its doubts took to be settled, twice, three times … that.
+    A job whose submissions are never answered must not use every try of an outage. It waits as long
+    as its doubt took to settle, then twice, three times … as long.
     """
     others = ATTEMPT.alias()
     voids_before = (
