@@ -1,7 +1,7 @@
-"""Doubts: submissions whose end nobody knows, and how the list, or a person, settles them.
+"""Doubts: submissions with an unknown outcome, and how the list, or a person, settles them.
 
-The reconciler reads the suspects, then the account's list, and has what that settles written down
-in one transaction. A void, which counts as never made, is watched on: its generation may turn up.
+The reconciler reads the suspects, then the account's list, and writes what that settles in one
+transaction. A void, which counts as never made, stays watched: its generation may turn up.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,16 +18,16 @@ from ..model.provider import Generation
 
 @dataclass(frozen=True, slots=True)
 class SuspectAttempt:
-    """An attempt whose generation may be in the account without our knowing its id.
+    """An attempt whose generation may be in the account under an id we do not know.
 
     Attributes:
         state: ``open`` (its POST is under way), ``in_doubt``, or ``void`` (watched on).
         prompt: as it was sent.
         request_key: what was asked for, however the prompt is spelled.
         intent_at: when its intent was written, by our clock.
-        sent_until: when its request can't have been under way any more, by our clock: the end of
-            its socket, which was seen; after a crash the moment at which a later runner took the
-            lock, or before which it had to be sent.
+        sent_until: since when its request can't be under way any more, by our clock: when its
+            connection ended; after a crash, when a later runner took the lock, or until when it
+            had to be sent.
         ended_at: when it became a void; None for the others.
         unproven: why the list could not settle it, as it is kept for people.
         price: what it would have cost, in micros, as far as is known; 0: it is not.
@@ -48,13 +48,13 @@ class SuspectAttempt:
 
 @dataclass(frozen=True, slots=True)
 class MoneyBeside:
-    """A reading of the balance beside one of the list, and what the run knows of what moves it.
+    """A reading of the balance beside one of the list, and what may have changed the balance.
 
     Attributes:
         completed: generations that the list, read after the balance, shows as completed.
-        strangers: generations of others that are known, and that may be given back.
+        strangers: known generations of others, which may be refunded.
         more: how many more there are at least.
-        polled: what has not ended is looked at meanwhile.
+        polled: unfinished generations are polled at the same time.
     """
 
     reading: BalanceReading
@@ -73,7 +73,7 @@ class DoubtSnapshot:
         offsets: how the clocks stood around each suspect, by attempt.
         ours: the generations in the reading that attempts of ours have.
         expected: the generations of ours that the reading must show.
-        books: what the balance says; None where it was not read, or can't be compared.
+        books: what the balance shows; None if it was not read, or can't be compared.
         claimed: those of :attr:`MoneyBeside.strangers` that are ours by now.
     """
 
@@ -90,9 +90,9 @@ class DoubtDecision:
     """What is to be written of a reading.
 
     Attributes:
-        settlement: of its fields all but ``clean``, ``passing`` and ``unstable`` are written.
+        settlement: all its fields but ``clean``, ``passing`` and ``unstable`` are written.
         why_void: for people.
-        most_voids: after so many of its submissions came to nothing, a job fails.
+        most_voids: a job fails after so many voids.
         lag: the longest time in seconds that the list took to show an acceptance, to be kept; None:
             nothing new.
     """
@@ -110,8 +110,8 @@ class Settled:
     Attributes:
         adopted: the doubts that are settled as generations, and these.
         voided: the doubts that are settled as never made.
-        appeared: each void that turned up, its generation, and what that is; None where nothing
-            was written: its row is being sent, or it was settled meanwhile.
+        appeared: each void that turned up, its generation, and what that is; None if nothing was
+            written: its row is being sent, or it was settled in between.
     """
 
     snapshot: DoubtSnapshot
@@ -127,7 +127,7 @@ class JobsDoubt:
     Attributes:
         offset: how the clocks stood around it.
         doubt_clock: when it went in doubt, by :meth:`jobs.model.clock.Clock.boot`; None: not known.
-        send_before: when its request had to have left.
+        send_before: until when its request had to be sent.
         candidates: the generations that it could be, as they are kept for people:
             ``generation_id``, ``status`` and ``created_at``.
     """
@@ -147,8 +147,8 @@ class Searched:
         found: how many generations the doubt could be that no attempt has.
         ours: the generations in the reading that attempts of ours have.
         expected: the generations of ours that the reading must show.
-        any_ours: any generation is ours at all.
-        lag: seconds after which the list shows what was accepted, as measured; None: never yet.
+        any_ours: whether any generation is ours at all.
+        lag: measured seconds until the list shows an acceptance; None: not measured yet.
     """
 
     found: int
@@ -168,14 +168,14 @@ class OwnerJob:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What a store says beside the account's list, for an audit; money in micros.
+    """What the store knows, to compare with the account's list; money in micros.
 
     Attributes:
-        ours: which generations of the list attempts of ours have.
+        ours: the generations of the list that attempts of ours have.
         charged: in all.
-        held: for submissions whose outcome is not known.
-        first_balance: the first reading of the balance; None before one.
-        first_charged: what had been charged when that began.
+        held: for submissions with an unknown outcome.
+        first_balance: the first reading of the balance; None before that.
+        first_charged: what had been charged when that reading began.
     """
 
     ours: frozenset[str]
@@ -207,17 +207,17 @@ class DoubtStore(Protocol):
     ) -> None:
         """Settle what a reading of the list settles, all in one transaction.
 
-        The times that the list tells of generations of ours are kept, and what the balance shows is
-        noted, before ``decide`` is asked.
+        The times of our generations in the list are kept, and what the balance shows is noted,
+        before ``decide`` is called.
 
         Args:
             reading: of the list.
             now: the time.
-            money: a reading of the balance that began before it; None: there was none to be had.
-            decide: from what is known in the transaction.
-            remember: told what was decided and written, once, as soon as it is durable and before
-                anything else goes on; also where the task that waits was cancelled meanwhile: that
-                something is paid for twice must be told.
+            money: a reading of the balance that began before it; None: it could not be read.
+            decide: decides from what is known in the transaction.
+            remember: called once with what was decided and written, as soon as it is durable and
+                before any other task runs, even if the waiting task was cancelled: a video that
+                is paid for twice must be reported.
         """
 
     async def keep_lag(
@@ -229,10 +229,10 @@ class DoubtStore(Protocol):
 
         Args:
             generation_ids: that the page shows.
-            longest: the seconds, from those of them that attempts of ours have; None: nothing new.
+            longest: returns the seconds, from those that attempts of ours have; None: nothing new.
 
         Returns:
-            The latter.
+            Those that attempts of ours have.
         """
 
     async def note_unproven(self, why: Mapping[int, str]) -> None:
@@ -244,12 +244,13 @@ class DoubtStore(Protocol):
     def search(
         self, attempt_id: int, reading: Reading, candidates: Sequence[Generation], since: datetime
     ) -> Searched:
-        """Keep which generations a doubt could be, for whoever resolves it.
+        """Keep which generations a doubt could be, for the person who resolves it.
 
         Args:
             attempt_id: of the doubt.
             reading: of the list, made for it.
-            candidates: those of it that the doubt could be, unless an attempt of ours has them.
+            candidates: generations in it that the doubt could be; those of our attempts are left
+                out.
             since: what was sent before need not be shown.
         """
 
@@ -257,14 +258,14 @@ class DoubtStore(Protocol):
         """Return the job that has a generation; None where no attempt has it."""
 
     def adopt(self, attempt_id: int, generation_id: str, now: datetime) -> OwnerJob | bool:
-        """Settle a doubt by a person's word: this generation is its own.
+        """Settle a doubt on a person's word: this generation is its own.
 
         Returns:
-            Whether it landed; or the job that has the generation already.
+            Whether it landed, or the job that has the generation already.
         """
 
     def void(self, attempt_id: int, reason: str, now: datetime) -> bool:
-        """Settle a doubt by a person's word: nothing was made. Returns whether it landed."""
+        """Settle a doubt on a person's word: nothing was made. Return whether it landed."""
 
     def first_intent(self) -> datetime | None:
         """Return when something was first bought; None: never."""

@@ -23,7 +23,7 @@ from ..model.states import Blocked, Reason
 
 
 class Lost(StrEnum):
-    """Why a run may not go on with a job table."""
+    """Why a run must stop using its job table."""
 
     GONE = "gone"
     REPLACED = "replaced"
@@ -33,11 +33,11 @@ class Lost(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """What became of a database under a run, and where what it bought is written.
+    """How a run lost its database, and where its purchases are written.
 
     Attributes:
-        copy: what was written into a file that is gone; None: it was not copied.
-        trouble: why it could not be; empty where that was not tried.
+        copy: a copy of what was written into a file that is gone; None: not copied.
+        trouble: why copying failed; empty if it was not tried.
     """
 
     database: Path
@@ -80,11 +80,10 @@ class ClaimTerms:
     Attributes:
         window: unfinished generations at most, over all batches.
         want: claims at most now (what the pace allows).
-        ceiling: micros to hold for a kind whose price nobody knows yet.
+        ceiling: micros to hold for a kind without a known price.
         patience: how long after the intent its POST may still leave.
         elsewhere: what others are seen to buy; only read.
-        looked_for: which rows may be bought without another look at what there is of them; only
-            read.
+        looked_for: which rows may be bought without looking for them again; only read.
     """
 
     window: int
@@ -97,16 +96,16 @@ class ClaimTerms:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What was claimed, and what stood in the way of the rest.
+    """What was claimed, and what blocked the rest.
 
     Attributes:
-        blocked: per batch id what stood in the way.
+        blocked: what blocked the rest, by batch id.
         others: generations of others because of which jobs were held back.
-        crowded: True when paid generations fill the window, of whichever batch, or rows wait for a
-            look at the account's list: room will come.
+        crowded: True when paid generations of any batch fill the window, or rows wait for a look at
+            the account's list: a slot will come free.
         found: about the rows that were looked at; to be kept (:meth:`LookedFor.keep`).
-        copies: prompts as the list shows them, with the purchase of others and the batch of ours,
-            that were dealt with; to be forgotten (:meth:`Elsewhere.forget`).
+        copies: prompts as the list shows them, each with the purchase of others and our batch, that
+            are handled; to be forgotten (:meth:`Elsewhere.forget`).
     """
 
     claims: Sequence[Claim] = ()
@@ -118,7 +117,7 @@ class Claimed:
 
     @property
     def lacks_money(self) -> bool:
-        """Check whether the balance stands in the way of any batch."""
+        """Check whether the balance blocks any batch."""
         return any(Blocked.BALANCE in why for why in self.blocked.values())
 
 
@@ -149,13 +148,12 @@ class TurnTerms:
 
     Attributes:
         now: the time.
-        run_id: the run's, as it took over.
+        run_id: of the run, as it took over.
         new_key: makes the idempotency key of a request that is sent for the first time.
         claim: on which terms jobs may be claimed; None: nothing is bought in this turn.
-        past_grace: doubts that take no slot of the window: the next purchase may be what settles
-            them.
+        past_grace: doubts that take no slot of the window: the next purchase may settle them.
         not_awaited: batches that are not waited for while they are paused.
-        tells_served: the batches that are served are wanted where nothing may be claimed.
+        tells_served: return the served batches if nothing may be claimed.
     """
 
     now: datetime
@@ -172,13 +170,13 @@ class Turn:
     """What a turn has claimed, and what it saw in the same transaction.
 
     Attributes:
-        claimed: nothing where the terms, or the loss of the job table, allow nothing.
+        claimed: empty if the terms allow nothing, or the job table is lost.
         left: what is still to do, after these claims.
         doubts: all attempts in doubt, and whether their job is served.
         overdue_looks: an overdue generation is to be looked at.
-        balance: the account's at the last reading, in micros, where it stands in the way.
-        served: batches that are served, where these were wanted.
-        lost: why the run may not go on; None while it may.
+        balance: of the account at the last reading, in micros, if it blocks purchases.
+        served: batches that are served, if they were asked for.
+        lost: why the run must stop; None while it may continue.
     """
 
     claimed: Claimed
@@ -191,7 +189,7 @@ class Turn:
 
 
 class Decision(Protocol):
-    """What a run decides on what a turn saw, and has written in the same transaction."""
+    """What a run decides after a turn; it is written in the same transaction."""
 
     @property
     def waits(self) -> Mapping[int, str | None] | None:
@@ -199,7 +197,7 @@ class Decision(Protocol):
 
     @property
     def serving(self) -> bool | None:
-        """Whether what is handed over from now on is taken up. None: as it was written last."""
+        """Whether jobs that are handed over from now on are taken. None: unchanged."""
 
 
 D = TypeVar("D", bound=Decision)
@@ -207,16 +205,15 @@ D = TypeVar("D", bound=Decision)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of a POST.
+    """The outcome of a POST.
 
     Attributes:
         attempt_id: of an open attempt, or of one in doubt whose answer came after all.
-        outcome: as it is to be booked.
+        outcome: as it is booked.
         at: when it came.
         boot: the same by :meth:`jobs.model.clock.Clock.boot`.
         first_look: how long after ``at`` the generation of an acceptance is looked at first.
-        put_back: attempts whose rows had failed before this answer showed that they are not to
-            blame.
+        put_back: attempts whose rows failed before this answer showed that it was not their fault.
     """
 
     attempt_id: int
@@ -234,7 +231,7 @@ class LeftBehind:
     Attributes:
         served: batches that it served, or of which jobs were handed to it.
         handed: jobs that were handed to it.
-        surplus: generations of those that turned up late which are paid for twice.
+        surplus: how many generations that turned up late are paid for twice.
     """
 
     served: Sequence[int]
@@ -243,26 +240,26 @@ class LeftBehind:
 
 
 class PurchaseStore(Protocol):
-    """The job table for the run that buys."""
+    """The job table, for the run that buys."""
 
     def take_over(self, run_id: str, now: datetime, boot: str | None = None) -> Recovery:
-        """Take the job table over for a run, from one that ended in any way; the lock is held.
+        """Take the job table over from an earlier run, however it ended; the lock is held.
 
-        In one transaction: every other run stops at its next turn, and what the last one had under
-        way is in doubt.
+        In one transaction: every other run stops at its next turn, and submissions that the last
+        one had under way are in doubt.
         """
 
     def lost(self, run_id: str) -> Lost | None:
-        """Return why a run may not go on with the job table; None while it may."""
+        """Return why a run must stop using the job table; None while it may continue."""
 
     def newest_attempt(self) -> int:
         """Return the number of the newest attempt; 0: there is none."""
 
     def follow_voids(self, since: datetime) -> Sequence[int]:
-        """Let each void follow its request; returns the rows of :meth:`voided` then."""
+        """Move each void to the row that asks for it; return :meth:`voided`."""
 
     def voided(self, since: datetime) -> Sequence[int]:
-        """List the rows of which an attempt was settled as never made since: it may yet turn up."""
+        """List the rows with an attempt that became a void since: it may still turn up."""
 
     def serve(self, batch_ids: Sequence[int], now: datetime) -> None:
         """Serve batches from now on; they wait for nothing. The run has started."""
@@ -277,22 +274,22 @@ class PurchaseStore(Protocol):
 
         Args:
             terms: of this turn.
-            decide: called in the transaction with what it claimed and saw; what it returns is
-                written down there, so that nothing is handed over between the last look and the
-                word that no more is taken up. It changes nothing.
+            decide: called in the transaction with what was claimed and seen; what it returns is
+                written there, so that no job is handed over between the last look and the note
+                that none is taken any more. It must change nothing.
             keep: called as soon as the turn is durable, before any other task runs: what the run
-                remembers of its purchases must not lag behind a page of the list that is read
-                meanwhile.
+                remembers of its purchases must not be older than a page of the list that is read
+                at the same time.
 
         Returns:
             What was claimed and seen, and what was decided on it.
         """
 
     async def settle(self, answer: Answer) -> bool:
-        """Write an answer down; durable on return, and written even where the caller is cancelled.
+        """Write an answer down; durable on return, and written even if the caller is cancelled.
 
-        Answers that are given in the same turn of the loop share a transaction with it; one that
-        can't be written takes no other with it.
+        Answers of the same turn of the loop share a transaction; one that can't be written does
+        not affect the others.
 
         Returns:
             False for an acceptance that did not land: its attempt was settled already, or another
@@ -300,10 +297,10 @@ class PurchaseStore(Protocol):
         """
 
     async def put_back(self, attempt_ids: Sequence[int]) -> int:
-        """Queue jobs again whose refusal is no fault of theirs; returns how many there were."""
+        """Queue jobs again whose refusal was not their fault; return how many there were."""
 
     def any_taken(self, attempt_ids: Sequence[int]) -> bool:
-        """Check whether any of some attempts turned out to have been taken by the provider."""
+        """Check whether the provider turned out to have taken any of some attempts."""
 
     def heard(self, attempt_id: int, message: str) -> Heard:
         """Find whether the row of an attempt has heard a refusal before, for the same request."""
@@ -325,13 +322,13 @@ class PurchaseStore(Protocol):
     ) -> LeftBehind:
         """End a run: what it has under way is in doubt, and nothing is served any more.
 
-        A run that lost the job table to another one leaves everything to that.
+        A run that lost the job table to another one changes nothing.
 
         Args:
-            run_id: the run's.
+            run_id: of the run.
             now: the time.
             boot: the same by :meth:`jobs.model.clock.Clock.boot`.
-            turned_up: attempts that counted as never made, and turned up in this run.
-            reason: why it ends; None: an error of this program ends it.
-            message: the provider's words, where these end it.
+            turned_up: voids that turned up in this run.
+            reason: why it ends; None: by an error of this program.
+            message: the provider's words, if these end it.
         """

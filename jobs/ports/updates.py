@@ -1,6 +1,6 @@
 """Looks at generations: which are due, and what they showed.
 
-The poller reads what is due, asks the provider, and has what it was shown recorded.
+The poller reads what is due, asks the provider, and records the answers.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ ANNOUNCED: Final = datetime.fromtimestamp(0, UTC)
 """The next look of a generation whose end a callback announced: due, whatever the clock says."""
 
 FAR: Final = 20_000
-"""Generations of ours that are counted, at most, to find one in the account's list."""
+"""Most generations of ours that are counted to find one in the account's list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,12 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """What tells where generations of ours stand in the account's list.
+    """Where generations of ours are in the account's list.
 
     Attributes:
-        newer: how many generations of ours are newer, by attempt; without those before which there
-            are more than :data:`FAR`.
-        under_way: submissions whose generations may stand above all of them.
+        newer: how many generations of ours are newer, by attempt; attempts with more than
+            :data:`FAR` newer ones are left out.
+        under_way: submissions whose generations may come before all of them.
     """
 
     newer: Mapping[int, int]
@@ -53,10 +53,10 @@ class UnendedAttempt(NamedTuple):
 
     Attributes:
         kind: what its price depends on (:attr:`jobs.model.provider.Kind.key`).
-        overdue_at: when a run's patience with it ended; None: it did not.
+        overdue_at: when a run gave it up; None: it did not.
         created_at: the provider's own time of the generation, where it is kept.
-        said_state: the provider's own word for its state, where we know none.
-        retries: of its job, so far.
+        said_state: the provider's own word for its state, if we do not know it.
+        retries: of its job so far.
     """
 
     id: int
@@ -114,7 +114,7 @@ class GivenUp:
     Attributes:
         kind: one of :data:`jobs.model.states.UNENDED`.
         message: for people.
-        said_state: the provider's own word for its state, where we know none.
+        said_state: the provider's own word for its state, if we do not know it.
     """
 
     kind: FailureKind
@@ -125,7 +125,7 @@ class GivenUp:
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
-    """A generation with which a run's patience ended: it is paid for, and still looked at."""
+    """A generation that a run gives up: it is paid for, and still looked at."""
 
     attempt_id: int
     why: GivenUp
@@ -142,11 +142,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Updates:
-    """What looks come to, for any number of generations.
+    """The results of looks at any number of generations.
 
     Attributes:
-        ends: what became of generations, in this order, each attempt once.
-        progress: of those that go on.
+        ends: how generations ended, in this order, each attempt once.
+        progress: of unfinished ones.
         created: the provider's own times of generations, to be kept, by attempt.
         postponed: when those that could not be seen are looked at again, by attempt.
     """
@@ -173,7 +173,7 @@ class UpdateStore(Protocol):
         """Return when the next look is due; None when nothing is pending."""
 
     def places(self, attempt_ids: Sequence[int]) -> Places:
-        """Return what tells where the generations of some attempts stand in the list."""
+        """Return where in the list the generations of some attempts are."""
 
     async def record(
         self,
@@ -183,21 +183,21 @@ class UpdateStore(Protocol):
     ) -> U:
         """Write down what looks showed, all in one transaction.
 
-        An end lands only where its attempt has not ended meanwhile.
+        An end lands only if its attempt has not ended in between.
 
         Args:
             generation_ids: that were seen.
             now: when they were.
-            decide: from those of them that are unended attempts of ours, by generation.
+            decide: decides from those that are unended attempts of ours, by generation.
 
         Returns:
             What was decided.
         """
 
     async def bring_back(self, now: datetime, farthest: timedelta) -> None:
-        """Make due what a clock that was set back has put off: looks, and jobs that are queued.
+        """Make looks and queued jobs due that lie too far ahead because a clock was set back.
 
         Args:
             now: the time.
-            farthest: nothing is planned farther ahead.
+            farthest: nothing is planned further ahead.
         """
