@@ -1,4 +1,4 @@
-"""What the engine asks of its store about the account: whose it is, and what its balance shows."""
+"""What the engine asks of its store about the account: its owner, and what its balance shows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ class Ownership:
     """Whether the generations that a store holds are those of an API and a token.
 
     Attributes:
-        ours: None while they are nobody's.
-        origin: the API whose generations they are; None while they are nobody's.
-        witnesses: the newest generations of ours, the newest first, by which another token may
-            show that it is of the same account; only where ``ours`` is False.
+        ours: None while the store is not bound to any.
+        origin: the API that the store is bound to; None while it is not bound.
+        witnesses: our newest generations, the newest first, by which another token may show that
+            it is of the same account; only if ``ours`` is False.
         unsettled: there are attempts whose generation may be in the account unknown to us; only
-            where ``ours`` is False.
+            if ``ours`` is False.
     """
 
     ours: bool | None
@@ -51,9 +51,9 @@ class BalanceRead:
         balance: in micros.
         mark: :meth:`AccountStore.charged` as of just before the request was made.
         at: when the answer came.
-        ahead: by how much the provider's clock is ahead of ours; None: not known.
-        began: when the request was made; None: just at ``at``.
-        grace: for which a lost submission may yet be made.
+        ahead: by how much the provider's clock is ahead of ours; None: unknown.
+        began: when the request was made; None: at ``at``.
+        grace: how long a lost submission may still be made.
     """
 
     balance: int
@@ -81,14 +81,14 @@ class AccountStore(Protocol):
 
         Returns:
             Whether nothing was under way, and nothing was charged, while it was read: then it
-            shows what was charged for a doubt before.
+            shows whether an earlier doubt was charged.
         """
 
     def covers_holds(self) -> bool:
         """Check whether the last reading covers all that is held or was charged since it began."""
 
     def list_lag(self) -> float | None:
-        """Return how long the account's list took to show an acceptance at most, in seconds."""
+        """Return the longest time the account's list took to show an acceptance, in seconds."""
 
     def listed(self, generation_ids: Sequence[str]) -> Listed:
         """Find which generations of the account's list are attempts of ours."""

@@ -1,7 +1,7 @@
-"""Looks before buying: what rows have already, in the account's list or in our own past.
+"""Looks before buying: videos that rows have already, in the account's list or in our own past.
 
-What a look finds is compared with the rows in one snapshot, and held back with them. A person, or
-an option, then says whether it is taken over at no cost or bought again.
+What a look finds is compared with the rows in one snapshot, and these rows are held back. A person,
+or an option, then decides whether they take it over at no cost or buy it again.
 """
 
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
@@ -24,24 +24,24 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Which words of people count although the list proves nothing, by our clock.
+    """Which instructions of people count although the list proves nothing, by our clock.
 
     Attributes:
-        since: what was said before does not.
-        until: now; what is later was said while the clock was wrong.
+        since: earlier ones do not count.
+        until: now; later ones were given while the clock was wrong.
     """
 
     since: datetime
     until: datetime
 
     def cover(self, said: datetime | None) -> bool:
-        """Check whether a row is bought because of what was said."""
+        """Check whether an instruction of that time lets a row be bought."""
         return said is not None and self.since < said <= self.until
 
 
 @dataclass(frozen=True, slots=True)
 class ListShown:
-    """What of a reading of the list the store needs, to say what it knows beside it.
+    """What the store needs of a reading of the list, to add what it knows.
 
     Attributes:
         generation_ids: that it shows.
@@ -60,12 +60,12 @@ class ListShown:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What a store knows beside a reading of the list.
+    """What the store knows about a reading of the list.
 
     Attributes:
         ours: the generations in it that attempts of ours have.
         must_show: what it must show.
-        lag: seconds after which the list shows what was accepted, as measured; None: never yet.
+        lag: measured seconds until the list shows an acceptance; None: not measured yet.
     """
 
     ours: Mapping[str, Acceptance]
@@ -75,18 +75,18 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class RowsSnapshot:
-    """What a store knows of the rows that are sought.
+    """What the store knows of the rows that are sought.
 
     Attributes:
-        listed: beside the list; None where none was read.
-        rows: in the manifests' order; read while they are gone through, once.
-        doubtful: when each prompt was sent whose generation may be there unknown to us.
+        listed: about the list; None if none was read.
+        rows: in the manifests' order; can be iterated once.
+        doubtful: prompts whose generation may be there unknown to us, and when each was sent.
         offset: the provider's times against our clock, by the few that we bought last.
-        words: which words of people count.
+        words: which instructions of people count.
         wishes: what the rows ask for that were tried or asked for by name before; of jobs that are
             sought by number, all.
-        alike: maps shown prompts, folded, to what all rows ask for that they may belong to, by what
-            the list does to prompts.
+        alike: maps shown prompts, folded, to the requests of all rows that they may belong to,
+            given what the list does to prompts.
     """
 
     listed: Listed | None
@@ -103,9 +103,9 @@ class Comparison(Generic[T]):
     """How the rows that are sought are compared with what the account's list showed.
 
     Attributes:
-        shown: what it did; None where no list was read.
-        at: by our clock.
-        decide: what it comes to.
+        shown: what the list showed; None if none was read.
+        at: the time, by our clock.
+        decide: returns the result.
     """
 
     sought: Sought
@@ -116,15 +116,15 @@ class Comparison(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a look says of rows, to be written with them where they are still as compared.
+    """The result of a look, written to the rows that are still as compared.
 
     Attributes:
         matches: jobs that need not be bought.
-        not_looked: jobs that were not found, and could be there all the same.
+        not_looked: jobs that were not found, but could be there.
         released: rows that were held back, and need not be any more.
-        looked_for: whose rows were looked for in the whole list; None where it was not whole.
-        looked_at: what the rows asked for that were compared, whatever was found, by number; of a
-            look before a run those that were tried or asked for by name before.
+        looked_for: the rows that were looked for in the whole list; None if it was not whole.
+        looked_at: the requests of the compared rows, by number; in a look before a run, only of
+            those that were tried or asked for by name before.
     """
 
     matches: Sequence[Match] = ()
@@ -135,32 +135,32 @@ class Found:
 
     @property
     def compared(self) -> Sought:
-        """Name the rows that were compared, whatever was found."""
+        """Return the rows that were compared, whatever was found."""
         return Sought((), jobs=self.looked_at)
 
     def unchanged(self, now: Mapping[int, Wish]) -> dict[int, Wish]:
-        """Name the rows that were compared and need no other look: what holds them is no find.
+        """Return the compared rows that need no other look: nothing that was found holds them back.
 
-        A row that was found, left the queue and came back is not among them: what held it back is
-        forgotten then.
+        A row that was found, left the queue and came back is not among them, as what held it back
+        is forgotten then.
 
         Args:
-            now: what those that nothing was found about ask for, after what was found and what a
-                person said to it was written.
+            now: the requests of rows that nothing was found about, after findings and a person's
+                answers to them were written.
 
         Returns:
-            What they ask for, where it is still what they were compared as.
+            Their requests, if these are still what was compared.
         """
         return {number: wish for number, wish in now.items() if self.looked_at[number] == wish}
 
 
 @dataclass(frozen=True, slots=True)
 class PaidHeld:
-    """What our own past has of rows that are looked for beside a run.
+    """What our own past has of rows that are looked for during a run.
 
     Attributes:
-        taken: each row that is held back now: its batch, and the attempt that paid for the same.
-        sought: the rows for which the list is to be read, and noted as that.
+        taken: for each row that is held back now, its batch and the attempt that paid for it.
+        sought: the rows for which the list is to be read; they are noted.
     """
 
     taken: Sequence[tuple[int, int]]
@@ -173,7 +173,7 @@ class UnlookedHeld:
 
     Attributes:
         held: how many are held back now.
-        wishes: what the others ask for, which a person said to buy all the same.
+        wishes: the requests of the others, which a person said to buy anyway.
     """
 
     held: int
@@ -187,19 +187,19 @@ class AdoptionStore(Protocol):
         """Count the queued rows that are sought."""
 
     def listed(self, shown: ListShown) -> Listed:
-        """Return what is known beside a reading of the list."""
+        """Return what is known about a reading of the list."""
 
     def compare(self, comparison: Comparison[T]) -> T:
-        """Compare rows with what the list showed, on one snapshot; returns what was decided."""
+        """Compare rows with what the list showed, on one snapshot; return what was decided."""
 
     def hold_back(self, found: Found) -> None:
         """Hold back what must wait, and release what need not wait any more, in one transaction."""
 
     def take_over(self, matches: Iterable[Match], now: datetime, ahead: float) -> int:
-        """Make matched generations the jobs' own, at no cost; returns how many landed.
+        """Make matched generations the jobs' own, at no cost; return how many landed.
 
         Args:
-            matches: which, where their rows are still as compared.
+            matches: those whose rows are no longer as compared are skipped.
             now: the time.
             ahead: seconds by which the provider's clock is ahead of ours, at least.
         """
@@ -207,20 +207,20 @@ class AdoptionStore(Protocol):
     def take_over_by_word(
         self, job_id: int, generation: Generation, now: datetime, ahead: float
     ) -> OwnerJob | bool:
-        """Make a generation a queued job's own, at no cost, because a person said that it is.
+        """Make a generation a queued job's own, at no cost, on a person's word.
 
         Returns:
-            Whether it landed; or the job that has the generation already.
+            Whether it landed, or the job that has the generation already.
         """
 
     def typed(self, job_ids: Collection[int]) -> Mapping[int, Wish]:
-        """Return what those of some jobs ask for that are single videos, handed to a run."""
+        """Return the requests of some jobs that are single videos handed to a run."""
 
     async def hold_paid(self, job_ids: Collection[int]) -> PaidHeld:
-        """Hold those of some queued rows back that this database has paid for, beside a run."""
+        """Hold back those of some queued rows that this database has paid for, during a run."""
 
     async def hold_found(self, found: Found) -> Mapping[int, Wish]:
-        """Hold back as :meth:`hold_back` does; returns :meth:`Found.unchanged` as of then."""
+        """Hold back as :meth:`hold_back` does; return :meth:`Found.unchanged` as of then."""
 
     async def hold_unlooked(self, job_ids: Collection[int]) -> UnlookedHeld:
-        """Hold those of some rows back that nobody said in this run, or for it, to buy anyway."""
+        """Hold back those of some rows that nobody said to buy anyway in this run, or for it."""

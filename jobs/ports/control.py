@@ -1,4 +1,4 @@
-"""What a person says about jobs, batches and the account, and what a run asks before it buys."""
+"""What a person changes about jobs, batches and the account, and what a run asks before it buys."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,19 +18,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What may be spent, as a person said it; None leaves what is kept. Amounts are in micros.
+    """What may be spent, as a person set it; None leaves it as it is. Amounts are in micros.
 
     Attributes:
         batch: the batch's budget.
         campaigns: budgets of its campaigns.
-        checked: campaigns of which a row must be there: a misspelt one would spend without end.
+        checked: campaigns that must have a row: a misspelt one would cap nothing.
         day: the budget of the calendar day.
         max_price: the most that one video of the batch may cost.
-        floor: what the account must not fall below.
-        time_zone: whose calendar days the day's budget counts.
-        refunds: which failed generations the account gets its money back for, from now on.
-        begin: ``batch``, ``day``, ``max_price`` and ``min_balance`` that count only where none is
-            kept.
+        floor: minimum balance to leave in the account.
+        time_zone: of the daily budget.
+        refunds: which failed generations the provider refunds, from now on.
+        begin: ``batch``, ``day``, ``max_price`` and ``min_balance`` that apply only if none is set.
     """
 
     batch: int | None = None
@@ -46,7 +45,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """A budget that another one has replaced, in micros; of a campaign with its name."""
+    """A budget that was replaced, in micros; with the campaign's name if it is one's."""
 
     scope: Scope
     campaign: str | None
@@ -56,12 +55,12 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True)
 class TermsKept:
-    """What became of terms.
+    """The effect of new terms.
 
     Attributes:
-        replaced: budgets that were others before.
-        passed_over: of :attr:`Terms.begin`, by name, what is kept and is not what was said.
-        refunds_before: what was said before, where something else is said now.
+        replaced: budgets that had another amount before.
+        passed_over: values already set that differ from those in :attr:`Terms.begin`, by name.
+        refunds_before: what was set before, if that changed.
     """
 
     replaced: Sequence[Replaced] = ()
@@ -74,11 +73,11 @@ class Paid:
     """A generation that another batch paid for, or a row that is no longer the same.
 
     Attributes:
-        generation_id: None while it is not known whether there is one.
-        batch: its name; a removed one's as well.
-        at: when it was asked for.
-        video_url: where the video is, whatever became of the row that paid for it; None where it
-            is not known to be finished.
+        generation_id: None while it is unknown whether there is one.
+        batch: its name, also of a removed batch.
+        at: when it was bought.
+        video_url: where the video is, even if the row that paid for it is gone; None if it is not
+            known to be finished.
         filed: whether its file is here.
     """
 
@@ -95,7 +94,7 @@ class PaidBefore:
     """A queued job whose request was paid for under another batch, and the job's own batch.
 
     Attributes:
-        fingerprint: of what the job asked for then.
+        fingerprint: of the job's request at that time.
     """
 
     job_id: int
@@ -110,14 +109,14 @@ class Room:
 
     Attributes:
         some: True when one of them can, or none is queued any more.
-        blocked: what is in the way of others, by the number of their batch, as a run tells it.
+        blocked: what blocks the others, by batch id, as a run reports it.
     """
 
     some: bool
     blocked: Mapping[int, frozenset[Blocked]]
 
     def __or__(self, other: "Room") -> "Room":
-        """Add what is in the way of other jobs."""
+        """Add what blocks other jobs."""
         blocked = dict(self.blocked)
         for batch_id, why in other.blocked.items():
             blocked[batch_id] = blocked.get(batch_id, frozenset()) | why
@@ -125,15 +124,14 @@ class Room:
 
 
 class Handing(StrEnum):
-    """What of some jobs is handed to the runner that serves.
+    """Which of some jobs are handed to the runner that serves.
 
     Attributes:
-        NOTHING: nobody is there to take them: only what is in their way is looked at.
-        SERVED: nothing: the runner serves their batch anyway.
-        ASKED: those that nothing holds back.
-        BY_NAME: the same, after those were asked for that nobody had asked for.
-        SINGLE: a single video that was just typed, which is asking for it; nothing of it where
-            something is in its way.
+        NOTHING: none, as no runner is there; only what blocks them is looked at.
+        SERVED: none, as the runner serves their batch anyway.
+        ASKED: those that are not held back.
+        BY_NAME: the same; jobs that nobody had asked for are asked for first.
+        SINGLE: a single video that was just typed, which asks for it; not if something blocks it.
     """
 
     NOTHING = "nothing"
@@ -145,24 +143,24 @@ class Handing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """What became of jobs that were offered: whether a runner takes them up, and their room."""
+    """The result of an offer: whether a runner takes the jobs, and whether they can be bought."""
 
     served: bool
     room: Room
 
 
 class ControlStore(Protocol):
-    """Changes what a person says; each method is one transaction, durable on return.
+    """Changes that a person makes; each method is one transaction, durable on return.
 
-    A runner that is alive takes a change up within a second. What may be moved is decided inside
-    the transaction, so that what something else was quicker to move is left as it is.
+    A running runner applies a change within a second. What may be moved is decided inside the
+    transaction, so that a job which something else moved first is left as it is.
     """
 
     def set_terms(self, batch_id: int, said: Terms, now: datetime) -> TermsKept:
         """Keep what may be spent of a batch and of the account.
 
         Raises:
-            LoadError: a campaign that must be there is none of the batch's.
+            LoadError: the batch has no such campaign.
         """
 
     def retry(
@@ -177,23 +175,27 @@ class ControlStore(Protocol):
                 look.
 
         Returns:
-            Those that were moved.
+            The jobs that were moved.
         """
 
     def reword(self, job_ids: Sequence[int], prompt: str, give_up: Patience | None) -> list[int]:
-        """Queue jobs again with another prompt; returns those that were moved."""
+        """Queue jobs again with another prompt; return those that were moved."""
 
     def redo(self, job_ids: Sequence[int], now: datetime) -> list[int]:
         """Queue completed jobs for another attempt; what was made stays with its attempt."""
 
     def cancel(self, job_ids: Sequence[int], now: datetime) -> list[int]:
-        """Take queued jobs out of the queue; returns those that were: what is paid for stays."""
+        """Cancel queued jobs; return those that were queued. What is paid for stays."""
 
     def give_up(self, job_ids: Sequence[int], patience: Patience) -> list[int]:
-        """Give up attempts that will not end: their charges stay; they are still looked at."""
+        """Give up attempts that will not end; their charges stay, and they are still looked at.
+
+        Returns:
+            The jobs whose attempts were given up; they have failed, and may be bought again.
+        """
 
     def remove(self, batch_id: int, now: datetime) -> int:
-        """Take a batch out of every list, its name free again; returns how many jobs it cancelled.
+        """Remove a batch from all lists and free its name; return how many jobs that cancelled.
 
         Raises:
             NotAllowedError: something of it is under way, or in doubt.
@@ -203,7 +205,7 @@ class ControlStore(Protocol):
         """Pause a batch, so that nothing more of it is submitted.
 
         Returns:
-            Whether it was not paused before, and where it stands.
+            Whether it was not paused before, and its status.
 
         Raises:
             NotFoundError: there is no such batch.
@@ -214,48 +216,48 @@ class ControlStore(Protocol):
 
         Args:
             name: of the batch.
-            agree: sees in the transaction what that lets be bought; what it raises leaves the batch
-                as it was.
+            agree: called in the transaction, sees what would be bought; if it raises, the batch
+                stays as it was.
 
         Returns:
-            Whether it was paused before, and what ``agree`` gave.
+            Whether it was paused before, and what ``agree`` returned.
 
         Raises:
             NotFoundError: there is no such batch.
         """
 
     def offer(self, job_ids: Sequence[int], now: datetime, how: Handing, ceiling: int) -> Offered:
-        """Hand jobs to the runner that serves, and see what room they have.
+        """Hand jobs to the runner that serves, and check whether they can be bought.
 
-        Those of a paused batch are handed over by its resume, and those that something was found
-        about by nobody (docs/decisions/0014-consent-is-state-of-the-row.md).
+        Jobs of a paused batch are handed over when it is resumed; jobs that something was found
+        about are never handed over (docs/decisions/0014-consent-is-state-of-the-row.md).
 
         Args:
             job_ids: some hundreds at most, so that a runner never waits for long.
             now: decides which day's budget counts.
-            how: what of them is handed over.
-            ceiling: micros to hold for a kind whose price nobody knows yet.
+            how: which of them are handed over.
+            ceiling: micros to hold for a kind without a known price.
         """
 
     def hand_over(self, job_ids: Collection[int]) -> None:
-        """Hand jobs to the run that begins with the runner's lock held: it buys these alone."""
+        """Hand jobs to a run that is about to begin, with the lock held: it buys only these."""
 
     def ask_for(self, sought: Sought, now: datetime, *, again: bool) -> None:
-        """Write down with rows what a person has asked for now, and what was left out.
+        """Write down which rows a person has asked for now, and which were left out.
 
         Args:
-            sought: the rows, with what was picked of them.
-            now: what there is of them by then is meant.
+            sought: the rows, and which of them were picked.
+            now: what exists of them by then is meant.
             again: a person said to buy what exists, too.
         """
 
     def overrule(self, sought: Sought, now: datetime, reason: HeldBack | None = None) -> None:
-        """Let rows be bought whatever was found about them by now: a person said so.
+        """Let rows be bought despite what was found about them by now: a person said so.
 
         Args:
             sought: the rows.
-            now: what turns up later is not meant.
-            reason: only rows that are held back for it; None: for anything that was found.
+            now: what turns up later is not covered.
+            reason: only rows held back for this reason; None: for any finding.
         """
 
     def buy_unlooked(self, sought: Sought, job_ids: Iterable[int], now: datetime) -> None:
@@ -265,34 +267,34 @@ class ControlStore(Protocol):
         """Hold rows back that this database has paid for under another batch, and list them."""
 
     def share(self, found: Iterable[PaidBefore], now: datetime) -> int:
-        """Share videos paid for before with rows, at no cost; returns how many took one."""
+        """Share videos paid for before with rows, at no cost; return how many took one."""
 
     def follow_voids(self) -> None:
-        """Give attempts that count as never made to the rows that ask for the same now.
+        """Move voids to the rows that ask for the same now (:mod:`jobs.store.voids`).
 
-        Before it is noted which attempts the rows have (:mod:`jobs.store.voids`).
+        To be called before the rows' attempts are noted.
         """
 
     def judge(self, attempt_id: int, verdict: Verdict | None, now: datetime) -> None:
         """Keep what a person thinks of an attempt's video; None forgets it."""
 
     def set_price(self, kind: str, price: int, now: datetime) -> None:
-        """Keep what a kind costs, in micros, until an answer tells otherwise."""
+        """Keep what a kind costs, in micros, until an answer shows another price."""
 
     def forget_price(self, kind: str) -> None:
         """Forget what a kind costs: the next submission of it goes alone."""
 
     def announce_prices(self, announced: Mapping[str, int], now: datetime) -> None:
-        """Take announced prices, in micros by kind, where none was learned or set."""
+        """Keep announced prices, in micros by kind, if none was learned or set."""
 
     def reset_day(self, now: datetime) -> list[str]:
-        """Move what was spent and held under days of the future to today; list those days."""
+        """Move what was spent and held on future days to today; return those days."""
 
     def begin(self) -> None:
         """Begin with no batch served and no run at work, with the runner's lock held.
 
-        A runner that was killed could not see to that; one that lives although its lock file was
-        deleted stops by the same transaction, else it would find nothing left to do.
+        A killed runner could not do that itself; a runner that is alive although its lock file was
+        deleted stops because of this transaction, or it would find nothing left to do.
         """
 
     def bind(self, origin: str, token: str) -> None:
@@ -310,9 +312,9 @@ class ControlStore(Protocol):
         """
 
     def look_sooner(self, generation_ids: Sequence[str]) -> int:
-        """Have generations looked at now, because somebody says that they have ended.
+        """Look at generations now, because a callback says that they have ended.
 
-        Nothing else follows from it: what became of them is what the look shows.
+        The callback changes nothing else: only the look shows how they ended.
 
         Returns:
             How many were ours, unfinished, and not announced already.

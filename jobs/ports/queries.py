@@ -24,12 +24,12 @@ from .selection import EVERYTHING, Filter, Shelf, Sought, Wanted
 class QueryStore(Protocol):
     """Answers questions; each on one consistent snapshot, which no writer blocks.
 
-    Inside of :meth:`snapshot` all answers are of one moment. The same questions are asked inside of
-    a transaction where another role gives a ``QueryStore`` to what decides there.
+    Inside of :meth:`snapshot` all answers are of one moment. Other roles pass a ``QueryStore`` to
+    callbacks that decide inside a transaction.
     """
 
     def snapshot(self) -> AbstractContextManager["QueryStore"]:
-        """Ask several questions of one moment; nothing is awaited meanwhile."""
+        """Ask several questions about one moment; nothing may be awaited inside."""
 
     def integrity(self) -> str:
         """Check the whole file: ``ok``, or the first thing that is damaged."""
@@ -45,16 +45,16 @@ class QueryStore(Protocol):
         """
 
     def future_days(self, now: datetime) -> list[str]:
-        """List the days of the daily budget that have begun nowhere yet, first to last."""
+        """List the days of the daily budget that have not begun anywhere yet, first to last."""
 
     def prices(self) -> dict[str, PriceRow]:
         """Read what is known of each kind's price, by kind."""
 
     def odd_prices(self, since: datetime) -> list[PriceRow]:
-        """List the kinds of which a price was charged since a time that is not believed yet."""
+        """List the kinds with an odd price, not confirmed yet, that was charged since a time."""
 
     def cap(self, key: str) -> int | None:
-        """Read the cap of a budget (:mod:`jobs.model.ledger`) in micros; None: it has none."""
+        """Read the cap of a budget (:mod:`jobs.model.ledger`) in micros; None: no cap."""
 
     def batches(self, name: str | None = None) -> list[BatchRow]:
         """List the batches in the order of their loading, or the one of that name.
@@ -119,13 +119,13 @@ class QueryStore(Protocol):
         """List a job's attempts, the first one first."""
 
     def owners(self, generation_ids: Collection[str]) -> dict[str, GenerationOwner]:
-        """Find the attempts that have generations, by the ids; those of nobody are left out."""
+        """Find the jobs that have generations, by generation id; unknown ids are left out."""
 
     def rows_of(self, batch_id: int) -> list[int]:
         """List the rows of a batch's manifest in their order, each once."""
 
     def queued(self, batch_id: int, held_back: Collection[HeldBack] = ()) -> list[QueuedJob]:
-        """List the jobs of a batch that may be bought where some reasons are overruled."""
+        """List the jobs of a batch that may be bought if some reasons are overruled."""
 
     def queued_by_kind(
         self,
@@ -133,17 +133,17 @@ class QueryStore(Protocol):
         rows: Collection[int] | None = None,
         held_back: Collection[HeldBack] = (),
     ) -> dict[str, int]:
-        """Count them by price kind: of all rows, or of some and what was asked for by name."""
+        """Count them by price kind: of all rows, or of some and those asked for by name."""
 
     def may_be_retried(
         self, job_ids: Collection[int], give_up: Patience | None = None
     ) -> dict[int, WhyNot | None]:
-        """Return why each of some jobs may not be bought again; None where it may."""
+        """Return why each of some jobs may not be bought again; None if it may."""
 
     def may_be_given_up(
         self, job_ids: Collection[int], patience: Patience
     ) -> dict[int, WhyNot | None]:
-        """Return why the attempt of each of some jobs may not be given up; None where it may."""
+        """Return why the attempt of each of some jobs may not be given up; None if it may."""
 
     def held_for(self, sought: Sought, reason: HeldBack) -> int:
         """Count the rows that are held back for a reason, of those that are sought."""
@@ -172,19 +172,19 @@ class QueryStore(Protocol):
         """Return what all batches together paid for twice, in micros."""
 
     def paid_twice(self) -> list[PaidTwice]:
-        """List what batches paid for twice, by batch."""
+        """List what was paid for twice, by batch."""
 
     def is_served(self) -> bool:
-        """Check whether a runner takes up what is handed over; a killed one may have left it so."""
+        """Check whether a runner takes what is handed over; a killed one may have left it so."""
 
     def is_awaited(self, generation_id: str) -> bool:
         """Check whether a generation is ours, unfinished, and its end not announced already."""
 
     def served_batches(self) -> list[int]:
-        """List the batches that a runner serves, and those of which jobs were handed to it."""
+        """List the batches that a runner serves, and those with jobs that were handed to it."""
 
     def parts(self, job_ids: Collection[int]) -> Mapping[int, Part]:
-        """Count how some jobs stand, by batch."""
+        """Count the states of some jobs, by batch."""
 
     def page(
         self,
@@ -199,14 +199,14 @@ class QueryStore(Protocol):
 
         Args:
             batch_id: of the batch.
-            which: jobs are meant.
-            limit: of jobs on the page.
+            which: which jobs.
+            limit: most jobs on the page.
             after: the number of the job before the first one.
-            before: the number of the job behind the last one; goes over ``after``.
+            before: the number of the job after the last one; overrides ``after``.
         """
 
     def newest_number(self) -> int:
-        """Return the highest number of a job; 0 when there is none."""
+        """Return the highest number of a job; 0 if there is none."""
 
     def found_after(self, batch: str, number: int, prompt: str) -> JobRow | None:
         """Find the first job of a batch with this prompt, to the letter, and a higher number."""
@@ -215,10 +215,10 @@ class QueryStore(Protocol):
         """List the completed jobs whose files came last, the newest first."""
 
     def under_way(self, batch_id: int, limit: int) -> list[JobRow]:
-        """List the jobs that are paid for and not finished, the farthest first."""
+        """List the jobs that are paid for and not finished, the most advanced first."""
 
     def ended_span(self, batch_id: int) -> tuple[datetime, datetime] | None:
-        """Return when the first and the last job of a batch ended; None when none has."""
+        """Return when the first and the last job of a batch ended; None if none has."""
 
     def ended_since(self, batch_id: int, since: datetime) -> tuple[int, datetime] | None:
         """Count the jobs that ended since a moment, with when the first of them did."""

@@ -18,8 +18,7 @@ FAR: Final = 20_000
 """Most generations of ours that are counted to find one in the account's list."""
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(NamedTuple):
     """A generation of ours that is to be looked at.
 
     Attributes:

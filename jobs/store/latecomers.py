@@ -9,7 +9,19 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, text, update
+from sqlalchemy import (
+    Connection,
+    and_,
+    bindparam,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+    text,
+    true,
+    update,
+)
 
 from ..database.columns import sql_list
 from ..database.tables import ATTEMPT, BUDGET, JOB, LIVE
@@ -18,9 +30,10 @@ from ..model.ledger import Scope, twice_key
 from ..model.spec import asked_key
 from ..model.states import AttemptState, JobState, sources
 from ..ports.seen import SURPLUS
+from ..ports.updates import Due
 from .attempt_states import CREATED, sent_later
 from .prepared import Prepared
-from .records.attempts import AttemptRow, GivenUpAttempt, SurplusAttempt
+from .records.attempts import AttemptRow, SurplusAttempt
 from .records.jobs import ManifestJob, PaidTwice, QueuedJob
 from .rows import (
     ASKED,
@@ -98,7 +111,13 @@ _PAID_TWICE = Prepared(
 )
 _GIVEN_UP = Prepared(
     # from the failed jobs on, by their indexes: there is none over attempts that were given up
-    select(ATTEMPT.c.id, ATTEMPT.c.generation_id, ATTEMPT.c.accepted_at)
+    select(
+        ATTEMPT.c.id.label("attempt_id"),
+        ATTEMPT.c.generation_id,
+        ATTEMPT.c.accepted_at,
+        true().label("overdue"),
+        false().label("announced"),
+    )
     .select_from(JOB)
     .join(ATTEMPT, ATTEMPT.c.job_id == JOB.c.id)
     .where(
@@ -107,7 +126,7 @@ _GIVEN_UP = Prepared(
         text("+attempt.state = 'abandoned'"),
     )
     .order_by(ATTEMPT.c.id),
-    GivenUpAttempt,
+    Due,
 )
 
 
@@ -297,6 +316,6 @@ def paid_twice(connection: Connection, batch_id: int) -> list[PaidTwice]:
     return _PAID_TWICE.all(connection, batch=batch_id)
 
 
-def given_up(connection: Connection, batch_id: int) -> list[GivenUpAttempt]:
+def given_up(connection: Connection, batch_id: int) -> list[Due]:
     """List the attempts of failed jobs of a batch that were given up, and may still finish."""
     return _GIVEN_UP.all(connection, batch=batch_id)

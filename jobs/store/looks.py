@@ -15,7 +15,7 @@ from ..ports.updates import ANNOUNCED, FAR, Due, Progress, UnendedAttempt
 from . import latecomers
 from .attempt_states import ACCEPTED
 from .prepared import Prepared, as_list, one_of
-from .records.attempts import AttemptRow, DueAttempt
+from .records.attempts import AttemptRow
 from .rows import attempt_row, move_attempt, move_job, move_money
 
 QUEUED_JOB = text("job.state = 'queued'")
@@ -24,16 +24,16 @@ QUEUED_JOB = text("job.state = 'queued'")
 _NOW = bindparam("now", type_=UtcDateTime())
 _DUE = Prepared(
     select(
-        ATTEMPT.c.id,
+        ATTEMPT.c.id.label("attempt_id"),
         ATTEMPT.c.generation_id,
         ATTEMPT.c.accepted_at,
-        ATTEMPT.c.overdue_at,
-        ATTEMPT.c.next_look_at,
+        ATTEMPT.c.overdue_at.is_not(None).label("overdue"),
+        (ATTEMPT.c.next_look_at == ANNOUNCED).label("announced"),
     )
     .where(ACCEPTED, ATTEMPT.c.next_look_at <= _NOW)
     .order_by(ATTEMPT.c.next_look_at)
     .limit(bindparam("most")),
-    DueAttempt,
+    Due,
 )
 _NEXT_LOOK = Prepared(
     select(ATTEMPT.c.next_look_at).where(ACCEPTED).order_by(ATTEMPT.c.next_look_at).limit(1)
@@ -91,17 +91,7 @@ _OVERDUE_DUE = Prepared(
 
 def due_looks(connection: Connection, now: datetime, limit: int) -> list[Due]:
     """List the generations whose next look is due, the longest waiting first."""
-    rows = _DUE.all(connection, now=now, most=limit)
-    return [
-        Due(
-            row.id,
-            row.generation_id,
-            row.accepted_at,
-            row.overdue_at is not None,
-            row.next_look_at == ANNOUNCED,
-        )
-        for row in rows
-    ]
+    return _DUE.all(connection, now=now, most=limit)
 
 
 def given_up(connection: Connection) -> list[Due]:
@@ -111,11 +101,7 @@ def given_up(connection: Connection) -> list[Due]:
         .distinct()
         .where(TALLY.c.state == JobState.FAILED, TALLY.c.jobs > 0)
     ).scalars()
-    return [
-        Due(row.id, row.generation_id, row.accepted_at, overdue=True)
-        for batch in list(batches)
-        for row in latecomers.given_up(connection, batch)
-    ]
+    return [due for batch in list(batches) for due in latecomers.given_up(connection, batch)]
 
 
 def is_awaited(connection: Connection, generation_id: str) -> bool:

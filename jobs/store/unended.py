@@ -12,7 +12,6 @@ from sqlalchemy import Connection, and_, bindparam, case, func, or_, select, upd
 from ..database.tables import ATTEMPT, JOB
 from ..model.states import UNENDED, AttemptState, JobState
 from ..model.text import folded_id
-from ..ports.seen import JobRow
 from ..ports.updates import GivenUp
 from .prepared import Prepared, read
 from .records.attempts import NamedGeneration
@@ -31,11 +30,6 @@ _OF_BATCH = Prepared(
     )
     .limit(1)
 )
-
-
-def is_unended(job: JobRow) -> bool:
-    """Return whether a job (a row of :mod:`jobs.store.views`) failed and may still finish."""
-    return job.state == JobState.FAILED and job.attempt_state == AttemptState.ACCEPTED
 
 
 def any_unended(connection: Connection, batch_id: int) -> bool:

@@ -78,7 +78,7 @@ def test_when_patience_ends_the_job_fails_by_what_was_seen_last(
     assert words in job.error
     assert "looks again first" in job.error
     assert job.attempt_state == "accepted"
-    assert unended.is_unended(job)
+    assert job.is_unended
     assert engine.store.read(lambda c: unended.any_unended(c, 1))
     assert engine.store.write(lambda c: steering.retry(c, [job.id])) == []
     assert len(engine.provider.made) == 1
@@ -109,7 +109,7 @@ def test_a_later_run_writes_a_late_failure_down(make: Make, shown: Generation) -
     engine.run(generation_timeout=300.0)
     job = job_of(engine)
     assert (job.state, job.error_kind, job.error) == ("failed", "system", "gpu on fire")
-    assert not unended.is_unended(job)
+    assert not job.is_unended
     assert len(engine.provider.made) == 1
     assert engine.store.write(lambda c: steering.retry(c, [job.id])) == [job.id]
 

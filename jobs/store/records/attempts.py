@@ -168,24 +168,6 @@ class EarlierRefusal(NamedTuple):
     intent_at: datetime
 
 
-class DueAttempt(NamedTuple):
-    """A generation that is to be looked at."""
-
-    id: int
-    generation_id: str
-    accepted_at: datetime
-    overdue_at: datetime | None
-    next_look_at: datetime
-
-
-class GivenUpAttempt(NamedTuple):
-    """A generation that a person gave up, and that may still finish."""
-
-    id: int
-    generation_id: str
-    accepted_at: datetime
-
-
 class SuspectAttempt(NamedTuple):
     """An attempt whose generation may be in the account without our knowing its id.
 
