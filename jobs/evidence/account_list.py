@@ -1,7 +1,7 @@
-"""Reading the account's list of generations, newest first, as far back as is asked for.
+"""Reading the account's list of generations, newest first, as far back as needed.
 
-Pages shift while they are read, because others append at the top, and a provider may leave things
-out. So pages overlap, and a reading says of itself whether it can prove that something is absent.
+Pages shift while they are read, because others append at the top, and a provider may leave entries
+out. So pages overlap, and a reading knows whether it can prove that something is absent.
 """
 
 from collections.abc import Sequence
@@ -23,16 +23,16 @@ WAITS = (0.5, 1.0, 2.0)
 
 LONGEST_WAIT = 60.0
 OVERLAP = 10
-"""Entries that two neighbouring pages share at least, so that nothing slips through between."""
+"""Entries that two neighbouring pages share at least, so that none is missed in between."""
 
 THE_SAME = 3
-"""How often running a page without news must be the same one, to be the last of its list."""
+"""How often in a row a page without news must be the same, to be the last of its list."""
 
 MOST_PAGES = 1000
-"""Pages that one reading has at most: ninety thousand generations."""
+"""Most pages of one reading: ninety thousand generations."""
 
 DISORDER = timedelta(minutes=10)
-"""How far the list may be from its order by time, before it proves nothing."""
+"""By how much entries may be out of order before a reading proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Reading:
     Attributes:
         generations: newest first, each once.
         began: when it began, by our clock.
-        whole: True when the pages fit together without a gap: what is not in it, the list had not.
+        whole: True when the pages join without a gap: what is missing here was not in the list.
         to_the_end: True when it reached the list's end.
     """
 
@@ -61,16 +61,16 @@ class Reading:
 async def read_page(
     provider: Provider, clock: Clock, offset: int, limit: int | None = None
 ) -> Sequence[Generation]:
-    """Read one page; a provider that stumbles is asked again, a little later each time.
+    """Read one page; after a failure it is tried again, a little later each time.
 
     Args:
         provider: whose list it is.
         clock: time.
         offset: entries before it.
-        limit: entries that it has at most; None for as many as the provider gives.
+        limit: most entries; None: as many as the provider gives.
 
     Raises:
-        ProviderError: it went on to fail.
+        ProviderError: it kept failing.
     """
     limit = limit or provider.list_limit
     for wait in WAITS:
@@ -85,17 +85,17 @@ async def read_page(
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of the list, and how it goes with those before it.
+    """A page of the list, and how it fits to those before it.
 
     Attributes:
         entries: as it was read.
-        fresh: those of them that were not seen before.
-        joined: False where something may lie between it and the one before, or, where the list
-            ends, behind the last entry that was seen.
-        again: True where it begins as the first page did, or never changes and is not the tail of
-            the list: one that heeds no offset, or none beyond some bound.
-        ends: True where the list ends here.
-        gap: True where one before it showed nothing new, and this one does.
+        fresh: entries that were not seen before.
+        joined: False if something may lie between it and the page before or, at the end of the
+            list, after the last entry that was seen.
+        again: True if it begins like the first page, or never changes and is not the end of the
+            list: the provider ignores the offset, or offsets beyond some bound.
+        ends: True if the list ends here.
+        gap: True if a page before it showed nothing new, and this one does.
     """
 
     entries: Sequence[Generation]
@@ -107,10 +107,10 @@ class Page:
 
 
 class Walk:
-    """Goes through the list page by page, from its newest entry on.
+    """Reads the list page by page, from its newest entry on.
 
-    Pages overlap, because others append at the top meanwhile, and a provider may give fewer entries
-    than it was asked for.
+    Pages overlap, because others append at the top in between, and a provider may return fewer
+    entries than asked for.
     """
 
     def __init__(self, provider: Provider, clock: Clock) -> None:
@@ -157,20 +157,19 @@ class Walk:
             self._last = page[-1].id if self._overlap else None
             self._offset += len(page) - self._overlap
         else:
-            # a page that is shorter than the overlap hides what follows it: look behind it as well
+            # a page that is shorter than the overlap hides what follows it: look after it too
             self._offset, self._last, self._overlap = self._offset + len(page), None, 0
         return Page(page, fresh, joined, again, ends, gap)
 
     async def _read(self) -> tuple[Sequence[Generation], bool]:
-        """Read the next page; one without entries is not believed at once.
+        """Read the next page; an empty page is not trusted at once.
 
-        The first one may be so once, and is read a second time. And a provider may cut its pages
-        before it leaves entries out of them: then more stands behind one without entries, so that a
-        whole page further back is looked at as well.
+        The first page is read a second time. A provider may also cut its pages before it leaves
+        entries out of them: then more follows after an empty page, so a whole page further back is
+        read too.
 
         Returns:
-            The page, empty only where the list ends; and whether entries may lie before it that
-            were not seen.
+            The page, empty only if the list ends; and whether entries before it may be missing.
         """
         page = await read_page(self._provider, self._clock, self._offset)
         if not (page or self.found):
@@ -184,10 +183,9 @@ class Walk:
         return page, bool(page)
 
     async def _is_all(self) -> bool:
-        """Check that the list had no entry but the one that was seen, when its next page was empty.
+        """Check that the list has only the one entry that was seen, as its next page was empty.
 
-        The list may have shrunk between the two. Where that entry is there still, alone, it was
-        alone then.
+        The list may have shrunk in between. If that entry is still there, alone, it was alone then.
         """
         if len(self.found) > 1:
             return False
@@ -195,17 +193,17 @@ class Walk:
         return [generation.id for generation in page] == list(self.found)
 
     def _stands(self) -> bool:
-        """Check whether the list gives its last page again, however far behind it one looks.
+        """Check whether the list returns its last page again for every later offset.
 
-        A list that grows meanwhile shows other entries each time, or goes on.
+        A list that grows in between shows other entries each time, or continues.
         """
         return len(self._stale) == THE_SAME and all(page == self._stale[0] for page in self._stale)
 
     async def _is_the_tail(self, page: Sequence[Generation]) -> bool:
-        """Check that a page which is given again and again ends the list.
+        """Check that a page which is returned again and again is the end of the list.
 
-        A provider that looks no further back than some offset gives one again and again, too. When
-        fewer entries are asked for, the end of the list is its last ones, and that is the first.
+        A provider that ignores offsets beyond some bound repeats a page, too. If fewer entries are
+        asked for, the end of the list gives its last ones, but a repeated page its first ones.
         """
         if len(page) == 1:
             return self._longest > 1
@@ -214,23 +212,23 @@ class Walk:
 
 
 def is_the_end(page: Sequence[Generation], fresh: Sequence[Generation], *, sure: bool) -> bool:
-    """Check whether the list ends here: an empty page, or one that it gives again and again.
+    """Check whether the list ends here: an empty page, or one that is returned again and again.
 
-    An empty page is one behind which a further page is empty too (:meth:`Walk._read`). A short page
-    never is the end: a provider may cap its pages, or leave entries out of them.
+    An empty page counts only if a page further back is empty too (:meth:`Walk._read`). A short page
+    is never the end: a provider may cap its pages, or leave entries out of them.
 
     Args:
         page: as it was read.
-        fresh: what of it was not seen before.
-        sure: whether one that shows nothing new can't hide what follows it.
+        fresh: its entries that were not seen before.
+        sure: whether a page without news can't hide what follows it.
     """
     return not page or (sure and not fresh)
 
 
 async def read_back(provider: Provider, clock: Clock, since: datetime) -> Reading:
-    """Read the list until entries are older than a time of the provider's, or until its end.
+    """Read the list until entries are older than a time by the provider's clock, or to its end.
 
-    Where a later page can't be read, what was read so far counts, and the end is not known.
+    If a later page can't be read, what was read so far counts, and the end is unknown.
 
     Raises:
         ProviderError: the list can't be read.
@@ -267,7 +265,7 @@ def _reading(
 
 
 def _past(generations: Sequence[Generation], since: datetime) -> bool:
-    """Return whether the last entries are all older: one alone could stand in the wrong place."""
+    """Return whether the last entries are all older: a single one could be out of order."""
     times = [g.created_at for g in generations[-OVERLAP:] if g.created_at is not None]
     return bool(times) and len(generations) >= OVERLAP and max(times) < since
 

@@ -1,9 +1,9 @@
-"""Whether the account's balance leaves room for a purchase that nobody knows of. Pure.
+"""Whether the account's balance leaves room for an unknown purchase. Pure.
 
 The balance is the second witness beside the list: what was made was charged. It counts from the
-last *quiet* reading, while nothing was under way or in doubt, and only where it fell by what we
-bought, and nothing can have moved it beside that: two movements that net to nothing look like none.
-It must have fallen by the prices told before: a discount would make up for a doubt.
+last *quiet* reading (nothing under way or in doubt), and only if it fell by what we bought and
+nothing else can have changed it: two changes that cancel out look like none. Before, it must have
+fallen by the announced prices: a discount would hide a doubt.
 """
 
 from dataclasses import dataclass
@@ -12,27 +12,27 @@ from enum import StrEnum
 from typing import Final
 
 ROUNDING: Final = 10_000
-"""Micros by which a balance may be off that the provider shows in whole cents."""
+"""Largest rounding error in micros: a provider may show the balance in whole cents."""
 
 REFUNDED_WITHIN: Final = timedelta(days=1)
-"""How long after a generation failed its price may still be given back."""
+"""How long after a generation failed its price may still be refunded."""
 
 GIVEN_UP_WITHIN: Final = timedelta(days=30)
-"""How long after it was bought the price of one may be given back that never ended."""
+"""How long after its purchase a generation that never ended may be refunded."""
 
 SHOWN_WITHIN: Final = timedelta(minutes=3)
-"""How long after a purchase the balance may not show it: as the default grace."""
+"""How long the balance may not show a purchase: the default grace period."""
 
 
 class Money(StrEnum):
-    """What the balance says of a doubt.
+    """What the balance shows of a doubt.
 
     Attributes:
-        CLEAR: it fell by what is known, and nothing else moved it: the doubt was not charged.
-        PASSING: it can't be told yet: what was bought just now may not be shown, or what has not
-            ended may have been given back.
-        OPEN: it fell by more, or by less, or something may have been given back: the doubt may
-            have been charged.
+        CLEAR: it fell by what is known, and nothing else changed it: the doubt was not charged.
+        PASSING: undecided yet: the latest purchases may not be shown, or unfinished ones may have
+            been refunded.
+        OPEN: it fell by more or by less, or something may have been refunded: the doubt may have
+            been charged.
     """
 
     CLEAR = "clear"
@@ -47,7 +47,7 @@ class BalanceReading:
     Attributes:
         balance: in micros.
         mark: what had been charged in all before its request was made, in micros.
-        shown: what had been charged so long before that the balance must show it; None: unknown.
+        shown: the part of it that is old enough that the balance must show it; None: unknown.
     """
 
     balance: int
@@ -57,18 +57,18 @@ class BalanceReading:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far the balance has fallen by the prices told, from one quiet reading to the next.
+    """How far the balance has agreed with our charges, from one quiet reading to the next.
 
     Attributes:
-        charged: what was charged to us in readings that agreed, in micros.
-        drift: by how much more it fell meanwhile, in micros: never more than rounding hides.
+        charged: our charges over the readings that agreed, in micros.
+        drift: by how much more the balance fell, in micros; at most the rounding error.
     """
 
     charged: int = 0
     drift: int = 0
 
     def after(self, fell: int, charged: int) -> "Agreement | None":
-        """Return it after another quiet reading; None where that does not agree."""
+        """Return it including another quiet reading; None if that does not agree."""
         drift = self.drift + fell - charged
         return Agreement(self.charged + charged, drift) if abs(drift) <= ROUNDING else None
 
@@ -79,14 +79,14 @@ class Books:
 
     Attributes:
         fell: by how much the balance fell from the first to the second, in micros.
-        charged: what was charged to us meanwhile, at the least that it can have been, in micros.
-        loose: how many things may have moved it besides, for good: generations, ours and others',
-            that may have been given back, and what was perhaps charged before.
-        passing: the same, for as long as it goes on: what was bought just now and may not be shown
-            yet, and what has not ended as far as we see.
+        charged: the least that was charged to us in between, in micros.
+        loose: how many other things may have changed it for good: generations, ours and others',
+            that may have been refunded, and what may have been charged before.
+        passing: the same for a while: latest purchases that may not be shown yet, and generations
+            that have not ended as far as we see.
         under_way: what submissions under way may have cost already, in micros.
         agreed: how far the balance had agreed before the first.
-        why_loose: what may have moved it, for people.
+        why_loose: what may have changed it, for people.
     """
 
     fell: int
@@ -99,11 +99,11 @@ class Books:
 
     @property
     def moved(self) -> bool:
-        """Check whether a purchase of ours shows that the balance is alive."""
+        """Check whether a purchase of ours shows that the balance is updated."""
         return self.charged > ROUNDING
 
     def verdict(self, price: int) -> Money:
-        """Decide whether a doubt that costs so much may be in what the balance lost."""
+        """Decide whether a doubt of this price may be part of the fall."""
         beside = self.fell - self.charged
         if self.loose or beside > ROUNDING + self.under_way or not self._would_show(price):
             return Money.OPEN
@@ -112,7 +112,7 @@ class Books:
         return Money.CLEAR if beside >= -ROUNDING else Money.OPEN
 
     def why_open(self) -> str:
-        """Return what stands in the way of a verdict that is open, for people."""
+        """Return why the verdict is open, for people."""
         beside = self.fell - self.charged
         if beside > ROUNDING + self.under_way:
             return "it fell by more than the known purchases"
@@ -123,10 +123,10 @@ class Books:
         return "it has matched too few purchases before to show a single one"
 
     def _would_show(self, price: int) -> bool:
-        """Check whether the balance, as it was seen to move before, would show such a charge.
+        """Check whether the balance would show such a charge, judging by earlier readings.
 
-        For each dollar that was charged it may have fallen by as much less as rounding hid while it
-        agreed. A price that is not known (0), or as small as what rounding hides, never shows.
+        Per dollar charged it may have fallen by as much less as rounding hid while it agreed. An
+        unknown price (0), or one within the rounding error, never shows.
         """
         hidden = (ROUNDING - self.agreed.drift) * (self.charged + price)
         return (price - 2 * ROUNDING) * self.agreed.charged > hidden

@@ -1,9 +1,9 @@
 """Whether somebody else buys the same on this account: a second machine, a copied database.
 
-Whatever page of the account's list is read during a run, a generation on it that no attempt of ours
-has, and that was made since the run began, says what somebody else buys. When a queued row asks for
-the same prompt, it is held back instead of bought; and when several prompts that this run has
-bought were bought by others too, all that is left of their batches (:mod:`jobs.store.others`).
+On every page of the account's list that a run reads, a generation that no attempt of ours has, and
+that was made since the run began, shows what somebody else buys. A queued row with the same prompt
+is held back instead of bought. If others also bought several prompts that this run has bought, all
+remaining rows of those batches are held back (:mod:`jobs.store.others`).
 """
 
 from collections.abc import Container, Iterable, Mapping, Sequence, Sized
@@ -16,27 +16,27 @@ from .books import GIVEN_UP_WITHIN, REFUNDED_WITHIN
 from .echo import Echo, EchoLearner
 
 MARGIN = timedelta(seconds=30)
-"""By how much the look before buying may have seen less than was made by then."""
+"""By how much the look before buying may have been behind."""
 
 SEVERAL = 3
-"""Prompts that this run and others bought at the same time, from which on it is no chance."""
+"""How many prompts bought by this run and by others are no coincidence."""
 
 FAILED_WITHIN = REFUNDED_WITHIN + timedelta(days=1)
-"""How long after it was made the price of one that failed may be given back: it may end late."""
+"""How long after its creation a failed generation may be refunded: it may fail late."""
 
 FAR = FAILED_WITHIN + timedelta(hours=26)
-"""How far back the list is read for others' failures; a wrong clock or zone is in it."""
+"""How far back the list is read for others' failures, including a wrong clock or time zone."""
 
 REMEMBERED = 10_000
-"""Purchases of a run that are compared with what others buy."""
+"""Most purchases of a run that are compared with what others buy."""
 
 
 def since_when(began: datetime, looked_at: datetime | None) -> datetime:
-    """Return from when on others' generations are news to a run, by our clock.
+    """Return since when others' generations are news to a run, by our clock.
 
     Args:
-        began: when the run began: without a look before, older ones are what a person accepted.
-        looked_at: when the list was looked through before, if it was.
+        began: when the run began: without a look before it, a person accepted older ones.
+        looked_at: when the list was searched before, if it was.
     """
     return began + PRECISION if looked_at is None else looked_at - MARGIN
 
@@ -49,7 +49,7 @@ class Elsewhere:
 
     Args:
         since: by our clock; None remembers nothing.
-        copies: heed whether others buy what this run has bought.
+        copies: watch whether others buy what this run has bought.
     """
 
     def __init__(self, since: datetime | None = None, *, copies: bool = False) -> None:
@@ -63,7 +63,7 @@ class Elsewhere:
 
     @property
     def echo(self) -> Echo:
-        """Return what the list does to prompts; nothing where that can't be told."""
+        """Return what the list does to prompts; no change if that is unknown."""
         return self._learner.echo or Echo()
 
     def learn(self, samples: Iterable[tuple[str, str]]) -> None:
@@ -80,11 +80,11 @@ class Elsewhere:
         ahead: timedelta | None,
         known: Container[str],
     ) -> None:
-        """Remember what is on a page that is news and nobody's of ours.
+        """Remember the news on a page that are not ours.
 
         Args:
             page: of the account's list, or any part of it.
-            ahead: by how much the provider's times are ahead of ours, at least; None: not known.
+            ahead: by how much the provider's times are ahead of ours, at least; None: unknown.
             known: generation ids on it that attempts of ours have.
         """
         if self._since is None:
@@ -99,7 +99,7 @@ class Elsewhere:
                 self._compare(key, [one.id])
 
     def _compare(self, key: str, generations: Iterable[str]) -> None:
-        """Remember of a shown prompt that this run bought it, and others too."""
+        """Remember a shown prompt that both this run and others bought."""
         if key in self._shown:
             for one in generations:
                 self._both[key] = (one, self._shown[key])
@@ -118,12 +118,12 @@ class Elsewhere:
 
     @property
     def suspicious(self) -> bool:
-        """Return whether enough prompts were perhaps bought by others too for a closer look."""
+        """Check whether others may have bought enough of our prompts for a closer look."""
         return self.enough(self._both)
 
     @staticmethod
     def enough(both: Sized) -> bool:
-        """Return whether so many prompts that others bought too are no chance."""
+        """Check whether so many prompts bought by others too are no coincidence."""
         return len(both) >= SEVERAL
 
     def both(self) -> Mapping[str, tuple[str, int]]:
@@ -131,27 +131,27 @@ class Elsewhere:
         return dict(self._both)
 
     def forget(self, both: Mapping[str, tuple[str, int]]) -> None:
-        """Forget what was dealt with of :meth:`both`."""
+        """Forget those of :meth:`both` that were handled."""
         for key, found in both.items():
-            if self._both.get(key) == found:  # else another page has shown more since
+            if self._both.get(key) == found:  # otherwise another page has shown more since
                 del self._both[key]
 
     def made(self, prompt: str, after: datetime | None = None) -> Sequence[str]:
         """List the generations of a prompt that others have made, the first seen first.
 
-        An acceptance of ours that was on its way meanwhile may be among them: whoever asks looks
-        whether they are still nobody's.
+        An acceptance of ours that was on its way may be among them: callers check whether they are
+        ours by now.
 
         Args:
             prompt: as it would be sent.
-            after: only later ones, by our clock: until then a person has overruled them.
+            after: only later ones, by our clock; a person has overruled earlier ones.
         """
         shown = self._made.get(self.echo.key(prompt), {})
         return tuple(n for n, at in shown.items() if after is None or at > after + PRECISION)
 
 
 class Strangers:
-    """Remembers generations of others that have not ended well: they may be given back."""
+    """Remembers generations of others that did not complete: they may be refunded."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
@@ -163,7 +163,7 @@ class Strangers:
         now: datetime,
         known: Container[str],
     ) -> None:
-        """Remember whose end is not seen on a page of the list, or who failed lately.
+        """Remember those on a page of the list that have not ended, or failed lately.
 
         Args:
             page: or any part of it.
@@ -183,7 +183,7 @@ class Strangers:
 
     @property
     def more(self) -> int:
-        """Count those that were too many to be told apart later, as one."""
+        """Return 1 if there were too many to remember each, else 0."""
         return int(self._uncounted)
 
     def forget(self, ours: Iterable[str]) -> None:
@@ -192,7 +192,7 @@ class Strangers:
 
 
 def _is_over(generation: Generation, now: datetime) -> bool:
-    """Check whether a generation's price can't be given back any more."""
+    """Check whether a generation can no longer be refunded."""
     failed = generation.phase is GenerationPhase.FAILED
     since = now - (FAILED_WITHIN if failed else GIVEN_UP_WITHIN)
     old = generation.created_at is not None and generation.created_at < since
@@ -200,7 +200,7 @@ def _is_over(generation: Generation, now: datetime) -> bool:
 
 
 def _is_news(generation: Generation, since: datetime) -> bool:
-    """Check whether a generation is newer than a time of the provider's, and not dead."""
+    """Check whether a generation is newer than a time by the provider's clock, and not failed."""
     return (
         generation.created_at is not None
         and generation.prompt is not None

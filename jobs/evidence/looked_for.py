@@ -1,8 +1,8 @@
-"""Which rows a run may buy without another look at what there is of them.
+"""Which rows a run may buy without looking for them again.
 
-The look before a run says what there is of the rows that are queued then, in our own past and in
-the account's list. What becomes queued later may have been bought since this database knew of it (a
-backup was restored), or under another batch: a row whose generation was under way and fails, one
+The look before a run finds what exists of the rows that are queued then, in our own past and in the
+account's list. Rows queued later may have been bought without this database knowing (a backup was
+restored), or in another batch: a row whose generation was under way and fails, one
 that a person queues again or gives another prompt, one that is handed over.
 """
 
@@ -13,11 +13,11 @@ from ..model.spec import AskedRow
 from ..model.states import HeldBack
 
 MOST_ASKED = 10_000
-"""Requests for which it is remembered up to where our own past was asked: memory has a limit."""
+"""Most requests for which we remember up to where our own past was searched."""
 
 
 class Wish(NamedTuple):
-    """What a row asked for, and its last attempt then: with others it was not looked for."""
+    """What a row asked for, and its last attempt: if either changes, it was not looked for."""
 
     fingerprint: str
     attempt_id: int | None
@@ -68,13 +68,13 @@ class SentAttempt(Protocol):
 
 
 class LookedFor:
-    """Remembers which rows were looked for, as what, and which wait for that.
+    """Remembers which rows were looked for, with which request, and which wait for a look.
 
     Args:
-        known: what the look before the run has looked for, by the rows' numbers, of those that were
-            tried or asked for by name before; None: of the run's own batches none needs a look.
+        known: what the look before the run has looked for, by row number, of rows that were tried
+            or asked for by name before; None: no row of the run's own batches needs a look.
         newest: number of the newest attempt when the run began.
-        past: our own past was looked at before the run: it is asked for what came since.
+        past: our own past was searched before the run: only later purchases are searched now.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class LookedFor:
         """Check whether a queued row must be looked for first.
 
         What this run has sent itself needs no look, nor does a single video that is handed over
-        while it is unasked: whoever typed it wants it again.
+        while it is unasked: it was typed again on purpose.
 
         Args:
             job: the row.
@@ -111,7 +111,7 @@ class LookedFor:
         return self._own_too and (job.attempt_id is not None or job.named)
 
     def _sent(self, attempt: SentAttempt) -> bool:
-        """Check whether this run has sent an attempt; a person may have adopted one meanwhile."""
+        """Check whether this run has sent an attempt; a person may have adopted it."""
         return attempt.id > self._newest and bool(attempt.idempotency_key)
 
     def asks_past(self, job: BuyableRow) -> bool:
@@ -125,11 +125,11 @@ class LookedFor:
     def note_asked(self, batch_id: int, request: str, attempt_id: int) -> None:
         """Remember up to which attempt other batches were asked for a request."""
         if len(self._asked) >= MOST_ASKED:
-            self._asked.clear()  # they are asked again; what rows wait for is not theirs any more
+            self._asked.clear()  # searched again; what rows wait for stays taken
         self._asked[batch_id, request] = attempt_id
 
     def take(self, batch_id: int, attempt_id: int) -> None:
-        """Remember that a row of a batch waits for another batch's purchase: no other one does."""
+        """Remember that a row waits for another batch's purchase, so that no other row does."""
         self._taken.add((batch_id, attempt_id))
 
     def is_taken(self, batch_id: int, attempt_id: int) -> bool:
@@ -144,25 +144,25 @@ class LookedFor:
             self.note_asked(batch_id, request, attempt_id)
 
     def forget(self, jobs: Collection[int]) -> None:
-        """Let rows be looked for again before they are bought: what they paid for may turn up."""
+        """Look for rows again before they are bought: what they paid for may turn up."""
         self._again.update(jobs)
 
     @property
     def again(self) -> frozenset[int]:
-        """Name the rows that were forgotten, and not looked for since."""
+        """Return the rows that were forgotten, and not looked for since."""
         return frozenset(self._again)
 
     @property
     def waiting(self) -> Collection[int]:
-        """Name the rows that wait for a look."""
+        """Return the rows that wait for a look."""
         return sorted(self._waiting)
 
     def looked(self, jobs: Collection[int], known: Mapping[int, Wish]) -> None:
         """Remember that rows were looked for: those that must wait are held back by now.
 
         Args:
-            jobs: that waited for it.
-            known: those that were compared, and as what.
+            jobs: the rows that waited.
+            known: the rows that were compared, with their requests.
         """
         self._known.update(known)
         self._again.difference_update(known)
@@ -172,8 +172,7 @@ class LookedFor:
 class FoundInTurn:
     """What a turn of the scheduler finds about rows, beside what its run remembers.
 
-    A turn that is taken back leaves no trace: :class:`LookedFor` does not change until it keeps
-    this.
+    A turn that is rolled back leaves no trace: :class:`LookedFor` changes only when it keeps this.
 
     Args:
         before: what the run remembers; only read.
@@ -206,7 +205,7 @@ class FoundInTurn:
         self.asked_up_to[batch_id, request] = attempt_id
 
     def take(self, batch_id: int, attempt_id: int) -> None:
-        """Note that a row of a batch waits for another batch's purchase: no other one does."""
+        """Note that a row waits for another batch's purchase, so that no other row does."""
         self.taken.add((batch_id, attempt_id))
 
     def is_taken(self, batch_id: int, attempt_id: int) -> bool:

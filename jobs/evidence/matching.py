@@ -1,7 +1,7 @@
 """Which generations of the account may be what a queued row asks for. Pure.
 
 The list shows prompts, and not the other parameters of a request, so rows of one prompt that differ
-in these can't be told apart: then nothing is taken over by itself.
+in these can't be told apart: then nothing is taken over automatically.
 """
 
 from bisect import bisect_left
@@ -19,7 +19,7 @@ from .echo import ANY_CUT, Echo, Likeness
 from .letters import Sizes, Sort, marks_dropped, sorts, start
 
 STUCK: Final = timedelta(hours=24)
-"""A generation that is unfinished for longer will hardly ever be a video."""
+"""A generation that is unfinished for longer will hardly ever complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class WantedRow:
         created_since: the same by the provider's clock, where that is known.
         held_back: why it is held back already.
         held_back_by: by which generation.
-        overruled_at: when a person said to buy it, whatever there was by then; by our clock.
+        overruled_at: when a person said to buy it despite what existed by then; by our clock.
     """
 
     job_id: int
@@ -50,7 +50,7 @@ class WantedRow:
 
 
 class Use(StrEnum):
-    """What a generation of the account that is nobody's means for a row of its prompt."""
+    """What an unclaimed generation of the account means for a row with its prompt."""
 
     TAKEN_OVER = "taken over"
     WAITS = "waits"
@@ -68,10 +68,10 @@ USES: Final[Mapping[GenerationPhase, tuple[Use, Use]]] = {
 
 
 def use_of(generation: Generation, now: datetime) -> Use:
-    """Decide what a generation means for a row of its prompt.
+    """Decide what a generation means for a row with its prompt.
 
     Args:
-        generation: that no attempt of ours has.
+        generation: one that no attempt of ours has.
         now: by the provider's clock.
     """
     sound, unsound = USES[generation.phase]
@@ -87,10 +87,9 @@ class Match:
 
     Attributes:
         fingerprint: of what the row asked for when it was compared.
-        alike: False where other rows of the prompt ask for other videos: which one it is can't be
-            told.
-        sure: False where the prompt is shown otherwise than this list shows it, as far as that is
-            known, and could be the row's all the same.
+        alike: False if other rows with this prompt ask for other videos: it could be any of theirs.
+        sure: False if the prompt is altered in a way that is not known of this list, but could be
+            the row's.
     """
 
     job_id: int
@@ -102,7 +101,7 @@ class Match:
 
     @property
     def takeable(self) -> bool:
-        """Return whether it may be taken over; the job waits for it otherwise."""
+        """Check whether it may be taken over; otherwise the job waits for it."""
         return self.alike and self.sure and self.use is Use.TAKEN_OVER
 
 
@@ -112,7 +111,7 @@ class Shows:
 
     Attributes:
         echo: what it does to them, as far as that is known.
-        shortest: what a cut of which nothing is known leaves at least, in one of these.
+        shortest: the least that an unknown cut leaves, in one of these units.
         seen: sorts of characters that it is known to show as they were sent; None: all.
     """
 
@@ -121,11 +120,11 @@ class Shows:
     seen: frozenset[Sort] | None = None
 
     def reads(self, prompt: str) -> bool:
-        """Check whether it is known how it shows such letters as a prompt has."""
+        """Check whether it is known how the list shows the letters of a prompt."""
         return self.seen is None or sorts(prompt) <= self.seen
 
     def seen_too(self, prompts: Iterable[str]) -> frozenset[Sort] | None:
-        """Return what is known to be shown as it was sent where some prompts are."""
+        """Return the sorts known to be shown as sent, including those of some prompts."""
         return None if self.seen is None else self.seen.union(*map(sorts, prompts))
 
 
@@ -134,13 +133,13 @@ PLAINLY: Final = Shows()
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """What the time is.
+    """The current time by both clocks.
 
     Attributes:
         now: by the provider's clock.
         ahead: by how much that is ahead of ours.
-        least: by how much the times of generations are, at least: they may be of another zone.
-            None: as much as the clock.
+        least: by how much the times of generations are ahead, at least: they may be of another time
+            zone. None: as much as the clock.
     """
 
     now: datetime
@@ -148,7 +147,7 @@ class Clocks:
     least: timedelta | None = None
 
     def by_theirs(self, ours: datetime) -> datetime:
-        """Return the earliest time that a generation may tell that was made then, by our clock."""
+        """Return the earliest list time of a generation made at that time by our clock."""
         return ours + (self.ahead if self.least is None else self.least)
 
 
@@ -157,7 +156,7 @@ class Matched:
     """What :func:`match` found.
 
     Attributes:
-        others: rows without a match, those that were to be kept.
+        others: rows without a match that are kept.
         unread: rows whose letters the list may show in any way, and a generation that may be one.
     """
 
@@ -178,16 +177,16 @@ def match(
     """Match queued rows with generations of the account that no attempt has.
 
     Equal rows take the oldest first, one each; rows of one prompt that ask for different videos
-    (image, duration, orientation) can't be told apart in the list, so they all wait; so do rows
-    whose prompts are the same as the list shows them. What no row has as its own, and could be a
-    row's prompt altered in a way that is not known, makes it wait. Where nothing tells how the
-    list shows such letters as a row has (:attr:`Shows.seen`), all that begins alike may be it.
+    (image, duration, orientation) can't be told apart in the list, so they all wait, as do rows
+    whose prompts look the same in the list. A generation that matches no row, and whose prompt
+    could be a row's altered in an unknown way, makes that row wait. If it is unknown how the list
+    shows a row's letters (:attr:`Shows.seen`), every prompt with the same beginning may be it.
 
     Args:
         rows: in the manifests' order.
-        unknown: generations that are nobody's.
-        doubtful: when a prompt's first attempt in doubt was sent, by our clock, by the prompt as
-            the list shows it, folded: only what is older by far is surely not theirs.
+        unknown: generations that no attempt has.
+        doubtful: when a prompt's first attempt in doubt was sent, by our clock; the prompts as the
+            list shows them, folded. Only much older generations are surely not theirs.
         clocks: ours and the provider's.
         shows: how the list shows prompts.
         keep_others: False drops unmatched rows that nothing holds back: there may be a million.
@@ -239,7 +238,7 @@ def _unread(
     by_key: Mapping[str, Sequence[Generation]],
     clocks: Clocks,
 ) -> list[tuple[WantedRow, Generation]]:
-    """Find rows whose letters the list may show in any way, and one that begins as each does."""
+    """Find rows whose letters the list may show in any way, each with one that begins alike."""
     waiting = [row for row in rows if not shows.reads(row.prompt)]
     if not waiting:
         return []
@@ -249,7 +248,7 @@ def _unread(
 
 
 class Starts:
-    """Finds generations that begin as a prompt does, up to what is not ASCII in it.
+    """Finds generations that begin like a prompt, up to its first non-ASCII character.
 
     Args:
         generations: those that are shown with a prompt.
@@ -264,7 +263,7 @@ class Starts:
         self._newest = sorted(self._shown, key=lambda one: one.created_at or oldest)[-1:]
 
     def of(self, prompt: str) -> Sequence[Generation]:
-        """List some that may be a prompt's own; where they are many, the newest of all alone."""
+        """List some that may be a prompt's own; if there are many, only the newest of all."""
         begins = start(prompt)
         first = bisect_left(self._texts, begins)
         end = bisect_left(self._texts, f"{begins}\U0010ffff", lo=first)
@@ -272,13 +271,13 @@ class Starts:
 
 
 MANY: Final = 100
-"""Generations that are compared one by one with each row that they may be."""
+"""Most generations that are compared one by one with each row."""
 
 
 def _by_key(
     unknown: Iterable[Generation], doubtful: Mapping[str, datetime], clocks: Clocks
 ) -> dict[str, list[Generation]]:
-    """Gather by prompt, as it is shown, what may be a row's."""
+    """Group generations that may be a row's by their shown prompt."""
     found: dict[str, list[Generation]] = {}
     for generation in unknown:
         if generation.prompt and use_of(generation, clocks.now) is not Use.NOTHING:
@@ -306,8 +305,8 @@ def _hand_out(
 ) -> tuple[list[Match], list[WantedRow]]:
     """Match the rows of one prompt with its generations.
 
-    Equal rows are matched by count. Where they differ any may be any, so each one waits: a
-    generation is then offered to several, but to none twice before every other was offered once.
+    Equal rows are matched by count. If they differ, any generation may be any row's, so each row
+    waits: a generation is then offered to several rows, each of them once before any is repeated.
     """
     alike = len({row.request for row in rows}) == 1
     offered, made, left = deque(found), [], []
@@ -316,7 +315,7 @@ def _hand_out(
         if own is None:
             left.append(row)
             if alike and row.overruled_at is not None and offered:
-                offered.popleft()  # it was this row's, and is no other's now that it is bought
+                offered.popleft()  # it was this row's; no other row gets it now
             continue
         offered.remove(own)
         if not alike:

@@ -1,7 +1,7 @@
 """Whether the look before buying may believe the account's list. Pure.
 
-What a list does to the generations that we know is what it does to those that we look for: it may
-leave some out, stand still, or show their prompts altered (money.md, *Earlier work*).
+A list treats the generations that we look for as it treats those that we know: it may leave some
+out, be frozen, or alter prompts (money.md, *Earlier work*).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,16 +17,16 @@ from .matching import Shows
 from .witness import Acceptance
 
 NEWEST: Final = 10
-"""Generations of ours, the newest, that every list must show, however far back it goes."""
+"""How many of our newest generations every list must show, however short it is."""
 
 RECENT: Final = timedelta(days=2)
-"""How long every list must show what we bought; a provider may delete what is older."""
+"""How long every list must show our purchases; a provider may delete older ones."""
 
 MOST_ASKED: Final = 100
-"""Generations that are asked for by their ids in one look, as the list lacks them."""
+"""Most generations missing in the list that one look asks for by id."""
 
 YOUNG: Final = timedelta(seconds=30)
-"""How long a list may take to show what was accepted, where it was not measured."""
+"""How long a list may take to show an acceptance, if its lag was not measured."""
 
 WORD: Final = 24
 """Characters by which cuts between words differ in length."""
@@ -42,15 +42,15 @@ class Bought:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What a reading of the list is good for.
+    """What a reading of the list can prove.
 
     Attributes:
-        trouble: why what it does not show may be there all the same, for people; empty where it is
-            believed.
+        trouble: why generations that it does not show may exist, for people; empty if it is
+            trusted.
         shows: how it shows prompts.
-        readable: False where what it does to prompts can't be told: equal ones prove nothing.
-        young: it only lacks what was accepted a moment ago: a later reading may show it.
-        missing: what it lacks for longer.
+        readable: False if it is unknown how it alters prompts: equal ones prove nothing.
+        young: only acceptances of the last moments are missing: a later reading may show them.
+        missing: what has been missing for longer.
     """
 
     trouble: str = ""
@@ -67,14 +67,14 @@ def see(
     now: datetime,
     lag: float | None,
 ) -> Sight:
-    """Find out what a reading is good for.
+    """Return what a reading can prove.
 
     Args:
         shown: what it showed, by id.
-        known: those of them that attempts of ours have.
+        known: those that attempts of ours have.
         due: what it must show.
         now: when it began, by our clock.
-        lag: seconds after which the list shows what was accepted, as measured; None: never yet.
+        lag: measured seconds until the list shows an acceptance; None: not measured yet.
     """
     pairs = samples(shown.values(), known)
     echo = learn_most(pairs)
@@ -96,10 +96,10 @@ def see(
 
 
 def may_be_deleted(sight: Sight, shown: Iterable[Acceptance], now: datetime) -> Sequence[Bought]:
-    """List what a list lacks, newest first, where all of it may have been deleted at the provider.
+    """Return what is missing in a list, newest first, if all of it may have been deleted there.
 
-    A list that stands still lacks the newest: so newer purchases of ours must be on it, or what it
-    lacks is older than :data:`RECENT`, and perhaps than the provider keeps anything.
+    A frozen list lacks the newest entries: so it must show newer purchases of ours, or all that is
+    missing must be older than :data:`RECENT`, for which a provider may not keep it.
 
     Args:
         sight: of the list.
@@ -118,7 +118,8 @@ def may_be_deleted(sight: Sight, shown: Iterable[Acceptance], now: datetime) -> 
 def samples(shown: Iterable[Generation], known: Mapping[str, Acceptance]) -> list[tuple[str, str]]:
     """Pair prompts of ours, as they were sent, with what the list shows.
 
-    Those that were taken over count where nothing was bought: a person may have taken another's.
+    Prompts that were taken over count only if nothing was bought: a person may have picked
+    another's.
     """
     ours = [(known[one.id], one.prompt) for one in shown if one.id in known and one.prompt]
     bought = [pair for pair in ours if pair[0].bought] or ours
@@ -126,10 +127,10 @@ def samples(shown: Iterable[Generation], known: Mapping[str, Acceptance]) -> lis
 
 
 def _shortest(shown: Iterable[Generation], pairs: Sequence[tuple[str, str]]) -> Sizes:
-    """Return what a cut that is not known leaves at least, by each thing that it may count.
+    """Return the least that an unknown cut leaves, in each unit that it may count.
 
-    It leaves whole what is not longer, so no prompt of the list is; but one between words may
-    leave a word less.
+    A cut leaves shorter prompts whole, so it is at least as long as any prompt of the list; a cut
+    between words may leave a word less.
     """
     every = [sizes(text_key(one.prompt)) for one in shown if one.prompt]
     whole = [sizes(text_key(shown)) for sent, shown in pairs if plain(sent) == plain(shown)]
@@ -143,7 +144,7 @@ def _seen(
 ) -> frozenset[Sort]:
     """Find which sorts of characters a list shows as they were sent.
 
-    Prompts of ours tell it; where there are none, all that can be read.
+    Known from prompts of ours; without any, all that can be read.
     """
     if not pairs:
         return readable(one.prompt for one in shown if one.prompt)
@@ -171,7 +172,7 @@ def _missing(missing: Sequence[Bought]) -> str:
 
 
 def _hidden(shown: Mapping[str, Generation], known: Mapping[str, Acceptance]) -> str:
-    """Return whose prompt is not shown; others' may be of no video, where ours are shown."""
+    """Return which prompt is not shown; others' do not matter if ours are shown."""
     asked = [name for name, ours in known.items() if ours.bought] or list(known) or list(shown)
     for name in asked:
         one = shown[name]

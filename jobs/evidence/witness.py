@@ -1,7 +1,7 @@
 """Whether a reading of the account's list may prove that something was never made. Pure.
 
-It may only when it has just told the truth about everything that we know: each generation of ours
-that must be in its range is there, under its own prompt (money.md, *Absence*; evidence rule E2).
+It may only if it is right about everything that we know: each generation of ours that must be in
+its range is there, under its own prompt (money.md, *Absence*; evidence rule E2).
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ class Acceptance:
     """A generation of ours that the list must show.
 
     Attributes:
-        bought: False where it was taken over: then it may be older than its attempt.
+        bought: False if it was taken over: then it may be older than its attempt.
         intent_at: when its intent was written, by our clock, as ``accepted_at``.
         dated: whether the provider's own time of it is known.
     """
@@ -34,15 +34,15 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """What a reading is good for.
+    """What a reading can prove.
 
     Attributes:
-        echo: what the list does to prompts; None where that can't be told.
-        trouble: why the reading proves no absence, for people; empty where it may.
+        echo: what the list does to prompts; None if that is unknown.
+        trouble: why the reading proves no absence, for people; empty if it may.
         newest_attempt: the newest attempt that we bought whose generation it shows; 0: none.
-        newest_intent: when the intent of the newest of those was written, by our clock.
-        lag: seconds after which the list shows what was accepted, as measured; None: never yet.
-        books: what the balance says beside it; None where it can't be compared.
+        newest_intent: when the newest of their intents was written, by our clock.
+        lag: measured seconds until the list shows an acceptance; None: not measured yet.
+        books: what the balance shows; None if it can't be compared.
     """
 
     echo: Echo | None = field(default_factory=Echo)
@@ -65,7 +65,7 @@ def judge(
     tolerance: timedelta,
     lag: float | None,
 ) -> Witness:
-    """Find out what a reading is good for.
+    """Return what a reading can prove.
 
     Args:
         reading: of the list.
@@ -88,7 +88,7 @@ def judge(
 
 
 def _echo(shown: Mapping[str, str | None], known: Sequence[Acceptance]) -> Echo | None:
-    """Learn what the list does to prompts; one that is hidden tells nothing of the others."""
+    """Learn what the list does to prompts; hidden prompts show nothing."""
     pairs = [(one.prompt, shown[one.generation_id]) for one in known]
     return learn_echo([(sent, prompt) for sent, prompt in pairs if prompt is not None])
 

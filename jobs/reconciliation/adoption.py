@@ -1,8 +1,8 @@
-"""Earlier work: rows whose prompts exist in the account already, made by nobody in this database.
+"""Earlier work: rows whose prompts exist in the account already, but not in this database.
 
 A lost database, a restored backup, a run on another machine, videos made by hand: before such rows
-are bought, a person says whether they are to be taken over at no cost, or bought again (money.md,
-*Orphans and earlier work*).
+are bought, a person decides whether to take the videos over at no cost, or to buy them again
+(money.md, *Orphans and earlier work*).
 """
 
 import asyncio
@@ -30,10 +30,10 @@ from ..ports.adoption import Comparison, Found, Listed, ListShown, RowsSnapshot
 from ..ports.selection import Sought
 
 READ_AGAIN: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
-"""Seconds after which the list is read again, while what it lacks was bought a moment ago."""
+"""Seconds after which the list is read again, while only the latest purchases are missing."""
 
 FAR_OFF: Final = timedelta(hours=26)
-"""By how much a wrong clock or zone may be off, where the provider's own time is not known."""
+"""Largest error of a wrong clock or time zone, if the provider's own time is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ class ListLook:
     Attributes:
         generations: newest first, each once.
         whole: True when it was read to its end, in pages that join.
-        began: when it was read, by our clock; None where no list was.
-        due_by: it need not show what was accepted later; None: all that was.
+        began: when it was read, by our clock; None if none was read.
+        due_by: it need not show what was accepted later; None: it must show everything.
         deleted: generations of ours that it lacks, and that the provider does not know by id.
     """
 
@@ -62,8 +62,8 @@ class EarlierWork(Found):
     Attributes:
         jobs: how many jobs were looked for.
         looked: how many generations the list showed.
-        trouble: why the list is not believed, for people; empty where it is, or was not whole.
-        shown: how it shows prompts, for people; empty where it shows them as they were sent.
+        trouble: why the list is not trusted, for people; empty if it is, or was not whole.
+        shown: how it shows prompts, for people; empty if it shows them as they were sent.
         ahead: by how much the provider's times are ahead of ours, at least.
     """
 
@@ -86,17 +86,17 @@ async def find_earlier(
     sought: Sought,
     seen: Callable[[int], object] = lambda _: None,
 ) -> EarlierWork:
-    """Look through the account's list for the prompts of rows that may be bought.
+    """Search the account's list for the prompts of rows that may be bought.
 
-    What belongs to an attempt of ours is none of it, nor are prompts of attempts in doubt: those
-    may be theirs.
+    Generations of our attempts are left out, and so are prompts of attempts in doubt: those may be
+    theirs.
 
     Args:
         store: the job table.
         provider: whose list is read.
         clock: time.
         sought: the rows that are looked for.
-        seen: told after each page how many more generations were seen.
+        seen: called after each page with the number of new generations.
 
     Raises:
         ProviderError: the list can't be read: nothing is known then, and nothing may be bought.
@@ -104,7 +104,7 @@ async def find_earlier(
     jobs = store.adoption.count(sought)
     if not jobs:  # what is queued in the run is looked for in it (:mod:`jobs.services.late_look`)
         return EarlierWork()
-    # beside a run there is always something that was bought a moment ago
+    # during a run something was always bought a moment ago
     lag = store.account.list_lag() if sought.jobs is not None else None
     look = await _read_what_is_due(store, provider, clock, seen, timedelta(seconds=lag or 0.0))
     clocks = _clocks(provider, clock)
@@ -124,16 +124,16 @@ async def _read_what_is_due(
     seen: Callable[[int], object],
     lag: timedelta,
 ) -> ListLook:
-    """Read the list, again while it only lacks what was bought a moment ago: it may be behind.
+    """Read the list, and read it again while only the latest purchases are missing: it may be late.
 
-    What a run buys while it is read is not waited for: it buys more meanwhile.
+    Purchases of a run during the reading are not waited for: it keeps buying.
 
     Args:
         store: the job table.
         provider: whose list is read.
         clock: time.
         seen: as in :func:`find_earlier`.
-        lag: how long before the first reading what it must show was accepted.
+        lag: how long before the first reading a generation must be accepted to be expected.
 
     Raises:
         ProviderError: a page can't be read.
@@ -159,11 +159,11 @@ async def _read_what_is_due(
 
 
 NOTHING_SHOWN: Final = ListLook((), whole=True)
-"""A list that shows nothing, and is believed: what a plan reckons with, which looks at none."""
+"""An empty list that is trusted: for a plan, which reads no list."""
 
 
 def _shown(look: ListLook, clocks: Clocks) -> ListShown | None:
-    """Return what of a look at the list the store needs; None where no list was read."""
+    """Return what the store needs of a look at the list; None if no list was read."""
     if look.began is None:
         return None
     created = [one.created_at for one in look.generations if one.created_at]
@@ -178,7 +178,7 @@ def _shown(look: ListLook, clocks: Clocks) -> ListShown | None:
 
 
 def _sight(listed: Listed | None, look: ListLook) -> Sight:
-    """Find out what a reading is good for."""
+    """Return what a reading can prove."""
     if listed is None or look.began is None:
         return Sight()
     shown = {generation.id: generation for generation in look.generations}
@@ -202,7 +202,7 @@ def _compared(
     shown = {generation.id: generation for generation in look.generations}
     sight = _sight(snapshot.listed, look)
     known = {} if snapshot.listed is None else snapshot.listed.ours
-    # times may be of another zone than the provider's clock; what we bought tells
+    # times may be in another zone than the provider's clock; our purchases show it
     clocks = replace(clocks, least=snapshot.offset.at_least(clocks.ahead))
     whole, echo = look.whole and not sight.trouble, sight.shows.echo
     doubtful: dict[str, datetime] = {}
@@ -217,7 +217,7 @@ def _compared(
         shows=sight.shows,
         keep_others=not whole,
     )
-    # beside a doubt of its prompt a row was not compared: what it waits for is there, and nobody's
+    # a row with a doubt of its prompt was not compared: what it waits for is there, and unclaimed
     free = {
         row.job_id: row
         for row in (*found.others, *(row for row, _ in found.unread))
@@ -244,7 +244,7 @@ def _compared(
 
 
 def _unread(found: Sequence[tuple[WantedRow, Generation]]) -> str:
-    """Return what rows wait for whose letters the list may show in any way."""
+    """Return why rows wait whose letters the list may show in any way."""
     if not found:
         return ""
     row, generation = found[0]
@@ -260,7 +260,7 @@ def _told_apart(
     matches: Sequence[Match],
     sight: Sight,
 ) -> Sequence[Match]:
-    """Find whose generation can't be told where the list alters prompts: rows look alike there."""
+    """Mark matches that may be another row's: rows look alike in a list that alters prompts."""
     echo = sight.shows.echo
     if sight.readable and not echo.altered:
         return matches
@@ -275,11 +275,13 @@ def _told_apart(
 
 
 def _stays(row: WantedRow, shown: Mapping[str, Generation], echo: Echo) -> bool:
-    """Check whether a row stays held back: that its reason is not shown now is not a "no"."""
+    """Check whether a row stays held back: its reason may exist although it is not shown now."""
     reason = shown.get(row.held_back_by or "")
     if reason is None:
         return row.held_back_by is not None
-    if row.held_back == HeldBack.ELSEWHERE:  # others bought beside this database: a person knows
+    if (
+        row.held_back == HeldBack.ELSEWHERE
+    ):  # others buy besides this database: a person must decide
         failed = reason.phase is GenerationPhase.FAILED
         return not (failed and text_key(reason.prompt or "") == echo.text(row.prompt))
     return False
@@ -291,7 +293,7 @@ async def read_list(
     """Read the account's list to its end.
 
     Raises:
-        ProviderError: a page can't be read, whichever it is.
+        ProviderError: any page can't be read.
     """
     walk, whole, began = Walk(provider, clock), True, clock.now()
     for _ in range(MOST_PAGES):
@@ -305,7 +307,7 @@ async def read_list(
 
 
 async def _with_addresses(provider: Provider, work: EarlierWork, now: datetime) -> EarlierWork:
-    """Look finished ones up singly that the list shows without an address for their video."""
+    """Look up finished ones singly that the list shows without a video URL."""
     turns = asyncio.Semaphore(TOGETHER)
 
     async def looked(found: Match) -> Match:
@@ -327,7 +329,7 @@ def hold_back(store: JobStore, work: EarlierWork) -> None:
 
 
 def take_over(store: JobStore, work: EarlierWork, now: datetime) -> int:
-    """Make the matched generations the jobs' own, at no cost; returns how many landed."""
+    """Make the matched generations the jobs' own, at no cost; return how many landed."""
     takeable = [one for one in work.matches if one.takeable]
     return store.adoption.take_over(takeable, now, work.ahead.total_seconds())
 
@@ -339,15 +341,15 @@ TOGETHER: Final = 8
 async def deleted_of(
     provider: Provider, lacking: Sequence[Bought], shown: str | None
 ) -> frozenset[str]:
-    """Ask for what a list lacks by its ids: a person may delete it, and a provider what is old.
+    """Look up missing generations by id: a person may delete them, and a provider old ones.
 
     Args:
-        provider: which is asked, until it knows one of them.
+        provider: asked until it knows one of them.
         lacking: generations of ours that the list may lack because they were deleted.
-        shown: one that the list shows; None where it shows none.
+        shown: one that the list shows; None if it shows none.
 
     Returns:
-        The ids of all of them, where the provider knows none, and knows the one that is shown.
+        All their ids, if the provider knows none of them, and knows the one that is shown.
     """
     if not lacking or (shown is not None and await _exists(provider, shown) is not True):
         return frozenset()
@@ -360,7 +362,7 @@ async def deleted_of(
 
 
 async def _exists(provider: Provider, generation_id: str) -> bool | None:
-    """Ask whether the provider knows a generation; None where it does not tell."""
+    """Ask whether the provider knows a generation; None if its answer does not say."""
     try:
         await provider.generation(generation_id)
     except UnknownGenerationError:

@@ -1,4 +1,4 @@
-"""Looking for rows while a run goes on, before it buys them: in our own past, and in the list."""
+"""Looks for rows during a run, before it buys them: in our own past, and in the list."""
 
 import logging
 from collections.abc import Collection
@@ -12,10 +12,10 @@ from ..runtime.run_context import RunContext
 log = logging.getLogger(__name__)
 
 NAP = 1.0
-"""Seconds between two looks whether a row waits."""
+"""Seconds between two checks whether a row waits."""
 
 APART = 30.0
-"""Seconds between two readings of the list: rows that come to wait meanwhile share one."""
+"""Seconds between two readings of the list: rows that begin to wait in between share one."""
 
 
 class LateLook:
@@ -23,7 +23,7 @@ class LateLook:
 
     Args:
         context: of the run.
-        reconciler: looks at what may have come late.
+        reconciler: looks for voids that turned up.
     """
 
     def __init__(self, context: RunContext, reconciler: Reconciler) -> None:
@@ -36,7 +36,7 @@ class LateLook:
         self._next = 0.0
 
     async def run(self) -> None:
-        """Look for what waits, for ever; ends by itself only on a refused token."""
+        """Look for what waits; ends only on a refused token."""
         while True:
             waiting = self._looked_for.waiting
             if waiting and self._clock.monotonic() >= self._next:
@@ -53,7 +53,7 @@ class LateLook:
             if self._looked_for.again & set(jobs):
                 await self._reconciler.look_at_voids()
             typed = self._store.adoption.typed(jobs)
-            self._looked_for.looked(typed, typed)  # they are wanted anew
+            self._looked_for.looked(typed, typed)  # wanted again, as they were typed
             jobs = [number for number in jobs if number not in typed]
             if not jobs:
                 return
@@ -70,24 +70,24 @@ class LateLook:
             found = {one.job_id for one in work.matches} & set(jobs)
             if found or work.not_looked:
                 log.warning(
-                    "%d row(s) are not bought now: of %d the account has a video that nobody here "
-                    "bought, and the list does not tell of the others",
+                    "%d row(s) are not bought now: for %d the account has a video that was bought "
+                    "elsewhere, and the list does not show the others",
                     len(found) + len(work.not_looked),
                     len(found),
                 )
 
     async def _hold_paid(self, jobs: Collection[int]) -> Sought:
-        """Hold back what this database has paid for; returns what the list is read for.
+        """Hold back what this database has paid for; return what the list is read for.
 
-        No later turn of the scheduler comes before it is remembered. One in the same transaction
-        may let another row wait for the same purchase: that buys nothing.
+        It is remembered before any later turn of the scheduler. A turn in the same transaction may
+        let another row wait for the same purchase, which buys nothing.
         """
         held = await self._store.adoption.hold_paid(jobs)
         for batch_id, attempt_id in held.taken:
             self._looked_for.take(batch_id, attempt_id)
         if held.taken:
             log.warning(
-                "%d row(s) are not bought now: this database has paid for the same under another "
+                "%d row(s) are not bought now: this database has paid for the same in another "
                 "batch or row",
                 len(held.taken),
             )
@@ -98,8 +98,7 @@ class LateLook:
         self._looked_for.looked(jobs, unlooked.wishes)
         if unlooked.held:
             log.warning(
-                "%d row(s) are not bought now: whether the account has them already could not be "
-                "looked up: %s",
+                "%d row(s) are not bought now: could not check whether the account has them: %s",
                 unlooked.held,
                 error,
             )

@@ -29,7 +29,7 @@ class Rehearsed:
         waiting: jobs that it would neither buy nor has bought, by the reason: one of
             :class:`jobs.model.states.HeldBack`, ``cancelled``, ``failed``, ``unconfirmed``,
             ``paused``.
-        paid_before: what was paid for already that rows ask for.
+        paid_before: paid videos that rows ask for.
     """
 
     open: Counter[str] = field(default_factory=Counter)
@@ -49,19 +49,19 @@ def rehearse(
 ) -> Rehearsed:
     """Do what a run does before its first purchase, count what it would buy, and take it back.
 
-    The account's list is taken to show nothing.
+    The account's list counts as empty.
 
     Args:
         scratch: a copy of the database, with the manifest loaded.
         batch_id: the manifest's.
-        pick: the rows that the run would be tried with; None: all.
+        pick: the rows of a trial run; None: all.
         now: the time.
         paused: a person paused the batch.
     """
 
     def work(connection: Connection) -> Rehearsed:
         seen = Rehearsed()
-        if not paused:  # else a run ends before it asks for anything
+        if not paused:  # a run of a paused batch ends before it asks for anything
             sought = rows_sought(connection, [batch_id], named=True, pick=pick)
             seen.paid_before = [one.paid for one in past.hold(connection, sought)]
             hold_compared(connection, comparison(sought, NOTHING_SHOWN, Clocks(now)))
@@ -93,7 +93,7 @@ _WAITS: Final = {
 
 
 def _why_it_waits(state: str, held_back: str | None, *, paused: bool) -> str | None:
-    """Name why a job is neither bought nor would be; None where it is, or would be."""
+    """Return why a job is not and would not be bought; None if it is, or would be."""
     if state != JobState.QUEUED:
         return _WAITS.get(JobState(state))
     if paused and (held_back is None or held_back in ASKED_BY_NAME):

@@ -1,8 +1,9 @@
-"""The account: whose database this is, its balance, floor, day, and the prices it was told."""
+"""The account: the owner of this database, its balance, minimum balance, days and prices."""
 
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
@@ -25,64 +26,40 @@ def read_account(connection: Connection) -> AccountRow:
     return shown.ACCOUNT_ROW.one(connection)
 
 
+def keep(connection: Connection, **values: Any) -> None:
+    """Set columns of the account's one row."""
+    connection.execute(update(ACCOUNT).values(values))
+
+
 def bind(connection: Connection, origin: str, token: str) -> None:
     """Bind the database to an API and an account, by a keyed hash: the token itself stays out."""
     salt = secrets.token_hex(16)
-    connection.execute(
-        update(ACCOUNT).values(
-            api_origin=origin, token_salt=salt, token_hash=token_hash(salt, token)
-        )
-    )
+    keep(connection, api_origin=origin, token_salt=salt, token_hash=token_hash(salt, token))
 
 
 _RUN = Prepared(select(ACCOUNT.c.run_id))
 
 
-def take_over_by(connection: Connection, run_id: str, now: datetime) -> None:
-    """Write down which run buys from now on: every other one stops at its next turn."""
-    connection.execute(update(ACCOUNT).values(run_id=run_id, run_at=now))
-
-
-def take_over(connection: Connection) -> None:
-    """Take the database from whichever run has it: that one stops at its next turn."""
-    connection.execute(update(ACCOUNT).values(run_id=None))
-
-
-def keep_host(connection: Connection, host: str) -> None:
-    """Keep which machine buys from this database, as :func:`jobs.model.host.this_host` names it."""
-    connection.execute(update(ACCOUNT).values(host=host))
-
-
-def keep_seal(connection: Connection, seal: str) -> None:
-    """Keep whose database this is, as :class:`jobs.database.seal.Sealer` makes it."""
-    connection.execute(update(ACCOUNT).values(seal=seal))
-
-
 def is_run(connection: Connection, run_id: str) -> bool:
-    """Return whether this is still the run that buys; read in the transaction of every claim."""
+    """Check whether this is still the run that buys; read in the transaction of every claim."""
     return bool(_RUN.scalar(connection) == run_id)
 
 
-def set_floor(connection: Connection, floor: int) -> None:
-    """Keep what the account must not fall below, in micros."""
-    connection.execute(update(ACCOUNT).values(floor_micros=floor))
-
-
 def set_time_zone(connection: Connection, zone: str) -> None:
-    """Keep the zone whose calendar days the day's cap counts.
+    """Keep the time zone of the daily budget.
 
     Raises:
         zoneinfo.ZoneInfoNotFoundError: there is no such zone.
     """
     ZoneInfo(zone)
-    connection.execute(update(ACCOUNT).values(time_zone=zone))
+    keep(connection, time_zone=zone)
 
 
 _ZONE = Prepared(select(ACCOUNT.c.time_zone))
 
 
 def check_zone(connection: Connection) -> None:
-    """Check that this machine knows the zone whose days the daily budget counts."""
+    """Check that this machine knows the time zone of the daily budget."""
     zone_of(_ZONE.scalar(connection))
 
 
@@ -118,8 +95,8 @@ _LAST_DAY = Prepared(
 def current_day(connection: Connection, now: datetime) -> str:
     """Name the day in which an intent of now counts, and make its budget.
 
-    It is the calendar day of the account's zone, and never moves backwards: a clock that is set
-    back must not open yesterday's cap again. A new day takes the last day's cap over.
+    It is the calendar day in the account's time zone, and never moves backwards: a clock that is
+    set back must not open yesterday's budget again. A new day gets the last day's cap.
     """
     today = now.astimezone(zone_of(_ZONE.scalar(connection))).date().isoformat()
     last = _LAST_DAY.first(connection)
@@ -179,10 +156,8 @@ def record_balance(connection: Connection, read: BalanceRead) -> bool:
     charged = charged_so_far(connection)
     unsettled = shown.watch(connection, balance, charged)
     if charged == mark and not unsettled.open and not unsettled.doubts:
-        reading, theirs = (
-            BalanceReading(balance, mark),
-            None if read.ahead is None else now + read.ahead,
-        )
+        theirs = None if read.ahead is None else now + read.ahead
+        reading = BalanceReading(balance, mark)
         quiet.keep(connection, reading, read.began or Moment(now), now, theirs, read.grace)
     return charged == mark and not unsettled.open
 
@@ -196,13 +171,8 @@ def list_lag(connection: Connection) -> float | None:
     return lag
 
 
-def keep_list_lag(connection: Connection, seconds: float | None) -> None:
-    """Keep how long the account's list took to show an acceptance, in seconds."""
-    connection.execute(update(ACCOUNT).values(list_lag=seconds))
-
-
 def announce_prices(connection: Connection, announced: Mapping[str, int], now: datetime) -> None:
-    """Take announced prices (by kind key, in micros) where none was learned."""
+    """Keep announced prices, in micros by kind, if none was learned or set."""
     known = known_prices(connection)
     for kind, micros in announced.items():
         row = known.get(kind)
@@ -243,11 +213,11 @@ def has_unsettled(connection: Connection) -> bool:
 
 
 WITNESSES = 3
-"""Generations of ours by which a changed token may show whose it is: one alone may be gone."""
+"""Generations of ours by which a new token may show that it has the same account."""
 
 
 def known_generations(connection: Connection) -> list[str]:
-    """Name the newest generations of ours, by which a changed token can show whose it is."""
+    """Return our newest generations, by which a new token can show that it has the same account."""
     newest = (
         select(ATTEMPT.c.generation_id)
         .where(ATTEMPT.c.generation_id.is_not(None))

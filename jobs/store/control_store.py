@@ -108,7 +108,7 @@ def _share(connection: Connection, found: Iterable[PaidBefore], now: datetime) -
 
 
 def _begin(connection: Connection) -> None:
-    accounts.take_over(connection)
+    accounts.keep(connection, run_id=None)  # a run that is alive stops at its next turn
     steering.serve_none(connection)
 
 
@@ -119,11 +119,11 @@ def _keep_place(
     seal: str | None = None,
     bind: tuple[str, str] | None = None,
 ) -> None:
-    accounts.keep_host(connection, host)
+    accounts.keep(connection, host=host)
     if bind is not None:
         accounts.bind(connection, *bind)
     if seal is not None:
-        accounts.keep_seal(connection, seal)
+        accounts.keep(connection, seal=seal)
 
 
 def _offered(connection: Connection, job_ids: Sequence[int], how: Handing, *, free: bool) -> bool:

@@ -40,7 +40,7 @@ def _keep_lag(
     ours = doubts.known(connection, generation_ids)
     lag = longest(ours)
     if lag is not None:
-        accounts.keep_list_lag(connection, lag)
+        accounts.keep(connection, list_lag=lag)
     return ours
 
 
@@ -180,7 +180,7 @@ def _write(
 ) -> Settled:
     settlement = decided.settlement
     if decided.lag is not None:
-        accounts.keep_list_lag(connection, decided.lag)
+        accounts.keep(connection, list_lag=decided.lag)
     adopted = [
         (number, generation.id)
         for number, generation in settlement.adopt

@@ -1,4 +1,4 @@
-"""What settling doubts reads and writes: the suspects, their clocks, and their candidates."""
+"""What settling doubts reads and writes: suspects, clock offsets and candidates."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -23,10 +23,10 @@ from .records.attempts import (
 )
 
 NEIGHBOURS = 100
-"""How many attempts before and after one tell how the clocks stood then."""
+"""How many attempts before and after one are used to measure the clocks at that time."""
 
 NEWEST = 100
-"""How many acceptances tell how they stand now: more than are bought while a clock is wrong."""
+"""How many acceptances measure the clocks now: more than are bought while a clock is wrong."""
 
 CHUNK = 500
 _IN_DOUBT = (
@@ -44,7 +44,7 @@ _SUSPECT = (
     ATTEMPT.c.ended_at,
     ATTEMPT.c.candidates,
     ATTEMPT.c.unproven,
-    # a price that rose since says nothing of what this one cost
+    # a price that rose later is not what this one cost
     select(func.min(PRICE.c.last_micros, ATTEMPT.c.hold_micros))
     .where(PRICE.c.kind == ATTEMPT.c.kind)
     .scalar_subquery()
@@ -86,7 +86,7 @@ _WAITING = Prepared(
 
 
 def suspects(connection: Connection, watched_since: datetime) -> list[SuspectAttempt]:
-    """List the attempts whose generation may be in the account without our knowing its id.
+    """List the attempts whose generation may be in the account under an id we do not know.
 
     Args:
         watched_since: voids that ended later are among them.
@@ -112,8 +112,8 @@ _NEIGHBOURS = Prepared(
 def clock_offset(connection: Connection, attempt_id: int) -> ClockOffset:
     """Measure the provider's clock against ours, around the time of an attempt.
 
-    Every generation whose acceptance an answer told was created between its intent and that
-    answer. Neighbours are found by number, so that a clock that was set does not mislead.
+    A generation whose acceptance was answered was created between its intent and that answer.
+    Neighbours are found by number, so that a clock that was set does not matter.
     """
     first, last = attempt_id - NEIGHBOURS, attempt_id + NEIGHBOURS
     return _offset(_NEIGHBOURS.all(connection, first=first, last=last))
@@ -138,7 +138,7 @@ _MEASURED = Prepared(
         ATTEMPT.c.accepted_at.is_not(None),
         func.abs(func.julianday(ATTEMPT.c.created_at) - func.julianday(ATTEMPT.c.accepted_at))
         <= UNMEASURED / timedelta(days=1),
-        # what was refused tells nothing, and may be much
+        # refused attempts show nothing, and there may be many
         ATTEMPT.c.id > select(func.max(_LATER.c.id)).scalar_subquery() - 10 * NEIGHBOURS,
     )
     .order_by(ATTEMPT.c.id.desc())
@@ -150,8 +150,8 @@ _MEASURED = Prepared(
 def newest_offset(connection: Connection) -> ClockOffset:
     """Measure the provider's times against our clock, by the few that we bought last.
 
-    A clock that was wrong meanwhile is forgotten with them; by more than zones explain it counts
-    never.
+    So a clock that was wrong for a while is soon forgotten; offsets larger than any time zone never
+    count.
     """
     return _offset(_MEASURED.all(connection))
 
@@ -209,9 +209,9 @@ def expected(connection: Connection, oldest: int, since: datetime) -> list[Accep
     """List the generations of ours that a reading must show.
 
     Args:
-        oldest: the first suspect's number: attempts before it by more than :data:`NEIGHBOURS` are
-            not asked for.
-        since: what was sent before is none of them.
+        oldest: the first suspect's number: attempts more than :data:`NEIGHBOURS` before it are
+            left out.
+        since: what was sent before is left out.
     """
     rows = _EXPECTED.all(connection, first=oldest - NEIGHBOURS, since=since)
     return [_acceptance(row) for row in rows]
@@ -260,7 +260,7 @@ def note_created(connection: Connection, created: Mapping[int, datetime]) -> Non
 def note_candidates(
     connection: Connection, attempt_id: int, candidates: Sequence[Generation]
 ) -> None:
-    """Keep what a doubt can't be told apart from, for whoever resolves it."""
+    """Keep the generations that a doubt could be, for the person who resolves it."""
     shown = [
         {
             "generation_id": generation.id,
@@ -296,7 +296,7 @@ _UNPROVEN = Prepared(
 
 
 def count(connection: Connection) -> int:
-    """Count the attempts whose generation we don't know, those that a dead run left open too."""
+    """Count the attempts with an unknown generation, including those a dead run left open."""
     return connection.execute(
         select(func.count()).select_from(ATTEMPT).where(UNSETTLED)
     ).scalar_one()

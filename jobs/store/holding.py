@@ -1,4 +1,4 @@
-"""Holding queued rows back, so that no runner buys them before a person has said so (money.md)."""
+"""Holding queued rows back, so that no runner buys them before a person decides (money.md)."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
@@ -51,7 +51,7 @@ def where(sought: Sought) -> tuple[ColumnElement[bool], ...]:
 
 
 def unchanged(sought: Sought) -> tuple[ColumnElement[bool], ...]:
-    """Return in SQL, for the connection that writes, which rows are still what was sought."""
+    """Return in SQL, for the connection that writes, which rows still ask for what was sought."""
     return (*where(sought), *((_AS_NOTED,) if sought.noted else ()))
 
 
@@ -83,18 +83,18 @@ def note(connection: Connection, sought: Sought) -> Sought:
 
 
 def in_pick(rows: Collection[int]) -> ColumnElement[bool]:
-    """Select the jobs that a pick of rows leaves: what was asked for by name is in each."""
+    """Select the jobs in a pick of rows; those asked for by name are in every pick."""
     return or_(JOB.c.row.in_(values_in(rows)), NAMED)
 
 
 _UNCOVERED: Final = {"held_back": JOB.c.held_beneath, "held_back_by": None, "held_beneath": None}
-"""What becomes of a row when a reason is gone: whether it was asked for is as it was before."""
+"""Column values when a finding is cleared: whether the row was asked for is as before."""
 
 _IS_ASKED_BY_NAME = text(f"held_back IN {sql_list(ASKED_BY_NAME)}")
 _IS_FOUND = text(f"held_back IN {sql_list(FOUND)}")
-# QUEUED: a runner may have claimed the row since it was looked at, and what is sent is not held
-# back. handed=False: what was found about a row overrides its hand-over, or the runner that is
-# alive would buy it all the same (test_what_was_found_about_a_row_goes_over_its_hand_over)
+# QUEUED: a runner may have claimed the row since it was looked at, and a sent row is not held
+# back. A finding overrides a hand-over (handed), or the running runner would buy the row
+# anyway: see test_what_was_found_about_a_row_goes_over_its_hand_over
 _HOLD = (
     update(JOB)
     .where(QUEUED, JOB.c.id == bindparam("job"))
@@ -141,17 +141,17 @@ _ASK_BY_NAME = Prepared(
 
 
 def hold_back(connection: Connection, jobs: Mapping[int, str | None], reason: HeldBack) -> int:
-    """Hold queued jobs back, also those that were handed to a runner.
+    """Hold queued jobs back, even those that were handed to a runner.
 
     Args:
-        jobs: by number, the generation or job that is the reason; None where there is none.
+        jobs: job numbers, each with the generation or job that is the reason, or None.
         reason: why.
 
     Returns:
         How many were queued, and are held back now.
     """
-    # what was found lies above whether the row was asked for: lifted, a row that nobody asked for
-    # must not be bought (test_what_was_found_does_not_ask_for_a_row)
+    # a finding covers whether the row was asked for: once it is cleared, a row that nobody asked
+    # for must not be bought (test_what_was_found_does_not_ask_for_a_row)
     hold = _HOLD_FOUND if reason in FOUND else _HOLD_UNASKED
     return hold.run_each(
         connection, [{"job": number, "reason": reason, "by": by} for number, by in jobs.items()]
@@ -159,7 +159,7 @@ def hold_back(connection: Connection, jobs: Mapping[int, str | None], reason: He
 
 
 def hold_matched(connection: Connection, matches: Iterable[Match]) -> int:
-    """Hold rows back that the account's list has a generation of, where they still ask for it."""
+    """Hold rows back that have a generation in the account's list, if they still ask for it."""
     rows = [
         {
             "job": one.job_id,
@@ -173,9 +173,9 @@ def hold_matched(connection: Connection, matches: Iterable[Match]) -> int:
 
 
 def release(connection: Connection, sought: Sought, reasons: Iterable[HeldBack]) -> None:
-    """Let rows be bought that were held back for some reasons; others than sought stay so."""
-    # what lies beneath goes first: the second statement moves it to the top, so that a row of which
-    # both reasons are overruled would still wait for the lower one
+    """Let sought rows be bought that were held back for some reasons."""
+    # the covered reason first: the second statement moves it to the top, so a row whose reasons
+    # are both overruled would still wait for the covered one
     overruled = list(reasons)
     held = update(JOB).where(HELD_BACK, *unchanged(sought))
     connection.execute(held.where(JOB.c.held_beneath.in_(overruled)).values(held_beneath=None))
@@ -191,7 +191,7 @@ def count(connection: Connection, sought: Sought, reason: HeldBack) -> int:
 
 
 def looked_for(connection: Connection, sought: Sought) -> None:
-    """Let rows be bought that waited for a look, and that the whole list does not show."""
+    """Let rows be bought that waited for a look and are not in the whole list."""
     connection.execute(
         update(JOB)
         .where(HELD_BACK, *unchanged(sought), JOB.c.held_back == HeldBack.NOT_LOOKED)
@@ -200,7 +200,7 @@ def looked_for(connection: Connection, sought: Sought) -> None:
 
 
 def look_again(connection: Connection, sought: Sought, reason: HeldBack) -> None:
-    """Let rows wait for a look that were held back for a reason: it may be gone."""
+    """Let rows wait for a look again that were held back for a reason: it may be gone."""
     connection.execute(
         update(JOB)
         .where(HELD_BACK, *unchanged(sought), JOB.c.held_back == reason)
@@ -209,11 +209,10 @@ def look_again(connection: Connection, sought: Sought, reason: HeldBack) -> None
 
 
 def pick(connection: Connection, batch_id: int, rows: Collection[int]) -> None:
-    """Leave out all rows of a batch but some of its manifest, for a trial.
+    """Leave out all rows of a batch except some of its manifest, for a trial.
 
-    What a person asked for by name is not left out.
-
-    What holds those back still does: :func:`release` comes first.
+    Rows that a person asked for by name are not left out. Picked rows stay held back for other
+    reasons: call :func:`release` first.
     """
     picked = as_list(rows)
     for out in (_LEAVE_OUT, _LEAVE_OUT_UNLOOKED, _LEAVE_OUT_FOUND):
@@ -224,7 +223,7 @@ def pick(connection: Connection, batch_id: int, rows: Collection[int]) -> None:
 def ask_for(
     connection: Connection, job_ids: Collection[int], now: datetime | None = None
 ) -> list[int]:
-    """Let queued jobs be bought that were held back for any reason; returns which these were.
+    """Let queued jobs be bought that were held back for any reason; return which these were.
 
     Args:
         now: what was found about them by then is overruled for good; None: until the next look.
@@ -238,11 +237,11 @@ def ask_for(
 def overrule(
     connection: Connection, sought: Sought, now: datetime, reason: HeldBack | None = None
 ) -> None:
-    """Write down with rows that a person wants them bought, whatever there is of them by now.
+    """Write down that a person wants rows bought, despite what exists of them by now.
 
     Args:
         sought: which rows.
-        now: what turns up later is not meant.
+        now: what turns up later is not covered.
         reason: only rows that are held back for it.
     """
     held = () if reason is None else (HELD_BACK, JOB.c.held_back == reason)
@@ -250,12 +249,12 @@ def overrule(
 
 
 def ask_by_name(connection: Connection, job_ids: Collection[int]) -> int:
-    """Let queued jobs be bought that nobody had asked for; what was found about others stays."""
+    """Ask for queued jobs that nobody had asked for; findings about others stay."""
     return _ASK_BY_NAME.run(connection, jobs=as_list(job_ids))
 
 
-# all that was compared must still hold: a row that was edited, or held back for something newer
-# while a person was asked, was not what the person agreed to (test_own_past_beside_a_run.py)
+# everything that was compared must still be true: a row that was edited, or held back for a newer
+# reason while a person was asked, is not what the person agreed to (test_own_past_beside_a_run.py)
 _RELEASE_ONE = Prepared(
     update(JOB)
     .where(
@@ -270,9 +269,9 @@ _RELEASE_ONE = Prepared(
 
 
 def release_rows(connection: Connection, rows: Iterable[WantedRow]) -> int:
-    """Clear what was found about rows, where they are still as they were compared; count them.
+    """Clear findings about rows that are still as they were compared; return how many.
 
-    A row that is held back for something else by now, or asks for something else, stays so.
+    A row that is held back for another reason by now, or asks for something else, stays held back.
     """
     compared = [
         {

@@ -1,4 +1,4 @@
-"""What a look at a generation found: progress, its end, or that our patience is over."""
+"""Results of looks at generations: progress, an end, or that we waited too long."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -95,7 +95,7 @@ def due_looks(connection: Connection, now: datetime, limit: int) -> list[Due]:
 
 
 def given_up(connection: Connection) -> list[Due]:
-    """List the generations that people gave up, of jobs that have failed and are as they were."""
+    """List the generations that people gave up, of jobs that have failed since."""
     batches = connection.execute(
         select(TALLY.c.batch_id)
         .distinct()
@@ -105,19 +105,19 @@ def given_up(connection: Connection) -> list[Due]:
 
 
 def is_awaited(connection: Connection, generation_id: str) -> bool:
-    """Check whether a generation is ours, unfinished, and its end not announced already."""
+    """Check whether a generation is ours, unfinished, and its end not announced yet."""
     return _AWAITED.first(connection, generation=generation_id) is not None
 
 
 def announce(connection: Connection, generation_ids: Sequence[str]) -> int:
-    """Have generations looked at now, because somebody says that they have ended."""
+    """Make generations due now, because a callback says that they have ended."""
     return _ANNOUNCE.run_each(connection, [{"generation": name} for name in generation_ids])
 
 
 def newer(connection: Connection, attempt_ids: Sequence[int]) -> tuple[dict[int, int], int]:
     """Count how many generations of ours are newer than those of some attempts.
 
-    Attempts that are farther back than :data:`FAR` are left out.
+    Attempts with more than :data:`FAR` newer ones are left out.
 
     Returns:
         The counts by attempt, and how many submissions are under way.
@@ -135,7 +135,7 @@ def next_look(connection: Connection) -> datetime | None:
 
 
 def pending_ids(connection: Connection, generation_ids: Sequence[str]) -> dict[str, UnendedAttempt]:
-    """Map those of some generation ids that are ours and unfinished to attempt and job."""
+    """Map generation ids that are ours and unfinished to their attempts."""
     rows = _PENDING.all(connection, generations=as_list(generation_ids))
     return {row.generation_id: row for row in rows}
 
@@ -148,7 +148,7 @@ def postpone(connection: Connection, next_looks: Mapping[int, datetime]) -> None
 
 
 def look_again_at_overdue(connection: Connection, now: datetime) -> int:
-    """Make every overdue generation due now: a run looks first whether it finished after all."""
+    """Make every overdue generation due now: it may have finished since the last run."""
     done = connection.execute(
         update(ATTEMPT).where(ACCEPTED, ATTEMPT.c.overdue_at.is_not(None)).values(next_look_at=now)
     )
@@ -156,7 +156,7 @@ def look_again_at_overdue(connection: Connection, now: datetime) -> int:
 
 
 def heed_clock(connection: Connection, now: datetime, farthest: timedelta) -> None:
-    """Bring back what a clock that was set back has put off: nothing is planned farther ahead."""
+    """Make due what lies further ahead than anything is planned: the clock was set back."""
     connection.execute(
         update(ATTEMPT)
         .where(ACCEPTED, ATTEMPT.c.next_look_at > now + farthest)
@@ -185,7 +185,7 @@ _PROGRESS = Prepared(
 
 
 def progress(connection: Connection, found: Sequence[Progress]) -> None:
-    """Write the progress of unfinished generations down, all in one statement."""
+    """Write down the progress of unfinished generations, in one statement."""
     _PROGRESS.run_each(
         connection,
         [
@@ -212,11 +212,11 @@ def complete(
     now: datetime,
     created_at: datetime | None = None,
 ) -> bool:
-    """Write a finished video down; also when its job or its attempt had been given up.
+    """Write down a finished video, even if its job or its attempt was given up.
 
     Args:
-        attempt_id: whose generation it is.
-        video_url: where it is.
+        attempt_id: of the generation.
+        video_url: of the video.
         now: when it was seen.
         created_at: the provider's own time of the generation, if it is to be kept.
     """
@@ -259,11 +259,10 @@ def fail(
     now: datetime,
     retry_after: timedelta | None,
 ) -> bool:
-    """Write a generation's failure down; with a delay the job is queued for a new attempt.
+    """Write down a failed generation; with a delay the job is queued for a new attempt.
 
-    A job that was given up stays failed, now with the provider's own reason, and is not bought
-    again by itself. The charge stays, and counts as spent unless the batch's refunds say
-    otherwise.
+    A job that was given up stays failed, now with the provider's own reason, and is not retried
+    automatically. The charge stays, and counts as spent unless the batch's refunds cover it.
     """
     row = attempt_row(connection, attempt_id)
     if row is None:
@@ -308,7 +307,7 @@ def fail(
 
 
 def _refund(connection: Connection, attempt: AttemptRow, kind: FailureKind) -> None:
-    """Count a failure's price as given back, where the batch is known to get it back."""
+    """Count a failure's price as refunded, if the batch's refunds cover it."""
     told = connection.execute(
         select(BATCH.c.refunds).where(BATCH.c.id == attempt.batch_id)
     ).scalar_one()

@@ -1,12 +1,12 @@
-"""Our own past: requests that this database has paid for, and that no row of the batch has.
+"""Our own past: requests that this database has paid for, and that no row of the batch has yet.
 
 A row that left its manifest or was edited, another file name, a copy, an export, a batch that was
 removed and loaded again: rows that ask for the same video are found by count, however it is
 spelled (:func:`jobs.model.spec.asked_key`). Equal rows of one manifest are wanted,
 and so is a single video whose words were typed again.
 
-It is asked before a run, and for rows that become queued in it (:func:`hold`). What batches buy
-beside each other in one run is asked for in the claim (:mod:`jobs.store.others`).
+It is searched before a run, and for rows that are queued during it (:func:`hold`). What batches
+of one run buy is searched in the claim (:mod:`jobs.store.others`).
 """
 
 from bisect import bisect_left
@@ -48,7 +48,7 @@ _NOBODYS_HERE = or_(
 
 
 class Unclaimed:
-    """What was bought of one request, and which no row has claimed yet: finished ones come first.
+    """Purchases of one request that no row has claimed yet; finished ones come first.
 
     Args:
         bought: in any order.
@@ -61,7 +61,7 @@ class Unclaimed:
         self._others = [paid for paid in newest if paid.video_url is None]
 
     def claim(self, since: datetime | None) -> Paid | None:
-        """Take the oldest that was asked for after a time; None where there is none."""
+        """Take the oldest that was bought after a time; None if there is none."""
         for left in (self._finished, self._others):
             newer = len(left)
             if since is not None:
@@ -71,7 +71,7 @@ class Unclaimed:
         return None
 
     def drop(self) -> None:
-        """Leave the oldest out: it is a row's that is bought again."""
+        """Drop the oldest: it belongs to a row that is bought again."""
         left = self._finished or self._others
         if left:
             left.pop()
@@ -84,22 +84,20 @@ def paid_elsewhere(
     only_queued: bool = False,
     too: Collection[str] = (),
 ) -> dict[str, Unclaimed]:
-    """Map the requests that were paid for, and are no row's of a batch, to what was bought.
+    """Map requests that were paid for, and that no row of a batch has, to what was bought.
 
-    Other batches count, and what of this one's own rows left the manifest or was edited since.
-
-    A submission whose outcome nobody knows may have been paid for, and counts as well.
-
-    What failed is none, nor what a row of this batch has as its own already.
+    Other batches count, and so do own rows that left the manifest or were edited since. A
+    submission with an unknown outcome may have been paid for, and counts as well. Failures do not,
+    nor does what a row of this batch has already.
 
     Args:
-        batch_id: the batch whose past is asked for; None: it is not loaded yet.
+        batch_id: of the batch; None: it is not loaded yet.
         only_queued: only what its queued rows ask for.
-        too: the requests of those whose prompts are not spelled as folding leaves them.
+        too: the requests of rows whose prompts change when they are folded.
 
     Returns:
-        What was bought, by :func:`jobs.model.spec.asked_key`; by the fingerprint where an upgrade
-        could not tell it.
+        What was bought, by :func:`jobs.model.spec.asked_key`; by the fingerprint if an upgrade
+        could not determine that.
     """
     here = -1 if batch_id is None else batch_id
     asking = JOB.alias()
@@ -147,7 +145,7 @@ _BOUGHT = (
 
 
 def _paid(row: PaidAttempt | OwnVideo) -> Paid:
-    # the attempt's own address: its row may have been edited, redone or swapped since
+    # the attempt's own URL: its row may have been edited, redone or swapped since
     filed = row.filed_attempt_id == row.id
     return Paid(row.id, row.generation_id, row.name, row.intent_at, row.video_url, filed)
 
@@ -155,8 +153,7 @@ def _paid(row: PaidAttempt | OwnVideo) -> Paid:
 def _shared(connection: Connection, batch_id: int) -> set[int]:
     """List the attempts of other requests or rows that rows of a batch have as their videos.
 
-    A row that was edited since and waits in the queue has it no more, nor one that left the
-    manifest.
+    A row that was edited since and is queued no longer has it, nor does one that left the manifest.
     """
     rows = connection.execute(
         select(JOB.c.attempt_id)
@@ -172,12 +169,11 @@ def _shared(connection: Connection, batch_id: int) -> set[int]:
 
 
 def find(connection: Connection, sought: Sought) -> list[PaidBefore]:
-    """Find the queued rows whose requests were paid for, and are no other row's, by count.
+    """Find the queued rows whose requests were paid for and belong to no other row, by count.
 
-    A row that has a paid generation of this request itself waits for a retry, and was asked about;
-    one whose own one failed is looked for again, whoever asked for its retry.
-    One that was edited, and edited back before it was bought, has its video. Single videos are
-    bought as often as they were typed.
+    A row that has a paid generation of this request itself waits for a retry, and was asked about.
+    If its own generation failed, it is looked for again. A row that was edited, and edited back
+    before it was bought, has its video. Single videos are bought as often as they were typed.
     """
     sought = replace(sought, batch_ids=_of_manifests(connection, sought))
     found = _edited_back(connection, sought)
@@ -191,7 +187,7 @@ def find(connection: Connection, sought: Sought) -> list[PaidBefore]:
 
 
 def _of_manifests(connection: Connection, sought: Sought) -> list[int]:
-    """Name the batches of manifests whose rows are sought."""
+    """Return the batches of manifests whose rows are sought."""
     which = BATCH.c.id.in_(sought.batch_ids)
     if sought.jobs is not None:
         which = BATCH.c.id.in_(select(JOB.c.batch_id).where(*holding.where(sought)))
@@ -199,11 +195,11 @@ def _of_manifests(connection: Connection, sought: Sought) -> list[int]:
 
 
 _MANIFESTS = BATCH.c.source.is_not(None)
-"""Batches that were loaded from a file, which is known by its path; single videos' was not."""
+"""Batches that were loaded from a file, known by its path; single videos were not."""
 
 
 def hold(connection: Connection, sought: Sought) -> list[PaidBefore]:
-    """Hold rows back that were paid for before; what is no longer so waits for another look."""
+    """Hold rows back that were paid for before; rows no longer found wait for another look."""
     found = find(connection, sought)
     holding.look_again(connection, sought, HeldBack.PAID_BEFORE)
     _hold(connection, found)
@@ -216,9 +212,9 @@ def _hold(connection: Connection, found: Iterable[PaidBefore]) -> None:
 
 
 def hold_late(connection: Connection, job_ids: Collection[int]) -> list[PaidBefore]:
-    """Hold those of some rows back that were paid for before, beside a run.
+    """Hold back those of some rows that were paid for before, during a run.
 
-    Rows of their batches that ask for the same, and wait for what was paid for, keep it.
+    Rows of their batches that ask for the same, and wait for a paid video, keep it.
     """
     waiting = _waiting(connection, job_ids)
     found = find(connection, Sought((), jobs={*job_ids, *waiting}))
@@ -228,7 +224,7 @@ def hold_late(connection: Connection, job_ids: Collection[int]) -> list[PaidBefo
 
 
 def _waiting(connection: Connection, job_ids: Collection[int]) -> set[int]:
-    """Find the rows that wait for what rows of their batch ask for as well."""
+    """Find the rows of the same batches that ask for the same and wait for a paid video."""
     late = _LATE.all(connection, jobs=as_list(job_ids))
     asked = {(row.batch_id, asked_key(row.asked)) for row in late}
     waiting = _WAITING.all(connection, batches=as_list({row.batch_id for row in late}))
@@ -249,9 +245,9 @@ _WAITING = Prepared(
 
 
 def _edited_back(connection: Connection, sought: Sought) -> list[PaidBefore]:
-    """Find queued rows that have a video of what they ask for, and that nobody wants twice.
+    """Find queued rows that have a video of what they ask for already.
 
-    One that another row of the batch has by now is that row's: equal rows are wanted.
+    If another row of the batch has that video by now, it is that row's: equal rows are wanted.
     """
     videos = (
         select(JOB.c.id.label("job"), JOB.c.batch_id.label("batch"), JOB.c.fingerprint, *_BOUGHT)
@@ -301,13 +297,13 @@ def _matched(rows: Iterable[AskedJob], elsewhere: Mapping[str, Unclaimed]) -> li
     for row in rows:
         known = {asked_key(row.asked), row.asked.fingerprint}
         left = [elsewhere[one] for one in sorted(known) if one in elsewhere]
-        # what was known when a person said to buy the row all the same holds it back no more
+        # what was known when a person said to buy the row anyway no longer holds it back
         claimed = (unclaimed.claim(row.overruled_at) for unclaimed in left)
         paid = next((one for one in claimed if one is not None), None)
         if paid is not None:
             found.append(PaidBefore(row.id, row.batch_id, row.asked.fingerprint, paid))
         elif left:
-            left[0].drop()  # it was this row's, and is no other's now that it is bought again
+            left[0].drop()  # it was this row's; now that it is bought again, no other row gets it
     return found
 
 
@@ -322,7 +318,7 @@ def share(connection: Connection, found: PaidBefore, now: datetime) -> bool:
     """Complete a queued row with a finished video of the same request, at no charge.
 
     Returns:
-        False where it did not land, or where there is no finished video to be shared.
+        False if it did not land, or there is no finished video to share.
     """
     paid = found.paid
     if paid.video_url is None or not _ASKS.first(

@@ -55,7 +55,8 @@ def recover(connection: Connection, now: datetime, boot: str | None = None) -> R
 def _take_over(
     connection: Connection, run_id: str, now: datetime, boot: str | None = None
 ) -> Recovery:
-    accounts.take_over_by(connection, run_id, now)
+    # every other run stops at its next turn
+    accounts.keep(connection, run_id=run_id, run_at=now)
     events.take_over(connection, now)
     return recover(connection, now, boot)
 

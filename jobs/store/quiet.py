@@ -1,7 +1,7 @@
-"""Quiet readings of the balance, and what may have moved it since (:mod:`jobs.evidence.books`).
+"""Quiet readings of the balance, and what may have changed it since (:mod:`jobs.evidence.books`).
 
-What happened since a reading is told by numbers. A day has passed when both clocks say so, ours and
-the provider's (the ``Date`` of its answers): either may be wrong, or be set.
+What happened since a reading is found by attempt numbers. A day has passed only if both clocks say
+so, ours and the provider's (the ``Date`` of its answers): either may be wrong or be set.
 """
 
 from collections.abc import Container, Sequence
@@ -33,7 +33,7 @@ NEWEST: Final = 1000
 """Attempts among which one that was accepted just now is looked for."""
 
 FOLLOWING: Final = 100
-"""Attempts after one, of which the provider's times tell how old it is at least."""
+"""Attempts after one whose provider times show its least age."""
 
 OTHERS: Final = "somebody else's videos may be refunded"
 OVERDUE: Final = "a video that has not ended may be refunded"
@@ -160,18 +160,17 @@ def keep(
     theirs: datetime | None,
     grace: timedelta,
 ) -> None:
-    """Keep a reading while nothing was under way or in doubt.
+    """Keep a reading that was taken while nothing was under way or in doubt (a quiet reading).
 
-    One that may not show what was bought just now is none, nor one that began so soon after what a
-    person called never made that this may yet be made, and be charged later. What it shows that
-    nobody understands, and failures since the one before, count for a day: what was charged may be
-    given back.
+    It is not kept if it may not show the latest purchase yet, or if it began so soon after a person
+    called an attempt never made that this may still be made, and charged later. Unexplained
+    changes, and failures since the last quiet reading, count for a day, as charges may be refunded.
 
     Args:
         reading: of the balance.
-        began: when it did.
-        theirs: by the provider's clock; None: unknown.
-        grace: for which a lost submission may yet be made, and for which its charge may be late.
+        began: when the reading began.
+        theirs: the time by the provider's clock; None: unknown.
+        grace: how long a lost submission may still be made, and its charge be late.
     """
     account = ACCOUNT_ROW.one(connection)
     before = account.quiet
@@ -185,8 +184,9 @@ def keep(
         return
     newest = int(_NEWEST.scalar(connection))
     unsteady = account.unsteady_at
-    # it may have been charged: unseen before the first reading, or just as what was odd came back
-    # (what a person called never made counts for 30 days then: it is not confirmed below)
+    # a refused request may have been charged: unseen before the first reading, or just when an odd
+    # change was reverted (then what a person called never made counts for 30 days: not confirmed
+    # below)
     refused = _REFUSED.first(connection, last=account.quiet_attempt or 0) is not None
     unseen = before is None or _is_unsteady(account)
     odd = (refused and unseen) or (agreed is None and before is not None)
@@ -209,7 +209,7 @@ def keep(
             quiet_mishaps=_mishaps(connection, newest),
             agreed_micros=agreed.charged,
             drift_micros=agreed.drift,
-            # at the latest: when it was seen, or the first time that is known after that
+            # at the latest: when it was seen, or the first known time after that
             unsteady_at=unsteady and min(unsteady, theirs or LATEST),
             unsteady_ours=ours and min(ours, now),
             exceeded=False,
@@ -232,11 +232,11 @@ def books_since(
     Args:
         reading: of the balance.
         done: generations that the list, read after the balance, shows as completed.
-        strangers: generations of others that are known, and that may be given back.
-        polled: whether what has not ended is looked at meanwhile.
+        strangers: how many generations of others are known, which may be refunded.
+        polled: whether unfinished generations are polled at the same time.
 
     Returns:
-        None where there was no quiet reading yet, or a clock was wrong when it was taken.
+        None if there was no quiet reading yet, or a clock was wrong when it was taken.
     """
     account = ACCOUNT_ROW.one(connection)
     quiet = account.quiet
@@ -274,10 +274,10 @@ def books_since(
 def _agreement(
     connection: Connection, account: AccountRow, before: QuietReading, reading: BalanceReading
 ) -> Agreement | None:
-    """Return how far the balance has agreed, with this reading; None where this one does not.
+    """Return how far the balance has agreed, including this reading; None if this one does not.
 
-    What was refused, or is not made by a person's word, may have been charged, and make up for a
-    discount: then it begins again.
+    A refused attempt, or one that a person called never made, may have been charged and hide a
+    discount: then the count begins again.
     """
     last = account.quiet_attempt
     if _unsure(_ESTIMATED.all(connection, last=last)):
@@ -290,10 +290,10 @@ def _agreement(
 
 
 def _mishaps(connection: Connection, last: int) -> int:
-    """Count what may be given back, or was charged before: what failed, and voids that turned up.
+    """Count what may be refunded, or was charged before: failures, and voids that turned up.
 
-    It never becomes less. Among the attempts up to a quiet reading nothing was in doubt then, so
-    one whose price is estimated since is a void that turned up.
+    It never decreases. Up to a quiet reading nothing was in doubt, so an earlier attempt whose
+    price became estimated since is a void that turned up.
     """
     return int(_FAILED.scalar(connection)) + int(_TURNED_UP.scalar(connection, last=last))
 
@@ -306,9 +306,9 @@ def _has_mishaps(connection: Connection, account: AccountRow) -> bool:
 def _is_plain(
     connection: Connection, account: AccountRow, quiet: QuietReading, now: datetime
 ) -> bool:
-    """Check whether nothing can have made up for a charge between two quiet readings.
+    """Check that nothing can have hidden a charge between two quiet readings.
 
-    Then one that agrees shows that what a person called never made was not charged.
+    Then an agreeing reading shows that what a person called never made was not charged.
     """
     estimated = _ESTIMATED.all(connection, last=account.quiet_attempt)
     reasons = (
@@ -324,7 +324,7 @@ def _is_plain(
 
 
 def _is_unsteady(account: AccountRow) -> bool:
-    """Check whether the rest may follow of what moved the balance before the quiet reading."""
+    """Check whether what changed the balance before the quiet reading may still continue."""
     if account.unsteady_at is None:
         return False
     theirs, ours, since = account.quiet_theirs, account.quiet_at, account.unsteady_ours
@@ -334,17 +334,16 @@ def _is_unsteady(account: AccountRow) -> bool:
 
 
 def _has_forgone(connection: Connection, quiet: QuietReading) -> bool:
-    """Check whether anything may be given back that nobody waits for.
+    """Check whether something may be refunded that no run polls any more.
 
-    How old it is, our clock tells, and an attempt that was sent later and that the provider says it
-    made before.
+    Its age is known by our clock, and by a later attempt with an early provider time.
     """
     times = _forgotten_since(quiet)
     return any(query.first(connection, **times) is not None for query in _FORGONE)
 
 
 def _forgotten_since(quiet: QuietReading) -> dict[str, datetime]:
-    """Return before when what was sent, and never ended, is not given back any more."""
+    """Return before which times unended attempts are no longer refunded."""
     return {
         "since": EARLIEST if quiet.theirs is None else quiet.theirs - GIVEN_UP_WITHIN,
         "ours": quiet.at - GIVEN_UP_WITHIN,
@@ -357,10 +356,10 @@ def _untold(
     estimated: Sequence[EstimatedAttempt],
     doubts: Sequence[UnsettledAttempt],
 ) -> list[EstimatedAttempt]:
-    """List what was found, or has no price, and may not have been charged.
+    """List estimated attempts (found later, or without a price) that may not have been charged.
 
-    What our own end cut off says nothing of the provider's faults, and was, unless other answers
-    were lost by the provider since the quiet reading.
+    An attempt cut off by our own end shows no fault of the provider, and counts as charged, unless
+    the provider lost other answers since the quiet reading.
     """
     rest = [row for row in estimated if not row.seen_charged]
     ours = [row.cut_off for row in estimated] + [row.cut_off for row in doubts]
@@ -371,10 +370,10 @@ def _untold(
 
 
 def _unsure(adopted: Sequence[EstimatedAttempt]) -> int:
-    """Return by how much less what was adopted may have been charged than it is booked at.
+    """Return by how much less, at most, estimated attempts may have been charged than booked.
 
-    That is at the most: it may have cost what its kind cost when it was sent, or what it costs now,
-    or nobody knows what.
+    One may have cost what its kind cost when it was sent, or what it costs now, or an unknown
+    amount.
     """
     most = sum(row.price_micros for row in adopted)
     least = sum(min(row.price_micros, row.hold_micros, row.last_micros or 0) for row in adopted)

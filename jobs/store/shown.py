@@ -1,4 +1,4 @@
-"""What readings of the balance show of submissions whose end nobody knows."""
+"""What readings of the balance show of submissions with an unknown outcome."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,12 +40,12 @@ _EXPLAIN = Prepared(
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
-    """The submissions whose end nobody knows, as one transaction sees them.
+    """The submissions with an unknown outcome, as one transaction sees them.
 
     Attributes:
         open: how many may be under way.
         under_way: what these may have cost already, in micros.
-        doubts: the rows of those in doubt.
+        doubts: those in doubt.
     """
 
     open: int
@@ -54,7 +54,7 @@ class Unsettled:
 
     @property
     def seen_charged(self) -> int:
-        """Count the doubts for which alone the balance fell."""
+        """Count the doubts whose charge the balance has shown."""
         return sum(doubt.seen_charged for doubt in self.doubts)
 
 
@@ -67,13 +67,14 @@ def unsettled(connection: Connection) -> Unsettled:
 
 
 def watch(connection: Connection, balance: int, charged: int) -> Unsettled:
-    """Note a reading that fell by more than all that may be known to have been charged by then.
+    """Note if the balance fell by more than everything known to be charged by then.
 
-    Something was charged that nobody knows of: that stays so, whatever makes up for it later. Where
-    it can be but one doubt, and is just its price, it was that: then it says nothing of others.
+    Then something unknown was charged, and that stays noted, even if a later change hides it. If
+    only one doubt can be the reason, and the difference is just its price, it was that doubt: then
+    nothing else is noted.
 
-    What our own end cut off explains what the first reading after it shows, until it is found
-    (:func:`explain`), and nothing that a later one shows.
+    A submission cut off by our own end may explain what the first reading after it shows, until its
+    generation is found (:func:`explain`), but nothing that a later reading shows.
 
     Args:
         balance: the reading, in micros.
@@ -94,7 +95,7 @@ def watch(connection: Connection, balance: int, charged: int) -> Unsettled:
 def _heed(
     connection: Connection, account: AccountRow, fell: int, charged: int, now: Unsettled
 ) -> None:
-    """Compare by how much the balance fell since the quiet reading with what was charged since."""
+    """Compare the fall of the balance since the quiet reading with what was charged since."""
     asked = account.cut_off_attempt or 0
     fresh = [doubt for doubt in now.doubts if doubt.cut_off and doubt.id > asked]
     unseen = [doubt for doubt in now.doubts if not doubt.seen_charged]
@@ -106,7 +107,7 @@ def _heed(
         _SEE_CHARGED.run(connection, attempt=unseen[0].id)
         beside = 0
     if fresh:
-        # beside one whose answer the provider lost nobody knows whose charge it is
+        # if the provider lost an answer too, it is unknown which of them was charged
         most = sum(doubt.hold_micros for doubt in fresh) if all(d.cut_off for d in unseen) else 0
         more = min(max(beside, 0), most)
         beside -= more
@@ -125,7 +126,7 @@ def explain(connection: Connection, attempt_id: int, charge: int) -> None:
 
     Args:
         attempt_id: which was found just now.
-        charge: what it is booked at, in micros.
+        charge: the booked amount, in micros.
     """
     if _CUT_OFF.first(connection, attempt=attempt_id) is None:
         return
@@ -135,5 +136,5 @@ def explain(connection: Connection, attempt_id: int, charge: int) -> None:
 
 
 def has_hidden(account: AccountRow) -> bool:
-    """Check whether a reading since the quiet one fell by more than is known, and was not found."""
+    """Check whether the balance fell since the quiet reading by more than is explained so far."""
     return account.exceeded or account.cut_off_micros > ROUNDING

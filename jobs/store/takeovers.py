@@ -1,4 +1,4 @@
-"""Taking generations over that this database did not buy."""
+"""Taking over generations that this database did not buy."""
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -62,8 +62,8 @@ def wishes(connection: Connection, sought: Sought, *, free: bool = False) -> dic
 def wanted_rows(connection: Connection, sought: Sought) -> Iterator[WantedRow]:
     """Stream the queued rows that a run may buy, in the manifests' order.
 
-    Whatever became of their attempts, only a known generation of the same prompt counts as ours: a
-    restored backup, or a 429 that was lost, leaves attempts that say nothing of what was made.
+    Only a known generation of the same prompt counts as ours, whatever their attempts say: after a
+    restored backup, or a lost 429, attempts do not show what was made.
     """
     newest = _newest_known(connection, sought)
     listed = (
@@ -98,8 +98,8 @@ def _newest_known(
 ) -> dict[tuple[int, str], tuple[datetime, datetime | None]]:
     """Read when the newest known generation of each row's prompt was sent, and created.
 
-    Not when it was accepted: one that was in doubt may have been found a day later. What was taken
-    over was sent by somebody else.
+    The acceptance time would be wrong: a doubt may have been found a day later. A generation that
+    was taken over was sent by somebody else.
     """
     sent_at = case((ATTEMPT.c.idempotency_key != "", ATTEMPT.c.intent_at), else_=null())
     rows = (
@@ -123,7 +123,7 @@ def _newest_known(
 
 
 def doubtful(connection: Connection) -> dict[str, datetime]:
-    """Read when each prompt was first sent whose generation may be there unknown to us."""
+    """Return prompts whose generation may be there unknown to us, and when each was first sent."""
     sent = (
         select(ATTEMPT.c.prompt, ATTEMPT.c.intent_at)
         .where(LIVE, ATTEMPT.c.state.in_([AttemptState.OPEN, AttemptState.IN_DOUBT]))
@@ -133,10 +133,10 @@ def doubtful(connection: Connection) -> dict[str, datetime]:
 
 
 def requests_like(connection: Connection, shown: Container[str], echo: Echo) -> dict[str, set[str]]:
-    """Map shown prompts, folded, to what all rows here ask for that they may belong to.
+    """Map shown prompts, folded, to the requests of all rows that they may belong to.
 
     Args:
-        shown: which.
+        shown: the prompts.
         echo: what the list does to prompts.
     """
     found: dict[str, set[str]] = {}
@@ -170,27 +170,27 @@ def take_over(
     ahead: float = 0.0,
     fingerprint: str | None = None,
 ) -> bool:
-    """Make a generation a queued job's own, charged with nothing; False when it did not land.
+    """Make a generation a queued job's own, at no charge; False when it did not land.
 
-    One that was made after an attempt of ours that counts as never made is that attempt's: it is
-    charged to the caps, as it would be if the list had shown it sooner.
+    If it was made after a void of the job, it is that attempt's: it is charged to the caps, as if
+    the list had shown it sooner.
 
     Args:
         job_id: of a queued job.
-        generation: that no attempt has.
+        generation: one that no attempt has.
         ahead: seconds by which the provider's clock is ahead of ours.
         fingerprint: what the job must still ask for; None: a person named the generation.
     """
-    # asked in this transaction: the list was read before it, and an answer, a doubt or a person may
-    # have given the generation to another attempt since
+    # checked in this transaction: since the list was read, an answer, a settled doubt or a person
+    # may have given the generation to another attempt
     if known_ids(connection, [generation.id]):
         return False
     queued = select(*columns_from(JOB, OwningJob)).where(JOB.c.id == job_id, QUEUED)
     job = next(read(connection, queued, OwningJob), None)
     if job is None or fingerprint not in (None, job.asked.fingerprint):
         return False
-    # what a void of ours made was charged to this account: taken over at no cost, the caps would
-    # let one video more through (test_what_takes_its_place_from_the_list_is_charged)
+    # what a void of ours made was charged to this account: taken over at no cost, it would let one
+    # more video pass the caps (test_what_takes_its_place_from_the_list_is_charged)
     void = _void_of(connection, job, generation, ahead)
     if void is not None:
         found = latecomers.reappear(connection, void, generation.id, now)
@@ -205,7 +205,7 @@ def take_over(
 def _void_of(
     connection: Connection, job: OwningJob, generation: Generation, ahead: float
 ) -> int | None:
-    """Find the last attempt of a job that counts as never made, and may have made this."""
+    """Find the last void of a job that may have made this generation."""
     if generation.created_at is None:
         return None
     voids = (
@@ -233,8 +233,8 @@ def _attach(connection: Connection, job: OwningJob, generation: Generation, now:
     attempt_id = connection.execute(
         new_attempt(
             "take_over",
-            # none was sent: the empty key keeps it out of all that is told by our own submissions,
-            # such as the lag of the list and what the balance must have fallen by
+            # nothing was sent: the empty key keeps it out of what our own submissions show, such as
+            # the lag of the list and the expected fall of the balance
             job_id=job.id,
             idempotency_key="",
             kind=job.asked.kind,

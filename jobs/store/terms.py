@@ -1,4 +1,4 @@
-"""Keeping what may be spent: what is said now over what the file says, over what was kept."""
+"""Keeping what may be spent: what a person sets now overrides the manifest and what was kept."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -35,7 +35,7 @@ def keep(connection: Connection, batch_id: int, said: Terms, now: datetime) -> T
     if terms.max_price is not None:
         steering.set_max_price(connection, batch_id, terms.max_price)
     if terms.floor is not None:
-        accounts.set_floor(connection, terms.floor)
+        accounts.keep(connection, floor_micros=terms.floor)
     return TermsKept(replaced, passed_over, _refunds(connection, batch_id, terms))
 
 
@@ -49,10 +49,10 @@ def _refunds(connection: Connection, batch_id: int, terms: Terms) -> Refunds | N
 def _begin_with(
     connection: Connection, batch_id: int, terms: Terms, now: datetime
 ) -> tuple[Terms, Mapping[str, int]]:
-    """Take what counts at the beginning where nothing is said and nothing is kept.
+    """Apply initial values where nothing is set now and nothing is kept.
 
     Returns:
-        The terms, and what is kept of the others, where that is something else.
+        The terms, and the kept values that differ from the initial ones.
     """
     passed_over: dict[str, int] = {}
     counts: dict[str, Any] = {}
@@ -78,7 +78,7 @@ def _kept(connection: Connection, batch_id: int, name: str, now: datetime) -> in
 
 
 def _check_campaigns(connection: Connection, batch_id: int, campaigns: Collection[str]) -> None:
-    """Refuse a cap that would cap nothing: a misspelt campaign would spend without end."""
+    """Refuse a cap that would cap nothing: a misspelt campaign would spend without limit."""
     known = views.campaigns(connection, batch_id) if campaigns else []
     for name in campaigns:
         if name not in known:

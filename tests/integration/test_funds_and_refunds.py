@@ -98,7 +98,7 @@ def count_balance_reads(provider: ScriptedProvider) -> list[None]:
 def test_a_floor_is_waited_for_too(engine: Engine) -> None:
     """``--min-balance``: what the account shall keep is no money to spend."""
     engine.provider.balance_micros = 5 * PRICE
-    engine.store.write(lambda c: accounts.set_floor(c, 4 * PRICE))
+    engine.store.write(lambda c: accounts.keep(c, floor_micros=4 * PRICE))
     engine.load([spec(f"r{i}", row=i) for i in range(2)])
     engine.run(during=pay_in(engine, 1000.0, PRICE), wait_for_funds=True)
     assert engine.status().jobs["completed"] == 2

@@ -406,7 +406,7 @@ class Night:
             if chance.random() < 0.3:
                 store.write(lambda c: accounts.set_cap(c, campaign_key(1, "summer"), 500_000))
             if chance.random() < 0.3:
-                store.write(lambda c: accounts.set_floor(c, 500_000))
+                store.write(lambda c: accounts.keep(c, floor_micros=500_000))
 
     def _load_second(self, connection: Connection) -> None:
         """Load a batch that no run is for: only what is handed over of it may be bought."""

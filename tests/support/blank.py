@@ -31,7 +31,7 @@ def let_agree(store: Store, now: datetime, balance: int = 100_000_000) -> None:
 def make_own(store: Store, environment: Mapping[str, str] = os.environ) -> None:
     """Seal a database as one that this account of the machine has made."""
     seal = own_sealer(environment).sealed(None)
-    store.write(lambda c: accounts.keep_seal(c, seal))
+    store.write(lambda c: accounts.keep(c, seal=seal))
 
 
 @cache
