@@ -1,7 +1,7 @@
 """Events: what happened, in the order in which it became durable.
 
-An event is written in the transaction that it tells of, so that none is missing after a crash and
-none tells of what was taken back. Those of jobs are written by the triggers of
+An event is written in the transaction of the change, so that none is missing after a crash and
+none reports what was rolled back. Those of jobs are written by the triggers of
 :mod:`jobs.database.tables`, whoever moves a job; those of batches and runs by
 :mod:`jobs.store.events`.
 """
@@ -16,14 +16,14 @@ from ..model.money import Micros
 from ..model.states import Blocked, FailureKind, Reason
 
 KEPT: Final = 200_000
-"""Events that are kept, at least: the oldest are deleted when a run takes over."""
+"""Least number of events that are kept: older ones are deleted when a run takes over."""
 
 
 class JobFact(StrEnum):
     """What happened to a job.
 
-    ``accepted``: the provider took its request, and charged it. ``unconfirmed``: nobody knows
-    whether it did. ``found``: a generation turned out to be the job's. ``never_made``: an
+    ``accepted``: the provider took its request, and charged it. ``unconfirmed``: it is
+    unknown whether it did. ``found``: a generation turned out to be the job's. ``never_made``: an
     unconfirmed request came to nothing. ``paid_twice``: one that counted as that turned up after
     its job was bought again. ``retrying``: its generation failed, and is bought again.
     ``completed`` and ``failed`` are its ends, until somebody queues it again.
@@ -40,7 +40,7 @@ class JobFact(StrEnum):
 
 
 class BatchFact(StrEnum):
-    """What happened to a batch: it waits, at a budget or for something else, or goes on."""
+    """What happened to a batch: it waits, at a budget or for something else, or continues."""
 
     BUDGET_REACHED = "budget_reached"
     WAITING = "waiting"
@@ -48,7 +48,7 @@ class BatchFact(StrEnum):
 
 
 class RunFact(StrEnum):
-    """What happened to a run; ``cut_off``: it was killed, which the next one finds out."""
+    """What happened to a run; ``cut_off``: it was killed, which the next run notices."""
 
     STARTED = "run_started"
     ENDED = "run_ended"
@@ -63,7 +63,7 @@ class JobEvent:
         number: higher than that of every earlier event.
         batch: its name now; None: it is removed.
         key: of the job, within its batch; None: the job is gone.
-        row: where it stands in its manifest; None as ``key``.
+        row: of its manifest; None as ``key``.
         attempt_id: the attempt that this is about; None: there is none.
         generation_id: of the attempt, as it is known by now.
         price: of the attempt, as it is known by now.
@@ -93,8 +93,8 @@ class BatchEvent:
     Attributes:
         number: higher than that of every earlier event.
         batch: its name now; None: it is removed.
-        blocked: what stands in the way of its rest, where its own jobs run into that.
-        waiting_for: the same for people, or what every batch waits for; empty: for nothing.
+        blocked: what stops its remaining jobs.
+        waiting_for: the same for people, or what every batch waits for; empty: nothing.
     """
 
     number: int
@@ -127,7 +127,7 @@ Event = JobEvent | BatchEvent | RunEvent
 
 
 class EventStore(Protocol):
-    """What is told of the job table's events."""
+    """Reads the job table's events."""
 
     def newest(self) -> int:
         """Return the number of the newest event; 0: there is none."""

@@ -1,4 +1,4 @@
-"""What comes in and what is kept of it: rows of manifests, single videos, files of downloads."""
+"""What is added and kept: rows of manifests, single videos, downloaded files."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +16,8 @@ from .selection import Sought
 EXPORTS: Final = "exports"
 RESULTS: Final = "results"
 WRITTEN: Final = (EXPORTS, RESULTS)
-"""Keys of a batch's ``reading`` that say which tables, and which columns of its manifest, are ours;
-a manifest that is loaded again says nothing about them. The columns are those of one source."""
+"""Keys of a batch's ``reading`` that name the tables, and the manifest columns, that we wrote; a
+manifest that is loaded again leaves them as they are. The columns are those of one source."""
 
 
 class OnChange(StrEnum):
@@ -40,7 +40,7 @@ class LoadOrder:
         reading: where the manifest is and how it was read.
         on_change: what to do about edits of paid rows.
         whole: False when rows were left out (invalid ones), so that nothing is cancelled.
-        held_back: why nobody buys the rows that this load queues or edits.
+        held_back: why the rows that this load queues or edits are not bought yet.
     """
 
     name: str | None
@@ -120,23 +120,23 @@ class WantedFile:
 
     @property
     def place(self) -> Place:
-        """Return where it stands, to go on behind it."""
+        """Return its place, to continue after it."""
         return self.batch_id, self.job_id
 
 
 class LoadStore(Protocol):
-    """Brings rows in, and keeps which files are here.
+    """Adds rows, and keeps which files are here.
 
-    A manifest is loaded in two steps: :meth:`stage` reads its rows for as long as that takes, into
-    a place that only this store sees, and nobody waits for a lock meanwhile; :meth:`load` brings
-    them into their batch at once.
+    A manifest is loaded in two steps: :meth:`stage` reads its rows, however long that takes, into a
+    place that only this store sees, without a lock; :meth:`load` brings them into their batch at
+    once.
     """
 
     def stage(self, rows: Iterable[SpecRow]) -> int:
-        """Keep rows for :meth:`load`, in their order and in place of those before; count them.
+        """Keep rows for :meth:`load`, in their order, instead of earlier ones; return how many.
 
         Args:
-            rows: with distinct keys; what reading them raises leaves what was staged before.
+            rows: with distinct keys; if reading them raises, what was staged before is kept.
         """
 
     def staged_rows(self) -> list[int]:
@@ -159,17 +159,18 @@ class LoadStore(Protocol):
         now: datetime,
         agree: Callable[[LoadReport], object],
     ) -> tuple[LoadReport, TermsKept]:
-        """Bring what is staged into its batch, and keep the terms: wholly, or nothing of it.
+        """Bring what is staged into its batch, and keep the terms: all or nothing.
 
         Args:
             order: into which batch, and how.
-            said: what a person and the manifest say may be spent.
+            said: what may be spent, as the person and the manifest set it.
             now: the time.
-            agree: sees in the transaction what the load did; what it raises takes all back.
+            agree: called in the transaction with what the load did; if it raises, all is rolled
+                back.
 
         Raises:
-            LoadError: it can't be told which batch it is, edits need a word, or a cap is for a
-                campaign that no row has.
+            LoadError: the batch is ambiguous, edits need a decision, or a cap is for a campaign
+                that no row has.
         """
 
     def add(
@@ -181,20 +182,20 @@ class LoadStore(Protocol):
         said: Terms,
         now: datetime,
     ) -> tuple[int, TermsKept]:
-        """Add one job to a batch that is no manifest's, and keep the terms, at once.
+        """Add one job to a batch of single videos, and keep the terms, at once.
 
-        It is unasked: it is bought while it is handed over, and by no run that comes later.
+        It is unasked: it is bought only while it is handed over, and by no later run.
 
         Args:
-            batch: its name; it is made where there is none.
+            batch: its name; it is made if there is none.
             columns: its own, for the export.
-            check: sees the transaction; what it raises takes all back.
-            make: makes the job, whose key must be new, and its price kind, of the row's number.
+            check: called in the transaction; if it raises, all is rolled back.
+            make: makes the job, whose key must be new, and its price kind, from the row number.
             said: what may be spent of the batch and the account.
             now: the time.
 
         Returns:
-            The job's number, and what became of the terms.
+            The job's number, and the effect of the terms.
         """
 
     def note(
@@ -204,19 +205,19 @@ class LoadStore(Protocol):
         named: bool,
         pick: Callable[[Sequence[int]], Collection[int]] | None = None,
     ) -> Sought:
-        """Note which rows a run may buy and what they ask for now, beside the database.
+        """Note which rows a run may buy and what they ask for now, in temporary tables.
 
-        Between a look and the purchase a person may be asked: a row that is loaded or edited
-        meanwhile was not looked for, and nobody was asked about it. One note at a time.
+        Between a look and the purchase a person may be asked: a row that is loaded or edited in
+        between was not looked for, and nobody was asked about it. One note at a time.
 
         Args:
             batch_ids: whose rows.
             named: a person named the batches.
-            pick: chooses among the rows of a batch's manifest; None takes them all.
+            pick: chooses rows of a batch's manifest; None: all.
         """
 
     def note_sought(self, sought: Sought) -> Sought:
-        """Note rows that are named already, as :meth:`note`."""
+        """Note given rows, as :meth:`note`."""
 
     def keep_written(
         self, batch_ids: Collection[int], name: str, change: Callable[[Any], Any]
@@ -224,9 +225,9 @@ class LoadStore(Protocol):
         """Keep with batches what was written for them, at once.
 
         Args:
-            batch_ids: those of them that are still there.
+            batch_ids: batches that are gone are skipped.
             name: one of :data:`WRITTEN`.
-            change: gives what is kept under it from now on, of what is kept now; JSON, or None.
+            change: maps the kept value to the new one; JSON, or None.
         """
 
     def wanted_files(
@@ -237,17 +238,17 @@ class LoadStore(Protocol):
         after: Place = (0, 0),
         keys: Sequence[str] = (),
     ) -> list[WantedFile]:
-        """List completed jobs without a file, from a place on.
+        """List completed jobs without a file, a page at a time.
 
         Args:
-            batch_ids: whose jobs.
-            limit: how many at most.
-            after: the place after which to begin, to page on.
-            keys: only jobs of these keys, if any are given.
+            batch_ids: of the batches.
+            limit: most jobs.
+            after: the place after which to begin.
+            keys: only jobs with these keys, if any are given.
         """
 
     def files_there(self, batch_ids: Sequence[int]) -> list[FileRow]:
-        """List the files that were fetched, to check that they are still where they were put.
+        """List the fetched files, to check that they are still where they were put.
 
         A row that shares the video of another batch's row shares its file too.
         """
@@ -261,7 +262,7 @@ class LoadStore(Protocol):
     async def record_file(
         self, wanted: WantedFile, path: str, size: int, sha256: str, now: datetime
     ) -> None:
-        """Write down that a file is there, whole; its size is in bytes."""
+        """Write down that a whole file is there; its size is in bytes."""
 
     async def record_file_error(self, wanted: WantedFile, error: str) -> None:
         """Write down why a file could not be fetched; its job stays completed."""

@@ -11,7 +11,7 @@ from ..model.spec import AskedRow, asked_key, request_of
 from ..model.states import AttemptState, HeldBack, JobState
 
 SURPLUS: Final = "turned up after it had counted as never made and was bought again: paid for twice"
-"""How the error of an attempt begins that was paid for although another one has replaced it."""
+"""How the error of an attempt begins that is paid for although another one replaced it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class BatchRow:
         active: a runner serves it.
         max_price_micros: the most that one video of it may cost; None: no limit.
         refunds: one of :class:`jobs.model.ledger.Refunds`.
-        removed_at: it is in no list since then.
+        removed_at: since when it is in no list.
         reading: where the manifest is and how it was read, and what was written for it
             (:data:`jobs.ports.loading.WRITTEN`).
     """
@@ -45,7 +45,7 @@ class BatchRow:
 
 @dataclass(frozen=True, slots=True)
 class DoubtRow:
-    """An attempt of which nobody knows whether it was made, with its job's key.
+    """An attempt with an unknown outcome, and its job's key.
 
     Attributes:
         candidates: generations that it can't be told apart from.
@@ -64,12 +64,12 @@ class DoubtRow:
 
 @dataclass(frozen=True, slots=True)
 class BatchStatus:
-    """Where a batch stands.
+    """Progress and money of a batch.
 
     Attributes:
         jobs: how many jobs are in each state, zeros included.
         failed_kinds: how many failed by each kind.
-        active: a runner serves it, or has unfinished jobs of it in hand.
+        active: a runner serves it, or has unfinished jobs of it.
         files_missing: completed jobs whose file is not here.
         twice: what was paid for twice, in micros (:mod:`jobs.store.latecomers`).
         held_back: queued jobs that no runner buys, by :class:`~jobs.model.states.HeldBack`.
@@ -118,9 +118,9 @@ class JobRow:
     The fields up to ``named`` are the job's own (:class:`jobs.database.tables.Job`).
 
     Attributes:
-        served: somebody is at work who buys it.
+        served: a running runner buys it.
         attempt_price: what the last attempt was charged, in micros.
-        file: where its file is, or will be; it is here where ``sha256`` is known.
+        file: where its file is, or will be; it is here if ``sha256`` is known.
         verdict: one of :class:`jobs.ports.selection.Verdict`.
     """
 
@@ -243,7 +243,7 @@ class AttemptRow:
 
     @property
     def is_surplus(self) -> bool:
-        """Check whether it was paid for although another one has replaced it."""
+        """Check whether it is paid for although another one replaced it."""
         return (self.error or "").startswith(SURPLUS)
 
 
@@ -264,13 +264,13 @@ class FailureGroup:
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """Whose database this is, where it was used last, and what was seen of the account.
+    """The owner of this database, where it was used last, and what was seen of the account.
 
     Attributes:
-        token_hash: of the token that it is bound to; None while it is nobody's.
-        floor_micros: what the account must not fall below.
-        serving: a runner takes up what is handed over; a killed one may have left it so.
-        seal: who may take what is kept here for consent (:mod:`jobs.database.seal`).
+        token_hash: of the token that it is bound to; None while it is not bound.
+        floor_micros: minimum balance to leave in the account.
+        serving: a runner takes what is handed over; a killed one may have left it so.
+        seal: for whom what is kept here counts as consent (:mod:`jobs.database.seal`).
     """
 
     api_origin: str | None

@@ -17,14 +17,14 @@ class Audit:
     """What was found.
 
     Attributes:
-        since: when this database first bought something; None when it never did.
-        charged: what our ledger says was charged, in micros.
-        held: what it holds for submissions whose outcome is not known.
+        since: when this database first bought something; None: never.
+        charged: what our ledger has charged, in micros.
+        held: what it holds for submissions with an unknown outcome.
         known: generations of the account that are attempts of ours, since then.
-        orphans: those that are nobody's of ours, newest first.
+        orphans: those that are not ours, newest first.
         whole: True when the list was read without a gap.
-        balance: the account's money now.
-        fell_by: by how much the balance fell since the first reading; None before one.
+        balance: of the account now.
+        fell_by: by how much the balance fell since the first reading; None: there was none.
         charged_since: what was charged since that reading.
     """
 
@@ -45,7 +45,7 @@ class Audit:
 
 
 async def audit(store: JobStore, provider: Provider, clock: Clock) -> Audit:
-    """Set side by side what we know and what the provider shows.
+    """Compare what we know with what the provider shows.
 
     Raises:
         ProviderError: the balance or the list can't be read.

@@ -1,8 +1,7 @@
-"""Settling a doubt by a person's word."""
+"""Settling a doubt on a person's word."""
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
 
 from ..evidence.account_list import Reading, read_back
 from ..evidence.echo import resembles
@@ -24,50 +23,19 @@ from ..model.states import FOUND, AttemptState, JobState
 from ..model.text import folded_id, prompt_key, same_text
 from ..ports import JobStore
 from ..ports.doubts import OwnerJob, Searched
-
-
-class ResolvedJob(Protocol):
-    """A job whose doubt a person settles, as it was read before."""
-
-    @property
-    def id(self) -> int:
-        """Of the job."""
-
-    @property
-    def key(self) -> str:
-        """Its name in its batch."""
-
-    @property
-    def prompt(self) -> str:
-        """What it asks for now."""
-
-    @property
-    def state(self) -> str:
-        """Of :class:`~jobs.model.states.JobState`."""
-
-    @property
-    def held_back(self) -> str | None:
-        """Why it waits, of :class:`~jobs.model.states.HeldBack`; None: it does not."""
-
-    @property
-    def attempt_id(self) -> int | None:
-        """Its last attempt; None: it has none."""
-
-    @property
-    def attempt_state(self) -> str | None:
-        """The same's, of :class:`~jobs.model.states.AttemptState`."""
+from ..ports.seen import JobRow
 
 
 async def resolve_as(
     store: JobStore,
     provider: Provider,
     clock: Clock,
-    job: ResolvedJob,
+    job: JobRow,
     generation_id: str,
     *,
     force: bool,
 ) -> None:
-    """Settle a doubt by a person's word: this generation is the job's.
+    """Settle a doubt on a person's word: this generation is the job's.
 
     A queued job that waits because the account may have its video takes it over at no cost.
 
@@ -77,7 +45,7 @@ async def resolve_as(
         clock: time.
         job: as it is now.
         generation_id: as the provider calls it.
-        force: take it although its prompt is another.
+        force: take it although its prompt differs.
 
     Raises:
         NotAllowedError: the job is not in doubt and waits for no video, or the generation is not
@@ -101,7 +69,7 @@ async def resolve_as(
         landed = store.adoption.take_over_by_word(job.id, found, now, ahead)
     else:
         landed = store.doubts.adopt(attempt_id, generation_id, now)
-    if isinstance(landed, OwnerJob):  # a run found its attempt meanwhile
+    if isinstance(landed, OwnerJob):  # a run has found its attempt in between
         _refuse_taken(generation_id, landed)
     else:
         _must_have_landed(job, landed=landed)
@@ -114,11 +82,11 @@ def _refuse_taken(generation_id: str, owner: OwnerJob | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What one look at the account's list says of a doubt.
+    """What one look at the account's list shows of a doubt.
 
     Attributes:
         found: how many generations the doubt could be.
-        trouble: why it proves nothing that it shows no other, for people; empty where it does.
+        trouble: why the absence of others proves nothing, for people; empty if it does.
     """
 
     found: int
@@ -126,18 +94,18 @@ class Search:
 
 
 async def look_for(
-    store: JobStore, provider: Provider, clock: Clock, job: ResolvedJob, grace: timedelta
+    store: JobStore, provider: Provider, clock: Clock, job: JobRow, grace: timedelta
 ) -> Search:
-    """Look once at the account's list for what a doubt could be, and keep what is found.
+    """Search the account's list once for what a doubt could be, and keep what is found.
 
-    Generations of the prompt count, as far back as the doubt may reach, that no attempt has.
+    Generations with its prompt that no attempt has count, as far back as the doubt may reach.
 
     Args:
         store: the job table.
         provider: whose list is read.
         clock: time.
         job: as it is now.
-        grace: for which the list may be behind, at least.
+        grace: least time that the list may be late.
 
     Raises:
         NotAllowedError: the job is not in doubt.
@@ -164,7 +132,7 @@ async def look_for(
 
 
 def _trouble(suspect: Suspect, reading: Reading, known: Searched, grace: timedelta) -> str:
-    """Return why a reading proves nothing of a doubt; empty where it shows all that we know."""
+    """Return why a reading proves nothing of a doubt; empty if it shows all that we know."""
     if not reading.covers(suspect.wide_from):
         return f"the list could not be read back to {suspect.wide_from:%Y-%m-%d %H:%M} without gaps"
     if not (known.ours or known.expected or (reading.to_the_end and known.any_ours)):
@@ -186,30 +154,30 @@ def could_be(suspect: Suspect, seen: Generation) -> bool:
 def resolve_never_made(
     store: JobStore,
     clock: Clock,
-    job: ResolvedJob,
+    job: JobRow,
     *,
     grace: timedelta,
     force: bool,
     trouble: str = "",
 ) -> None:
-    """Settle a doubt by a person's word: nothing was created; the job is queued again.
+    """Settle a doubt on a person's word: nothing was created; the job is queued again.
 
     Args:
         store: the job table.
         clock: time.
         job: as it is now.
         grace: after which nothing turns up any more.
-        force: whatever stands against it.
+        force: ignore all objections.
         trouble: why a look at the list proves nothing, for people.
 
     Raises:
         NotAllowedError: the job is not in doubt, its grace is not known to be over, there are
-            generations that it could be, or nothing shows that there is none.
+            generations that it could be, or nothing proves that there is none.
     """
     attempt_id = _must_be_in_doubt(job)
     now = clock.now()
     doubt = store.doubts.of_job(job.id)
-    # not by the wall clock where that can be helped: whoever corrects it must not shorten the grace
+    # by the wall clock only if nothing better exists: correcting it must not shorten the grace
     since = max(doubt.attempt.sent_until, doubt.send_before)
     passed = passed_since(doubt.doubt_clock, clock.boot(), since, now)
     if passed is None and not force:
@@ -224,13 +192,13 @@ def resolve_never_made(
     _must_have_landed(job, landed=landed)
 
 
-def _must_be_in_doubt(job: ResolvedJob) -> int:
+def _must_be_in_doubt(job: JobRow) -> int:
     """Return the attempt that is in doubt."""
     if job.attempt_id is None or job.attempt_state != AttemptState.IN_DOUBT:
         raise NotInDoubtError(job.key, job.state)
     return job.attempt_id
 
 
-def _must_have_landed(job: ResolvedJob, *, landed: bool) -> None:
+def _must_have_landed(job: JobRow, *, landed: bool) -> None:
     if not landed:
         raise NotInDoubtError(job.key, "")

@@ -1,4 +1,4 @@
-"""The pace: how fast to submit, and when to look at a generation again."""
+"""How fast to submit, and when to look at a generation again."""
 
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
@@ -7,19 +7,19 @@ from ..model.clock import Clock
 from ..model.provider import Generation, GenerationPhase
 
 YOUNG = 60.0
-"""Seconds of age below which a generation is looked at rarely: none takes less (api.md)."""
+"""Seconds of age below which a generation is looked at rarely: none is faster (api.md)."""
 
 EXPECTED = 900.0
-"""Seconds that a generation takes at most, as the provider says (api.md); later, looks thin out."""
+"""Seconds a generation takes at most, as the provider says (api.md); later, looks become rarer."""
 
 NEARLY_DONE = 90
 """From this percentage on a generation is looked at as often as the interval allows."""
 
 CALM = 12
-"""Intervals between two looks at most, while there is nothing to be seen but progress."""
+"""Most intervals between two looks, while there is only progress to see."""
 
 HALFWAY = 6
-"""Intervals between two looks at most, while the percentage says when it will be done."""
+"""Most intervals between two looks, while the percentage shows when it will be done."""
 
 LATELY = 50
 """Finished generations of a kind whose durations are remembered."""
@@ -28,29 +28,29 @@ LONGER = 4 * LATELY
 """Looks at generations of a kind that are remembered for the ages at which they were unfinished."""
 
 ENOUGH = 5
-"""Finished generations from which on their durations tell something."""
+"""How many finished generations make their durations significant."""
 
 EARLY = 0.9
 """The share of the shortest duration seen lately from which on a generation may be done."""
 
 RELIED_ON = 12.0
-"""Intervals between two looks at least, while every end is announced by a callback."""
+"""Intervals between two looks once every end is announced by a callback."""
 
 TRUST = 0.5
-"""Intervals by which one announced end lets looks thin out."""
+"""Intervals added between looks for each announced end."""
 
 LOOP_TURN = 0.05
-"""Seconds that a busy event loop may take to come round: what falls due in it starts together."""
+"""Seconds a busy event loop may take for one turn: what falls due in it starts together."""
 
 
 class Pacer:
     """A token bucket that lets submissions start evenly, hardly ever two at once.
 
-    A burst would gain nothing over a night, and a crash in the middle of it would put every
-    submission of the burst in doubt.
+    A burst would gain nothing over a night, and a crash during it would put every submission of the
+    burst in doubt.
 
     Args:
-        rate: submissions a second; 0 is no limit.
+        rate: submissions per second; 0: no limit.
         clock: whose monotonic time counts.
     """
 
@@ -79,7 +79,7 @@ class Pacer:
             self._tokens -= count
 
     def seconds_to_next(self) -> float:
-        """Return when the next submission may start; never so soon that waiting is spinning."""
+        """Return the seconds until the next submission may start; never so few that we spin."""
         if self._rate <= 0 or self._tokens >= 1:
             return 0.0
         return max(0.01, (1 - self._tokens) / self._rate)
@@ -109,12 +109,12 @@ class Durations:
         return found
 
     def take(self, other: "Durations") -> None:
-        """Remember what another one does, in place of what was remembered."""
+        """Replace what is remembered by what another one remembers."""
         self.finished, self.unfinished = other.finished, other.unfinished
 
     def note(self, kind: str, seconds: float) -> None:
         """Remember how old a generation was when it was seen finished."""
-        if seconds > 0:  # a clock that was set back tells nothing
+        if seconds > 0:  # a clock that was set back shows nothing
             self.finished[kind].append(seconds)
             self.unfinished[kind].append(0.0)  # what was seen unfinished is forgotten in time
 
@@ -123,10 +123,10 @@ class Durations:
         self.unfinished[kind].append(seconds)
 
     def earliest(self, kind: str) -> float:
-        """Return how many seconds old a generation is before it may be done; 0 while nobody knows.
+        """Return how many seconds old a generation is before it may be done; 0: unknown.
 
-        It is less than the shortest that was seen, so that it shrinks when they become shorter:
-        where all take about the same, it lies between those seen unfinished and those finished.
+        It is less than the shortest duration seen, so that it can shrink. If all take about the
+        same, it lies between the ages seen unfinished and those seen finished.
         """
         finished = self.finished[kind]
         if len(finished) < ENOUGH:
@@ -139,10 +139,10 @@ class Durations:
 
 
 class Announcements:
-    """How far looks thin out because callbacks announce ends, as this run saw it.
+    """How much rarer looks become because callbacks announce ends, as this run saw it.
 
-    A few ends that nobody announced bring the usual pace back: a callback that is lost must cost
-    a minute, never the night.
+    A few ends without a callback bring the usual interval back: a lost callback must cost a minute,
+    never the night.
     """
 
     def __init__(self, intervals: float = 1.0) -> None:
@@ -153,14 +153,14 @@ class Announcements:
         return Announcements(self._intervals)
 
     def found(self, *, announced: bool) -> None:
-        """Remember whether a callback had come for a generation that was seen finished."""
+        """Remember whether a callback came for a generation that was seen finished."""
         if announced:
             self._intervals = min(RELIED_ON, self._intervals + TRUST)
         else:
             self._intervals = max(1.0, self._intervals / 2)
 
     def stretched(self, delay: float, interval: float) -> float:
-        """Lengthen the seconds until a look where its end will be announced."""
+        """Return a longer delay in seconds until a look whose end will be announced."""
         return max(delay, self._intervals * interval)
 
 

@@ -1,4 +1,4 @@
-"""How a run works: pace, patience and retries, named as the options are."""
+"""Settings of a run: rates, patience and retries, named like the options."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from ..model.retry import RetryPolicy
 from ..model.words import Words
 
 PRICE_CEILING = to_micros("1.00")
-"""Held for the first generation of a kind whose price nobody knows, where no ceiling was said."""
+"""Held for the first generation of a kind without a known price, if no ceiling was set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPolicy:
-    """How one run works; what a person may say of it is given by whoever starts it.
+    """Settings of one run.
 
     Attributes:
-        max_in_flight: unsettled attempts at most.
-        rate: submissions a second; 0 is no limit.
+        max_in_flight: most unsettled attempts.
+        rate: submissions per second; 0: no limit.
         poll_interval: seconds between two looks at a generation that may soon be done.
         generation_timeout: seconds after which an unfinished generation fails as ``overdue``.
         send_patience: seconds after its intent in which a POST may still leave.
@@ -28,14 +28,14 @@ class RunPolicy:
         grace: seconds for which an attempt in doubt is looked for before it counts as never made.
         price_ceiling: micros to hold where no price is known.
         wait_for_funds: wait for money instead of ending without it.
-        retry: which failures are bought again by themselves, and when.
+        retry: which failures are retried automatically, and when.
         not_awaited: numbers of batches that were paused when the run began: it does not wait for
-            them to go on.
+            them to be resumed.
         buys: False polls and settles what is there, and submits nothing.
-        looked_at: when the account's list was looked through before this run, if it was.
+        looked_at: when the account's list was searched before this run, if it was.
         looked_for: what was looked for then (:meth:`jobs.ports.adoption.Found.unchanged`);
             None: rows of the run's own batches are bought without that.
-        words: of what is kept for people.
+        words: makes the texts that are kept for people.
         callback_url: where the provider may announce the ends of rows that name no address.
     """
 

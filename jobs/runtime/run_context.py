@@ -27,11 +27,14 @@ log = logging.getLogger(__name__)
 
 
 class Fence:
-    """Stands between a run and a database that is no longer its own.
+    """Keeps a run from buying with a database that is no longer its own.
+
+    A lock file that somebody deleted, a database that was restored or replaced during a run: each
+    would let one row be bought twice, or write purchases where no later run reads them.
 
     Args:
         store: of the run.
-        run_id: random: it names the run in the database.
+        run_id: a random name of the run in the database.
     """
 
     def __init__(self, store: Store, run_id: str) -> None:
@@ -43,9 +46,9 @@ class Fence:
         return Breach(self._store.path, lost)
 
     def rescued(self, lost: Lost, now: datetime) -> Breach:
-        """Return the same, with where what was bought is written.
+        """Return the same, with the place where the purchases are written.
 
-        Where the file is gone, what was written into it is copied to a file beside its name.
+        If the file is gone, its content is copied to a new file next to it.
         """
         if lost in (Lost.TAKEN, Lost.LINKED):
             return self.breach(lost)
@@ -64,11 +67,11 @@ def nothing(name: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """The collaborators of scheduler, poller and balance monitor.
+    """What scheduler, poller, reconciler and balance monitor share.
 
     Attributes:
         store: the job table.
-        provider: where to buy and whom to ask.
+        provider: where to buy.
         clock: time.
         policy: the run's terms.
         health: whether requests may be sent now.
@@ -76,8 +79,8 @@ class RunContext:
         checkpoint: called at named points; docs/development.md lists them.
         token: whether a 403 is the token's.
         durations: how long generations took, as this run saw it.
-        elsewhere: what others make on this account meanwhile.
-        strangers: their generations that may be given back.
+        elsewhere: what others buy on this account at the same time.
+        strangers: their generations that may be refunded.
         fence: whether the database is still this run's.
         looked_for: which rows may be bought without another look at the list.
     """
@@ -97,11 +100,11 @@ class RunContext:
     looked_for: LookedFor = field(default_factory=LookedFor)
 
     def note_others(self, seen: Sequence[Generation]) -> None:
-        """See in whatever was read of the list what somebody else buys meanwhile."""
+        """Note what others buy on the account, from any part of the list that was read."""
         listed = self.store.account.listed([one.id for one in seen])
         known, offset = listed.known, listed.offset
         ahead = self.provider.clock_ahead
-        # the times of generations may be of another zone than the clock
+        # the times of generations may be in another time zone than the clock
         least = offset.at_least(ahead or timedelta(0)) if offset.known else ahead
         self.elsewhere.learn(samples(seen, known))
         self.elsewhere.note(seen, least, known)

@@ -1,14 +1,13 @@
-"""What becomes of a row that is refused for what may pass: too much was asked, money, the account.
+"""Rows refused for a reason that may pass: rate limit, money, the account.
 
-Others go first: from its second time on where it was throttled, at once where the words were about
-the account. After each acceptance one of these rows, the one that waits longest, is tried again
-before the rest.
+Others go first: from its second time on if it was throttled, at once if the words were about the
+account. After each acceptance the row that has waited longest is tried again before the rest.
 
-Who is asked too often, or has used up a quota, says so to anybody. A row that hears it each time,
-while others that are sent within seconds after it are accepted, and none of these had heard it
-before it was accepted, is refused for what it asks for: it fails, at no cost. Seconds, as a place
-among the few that an account makes at once is free again later: the row that goes first after an
-acceptance comes just when it was taken. Where nothing else is accepted so soon nobody can tell.
+A rate limit or a used-up quota concerns every row. If one row hears it each time, while other rows
+sent within seconds after it are accepted without having heard it first, then it is refused for what
+it asks for: it fails, at no cost. Only seconds count, because a slot of the account may be free
+again later: the row that goes first after an acceptance comes just when the slot was taken. If
+nothing else is accepted so soon, the reason stays open.
 """
 
 from collections.abc import Sequence
@@ -26,14 +25,14 @@ from .records.attempts import EarlierAttempt, SentAt
 from .refusals import THIS
 
 MOST = 5
-"""Times that a row hears it, with an acceptance soon after each but the last, until it fails."""
+"""How often a row hears it, with an acceptance soon after each but the last, until it fails."""
 
 SOON = timedelta(seconds=10)
-"""From one submission to the next that shows that the account takes others: longer than the first
-wait after a 429 that does not say how long, and shorter than any video takes."""
+"""How soon the next accepted submission shows that the account takes others: longer than the first
+wait after a 429 without Retry-After, and shorter than any video takes."""
 
 _RELEASED = tuple(f"{cause}: " for cause in RefusalCause)
-"""What the error of an attempt begins with whose job was queued again for a refusal."""
+"""How the error of an attempt begins whose job was queued again after a refusal."""
 
 _EARLIER = Prepared(
     select(ATTEMPT.c.id, ATTEMPT.c.state, ATTEMPT.c.error, ATTEMPT.c.ended_at, ATTEMPT.c.intent_at)
@@ -74,7 +73,7 @@ _PASSED = Prepared(
         .exists(),
     )
 )
-"""The last attempt of another row that heard the same and was accepted afterwards: that passed."""
+"""The last attempt of another row that heard the same and was accepted later: it had passed."""
 
 _NEXT = (
     select(JOB.c.id)
@@ -91,12 +90,12 @@ _LET_FORWARD = Prepared(update(JOB).where(JOB.c.id == _NEXT.scalar_subquery()).v
 
 
 def let_forward(connection: Connection) -> None:
-    """Let the row that has waited longest here go first once more: something was accepted."""
+    """Move the row that has waited longest to the front once: something was accepted."""
     _LET_FORWARD.run(connection)
 
 
 def throttle(connection: Connection, attempt_id: int, words: str, now: datetime) -> None:
-    """Queue a throttled job again, or fail it where it alone is to blame; it was not created.
+    """Queue a throttled job again, or fail it if only this row is refused; it was not created.
 
     Args:
         attempt_id: of an open attempt.
@@ -114,7 +113,7 @@ def refuse(
 ) -> None:
     """Queue a job again, behind the others, whose refusal ends the run; it was not created.
 
-    Else it would end every run before the others are asked, where it is refused for its own sake.
+    In front, a row that is refused for its own sake would end every run before the others are sent.
 
     Args:
         attempt_id: of an open attempt.
@@ -129,7 +128,7 @@ def set_aside(
 ) -> None:
     """Queue a job again, behind the others, that was refused in words about the account.
 
-    They may be about its row alone: then it fails as :func:`throttle` has it. It was not created.
+    They may be about its row alone: then it fails as in :func:`throttle`. It was not created.
 
     Args:
         attempt_id: of an open attempt.
@@ -143,7 +142,7 @@ def set_aside(
 
 
 def _behind(attempt_id: int) -> datetime:
-    """Return a time behind the others, in the order in which these were refused."""
+    """Return a due time behind the others, in the order of refusals."""
     return BEHIND + timedelta(seconds=attempt_id)
 
 
@@ -155,7 +154,7 @@ def _fails(
     said: str,
     now: datetime,
 ) -> bool:
-    """Fail the job where it alone hears this; returns whether it did."""
+    """Fail the job if only it hears this; return whether it failed."""
     times = 1 + _counted(connection, attempt_id, earlier, cause)
     if times < MOST:
         return False
@@ -166,7 +165,7 @@ def _fails(
 def _heard_before(
     connection: Connection, attempt_id: int, cause: RefusalCause
 ) -> list[EarlierAttempt]:
-    """List the attempts of a job's request that heard the same, up to one that ended it."""
+    """List the attempts of a job's request that heard the same, back to one that ended it."""
     this = THIS.one(connection, attempt=attempt_id)
     found = []
     for one in _EARLIER.all(
@@ -189,8 +188,8 @@ def _counted(
 ) -> int:
     """Count the earlier attempts soon after which another row was accepted.
 
-    Only what came after the last time that another row heard the same, and was then accepted:
-    until then it was everybody's.
+    Only attempts since another row last heard the same and was accepted later count: until then
+    the reason concerned every row.
     """
     if len(earlier) < MOST - 1:
         return 0

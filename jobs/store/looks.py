@@ -11,7 +11,7 @@ from ..database.tables import ATTEMPT, BATCH, JOB, TALLY, UNSETTLED
 from ..model.ledger import Refunds
 from ..model.provider import GenerationPhase
 from ..model.states import UNENDED, AttemptState, FailureKind, JobState
-from ..ports.updates import ANNOUNCED, FAR, Due, Progress, UnendedAttempt
+from ..ports.updates import ANNOUNCED, FAR, Due, Places, Progress, UnendedAttempt
 from . import latecomers
 from .attempt_states import ACCEPTED
 from .prepared import Prepared, as_list, one_of
@@ -114,18 +114,12 @@ def announce(connection: Connection, generation_ids: Sequence[str]) -> int:
     return _ANNOUNCE.run_each(connection, [{"generation": name} for name in generation_ids])
 
 
-def newer(connection: Connection, attempt_ids: Sequence[int]) -> tuple[dict[int, int], int]:
-    """Count how many generations of ours are newer than those of some attempts.
-
-    Attempts with more than :data:`FAR` newer ones are left out.
-
-    Returns:
-        The counts by attempt, and how many submissions are under way.
-    """
+def places(connection: Connection, attempt_ids: Sequence[int]) -> Places:
+    """Return where in the list the generations of some attempts are."""
     found = _NEWEST.column(connection, oldest=min(attempt_ids, default=0))
     asked = set(attempt_ids)
     counts = {number: place for place, number in enumerate(found) if number in asked}
-    return counts, int(_UNDER_WAY.scalar(connection))
+    return Places(counts, int(_UNDER_WAY.scalar(connection)))
 
 
 def next_look(connection: Connection) -> datetime | None:

@@ -1,6 +1,6 @@
-"""How jobs stand towards being bought again or given up, and the giving up itself.
+"""Whether jobs may be bought again or given up, and giving them up.
 
-The decision is :mod:`jobs.model.again`; it is asked inside the transaction that moves.
+:mod:`jobs.model.again` decides, inside the transaction that moves them.
 """
 
 from collections.abc import Collection
@@ -43,7 +43,7 @@ _STANDING = Prepared(
 
 
 def of(connection: Connection, job_ids: Collection[int]) -> dict[int, Standing]:
-    """Read how jobs stand, by their numbers."""
+    """Read what decides that, by job number."""
     return {
         row.id: Standing(
             state=JobState(row.state),
@@ -61,7 +61,7 @@ def of(connection: Connection, job_ids: Collection[int]) -> dict[int, Standing]:
 def may_be_retried(
     connection: Connection, job_ids: Collection[int], give_up: Patience | None = None
 ) -> dict[int, WhyNot | None]:
-    """Return why each of some jobs may not be bought again; None where it may."""
+    """Return why each of some jobs may not be bought again; None if it may."""
     found = of(connection, job_ids)
     return {number: why_not_again(job, give_up) for number, job in found.items()}
 
@@ -69,7 +69,7 @@ def may_be_retried(
 def may_be_given_up(
     connection: Connection, job_ids: Collection[int], patience: Patience
 ) -> dict[int, WhyNot | None]:
-    """Return why the attempt of each of some jobs may not be given up; None where it may."""
+    """Return why the attempt of each of some jobs may not be given up; None if it may."""
     found = of(connection, job_ids)
     return {number: why_not_given_up(job, patience) for number, job in found.items()}
 
@@ -90,7 +90,7 @@ def _given_up(connection: Connection, job_id: int, job: Standing, patience: Pati
         job.live_id,
         "abandon",
         AttemptState.ABANDONED,
-        overdue_at=now,  # whatever a look shows of it now, the job's own time is over
+        overdue_at=now,  # whatever a look shows later, the job's own time is over
         ended_at=now,
         error=GIVEN_UP,
     ):

@@ -1,4 +1,4 @@
-"""What a person does to batches: which are served, what they wait for, how rows are limited."""
+"""Changes of batches: which are served, what they wait for, cancel, retry, remove."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -30,7 +30,7 @@ def serve(connection: Connection, batch_ids: Iterable[int], now: datetime) -> No
 
 
 def serve_none(connection: Connection) -> None:
-    """Forget what was served and handed over: a runner has just begun, or ends."""
+    """Forget what was served and handed over: a runner begins or ends."""
     handing.set_serving(connection, serving=False)
     connection.execute(update(BATCH).where(BATCH.c.active).values(active=False))
     handing.take_back(connection)
@@ -63,7 +63,7 @@ _PASSING = {Blocked.LEARNING, Blocked.TWIN}
 
 
 def _cause(waiting_for: str | None) -> str | None:
-    """Return what is worth an event: no wait for an answer that is under way, and no amounts."""
+    """Return the cause without amounts; None if it is only a short wait for an answer."""
     cause = (waiting_for or "").partition(" (")[0]
     return None if not cause or _PASSING.issuperset(cause.split(", ")) else cause
 
@@ -76,15 +76,13 @@ def max_price(connection: Connection, batch_id: int) -> int | None:
     return kept
 
 
-def set_max_price(connection: Connection, batch_id: int, micros: int) -> int | None:
-    """Keep the highest price that a batch may pay for one video; returns the one it had."""
-    old = max_price(connection, batch_id)
+def set_max_price(connection: Connection, batch_id: int, micros: int) -> None:
+    """Keep the highest price that a batch may pay for one video."""
     connection.execute(update(BATCH).where(BATCH.c.id == batch_id).values(max_price_micros=micros))
-    return old
 
 
 def set_refunds(connection: Connection, batch_id: int, refunds: Refunds) -> Refunds:
-    """Keep which failures of a batch are given back from now on; returns what was kept before."""
+    """Keep which failures of a batch are refunded from now on; return what was kept before."""
     old = connection.execute(select(BATCH.c.refunds).where(BATCH.c.id == batch_id)).scalar_one()
     connection.execute(update(BATCH).where(BATCH.c.id == batch_id).values(refunds=refunds))
     return Refunds(old)
@@ -118,12 +116,9 @@ def _cancel(connection: Connection, which: ColumnElement[bool], now: datetime) -
 
 
 def add(connection: Connection, batch_id: int, spec: JobSpec, kind: str, now: datetime) -> int:
-    """Add one job to a batch that is no manifest's; its key must be new.
+    """Add one job to a batch of single videos, and return its number; its key must be new.
 
-    It is unasked: it is bought while it is handed over, and by no run that comes later.
-
-    Returns:
-        Its number.
+    It is unasked: it is bought only while it is handed over, and by no later run.
     """
     values = job_values(batch_id, spec, kind) | NEW | {"created_at": now}
     values |= {"held_back": HeldBack.UNASKED}
@@ -174,7 +169,7 @@ def reword(
 ) -> bool:
     """Queue a job for a new attempt with another prompt; False when it may not be bought again.
 
-    What its manifest says stays known, so that a load follows only an edit that is made there.
+    What its manifest asked for stays known, so that a load follows only edits made there.
     """
     if not retry(connection, [job_id], give_up):
         return False
@@ -219,7 +214,7 @@ def _queue(
 
 
 def set_paused(connection: Connection, batch_id: int, *, paused: bool) -> bool:
-    """Pause or resume a batch; False when it was so already. What is paid for is polled on."""
+    """Pause or resume a batch; False if it was so already. What is paid for is still polled."""
     done = connection.execute(
         update(BATCH).where(BATCH.c.id == batch_id, BATCH.c.paused != paused).values(paused=paused)
     )

@@ -8,7 +8,6 @@ from sqlalchemy import Connection
 from ..ports.updates import (
     Completed,
     Failed,
-    Places,
     U,
     UnendedAttempt,
     Updates,
@@ -16,10 +15,6 @@ from ..ports.updates import (
 )
 from . import doubts, looks, unended
 from .bound import Bound, commits, reads
-
-
-def _places(connection: Connection, attempt_ids: Sequence[int]) -> Places:
-    return Places(*looks.newer(connection, attempt_ids))
 
 
 def _record(
@@ -54,5 +49,5 @@ class SqliteUpdates(Bound, UpdateStore):
     due = reads(looks.due_looks)
     given_up = reads(looks.given_up)
     next_look = reads(looks.next_look)
-    places = reads(_places)
+    places = reads(looks.places)
     record = commits(_record)

@@ -28,7 +28,7 @@ class _Piece(NamedTuple):
     future: asyncio.Future[Any]
 
     def told(self, result: Any) -> Exception | None:
-        """Tell what was done; returns the error of whoever was told, for the one who waits."""
+        """Call ``then`` with the result; return its error, for the task that waits."""
         try:
             if self.then is not None:
                 self.then(result)
@@ -41,7 +41,7 @@ class Writer:
     """Runs work on the one writing connection.
 
     Args:
-        connection: nobody else writes on it.
+        connection: used for writing by this object alone.
         path: the database's file, for messages.
         observer: called in every transaction before its COMMIT.
     """
@@ -64,7 +64,7 @@ class Writer:
         return self._within("BEGIN IMMEDIATE", work, self._observer)
 
     def rehearse(self, work: Callable[[Connection], T]) -> T:
-        """Run work now, and take back what it wrote."""
+        """Run work now, and roll back what it wrote."""
         self.flush()
         self._execute("BEGIN IMMEDIATE")
         try:
@@ -73,7 +73,7 @@ class Writer:
             self._rollback()
 
     def spool(self, work: Callable[[Connection], T]) -> T:
-        """Run work on temporary tables alone: nobody waits for it, and nothing of it is kept."""
+        """Run work on temporary tables alone: it blocks no other writer, and is not durable."""
         return self._within("BEGIN", work, None)
 
     def _within(
@@ -130,7 +130,7 @@ class Writer:
             outcomes = [(piece, None, self._plain(error)) for piece in queue]
         for piece, result, failure in outcomes:
             trouble = piece.told(result) if failure is None else failure
-            if piece.future.done():  # its task was cancelled; the work stands all the same
+            if piece.future.done():  # its task was cancelled; the work is kept anyway
                 continue
             if trouble is None:
                 piece.future.set_result(result)
@@ -144,7 +144,7 @@ class Writer:
             result = work(self._connection)
         except Exception as error:
             if not self._connection.connection.in_transaction:
-                raise  # SQLite rolled everything back by itself (disk full): nobody's piece stands
+                raise  # SQLite rolled back the whole transaction (disk full)
             execute("ROLLBACK TO piece")
             execute("RELEASE piece")
             return None, self._plain(error)
