@@ -223,9 +223,11 @@ class Downloader:
         try:
             fresh = await fresh_address(self._provider, item.generation_id)
         except ProviderError as problem:
-            raise FetchError(f"{error}; the API was asked for a fresh one: {problem}") from error
+            raise FetchError(
+                f"{error}; asking the API for a fresh one failed: {problem}"
+            ) from error
         if fresh is None:
-            raise FetchError(f"{error}; the API names no fresh one") from error
+            raise FetchError(f"{error}; the API gives no fresh one") from error
         if fresh == old:
             raise error
         return fresh

@@ -120,7 +120,7 @@ def _answer(process: children.Process, order: bytes, bounds: Bounds, end: float)
             size += len(block)
             if size > bounds.answer:
                 raise ApartError(
-                    f"it holds more than {bounds.answer // MB} MB of text, far more than is usual "
+                    f"it holds more than {bounds.answer // MB} MB of text, far more than usual "
                     "for its size"
                 )
             answer.write(block)
@@ -129,7 +129,7 @@ def _answer(process: children.Process, order: bytes, bounds: Bounds, end: float)
 
 def _too_slow(bounds: Bounds) -> ApartError:
     return ApartError(
-        f"it takes more than {bounds.seconds} s to read, far more than is usual for its size"
+        f"it takes more than {bounds.seconds} s to read, far more than usual for its size"
     )
 
 
@@ -141,12 +141,12 @@ def _check(code: int, bounds: Bounds, answer: Spool) -> None:
         raise _too_slow(bounds)
     if code in (NO_MEMORY, -signal.SIGABRT, -signal.SIGKILL):  # Rust aborts without memory
         raise ApartError(
-            f"it takes more than {bounds.memory // MB} MB of memory to read, far more than is "
+            f"it takes more than {bounds.memory // MB} MB of memory to read, far more than "
             "usual for its size"
         )
     if code == BUG and (bug := _bug(answer)) is not None:
         raise RuntimeError(bug)
-    raise ApartError(f"the library that reads it broke ({_named(code)})")
+    raise ApartError(f"the library that reads it crashed ({_named(code)})")
 
 
 def _bug(answer: Spool) -> str | None:

@@ -155,7 +155,7 @@ class Part:
         head = (self._head() + block)[:BOX_HEAD]
         if len(head) == BOX_HEAD and not begins_video(head):
             self.forget()
-            raise FetchError("what came is no MP4", expired=True)
+            raise FetchError("the content is not an MP4", expired=True)
         view = memoryview(block)
         while view:
             view = view[os.pwrite(self._handle, view, self.size + len(block) - len(view)) :]

@@ -7,7 +7,7 @@ from batchsora.manifest import values
 
 TITLE: Final = "A batchsora manifest: videos to buy"
 SYNONYM: Final = "Read as '{}' where no other key is called that; else a column of your own."
-NOT_HERE: Final = "Not here: it can't be the same for all of these jobs, or is known."
+NOT_HERE: Final = "Not allowed here: it can't be the same for all of these jobs, or is known."
 
 
 class Said(NamedTuple):
@@ -38,39 +38,39 @@ COLUMNS: Final[Mapping[str, Said]] = {
     ),
     "orientation": Said(
         f"{values.PORTRAIT} (portrait) or {values.LANDSCAPE} (landscape); "
-        f"{values.MODEL.orientations[0]} where nothing is said.",
+        f"{values.MODEL.orientations[0]} by default.",
         values.MODEL.orientations,
     ),
     "duration": Said(
-        f"Seconds: {values.MODEL.seconds}; {values.MODEL.durations[0]} where nothing is said.",
+        f"Seconds: {values.MODEL.seconds}; {values.MODEL.durations[0]} by default.",
         values.MODEL.durations,
     ),
     "campaign": Said(
-        "What the row's cost counts for; 'campaigns' can cap it.",
+        "The campaign that the row's cost counts towards; 'campaigns' can cap it.",
         ("spring",),
     ),
     "priority": Said(
         f"A whole number from -{values.HIGHEST_PRIORITY} to {values.HIGHEST_PRIORITY}; higher "
-        "goes first.",
+        "runs first.",
         (0, 10),
     ),
     "count": Said(
-        f"So many videos of the same row, 1 to {values.MOST_VARIANTS}. Each is paid for.",
+        f"Number of videos of this row, 1 to {values.MOST_VARIANTS}. Each is paid for.",
         (1, 3),
     ),
     "callback_url": Said(
-        "An HTTPS address where the provider may announce the end.",
+        "An HTTPS address that the provider may call at the end.",
         ("https://example.com/hook",),
     ),
 }
 """Of each column of ours: what it means, and examples."""
 
 TOP: Final[Mapping[str, str]] = {
-    "$schema": "Where this schema lies, for editors; it means nothing else.",
+    "$schema": "Location of this schema, for editors; otherwise ignored.",
     "batch": "The batch's name; else the file's.",
-    "budget": "USD that may be spent at most, like 12.50.",
+    "budget": "The most that may be spent, in USD, like 12.50.",
     "campaigns": "Caps and defaults of campaigns, by their names.",
-    "defaults": "What stands under every job that does not say it itself.",
+    "defaults": "Defaults for jobs that do not set them.",
     "jobs": "The videos: each a prompt, or keys with values, one of them 'prompt'.",
     "matrix": "A prompt with {places} and the values that go there: a job for each.",
     "values": "A list for each {name}, of which every combination becomes a job; or a list of "

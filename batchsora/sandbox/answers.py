@@ -53,7 +53,7 @@ def answer(word: str) -> Reply:
         return _NAMED[word]
     numbered = _NUMBERED.fullmatch(word)
     if numbered is None:
-        raise ValueError(f"no answer {word!r}; there are {ANSWERS}")
+        raise ValueError(f"unknown answer {word!r}; available: {ANSWERS}")
     status = int(numbered[2])
     phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
     return Reply(status, PAGE.format(f"{status} {phrase}") if numbered[1] else {"detail": phrase})

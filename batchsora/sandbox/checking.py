@@ -49,11 +49,11 @@ def _image_problem(data: Any) -> str | None:
     try:
         content = base64.b64decode(encoded, validate=True)
     except ValueError:  # binascii.Error is one, and characters beyond ASCII raise the plain one
-        return "is no base64"
+        return "is not base64"
     if len(content) > SORA.largest_image:
         return f"must not be larger than {SORA.largest_image // 1024**2} MB"
     if kind_of(content[:HEAD]) not in TAKEN:
-        return "is no JPEG, PNG or WEBP image"
+        return "is not a JPEG, PNG or WEBP image"
     return None
 
 

@@ -51,7 +51,7 @@ _ALL: Final = {"failure": "fail", "sick-as": "sick"}
 
 def _word(text: str) -> str:
     if not text:
-        raise ValueError("needs a word")
+        raise ValueError("needs a value")
     return text
 
 

@@ -103,8 +103,8 @@ class Journal:
 
     def _unusable(self, why: str | None) -> JournalError:
         return JournalError(
-            f"the sandbox's journal {self._path} can't be used: {why}. Move it away: the sandbox "
-            "begins a new one, and has no real money"
+            f"the sandbox's journal {self._path} can't be used: {why}. Move it away: the "
+            "sandbox starts a new one; no real money is involved"
         )
 
 

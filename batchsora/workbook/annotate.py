@@ -161,7 +161,7 @@ class _Edit:
         if not self._own:
             return []
         more = f" and {len(self._own) - 3} more" if len(self._own) > 3 else ""  # noqa: PLR2004
-        return [f"formulas of yours stay in result columns: {', '.join(self._own[:3])}{more}"]
+        return [f"your own formulas stay in result columns: {', '.join(self._own[:3])}{more}"]
 
     def write(
         self,

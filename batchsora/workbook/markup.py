@@ -68,7 +68,7 @@ def _check_beginning(name: str, block: bytes, file: IO[bytes]) -> None:
         # pictures by other programs name theirs, and nobody reads it; entities are another thing
         if subset or not name.endswith(".svg"):
             raise WorkbookError(
-                f"the workbook has a document type (in {name!r}), as none needs",
+                f"the workbook has a document type (in {name!r}), which is not accepted",
                 "Save it again as .xlsx.",
             )
 

@@ -61,7 +61,7 @@ def package_of(path: Path) -> Iterator[ZipFile]:
         package = ZipFile(path)
     except (BadZipFile, ValueError, NotImplementedError) as error:
         raise WorkbookError(
-            "this is no workbook", "Open it in your spreadsheet and save it as .xlsx."
+            "not a workbook", "Open it in your spreadsheet and save it as .xlsx."
         ) from error
     try:
         with package:
@@ -84,7 +84,7 @@ def _check_size(package: ZipFile) -> None:
     if steep or len(parts) > MOST_PARTS or sum(part.file_size for part in parts) > LARGEST:
         raise WorkbookError(
             f"the workbook unpacks to more than {LARGEST // 1024**2} MB, or far more than is usual",
-            "Save what is needed of it as CSV UTF-8.",
+            "Save the part that you need as CSV UTF-8.",
         )
 
 
@@ -115,8 +115,8 @@ def part(package: ZipFile, name: str) -> etree._Element:
     one = package.getinfo(name)
     if one.file_size > SMALL and one.file_size > STEEPEST_TREE * max(1, one.compress_size):
         raise WorkbookError(
-            f"the workbook's part {name!r} unpacks to {one.file_size // 1024**2} MB, far more than "
-            "is usual for its size",
+            f"the workbook's part {name!r} unpacks to {one.file_size // 1024**2} MB, far more "
+            "than usual for its size",
             "Copy the table alone into a new workbook.",
         )
     return parsed(package.read(name))
@@ -153,7 +153,7 @@ def workbook_part(package: ZipFile) -> str:
     for kind, name in targets(package, "").values():
         if kind == "officeDocument":
             return name
-    raise WorkbookError("this is no workbook", "Open it in your spreadsheet and save it as .xlsx.")
+    raise WorkbookError("not a workbook", "Open it in your spreadsheet and save it as .xlsx.")
 
 
 def sheet_part(package: ZipFile, book: str, sheet: str | None) -> str:
@@ -165,7 +165,7 @@ def sheet_part(package: ZipFile, book: str, sheet: str | None) -> str:
     root = part(package, book)
     if root.tag != f"{{{MAIN}}}workbook":
         raise WorkbookError(
-            "the workbook is of a kind that is not read here (Strict Open XML)",
+            "unsupported kind of workbook (Strict Open XML)",
             "Save it as an ordinary Excel workbook (.xlsx).",
         )
     where = targets(package, book)

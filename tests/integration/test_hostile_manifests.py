@@ -192,7 +192,7 @@ def test_a_manifest_that_never_ends_is_not_opened(name: str, target: str, tmp_pa
     os.mkfifo(tmp_path / "pipe")
     path = tmp_path / name
     path.symlink_to(tmp_path / "pipe" if target == "/dev/stdin" else target)
-    with pytest.raises(ManifestError, match="no regular file"):
+    with pytest.raises(ManifestError, match="not a regular file"):
         open_manifest(path)
 
 

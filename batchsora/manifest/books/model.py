@@ -17,9 +17,11 @@ UNCALCULATED: Final = CellError(
     "the formula's result is not in the file",
     "Open it in your spreadsheet and save it, so that the formula is calculated.",
 )
-FAILED: Final = CellError("the formula has failed", "Mend the formula, or write the value itself.")
+FAILED: Final = CellError(
+    "the formula returned an error", "Fix the formula, or write the value itself."
+)
 HIDDEN: Final = CellError(
-    "the cell's number format hides what it holds",
+    "the cell's number format hides its value",
     "Give the cell another format, or clear it.",
 )
 NO_FAULTS: Final[Mapping[int, CellError]] = MappingProxyType({})
@@ -34,7 +36,7 @@ class PictureInCellError(CellError):
 
     def __init__(self, key: str = "") -> None:
         super().__init__(
-            "a picture lies in the cell, and no text that names one",
+            "the cell contains a picture instead of a file name",
             "Save the picture as a file beside the workbook, and write the file's name into the "
             "cell.",
         )

@@ -313,6 +313,6 @@ def _table(data: bytes, size: int) -> list[int]:
 
 def _damaged() -> WorkbookError:
     return WorkbookError(
-        "the workbook is damaged: its container makes no sense",
+        "the workbook is damaged: its container is invalid",
         "Open it in your spreadsheet and save it again as .xlsx.",
     )

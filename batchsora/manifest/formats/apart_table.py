@@ -115,8 +115,8 @@ def open_apart(path: Path, reading: Reading = PLAIN) -> ApartTable:
     except OSError as error:
         raise refused(
             str(path),
-            f"there is no process or no room to read it in: {error.strerror}",
-            "Free some memory, and some space in the folder for temporary files.",
+            f"no process or no disk space is available to read it: {error.strerror}",
+            "Free some memory, and some disk space for temporary files.",
         ) from error
     if isinstance(said, answers.Refused):
         raise ManifestError(said.refused.of(str(path)))

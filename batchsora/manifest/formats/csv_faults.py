@@ -14,7 +14,7 @@ def seemingly_several(file: str, row: int, header: str, text: str) -> RowProblem
         row,
         header,
         shorten(text),
-        "this seems to be several cells, and the header has only one",
+        "this looks like several cells, but the header has only one",
         "Put a text that contains a separator in double quotes, or name all columns.",
     )
 
@@ -35,9 +35,9 @@ def another_separator(file: str, row: int, text: str, ours: str, other: str) -> 
         row,
         None,
         shorten(text.strip()),
-        f"{here} seems to separate the cells here, and {header} does in the header",
-        f"Separate them as in the header; put a text that has {here} in double quotes, with "
-        f"{header} behind it for each cell that is empty.",
+        f"the cells here seem to be separated by {here}, but those of the header by {header}",
+        f"Use the header's separator; put a text that contains {here} in double quotes, "
+        f"followed by {header} for each empty cell.",
     )
 
 
@@ -48,8 +48,8 @@ def cut_in_quotes(file: str, row: int, header: str | None, text: str) -> RowProb
         row,
         header,
         shorten(text.strip()),
-        "a quote opens here that does not enclose the cell, so that the text ends at the separator "
-        "behind it",
+        "a quote opens here that does not enclose the whole cell, so the next separator cuts "
+        "the text",
         "Put the whole cell in quotes, without a space before them, and write a quote inside it "
         'twice ("").',
     )

@@ -223,7 +223,7 @@ class RunBlobClient:
         path = f"/v1/sora/generations/{quote(generation_id, safe='')}/"
         document = await self._wire.read(path, Call.STATUS)
         if not isinstance(document, dict):
-            raise WrongAddressError("the answer to a status is no generation")
+            raise WrongAddressError("the answer to a status is not a generation")
         found = models.looked_up(document, generation_id, self._token, self.base_url)
         if found is None:  # an error of the request, told with a 200, is no end of the generation
             raise UnreachableError("the answer does not name the generation that was asked for")
@@ -244,7 +244,7 @@ class RunBlobClient:
         )
         found = models.listed(document, self._token, self.base_url)
         if found is None:
-            raise WrongAddressError("the answer is no list of generations")
+            raise WrongAddressError("the answer is not a list of generations")
         return found
 
     def iter_generations(self, page_size: int = 100) -> AsyncIterator[GenerationInfo]:
@@ -341,5 +341,5 @@ class RunBlobClient:
         document = await self._wire.read("/v1/data/balance", Call.READ)
         found = models.balance(document)
         if found is None:
-            raise WrongAddressError("the answer is no balance")
+            raise WrongAddressError("the answer is not a balance")
         return found

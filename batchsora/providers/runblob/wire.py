@@ -150,13 +150,13 @@ class Wire:
             if not once.started:
                 raise UnreachableError(f"the API can't be reached ({answer}); nothing was sent")
             reason = once.broken or answer
-            raise InDoubtError(f"no answer ({reason}); the generation may exist all the same")
+            raise InDoubtError(f"no answer ({reason}); the generation may still exist")
         if not succeeded(answer, Call.GENERATE):
             raise error_of(answer, Call.GENERATE, self._token, self._now, prompt)
         made = models.created(document_of(answer, unique=True))
         if made is None:
             raise InDoubtError(
-                f"the API said yes ({answer.status}) without an id that can be used",
+                f"the API accepted the request ({answer.status}) without a usable id",
                 status=answer.status,
             )
         return made
