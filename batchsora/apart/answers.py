@@ -10,8 +10,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 
-from batchsora.apart.asking import ApartError
-from batchsora.apart.spool import Spool
+from batchsora.apart.asking import ApartError, Spool
 
 T = TypeVar("T")
 

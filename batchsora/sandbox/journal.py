@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from batchsora.sandbox.made import Made
+from batchsora.sandbox.account import Made
 from jobs.model.files import refuse_link
 
 LONGEST: Final = 16 * 1024**2

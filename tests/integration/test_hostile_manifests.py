@@ -19,7 +19,7 @@ from batchsora.cli import main
 from batchsora.manifest.errors import CellError, ManifestError, RowProblem
 from batchsora.manifest.formats import yaml_tree
 from batchsora.manifest.formats.csv_reader import open_csv
-from batchsora.manifest.formats.yaml_reader import open_yaml
+from batchsora.manifest.formats.yaml_tree import open_yaml
 from batchsora.manifest.images.row_images import Images
 from batchsora.manifest.raw import RawRow
 from batchsora.manifest.read import Manifest, open_manifest

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from support.clock import START
 
 from batchsora.cli import group
+from batchsora.sandbox.account import Made
 from batchsora.sandbox.answers import answer, is_answer
 from batchsora.sandbox.echo import WAYS, echoed, echoes
 from batchsora.sandbox.faults import READERS, Faults
 from batchsora.sandbox.listing import Listing
-from batchsora.sandbox.made import Made
 from batchsora.sandbox.manners import ADDRESSES, FILES, FORMS, MOMENTS, REFUSALS, Manners
 from batchsora.sandbox.reading import Span
 from batchsora.sandbox.table import ROWS, as_text

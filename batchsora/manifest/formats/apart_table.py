@@ -29,7 +29,7 @@ from batchsora.manifest.raw import (
 TASK: Final = "batchsora.manifest.formats.apart_table:prepare"
 
 _SHEET: Final = "batchsora.manifest.formats.sheet_reader:open_sheet"
-_YAML: Final = "batchsora.manifest.formats.yaml_reader:open_yaml"
+_YAML: Final = "batchsora.manifest.formats.yaml_tree:open_yaml"
 _JSON: Final = "batchsora.manifest.formats.json_reader:open_json"
 _READERS: Final[Mapping[str, str]] = {".yaml": _YAML, ".yml": _YAML, ".json": _JSON}
 """Where the readers are; whatever else is a workbook."""

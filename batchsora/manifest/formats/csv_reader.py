@@ -18,6 +18,8 @@ from batchsora.manifest.formats.csv_faults import (
     another_separator,
     cut_in_quotes,
     seemingly_several,
+    seems_separated,
+    separated_otherwise,
 )
 from batchsora.manifest.formats.csv_formulas import calculated
 from batchsora.manifest.formats.csv_lines import LONGEST_LINE, lines_of
@@ -27,7 +29,6 @@ from batchsora.manifest.formats.csv_quotes import (
     cut_at_other,
     may_begin_behind_space,
 )
-from batchsora.manifest.formats.csv_separators import seems_separated, separated_otherwise
 from batchsora.manifest.raw import (
     PLAIN,
     RawRow,

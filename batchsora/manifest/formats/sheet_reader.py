@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from batchsora.manifest.books.choosing import EXCEL, OTHERS, book_of
-from batchsora.manifest.books.covered import HeaderCoversError, covered
-from batchsora.manifest.books.headings import without_headings
+from batchsora.manifest.books.covered import HeaderCoversError, covered, without_headings
 from batchsora.manifest.books.model import FAILED, Area, Beside, Book, SheetRow
 from batchsora.manifest.errors import ManifestError, RowProblem, cell_name, refused, shorten
 from batchsora.manifest.formats.sheet_choice import (

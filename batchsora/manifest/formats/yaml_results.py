@@ -19,8 +19,7 @@ from batchsora.manifest.errors import CellError, ManifestError
 from batchsora.manifest.formats import tree
 from batchsora.manifest.formats.tree_table import TreeTable, numbered, table_of
 from batchsora.manifest.formats.yaml_places import BLOCK_HEADER, BREAK, Place, line_end, places_of
-from batchsora.manifest.formats.yaml_reader import open_yaml
-from batchsora.manifest.formats.yaml_tree import parsed
+from batchsora.manifest.formats.yaml_tree import open_yaml, parsed
 from batchsora.manifest.raw import RawRow, encoding_of
 from batchsora.manifest.values import count
 from batchsora.result_columns import RESULT_NAMES

@@ -26,7 +26,18 @@ from batchsora.manifest.formats.tree import (
     Sequence,
     read_text,
 )
-from batchsora.manifest.raw import check_regular
+from batchsora.manifest.formats.tree_table import TreeTable, table_of
+from batchsora.manifest.raw import PLAIN, Reading, check_regular
+
+
+def open_yaml(path: Path, reading: Reading = PLAIN) -> TreeTable:
+    """Read a YAML manifest.
+
+    Raises:
+        ManifestError: it is not YAML, or not a manifest.
+    """
+    return table_of(path, read_tree(path, reading.encoding))
+
 
 __all__ = ["Mapping", "Node", "Scalar", "Sequence", "parsed", "read_tree"]
 

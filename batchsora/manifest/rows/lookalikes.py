@@ -3,7 +3,7 @@
 A column ``File`` in which every cell names a picture was meant as the image. Left alone, every row
 would be bought as text to video. Such a column is found by its cells while the rows are read, and
 so are prompts of which each is only a number. A header that may be ours (``Menge``) is one where
-its cells could be (:mod:`batchsora.manifest.rows.likely_headers`).
+its cells could be (:mod:`batchsora.manifest.rows.likely_cells`).
 """
 
 import json
@@ -19,7 +19,7 @@ from batchsora.manifest.raw import RawRow
 from batchsora.manifest.rows import likely_cells
 from batchsora.manifest.rows.columns import Columns, way_to_map
 from batchsora.manifest.rows.headers import WEAKEST, meaning, rank
-from batchsora.manifest.rows.likely_headers import NAMES, may_mean
+from batchsora.manifest.rows.likely_cells import NAMES, may_mean
 
 _PICTURE: Final = re.compile(
     r"data:image/.*|[^\r\n]{1,2000}\.(?:jpe?g|jfif|png|webp|gif|bmp|tiff?|heic|avif)(?:[?#]\S*)?",
