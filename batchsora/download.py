@@ -11,20 +11,62 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import httpx
 
 from batchsora.fetch import Fetched, FetchError, fetch_video
 from batchsora.fetch.pace import Pace
-from batchsora.fetch.renewal import fresh_address
 from batchsora.names import safe_name
 from batchsora.run_result import DownloadReport
 from jobs.model.clock import Clock
 from jobs.model.files import refuse_foreign_link, refuse_link
-from jobs.model.provider import Provider, ProviderError
+from jobs.model.provider import Provider, ProviderError, ThrottledError
 from jobs.model.retry import full_jitter
 from jobs.ports.loading import LoadStore, Place, WantedFile
 from jobs.runtime.provider_health import ProviderHealth
+
+RENEWAL_PAGES: Final = 3
+"""Pages of the account's list that are read for one address: its newest generations."""
+
+
+async def fresh_address(provider: Provider, generation_id: str) -> str | None:
+    """Ask where a file is now: its generation, or else the list, where one does not answer.
+
+    Returns:
+        None when the API names no address.
+
+    Raises:
+        ProviderError: the generation can't be read, and the list does not have it.
+    """
+    try:
+        found = await provider.generation(generation_id)
+    except ThrottledError:
+        raise  # what asks us to slow down is not asked more
+    except ProviderError:
+        listed = await _listed(provider, generation_id)
+        if listed is None:
+            raise
+        return listed
+    return found.video_url or await _listed(provider, generation_id)
+
+
+async def _listed(provider: Provider, generation_id: str) -> str | None:
+    """Look for an address in the newest pages of the list; None when it is not there."""
+    offset = 0
+    for _ in range(RENEWAL_PAGES):
+        try:
+            page = await provider.generations(provider.list_limit, offset)
+        except ProviderError:
+            return None
+        for entry in page:
+            if entry.id == generation_id and entry.video_url:
+                return entry.video_url
+        if not page:
+            return None
+        offset += len(page)
+    return None
+
 
 log = logging.getLogger(__name__)
 
@@ -223,9 +265,11 @@ class Downloader:
         try:
             fresh = await fresh_address(self._provider, item.generation_id)
         except ProviderError as problem:
-            raise FetchError(f"{error}; the API was asked for a fresh one: {problem}") from error
+            raise FetchError(
+                f"{error}; asking the API for a fresh one failed: {problem}"
+            ) from error
         if fresh is None:
-            raise FetchError(f"{error}; the API names no fresh one") from error
+            raise FetchError(f"{error}; the API gives no fresh one") from error
         if fresh == old:
             raise error
         return fresh

@@ -69,8 +69,8 @@ def export_batches(
             return done
         if len(batches) > 1:
             raise TableError(
-                f"there are {len(batches)} batches, and {target} holds one. Say which with "
-                "--batch, or name a file that ends with .xlsx, which gets a sheet for each: "
+                f"there are {len(batches)} batches, and {target} can only hold one. Choose one "
+                "with --batch, or write a .xlsx file, which gets a sheet for each: "
                 f"{', '.join(repr(one.name) for one in batches[:10])}."
             )
         own = batches[0].columns if batches else []

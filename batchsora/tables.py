@@ -228,13 +228,13 @@ def _json_value(value: object) -> str:
             return f"{value:f}"
         case datetime():
             if value.tzinfo is None:
-                raise ValueError("a time without a zone says nothing")
+                raise ValueError("a time needs a time zone")
             return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
         case date():
             return value.isoformat()
         case os.PathLike():
             return str(value)
-    raise TypeError(f"no way to write a {type(value).__name__} into a table")
+    raise TypeError(f"cannot write a {type(value).__name__} into a table")
 
 
 @contextmanager

@@ -7,7 +7,6 @@ What it may cost grows with the file: nothing small takes the machine down, and 
 read as ever.
 """
 
-from batchsora.apart.asking import ApartError, Bounds, ask, bounds_for
-from batchsora.apart.spool import Spool
+from batchsora.apart.asking import ApartError, Bounds, Spool, ask, bounds_for
 
 __all__ = ["ApartError", "Bounds", "Spool", "ask", "bounds_for"]

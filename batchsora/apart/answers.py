@@ -10,8 +10,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 
-from batchsora.apart.asking import ApartError
-from batchsora.apart.spool import Spool
+from batchsora.apart.asking import ApartError, Spool
 
 T = TypeVar("T")
 
@@ -61,11 +60,11 @@ def only(answer: Spool, kind: TypeAdapter[T]) -> T:
 
 def nonsense() -> ApartError:
     """Make the error for an answer that no reader of ours gives."""
-    return ApartError("what its reader answered makes no sense; the file may have taken it over")
+    return ApartError("its reader gave an invalid answer; the file may have taken it over")
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 _decode: Any = json.JSONDecoder(parse_constant=_refuse).decode

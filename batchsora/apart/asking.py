@@ -5,15 +5,80 @@ import os
 import selectors
 import signal
 import time
-from collections.abc import Collection, Mapping
+import weakref
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from tempfile import TemporaryFile
+from typing import IO, Any, Final
 
 from batchsora import children
 from batchsora.apart.serving import BUG, NO_MEMORY
-from batchsora.apart.spool import Spool
+
+HELD: Final = 4 * 1024**2
+"""Bytes up to which an answer stays in memory."""
+
+
+class Spool:
+    """Lines that were written once and can be read again and again, by several at once."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+        self._file: IO[bytes] | None = None
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        """Add bytes.
+
+        Raises:
+            OSError: the folder for temporary files is full, or not writable.
+        """
+        self._held += data
+        self._size += len(data)
+        if len(self._held) <= HELD and self._file is None:
+            return
+        if self._file is None:
+            self._file = TemporaryFile(buffering=0)  # noqa: SIM115 - open as long as we are
+            weakref.finalize(self, self._file.close)
+        view = memoryview(bytes(self._held))
+        self._held.clear()
+        while view:  # the system may take a part
+            view = view[self._file.write(view) :]
+
+    def lines(self) -> Iterator[bytes]:
+        """Read what was written, without the line ends."""
+        place = 0
+        begun: list[bytes] = []  # pieces of a line: one may be as long as the whole
+        while block := self._read(place):
+            place += len(block)
+            first, *more = block.split(b"\n")
+            begun.append(first)
+            if more:
+                yield b"".join(begun)
+                yield from more[:-1]
+                begun = more[-1:]
+        if rest := b"".join(begun):
+            yield rest
+
+    def last(self) -> bytes:
+        """Read the last line, without its end."""
+        begun = b""
+        end = self._size
+        while end:
+            start = max(0, end - _BLOCK)
+            begun = self._read(start)[: end - start] + begun
+            _, found, line = begun.removesuffix(b"\n").rpartition(b"\n")
+            if found:
+                return line
+            end = start
+        return begun.removesuffix(b"\n")
+
+    def _read(self, place: int) -> bytes:
+        if self._file is None:
+            return bytes(self._held[place : place + _BLOCK])
+        return os.pread(self._file.fileno(), _BLOCK, place)
+
 
 MB: Final = 1024**2
 LEAST_SECONDS: Final = 5
@@ -120,7 +185,7 @@ def _answer(process: children.Process, order: bytes, bounds: Bounds, end: float)
             size += len(block)
             if size > bounds.answer:
                 raise ApartError(
-                    f"it holds more than {bounds.answer // MB} MB of text, far more than is usual "
+                    f"it holds more than {bounds.answer // MB} MB of text, far more than usual "
                     "for its size"
                 )
             answer.write(block)
@@ -129,7 +194,7 @@ def _answer(process: children.Process, order: bytes, bounds: Bounds, end: float)
 
 def _too_slow(bounds: Bounds) -> ApartError:
     return ApartError(
-        f"it takes more than {bounds.seconds} s to read, far more than is usual for its size"
+        f"it takes more than {bounds.seconds} s to read, far more than usual for its size"
     )
 
 
@@ -141,12 +206,12 @@ def _check(code: int, bounds: Bounds, answer: Spool) -> None:
         raise _too_slow(bounds)
     if code in (NO_MEMORY, -signal.SIGABRT, -signal.SIGKILL):  # Rust aborts without memory
         raise ApartError(
-            f"it takes more than {bounds.memory // MB} MB of memory to read, far more than is "
+            f"it takes more than {bounds.memory // MB} MB of memory to read, far more than "
             "usual for its size"
         )
     if code == BUG and (bug := _bug(answer)) is not None:
         raise RuntimeError(bug)
-    raise ApartError(f"the library that reads it broke ({_named(code)})")
+    raise ApartError(f"the library that reads it crashed ({_named(code)})")
 
 
 def _bug(answer: Spool) -> str | None:

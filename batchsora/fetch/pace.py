@@ -29,10 +29,10 @@ def rate_of(text: str | float) -> int:
     """
     match = _RATE.fullmatch(str(text).strip())
     if match is None:
-        raise ValueError(f"{text!r} is no rate in bytes a second; write it like 2M or 500K")
+        raise ValueError(f"{text!r} is not a rate in bytes per second; write it like 2M or 500K")
     rate = int(float(match[1]) * _UNITS[match[2].upper()])
     if match[1].strip("0.") and not LEAST_RATE <= rate <= MOST_RATE:
-        raise ValueError(f"{text!r} must be 0 (no limit), or from 1K to 1024G bytes a second")
+        raise ValueError(f"{text!r} must be 0 (no limit), or from 1K to 1024G bytes per second")
     return rate
 
 

@@ -102,14 +102,16 @@ async def fetch_video(
                 sent = response.aiter_raw() if pace is None else _paced(response, pace, limit)
                 await _read(_unpacked(sent) if body.packed else sent, part, largest, progress)
         except TimeoutError as error:
-            raise FetchError(f"the file did not come within {longest:.0f} seconds") from error
+            raise FetchError(f"the file did not arrive within {longest:.0f} seconds") from error
         if body.reach is not None and part.size != body.reach:
-            raise FetchError(f"the file broke off after {part.size} of {body.reach} bytes")
+            raise FetchError(f"the download broke off after {part.size} of {body.reach} bytes")
         if not part.begins_video():
             part.forget()
-            raise FetchError("what came is no MP4: it has almost no content", expired=True)
+            raise FetchError("the content is not an MP4: it has almost no content", expired=True)
         if not body.last and not await beside(part.whole_video):
-            raise FetchError(f"the file broke off after {part.size} bytes (its length is unknown)")
+            raise FetchError(
+                f"the download broke off after {part.size} bytes (its length is unknown)"
+            )
         return await beside(part.finish)
 
 
@@ -165,7 +167,7 @@ def _address(url: str) -> httpx.URL:
         raise FetchError("the address of the file can't be read", expired=True) from error
     if found.scheme not in ("http", "https") or not host:
         raise FetchError(
-            f"the file has no web address, but one of the kind {found.scheme!r}", expired=True
+            f"the file's address is not a web address ({found.scheme!r})", expired=True
         )
     return found
 
@@ -176,7 +178,7 @@ def _redirected(before: httpx.URL, location: str) -> httpx.URL:
         return _address(urljoin(str(before), location))
     except ValueError as error:
         raise FetchError(
-            "the address of the file redirects to none that can be read", expired=True
+            "the address of the file redirects to an invalid address", expired=True
         ) from error
 
 
@@ -199,7 +201,7 @@ def _begin(part: Part, response: httpx.Response) -> _Body:
     headers = response.headers
     encoding = headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity", "gzip", "x-gzip"):
-        raise FetchError("the file came in an encoding that was not asked for", expired=True)
+        raise FetchError("the file came in an encoding that was not requested", expired=True)
     packed = encoding.endswith("gzip")
     if response.status_code == 206:  # noqa: PLR2004 - partial content
         return _joined(part, headers, packed=packed)
@@ -227,7 +229,7 @@ def _joined(part: Part, headers: httpx.Headers, *, packed: bool) -> _Body:
     same = not part.size or version in ("", part.version)
     if packed or not (whole and same and start == part.size and start <= end):
         part.restart()
-        raise FetchError("the server resumed with something else; the next try begins again")
+        raise FetchError("the server resumed with different content; the next try starts over")
     if not part.size:
         part.restart(version)
     return _Body(end + 1, last=known)
@@ -267,12 +269,12 @@ async def _unpacked(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             try:
                 block = unpack.decompress(left, BLOCK)
             except zlib.error as error:
-                message = "what came is said to be gzip'd, and is not"
+                message = "the content is declared as gzip, but is not"
                 raise FetchError(message, expired=True) from error
             left = unpack.unconsumed_tail or unpack.unused_data
             yield block
     if came and not unpack.eof:
-        raise FetchError("the gzip'd file broke off")
+        raise FetchError("the gzip content broke off")
 
 
 async def _read(

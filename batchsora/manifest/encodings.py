@@ -78,9 +78,9 @@ def way_to_read(path: Path) -> str:
     again = 'Save it again as "CSV UTF-8" (or as UTF-8 text)'
     lines = data.splitlines()
     if b"\0" not in data and any(map(_is_utf_8, lines)) and not _is_text(data, "utf-8"):
-        return f"{again}: it mixes UTF-8 with another encoding, so that no --encoding reads it."
+        return f"{again}: it mixes UTF-8 with another encoding, so no --encoding can read it."
     name = likely(data)
-    return f"{again}." if name is None else f"Say --encoding {name}, or save it as UTF-8."
+    return f"{again}." if name is None else f"Use --encoding {name}, or save it as UTF-8."
 
 
 def likely(data: bytes) -> str | None:

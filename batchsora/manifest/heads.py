@@ -24,5 +24,5 @@ def head_of(path: Path, reading: Reading = PLAIN) -> Head:
         return book_head(path, reading)
     reader = READERS.get(suffix)
     if reader is None:
-        raise refused(str(path), "this is no manifest", f"Known are {', '.join(READERS)}.")
+        raise refused(str(path), "not a manifest", f"Supported: {', '.join(READERS)}.")
     return Head(reader(path, reading).headers)

@@ -215,8 +215,8 @@ def encoding_of(path: Path, said: str | None) -> str:
         if is_utf_8_after_all(path, said):
             raise refused(
                 str(path),
-                f"the file is UTF-8, and said to be {said}: its letters would be read as others",
-                "Leave --encoding out.",
+                f"the file is UTF-8, not {said}: its letters would be misread",
+                "Remove --encoding.",
             )
     except OSError as error:
         raise unreadable(path, error) from error
@@ -245,7 +245,7 @@ def check_regular(path: Path) -> None:
             file, f"the manifest can't be read: {reason}", "Check the path and its permissions."
         ) from error
     if not stat.S_ISREG(mode):
-        what = "a folder" if stat.S_ISDIR(mode) else "no regular file"
-        raise refused(file, f"this is {what}, not a manifest", "Name a .csv or .yaml file.")
+        what = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+        raise refused(file, f"the manifest is {what}", "Name a .csv or .yaml file.")
     if not os.access(path, os.R_OK):
         raise refused(file, "the manifest can't be read", "Check the file's permissions.")

@@ -321,10 +321,10 @@ def open_manifest(
         raise refused(
             file,
             f"a manifest can't be read from {path.suffix or 'a file without suffix'!r}",
-            f"Save it as .xlsx or CSV UTF-8. Known are {', '.join(READERS)}.",
+            f"Save it as .xlsx or CSV UTF-8. Supported: {', '.join(READERS)}.",
         )
     if reading.sheet is not None and path.suffix.lower() not in (*EXCEL, *OTHERS):
-        raise refused(file, "only a workbook has sheets", "Leave --sheet out.")
+        raise refused(file, "only a workbook has sheets", "Remove --sheet.")
     check_said(file, reading)
     table = reader(path, reading)
     headers = table.headers
@@ -351,7 +351,7 @@ def open_manifest(
         meaning = understand(file, table.headers, table.header_row, said, results)
     if next(table.rows(), None) is None:
         hidden = " ".join(f"{one.problem}: {one.remedy}" for one in warnings_of(table))
-        problem = "; ".join(["there is no row below the header", *left_out.words()])
+        problem = "; ".join(["there are no rows below the header", *left_out.words()])
         raise refused(file, problem, hidden or "Write one row for each video.")
     settings = table.settings
     return Manifest(

@@ -144,12 +144,14 @@ def refuse_formula(text: str) -> None:
         )
     if word.startswith(WRITTEN):
         raise CellError(
-            "this begins as a formula does, and the formula's result is not in the file",
-            "Save the table with results in place of formulas; before a text that is to begin so, "
-            f"write an apostrophe: '{word.removeprefix(WRITTEN)[:1]}….",
+            "this looks like a formula, and its result is not in the file",
+            "Save the table with values instead of formulas; if this is a text, write an "
+            "apostrophe before it: '{word.removeprefix(WRITTEN)[:1]}….",
         )
     if len(word) <= LONGEST_FAILED and has_failed(word):
-        raise CellError("the formula has failed", "Fix the formula, or write the value itself.")
+        raise CellError(
+            "the formula returned an error", "Fix the formula, or write the value itself."
+        )
 
 
 def has_failed(text: str) -> bool:
@@ -164,7 +166,7 @@ def orientation(text: str) -> str:
         return ORIENTATIONS[word]
     if _MANGLED.fullmatch(word):
         raise CellError(
-            "this is no orientation; a program probably took 16:9 or 9:16 for a time",
+            "not a valid orientation (a spreadsheet probably turned 16:9 or 9:16 into a time)",
             "Write landscape or portrait.",
         )
     if bare := word.translate(_NO_SIGNS):
@@ -175,7 +177,7 @@ def orientation(text: str) -> str:
         return PORTRAIT
     if AFTERNOON.fullmatch(word):
         return LANDSCAPE
-    raise CellError("this is no orientation", "Write 9:16 (or portrait) or 16:9 (or landscape).")
+    raise CellError("not a valid orientation", "Write 9:16 (or portrait) or 16:9 (or landscape).")
 
 
 def duration(text: str) -> int:
@@ -185,9 +187,7 @@ def duration(text: str) -> int:
         return MODEL.durations[0]
     match = DURATION.fullmatch(word)
     if match is None:
-        raise CellError(
-            "this is no duration that can be bought", f"Write {MODEL.seconds} (seconds)."
-        )
+        raise CellError("unsupported duration", f"Write {MODEL.seconds} (seconds).")
     return int(match[1])
 
 
@@ -199,22 +199,22 @@ def count(text: str) -> int:
     number = _whole(word)
     if number is None or not 1 <= number <= MOST_VARIANTS:
         raise CellError(
-            "this is no number of variants", f"Write a whole number from 1 to {MOST_VARIANTS}."
+            "not a valid number of variants", f"Write a whole number from 1 to {MOST_VARIANTS}."
         )
     return number
 
 
 def priority(text: str) -> int:
-    """Read a priority, a whole number, higher goes first; empty is 0."""
+    """Read a priority, a whole number, higher runs first; empty is 0."""
     word = _plain(text)
     if not word:
         return 0
     number = _whole(word)
     if number is None or abs(number) > HIGHEST_PRIORITY:
         raise CellError(
-            "this is no priority",
+            "not a valid priority",
             f"Write a whole number from -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}; "
-            "higher goes first.",
+            "higher runs first.",
         )
     return number
 
@@ -233,7 +233,7 @@ def _whole(word: str) -> int | None:
     if sign in ".," and word.count(sign) == 1:
         raise CellError(
             f"this may be {int(digits)}, or {int(grouped[1])} with a fraction",
-            f"Write {int(digits)} without a sign between its thousands, or {int(grouped[1])}.",
+            f"Write {int(digits)} without a thousands separator, or {int(grouped[1])}.",
         )
     return int(digits)
 
@@ -257,7 +257,7 @@ def prompt(text: str) -> str:
     if not words[:1].isalnum() and not is_visible(words):
         raise CellError("the prompt is empty", _WRITE)
     if says_nothing(words):
-        raise CellError("the prompt says nothing that could be seen", _WRITE)
+        raise CellError("the prompt is only a placeholder or punctuation", _WRITE)
     return words
 
 
@@ -312,7 +312,7 @@ def _name(text: str, what: str) -> str | None:
         raise CellError(f"the {what} is longer than {LONGEST_NAME} characters", "Shorten it.")
     if CONTROL_OR_LINE.search(words):
         raise CellError(
-            f"the {what} has a line break or control characters", "Write it in one line."
+            f"the {what} has a line break or control characters", "Write it on one line."
         )
     return words or None
 
@@ -332,23 +332,25 @@ def check_url(text: str, schemes: tuple[str, ...]) -> None:
     Raises:
         CellError: another scheme, no host, too long, or with characters that no address has.
     """
-    example = f"Write a whole address that begins with {' or '.join(f'{s}://' for s in schemes)}."
+    example = f"Write a full address that begins with {' or '.join(f'{s}://' for s in schemes)}."
     if len(text) > LONGEST_URL:
         raise CellError(f"the address is longer than {LONGEST_URL} characters", "Shorten it.")
     if _NOT_IN_A_URL.search(text):
-        raise CellError("this is no web address: it has characters that no address has", example)
+        raise CellError("not a valid web address: it contains invalid characters", example)
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port  # a port out of range is found only by asking
     except ValueError as error:
-        raise CellError(f"this is no web address: {error}", example) from error
+        raise CellError(f"not a valid web address: {error}", example) from error
     if parts.scheme.lower() not in schemes or not host:
-        raise CellError("this is no web address that can be used here", example)
+        raise CellError("not a usable web address", example)
 
 
 def money(text: str) -> Decimal:
     """Read an amount in USD, exactly as written; never through a float."""
     match = MONEY.fullmatch(_plain(text))
     if match is None or Decimal(match[1]) > LARGEST_USD:
-        raise CellError("this is no amount of money", "Write USD with a decimal point, like 12.50.")
+        raise CellError(
+            "not a valid amount of money", "Write USD with a decimal point, like 12.50."
+        )
     return Decimal(match[1])

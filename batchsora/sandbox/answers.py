@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+from aiohttp import web
+
 PAGE = "<!doctype html><html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>"
 _NUMBERED = re.compile(r"(html)?([45]\d\d)")
 
@@ -53,7 +55,7 @@ def answer(word: str) -> Reply:
         return _NAMED[word]
     numbered = _NUMBERED.fullmatch(word)
     if numbered is None:
-        raise ValueError(f"no answer {word!r}; there are {ANSWERS}")
+        raise ValueError(f"unknown answer {word!r}; available: {ANSWERS}")
     status = int(numbered[2])
     phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
     return Reply(status, PAGE.format(f"{status} {phrase}") if numbered[1] else {"detail": phrase})
@@ -72,3 +74,21 @@ def checked(word: str) -> str:
     """
     answer(word)
     return word
+
+
+def send(request: web.Request, reply: Reply) -> web.Response:
+    """Return the response that a reply is; a status of 0 drops the connection."""
+    if reply.status == 0:
+        return hang_up(request)
+    if reply.is_page:
+        return web.Response(
+            text=reply.body, status=reply.status, headers=reply.headers, content_type="text/html"
+        )
+    return web.json_response(reply.body, status=reply.status, headers=reply.headers)
+
+
+def hang_up(request: web.Request) -> web.Response:
+    """Drop the connection without an answer."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=500)

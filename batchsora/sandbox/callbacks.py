@@ -13,7 +13,7 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 
-from batchsora.sandbox.made import Made
+from batchsora.sandbox.account import Made
 from batchsora.sandbox.world import World
 from batchsora.settings import is_here
 from jobs.model.clock import Clock

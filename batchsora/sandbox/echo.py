@@ -46,7 +46,7 @@ class Echo:
         if (way in _PLAIN and not arguments) or (way in _MEASURED and len(arguments) <= 1):
             return cls(way, *map(count, arguments))
         said = ":".join([way, *arguments])
-        raise ValueError(f"no way {said!r} to echo; there are {', '.join(WAYS)}")
+        raise ValueError(f"unknown echo {said!r}; available: {', '.join(WAYS)}")
 
     def __call__(self, prompt: str) -> str | None:
         """Alter a prompt; None where it is not shown."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Final
 
+from batchsora.sandbox.account import Refunds, chance
 from batchsora.sandbox.answers import checked
-from batchsora.sandbox.chance import chance
 from batchsora.sandbox.echo import echoes
 from batchsora.sandbox.listing import Listing
 from batchsora.sandbox.manners import (
@@ -23,7 +23,6 @@ from batchsora.sandbox.manners import (
     read_file,
     read_form,
 )
-from batchsora.sandbox.purse import Refunds
 from batchsora.sandbox.reading import number, rate, seconds
 from batchsora.sandbox.table import ROWS
 
@@ -51,7 +50,7 @@ _ALL: Final = {"failure": "fail", "sick-as": "sick"}
 
 def _word(text: str) -> str:
     if not text:
-        raise ValueError("needs a word")
+        raise ValueError("needs a value")
     return text
 
 

@@ -7,12 +7,11 @@ from typing import Final
 
 from aiohttp import web
 
-from batchsora.sandbox.answers import answer
+from batchsora.sandbox.account import Made
+from batchsora.sandbox.answers import answer, hang_up, send
 from batchsora.sandbox.faults import Faults
-from batchsora.sandbox.made import Made
 from batchsora.sandbox.manners import FILES
 from batchsora.sandbox.mp4 import make_mp4
-from batchsora.sandbox.sending import hang_up, send
 from batchsora.sandbox.world import World
 
 _FIRST: Final = {"free-first": "free", "wide-first": "wide", "moov-first": "moov"}

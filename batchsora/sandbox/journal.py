@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from batchsora.sandbox.made import Made
+from batchsora.sandbox.account import Made
 from jobs.model.files import refuse_link
 
 LONGEST: Final = 16 * 1024**2
@@ -103,8 +103,8 @@ class Journal:
 
     def _unusable(self, why: str | None) -> JournalError:
         return JournalError(
-            f"the sandbox's journal {self._path} can't be used: {why}. Move it away: the sandbox "
-            "begins a new one, and has no real money"
+            f"the sandbox's journal {self._path} can't be used: {why}. Move it away: the "
+            "sandbox starts a new one; no real money is involved"
         )
 
 

@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Final
 
+from batchsora.sandbox.account import Made, chance
 from batchsora.sandbox.answers import checked, is_answer
-from batchsora.sandbox.chance import chance
 from batchsora.sandbox.echo import Echo
-from batchsora.sandbox.made import Made
 from batchsora.sandbox.reading import Span, count, rate, span, words
 
 REPEATS: Final = "repeats"

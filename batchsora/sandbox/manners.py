@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from batchsora.sandbox.account import Made, Refunds, chance
 from batchsora.sandbox.answers import Reply, answer, checked
-from batchsora.sandbox.chance import chance
 from batchsora.sandbox.echo import Echo
 from batchsora.sandbox.listing import Listing
-from batchsora.sandbox.made import Made
-from batchsora.sandbox.purse import Refunds
 from batchsora.sandbox.reading import Span, count, number, rate, seconds, span, words
 
 MOMENTS: Final[Mapping[str, datetime | None]] = {

@@ -28,7 +28,7 @@ def words(text: str) -> list[tuple[str, list[str]]]:
     pieces = [piece.strip() for piece in text.split("+")]
     found = [(name, rest) for name, *rest in (piece.split(":") for piece in pieces if piece)]
     if not found:
-        raise ValueError("needs a word")
+        raise ValueError("needs a value")
     return found
 
 

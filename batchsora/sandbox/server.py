@@ -11,13 +11,12 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from batchsora.sandbox.answers import Reply, answer
+from batchsora.sandbox.answers import Reply, answer, hang_up, send
 from batchsora.sandbox.callbacks import Callbacks
 from batchsora.sandbox.faults import Fault, Faults
 from batchsora.sandbox.files import Files
 from batchsora.sandbox.journal import Journal
 from batchsora.sandbox.manners import MOMENTS, Manners
-from batchsora.sandbox.sending import hang_up, send
 from batchsora.sandbox.world import World
 from jobs.model.clock import Clock, SystemClock
 

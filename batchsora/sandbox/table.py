@@ -20,9 +20,9 @@ class Row:
 
 
 INTRODUCTION: Final = f"""\
-Write NAME=VALUE, separated by commas. Rates are from 0 to 1; --seed decides whom they meet. Join
-several words of one value by +; their arguments follow a colon. Where a name is given twice, the
-last one counts. Times are seconds since the sandbox started.
+Write NAME=VALUE, separated by commas. Rates are from 0 to 1; --seed decides which calls they hit.
+Join several words of one value with +; their arguments follow a colon. Where a name is given twice,
+the last one counts. Times are seconds since the sandbox started.
 An ANSWER is one of: {ANSWERS}."""
 
 GROUPS: Final = (
@@ -49,8 +49,8 @@ GROUPS: Final = (
             Row("no-credit", "400 with words about money; N and ANSWER as for quota"),
             Row("suspended", "403: the account is suspended; N and ANSWER as for quota"),
             Row("html403", "403 with a page of HTML; N as for quota"),
-            Row("throttled=3", "429 for ever after 3 acceptances"),
-            Row("throttled=0:600", "429 for ever, with a Retry-After of 600 s"),
+            Row("throttled=3", "429 forever after 3 acceptances"),
+            Row("throttled=0:600", "429 forever, with a Retry-After of 600 s"),
             Row("callback-refused", "422 that names callback_url, where a purchase has one"),
             Row("posts=418", "every purchase gets this ANSWER"),
         ),
@@ -72,7 +72,7 @@ GROUPS: Final = (
             Row("balance-late=20", "the balance shows a charge after 20 s"),
             Row("refunds=1", "failed generations are given back"),
             Row("refunds=0.5:60", "a share of them, 60 s after their end"),
-            Row("discount=0.1", "the balance falls by so much less than the prices told"),
+            Row("discount=0.1", "the balance falls by this much less than the stated prices"),
             Row("reserves=60", "what is refused, lost or broken is charged for 60 s"),
         ),
     ),
@@ -83,7 +83,9 @@ GROUPS: Final = (
             Row("list=frozen", "nothing made since the sandbox started appears"),
             Row("list=frozen:5", "it stops growing at the 5th generation"),
             Row("list=frozen:60s", "it stops growing after 60 s"),
-            Row("list=frozen:60:300", "it stands still from 60 s to 300 s, then shows all again"),
+            Row(
+                "list=frozen:60:300", "it does not change from 60 s to 300 s, then shows all again"
+            ),
             Row("list=lossy:0.2", "a share of the generations never appears"),
             Row("list=newest:100", "only the newest 100 exist; past them it is empty"),
             Row("list=capped:20", "pages of at most 20, whatever limit is asked for"),
@@ -94,7 +96,7 @@ GROUPS: Final = (
             Row("list=errors-past-end:500", "the same with another ANSWER"),
             Row("list=unordered", "in no order"),
             Row("list=oldest-first", "the oldest first"),
-            Row("list=altered:cut:100", "the list alone alters prompts; ways as for echo"),
+            Row("list=altered:cut:100", "only the list alters prompts; ways as for echo"),
             Row("list=altered:enhance+some:0.2", "of a share of the generations"),
             Row("list=403", "it always gives this ANSWER"),
             Row("list=capped:20+lossy:0.1", "several at once"),
@@ -118,7 +120,7 @@ GROUPS: Final = (
         "Generations",
         (
             Row("fail=0.1", "share that fails in the end"),
-            Row("failure=UNSAFE_CONTENT", "failures say so; alone, all fail; several by A+B"),
+            Row("failure=UNSAFE_CONTENT", "failures say this; alone, all fail; several by A+B"),
             Row("failure-form=object", "the reason as an object (text, list, json, none)"),
             Row("failure-form=field:failure_reason", "the reason in another field"),
             Row("status-pending=queued", "the word for this state"),
@@ -129,7 +131,7 @@ GROUPS: Final = (
             Row("stuck=0.1", "share that never ends"),
             Row("sick=0.1", "share whose single status answers 404"),
             Row("sick-as=403", "the ANSWER of those; alone, all of them"),
-            Row("odd-time=year1", "times that none has: year1, year9999, epoch or none"),
+            Row("odd-time=year1", "impossible times: year1, year9999, epoch or none"),
             Row("odd-time=year9999:0.1", "the same for a share of generations"),
             Row("odd-date=year1", "the same in the Date header of every answer"),
             Row("upper-ids", "list and status write ids in capital letters"),
@@ -138,9 +140,9 @@ GROUPS: Final = (
     (
         "Prices",
         (
-            Row("odd-price=12.0", "each purchase costs so much"),
+            Row("odd-price=12.0", "each purchase costs this much"),
             Row("odd-price=12.0:once", "the first one does; 3 for the third"),
-            Row("price=0", "each acceptance tells this price, whatever it charges (or none)"),
+            Row("price=0", "each acceptance states this price, whatever it charges (or none)"),
         ),
     ),
     (

@@ -6,6 +6,7 @@ the styles are edited.
 """
 
 from collections.abc import Collection, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -30,7 +31,59 @@ from batchsora.workbook.links import BEFORE_COLUMNS, Links
 from batchsora.workbook.package import package_of, part, sheet_part, targets, workbook_part
 from batchsora.workbook.problems import WorkbookError
 from batchsora.workbook.styles import Styles
-from batchsora.workbook.widths import widen
+
+
+def widen(sheet: etree._Element, column: int, width: int) -> None:
+    """Give a new column a width, unless it has one, and show it where it was hidden.
+
+    Args:
+        sheet: the sheet.
+        column: from 1.
+        width: in characters.
+    """
+    widths = sheet.find(tag("cols"))
+    if widths is None:
+        widths = etree.Element(tag("cols"))
+        insert_behind(sheet, widths, BEFORE_COLUMNS)
+    after = None
+    for one in widths:
+        first, last = int(one.get("min") or 1), int(one.get("max") or 1)
+        if first <= column <= last:
+            if one.get("hidden", "0").lower() in ("1", "true") or one.get("width") == "0":
+                _show(one, first, last, column, width)
+            return
+        if first < column:
+            after = one
+    made = etree.Element(
+        tag("col"), min=str(column), max=str(column), width=str(width), customWidth="1"
+    )
+    if after is None:
+        widths.insert(0, made)
+    else:
+        after.addnext(made)
+
+
+def _show(hidden: etree._Element, first: int, last: int, column: int, width: int) -> None:
+    """Take one column out of those that are hidden together; the others stay as they are."""
+    if column < last:
+        right = deepcopy(hidden)
+        right.set("min", str(column + 1))
+        hidden.addnext(right)
+    shown = deepcopy(hidden)
+    shown.set("min", str(column))
+    shown.set("max", str(column))
+    shown.set("width", str(width))
+    shown.set("customWidth", "1")
+    for name in ("hidden", "collapsed", "outlineLevel"):
+        shown.attrib.pop(name, "")
+    hidden.addnext(shown)
+    if column > first:
+        hidden.set("max", str(column - 1))
+    else:
+        parent = hidden.getparent()
+        if parent is not None:
+            parent.remove(hidden)
+
 
 MOST_COLUMNS: Final = 16_384
 
@@ -161,7 +214,7 @@ class _Edit:
         if not self._own:
             return []
         more = f" and {len(self._own) - 3} more" if len(self._own) > 3 else ""  # noqa: PLR2004
-        return [f"formulas of yours stay in result columns: {', '.join(self._own[:3])}{more}"]
+        return [f"your own formulas stay in result columns: {', '.join(self._own[:3])}{more}"]
 
     def write(
         self,

@@ -64,12 +64,14 @@ def of_kind(
         kinds = targets(package, book)
         if any("macrosheet" in kind.lower() for kind, _ in kinds.values()):
             raise WorkbookError(
-                f"the workbook has sheets of macros, which a {suffix} file can't have",
+                f"the workbook has macro sheets, which a {suffix} file can't have",
                 "Name a file that ends with .xlsm.",
             )
         dropped = {id_: path for id_, (kind, path) in kinds.items() if kind == "vbaProject"}
         if dropped:
-            notes.append(f"the macros were left out: a {suffix} file has none; .xlsm keeps them")
+            notes.append(
+                f"the macros were left out: a {suffix} file can't have any; .xlsm keeps them"
+            )
             links = part(package, links_of(book))
             for link in list(links):
                 if link.get("Id") in dropped:

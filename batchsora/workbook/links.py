@@ -66,7 +66,9 @@ class Links:
         """Make a cell clickable; False when the sheet has as many links as it may."""
         if self._count >= MOST_LINKS:
             if not self.notes:
-                self.notes.append(f"a sheet has {MOST_LINKS} links at most; the others are texts")
+                self.notes.append(
+                    f"a sheet can have at most {MOST_LINKS} links; the others are texts"
+                )
             return False
         while f"rId{self._next}" in self._used:
             self._next += 1

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from batchsora.sandbox.chance import chance
+from batchsora.sandbox.account import chance
 from batchsora.sandbox.world import World
 from jobs.model.money import MICROS_PER_USD
 

@@ -40,7 +40,7 @@ class JobSpec:
         row: where the row stands in its file, as an editor counts it (YAML: the line).
         request: what to buy.
         campaign: the group of rows with a cap of its own, or None.
-        priority: higher goes first; 0 by default.
+        priority: higher runs first; 0 by default.
         cells: the row as written, column by column in the manifest's order, for the export.
     """
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from crash.night import Night, Running, compare, manifest
 
-from batchsora.sandbox.made import Made
+from batchsora.sandbox.account import Made
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 

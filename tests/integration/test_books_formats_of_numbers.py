@@ -75,7 +75,7 @@ def test_a_number_that_its_format_hides_is_an_error(tmp_path: Path, suffix: str)
     """People see an empty cell, and whoever hid it a 15; in a column of one's own nobody reads."""
     (found,) = rows_of(saved(tmp_path, [(15, ";;;")], "duration", suffix))
     assert isinstance(found, RowProblem)
-    assert (found.problem, found.found) == ("the cell's number format hides what it holds", "15")
+    assert (found.problem, found.found) == ("the cell's number format hides its value", "15")
     (found,) = rows_of(saved(tmp_path, [(15, ";;;")], "Notes", suffix))
     assert not isinstance(found, RowProblem)
 

@@ -88,7 +88,7 @@ def test_what_only_looks_like_a_picture_is_read(tmp_path: Path) -> None:
     rows += row(3, "b", '<c r="B3" t="e"><f>X</f><v>#VALUE!</v></c>', None, "x")
     path = xlsx(tmp_path / "m.xlsx", HEADER + rows)
     assert read(path)[0] == (2, ["a", "Image (x", "", "x"])
-    assert faults(path)["Videos!B3"].problem == "the formula has failed"
+    assert faults(path)["Videos!B3"].problem == "the formula returned an error"
     assert list(faults(DATA / "picture-in-cell.xlsx")) == ["Sheet1!C2"]
 
 

@@ -14,7 +14,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from support.books import DATA, cells, read, row, saved_as, seen, told, xlsx
 from support.shell import Shell
 
-from batchsora.manifest.books.xlsx_blank import WithoutBlankRows
+from batchsora.manifest.books.xlsx import WithoutBlankRows
 from batchsora.manifest.errors import ManifestError
 from batchsora.manifest.raw import RawRow, Reading
 from batchsora.manifest.read import open_manifest
@@ -233,7 +233,7 @@ def test_rows_that_are_only_styled_are_passed_over(rows: list[str], block: int) 
         wanted += [number] if text == "A fox" else []
     part = io.BytesIO((written + "</sheetData></x>").encode())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("batchsora.manifest.books.xlsx_blank._BLOCK", block)
+        patch.setattr("batchsora.manifest.books.xlsx._BLOCK", block)
         numbers, number = [], 0
         for _, element in etree.iterparse(WithoutBlankRows(part), tag="row"):
             number = int(element.get("r") or number + 1)

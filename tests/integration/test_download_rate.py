@@ -63,7 +63,7 @@ def test_flag_environment_and_file(call: Shell, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("rate", "words"),
     [
-        ("fast", "'fast' is no rate in bytes a second; write it like 2M or 500K"),
+        ("fast", "'fast' is not a rate in bytes per second; write it like 2M or 500K"),
         ("-5M", "'-5M' is no rate"),
         ("100", "'100' must be 0 (no limit), or from 1K"),
     ],

@@ -211,7 +211,7 @@ def test_a_picture_belongs_to_the_row_in_which_it_mostly_begins(
         assert [n for n, job in jobs(opened(path)).items() if job.request.image] == [row]
     else:
         (said,) = told(path)
-        assert said.startswith("Videos!C1: 1 picture lies over no row that is a video")
+        assert said.startswith("Videos!C1: 1 picture is over rows that are not videos")
 
 
 def test_hidden_rows_have_no_height(tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ def test_pictures_of_no_row_are_told(tmp_path: Path) -> None:
     path = book(tmp_path / "m.xlsx", 3, {"A1": picture(1), "C2": picture(2), "B9": picture(3)})
     assert bytes_of(jobs(opened(path))[2]) == picture(2)
     assert told(path) == [
-        "Videos!A1: 2 pictures lie over no row that is a video (Videos!A1, Videos!B9): not sent"
+        "Videos!A1: 2 pictures lie over rows that are not videos (Videos!A1, Videos!B9): not sent"
     ]
     made = openpyxl.load_workbook(path)
     made["Videos"]["B11"] = "An idea far below"
@@ -275,7 +275,7 @@ def test_a_row_that_names_an_image_sends_that(tmp_path: Path) -> None:
     found = jobs(opened(path))
     assert [bytes_of(job) for job in found.values()] == [picture(9), picture(2)]
     (said,) = told(path)
-    assert "1 picture lies at rows whose cells name an image" in said
+    assert "1 picture is at rows whose cells name an image" in said
     assert "Videos!D2" in said
 
 
@@ -470,7 +470,7 @@ def test_pictures_in_cells_that_are_not_in_the_file(tmp_path: Path) -> None:
     assert found.keys() == {"Videos!C2", "Videos!C3", "Videos!C4", "Videos!B5"}
     assert "https://ex.am/a.png" in found["Videos!C2"]
     assert found["Videos!C3"] == "the picture is not in the workbook"
-    assert found["Videos!C4"] == "the formula has failed"
+    assert found["Videos!C4"] == "the formula returned an error"
     assert found["Videos!B5"].startswith("a picture lies in the cell")
 
 
@@ -532,7 +532,7 @@ def test_from_a_workbook_with_pictures_to_results_in_it(
     assert not (tmp_path / "batchsora.db.images").exists()
     said = call("run", "ideas.xlsx", "--embedded-images", *QUICK)
     assert said.code == 0, said.err
-    assert "40 pictures are taken out of the workbook" in said.words
+    assert "40 pictures are extracted from the workbook" in said.words
     assert world.images == {f"Idea {n}": picture(n) for n in range(1, 41)}
     assert call("export", "--in-place").code == 0
     after = parts(path)
@@ -580,5 +580,5 @@ def test_the_word_is_taken_back(call: Shell, tmp_path: Path) -> None:
     assert call("plan", "m.xlsx", "--json").code == 0
     assert "--embedded-images" in call("plan", "m.xlsx", "--no-embedded-images").words
     said = call("plan", "m.xlsx", "--ignore-pictures", "--json")
-    assert "pictures can't be used and be left aside" not in said.words
+    assert "pictures can't be both used and ignored" not in said.words
     assert said.json["invalid"] == []

@@ -116,7 +116,7 @@ def test_the_calculation_chain_stays_true(call: Shell) -> None:
     edit("m.xlsx", changed)
     chained(Path("m.xlsx"), [f"{price}5", f"{price}3"])
     notes = exported(call)
-    assert f"formulas of yours stay in result columns: {price}3" in notes
+    assert f"your own formulas stay in result columns: {price}3" in notes
     with zipfile.ZipFile("m.xlsx") as package:
         chain = etree.fromstring(package.read("xl/calcChain.xml"))
         sheet = etree.fromstring(package.read("xl/worksheets/sheet1.xml"))

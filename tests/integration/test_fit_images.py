@@ -162,7 +162,7 @@ def test_a_large_picture_loses_quality_first_then_size(folder: Path) -> None:
 
 
 def test_too_large_and_transparent(folder: Path) -> None:
-    """Where a PNG does not fit, what was transparent is white."""
+    """Where a PNG does not fit, transparent parts are white."""
     picture = noise(1900, 1900)
     picture.putalpha(0)
     picture.paste((*RED, 255), (0, 0, 100, 100))
@@ -249,7 +249,7 @@ def test_a_second_load_sends_the_same_bytes(folder: Path) -> None:
     assert first.path is not None
     again, note = fit(folder, "a.gif")
     assert again == first
-    assert note == "a.gif: a JPEG that was made of it is used, 1 KB"
+    assert note == "a.gif: a JPEG made from it earlier is used, 1 KB"
     fitted = Path(first.path)
     for spoil in (lambda: fitted.write_bytes(b"spoilt"), lambda: fitted.symlink_to(folder)):
         fitted.unlink()
@@ -390,4 +390,4 @@ def test_a_folder_that_cannot_be_written(folder: Path) -> None:
     assert "can't be written" in problem(folder, "a.gif").problem
     (folder.parent / "db.images").unlink()
     os.mkfifo(folder / "pipe.gif")
-    assert "no regular file" in problem(folder, "pipe.gif").problem
+    assert "not a regular file" in problem(folder, "pipe.gif").problem

@@ -223,7 +223,7 @@ def test_a_bug_of_ours_is_a_bug() -> None:
 def test_an_answer_is_read_by_several(monkeypatch: pytest.MonkeyPatch) -> None:
     """From memory, or from a file where it is large; each from its beginning."""
     for held in (1024**2, 1024):
-        monkeypatch.setattr("batchsora.apart.spool.HELD", held)
+        monkeypatch.setattr("batchsora.apart.asking.HELD", held)
         answer = ask("support.apart_tasks:count", {"to": 20_000}, bounds())
         one, other = answer.lines(), answer.lines()
         assert [next(one), next(one)] == [b"0", b"1"]

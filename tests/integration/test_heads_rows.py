@@ -96,7 +96,7 @@ def test_a_row_is_blank_when_our_columns_are(tmp_path: Path, suffix: str) -> Non
     manifest = open_manifest(table(tmp_path, rows, suffix))
     assert prompts(manifest) == ["A kite"]
     assert manifest.left_out.words() == [
-        "left out: 298 rows (3-300): nothing in the columns that are read"
+        "left out: 298 rows (3-300): no value in the columns that are read"
     ]
     again = open_manifest(manifest.path, reading=Reading(defaults={"prompt": "B"}))
     assert prompts(again) == ["A kite"]
@@ -157,4 +157,4 @@ def test_left_out_rows_are_told_by_the_plan(call: Shell, tmp_path: Path) -> None
     """In words and as fields."""
     shutil.copy(DATA / "concatenated.csv", tmp_path / "m.csv")
     assert call("plan", "m.csv", "--json").json["left_out"]["repeated_headers"] == [3]
-    assert "the header again" in call("plan", "m.csv").words
+    assert "the header, repeated" in call("plan", "m.csv").words

@@ -128,7 +128,7 @@ def test_excel_in_german(tmp_path: Path) -> None:
     ]
     assert [job.request.orientation for job in found] == ["16:9", "9:16"]
     path.write_bytes(text.encode("cp1252"))
-    with pytest.raises(ManifestError, match="Say --encoding cp1252"):
+    with pytest.raises(ManifestError, match="Use --encoding cp1252"):
         open_manifest(path)
     again = open_manifest(path, reading=Reading(encoding="cp1252"))
     assert [job.key for job in jobs(again)] == [job.key for job in found]

@@ -19,7 +19,7 @@ from batchsora.cli import main
 from batchsora.manifest.errors import CellError, ManifestError, RowProblem
 from batchsora.manifest.formats import yaml_tree
 from batchsora.manifest.formats.csv_reader import open_csv
-from batchsora.manifest.formats.yaml_reader import open_yaml
+from batchsora.manifest.formats.yaml_tree import open_yaml
 from batchsora.manifest.images.row_images import Images
 from batchsora.manifest.raw import RawRow
 from batchsora.manifest.read import Manifest, open_manifest
@@ -192,7 +192,7 @@ def test_a_manifest_that_never_ends_is_not_opened(name: str, target: str, tmp_pa
     os.mkfifo(tmp_path / "pipe")
     path = tmp_path / name
     path.symlink_to(tmp_path / "pipe" if target == "/dev/stdin" else target)
-    with pytest.raises(ManifestError, match="no regular file"):
+    with pytest.raises(ManifestError, match="not a regular file"):
         open_manifest(path)
 
 

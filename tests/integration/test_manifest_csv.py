@@ -254,7 +254,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
     for name, says in [
         ("folder", "a folder"),
-        ("pipe", "no regular file"),
+        ("pipe", "not a regular file"),
         ("none", "can't be read"),
     ]:
         with pytest.raises(ManifestError, match=says):
@@ -297,7 +297,7 @@ def test_a_problem_reads_as_one_sentence_after_the_other(tmp_path: Path) -> None
     """A person sees the place, the fault, what was found, and the remedy; no control characters."""
     (fault,) = problems(manifest(tmp_path, "prompt,duration\nA,\x1b[2J12\n"))
     assert str(fault) == (
-        f"{tmp_path / 'm.csv'}, row 2, column 'duration': this is no duration that can be bought "
+        f"{tmp_path / 'm.csv'}, row 2, column 'duration': unsupported duration "
         '(found "\\u001b[2J12"). Write 10 or 15 (seconds).'
     )
     assert fault.as_json() == {
@@ -305,6 +305,6 @@ def test_a_problem_reads_as_one_sentence_after_the_other(tmp_path: Path) -> None
         "row": 2,
         "column": "duration",
         "found": "\x1b[2J12",
-        "problem": "this is no duration that can be bought",
+        "problem": "unsupported duration",
         "remedy": "Write 10 or 15 (seconds).",
     }

@@ -112,9 +112,9 @@ def test_links_inside_the_folder_are_followed(folder: Path) -> None:
 def test_only_regular_files_are_opened(folder: Path) -> None:
     """Pipes would block for ever, devices never end, folders have no bytes."""
     os.mkfifo(folder / "pipe.png")
-    assert "no regular file" in problem(folder, "pipe.png")
-    assert "no regular file" in problem(folder, "images")
-    with pytest.raises(CellError, match="no regular file"):
+    assert "not a regular file" in problem(folder, "pipe.png")
+    assert "not a regular file" in problem(folder, "images")
+    with pytest.raises(CellError, match="not a regular file"):
         read(folder, os.devnull, allow_outside=True)
 
 

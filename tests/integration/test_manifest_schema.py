@@ -21,8 +21,7 @@ from batchsora.manifest.formats import tree
 from batchsora.manifest.formats.json_reader import open_json
 from batchsora.manifest.formats.json_tree import read_document
 from batchsora.manifest.formats.tree_table import OWN, SCHEMA_KEY, TOP_LEVEL
-from batchsora.manifest.formats.yaml_reader import open_yaml
-from batchsora.manifest.formats.yaml_tree import parsed
+from batchsora.manifest.formats.yaml_tree import open_yaml, parsed
 from batchsora.manifest.rows.headers import SYNONYMS, WEAK
 from batchsora.manifest.schema import json_schema, validator_schema
 from jobs.model.spec import JobSpec

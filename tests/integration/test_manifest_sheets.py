@@ -174,7 +174,7 @@ def test_a_formula_that_was_never_calculated_buys_nothing(tmp_path: Path) -> Non
     )
     found = {problem.cell: problem for problem in problems(open_manifest(path))}
     assert "save it" in found["Videos!B2"].remedy
-    assert found["Videos!B3"].problem == "the formula has failed"
+    assert found["Videos!B3"].problem == "the formula returned an error"
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_a_separator_inside_a_header_is_none(tmp_path: Path, text: str) -> None:
 def test_a_separator_that_can_not_be_told_is_asked_for(tmp_path: Path) -> None:
     """Half of the prompt would be bought, at the default duration."""
     path = written(tmp_path, "Prompt, please;Duration\nA kite, red; 15\n")
-    with pytest.raises(ManifestError, match="Say --delimiter ';' or --delimiter ','"):
+    with pytest.raises(ManifestError, match="Use --delimiter ';' or --delimiter ','"):
         open_manifest(path)
     reading = Reading(delimiter=";", columns={"Prompt, please": "prompt"})
     (job,) = open_manifest(path, reading=reading).rows()

@@ -60,7 +60,7 @@ def test_what_is_seen_of_a_row_has_its_request(engine: Engine) -> None:
 
 
 def test_an_edited_parameter_is_an_edit(engine: Engine) -> None:
-    """Unpaid, it is followed; paid for, it needs a word; the same again changes nothing."""
+    """Unpaid, it is followed; paid for, it needs a value; the same again changes nothing."""
     sent = sent_by(engine)
     loaded(engine, spec("a", **SEED))
     other = spec("a", parameters={"seed": 8})

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from support.hosts import hosting, reply
 
-from batchsora.apart.spool import HELD, Spool
+from batchsora.apart.asking import HELD, Spool
 from batchsora.composition.callbacks import callback_path
 from batchsora.fetch import FetchError, fetch_video
 from batchsora.fetch.part import Part

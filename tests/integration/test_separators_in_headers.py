@@ -45,7 +45,7 @@ def test_the_rows_tell(tmp_path: Path, rows: str, found: list[tuple[str, int]]) 
     ],
 )
 def test_where_they_do_not_a_person_is_asked(tmp_path: Path, rows: str) -> None:
-    with pytest.raises(ManifestError, match="Say --delimiter ';' or --delimiter ','"):
+    with pytest.raises(ManifestError, match="Use --delimiter ';' or --delimiter ','"):
         read(tmp_path, HEADER + rows)
     if "; red" not in rows:
         assert read(tmp_path, HEADER + rows, ";")[0][1] == 15

@@ -18,7 +18,7 @@ from batchsora.providers.runblob.adapter import RunBlobProvider
 from batchsora.providers.runblob.body import PIECE
 from batchsora.providers.runblob.client import RunBlobClient
 from batchsora.providers.runblob.images import LARGEST
-from batchsora.providers.runblob.room import UNDER_WAY, Room
+from batchsora.providers.runblob.upload_slots import UNDER_WAY, UploadSlots
 from batchsora.providers.runblob.wire import SLOWEST_UPLOAD
 from jobs.model.provider import (
     Accepted,
@@ -322,18 +322,18 @@ def test_an_answer_that_never_comes_is_given_up_as_well(tmp_path: Path) -> None:
 
 
 class Visitor:
-    """Takes a place, and keeps it until told to leave."""
+    """Takes a slot, and keeps it until told to leave."""
 
-    def __init__(self, room: Room, size: int, inside: list[int]) -> None:
+    def __init__(self, slots: UploadSlots, size: int, inside: list[int]) -> None:
         self.go = asyncio.Event()
-        self.task = asyncio.create_task(self._visit(room, size, inside))
+        self.task = asyncio.create_task(self._visit(slots, size, inside))
 
-    async def _visit(self, room: Room, size: int, inside: list[int]) -> None:
-        async with room.place(size) as place:
+    async def _visit(self, slots: UploadSlots, size: int, inside: list[int]) -> None:
+        async with slots.slot(size) as slot:
             inside.append(size)
             await self.go.wait()
             inside.remove(size)
-            place.leave()
+            slot.leave()
 
 
 async def calm() -> None:
@@ -345,8 +345,8 @@ def test_room_is_given_in_turn() -> None:
     """A large one is not overtaken for ever by small ones, and one larger than all goes alone."""
 
     async def main() -> None:
-        room, inside = Room(10), list[int]()
-        first, large, small = (Visitor(room, size, inside) for size in (6, 99, 1))
+        slots, inside = UploadSlots(10), list[int]()
+        first, large, small = (Visitor(slots, size, inside) for size in (6, 99, 1))
         await calm()
         assert inside == [6]
         first.go.set()
@@ -365,9 +365,9 @@ def test_who_gives_up_waiting_holds_nothing() -> None:
     """Whoever stood behind goes in as soon as there is room for it."""
 
     async def main() -> None:
-        room, inside = Room(10), list[int]()
-        first = Visitor(room, 6, inside)
-        large, small = Visitor(room, 10, inside), Visitor(room, 4, inside)
+        slots, inside = UploadSlots(10), list[int]()
+        first = Visitor(slots, 6, inside)
+        large, small = Visitor(slots, 10, inside), Visitor(slots, 4, inside)
         await calm()
         assert inside == [6]
         large.task.cancel()
@@ -384,15 +384,15 @@ def test_who_is_cancelled_when_its_turn_comes_gives_the_room_back() -> None:
     """The room was given in the same moment, before it could take note."""
 
     async def main() -> None:
-        room = Room(10)
-        async with room.place(10) as place:
-            waiting = asyncio.create_task(room.enter(10))
+        slots = UploadSlots(10)
+        async with slots.slot(10) as slot:
+            waiting = asyncio.create_task(slots.enter(10))
             await calm()
-            place.leave()
+            slot.leave()
             waiting.cancel()
             await calm()
         assert waiting.cancelled()
-        async with asyncio.timeout(0), room.place(10):
+        async with asyncio.timeout(0), slots.slot(10):
             pass
 
     asyncio.run(main())

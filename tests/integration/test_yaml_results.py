@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchsora.manifest.errors import ManifestError
-from batchsora.manifest.formats.yaml_reader import open_yaml
 from batchsora.manifest.formats.yaml_results import write_yaml_results
+from batchsora.manifest.formats.yaml_tree import open_yaml
 from batchsora.manifest.read import open_manifest
 from batchsora.result_columns import RESULT_NAMES
 from jobs.model.spec import JobSpec

@@ -19,10 +19,10 @@ from batchsora.providers.registry import kind_of
 from batchsora.providers.runblob import adapter, models
 from batchsora.providers.runblob.answers import Answer, Call, error_of
 from batchsora.providers.runblob.errors import RunBlobError
+from batchsora.sandbox.account import Made
 from batchsora.sandbox.answers import Reply, answer
 from batchsora.sandbox.echo import echoed
 from batchsora.sandbox.faults import Fault, Faults
-from batchsora.sandbox.made import Made
 from batchsora.sandbox.reading import Span
 from batchsora.sandbox.world import World
 from jobs.model.clock import Clock

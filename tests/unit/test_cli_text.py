@@ -23,7 +23,7 @@ foreign = st.text(
 
 def test_a_long_line_goes_on_below_what_stands_behind_its_label() -> None:
     """The label's column stays free, so that the eye finds the next one."""
-    line = "  because      no answer; the generation may exist all the same"
+    line = "  because      no answer; the generation may still exist"
     assert folded(line, 40).split("\n") == [
         "  because      no answer; the generation",
         "               may exist all the same",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchsora.fetch.boxes import BOX_HEAD, FIRST, begins_video, first_box_fits, whole_video
+from batchsora.fetch.part import BOX_HEAD, FIRST, begins_video, first_box_fits, whole_video
 from batchsora.sandbox.mp4 import make_mp4
 
 

@@ -256,8 +256,8 @@ def test_the_end_of_patience_says_that_it_goes_on() -> None:
     assert caught.value.info is not None
     assert caught.value.info.progress_pct == 45
     assert str(caught.value) == (
-        "the generation gen-1 is not finished after 12 s (last seen: processing, 45 %). It goes "
-        "on and was paid for, so don't buy it again: ask for it later with "
+        "the generation gen-1 is not finished after 12 s (last seen: processing, 45 %). It is "
+        "still running and was paid for, so don't buy it again: ask for it later with "
         "wait_for_completion('gen-1')"
     )
     with pytest.raises(StillRunningError, match="place 4 in the queue"):

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from support.clock import START
 
 from batchsora.cli import group
+from batchsora.sandbox.account import Made
 from batchsora.sandbox.answers import answer, is_answer
 from batchsora.sandbox.echo import WAYS, echoed, echoes
 from batchsora.sandbox.faults import READERS, Faults
 from batchsora.sandbox.listing import Listing
-from batchsora.sandbox.made import Made
 from batchsora.sandbox.manners import ADDRESSES, FILES, FORMS, MOMENTS, REFUSALS, Manners
 from batchsora.sandbox.reading import Span
 from batchsora.sandbox.table import ROWS, as_text
@@ -105,9 +105,9 @@ def test_faults_go_together() -> None:
         ("list=200", "no '200'"),
         ("echo=cut:a", "not a whole number"),
         ("echo=lower:3", "no way 'lower:3'"),
-        ("failure=", "needs a word"),
+        ("failure=", "needs a value"),
         ("failure-form=x", "one of text, object"),
-        ("status-failed=", "needs a word"),
+        ("status-failed=", "needs a value"),
         ("status=done", "no fault 'status'"),
         ("sick-as=99", "no answer '99'; there are 400 to 599"),
         ("sick=2", "from 0 to 1"),

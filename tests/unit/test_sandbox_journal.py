@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchsora.sandbox.account import Made
 from batchsora.sandbox.journal import Journal, JournalError
-from batchsora.sandbox.made import Made
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 

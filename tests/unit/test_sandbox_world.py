@@ -8,13 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchsora.providers.runblob.catalog import SORA
-from batchsora.sandbox.chance import chance
-from batchsora.sandbox.checking import check
+from batchsora.sandbox.account import Made, Refunds, chance
 from batchsora.sandbox.faults import Fault, Faults
-from batchsora.sandbox.made import Made
 from batchsora.sandbox.manners import Manners
-from batchsora.sandbox.purse import Refunds
-from batchsora.sandbox.world import FAILURES, LONGEST, SHORTEST, World
+from batchsora.sandbox.world import FAILURES, LONGEST, SHORTEST, World, check
 from jobs.model.money import to_micros
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

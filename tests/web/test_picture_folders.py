@@ -41,10 +41,10 @@ def test_a_folder_is_said_and_kept(http: httpx.Client, site: Site) -> None:
     address = upload(http, "mugs.csv", SHEET)
     refused = http.get(f"{address}?part").text
     assert ASKED in refused
-    assert "there is no such image" in refused
+    assert "image not found" in refused
     shown, form = said(http, address, images="products/spring/")
     assert 'value="products/spring/" selected' in shown
-    assert "there is no such image" not in shown
+    assert "image not found" not in shown
     answer = http.post(f"{address}/start", data=form | {"budget": "3"})
     assert answer.status_code == 204, answer.text
     finished(site)
@@ -60,7 +60,7 @@ def test_a_folder_is_said_and_kept(http: httpx.Client, site: Site) -> None:
 
 def test_another_folder_lacks_it_still(http: httpx.Client) -> None:
     shown, _ = said(http, upload(http, "mugs.csv", SHEET), images="others/")
-    assert "there is no such image" in shown
+    assert "image not found" in shown
 
 
 @pytest.mark.parametrize("value", ["../", "/etc/", ".hidden/", "texts/", "link/", "products"])
@@ -125,4 +125,4 @@ def test_it_is_read_by_everybody(page: Page, http: httpx.Client, scheme: str, wi
     assert Axe().run(page).response["violations"] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     field.select_option("products/spring/")
-    expect(page.get_by_text("there is no such image")).to_have_count(0)
+    expect(page.get_by_text("image not found")).to_have_count(0)

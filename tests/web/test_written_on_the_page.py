@@ -32,7 +32,7 @@ def test_a_table_that_excel_saved_is_read_as_a_person_says(http: httpx.Client, s
     """Its letters are right in what is bought, and in a terminal afterwards nobody asks."""
     address = upload(http, "Film.csv", GERMAN)
     refused = http.get(f"{address}?part").text
-    assert "Say --encoding cp1252" in words_of(refused)
+    assert "Use --encoding cp1252" in words_of(refused)
     assert "How its letters are written" in refused
     assert "What separates its cells" not in refused
     shown, form = said(http, address, encoding="cp1252")

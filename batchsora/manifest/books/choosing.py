@@ -23,7 +23,7 @@ _ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
 _BEGINNINGS: Final = (
     ((b"<html", b"<!doctype html", b"<table", b"<meta", b"<head", b"<style"), "an HTML page"),
     ((b"%pdf",), "a PDF"),
-    ((b"<", b"{", b"["), "a text of another kind"),
+    ((b"<", b"{", b"["), "another kind of text"),
 )
 _MOST_DIRECTORY: Final = 16 * 1024**2
 _SAVE: Final = "Open it in your spreadsheet and save it as .xlsx."
@@ -95,20 +95,22 @@ def _otherwise(path: Path, kind: str) -> ManifestError:
     if kind == "encrypted":
         return refused(
             str(path),
-            "the workbook is encrypted, and can only be opened with its password",
+            "the workbook is encrypted and needs a password",
             "Save it as .xlsx without a password.",
         )
     if kind == "damaged":
         return refused(
-            str(path), "the workbook is damaged: it is cut off", f"Copy it here again, or: {_SAVE}"
+            str(path),
+            "the workbook is damaged: it is truncated",
+            f"Copy it here again, or: {_SAVE}",
         )
     if kind in ("empty", "no workbook"):
-        what = "the file is empty" if kind == "empty" else "this is no workbook"
+        what = "the file is empty" if kind == "empty" else "not a workbook"
         return refused(str(path), what, _SAVE)
     suffixes = _SUFFIXES.get(kind) or ((".csv",) if "CSV" in kind else ())
     rename = f"Rename it to {path.with_suffix(suffixes[0]).name!r}, or: {_SAVE}" if suffixes else ""
     return refused(
         str(path),
-        f"by its content this is {kind}, whatever its name says",
+        f"the file is actually {kind}, despite its name",
         rename or _SAVE,
     )

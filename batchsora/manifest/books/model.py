@@ -1,12 +1,25 @@
 """What is read of a workbook, whatever its format."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
 from batchsora.manifest.errors import CellError
 from batchsora.workbook.problems import WorkbookError
+
+ERRORS: Final[Mapping[int, str]] = {
+    0x00: "#NULL!",
+    0x07: "#DIV/0!",
+    0x0F: "#VALUE!",
+    0x17: "#REF!",
+    0x1D: "#NAME?",
+    0x24: "#NUM!",
+    0x2A: "#N/A",
+    0x2B: "#GETTING_DATA",
+}
+"""How the binary formats number errors (MS-XLS 2.5.10 BErr)."""
+
 
 MOST_ROWS: Final = 1_048_576
 """Rows of a sheet, as many as Excel has."""
@@ -17,9 +30,11 @@ UNCALCULATED: Final = CellError(
     "the formula's result is not in the file",
     "Open it in your spreadsheet and save it, so that the formula is calculated.",
 )
-FAILED: Final = CellError("the formula has failed", "Mend the formula, or write the value itself.")
+FAILED: Final = CellError(
+    "the formula returned an error", "Fix the formula, or write the value itself."
+)
 HIDDEN: Final = CellError(
-    "the cell's number format hides what it holds",
+    "the cell's number format hides its value",
     "Give the cell another format, or clear it.",
 )
 NO_FAULTS: Final[Mapping[int, CellError]] = MappingProxyType({})
@@ -34,7 +49,7 @@ class PictureInCellError(CellError):
 
     def __init__(self, key: str = "") -> None:
         super().__init__(
-            "a picture lies in the cell, and no text that names one",
+            "the cell contains a picture instead of a file name",
             "Save the picture as a file beside the workbook, and write the file's name into the "
             "cell.",
         )
@@ -155,3 +170,28 @@ def check_bounds(rows: int, cells: int) -> None:
             f"the sheet has more than {MOST_ROWS} rows or {MOST_CELLS} cells",
             "Copy the table alone into a new workbook, or save it as CSV UTF-8.",
         )
+
+
+@dataclass(slots=True)
+class Marks:
+    """What stands at the cells of a sheet; rows from 1, columns from 0.
+
+    Attributes:
+        errors: what cells show whose formula has failed.
+        forms: the number formats of cells with numbers that are not shown as they are.
+        uncalculated: cells whose formula has no result.
+        merges: areas whose cells are merged into one.
+        hidden_rows: rows that people don't see.
+        hidden_columns: first and last place of each run of such columns.
+        totals: the totals rows of table objects.
+        pictures: that lie over cells.
+    """
+
+    errors: dict[tuple[int, int], str] = field(default_factory=dict)
+    forms: dict[tuple[int, int], str] = field(default_factory=dict)
+    uncalculated: set[tuple[int, int]] = field(default_factory=set)
+    merges: list[Area] = field(default_factory=list)
+    hidden_rows: set[int] = field(default_factory=set)
+    hidden_columns: list[tuple[int, int]] = field(default_factory=list)
+    totals: list[Area] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)

@@ -57,7 +57,7 @@ class Ods:
         unseen: set[str] = set()
         with package_of(path) as package:
             if _CONTENT not in package.namelist():
-                raise WorkbookError("this is no workbook", "Save it again as .ods or .xlsx.")
+                raise WorkbookError("not a workbook", "Save it again as .ods or .xlsx.")
             with package.open(_CONTENT) as file:
                 for event, element in _events(file, _STYLE, _SHEET, _ROW):
                     if event == "end":

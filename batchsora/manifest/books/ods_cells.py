@@ -143,7 +143,7 @@ def _text(cell: etree._Element) -> str | None:
         paragraphs.append("".join(runs))
         if sum(map(len, paragraphs)) > LONGEST_TEXT:
             raise WorkbookError(
-                f"a cell has more than {LONGEST_TEXT} characters, more than a spreadsheet takes",
+                f"a cell has more than {LONGEST_TEXT} characters, more than a spreadsheet allows",
                 "Copy the table alone into a new workbook, or save it as CSV UTF-8.",
             )
     return "\n".join(paragraphs) if paragraphs else None

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from batchsora.manifest.books import shown
-from batchsora.manifest.books.marks import Marks
 from batchsora.manifest.books.model import (
     FAILED,
     HIDDEN,
     NO_FAULTS,
     UNCALCULATED,
     Beside,
+    Marks,
     Picture,
     SheetRow,
 )

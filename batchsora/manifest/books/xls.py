@@ -9,8 +9,7 @@ from struct import Struct, unpack_from
 from typing import Final, NamedTuple
 
 from batchsora.manifest.books import shown
-from batchsora.manifest.books.marks import ERRORS, Marks
-from batchsora.manifest.books.model import Area, Picture
+from batchsora.manifest.books.model import ERRORS, Area, Marks, Picture
 from batchsora.manifest.books.xls_formulas import gives_number
 from batchsora.workbook.problems import WorkbookError
 
@@ -313,6 +312,6 @@ def _table(data: bytes, size: int) -> list[int]:
 
 def _damaged() -> WorkbookError:
     return WorkbookError(
-        "the workbook is damaged: its container makes no sense",
+        "the workbook is damaged: its container is invalid",
         "Open it in your spreadsheet and save it again as .xlsx.",
     )

@@ -8,8 +8,7 @@ from typing import Final
 from zipfile import ZipFile
 
 from batchsora.manifest.books import shown
-from batchsora.manifest.books.marks import ERRORS, Marks
-from batchsora.manifest.books.model import Area
+from batchsora.manifest.books.model import ERRORS, Area, Marks
 from batchsora.manifest.books.xlsx_pictures import drawn
 from batchsora.workbook.package import package_of, targets, workbook_part
 

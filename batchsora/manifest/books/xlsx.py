@@ -4,6 +4,7 @@ The parts are read as a stream and by ECMA-376 itself, because what decides here
 leave out: whether a formula has a result, whether a result is an error, whether a row is hidden.
 """
 
+import io
 import re
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
@@ -24,7 +25,6 @@ from batchsora.manifest.books.model import (
     check_bounds,
 )
 from batchsora.manifest.books.xlsx_beside import area_of, place_of, read_beside
-from batchsora.manifest.books.xlsx_blank import WithoutBlankRows
 from batchsora.manifest.books.xlsx_cells import Cells, text_of
 from batchsora.manifest.books.xlsx_in_cells import InCells
 from batchsora.manifest.errors import CellError
@@ -32,6 +32,44 @@ from batchsora.manifest.rows.columns import MOST_COLUMNS
 from batchsora.manifest.values import UNCALCULATED as NO_RESULT
 from batchsora.workbook.package import package_of, part, targets, workbook_part
 from batchsora.workbook.problems import WorkbookError
+
+_BLOCK: Final = 1024**2
+_END: Final = b"</row>"
+_CONTENT: Final = (b"<v", b"<is", b"<f")
+
+
+class WithoutBlankRows:
+    """Reads a part, and leaves out runs of rows that hold nothing.
+
+    Only rows that say their number are left out, so that those behind them keep theirs.
+
+    Args:
+        file: the part.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._left = io.BytesIO()
+
+    def read(self, size: int = -1) -> bytes:
+        """Read some bytes, up to so many; none are left at the end."""
+        while not (taken := self._left.read(size)):
+            block = self._file.read(_BLOCK)
+            if not block:
+                return b""
+            self._left = io.BytesIO(_thinned(block))
+        return taken
+
+
+def _thinned(block: bytes) -> bytes:
+    """Leave out the rows of a block that hold nothing, if none of its rows does."""
+    first, last = block.find(_END), block.rfind(_END)
+    if first == last or any(content in block for content in _CONTENT):
+        return block
+    rows = block[first + len(_END) : last + len(_END)]
+    numbered = rows.count(b'<row r="') == rows.count(b"<row")
+    return block[: first + len(_END)] + block[last + len(_END) :] if numbered else block
+
 
 _MOST_SPILLS: Final = 1000
 """Formulas that fill several cells and have no result, open at once."""

@@ -94,7 +94,7 @@ def _without_rows(package: ZipFile, sheet: str) -> bytes:
 def _check_size(content: bytes) -> None:
     if len(content) > SMALL:
         raise WorkbookError(
-            f"the sheet has more than {SMALL // _BLOCK} MB beside its rows",
+            f"the sheet has more than {SMALL // _BLOCK} MB besides its rows",
             "Copy the table alone into a new workbook.",
         )
 
@@ -128,7 +128,7 @@ def _place(letters: str) -> int:
     for letter in letters.upper():
         if not "A" <= letter <= "Z":
             raise WorkbookError(
-                "the workbook is damaged: a cell has no place",
+                "the workbook is damaged: a cell has no position",
                 "Open it in your spreadsheet and save it again.",
             )
         number = number * 26 + ord(letter) - 64

@@ -73,7 +73,7 @@ def over_rows(
         return []
     if len(pictures) > MOST_PICTURES:
         raise WorkbookError(
-            f"more than {MOST_PICTURES} pictures lie on the sheet", "Split the table."
+            f"more than {MOST_PICTURES} pictures are on the sheet", "Split the table."
         )
     form = beside.find("{*}sheetFormatPr")
     usual = _points("" if form is None else form.get("defaultRowHeight", ""), USUAL_HEIGHT)

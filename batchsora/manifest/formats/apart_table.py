@@ -29,7 +29,7 @@ from batchsora.manifest.raw import (
 TASK: Final = "batchsora.manifest.formats.apart_table:prepare"
 
 _SHEET: Final = "batchsora.manifest.formats.sheet_reader:open_sheet"
-_YAML: Final = "batchsora.manifest.formats.yaml_reader:open_yaml"
+_YAML: Final = "batchsora.manifest.formats.yaml_tree:open_yaml"
 _JSON: Final = "batchsora.manifest.formats.json_reader:open_json"
 _READERS: Final[Mapping[str, str]] = {".yaml": _YAML, ".yml": _YAML, ".json": _JSON}
 """Where the readers are; whatever else is a workbook."""
@@ -115,8 +115,8 @@ def open_apart(path: Path, reading: Reading = PLAIN) -> ApartTable:
     except OSError as error:
         raise refused(
             str(path),
-            f"there is no process or no room to read it in: {error.strerror}",
-            "Free some memory, and some space in the folder for temporary files.",
+            f"no process or no disk space is available to read it: {error.strerror}",
+            "Free some memory, and some disk space for temporary files.",
         ) from error
     if isinstance(said, answers.Refused):
         raise ManifestError(said.refused.of(str(path)))

@@ -137,8 +137,8 @@ def _that_rows_have(
     if len(there) > 1:
         raise refused(
             str(path),
-            f"it can't be told whether {there[0]!r} or {there[1]!r} separates the cells",
-            f"Say --delimiter '{there[1]}' or --delimiter '{there[0]}'.",
+            f"cannot tell whether {there[0]!r} or {there[1]!r} separates the cells",
+            f"Use --delimiter '{there[1]}' or --delimiter '{there[0]}'.",
             found=line.strip(),
         )
     return there or likely

@@ -25,7 +25,8 @@ def lines_of(path: Path, file: TextIO) -> Iterator[str]:
             if "\0" in line:
                 raise refused(
                     str(path),
-                    f"line {number} has a NUL byte: this is UTF-16 without its mark, or no text",
+                    f"line {number} has a NUL byte: the file is UTF-16 without a byte order "
+                    "mark, or not a text",
                     way_to_read(path),
                 )
             if len(line) == LONGEST_LINE:

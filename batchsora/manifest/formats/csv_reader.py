@@ -18,6 +18,8 @@ from batchsora.manifest.formats.csv_faults import (
     another_separator,
     cut_in_quotes,
     seemingly_several,
+    seems_separated,
+    separated_otherwise,
 )
 from batchsora.manifest.formats.csv_formulas import calculated
 from batchsora.manifest.formats.csv_lines import LONGEST_LINE, lines_of
@@ -27,7 +29,6 @@ from batchsora.manifest.formats.csv_quotes import (
     cut_at_other,
     may_begin_behind_space,
 )
-from batchsora.manifest.formats.csv_separators import seems_separated, separated_otherwise
 from batchsora.manifest.raw import (
     PLAIN,
     RawRow,
@@ -92,7 +93,7 @@ class CsvTable:
             _, cells = next(records, (0, []))
             if _header(cells) != self.headers:
                 raise refused(
-                    str(self.path), "the file changed while it was read", "Start the command again."
+                    str(self.path), "the file changed while it was read", "Run the command again."
                 )
             width = len(self.headers)
             for row, cells in records:
@@ -183,7 +184,7 @@ def open_csv(path: Path, reading: Reading = PLAIN, suffix: str | None = None) ->
     with _opened(path, encoding) as file:
         for row, cells in _records(path, file, dialect):
             return CsvTable(path, dialect, _header(cells), row)
-    raise refused(str(path), "the file is empty", "Its first row must hold the columns' names.")
+    raise refused(str(path), "the file is empty", "Its first row must contain the column names.")
 
 
 def _opened(path: Path, encoding: str) -> TextIO:
@@ -221,8 +222,8 @@ def _quotes_enclose(path: Path, dialect: Dialect) -> bool:
     if len({*_literal_widths(path, dialect)}) > 1:
         raise refused(
             str(path),
-            f"a quote opens in row {glued[0]} and closes on another line, behind a tab: it can't "
-            "be told whether that is one text or several rows",
+            f"a quote opens in row {glued[0]} and closes on another line, after a tab: this may "
+            "be one text or several rows",
             "Remove the tab from the text, or the quotes; or save the table as .xlsx.",
             row=glued[0],
         )

@@ -116,7 +116,7 @@ def _lines(path: Path, encoding: str, mark: bytes) -> Iterator[tuple[str, bytes]
     those in which a line does not end as in ASCII it does.
 
     Raises:
-        UnicodeError: the file is not in the encoding, or a line ends inside a sign.
+        UnicodeError: the file is not in the encoding, or a line ends inside a character.
     """
     if _END.encode(encoding) != b"\r\n":
         with path.open(encoding=encoding, newline="") as file:
@@ -131,10 +131,10 @@ def _lines(path: Path, encoding: str, mark: bytes) -> Iterator[tuple[str, bytes]
             for raw in piece.splitlines(keepends=True):
                 line = decoder.decode(raw)
                 if line[-1:] not in ("\r", "\n") and raw[-1:] in (b"\r", b"\n"):
-                    raise UnicodeError("a line ends inside a sign")
+                    raise UnicodeError("a line ends inside a character")
                 yield line, raw
         if decoder.decode(b"", final=True):
-            raise UnicodeError("the file ends inside a sign")
+            raise UnicodeError("the file ends inside a character")
 
 
 def _copier(row: int, text: str, raw: bytes, encoding: str) -> Callable[[int, int], bytes]:
@@ -150,7 +150,7 @@ def _copier(row: int, text: str, raw: bytes, encoding: str) -> Callable[[int, in
     for place in range(len(raw)):
         ends += [place + 1] * len(decoder.decode(raw[place : place + 1]))
     if len(ends) != len(text) + 1:
-        raise _impossible(f"it can't be told which bytes the cells of row {row} are")
+        raise _impossible(f"cannot tell which bytes the cells of row {row} are")
     return lambda begin, end: raw[ends[begin] : ends[end]]
 
 
@@ -192,8 +192,8 @@ def _check_marks(row: int, cells: Sequence[str], ours: Collection[int]) -> None:
         if place not in ours and "'" in cell and restored(cell) != restored_at_first(cell):
             raise ValueError(
                 f"the results can't be written into the manifest: row {row} has a text with an "
-                "apostrophe before a sign of a formula, which would be read differently beside "
-                "them. Export to another file with -o"
+                "apostrophe before a formula sign, which would be read differently next to the "
+                "results. Export to another file with -o"
             )
 
 
@@ -269,7 +269,7 @@ def _spans(row: int, text: str, cells: Sequence[str], dialect: Dialect) -> list[
     read = [_bare(text[begin:end], dialect) for begin, end in spans]
     if read != list(cells):
         raise ValueError(
-            f"the results can't be written into the manifest: it can't be told where the cells of "
+            "the results can't be written into the manifest: cannot tell where the cells of "
             f"row {row} begin. Export to another file with -o"
         )
     return spans

@@ -74,7 +74,7 @@ class EmbeddedTable(OtherRows):
         """Return how many pictures are images, if any are."""
         many = len(self.drawn)
         said = "1 picture is" if many == 1 else f"{many} pictures are"
-        return [f"{said} taken out of the workbook"] if many else []
+        return [f"{said} extracted from the workbook"] if many else []
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
         """Read the rows, with their pictures.
@@ -115,7 +115,7 @@ class EmbeddedTable(OtherRows):
         yield from (
             self._problem(
                 one,
-                "a picture lies over a row that is none: it has no prompt",
+                "a picture is over a row without a prompt",
                 "Move it into its row, or delete it.",
             )
             for one in within
@@ -156,7 +156,8 @@ class EmbeddedTable(OtherRows):
             found.append(
                 self._problem(
                     here[1],
-                    f"several pictures lie at one row ({cells}), and a video begins with one",
+                    f"several pictures belong to one row ({cells}), but a video begins with "
+                    "only one",
                     "Delete the others, or move them into rows of their own.",
                 )
             )
@@ -173,15 +174,15 @@ class EmbeddedTable(OtherRows):
     def _tell(self, unused: Sequence[Embedded], named: Sequence[Embedded]) -> None:
         """Return a note about pictures that are sent with no row."""
         told = (
-            (unused, "over no row that is a video"),
-            (named, "at rows whose cells name an image, which is the one that is sent"),
+            (unused, "over rows that are not videos"),
+            (named, "at rows whose cells name an image, which is sent instead"),
         )
         for pictures, where in told:
             if not pictures:
                 continue
             cells = [*dict.fromkeys(self._cell(one) for one in pictures)]
             shown = ", ".join(cells[:NAMED]) + (", …" if len(cells) > NAMED else "")
-            many = "1 picture lies" if len(pictures) == 1 else f"{len(pictures)} pictures lie"
+            many = "1 picture is" if len(pictures) == 1 else f"{len(pictures)} pictures are"
             self.own_warnings.append(
                 RowProblem(
                     self.file,
@@ -189,7 +190,7 @@ class EmbeddedTable(OtherRows):
                     None,
                     None,
                     f"{many} {where} ({shown}): not sent",
-                    "Nothing needs to be done if that is right.",
+                    "No action is needed if that is intended.",
                     cells[0],
                 )
             )
@@ -204,8 +205,8 @@ def check_said(file: str, reading: Reading) -> None:
     if reading.embedded_images and reading.ignore_pictures:
         raise refused(
             file,
-            "pictures can't be used and be left aside",
-            "Say one of --embedded-images and --ignore-pictures.",
+            "pictures can't be both used and ignored",
+            "Use either --embedded-images or --ignore-pictures.",
         )
 
 
@@ -227,9 +228,8 @@ def with_pictures(
         if any(header.strip().casefold() == "image" for header in headers):
             raise refused(
                 table.file,
-                "pictures that lie in the sheet need the column 'image', which is said to be no "
-                "column of images",
-                "Call it something else.",
+                "pictures in the sheet need the column 'image', which is mapped to something else",
+                "Rename that column.",
                 row=table.header_row,
             )
         headers = (*headers, "image")
@@ -267,13 +267,11 @@ def take_out(path: Path, folder: Path, pictures: Sequence[Embedded]) -> None:
     except OSError as error:
         raise refused(
             str(path),
-            f"its pictures can't be taken out: {error.strerror or error}",
-            f"Make room, and check the permissions of {folder}.",
+            f"its pictures can't be extracted: {error.strerror or error}",
+            f"Free some space, and check the permissions of {folder}.",
         ) from error
     if missing:
-        raise refused(
-            str(path), "the workbook changed while it was read", "Start the command again."
-        )
+        raise refused(str(path), "the workbook changed while it was read", "Run the command again.")
 
 
 def _bytes_of(path: Path, pictures: Sequence[Embedded]) -> Iterator[bytes]:
@@ -300,7 +298,7 @@ def _bytes_of(path: Path, pictures: Sequence[Embedded]) -> Iterator[bytes]:
     except ApartError as error:
         raise refused(
             str(path),
-            f"its pictures can't be taken out: {error}",
+            f"its pictures can't be extracted: {error}",
             "Save them as files, and write the files' names into the column 'image'.",
         ) from error
 

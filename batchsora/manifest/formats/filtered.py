@@ -142,13 +142,13 @@ class LeftOut:
     def words(self) -> list[str]:
         """Return it, a line each."""
         said = [
-            (self.comments, "taken for comments, by # or // at the beginning"),
-            (self.headers, "the header again"),
-            (self.totals, "a sum of others"),
-            (self.blank, "nothing in the columns that are read"),
+            (self.comments, "comments (they begin with # or //)"),
+            (self.headers, "the header, repeated"),
+            (self.totals, "a total of other rows"),
+            (self.blank, "no value in the columns that are read"),
         ]
         lines = [f"left out: {rows_text(rows)}: {why}" for rows, why in said if rows]
-        return lines + (["left alone: a first column that counts the rows"] if self.counter else [])
+        return lines + (["ignored: a first column that numbers the rows"] if self.counter else [])
 
 
 def rows_text(rows: Sequence[int]) -> str:
@@ -254,7 +254,7 @@ class _Judge:
             self._refuse_others(row, filled, cells)
             return out.headers
         if self._heads[self._prompt] in words and words <= {*self._heads}:
-            order = "here the header stands again, with its columns in another order"
+            order = "the header is repeated here, with its columns in another order"
             raise self._two_tables(order, row, cells)
         if self._is_comment(filled, cells):
             return out.comments
@@ -287,12 +287,12 @@ class _Judge:
         for place, word in filled.items():
             elsewhere = place not in self._ours and meaning(word) not in (None, "id", "prompt")
             if elsewhere and rank(word) != WEAKEST:
-                other = "here another table begins, with other columns"
+                other = "another table begins here, with other columns"
                 raise self._two_tables(other, row, cells)
 
     def _two_tables(self, problem: str, row: int, cells: Sequence[str]) -> ManifestError:
         return refused(
-            self._table.file, problem, "Make two files of it.", row=row, found=", ".join(cells)
+            self._table.file, problem, "Split it into two files.", row=row, found=", ".join(cells)
         )
 
     def _is_comment(self, filled: Mapping[int, str], cells: Sequence[str]) -> bool:

@@ -57,8 +57,8 @@ def open_folder(path: Path, reading: Reading) -> FolderTable:
     if not reading.defaults.get("prompt"):
         raise refused(
             file,
-            "a folder of pictures says nothing of what the videos shall show",
-            'Say it: --prompt "Animate this". Or name a manifest: .xlsx, .csv or .yaml.',
+            "a folder of pictures has no prompts",
+            'Add it with --prompt "Animate this". Or name a manifest: .xlsx, .csv or .yaml.',
         )
     try:
         names = [
@@ -72,7 +72,7 @@ def open_folder(path: Path, reading: Reading) -> FolderTable:
         ) from error
     if not names:
         raise refused(
-            file, "there is no picture in the folder", "Put JPEG, PNG or WEBP files there."
+            file, "there are no pictures in the folder", "Put JPEG, PNG or WEBP files there."
         )
     return FolderTable(path, tuple(sorted(names, key=_counted)))
 

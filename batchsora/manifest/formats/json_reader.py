@@ -27,9 +27,9 @@ from batchsora.manifest.raw import (
 from batchsora.manifest.rows.columns import MOST_COLUMNS
 from batchsora.manifest.rows.headers import LONGEST_HEADER
 
-_ONE_DOCUMENT: Final = 'Mend it there. A file with one job a line ends with ".jsonl".'
+_ONE_DOCUMENT: Final = 'Fix it there. A file with one job per line ends with ".jsonl".'
 _ONE_A_LINE: Final = (
-    'Write one job a line. A list over several lines is a file that ends with ".json".'
+    'Write one job per line. A list over several lines needs a file that ends with ".json".'
 )
 
 
@@ -86,9 +86,7 @@ class JsonLines:
                 continue
             line, cells = job
             if not cells.keys() <= known:
-                raise refused(
-                    file, "the file changed while it was read", "Start the command again."
-                )
+                raise refused(file, "the file changed while it was read", "Run the command again.")
             yield RawRow(line, [cells.get(name, "") for name in self.names])
 
 

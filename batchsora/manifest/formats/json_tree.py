@@ -27,8 +27,8 @@ _LEVELS: Final = 2
 """So deep every value has its own line: jobs, campaigns, the keys of a matrix. What lies in one of
 them has its line."""
 _WORDS: Final = {None: "", True: "true", False: "false"}
-_TOO_DEEP: Final = "this is nested too deep"
-_SPLIT: Final = "Split it, or write one job a line, as JSONL."
+_TOO_DEEP: Final = "this is nested too deeply"
+_SPLIT: Final = "Split it, or write one job per line, as JSONL."
 _FLAT: Final = "A job is a flat list of keys."
 
 
@@ -48,7 +48,7 @@ class _FaultError(ValueError):
 
 
 def _constant(name: str) -> Any:
-    raise _FaultError(f"{name} is no JSON", "Write a number, or null.")
+    raise _FaultError(f"{name} is not JSON", "Write a number, or null.")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _twice(key: str) -> _FaultError:
-    return _FaultError(f"the key {shorten(key)!r} stands twice", "Remove one of them.")
+    return _FaultError(f"duplicate key {shorten(key)!r}", "Remove one of them.")
 
 
 _DECODER: Final = json.JSONDecoder(
@@ -251,7 +251,7 @@ def _as_node(value: Any, line: int, depth: int = 1) -> Node:
 def _refuse_unwritable(text: str) -> None:
     if ("\0" in text or not text.isascii()) and UNWRITABLE.search(text):
         raise _FaultError(
-            "a text has a NUL or half a character, which no table can hold", "Remove it."
+            "a text has a NUL or half a character, which no table can store", "Remove it."
         )
 
 
@@ -279,5 +279,5 @@ def _no_json(
         return refused(file, "the file is empty", remedy)
     if "\0" in error.doc:
         end = "be" if error.doc.startswith("\0") else "le"
-        remedy = f"It has NUL bytes: if it is UTF-16, say so: --encoding utf-16-{end}."
-    return refused(file, f"this is no JSON: {error.msg} (character {place})", remedy, row=line)
+        remedy = f"It has NUL bytes: if it is UTF-16, use --encoding utf-16-{end}."
+    return refused(file, f"not valid JSON: {error.msg} (character {place})", remedy, row=line)

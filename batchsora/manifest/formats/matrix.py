@@ -149,7 +149,7 @@ def read_matrix(file: str, node: Node | None) -> Matrix:
         if total > MOST_EXPANDED:
             raise refused(
                 file,
-                f"the matrix asks for more than {MOST_EXPANDED} videos",
+                f"the matrix expands to more than {MOST_EXPANDED} videos",
                 "Give it fewer values.",
                 row=entry.line,
             )
@@ -177,7 +177,7 @@ class _Reader:
         self._line = node.line
         if not isinstance(node, Mapping):
             raise self._refused(
-                "'matrix' is a mapping, or a list of mappings",
+                "'matrix' must be a mapping, or a list of mappings",
                 "Give it a prompt with {places}, and their values.",
             )
         self._own = [(key, value) for key, value in node.entries if key.text != VALUES]
@@ -253,7 +253,7 @@ class _Reader:
             )
         if value.weight > LARGEST_VALUE:
             raise self._refused(
-                "is too large to be carried through", "Remove it.", key.text, value.line
+                "is too large to be copied to the export", "Remove it.", key.text, value.line
             )
         return Template(((as_cell(value), False),))
 
@@ -267,7 +267,7 @@ class _Reader:
         for key, given in node.entries:
             where = f"{VALUES}.{key.text}"
             if not isinstance(given, Sequence) or not given.items:
-                raise self._refused("there is no list of values", _EXAMPLE, where, given.line)
+                raise self._refused("this is not a list of values", _EXAMPLE, where, given.line)
             axes.append(self._once(where, [(self._value(where, one),) for one in given.items]))
         return names, tuple(axes)
 
@@ -279,7 +279,7 @@ class _Reader:
         for node in items:
             if not isinstance(node, Mapping) or not node.entries:
                 raise self._refused(
-                    "a list of values is a list of mappings",
+                    "a list of values must be a list of mappings",
                     "Write values: [{city: Lisbon, season: summer}].",
                     VALUES,
                     node.line,
@@ -307,7 +307,7 @@ class _Reader:
 
     def _name(self, key: Scalar) -> str:
         if not key.text.strip() or key.text != key.text.strip() or len(key.text) > LONGEST_HEADER:
-            raise self._refused("this is no name for values", _EXAMPLE, VALUES, key.line, key.text)
+            raise self._refused("not a valid name for values", _EXAMPLE, VALUES, key.line, key.text)
         if any(sign in key.text for sign in "{}\r\n"):
             raise self._refused(
                 "a name has braces or a line break", _EXAMPLE, VALUES, key.line, key.text
@@ -328,7 +328,7 @@ class _Reader:
         if len(set(rows)) < len(rows):
             twice = next(row for row, times in Counter(rows).items() if times > 1)
             raise self._refused(
-                "a value stands twice",
+                "duplicate value",
                 "Remove one; for several videos of each write 'count'.",
                 where,
                 found=", ".join(twice),

@@ -117,22 +117,22 @@ class SheetPictures:
         within = {at for at, why in row.faults.items() if isinstance(why, PictureInCellError)}
         if named or self.used or self.reading.ignore_pictures:
             return
-        use = "use it by --embedded-images, " if self.path.suffix.lower() in EMBEDDING else ""
+        use = "use it with --embedded-images, " if self.path.suffix.lower() in EMBEDDING else ""
         for place in sorted(over | within):
             if place in over or place not in self.ours.values():
                 yield self._problem(
                     row.number,
                     place,
-                    f"a picture lies {'over' if place in over else 'in'} the cell; as it stands, a "
-                    "video of the text alone would be bought",
-                    f"{_AS_FILE}; or {use}delete it, or leave it aside with --ignore-pictures.",
+                    f"a picture is {'over' if place in over else 'in'} the cell; a video of the "
+                    "text alone would be bought",
+                    f"{_AS_FILE}; or {use}delete it, or ignore it with --ignore-pictures.",
                 )
 
     def remedy(self, place: int, fault: CellError) -> str:
         """Return what to do about the fault of a cell: a picture may be an image."""
         images = [self.ours[name] for name in _IMAGES if name in self.ours]
         if isinstance(fault, PictureInCellError) and place in images and not self.used:
-            return f"{fault.remedy[:-1]}; or use the picture by --embedded-images."
+            return f"{fault.remedy[:-1]}; or use the picture with --embedded-images."
         return fault.remedy
 
     def loose(self) -> Iterator[RowProblem]:
@@ -143,8 +143,8 @@ class SheetPictures:
                 None,
                 None,
                 None,
-                f"{self.beside.loose} picture(s) lie on the sheet {self.sheet!r} and at none of "
-                "its cells: no row is bought with them",
+                f"{self.beside.loose} picture(s) on the sheet {self.sheet!r} belong to none of "
+                "its cells: no row uses them",
                 "Anchor each to its cell, or write files' names into the column 'image'.",
             )
 
@@ -154,7 +154,7 @@ class SheetPictures:
             return
         floating = [one for one in self.beside.pictures if not self._is_hidden(one)]
         if self.path.suffix.lower() not in EMBEDDING:
-            why = f"a picture can't be taken out of a workbook of the kind {self.path.suffix}"
+            why = f"a picture can't be extracted from a {self.path.suffix} workbook"
             for one in floating:
                 self._refuse(one, why, "Save the workbook as .xlsx.")
             return
@@ -193,7 +193,7 @@ class SheetPictures:
             return None  # over no row that is one, or hardly: told as that
         last = max(row for row, height in over.items() if height)
         spread = f"rows {picture.row} to {last}" if last > picture.row else f"row {last}"
-        return f"a picture lies over {spread}, and not mostly in the one where it begins"
+        return f"a picture is over {spread}, but not mostly over the one where it begins"
 
     def _add(self, package: ZipFile, picture: Picture) -> None:
         """Add a picture that belongs to a row, or say why it can't be used."""
@@ -210,8 +210,8 @@ class SheetPictures:
         elif picture.seen is not None:
             self._refuse(
                 picture,
-                f"the picture is {picture.seen} in the workbook, and its bytes are not",
-                f"{_AS_FILE}; or insert it again as it is to be sent.",
+                f"the picture is {picture.seen} in the workbook, but the stored picture is not",
+                f"{_AS_FILE}; or insert it again as it should be sent.",
             )
         else:
             known = self._parts.get(picture.part)
@@ -249,5 +249,5 @@ def _looked_at(package: ZipFile, name: str) -> Embedded:
             digest.update(block)
     for magic, what in _VECTORS:
         if head.startswith(magic) and (what != "an EMF" or _EMF in head):
-            return Embedded(0, 0, None, None, 0, f"the picture is {what} by its content", _AGAIN)
+            return Embedded(0, 0, None, None, 0, f"the picture is actually {what}", _AGAIN)
     return Embedded(0, 0, name, digest.hexdigest(), size)

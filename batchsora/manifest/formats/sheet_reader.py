@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from batchsora.manifest.books.choosing import EXCEL, OTHERS, book_of
-from batchsora.manifest.books.covered import HeaderCoversError, covered
-from batchsora.manifest.books.headings import without_headings
+from batchsora.manifest.books.covered import HeaderCoversError, covered, without_headings
 from batchsora.manifest.books.model import FAILED, Area, Beside, Book, SheetRow
 from batchsora.manifest.errors import ManifestError, RowProblem, cell_name, refused, shorten
 from batchsora.manifest.formats.sheet_choice import (
@@ -164,8 +163,8 @@ class SheetTable:
             number,
             None,
             None,
-            "the totals row of a table is no row of its own, and was left out",
-            "Nothing needs to be done.",
+            "the totals row of a table was left out",
+            "No action is needed.",
             cell_name(self.sheet, number, total.left),
         )
 
@@ -210,8 +209,8 @@ class SheetTable:
                         self.header_row,
                         place,
                         None,
-                        f"the column is hidden; it is read as {name!r} all the same",
-                        "Show it, and look at what it says.",
+                        f"the column is hidden, but still read as {name!r}",
+                        "Show it, and check its values.",
                     )
 
     def _sheets_left(self) -> Iterator[RowProblem]:
@@ -226,7 +225,7 @@ class SheetTable:
                 None,
                 None,
                 f"only the sheet {self.sheet!r} is read; there are prompts in {shown}, too",
-                f"Each is a batch of its own: --sheet {quoted(others[0])}.",
+                f"Each is a separate batch: --sheet {quoted(others[0])}.",
             )
 
     def _header_covers(self, area: Area) -> ManifestError:
@@ -237,9 +236,9 @@ class SheetTable:
                 area.top,
                 None,
                 None,
-                f"the header's cell is merged with rows below it, down to row {area.bottom}, and "
-                "these have cells of their own",
-                "Unmerge it: the header is one row.",
+                f"the header's cell is merged with rows below it, down to row {area.bottom}, "
+                "but these rows have cells of their own",
+                "Unmerge it: the header must be one row.",
                 cell,
             )
         )
@@ -269,7 +268,7 @@ def open_sheet(path: Path, reading: Reading = PLAIN) -> SheetTable:
             raise refused(
                 str(path),
                 f"the sheet {sheet!r} is empty",
-                "Its first row must hold the columns' names; --sheet names another sheet."
+                "Its first row must contain the column names; choose another sheet with --sheet."
                 + other_sheet(book, sheet),
             )
         cells = trimmed(header.cells)

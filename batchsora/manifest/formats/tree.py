@@ -163,7 +163,7 @@ def single(file: str, where: str, node: Node) -> str:
 
 
 CUT: Final = (
-    "the text ends here, because a # behind a space begins a comment",
+    "the text ends here, because a # after a space begins a comment",
     "Put the whole text in quotes, or write the comment on a line of its own.",
 )
 """What is wrong with a text that a comment cuts, and what to do."""

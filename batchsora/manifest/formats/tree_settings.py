@@ -33,7 +33,7 @@ Cells = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What stands under every job that does not say it itself.
+    """Defaults for jobs that do not set them.
 
     Attributes:
         general: under all.
@@ -112,7 +112,7 @@ def _campaigns(file: str, node: Node | None) -> Iterator[tuple[str, Mapping]]:
         if name is None or not _is_campaign(facts):
             raise refused(
                 file,
-                "a campaign has a budget and defaults, and nothing else",
+                "a campaign can only have a budget and defaults",
                 "Write campaigns: {NAME: {budget: 5.00}}.",
                 row=facts.line if name is None else name.line,
                 column=None if name is None else shorten(name.text),
@@ -122,9 +122,7 @@ def _campaigns(file: str, node: Node | None) -> Iterator[tuple[str, Mapping]]:
         except CellError as error:
             raise refused(file, error.problem, error.remedy, row=facts.line) from error
         if campaign in seen:
-            raise refused(
-                file, f"the campaign {campaign!r} stands twice", "Remove one.", row=facts.line
-            )
+            raise refused(file, f"duplicate campaign {campaign!r}", "Remove one.", row=facts.line)
         if campaign is not None:
             seen.add(campaign)
             yield campaign, facts
@@ -146,7 +144,7 @@ def _defaults(
         if name in forbidden:
             problem = "an id can't be the same for all jobs"
             if name == "campaign":
-                problem = "the campaign of a campaign's jobs is known"
+                problem = "the jobs of a campaign already have one"
             raise refused(file, problem, "Remove it.", row=key.line)
         if name in seen:
             raise refused(
@@ -160,7 +158,7 @@ def _defaults(
         elif value.depth and value.weight > LARGEST_VALUE:
             raise refused(
                 file,
-                "is too large to be carried through",
+                "is too large to be copied to the export",
                 "Remove it.",
                 row=key.line,
                 column=f"{where}.{shorten(key.text)}",

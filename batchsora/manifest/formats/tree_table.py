@@ -152,8 +152,8 @@ def _problems(file: str, node: Node) -> Iterator[RowProblem]:
                 value.line,
                 key.text,
                 None,
-                "is too large to be carried through",
-                "Keep it elsewhere, and carry its name.",
+                "is too large to be copied to the export",
+                "Store it elsewhere, and write only its name.",
             )
 
 
@@ -172,7 +172,9 @@ def table_of(path: Path, tree: Node) -> TreeTable:
             tree.depth,
         )
     if not isinstance(tree, Mapping):
-        raise refused(file, "this is no list of jobs", "Give 'jobs' a list of jobs.", row=tree.line)
+        raise refused(
+            file, "this is not a list of jobs", "Give 'jobs' a list of jobs.", row=tree.line
+        )
     for key, _ in tree.entries:
         if key.text not in (*TOP_LEVEL, SCHEMA_KEY) and not key.text.startswith(OWN):
             likely = get_close_matches(shorten(key.text), TOP_LEVEL, 1)

@@ -105,5 +105,5 @@ def _others(cells: Sequence[str], ours: Collection[int]) -> list[str]:
 def _differs(row: int | None) -> ValueError:
     return ValueError(
         f"the results can't be written into the manifest: row {row} would be read differently "
-        "beside them. Export to another file with -o"
+        "next to the results. Export to another file with -o"
     )

@@ -19,8 +19,7 @@ from batchsora.manifest.errors import CellError, ManifestError
 from batchsora.manifest.formats import tree
 from batchsora.manifest.formats.tree_table import TreeTable, numbered, table_of
 from batchsora.manifest.formats.yaml_places import BLOCK_HEADER, BREAK, Place, line_end, places_of
-from batchsora.manifest.formats.yaml_reader import open_yaml
-from batchsora.manifest.formats.yaml_tree import parsed
+from batchsora.manifest.formats.yaml_tree import open_yaml, parsed
 from batchsora.manifest.raw import RawRow, encoding_of
 from batchsora.manifest.values import count
 from batchsora.result_columns import RESULT_NAMES
@@ -89,7 +88,7 @@ def _by_job(
     wanted = {}
     for number, found in results.items():
         if number not in rows:
-            raise _unsafe(f"it has no job on line {number} any more")
+            raise _unsafe(f"there is no longer a job on line {number}")
         index, raw = rows[number]
         # older versions gave all jobs of a line its number
         if sharing[table.jobs[index].line] > 1 and _count(table, raw) != len(found):
@@ -128,7 +127,7 @@ def _value(value: object) -> _Value:
         return _UNWRITABLE.sub("\ufffd", value) or None
     if value is None or (isinstance(value, (int, Decimal)) and not isinstance(value, bool)):
         return value
-    raise ValueError(f"no way to write a {type(value).__name__} into a manifest")
+    raise ValueError(f"cannot write a {type(value).__name__} into a manifest")
 
 
 def _jobs(text: str) -> Place:
@@ -137,7 +136,7 @@ def _jobs(text: str) -> Place:
     jobs = [value for key, value in top.pairs if key.text == "jobs"] or [top]
     place = jobs[0].target or jobs[0]
     if not isinstance(place.event, yaml.SequenceStartEvent):
-        raise _unsafe("its jobs do not stand under 'jobs:'")
+        raise _unsafe("its jobs are not under 'jobs:'")
     return place
 
 

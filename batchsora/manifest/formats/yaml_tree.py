@@ -26,7 +26,18 @@ from batchsora.manifest.formats.tree import (
     Sequence,
     read_text,
 )
-from batchsora.manifest.raw import check_regular
+from batchsora.manifest.formats.tree_table import TreeTable, table_of
+from batchsora.manifest.raw import PLAIN, Reading, check_regular
+
+
+def open_yaml(path: Path, reading: Reading = PLAIN) -> TreeTable:
+    """Read a YAML manifest.
+
+    Raises:
+        ManifestError: it is not YAML, or not a manifest.
+    """
+    return table_of(path, read_tree(path, reading.encoding))
+
 
 __all__ = ["Mapping", "Node", "Scalar", "Sequence", "parsed", "read_tree"]
 
@@ -70,14 +81,14 @@ def parsed(path: Path, text: str) -> Node:
         mark = error.problem_mark or error.context_mark
         raise refused(
             str(path),
-            f"this is no YAML: {error.problem or error.context}",
+            f"not valid YAML: {error.problem or error.context}",
             "Often a text with ': ', '#' or a quote in it has to be put in quotes.",
             row=None if mark is None else mark.line + 1,
         ) from error
     except yaml.YAMLError as error:
         raise refused(
             str(path),
-            f"this is no YAML: {error}".replace("\n", " "),
+            f"not valid YAML: {error}".replace("\n", " "),
             way_to_read(path) if "\0" in text[:2] else "Remove control characters.",
         ) from error
 
@@ -129,7 +140,7 @@ class _Builder:
                 if self._documents > 1:
                     raise self._refused(
                         "the file has several documents",
-                        "Remove the line ---, or make it several files.",
+                        "Remove the line ---, or split the file.",
                         line,
                     )
         if self._root is None:
@@ -183,7 +194,7 @@ class _Builder:
                     merged.setdefault(scalar.text, (scalar, node))
             elif key.text in own:
                 raise self._refused(
-                    f"the key {shorten(key.text)!r} stands twice", "Remove one of them.", key.line
+                    f"duplicate key {shorten(key.text)!r}", "Remove one of them.", key.line
                 )
             else:
                 own[key.text] = (key, value)
@@ -195,17 +206,17 @@ class _Builder:
         sources = value.items if isinstance(value, Sequence) else (value,)
         for source in sources:
             if not isinstance(source, Mapping):
-                raise self._refused("'<<' takes a mapping", "Write <<: *NAME.", value.line)
+                raise self._refused("'<<' needs a mapping", "Write <<: *NAME.", value.line)
             yield from source.entries
 
     def _refuse_depth(self, depth: int, line: int) -> None:
         if depth > DEEPEST:
-            raise self._refused("this is nested too deep", "A job is a flat list of keys.", line)
+            raise self._refused("this is nested too deeply", "A job is a flat list of keys.", line)
 
     def _refuse_unwritable(self, text: str, line: int) -> None:
         if UNWRITABLE.search(text):
             raise self._refused(
-                "a text has a NUL or half a character, which no table can hold", "Remove it.", line
+                "a text has a NUL or half a character, which no table can store", "Remove it.", line
             )
 
     def _refuse_tag(self, tag: str | None, line: int) -> None:

@@ -88,19 +88,19 @@ class Fitter:
             sha256 = _fingerprint(file, kind)
             earlier = self._earlier(sha256)
             if earlier is not None:
-                what = f"a {_SUFFIXES[earlier.suffix]} that was made of it is used"
+                what = f"a {_SUFFIXES[earlier.suffix]} made from it earlier is used"
                 return earlier, f"{what}, {_size(earlier.stat().st_size)}"
             file.seek(0)
             made = _converted_apart(file, kind, before.st_size)
             after = os.fstat(file.fileno())
             if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-                raise CellError("the image changed while it was read", "Start the command again.")
+                raise CellError("the image changed while it was read", "Run the command again.")
         try:
             return keep(self._folder, f"{sha256}{made.suffix}", made.data), made.note
         except OSError as error:
             raise CellError(
                 f"the fitted image can't be written: {error.strerror}",
-                f"Make room and check the permissions of {self._folder}.",
+                f"Free some space and check the permissions of {self._folder}.",
             ) from error
 
     def _earlier(self, sha256: str) -> Path | None:
@@ -212,7 +212,7 @@ def _converted(file: BinaryIO, kind: str) -> _Made:
         from PIL import Image  # noqa: F401, PLC0415 - an extra: most people do without
     except ImportError as error:
         raise CellError(
-            "the image has to be converted, and Pillow is not installed",
+            "the image has to be converted, but Pillow is not installed",
             'Install it: pip install "batchsora[images]".',
         ) from error
     try:
@@ -226,7 +226,7 @@ def _converted(file: BinaryIO, kind: str) -> _Made:
         raise CellError("there is not enough memory for the image", _SAVE_AGAIN) from error
     except Exception as error:  # damaged pictures make its parsers raise almost anything
         raise CellError(
-            f"the image is damaged, or no {kind} of a kind that can be converted", _SAVE_AGAIN
+            f"the image is damaged, or a kind of {kind} that can't be converted", _SAVE_AGAIN
         ) from error
 
 
@@ -268,7 +268,7 @@ def _in_srgb(image: "Image") -> "Image":
     if image.mode.startswith("I;16"):
         image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
     elif image.mode in {"I", "F"}:
-        raise CellError(f"the image's pixels are no colours (mode {image.mode})", _SAVE_AGAIN)
+        raise CellError(f"unsupported kind of colours (mode {image.mode})", _SAVE_AGAIN)
     if image.mode in {"1", "LA", "La"}:
         image = image.convert("L")
     elif image.mode not in {"L", "RGB", "CMYK", "LAB"}:
@@ -308,7 +308,7 @@ def _encoded(image: "Image", opacity: "Image | None", which: str) -> _Made:
         if data is not None:
             return _Made(data, ".png", f"made a PNG{which}, {_size(len(data))}")
         image = _on_white(image, opacity)
-        done = ", what was transparent is white"
+        done = ", transparent parts are white"
     if max(image.size) <= WIDEST_JPEG:
         for quality in QUALITIES:
             data = _written(image, "JPEG", quality)

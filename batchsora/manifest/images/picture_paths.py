@@ -79,21 +79,21 @@ def check_written(source: str) -> None:
     word = source.casefold()
     if says_nothing(source):
         raise CellError(
-            "this names no picture", "Leave the cell empty for a video without a picture."
+            "this does not name a picture", "Leave the cell empty for a video without a picture."
         )
     if word.startswith("file:"):
         raise CellError(
-            "a file is named by its path, not by an address",
+            "name a file by its path, not by an address",
             f"Put it beside the manifest and write {_last(unquote(source))}.",
         )
     if word.startswith("blob:"):
         raise CellError(
-            "this address exists in your browser alone",
+            "this address only works in your browser",
             "Save the picture beside the manifest and write its name.",
         )
     if word.startswith("www.") or source.startswith("//"):
         raise CellError(
-            "this is no path, and no whole web address",
+            "not a path, and not a full web address",
             f"Write https://{source.lstrip('/')}.",
         )
 
@@ -102,18 +102,20 @@ def not_found(folder: Path, source: str) -> CellError:
     """Make the error of a picture that is not there, with what would be found."""
     for problem, path in _forms(source):
         if path and (near := _there(folder, path)) is not None:
-            return CellError(f"there is no such image{problem}", f"Write {shorten(near)}.")
+            return CellError(f"image not found{problem}", f"Write {shorten(near)}.")
     parts = [part for part in _SEVERAL.split(source) if part]
     if len(parts) > 1 and all(part.lower().endswith(SUFFIXES) for part in parts):
-        return CellError("these are several images", "A video begins with one: name one of them.")
+        return CellError(
+            "this names several images", "A video begins with one image: name one of them."
+        )
     if _WINDOWS.match(source) or source.startswith("~"):
         return CellError(
-            "this path leads out of the manifest's folder",
+            "this path leads outside the manifest's folder",
             f"Put the picture beside the manifest and write {_last(source)}.",
         )
     return CellError(
-        "there is no such image",
-        "Paths start from the manifest's own folder; --images DIR names another one.",
+        "image not found",
+        "Paths are relative to the manifest's folder; set another one with --images DIR.",
     )
 
 
@@ -121,12 +123,12 @@ def _forms(source: str) -> Iterator[tuple[str, str]]:
     """Return what a person may have meant, and what is wrong with how it is written."""
     yield "", source
     bare = source.strip(_QUOTES + " ")
-    yield ": the quotes are taken for a part of its name", bare
+    yield ": the quotes are read as part of its name", bare
     slashed = bare.replace("\\", "/")
-    yield ": \\ does not part folders here", slashed
-    yield ": % is taken for a part of its name", unquote(slashed)
-    yield ": what stands behind the suffix belongs to an address", re.split("[?#]", slashed)[0]
-    yield ", and paths start from the manifest's own folder", _last(source)
+    yield ": \\ does not separate folders here", slashed
+    yield ": % is read as part of its name", unquote(slashed)
+    yield ": what follows the suffix belongs to an address", re.split("[?#]", slashed)[0]
+    yield ", and paths are relative to the manifest's folder", _last(source)
 
 
 def _last(source: str) -> str:

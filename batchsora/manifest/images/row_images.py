@@ -59,8 +59,8 @@ def media_type(head: bytes) -> str:
     if kind is not None and kind.media is not None:
         return kind.media
     if kind is not None:
-        raise CellError(f"the image is {kind.called} by its content", _TAKEN)
-    raise CellError("the image is no JPEG, PNG or WEBP by its content", _TAKEN)
+        raise CellError(f"the image is actually {kind.called}", _TAKEN)
+    raise CellError("the image is not a JPEG, PNG or WEBP", _TAKEN)
 
 
 class Images:
@@ -110,7 +110,7 @@ class Images:
         """Find the image that a cell names; an empty cell is None.
 
         Raises:
-            CellError: there is no such image, or it can't be used.
+            CellError: image not found, or it can't be used.
         """
         source = text.strip()
         if not source:
@@ -199,7 +199,7 @@ class Images:
         found = kept_file(self._kept, sha256)
         if found is None:
             raise CellError(
-                "this means a picture of a workbook, and it is not kept beside this database",
+                "this is a picture from a workbook, and it is not stored with this database",
                 "Load the workbook itself with --embedded-images, or save the picture as a file "
                 "and write its name.",
             )
@@ -261,7 +261,7 @@ def url(text: str) -> ImageRef | None:
         return None
     if " " in source and "\n" not in source:
         raise CellError(
-            "a web address has no spaces", f"Write {shorten(source.replace(' ', '%20'))}."
+            "a web address can't contain spaces", f"Write {shorten(source.replace(' ', '%20'))}."
         )
     check_url(source, ("https", "http"))
     _refuse_page(source)
@@ -320,7 +320,7 @@ def _data_uri(source: str) -> ImageRef:
     match = _DATA_URI.match(source)
     if match is None or ";base64" not in match[2].lower():
         raise CellError(
-            "this is no data URI that can be used",
+            "not a usable data URI",
             "Write data:image/png;base64,… or a file's path.",
         )
     text = source[match.end() :]
@@ -357,18 +357,18 @@ def _too_large() -> CellError:
 
 
 def _not_regular() -> CellError:
-    return CellError("the image is no regular file", "Name a JPEG, PNG or WEBP file.")
+    return CellError("the image is not a regular file", "Name a JPEG, PNG or WEBP file.")
 
 
 def _unreadable(error: Exception) -> CellError:
     if isinstance(error, FileNotFoundError):
         return CellError(
-            "there is no such image",
-            "Paths start from the manifest's own folder; upper and lower case count.",
+            "image not found",
+            "Paths are relative to the manifest's folder; upper and lower case count.",
         )
     if isinstance(error, UnicodeEncodeError):
         return CellError("the image's path is not UTF-8", "Rename the file or its folder.")
     if isinstance(error, OSError) and error.errno == errno.EACCES:
-        return CellError("the image may not be read", "Check the file's permissions.")
+        return CellError("no permission to read the image", "Check the file's permissions.")
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return CellError(f"the image can't be read: {reason}", "Name a JPEG, PNG or WEBP file.")

@@ -24,7 +24,7 @@ def check_whole(data: bytes, media: str) -> None:
     whole = {"image/png": _png, "image/jpeg": _jpeg, "image/webp": _webp}[media]
     if not whole(data):
         raise CellError(
-            f"the image is damaged: it breaks off after {len(data)} bytes",
+            f"the image is damaged: it ends after {len(data)} bytes",
             "Download or copy it again.",
         )
 

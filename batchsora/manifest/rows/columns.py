@@ -108,7 +108,7 @@ def understand(
             headers[index],
             None,
             f"is not read as {name!r}, because there is a column of that name",
-            "It is carried through to the export; rename one if that is not what you mean.",
+            "It is copied to the export; rename one if that is not what you mean.",
         )
         for index, name in shadowed.items()
         if rank(headers[index]) != WEAKEST
@@ -138,11 +138,11 @@ def understand(
             row,
             header,
             None,
-            f"looks like a misspelt {like!r}; as it stands it has no effect"
+            f"looks like a misspelling of {like!r}, and is ignored"
             if slip
-            else f"may mean {like!r}, and is not read as that",
-            f"Call it {like!r}, or say {way_to_map(header, like)}; if it is a column of your own, "
-            f"{way_to_map(header, '')} carries it along.",
+            else f"may mean {like!r}, but is not read as it",
+            f"Rename it to {like!r}, or use {way_to_map(header, like)}; if it is your own column, "
+            f"{way_to_map(header, '')} keeps it as it is.",
         )
         for header, (like, slip) in suspicious.items()
     ]
@@ -177,7 +177,9 @@ def _said(
             near = get_close_matches(header, headers, 1)
             raise refused(
                 file,
-                f"there is no column {header!r}" if not places else f"{header!r} stands twice",
+                f"there is no column {header!r}"
+                if not places
+                else f"there are two columns {header!r}",
                 f"Did you mean {near[0]!r}?"
                 if near and not places
                 else f"There are: {listed(headers)}.",
@@ -211,7 +213,7 @@ def _known(
             raise refused(
                 file,
                 f"several columns mean {name!r}: {twins}",
-                f"Keep one of them, or call the right one {name!r}, or say "
+                f"Keep one of them, or rename the right one to {name!r}, or use "
                 f"{way_to_map(headers[best[0]], name)}.",
                 row=row,
             )
@@ -241,13 +243,14 @@ def _without_prompt(file: str, headers: Sequence[str], row: int | None) -> Excep
     )
     if likely is None:
         remedy = (
-            "The first row must hold the columns' names, one of them 'prompt'; --map 'Your "
-            "name=prompt' tells what another one means."
+            "The first row must contain the column names, one of them 'prompt'; --map 'Your "
+            "name=prompt' maps another one."
         )
     elif folded(likely) not in ("prompt", "prompts") and misspelt(likely, ()) == "prompt":
-        remedy = f"Is {likely!r} misspelt? Call it 'prompt', or say {way_to_map(likely, 'prompt')}."
+        way = way_to_map(likely, "prompt")
+        remedy = f"Is {likely!r} misspelled? Rename it to 'prompt', or use {way}."
     else:
-        remedy = f"Is it {likely!r}? Say {way_to_map(likely, 'prompt')}."
+        remedy = f"Is it {likely!r}? Use {way_to_map(likely, 'prompt')}."
     return refused(file, "there is no column 'prompt'", remedy, row=row, found=listed(headers))
 
 

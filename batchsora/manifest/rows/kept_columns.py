@@ -71,10 +71,9 @@ def refuse_gone(file: str, row: int | None, reading: Reading, headers: Sequence[
         if name and name not in present:
             raise refused(
                 file,
-                f"there is no column {header!r} any more, of which you said before that it means "
-                f"{name!r}",
-                f"There are: {listed(headers)}. Say which one it is now, as "
-                f"{way_to_map('Your name', name)}, call it {header!r} again, or say "
+                f"there is no column {header!r} any more, which you mapped before to {name!r}",
+                f"There are: {listed(headers)}. Map the new one with "
+                f"{way_to_map('Your name', name)}, rename it back to {header!r}, or use "
                 f"{way_to_map(header, '')} if it is none of them.",
                 row=row,
             )

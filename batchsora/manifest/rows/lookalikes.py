@@ -3,7 +3,7 @@
 A column ``File`` in which every cell names a picture was meant as the image. Left alone, every row
 would be bought as text to video. Such a column is found by its cells while the rows are read, and
 so are prompts of which each is only a number. A header that may be ours (``Menge``) is one where
-its cells could be (:mod:`batchsora.manifest.rows.likely_headers`).
+its cells could be (:mod:`batchsora.manifest.rows.likely_cells`).
 """
 
 import json
@@ -19,7 +19,7 @@ from batchsora.manifest.raw import RawRow
 from batchsora.manifest.rows import likely_cells
 from batchsora.manifest.rows.columns import Columns, way_to_map
 from batchsora.manifest.rows.headers import WEAKEST, meaning, rank
-from batchsora.manifest.rows.likely_headers import NAMES, may_mean
+from batchsora.manifest.rows.likely_cells import NAMES, may_mean
 
 _PICTURE: Final = re.compile(
     r"data:image/.*|[^\r\n]{1,2000}\.(?:jpe?g|jfif|png|webp|gif|bmp|tiff?|heic|avif)(?:[?#]\S*)?",
@@ -34,7 +34,7 @@ _ATTACHED: Final = re.compile(
 _WHAT: Final = {
     "image": "name pictures",
     "orientation": "are orientations",
-    "duration": "are durations that can be bought",
+    "duration": "are supported durations",
     "clock": f"may all be durations of {values.MODEL.seconds} seconds",
     "lies": "are orientations",
 }
@@ -252,8 +252,8 @@ def _only_numbers(file: str, header: str, row: int | None) -> RowProblem:
         row,
         header,
         None,
-        "all prompts are only numbers, as they are where a column counts the rows",
-        "--map 'Your name=prompt' tells which column has the prompts; if it is this one, say "
+        "all prompts are only numbers, like those of a column that numbers the rows",
+        "--map 'Your name=prompt' says which column has the prompts; if it is this one, use "
         f"{way_to_map(header, 'prompt')}.",
     )
 
@@ -262,7 +262,7 @@ def _hint(file: str, header: str, kind: str, row: int | None) -> RowProblem:
     """Return what is said of a column whose header may be ours, and whose cells could be."""
     name = NAMES.get(kind, kind)
     way = (
-        f"Call it {name!r}, or say {way_to_map(header, name)}"
+        f"Rename it to {name!r}, or use {way_to_map(header, name)}"
         if kind == name
         else f"Write landscape or portrait into a column {name!r}"
     )
@@ -271,8 +271,8 @@ def _hint(file: str, header: str, kind: str, row: int | None) -> RowProblem:
         row,
         header,
         None,
-        f"may mean {name!r}, and is not read as that",
-        f"{way}; if it is a column of your own, {way_to_map(header, '')} carries it along.",
+        f"may mean {name!r}, but is not read as it",
+        f"{way}; if it is your own column, {way_to_map(header, '')} keeps it as it is.",
     )
 
 
@@ -285,8 +285,8 @@ def _warning(file: str, header: str, kind: str, row: int | None) -> RowProblem:
         header,
         None,
         f"its cells {_WHAT[kind]}, and it is not read as {name!r}",
-        f"Say {way_to_map(header, name)}; if it is a column of your own, "
-        f"{way_to_map(header, '')} carries it along.",
+        f"Use {way_to_map(header, name)}; if it is your own column, "
+        f"{way_to_map(header, '')} keeps it as it is.",
     )
 
 
@@ -297,7 +297,7 @@ def _warning_within(file: str, header: str, name: str, row: int | None) -> RowPr
         row,
         header,
         None,
-        f"a key inside it means {name!r}, and is not read there",
-        f"Write {name!r} as a key of the job itself; if this is a column of your own, "
-        f"{way_to_map(header, '')} carries it along.",
+        f"a key inside it means {name!r}, but is not read there",
+        f"Write {name!r} as a key of the job itself; if this is your own column, "
+        f"{way_to_map(header, '')} keeps it as it is.",
     )

@@ -134,7 +134,7 @@ class RowReader:
             faults.add(
                 self.id,
                 key,
-                f"the key {names.key!r} is already that of row {names.row}",
+                f"the key {names.key!r} is already used by row {names.row}",
                 "Give one of the two rows another id.",
             )
             return faults.found
@@ -190,7 +190,7 @@ class RowReader:
                     extra,
                     cells[extra],
                     "the column of this cell has no name",
-                    "Write a name into the header, or clear the cell.",
+                    "Add a name to the header, or clear the cell.",
                 )
             elif extra is not None:
                 self._faults.add(
@@ -206,7 +206,7 @@ class RowReader:
                     place,
                     cells[place],
                     f"column {place + 1} has no name",
-                    "Write a name into the header.",
+                    "Add a name to the header.",
                 )
         return cells
 

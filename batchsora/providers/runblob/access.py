@@ -19,11 +19,10 @@ def usable_token(given: str | None) -> str:
     token = os.environ.get("RUNBLOB_API_KEY", "").strip() if given is None else given
     if given is None and not token:
         raise ValueError(
-            "there is no token: pass one, RunBlobClient(token), or set RUNBLOB_API_KEY in the "
-            "environment"
+            "no token: pass one, RunBlobClient(token), or set RUNBLOB_API_KEY in the environment"
         )
     if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise ValueError("this can't be a token: it is empty, or has blanks or unusual characters")
+        raise ValueError("not a valid token: it is empty, or has blanks or unusual characters")
     return token
 
 

@@ -104,7 +104,7 @@ class RunBlobProvider:
     async def generation(self, generation_id: str) -> Generation:
         """Look one generation up."""
         if usable_id(generation_id) is None:
-            raise UnknownGenerationError("this can't be the id of a generation")
+            raise UnknownGenerationError("not a valid generation id")
         try:
             found = await self._client.status(generation_id)
         except errors.RunBlobError as error:
@@ -132,9 +132,9 @@ class RunBlobProvider:
 def unknown_in(request: GenerationRequest) -> str | None:
     """Return what of a request can't be sent as it is, for people; None: all of it can."""
     if (model := MODELS.get(request.model)) is None:
-        return f"there is no model {request.model!r}, only {', '.join(MODELS)}"
+        return f"unknown model {request.model!r}; available: {', '.join(MODELS)}"
     unknown = sorted(request.parameters.keys() - model.parameters)
-    return f"the model {model.name} takes no {', '.join(unknown)}" if unknown else None
+    return f"the model {model.name} does not support {', '.join(unknown)}" if unknown else None
 
 
 _REFUSALS: Final = (

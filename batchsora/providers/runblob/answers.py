@@ -94,7 +94,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Make an object whose names all differ."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name stands twice")
+        raise ValueError("duplicate name")
     return found
 
 
@@ -166,9 +166,9 @@ def error_of(  # noqa: C901, PLR0911 - a table: one return for each meaning
                 details=details,
             )
     if call is Call.GENERATE:
-        how = "an answer that broke off" if not answer.whole else "an answer that settles nothing"
+        how = "an incomplete answer" if not answer.whole else "an inconclusive answer"
         return InDoubtError(
-            f"the API gave {how} ({status}){said}; the generation may exist all the same",
+            f"the API gave {how} ({status}){said}; the generation may still exist",
             status=status,
             details=details,
         )
@@ -191,7 +191,7 @@ def _of_the_account(
         )
     if cause is Cause.ACCOUNT and (status != 429 or wait is None):  # noqa: PLR2004 - too many requests
         return AccountError(
-            f"the account takes nothing more ({status}){said}", status=status, details=details
+            f"the account accepts no more requests ({status}){said}", status=status, details=details
         )
     if cause is Cause.BUSY and status in (400, 403, 422):
         return RateLimitedError(
@@ -210,13 +210,13 @@ def _failed_read(answer: Answer, said: str, details: list[str], secret: str) -> 
             status=status,
         )
     if status >= 500:  # noqa: PLR2004 - server errors
-        return ServerError(f"the API has a fault ({status}){said}", status=status, details=details)
+        return ServerError(f"the API failed ({status}){said}", status=status, details=details)
     if not answer.whole or status in (408, 425):
         return UnreachableError(
-            f"the API's answer broke off ({status}){said}", status=status, details=details
+            f"the API's answer is incomplete ({status}){said}", status=status, details=details
         )
     if status < 300:  # noqa: PLR2004 - a success, but not the one that was asked for
-        return WrongAddressError(f"an answer of another kind ({status})", status=status)
+        return WrongAddressError(f"an unexpected answer ({status})", status=status)
     return RunBlobError(f"the API answered {status}{said}", status=status, details=details)
 
 

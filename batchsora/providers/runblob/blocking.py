@@ -152,7 +152,7 @@ class _Stage:
         begun: list[asyncio.Task[R]] = []
         if threading.current_thread() is self._thread:
             coroutine.close()
-            raise RuntimeError("an asynchronous callback can't wait for a client without async")
+            raise RuntimeError("a client without async can't await an asynchronous callback")
         try:  # Ctrl-C may come at once
             sent = self._send(functools.partial(self._begin, coroutine, errands, begun))
             while sent and (errand := errands.get()) is not None:

@@ -8,12 +8,12 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import Final, Self
 from urllib.parse import quote
 
 import httpx
@@ -32,14 +32,38 @@ from batchsora.providers.runblob.errors import (
 from batchsora.providers.runblob.exchange import LARGEST_ANSWER
 from batchsora.providers.runblob.images import ImageSource, size_of
 from batchsora.providers.runblob.models import GenerationCreated, GenerationInfo, usable_id
-from batchsora.providers.runblob.paging import every_generation
-from batchsora.providers.runblob.room import Room
 from batchsora.providers.runblob.saving import Progress, save_video
 from batchsora.providers.runblob.transport import new_transport
+from batchsora.providers.runblob.upload_slots import UploadSlots
 from batchsora.providers.runblob.waiting import Sleep, Watcher, wait_until_finished
 from batchsora.providers.runblob.wire import Wire
 from batchsora.providers.runblob.words import clean
 from jobs.model.provider import Parameter
+
+ReadPage = Callable[[int, int], Awaitable[Sequence[GenerationInfo]]]
+"""From a limit and an offset to a page."""
+
+_MOST_STALE: Final = 2
+"""Pages in a row without anything new after which the API must be ignoring the offset."""
+
+
+async def every_generation(read_page: ReadPage, page_size: int) -> AsyncIterator[GenerationInfo]:
+    """Return each generation once, newest first.
+
+    What is made meanwhile pushes older entries onto the next page, where they are seen again. A
+    page may have fewer entries than were asked for, so only an empty one is the end.
+    """
+    seen: set[str] = set()
+    offset = stale = 0
+    while stale < _MOST_STALE and (page := await read_page(page_size, offset)):
+        offset += len(page)
+        stale += 1
+        for info in page:
+            if info.generation_id is not None and info.generation_id not in seen:
+                seen.add(info.generation_id)
+                stale = 0
+                yield info
+
 
 __all__ = ["BASE_URL", "LARGEST_ANSWER", "RunBlobClient"]
 
@@ -91,7 +115,7 @@ class RunBlobClient:
         self.base_url = usable_address(base_url)
         self._monotonic = monotonic
         self._sleep = sleep
-        self._room = Room()
+        self._uploads = UploadSlots()
         self._transport = new_transport() if transport is None else transport
         self._wire = Wire(self._token, self.base_url, timeout, self._transport, now)
 
@@ -197,18 +221,18 @@ class RunBlobClient:
             InDoubtError: as for :meth:`generate`, like all the others.
         """
         fields = {**fields_of(prompt, orientation, duration, callback_url), **parameters}
-        place = self._room.place(size_of(image))
+        slot = self._uploads.slot(size_of(image))
         if image is None:
             whole = Body(encoded(fields))
-            return await self._wire.buy(whole, idempotency_key, may_send, place, prompt, model)
+            return await self._wire.buy(whole, idempotency_key, may_send, slot, prompt, model)
         async with contextlib.AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(patience):
-                    await stack.enter_async_context(place)
+                    await stack.enter_async_context(slot)
             except TimeoutError:
                 raise WithheldError("held back: other images were on their way") from None
             body = await stack.enter_async_context(with_image(fields, image))
-            return await self._wire.buy(body, idempotency_key, may_send, place, prompt, model)
+            return await self._wire.buy(body, idempotency_key, may_send, slot, prompt, model)
 
     async def status(self, generation_id: str) -> GenerationInfo:
         """Look one generation up.
@@ -223,7 +247,7 @@ class RunBlobClient:
         path = f"/v1/sora/generations/{quote(generation_id, safe='')}/"
         document = await self._wire.read(path, Call.STATUS)
         if not isinstance(document, dict):
-            raise WrongAddressError("the answer to a status is no generation")
+            raise WrongAddressError("the answer to a status is not a generation")
         found = models.looked_up(document, generation_id, self._token, self.base_url)
         if found is None:  # an error of the request, told with a 200, is no end of the generation
             raise UnreachableError("the answer does not name the generation that was asked for")
@@ -244,7 +268,7 @@ class RunBlobClient:
         )
         found = models.listed(document, self._token, self.base_url)
         if found is None:
-            raise WrongAddressError("the answer is no list of generations")
+            raise WrongAddressError("the answer is not a list of generations")
         return found
 
     def iter_generations(self, page_size: int = 100) -> AsyncIterator[GenerationInfo]:
@@ -341,5 +365,5 @@ class RunBlobClient:
         document = await self._wire.read("/v1/data/balance", Call.READ)
         found = models.balance(document)
         if found is None:
-            raise WrongAddressError("the answer is no balance")
+            raise WrongAddressError("the answer is not a balance")
         return found

@@ -184,8 +184,8 @@ class StillRunningError(RunBlobError, TimeoutError):
         self._waited = waited
         when = "" if waited is None else f" after {waited:g} s"
         super().__init__(
-            f"the generation {generation_id} is not finished{when} ({_seen(info)}). It goes on and "
-            "was paid for, so don't buy it again: ask for it later with "
+            f"the generation {generation_id} is not finished{when} ({_seen(info)}). It is still "
+            "running and was paid for, so don't buy it again: ask for it later with "
             f"wait_for_completion({generation_id!r})"
         )
 
@@ -202,7 +202,7 @@ class DownloadError(RunBlobError):
 def _seen(info: GenerationInfo | None) -> str:
     """Return where a generation was last seen."""
     if info is None:
-        return "it could not be looked at"
+        return "its status could not be read"
     words = [f"last seen: {info.said_state or info.status or 'no status'}"]
     if info.progress_pos_in_queue is not None:
         words.append(f"place {info.progress_pos_in_queue} in the queue")

@@ -69,7 +69,7 @@ async def _read_limited(response: httpx.Response) -> bytes:
     """
     packed = response.headers.get("content-encoding", "identity").strip().lower()
     if packed not in ("", "identity", "gzip", "x-gzip"):
-        raise httpx.ReadError("an answer in an encoding that was not asked for")
+        raise httpx.ReadError("an answer in an encoding that was not requested")
     # one layer, bounded: a few kilobytes of gzip inside gzip unpack to more than any memory
     unpacking = None if packed in ("", "identity") else zlib.decompressobj(wbits=31)
     parts: list[bytes] = []
@@ -79,7 +79,7 @@ async def _read_limited(response: httpx.Response) -> bytes:
             part = chunk if unpacking is None else unpacking.decompress(chunk, room + 1)
             room -= len(part)
             if room < 0:
-                raise httpx.ReadError("an answer without end")
+                raise httpx.ReadError("an answer that never ends")
             parts.append(part)
     except zlib.error as error:
         raise httpx.ReadError("an answer that can't be unpacked") from error

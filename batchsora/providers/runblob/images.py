@@ -164,7 +164,7 @@ def _media_type(head: bytes, name: str) -> str:
     kind = kind_of(head)
     if kind is not None and kind.media is not None:
         return kind.media
-    raise ImageError(f"the image {_name(name)} is no JPEG, PNG or WEBP by its content")
+    raise ImageError(f"the image {_name(name)} is not a JPEG, PNG or WEBP")
 
 
 def _name(path: str) -> str:

@@ -131,7 +131,7 @@ def _named(video: str | GenerationInfo) -> tuple[str | None, str | None]:
 async def _address(generation_id: str | None, look: Look) -> str:
     """Ask the API where a video is now."""
     if generation_id is None:
-        raise DownloadError("what is to be fetched has neither an address nor an id")
+        raise DownloadError("there is nothing to fetch: neither an address nor an id")
     info = await look(generation_id)
     if info.video_url is not None:
         return info.video_url
@@ -154,7 +154,9 @@ async def _fresh(generation_id: str | None, old: str, look: Look, problem: Fetch
     try:
         url = await _address(generation_id, look)
     except RunBlobError as error:
-        raise DownloadError(f"{message}; the API was asked for a fresh one: {error}") from problem
+        raise DownloadError(
+            f"{message}; asking the API for a fresh one failed: {error}"
+        ) from problem
     if url == old:
         raise DownloadError(message) from problem
     return url

@@ -23,8 +23,8 @@ from batchsora.providers.runblob.errors import (
 )
 from batchsora.providers.runblob.exchange import document_of, exchange
 from batchsora.providers.runblob.models import GenerationCreated
-from batchsora.providers.runblob.room import Place
 from batchsora.providers.runblob.transport import USER_AGENT
+from batchsora.providers.runblob.upload_slots import UploadSlot
 
 SLOWEST_UPLOAD: Final = 64 * 1024
 """Bytes a second; an upload gets so much time in addition to the timeout. A slower one is given up
@@ -101,7 +101,7 @@ class Wire:
         body: Body,
         idempotency_key: str | None,
         may_send: Callable[[], bool],
-        place: Place,
+        slot: UploadSlot,
         prompt: str,
         model: str,
     ) -> GenerationCreated:
@@ -112,7 +112,7 @@ class Wire:
             idempotency_key: sent along, unless None.
             may_send: asked once, when the connection stands and the request is about to be written;
                 False sends nothing.
-            place: of its image, given back as soon as all of it is written.
+            slot: of its image, freed as soon as all of it is written.
             prompt: what it asks for, which the API's words may quote.
             model: whose path it goes to.
 
@@ -126,7 +126,7 @@ class Wire:
 
         def written(last: bool) -> None:  # noqa: FBT001 - the one thing that is told
             if last:
-                place.leave()
+                slot.leave()
             if body.picture is not None:  # all else goes in no time
                 _prolong(limit, self._timeout)
 
@@ -150,13 +150,13 @@ class Wire:
             if not once.started:
                 raise UnreachableError(f"the API can't be reached ({answer}); nothing was sent")
             reason = once.broken or answer
-            raise InDoubtError(f"no answer ({reason}); the generation may exist all the same")
+            raise InDoubtError(f"no answer ({reason}); the generation may still exist")
         if not succeeded(answer, Call.GENERATE):
             raise error_of(answer, Call.GENERATE, self._token, self._now, prompt)
         made = models.created(document_of(answer, unique=True))
         if made is None:
             raise InDoubtError(
-                f"the API said yes ({answer.status}) without an id that can be used",
+                f"the API accepted the request ({answer.status}) without a usable id",
                 status=answer.status,
             )
         return made

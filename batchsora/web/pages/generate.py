@@ -184,7 +184,7 @@ def _words(form: Form, cap: int | None) -> tuple[list[str], str]:
             raise FormError("image_url", "give a picture or an address, not both")
         options["image"] = str(picture)
     elif "image" in options and not options["image"].lower().startswith(("http:", "https:")):
-        raise FormError("image_url", "this is no web address; it begins with https://")
+        raise FormError("image_url", "not a valid web address; it begins with https://")
     read = read_wish(form.text("prompt"), options)
     if not isinstance(read, JobSpec):
         names = {"image": "image_url" if picture is None else "picture"}

@@ -1,12 +1,54 @@
-"""How the balance is shown: late, at a discount, and with what is given back, at once or later."""
+"""The account of the sandbox: its generations, refunds and late balances; chance as a hash."""
 
+import hashlib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from batchsora.sandbox.chance import chance
-from batchsora.sandbox.made import Made
 from batchsora.sandbox.reading import rate, seconds
+
+
+def chance(seed: int, *what: object) -> float:
+    """Draw a number from 0 to 1 that depends on nothing but its arguments."""
+    text = "\x1f".join(map(str, (seed, *what)))
+    # a POST is drawn for before it is checked: half a surrogate pair must not break this
+    digest = hashlib.sha256(text.encode(errors="surrogatepass")).digest()
+    return (int.from_bytes(digest[:7], "big") >> 3) / 2**53
+
+
+QUEUED_SHARE = 0.2
+
+
+@dataclass(slots=True)
+class Made:
+    """One generation as the provider keeps it.
+
+    Attributes:
+        price: what was charged for it, in micros.
+        takes: seconds of real time until it ends; infinite: never.
+        failure: its error message, when it fails in the end.
+        foreign: True when another client of the account made it.
+    """
+
+    id: str
+    prompt: str
+    orientation: str
+    duration: int
+    price: int
+    key: str | None
+    created_at: datetime
+    takes: float
+    failure: str | None = None
+    foreign: bool = False
+
+    def phase(self, now: datetime) -> str:
+        """Return where it stands."""
+        age = (now - self.created_at).total_seconds()
+        if age >= self.takes:
+            return "completed" if self.failure is None else "failed"
+        waits = self.takes * QUEUED_SHARE if math.isfinite(self.takes) else 0.0
+        return "pending" if age < waits else "processing"
 
 
 @dataclass(frozen=True, slots=True)

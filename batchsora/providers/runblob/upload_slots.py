@@ -1,4 +1,4 @@
-"""Room for images on their way: so many bytes at the same time, however many want to go."""
+"""Slots for image uploads: a limit on the bytes that are under way at the same time."""
 
 import asyncio
 from collections import deque
@@ -8,23 +8,19 @@ UNDER_WAY: Final = 64 * 1024**2
 """Bytes of images, as they are sent, that are under way at the same time."""
 
 
-class Room:
-    """So many bytes; who came first goes first.
-
-    Args:
-        bytes_at_once: how many.
-    """
+class UploadSlots:
+    """Bounds the bytes under way; slots are given in the order in which they are asked for."""
 
     def __init__(self, bytes_at_once: int = UNDER_WAY) -> None:
         self._all = self._free = bytes_at_once
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
-    def place(self, size: int) -> "Place":
-        """Make a place for so many bytes; what is larger than all the room goes alone."""
-        return Place(self, min(size, self._all))
+    def slot(self, size: int) -> "UploadSlot":
+        """Make a slot for an image of some bytes; one above the limit is sent alone."""
+        return UploadSlot(self, min(size, self._all))
 
     async def enter(self, size: int) -> None:
-        """Wait for room."""
+        """Wait until so many bytes are free."""
         if not self._waiting and size <= self._free:
             self._free -= size
             return
@@ -36,34 +32,34 @@ class Room:
         except asyncio.CancelledError:
             if turn.cancelled():
                 self._waiting.remove(entry)
-                self.leave(0)  # who stood behind may be smaller
+                self.leave(0)  # the next one may be smaller
             else:
                 self.leave(size)
             raise
 
     def leave(self, size: int) -> None:
-        """Free the slot for whoever waits for it."""
+        """Free so many bytes for those that wait."""
         self._free += size
         while self._waiting and self._waiting[0][0] <= self._free:
             wanted, turn = self._waiting[0]
-            if turn.cancelled():  # its own task takes it away
+            if turn.cancelled():  # its own task removes it
                 return
             self._waiting.popleft()
             self._free -= wanted
             turn.set_result(None)
 
 
-class Place:
-    """Room for one image, held inside of its block, or until it is given back earlier."""
+class UploadSlot:
+    """One image's share of the bytes, held inside its block, or until it is freed earlier."""
 
-    def __init__(self, room: Room, size: int) -> None:
-        self._room = room
+    def __init__(self, slots: UploadSlots, size: int) -> None:
+        self._slots = slots
         self._size = size
         self._held = False
 
     async def __aenter__(self) -> Self:
         if self._size:
-            await self._room.enter(self._size)
+            await self._slots.enter(self._size)
             self._held = True
         return self
 
@@ -74,4 +70,4 @@ class Place:
         """Free it; a second time does nothing."""
         if self._held:
             self._held = False
-            self._room.leave(self._size)
+            self._slots.leave(self._size)
