@@ -87,7 +87,7 @@ class Batch:
         fit_images: bool = False,
     ) -> None:
         if manifest is None and name is None:
-            raise ValueError("give a manifest, or the name of a batch that was loaded before")
+            raise ValueError("pass a manifest, or the name of a batch that was loaded before")
         self._source: Source | None = None
         if manifest is not None:
             reading = ReadingOptions(
@@ -124,7 +124,7 @@ class Batch:
             ValueError: there is no manifest.
         """
         if self._source is None:
-            raise ValueError("this batch was made by its name: it has no manifest here")
+            raise ValueError("this batch was opened by name and has no manifest")
         options = RunOptions(name=self._name, max_in_flight=max_in_flight, rate=rate)
         source = as_before(self._source, self._settings.database, self._name)
         with source.looked_at(self._settings.database) as manifest:
@@ -236,7 +236,7 @@ class Batch:
 
     def _opened(self) -> Manifest:
         if self._source is None:
-            raise ValueError("this batch was made by its name: it has no manifest here")
+            raise ValueError("this batch was opened by name and has no manifest")
         source = as_before(self._source, self._settings.database, self._name)
         return source.opened(fitted_folder(self._settings.database))
 
@@ -254,7 +254,7 @@ class Batch:
 
 
 class _Work(threading.Thread):
-    """A run in a thread of its own: its event loop is nobody else's."""
+    """A run in its own thread, with its own event loop."""
 
     def __init__(
         self, batch: Batch, observer: Callable[[dict[str, Any]], None] | None, options: RunKeywords
@@ -279,7 +279,7 @@ class _Work(threading.Thread):
     def report(self) -> RunReport:
         """Return what came of it, or raise what went wrong."""
         if self._report is None:
-            raise self._error or RuntimeError("the run ended without a word")
+            raise self._error or RuntimeError("the run ended without a result")
         return self._report
 
 

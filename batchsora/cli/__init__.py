@@ -83,13 +83,13 @@ class LazyGroup(click.Group):
 # BATCHSORA_VERSION is what a container's recipe calls the version that it installs
 @click.version_option(__version__, prog_name="batchsora", allow_from_autoenv=False)
 def group(**_: Any) -> None:
-    """Turn a spreadsheet of prompts into finished videos: never paid twice, never above the cap.
+    """Turn a spreadsheet of prompts into videos: never paid twice, never above the budget.
 
     \b
-    Rehearse it:     batchsora run prompts.csv --sandbox
+    Try it, free:    batchsora run prompts.csv --sandbox
     See the cost:    batchsora plan prompts.csv
     Run it:          batchsora run prompts.csv --budget 6.00
-    Go on:           batchsora run
+    Resume:          batchsora run
     See the results: batchsora export -o results.csv
     """
 

@@ -151,7 +151,7 @@ class Cli:
         except SettingsError as error:
             if file is None or not found:
                 raise
-            raise SettingsError(f"{error} (it stands in {file.path})") from error
+            raise SettingsError(f"{error} (in {file.path})") from error
 
     def start(self) -> None:
         """Send the log where the options say.
@@ -162,7 +162,7 @@ class Cli:
         from batchsora.cli.logs import configure_logging
 
         if self.verbose and self.quiet:
-            raise click.UsageError("give -v or -q, not both")
+            raise click.UsageError("use -v or -q, not both")
         configure_logging(verbose=self.verbose, file=self.option("log_file"))
 
     def end(self, code: int) -> None:

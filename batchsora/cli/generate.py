@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     "generate", cls=Grouped, short_help="Buy one video: submit, and wait for it with --wait."
 )
 @click.argument("prompt")
-@click.option("--image", help="To start from: a path, a web address or a data URI.")
+@click.option("--image", help="Start image: a path, a URL or a data URI.")
 @click.option("--orientation", help="9:16 (portrait) or 16:9 (landscape).  [default: 9:16]")
 @click.option("--duration", help="Seconds: 10 or 15.  [default: 10]")
-@click.option("--campaign", help="Counts under this campaign's cap in the batch 'adhoc'.")
-@click.option("--callback-url", metavar="URL", help="Where the API announces the end.")
+@click.option("--campaign", help="Campaign whose budget it counts in.")
+@click.option(
+    "--callback-url", metavar="URL", help="URL that the API calls when the video has ended."
+)
 @click.option("--wait", is_flag=True, help="Wait for the video, with progress.")
-@click.option("--again", is_flag=True, help="Buy it although the same video is under way.")
+@click.option("--again", is_flag=True, help="Buy it even if the same video is under way.")
 @options(RunOptions, "generate")
 @global_options
 @click.pass_obj
@@ -70,9 +72,10 @@ def line(job: "JobRow", *, batch: bool = False) -> str:
     """
     from batchsora.presentation.job_history import next_step
     from batchsora.presentation.json_shapes import near
+    from batchsora.presentation.terminal_text import state_text
     from jobs.model.money import usd_text
 
-    said = f"{job.key}: {str(job.state).replace('_', ' ')}"
+    said = f"{job.key}: {state_text(job.state)}"
     if job.charged_micros:
         said += f", ${usd_text(job.charged_micros)}"
     if job.generation_id:

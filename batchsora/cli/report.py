@@ -9,7 +9,7 @@ from batchsora.cli.completing import batches
 from batchsora.cli.global_options import global_options
 
 
-@click.command("report", short_help="Write one web page with figures, plots and pictures.")
+@click.command("report", short_help="Write a report as one web page.")
 @click.option(
     "-o",
     "--output",
@@ -56,7 +56,7 @@ def command(cli: Cli, /, target: Path | None, batch: str | None) -> int:
             unlinked_side_folder(settings.database),
             through,
         )
-    more = f"; {done.left_out:,} more have no room in it" if done.left_out else ""
+    more = f"; {done.left_out:,} more do not fit in it" if done.left_out else ""
     cli.result(
         {
             "file": str(target),

@@ -11,13 +11,13 @@ from batchsora.cli.picking import jobs_argument
 from batchsora.options import RunOptions
 
 
-@click.command("wait", short_help="Wait until jobs are finished; buys nothing.")
+@click.command("wait", short_help="Wait until jobs are finished; buy nothing.")
 @jobs_argument
 @options(RunOptions, "wait")
 @global_options
 @click.pass_obj
 def command(cli: Cli, /, job: tuple[str, ...], options: RunOptions) -> int:
-    """Wait until each JOB is finished, or all that is under way. Nothing is bought.
+    """Wait for each JOB, or for all jobs that are under way. Nothing is bought.
 
     \b
     Examples:

@@ -90,15 +90,17 @@ def no_token(settings: Settings) -> str:
     """Say that there is no token, and what to do."""
     if settings.strange:
         return (
-            f"no token for {settings.origin}: this address stands in a batchsora.toml that lay in "
-            "the working folder and that nobody named, so that no other token is sent there. If it "
-            f"is right, 'batchsora --base-url {settings.base_url} login' keeps a token for it, or "
-            "name it yourself, with --base-url or --config"
+            f"no token for {settings.origin}: this address comes from a batchsora.toml that was "
+            "only "
+            "found in the working folder, so no other token is sent there. If the address is "
+            f"right, 'batchsora --base-url {settings.base_url} login' stores a token for it, or "
+            "give it with --base-url or --config"
         )
     return (
-        "no token: 'batchsora login' keeps one in the system keyring; or put it in the environment "
-        f"variable {TOKEN_VARIABLE}, or in a file that --token-file names. Nothing was bought; "
-        "'batchsora run … --sandbox' rehearses without one"
+        "no token, so nothing was bought. 'batchsora login' stores one in the system keyring; or "
+        "set "
+        f"the environment variable {TOKEN_VARIABLE}, or use --token-file. "
+        "'batchsora run … --sandbox' needs none"
     )
 
 

@@ -45,8 +45,9 @@ def keep(settings: Settings, token: str) -> str:
         return f"the system keyring ({keychain.keep(settings.origin, token)})"
     except KeychainError as error:
         raise SettingsError(
-            f"the token was not kept: {error}. 'batchsora login --token-file FILE' keeps it in a "
-            "file that you alone can read"
+            f"the token was not stored: {error}. 'batchsora login --token-file FILE' stores it "
+            "in a "
+            "file that only you can read"
         ) from None
 
 
@@ -94,9 +95,9 @@ def _remove(path: Path) -> bool:
 
 def _must_be_a_token(path: Path) -> None:
     """Look before a file is replaced or removed: a misspelt name must not cost anything else."""
-    remedy = "it stays as it is. Name another --token-file"
+    remedy = "it was not changed. Choose another --token-file"
     if not path.is_file():
-        raise SettingsError(f"{path} is no regular file; {remedy}")
+        raise SettingsError(f"{path} is not a regular file; {remedy}")
     with path.open("rb") as file:
         content = file.read(LONGEST_TOKEN + 1)
     try:
@@ -107,6 +108,6 @@ def _must_be_a_token(path: Path) -> None:
 
 def _unwritable(path: Path, error: OSError) -> SettingsError:
     return SettingsError(
-        f"the token file {path} can't be changed ({os.strerror(error.errno or 0)}); name another "
+        f"the token file {path} can't be changed ({os.strerror(error.errno or 0)}); choose another "
         "one with --token-file"
     )

@@ -24,7 +24,7 @@ from jobs.model.states import JobState
 from jobs.ports.selection import Wanted
 from jobs.store import Store
 
-STILL_SEEN = "runs still look at it, and take its video if it finishes before it is bought again"
+STILL_SEEN = "runs keep checking it, and take its video if it finishes before it is bought again"
 
 
 def patience(clock: Clock) -> Patience:

@@ -112,8 +112,8 @@ def tell_of_others(store: Store, batch_ids: list[int], asker: Asker) -> None:
     if elsewhere:
         asker.say(
             f"{elsewhere} row(s) were not bought: somebody else is buying the same rows on this "
-            "account. 'batchsora run --adopt-existing' takes their videos at no cost, "
-            "--buy-again buys them again"
+            "account. 'batchsora run --adopt-existing' takes over their videos at no cost, "
+            f"{BUY_THEM}"
         )
 
 
@@ -124,8 +124,8 @@ def _settle_elsewhere(
     held = store.queries.held_for(sought, HeldBack.ELSEWHERE)
     if held and choice is OnExisting.ASK and asker.can_ask():
         asker.say(
-            f"{held} row(s) wait because somebody else bought the same rows on this account while "
-            "an earlier run was at work; the account does not show these"
+            f"{held} row(s) are held back: somebody else bought the same rows on this account "
+            "during an earlier run, and the account does not show these"
         )
         if asker.confirm(f"Buy those {held}?"):
             store.control.overrule(sought, clock.now(), HeldBack.ELSEWHERE)
@@ -142,14 +142,15 @@ def settle_past(
     finished = [one for one in found if one.paid.video_url is not None]
     if finished and (
         choice is OnExisting.ADOPT
-        or (asker.can_ask() and asker.confirm("Take those videos, at no cost?"))
+        or (asker.can_ask() and asker.confirm("Take over those videos, at no cost?"))
     ):
         taken = store.control.share(finished, clock.now())
         asker.say(f"{taken} taken over")
         found = [one for one in found if one.paid.video_url is None]
         if found:
             asker.say(
-                f"{len(found)} of them have no finished video to take, so they wait; {BUY_THEM}"
+                f"{len(found)} of them have no finished video to take over, so they are held "
+                f"back; {BUY_THEM}"
             )
         return
     asker.say(wait_or_take([one.paid for one in found]))
@@ -175,8 +176,8 @@ def _look(
     except ProviderError as error:
         renew = "renew the token and run again" if isinstance(error, TokenRefusedError) else ""
         raise type(error)(
-            f"whether the account has these videos already could not be looked up: {error}. "
-            f"Nothing was bought; {renew and f'{renew}, or '}--buy-again buys without this look"
+            f"could not check whether the account has these videos already: {error}. "
+            f"Nothing was bought; {renew and f'{renew}, or '}--buy-again skips this check"
         ) from error
 
 
@@ -184,7 +185,7 @@ def _look(
 def _counted(*, quiet: bool) -> "Iterator[tqdm[Any]]":
     """Show how many generations were looked at, when it takes long."""
     with tqdm(
-        desc="looking through the account's list",
+        desc="reading the account's list",
         unit=" generations",
         leave=False,
         file=sys.stderr,
@@ -199,8 +200,8 @@ def _settle_found(
     store: Store, work: EarlierWork, choice: OnExisting, clock: Clock, asker: Asker
 ) -> None:
     asker.say(
-        f"{len(work.matches)} of these {work.jobs} prompts exist already in this account, "
-        f"{work.finished} finished (compared by prompt: the list shows no duration or orientation"
+        f"{len(work.matches)} of these {work.jobs} prompts already exist in this account, "
+        f"{work.finished} finished (compared by prompt; the list shows no duration or orientation"
         f"{work.shown and f', and shows prompts {work.shown}'})"
     )
     for line in _not_taken(work):
@@ -213,7 +214,7 @@ def _settle_found(
         taken = take_over(store, work, clock.now())
         asker.say(f"{taken} taken over")
         return
-    asker.say(f"They wait: --adopt-existing takes them over at no cost, {BUY_THEM}")
+    asker.say(f"They are held back: --adopt-existing takes them over at no cost, {BUY_THEM}")
 
 
 def _not_taken(work: EarlierWork) -> Iterator[str]:
@@ -223,7 +224,8 @@ def _not_taken(work: EarlierWork) -> Iterator[str]:
         names = list(dict.fromkeys(match.generation.id for match in unsure))
         yield (
             f"{len(unsure)} row(s) may be in the account under a prompt that was cut or altered "
-            f"({_some(names)}), so they wait: 'batchsora resolve JOB --generation ID' takes one "
+            f"({_some(names)}), so they are held back: 'batchsora resolve JOB --generation ID' "
+            "takes one "
             f"over, {BUY_THEM}"
         )
     unlike = [match for match in work.matches if match.sure and not match.alike]
@@ -236,15 +238,15 @@ def _not_taken(work: EarlierWork) -> Iterator[str]:
             "not show"
         )
         yield (
-            f"{len(unlike)} row(s) {share}, so they wait. Oldest first, the account has "
+            f"{len(unlike)} row(s) {share}, so they are held back. Oldest first, the account has "
             f"{_some(names)}: 'batchsora resolve JOB --generation ID' takes one "
             f"over, {BUY_THEM}"
         )
     unsound = sum(match.alike and match.sure and not match.takeable for match in work.matches)
     if unsound:
         yield (
-            f"{unsound} of them have no file, or are unfinished for more than a day, so their rows "
-            f"wait; {BUY_THEM}"
+            f"{unsound} of them have no file, or are unfinished after a day, so their rows are "
+            f"held back; {BUY_THEM}"
         )
 
 
@@ -263,17 +265,17 @@ def _settle_not_looked(
 ) -> None:
     rows = f"{len(work.not_looked)} row(s)"
     asker.say(
-        f"{work.trouble}, so it proves nothing: {rows} were not found in it, and may have been "
+        f"{work.trouble}, so it proves nothing: {rows} were not found in it, but may have been "
         "bought already"
         if work.trouble
-        else f"only the newest {work.looked} generations of the account could be looked at: "
-        f"{rows} were not found there, and may be among the others"
+        else f"only the newest {work.looked} generations of the account were checked: "
+        f"{rows} were not found there, but may be among the others"
     )
     if (
         choice is OnExisting.ASK
         and asker.can_ask()
-        and asker.confirm(f"Buy those {len(work.not_looked)} all the same?")
+        and asker.confirm(f"Buy those {len(work.not_looked)} anyway?")
     ):
         store.control.buy_unlooked(sought, work.not_looked, clock.now())
         return
-    asker.say(f"They wait; {BUY_THEM}")
+    asker.say(f"They are held back; {BUY_THEM}")

@@ -62,7 +62,7 @@ def run_demo(manifest: Path, folder: Path, hooks: Hooks, teller: Teller) -> Exit
         options=options,
         caps=caps_of(options),
     )
-    teller.say(f"a rehearsal of {manifest} on the sandbox: real files, no money")
+    teller.say(f"a demo of {manifest} on the sandbox: real files, no money")
     code = start(request, settings, hooks, _Beside(teller))
     table = folder / "results.csv"
     with existing_store(settings.database) as store:

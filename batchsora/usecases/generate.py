@@ -212,13 +212,13 @@ def _hander(
             return Ending(Reason.BLOCKED, blocked=offered.room.blocked)
         who = str(current_runner(settings.database) or "just ended")
         if offered.served:
-            tell(f"the runner buys it ({who})")
+            tell(f"the active run buys it ({who})")
             return None
-        idle = f"another runner works on {settings.database} and takes nothing up now ({who})"
-        tell(f"{idle}: this waits for it")
+        idle = f"another run uses {settings.database} and takes no new jobs now ({who})"
+        tell(f"{idle}: waiting for it")
         if job.state == JobState.QUEUED and hooks.clock.monotonic() >= until:
             raise DatabaseLockedError(
-                f"{idle}, so nothing was bought: run this again when it has ended, or with --wait"
+                f"{idle}, so nothing was bought: run this again when it has ended, or use --wait"
             )
         return None
 
@@ -295,7 +295,8 @@ def _check_free(seen: QueryStore, spec: JobSpec, request: GenerateRequest) -> No
     """
     if seen.batches(ADHOC)[0].paused:
         raise NotAllowedError(
-            f"the batch {ADHOC!r} is paused, so nothing was bought: 'batchsora resume {ADHOC}', "
+            f"the batch {ADHOC!r} is paused, so nothing was bought. Use 'batchsora resume "
+            f"{ADHOC}', "
             "then run this again"
         )
     unended = Wanted(ADHOC, states=[*(one for one in JobState if one not in ENDS), JobState.FAILED])

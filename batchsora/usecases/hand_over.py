@@ -76,10 +76,10 @@ def hand_over(
     how = Handing.SERVED if serves_batch else Handing.ASKED
     handed = _handed(store, job_ids, now, how if runner is not None and held else Handing.NOTHING)
     if handed.served:
-        return handed.words(f"the runner takes it up ({runner})")
+        return handed.words(f"the active run takes over ({runner})")
     runner = current_runner(settings.database) if held else None
-    later = "" if runner is None else f" when the runner has ended that works just now ({runner})"
-    return handed.words(f"'batchsora run' goes on from there{later}")
+    later = "" if runner is None else f" when the active run has ended ({runner})"
+    return handed.words(f"'batchsora run' buys them{later}")
 
 
 def look_and_hand(

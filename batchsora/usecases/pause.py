@@ -26,9 +26,9 @@ def pause(name: str, store: Store, teller: Teller) -> None:
     """
     changed, status = store.control.pause(name)
     under_way = status.jobs[JobState.PENDING] + status.jobs[JobState.PROCESSING]
-    said = f"{name} is paused: nothing more of it is submitted until 'batchsora resume "
+    said = f"{name} is paused: nothing more is submitted until 'batchsora resume "
     said += f"{quote(name)}'"
-    said += f"; {under_way} paid for are still fetched" if under_way else ""
+    said += f"; {under_way} paid video(s) are still downloaded" if under_way else ""
     teller.result({"batch": name, "paused": True, "changed": changed}, lambda: said)
 
 

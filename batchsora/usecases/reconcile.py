@@ -59,7 +59,8 @@ def reconcile(request: ReconcileRequest, settings: Settings, hooks: Hooks, telle
         before = _doubts(store)
         if before and request.wait:
             teller.say(
-                f"{before} in doubt: looking for them takes up to two graces; Ctrl-C ends it"
+                f"{before} unconfirmed: the search takes up to twice the grace period; Ctrl-C "
+                "stops it"
             )
         before_twice = _twice_micros(store)
         found = asyncio.run(_reconcile(request, store, place, hooks))
@@ -134,15 +135,15 @@ def _document(found: Audit, before: int, left: int) -> dict[str, Any]:
 def _text(found: Audit, before: int, left: int) -> str:
     settled = f", {before - left} settled" if before > left else ""
     lines = [
-        f"in doubt     {left}{settled}",
-        f"our ledger   ${usd_text(found.charged)} charged, ${usd_text(found.held)} held",
-        f"generations  {found.known} of ours in the account's list"
-        + ("" if found.whole else "; the list could not be read without a gap"),
+        f"unconfirmed  {left}{settled}",
+        f"ledger       ${usd_text(found.charged)} charged, ${usd_text(found.held)} reserved",
+        f"generations  {found.known} of this database in the account's list"
+        + ("" if found.whole else "; the list had gaps"),
         f"balance      ${usd_text(found.balance)}",
     ]
     if found.difference is not None and found.fell_by is not None:
         lines.append(
-            f"             fell by ${usd_text(found.fell_by)} since this database's first look, "
+            f"             fell by ${usd_text(found.fell_by)} since this database first read it, "
             f"${usd_text(found.charged_since)} charged since"
         )
         lines.append(f"difference   {_difference(found.difference)}")
@@ -158,7 +159,13 @@ def _text(found: Audit, before: int, left: int) -> str:
 
 def _difference(micros: int) -> str:
     if micros == 0:
-        return "none: the books agree"
+        return "none"
     if micros > 0:
-        return f"${usd_text(micros)} more than we know of: others' work, or orphans"
-    return f"${usd_text(-micros)} less than we booked: estimates, refunds, or money paid in"
+        return (
+            f"${usd_text(micros)} more was spent than this database knows of: other users, or "
+            "orphans"
+        )
+    return (
+        f"${usd_text(-micros)} less was spent than was charged here: estimates, refunds, or a "
+        "top-up"
+    )

@@ -29,15 +29,16 @@ from jobs.store import Store
 PASSING = (FailureKind.SYSTEM, FailureKind.TIMEOUT)
 """Failures that another attempt may get past; the others' requests would fail again."""
 
-CHANGED = "the jobs have changed since they were shown; nothing was changed: look at them again"
+CHANGED = "the jobs have changed since they were shown. Nothing was changed; look at them again"
 
 _WHY_NOT = {
     WhyNot.QUEUED: "it is queued already",
-    WhyNot.SUBMITTING: "it is being submitted just now",
-    WhyNot.IN_DOUBT: "it is in doubt whether it was paid for; 'batchsora reconcile' looks",
+    WhyNot.SUBMITTING: "it is being submitted now",
+    WhyNot.IN_DOUBT: "it is unconfirmed, perhaps paid for; 'batchsora reconcile' checks",
     WhyNot.UNDER_WAY: "it is paid for, and under way",
-    WhyNot.YOUNG: "it is paid for, and not older than a run waits for it",
-    WhyNot.UNENDED: "its generation is paid for and may still finish: 'batchsora run' looks again; "
+    WhyNot.YOUNG: "it is paid for, and a run still waits for it",
+    WhyNot.UNENDED: "its generation is paid for and may still finish: 'batchsora run' checks it "
+    "again; "
     "'batchsora abandon' gives it up",
     WhyNot.ENDED: "its generation has ended; 'batchsora retry' buys it again",
     WhyNot.COMPLETED: "it is completed",
@@ -45,10 +46,11 @@ _WHY_NOT = {
     WhyNot.GONE: "its row is no longer in the manifest",
 }
 _LEFT_ALONE: Final[Mapping[str, str]] = {
-    FailureKind.OVERDUE: "are paid for and may still finish; 'batchsora run' looks again",
-    FailureKind.NO_FILE: "are paid for and may still get their file; 'batchsora run' asks again",
-    FailureKind.UNKNOWN: "are not understood, so left alone; read why with 'batchsora jobs "
-    "--status failed --kind unknown', then --kind unknown retries them",
+    FailureKind.OVERDUE: "are paid for and may still finish; 'batchsora run' checks them again",
+    FailureKind.NO_FILE: "are paid for and may still get their file; 'batchsora run' checks them "
+    "again",
+    FailureKind.UNKNOWN: "are not understood, so not retried; read why with 'batchsora jobs "
+    "--status failed --kind unknown', then retry them with --kind unknown",
 }
 """What is said of failures that were not meant; of the other kinds: they would fail again."""
 _STATES = {
@@ -130,7 +132,7 @@ def retry(
     others = Counter(job.error_kind or "" for job in found if not _meant(job, wanted))
     cost = cost_of_jobs(chosen, store.queries.prices())
     for kind, count in sorted(others.items()):
-        would = f"would fail again, so left alone; --kind {kind} retries them"
+        would = f"would fail again, so not retried; --kind {kind} retries them"
         teller.say(f"{count} failed by {kind} {_LEFT_ALONE.get(kind, would)}")
     document: dict[str, Any] = {
         "retried": [job.key for job in chosen],
@@ -207,12 +209,12 @@ def cancel(wanted: Wanted, store: Store, clock: Clock, teller: Teller, *, consen
         "cancelled": [job.key for job in found if job.id in moved],
         "refused": [refused_json(one) for one in refused],
     }
-    teller.result(document, lambda: f"{len(moved)} job(s) cancelled, unpaid")
+    teller.result(document, lambda: f"{len(moved)} job(s) cancelled; nothing was paid for them")
     return Exit.USAGE if refused else Exit.DONE
 
 
 def remove(name: str, store: Store, clock: Clock, teller: Teller, *, consent: bool) -> Exit:
-    """Take a batch out of every list; files, charges and what is known of them stay.
+    """Remove a batch from all lists; files, charges and what is known of them stay.
 
     Raises:
         jobs.model.errors.NotFoundError: there is no such batch.
@@ -228,7 +230,7 @@ def remove(name: str, store: Store, clock: Clock, teller: Teller, *, consent: bo
     cancelled = store.control.remove(status.id, now)
     teller.result(
         {"batch": name, "cancelled": cancelled},
-        lambda: f"{name} is removed; its files are where they were, and what was paid stays known",
+        lambda: f"{name} is removed; its files and the record of its payments stay",
     )
     return Exit.DONE
 
@@ -297,7 +299,7 @@ def refused_json(refused: Refused) -> dict[str, str]:
 def tell_refused(refused: Sequence[Refused], teller: Teller) -> None:
     """Tell which jobs stay as they are, and why."""
     for one in refused[: messages.SHOWN]:
-        teller.say(f"{one.job} stays as it is: {one.reason}")
+        teller.say(f"{one.job} was not changed: {one.reason}")
     if len(refused) > messages.SHOWN:
         teller.say(f"and {len(refused) - messages.SHOWN} more; --json lists all")
 
@@ -311,7 +313,9 @@ def agree(question: str, teller: Teller, *, consent: bool) -> None:
     if consent:
         return
     if not teller.can_ask():
-        raise NotAllowedError(f"{question} Nobody is here to ask: say --yes. Nothing was changed")
+        raise NotAllowedError(
+            f"{question} No terminal to confirm on; use --yes. Nothing was changed"
+        )
     if not teller.confirm(question):
         raise NotAllowedError("nothing was changed")
 
@@ -328,7 +332,7 @@ def _room(store: Store, jobs: Sequence[JobRow]) -> str:
             rooms.append(f"${usd_text(left_over)} in {batch.name}")
         if batch.paused:
             paused.append(held.paused(batch.name))
-    left = [f"the caps leave {', '.join(rooms)}"] if rooms else []
+    left = [f"the budgets leave {', '.join(rooms)}"] if rooms else []
     return "".join(f"; {words}" for words in [*left, *messages.some(paused)])
 
 
@@ -345,6 +349,8 @@ def in_chunks(
         for chunk in chunks(ids):
             moved.update(move(chunk))
     except KeyboardInterrupt:
-        teller.say(f"stopped when {len(moved)} of {len(ids)} jobs had been moved; those stay so")
+        teller.say(
+            f"stopped after {len(moved)} of {len(ids)} jobs were changed; those stay changed"
+        )
         raise
     return moved

@@ -265,14 +265,14 @@ def _stoppable(
 
     def interrupted() -> None:
         if running.done():
-            say("stopping: files that are not here yet come with the next run")
+            say("stopping: the next run downloads the missing files")
             if downloading is not None:
                 downloading.cancel()
         elif runner.gate.stopping:
-            say("stopping now: what was under way is in doubt")
+            say("stopping now: requests that were under way are unconfirmed")
             running.cancel()
         else:
-            say("stopping: waiting for the answers under way (again: stop now)")
+            say("stopping: waiting for open requests (Ctrl-C again: stop now)")
             runner.stop()
 
     loop = asyncio.get_running_loop()

@@ -129,7 +129,7 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
     opened = None if request.source is None else Opened.of(request.source, settings, request)
     patient = request.options.wait_for_runner
     if patient and (runner := current_runner(settings.database)) is not None:
-        teller.say(f"waits until the runner ends ({runner})")
+        teller.say(f"waiting for the other run to end ({runner})")
     patience = LONGEST_WAIT if patient else PATIENCE
     consent = request.options.yes or settings.sandbox
     with (
@@ -146,7 +146,7 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
         loaded = batch_ids
         batch_ids, paused = _paused(store, batch_ids, teller)
         if not batch_ids:
-            teller.say("nothing is left to do" + (" but what is paused" if paused else ""))
+            teller.say("nothing left to do" + (" except in paused batches" if paused else ""))
             batches = statuses(store, sorted(loaded))
             code = Exit.STOPPED if paused else _exit_of_left(store, loaded, [])
             _give(store, batches, code, Reason.FINISHED, teller)
@@ -193,7 +193,9 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
             code = _exit_of_left(store, batch_ids, skipped)
         _tell(store, result, code, skipped, request, teller)
         if settings.sandbox:
-            teller.say(f"that was a rehearsal: --db {settings.database} looks at it")
+            teller.say(
+                f"this used the sandbox; to look at it: batchsora --db {settings.database} status"
+            )
         return code
 
 
@@ -248,7 +250,7 @@ def _loaded(
         except RowsGoneError as gone:
             if not teller.confirm(messages.gone(gone.keys)):
                 raise NotAllowedError(
-                    "nothing was loaded or bought; put the rows back, or say yes"
+                    "nothing was loaded or bought; put the rows back, or use --yes"
                 ) from gone
             options = replace(options, ask_gone=False, comments=True)
 
@@ -280,7 +282,7 @@ def _paused(store: Store, batch_ids: list[int], teller: Teller) -> tuple[list[in
     """Leave out what is paused, but for what is paid for; gives what is served, and the paused."""
     found = [batch for batch in statuses(store, batch_ids) if batch.paused]
     for batch in found:
-        teller.say(f"{batch.name} is paused: 'batchsora resume {batch.name}' lets it go on")
+        teller.say(f"{batch.name} is paused: 'batchsora resume {batch.name}' continues it")
     paused = frozenset(batch.id for batch in found)
     idle = {batch.id for batch in found if batch.left == batch.jobs[JobState.QUEUED]}
     return [batch_id for batch_id in batch_ids if batch_id not in idle], paused

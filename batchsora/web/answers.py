@@ -65,7 +65,7 @@ def batch_of(request: Request) -> BatchRow:
     for batch in desk_of(request).queries.batches():
         if batch.id == number:
             return batch
-    raise HTTPException(404, "There is no such batch; it may have been removed.")
+    raise HTTPException(404, "No such batch; it may have been removed.")
 
 
 def job_of(request: Request) -> JobRow:
@@ -78,7 +78,7 @@ def job_of(request: Request) -> JobRow:
     try:
         return desk_of(request).queries.job(key)
     except NotFoundError:
-        raise HTTPException(404, "There is no such job; its batch may have been removed.") from None
+        raise HTTPException(404, "No such job; its batch may have been removed.") from None
 
 
 def done(text: str, *, trouble: bool = False, go: str | None = None) -> Response:

@@ -179,9 +179,9 @@ async def _enter(request: Request) -> Response:
         request.scope["device"] = door.new_device()
         key = json.dumps({"entered": {"key": door.csrf_token(request.scope["session"])}})
         return Response(status_code=204, headers={"HX-Trigger": key, "HX-Redirect": "/"})
-    problem = "That is not the password."
+    problem = "Wrong password."
     if fits is None:
-        problem = "Too many tries: wait some seconds, and try again."
+        problem = "Too many attempts: wait a few seconds, and try again."
     if request.headers.get("hx-request"):  # the page takes this for its form, filled in wrong
         return render(request, "_login_form.html", problem=problem, status_code=422)
     return render(request, "login.html", problem=problem, status_code=429 if fits is None else 403)

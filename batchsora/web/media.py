@@ -37,18 +37,16 @@ def artifact_of(request: Request) -> FileRow:
     number = request.path_params["attempt"]
     found = desk_of(request).store().loading.file_of(number)
     if found is None:
-        raise HTTPException(404, "There is no file of this attempt.")
+        raise HTTPException(404, "This attempt has no file.")
     path = Path(found.path)
     if (link := link_of(path, desk_of(request).download)) is not None:
         raise HTTPException(410, f"{link} is a link, which is not followed: move it away.")
     try:
         seen = path.lstat()
     except OSError:
-        raise HTTPException(
-            410, "The file is gone: 'batchsora download' fetches it again."
-        ) from None
+        raise HTTPException(410, "The file is gone: 'batchsora download' gets it again.") from None
     if not stat.S_ISREG(seen.st_mode) or seen.st_size != found.bytes:
-        raise HTTPException(410, "The file is not the one that was fetched.")
+        raise HTTPException(410, "The file is not the one that was downloaded.")
     return found
 
 

@@ -46,10 +46,10 @@ class Counts(Collector):
             "batchsora_failed_jobs", "Failed jobs by kind.", labels=["batch", "kind"]
         )
         money = GaugeMetricFamily(
-            "batchsora_usd", "USD charged, held and allowed.", labels=["batch", "what"]
+            "batchsora_usd", "USD charged, reserved and allowed.", labels=["batch", "what"]
         )
         files = GaugeMetricFamily(
-            "batchsora_files_missing", "Completed jobs whose file is not here.", labels=["batch"]
+            "batchsora_files_missing", "Completed jobs whose file is missing.", labels=["batch"]
         )
         for batch in batches:
             for state, count in batch.jobs.items():
@@ -65,11 +65,13 @@ class Counts(Collector):
         yield from (jobs, failed, money, files)
         if balance is not None:
             yield GaugeMetricFamily(
-                "batchsora_balance_usd", "The account, as last seen.", float(to_usd(balance))
+                "batchsora_balance_usd",
+                "Last known balance of the account.",
+                float(to_usd(balance)),
             )
         yield GaugeMetricFamily(
             "batchsora_runner_alive",
-            "Whether a run goes on.",
+            "Whether a run is active.",
             int(self._desk.runner() is not None),
         )
         if self._webhooks is not None:

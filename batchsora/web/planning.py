@@ -280,17 +280,17 @@ class Planner:
                 exists = batch is not None and batch.removed_at is None
             except LoadError:
                 name_problem = (
-                    f"Another file was loaded as the batch {manifest.name!r}. Give this one a name "
-                    f"of its own; or say {manifest.name} here, if it is the same manifest, edited."
+                    f"Another file was loaded as the batch {manifest.name!r}. Choose another "
+                    f"name; or enter {manifest.name} here, if it is the same manifest, edited."
                 )
             if moved := moved_sheet(store.queries, manifest, way.name):
                 name_problem = (
                     f"The batch {moved.batch!r} was loaded from the sheet {moved.before!r}, and "
-                    f"{moved.now!r} is read here. Choose the sheet {moved.before!r}, or give this "
-                    "one a name of its own."
+                    f"{moved.now!r} is read here. Choose the sheet {moved.before!r}, or enter "
+                    "another name."
                 )
             if ADHOC in (way.name, way.name or manifest.name):
-                name_problem = f"The batch {ADHOC!r} is that of single videos. Give another name."
+                name_problem = f"The batch {ADHOC!r} is for single videos. Choose another name."
             return Planned(
                 plan,
                 list(limits(plan)),
@@ -314,7 +314,7 @@ class Planner:
                 plan.balance = read_balance(place, timeout=PATIENCE)
             self._balance = (now, plan.balance)
         except (ProviderError, SettingsError) as error:
-            plan.warnings.append(f"the balance is not known: {error}")
+            plan.warnings.append(f"the balance is unknown: {error}")
 
 
 def _stamp(path: Path) -> tuple[str, int, int, int, int]:

@@ -108,13 +108,13 @@ def read_wish(form: Form, planned: Planned, said: Spoken, *, runs: bool) -> Read
     read = _reader(form, problems)
     budget = read("budget", money)
     if budget is None and "budget" not in problems and planned.plan.cap is None:
-        problems["budget"] = "There is no cap. Give one, above which nothing is bought."
+        problems["budget"] = "Set a budget; nothing is bought above it."
     problems |= found
     if planned.name_problem is not None and "name" not in problems:
         problems["name"] = planned.name_problem
     if runs and way.first is not None:
         problems["first"] = (
-            "A run is going on, and it buys all rows. Leave this empty, or wait for its end."
+            "The active run buys all rows. Leave this empty, or wait until it has ended."
         )
     caps: dict[str, Decimal] = {}
     for place, campaign in enumerate(planned.plan.campaigns):
@@ -123,15 +123,15 @@ def read_wish(form: Form, planned: Planned, said: Spoken, *, runs: bool) -> Read
             caps[campaign] = cap
     skip_invalid = form.text("skip_invalid") == "yes"
     if planned.plan.problems and not skip_invalid:
-        problems["skip_invalid"] = "Some rows can't be bought. Mend them, or go on without them."
+        problems["skip_invalid"] = "Some rows can't be bought. Fix them, or continue without them."
     allow_unknown = form.text("allow_unknown") == "yes"
     if planned.misspelt and not allow_unknown:
         problems["allow_unknown"] = (
-            "A column looks like one of ours. Say above what it is, or confirm it."
+            "A column looks misspelled. Choose above what it is, or confirm it."
         )
     existing = _one_of(OnExisting, form.text("existing"), OnExisting.ASK)
     if runs and existing is OnExisting.ADOPT:
-        problems["existing"] = "A run is going on. Wait for its end to take videos over."
+        problems["existing"] = "To take over videos, wait until the active run has ended."
     on_change = _one_of(OnChange, form.text("on_change"), OnChange.STOP)
     options = replace(
         way.options,
@@ -175,9 +175,9 @@ def _number(text: str, most: int) -> int | None:
     if not words:
         return None
     if not (words.isascii() and words.isdecimal() and len(words) <= LARGEST_NUMBER):
-        raise CellError("this is no number", "Write a whole number, such as 10.")
+        raise CellError("not a number", "Write a whole number, such as 10.")
     if not 1 <= int(words) <= most:
-        raise CellError("this number can't be used", f"Write one from 1 to {most}.")
+        raise CellError("out of range", f"Write a number from 1 to {most}.")
     return int(words)
 
 
@@ -207,7 +207,7 @@ def started_run(desk: Desk, command: list[str], name: str) -> str:
         ) from None
 
 
-ENDED_MEANWHILE: Final = "the run has ended meanwhile, so this is not bought yet: press Go on again"
+ENDED_MEANWHILE: Final = "the run has ended meanwhile, so nothing is bought yet: press Resume again"
 """What is told when nobody is there any more to take jobs up."""
 
 
@@ -215,7 +215,7 @@ def taken_up(handed: Handed) -> str:
     """Say who buys what was handed over, and what is in the way of it."""
     if not handed.served:
         return ENDED_MEANWHILE
-    return handed.words("the run that is going on takes it up")
+    return handed.words("the active run takes over")
 
 
 def hand_over(desk: Desk, source: Source, wish: Wish) -> tuple[int, list[str]]:
@@ -254,8 +254,8 @@ def hand_over(desk: Desk, source: Source, wish: Wish) -> tuple[int, list[str]]:
         handed, left_out = look_and_hand(store, place, report.batch_id, existing, desk.clock, said)
         if handed is None:
             lines.append(
-                f"{len(left_out)} prompt(s) exist already in this account, so nothing was handed "
-                "to the run: choose to buy them again, or start it when the run has ended"
+                f"{len(left_out)} prompt(s) already exist in this account, so nothing was handed "
+                "to the active run: choose to buy them again, or start it when that run has ended"
             )
             return report.batch_id, lines
     return report.batch_id, [*lines, taken_up(handed)]

@@ -92,7 +92,7 @@ class Webhooks:
                 await self._desk.with_store(partial(_look_sooner, names))
             except EngineError as error:
                 log.warning(
-                    "%d callbacks were lost, the usual looks go on: %s", len(names), message(error)
+                    "%d callbacks were lost; polling continues: %s", len(names), message(error)
                 )
 
     async def _answer(self, request: Request) -> Response:
@@ -131,7 +131,7 @@ class Webhooks:
         try:
             awaited = self._desk.queries.is_awaited(name)
         except EngineError as error:  # the page itself says more about it
-            log.warning("a callback was lost, the usual looks go on: %s", message(error))
+            log.warning("a callback was lost; polling continues: %s", message(error))
             awaited = False
         if not awaited or name in self._hinted or len(self._hinted) >= MOST:
             self.counts["needless"] += 1
@@ -153,10 +153,10 @@ TOO_SLOW: Final = 408
 FLOODED: Final = 429
 MORE: Final = {TOO_SLOW: {"Connection": "close"}, FLOODED: {"Retry-After": "30"}}
 WHY: Final = {
-    NOT_UNDERSTOOD: "This is no callback: a JSON object with a generation_id.",
-    UNSIGNED: "The signature is wrong or missing.",
+    NOT_UNDERSTOOD: "Not a valid callback: a JSON object with a generation_id.",
+    UNSIGNED: "The signature is invalid or missing.",
     NOT_HERE: "Not Found",
-    TOO_SLOW: "The rest of it did not come.",
+    TOO_SLOW: "The request was incomplete.",
     FLOODED: "Too many at once: send it again later.",
 }
 

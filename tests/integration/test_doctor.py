@@ -314,12 +314,12 @@ def test_a_budget_day_in_the_future_is_told_and_moved(call: Call) -> None:
     Path("more.csv").write_text("id,prompt\nc,a boat\n")
     said = call("run", "more.csv", *QUICK)
     assert said.code == 4
-    assert said.words.count("2099-05-01, which is in the future") == 1
+    assert said.words.count("2099-05-01, in the future") == 1
 
     said = call("doctor", "--reset-day", "--json")
     assert said.code == 0, said.err
     assert "daily budget" not in checks(said)
-    assert "what was spent under 2099-05-01 counts today" in said.words
+    assert "what was spent on 2099-05-01 now counts today" in said.words
     with closing(sqlite3.connect("batchsora.db")) as file:
         query = "SELECT key, cap_micros, charged_micros FROM budget WHERE key LIKE 'day:%'"
         ((key, cap, charged),) = file.execute(query)

@@ -87,7 +87,7 @@ def test_another_token_asks(python: Python, port: int, world: World) -> None:
     with SandboxServer(world, port=port):
         said = python(OTHER, *RUN)
         assert said.returncode == 5
-        assert "not known to be yours" in said.stderr
+        assert "may not be yours" in said.stderr
         assert python(OTHER, *RUN, "--moved").returncode == 0
         assert len(world.made) == 1
         assert python(OTHER, *RUN).returncode == 0

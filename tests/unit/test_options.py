@@ -204,7 +204,7 @@ def test_what_excludes_each_other() -> None:
         ("--adopt-existing", "--buy-again"),
     ):
         flags = [word for word in words if word.startswith("--")]
-        with pytest.raises(click.UsageError, match=f"give {' or '.join(flags)}, not both"):
+        with pytest.raises(click.UsageError, match=f"use {' or '.join(flags)}, not both"):
             said(*words)
 
 

@@ -114,7 +114,7 @@ def test_resume_says_what_it_buys(
     with living(site, request):
         asked = http.get(f"/batches/{trial.id}/resume").text
         assert "2 video(s) left to buy, for about $0.24" in asked
-        assert "The run buys them at once" in asked
+        assert "The active run buys them now" in asked
         assert "4 held back (left out by --first or --sample)" in asked
         action = dialog_action(asked)
         assert http.post(re.sub("shown=\\w+", "shown=0123", action)).status_code == 409

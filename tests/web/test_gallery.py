@@ -77,7 +77,7 @@ def test_a_video_is_judged(page: Page, site: Site) -> None:
     page.goto(f"{GALLERY}?verdict=rejected")
     page.locator(".tile .open").focus()
     page.keyboard.press("x")
-    expect(page.locator("#said")).to_contain_text("owl is not judged any more")
+    expect(page.locator("#said")).to_contain_text("owl is no longer rated")
 
 
 def test_a_rejected_video_is_bought_again(page: Page, site: Site) -> None:
@@ -88,7 +88,7 @@ def test_a_rejected_video_is_bought_again(page: Page, site: Site) -> None:
     page.get_by_role("button", name="Redo").click()
     dialog = page.locator("#ask")
     expect(dialog).to_contain_text("Buy owl again for about $0.12?")
-    expect(dialog).to_contain_text("the cap leaves $4.")
+    expect(dialog).to_contain_text("the budget leaves $4.")
     assert site.folder.bought() == []
     dialog.get_by_role("button", name="Buy it again").click()
     expect(page.locator("#said")).to_contain_text("owl is queued again")

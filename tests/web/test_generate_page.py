@@ -48,7 +48,7 @@ def test_a_video_is_generated_and_followed(page: Page, site: Site, picture: Path
     """From the form through the queue to the player, with a start image."""
     page.goto("/generate")
     page.get_by_label("Prompt").fill("a lighthouse in the fog 👩‍🚀")
-    page.get_by_label("Cap in USD").fill("5")
+    page.get_by_label("Budget of all single videos, USD").fill("5")
     expect(page.locator("#count")).to_have_text("27")
     expect(page.locator("#price")).to_have_text("$0.12 (learned)")
     page.get_by_label("15 s").check()
@@ -71,7 +71,7 @@ def test_nothing_is_bought_without_a_cap(http: httpx.Client, site: Site) -> None
     """One is asked for once, and kept: then each further video is under it."""
     answer = http.post("/generate", data=fields(http, budget=""))
     assert answer.status_code == 422
-    assert "There is no cap yet" in answer.text
+    assert "Set a budget" in answer.text
     assert site.folder.bought() == []
     assert http.post("/generate", data=fields(http)).status_code == 204
     assert soon(lambda: len(site.folder.bought()) == 1)
@@ -84,7 +84,7 @@ def test_an_error_of_the_provider_is_shown(page: Page) -> None:
     """In its words, with what it means for the money."""
     page.goto("/generate")
     page.get_by_label("Prompt").fill("a storm that breaks the policy")
-    page.get_by_label("Cap in USD").fill("5")
+    page.get_by_label("Budget of all single videos, USD").fill("5")
     page.get_by_role("button", name="Buy this video").click()
     expect(page.locator("h1")).to_contain_text("failed", timeout=LATE)
     expect(page.locator(".notice.trouble")).to_contain_text("violates our content policy")
@@ -94,7 +94,7 @@ def test_what_could_not_be_bought_says_why(page: Page, site: Site) -> None:
     """The cap stands in the way: nothing was bought, in the words of the command."""
     page.goto("/generate")
     page.get_by_label("Prompt").fill("a lamp")
-    page.get_by_label("Cap in USD").fill("0.05")
+    page.get_by_label("Budget of all single videos, USD").fill("0.05")
     page.get_by_role("button", name="Buy this video").click()
     expect(page.locator(".notice.trouble")).to_contain_text("It was not bought", timeout=LATE)
     expect(page.locator(".notice.trouble")).to_contain_text("nothing was bought")
@@ -105,7 +105,7 @@ def test_a_mistake_stands_beside_its_field(page: Page, picture: Path) -> None:
     """What was typed stays; the field is marked, and focused."""
     page.goto("/generate")
     page.get_by_label("Prompt").fill("   ")
-    page.get_by_label("Cap in USD").fill("5")
+    page.get_by_label("Budget of all single videos, USD").fill("5")
     page.get_by_label("16:9").check()
     page.get_by_role("button", name="Buy this video").click()
     expect(page.get_by_label("Prompt")).to_have_attribute("aria-invalid", "true")

@@ -100,29 +100,29 @@ async def _judge(request: Request) -> Response:
     said = str(form.get("verdict", ""))
     attempt = job.attempt_id
     if job.state != JobState.COMPLETED or attempt is None or said not in (*Verdict, NONE):
-        return refused(NotAllowedError("there is no video of this job to be judged"))
+        return refused(NotAllowedError("this job has no video to rate"))
     verdict = None if said == NONE else Verdict(said)
     now = desk.clock.now()
     await desk.with_store(lambda store: store.control.judge(attempt, verdict, now))
-    words = {None: "is not judged any more", Verdict.FAVOURITE: "is a favourite"}
+    words = {None: "is no longer rated", Verdict.FAVOURITE: "is a favourite"}
     return done(f"{job.key} {words.get(verdict, 'is rejected')}")
 
 
 async def _ask_redo(request: Request) -> Response:
-    """Show what another attempt costs and what the cap leaves, and ask."""
+    """Show what another attempt costs and what the budget leaves, and ask."""
     desk, job = desk_of(request), job_of(request)
     with desk.queries.snapshot() as seen:
         cost = cost_of_jobs([job], seen.prices())
         (batch,) = seen.batches(job.batch)
         money = seen.status(batch).money
-    room = "there is no cap"
+    room = "there is no budget"
     if money.cap is not None:
-        room = f"the cap leaves {usd(max(0, money.cap - money.used))}"
+        room = f"the budget leaves {usd(max(0, money.cap - money.used))}"
     return render(
         request,
         "_ask.html",
         question=f"Buy {job.key} again for {cost.text}?",
-        lines=[f"What is here stays in its history; {room}."],
+        lines=[f"The present video stays in its history; {room}."],
         action=request.url.path,
         button="Buy it again",
         possible=job.state == JobState.COMPLETED,
@@ -134,7 +134,9 @@ async def _redo(request: Request) -> Response:
     if not await desk.with_store(
         lambda store: retry_cancel_remove.redo(job, desk.settings, store, said, desk.clock)
     ):
-        return refused(NotAllowedError(f"{job.key} is not completed: nothing to buy again"))
+        return refused(
+            NotAllowedError(f"{job.key} is not completed, so there is nothing to buy again")
+        )
     return done(" ".join(said.lines))
 
 

@@ -75,7 +75,7 @@ def prices(seen: QueryStore) -> dict[str, str]:
     for kind in values.MODEL.kinds:
         price = known.get(kind.key)
         found[kind.variant] = (
-            f"not known yet: up to {usd(PRICE_CEILING)} is held until the API says it"
+            f"not known yet: up to {usd(PRICE_CEILING)} is reserved until the API shows it"
             if price is None
             else f"{usd(price.last_micros)} ({price.source})"
         )
@@ -121,7 +121,7 @@ async def _send(request: Request) -> Response:
     async with received(request, desk.folder / "uploads", {"picture": LARGEST}) as form:
         token = form.text("once")
         if not once.knows(token):
-            error = FormError("prompt", "this form is from before a restart; send it once more")
+            error = FormError("prompt", "the server was restarted; send the form again")
             return _shown(request, form.fields, error)
         try:
             words, prompt = _words(form, _cap(desk.queries))
@@ -136,11 +136,11 @@ async def _send(request: Request) -> Response:
     return Response(status_code=204, headers={"HX-Redirect": address})
 
 
-UNCAPPED: Final = "There is no cap yet. Give one, above which nothing is bought one by one."
+UNCAPPED: Final = "Set a budget; no single video is bought above it."
 
 
 def _cap(queries: QueryStore) -> int | None:
-    """Read the cap of what is made one by one; None where there is none."""
+    """Read the budget of single videos; None where there is none."""
     with queries.snapshot() as seen:
         try:
             (batch,) = seen.batches(ADHOC)
@@ -181,10 +181,10 @@ def _words(form: Form, cap: int | None) -> tuple[list[str], str]:
     picture = _picture(form.files.get("picture"))
     if picture is not None:
         if "image" in options:
-            raise FormError("image_url", "give a picture or an address, not both")
+            raise FormError("image_url", "use a picture or an address, not both")
         options["image"] = str(picture)
     elif "image" in options and not options["image"].lower().startswith(("http:", "https:")):
-        raise FormError("image_url", "this is no web address; it begins with https://")
+        raise FormError("image_url", "not a valid web address; it starts with https://")
     read = read_wish(form.text("prompt"), options)
     if not isinstance(read, JobSpec):
         names = {"image": "image_url" if picture is None else "picture"}

@@ -47,14 +47,14 @@ async def _go_on(request: Request) -> Response:
         return _ask_cap(request, text, {"budget": in_words(error)})
     left = _left(desk, batch)
     if left.jobs and left.cap is None and budget is None:
-        return _ask_cap(request, text, {"budget": "It has no cap. Give one."})
+        return _ask_cap(request, text, {"budget": "Set a budget; nothing is bought above it."})
     if shown not in ("", left.digest):
-        return _ask_cap(request, text, {"shown": "The jobs have changed since. Look again."})
+        return _ask_cap(request, text, {"shown": "The jobs have changed since. Check them again."})
     there = f"/batches/{batch.id}"
     if desk.goes_on():
         return await _handed(desk, batch.id, left, budget)
     if any(one.code is None for one in desk.launcher.about(batch.name)):
-        return done("It goes on already.", go=there)
+        return done("Already running.", go=there)
     options = RunOptions(
         batch=batch.name,
         budget=budget,
@@ -63,7 +63,7 @@ async def _go_on(request: Request) -> Response:
         yes=True,
     )
     started_run(desk, ["run", *words_of(options)], batch.name)
-    return done(f"{batch.name} goes on.", go=there)
+    return done(f"{batch.name} is resumed.", go=there)
 
 
 async def _handed(desk: Desk, batch_id: int, left: "_Left", budget: Decimal | None) -> Response:

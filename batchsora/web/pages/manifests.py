@@ -75,9 +75,9 @@ async def _take(request: Request) -> Response:
     async with received(request, desk.manifest_folder, {"file": LARGEST_MANIFEST}) as form:
         upload = form.files.get("file")
         if upload is None:
-            return _choose(request, "There is no file. Choose one.")
+            return _choose(request, "Choose a file.")
         if not upload.whole:
-            return _choose(request, f"It is larger than {LARGEST_MANIFEST // 1024**2} MB.")
+            return _choose(request, f"The file is larger than {LARGEST_MANIFEST // 1024**2} MB.")
         suffix = os.path.splitext(upload.name)[1].lower()  # noqa: PTH122 - a name, no path of ours
         if suffix not in READERS:
             return _choose(
@@ -88,7 +88,7 @@ async def _take(request: Request) -> Response:
         try:
             chosen = await asyncio.to_thread(keep_manifest, desk, upload)
         except OSError as error:
-            raise HTTPException(507, f"The file can't be kept: {error.strerror}.") from None
+            raise HTTPException(507, f"The file can't be saved: {error.strerror}.") from None
     return Response(status_code=204, headers={"HX-Redirect": f"/manifests/{chosen.token}"})
 
 
@@ -100,7 +100,7 @@ def _chosen(request: Request) -> Chosen:
     """
     found = find_chosen(desk_of(request), request.path_params["token"])
     if found is None:
-        raise HTTPException(404, "This manifest is not there, or no longer: choose it again.")
+        raise HTTPException(404, "This manifest is no longer here: choose it again.")
     return found
 
 
@@ -172,7 +172,7 @@ async def _fields(
 
 
 def _figures(planned: Planned, *, focus: bool = False) -> dict[str, Any]:
-    """Show what the figures and the button show; whoever had no plan before is led to it."""
+    """Return what the figures and the button show."""
     plan = planned.plan
     return {
         "planned": planned,
@@ -190,9 +190,9 @@ def _figures(planned: Planned, *, focus: bool = False) -> dict[str, Any]:
 
 
 _SOURCES: Final = {
-    "paid": "as paid last",
-    "announced": "as announced",
-    None: "the first tells it",
+    "paid": "last paid",
+    "announced": "announced",
+    None: "learned from the first video",
 }
 
 
@@ -203,9 +203,9 @@ def _kind_words(kind: str) -> str:
 
 
 def _button(planned: Planned) -> str:
-    """Say on the button what it costs."""
+    """Return the button's text, with the cost."""
     if not planned.jobs:
-        return "Start: nothing is left to buy"
+        return "Start: nothing left to buy"
     jobs = f"{planned.jobs} job{'' if planned.jobs == 1 else 's'}"
     if planned.cost.unpriced == planned.jobs:
         return f"Start: {jobs}, at the price learned from the first video"
@@ -288,7 +288,7 @@ async def _start(request: Request) -> Response:
         pass
     token = form.text("token")
     if (address := once.came(token)) is not None:
-        return done("It was started already: this is it.", go=address)
+        return done("Already started.", go=address)
     way, _ = read_way(form)
     try:
         way = replace(way, said=await planner_of(request).spoken(chosen, form, way.name))
@@ -301,11 +301,11 @@ async def _start(request: Request) -> Response:
         return await _form(request, chosen, planned, form, way, read.problems)
     notice, agreed = "", form.text("agreed")
     if agreed.rpartition("/")[2] != planned.sha256:
-        notice = f"The file was changed since: {_button(planned)}. Press again if that is right."
+        notice = f"The file has changed since: {_button(planned)}. Press again to confirm."
     elif agreed != _figures(planned)["agreed"]:
-        notice = f"It is something else now: {_button(planned)}. Press again if that is right."
+        notice = f"The plan has changed since: {_button(planned)}. Press again to confirm."
     elif not once.knows(token):
-        notice = "This form is from before: look at it once more, and send it again."
+        notice = "The server was restarted: check the form, and send it again."
     if notice:
         return await _form(request, chosen, planned, form, way, notice=notice)
     if runs:

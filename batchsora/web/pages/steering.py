@@ -165,7 +165,7 @@ async def _ask_resume(request: Request) -> Response:
     desk, batch = desk_of(request), batch_of(request)
     found = pause.to_resume(desk.queries, batch)
     buys = (
-        "The run buys them at once, where there is room."
+        "The active run buys them now, as far as the budget allows."
         if desk.goes_on()
         else "The next run buys them."
     )
@@ -198,8 +198,8 @@ async def _ask_remove(request: Request) -> Response:
     return render(
         request,
         "_ask.html",
-        question=f"Take the batch {batch.name} out of the list{loses}?",
-        lines=["Its files stay where they are, and what was paid stays known."],
+        question=f"Remove the batch {batch.name} from the list{loses}?",
+        lines=["Its files and the record of its payments stay."],
         action=request.url.path,
         button="Remove it",
         possible=True,
