@@ -77,8 +77,10 @@ def _reset_day(cli: Cli) -> None:
     from batchsora.composition.known_database import owner_of
 
     settings = cli.settings()
-    with working_store(settings.database, cli.hooks.clock, lambda: owner_of(settings)) as store:
-        gone = store.control.reset_day(cli.hooks.clock.now())
+    with working_store(
+        settings.database, cli.dependencies.clock, lambda: owner_of(settings)
+    ) as store:
+        gone = store.control.reset_day(cli.dependencies.clock.now())
     cli.say(
         f"what was spent on {', '.join(gone)} now counts today"
         if gone

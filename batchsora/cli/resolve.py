@@ -60,7 +60,7 @@ def command(
         said = resolve(
             store,
             settings,
-            cli.hooks.clock,
+            cli.dependencies.clock,
             found,
             generation,
             grace=timedelta(seconds=options.grace),

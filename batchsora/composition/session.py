@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 Observer = Callable[[Sequence[BatchStatus]], None]
 
 
-class Switch:
+class StopSignal:
     """Stops a run from another thread, as Ctrl-C does in a terminal: first gently, then at once."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Switch:
 
 
 @dataclass(frozen=True, slots=True)
-class Hooks:
+class RunDependencies:
     """What tests put in place of time, chance and nothing.
 
     Attributes:
@@ -67,7 +67,7 @@ class Hooks:
     checkpoint: Callable[[str], None] = nothing
     quiet: bool = False
     observer: Observer | None = None
-    switch: Switch = field(default_factory=Switch)
+    switch: StopSignal = field(default_factory=StopSignal)
 
 
 def endpoint(settings: Settings) -> AbstractContextManager[Endpoint]:

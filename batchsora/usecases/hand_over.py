@@ -13,8 +13,9 @@ from typing import Final
 from batchsora.composition.endpoints import Endpoint
 from batchsora.presentation import messages
 from batchsora.settings import Settings
-from batchsora.usecases.bought_already import Asker, OnExisting, settle_earlier
+from batchsora.usecases.bought_already import OnExisting, settle_earlier
 from batchsora.usecases.progress import statuses
+from batchsora.usecases.user_interface import UserInterface
 from jobs.database.lock import current_runner, is_held, lasting_runner
 from jobs.model.clock import Clock
 from jobs.model.states import ASKED_BY_NAME
@@ -88,7 +89,7 @@ def look_and_hand(
     batch_id: int,
     choice: OnExisting,
     clock: Clock,
-    asker: Asker,
+    ui: UserInterface,
     *,
     jobs: Collection[int] | None = None,
 ) -> tuple[Handed | None, frozenset[int]]:
@@ -103,7 +104,7 @@ def look_and_hand(
         batch_id: of the rows.
         choice: what a person said about what exists.
         clock: time.
-        asker: who is told and asked.
+        ui: who is told and asked.
         jobs: only these, which were shown; None: the whole batch, unless anything of it waits.
 
     Returns:
@@ -114,7 +115,7 @@ def look_and_hand(
     """
     waiting: frozenset[int] = frozenset()
     if jobs is None or jobs:
-        waiting = settle_earlier(store, place, Sought([batch_id]), choice, clock, asker).waiting
+        waiting = settle_earlier(store, place, Sought([batch_id]), choice, clock, ui).waiting
     if jobs is None and waiting:
         return None, waiting
     free = [job.id for job in store.queries.queued(batch_id, ASKED_BY_NAME)]

@@ -8,7 +8,7 @@ from typing import Any, Final
 from batchsora.composition.endpoints import SANDBOX_ORIGIN
 from batchsora.composition.known_database import is_own
 from batchsora.composition.sealing import own_sealer
-from batchsora.usecases.bought_already import Asker
+from batchsora.usecases.user_interface import UserInterface
 from jobs.database.seal import Sealer
 from jobs.model.errors import DatabaseUnusableError
 from jobs.model.host import is_same_host, this_host
@@ -32,27 +32,29 @@ def other_host(account: Any) -> str | None:
     return f"{host}{when}"
 
 
-def settle_place(store: Store, now: datetime, teller: Asker, owner: Owner, *, moved: bool) -> None:
+def settle_place(
+    store: Store, now: datetime, ui: UserInterface, owner: Owner, *, moved: bool
+) -> None:
     """Settle whose database this is and on which machine, and say when its day is in the future.
 
     Raises:
         DatabaseUnusableError: see :func:`settle_owner`.
     """
-    settle_owner(store, teller, owner, moved=moved)
+    settle_owner(store, ui, owner, moved=moved)
     ahead = store.queries.future_days(now)
     if ahead:
-        teller.say(
+        ui.say(
             f"spending is dated {ahead[-1]}, in the future (a clock was wrong): until then all "
             "purchases count on that day. 'batchsora doctor --reset-day' moves it to today"
         )
 
 
-def settle_owner(store: Store, teller: Asker, owner: Owner, *, moved: bool) -> None:
+def settle_owner(store: Store, ui: UserInterface, owner: Owner, *, moved: bool) -> None:
     """Check that this database is one's own and no copy of another machine's; keep that it is.
 
     Args:
         store: opened under the runner's lock, before a run began in it.
-        teller: asks, where somebody can answer.
+        ui: asks, where somebody can answer.
         owner: whose generations are to be made.
         moved: a person said already that it is to be used here.
 
@@ -68,7 +70,7 @@ def settle_owner(store: Store, teller: Asker, owner: Owner, *, moved: bool) -> N
     doubts = list(_doubts(account, known=known))
     if doubts and not moved:
         said = "; ".join(doubts)
-        if not (teller.can_ask() and teller.confirm(f"{said}. Continue here?")):
+        if not (ui.can_ask() and ui.confirm(f"{said}. Continue here?")):
             raise DatabaseUnusableError(
                 f"{said}, so nothing was bought. {_remedy(sealer, known=known)}"
             )

@@ -9,7 +9,7 @@ from batchsora.presentation.messages import odd_lines
 from batchsora.providers.registry import MODELS
 from batchsora.settings import SettingsError
 from batchsora.usecases.retry_cancel_remove import agree
-from batchsora.usecases.start import Teller
+from batchsora.usecases.user_interface import UserInterface
 from jobs.model.clock import Clock
 from jobs.model.errors import NotFoundError
 from jobs.model.money import to_micros, usd_text
@@ -30,7 +30,7 @@ class Change:
 
     store: Store
     clock: Clock
-    teller: Teller
+    ui: UserInterface
     dry: bool
     consent: bool
 
@@ -41,16 +41,16 @@ class Change:
             jobs.model.errors.NotAllowedError: nobody agreed.
         """
         if not self.dry:
-            agree(f"{said}?", self.teller, consent=self.consent)
+            agree(f"{said}?", self.ui, consent=self.consent)
             write()
         outcome = "This was a dry run; nothing was changed." if self.dry else "Done."
-        self.teller.result(document | {"dry_run": self.dry}, lambda: f"{said}. {outcome}")
+        self.ui.result(document | {"dry_run": self.dry}, lambda: f"{said}. {outcome}")
 
 
-def list_prices(store: Store, teller: Teller) -> None:
+def list_prices(store: Store, ui: UserInterface) -> None:
     """List what is known of each kind's price."""
     found = list(store.queries.prices().values())
-    teller.result([_json(row) for row in found], lambda: _text(found))
+    ui.result([_json(row) for row in found], lambda: _text(found))
 
 
 def set_price(kind: str, usd: str, change: Change) -> None:

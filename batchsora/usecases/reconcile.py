@@ -9,13 +9,13 @@ from batchsora.composition.ask import TIMEOUT
 from batchsora.composition.databases import working_store
 from batchsora.composition.endpoints import Endpoint
 from batchsora.composition.known_database import is_known
-from batchsora.composition.session import Hooks, endpoint
+from batchsora.composition.session import RunDependencies, endpoint
 from batchsora.options import RunOptions
 from batchsora.providers.registry import open_provider
 from batchsora.settings import Settings
 from batchsora.usecases.bought_already import OnExisting, settle_earlier
 from batchsora.usecases.from_options import run_policy
-from batchsora.usecases.start import Teller
+from batchsora.usecases.user_interface import UserInterface
 from jobs.model.money import usd_text
 from jobs.ports.figures import PaidTwice
 from jobs.ports.selection import Sought
@@ -42,7 +42,9 @@ class ReconcileRequest:
     adopt: bool
 
 
-def reconcile(request: ReconcileRequest, settings: Settings, hooks: Hooks, teller: Teller) -> int:
+def reconcile(
+    request: ReconcileRequest, settings: Settings, dependencies: RunDependencies, ui: UserInterface
+) -> int:
     """Settle what can be settled, and show rows, generations and balance side by side.
 
     Returns:
@@ -54,38 +56,46 @@ def reconcile(request: ReconcileRequest, settings: Settings, hooks: Hooks, telle
     """
     with (
         endpoint(settings) as place,
-        working_store(settings.database, hooks.clock, lambda: place.owner, brief=True) as store,
+        working_store(
+            settings.database, dependencies.clock, lambda: place.owner, brief=True
+        ) as store,
     ):
         before = _doubts(store)
         if before and request.wait:
-            teller.say(
+            ui.say(
                 f"{before} unconfirmed: the search takes up to twice the grace period; Ctrl-C "
                 "stops it"
             )
         before_twice = _twice_micros(store)
-        found = asyncio.run(_reconcile(request, store, place, hooks))
+        found = asyncio.run(_reconcile(request, store, place, dependencies))
         if request.adopt:
             batches = [batch.id for batch in store.queries.batches()]
-            settle_earlier(store, place, Sought(batches), OnExisting.ADOPT, hooks.clock, teller)
+            settle_earlier(store, place, Sought(batches), OnExisting.ADOPT, dependencies.clock, ui)
         left = _doubts(store)
         twice = store.queries.paid_twice() if _twice_micros(store) else []
         document = _document(found, before, left) | {"paid_twice": [_twice_json(o) for o in twice]}
-        teller.result(document, lambda: "\n".join([_text(found, before, left), *_lines(twice)]))
+        ui.result(document, lambda: "\n".join([_text(found, before, left), *_lines(twice)]))
         return left + (_twice_micros(store) > before_twice)
 
 
 async def _reconcile(
-    request: ReconcileRequest, store: Store, place: Endpoint, hooks: Hooks
+    request: ReconcileRequest, store: Store, place: Endpoint, dependencies: RunDependencies
 ) -> Audit:
     async with open_provider(place.token, place.base_url, TIMEOUT) as provider:
         policy = replace(
             run_policy(RunOptions()), grace=request.grace, poll_interval=request.poll_interval
         )
         binds = is_known(store, place.owner)  # a look is no consent to what the database keeps
-        parts = (place.owner, policy, hooks.clock, hooks.chance, hooks.checkpoint)
+        parts = (
+            place.owner,
+            policy,
+            dependencies.clock,
+            dependencies.chance,
+            dependencies.checkpoint,
+        )
         runner = Runner(store, provider, *parts, binds=binds)
         await runner.settle(wait=request.wait)
-        return await audit(store, provider, hooks.clock)
+        return await audit(store, provider, dependencies.clock)
 
 
 def _twice_micros(store: Store) -> int:

@@ -16,7 +16,7 @@ from batchsora.presentation import held, messages
 from batchsora.presentation.cost import cost_of_jobs
 from batchsora.settings import Settings, SettingsError
 from batchsora.usecases.hand_over import chunks, hand_over
-from batchsora.usecases.start import Teller
+from batchsora.usecases.user_interface import UserInterface
 from jobs.model.again import Patience, WhyNot
 from jobs.model.clock import Clock
 from jobs.model.errors import NotAllowedError
@@ -79,7 +79,7 @@ def retry(
     wanted: Wanted,
     settings: Settings,
     store: Store,
-    teller: Teller,
+    ui: UserInterface,
     *,
     prompt: str | None = None,
     dry: bool,
@@ -98,7 +98,7 @@ def retry(
         wanted: which jobs.
         settings: of the command.
         store: for writing.
-        teller: speaks to the person.
+        ui: speaks to the person.
         prompt: instead of the job's own.
         dry: only say what it would cost.
         consent: the person has agreed already.
@@ -128,12 +128,12 @@ def retry(
         raise NotAllowedError(CHANGED)
     for job in chosen:
         if (why := held.words_of(job)) is not None:
-            teller.say(f"{job.key} is {why}")
+            ui.say(f"{job.key} is {why}")
     others = Counter(job.error_kind or "" for job in found if not _meant(job, wanted))
     cost = cost_of_jobs(chosen, store.queries.prices())
     for kind, count in sorted(others.items()):
         would = f"would fail again, so not retried; --kind {kind} retries them"
-        teller.say(f"{count} failed by {kind} {_LEFT_ALONE.get(kind, would)}")
+        ui.say(f"{count} failed by {kind} {_LEFT_ALONE.get(kind, would)}")
     document: dict[str, Any] = {
         "retried": [job.key for job in chosen],
         "refused": [refused_json(one) for one in refused],
@@ -145,20 +145,20 @@ def retry(
     stays = spent_text(chosen)
     again = again_text(chosen)
     if dry or not chosen:
-        tell_refused(refused, teller)
+        tell_refused(refused, ui)
         room = _room(store, chosen)
         said = f"{len(chosen)} job(s) would be bought{again} for {price}{stays}{room}"
-        teller.result(document, lambda: said if chosen else "nothing to retry")
+        ui.result(document, lambda: said if chosen else "nothing to retry")
         return Exit.USAGE if refused else Exit.DONE
-    agree(f"Buy {len(chosen)} job(s){again} for {price}{stays}?", teller, consent=consent)
-    moved = in_chunks([job.id for job in chosen], teller, move)
+    agree(f"Buy {len(chosen)} job(s){again} for {price}{stays}?", ui, consent=consent)
+    moved = in_chunks([job.id for job in chosen], ui, move)
     left = [job for job in chosen if job.id not in moved]  # something else was quicker
     refused += sort_out(left, rule)[1]
     document["retried"] = [job.key for job in chosen if job.id in moved]
     document["refused"] = [refused_json(one) for one in refused]
-    tell_refused(refused, teller)
+    tell_refused(refused, ui)
     taken = hand_over(store, settings, sorted(moved), clock.now())
-    teller.result(document, lambda: f"{len(moved)} job(s) queued again for {price}; {taken}")
+    ui.result(document, lambda: f"{len(moved)} job(s) queued again for {price}; {taken}")
     return Exit.USAGE if refused else Exit.DONE
 
 
@@ -175,7 +175,7 @@ def _prompt(text: str) -> str:
         raise SettingsError(f"--prompt: {error.problem}. {error.remedy}") from error
 
 
-def redo(job: JobRow, settings: Settings, store: Store, teller: Teller, clock: Clock) -> bool:
+def redo(job: JobRow, settings: Settings, store: Store, ui: UserInterface, clock: Clock) -> bool:
     """Queue a completed job for another attempt, whose cost the caller has told and asked about.
 
     Returns:
@@ -184,11 +184,11 @@ def redo(job: JobRow, settings: Settings, store: Store, teller: Teller, clock: C
     if not store.control.redo([job.id], clock.now()):
         return False
     taken = hand_over(store, settings, [job.id], clock.now())
-    teller.say(f"{job.key} is queued again; its first video stays in its history; {taken}")
+    ui.say(f"{job.key} is queued again; its first video stays in its history; {taken}")
     return True
 
 
-def cancel(wanted: Wanted, store: Store, clock: Clock, teller: Teller, *, consent: bool) -> Exit:
+def cancel(wanted: Wanted, store: Store, clock: Clock, ui: UserInterface, *, consent: bool) -> Exit:
     """Take queued jobs out of the queue.
 
     Raises:
@@ -199,21 +199,21 @@ def cancel(wanted: Wanted, store: Store, clock: Clock, teller: Teller, *, consen
     found = [job for job in named if job.state == JobState.QUEUED]
     refused = [_not_queued(job) for job in named if job.state != JobState.QUEUED]
     if found:
-        agree(f"Cancel {len(found)} queued job(s)?", teller, consent=consent)
+        agree(f"Cancel {len(found)} queued job(s)?", ui, consent=consent)
     now = clock.now()
-    moved = in_chunks([job.id for job in found], teller, lambda ids: store.control.cancel(ids, now))
+    moved = in_chunks([job.id for job in found], ui, lambda ids: store.control.cancel(ids, now))
     left = [job.id for job in found if job.id not in moved]
     refused += [_not_queued(job) for job in store.queries.numbered(left)]
-    tell_refused(refused, teller)
+    tell_refused(refused, ui)
     document = {
         "cancelled": [job.key for job in found if job.id in moved],
         "refused": [refused_json(one) for one in refused],
     }
-    teller.result(document, lambda: f"{len(moved)} job(s) cancelled; nothing was paid for them")
+    ui.result(document, lambda: f"{len(moved)} job(s) cancelled; nothing was paid for them")
     return Exit.USAGE if refused else Exit.DONE
 
 
-def remove(name: str, store: Store, clock: Clock, teller: Teller, *, consent: bool) -> Exit:
+def remove(name: str, store: Store, clock: Clock, ui: UserInterface, *, consent: bool) -> Exit:
     """Remove a batch from all lists; files, charges and what is known of them stay.
 
     Raises:
@@ -225,10 +225,10 @@ def remove(name: str, store: Store, clock: Clock, teller: Teller, *, consent: bo
         status = seen.status(batch)
     unpaid = status.jobs[JobState.QUEUED]
     loses = f" and cancel its {unpaid} queued job(s)" if unpaid else ""
-    agree(f"Remove the batch {name!r}{loses}?", teller, consent=consent)
+    agree(f"Remove the batch {name!r}{loses}?", ui, consent=consent)
     now = clock.now()
     cancelled = store.control.remove(status.id, now)
-    teller.result(
+    ui.result(
         {"batch": name, "cancelled": cancelled},
         lambda: f"{name} is removed; its files and the record of its payments stay",
     )
@@ -296,15 +296,15 @@ def refused_json(refused: Refused) -> dict[str, str]:
     return {"job": refused.job, "batch": refused.batch, "reason": refused.reason}
 
 
-def tell_refused(refused: Sequence[Refused], teller: Teller) -> None:
+def tell_refused(refused: Sequence[Refused], ui: UserInterface) -> None:
     """Tell which jobs stay as they are, and why."""
     for one in refused[: messages.SHOWN]:
-        teller.say(f"{one.job} was not changed: {one.reason}")
+        ui.say(f"{one.job} was not changed: {one.reason}")
     if len(refused) > messages.SHOWN:
-        teller.say(f"and {len(refused) - messages.SHOWN} more; --json lists all")
+        ui.say(f"and {len(refused) - messages.SHOWN} more; --json lists all")
 
 
-def agree(question: str, teller: Teller, *, consent: bool) -> None:
+def agree(question: str, ui: UserInterface, *, consent: bool) -> None:
     """Ask before something is changed.
 
     Raises:
@@ -312,11 +312,11 @@ def agree(question: str, teller: Teller, *, consent: bool) -> None:
     """
     if consent:
         return
-    if not teller.can_ask():
+    if not ui.can_ask():
         raise NotAllowedError(
             f"{question} No terminal to confirm on; use --yes. Nothing was changed"
         )
-    if not teller.confirm(question):
+    if not ui.confirm(question):
         raise NotAllowedError("nothing was changed")
 
 
@@ -337,7 +337,7 @@ def _room(store: Store, jobs: Sequence[JobRow]) -> str:
 
 
 def in_chunks(
-    ids: Sequence[int], teller: Teller, move: Callable[[Sequence[int]], list[int]]
+    ids: Sequence[int], ui: UserInterface, move: Callable[[Sequence[int]], list[int]]
 ) -> set[int]:
     """Move jobs, some in each transaction; returns those that were moved, and says so when stopped.
 
@@ -349,8 +349,6 @@ def in_chunks(
         for chunk in chunks(ids):
             moved.update(move(chunk))
     except KeyboardInterrupt:
-        teller.say(
-            f"stopped after {len(moved)} of {len(ids)} jobs were changed; those stay changed"
-        )
+        ui.say(f"stopped after {len(moved)} of {len(ids)} jobs were changed; those stay changed")
         raise
     return moved

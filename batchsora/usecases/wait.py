@@ -9,7 +9,7 @@ from batchsora.composition.databases import existing_store, working_store
 from batchsora.composition.endpoints import Endpoint
 from batchsora.composition.exit_codes import Exit, exit_of_jobs
 from batchsora.composition.known_database import owner_of
-from batchsora.composition.session import Hooks, endpoint
+from batchsora.composition.session import RunDependencies, endpoint
 from batchsora.options import RunOptions
 from batchsora.presentation.databases import broken
 from batchsora.run_result import RunResult
@@ -19,7 +19,7 @@ from batchsora.usecases.from_options import RunFacts, download_policy
 from batchsora.usecases.moved_database import settle_place
 from batchsora.usecases.progress import ENDS, Progress, jobs_look
 from batchsora.usecases.run import Until, changes, run_batches
-from batchsora.usecases.start import Teller
+from batchsora.usecases.user_interface import UserInterface
 from jobs.database.lock import is_held, lasting_runner
 from jobs.model.errors import DatabaseLockedError, DatabaseUnusableError
 from jobs.model.states import JobState, Reason
@@ -64,8 +64,8 @@ def wait(
     keys: Sequence[str],
     options: RunOptions,
     settings: Settings,
-    hooks: Hooks,
-    teller: Teller,
+    dependencies: RunDependencies,
+    ui: UserInterface,
 ) -> tuple[Exit, list[JobRow]]:
     """Wait for jobs, and buy nothing.
 
@@ -73,8 +73,8 @@ def wait(
         keys: of jobs; none means all that are under way.
         options: which batch, how often to poll, and where files are downloaded at the end.
         settings: of the command.
-        hooks: time and chance.
-        teller: speaks to the person.
+        dependencies: time and chance.
+        ui: speaks to the person.
 
     Returns:
         The exit that it means, and the jobs as they stand.
@@ -85,10 +85,10 @@ def wait(
     with existing_store(settings.database) as store:
         job_ids = _chosen(store, keys, options.batch)
     if not job_ids:
-        teller.say("nothing is under way")
+        ui.say("nothing is under way")
         return Exit.DONE, []
-    ending = finish(job_ids, options, settings, hooks, teller, buys=False)
-    return conclude(ending, job_ids, options, settings, hooks)
+    ending = finish(job_ids, options, settings, dependencies, ui, buys=False)
+    return conclude(ending, job_ids, options, settings, dependencies)
 
 
 def _chosen(store: Store, keys: Sequence[str], batch: str | None) -> list[int]:
@@ -107,8 +107,8 @@ def finish(
     job_ids: Sequence[int],
     options: RunOptions,
     settings: Settings,
-    hooks: Hooks,
-    teller: Teller,
+    dependencies: RunDependencies,
+    ui: UserInterface,
     *,
     done: Done | None = None,
     hand: Callable[[Store], Ending | None] | None = None,
@@ -121,8 +121,8 @@ def finish(
         job_ids: numbers of jobs.
         options: to run them with.
         settings: of the command.
-        hooks: time and chance.
-        teller: speaks to the person.
+        dependencies: time and chance.
+        ui: speaks to the person.
         done: how far they are waited for; None is to their end.
         hand: hands them to a runner that is alive and serves, or returns why there is no more to
             wait for. Without it that runner is watched, and what it does not buy is left.
@@ -134,11 +134,13 @@ def finish(
         try:
             with (
                 working_store(
-                    settings.database, hooks.clock, lambda: owner_of(settings), brief=True
+                    settings.database, dependencies.clock, lambda: owner_of(settings), brief=True
                 ) as store,
                 endpoint(settings) as place,
             ):
-                return serve(store, job_ids, place, options, hooks, teller, done, buys=buys).ending
+                return serve(
+                    store, job_ids, place, options, dependencies, ui, done, buys=buys
+                ).ending
         except DatabaseLockedError:
             with existing_store(settings.database) as store:
                 ending = None if hand is None else hand(store)
@@ -149,7 +151,7 @@ def finish(
                     continue  # that runner takes nothing up: it is tried again, after a while
                 limit = enough if lasting_runner(settings.database) is not None else None
                 try:
-                    watch(store, job_ids, done, settings, quiet=hooks.quiet, limit=limit)
+                    watch(store, job_ids, done, settings, quiet=dependencies.quiet, limit=limit)
                 except RunnerGoneError:
                     continue
                 if hand is None or done(store.queries) or not left(store.queries):
@@ -161,8 +163,8 @@ def serve(
     job_ids: Sequence[int],
     place: Endpoint,
     options: RunOptions,
-    hooks: Hooks,
-    teller: Teller,
+    dependencies: RunDependencies,
+    ui: UserInterface,
     done: Done,
     *,
     buys: bool = True,
@@ -176,11 +178,11 @@ def serve(
             on another machine last and nobody said that it was ``moved`` here.
     """
     if buys:
-        settle_place(store, hooks.clock.now(), teller, place.owner, moved=options.moved)
+        settle_place(store, dependencies.clock.now(), ui, place.owner, moved=options.moved)
     store.control.hand_over(job_ids)
     until = Until(done, jobs_look(store, job_ids))
     facts = RunFacts(buys=buys, downloads=False)
-    result = run_batches(store, place, options, [], hooks, teller.say, until, facts)
+    result = run_batches(store, place, options, [], dependencies, ui.say, until, facts)
     breach = result.ending.breach
     if breach is not None:  # nothing can be read there of what was bought
         raise DatabaseUnusableError(broken(breach))
@@ -237,7 +239,7 @@ def conclude(
     job_ids: Sequence[int],
     options: RunOptions,
     settings: Settings,
-    hooks: Hooks,
+    dependencies: RunDependencies,
     *,
     flat: bool = False,
 ) -> tuple[Exit, list[JobRow]]:
@@ -252,7 +254,7 @@ def conclude(
                 policy = download_policy(options, folder, private_files=private, flat=flat)
                 for batch in {job.batch for job in missing}:
                     names = [job.key for job in missing if job.batch == batch]
-                    fetch_files(store, place, policy, batch, names, hooks)
+                    fetch_files(store, place, policy, batch, names, dependencies)
             found = find(store, job_ids)
     return exit_of_jobs(ending, found, files_wanted=options.folder is not None), found
 

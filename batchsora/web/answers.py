@@ -9,14 +9,14 @@ from starlette.responses import Response
 
 from batchsora.presentation.errors import message
 from batchsora.presentation.terminal_text import clean
-from batchsora.web.desk import Desk
 from batchsora.web.rendering import told
+from batchsora.web.web_context import WebContext
 from jobs.model.errors import EngineError, NotFoundError
 from jobs.ports.seen import BatchRow, JobRow
 
 
-class Said:
-    """A teller for :mod:`batchsora.usecases`: keeps what is said, and asks nobody.
+class PageInterface:
+    """A :class:`UserInterface` for :mod:`batchsora.usecases`: keeps what is said, and asks nobody.
 
     The page has asked already: what it calls is called with consent.
 
@@ -49,10 +49,10 @@ class Said:
         self.document, self.text = document, text()
 
 
-def desk_of(request: Request) -> Desk:
+def web_context_of(request: Request) -> WebContext:
     """Return what the pages work with."""
-    desk: Desk = request.app.state.desk
-    return desk
+    web: WebContext = request.app.state.web
+    return web
 
 
 def batch_of(request: Request) -> BatchRow:
@@ -62,7 +62,7 @@ def batch_of(request: Request) -> BatchRow:
         HTTPException: 404, there is none.
     """
     number = request.path_params["batch"]
-    for batch in desk_of(request).queries.batches():
+    for batch in web_context_of(request).queries.batches():
         if batch.id == number:
             return batch
     raise HTTPException(404, "No such batch; it may have been removed.")
@@ -76,7 +76,7 @@ def job_of(request: Request) -> JobRow:
     """
     key = f"#{request.path_params['job']}"
     try:
-        return desk_of(request).queries.job(key)
+        return web_context_of(request).queries.job(key)
     except NotFoundError:
         raise HTTPException(404, "No such job; its batch may have been removed.") from None
 

@@ -14,7 +14,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from batchsora.names import safe_name
-from batchsora.web.answers import desk_of, job_of
+from batchsora.web.answers import job_of, web_context_of
 from batchsora.web.posters import Pictures
 from jobs.ports.figures import FileRow
 
@@ -35,11 +35,11 @@ def artifact_of(request: Request) -> FileRow:
         HTTPException: 404, there is none; 410, it is gone, or is another one by now.
     """
     number = request.path_params["attempt"]
-    found = desk_of(request).store().loading.file_of(number)
+    found = web_context_of(request).store().loading.file_of(number)
     if found is None:
         raise HTTPException(404, "This attempt has no file.")
     path = Path(found.path)
-    if (link := link_of(path, desk_of(request).download)) is not None:
+    if (link := link_of(path, web_context_of(request).download)) is not None:
         raise HTTPException(410, f"{link} is a link, which is not followed: move it away.")
     try:
         seen = path.lstat()

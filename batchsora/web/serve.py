@@ -22,14 +22,14 @@ from batchsora.composition.callbacks import (
     webhook_secret,
 )
 from batchsora.composition.databases import made_side_folder
-from batchsora.composition.session import Hooks
+from batchsora.composition.session import RunDependencies
 from batchsora.settings import Settings, SettingsError, is_loopback
 from batchsora.usecases.load import Caps
 from batchsora.web.app import create_app
 from batchsora.web.connections import BACKLOG, bounded
-from batchsora.web.desk import opened
 from batchsora.web.login import SHORTEST
 from batchsora.web.opening import ADDRESS, Opening, readable_folder
+from batchsora.web.web_context import opened
 from batchsora.web.webhooks import Webhooks
 
 PASSWORD = "BATCHSORA_WEB_PASSWORD"  # noqa: S105 - its name
@@ -83,7 +83,7 @@ class WebTerms:
 def serve(
     settings: Settings,
     terms: WebTerms,
-    hooks: Hooks,
+    dependencies: RunDependencies,
     say: Callable[[str], None],
     show: Callable[[str], None],
 ) -> None:
@@ -92,7 +92,7 @@ def serve(
     Args:
         settings: whose database and API.
         terms: how to serve.
-        hooks: time and chance.
+        dependencies: time and chance.
         say: tells a person something.
         show: shows how the page is opened: always, and in no log.
 
@@ -104,14 +104,14 @@ def serve(
     password = _password(terms)
     _check_password(settings, terms, password)
     with (
-        opened(settings, hooks, terms.download, terms.standing) as desk,
+        opened(settings, dependencies, terms.download, terms.standing) as web,
         _listening(terms, _port(terms, password)) as listener,
         contextlib.ExitStack() as put_away,
     ):
         webhooks = None
         if terms.webhooks:
             path = callback_path(settings.database)
-            webhooks = Webhooks(desk, path, webhook_secret())
+            webhooks = Webhooks(web, path, webhook_secret())
         # nothing else of this machine: whoever listens on [::1], which `localhost` leads to first,
         # would be given what a browser keeps for that name
         names = {_reached(terms.host), *terms.names}
@@ -128,7 +128,7 @@ def serve(
                 file = made_side_folder(settings.database) / ADDRESS.format(port=port)
         opening = Opening(address, show, readable_folder(), browser=terms.browser, file=file)
         put_away.callback(opening.close)
-        app = create_app(desk, names, password, webhooks, tell=opening)
+        app = create_app(web, names, password, webhooks, tell=opening)
         if webhooks is not None:
             _tell(webhooks, settings, say)
         if not is_loopback(_numbers(terms.host)):

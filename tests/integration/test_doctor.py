@@ -337,14 +337,14 @@ def test_a_second_name_and_another_machine_are_told(
 ) -> None:
     """What a run would stop at, before it does."""
     Path("night.csv").write_text("id,prompt\na,a kite\n")
-    monkeypatch.setenv("BATCHSORA_HOST", "desk-at-work")
+    monkeypatch.setenv("BATCHSORA_HOST", "web_context-at-work")
     assert call("run", "night.csv", *QUICK).code == 0
     assert {"place", "host"}.isdisjoint(checks(call("doctor", "--json")))
     monkeypatch.setenv("BATCHSORA_HOST", "laptop")
     os.link("batchsora.db", "second.db")
     said = call("doctor", "--json")
     assert said.code == 5
-    assert checks(said)["host"]["found"].startswith("it was last used on desk-at-work (")
+    assert checks(said)["host"]["found"].startswith("it was last used on web_context-at-work (")
     assert state(said, "host") == "warning"
     assert state(said, "place") == "problem"
 

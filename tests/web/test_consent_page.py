@@ -44,7 +44,7 @@ def living(site: Site, request: pytest.FixtureRequest) -> Iterator[None]:
     world, prompt = site.folder.api.world, f"a long night of {request.node.name}"
     (site.folder.path / "long.csv").write_text(f"id,prompt\nlong,{prompt}\n")
     path = str(site.folder.path / "long.csv")
-    run = site.desk.launcher.start(["run", path, "--budget", "9", *QUICK], "run", "long")
+    run = site.web.launcher.start(["run", path, "--budget", "9", *QUICK], "run", "long")
     assert soon(lambda: any(item.prompt == prompt for item in world.made)), run.said()
     (made,) = (item for item in world.made if item.prompt == prompt)
     made.takes = 10.0**6

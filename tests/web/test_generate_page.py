@@ -62,7 +62,7 @@ def test_a_video_is_generated_and_followed(page: Page, site: Site, picture: Path
     expect(page.locator("h1")).to_contain_text("completed", timeout=LATE)
     expect(page.locator("video")).to_be_visible(timeout=LATE)
     assert site.folder.bought() == ["a lighthouse in the fog 👩‍🚀"]
-    (kept,) = (site.desk.folder / "uploads").iterdir()
+    (kept,) = (site.web.folder / "uploads").iterdir()
     assert kept.read_bytes() == picture.read_bytes()
     assert kept.stat().st_mode & 0o777 == 0o600
 
@@ -140,7 +140,7 @@ def test_nonsense_is_refused_unbought(
     answer = http.post("/generate", data=fields(http, **{name: value}))
     assert answer.status_code == 422
     assert says in answer.text
-    assert site.desk.launcher.all() == []
+    assert site.web.launcher.all() == []
 
 
 @pytest.mark.parametrize(
@@ -151,8 +151,8 @@ def test_what_is_no_picture_is_refused(http: httpx.Client, site: Site, data: byt
     files = {"picture": ("cat.jpg", io.BytesIO(data), "image/jpeg")}
     answer = http.post("/generate", data=fields(http), files=files)
     assert answer.status_code in (413, 422)
-    assert site.desk.launcher.all() == []
-    uploads = site.desk.folder / "uploads"
+    assert site.web.launcher.all() == []
+    uploads = site.web.folder / "uploads"
     assert not uploads.exists() or not list(uploads.iterdir())
 
 
@@ -166,18 +166,18 @@ def test_a_form_buys_once(http: httpx.Client, site: Site) -> None:
         sent = clicks.map(lambda _: httpx.post(url, data=given, headers=headers), range(6))
         places = {answer.headers["HX-Redirect"] for answer in sent}
     assert len(places) == 1
-    (started,) = site.desk.launcher.all()
+    (started,) = site.web.launcher.all()
     assert started.process.wait(60) == 0, started.said()
     assert site.folder.bought() == ["a lamp in the fog"]
     assert http.get(places.pop()).headers["location"] == "/jobs/7"
     given["once"] = "unknown"
     assert http.post("/generate", data=given).status_code == 422
-    assert len(site.desk.launcher.all()) == 1
+    assert len(site.web.launcher.all()) == 1
 
 
 def test_a_prompt_is_no_option(http: httpx.Client, site: Site) -> None:
     """Whatever it begins with, it is a prompt for the process."""
     assert http.post("/generate", data=fields(http, prompt="--help")).status_code == 204
-    (started,) = site.desk.launcher.all()
+    (started,) = site.web.launcher.all()
     assert started.process.wait(60) == 0, started.said()
     assert site.folder.bought() == ["--help"]

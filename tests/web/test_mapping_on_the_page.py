@@ -104,7 +104,7 @@ def test_a_refused_file_is_read_as_a_person_says(http: httpx.Client, site: Site)
     again = words_of(http.get(f"{address}?part").text)
     assert "Read with your saved options: --map 'Was man sieht=prompt'" in again
     assert "as read: duration" in again
-    (kept,) = site.desk.manifest_folder.glob("u*/Film.csv")
+    (kept,) = site.web.manifest_folder.glob("u*/Film.csv")
     code, told = site.folder.typed("plan", str(kept))
     assert code == 0
     assert "as before --map 'Was man sieht=prompt'" in " ".join(told.split())
@@ -119,7 +119,7 @@ def test_another_column_at_the_same_price_is_asked_about(http: httpx.Client, sit
     answer = http.post(f"{address}/start", data=other)
     assert answer.status_code == 422
     assert "The plan has changed since: Start: 1 job" in answer.text
-    assert site.desk.launcher.all() == []
+    assert site.web.launcher.all() == []
     answer = http.post(f"{address}/start", data=other | hidden_of(answer.text))
     assert answer.status_code == 204
     finished(site)
@@ -130,7 +130,7 @@ def test_a_run_that_goes_on_gets_it_as_it_was_said(http: httpx.Client, site: Sit
     """Loaded with the prompts of that column, which is kept with the batch."""
     # the account is everybody's here, and what it has already is held back
     address = upload(http, "Film.csv", FOREIGN.replace("ein ", "kein "))
-    with runner_lock(site.desk.settings.database, datetime.now(UTC)):
+    with runner_lock(site.web.settings.database, datetime.now(UTC)):
         site.write(lambda c: handing.set_serving(c, serving=True))
         _, form = said(http, address, **BOTH, **{"default-orientation": "16:9"})
         answer = http.post(f"{address}/start", data=form | {"budget": "3"})
@@ -341,7 +341,7 @@ def test_what_can_not_be_said_is_refused(
     assert '<select id="column-1"' in shown.text
     answer = http.post(f"{address}/start", data=form | {"budget": "1"})
     assert answer.status_code == 409
-    assert site.desk.launcher.all() == []
+    assert site.web.launcher.all() == []
     assert "Film" not in [batch.name for batch in site.read(views.find_batches)]
 
 

@@ -115,7 +115,7 @@ def test_who_misses_no_picture_is_not_asked(
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_it_is_read_by_everybody(page: Page, http: httpx.Client, scheme: str, width: int) -> None:
-    """On a phone and a desk, in both schemes."""
+    """On a phone and a desktop, in both schemes."""
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(upload(http, "mugs.csv", SHEET))

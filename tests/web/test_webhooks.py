@@ -52,7 +52,7 @@ def awaiting(site: Site) -> str:
         connection.execute(
             update(ATTEMPT)
             .where(ATTEMPT.c.id == found.id)
-            .values(state="accepted", next_look_at=site.desk.clock.now().replace(year=2999))
+            .values(state="accepted", next_look_at=site.web.clock.now().replace(year=2999))
         )
         connection.execute(update(JOB).where(JOB.c.id == found.job_id).values(state="pending"))
         name: str = found.generation_id

@@ -45,7 +45,7 @@ def test_a_table_that_excel_saved_is_read_as_a_person_says(http: httpx.Client, s
     again = http.get(f"{address}?part").text
     assert "Read with your saved options: --encoding cp1252" in words_of(again)
     assert "Encoding" in again
-    (kept,) = site.desk.manifest_folder.glob("u*/Film.csv")
+    (kept,) = site.web.manifest_folder.glob("u*/Film.csv")
     code, told = site.folder.typed("plan", str(kept))
     assert code == 0
     assert "as before --encoding cp1252" in " ".join(told.split())
@@ -109,7 +109,7 @@ def test_utf_8_needs_no_word(http: httpx.Client) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_it_is_read_by_everybody(page: Page, http: httpx.Client, scheme: str, width: int) -> None:
-    """On a phone and a desk, in both schemes."""
+    """On a phone and a desktop, in both schemes."""
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(upload(http, "m.csv", GERMAN))

@@ -12,7 +12,7 @@ from batchsora.options import RunOptions
 from batchsora.settings import SettingsError
 from batchsora.usecases import abandon, pause, retry_cancel_remove
 from batchsora.usecases.resolve import resolve
-from batchsora.web.answers import Said, batch_of, desk_of, done, job_of, refused
+from batchsora.web.answers import PageInterface, batch_of, done, job_of, refused, web_context_of
 from batchsora.web.pages.jobs import filter_of
 from batchsora.web.rendering import render
 from jobs.model.errors import EngineError
@@ -24,11 +24,11 @@ from jobs.store import Store
 LONGEST_ID: Final = 128
 
 
-async def _told(request: Request, work: Callable[[Store, Said], object]) -> Response:
+async def _told(request: Request, work: Callable[[Store, PageInterface], object]) -> Response:
     """Do what the command line does, and say on the page what it says in a terminal."""
-    said = Said()
+    said = PageInterface()
     try:
-        await desk_of(request).with_store(lambda store: work(store, said))
+        await web_context_of(request).with_store(lambda store: work(store, said))
     except (EngineError, SettingsError) as error:
         return refused(error)
     return done(" ".join([*said.lines, said.text]).strip())
@@ -39,20 +39,20 @@ def _of_job(job: JobRow) -> Wanted:
 
 
 async def _retry_job(request: Request) -> Response:
-    desk, job = desk_of(request), job_of(request)
+    web, job = web_context_of(request), job_of(request)
     return await _told(
         request,
         lambda store, said: retry_cancel_remove.retry(
-            _of_job(job), desk.settings, store, said, dry=False, consent=True, clock=desk.clock
+            _of_job(job), web.settings, store, said, dry=False, consent=True, clock=web.clock
         ),
     )
 
 
 async def _ask_abandon(request: Request) -> Response:
     """Show what giving a job's attempt up costs, and ask."""
-    desk, job, said = desk_of(request), job_of(request), Said()
-    await desk.with_store(
-        lambda store: abandon.abandon(_of_job(job), store, desk.clock, said, dry=True, consent=True)
+    web, job, said = web_context_of(request), job_of(request), PageInterface()
+    await web.with_store(
+        lambda store: abandon.abandon(_of_job(job), store, web.clock, said, dry=True, consent=True)
     )
     return render(
         request,
@@ -66,21 +66,21 @@ async def _ask_abandon(request: Request) -> Response:
 
 
 async def _abandon(request: Request) -> Response:
-    desk, job = desk_of(request), job_of(request)
+    web, job = web_context_of(request), job_of(request)
     return await _told(
         request,
         lambda store, said: abandon.abandon(
-            _of_job(job), store, desk.clock, said, dry=False, consent=True
+            _of_job(job), store, web.clock, said, dry=False, consent=True
         ),
     )
 
 
 async def _cancel_job(request: Request) -> Response:
-    desk, job = desk_of(request), job_of(request)
+    web, job = web_context_of(request), job_of(request)
     return await _told(
         request,
         lambda store, said: retry_cancel_remove.cancel(
-            _of_job(job), store, desk.clock, said, consent=True
+            _of_job(job), store, web.clock, said, consent=True
         ),
     )
 
@@ -93,11 +93,11 @@ def _wanted(request: Request, batch: BatchRow) -> Wanted:
 
 async def _ask_retry(request: Request) -> Response:
     """Show what a retry would cost, and ask."""
-    desk, batch, said = desk_of(request), batch_of(request), Said()
+    web, batch, said = web_context_of(request), batch_of(request), PageInterface()
     wanted = _wanted(request, batch)
-    await desk.with_store(
+    await web.with_store(
         lambda store: retry_cancel_remove.retry(
-            wanted, desk.settings, store, said, dry=True, consent=True, clock=desk.clock
+            wanted, web.settings, store, said, dry=True, consent=True, clock=web.clock
         )
     )
     return render(
@@ -113,18 +113,18 @@ async def _ask_retry(request: Request) -> Response:
 
 
 async def _retry(request: Request) -> Response:
-    desk, batch = desk_of(request), batch_of(request)
+    web, batch = web_context_of(request), batch_of(request)
     wanted, shown = _wanted(request, batch), request.query_params.get("shown")
     return await _told(
         request,
         lambda store, said: retry_cancel_remove.retry(
             wanted,
-            desk.settings,
+            web.settings,
             store,
             said,
             dry=False,
             consent=True,
-            clock=desk.clock,
+            clock=web.clock,
             shown=shown,
         ),
     )
@@ -132,7 +132,7 @@ async def _retry(request: Request) -> Response:
 
 async def _ask_cancel(request: Request) -> Response:
     batch = batch_of(request)
-    status = desk_of(request).queries.status(batch)
+    status = web_context_of(request).queries.status(batch)
     queued = status.jobs[JobState.QUEUED]
     return render(
         request,
@@ -146,11 +146,11 @@ async def _ask_cancel(request: Request) -> Response:
 
 
 async def _cancel(request: Request) -> Response:
-    desk, batch = desk_of(request), batch_of(request)
+    web, batch = web_context_of(request), batch_of(request)
     return await _told(
         request,
         lambda store, said: retry_cancel_remove.cancel(
-            Wanted(batch.name), store, desk.clock, said, consent=True
+            Wanted(batch.name), store, web.clock, said, consent=True
         ),
     )
 
@@ -162,11 +162,11 @@ async def _pause(request: Request) -> Response:
 
 async def _ask_resume(request: Request) -> Response:
     """Show what a run would buy, and ask."""
-    desk, batch = desk_of(request), batch_of(request)
-    found = pause.to_resume(desk.queries, batch)
+    web, batch = web_context_of(request), batch_of(request)
+    found = pause.to_resume(web.queries, batch)
     buys = (
         "The active run buys them now, as far as the budget allows."
-        if desk.goes_on()
+        if web.goes_on()
         else "The next run buys them."
     )
     return render(
@@ -181,18 +181,22 @@ async def _ask_resume(request: Request) -> Response:
 
 
 async def _resume(request: Request) -> Response:
-    desk, batch, shown = desk_of(request), batch_of(request), request.query_params.get("shown")
+    web, batch, shown = (
+        web_context_of(request),
+        batch_of(request),
+        request.query_params.get("shown"),
+    )
     return await _told(
         request,
         lambda store, said: pause.resume(
-            batch.name, desk.settings, store, said, desk.clock, shown=shown
+            batch.name, web.settings, store, said, web.clock, shown=shown
         ),
     )
 
 
 async def _ask_remove(request: Request) -> Response:
     batch = batch_of(request)
-    status = desk_of(request).queries.status(batch)
+    status = web_context_of(request).queries.status(batch)
     queued = status.jobs[JobState.QUEUED]
     loses = f" and cancel its {queued} queued job(s)" if queued else ""
     return render(
@@ -207,11 +211,11 @@ async def _ask_remove(request: Request) -> Response:
 
 
 async def _remove(request: Request) -> Response:
-    desk, batch, said = desk_of(request), batch_of(request), Said()
+    web, batch, said = web_context_of(request), batch_of(request), PageInterface()
     try:
-        await desk.with_store(
+        await web.with_store(
             lambda store: retry_cancel_remove.remove(
-                batch.name, store, desk.clock, said, consent=True
+                batch.name, store, web.clock, said, consent=True
             )
         )
     except EngineError as error:
@@ -221,17 +225,17 @@ async def _remove(request: Request) -> Response:
 
 async def _resolve(request: Request) -> Response:
     """Settle a doubt by a person's word: it is this generation, or it was never made."""
-    desk, job = desk_of(request), job_of(request)
+    web, job = web_context_of(request), job_of(request)
     form = await request.form(max_files=0, max_fields=5)
     generation = str(form.get("generation", ""))[:LONGEST_ID]
     force = form.get("force") == "yes"
 
-    def work(store: Store, said: Said) -> None:
+    def work(store: Store, said: PageInterface) -> None:
         said.lines.append(
             resolve(
                 store,
-                desk.settings,
-                desk.clock,
+                web.settings,
+                web.clock,
                 job,
                 generation or None,
                 grace=timedelta(seconds=RunOptions().grace),
