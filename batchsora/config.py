@@ -92,10 +92,9 @@ class Configuration:
         raise self.refused(
             command,
             key,
-            f"this file was only found in the folder, and {found}. Nothing was done. If you "
-            "trust the "
-            f"file, use --config {self.path} or set BATCHSORA_CONFIG; or give --{key} yourself; or "
-            "remove the line",
+            f"this file was only found in the folder, and {found}. Nothing was done. If you trust "
+            f"the file, use --config {self.path} or set BATCHSORA_CONFIG; or give --{key} "
+            "yourself; or remove the line",
         )
 
     def _inside(self, value: str) -> bool:
@@ -154,8 +153,7 @@ def _content(path: Path) -> bytes:
     if len(content) > LARGEST:
         raise SettingsError(
             f"the configuration {path} is larger than {LARGEST // 1024} KB; remove what does not "
-            "belong to "
-            "batchsora"
+            "belong to batchsora"
         )
     return content
 

@@ -83,7 +83,7 @@ class Option:
         path: what a path must lead to.
         short: one letter that stands for the flag.
         variable: of the environment, alike for all commands; else ``BATCHSORA_``, the command and
-            the flag, as in ``BATCHSORA_RUN_BUDGET`` (:mod:`batchsora.cli.environment`).
+            the flag, as in ``BATCHSORA_RUN_BUDGET`` (:mod:`batchsora.cli`).
         completes: what the shell completes.
         check: returns a text as it is used.
         not_with: another option that can't be set at the same time.

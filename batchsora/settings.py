@@ -107,8 +107,7 @@ def _database_path(named: str) -> Path:
         return Path(rest[1:])
     raise SettingsError(
         f"--db {scheme}://… is not a database that batchsora supports; use the path of a SQLite "
-        "file, "
-        "or sqlite:///PATH"
+        "file, or sqlite:///PATH"
     )
 
 

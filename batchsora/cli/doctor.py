@@ -41,9 +41,9 @@ PRECEDENCE: Final = ("flag", "environment", "manifest", "file", "default")
 def command(context: click.Context, /, cli: Cli, manifest: Path | None, *, reset_day: bool) -> int:
     """Check token, API, clock, balance, database, disk, versions, terminal and settings.
 
-    Nothing is written (but by --reset-day) or paid, and a run in another terminal is not disturbed.
-    It works without network, token and database. With MANIFEST the settings show what that says
-    itself.
+    Nothing is written (except by --reset-day) or paid, and other runs are not disturbed.
+    It works without network, token and database. With MANIFEST the settings include the
+    manifest's own.
 
     \b
     Examples:

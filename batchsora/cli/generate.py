@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 @global_options
 @click.pass_obj
 def command(cli: Cli, /, prompt: str, options: RunOptions, **flags: Any) -> int:
-    """Buy one video of PROMPT. It is a row of the batch 'adhoc', and as safe as any row.
+    """Buy one video of PROMPT. It becomes a row of the batch 'adhoc', as safe as any other.
 
-    Beside a run in another terminal, that run buys it: without --wait, it is enough to end with 0
-    that the run has it in hand. A run that takes nothing up (it still looks for earlier work, or
-    only fetches its last files) is waited for, without --wait for a minute. What has no room under
-    a budget is not bought later either.
+    If a run is active in another terminal, that run buys it; without --wait this command then ends
+    with 0 as soon as the run has taken it over. If that run takes no new jobs (it is starting, or
+    downloads its last files), this command waits for it: without --wait, for a minute. A video that
+    does not fit into a budget is not bought later either.
 
-    Without a budget (--budget is kept for later ones) it asks first; without a terminal it needs
+    Without a budget (--budget is kept for later videos) it asks first; without a terminal it needs
     --budget or --yes.
 
     \b

@@ -78,8 +78,7 @@ def command(cli: Cli, /, manifest: Path, options: RunOptions, reading: ReadingOp
 
 def _ask_balance(plan: "Plan", settings: "Settings") -> None:
     """Add the balance, or a warning why it is not there."""
-    from batchsora.composition.ask import read_balance
-    from batchsora.composition.session import endpoint
+    from batchsora.composition.session import endpoint, read_balance
     from batchsora.settings import SettingsError
     from jobs.model.provider import ProviderError
 
@@ -94,6 +93,7 @@ def _lines(plan: "Plan") -> Iterator[str]:
     """Lay a plan out for people."""
     from batchsora.cli.table import Column, table
     from batchsora.cli.text import clean, folded
+    from batchsora.presentation.cost import kind_text
     from batchsora.usecases.plan import price_source
 
     wrong = len({problem.row for problem in plan.problems})
@@ -106,7 +106,7 @@ def _lines(plan: "Plan") -> Iterator[str]:
         yield folded(clean(f"saved     {' '.join(plan.kept)}"), width)
     kinds = [
         [
-            _kind(kind),
+            kind_text(kind),
             str(count),
             _usd(plan.prices.get(kind), "unknown"),
             price_source(plan, kind) or "first video",
@@ -210,12 +210,6 @@ def _sample(job: "StagedRow") -> list[str]:
 
 LONGEST_SHOWN = 160
 """Characters of a prompt that a plan shows."""
-
-
-def _kind(kind: str) -> str:
-    """Name a price kind for people: ``15 s, with image``."""
-    duration, _, image = kind.rpartition("/")[2].partition("+")
-    return f"{duration} s{', with image' if image else ''}"
 
 
 def _usd(micros: int | None, otherwise: str = "-") -> str:

@@ -4,8 +4,7 @@ import os
 from pathlib import Path
 
 from batchsora import keychain
-from batchsora.composition.ask import read_balance
-from batchsora.composition.session import api_endpoint, no_token
+from batchsora.composition.session import api_endpoint, no_token, read_balance
 from batchsora.keychain import KeychainError
 from batchsora.settings import LONGEST_TOKEN, Settings, SettingsError, token_of
 from jobs.model.files import refuse_foreign_link, replaced
@@ -45,9 +44,8 @@ def keep(settings: Settings, token: str) -> str:
         return f"the system keyring ({keychain.keep(settings.origin, token)})"
     except KeychainError as error:
         raise SettingsError(
-            f"the token was not stored: {error}. 'batchsora login --token-file FILE' stores it "
-            "in a "
-            "file that only you can read"
+            f"the token was not stored: {error}. 'batchsora login --token-file FILE' stores it in "
+            "a file that only you can read"
         ) from None
 
 

@@ -20,20 +20,17 @@ _STEP: Final = (
 _FAULTS: Final = {
     Fault.MISSING: "there is no database at {path} yet; load a manifest with 'batchsora run', or "
     "choose the database with --db",
-    Fault.NOT_OURS: "{path} is a SQLite database, but not one of batchsora's; choose another "
-    "file with "
-    "--db",
+    Fault.NOT_OURS: "{path} is a SQLite database, but not one of batchsora's; choose another file "
+    "with --db",
     Fault.NO_DATABASE: "{path} can't be read as a database ({detail}); choose another file with "
     "--db",
     Fault.NOT_OPENED: "{path} can't be opened ({detail}): make the file and its folder readable "
     "and writable (SQLite needs both to read it), or copy it to a folder of yours",
     Fault.NOT_WRITABLE: "the database {path} can't be written ({detail}); use --db with a folder "
-    "that "
-    "you may write to",
-    Fault.LEADS_TO_NONE: "{path} is a link to {detail}, where there is no database yet, so nothing "
-    "was created there: a link may have come with a folder that somebody sent. Delete it, or "
-    "give the "
-    "database itself with --db FILE",
+    "that you may write to",
+    Fault.LEADS_TO_NONE: "{path} is a link to {detail}, where there is no database yet, so "
+    "nothing was created there: a link may have come with a folder that somebody sent. Delete it, "
+    "or give the database itself with --db FILE",
     Fault.SECOND_NAME: "the database {path} has a second name (a hard link): two runs, one by each "
     "name, would buy the same rows, so nothing was bought. Delete the other name (find it with "
     "'find . -samefile {path}'), or make this one a file of its own: 'cp {path} copy.db', then "
@@ -54,8 +51,7 @@ _FAULTS: Final = {
     "--adopt-existing finds in the account what was paid for",
     Fault.LOCK_FULL: f"{_LOCKED}free some space on its disk",
     Fault.LOCK_LINK: f"{_LOCKED}{{beside}} is a link, which is not followed: check who made it, "
-    "then "
-    "remove it",
+    "then remove it",
     Fault.LOCK_KIND: f"{_LOCKED}{{beside}} is not a regular file: remove it",
     Fault.LOCK_RIGHTS: f"{_LOCKED}make its folder writable, {_ANOTHER}",
     Fault.FULL: _STEP.format("free some space on its disk"),
@@ -184,11 +180,10 @@ def _load(error: errors.LoadError) -> str:
             if error.under_way:
                 follow = "load it again when they have finished"
             return (
-                f"{error.rows} paid row(s) were edited, and their videos are now wanted by "
-                "unpaid rows "
-                f"({error.asker} wants the video of {error.holder}: {_short(error.prompt)}), as if "
-                f"rows had moved under their ids. If so, {follow}: the videos are found, and not "
-                "bought again. To buy them again, use --keep-both. Nothing was changed."
+                f"{error.rows} paid row(s) were edited, and their videos are now wanted by unpaid "
+                f"rows ({error.asker} wants the video of {error.holder}: {_short(error.prompt)}), "
+                f"as if rows had moved under their ids. If so, {follow}: the videos are found, and "
+                "not bought again. To buy them again, use --keep-both. Nothing was changed."
             )
         case errors.EditedRowsError():
             return (
@@ -230,9 +225,8 @@ def _doubt(error: errors.NotAllowedError) -> str:  # noqa: PLR0911 - one case an
             return (
                 f"this machine's clock says {error.now:%Y-%m-%d %H:%M} UTC, and the submission of "
                 f"{error.key!r} has been unconfirmed since {error.since:%Y-%m-%d %H:%M}: one of "
-                "them is "
-                "wrong, so it is unknown whether it may still turn up. Check the account's "
-                "generations, then use --force"
+                "them is wrong, so it is unknown whether it may still turn up. Check the "
+                "account's generations, then use --force"
             )
         case errors.TooEarlyError():
             return (

@@ -140,9 +140,9 @@ def candidate_text(candidate: Mapping[str, Any]) -> str:
 
 
 def _money_text(budget: Budget) -> str:
-    cap = "no budget" if budget.cap is None else f"of ${usd_text(budget.cap)}"
+    cap = ", no budget" if budget.cap is None else f" of ${usd_text(budget.cap)}"
     held = f", ${usd_text(budget.held)} reserved" if budget.held else ""
-    return f"${usd_text(budget.charged)} {cap}{held}"
+    return f"${usd_text(budget.charged)}{cap}{held}"
 
 
 def job_json(job: JobRow) -> dict[str, Any]:

@@ -87,9 +87,8 @@ def wait_or_take(found: Sequence[Paid]) -> str:
         return f"They have no finished video to take over, so they are held back; {BUY_THEM}"
     if finished < len(found):
         return (
-            f"They are held back: --adopt-existing takes over the {finished} finished video(s) "
-            "at no cost, "
-            f"{BUY_THEM}"
+            f"They are held back: --adopt-existing takes over the {finished} finished video(s) at "
+            f"no cost, {BUY_THEM}"
         )
     return f"They are held back: {TAKE_THEM}, {BUY_THEM}"
 
@@ -127,8 +126,7 @@ def no_consent(jobs: int, cost: str) -> str:
     """Return why nothing was bought."""
     return (
         f"nothing was bought: {jobs} video(s) for {cost} are loaded, but there is no budget, and "
-        "no "
-        "terminal to confirm on. Use --budget or --yes"
+        "no terminal to confirm on. Use --budget or --yes"
     )
 
 
@@ -236,9 +234,8 @@ _REASONS = {
     Reason.REQUEST: "{message}; every submission is refused like this, so the rows are not the "
     "cause: {queued} job(s) stay queued, at no cost. Fix it, then run again",
     Reason.UNDECIDED: "{message}; the last rows were refused like this, and the cause may be the "
-    "rows or the "
-    "account: {queued} job(s) stay queued, at no cost. If it is the account, fix that; then run "
-    "again: rows that are refused with the same message then fail",
+    "rows or the account: {queued} job(s) stay queued, at no cost. If it is the account, fix "
+    "that; then run again: rows that are refused with the same message then fail",
 }
 
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
-from batchsora.composition.ask import ask
 from batchsora.composition.endpoints import Endpoint
+from batchsora.composition.session import ask
 from batchsora.presentation.messages import BUY_THEM, SHOWN, paid_before, wait_or_take
 from batchsora.usecases.progress import PATIENCE
 from batchsora.usecases.user_interface import UserInterface
@@ -211,8 +211,7 @@ def _not_taken(work: EarlierWork) -> Iterator[str]:
         yield (
             f"{len(unsure)} row(s) may be in the account under a prompt that was cut or altered "
             f"({_some(names)}), so they are held back: 'batchsora resolve JOB --generation ID' "
-            "takes one "
-            f"over, {BUY_THEM}"
+            f"takes one over, {BUY_THEM}"
         )
     unlike = [match for match in work.matches if match.sure and not match.alike]
     if unlike:

@@ -20,9 +20,8 @@ from pathlib import Path
 from typing import Final
 
 from batchsora._version import __version__
-from batchsora.composition.ask import ask
 from batchsora.composition.exit_codes import Exit, exit_of_read
-from batchsora.composition.session import api_endpoint
+from batchsora.composition.session import api_endpoint, ask
 from batchsora.providers.registry import ANNOUNCED
 from batchsora.settings import TOKEN_VARIABLE, Settings, SettingsError, Token, find_token
 from jobs.model.money import Micros, usd_text

@@ -24,7 +24,7 @@ from batchsora.usecases.hand_over import hand_single
 from batchsora.usecases.load import ADHOC, Caps, terms_notes, terms_of
 from batchsora.usecases.progress import ENDS, statuses
 from batchsora.usecases.user_interface import UserInterface
-from batchsora.usecases.wait import Done, conclude, find, finish, is_left, over, serve
+from batchsora.usecases.wait import Done, conclude, finish, is_left, over, serve
 from jobs.database.lock import current_runner
 from jobs.database.schema import version
 from jobs.model.errors import DatabaseLockedError, NotAllowedError, NotFoundError
@@ -148,7 +148,7 @@ def _give_up(
     if store.control.cancel([job_id], now):
         for line in () if ending is None else _why(store, ending):
             ui.say(line)
-        (job,) = find(store, [job_id])
+        (job,) = store.queries.numbered([job_id])
         spent = usd_text(job.charged_micros)
         failed = f"${spent} was spent on a video that failed; it is not bought again"
         ui.say(failed if job.charged_micros else "nothing was bought")
@@ -188,7 +188,7 @@ def _hand_over(
         return job_id, ending
     finally:
         with existing_store(settings.database) as store:
-            (job,) = find(store, [job_id])
+            (job,) = store.queries.numbered([job_id])
             if ending is None or ending.reason is not Reason.FINISHED or is_left(job):
                 _give_up(store, job_id, ending, dependencies, ui)
 
@@ -215,7 +215,7 @@ def _hander(
             ui.say(words)
 
     def hand(store: Store) -> Ending | None:
-        (job,) = find(store, [job_id])
+        (job,) = store.queries.numbered([job_id])
         if held.reason_of(job) not in (None, HeldBack.UNASKED):
             ui.say(f"{job.key} is {held.words_of(job)}")
             return Ending(Reason.FINISHED)
@@ -308,8 +308,7 @@ def _check_free(seen: QueryStore, spec: JobSpec, request: GenerateRequest) -> No
     if seen.batches(ADHOC)[0].paused:
         raise NotAllowedError(
             f"the batch {ADHOC!r} is paused, so nothing was bought. Use 'batchsora resume "
-            f"{ADHOC}', "
-            "then run this again"
+            f"{ADHOC}', then run this again"
         )
     unended = Wanted(ADHOC, states=[*(one for one in JobState if one not in ENDS), JobState.FAILED])
     asked = () if request.again else seen.jobs(unended)

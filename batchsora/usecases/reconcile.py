@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from batchsora.composition.ask import TIMEOUT
 from batchsora.composition.databases import working_store
 from batchsora.composition.endpoints import Endpoint
 from batchsora.composition.known_database import is_known
-from batchsora.composition.session import RunDependencies, endpoint
+from batchsora.composition.session import TIMEOUT, RunDependencies, endpoint
 from batchsora.options import RunOptions
 from batchsora.providers.registry import open_provider
 from batchsora.settings import Settings

@@ -2,8 +2,7 @@
 
 from datetime import timedelta
 
-from batchsora.composition.ask import ask
-from batchsora.composition.session import endpoint
+from batchsora.composition.session import ask, endpoint
 from batchsora.settings import Settings, SettingsError
 from jobs.model.clock import Clock
 from jobs.model.provider import ProviderError

@@ -38,8 +38,7 @@ _WHY_NOT = {
     WhyNot.UNDER_WAY: "it is paid for, and under way",
     WhyNot.YOUNG: "it is paid for, and a run still waits for it",
     WhyNot.UNENDED: "its generation is paid for and may still finish: 'batchsora run' checks it "
-    "again; "
-    "'batchsora abandon' gives it up",
+    "again; 'batchsora abandon' gives it up",
     WhyNot.ENDED: "its generation has ended; 'batchsora retry' buys it again",
     WhyNot.COMPLETED: "it is completed",
     WhyNot.CANCELLED: "it is cancelled already",

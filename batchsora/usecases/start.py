@@ -14,7 +14,6 @@ from batchsora.options import RunOptions
 from batchsora.presentation import held, messages
 from batchsora.presentation.cost import cost_of, micros
 from batchsora.presentation.json_shapes import status_json
-from batchsora.run_result import RunResult
 from batchsora.settings import Settings
 from batchsora.usecases.bought_already import OnExisting, settle_earlier, tell_of_others
 from batchsora.usecases.column_mapping import mapped
@@ -178,7 +177,9 @@ def start(
         tell_of_others(store, batch_ids, ui)
         if code is Exit.DONE:
             code = _exit_of_left(store, batch_ids, skipped)
-        _tell(store, result, code, skipped, request, ui)
+        for line in messages.ended(result, skipped, request.options.folder):
+            ui.say(line)
+        _give(store, result.batches, code, result.ending.reason, ui)
         if settings.sandbox:
             ui.say(
                 f"this used the sandbox; to look at it: batchsora --db {settings.database} status"
@@ -326,26 +327,10 @@ def _to_be_spent(store: Store, sought: Sought, request: StartRequest) -> tuple[i
     return kinds.total(), cost_of(kinds, known).text, capped
 
 
-def _tell(
-    store: Store,
-    result: RunResult,
-    code: Exit,
-    skipped: list[RowProblem],
-    request: StartRequest,
-    ui: UserInterface,
-) -> None:
-    for line in messages.ended(result, skipped, request.options.folder):
-        ui.say(line)
-    _give(store, result.batches, code, result.ending.reason, ui)
-
-
 def _give(
     store: Store, batches: list[BatchStatus], code: Exit, reason: Reason, ui: UserInterface
 ) -> None:
     """Write the result for scripts."""
     balance = store.queries.account().balance_micros
-    document = status_json(batches, balance, None) | {
-        "exit": int(code),
-        "ending": str(reason),
-    }
+    document = status_json(batches, balance, None) | {"exit": int(code), "ending": str(reason)}
     ui.result(document, lambda: "")

@@ -34,11 +34,6 @@ class RunnerGoneError(Exception):
     """The runner that was watched ended before the jobs did; whoever watched goes on by itself."""
 
 
-def find(store: Store, job_ids: Sequence[int]) -> list[JobRow]:
-    """Read jobs by their numbers."""
-    return store.queries.numbered(job_ids)
-
-
 def over(job_ids: Sequence[int], *, elsewhere: bool = False) -> "Done":
     """Make a question: is there nothing more to wait for?
 
@@ -245,7 +240,7 @@ def conclude(
 ) -> tuple[Exit, list[JobRow]]:
     """Fetch the files of jobs if they are wanted, and say how everything stands."""
     with existing_store(settings.database) as store:
-        found = find(store, job_ids)
+        found = store.queries.numbered(job_ids)
         missing = [job for job in found if job.state == JobState.COMPLETED and not _is_here(job)]
         folder, stopped = options.folder, ending.reason is Reason.INTERRUPTED
         if folder is not None and missing and not stopped:
@@ -255,7 +250,7 @@ def conclude(
                 for batch in {job.batch for job in missing}:
                     names = [job.key for job in missing if job.batch == batch]
                     fetch_files(store, place, policy, batch, names, dependencies)
-            found = find(store, job_ids)
+            found = store.queries.numbered(job_ids)
     return exit_of_jobs(ending, found, files_wanted=options.folder is not None), found
 
 

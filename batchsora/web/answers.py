@@ -1,6 +1,6 @@
 """How the functions of the command line speak on a page, and how their refusals look there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from batchsora.presentation.errors import message
 from batchsora.presentation.terminal_text import clean
-from batchsora.web.rendering import told
+from batchsora.web.rendering import render, told
 from batchsora.web.web_context import WebContext
-from jobs.model.errors import EngineError, NotFoundError
+from jobs.model.errors import NotFoundError
 from jobs.ports.seen import BatchRow, JobRow
 
 
@@ -95,6 +95,34 @@ def done(text: str, *, trouble: bool = False, go: str | None = None) -> Response
     return Response(status_code=204, headers=headers)
 
 
+def asked(
+    request: Request,
+    question: str,
+    lines: Sequence[str],
+    button: str,
+    *,
+    possible: bool = True,
+    action: str | None = None,
+) -> Response:
+    """Ask in a dialog whether the person agrees.
+
+    Args:
+        request: its answer.
+        question: what is done, and what it costs.
+        lines: what else to know.
+        button: what agrees.
+        possible: False: there is nothing to agree to.
+        action: the address to post to; None: this one.
+    """
+    shown: dict[str, Any] = {
+        "question": question,
+        "lines": lines,
+        "button": button,
+        "possible": possible,
+    }
+    return render(request, "_ask.html", action=action or request.url.path, **shown)
+
+
 def moved(request: Request, there: str) -> Response:
     """Lead on from a page, or from a part of one that is asked for again and again."""
     if "part" in request.query_params:
@@ -106,7 +134,3 @@ def refused(error: Exception) -> Response:
     """Answer what can't be done now, in the words of the command line."""
     status = 404 if isinstance(error, NotFoundError) else 409
     return Response(clean(message(error)), status, media_type="text/plain")
-
-
-REFUSALS = (EngineError,)
-"""Errors whose text is for people."""

@@ -11,9 +11,8 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
-from batchsora.composition.ask import read_balance
 from batchsora.composition.databases import existing_store
-from batchsora.composition.session import endpoint
+from batchsora.composition.session import endpoint, read_balance
 from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import READERS

@@ -15,9 +15,6 @@ from batchsora._version import __version__
 from batchsora.presentation.json_shapes import iso
 from batchsora.presentation.terminal_text import clean, state_text
 from jobs.model.money import usd_text
-from jobs.model.states import JobState
-
-ATTENTION = (JobState.FAILED, JobState.IN_DOUBT)
 
 
 @lru_cache(maxsize=1)

@@ -195,9 +195,8 @@ def _check_password(settings: Settings, terms: WebTerms, password: str | None) -
     if not is_loopback(_numbers(terms.host)):
         raise SettingsError(
             f"--host {terms.host} can be reached from other machines, so the page needs a "
-            "password: put "
-            f"one of {SHORTEST} characters or more into {PASSWORD}, or into a file for "
-            "--password-file"
+            f"password: put one of {SHORTEST} characters or more into {PASSWORD}, or into a file "
+            "for --password-file"
         )
     if terms.names:
         raise SettingsError(

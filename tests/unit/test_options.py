@@ -11,10 +11,9 @@ import click
 import pytest
 
 from batchsora import Batch, config
-from batchsora.cli import COMMANDS, group
+from batchsora.cli import COMMANDS, group, name_as_typed
 from batchsora.cli.common import GLOBALS, Cli
 from batchsora.cli.configured import defaults
-from batchsora.cli.environment import name_as_typed
 from batchsora.cli.flags import Flag, Grouped, options
 from batchsora.keywords import run_options
 from batchsora.option_kinds import Found, Group, Kind, Option, option, options_of, words_of

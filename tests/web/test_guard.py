@@ -10,8 +10,7 @@ import pytest
 from support.clock import HandClock
 from support.site import Folder, Site, client, serving
 
-from batchsora.web.login import IDLE, Door
-from batchsora.web.throttle import network_of
+from batchsora.web.login import IDLE, Door, network_of
 
 PASSWORD = "a-password-of-the-tests"
 CHANGE = "/batches/1/pause"

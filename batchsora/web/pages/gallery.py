@@ -13,7 +13,15 @@ from starlette.routing import Route
 from batchsora.names import safe_name
 from batchsora.presentation.cost import cost_of_jobs
 from batchsora.usecases import retry_cancel_remove
-from batchsora.web.answers import PageInterface, batch_of, done, job_of, refused, web_context_of
+from batchsora.web.answers import (
+    PageInterface,
+    asked,
+    batch_of,
+    done,
+    job_of,
+    refused,
+    web_context_of,
+)
 from batchsora.web.media import link_of
 from batchsora.web.pages.jobs import filter_of, number_of
 from batchsora.web.rendering import render, usd
@@ -118,15 +126,10 @@ async def _ask_redo(request: Request) -> Response:
     room = "there is no budget"
     if money.cap is not None:
         room = f"the budget leaves {usd(max(0, money.cap - money.used))}"
-    return render(
-        request,
-        "_ask.html",
-        question=f"Buy {job.key} again for {cost.text}?",
-        lines=[f"The present video stays in its history; {room}."],
-        action=request.url.path,
-        button="Buy it again",
-        possible=job.state == JobState.COMPLETED,
-    )
+    lines = [f"The present video stays in its history; {room}."]
+    possible = job.state == JobState.COMPLETED
+    question = f"Buy {job.key} again for {cost.text}?"
+    return asked(request, question, lines, "Buy it again", possible=possible)
 
 
 async def _redo(request: Request) -> Response:

@@ -14,6 +14,7 @@ from batchsora.manifest.errors import ManifestError, UnreadableError
 from batchsora.manifest.read import READERS
 from batchsora.manifest.rows.headers import SYNONYMS
 from batchsora.presentation import messages
+from batchsora.presentation.cost import kind_text
 from batchsora.presentation.errors import message
 from batchsora.settings import SettingsError
 from batchsora.usecases.load import InvalidRowsError
@@ -181,7 +182,7 @@ def _figures(planned: Planned, *, focus: bool = False) -> dict[str, Any]:
         "focus": focus,
         "plan": plan,
         "source_of": lambda kind: _SOURCES[price_source(plan, kind)],
-        "kind_words": _kind_words,
+        "kind_words": kind_text,
         "cost_words": lambda kinds: planned.plan.cost(kinds).text,
         "waiting": list(messages.waiting(plan.waiting, plan.batch)),
         "button": _button(planned),
@@ -196,12 +197,6 @@ _SOURCES: Final = {
     "announced": "announced",
     None: "learned from the first video",
 }
-
-
-def _kind_words(kind: str) -> str:
-    """Name a price kind for people: ``15 s, with image``."""
-    duration, _, image = kind.rpartition("/")[2].partition("+")
-    return f"{duration} s{', with image' if image else ''}"
 
 
 def _button(planned: Planned) -> str:
