@@ -35,9 +35,6 @@ MOST_PAGES: Final = 200
 class Live:
     """Looks for changes, and wakes whoever waits for them.
 
-    Args:
-        web: whose database it is.
-
     Attributes:
         boot: names this start of the server, so that a page notices another one.
     """

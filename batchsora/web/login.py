@@ -234,11 +234,7 @@ def network_of(address: str) -> str:
 
 
 class Throttle:
-    """Counts wrong guesses by guesser.
-
-    Args:
-        clock: time.
-    """
+    """Counts wrong guesses by guesser."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
